@@ -1,0 +1,68 @@
+# One word per task; `make` alone lists them. Each target sets up what it needs, once.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV ?= .venv
+PYTHON ?=
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.setup-done
+
+CODE := tinker_ext tests scripts examples
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
+
+.PHONY: help setup demo test check generate check-generated spec interop pins clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP)  ## a virtual environment in .venv, from pinned versions
+
+demo: $(STAMP)  ## fine-tune for real, sample before and after, draw the loss curve
+	@$(RUN) scripts/demo.py
+
+test: $(STAMP)  ## the tests; every branch of the rules must be covered
+	@$(RUN) -m pytest -m "not interop" --cov=tinker_ext.rules --cov-branch \
+	    --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+check: $(STAMP)  ## format, lint, types, import rules, generated drift; changes no file
+	@$(RUN) -m ruff format --check --quiet .
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m mypy $(CODE)
+	@$(VENV)/bin/lint-imports --no-logo
+	@$(MAKE) --no-print-directory check-generated
+
+generate: $(STAMP)  ## make generated/ from openapi/tinker.yaml
+	@$(RUN) scripts/generate.py
+
+check-generated: $(STAMP)  ## fail if generated/ is not what openapi/tinker.yaml gives
+	@$(RUN) scripts/generate.py --check
+
+spec: $(STAMP)  ## make openapi/tinker.yaml from the official wheel and the overlay
+	@$(RUN) scripts/spec.py
+
+interop: $(STAMP)  ## run the official SDK against the embedded backend
+	@$(RUN) -m pytest -m interop tests/interop
+
+pins: $(STAMP)  ## write constraints.txt from what .venv holds
+	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable | LC_ALL=C sort -f; } \
+	    > constraints.new && mv constraints.new constraints.txt
+
+clean:  ## remove .venv and everything made by the other targets
+	rm -rf $(VENV) .venvs .cache demo-output .mypy_cache .ruff_cache .pytest_cache .coverage
+
+# The stamp is newer than the pins and the project file, or the environment is brought up to date.
+$(STAMP): pyproject.toml constraints.txt | $(RUN)
+	@echo "Installing pinned packages into $(VENV) (a minute or two the first time)"
+	@$(RUN) -m pip --version > /dev/null 2>&1 || $(RUN) -m ensurepip --upgrade > /dev/null
+	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[embedded,dev]'
+	@touch $@
+
+$(RUN):
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; \
+	    then exec "$$python" -m venv $(VENV); fi; \
+	done; \
+	echo "No Python 3.11 or newer with its venv module was found. Install one (on Debian or Ubuntu:" \
+	     "apt install python3 python3-venv) or name it: make setup PYTHON=/path/to/python3" >&2; \
+	exit 1
