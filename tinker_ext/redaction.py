@@ -1,0 +1,130 @@
+"""What may be shown of a server's answer: short, and without anything secret.
+
+Errors, logs and spans all show what a server or a proxy said. This is the one place that decides
+how much of it, and what is blotted out.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: Response headers an error keeps. None of them can carry a credential; everything else may.
+KEPT_HEADERS = frozenset(
+    {
+        "cf-ray",
+        "content-length",
+        "content-type",
+        "date",
+        "retry-after",
+        "retry-after-ms",
+        "server",
+        "www-authenticate",
+        "x-request-id",
+        "x-should-retry",
+    }
+)
+#: Characters of a server's text that fit in a message, and of one header's value.
+SHOWN_TEXT = 500
+SHOWN_HEADER = 200
+#: Characters of one text that are looked at; cut before redacting only here, where it is harmless.
+READ_TEXT = 65_536
+#: Levels and entries of a structured body that an error keeps; the rest is noise or an attack.
+KEPT_DEPTH = 8
+KEPT_ENTRIES = 200
+
+_MASK = "***"
+# Keys start with "tml-", their short-lived forms are JSON web tokens (0.38.0 accepts no others).
+_KEY_LIKE = re.compile(
+    r"\btml-[A-Za-z0-9_\-]{4,}|\beyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,2}"
+)
+
+
+def server_words(body: object, secrets: Iterable[str] = ()) -> str:
+    """What an error body says, in one redacted and shortened line.
+
+    Reads ``{"error": ...}``, ``{"detail": ...}`` (text or FastAPI's list with paths),
+    ``{"message": ...}``, these inside one another, plain text and HTML pages.
+    """
+    # Redacted first: a key cut in half is not recognized any more, and half of it would show.
+    return shorten(redact(_words(body, depth=0)[:READ_TEXT], secrets))
+
+
+def _words(body: object, depth: int) -> str:
+    if body is None or depth > KEPT_DEPTH:
+        return ""
+    if isinstance(body, bytes | bytearray):
+        return _words(bytes(body[:READ_TEXT]).decode("utf-8", "replace"), depth)
+    if isinstance(body, str):
+        return _page_title(body) or body
+    if isinstance(body, dict):
+        return _mapping_words(body, depth)
+    if isinstance(body, list | tuple):
+        said = (_words(item, depth + 1) for item in body[:KEPT_ENTRIES])
+        return "; ".join(words for words in said if words)
+    return str(body)
+
+
+def _mapping_words(body: dict[Any, Any], depth: int) -> str:
+    if isinstance(body.get("msg"), str) and isinstance(body.get("loc"), list | tuple):
+        return f"{'.'.join(str(step) for step in body['loc'])}: {body['msg']}"
+    for name in ("error", "detail", "message", "error_message"):
+        if words := _words(body.get(name), depth + 1):
+            return words
+    return str(redact_body(body)) if body else ""
+
+
+def _page_title(text: str) -> str:
+    """The title of an HTML page, which is all of a proxy's error page that is worth showing."""
+    if "<" not in text[:100]:
+        return ""
+    title = re.search(r"<title[^>]{0,100}>([^<]{1,500})", text[:4096], re.IGNORECASE)
+    return title[1] if title else ""
+
+
+def shorten(text: str, limit: int = SHOWN_TEXT) -> str:
+    """One line of at most `limit` characters, with what is missing counted."""
+    line = " ".join(text[: 4 * limit].split())
+    if len(line) <= limit and len(text) <= 4 * limit:
+        return line
+    return f"{line[:limit]}... ({len(text)} characters)"
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without the given secrets and without anything that looks like a key."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, _MASK)
+    return _KEY_LIKE.sub(_MASK, text)
+
+
+def redact_body(body: object, secrets: Iterable[str] = (), depth: int = 0) -> object:
+    """A copy of a parsed body without secrets, cut where it is absurdly deep, wide or long."""
+    hidden = tuple(secrets)
+    if isinstance(body, bytes | bytearray):
+        body = bytes(body[:READ_TEXT]).decode("utf-8", "replace")
+    if isinstance(body, str):
+        return redact(body[:READ_TEXT], hidden)[: 4 * SHOWN_TEXT]
+    if isinstance(body, dict | list | tuple) and depth >= KEPT_DEPTH:
+        return "..."
+    if isinstance(body, dict):
+        return {
+            redact(str(name)[:SHOWN_HEADER], hidden): redact_body(value, hidden, depth + 1)
+            for name, value in list(body.items())[:KEPT_ENTRIES]
+        }
+    if isinstance(body, list | tuple):
+        return [redact_body(value, hidden, depth + 1) for value in body[:KEPT_ENTRIES]]
+    return body
+
+
+def kept_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:
+    """The headers of `KEPT_HEADERS`, names lower-cased, values redacted and shortened."""
+    hidden = tuple(secrets)
+    return {
+        name.lower(): shorten(redact(value[:READ_TEXT], hidden), SHOWN_HEADER)
+        for name, value in headers.items()
+        if name.lower() in KEPT_HEADERS
+    }
