@@ -1,0 +1,103 @@
+"""The field's types as users know them.
+
+Requests are built from these and turned into generated models by ``to_api()``; answers are
+read with ``from_api()``. All are immutable. Importing this package imports neither numpy nor
+torch nor the generated models.
+"""
+
+from tinker_ext.errors import RequestErrorCategory
+from tinker_ext.types.checkpoints import (
+    Checkpoint,
+    CheckpointArchiveUrlResponse,
+    CheckpointsListResponse,
+    CheckpointType,
+    Cursor,
+    ParsedCheckpointTinkerPath,
+)
+from tinker_ext.types.chunks import (
+    EncodedTextChunk,
+    ImageAssetPointerChunk,
+    ImageChunk,
+    ImageFormat,
+    ModelInputChunk,
+)
+from tinker_ext.types.datum import Datum, LossFnInputs
+from tinker_ext.types.dtypes import DTYPE_BY_KEY, TensorDtype
+from tinker_ext.types.model_input import ModelInput
+from tinker_ext.types.params import AdamParams, LoraConfig, LossFnType, SamplingParams
+from tinker_ext.types.sampling import SampledSequence, SampleResponse, StopReason, TopkLogprobs
+from tinker_ext.types.service import (
+    GetInfoResponse,
+    GetServerCapabilitiesResponse,
+    ModelData,
+    SupportedModel,
+    TrainingRun,
+    TrainingRunsResponse,
+)
+from tinker_ext.types.tensor_data import TensorData
+from tinker_ext.types.training import (
+    CreateModelResponse,
+    ForwardBackwardOutput,
+    LossFnOutput,
+    OptimStepResponse,
+    UnloadModelResponse,
+)
+from tinker_ext.types.validation import number_count, validate_data
+from tinker_ext.types.weights import (
+    LoadWeightsResponse,
+    SaveWeightsForSamplerResponse,
+    SaveWeightsForSamplerResponseInternal,
+    SaveWeightsResponse,
+)
+
+#: Identifiers are text; the names are kept for annotations written against release 0.4.1.
+ModelID = str
+RequestID = str
+
+__all__ = [
+    "DTYPE_BY_KEY",
+    "AdamParams",
+    "Checkpoint",
+    "CheckpointArchiveUrlResponse",
+    "CheckpointType",
+    "CheckpointsListResponse",
+    "CreateModelResponse",
+    "Cursor",
+    "Datum",
+    "EncodedTextChunk",
+    "ForwardBackwardOutput",
+    "GetInfoResponse",
+    "GetServerCapabilitiesResponse",
+    "ImageAssetPointerChunk",
+    "ImageChunk",
+    "ImageFormat",
+    "LoadWeightsResponse",
+    "LoraConfig",
+    "LossFnInputs",
+    "LossFnOutput",
+    "LossFnType",
+    "ModelData",
+    "ModelID",
+    "ModelInput",
+    "ModelInputChunk",
+    "OptimStepResponse",
+    "ParsedCheckpointTinkerPath",
+    "RequestErrorCategory",
+    "RequestID",
+    "SampleResponse",
+    "SampledSequence",
+    "SamplingParams",
+    "SaveWeightsForSamplerResponse",
+    "SaveWeightsForSamplerResponseInternal",
+    "SaveWeightsResponse",
+    "StopReason",
+    "SupportedModel",
+    "TensorData",
+    "TensorDtype",
+    "TopkLogprobs",
+    "TrainingRun",
+    "TrainingRunsResponse",
+    "UnloadModelResponse",
+    "number_count",
+    "validate_data",
+]

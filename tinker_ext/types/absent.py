@@ -1,0 +1,46 @@
+"""Where "absent" ends: the generated models mark a missing field, users see ``None``.
+
+The generated models distinguish a field that was left out (``UNSET``) from one that was
+``null``. Nobody above this room needs the difference, so every result passes through here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tinker_api.types import Unset
+
+T = TypeVar("T")
+
+
+def known(value: T | Unset | None) -> T | None:
+    """The value, or ``None`` where the server sent ``null`` or nothing."""
+    from tinker_api.types import Unset
+
+    return None if isinstance(value, Unset) else value
+
+
+def known_or(value: T | Unset | None, default: T) -> T:
+    """The value, or ``default`` where the server sent ``null`` or nothing."""
+    read = known(value)
+    return default if read is None else read
+
+
+def entries(value: object) -> dict[str, Any] | None:
+    """The entries of a generated map (or of a plain one); ``None`` where there is no map."""
+    found = known(value)
+    if found is None:
+        return None
+    mapping: Mapping[str, Any] = getattr(found, "additional_properties", found)
+    return dict(mapping)
+
+
+def aware(time: datetime) -> datetime:
+    """The time with a zone. A time without one is UTC: servers differ in writing the ``Z``."""
+    from datetime import UTC
+
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time

@@ -1,0 +1,131 @@
+"""Checkpoints: their records, their `tinker://` paths, and what saving and loading answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from attrs import frozen
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.absent import aware, known, known_or
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from tinker_api import models as api
+
+#: Release 0.4.1 knows these two; a later server may list others.
+CheckpointType: TypeAlias = Literal["training", "sampler"] | str
+
+SCHEME = "tinker://"
+#: The second segment of a path, and the kind of checkpoint it stands for.
+TYPE_BY_SEGMENT: dict[str, Literal["training", "sampler"]] = {
+    "weights": "training",
+    "sampler_weights": "sampler",
+}
+
+
+@frozen
+class ParsedCheckpointTinkerPath:
+    """The parts of ``tinker://RUN/weights/NAME`` or ``tinker://RUN/sampler_weights/NAME``.
+
+    Needed to address a checkpoint by run and id. A path that is only passed on (to sample
+    from, to load) needs no parsing, and some servers' paths have another shape.
+    """
+
+    tinker_path: str
+    training_run_id: str
+    checkpoint_type: Literal["training", "sampler"]
+    checkpoint_id: str
+    """Two segments, such as ``weights/0001``."""
+
+    @classmethod
+    def from_tinker_path(cls, tinker_path: str) -> ParsedCheckpointTinkerPath:
+        """Parse a path.
+
+        Raises:
+            InvalidInputError: (a ValueError) the path has another shape.
+        """
+        run, *rest = tinker_path.removeprefix(SCHEME).split("/")
+        segment, name = rest if len(rest) == 2 else ("", "")
+        kind = TYPE_BY_SEGMENT.get(segment)
+        if not (tinker_path.startswith(SCHEME) and run and kind and name):
+            raise InvalidInputError(
+                f"{tinker_path!r} is not of the form tinker://RUN/weights/NAME "
+                "or tinker://RUN/sampler_weights/NAME",
+                where="tinker_path",
+            )
+        return cls(tinker_path, run, kind, f"{segment}/{name}")
+
+    @property
+    def checkpoint_kind(self) -> str:
+        """The path's second segment: ``weights`` or ``sampler_weights``."""
+        return self.checkpoint_id.split("/")[0]
+
+    @property
+    def checkpoint_name(self) -> str:
+        """The path's last segment."""
+        return self.checkpoint_id.split("/")[1]
+
+
+@frozen
+class Checkpoint:
+    """A saved checkpoint. `time` has a zone; `size_bytes` is None where unknown."""
+
+    checkpoint_id: str
+    checkpoint_type: CheckpointType
+    time: datetime
+    tinker_path: str
+    size_bytes: int | None = None
+    public: bool = False
+
+    @classmethod
+    def from_api(cls, model: api.Checkpoint) -> Checkpoint:
+        """Read a record."""
+        return cls(
+            checkpoint_id=model.checkpoint_id,
+            checkpoint_type=str(model.checkpoint_type),
+            time=aware(model.time),
+            tinker_path=model.tinker_path,
+            size_bytes=known(model.size_bytes),
+            public=known_or(model.public, False),
+        )
+
+
+@frozen
+class Cursor:
+    """A place in a list: items skipped, items asked for, items there are."""
+
+    offset: int
+    limit: int
+    total_count: int
+
+    @classmethod
+    def from_api(cls, model: api.Cursor) -> Cursor:
+        """Read a cursor."""
+        return cls(offset=model.offset, limit=model.limit, total_count=model.total_count)
+
+
+@frozen
+class CheckpointsListResponse:
+    """A page of checkpoints; `cursor` is None where the list is whole."""
+
+    checkpoints: list[Checkpoint]
+    cursor: Cursor | None = None
+
+    @classmethod
+    def from_api(cls, model: api.CheckpointsListResponse) -> CheckpointsListResponse:
+        """Read a page; a missing list becomes empty."""
+        cursor = known(model.cursor)
+        return cls(
+            checkpoints=[Checkpoint.from_api(one) for one in known_or(model.checkpoints, [])],
+            cursor=None if cursor is None else Cursor.from_api(cursor),
+        )
+
+
+@frozen
+class CheckpointArchiveUrlResponse:
+    """A signed address of a checkpoint's archive, and when it ends (aware, UTC)."""
+
+    url: str
+    expires: datetime

@@ -1,0 +1,76 @@
+"""`Datum`: one training example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import field, frozen
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.dtypes import DTYPE_BY_KEY
+from tinker_ext.types.model_input import ModelInput
+from tinker_ext.types.tensor_data import TensorData
+
+if TYPE_CHECKING:
+    from tinker_api import models as api
+
+LossFnInputs: TypeAlias = dict[str, TensorData]
+
+
+def _read_inputs(values: Mapping[str, Any]) -> LossFnInputs:
+    if not isinstance(values, Mapping):
+        raise InvalidInputError(
+            f"expected a dict of tensors, got {type(values).__name__}", where="loss_fn_inputs"
+        )
+    return {key: _read_input(key, value) for key, value in values.items()}
+
+
+def _read_input(key: str, value: object) -> TensorData:
+    if isinstance(value, TensorData):
+        return value
+    dtype = DTYPE_BY_KEY.get(key) if isinstance(value, list | tuple) else None
+    return TensorData.read(value, dtype=dtype, where=f"loss_fn_inputs[{key!r}]")
+
+
+def _check_model_input(_instance: object, _attribute: Any, value: Any) -> None:
+    if not isinstance(value, ModelInput):
+        raise InvalidInputError(
+            f"expected a ModelInput, got {type(value).__name__}; "
+            "token ids go through ModelInput.from_ints(...)",
+            where="model_input",
+        )
+
+
+@frozen(kw_only=True)
+class Datum:
+    """One training example: what the model reads, and the tensors the loss needs.
+
+    `loss_fn_inputs` takes lists, nested lists of equal length (2-D), numpy arrays, torch
+    tensors and `TensorData`. Arrays and tensors keep their kind (floating becomes float32,
+    integers int64). A list takes the dtype of its key (`DTYPE_BY_KEY`); under an unknown key
+    it is int64 if all its numbers are ints, else float32 (release 0.4.1 raised KeyError).
+
+    Raises:
+        InvalidInputError: bools, complex, text, ragged lists, floats under ``target_tokens``,
+            integers beyond int64; ``where`` names the field.
+
+    >>> Datum(
+    ...     model_input=ModelInput.from_ints([1, 2, 3]),
+    ...     loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [0, 1, 1]},
+    ... ).loss_fn_inputs["weights"].dtype
+    'float32'
+    """
+
+    loss_fn_inputs: LossFnInputs = field(converter=_read_inputs)
+    model_input: ModelInput = field(validator=_check_model_input)
+
+    def to_api(self) -> api.Datum:
+        """The generated model; arrays are passed through, not copied."""
+        from tinker_api import models as api
+
+        inputs = api.LossFnInputs()
+        inputs.additional_properties = {
+            key: tensor.to_api() for key, tensor in self.loss_fn_inputs.items()
+        }
+        return api.Datum(loss_fn_inputs=inputs, model_input=self.model_input.to_api())

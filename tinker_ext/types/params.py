@@ -1,0 +1,196 @@
+"""Settings a caller chooses: the optimizer's, the sampler's and the adapter's.
+
+Every number is checked when the object is made; an unknown name is a TypeError. All values
+are sent, defaults included, so that a result never depends on a server's own defaults; only
+``None`` is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+
+from attrs import field, frozen
+
+from tinker_ext.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from tinker_api import models as api
+
+#: Release 0.4.1 has the first three; 0.38.0 all but ``kl_divergence``, which the API's own
+#: overview names. A server may know more, so any other name is passed on.
+LossFnType: TypeAlias = (
+    Literal[
+        "cross_entropy",
+        "importance_sampling",
+        "ppo",
+        "cispo",
+        "dro",
+        "gspo",
+        "stable_reinforce",
+        "kl_divergence",
+        "custom",
+    ]
+    | str
+)
+
+_Check: TypeAlias = Callable[[Any, Any, Any], None]
+
+
+def _number(says: str, fits: Callable[[float], bool]) -> _Check:
+    """A validator for finite numbers (bools are none) for which ``fits`` holds."""
+
+    def check(_instance: object, attribute: Any, value: Any) -> None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (number and math.isfinite(value) and fits(value)):
+            raise InvalidInputError(f"expected {says}, got {value!r}", where=attribute.name)
+
+    return check
+
+
+def _whole(says: str, fits: Callable[[int], bool], *, optional: bool = False) -> _Check:
+    """A validator for integers (bools are none) for which ``fits`` holds."""
+
+    def check(_instance: object, attribute: Any, value: Any) -> None:
+        if optional and value is None:
+            return
+        if type(value) is not int or not fits(value):
+            raise InvalidInputError(f"expected {says}, got {value!r}", where=attribute.name)
+
+    return check
+
+
+def _plain_number(value: Any) -> Any:
+    """A numpy (or torch) scalar as the Python number it holds; anything else unchanged."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+_from_zero = _number("a number from 0", lambda x: x >= 0)
+_beta = _number("a number from 0 up to, not including, 1", lambda x: 0 <= x < 1)
+_seed = _whole("a 64-bit integer", lambda x: -(2**63) <= x < 2**63, optional=True)
+
+
+def _flag(_instance: object, attribute: Any, value: Any) -> None:
+    if type(value) is not bool:
+        raise InvalidInputError(f"expected True or False, got {value!r}", where=attribute.name)
+
+
+@frozen
+class AdamParams:
+    """One step of Adam. Defaults are release 0.4.1's.
+
+    >>> AdamParams(learning_rate=1e-2).beta2
+    0.95
+    """
+
+    learning_rate: float = field(
+        default=1e-4,
+        converter=_plain_number,
+        validator=_from_zero,
+    )
+    beta1: float = field(default=0.9, converter=_plain_number, validator=_beta)
+    beta2: float = field(default=0.95, converter=_plain_number, validator=_beta)
+    eps: float = field(
+        default=1e-12,
+        converter=_plain_number,
+        validator=_from_zero,
+    )
+
+    def to_api(self) -> api.AdamParams:
+        """The generated model."""
+        from tinker_api import models as api
+
+        return api.AdamParams(
+            learning_rate=self.learning_rate, beta1=self.beta1, beta2=self.beta2, eps=self.eps
+        )
+
+
+Stop: TypeAlias = str | list[str] | list[int] | None
+
+
+def _read_stop(value: str | Iterable[str] | Iterable[int] | None) -> Stop:
+    """One string, several, or several token ids; never a mixture."""
+    if value is None or isinstance(value, str):
+        return value
+    if not isinstance(value, Iterable) or isinstance(value, bytes):
+        raise InvalidInputError(f"expected text or a list, got {value!r}", where="stop")
+    items = [_plain_number(item) for item in value]
+    kinds = set(map(type, items))
+    if kinds <= {str} or (kinds == {int} and min(items) >= 0):
+        return cast("Stop", items)
+    raise InvalidInputError(
+        "expected a list of strings or a list of token ids, not a mixture", where="stop"
+    )
+
+
+@frozen
+class SamplingParams:
+    """How to sample. Defaults are release 0.4.1's.
+
+    `max_tokens` None leaves the limit to the server; `temperature` 0 is greedy; `top_k` -1
+    and `top_p` 1 don't restrict; `stop` is a string, a list of strings, or a list of token
+    ids; the same `seed` gives the same tokens where the server supports it.
+    """
+
+    max_tokens: int | None = field(
+        default=None,
+        converter=_plain_number,
+        validator=_whole("a whole number from 0", lambda x: x >= 0, optional=True),
+    )
+    seed: int | None = field(default=None, converter=_plain_number, validator=_seed)
+    stop: Stop = field(default=None, converter=_read_stop)
+    temperature: float = field(default=1.0, converter=_plain_number, validator=_from_zero)
+    top_k: int = field(
+        default=-1, converter=_plain_number, validator=_whole("-1 or more", lambda x: x >= -1)
+    )
+    top_p: float = field(
+        default=1.0,
+        converter=_plain_number,
+        validator=_number("a number above 0, up to 1", lambda x: 0 < x <= 1),
+    )
+
+    def to_api(self) -> api.SamplingParams:
+        """The generated model; ``None`` fields are left out."""
+        from tinker_api import models as api
+        from tinker_api.types import UNSET
+
+        return api.SamplingParams(
+            max_tokens=UNSET if self.max_tokens is None else self.max_tokens,
+            seed=UNSET if self.seed is None else self.seed,
+            stop=UNSET if self.stop is None else self.stop,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+        )
+
+
+@frozen
+class LoraConfig:
+    """A LoRA adapter: its rank, the seed of its start, and which layers have one."""
+
+    rank: int = field(converter=_plain_number, validator=_whole("a rank from 1", lambda x: x >= 1))
+    seed: int | None = field(default=None, converter=_plain_number, validator=_seed)
+    train_unembed: bool = field(default=True, validator=_flag)
+    train_mlp: bool = field(default=True, validator=_flag)
+    train_attn: bool = field(default=True, validator=_flag)
+
+    def __attrs_post_init__(self) -> None:
+        if not (self.train_unembed or self.train_mlp or self.train_attn):
+            raise InvalidInputError(
+                "at least one of train_unembed, train_mlp, train_attn must be True",
+                where="train_attn",
+            )
+
+    def to_api(self) -> api.LoraConfig:
+        """The generated model; a seed of ``None`` is left out."""
+        from tinker_api import models as api
+        from tinker_api.types import UNSET
+
+        return api.LoraConfig(
+            rank=self.rank,
+            seed=UNSET if self.seed is None else self.seed,
+            train_unembed=self.train_unembed,
+            train_mlp=self.train_mlp,
+            train_attn=self.train_attn,
+        )

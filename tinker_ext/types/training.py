@@ -1,0 +1,76 @@
+"""What training calls answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import field, frozen
+
+from tinker_ext.types.absent import entries, known, known_or
+from tinker_ext.types.tensor_data import TensorData
+
+if TYPE_CHECKING:
+    from tinker_api import models as api
+
+LossFnOutput: TypeAlias = dict[str, TensorData]
+
+
+@frozen
+class ForwardBackwardOutput:
+    """The outcome of a forward or forward_backward, one `loss_fn_outputs` entry per datum.
+
+    `loss_fn_output_type` is ``""`` where the server names none. `metrics` may be empty.
+    """
+
+    loss_fn_output_type: str
+    loss_fn_outputs: list[LossFnOutput]
+    metrics: dict[str, float] = field(factory=dict)
+
+    @classmethod
+    def from_api(cls, model: api.ForwardBackwardOutput) -> ForwardBackwardOutput:
+        """Read an answer; missing or null lists and maps become empty."""
+        return cls(
+            loss_fn_output_type=known_or(model.loss_fn_output_type, ""),
+            loss_fn_outputs=[_output(one) for one in known_or(model.loss_fn_outputs, [])],
+            metrics=entries(model.metrics) or {},
+        )
+
+
+def _output(model: object) -> LossFnOutput:
+    return {key: TensorData.from_api(value) for key, value in (entries(model) or {}).items()}
+
+
+@frozen
+class OptimStepResponse:
+    """The outcome of an optimizer step; `metrics` is None where the server gives none."""
+
+    metrics: dict[str, float] | None = None
+
+    @classmethod
+    def from_api(cls, model: api.OptimStepResponse) -> OptimStepResponse:
+        """Read an answer."""
+        return cls(metrics=entries(model.metrics))
+
+
+@frozen
+class CreateModelResponse:
+    """A new model (a training run), by id."""
+
+    model_id: str
+
+    @classmethod
+    def from_api(cls, model: api.CreateModelResponse) -> CreateModelResponse:
+        """Read an answer."""
+        return cls(model_id=model.model_id)
+
+
+@frozen
+class UnloadModelResponse:
+    """The model that was unloaded, by id."""
+
+    model_id: str | None = None
+
+    @classmethod
+    def from_api(cls, model: api.UnloadModelResponse) -> UnloadModelResponse:
+        """Read an answer."""
+        return cls(model_id=known(model.model_id))

@@ -1,0 +1,89 @@
+"""What can be known wrong about training data before it is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.chunks import EncodedTextChunk
+from tinker_ext.types.datum import Datum
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tinker_ext.types.tensor_data import TensorData
+
+
+def number_count(datum: Datum) -> int:
+    """How much a datum weighs when a batch is split: context length plus numbers in tensors.
+
+    The measure of release 0.4.1 (`TrainingClient`, limit 500 000 a chunk).
+    """
+    return datum.model_input.length + sum(tensor.size for tensor in datum.loss_fn_inputs.values())
+
+
+def validate_data(data: Sequence[Datum], *, loss_fn: str | None = None) -> None:
+    """Refuse data no server can use. Types, dtypes and shapes were checked when it was built.
+
+    Checked: every item is a `Datum`; inputs aren't empty; no NaN or infinity (JSON has none);
+    and with ``loss_fn="cross_entropy"``: ``target_tokens`` is there, holds integers, and has
+    one row per token where the input is all text; ``weights``, if given, has its shape.
+    Everything else is the server's to judge: servers know losses this client doesn't.
+
+    Raises:
+        InvalidInputError: ``where`` is like ``data[3].loss_fn_inputs['weights'][17]``.
+    """
+    for at, datum in enumerate(data):
+        where = f"data[{at}]"
+        if not isinstance(datum, Datum):
+            raise InvalidInputError(f"expected a Datum, got {type(datum).__name__}", where=where)
+        _check_input(datum, where)
+        for key, tensor in datum.loss_fn_inputs.items():
+            _check_finite(tensor, f"{where}.loss_fn_inputs[{key!r}]")
+        if loss_fn == "cross_entropy":
+            _check_cross_entropy(datum, f"{where}.loss_fn_inputs")
+
+
+def _check_input(datum: Datum, where: str) -> None:
+    for at, chunk in enumerate(datum.model_input.chunks):
+        try:
+            chunk.to_api() if not isinstance(chunk, EncodedTextChunk) else None
+        except InvalidInputError as error:
+            place = f"{where}.model_input.chunks[{at}].{error.where}"
+            raise InvalidInputError(error.message, where=place) from None
+    if datum.model_input.length == 0:
+        raise InvalidInputError("the input has no tokens", where=f"{where}.model_input")
+
+
+def _check_finite(tensor: TensorData, where: str) -> None:
+    at = tensor.first_not_finite()
+    if at is not None:
+        raise InvalidInputError(
+            f"{tensor.data[at]} can't be sent: values must be finite float32 numbers",
+            where=f"{where}[{at}]",
+        )
+
+
+def _check_cross_entropy(datum: Datum, where: str) -> None:
+    targets = datum.loss_fn_inputs.get("target_tokens")
+    if targets is None:
+        raise InvalidInputError("cross_entropy needs 'target_tokens'", where=where)
+    if targets.dtype != "int64":
+        raise InvalidInputError("token ids are integers", where=f"{where}['target_tokens']")
+    text_only = all(isinstance(c, EncodedTextChunk) for c in datum.model_input.chunks)
+    rows = _rows(targets)
+    if text_only and rows != datum.model_input.length:
+        raise InvalidInputError(
+            f"{rows} targets for {datum.model_input.length} input tokens; there must be as many",
+            where=f"{where}['target_tokens']",
+        )
+    weights = datum.loss_fn_inputs.get("weights")
+    if weights is not None and weights.shape != targets.shape:
+        raise InvalidInputError(
+            f"shape {weights.shape} differs from target_tokens' {targets.shape}",
+            where=f"{where}['weights']",
+        )
+
+
+def _rows(tensor: TensorData) -> int:
+    return tensor.shape[0] if tensor.shape else tensor.size
