@@ -1,0 +1,209 @@
+"""`tinker-ext checkpoint`: saved weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.output import View, confirm_done, show
+from tinker_ext.cli.paging import Listing, Page, fetch_all
+from tinker_ext.cli.problems import CommandError
+from tinker_ext.cli.text import age, counted, printable, size, yes_or_no
+
+if TYPE_CHECKING:
+    from tinker_ext import Checkpoint, RestClient
+
+#: Checkpoints per request when listing (as 0.4.1, which found such lists slow on the server).
+BATCH = 1000
+SCHEME = "tinker://"
+
+
+def _check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not value.startswith(SCHEME):
+        raise CommandError(
+            f"{value!r} is no checkpoint path; one looks like {SCHEME}RUN/weights/NAME. "
+            "See those there are with `checkpoint list`."
+        )
+    return value
+
+
+path_argument = click.argument("path", callback=_check_path)
+
+
+@click.group()
+def checkpoint() -> None:
+    """List, inspect, publish, delete and download checkpoints.
+
+    PATH is the path of a checkpoint: tinker://RUN/weights/NAME for training state,
+    tinker://RUN/sampler_weights/NAME for weights to sample from.
+    """
+
+
+@checkpoint.command("list")
+@click.option("--run-id", metavar="RUN", help="Only those of this training run, all of them.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many to show without --run-id; 0 shows all.",
+)
+@format_option
+@click.pass_obj
+def list_checkpoints(context: CommandContext, run_id: str | None, limit: int) -> None:
+    """List checkpoints, of one run or of all."""
+    with context.service() as service:
+        rest = service.create_rest_client()
+        if run_id is not None:
+            listing = Listing(rest.list_checkpoints(run_id).result().checkpoints, 0)
+        else:
+            listing = _list_all(rest, limit)
+    show(_list_view(listing, run_id), context.format)
+
+
+@checkpoint.command()
+@path_argument
+@format_option
+@click.pass_obj
+def info(context: CommandContext, path: str) -> None:
+    """Show one checkpoint."""
+    with context.service() as service:
+        found = _find(service.create_rest_client(), path)
+    if found is None:
+        raise CommandError(
+            f"There is no checkpoint {path}. See those there are with `checkpoint list`."
+        )
+    show(_info_view(found), context.format)
+
+
+@checkpoint.command()
+@path_argument
+@format_option
+@click.pass_obj
+def publish(context: CommandContext, path: str) -> None:
+    """Let everybody use a checkpoint of yours."""
+    with context.service() as service:
+        service.create_rest_client().publish_checkpoint_from_tinker_path(path).result()
+    confirm_done(f"Published {path}", {"tinker_path": path, "public": True}, context.format)
+
+
+@checkpoint.command()
+@path_argument
+@format_option
+@click.pass_obj
+def unpublish(context: CommandContext, path: str) -> None:
+    """Make a published checkpoint private again."""
+    with context.service() as service:
+        service.create_rest_client().unpublish_checkpoint_from_tinker_path(path).result()
+    confirm_done(f"Unpublished {path}", {"tinker_path": path, "public": False}, context.format)
+
+
+@checkpoint.command()
+@path_argument
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@format_option
+@click.pass_obj
+def delete(context: CommandContext, path: str, yes: bool) -> None:
+    """Delete a checkpoint for good."""
+    with context.service() as service:
+        rest = service.create_rest_client()
+        if not yes:
+            _ask_before_deleting(path, _find(rest, path))
+        rest.delete_checkpoint_from_tinker_path(path).result()
+    confirm_done(f"Deleted {path}", {"tinker_path": path, "deleted": True}, context.format)
+
+
+@checkpoint.command()
+@path_argument
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder to save the archive in (default: the current one).",
+)
+@click.option("--force", is_flag=True, help="Replace a file that is already there.")
+@format_option
+@click.pass_obj
+def download(context: CommandContext, path: str, output: Path, force: bool) -> None:
+    """Download the archive of a checkpoint."""
+    from tinker_ext.cli.download import archive_name, save_archive
+
+    target = output / archive_name(path)
+    if target.exists() and not force:
+        raise CommandError(f"{target} is already there; --force replaces it.")
+    with context.service() as service:
+        rest = service.create_rest_client()
+        url = rest.get_checkpoint_archive_url_from_tinker_path(path).result().url
+        count = save_archive(url, target)
+    record = {"tinker_path": path, "file": str(target), "size_bytes": count}
+    confirm_done(f"Saved {path} as {target} ({size(count)})", record, context.format)
+
+
+def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:
+    def fetch(wanted: int, offset: int) -> Page[Checkpoint]:
+        answer = rest.list_user_checkpoints(limit=wanted, offset=offset).result()
+        return Page(answer.checkpoints, answer.cursor and answer.cursor.total_count)
+
+    return fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching checkpoints")
+
+
+def _find(rest: RestClient, path: str) -> Checkpoint | None:
+    """The checkpoint at `path`; the API has no question for one, so its run's list is searched."""
+    from tinker_ext import ParsedCheckpointTinkerPath
+
+    run_id = ParsedCheckpointTinkerPath.from_tinker_path(path).training_run_id
+    listed = rest.list_checkpoints(run_id).result().checkpoints
+    return next((item for item in listed if item.tinker_path == path), None)
+
+
+def _ask_before_deleting(path: str, found: Checkpoint | None) -> None:
+    known = f" ({size(found.size_bytes)}, made {age(found.time)})" if found else ""
+    question = f"Delete {path}{known} for good?"
+    try:
+        agreed = click.confirm(printable(question), err=True)
+    except click.Abort as abort:
+        if isinstance(abort.__context__, EOFError):
+            raise CommandError("Nobody is there to ask; --yes deletes without asking.") from None
+        raise
+    if not agreed:
+        raise CommandError("Nothing was deleted.")
+
+
+def _list_view(listing: Listing[Checkpoint], run_id: str | None) -> View:
+    of_run = f" of run {run_id}" if run_id is not None else ""
+    return View(
+        title=counted(len(listing.items), "checkpoint", of_run, left_out=listing.left_out),
+        columns=("Checkpoint ID", "Type", "Size", "Public", "Created", "Path"),
+        rows=[
+            (
+                item.checkpoint_id,
+                item.checkpoint_type,
+                size(item.size_bytes),
+                yes_or_no(item.public),
+                age(item.time),
+                item.tinker_path,
+            )
+            for item in listing.items
+        ],
+        record=({} if run_id is None else {"run_id": run_id}) | {"checkpoints": listing.items},
+    )
+
+
+def _info_view(item: Checkpoint) -> View:
+    return View(
+        title=f"Checkpoint {item.checkpoint_id}",
+        columns=("Property", "Value"),
+        rows=[
+            ("Checkpoint ID", item.checkpoint_id),
+            ("Type", item.checkpoint_type),
+            ("Path", item.tinker_path),
+            ("Size", size(item.size_bytes)),
+            ("Public", yes_or_no(item.public)),
+            ("Created", age(item.time)),
+        ],
+        record=item,
+    )

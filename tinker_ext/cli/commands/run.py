@@ -1,0 +1,107 @@
+"""`tinker-ext run`: training runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.output import View, show
+from tinker_ext.cli.paging import Listing, Page, fetch_all
+from tinker_ext.cli.text import NOTHING, age, counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tinker_ext import Checkpoint, TrainingRun
+
+#: Runs per request when listing (as 0.4.1).
+BATCH = 100
+
+
+@click.group()
+def run() -> None:
+    """List and inspect training runs."""
+
+
+@run.command("list")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="How many runs to show; 0 shows all.",
+)
+@format_option
+@click.pass_obj
+def list_runs(context: CommandContext, limit: int) -> None:
+    """List training runs."""
+    with context.service() as service:
+        rest = service.create_rest_client()
+
+        def fetch(size: int, offset: int) -> Page[TrainingRun]:
+            answer = rest.list_training_runs(limit=size, offset=offset).result()
+            return Page(answer.training_runs, answer.cursor and answer.cursor.total_count)
+
+        listing = fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching training runs")
+    show(_list_view(listing), context.format)
+
+
+@run.command()
+@click.argument("run_id")
+@format_option
+@click.pass_obj
+def info(context: CommandContext, run_id: str) -> None:
+    """Show one training run."""
+    with context.service() as service:
+        answer = service.create_rest_client().get_training_run(run_id).result()
+    show(_info_view(answer), context.format)
+
+
+def _list_view(listing: Listing[TrainingRun]) -> View:
+    return View(
+        title=counted(len(listing.items), "training run", left_out=listing.left_out),
+        columns=("Run ID", "Base model", "Owner", "LoRA", "Last request", "Corrupted"),
+        rows=[
+            (
+                item.training_run_id,
+                item.base_model,
+                item.model_owner,
+                _lora(item),
+                age(item.last_request_time),
+                "yes" if item.corrupted else "no",
+            )
+            for item in listing.items
+        ],
+        record={"runs": listing.items},
+    )
+
+
+def _info_view(item: TrainingRun) -> View:
+    return View(
+        title=f"Training run {item.training_run_id}",
+        columns=("Property", "Value"),
+        rows=[
+            ("Run ID", item.training_run_id),
+            ("Base model", item.base_model),
+            ("Owner", item.model_owner),
+            ("LoRA", _lora(item)),
+            ("Last request", age(item.last_request_time)),
+            ("Corrupted", "yes" if item.corrupted else "no"),
+            *_checkpoint_rows("Last training checkpoint", item.last_checkpoint),
+            *_checkpoint_rows("Last sampler checkpoint", item.last_sampler_checkpoint),
+            *((f"Metadata {name}", value) for name, value in (item.user_metadata or {}).items()),
+        ],
+        record=item,
+    )
+
+
+def _lora(item: TrainingRun) -> str:
+    if not item.is_lora:
+        return "no"
+    return "yes" if item.lora_rank is None else f"rank {item.lora_rank}"
+
+
+def _checkpoint_rows(label: str, item: Checkpoint | None) -> Iterator[tuple[str, str]]:
+    yield label, NOTHING if item is None else f"{item.tinker_path} ({age(item.time)})"
