@@ -53,9 +53,9 @@ def plain(value: object) -> object:
     """The JSON form of a value `json` does not know: results, times, open enums."""
     import attrs
 
-    if attrs.has(type(value)):
-        fields = attrs.fields(type(value))
-        return {field.name: getattr(value, field.name) for field in fields}
+    kind = type(value)
+    if attrs.has(kind):
+        return {field.name: getattr(value, field.name) for field in attrs.fields(kind)}
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Enum):

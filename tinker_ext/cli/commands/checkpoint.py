@@ -14,7 +14,8 @@ from tinker_ext.cli.problems import CommandError
 from tinker_ext.cli.text import age, counted, printable, size, yes_or_no
 
 if TYPE_CHECKING:
-    from tinker_ext import Checkpoint, RestClient
+    from tinker_ext import RestClient
+    from tinker_ext.types import Checkpoint
 
 #: Checkpoints per request when listing (as 0.4.1, which found such lists slow on the server).
 BATCH = 1000
@@ -153,7 +154,7 @@ def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:
 
 def _find(rest: RestClient, path: str) -> Checkpoint | None:
     """The checkpoint at `path`; the API has no question for one, so its run's list is searched."""
-    from tinker_ext import ParsedCheckpointTinkerPath
+    from tinker_ext.types import ParsedCheckpointTinkerPath
 
     run_id = ParsedCheckpointTinkerPath.from_tinker_path(path).training_run_id
     listed = rest.list_checkpoints(run_id).result().checkpoints

@@ -14,7 +14,7 @@ from tinker_ext.cli.text import NOTHING, age, counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tinker_ext import Checkpoint, TrainingRun
+    from tinker_ext.types import Checkpoint, TrainingRun
 
 #: Runs per request when listing (as 0.4.1).
 BATCH = 100

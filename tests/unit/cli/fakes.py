@@ -1,0 +1,136 @@
+"""A service that keeps its runs and checkpoints in two lists, for commands to work on."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from attrs import define, evolve, field
+
+from tinker_ext import types
+from tinker_ext.cli.context import CommandContext
+from tinker_ext.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tinker_ext import ServiceClient
+
+MADE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def a_checkpoint(run: str = "run-1", name: str = "0001", **changes: Any) -> types.Checkpoint:
+    made = types.Checkpoint(
+        checkpoint_id=f"weights/{name}",
+        checkpoint_type="training",
+        time=MADE,
+        tinker_path=f"tinker://{run}/weights/{name}",
+        size_bytes=1_500_000,
+    )
+    return evolve(made, **changes)
+
+
+def a_run(run: str = "run-1", **changes: Any) -> types.TrainingRun:
+    made = types.TrainingRun(
+        training_run_id=run,
+        base_model="embedded/tiny",
+        model_owner="me",
+        is_lora=True,
+        lora_rank=8,
+        last_request_time=MADE,
+    )
+    return evolve(made, **changes)
+
+
+@define
+class Done:
+    """A future that has already happened, well or badly."""
+
+    value: Any = None
+    error: Exception | None = None
+
+    def result(self, timeout: float | None = None) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@define
+class FakeRest:
+    """The operations the commands use. With `error` set, each of them fails with it."""
+
+    runs: list[types.TrainingRun] = field(factory=list)
+    checkpoints: list[types.Checkpoint] = field(factory=list)
+    archive_url: str = ""
+    error: BaseException | None = None
+    #: What was changed, as (operation, path).
+    changes: list[tuple[str, str]] = field(factory=list)
+
+    def list_training_runs(self, limit: int = 20, offset: int = 0) -> Done:
+        cursor = types.Cursor(offset, limit, len(self.runs))
+        return self._answer(types.TrainingRunsResponse(self.runs[offset:][:limit], cursor))
+
+    def get_training_run(self, run_id: str) -> Done:
+        found = [run for run in self.runs if run.training_run_id == run_id]
+        missing = NotFoundError("HTTP 404 Not Found: no such run", status_code=404)
+        return self._answer(found[0]) if found else Done(error=missing)
+
+    def list_checkpoints(self, run_id: str) -> Done:
+        listed = [one for one in self.checkpoints if f"//{run_id}/" in one.tinker_path]
+        return self._answer(types.CheckpointsListResponse(listed))
+
+    def list_user_checkpoints(self, limit: int = 100, offset: int = 0) -> Done:
+        cursor = types.Cursor(offset, limit, len(self.checkpoints))
+        page = self.checkpoints[offset:][:limit]
+        return self._answer(types.CheckpointsListResponse(page, cursor))
+
+    def get_checkpoint_archive_url_from_tinker_path(self, tinker_path: str) -> Done:
+        return self._answer(types.CheckpointArchiveUrlResponse(self.archive_url, MADE))
+
+    def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> Done:
+        return self._change("publish", tinker_path)
+
+    def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> Done:
+        return self._change("unpublish", tinker_path)
+
+    def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> Done:
+        return self._change("delete", tinker_path)
+
+    def _change(self, operation: str, tinker_path: str) -> Done:
+        self.changes.append((operation, tinker_path))
+        return self._answer(None)
+
+    def _answer(self, value: Any) -> Done:
+        if self.error is not None and not isinstance(self.error, Exception):
+            raise self.error
+        return Done(value, self.error)
+
+
+@define
+class FakeService:
+    """What `open_service` gives; remembers the settings it was opened with."""
+
+    rest: FakeRest = field(factory=FakeRest)
+    capabilities: types.GetServerCapabilitiesResponse = field(
+        factory=lambda: types.GetServerCapabilitiesResponse([types.SupportedModel("embedded/tiny")])
+    )
+    opened_with: list[dict[str, Any]] = field(factory=list)
+
+    def create_rest_client(self) -> FakeRest:
+        return self.rest
+
+    def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
+        if self.rest.error is not None:
+            raise self.rest.error
+        return self.capabilities
+
+    def context(self) -> CommandContext:
+        """The context of commands that are to find this service."""
+
+        @contextmanager
+        def opener(**settings: Any) -> Iterator[ServiceClient]:
+            self.opened_with.append(settings)
+            yield cast("ServiceClient", self)
+
+        return CommandContext(opener=opener)

@@ -1,0 +1,55 @@
+"""What it costs to start the program, and that its help tells the truth."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tinker_ext.cli.main import COMMANDS, program
+
+HEAVY = {"rich", "httpx", "numpy", "attr", "asyncio", "tinker_api", "json", "transformers"}
+
+
+def test_help_loads_click_and_nothing_heavy() -> None:
+    script = (
+        "import sys; sys.argv = ['tinker-ext', '--help']\n"
+        "from tinker_ext.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print('LOADED', *{name.partition('.')[0] for name in sys.modules})"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(ran.stdout.rpartition("LOADED")[2].split())
+    assert "click" in loaded
+    assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_the_help_of_the_program_says_what_the_command_says(name: str) -> None:
+    assert COMMANDS[name].load().get_short_help_str(limit=200) == COMMANDS[name].summary
+
+
+def every_command(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], click.Command]]:
+    found = [(path, command)]
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            found += every_command(child, (*path, name))
+    return found
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, _ in every_command(program)], ids=lambda path: " ".join(path) or "-"
+)
+def test_every_command_has_help_under_both_names(path: tuple[str, ...]) -> None:
+    texts = [CliRunner().invoke(program, [*path, option]).output for option in ("-h", "--help")]
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("Usage: ")

@@ -1,0 +1,62 @@
+"""Values as text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tinker_ext.cli import text
+
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "expected"),
+    [
+        (timedelta(seconds=-5), "just now"),
+        (timedelta(seconds=59), "just now"),
+        (timedelta(seconds=60), "1 minute ago"),
+        (timedelta(minutes=59, seconds=59), "59 minutes ago"),
+        (timedelta(hours=1), "1 hour ago"),
+        (timedelta(hours=47), "1 day ago"),
+        (timedelta(days=6), "6 days ago"),
+        (timedelta(days=15), "2 weeks ago"),
+        (timedelta(days=30), "4 weeks ago"),
+        (timedelta(days=30, seconds=1), "2026-03-01"),
+    ],
+)
+def test_age_counts_the_largest_whole_unit(elapsed: timedelta, expected: str) -> None:
+    assert text.age(NOW - elapsed, now=NOW) == expected
+
+
+def test_a_time_without_a_zone_counts_as_utc() -> None:
+    assert text.age(datetime(2026, 3, 31, 9), now=NOW) == "3 hours ago"
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    assert text.age(None) == text.size(None) == text.size(-1) == text.yes_or_no(None) == "-"
+
+
+def test_sizes_are_decimal() -> None:
+    assert [text.size(count) for count in (0, 999, 1_234_567)] == ["0 bytes", "999 bytes", "1.2 MB"]
+
+
+def test_control_characters_never_reach_the_terminal() -> None:
+    assert text.printable("a\x1b[31mred\x07 \u202e") == "a\\x1b[31mred\\x07 \\u202e"
+    assert text.one_line("two\n  lines\x1b[2J") == "two lines\\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("count", "left_out", "expected"),
+    [
+        (0, 0, "No runs"),
+        (1, 0, "1 run"),
+        (2, 0, "2 runs"),
+        (20, 3, "20 runs (3 more; --limit 0 shows all)"),
+    ],
+)
+def test_titles_count_what_is_shown_and_what_is_not(
+    count: int, left_out: int, expected: str
+) -> None:
+    assert text.counted(count, "run", left_out=left_out) == expected
