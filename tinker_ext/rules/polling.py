@@ -235,7 +235,7 @@ def _pause(
 
 
 def worth_polling(
-    outcome: PollOutcome, consecutive: int, *, streak: float, window: float = RETRY_WINDOW
+    outcome: PollOutcome, consecutive: int, *, streak: float = 0.0, window: float = RETRY_WINDOW
 ) -> bool:
     """Whether another poll may follow this outcome.
 

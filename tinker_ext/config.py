@@ -1,0 +1,219 @@
+"""The settings of a client, resolved once: argument over environment over default.
+
+This is the only module that reads the environment. Each setting is one field of `ClientConfig`,
+with its variable, its default and where that comes from; `tinker_ext.settings` reads values.
+"""
+
+from __future__ import annotations
+
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+from attrs import frozen
+
+from tinker_ext import settings
+from tinker_ext.errors import ConfigurationError
+from tinker_ext.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+# ruff: noqa: RUF009 - _setting() makes an attrs field, it is no default value.
+
+#: The hosted service (0.4.1 _client.py).
+DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
+
+_READER, _VARIABLE = "reader", "variable"
+# Names of headers whose values may be credentials; they don't leave the process in a pickle.
+_TELLING_WORDS = ("auth", "cookie", "key", "secret", "token")
+
+
+def _setting(
+    reader: settings.Reader, default: Any, variable: str | None = None, *, show: Any = True
+) -> Any:
+    """One setting: its reader, its default, its environment variable, and how repr shows it."""
+    metadata = {_READER: reader, _VARIABLE: variable}
+    return attrs.field(default=default, repr=show, metadata=metadata)
+
+
+def _masked_headers(headers: Mapping[str, str]) -> str:
+    return repr(dict.fromkeys(headers, "***"))
+
+
+def _masked_proxy(proxy: str | None) -> str:
+    return repr(proxy and settings.without_credentials(proxy))
+
+
+@frozen(kw_only=True)
+class ClientConfig:
+    """The resolved settings of a client. Made by `ClientConfig.resolve`; times in seconds.
+
+    >>> config = ClientConfig.resolve(base_url="embedded", tags=["first", "second"])
+    >>> config.is_embedded, config.tags, config.sources["tags"]
+    (True, ('first', 'second'), 'argument')
+    """
+
+    api_key: Secret | None = _setting(settings.read_secret, None, "TINKER_API_KEY")
+    #: Without a slash at the end; "embedded" for the backend on this machine.
+    base_url: str = _setting(settings.read_base_url, DEFAULT_BASE_URL, "TINKER_BASE_URL")
+    #: The project that new sessions belong to (0.38.0).
+    project_id: str | None = _setting(settings.read_text, None, "TINKER_PROJECT_ID")
+    #: Where the embedded backend keeps its state; None for a temporary folder.
+    embedded_dir: Path | None = _setting(settings.read_path, None, "TINKER_EMBEDDED_DIR")
+    cf_access_client_id: str | None = _setting(
+        settings.read_text, None, "CLOUDFLARE_ACCESS_CLIENT_ID"
+    )
+    cf_access_client_secret: Secret | None = _setting(
+        settings.read_secret, None, "CLOUDFLARE_ACCESS_CLIENT_SECRET"
+    )
+
+    tags: tuple[str, ...] = _setting(settings.read_words, (), "TINKER_TAGS")
+    user_metadata: Mapping[str, str] = _setting(settings.read_metadata, MappingProxyType({}))
+    #: Extra headers of every request; shown and pickled without what may be a credential.
+    default_headers: Mapping[str, str] = _setting(
+        settings.read_headers, MappingProxyType({}), show=_masked_headers
+    )
+    proxy: str | None = _setting(settings.read_proxy, None, show=_masked_proxy)
+
+    #: One request, and its connection (both 0.4.1 _constants.py).
+    timeout: float = _setting(settings.read_seconds, 60.0)
+    connect_timeout: float = _setting(settings.read_seconds, 5.0)
+    #: All attempts of one call (0.4.1 execute_with_retries).
+    retry_window: float = _setting(settings.read_seconds, 300.0)
+    #: All attempts while the account cannot pay (0.38.0's default of its flag
+    #: billing_exception_max_pause_duration_sec).
+    billing_window: float = _setting(settings.read_seconds, 3600.0)
+    #: From the submission of a request to its result (0.38.0 waits as long without progress).
+    future_timeout: float = _setting(settings.read_seconds, 7200.0)
+    heartbeat_interval: float = _setting(settings.read_seconds, 10.0)  # 0.4.1
+
+    #: Samples between submission and result (0.4.1: its semaphore).
+    max_samples_in_flight: int = _setting(settings.read_count, 400)
+    #: Bytes of training requests being sent (0.38.0's fwdbwd_dispatch_bytes_semaphore_size).
+    max_training_bytes_in_flight: int = _setting(settings.read_count, 50_000_000)
+
+    telemetry: bool = _setting(settings.read_flag, True, "TINKER_TELEMETRY")  # 0.4.1: on
+    #: None leaves logging as the program set it up.
+    log_level: str | None = _setting(settings.read_log_level, None, "TINKER_LOG")
+    feature_gates: tuple[str, ...] = _setting(  # 0.4.1, which reads them and uses none
+        settings.read_words, ("async_sampling",), "TINKER_FEATURE_GATES"
+    )
+
+    #: Where each setting comes from: "argument", "environment TINKER_TAGS", "default".
+    sources: Mapping[str, str] = attrs.field(
+        factory=lambda: MappingProxyType({}), repr=False, eq=False
+    )
+
+    @classmethod
+    def resolve(cls, *, require_key: bool = True, **explicit: object) -> Self:
+        """Resolve the settings from arguments, named like the fields, and the environment.
+
+        None counts as not given, an empty environment variable as unset. Without `require_key`
+        a missing key is let pass (to look at a configuration, not to use it).
+
+        Raises:
+            ConfigurationError: a value that cannot be, naming the argument or variable; an
+                unknown name, with the nearest known ones; no key and no embedded backend.
+        """
+        known = _settings()
+        for name in explicit:
+            if name not in known:
+                raise ConfigurationError(_unknown(name, known), setting=name)
+        found = {name: _find(field, explicit.get(name)) for name, field in known.items()}
+        config = cls(
+            **{name: value for name, (value, _) in found.items()},
+            sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
+        )
+        if require_key:
+            config.check_key()
+        return config
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the backend on this machine is meant."""
+        return self.base_url == settings.EMBEDDED
+
+    @property
+    def share_key(self) -> tuple[str, str]:
+        """What configurations that share a rate limit have in common: URL and digest of the key."""
+        return self.base_url, self.api_key.digest if self.api_key else ""
+
+    def check_key(self) -> None:
+        """Raise ConfigurationError if the server needs a key and there is none."""
+        if not self.api_key and not self.is_embedded:
+            raise ConfigurationError(
+                "There is no API key: set TINKER_API_KEY or pass api_key=...; "
+                'base_url="embedded" trains on this machine without one.',
+                setting="api_key",
+            )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), _portable(self), dict(self.sources))
+
+
+def _settings() -> dict[str, attrs.Attribute[Any]]:
+    return {field.name: field for field in attrs.fields(ClientConfig) if field.metadata}
+
+
+def _find(field: attrs.Attribute[Any], given: object) -> tuple[Any, str]:
+    """The value of a setting and where it comes from."""
+    if given is not None:
+        return _read(field, given, field.name), "argument"
+    variable = field.metadata[_VARIABLE]
+    text = os.environ.get(variable, "").strip() if variable else ""
+    if text:
+        return _read(field, text, variable), f"environment {variable}"
+    return field.default, "default"
+
+
+def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
+    try:
+        return field.metadata[_READER](value)
+    except ValueError as error:
+        raise ConfigurationError(f"{setting}: {error}", setting=setting) from None
+
+
+def _unknown(name: str, known: Mapping[str, object]) -> str:
+    import difflib  # only on the way to an error
+
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}."
+    return f"There is no setting {settings.shown(name)}; {advice}"
+
+
+def _portable(config: ClientConfig) -> dict[str, Any]:
+    """The settings that may leave the process, as plain values."""
+    values = {name: getattr(config, name) for name in _settings()}
+    secrets = [value.reveal() for value in values.values() if isinstance(value, Secret)]
+    kept = {name: value for name, value in values.items() if not isinstance(value, Secret)}
+    kept["user_metadata"] = dict(config.user_metadata)
+    kept["default_headers"] = {
+        name: text
+        for name, text in config.default_headers.items()
+        if not any(word in name.lower() for word in _TELLING_WORDS)
+        and not any(secret in text for secret in secrets)
+    }
+    if config.proxy is not None:
+        kept["proxy"] = settings.without_credentials(config.proxy)
+    return kept
+
+
+def _restore(
+    cls: type[ClientConfig], values: dict[str, Any], sources: dict[str, str]
+) -> ClientConfig:
+    """Unpickle: what was left out is taken from the environment of this process."""
+    values["user_metadata"] = MappingProxyType(values["user_metadata"])
+    values["default_headers"] = MappingProxyType(values["default_headers"])
+    for name, field in _settings().items():
+        if name not in values:
+            values[name], sources[name] = _find(field, None)
+    return cls(**values, sources=MappingProxyType(sources))

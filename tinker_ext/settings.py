@@ -1,0 +1,183 @@
+"""How one setting is read, from an argument or from the text of an environment variable.
+
+A reader takes either and returns the value, or raises ValueError with what is wrong with it, in
+words that complete "base_url: ...". What a reader of secrets is given never gets into its words.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import SplitResult, urlsplit
+
+from tinker_ext.redaction import redact, shorten
+from tinker_ext.secret import Secret
+
+#: The base URL that means the backend on this machine.
+EMBEDDED = "embedded"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_ON = frozenset({"1", "true", "yes", "on"})
+_OFF = frozenset({"0", "false", "no", "off"})
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: token
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-content
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+Reader = Callable[[object], object]
+
+
+def read_secret(value: object) -> Secret:
+    """A key for a header; blanks around it, the newline of a file, are dropped."""
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(text, str):
+        raise ValueError(f"a text is needed, not a {type(text).__name__}")
+    if not text.strip():
+        raise ValueError("it is empty")
+    if not _VISIBLE.fullmatch(text.strip()):
+        raise ValueError("it has blanks, control or non-ASCII characters inside")
+    return Secret(text.strip())
+
+
+def read_text(value: object) -> str:
+    """A text that fits in a header."""
+    if not isinstance(value, str):
+        raise ValueError(f"a text is needed, not {shown(value)}")
+    if not value.strip() or not _HEADER_VALUE.fullmatch(value.strip()):
+        raise ValueError(f"{shown(value)} is empty or has characters that fit in no header")
+    return value.strip()
+
+
+def read_base_url(value: object) -> str:
+    """An http or https URL without a slash at the end, or "embedded"."""
+    text = read_text(value).rstrip("/")
+    if text == EMBEDDED:
+        return text
+    parts = _split_url(text, ("http", "https"))
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL must not contain a user or password; use default_headers")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{shown(text)} has a query or fragment; paths are appended to it")
+    return text
+
+
+def read_proxy(value: object) -> str:
+    """The URL of a proxy; a user and password may be in it."""
+    text = read_text(value)
+    _split_url(text, _PROXY_SCHEMES)
+    return text
+
+
+def without_credentials(url: str) -> str:
+    """A URL without the user and password in it."""
+    head, at, host = url.rpartition("@")
+    return f"{head.partition('://')[0]}://{host}" if at else url
+
+
+def _split_url(text: str, schemes: tuple[str, ...]) -> SplitResult:
+    visible = shown(without_credentials(text))
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a port that is no number
+        usable = False
+    if not usable or " " in text:
+        raise ValueError(f"{visible} is not a URL starting with {' or '.join(schemes)}")
+    return parts
+
+
+def read_path(value: object) -> Path:
+    """A folder, ``~`` expanded."""
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError(f"a path is needed, not {shown(value)}")
+    return Path(value).expanduser()
+
+
+def read_seconds(value: object) -> float:
+    """A positive number of seconds; infinity is one."""
+    seconds = _number(value)
+    if not seconds > 0:
+        raise ValueError(f"{shown(value)} is not a positive number of seconds")
+    return seconds
+
+
+def read_count(value: object) -> int:
+    """A whole number, at least 1."""
+    count = _number(value)
+    if not count >= 1 or not count.is_integer():
+        raise ValueError(f"{shown(value)} is not a whole number of at least 1")
+    return int(count)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            pass
+    return math.nan
+
+
+def read_flag(value: object) -> bool:
+    """On or off, in any of the usual words."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in _ON | _OFF:
+        raise ValueError(f"{shown(value)} is neither on nor off (1, true, yes, on; 0, false, ...)")
+    return word in _ON
+
+
+def read_log_level(value: object) -> str:
+    """The name of a log level, in lower case."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in LOG_LEVELS:
+        raise ValueError(f"{shown(value)} is none of {', '.join(LOG_LEVELS)}")
+    return word
+
+
+def read_words(value: object) -> tuple[str, ...]:
+    """Words in the order given, each once; a single text is split at its commas."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, Iterable) or isinstance(items, Mapping | bytes):
+        raise ValueError(f"a list of texts is needed, not {shown(value)}")
+    words = list(items)
+    for word in words:
+        if not isinstance(word, str):
+            raise ValueError(f"a list of texts is needed; {shown(word)} is none")
+    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+
+def read_metadata(value: object) -> Mapping[str, str]:
+    """Texts by name."""
+    return MappingProxyType(_texts(value))
+
+
+def read_headers(value: object) -> Mapping[str, str]:
+    """Extra request headers. Their values are not shown, they may be credentials."""
+    headers = _texts(value)
+    for name, text in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{shown(name)} is not the name of a header")
+        if not _HEADER_VALUE.fullmatch(text):
+            raise ValueError(f"the value of {name} has characters that fit in no header")
+        if name.lower() == "x-api-key":
+            raise ValueError(f"{name} is what api_key is for")
+    return MappingProxyType(headers)
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"texts by name are needed, not a {type(value).__name__}")
+    for name, text in value.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise ValueError(f"texts by name are needed; the entry {shown(name)} is not text")
+    return dict(value)
+
+
+def shown(value: object) -> str:
+    """A value for a message: short, and without a key if one got here by mistake."""
+    return shorten(redact(repr(value)), 80)
