@@ -25,28 +25,23 @@ _UNLIMITED_WIDTH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One answer in both forms: `rows` under `columns` for people, `record` for programs."""
+    """A table for people."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    record: Any
 
 
-def show(view: View, output_format: Format) -> None:
-    """Print the view on standard output."""
-    if output_format == "json":
-        click.echo(json.dumps(view.record, indent=2, default=plain, ensure_ascii=False))
-    else:
-        _print_table(view)
-
-
-def confirm_done(sentence: str, record: dict[str, Any], output_format: Format) -> None:
-    """Say what a command has done that has nothing else to show."""
+def show(output_format: Format, record: Any, *views: View | str) -> None:
+    """Print an answer on standard output: the record for programs, the views for people."""
     if output_format == "json":
         click.echo(json.dumps(record, indent=2, default=plain, ensure_ascii=False))
-    else:
-        click.echo(printable(sentence))
+        return
+    for view in views:
+        if isinstance(view, str):
+            click.echo(printable(view))
+        else:
+            _print_table(view)
 
 
 def plain(value: object) -> object:
@@ -63,12 +58,12 @@ def plain(value: object) -> object:
     return str(value)
 
 
-def wide_console(*, stderr: bool = False) -> Console:
+def _wide_console() -> Console:
     """A console that never cuts a value where nobody watches its width."""
     from rich.console import Console
 
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=_UNLIMITED_WIDTH)
+    console = Console()
+    return console if console.is_terminal else Console(width=_UNLIMITED_WIDTH)
 
 
 def _print_table(view: View) -> None:
@@ -81,4 +76,4 @@ def _print_table(view: View) -> None:
         table.add_column(column, overflow="fold", style="cyan" if number == 0 else None)
     for row in view.rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    wide_console().print(table)
+    _wide_console().print(table)

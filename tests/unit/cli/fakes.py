@@ -115,13 +115,15 @@ class FakeService:
     capabilities: types.GetServerCapabilitiesResponse = field(
         factory=lambda: types.GetServerCapabilitiesResponse([types.SupportedModel("embedded/tiny")])
     )
+    #: Whether capabilities answer even where everything else fails.
+    public_capabilities: bool = False
     opened_with: list[dict[str, Any]] = field(factory=list)
 
     def create_rest_client(self) -> FakeRest:
         return self.rest
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
-        if self.rest.error is not None:
+        if self.rest.error is not None and not self.public_capabilities:
             raise self.rest.error
         return self.capabilities
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option
-from tinker_ext.cli.output import View, confirm_done, show
+from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.problems import CommandError
 from tinker_ext.cli.text import age, counted, printable, size, yes_or_no
@@ -62,7 +62,8 @@ def list_checkpoints(context: CommandContext, run_id: str | None, limit: int) ->
             listing = Listing(rest.list_checkpoints(run_id).result().checkpoints, 0)
         else:
             listing = _list_all(rest, limit)
-    show(_list_view(listing, run_id), context.format)
+    of_run = {} if run_id is None else {"run_id": run_id}
+    show(context.format, of_run | {"checkpoints": listing.items}, _list_view(listing, run_id))
 
 
 @checkpoint.command()
@@ -77,7 +78,7 @@ def info(context: CommandContext, path: str) -> None:
         raise CommandError(
             f"There is no checkpoint {path}. See those there are with `checkpoint list`."
         )
-    show(_info_view(found), context.format)
+    show(context.format, found, _info_view(found))
 
 
 @checkpoint.command()
@@ -88,7 +89,7 @@ def publish(context: CommandContext, path: str) -> None:
     """Let everybody use a checkpoint of yours."""
     with context.service() as service:
         service.create_rest_client().publish_checkpoint_from_tinker_path(path).result()
-    confirm_done(f"Published {path}", {"tinker_path": path, "public": True}, context.format)
+    show(context.format, {"tinker_path": path, "public": True}, f"Published {path}")
 
 
 @checkpoint.command()
@@ -99,7 +100,7 @@ def unpublish(context: CommandContext, path: str) -> None:
     """Make a published checkpoint private again."""
     with context.service() as service:
         service.create_rest_client().unpublish_checkpoint_from_tinker_path(path).result()
-    confirm_done(f"Unpublished {path}", {"tinker_path": path, "public": False}, context.format)
+    show(context.format, {"tinker_path": path, "public": False}, f"Unpublished {path}")
 
 
 @checkpoint.command()
@@ -114,7 +115,7 @@ def delete(context: CommandContext, path: str, yes: bool) -> None:
         if not yes:
             _ask_before_deleting(path, _find(rest, path))
         rest.delete_checkpoint_from_tinker_path(path).result()
-    confirm_done(f"Deleted {path}", {"tinker_path": path, "deleted": True}, context.format)
+    show(context.format, {"tinker_path": path, "deleted": True}, f"Deleted {path}")
 
 
 @checkpoint.command()
@@ -141,7 +142,7 @@ def download(context: CommandContext, path: str, output: Path, force: bool) -> N
         url = rest.get_checkpoint_archive_url_from_tinker_path(path).result().url
         count = save_archive(url, target)
     record = {"tinker_path": path, "file": str(target), "size_bytes": count}
-    confirm_done(f"Saved {path} as {target} ({size(count)})", record, context.format)
+    show(context.format, record, f"Saved {path} as {target} ({size(count)})")
 
 
 def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:
@@ -190,7 +191,6 @@ def _list_view(listing: Listing[Checkpoint], run_id: str | None) -> View:
             )
             for item in listing.items
         ],
-        record=({} if run_id is None else {"run_id": run_id}) | {"checkpoints": listing.items},
     )
 
 
@@ -206,5 +206,4 @@ def _info_view(item: Checkpoint) -> View:
             ("Public", yes_or_no(item.public)),
             ("Created", age(item.time)),
         ],
-        record=item,
     )

@@ -45,7 +45,7 @@ def list_runs(context: CommandContext, limit: int) -> None:
             return Page(answer.training_runs, answer.cursor and answer.cursor.total_count)
 
         listing = fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching training runs")
-    show(_list_view(listing), context.format)
+    show(context.format, {"runs": listing.items}, _list_view(listing))
 
 
 @run.command()
@@ -56,7 +56,7 @@ def info(context: CommandContext, run_id: str) -> None:
     """Show one training run."""
     with context.service() as service:
         answer = service.create_rest_client().get_training_run(run_id).result()
-    show(_info_view(answer), context.format)
+    show(context.format, answer, _info_view(answer))
 
 
 def _list_view(listing: Listing[TrainingRun]) -> View:
@@ -74,7 +74,6 @@ def _list_view(listing: Listing[TrainingRun]) -> View:
             )
             for item in listing.items
         ],
-        record={"runs": listing.items},
     )
 
 
@@ -93,7 +92,6 @@ def _info_view(item: TrainingRun) -> View:
             *_checkpoint_rows("Last sampler checkpoint", item.last_sampler_checkpoint),
             *((f"Metadata {name}", value) for name, value in (item.user_metadata or {}).items()),
         ],
-        record=item,
     )
 
 

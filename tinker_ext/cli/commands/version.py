@@ -7,7 +7,7 @@ import platform
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option
-from tinker_ext.cli.output import confirm_done
+from tinker_ext.cli.output import show
 from tinker_ext.version import __version__
 
 
@@ -17,4 +17,4 @@ from tinker_ext.version import __version__
 def version(context: CommandContext) -> None:
     """Show the version."""
     record = {"version": __version__, "python": platform.python_version()}
-    confirm_done(f"tinker-ext {__version__}", record, context.format)
+    show(context.format, record, f"tinker-ext {__version__}")

@@ -1,0 +1,88 @@
+"""What a user installs: the wheel, in an environment that has never seen this repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Seconds for building, for installing (it may have to download), and for training a little.
+TIMEOUT = 600
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
+
+
+def python(executable: Path | str, *args: str, cwd: Path) -> str:
+    """Run Python with only what a fresh shell would give it; its output."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
+    environment = kept | {"PATH": os.environ["PATH"], "HOME": str(cwd), "HF_HUB_OFFLINE": "1"}
+    ran = subprocess.run(
+        [executable, "-I", *args], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, f"{args}\n{ran.stdout}\n{ran.stderr}"
+    return ran.stdout
+
+
+def readme_script() -> str:
+    """The first complete script of the README."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return next(block for block in blocks if "ServiceClient" in block)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    python(sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT), cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of a fresh environment with nothing but the wheel and what it asks for."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    interpreter = folder / "bin" / "python"
+    pins = str(ROOT / "constraints.txt")
+    wanted = f"tinker-ext[embedded] @ {wheel.as_uri()}"
+    options = ("--quiet", "--disable-pip-version-check", "--constraint", pins)
+    python(interpreter, "-m", "pip", "install", *options, wanted, cwd=folder)
+    return interpreter
+
+
+def test_the_wheel_holds_both_packages_and_their_data(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {
+        "tinker_ext/py.typed",
+        "tinker_ext/embedded/data/embedded-tiny.safetensors",
+        "tinker_ext/embedded/data/tokenizer/tokenizer.json",
+        "tinker_api/py.typed",
+        "tinker_api/openapi.json",
+    } <= names
+    assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {
+        "tinker_api",
+        "tinker_ext",
+    }
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+
+
+def test_the_readme_script_trains_and_samples(installed: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(readme_script())
+    output = python(installed, "-W", "error", str(script), cwd=tmp_path)
+    assert "loss" in output
+    assert "SampleResponse" in output
+
+
+def test_the_command_is_there(installed: Path, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [installed.with_name("tinker-ext"), "version"], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.startswith("tinker-ext ")

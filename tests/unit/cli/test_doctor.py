@@ -1,0 +1,99 @@
+"""`doctor`: every setting with its source, no key in sight, and what the server said."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from click.testing import CliRunner, Result
+
+from tests.unit.cli.fakes import FakeRest, FakeService
+from tinker_ext.cli.main import program
+from tinker_ext.config import ClientConfig
+from tinker_ext.errors import APIConnectionError, AuthenticationError, ConfigurationError
+
+if TYPE_CHECKING:
+    import pytest
+
+KEY = "tml-0123456789abcdef"
+
+
+def run(service: FakeService, *args: str) -> Result:
+    return CliRunner().invoke(program, ["doctor", *args], obj=service.context())
+
+
+def record(service: FakeService) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(run(service, "-f", "json").stdout)
+    return answer
+
+
+def test_every_setting_is_shown_with_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    monkeypatch.setenv("TINKER_TAGS", "one,two")
+    shown = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
+    assert set(shown) == set(ClientConfig.resolve().sources)
+    assert shown["api_key"]["source"] == "environment TINKER_API_KEY"
+    assert shown["tags"] == {
+        "name": "tags",
+        "value": "one, two",
+        "source": "environment TINKER_TAGS",
+    }
+    assert shown["timeout"]["source"] == "default"
+
+
+def test_secrets_are_masked_in_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    monkeypatch.setenv("CLOUDFLARE_ACCESS_CLIENT_SECRET", "cloudy-secret")
+    for output in (run(FakeService()).output, run(FakeService(), "-f", "json").output):
+        assert KEY[4:] not in output
+        assert "cloudy" not in output
+        assert "tml-***" in output
+
+
+def test_a_server_that_answers_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    checks = record(FakeService())["checks"]
+    assert [(check["name"], check["ok"]) for check in checks] == [
+        ("Server", True),
+        ("Key", True),
+        ("Round trip", True),
+    ]
+    assert "embedded/tiny" in checks[0]["found"]
+    assert all(0 <= check["seconds"] < 5 for check in checks)
+
+
+def test_only_one_attempt_is_made() -> None:
+    service = FakeService()
+    run(service)
+    (settings,) = service.opened_with
+    assert settings["retry_window"] < 0.01
+
+
+def test_a_server_that_is_not_there_fails_and_the_settings_are_shown_all_the_same() -> None:
+    result = run(FakeService(FakeRest(error=APIConnectionError("nobody there"))))
+    assert result.exit_code == 1
+    assert "base_url" in result.stdout
+    assert "Key" not in [
+        line.split("│")[1].strip() for line in result.stdout.splitlines() if "│" in line
+    ]
+    assert result.stderr.startswith("Error: Server: nobody there")
+
+
+def test_a_refused_key_is_told_from_a_missing_server() -> None:
+    rest = FakeRest(error=AuthenticationError("HTTP 401 Unauthorized", status_code=401))
+    service = FakeService(rest, public_capabilities=True)
+    result = run(service)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: Key: HTTP 401")
+
+
+def test_without_a_key_the_settings_are_shown_and_the_error_says_what_to_set() -> None:
+    from tinker_ext.cli.context import CommandContext
+
+    def refuse(**_: object) -> Any:
+        raise ConfigurationError("set TINKER_API_KEY")
+
+    result = CliRunner().invoke(program, ["doctor"], obj=CommandContext(opener=refuse))
+    assert result.exit_code == 1
+    assert "api_key" in result.stdout
+    assert "TINKER_API_KEY" in result.stderr
