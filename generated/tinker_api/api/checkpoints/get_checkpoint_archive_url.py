@@ -1,0 +1,125 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...types import Response
+
+
+def _get_kwargs(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+) -> dict[str, Any]:
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/training_runs/{training_run_id}/checkpoints/{checkpoint_kind}/{checkpoint_name}/archive".format(
+            training_run_id=quote(str(training_run_id), safe=""),
+            checkpoint_kind=quote(str(checkpoint_kind), safe=""),
+            checkpoint_name=quote(str(checkpoint_name), safe=""),
+        ),
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Any | None:
+    if response.status_code == 302:
+        return None
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Any]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Response[Any]:
+    """Where to download a checkpoint
+
+     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
+    followed, because the key must not go to another host.
+
+    Args:
+        training_run_id (str):
+        checkpoint_kind (str):
+        checkpoint_name (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any]
+    """
+
+    kwargs = _get_kwargs(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio_detailed(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Response[Any]:
+    """Where to download a checkpoint
+
+     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
+    followed, because the key must not go to another host.
+
+    Args:
+        training_run_id (str):
+        checkpoint_kind (str):
+        checkpoint_name (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any]
+    """
+
+    kwargs = _get_kwargs(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)

@@ -1,0 +1,164 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.checkpoints_list_response import CheckpointsListResponse
+from ...types import Response
+
+
+def _get_kwargs(
+    training_run_id: str,
+) -> dict[str, Any]:
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/training_runs/{training_run_id}/checkpoints".format(
+            training_run_id=quote(str(training_run_id), safe=""),
+        ),
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> CheckpointsListResponse | None:
+    if 200 <= response.status_code <= 299:
+        response_2xx = CheckpointsListResponse.from_dict(response.json())
+
+        return response_2xx
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[CheckpointsListResponse]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    training_run_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Response[CheckpointsListResponse]:
+    """List the checkpoints of a training run
+
+     All of them, without pages.
+
+    Args:
+        training_run_id (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[CheckpointsListResponse]
+    """
+
+    kwargs = _get_kwargs(
+        training_run_id=training_run_id,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    training_run_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> CheckpointsListResponse | None:
+    """List the checkpoints of a training run
+
+     All of them, without pages.
+
+    Args:
+        training_run_id (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        CheckpointsListResponse
+    """
+
+    return sync_detailed(
+        training_run_id=training_run_id,
+        client=client,
+    ).parsed
+
+
+async def asyncio_detailed(
+    training_run_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Response[CheckpointsListResponse]:
+    """List the checkpoints of a training run
+
+     All of them, without pages.
+
+    Args:
+        training_run_id (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[CheckpointsListResponse]
+    """
+
+    kwargs = _get_kwargs(
+        training_run_id=training_run_id,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    training_run_id: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> CheckpointsListResponse | None:
+    """List the checkpoints of a training run
+
+     All of them, without pages.
+
+    Args:
+        training_run_id (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        CheckpointsListResponse
+    """
+
+    return (
+        await asyncio_detailed(
+            training_run_id=training_run_id,
+            client=client,
+        )
+    ).parsed

@@ -1,0 +1,192 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.create_sampling_session_request import CreateSamplingSessionRequest
+from ...models.create_sampling_session_response import CreateSamplingSessionResponse
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    *,
+    body: CreateSamplingSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(x_idempotency_key, Unset):
+        headers["X-Idempotency-Key"] = x_idempotency_key
+
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/api/v1/create_sampling_session",
+    }
+
+    _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> CreateSamplingSessionResponse | None:
+    if 200 <= response.status_code <= 299:
+        response_2xx = CreateSamplingSessionResponse.from_dict(response.json())
+
+        return response_2xx
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[CreateSamplingSessionResponse]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: CreateSamplingSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[CreateSamplingSessionResponse]:
+    """Open a sampling session
+
+     Fixes what is sampled from - a base model or saved weights - so that sampling requests need name
+    only the sampling session.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (CreateSamplingSessionRequest): Opens a sampling session on a base model or on saved
+            weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[CreateSamplingSessionResponse]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    *,
+    client: AuthenticatedClient | Client,
+    body: CreateSamplingSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> CreateSamplingSessionResponse | None:
+    """Open a sampling session
+
+     Fixes what is sampled from - a base model or saved weights - so that sampling requests need name
+    only the sampling session.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (CreateSamplingSessionRequest): Opens a sampling session on a base model or on saved
+            weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        CreateSamplingSessionResponse
+    """
+
+    return sync_detailed(
+        client=client,
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    ).parsed
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: CreateSamplingSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[CreateSamplingSessionResponse]:
+    """Open a sampling session
+
+     Fixes what is sampled from - a base model or saved weights - so that sampling requests need name
+    only the sampling session.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (CreateSamplingSessionRequest): Opens a sampling session on a base model or on saved
+            weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[CreateSamplingSessionResponse]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    *,
+    client: AuthenticatedClient | Client,
+    body: CreateSamplingSessionRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> CreateSamplingSessionResponse | None:
+    """Open a sampling session
+
+     Fixes what is sampled from - a base model or saved weights - so that sampling requests need name
+    only the sampling session.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (CreateSamplingSessionRequest): Opens a sampling session on a base model or on saved
+            weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        CreateSamplingSessionResponse
+    """
+
+    return (
+        await asyncio_detailed(
+            client=client,
+            body=body,
+            x_idempotency_key=x_idempotency_key,
+        )
+    ).parsed

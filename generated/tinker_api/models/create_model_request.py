@@ -1,0 +1,140 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+
+from attrs import define as _attrs_define
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.lora_config import LoraConfig
+    from ..models.user_metadata import UserMetadata
+
+
+T = TypeVar("T", bound="CreateModelRequest")
+
+
+@_attrs_define
+class CreateModelRequest:
+    """Starts a model to train."""
+
+    session_id: str
+    """ The session it belongs to. """
+    model_seq_id: int
+    """ Counts the models of a session from 0; a repeat of a number is the same one. """
+    base_model: str
+    """ Name of the base model. """
+    lora_config: LoraConfig | None | Unset = UNSET
+    """ The adapter's shape. """
+    type_: Literal["create_model"] | Unset = "create_model"
+    user_metadata: None | Unset | UserMetadata = UNSET
+    """ What the user wants to find again, or null. """
+
+    def to_dict(self) -> dict[str, Any]:
+        from ..models.lora_config import LoraConfig  # noqa: PLC0415
+        from ..models.user_metadata import UserMetadata  # noqa: PLC0415
+
+        session_id = self.session_id
+
+        model_seq_id = self.model_seq_id
+
+        base_model = self.base_model
+
+        lora_config: dict[str, Any] | None | Unset
+        if isinstance(self.lora_config, Unset):
+            lora_config = UNSET
+        elif isinstance(self.lora_config, LoraConfig):
+            lora_config = self.lora_config.to_dict()
+        else:
+            lora_config = self.lora_config
+
+        type_ = self.type_
+
+        user_metadata: dict[str, Any] | None | Unset
+        if isinstance(self.user_metadata, Unset):
+            user_metadata = UNSET
+        elif isinstance(self.user_metadata, UserMetadata):
+            user_metadata = self.user_metadata.to_dict()
+        else:
+            user_metadata = self.user_metadata
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update(
+            {
+                "session_id": session_id,
+                "model_seq_id": model_seq_id,
+                "base_model": base_model,
+            }
+        )
+        if lora_config is not UNSET:
+            field_dict["lora_config"] = lora_config
+        if type_ is not UNSET:
+            field_dict["type"] = type_
+        if user_metadata is not UNSET:
+            field_dict["user_metadata"] = user_metadata
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.lora_config import LoraConfig  # noqa: PLC0415
+        from ..models.user_metadata import UserMetadata  # noqa: PLC0415
+
+        d = dict(src_dict)
+        session_id = d.pop("session_id")
+
+        model_seq_id = d.pop("model_seq_id")
+
+        base_model = d.pop("base_model")
+
+        def _parse_lora_config(data: object) -> LoraConfig | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                lora_config_type_0 = LoraConfig.from_dict(data)
+
+                return lora_config_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(LoraConfig | None | Unset, data)
+
+        lora_config = _parse_lora_config(d.pop("lora_config", UNSET))
+
+        type_ = cast(Literal["create_model"] | Unset, d.pop("type", UNSET))
+        if type_ != "create_model" and not isinstance(type_, Unset):
+            raise ValueError(f"type must match const 'create_model', got '{type_}'")
+
+        def _parse_user_metadata(data: object) -> None | Unset | UserMetadata:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                user_metadata_type_0 = UserMetadata.from_dict(data)
+
+                return user_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | Unset | UserMetadata, data)
+
+        user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
+
+        create_model_request = cls(
+            session_id=session_id,
+            model_seq_id=model_seq_id,
+            base_model=base_model,
+            lora_config=lora_config,
+            type_=type_,
+            user_metadata=user_metadata,
+        )
+
+        return create_model_request

@@ -1,0 +1,177 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.sampled_sequence import SampledSequence
+
+
+T = TypeVar("T", bound="SampleResponse")
+
+
+@_attrs_define
+class SampleResponse:
+    """What was generated and scored."""
+
+    sequences: list[SampledSequence] | None
+    """ The generated sequences. """
+    type_: None | str | Unset = UNSET
+    prompt_logprobs: list[Any] | None | Unset = UNSET
+    """ Natural logarithms of the probabilities of the prompt's tokens; null where there is none, as for the first.
+    """
+    topk_prompt_logprobs: list[Any] | None | Unset = UNSET
+    """ Per position of the prompt null, or pairs of token id and logprob. """
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        sequences: list[dict[str, Any]] | None
+        if isinstance(self.sequences, list):
+            sequences = []
+            for sequences_type_0_item_data in self.sequences:
+                sequences_type_0_item = sequences_type_0_item_data.to_dict()
+                sequences.append(sequences_type_0_item)
+
+        else:
+            sequences = self.sequences
+
+        type_: None | str | Unset
+        if isinstance(self.type_, Unset):
+            type_ = UNSET
+        else:
+            type_ = self.type_
+
+        prompt_logprobs: list[Any] | None | Unset
+        if isinstance(self.prompt_logprobs, Unset):
+            prompt_logprobs = UNSET
+        elif isinstance(self.prompt_logprobs, list):
+            prompt_logprobs = self.prompt_logprobs
+
+        else:
+            prompt_logprobs = self.prompt_logprobs
+
+        topk_prompt_logprobs: list[Any] | None | Unset
+        if isinstance(self.topk_prompt_logprobs, Unset):
+            topk_prompt_logprobs = UNSET
+        elif isinstance(self.topk_prompt_logprobs, list):
+            topk_prompt_logprobs = self.topk_prompt_logprobs
+
+        else:
+            topk_prompt_logprobs = self.topk_prompt_logprobs
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "sequences": sequences,
+            }
+        )
+        if type_ is not UNSET:
+            field_dict["type"] = type_
+        if prompt_logprobs is not UNSET:
+            field_dict["prompt_logprobs"] = prompt_logprobs
+        if topk_prompt_logprobs is not UNSET:
+            field_dict["topk_prompt_logprobs"] = topk_prompt_logprobs
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.sampled_sequence import SampledSequence  # noqa: PLC0415
+
+        d = dict(src_dict)
+
+        def _parse_sequences(data: object) -> list[SampledSequence] | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                sequences_type_0 = []
+                _sequences_type_0 = data
+                for sequences_type_0_item_data in _sequences_type_0:
+                    sequences_type_0_item = SampledSequence.from_dict(sequences_type_0_item_data)
+
+                    sequences_type_0.append(sequences_type_0_item)
+
+                return sequences_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[SampledSequence] | None, data)
+
+        sequences = _parse_sequences(d.pop("sequences"))
+
+        def _parse_type_(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        type_ = _parse_type_(d.pop("type", UNSET))
+
+        def _parse_prompt_logprobs(data: object) -> list[Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                prompt_logprobs_type_0 = cast(list[Any], data)
+
+                return prompt_logprobs_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[Any] | None | Unset, data)
+
+        prompt_logprobs = _parse_prompt_logprobs(d.pop("prompt_logprobs", UNSET))
+
+        def _parse_topk_prompt_logprobs(data: object) -> list[Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                topk_prompt_logprobs_type_0 = cast(list[Any], data)
+
+                return topk_prompt_logprobs_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[Any] | None | Unset, data)
+
+        topk_prompt_logprobs = _parse_topk_prompt_logprobs(d.pop("topk_prompt_logprobs", UNSET))
+
+        sample_response = cls(
+            sequences=sequences,
+            type_=type_,
+            prompt_logprobs=prompt_logprobs,
+            topk_prompt_logprobs=topk_prompt_logprobs,
+        )
+
+        sample_response.additional_properties = d
+        return sample_response
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

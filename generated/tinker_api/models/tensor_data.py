@@ -1,0 +1,104 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from attrs import define as _attrs_define
+
+from ..models.tensor_dtype import TensorDtype, check_tensor_dtype
+from ..types import UNSET, Unset
+
+T = TypeVar("T", bound="TensorData")
+
+
+@_attrs_define
+class TensorData:
+    """An array of numbers, flattened in row-major order."""
+
+    data: list[float] | list[int]
+    """ The numbers: integers for int64, integers or floats for float32. """
+    dtype: TensorDtype
+    """ Types of numbers. """
+    shape: list[int] | None | Unset = UNSET
+    """ Lengths by dimension. Without it the array has one dimension. """
+
+    def to_dict(self) -> dict[str, Any]:
+        data: list[float] | list[int]
+        if isinstance(self.data, list):
+            data = self.data
+
+        else:
+            data = self.data
+
+        dtype: str = self.dtype
+
+        shape: list[int] | None | Unset
+        if isinstance(self.shape, Unset):
+            shape = UNSET
+        elif isinstance(self.shape, list):
+            shape = self.shape
+
+        else:
+            shape = self.shape
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update(
+            {
+                "data": data,
+                "dtype": dtype,
+            }
+        )
+        if shape is not UNSET:
+            field_dict["shape"] = shape
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+
+        def _parse_data(data: object) -> list[float] | list[int]:
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                data_type_0 = cast(list[int], data)
+
+                return data_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            if not isinstance(data, list):
+                raise TypeError()
+            data_type_1 = cast(list[float], data)
+
+            return data_type_1
+
+        data = _parse_data(d.pop("data"))
+
+        dtype = check_tensor_dtype(d.pop("dtype"))
+
+        def _parse_shape(data: object) -> list[int] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                shape_type_0 = cast(list[int], data)
+
+                return shape_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[int] | None | Unset, data)
+
+        shape = _parse_shape(d.pop("shape", UNSET))
+
+        tensor_data = cls(
+            data=data,
+            dtype=dtype,
+            shape=shape,
+        )
+
+        return tensor_data

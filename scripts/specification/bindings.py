@@ -1,0 +1,99 @@
+"""From the specification to the package `tinker_api`, byte for byte the same wherever it is made.
+
+The generator is openapi-python-client, the formatter ruff without any configuration but the options
+here (left alone it would read a configuration file further up).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .annotations import Schema
+from .documents import Json, dump_json, load_yaml
+from .locations import GENERATOR_OPTIONS, PACKAGE_NAME, SPECIFICATION, TEMPLATES
+from .reading import operations
+
+HEADER = "# Do not edit. Made by `make generate` from openapi/tinker.yaml."
+RUFF = (sys.executable, "-m", "ruff")
+ISOLATED = ("--isolated", "--no-cache", "--quiet", "--target-version", "py311", "--line-length", "100")
+
+
+class GenerationError(Exception):
+    """The generator or the formatter refused, or warned."""
+
+
+def generate_package(folder: Path, specification: Path = SPECIFICATION) -> Path:
+    """Make the package in the existing, empty `folder`; answers with the package's folder."""
+    document = load_yaml(specification)
+    package = folder / PACKAGE_NAME
+    with tempfile.TemporaryDirectory() as scratch:
+        view = Path(scratch) / "view.json"
+        view.write_text(dump_json(generator_view(document)), encoding="utf-8")
+        _run(
+            *(sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"),
+            *("--path", str(view), "--config", str(GENERATOR_OPTIONS), "--meta", "none"),
+            *("--custom-template-path", str(TEMPLATES), "--output-path", str(package)),
+        )
+    for stray in (*package.glob(".*"), *package.glob("README*")):
+        shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+    for module in sorted(package.rglob("*.py")):
+        module.write_text(f"{HEADER}\n{module.read_text(encoding='utf-8')}", encoding="utf-8")
+    _run(*RUFF, "check", "--fix-only", "--select", "I,F401", *ISOLATED, str(package))
+    _run(*RUFF, "format", *ISOLATED, str(package))
+    (package / "openapi.json").write_text(dump_json(document), encoding="utf-8")
+    (package / "py.typed").touch()
+    return package
+
+
+def generator_view(document: Json) -> Json:
+    """`document` without what this generator turns into code that is wrong or slow.
+
+    - Answers that are not a success are left out: the generator would *return* them, typed as any
+      value, and fail on a body that is not JSON. Statuses and headers are the transport's affair.
+    - The answer of retrieve_future is any value: the generator takes the first member of a union that
+      can be read, and some members have no required field. It is told apart by hand.
+    - Arrays of nullable numbers and of arrays of numbers are arrays of anything: one loop over every
+      token is what the generator would make of them.
+    """
+    view = copy.deepcopy(document)
+    for operation in operations(view):
+        answers: Json = operation["responses"]
+        operation["responses"] = {status: answers[status] for status in answers if status[0] in "23"}
+    success = view["paths"]["/api/v1/retrieve_future"]["post"]["responses"]["2XX"]
+    success["content"]["application/json"]["schema"] = {}
+    for schema in view["components"]["schemas"].values():
+        for name, value in schema.get("properties", {}).items():
+            schema["properties"][name] = _plain_arrays(value)
+    return view
+
+
+def _plain_arrays(value: Schema) -> Schema:
+    if "anyOf" in value:
+        return {**value, "anyOf": [_plain_arrays(part) for part in value["anyOf"]]}
+    if value.get("type") == "array" and _is_slow(value["items"]):
+        return {**value, "items": {}}
+    return value
+
+
+def _is_slow(items: Schema) -> bool:
+    """Whether reading such items one by one gains nothing: unions and arrays of bare numbers."""
+    parts: list[Schema] = items.get("anyOf", [items])
+    return all(_has_no_reference(part) for part in parts) and ("anyOf" in items or "items" in items)
+
+
+def _has_no_reference(value: Any) -> bool:
+    return "$ref" not in json.dumps(value)
+
+
+def _run(*command: str) -> None:
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    if outcome.returncode != 0:
+        words = " ".join(command[:4])
+        raise GenerationError(f"{words} failed:\n{outcome.stdout}{outcome.stderr}".rstrip())

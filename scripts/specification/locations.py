@@ -1,0 +1,15 @@
+"""Where things are in the repository."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+OPENAPI = ROOT / "openapi"
+OVERLAY = OPENAPI / "overlay.yaml"
+SPECIFICATION = OPENAPI / "tinker.yaml"
+RELEASES = OPENAPI / "releases"
+LOCK = OPENAPI / "lock.json"
+GENERATOR_OPTIONS = OPENAPI / "generator.yaml"
+TEMPLATES = OPENAPI / "templates"
+GENERATED = ROOT / "generated"
+PACKAGE_NAME = "tinker_api"
+WHEEL_CACHE = ROOT / ".cache" / "wheels"

@@ -1,0 +1,122 @@
+"""The tolerant reading of a contract: what bindings accept from any server of this API.
+
+A contract says what the official service and its client agreed on. Servers by others leave tags out,
+answer `null` for a list, know more words for a state, and accept with 201 or 202. The rules here make
+the answers of a contract as wide as that, and leave the requests as strict as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from .annotations import Schema, nullable
+from .documents import Json
+from .schemas import REFERENCE
+
+ANY_STRING: Schema = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def tolerant(contract: Json) -> Json:
+    """`contract` with its answers widened.
+
+    1. Success is any 2xx status.
+    2. `type` tags of answers may be missing, null or anything.
+    3. Enumerations and constants of answers are open: known values by name, others survive. One
+       marked `x-open: true` is open in requests too.
+    4. Lists and maps of answers may be null.
+    5. A field marked `x-may-be-missing` (with who leaves it out) is optional and may be null.
+    """
+    document = copy.deepcopy(contract)
+    schemas: dict[str, Schema] = document["components"]["schemas"]
+    asked = reachable(document, schemas, "requestBody")
+    answered = reachable(document, schemas, "responses") - asked
+    for name in sorted(answered):
+        _widen(schemas[name], schemas)
+    _open_enumerations(schemas, answered)
+    for operation in operations(document):
+        answers: Json = operation["responses"]
+        operation["responses"] = {"2XX" if status == "200" else status: answers[status] for status in answers}
+    return document
+
+
+def operations(document: Json) -> Iterator[Json]:
+    for item in document["paths"].values():
+        yield from item.values()
+
+
+def reachable(document: Json, schemas: dict[str, Schema], part: str) -> set[str]:
+    """Names of the schemas that the `part` (`requestBody`, `responses`) of any operation leads to."""
+    waiting = [name for item in operations(document) for name in references(item.get(part, {}))]
+    if part == "responses":
+        waiting += references(document["components"].get("responses", {}))
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += references(schemas[name])
+    return found
+
+
+def references(value: Any) -> list[str]:
+    """The schema names referred to anywhere inside `value`."""
+    if isinstance(value, dict):
+        own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
+        inner = [name for item in value.values() for name in references(item)]
+        return [name.removeprefix(REFERENCE) for name in own if name.startswith(REFERENCE)] + inner
+    if isinstance(value, list):
+        return [name for item in value for name in references(item)]
+    return []
+
+
+def _widen(schema: Schema, schemas: dict[str, Schema]) -> None:
+    """Rules 2 to 5 on one object schema of an answer, in place."""
+    properties: dict[str, Schema] = schema.get("properties", {})
+    required = set(schema.get("required", []))
+    for name, value in list(properties.items()):
+        kept = {key: value[key] for key in ("description", "x-evidence") if key in value}
+        if name == "type":
+            properties[name] = {**kept, **copy.deepcopy(ANY_STRING)}
+            required.discard(name)
+        elif "const" in value:
+            properties[name] = {**kept, "type": value["type"], "x-known": [value["const"]]}
+        elif "x-may-be-missing" in value:
+            properties[name] = _or_null(value)
+            required.discard(name)
+        elif _is_collection(value, schemas):
+            properties[name] = _or_null(value)
+    if schema.get("required"):
+        schema["required"] = [name for name in schema["required"] if name in required]
+        if not schema["required"]:
+            del schema["required"]
+
+
+def _or_null(value: Schema) -> Schema:
+    """`value` or null, with its description outside the union."""
+    outside = {key: item for key, item in value.items() if key == "description" or key[:2] == "x-"}
+    inside = {key: item for key, item in value.items() if key not in outside}
+    return {**outside, **nullable(inside)}
+
+
+def _is_collection(value: Schema, schemas: dict[str, Schema]) -> bool:
+    names = references({"$ref": value["$ref"]}) if "$ref" in value else []
+    target = schemas[names[0]] if names else value
+    is_map = target.get("type") == "object" and "additionalProperties" in target and "properties" not in target
+    return target.get("type") == "array" or is_map
+
+
+def _open_enumerations(schemas: dict[str, Schema], answered: set[str]) -> None:
+    """Rule 3: `X` becomes `anyOf [XKnown, string]`; the values are those of `XKnown`."""
+    for name, schema in list(schemas.items()):
+        if "enum" in schema and (name in answered or schema.get("x-open")):
+            known = {key: value for key, value in schema.items() if key != "x-open"}
+            schemas[name] = {
+                "description": f"{schema.get('description', '')} Values not listed may occur.".strip(),
+                "anyOf": [{"$ref": f"{REFERENCE}{name}Known"}, {"type": "string"}],
+            }
+            schemas[f"{name}Known"] = known
+    ordered = {name: schemas[name] for name in sorted(schemas)}
+    schemas.clear()
+    schemas.update(ordered)
