@@ -20,9 +20,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 
 
 def python(executable: Path | str, *args: str, cwd: Path) -> str:
-    """Run Python with only what a fresh shell would give it; its output."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_"))}
-    environment = kept | {"PATH": os.environ["PATH"], "HOME": str(cwd), "HF_HUB_OFFLINE": "1"}
+    """Run Python without this process's Python and Tinker settings; its output."""
+    ours = ("COV", "PYTHON", "TINKER", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment = kept | {"HF_HUB_OFFLINE": "1"}
     ran = subprocess.run(
         [executable, "-I", *args], cwd=cwd, env=environment, capture_output=True, text=True
     )
