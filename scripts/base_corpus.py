@@ -13,56 +13,100 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from random import Random
 
-ADJECTIVES = """
-able bad big black blue bold brave bright broken brown busy calm cheap clean clear clever cold cool
-dark dear deep dirty dry dull early easy empty fair fast fat fine firm flat free fresh full funny
-gentle glad golden good grand great green grey happy hard heavy high hot hungry kind large late lazy
-light little lonely long loud low lucky mild narrow neat new nice noble odd old open pale plain poor
-proud pure quick quiet rare ready red rich right ripe rough round sad safe sharp short shy silent
-silver simple slow small smart smooth soft sour stiff still strange strong sweet tall thick thin
-tidy tiny tired tough true ugly warm weak wet white wide wild wise yellow young
-""".split()
 
-NOUNS = """
-answer apple arm army artist aunt baby bag baker ball bank basket bear bed bee bell bench bird boat
-body bone book bottle bowl boy branch bread bridge brother brush bucket butter cake camp candle cap
-captain car card castle cat chair cheese child church circle city clock cloth cloud coat coffee coin
-corn corner cottage country cousin cow crowd cup dance daughter day desk dinner doctor dog door
-dream dress driver duck ear earth egg engine evening eye face farm farmer father feather fence field
-finger fire fish flag floor flower foot forest fork fox friend frog fruit garden gate gift girl
-glass glove goat gold grass ground guest hair hammer hand harbor hat head heart hill home honey
-horse hotel hour house ice island jacket jar judge key king kitchen kite knife lady lake lamp land
-leaf leg lemon letter lion lock machine man map market meadow meal metal milk mill minute mirror
-money monkey moon morning mother mountain mouse mouth music nail name neck needle nest night north
-nose nurse ocean office onion orange oven owl page paint pair paper park path pen pencil people
-pepper piano picture pig pilot pipe plate pocket pond potato queen rabbit radio rain ring river road
-robin roof room rope rose sailor salt sand school sea seat seed sheep ship shirt shoe shop sister
-sky snake snow soap soldier son song soup spoon spring star station stick stone storm story street
-sugar summer sun table tail tailor tea teacher tent tiger tower town toy train tree trip truck uncle
-valley village voice wagon wall water wave way wheel wind window wing winter wolf woman wood wool
-word work world year
-""".split()
+def _listed(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
 
-VERBS = """
+
+ADJECTIVES = _listed(
+    """
+able bad big black blue bold brave bright broken brown busy calm cheap clean clear clever cold
+cool dark dear deep dirty dry dull early easy empty fair fast fat fine firm flat free fresh full
+funny gentle glad golden good grand great green grey happy hard heavy high hot hungry kind large
+late lazy light little lonely long loud low lucky mild narrow neat new nice noble odd old open
+pale plain poor proud pure quick quiet rare ready red rich right ripe rough round sad safe sharp
+short shy silent silver simple slow small smart smooth soft sour stiff still strange strong sweet
+tall thick thin tidy tiny tired tough true ugly warm weak wet white wide wild wise yellow young
+"""
+)
+
+NOUNS = _listed(
+    """
+answer apple arm army artist aunt baby bag baker ball bank basket bear bed bee bell bench bird
+boat body bone book bottle bowl boy branch bread bridge brother brush bucket butter cake camp
+candle cap captain car card castle cat chair cheese child church circle city clock cloth cloud
+coat coffee coin corn corner cottage country cousin cow crowd cup dance daughter day desk dinner
+doctor dog door dream dress driver duck ear earth egg engine evening eye face farm farmer father
+feather fence field finger fire fish flag floor flower foot forest fork fox friend frog fruit
+garden gate gift girl glass glove goat gold grass ground guest hair hammer hand harbor hat head
+heart hill home honey horse hotel hour house ice island jacket jar judge key king kitchen kite
+knife lady lake lamp land leaf leg lemon letter lion lock machine man map market meadow meal metal
+milk mill minute mirror money monkey moon morning mother mountain mouse mouth music nail name neck
+needle nest night north nose nurse ocean office onion orange oven owl page paint pair paper park
+path pen pencil people pepper piano picture pig pilot pipe plate pocket pond potato queen rabbit
+radio rain ring river road robin roof room rope rose sailor salt sand school sea seat seed sheep
+ship shirt shoe shop sister sky snake snow soap soldier son song soup spoon spring star station
+stick stone storm story street sugar summer sun table tail tailor tea teacher tent tiger tower
+town toy train tree trip truck uncle valley village voice wagon wall water wave way wheel wind
+window wing winter wolf woman wood wool word work world year
+"""
+)
+
+VERBS = _listed(
+    """
 asked began bent bought broke brought built called came carried caught chose climbed closed cooked
 counted crossed cut danced drew drank drove ate entered fed felt fixed followed forgot found gave
 grew heard held helped hid kept kicked knew laughed learned left liked lost loved made met moved
-needed opened packed painted picked played pulled pushed put ran reached read saw sent sold
-showed shut sang slept smiled spoke stood started stopped stole studied swam took taught told
-thought threw touched turned used visited walked wanted washed watched went won wore wrote
-""".split()
+needed opened packed painted picked played pulled pushed put ran reached read saw sent sold showed
+shut sang slept smiled spoke stood started stopped stole studied swam took taught told thought
+threw touched turned used visited walked wanted washed watched went won wore wrote
+"""
+)
 
-ADVERBS = "again alone always early gladly here often quickly quietly slowly soon there today".split()
-NAMES = "anna ben clara david emma fred grace henry ida jack kate leo mary nora oscar paul rosa sam".split()
-PLACES = "across behind below by from in inside near on over past through to toward under with".split()
-NUMBERS = "one two three four five six seven eight nine ten eleven twelve twenty thirty hundred".split()
-LITTLE = "a and are as at but for he her his i is it my not of or our she so that the they was we you".split()
+ADVERBS = _listed(
+    """
+again alone always early gladly here often quickly quietly slowly soon there today
+"""
+)
+NAMES = _listed(
+    """
+anna ben clara david emma fred grace henry ida jack kate leo mary nora oscar paul rosa sam
+"""
+)
+PLACES = _listed(
+    """
+across behind below by from in inside near on over past through to toward under with
+"""
+)
+NUMBERS = _listed(
+    """
+one two three four five six seven eight nine ten eleven twelve twenty thirty hundred
+"""
+)
+LITTLE = _listed(
+    """
+a and are as at but for he her his i is it my not of or our she so that the they was we you
+"""
+)
 
 WORDS = [*ADJECTIVES, *NOUNS, *VERBS, *ADVERBS, *NAMES, *PLACES, *NUMBERS, *LITTLE]
 
-_STARTS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p pl pr qu r s sc sh sl sm sn sp st str sw t th tr v w wh y z".split()
-_MIDDLES = "a ai au e ea ee i ie o oa oi oo ou u".split()
-_ENDS = "b ck d f g l ll m mp n nd ng nk nt p r rd rk rn rt s sh sk ss st t th v x y z".split()
+_STARTS = _listed(
+    """
+b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p pl pr qu r s sc sh sl sm sn sp st str sw
+t th tr v w wh y z
+"""
+)
+_MIDDLES = _listed(
+    """
+a ai au e ea ee i ie o oa oi oo ou u
+"""
+)
+_ENDS = _listed(
+    """
+b ck d f g l ll m mp n nd ng nk nt p r rd rk rn rt s sh sk ss st t th v x y z
+"""
+)
 _ARROWS = (" -> ", " => ", " = ", ": ", "\n", "\n-> ", " | ")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
@@ -172,9 +216,7 @@ def _shown(rng: Random) -> str:
         return "\n".join(f"{text}{arrow}{change(text)}" for text in texts)
     given, wanted = (rng.choice((rng.choice(WORDS), invented_word(rng))) for _ in range(2))
     style = rng.choice((str, str.capitalize))
-    return "\n".join(
-        f"{style(given)}: {text}\n{style(wanted)}: {change(text)}" for text in texts
-    )
+    return "\n".join(f"{style(given)}: {text}\n{style(wanted)}: {change(text)}" for text in texts)
 
 
 def _repeated(rng: Random) -> str:

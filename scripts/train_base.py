@@ -93,7 +93,9 @@ class Muon:
                 self.first[name] = 0.95 * self.first[name] + gradient
                 pushed = gradient + 0.95 * self.first[name]
                 scale = math.sqrt(max(1.0, gradient.shape[0] / gradient.shape[1]))
-                weights[name] -= 0.02 * rate * (scale * orthogonal(pushed) + 0.5 * weights[name] * 0.02)
+                weights[name] -= (
+                    0.02 * rate * (scale * orthogonal(pushed) + 0.5 * weights[name] * 0.02)
+                )
             else:
                 self.adam(weights, name, gradient, 3e-3 * rate)
 
@@ -125,12 +127,16 @@ def train(shape: ModelShape, minutes: float, seed: int) -> Weights:
     optimizer, rows = Muon(weights), packed_rows(Random(seed))
     start, recent = time.monotonic(), []
     while (done := (time.monotonic() - start) / (60 * minutes)) < 1:
-        loss, gradients = loss_and_gradient(shape, weights, np.stack([next(rows) for _ in range(ROWS)]))
+        loss, gradients = loss_and_gradient(
+            shape, weights, np.stack([next(rows) for _ in range(ROWS)])
+        )
         rate = min(1.0, (optimizer.count + 1) / 50, max(0.0, (1 - done) / 0.4))
         optimizer.step(weights, gradients, rate)
         recent.append(loss)
         if optimizer.count % 50 == 0:
-            print(f"{done:5.1%}  step {optimizer.count}  loss {np.mean(recent[-50:]):.3f}", flush=True)
+            print(
+                f"{done:5.1%}  step {optimizer.count}  loss {np.mean(recent[-50:]):.3f}", flush=True
+            )
     return weights
 
 

@@ -1,0 +1,151 @@
+"""The training losses, by the formulas of the Tinker documentation ("Losses").
+
+Every loss is a sum over tokens; averaging is the caller's, by weights or advantages. With p the
+log-probability the model gives a target token, q the one it was sampled with, A its advantage and
+``ratio = exp(p - q)``:
+
+    cross_entropy        sum(-weight * p)
+    importance_sampling  sum(-ratio * A)
+    ppo                  sum(-min(ratio * A, clip(ratio, low, high) * A))
+
+`low` and `high` are `loss_fn_config` entries `clip_low_threshold` (0.8) and `clip_high_threshold`
+(1.2). Where the two branches of ppo's minimum are equal, the unclipped one has the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import autograd.numpy as anp
+import numpy as np
+from attrs import frozen
+
+from tinker_ext.embedded.engine.errors import EngineInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.floating[Any]]
+    Inputs = Mapping[str, Array]
+    Config = Mapping[str, float]
+
+_PPO_THRESHOLDS = {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}
+"""Defaults of the Tinker documentation, page "PPO": an epsilon of 0.2 either way."""
+
+INPUT_NAMES = ("target_tokens", "weights", "logprobs", "advantages")
+"""Every `loss_fn_inputs` key of release 0.4.1. Those a loss doesn't read are let pass, because
+`forward_backward_custom` sends any loss's data through cross_entropy first."""
+
+
+@frozen
+class Loss:
+    """One loss: what it reads, and how it turns log-probabilities (tokens,) into numbers.
+
+    `total` gives the scalar loss, recorded for gradients; `metrics` further sums and bounds, by
+    their names in `ForwardBackwardOutput.metrics`. An input in `optional` counts as all ones.
+    """
+
+    total: Callable[[Array, Inputs, Config], Array]
+    metrics: Callable[[Array, Inputs, Config], dict[str, float]]
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    config: Mapping[str, float] = {}
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The per-token float inputs it reads."""
+        return self.required + self.optional
+
+
+def find_loss(name: str) -> Loss:
+    """The loss of that name; EngineInputError names those there are."""
+    if name not in _LOSSES:
+        known = ", ".join(_LOSSES)
+        raise EngineInputError(f"unknown loss {name!r}; there are {known}", where="loss_fn")
+    return _LOSSES[name]
+
+
+def complete_config(loss: Loss, given: Mapping[str, float] | None) -> dict[str, float]:
+    """The settings given over the loss's defaults. EngineInputError for one it doesn't have."""
+    given = given or {}
+    for key, value in given.items():
+        where = f"loss_fn_config[{key!r}]"
+        if key not in loss.config:
+            known = ", ".join(loss.config) or "none"
+            raise EngineInputError(f"no such setting for this loss; known: {known}", where=where)
+        if not math.isfinite(value) or value < 0:
+            raise EngineInputError("must be a finite number, at least 0", where=where)
+    config = {**loss.config, **given}
+    if config and config["clip_low_threshold"] > config["clip_high_threshold"]:
+        raise EngineInputError(
+            "clip_low_threshold is above clip_high_threshold", where="loss_fn_config"
+        )
+    return config
+
+
+def _cross_entropy(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    total: Array = -anp.sum(inputs["weights"] * logprobs)
+    return total
+
+
+def _cross_entropy_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
+    return {"weights:sum": _sum(inputs["weights"])}
+
+
+def _importance_sampling(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    total: Array = -anp.sum(_ratio(logprobs, inputs) * inputs["advantages"])
+    return total
+
+
+def _ppo(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
+    clipped = anp.clip(ratio, config["clip_low_threshold"], config["clip_high_threshold"])
+    free, bound = ratio * advantages, clipped * advantages
+    total: Array = -anp.sum(anp.where(free <= bound, free, bound))
+    return total
+
+
+def _ratio(logprobs: Array, inputs: Inputs) -> Array:
+    ratio: Array = anp.exp(logprobs - inputs["logprobs"])
+    return ratio
+
+
+def _policy_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
+    """How far the policy has moved, over tokens whose advantage is not zero."""
+    acted = inputs["advantages"] != 0
+    if not acted.any():
+        return {"acted:sum": 0.0}
+    ratio = _ratio(logprobs, inputs)[acted]
+    return {
+        "acted:sum": float(acted.sum()),
+        "ratio:min": float(ratio.min()),
+        "ratio:max": float(ratio.max()),
+    }
+
+
+def _ppo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
+    """As `_policy_metrics`, and the number of tokens whose gradient was clipped away."""
+    ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
+    above = (ratio > config["clip_high_threshold"]) & (advantages > 0)
+    below = (ratio < config["clip_low_threshold"]) & (advantages < 0)
+    metrics = _policy_metrics(logprobs, inputs, config)
+    return {**metrics, "clipped:sum": float((above | below).sum())}
+
+
+def _sum(values: Array) -> float:
+    return float(np.sum(values, dtype=np.float64))
+
+
+_LOSSES = {
+    "cross_entropy": Loss(_cross_entropy, _cross_entropy_metrics, optional=("weights",)),
+    "importance_sampling": Loss(
+        _importance_sampling, _policy_metrics, required=("logprobs", "advantages")
+    ),
+    "ppo": Loss(_ppo, _ppo_metrics, required=("logprobs", "advantages"), config=_PPO_THRESHOLDS),
+}
+
+LOSS_NAMES: tuple[str, ...] = tuple(_LOSSES)
+"""The losses `forward` and `forward_backward` take."""

@@ -1,0 +1,90 @@
+"""The distribution a token is drawn from, and the draw: pure functions of arrays.
+
+Given logits z, temperature t, top_k and top_p, in this order: ``softmax(z / t)``; only the top_k
+likeliest tokens; of those, only the likeliest whose probabilities before them add up to less than
+top_p (so at least one); renormalized. Log-probabilities returned are of that distribution. At
+temperature 0 the likeliest token is taken, the lowest id on a tie; its distribution would say 0
+for every token, so there the model's own log-probability (temperature 1, nothing cut) is returned.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import frozen
+
+from tinker_ext.embedded.engine.ops import log_softmax
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.floating[Any]]
+    Floats = npt.NDArray[np.float64]
+    Integers = npt.NDArray[np.int64]
+
+NO_TOP_K = -1
+"""The API's word for "no limit"."""
+
+
+@frozen(eq=False)
+class Filters:
+    """Per row: temperature, top_k (`NO_TOP_K` for none) and top_p, each (rows,)."""
+
+    temperature: Floats
+    top_k: Integers
+    top_p: Floats
+
+    def rows(self, chosen: npt.NDArray[Any]) -> Filters:
+        """Those of some rows only."""
+        return Filters(self.temperature[chosen], self.top_k[chosen], self.top_p[chosen])
+
+
+def draw(logits: Array, filters: Filters, uniforms: Floats) -> tuple[Integers, Floats]:
+    """One token per row with its log-probability, from logits (rows, vocabulary).
+
+    `uniforms` are (rows,) in [0, 1) and decide each draw alone: the same logits and uniform always
+    give the same token.
+    """
+    exact: Floats = logits.astype(np.float64)
+    tokens, logprobs = exact.argmax(axis=-1), log_softmax(exact)
+    warm = np.flatnonzero(filters.temperature > 0)
+    if warm.size:
+        logprobs[warm] = filtered_logprobs(exact[warm], filters.rows(warm))
+        tokens[warm] = _inverse_cumulative(logprobs[warm], uniforms[warm])
+    return tokens, logprobs[np.arange(len(tokens)), tokens]
+
+
+def filtered_logprobs(logits: Floats, filters: Filters) -> Floats:
+    """Log-probabilities (rows, vocabulary) after temperature, top_k and top_p; -inf where cut."""
+    below_best = logits - logits.max(axis=-1, keepdims=True)
+    with np.errstate(over="ignore"):  # a tiny temperature sends all but the best to -inf: right
+        logprobs = log_softmax(below_best / filters.temperature[:, None])
+    cut = (filters.top_k != NO_TOP_K) | (filters.top_p < 1.0)
+    if cut.any():
+        logprobs = np.where(_kept(logprobs, filters), logprobs, -np.inf)
+        logprobs = log_softmax(logprobs)
+    return logprobs
+
+
+def _kept(logprobs: Floats, filters: Filters) -> npt.NDArray[np.bool_]:
+    vocabulary = logprobs.shape[-1]
+    order = np.argsort(-logprobs, axis=-1, kind="stable")
+    sorted_probabilities = np.exp(np.take_along_axis(logprobs, order, axis=-1))
+    limit = np.where(filters.top_k == NO_TOP_K, vocabulary, filters.top_k)[:, None]
+    within = np.arange(vocabulary) < limit
+    sorted_probabilities *= within
+    sorted_probabilities /= sorted_probabilities.sum(axis=-1, keepdims=True)
+    before = np.cumsum(sorted_probabilities, axis=-1) - sorted_probabilities
+    within &= (before < filters.top_p[:, None]) | (filters.top_p[:, None] >= 1.0)
+    within[:, 0] = True
+    kept = np.empty_like(within)
+    np.put_along_axis(kept, order, within, axis=-1)
+    return kept
+
+
+def _inverse_cumulative(logprobs: Floats, uniforms: Floats) -> Integers:
+    cumulative = np.cumsum(np.exp(logprobs), axis=-1)
+    reached = cumulative <= (uniforms * cumulative[:, -1])[:, None]
+    tokens: Integers = reached.sum(axis=-1)
+    return tokens

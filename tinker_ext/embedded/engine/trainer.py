@@ -1,0 +1,268 @@
+"""One fine-tuning run: an adapter, its accumulated gradients and its optimizer."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from attrs import field, frozen
+from autograd.core import make_vjp
+
+from tinker_ext.embedded.engine import ops
+from tinker_ext.embedded.engine.adam import Adam, AdamSettings
+from tinker_ext.embedded.engine.batching import TrainingDatum, make_batches
+from tinker_ext.embedded.engine.errors import EngineInputError
+from tinker_ext.embedded.engine.lora import (
+    LORA_B_SUFFIX,
+    LoraSettings,
+    adapted_projection,
+    initial_adapter,
+)
+from tinker_ext.embedded.engine.losses import complete_config, find_loss
+from tinker_ext.embedded.engine.transformer import causal_attention, hidden_states
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from tinker_ext.embedded.engine.batching import Batch
+    from tinker_ext.embedded.engine.losses import Loss
+    from tinker_ext.embedded.engine.model import BaseModel
+    from tinker_ext.embedded.engine.transformer import Project
+
+    Array = npt.NDArray[np.floating[Any]]
+    Adapter = dict[str, Array]
+
+__all__ = [
+    "AdamSettings",
+    "EngineInputError",
+    "LoraSettings",
+    "LossOutput",
+    "Trainer",
+    "TrainerState",
+    "TrainingDatum",
+]
+
+
+@frozen(eq=False)
+class LossOutput:
+    """Per datum ``{"logprobs": float32 (n,)}`` in the order given, and metrics by name.
+
+    Metric names end in their reduction over several outputs, as in ``loss:sum``.
+    """
+
+    outputs: list[dict[str, npt.NDArray[np.float32]]]
+    metrics: dict[str, float]
+
+
+@frozen(eq=False)
+class TrainerState:
+    """Everything a run continues from, save gradients not yet applied.
+
+    `adapter` and `optimizer` are flat names to arrays, fit for safetensors; `optimizer` has a
+    first and a second moment per adapter array (suffixes ``.exp_avg`` and ``.exp_avg_sq``) or is
+    empty, which starts the optimizer anew. `step` counts optimizer steps taken.
+    """
+
+    adapter: dict[str, Array]
+    optimizer: dict[str, Array] = field(factory=dict)
+    step: int = 0
+
+
+class Trainer:
+    """An adapter in training. Not thread-safe: one call at a time.
+
+    Calls either succeed, or raise EngineInputError and leave everything as it was.
+    """
+
+    def __init__(self, base: BaseModel, settings: LoraSettings) -> None:
+        self.base = base
+        self.settings = settings
+        self._adapter = initial_adapter(base, settings)
+        self._adam = Adam(self._adapter)
+        self._gradients: Adapter | None = None
+
+    def forward(
+        self,
+        data: Sequence[TrainingDatum],
+        loss_fn: str,
+        config: Mapping[str, float] | None = None,
+    ) -> LossOutput:
+        """Log-probabilities and loss; gradients stay as they are."""
+        return self._compute(data, loss_fn, config, record=False)[0]
+
+    def forward_backward(
+        self,
+        data: Sequence[TrainingDatum],
+        loss_fn: str,
+        config: Mapping[str, float] | None = None,
+    ) -> LossOutput:
+        """As `forward`, and add the loss's gradient to what the next `optim_step` applies."""
+        output, fresh = self._compute(data, loss_fn, config, record=True)
+        kept = self._gradients
+        self._gradients = fresh if kept is None else _added(kept, fresh)
+        return output
+
+    def optim_step(self, settings: AdamSettings | None = None) -> dict[str, float]:
+        """Apply the accumulated gradients once, forget them, and tell their norm.
+
+        Without any accumulated gradients nothing moves and no step is counted: Adam would
+        otherwise go on by its old momentum. The metrics then show a `grad_norm` of 0.
+        """
+        if self._gradients is not None:
+            norm = _norm(self._gradients)
+            self._adapter = self._adam.step(
+                self._adapter, self._gradients, settings or AdamSettings()
+            )
+            self._gradients = None
+        else:
+            norm = 0.0
+        return {"grad_norm": norm, "step": float(self._adam.step_count)}
+
+    def gradients(self) -> Adapter | None:
+        """A copy of what is accumulated, or None before the first backward pass of a step."""
+        return None if self._gradients is None else _copied(self._gradients)
+
+    def adapter(self) -> Adapter:
+        """A copy of the adapter as it is now, for sampling."""
+        return _copied(self._adapter)
+
+    def state(self) -> TrainerState:
+        """A copy of all that `restore` needs to go on bit for bit."""
+        moments = {
+            **{f"{name}.exp_avg": value.copy() for name, value in self._adam.first.items()},
+            **{f"{name}.exp_avg_sq": value.copy() for name, value in self._adam.second.items()},
+        }
+        return TrainerState(self.adapter(), moments, self._adam.step_count)
+
+    def restore(self, state: TrainerState) -> None:
+        """Go on from a state; gradients accumulated here are dropped.
+
+        A module this run trains but the state doesn't gets B = 0, so that the model computes what
+        the state's model did. EngineInputError when the state has a module this run doesn't train,
+        or another rank.
+        """
+        _check_fits(state.adapter, self._adapter)
+        neutral = {name: _neutral(name, value) for name, value in self._adapter.items()}
+        adapter = {name: _taken(state.adapter, name, value) for name, value in neutral.items()}
+        adam = Adam(adapter)
+        if state.optimizer:
+            adam.step_count = state.step
+            for name in adapter:
+                adam.first[name] = _taken(state.optimizer, f"{name}.exp_avg", adam.first[name])
+                adam.second[name] = _taken(state.optimizer, f"{name}.exp_avg_sq", adam.second[name])
+        self._adapter, self._adam, self._gradients = adapter, adam, None
+
+    def _compute(
+        self,
+        data: Sequence[TrainingDatum],
+        loss_fn: str,
+        config: Mapping[str, float] | None,
+        *,
+        record: bool,
+    ) -> tuple[LossOutput, Adapter]:
+        """The output, and the gradient when recorded (else an empty one)."""
+        loss = find_loss(loss_fn)
+        settings = complete_config(loss, config)
+        outputs: list[dict[str, npt.NDArray[np.float32]]] = [{} for _ in data]
+        parts: list[dict[str, float]] = []
+        gradient: Adapter = {}
+        for batch in make_batches(self.base, data, loss):
+            total = _bound_total(loss, batch, settings)
+            logprobs, value, fresh = self._one_batch(batch, total, record=record)
+            metrics = loss.metrics(logprobs, batch.inputs, settings)
+            parts.append({"loss:sum": value, **metrics})
+            gradient = _added(gradient, fresh) if gradient else fresh
+            for index, own in batch.split(logprobs):
+                outputs[index]["logprobs"] = own
+        return LossOutput(outputs, combine_metrics(parts)), gradient
+
+    def _one_batch(
+        self, batch: Batch, total: Callable[[Array], Array], *, record: bool
+    ) -> tuple[Array, float, Adapter]:
+        """Log-probabilities, loss and gradient. EngineInputError when the loss overflows."""
+
+        def logprobs_of(adapter: Adapter) -> Array:
+            project = adapted_projection(self.base.weights, adapter)
+            return batch_logprobs(self.base, project, batch)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            if not record:
+                logprobs = logprobs_of(self._adapter)
+                return logprobs, _finite(total(logprobs)), {}
+            backward, logprobs = make_vjp(logprobs_of, self._adapter)
+            loss_backward, value = make_vjp(total, logprobs)
+            finite = _finite(value)
+            return logprobs, finite, backward(loss_backward(value.dtype.type(1.0)))
+
+
+def batch_logprobs(base: BaseModel, project: Project, batch: Batch) -> Array:
+    """Each target's log-probability, flat (rows * time,), padding included."""
+    rows, time = batch.tokens.shape
+    attend = causal_attention(time, base.dtype)
+    positions = np.broadcast_to(np.arange(time), (rows, time))
+    states = hidden_states(base.shape, base.weights, project, attend, batch.tokens, positions)
+    return ops.pick_logprobs(project(states, "lm_head"), batch.targets)
+
+
+def combine_metrics(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """One set of metrics from several batches', by the reduction each name ends in.
+
+    A name some batch doesn't have is reduced over those that have it.
+    """
+    reductions: dict[str, Callable[[list[float]], float]] = {
+        "sum": math.fsum,
+        "min": min,
+        "max": max,
+    }
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {
+        name: reductions[name.rsplit(":", 1)[1]]([part[name] for part in parts if name in part])
+        for name in names
+    }
+
+
+def _bound_total(
+    loss: Loss, batch: Batch, settings: Mapping[str, float]
+) -> Callable[[Array], Array]:
+    return lambda logprobs: loss.total(logprobs, batch.inputs, settings)
+
+
+def _finite(value: Array) -> float:
+    if not np.isfinite(value):
+        raise EngineInputError("the loss is not finite; compare logprobs, weights and advantages")
+    return float(value)
+
+
+def _neutral(name: str, value: Array) -> Array:
+    return np.zeros_like(value) if name.endswith(LORA_B_SUFFIX) else value.copy()
+
+
+def _taken(source: Mapping[str, Array], name: str, fallback: Array) -> Array:
+    """A private copy of a named array in the fallback's type, or the fallback."""
+    return source[name].astype(fallback.dtype) if name in source else fallback
+
+
+def _check_fits(given: Mapping[str, Array], own: Mapping[str, Array]) -> None:
+    for name, value in given.items():
+        if name not in own:
+            raise EngineInputError(f"the weights have {name}, which this run does not train")
+        if value.shape != own[name].shape:
+            raise EngineInputError(
+                f"the weights' {name} has shape {value.shape}, this run's {own[name].shape}: "
+                "is the rank the same?"
+            )
+
+
+def _added(left: Adapter, right: Adapter) -> Adapter:
+    return {name: value + right[name] for name, value in left.items()}
+
+
+def _copied(arrays: Mapping[str, Array]) -> Adapter:
+    return {name: value.copy() for name, value in arrays.items()}
+
+
+def _norm(arrays: Mapping[str, Array]) -> float:
+    return math.sqrt(sum(float(np.vdot(value, value)) for value in arrays.values()))
