@@ -14,15 +14,10 @@ from tinker_ext.types.checkpoints import (
     Cursor,
     ParsedCheckpointTinkerPath,
 )
-from tinker_ext.types.chunks import (
-    EncodedTextChunk,
-    ImageAssetPointerChunk,
-    ImageChunk,
-    ImageFormat,
-    ModelInputChunk,
-)
-from tinker_ext.types.datum import Datum, LossFnInputs
+from tinker_ext.types.chunks import EncodedTextChunk, ModelInputChunk
+from tinker_ext.types.datum import Datum, LossFnInputs, TensorInput
 from tinker_ext.types.dtypes import DTYPE_BY_KEY, TensorDtype
+from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
 from tinker_ext.types.model_input import ModelInput
 from tinker_ext.types.params import AdamParams, LoraConfig, LossFnType, SamplingParams
 from tinker_ext.types.sampling import SampledSequence, SampleResponse, StopReason, TopkLogprobs
@@ -42,7 +37,7 @@ from tinker_ext.types.training import (
     OptimStepResponse,
     UnloadModelResponse,
 )
-from tinker_ext.types.validation import number_count, validate_data
+from tinker_ext.types.validation import number_count, validate_data, validate_prompt
 from tinker_ext.types.weights import (
     LoadWeightsResponse,
     SaveWeightsForSamplerResponse,
@@ -94,10 +89,12 @@ __all__ = [
     "SupportedModel",
     "TensorData",
     "TensorDtype",
+    "TensorInput",
     "TopkLogprobs",
     "TrainingRun",
     "TrainingRunsResponse",
     "UnloadModelResponse",
     "number_count",
     "validate_data",
+    "validate_prompt",
 ]

@@ -6,10 +6,10 @@ The generated models distinguish a field that was left out (``UNSET``) from one 
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from tinker_api.types import Unset
@@ -32,15 +32,12 @@ def known_or(value: T | Unset | None, default: T) -> T:
 
 def entries(value: object) -> dict[str, Any] | None:
     """The entries of a generated map (or of a plain one); ``None`` where there is no map."""
-    found = known(value)
+    found: Any = known(value)
     if found is None:
         return None
-    mapping: Mapping[str, Any] = getattr(found, "additional_properties", found)
-    return dict(mapping)
+    return dict(getattr(found, "additional_properties", found))
 
 
 def aware(time: datetime) -> datetime:
     """The time with a zone. A time without one is UTC: servers differ in writing the ``Z``."""
-    from datetime import UTC
-
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time

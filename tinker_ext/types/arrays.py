@@ -7,7 +7,7 @@ An object can only be a torch tensor if the program has imported torch, so the c
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from tinker_ext.errors import InvalidInputError
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from tinker_ext.types.dtypes import TensorDtype
 
     Array: TypeAlias = npt.NDArray[Any]
+
+
+class SupportsArray(Protocol):
+    """A numpy array, a torch tensor, or whatever else numpy can view."""
+
+    def __array__(self) -> Any:
+        """The values as a numpy array."""
+
 
 #: numpy kinds and the wire dtype each becomes. Release 0.4.1 knows "f" and "i" and refuses
 #: unsigned integers; they are accepted here as long as every value fits in int64.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import frozen
@@ -129,3 +130,8 @@ class CheckpointArchiveUrlResponse:
 
     url: str
     expires: datetime
+
+    @classmethod
+    def from_api(cls, model: api.CheckpointArchiveUrlResponse) -> CheckpointArchiveUrlResponse:
+        """Read a record; the time is brought to UTC."""
+        return cls(url=model.url, expires=aware(model.expires).astimezone(UTC))

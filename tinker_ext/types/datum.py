@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.arrays import SupportsArray
 from tinker_ext.types.dtypes import DTYPE_BY_KEY
 from tinker_ext.types.model_input import ModelInput
+from tinker_ext.types.reading import NumberSequence
 from tinker_ext.types.tensor_data import TensorData
 
 if TYPE_CHECKING:
     from tinker_api import models as api
 
 LossFnInputs: TypeAlias = dict[str, TensorData]
+#: What `Datum` makes a tensor of.
+TensorInput: TypeAlias = TensorData | SupportsArray | NumberSequence
 
 
-def _read_inputs(values: Mapping[str, Any]) -> LossFnInputs:
-    if not isinstance(values, Mapping):
+def _read_inputs(values: Mapping[str, TensorInput]) -> LossFnInputs:
+    given: object = values
+    if not isinstance(given, Mapping):
         raise InvalidInputError(
-            f"expected a dict of tensors, got {type(values).__name__}", where="loss_fn_inputs"
+            f"expected a dict of tensors, got {type(given).__name__}", where="loss_fn_inputs"
         )
     return {key: _read_input(key, value) for key, value in values.items()}
 

@@ -7,27 +7,21 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.chunks import (
-    EncodedTextChunk,
-    ImageAssetPointerChunk,
-    ImageChunk,
-    ModelInputChunk,
-)
+from tinker_ext.types.chunks import EncodedTextChunk, ModelInputChunk
+from tinker_ext.types.images import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy.typing as npt
-    import torch
     from tinker_api import models as api
 
-_CHUNKS = (EncodedTextChunk, ImageChunk, ImageAssetPointerChunk)
+    from tinker_ext.types.arrays import SupportsArray
 
 
 def _read_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
     found = list(chunks)
     for at, chunk in enumerate(found):
-        if not isinstance(chunk, _CHUNKS):
+        if not isinstance(chunk, EncodedTextChunk | Image):
             raise InvalidInputError(
                 f"expected a chunk, got {type(chunk).__name__}; "
                 "token ids go through ModelInput.from_ints(...)",
@@ -47,7 +41,7 @@ class ModelInput:
     chunks: list[ModelInputChunk] = field(converter=_read_chunks)
 
     @classmethod
-    def from_ints(cls, tokens: Sequence[int] | npt.ArrayLike | torch.Tensor) -> ModelInput:
+    def from_ints(cls, tokens: Sequence[int] | SupportsArray) -> ModelInput:
         """One text chunk from token ids: a list, a numpy array or a torch tensor, 1-D."""
         return cls(chunks=[EncodedTextChunk(tokens=tokens)])
 

@@ -7,13 +7,21 @@ are sent, defaults included, so that a result never depends on a server's own de
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.checks import (
+    flag,
+    number,
+    plain_float,
+    plain_int,
+    plain_int_or_none,
+    plain_number,
+    whole,
+)
 
 if TYPE_CHECKING:
     from tinker_api import models as api
@@ -35,45 +43,9 @@ LossFnType: TypeAlias = (
     | str
 )
 
-_Check: TypeAlias = Callable[[Any, Any, Any], None]
-
-
-def _number(says: str, fits: Callable[[float], bool]) -> _Check:
-    """A validator for finite numbers (bools are none) for which ``fits`` holds."""
-
-    def check(_instance: object, attribute: Any, value: Any) -> None:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (number and math.isfinite(value) and fits(value)):
-            raise InvalidInputError(f"expected {says}, got {value!r}", where=attribute.name)
-
-    return check
-
-
-def _whole(says: str, fits: Callable[[int], bool], *, optional: bool = False) -> _Check:
-    """A validator for integers (bools are none) for which ``fits`` holds."""
-
-    def check(_instance: object, attribute: Any, value: Any) -> None:
-        if optional and value is None:
-            return
-        if type(value) is not int or not fits(value):
-            raise InvalidInputError(f"expected {says}, got {value!r}", where=attribute.name)
-
-    return check
-
-
-def _plain_number(value: Any) -> Any:
-    """A numpy (or torch) scalar as the Python number it holds; anything else unchanged."""
-    return value.item() if getattr(value, "shape", None) == () else value
-
-
-_from_zero = _number("a number from 0", lambda x: x >= 0)
-_beta = _number("a number from 0 up to, not including, 1", lambda x: 0 <= x < 1)
-_seed = _whole("a 64-bit integer", lambda x: -(2**63) <= x < 2**63, optional=True)
-
-
-def _flag(_instance: object, attribute: Any, value: Any) -> None:
-    if type(value) is not bool:
-        raise InvalidInputError(f"expected True or False, got {value!r}", where=attribute.name)
+_from_zero = number("a number from 0", lambda x: x >= 0)
+_beta = number("a number from 0 up to, not including, 1", lambda x: 0 <= x < 1)
+_seed = whole("a 64-bit integer", lambda x: -(2**63) <= x < 2**63, optional=True)
 
 
 @frozen
@@ -86,14 +58,14 @@ class AdamParams:
 
     learning_rate: float = field(
         default=1e-4,
-        converter=_plain_number,
+        converter=plain_float,
         validator=_from_zero,
     )
-    beta1: float = field(default=0.9, converter=_plain_number, validator=_beta)
-    beta2: float = field(default=0.95, converter=_plain_number, validator=_beta)
+    beta1: float = field(default=0.9, converter=plain_float, validator=_beta)
+    beta2: float = field(default=0.95, converter=plain_float, validator=_beta)
     eps: float = field(
         default=1e-12,
-        converter=_plain_number,
+        converter=plain_float,
         validator=_from_zero,
     )
 
@@ -109,13 +81,15 @@ class AdamParams:
 Stop: TypeAlias = str | list[str] | list[int] | None
 
 
-def _read_stop(value: str | Iterable[str] | Iterable[int] | None) -> Stop:
-    """One string, several, or several token ids; never a mixture."""
-    if value is None or isinstance(value, str):
-        return value
+def _read_stop(value: str | Sequence[str] | Sequence[int] | None) -> Stop:
+    return value if value is None or isinstance(value, str) else _read_stop_list(value)
+
+
+def _read_stop_list(value: object) -> Stop:
+    """Several strings or several token ids, never a mixture."""
     if not isinstance(value, Iterable) or isinstance(value, bytes):
         raise InvalidInputError(f"expected text or a list, got {value!r}", where="stop")
-    items = [_plain_number(item) for item in value]
+    items = [plain_number(item) for item in value]
     kinds = set(map(type, items))
     if kinds <= {str} or (kinds == {int} and min(items) >= 0):
         return cast("Stop", items)
@@ -135,19 +109,19 @@ class SamplingParams:
 
     max_tokens: int | None = field(
         default=None,
-        converter=_plain_number,
-        validator=_whole("a whole number from 0", lambda x: x >= 0, optional=True),
+        converter=plain_int_or_none,
+        validator=whole("a whole number from 0", lambda x: x >= 0, optional=True),
     )
-    seed: int | None = field(default=None, converter=_plain_number, validator=_seed)
+    seed: int | None = field(default=None, converter=plain_int_or_none, validator=_seed)
     stop: Stop = field(default=None, converter=_read_stop)
-    temperature: float = field(default=1.0, converter=_plain_number, validator=_from_zero)
+    temperature: float = field(default=1.0, converter=plain_float, validator=_from_zero)
     top_k: int = field(
-        default=-1, converter=_plain_number, validator=_whole("-1 or more", lambda x: x >= -1)
+        default=-1, converter=plain_int, validator=whole("-1 or more", lambda x: x >= -1)
     )
     top_p: float = field(
         default=1.0,
-        converter=_plain_number,
-        validator=_number("a number above 0, up to 1", lambda x: 0 < x <= 1),
+        converter=plain_float,
+        validator=number("a number above 0, up to 1", lambda x: 0 < x <= 1),
     )
 
     def to_api(self) -> api.SamplingParams:
@@ -169,11 +143,11 @@ class SamplingParams:
 class LoraConfig:
     """A LoRA adapter: its rank, the seed of its start, and which layers have one."""
 
-    rank: int = field(converter=_plain_number, validator=_whole("a rank from 1", lambda x: x >= 1))
-    seed: int | None = field(default=None, converter=_plain_number, validator=_seed)
-    train_unembed: bool = field(default=True, validator=_flag)
-    train_mlp: bool = field(default=True, validator=_flag)
-    train_attn: bool = field(default=True, validator=_flag)
+    rank: int = field(converter=plain_int, validator=whole("a rank from 1", lambda x: x >= 1))
+    seed: int | None = field(default=None, converter=plain_int_or_none, validator=_seed)
+    train_unembed: bool = field(default=True, validator=flag)
+    train_mlp: bool = field(default=True, validator=flag)
+    train_attn: bool = field(default=True, validator=flag)
 
     def __attrs_post_init__(self) -> None:
         if not (self.train_unembed or self.train_mlp or self.train_attn):

@@ -25,8 +25,7 @@ class SupportedModel:
     @classmethod
     def from_api(cls, model: api.SupportedModel) -> SupportedModel:
         """Read an entry; a server that writes ``model_id`` instead of ``model_name`` is read."""
-        name = known(model.model_name)
-        return cls(model_name=model.additional_properties.get("model_id") if name is None else name)
+        return cls(model_name=known(model.model_name) or known(model.model_id))
 
 
 @frozen

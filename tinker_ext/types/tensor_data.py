@@ -9,7 +9,8 @@ from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.absent import known
-from tinker_ext.types.numbers import NumberList, Numbers, read
+from tinker_ext.types.numbers import NumberList, Numbers
+from tinker_ext.types.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     import torch
     from tinker_api import models as api
 
+    from tinker_ext.types.arrays import SupportsArray
     from tinker_ext.types.dtypes import TensorDtype
+    from tinker_ext.types.reading import NumberSequence
 
 
 @frozen(init=False, repr=False)
@@ -40,7 +43,7 @@ class TensorData:
 
     def __init__(
         self,
-        data: Sequence[int] | Sequence[float] | npt.ArrayLike | torch.Tensor | Numbers,
+        data: NumberSequence | SupportsArray | Numbers,
         dtype: TensorDtype | None = None,
         shape: Sequence[int] | None = None,
     ) -> None:
@@ -62,10 +65,11 @@ class TensorData:
     ) -> None:
         if dtype not in (None, "int64", "float32"):
             raise InvalidInputError(f"dtype is 'int64' or 'float32', not {dtype!r}", where="dtype")
-        if isinstance(data, Numbers):
+        if isinstance(data, Numbers) and dtype in (None, data.dtype):
             numbers, found = data, [len(data)]
         else:
-            numbers, found = read(data, dtype=dtype, where=where)
+            values = data.to_list() if isinstance(data, Numbers) else data
+            numbers, found = read(values, dtype=dtype, where=where)
         size = found if shape is None else _shape(shape, len(numbers))
         self.__attrs_init__(cast("TensorDtype", numbers.dtype), size, numbers)
 

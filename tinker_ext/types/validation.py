@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.chunks import EncodedTextChunk
 from tinker_ext.types.datum import Datum
+from tinker_ext.types.images import Image
+from tinker_ext.types.model_input import ModelInput
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,22 +39,37 @@ def validate_data(data: Sequence[Datum], *, loss_fn: str | None = None) -> None:
         where = f"data[{at}]"
         if not isinstance(datum, Datum):
             raise InvalidInputError(f"expected a Datum, got {type(datum).__name__}", where=where)
-        _check_input(datum, where)
+        _check_input(datum.model_input, f"{where}.model_input")
         for key, tensor in datum.loss_fn_inputs.items():
             _check_finite(tensor, f"{where}.loss_fn_inputs[{key!r}]")
         if loss_fn == "cross_entropy":
             _check_cross_entropy(datum, f"{where}.loss_fn_inputs")
 
 
-def _check_input(datum: Datum, where: str) -> None:
-    for at, chunk in enumerate(datum.model_input.chunks):
-        try:
-            chunk.to_api() if not isinstance(chunk, EncodedTextChunk) else None
-        except InvalidInputError as error:
-            place = f"{where}.model_input.chunks[{at}].{error.where}"
-            raise InvalidInputError(error.message, where=place) from None
-    if datum.model_input.length == 0:
-        raise InvalidInputError("the input has no tokens", where=f"{where}.model_input")
+def validate_prompt(prompt: ModelInput) -> None:
+    """Refuse a prompt no server can use: no `ModelInput`, no tokens, an image without sizes.
+
+    Raises:
+        InvalidInputError: ``where`` starts with ``prompt``.
+    """
+    if not isinstance(prompt, ModelInput):
+        raise InvalidInputError(
+            f"expected a ModelInput, got {type(prompt).__name__}; "
+            "token ids go through ModelInput.from_ints(...)",
+            where="prompt",
+        )
+    _check_input(prompt, "prompt")
+
+
+def _check_input(model_input: ModelInput, where: str) -> None:
+    for at, chunk in enumerate(model_input.chunks):
+        missing = chunk.missing() if isinstance(chunk, Image) else []
+        if missing:
+            raise InvalidInputError(
+                f"an image needs its {', '.join(missing)}", where=f"{where}.chunks[{at}]"
+            )
+    if model_input.length == 0:
+        raise InvalidInputError("the input has no tokens", where=where)
 
 
 def _check_finite(tensor: TensorData, where: str) -> None:

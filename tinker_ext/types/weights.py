@@ -42,6 +42,11 @@ class SaveWeightsForSamplerResponse:
 
     path: str
 
+    @classmethod
+    def from_api(cls, model: api.SaveWeightsForSamplerResponse) -> SaveWeightsForSamplerResponse:
+        """Read an answer."""
+        return cls(path=model.path)
+
 
 @frozen
 class SaveWeightsForSamplerResponseInternal:

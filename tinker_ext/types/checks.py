@@ -1,0 +1,66 @@
+"""Validators and converters of attrs fields that hold one number or flag.
+
+A failed check raises InvalidInputError with the field's name as ``where``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from tinker_ext.errors import InvalidInputError
+
+Check: TypeAlias = Callable[[Any, Any, Any], None]
+
+
+def number(says: str, fits: Callable[[float], bool]) -> Check:
+    """A validator for finite numbers (bools are none) for which ``fits`` holds."""
+
+    def check(_instance: object, attribute: Any, value: Any) -> None:
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (real and math.isfinite(value) and fits(value)):
+            raise InvalidInputError(f"expected {says}, got {value!r}", where=attribute.name)
+
+    return check
+
+
+def whole(says: str, fits: Callable[[int], bool], *, optional: bool = False) -> Check:
+    """A validator for integers (bools are none) for which ``fits`` holds."""
+
+    def check(_instance: object, attribute: Any, value: Any) -> None:
+        if optional and value is None:
+            return
+        if type(value) is not int or not fits(value):
+            raise InvalidInputError(f"expected {says}, got {value!r}", where=attribute.name)
+
+    return check
+
+
+def plain_number(value: Any) -> Any:
+    """A numpy (or torch) scalar as the Python number it holds; anything else unchanged."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def plain_float(value: float) -> float:
+    """`plain_number` for a float field, so that the constructor is typed."""
+    found: float = plain_number(value)
+    return found
+
+
+def plain_int(value: int) -> int:
+    """`plain_number` for an int field."""
+    found: int = plain_number(value)
+    return found
+
+
+def plain_int_or_none(value: int | None) -> int | None:
+    """`plain_number` for an int field that may be left open."""
+    found: int | None = plain_number(value)
+    return found
+
+
+def flag(_instance: object, attribute: Any, value: Any) -> None:
+    """A validator for True and False, and nothing that only looks like them."""
+    if type(value) is not bool:
+        raise InvalidInputError(f"expected True or False, got {value!r}", where=attribute.name)
