@@ -1,0 +1,204 @@
+"""A client for the Tinker training API.
+
+    import tinker_ext as tinker
+
+    with tinker.ServiceClient(base_url="embedded") as service:
+        training = service.create_lora_training_client("embedded/tiny", rank=8)
+
+The names are those of the official SDK. Each is imported when it is first used, so that
+`import tinker_ext` itself takes no time (`tests/unit/test_import_cost.py`).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tinker_ext.version import __version__
+
+if TYPE_CHECKING:
+    from tinker_ext import types
+    from tinker_ext.clients.rest import RestClient
+    from tinker_ext.clients.sampling import SamplingClient
+    from tinker_ext.clients.service import ServiceClient
+    from tinker_ext.clients.training import TrainingClient
+    from tinker_ext.config import ClientConfig
+    from tinker_ext.errors import (
+        APIConnectionError,
+        APIError,
+        APIResponseValidationError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        BadRequestError,
+        BillingError,
+        ClientClosedError,
+        ConfigurationError,
+        ConflictError,
+        DeadlineExceededError,
+        GoneError,
+        InternalServerError,
+        InvalidInputError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+        RequestErrorCategory,
+        RequestFailedError,
+        SessionLostError,
+        TinkerError,
+        UnprocessableEntityError,
+    )
+    from tinker_ext.runtime.futures import APIFuture
+    from tinker_ext.types import (
+        AdamParams,
+        Checkpoint,
+        CheckpointType,
+        Datum,
+        EncodedTextChunk,
+        ForwardBackwardOutput,
+        ImageAssetPointerChunk,
+        ImageChunk,
+        LoraConfig,
+        LossFnType,
+        ModelID,
+        ModelInput,
+        ModelInputChunk,
+        OptimStepResponse,
+        ParsedCheckpointTinkerPath,
+        SampledSequence,
+        SampleResponse,
+        SamplingParams,
+        StopReason,
+        TensorData,
+        TensorDtype,
+        TrainingRun,
+    )
+
+_HOMES = {
+    "tinker_ext.clients.rest": ("RestClient",),
+    "tinker_ext.clients.sampling": ("SamplingClient",),
+    "tinker_ext.clients.service": ("ServiceClient",),
+    "tinker_ext.clients.training": ("TrainingClient",),
+    "tinker_ext.config": ("ClientConfig",),
+    "tinker_ext.runtime.futures": ("APIFuture",),
+    "tinker_ext.errors": (
+        "APIConnectionError",
+        "APIError",
+        "APIResponseValidationError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AuthenticationError",
+        "BadRequestError",
+        "BillingError",
+        "ClientClosedError",
+        "ConfigurationError",
+        "ConflictError",
+        "DeadlineExceededError",
+        "GoneError",
+        "InternalServerError",
+        "InvalidInputError",
+        "NotFoundError",
+        "PermissionDeniedError",
+        "RateLimitError",
+        "RequestErrorCategory",
+        "RequestFailedError",
+        "SessionLostError",
+        "TinkerError",
+        "UnprocessableEntityError",
+    ),
+    "tinker_ext.types": (
+        "AdamParams",
+        "Checkpoint",
+        "CheckpointType",
+        "Datum",
+        "EncodedTextChunk",
+        "ForwardBackwardOutput",
+        "ImageAssetPointerChunk",
+        "ImageChunk",
+        "LoraConfig",
+        "LossFnType",
+        "ModelID",
+        "ModelInput",
+        "ModelInputChunk",
+        "OptimStepResponse",
+        "ParsedCheckpointTinkerPath",
+        "SampleResponse",
+        "SampledSequence",
+        "SamplingParams",
+        "StopReason",
+        "TensorData",
+        "TensorDtype",
+        "TrainingRun",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIFuture",
+    "APIResponseValidationError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AdamParams",
+    "AuthenticationError",
+    "BadRequestError",
+    "BillingError",
+    "Checkpoint",
+    "CheckpointType",
+    "ClientClosedError",
+    "ClientConfig",
+    "ConfigurationError",
+    "ConflictError",
+    "Datum",
+    "DeadlineExceededError",
+    "EncodedTextChunk",
+    "ForwardBackwardOutput",
+    "GoneError",
+    "ImageAssetPointerChunk",
+    "ImageChunk",
+    "InternalServerError",
+    "InvalidInputError",
+    "LoraConfig",
+    "LossFnType",
+    "ModelID",
+    "ModelInput",
+    "ModelInputChunk",
+    "NotFoundError",
+    "OptimStepResponse",
+    "ParsedCheckpointTinkerPath",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RequestErrorCategory",
+    "RequestFailedError",
+    "RestClient",
+    "SampleResponse",
+    "SampledSequence",
+    "SamplingClient",
+    "SamplingParams",
+    "ServiceClient",
+    "SessionLostError",
+    "StopReason",
+    "TensorData",
+    "TensorDtype",
+    "TinkerError",
+    "TrainingClient",
+    "TrainingRun",
+    "UnprocessableEntityError",
+    "__version__",
+    "types",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "types":
+        return import_module("tinker_ext.types")
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tinker_ext' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

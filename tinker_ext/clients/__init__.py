@@ -1,0 +1,1 @@
+"""What users touch: thin clients that validate, submit and return a future."""

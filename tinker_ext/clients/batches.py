@@ -1,0 +1,109 @@
+"""Batches of training data: split into requests, and put together again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from attrs import frozen
+from tinker_api import models
+
+from tinker_ext import tracing, types
+from tinker_ext.clients.reading import Body, read
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.rules.chunking import split
+from tinker_ext.rules.outputs import combine_outputs
+from tinker_ext.runtime.ordered import Part
+from tinker_ext.transport.encoding import Encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from tinker_ext.transport.gateway import Gateway
+
+Operation = Literal["forward", "forward_backward"]
+Future = models.UntypedAPIFuture
+
+
+@frozen
+class Batch:
+    """One call's data, encoded as the requests that carry it."""
+
+    operation: Operation
+    parts: Sequence[Part]
+    datum_counts: Sequence[int]
+    attributes: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        operation: Operation,
+        model_id: str,
+        data: Sequence[types.Datum],
+        loss_fn: types.LossFnType,
+        loss_fn_config: Mapping[str, float] | None,
+    ) -> Batch:
+        """Validate, split and encode `data`, on the calling thread."""
+        if not data:
+            raise InvalidInputError("there are no datums to train on", where="data")
+        types.validate_data(data, loss_fn=loss_fn)
+        chunks = split([types.number_count(datum) for datum in data])
+        encoded = [
+            _encode([data[index] for index in chunk], loss_fn, loss_fn_config) for chunk in chunks
+        ]
+        return cls(
+            operation,
+            parts=[Part(_sender(operation, model_id, one), len(one)) for one in encoded],
+            datum_counts=[len(chunk) for chunk in chunks],
+            attributes={
+                tracing.LOSS_FN: loss_fn,
+                tracing.DATUM_COUNT: len(data),
+                tracing.TOKEN_COUNT: sum(datum.model_input.length for datum in data),
+            },
+        )
+
+    def output(self, bodies: Sequence[Body]) -> types.ForwardBackwardOutput:
+        """The result of the whole batch."""
+        outputs = [
+            read(
+                self.operation,
+                body,
+                models.ForwardBackwardOutput,
+                types.ForwardBackwardOutput.from_api,
+            )
+            for body in bodies
+        ]
+        combined = combine_outputs(outputs, datum_counts=self.datum_counts)
+        return types.ForwardBackwardOutput(
+            loss_fn_output_type=combined.loss_fn_output_type or "",
+            loss_fn_outputs=combined.loss_fn_outputs,
+            metrics=combined.metrics,
+        )
+
+
+def _encode(
+    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: Mapping[str, float] | None
+) -> Encoded:
+    body = models.ForwardBackwardInput(data=[datum.to_api() for datum in data], loss_fn=loss_fn)
+    if loss_fn_config is not None:
+        body.loss_fn_config = models.LossFnConfig.from_dict(dict(loss_fn_config))
+    return Encoded(body)
+
+
+def _sender(
+    operation: Operation, model_id: str, encoded: Encoded
+) -> Callable[[Gateway, int], Awaitable[Future]]:
+    data = cast("models.ForwardBackwardInput", encoded)  # Stands in for the model it encodes.
+
+    def forward(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
+        return gateway.forward(
+            models.ForwardRequest(forward_input=data, model_id=model_id, seq_id=seq_id)
+        )
+
+    def forward_backward(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
+        return gateway.forward_backward(
+            models.ForwardBackwardRequest(
+                forward_backward_input=data, model_id=model_id, seq_id=seq_id
+            )
+        )
+
+    return forward if operation == "forward" else forward_backward

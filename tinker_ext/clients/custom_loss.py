@@ -1,0 +1,172 @@
+"""Losses of the user's own, over the logprobs of the targets.
+
+The server knows no such loss. Two requests do it: `forward` gets the logprobs; then, because the
+gradient of any loss L is that of the linear loss sum(dL/dlogprob * logprob), `forward_backward`
+with `cross_entropy` and weights of -dL/dlogprob adds up the same gradients.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from attrs import evolve, frozen
+
+from tinker_ext import types
+from tinker_ext.errors import APIResponseValidationError, ConfigurationError, InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    Array: TypeAlias = npt.NDArray[np.float32]
+
+Arrays = Literal["torch", "numpy"]
+TorchLoss: TypeAlias = (
+    "Callable[[list[types.Datum], list[torch.Tensor]], tuple[torch.Tensor, dict[str, float]]]"
+)
+NumpyLoss: TypeAlias = (
+    "Callable[[list[types.Datum], list[Array]], tuple[float, Sequence[Array], dict[str, float]]]"
+)
+CustomLoss: TypeAlias = "TorchLoss | NumpyLoss"
+
+
+@frozen
+class Gradients:
+    """What a loss function gave: its value, d loss / d logprobs per datum, and its metrics."""
+
+    loss: float
+    by_datum: Sequence[Any]
+    metrics: Mapping[str, float]
+
+    def linear_loss_data(self, data: Sequence[types.Datum]) -> list[types.Datum]:
+        """The datums whose cross-entropy has the same gradients."""
+        return [
+            evolve(
+                datum,
+                loss_fn_inputs={
+                    "target_tokens": datum.loss_fn_inputs["target_tokens"],
+                    "weights": types.TensorData.from_numpy(-gradient),
+                },
+            )
+            for datum, gradient in zip(data, self.by_datum, strict=True)
+        ]
+
+    def add_to(self, output: types.ForwardBackwardOutput) -> types.ForwardBackwardOutput:
+        """The surrogate's result with the user's loss and metrics in it."""
+        metrics = dict(output.metrics)
+        if "loss:sum" in metrics:
+            metrics["surrogate_loss:sum"] = metrics.pop("loss:sum")
+        return evolve(output, metrics={**metrics, "loss:sum": self.loss, **self.metrics})
+
+
+def check_arrays(arrays: Arrays) -> None:
+    """Refuse at once what could only fail after the forward pass."""
+    if arrays not in ("torch", "numpy"):
+        raise InvalidInputError(f"expected 'torch' or 'numpy', got {arrays!r}", where="arrays")
+    if arrays == "torch":
+        try:
+            import torch as torch
+        except ImportError:
+            raise ConfigurationError(
+                "a torch loss needs torch, which is not installed; install it, or pass "
+                'arrays="numpy" and return (loss, gradients, metrics)',
+                setting="arrays",
+            ) from None
+
+
+def forward_data(data: Sequence[types.Datum]) -> list[types.Datum]:
+    """The datums for the forward pass: targets, and weights (zeros where there are none)."""
+    return [evolve(datum, loss_fn_inputs=_targets_and_weights(datum)) for datum in data]
+
+
+def _targets_and_weights(datum: types.Datum) -> dict[str, types.TensorData]:
+    targets = datum.loss_fn_inputs["target_tokens"]
+    weights = datum.loss_fn_inputs.get("weights")
+    if weights is None:
+        import numpy as np
+
+        zeros = np.zeros(targets.shape or [targets.size], dtype=np.float32)
+        weights = types.TensorData.from_numpy(zeros)
+    return {"target_tokens": targets, "weights": weights}
+
+
+def run_loss(
+    data: Sequence[types.Datum],
+    output: types.ForwardBackwardOutput,
+    loss_fn: CustomLoss,
+    arrays: Arrays,
+) -> Gradients:
+    """Call the user's function on the logprobs of `output`."""
+    logprobs = _logprobs(data, output)
+    run: Callable[..., Gradients] = _run_torch if arrays == "torch" else _run_numpy
+    gradients = run(list(data), logprobs, loss_fn)
+    _check_gradients(gradients.by_datum, logprobs)
+    return gradients
+
+
+def _logprobs(data: Sequence[types.Datum], output: types.ForwardBackwardOutput) -> list[Array]:
+    outputs = output.loss_fn_outputs
+    if len(outputs) != len(data) or any("logprobs" not in one for one in outputs):
+        raise APIResponseValidationError(
+            f"a custom loss needs logprobs for each of {len(data)} datums; "
+            f"the server gave {sum('logprobs' in one for one in outputs)}",
+            operation="forward",
+        )
+    return [
+        one["logprobs"]
+        .to_numpy()
+        .astype("float32")
+        .reshape(datum.loss_fn_inputs["target_tokens"].shape or [-1])
+        for datum, one in zip(data, outputs, strict=True)
+    ]
+
+
+def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
+    import torch
+
+    leaves = [torch.from_numpy(one).requires_grad_(True) for one in logprobs]
+    loss, metrics = loss_fn(data, leaves)
+    if not (isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad):
+        raise InvalidInputError(
+            "the first value returned must be a scalar tensor computed from the logprobs",
+            where="loss_fn",
+        )
+    loss.backward()
+    for index, leaf in enumerate(leaves):
+        if leaf.grad is None:
+            raise InvalidInputError(
+                f"the loss does not depend on the logprobs of datum {index}; "
+                "leave that datum out, or multiply its logprobs by zero",
+                where=f"loss_fn, data[{index}]",
+            )
+    gradients = [leaf.grad.numpy() for leaf in leaves if leaf.grad is not None]
+    return Gradients(float(loss.detach()), gradients, dict(metrics))
+
+
+def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
+    import numpy as np
+
+    loss, gradients, metrics = loss_fn(data, logprobs)
+    arrays = [np.asarray(gradient, dtype=np.float32) for gradient in gradients]
+    return Gradients(float(loss), arrays, dict(metrics))
+
+
+def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> None:
+    import numpy as np
+
+    if len(gradients) != len(logprobs):
+        raise InvalidInputError(
+            f"{len(gradients)} gradients for {len(logprobs)} datums", where="loss_fn"
+        )
+    for index, (gradient, one) in enumerate(zip(gradients, logprobs, strict=True)):
+        where = f"loss_fn, gradient of data[{index}]"
+        if gradient.shape != one.shape:
+            raise InvalidInputError(
+                f"shape {list(gradient.shape)} differs from the logprobs' {list(one.shape)}",
+                where=where,
+            )
+        if not np.isfinite(gradient).all():
+            raise InvalidInputError("values must be finite", where=where)

@@ -1,0 +1,181 @@
+"""What all clients of one `ServiceClient` share: configuration, connection, session, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tinker_api import models
+
+from tinker_ext.errors import ClientClosedError
+from tinker_ext.rules.retry import RetryPolicy
+from tinker_ext.runtime.budget import Budget
+from tinker_ext.runtime.futures import APIFuture
+from tinker_ext.runtime.loop import BackgroundLoop, background_loop
+from tinker_ext.runtime.pause import shared_pause
+from tinker_ext.runtime.poller import FuturePoller
+from tinker_ext.runtime.queue_log import QueueLog
+from tinker_ext.runtime.retrying import Retrier
+from tinker_ext.runtime.session import Session
+from tinker_ext.tracing import log
+from tinker_ext.transport.build import build_client
+from tinker_ext.transport.gateway import Gateway
+from tinker_ext.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from tinker_ext.config import ClientConfig
+    from tinker_ext.rules.polling import TryAgain
+    from tinker_ext.runtime.caller_work import CallerWork
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class ClientCore:
+    """One connection to one server with one configuration. Connects on first use.
+
+    `find_base_url` is asked once, on a worker thread, for the URL to talk to (an embedded backend
+    has none before it has started); `release` is called after the last request.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        find_base_url: Callable[[], str],
+        release: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.config = config
+        self._find_base_url = find_base_url
+        self._release = release
+        self._lock = threading.Lock()
+        self._closed = False
+        self._process = os.getpid()
+        self._pending: set[Any] = set()
+        self._reset()
+
+    def _reset(self) -> None:
+        """State that belongs to this process and its loop."""
+        config = self.config
+        self._process = os.getpid()
+        self._pending = set()
+        self._connecting: asyncio.Task[Gateway] | None = None
+        self.retrier = Retrier(shared_pause(config.share_key))
+        self.session = Session(self._create_session, self._beat, interval=config.heartbeat_interval)
+        self.queue_log = QueueLog()
+        self.poller = FuturePoller(
+            poll=self._poll,
+            retrier=self.retrier,
+            deadline=config.future_timeout,
+            window=config.retry_window,
+            on_queue_state=self._on_queue_state,
+        )
+        self.sampling_budget = Budget(config.max_samples_in_flight)
+        self.training_bytes = Budget(config.max_training_bytes_in_flight)
+
+    @property
+    def loop(self) -> BackgroundLoop:
+        return background_loop()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def start(
+        self,
+        coroutine: Coroutine[Any, Any, R],
+        finish: Callable[[R], T],
+        *,
+        finally_: Callable[[], None] | None = None,
+        work: CallerWork | None = None,
+    ) -> APIFuture[T]:
+        """Run `coroutine` on the loop; a future of `finish(its value)`.
+
+        Raises:
+            ClientClosedError: the client was closed.
+        """
+        if self._closed:
+            coroutine.close()
+            raise ClientClosedError
+        self._begin_anew_after_fork()
+        outcome = self.loop.submit(coroutine, finally_=finally_)
+        self._pending.add(outcome)
+        outcome.add_done_callback(self._pending.discard)
+        return APIFuture(outcome, finish, work=work)
+
+    async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
+        """One logical call, retried by the rules, under one idempotency key."""
+        gateway = (await self._gateway()).keyed(str(uuid.uuid4()))
+        policy = RetryPolicy(max_elapsed=self.config.retry_window)
+        return await self.retrier.run(lambda: send(gateway), operation=operation, policy=policy)
+
+    def close(self, timeout: float) -> None:
+        """Let pending requests finish for at most `timeout` seconds, then give up the rest."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._process == os.getpid() and not self.loop.is_current():
+            self.loop.submit(self._shut_down(timeout)).result()
+        self._release()
+
+    async def _shut_down(self, timeout: float) -> None:
+        waiting = [asyncio.wrap_future(outcome) for outcome in list(self._pending)]
+        if waiting and timeout > 0:
+            await asyncio.wait(waiting, timeout=timeout)
+        for outcome in list(self._pending):
+            outcome.cancel()
+        await asyncio.sleep(0)
+        await self.session.close()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            [gateway] = await asyncio.gather(self._connecting, return_exceptions=True)
+            if isinstance(gateway, Gateway):
+                await gateway.close()
+
+    def _begin_anew_after_fork(self) -> None:
+        if self._process != os.getpid():
+            self._lock = threading.Lock()
+            self._reset()
+
+    async def _gateway(self) -> Gateway:
+        if self._connecting is None or (
+            self._connecting.done() and self._connecting.exception() is not None
+        ):
+            self._connecting = asyncio.create_task(self._connect())
+        return await asyncio.shield(self._connecting)
+
+    async def _connect(self) -> Gateway:
+        base_url = await asyncio.to_thread(self._find_base_url)
+        return Gateway(build_client(self.config, base_url))
+
+    async def _create_session(self) -> str:
+        config = self.config
+        body = models.CreateSessionRequest(
+            tags=list(config.tags),
+            user_metadata=models.UserMetadata.from_dict(dict(config.user_metadata)),
+            sdk_version=__version__,
+        )
+        answer = await self.call("create_session", lambda gateway: gateway.create_session(body))
+        for write, message in (
+            (log.info, answer.info_message),
+            (log.warning, answer.warning_message),
+            (log.error, answer.error_message),
+        ):
+            if isinstance(message, str) and message:
+                write("session %s: %s", answer.session_id, message)
+        return answer.session_id
+
+    async def _beat(self, session_id: str) -> None:
+        await (await self._gateway()).session_heartbeat(session_id)
+
+    async def _poll(self, request_id: str, *, operation: str, iteration: int) -> Any:
+        gateway = await self._gateway()
+        return await gateway.retrieve_future(request_id, operation=operation, iteration=iteration)
+
+    def _on_queue_state(self, operation: str, request_id: str, state: TryAgain) -> None:
+        self.queue_log.note(operation, request_id, state)

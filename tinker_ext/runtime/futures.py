@@ -1,0 +1,187 @@
+"""The user's handle on a request that the server is working on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import warnings
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from tinker_ext.errors import TinkerError
+from tinker_ext.runtime.caller_work import CallerWork, wait, wait_async
+from tinker_ext.runtime.loop import background_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class APIFuture(Generic[T]):
+    """The result of a request, which is being fetched whether or not anybody waits.
+
+    Take it with `result()` from a plain program or with `await` from a coroutine, as often as you
+    like. Decoding happens where it is first taken, once. Waiting never owns the request: when a
+    wait times out or is cancelled, the request goes on and can be waited for again; only
+    `cancel()` gives it up.
+
+    Example:
+        >>> step = training.forward_backward(data, "cross_entropy")
+        >>> step.result(timeout=60).metrics
+    """
+
+    def __init__(
+        self,
+        outcome: Future[Any],
+        finish: Callable[[Any], T],
+        *,
+        work: CallerWork | None = None,
+    ) -> None:
+        self._outcome = outcome
+        self._finish: Callable[[Any], T] | None = finish
+        self._work = work
+        self._settled: Future[T] = Future()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Block until the result is there, at most `timeout` seconds.
+
+        Raises:
+            TimeoutError: not there in time; the request goes on.
+            concurrent.futures.CancelledError: it was cancelled.
+            TinkerError: the request failed; which subclass says how.
+        """
+        if not self._outcome.done():
+            self._check_may_block()
+            try:
+                wait(self._outcome, self._work, timeout)
+            except KeyboardInterrupt:
+                self.cancel()
+                raise
+        return self._settle()
+
+    async def result_async(self, timeout: float | None = None) -> T:
+        """As `result`, without blocking the caller's event loop."""
+        if not self._outcome.done():
+            self._check_same_process()
+            await wait_async(self._outcome, self._work, timeout)
+        return self._settle()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.result_async().__await__()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Block like `result`, and return the error instead of raising it; None on success."""
+        try:
+            self.result(timeout)
+        except TimeoutError:
+            if not self._outcome.done():
+                raise
+            return self._outcome.exception()
+        except Exception as error:
+            return error
+        return None
+
+    def done(self) -> bool:
+        """Whether `result` would return or raise at once."""
+        self._nobody_waits()
+        return self._outcome.done()
+
+    def cancelled(self) -> bool:
+        """Whether `cancel` came before the result."""
+        return self._outcome.cancelled()
+
+    def cancel(self) -> bool:
+        """Give the request up. False when it was already done. Other requests are not touched."""
+        return self._outcome.cancel()
+
+    def map(self, function: Callable[[T], U]) -> APIFuture[U]:
+        """A future of `function(result)`; it runs where the new future is first taken, once."""
+        return APIFuture(self._outcome, lambda _: function(self._settle()), work=self._work)
+
+    def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
+        """Call `function(self)` when done: on the thread that finishes it, or at once if done.
+
+        That thread is usually the client's event loop, so `function` must be quick.
+        """
+        self._outcome.add_done_callback(lambda _: function(self))
+        self._nobody_waits()
+
+    def future(self) -> Future[T]:
+        """A standard future of the same result, for `concurrent.futures.wait` and its like.
+
+        Its result is decoded on the thread that finishes it.
+        """
+        self._outcome.add_done_callback(lambda _: self._settle_quietly())
+        self._nobody_waits()
+        return self._settled
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled() else "done" if self._outcome.done() else "pending"
+        return f"<APIFuture {state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a future belongs to its process and can't be pickled; take its result")
+
+    def _settle(self) -> T:
+        self._settle_quietly()
+        return self._settled.result()
+
+    def _settle_quietly(self) -> None:
+        """Decode once, whichever thread comes first; the outcome must be done."""
+        with self._lock:
+            finish, self._finish = self._finish, None
+            if finish is None:
+                return
+            if self._outcome.cancelled():
+                self._settled.cancel()
+                self._settled.set_running_or_notify_cancel()
+                return
+            self._settled.set_running_or_notify_cancel()
+            try:
+                self._settled.set_result(finish(self._outcome.result()))
+            except BaseException as error:
+                self._settled.set_exception(error)
+
+    def _nobody_waits(self) -> None:
+        if self._work is not None and not self._outcome.done():
+            self._work.expect_no_waiting()
+
+    def _check_may_block(self) -> None:
+        self._check_same_process()
+        if background_loop().is_current():
+            raise TinkerError(
+                "result() was called on the client's own event loop thread, where it would wait "
+                "for itself for ever; use a thread of your own, or await the future there"
+            )
+        _warn_about_running_loop()
+
+    def _check_same_process(self) -> None:
+        if os.getpid() != self._process:
+            raise TinkerError(
+                "this future was made before a fork, and its request runs in the parent process; "
+                "make the request again in this one"
+            )
+
+
+_warned_about_loop = False
+
+
+def _warn_about_running_loop() -> None:
+    global _warned_about_loop
+    if _warned_about_loop:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    _warned_about_loop = True
+    warnings.warn(
+        "result() blocks a running event loop; use `await future` or the *_async methods there",
+        RuntimeWarning,
+        stacklevel=4,
+    )

@@ -1,0 +1,121 @@
+"""One model's requests, submitted in the order they were made, their results awaited apart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import frozen
+from opentelemetry.util.types import AttributeValue
+from tinker_api import models
+
+from tinker_ext import tracing
+from tinker_ext.runtime.caller_work import CallerWork
+from tinker_ext.runtime.sequence import SequenceNumbers
+from tinker_ext.runtime.turns import TurnQueue
+from tinker_ext.transport.gateway import Gateway
+
+if TYPE_CHECKING:
+    from tinker_ext.runtime.core import ClientCore
+    from tinker_ext.runtime.futures import APIFuture
+
+T = TypeVar("T")
+Body = dict[str, Any]
+Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
+Attributes = Mapping[str, AttributeValue]
+
+
+@frozen
+class Part:
+    """One request of an operation: how to send it under a sequence number, and its bytes."""
+
+    send: Send
+    size: int = 0
+
+
+class OrderedRequests:
+    """The requests of one model.
+
+    An operation takes a ticket when the user calls it and may be several requests, which follow
+    each other directly. `work` holds what must run on a thread of the user's meanwhile.
+    """
+
+    def __init__(self, core: ClientCore, model_id: str) -> None:
+        self._core = core
+        self._model_id = model_id
+        self._turns = TurnQueue()
+        self._numbers = SequenceNumbers()
+        self.work = CallerWork()
+
+    def start(
+        self,
+        operation: str,
+        parts: Sequence[Part],
+        finish: Callable[[list[Body]], T],
+        attributes: Attributes | None = None,
+    ) -> APIFuture[T]:
+        """Submit one operation in its turn; a future of `finish(its results' bodies)`."""
+        ticket = self._turns.take()
+        return self._core.start(
+            self.run(operation, ticket, parts, attributes),
+            finish,
+            finally_=lambda: self._turns.give_back(ticket),
+            work=self.work,
+        )
+
+    def start_pair(
+        self,
+        run: Callable[[int, int], Awaitable[Any]],
+        finish: Callable[[Any], T],
+    ) -> APIFuture[T]:
+        """Start `run` with two tickets that follow each other; it uses them with `run`."""
+        first, second = self._turns.take(), self._turns.take()
+
+        def give_back() -> None:
+            self._turns.give_back(first)
+            self._turns.give_back(second)
+
+        async def both() -> Any:
+            return await run(first, second)
+
+        return self._core.start(both(), finish, finally_=give_back, work=self.work)
+
+    async def run(
+        self,
+        operation: str,
+        ticket: int,
+        parts: Sequence[Part],
+        attributes: Attributes | None = None,
+    ) -> list[Body]:
+        """Submit `parts` when it is the ticket's turn; the bodies of their results, in order."""
+        known: dict[str, AttributeValue] = {
+            tracing.MODEL_ID: self._model_id,
+            tracing.CHUNK_COUNT: len(parts),
+            **(attributes or {}),
+        }
+        with tracing.operation_span(operation, known) as span:
+            async with self._turns.turn(ticket):
+                request_ids = [await self._submit(operation, part) for part in parts]
+            span.set_attribute(tracing.REQUEST_ID, request_ids)
+            return await _all(
+                self._core.poller.wait(request_id, operation=operation)
+                for request_id in request_ids
+            )
+
+    async def _submit(self, operation: str, part: Part) -> str:
+        async def under(seq_id: int) -> models.UntypedAPIFuture:
+            return await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
+
+        async with self._core.training_bytes.reserve(part.size):
+            return str((await self._numbers.number(under)).request_id)
+
+
+async def _all(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:
+    """The values of all; the first error ends the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,55 @@
+"""Numbers for training requests: in order, without gaps, none used for two different requests.
+
+A server works through a model's requests by `seq_id`. A number that was never used makes it wait
+for ever, or refuse all that follows ("Sequence conflict: expected 1, got 3"); a number used twice
+is answered from the first request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from tinker_ext.errors import APIStatusError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+# Answers of something between us and the server, which may or may not have passed the request on.
+_FROM_A_PROXY = frozenset({502, 503, 504, *range(520, 525)})
+
+
+class SequenceNumbers:
+    """Gives the next number to one request at a time, and takes it back if it was refused.
+
+    To be used within a turn, so that no two requests ask at once.
+    """
+
+    def __init__(self) -> None:
+        self._next = 1  # As releases 0.4.1 to 0.38.0 start.
+
+    async def number(self, send: Callable[[int], Awaitable[T]]) -> T:
+        """Send a request under the next number.
+
+        Sending is not interrupted when the caller is cancelled, because nobody would then know
+        whether the number was used.
+        """
+        seq_id = self._next
+        sending = asyncio.ensure_future(send(seq_id))
+        try:
+            await asyncio.wait({sending})
+        finally:
+            if not (sending.done() and was_refused(sending)):
+                self._next = seq_id + 1
+        return sending.result()
+
+
+def was_refused(sending: asyncio.Future[T]) -> bool:
+    """Whether the server itself said no, so that it has not counted the number.
+
+    A connection that broke, or an answer of a proxy, says nothing about that.
+    """
+    error = None if sending.cancelled() else sending.exception()
+    return isinstance(error, APIStatusError) and error.status_code not in _FROM_A_PROXY

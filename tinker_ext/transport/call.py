@@ -1,0 +1,44 @@
+"""What one call adds to a request: its name, headers and time limit.
+
+The generated functions have no argument for any of these, so they travel in a context variable
+that the HTTP client reads when it builds the request.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@frozen
+class Call:
+    """The operation's name, its extra headers, its limit in seconds (None: the default)."""
+
+    operation: str
+    headers: Mapping[str, str] = field(factory=dict)
+    timeout: float | None = None
+    # Redirects are an answer for the one operation whose answer is a redirect.
+    redirect_is_answer: bool = False
+
+
+_current: ContextVar[Call] = ContextVar("tinker_ext_call")
+
+
+def current_call() -> Call:
+    return _current.get()
+
+
+@contextmanager
+def calling(call: Call) -> Iterator[None]:
+    """Make `call` the current one of this task."""
+    token = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,165 @@
+"""The HTTP client that the generated functions are given.
+
+It does what the API needs and nothing else: encode, authenticate, send on a pooled transport, read
+the body, and turn every answer that is no success into a typed error before the generated parser
+sees it (the parser knows no proxy's HTML, no undocumented status, and drops the headers).
+httpx's own machinery (redirects, cookies, event hooks) costs about 0.7 ms a request and is not
+needed here.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tinker_ext.errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    status_error,
+)
+from tinker_ext.rules.retry import TransportFault, retry_after_seconds
+from tinker_ext.transport.call import Call, current_call
+from tinker_ext.transport.encoding import Answer, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinker_ext.transport.auth import ApiKeyAuth
+
+_FAULTS: tuple[tuple[type[Exception], TransportFault], ...] = (
+    (httpx.ConnectError, TransportFault.CONNECT),
+    (httpx.ConnectTimeout, TransportFault.CONNECT),
+    (httpx.PoolTimeout, TransportFault.POOL),
+    (httpx.TimeoutException, TransportFault.TIMEOUT),
+    (httpx.ReadError, TransportFault.READ),
+    (httpx.WriteError, TransportFault.WRITE),
+    (httpx.CloseError, TransportFault.READ),
+    (httpx.RemoteProtocolError, TransportFault.PROTOCOL),
+    (httpx.LocalProtocolError, TransportFault.PROTOCOL),
+    (httpx.DecodingError, TransportFault.PROTOCOL),
+    (httpx.ProxyError, TransportFault.CONNECT),
+    (httpx.TransportError, TransportFault.CONNECT),
+    (httpx.InvalidURL, TransportFault.PROTOCOL),
+)
+
+
+class ApiHttpClient(httpx.AsyncClient):
+    """Sends one request and returns its success, wholly read; raises a typed error otherwise.
+
+    Any 2xx is handed on as 200, because servers answer 200, 201 or 202 for the same operation and
+    the specification documents one.
+    """
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        transport: httpx.AsyncBaseTransport,
+        auth: ApiKeyAuth,
+        headers: Mapping[str, str],
+        timeout: httpx.Timeout,
+    ) -> None:
+        super().__init__(base_url=base_url, transport=transport, trust_env=False)
+        self._wire = transport
+        self._credentials = auth
+        self._fixed_headers = dict(headers)
+        self._limits = timeout
+        self._urls: dict[str, httpx.URL] = {}
+
+    async def request(
+        self, method: str, url: httpx.URL | str, *, json: Any = None, **options: Any
+    ) -> httpx.Response:
+        call = current_call()
+        request = self._build(call, method, str(url), json=json, **options)
+        response = await self._send(call, request)
+        return _judge(call, response)
+
+    def _build(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        *,
+        json: Any,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **_: Any,
+    ) -> httpx.Request:
+        content = None if json is None else encode(json)
+        merged = {"Accept": "application/json", **self._fixed_headers, **(headers or {})}
+        if content is not None:
+            merged["Content-Type"] = "application/json"
+        merged.update(call.headers)
+        merged.update(self._credentials.headers())
+        limits = self._limits
+        if call.timeout is not None:
+            limits = httpx.Timeout(call.timeout, connect=min(limits.connect or 5.0, call.timeout))
+        return httpx.Request(
+            method,
+            self._url(path, params),
+            headers=merged,
+            content=content,
+            extensions={"timeout": limits.as_dict()},
+        )
+
+    def _url(self, path: str, params: Mapping[str, Any] | None) -> httpx.URL:
+        if params:
+            return self._merge_url(path).copy_merge_params(params)
+        if len(self._urls) > 256:  # Paths with ids in them must not pile up.
+            self._urls.clear()
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = self._merge_url(path)
+        return url
+
+    async def _send(self, call: Call, request: httpx.Request) -> Answer:
+        try:
+            response = await self._wire.handle_async_request(request)
+            try:
+                content = await response.aread()
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _connection_error(call, error) from error
+        response.headers.pop("content-encoding", None)  # `content` is decoded by now.
+        return Answer(
+            response.status_code, headers=response.headers, content=content, request=request
+        )
+
+
+def _judge(call: Call, response: Answer) -> Answer:
+    status = response.status_code
+    if 200 <= status < 300:
+        response.status_code = 200
+        return response
+    if call.redirect_is_answer and 300 <= status < 400:
+        return response
+    raise _status_error(call, response)
+
+
+def _status_error(call: Call, response: Answer) -> APIStatusError:
+    body: object
+    try:
+        body = decode(response.content)
+    except ValueError:
+        body = response.text
+    headers = dict(response.headers)
+    return status_error(
+        response.status_code,
+        headers=headers,
+        body=body,
+        operation=call.operation,
+        retry_after=retry_after_seconds(headers, time.time()),
+    )
+
+
+def _connection_error(call: Call, error: Exception) -> APIConnectionError:
+    fault = next(
+        (fault for kind, fault in _FAULTS if isinstance(error, kind)), TransportFault.CONNECT
+    )
+    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+    return kind(words, operation=call.operation, fault=fault)
