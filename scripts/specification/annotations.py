@@ -32,7 +32,17 @@ SCALARS: dict[str, Schema] = {
     "datetime.date": {"type": "string", "format": "date"},
     "datetime.timedelta": {"type": "string", "format": "duration"},
 }
-LISTS = {"list", "List", "Sequence", "Iterable", "Collection", "Set", "set", "FrozenSet", "frozenset"}
+LISTS = {
+    "list",
+    "List",
+    "Sequence",
+    "Iterable",
+    "Collection",
+    "Set",
+    "set",
+    "FrozenSet",
+    "frozenset",
+}
 MAPS = {"dict", "Dict", "Mapping", "MutableMapping"}
 TRANSPARENT = {"Annotated", "SerializeAsAny", "Required", "NotRequired", "ClassVar", "Final"}
 

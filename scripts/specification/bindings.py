@@ -22,7 +22,15 @@ from .reading import operations
 
 HEADER = "# Do not edit. Made by `make generate` from openapi/tinker.yaml."
 RUFF = (sys.executable, "-m", "ruff")
-ISOLATED = ("--isolated", "--no-cache", "--quiet", "--target-version", "py311", "--line-length", "100")
+ISOLATED = (
+    "--isolated",
+    "--no-cache",
+    "--quiet",
+    "--target-version",
+    "py311",
+    "--line-length",
+    "100",
+)
 
 
 class GenerationError(Exception):
@@ -65,7 +73,9 @@ def generator_view(document: Json) -> Json:
     view = copy.deepcopy(document)
     for operation in operations(view):
         answers: Json = operation["responses"]
-        operation["responses"] = {status: answers[status] for status in answers if status[0] in "23"}
+        operation["responses"] = {
+            status: answers[status] for status in answers if status[0] in "23"
+        }
     success = view["paths"]["/api/v1/retrieve_future"]["post"]["responses"]["2XX"]
     success["content"]["application/json"]["schema"] = {}
     for schema in view["components"]["schemas"].values():

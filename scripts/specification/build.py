@@ -39,7 +39,9 @@ def contract(wheel: Wheel) -> Json:
     document = reconstruct(wheel)
     problems = document.pop("x-problems", [])
     if problems:
-        raise ReconstructionError("\n".join([f"tinker {wheel.release} has what the reader does not know:", *problems]))
+        raise ReconstructionError(
+            "\n".join([f"tinker {wheel.release} has what the reader does not know:", *problems])
+        )
     document = apply_overlay(document, load_yaml(OVERLAY), release=wheel.release, form="contract")
     return in_order(document)
 
@@ -81,7 +83,9 @@ def lock_wheel(wheel: Wheel) -> None:
 def lock_files(paths: list[Path]) -> None:
     """Remember the hashes of files in `openapi/`, and the versions of the tools."""
     lock = read_lock()
-    lock["files"].update({str(path.relative_to(OPENAPI)): sha256(path.read_bytes()) for path in paths})
+    lock["files"].update(
+        {str(path.relative_to(OPENAPI)): sha256(path.read_bytes()) for path in paths}
+    )
     lock["tools"] = tool_versions()
     _write(lock)
 
@@ -113,8 +117,24 @@ def in_order(document: Json) -> Json:
     return {**first, **rest}
 
 
-OPERATION_ORDER = ("operationId", "tags", "summary", "description", "parameters", "requestBody", "responses")
-SCHEMA_ORDER = ("description", "type", "anyOf", "enum", "properties", "required", "additionalProperties")
+OPERATION_ORDER = (
+    "operationId",
+    "tags",
+    "summary",
+    "description",
+    "parameters",
+    "requestBody",
+    "responses",
+)
+SCHEMA_ORDER = (
+    "description",
+    "type",
+    "anyOf",
+    "enum",
+    "properties",
+    "required",
+    "additionalProperties",
+)
 
 
 def _operation(item: Json) -> Json:

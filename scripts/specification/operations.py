@@ -56,9 +56,13 @@ class Call:
         for function in self.functions:
             arguments = function.args
             positional = [*arguments.posonlyargs, *arguments.args]
-            defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
+            defaults = [None] * (len(positional) - len(arguments.defaults)) + list(
+                arguments.defaults
+            )
             named = zip(
-                [*positional, *arguments.kwonlyargs], [*defaults, *arguments.kw_defaults], strict=True
+                [*positional, *arguments.kwonlyargs],
+                [*defaults, *arguments.kw_defaults],
+                strict=True,
             )
             for parameter, default in named:
                 if parameter.arg == name:
@@ -142,7 +146,9 @@ def path_template(path: str) -> str:
             continue
         owner = re.sub(r"s$", "", segments[-1])
         segments += (
-            ["{checkpoint_kind}", "{checkpoint_name}"] if owner == "checkpoint" else [f"{{{owner}_id}}"]
+            ["{checkpoint_kind}", "{checkpoint_name}"]
+            if owner == "checkpoint"
+            else [f"{{{owner}_id}}"]
         )
     return "/".join(segments)
 

@@ -37,7 +37,9 @@ def tolerant(contract: Json) -> Json:
     _open_enumerations(schemas, answered)
     for operation in operations(document):
         answers: Json = operation["responses"]
-        operation["responses"] = {"2XX" if status == "200" else status: answers[status] for status in answers}
+        operation["responses"] = {
+            "2XX" if status == "200" else status: answers[status] for status in answers
+        }
     return document
 
 
@@ -103,7 +105,11 @@ def _or_null(value: Schema) -> Schema:
 def _is_collection(value: Schema, schemas: dict[str, Schema]) -> bool:
     names = references({"$ref": value["$ref"]}) if "$ref" in value else []
     target = schemas[names[0]] if names else value
-    is_map = target.get("type") == "object" and "additionalProperties" in target and "properties" not in target
+    is_map = (
+        target.get("type") == "object"
+        and "additionalProperties" in target
+        and "properties" not in target
+    )
     return target.get("type") == "array" or is_map
 
 

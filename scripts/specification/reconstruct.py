@@ -82,7 +82,10 @@ def _parameters(
         references.append(_component(known, [pascal(name)], item))
     for name, schema, required in _query(operation, schemas):
         item = {"name": name, "in": "query", "required": required, "schema": schema}
-        labels = [pascal(collection) + pascal(name), pascal(_operation_id(operation)) + pascal(name)]
+        labels = [
+            pascal(collection) + pascal(name),
+            pascal(_operation_id(operation)) + pascal(name),
+        ]
         references.append(_component(known, labels, item))
     return references
 

@@ -95,7 +95,9 @@ class Components:
             if isinstance(parent, Found) and isinstance(parent.node, ast.ClassDef):
                 fields.update(self._fields(parent))
         for statement in found.node.body:
-            if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
+            if not isinstance(statement, ast.AnnAssign) or not isinstance(
+                statement.target, ast.Name
+            ):
                 continue
             name = statement.target.id
             if not name.startswith("_") and name != "model_config":
@@ -190,7 +192,9 @@ def _enum_values(node: ast.ClassDef) -> list[str]:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             name, value = statement.targets[0].id, statement.value
             constant = isinstance(value, ast.Constant)
-            values.append(str(value.value) if isinstance(value, ast.Constant) and constant else name.lower())
+            values.append(
+                str(value.value) if isinstance(value, ast.Constant) and constant else name.lower()
+            )
     return values
 
 

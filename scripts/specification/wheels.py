@@ -37,7 +37,9 @@ def open_wheel(release: str, *, expected_sha256: str | None = None) -> Wheel:
     path = _cached(release) or _fetch(release)
     digest = sha256(path.read_bytes())
     if expected_sha256 is not None and digest != expected_sha256:
-        raise WheelError(f"{path.name} has sha256 {digest}, but openapi/lock.json says {expected_sha256}")
+        raise WheelError(
+            f"{path.name} has sha256 {digest}, but openapi/lock.json says {expected_sha256}"
+        )
     modules: dict[str, str] = {}
     packages: set[str] = set()
     with zipfile.ZipFile(path) as archive:

@@ -36,10 +36,7 @@ class Checkpoint:
         checkpoint_id = self.checkpoint_id
 
         checkpoint_type: str
-        if isinstance(self.checkpoint_type, str):
-            checkpoint_type = self.checkpoint_type
-        else:
-            checkpoint_type = self.checkpoint_type
+        checkpoint_type = self.checkpoint_type
 
         time = self.time.isoformat()
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -70,20 +70,16 @@ class CheckpointsListResponse:
         def _parse_checkpoints(data: object) -> list[Checkpoint] | None:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                checkpoints_type_0 = []
-                _checkpoints_type_0 = data
-                for checkpoints_type_0_item_data in _checkpoints_type_0:
-                    checkpoints_type_0_item = Checkpoint.from_dict(checkpoints_type_0_item_data)
+            if not isinstance(data, list):
+                raise TypeError(f"checkpoints cannot be {type(data).__name__}")
+            checkpoints_type_0 = []
+            _checkpoints_type_0 = data
+            for checkpoints_type_0_item_data in _checkpoints_type_0:
+                checkpoints_type_0_item = Checkpoint.from_dict(checkpoints_type_0_item_data)
 
-                    checkpoints_type_0.append(checkpoints_type_0_item)
+                checkpoints_type_0.append(checkpoints_type_0_item)
 
-                return checkpoints_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[Checkpoint] | None, data)
+            return checkpoints_type_0
 
         checkpoints = _parse_checkpoints(d.pop("checkpoints"))
 
@@ -92,15 +88,11 @@ class CheckpointsListResponse:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                cursor_type_0 = Cursor.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"cursor cannot be {type(data).__name__}")
+            cursor_type_0 = Cursor.from_dict(data)
 
-                return cursor_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(Cursor | None | Unset, data)
+            return cursor_type_0
 
         cursor = _parse_cursor(d.pop("cursor", UNSET))
 

@@ -95,15 +95,11 @@ class CreateModelRequest:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                lora_config_type_0 = LoraConfig.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"lora_config cannot be {type(data).__name__}")
+            lora_config_type_0 = LoraConfig.from_dict(data)
 
-                return lora_config_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(LoraConfig | None | Unset, data)
+            return lora_config_type_0
 
         lora_config = _parse_lora_config(d.pop("lora_config", UNSET))
 
@@ -116,15 +112,11 @@ class CreateModelRequest:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                user_metadata_type_0 = UserMetadata.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
+            user_metadata_type_0 = UserMetadata.from_dict(data)
 
-                return user_metadata_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(None | Unset | UserMetadata, data)
+            return user_metadata_type_0
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
 

@@ -68,15 +68,11 @@ class CreateSessionRequest:
         def _parse_user_metadata(data: object) -> None | UserMetadata:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                user_metadata_type_0 = UserMetadata.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
+            user_metadata_type_0 = UserMetadata.from_dict(data)
 
-                return user_metadata_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(None | UserMetadata, data)
+            return user_metadata_type_0
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata"))
 

@@ -37,10 +37,7 @@ class ForwardBackwardInput:
             data.append(data_item)
 
         loss_fn: str
-        if isinstance(self.loss_fn, str):
-            loss_fn = self.loss_fn
-        else:
-            loss_fn = self.loss_fn
+        loss_fn = self.loss_fn
 
         loss_fn_config: dict[str, Any] | None | Unset
         if isinstance(self.loss_fn_config, Unset):
@@ -94,15 +91,11 @@ class ForwardBackwardInput:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                loss_fn_config_type_0 = LossFnConfig.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"loss_fn_config cannot be {type(data).__name__}")
+            loss_fn_config_type_0 = LossFnConfig.from_dict(data)
 
-                return loss_fn_config_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(LossFnConfig | None | Unset, data)
+            return loss_fn_config_type_0
 
         loss_fn_config = _parse_loss_fn_config(d.pop("loss_fn_config", UNSET))
 

@@ -77,37 +77,29 @@ class ForwardBackwardOutput:
         def _parse_loss_fn_outputs(data: object) -> list[LossFnOutput] | None:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                loss_fn_outputs_type_0 = []
-                _loss_fn_outputs_type_0 = data
-                for loss_fn_outputs_type_0_item_data in _loss_fn_outputs_type_0:
-                    loss_fn_outputs_type_0_item = LossFnOutput.from_dict(
-                        loss_fn_outputs_type_0_item_data
-                    )
+            if not isinstance(data, list):
+                raise TypeError(f"loss_fn_outputs cannot be {type(data).__name__}")
+            loss_fn_outputs_type_0 = []
+            _loss_fn_outputs_type_0 = data
+            for loss_fn_outputs_type_0_item_data in _loss_fn_outputs_type_0:
+                loss_fn_outputs_type_0_item = LossFnOutput.from_dict(
+                    loss_fn_outputs_type_0_item_data
+                )
 
-                    loss_fn_outputs_type_0.append(loss_fn_outputs_type_0_item)
+                loss_fn_outputs_type_0.append(loss_fn_outputs_type_0_item)
 
-                return loss_fn_outputs_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[LossFnOutput] | None, data)
+            return loss_fn_outputs_type_0
 
         loss_fn_outputs = _parse_loss_fn_outputs(d.pop("loss_fn_outputs"))
 
         def _parse_metrics(data: object) -> Metrics | None:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                metrics_type_0 = Metrics.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"metrics cannot be {type(data).__name__}")
+            metrics_type_0 = Metrics.from_dict(data)
 
-                return metrics_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(Metrics | None, data)
+            return metrics_type_0
 
         metrics = _parse_metrics(d.pop("metrics"))
 

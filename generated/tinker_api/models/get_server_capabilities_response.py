@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -52,22 +52,18 @@ class GetServerCapabilitiesResponse:
         def _parse_supported_models(data: object) -> list[SupportedModel] | None:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                supported_models_type_0 = []
-                _supported_models_type_0 = data
-                for supported_models_type_0_item_data in _supported_models_type_0:
-                    supported_models_type_0_item = SupportedModel.from_dict(
-                        supported_models_type_0_item_data
-                    )
+            if not isinstance(data, list):
+                raise TypeError(f"supported_models cannot be {type(data).__name__}")
+            supported_models_type_0 = []
+            _supported_models_type_0 = data
+            for supported_models_type_0_item_data in _supported_models_type_0:
+                supported_models_type_0_item = SupportedModel.from_dict(
+                    supported_models_type_0_item_data
+                )
 
-                    supported_models_type_0.append(supported_models_type_0_item)
+                supported_models_type_0.append(supported_models_type_0_item)
 
-                return supported_models_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[SupportedModel] | None, data)
+            return supported_models_type_0
 
         supported_models = _parse_supported_models(d.pop("supported_models"))
 

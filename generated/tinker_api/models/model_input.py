@@ -20,7 +20,7 @@ class ModelInput:
     """What a model reads - chunks of text and images in their order."""
 
     chunks: list[EncodedTextChunk | ImageAssetPointerChunk | ImageChunk]
-    """ The parts """
+    """ The parts, in order. """
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.image_asset_pointer_chunk import ImageAssetPointerChunk  # noqa: PLC0415
@@ -81,7 +81,7 @@ class ModelInput:
                 except (TypeError, ValueError, AttributeError, KeyError):
                     pass
                 if not isinstance(data, dict):
-                    raise TypeError()
+                    raise TypeError(f"chunks_item cannot be {type(data).__name__}")
                 componentsschemas_model_input_chunk_type_2 = EncodedTextChunk.from_dict(data)
 
                 return componentsschemas_model_input_chunk_type_2

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -54,15 +54,11 @@ class OptimStepResponse:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                metrics_type_0 = Metrics.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"metrics cannot be {type(data).__name__}")
+            metrics_type_0 = Metrics.from_dict(data)
 
-                return metrics_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(Metrics | None | Unset, data)
+            return metrics_type_0
 
         metrics = _parse_metrics(d.pop("metrics", UNSET))
 

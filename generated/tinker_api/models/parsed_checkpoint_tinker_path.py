@@ -32,10 +32,7 @@ class ParsedCheckpointTinkerPath:
         training_run_id = self.training_run_id
 
         checkpoint_type: str
-        if isinstance(self.checkpoint_type, str):
-            checkpoint_type = self.checkpoint_type
-        else:
-            checkpoint_type = self.checkpoint_type
+        checkpoint_type = self.checkpoint_type
 
         checkpoint_id = self.checkpoint_id
 

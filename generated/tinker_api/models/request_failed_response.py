@@ -32,8 +32,6 @@ class RequestFailedResponse:
         category: None | str | Unset
         if isinstance(self.category, Unset):
             category = UNSET
-        elif isinstance(self.category, str):
-            category = self.category
         else:
             category = self.category
 

@@ -50,18 +50,12 @@ class SampleResponse:
         prompt_logprobs: list[Any] | None | Unset
         if isinstance(self.prompt_logprobs, Unset):
             prompt_logprobs = UNSET
-        elif isinstance(self.prompt_logprobs, list):
-            prompt_logprobs = self.prompt_logprobs
-
         else:
             prompt_logprobs = self.prompt_logprobs
 
         topk_prompt_logprobs: list[Any] | None | Unset
         if isinstance(self.topk_prompt_logprobs, Unset):
             topk_prompt_logprobs = UNSET
-        elif isinstance(self.topk_prompt_logprobs, list):
-            topk_prompt_logprobs = self.topk_prompt_logprobs
-
         else:
             topk_prompt_logprobs = self.topk_prompt_logprobs
 
@@ -90,20 +84,16 @@ class SampleResponse:
         def _parse_sequences(data: object) -> list[SampledSequence] | None:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                sequences_type_0 = []
-                _sequences_type_0 = data
-                for sequences_type_0_item_data in _sequences_type_0:
-                    sequences_type_0_item = SampledSequence.from_dict(sequences_type_0_item_data)
+            if not isinstance(data, list):
+                raise TypeError(f"sequences cannot be {type(data).__name__}")
+            sequences_type_0 = []
+            _sequences_type_0 = data
+            for sequences_type_0_item_data in _sequences_type_0:
+                sequences_type_0_item = SampledSequence.from_dict(sequences_type_0_item_data)
 
-                    sequences_type_0.append(sequences_type_0_item)
+                sequences_type_0.append(sequences_type_0_item)
 
-                return sequences_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[SampledSequence] | None, data)
+            return sequences_type_0
 
         sequences = _parse_sequences(d.pop("sequences"))
 
@@ -121,15 +111,9 @@ class SampleResponse:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                prompt_logprobs_type_0 = cast(list[Any], data)
-
-                return prompt_logprobs_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[Any] | None | Unset, data)
+            if not isinstance(data, list):
+                raise TypeError(f"prompt_logprobs cannot be {type(data).__name__}")
+            return data
 
         prompt_logprobs = _parse_prompt_logprobs(d.pop("prompt_logprobs", UNSET))
 
@@ -138,15 +122,9 @@ class SampleResponse:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                topk_prompt_logprobs_type_0 = cast(list[Any], data)
-
-                return topk_prompt_logprobs_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[Any] | None | Unset, data)
+            if not isinstance(data, list):
+                raise TypeError(f"topk_prompt_logprobs cannot be {type(data).__name__}")
+            return data
 
         topk_prompt_logprobs = _parse_topk_prompt_logprobs(d.pop("topk_prompt_logprobs", UNSET))
 

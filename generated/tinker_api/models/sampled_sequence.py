@@ -27,24 +27,14 @@ class SampledSequence:
 
     def to_dict(self) -> dict[str, Any]:
         stop_reason: str
-        if isinstance(self.stop_reason, str):
-            stop_reason = self.stop_reason
-        else:
-            stop_reason = self.stop_reason
+        stop_reason = self.stop_reason
 
         tokens: list[int] | None
-        if isinstance(self.tokens, list):
-            tokens = self.tokens
-
-        else:
-            tokens = self.tokens
+        tokens = self.tokens
 
         logprobs: list[float] | None | Unset
         if isinstance(self.logprobs, Unset):
             logprobs = UNSET
-        elif isinstance(self.logprobs, list):
-            logprobs = self.logprobs
-
         else:
             logprobs = self.logprobs
 
@@ -81,15 +71,11 @@ class SampledSequence:
         def _parse_tokens(data: object) -> list[int] | None:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                tokens_type_0 = cast(list[int], data)
+            if not isinstance(data, list):
+                raise TypeError(f"tokens cannot be {type(data).__name__}")
+            tokens_type_0 = cast(list[int], data)
 
-                return tokens_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[int] | None, data)
+            return tokens_type_0
 
         tokens = _parse_tokens(d.pop("tokens"))
 
@@ -98,15 +84,11 @@ class SampledSequence:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                logprobs_type_0 = cast(list[float], data)
+            if not isinstance(data, list):
+                raise TypeError(f"logprobs cannot be {type(data).__name__}")
+            logprobs_type_0 = cast(list[float], data)
 
-                return logprobs_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[float] | None | Unset, data)
+            return logprobs_type_0
 
         logprobs = _parse_logprobs(d.pop("logprobs", UNSET))
 

@@ -44,12 +44,6 @@ class SamplingParams:
         stop: list[int] | list[str] | None | str | Unset
         if isinstance(self.stop, Unset):
             stop = UNSET
-        elif isinstance(self.stop, list):
-            stop = self.stop
-
-        elif isinstance(self.stop, list):
-            stop = self.stop
-
         else:
             stop = self.stop
 

@@ -111,7 +111,7 @@ class TelemetryBatch:
                 except (TypeError, ValueError, AttributeError, KeyError):
                     pass
                 if not isinstance(data, dict):
-                    raise TypeError()
+                    raise TypeError(f"events_item cannot be {type(data).__name__}")
                 componentsschemas_telemetry_event_type_3 = SessionStartEvent.from_dict(data)
 
                 return componentsschemas_telemetry_event_type_3

@@ -25,20 +25,13 @@ class TensorData:
 
     def to_dict(self) -> dict[str, Any]:
         data: list[float] | list[int]
-        if isinstance(self.data, list):
-            data = self.data
-
-        else:
-            data = self.data
+        data = self.data
 
         dtype: str = self.dtype
 
         shape: list[int] | None | Unset
         if isinstance(self.shape, Unset):
             shape = UNSET
-        elif isinstance(self.shape, list):
-            shape = self.shape
-
         else:
             shape = self.shape
 
@@ -69,7 +62,7 @@ class TensorData:
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
             if not isinstance(data, list):
-                raise TypeError()
+                raise TypeError(f"data cannot be {type(data).__name__}")
             data_type_1 = cast(list[float], data)
 
             return data_type_1
@@ -83,15 +76,11 @@ class TensorData:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                shape_type_0 = cast(list[int], data)
+            if not isinstance(data, list):
+                raise TypeError(f"shape cannot be {type(data).__name__}")
+            shape_type_0 = cast(list[int], data)
 
-                return shape_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[int] | None | Unset, data)
+            return shape_type_0
 
         shape = _parse_shape(d.pop("shape", UNSET))
 

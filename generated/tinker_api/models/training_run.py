@@ -146,15 +146,11 @@ class TrainingRun:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                last_checkpoint_type_0 = Checkpoint.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"last_checkpoint cannot be {type(data).__name__}")
+            last_checkpoint_type_0 = Checkpoint.from_dict(data)
 
-                return last_checkpoint_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(Checkpoint | None | Unset, data)
+            return last_checkpoint_type_0
 
         last_checkpoint = _parse_last_checkpoint(d.pop("last_checkpoint", UNSET))
 
@@ -163,15 +159,11 @@ class TrainingRun:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                last_sampler_checkpoint_type_0 = Checkpoint.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"last_sampler_checkpoint cannot be {type(data).__name__}")
+            last_sampler_checkpoint_type_0 = Checkpoint.from_dict(data)
 
-                return last_sampler_checkpoint_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(Checkpoint | None | Unset, data)
+            return last_sampler_checkpoint_type_0
 
         last_sampler_checkpoint = _parse_last_sampler_checkpoint(
             d.pop("last_sampler_checkpoint", UNSET)
@@ -182,15 +174,11 @@ class TrainingRun:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                user_metadata_type_0 = UserMetadata.from_dict(data)
+            if not isinstance(data, dict):
+                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
+            user_metadata_type_0 = UserMetadata.from_dict(data)
 
-                return user_metadata_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(None | Unset | UserMetadata, data)
+            return user_metadata_type_0
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -59,22 +59,16 @@ class TrainingRunsResponse:
         def _parse_training_runs(data: object) -> list[TrainingRun] | None:
             if data is None:
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                training_runs_type_0 = []
-                _training_runs_type_0 = data
-                for training_runs_type_0_item_data in _training_runs_type_0:
-                    training_runs_type_0_item = TrainingRun.from_dict(
-                        training_runs_type_0_item_data
-                    )
+            if not isinstance(data, list):
+                raise TypeError(f"training_runs cannot be {type(data).__name__}")
+            training_runs_type_0 = []
+            _training_runs_type_0 = data
+            for training_runs_type_0_item_data in _training_runs_type_0:
+                training_runs_type_0_item = TrainingRun.from_dict(training_runs_type_0_item_data)
 
-                    training_runs_type_0.append(training_runs_type_0_item)
+                training_runs_type_0.append(training_runs_type_0_item)
 
-                return training_runs_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[TrainingRun] | None, data)
+            return training_runs_type_0
 
         training_runs = _parse_training_runs(d.pop("training_runs"))
 

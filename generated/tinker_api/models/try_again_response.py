@@ -40,8 +40,6 @@ class TryAgainResponse:
         queue_state: None | str | Unset
         if isinstance(self.queue_state, Unset):
             queue_state = UNSET
-        elif isinstance(self.queue_state, str):
-            queue_state = self.queue_state
         else:
             queue_state = self.queue_state
 

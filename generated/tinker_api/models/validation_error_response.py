@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -56,20 +56,16 @@ class ValidationErrorResponse:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                detail_type_0 = []
-                _detail_type_0 = data
-                for detail_type_0_item_data in _detail_type_0:
-                    detail_type_0_item = ValidationProblem.from_dict(detail_type_0_item_data)
+            if not isinstance(data, list):
+                raise TypeError(f"detail cannot be {type(data).__name__}")
+            detail_type_0 = []
+            _detail_type_0 = data
+            for detail_type_0_item_data in _detail_type_0:
+                detail_type_0_item = ValidationProblem.from_dict(detail_type_0_item_data)
 
-                    detail_type_0.append(detail_type_0_item)
+                detail_type_0.append(detail_type_0_item)
 
-                return detail_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[ValidationProblem] | None | Unset, data)
+            return detail_type_0
 
         detail = _parse_detail(d.pop("detail", UNSET))
 

@@ -34,9 +34,6 @@ class ValidationProblem:
         loc: list[Any] | None | Unset
         if isinstance(self.loc, Unset):
             loc = UNSET
-        elif isinstance(self.loc, list):
-            loc = self.loc
-
         else:
             loc = self.loc
 
@@ -72,15 +69,9 @@ class ValidationProblem:
                 return data
             if isinstance(data, Unset):
                 return data
-            try:
-                if not isinstance(data, list):
-                    raise TypeError()
-                loc_type_0 = cast(list[Any], data)
-
-                return loc_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(list[Any] | None | Unset, data)
+            if not isinstance(data, list):
+                raise TypeError(f"loc cannot be {type(data).__name__}")
+            return data
 
         loc = _parse_loc(d.pop("loc", UNSET))
 
