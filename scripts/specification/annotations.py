@@ -8,11 +8,13 @@ strings; a named type is a reference.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .source import External, Found, Module, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Schema = dict[str, Any]
 
@@ -47,7 +49,7 @@ MAPS = {"dict", "Dict", "Mapping", "MutableMapping"}
 TRANSPARENT = {"Annotated", "SerializeAsAny", "Required", "NotRequired", "ClassVar", "Final"}
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """An annotation this reader has no rule for."""
 
 
@@ -64,7 +66,7 @@ class Reader:
     guesses: list[str] = field(default_factory=list)
 
     def read(self, annotation: ast.expr, module: Module) -> Schema:
-        """The schema of `annotation` as written in `module`; raises Unreadable."""
+        """The schema of `annotation` as written in `module`; raises UnreadableError."""
         if isinstance(annotation, ast.Constant):
             if annotation.value is None:
                 return dict(NULL)
@@ -76,7 +78,7 @@ class Reader:
             return self._subscript(annotation, module)
         if isinstance(annotation, ast.Name | ast.Attribute):
             return self._name(annotation, module)
-        raise Unreadable(ast.unparse(annotation))
+        raise UnreadableError(ast.unparse(annotation))
 
     def _name(self, name: ast.Name | ast.Attribute, module: Module) -> Schema:
         found = self.source.resolve(module, name)
@@ -90,7 +92,7 @@ class Reader:
             return {"type": "array", "items": {}}
         if short in MAPS:
             return {"type": "object", "additionalProperties": {}}
-        raise Unreadable(plain)
+        raise UnreadableError(plain)
 
     def _subscript(self, node: ast.Subscript, module: Module) -> Schema:
         name = _short(self.source.resolve(module, node.value))
@@ -112,7 +114,7 @@ class Reader:
         if name.endswith("NDArray"):
             self.guesses.append(f"{ast.unparse(node)} read as an array of numbers")
             return {"type": "array", "items": {"type": "number"}}
-        raise Unreadable(ast.unparse(node))
+        raise UnreadableError(ast.unparse(node))
 
     def _annotated(self, arguments: list[ast.expr], module: Module) -> Schema:
         schema = self.read(arguments[0], module)

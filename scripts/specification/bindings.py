@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .annotations import Schema
 from .documents import Json, dump_json, load_yaml
 from .locations import GENERATOR_OPTIONS, PACKAGE_NAME, SPECIFICATION, TEMPLATES
 from .reading import operations
+
+if TYPE_CHECKING:
+    from .annotations import Schema
 
 HEADER = "# Do not edit. Made by `make generate` from openapi/tinker.yaml."
 RUFF = (sys.executable, "-m", "ruff")
@@ -65,10 +67,10 @@ def generator_view(document: Json) -> Json:
 
     - Answers that are not a success are left out: the generator would *return* them, typed as any
       value, and fail on a body that is not JSON. Statuses and headers are the transport's affair.
-    - The answer of retrieve_future is any value: the generator takes the first member of a union that
-      can be read, and some members have no required field. It is told apart by hand.
-    - Arrays of nullable numbers and of arrays of numbers are arrays of anything: one loop over every
-      token is what the generator would make of them.
+    - The answer of retrieve_future is any value: the generator takes the first member of a union
+      that can be read, and some members have no required field. It is told apart by hand.
+    - Arrays of nullable numbers and of arrays of numbers are arrays of anything: one loop over
+      every token is what the generator would make of them.
     """
     view = copy.deepcopy(document)
     for operation in operations(view):

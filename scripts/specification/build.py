@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .documents import Json, dump_yaml, load_yaml, sha256
 from .locations import LOCK, OPENAPI, OVERLAY
@@ -14,15 +13,18 @@ from .reading import tolerant
 from .reconstruct import reconstruct
 from .wheels import Wheel, open_wheel
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CURRENT_RELEASE = "0.4.1"
 """The release `openapi/tinker.yaml` is made from."""
 
 CONTRACT_HEADER = """\
-Do not edit. Made by `make spec RELEASE={release}` from the wheel of tinker {release} and overlay.yaml.
+Do not edit. Made by `make spec RELEASE={release}` from the wheel of that release and the overlay.
 The strict contract of this one release."""
 
 READING_HEADER = """\
-Do not edit. Made by `make spec` from the wheel of tinker {release} and overlay.yaml.
+Do not edit. Made by `make spec RELEASE={release}` from the wheel of that release and the overlay.
 Requests as strict as release {release} sends them; answers as tolerant as servers in the wild need
 (the rules are in scripts/specification/reading.py). The bindings are made from this file."""
 

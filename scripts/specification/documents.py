@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from pathlib import Path
-from typing import Any
+import textwrap
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import LiteralScalarString
+from ruamel.yaml.scalarstring import FoldedScalarString, LiteralScalarString
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Json = dict[str, Any]
 
 LINE_WIDTH = 100
+FOLD_WIDTH = 80
 
 
 def load_yaml(path: Path) -> Json:
@@ -25,7 +30,7 @@ def load_yaml(path: Path) -> Json:
 def dump_yaml(document: Json, *, header: str = "") -> str:
     """`document` as YAML: keys in their order, no anchors, `header` as leading comment lines."""
     yaml = YAML()
-    yaml.width = LINE_WIDTH
+    yaml.width = 10 * LINE_WIDTH  # long texts are folded below, names stay whole
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.representer.ignore_aliases = lambda _data: True
     stream = io.StringIO()
@@ -44,11 +49,21 @@ def sha256(data: bytes) -> str:
 
 
 def _block_strings(value: Any) -> Any:
-    """Texts of several lines are written as YAML blocks, everything else as it is."""
+    """Long texts are written as folded YAML blocks, those of several lines as they are."""
     if isinstance(value, dict):
         return {key: _block_strings(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_block_strings(item) for item in value]
     if isinstance(value, str) and "\n" in value:
         return LiteralScalarString(value)
+    if isinstance(value, str) and len(value) > FOLD_WIDTH and " " in value:
+        return _folded(value)
     return value
+
+
+def _folded(text: str) -> FoldedScalarString:
+    """`text` as a folded block; the emitter wants to be told where its lines end."""
+    folded: FoldedScalarString = FoldedScalarString(text)
+    ends = list(accumulate(len(line) + 1 for line in textwrap.wrap(text, FOLD_WIDTH)))
+    folded.fold_pos = [end - 1 for end in ends[:-1]]
+    return folded

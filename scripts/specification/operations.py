@@ -1,26 +1,21 @@
-"""Calls with an `/api/` path become operations.
-
-The wheel makes its HTTP calls in two ways: resource classes (`self._post("/api/v1/...")`) and public
-interfaces (`client.get(f"/api/v1/...")`), plus a plain `request("GET", "/api/v1/...")` in the command
-line. All are found by the path, which is written out at the call.
-"""
+"""The wheel's HTTP calls become operations: bodies, answers and query parameters."""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .annotations import Schema, Unreadable, nullable
-from .schemas import Components
-from .source import Found, Module
+from .annotations import NULL, Schema, UnreadableError, nullable
+from .calls import Call, calls_in, is_name
+from .source import Found
 
-PREFIX = "/api/"
-METHODS = {"get", "post", "put", "patch", "delete"}
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .schemas import Components
+
 JSON = "application/json"
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass
@@ -38,119 +33,16 @@ class Operation:
     guesses: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Call:
-    """One HTTP call: its node, the functions around it (innermost first) and its module."""
-
-    node: ast.Call
-    functions: tuple[Function, ...]
-    module: Module
-    method: str
-    path: str
-
-    def keyword(self, name: str) -> ast.expr | None:
-        return next((item.value for item in self.node.keywords if item.arg == name), None)
-
-    def argument(self, name: str) -> tuple[ast.expr | None, ast.expr | None]:
-        """Annotation and default of the nearest enclosing function's parameter `name`."""
-        for function in self.functions:
-            arguments = function.args
-            positional = [*arguments.posonlyargs, *arguments.args]
-            defaults = [None] * (len(positional) - len(arguments.defaults)) + list(
-                arguments.defaults
-            )
-            named = zip(
-                [*positional, *arguments.kwonlyargs],
-                [*defaults, *arguments.kw_defaults],
-                strict=True,
-            )
-            for parameter, default in named:
-                if parameter.arg == name:
-                    return parameter.annotation, default
-        return None, None
-
-    def assigned(self, name: str) -> ast.expr | None:
-        """What the nearest enclosing function assigns to the local variable `name`."""
-        for function in self.functions:
-            for statement in ast.walk(function):
-                if isinstance(statement, ast.AnnAssign) and _names(statement.target, name):
-                    return statement.value
-                if isinstance(statement, ast.Assign) and _names(statement.targets[0], name):
-                    return statement.value
-        return None
-
-
 def find_operations(components: Components) -> list[Operation]:
     """Every operation of the wheel, in the order of path and method."""
     found: dict[tuple[str, str], Operation] = {}
     for name in sorted(components.source.modules):
         module = components.source.modules[name]
-        for call in _calls(module):
+        for call in calls_in(module):
             key = (call.path, call.method)
             operation = found.setdefault(key, Operation(call.method, call.path))
             _describe(operation, call, components)
     return [found[key] for key in sorted(found)]
-
-
-def _calls(module: Module) -> Iterator[Call]:
-    for node, functions in _walk(module.tree, ()):
-        method, path = _method_and_path(node)
-        if method and path:
-            yield Call(node, functions, module, method, path_template(path))
-
-
-def _walk(
-    node: ast.AST, functions: tuple[Function, ...]
-) -> Iterator[tuple[ast.Call, tuple[Function, ...]]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Call):
-            yield child, functions
-        inner = (child, *functions) if isinstance(child, Function) else functions
-        yield from _walk(child, inner)
-
-
-def _method_and_path(call: ast.Call) -> tuple[str, str]:
-    texts = [_text(argument) for argument in call.args[:2]]
-    paths = [text for text in texts if text.startswith(PREFIX)]
-    if not paths or not isinstance(call.func, ast.Attribute):
-        return "", ""
-    name = call.func.attr.lstrip("_")
-    if name in METHODS:
-        return name, paths[0]
-    if name == "request" and texts[0].lower() in METHODS:
-        return texts[0].lower(), paths[0]
-    return "", ""
-
-
-def _text(node: ast.expr) -> str:
-    """A string constant or an f-string with its fields as `{name}`; else nothing."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(
-            str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
-        )
-    return ""
-
-
-def path_template(path: str) -> str:
-    """`path` with named parameters, each called after the collection it stands in.
-
-    A checkpoint id holds one slash that clients send as it is (`weights/0001`), so it is two
-    parameters.
-    """
-    segments: list[str] = []
-    for segment in path.split("/"):
-        if segment != "{}":
-            segments.append(segment)
-            continue
-        owner = re.sub(r"s$", "", segments[-1])
-        segments += (
-            ["{checkpoint_kind}", "{checkpoint_name}"]
-            if owner == "checkpoint"
-            else [f"{{{owner}_id}}"]
-        )
-    return "/".join(segments)
 
 
 def _describe(operation: Operation, call: Call, components: Components) -> None:
@@ -260,7 +152,7 @@ def _value(operation: Operation, call: Call, components: Components, value: ast.
         if annotation is not None:
             try:
                 return components.reader.read(annotation, call.module)
-            except Unreadable as problem:
+            except UnreadableError as problem:
                 operation.guesses.append(f"{name}: no rule for {problem}")
     operation.guesses.append(f"the type of {ast.unparse(value)} is not known, taken for a string")
     return {"type": "string"}
@@ -308,20 +200,16 @@ def _parameter(
     if isinstance(default, ast.Constant) and default.value is not None:
         return {**schema, "default": default.value}, False
     optional = schema == nullable(schema)
-    parts = [part for part in schema.get("anyOf", []) if part != {"type": "null"}]
+    parts = [part for part in schema.get("anyOf", []) if part != NULL]
     if optional and len(parts) == 1:
         schema = parts[0]
     return schema, not optional and default is None
-
-
-def _names(target: ast.expr, name: str) -> bool:
-    return isinstance(target, ast.Name) and target.id == name
 
 
 def _sets_item(statement: ast.Assign, name: str) -> bool:
     target = statement.targets[0]
     return (
         isinstance(target, ast.Subscript)
-        and _names(target.value, name)
+        and is_name(target.value, name)
         and isinstance(target.slice, ast.Constant)
     )

@@ -1,15 +1,16 @@
 """The overlay: what people know and the wheel does not say.
 
-`openapi/overlay.yaml` is an OpenAPI Overlay 1.0 document, applied by `oas-patch`. Each action carries
+`openapi/overlay.yaml` is an OpenAPI Overlay 1.0 document, applied by `oas-patch`. Each action
+carries
 
     x-why       the reason, in a sentence
     x-evidence  where the fact comes from
     x-releases  optional: the releases it is for, as a version specifier (`>=0.25`)
-    x-form      optional: `tolerant` for an action on the tolerant reading only (default `contract`)
-    x-adds      optional: true where it adds fields to a schema's `properties`
+    x-form      optional: `tolerant` for the tolerant reading only (default `contract`)
+    x-adds      optional: true where it adds operations, components or fields
 
-and must do something: an action that matches nothing, changes nothing or names a field that does not
-exist is an error, so that the overlay cannot fall out of step with the wheels.
+and must do something: an action that matches nothing, changes nothing or names what does not exist
+is an error, so that the overlay cannot fall out of step with the wheels.
 
 `oas-patch` 0.6 cannot update an entry of a list (with jsonpath-ng 1.16 it loses the index); such a
 target is refused here. What needs a description is therefore a component, or a key of its own.
@@ -18,15 +19,17 @@ target is refused here. What needs a description is therefore a component, or a 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonpath_ng import Index
-from jsonpath_ng.ext import parse
+from jsonpath_ng.ext.parser import parse
 from oas_patch.overlay import apply_overlay as apply_actions
 from packaging.specifiers import SpecifierSet
 
-from .documents import Json
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .documents import Json
 
 Form = Literal["contract", "tolerant"]
 

@@ -1,20 +1,24 @@
 """The tolerant reading of a contract: what bindings accept from any server of this API.
 
-A contract says what the official service and its client agreed on. Servers by others leave tags out,
-answer `null` for a list, know more words for a state, and accept with 201 or 202. The rules here make
-the answers of a contract as wide as that, and leave the requests as strict as they are.
+A contract says what the official service and its client agreed on. Servers by others leave tags
+out, answer `null` for a list, know more words for a state, and accept with 201 or 202. The rules
+here make the answers of a contract as wide as that, and leave the requests as strict as they are.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .annotations import Schema, nullable
-from .documents import Json
 from .schemas import REFERENCE
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .documents import Json
+
+OPEN = "Values not listed may occur."
 ANY_STRING: Schema = {"anyOf": [{"type": "string"}, {"type": "null"}]}
 
 
@@ -49,7 +53,7 @@ def operations(document: Json) -> Iterator[Json]:
 
 
 def reachable(document: Json, schemas: dict[str, Schema], part: str) -> set[str]:
-    """Names of the schemas that the `part` (`requestBody`, `responses`) of any operation leads to."""
+    """Names of the schemas that `part` (`requestBody`, `responses`) of any operation leads to."""
     waiting = [name for item in operations(document) for name in references(item.get(part, {}))]
     if part == "responses":
         waiting += references(document["components"].get("responses", {}))
@@ -78,7 +82,7 @@ def _widen(schema: Schema, schemas: dict[str, Schema]) -> None:
     properties: dict[str, Schema] = schema.get("properties", {})
     required = set(schema.get("required", []))
     for name, value in list(properties.items()):
-        kept = {key: value[key] for key in ("description", "x-evidence") if key in value}
+        kept: Schema = {key: value[key] for key in ("description", "x-evidence") if key in value}
         if name == "type":
             properties[name] = {**kept, **copy.deepcopy(ANY_STRING)}
             required.discard(name)
@@ -119,7 +123,7 @@ def _open_enumerations(schemas: dict[str, Schema], answered: set[str]) -> None:
         if "enum" in schema and (name in answered or schema.get("x-open")):
             known = {key: value for key, value in schema.items() if key != "x-open"}
             schemas[name] = {
-                "description": f"{schema.get('description', '')} Values not listed may occur.".strip(),
+                "description": " ".join([*known.get("description", "").split(), OPEN]),
                 "anyOf": [{"$ref": f"{REFERENCE}{name}Known"}, {"type": "string"}],
             }
             schemas[f"{name}Known"] = known

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .annotations import Schema
-from .documents import Json
 from .operations import Operation, find_operations
 from .schemas import REFERENCE, Components
 from .source import Source
-from .wheels import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .annotations import Schema
+    from .documents import Json
+    from .wheels import Wheel
 
 OPENAPI_VERSION = "3.1.0"
 PARAMETER = re.compile(r"\{(\w+)\}")

@@ -10,12 +10,10 @@ import ast
 from dataclasses import dataclass, field
 from typing import Any
 
-from .annotations import Reader, Schema, Unreadable, constraints
-from .source import External, Found, Source
+from .annotations import Reader, Schema, UnreadableError, constraints
+from .source import Found, Source
 
 REFERENCE = "#/components/schemas/"
-BASES = {"BaseModel", "StrictBase", "GenericModel"}
-SCALAR_KEYS = {"type", "format", "contentEncoding"}
 
 
 @dataclass
@@ -60,9 +58,9 @@ class Components:
             if isinstance(node, ast.ClassDef):
                 return self._class(found, node)
             if node.value is None:
-                raise Unreadable("a name without a value")
+                raise UnreadableError("a name without a value")
             return self.reader.read(node.value, found.module)
-        except Unreadable as problem:
+        except UnreadableError as problem:
             self.problems.append(f"{found.where} {_label(found)}: no rule for {problem}")
             return {"description": "", "x-unread": str(problem)}
 
@@ -74,7 +72,7 @@ class Components:
         for name, declared in self._fields(found).items():
             try:
                 value = self._field(declared)
-            except Unreadable as problem:
+            except UnreadableError as problem:
                 self.problems.append(f"{declared.where} {node.name}.{name}: no rule for {problem}")
                 value = {"x-unread": str(problem)}
             schema["properties"][name] = value
@@ -191,10 +189,7 @@ def _enum_values(node: ast.ClassDef) -> list[str]:
     for statement in node.body:
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             name, value = statement.targets[0].id, statement.value
-            constant = isinstance(value, ast.Constant)
-            values.append(
-                str(value.value) if isinstance(value, ast.Constant) and constant else name.lower()
-            )
+            values.append(str(value.value) if isinstance(value, ast.Constant) else name.lower())
     return values
 
 
@@ -226,6 +221,3 @@ def _default(value: ast.expr | None) -> Any:
     except ValueError:
         return None
     return None if default in (Ellipsis, None) or default == {} or default == [] else default
-
-
-__all__ = ["REFERENCE", "Components", "External", "attach"]

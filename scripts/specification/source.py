@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from .wheels import Wheel
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .wheels import Wheel
 
 Definition = ast.ClassDef | ast.Assign | ast.AnnAssign
 
@@ -74,9 +77,7 @@ def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements at module level, also those under `if` and `try`."""
     for statement in body:
         yield statement
-        if isinstance(statement, ast.If):
-            yield from _top_level(statement.body + statement.orelse)
-        elif isinstance(statement, ast.Try):
+        if isinstance(statement, ast.If | ast.Try):
             yield from _top_level(statement.body + statement.orelse)
 
 

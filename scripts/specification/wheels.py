@@ -6,10 +6,13 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .documents import sha256
 from .locations import WHEEL_CACHE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DISTRIBUTION = "tinker"
 
@@ -71,8 +74,8 @@ def _fetch(release: str) -> Path:
     if outcome.returncode != 0 or path is None:
         reason = outcome.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
         raise WheelError(
-            f"The wheel of {DISTRIBUTION} {release} is not in {WHEEL_CACHE} and could not be fetched "
-            f"({reason[0]}). The network is needed for this step only; a wheel put into that folder "
-            "by hand is used as it is."
+            f"The wheel of {DISTRIBUTION} {release} is not in {WHEEL_CACHE} and could not be "
+            f"fetched ({reason[0]}). The network is needed for this step only; a wheel put into "
+            "that folder by hand is used as it is."
         )
     return path

@@ -1,0 +1,59 @@
+"""Check that every specification is what its wheel and the overlay give, and that it is valid.
+
+Each release in `openapi/releases/` and `openapi/tinker.yaml` is made anew and compared byte for
+byte; the hashes in `openapi/lock.json` are checked as well. The network is needed for a wheel that
+is not in `.cache/wheels` only.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from openapi_spec_validator import validate
+from specification import build
+from specification.compare import text_differences
+from specification.documents import load_yaml, sha256
+from specification.locations import OPENAPI, RELEASES, SPECIFICATION
+from specification.overlay import OverlayError
+from specification.wheels import WheelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def main() -> int:
+    try:
+        found = [*_specifications(), *_hashes()]
+    except (WheelError, OverlayError, build.ReconstructionError) as problem:
+        found = [str(problem)]
+    for line in found:
+        print(line, file=sys.stderr)
+    if found:
+        print("openapi/ is not what its sources give: run `make spec`", file=sys.stderr)
+    return 1 if found else 0
+
+
+def _specifications() -> Iterator[str]:
+    for path in sorted(RELEASES.glob("*.yaml")):
+        wheel = build.locked_wheel(path.stem)
+        yield from text_differences(build.contract_text(wheel), path)
+        if path.stem == build.CURRENT_RELEASE:
+            yield from text_differences(build.reading_text(wheel), SPECIFICATION)
+        validate(load_yaml(path))
+    validate(load_yaml(SPECIFICATION))
+
+
+def _hashes() -> Iterator[str]:
+    lock = build.read_lock()
+    for name, expected in lock["files"].items():
+        if sha256((OPENAPI / name).read_bytes()) != expected:
+            yield f"{name}: not the file whose hash is in openapi/lock.json"
+    for name, expected in lock["tools"].items():
+        installed = build.tool_versions()[name]
+        if installed != expected:
+            yield f"{name} {installed} is installed, but openapi/lock.json has {expected}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
