@@ -1,0 +1,38 @@
+"""``python -m tinker_ext.embedded``: the server by itself."""
+
+from __future__ import annotations
+
+import os
+
+from tinker_ext.embedded.engine.threads import limit_blas_threads
+
+limit_blas_threads(os.environ)  # before anything imports numpy
+
+import argparse  # noqa: E402
+import logging  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+
+def main() -> int:
+    """Parse the command line and serve. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tinker_ext.embedded", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (the default)")
+    parser.add_argument("--state-dir", type=Path, required=True, help="where everything is kept")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin closes")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+
+    from tinker_ext.embedded.serve import serve
+
+    try:
+        serve(options.port, options.state_dir, options.host, parent_pipe=options.parent_pipe)
+    except (OSError, RuntimeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

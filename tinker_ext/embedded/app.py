@@ -1,0 +1,136 @@
+"""The web application: every operation of the specification, checked, handled, answered."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tinker_ext.embedded.backend import Backend
+from tinker_ext.embedded.checkpoints import archive
+from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.routes import HANDLERS
+from tinker_ext.embedded.routes.call import Call, answer
+from tinker_ext.embedded.routes.checkpoints import download_archive
+from tinker_ext.embedded.validation import Specification
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from starlette.requests import Request
+
+    from tinker_ext.embedded.routes.call import Handler
+    from tinker_ext.embedded.validation import Operation
+
+    Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+logger = logging.getLogger("tinker_ext.embedded")
+
+# Twenty times the largest body the official client makes (128 datums, 500 000 numbers a chunk:
+# about 10 MB); more than that in one request is a mistake, and would be held in memory.
+MAX_BODY_BYTES = 256 * 1024 * 1024
+
+
+def build_app(state_dir: Path, **settings: float) -> Starlette:
+    """The application over one state folder; `settings` are those of `Backend`.
+
+    The folder is opened when the application starts and let go when it ends.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        backend = Backend(state_dir, **settings)  # type: ignore[arg-type]  # counts are whole
+        app.state.backend = backend
+        try:
+            yield
+        finally:
+            await backend.close()
+
+    operations = Specification.packaged().operations
+    if operations.keys() != HANDLERS.keys():
+        difference = sorted(operations.keys() ^ HANDLERS.keys())
+        raise RuntimeError(f"specification and handlers differ: {', '.join(difference)}")
+    routes = [_route(one, HANDLERS[one.operation_id]) for one in operations.values()]
+    routes.append(Route(archive.ROUTE, _guarded(_download), methods=["GET"]))
+    return Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error}
+    )
+
+
+def _route(operation: Operation, handler: Handler) -> Route:
+    async def endpoint(request: Request) -> Response:
+        backend: Backend = request.app.state.backend
+        query = operation.query(request.query_params)
+        if not operation.takes_body:
+            return await handler(Call(backend, request, {}, query))
+        raw = await _read(request)
+        try:
+            body = operation.body(raw)
+        except RefusalError:
+            _release_turn(backend, raw)
+            raise
+        return await handler(Call(backend, request, body, query))
+
+    return Route(operation.path, _guarded(endpoint), methods=[operation.method])
+
+
+def _guarded(endpoint: Endpoint) -> Endpoint:
+    """Turn refusals into their answers, and mistakes of ours into a logged 500."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except RefusalError as refusal:
+            response = answer({"detail": refusal.detail}, refusal.status)
+            response.headers.update(refusal.headers)
+            return response
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is left to read it
+        except Exception as error:
+            logger.exception("%s %s failed", request.method, request.url.path)
+            return answer({"detail": f"internal error: {type(error).__name__}"}, 500)
+
+    return guarded
+
+
+async def _download(request: Request) -> Response:
+    return await download_archive(request.app.state.backend, request)
+
+
+async def _read(request: Request) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise RefusalError(413, f"a body may have {MAX_BODY_BYTES} bytes at most")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _release_turn(backend: Backend, raw: bytes) -> None:
+    """A malformed request that names its model and number does not hold up those after it."""
+    try:
+        body = orjson.loads(raw)
+        run_id, seq_id = body["model_id"], body["seq_id"]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return
+    if isinstance(run_id, str) and isinstance(seq_id, int):
+        backend.models.refuse(run_id, seq_id)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """No such path, or not this method: in the shape of every other error."""
+    assert isinstance(error, HTTPException)
+    response = answer({"detail": error.detail}, error.status_code)
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,120 @@
+"""Everything one server consists of, put together around one state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from tinker_ext.embedded.checkpoints.archive import ArchiveSigner
+from tinker_ext.embedded.checkpoints.files import CheckpointFiles
+from tinker_ext.embedded.store import (
+    CheckpointTable,
+    Database,
+    RequestTable,
+    RunTable,
+    SamplerTable,
+    SessionTable,
+)
+from tinker_ext.embedded.store.lock import FolderLock
+from tinker_ext.embedded.work.models import GAP_SECONDS, MAX_LOADED, Models
+from tinker_ext.embedded.work.results import Results
+from tinker_ext.embedded.work.sampling import Sampler
+from tinker_ext.embedded.work.training import Training
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger("tinker_ext.embedded")
+
+# How long one retrieve_future is held before it is answered with "try again". The official client
+# gives up on an answer after 45 s (tinker 0.4.1, lib/api_future_impl.py).
+POLL_SECONDS = 20.0
+
+
+class Backend:
+    """One server's state and workers. Made and used on one event loop.
+
+    Training has one thread and sampling another, whatever the number of models: the autograd
+    library keeps its record of operations in one place per process, so two recordings at once
+    would get into each other's way. Order and fairness come from the queues in front.
+
+    Raises:
+        RuntimeError: another server uses the folder, or a later release wrote it.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        gap_seconds: float = GAP_SECONDS,
+        poll_seconds: float = POLL_SECONDS,
+        max_loaded: int = MAX_LOADED,
+    ) -> None:
+        state_dir.mkdir(parents=True, exist_ok=True)
+        self.poll_seconds = poll_seconds
+        self._lock = FolderLock(state_dir)
+        self._database = Database(state_dir / "state.sqlite3")
+        self.sessions = SessionTable(self._database)
+        self.runs = RunTable(self._database)
+        self.requests = RequestTable(self._database)
+        self.checkpoints = CheckpointTable(self._database)
+        self.samplers = SamplerTable(self._database)
+        self.files = CheckpointFiles(state_dir)
+        self.signer = ArchiveSigner(self._database.secret("archives", secrets.token_bytes(32)))
+        self.results = Results()
+        self._training_thread = ThreadPoolExecutor(1, "training")
+        self._sampling_thread = ThreadPoolExecutor(1, "sampling")
+        self.models = Models(
+            runs=self.runs,
+            requests=self.requests,
+            checkpoints=self.checkpoints,
+            results=self.results,
+            thread=self._training_thread,
+            gap_seconds=gap_seconds,
+            max_loaded=max_loaded,
+        )
+        self.sampler = Sampler(files=self.files, results=self.results, thread=self._sampling_thread)
+        self.training = Training(
+            runs=self.runs,
+            checkpoints=self.checkpoints,
+            samplers=self.samplers,
+            files=self.files,
+            models=self.models,
+        )
+        self._tidy()
+        self.warm_up = self._training_thread.submit(_import_engine)
+
+    async def close(self) -> None:
+        """Finish what is being computed, drop what only waits, let go of the folder."""
+        for thread in (self._training_thread, self._sampling_thread):
+            thread.shutdown(wait=False, cancel_futures=True)
+        for thread in (self._training_thread, self._sampling_thread):
+            await asyncio.to_thread(thread.shutdown)
+        self._database.close()
+        self._lock.release()
+
+    def _tidy(self) -> None:
+        """After a sudden end: forget files that are not listed, and rows whose files are gone."""
+        kept = []
+        for record in self.checkpoints.all():
+            name = record.name
+            place = self.files.checkpoint(name.run_id, name.kind, name.name)
+            if place.is_dir():
+                kept.append(place)
+            else:
+                logger.warning("%s is gone from the disk, and from the list now", name.path)
+                self.checkpoints.remove(name)
+        kept += [self.files.sampler(folder) for folder in self.samplers.folders()]
+        self.files.sweep(kept)
+
+
+def _import_engine() -> None:
+    """Load numpy, the engine and the base models, so that the first request does not wait."""
+    from tinker_ext.embedded.engine import generate, scoring, trainer  # noqa: F401
+    from tinker_ext.embedded.engine.model import BASE_MODELS, load_base_model
+
+    for name in BASE_MODELS:
+        load_base_model(name)

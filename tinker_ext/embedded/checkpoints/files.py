@@ -1,0 +1,161 @@
+"""Checkpoint folders: written whole or not at all.
+
+A folder is filled under ``scratch``, flushed, and only then renamed to its place, so whatever has
+a final name is complete. What it holds is a PEFT adapter, and for training the optimizer too:
+
+* ``adapter_model.safetensors``: the adapter; its header says which base model and settings
+* ``adapter_config.json``: the same settings as PEFT reads them
+* ``optimizer.safetensors``: the optimizer's arrays; its header says the step (training only)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from attrs import asdict, frozen
+
+from tinker_ext.embedded.store.runs import LoraRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+
+    Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+logger = logging.getLogger("tinker_ext.embedded")
+
+ADAPTER = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
+OPTIMIZER = "optimizer.safetensors"
+
+
+@frozen
+class Contents:
+    """What a checkpoint holds.
+
+    `optimizer` is None for weights that are only to be sampled; `step` counts optimizer steps.
+    """
+
+    base_model: str
+    lora: LoraRecord
+    adapter: dict[str, Any]
+    optimizer: dict[str, Any] | None = None
+    step: int = 0
+
+
+class CheckpointFiles:
+    """The folders of one state folder: ``checkpoints/RUN/KIND/NAME`` and ``samplers/ID``."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.root = state_dir
+        self._scratch = state_dir / "scratch"
+        self._scratch.mkdir(parents=True, exist_ok=True)
+
+    def checkpoint(self, run_id: str, kind: str, name: str) -> Path:
+        """Where a listed checkpoint lives. The colon of run ids is not a legal name everywhere."""
+        return self.root / "checkpoints" / run_id.replace(":", "_") / kind / name
+
+    def sampler(self, folder: str) -> Path:
+        """Where unlisted weights of one sampling session live."""
+        return self.root / "samplers" / folder
+
+    def scratch_file(self, suffix: str) -> Path:
+        """A name for a temporary file; whatever is left over goes at the next start."""
+        return self._scratch / f"{uuid.uuid4().hex}{suffix}"
+
+    def write(self, place: Path, contents: Contents, peft_config: Mapping[str, object]) -> int:
+        """Write a checkpoint to `place`; returns its size in bytes. `place` must not exist."""
+        building = self.scratch_file(".checkpoint")
+        building.mkdir()
+        settings = {"base_model": contents.base_model, "lora": asdict(contents.lora)}
+        _write_arrays(building / ADAPTER, contents.adapter, settings)
+        _write_bytes(building / ADAPTER_CONFIG, json.dumps(peft_config, indent=2).encode())
+        if contents.optimizer is not None:
+            _write_arrays(building / OPTIMIZER, contents.optimizer, {"step": contents.step})
+        size = sum(file.stat().st_size for file in building.iterdir())
+        _flush_folder(building)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # A complete folder that no row lists: its save was cut off before it was promised.
+        shutil.rmtree(place, ignore_errors=True)
+        os.rename(building, place)
+        _flush_folder(place.parent)
+        return size
+
+    def read(self, place: Path, *, optimizer: bool) -> Contents:
+        """Read a checkpoint back; with `optimizer`, its optimizer too where it has one."""
+        adapter, settings = _read_arrays(place / ADAPTER)
+        contents = Contents(
+            base_model=settings["base_model"], lora=LoraRecord(**settings["lora"]), adapter=adapter
+        )
+        if not optimizer or not (place / OPTIMIZER).exists():
+            return contents
+        arrays, progress = _read_arrays(place / OPTIMIZER)
+        return Contents(contents.base_model, contents.lora, adapter, arrays, progress["step"])
+
+    def remove(self, place: Path) -> None:
+        """Delete a folder: renamed first, so that nobody meets half of it."""
+        doomed = self.scratch_file(".removed")
+        try:
+            os.rename(place, doomed)
+        except FileNotFoundError:
+            return
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def sweep(self, kept: Iterable[Path]) -> None:
+        """Delete what no row knows: leftovers of a process that ended in the middle."""
+        known = set(kept)
+        for leftover in self._scratch.iterdir():
+            _delete(leftover)
+        for pattern in ("checkpoints/*/*/*", "samplers/*"):
+            for folder in self.root.glob(pattern):
+                if folder not in known:
+                    logger.info("deleting %s, which was never finished", folder)
+                    _delete(folder)
+
+
+def _write_arrays(file: Path, arrays: Arrays, header: Mapping[str, object]) -> None:
+    from safetensors.numpy import save
+
+    _write_bytes(file, save(dict(arrays), metadata={"format": "pt", "tinker": json.dumps(header)}))
+
+
+def _read_arrays(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="numpy") as opened:
+        arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  # not a mapping
+        return arrays, json.loads(opened.metadata()["tinker"])
+
+
+def _write_bytes(file: Path, content: bytes) -> None:
+    with file.open("xb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make names durable; a platform that cannot open folders does without."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

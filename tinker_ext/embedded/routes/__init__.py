@@ -1,0 +1,49 @@
+"""One handler for each operation of the specification, in modules named after its tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinker_ext.embedded.routes import (
+    checkpoints,
+    futures,
+    models,
+    sampling,
+    service,
+    sessions,
+    telemetry,
+    training,
+    training_runs,
+    weights,
+)
+
+if TYPE_CHECKING:
+    from tinker_ext.embedded.routes.call import Handler
+
+HANDLERS: dict[str, Handler] = {
+    "asample": sampling.asample,
+    "create_model": models.create_model,
+    "create_sampling_session": sampling.create_sampling_session,
+    "create_session": sessions.create_session,
+    "delete_checkpoint": checkpoints.delete_checkpoint,
+    "forward": training.forward,
+    "forward_backward": training.forward_backward,
+    "get_checkpoint_archive_url": checkpoints.get_checkpoint_archive_url,
+    "get_health": service.get_health,
+    "get_info": models.get_info,
+    "get_server_capabilities": service.get_server_capabilities,
+    "get_training_run": training_runs.get_training_run,
+    "list_checkpoints": checkpoints.list_checkpoints,
+    "list_training_runs": training_runs.list_training_runs,
+    "list_user_checkpoints": checkpoints.list_user_checkpoints,
+    "load_weights": weights.load_weights,
+    "optim_step": training.optim_step,
+    "publish_checkpoint": checkpoints.publish_checkpoint,
+    "retrieve_future": futures.retrieve_future,
+    "save_weights": weights.save_weights,
+    "save_weights_for_sampler": weights.save_weights_for_sampler,
+    "send_telemetry": telemetry.send_telemetry,
+    "session_heartbeat": sessions.session_heartbeat,
+    "unload_model": models.unload_model,
+    "unpublish_checkpoint": checkpoints.unpublish_checkpoint,
+}

@@ -1,0 +1,94 @@
+"""What every handler gets and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import frozen
+from starlette.responses import Response
+
+from tinker_ext.embedded.faults import fault, unprocessable
+from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.work.answers import encoded
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from tinker_ext.embedded.backend import Backend
+    from tinker_ext.embedded.store import RunRecord
+
+# Numbers of the API are counted, never astronomical; this is what JSON readers agree on (RFC 8259,
+# section 6).
+MAX_NUMBER = 2**53 - 1
+
+
+@frozen
+class Call:
+    """One request that fits the specification."""
+
+    backend: Backend
+    request: Request
+    body: Mapping[str, Any]
+    query: Mapping[str, int]
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        """The parts of the path that the specification names."""
+        return self.request.path_params
+
+    def number(self, name: str, *, at_least: int = 0) -> int | None:
+        """A counting number of the body, which may be missing, null, or written 1.0.
+
+        Raises:
+            RefusalError: it is negative or astronomical (422).
+        """
+        value = self.body.get(name)
+        if value is None:
+            return None
+        if not at_least <= value <= MAX_NUMBER:
+            message = f"must be from {at_least} to {MAX_NUMBER}"
+            raise unprocessable([fault(("body", name), "greater_than_equal", message)])
+        return int(value)
+
+    def seq_id(self) -> int | None:
+        """The place in the order of a model's requests, which starts at 1."""
+        return self.number("seq_id", at_least=1)
+
+    def run(self, run_id: str) -> RunRecord:
+        """The training run of that id.
+
+        Raises:
+            RefusalError: there is none (404).
+        """
+        run = self.backend.runs.get(run_id)
+        if run is None:
+            raise RefusalError(404, f"there is no training run {run_id!r} here")
+        return run
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
+
+
+def answer(content: object, status: int = 200) -> Response:
+    """A JSON response."""
+    return Response(encoded(content), status, media_type="application/json")
+
+
+def submitted(request_id: str, model_id: str | None = None) -> Response:
+    """The response to submitted work: where its result will be found."""
+    content = {"request_id": request_id}
+    if model_id is not None:
+        content["model_id"] = model_id
+    return answer(content)
+
+
+def done() -> Response:
+    """The response of operations that have nothing to tell."""
+    return Response(status_code=204)
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as RFC 3339, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

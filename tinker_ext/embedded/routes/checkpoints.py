@@ -1,0 +1,117 @@
+"""Saved weights: listed, deleted, shown to others, fetched as an archive."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
+
+from tinker_ext.embedded.checkpoints.archive import LIFETIME_SECONDS, pack
+from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName, parse_kind
+from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.routes.call import answer, done, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from tinker_ext.embedded.backend import Backend
+    from tinker_ext.embedded.routes.call import Call
+    from tinker_ext.embedded.store import CheckpointRecord
+
+
+async def list_checkpoints(call: Call) -> Response:
+    run = call.run(call.path["training_run_id"])
+    records = call.backend.checkpoints.of_run(run.run_id)
+    return answer({"checkpoints": [described(record) for record in records], "cursor": None})
+
+
+async def list_user_checkpoints(call: Call) -> Response:
+    limit, offset = call.query["limit"], call.query["offset"]
+    records, total = call.backend.checkpoints.page(limit=limit, offset=offset)
+    return answer(
+        {
+            "checkpoints": [described(record) for record in records],
+            "cursor": {"offset": offset, "limit": limit, "total_count": total},
+        }
+    )
+
+
+async def delete_checkpoint(call: Call) -> Response:
+    """Off the list first, then off the disk; what is cut off in between goes at the next start."""
+    name = _existing(call.backend, call.path)
+    call.backend.checkpoints.remove(name)
+    place = call.backend.files.checkpoint(name.run_id, name.kind, name.name)
+    await asyncio.to_thread(call.backend.files.remove, place)
+    return done()
+
+
+async def publish_checkpoint(call: Call) -> Response:
+    call.backend.checkpoints.set_public(_existing(call.backend, call.path), True)
+    return done()
+
+
+async def unpublish_checkpoint(call: Call) -> Response:
+    call.backend.checkpoints.set_public(_existing(call.backend, call.path), False)
+    return done()
+
+
+async def get_checkpoint_archive_url(call: Call) -> Response:
+    """A redirect to an address of this same server that works without a key, for a while."""
+    name = _existing(call.backend, call.path)
+    expires = int(time.time()) + LIFETIME_SECONDS
+    address = call.backend.signer.address(name, expires)
+    headers = {
+        "Location": str(call.request.base_url).rstrip("/") + address,
+        "Expires": formatdate(expires, usegmt=True),
+    }
+    return Response(status_code=302, headers=headers)
+
+
+async def download_archive(backend: Backend, request: Request) -> Response:
+    """The archive itself, as a tar.gz; not an operation of the API."""
+    name = _existing(backend, request.path_params)
+    if not backend.signer.admits(name, request.query_params, time.time()):
+        raise RefusalError(403, "this address has expired, or was never valid: ask for a new one")
+    archive = backend.files.scratch_file(".tar.gz")
+    place = backend.files.checkpoint(name.run_id, name.kind, name.name)
+    await asyncio.to_thread(pack, place, archive)
+    return FileResponse(
+        archive,
+        media_type="application/gzip",
+        filename=f"{name.run_id.replace(':', '_')}_{name.kind}_{name.name}.tar.gz",
+        background=BackgroundTask(archive.unlink, missing_ok=True),
+    )
+
+
+def described(record: CheckpointRecord) -> dict[str, Any]:
+    """One checkpoint as the API shows it."""
+    return {
+        "checkpoint_id": record.name.checkpoint_id,
+        "checkpoint_type": record.name.checkpoint_type,
+        "time": timestamp(record.created),
+        "tinker_path": record.name.path,
+        "size_bytes": record.size_bytes,
+        "public": record.public,
+    }
+
+
+def _existing(backend: Backend, path: Mapping[str, str]) -> CheckpointName:
+    """The checkpoint that a path names.
+
+    Raises:
+        RefusalError: there is none (404).
+    """
+    run_id, name = path["training_run_id"], path["checkpoint_name"]
+    try:
+        full = CheckpointName(run_id, parse_kind(path["checkpoint_kind"]), name)
+    except BadNameError as error:
+        raise RefusalError(404, str(error)) from None
+    if backend.checkpoints.get(full) is None:
+        raise RefusalError(404, f"there is no checkpoint {full.path} here")
+    return full

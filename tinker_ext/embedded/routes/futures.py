@@ -1,0 +1,81 @@
+"""Fetching results: the connection is held while the work runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.routes.call import answer
+from tinker_ext.embedded.work.answers import failure
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from tinker_ext.embedded.backend import Backend
+    from tinker_ext.embedded.routes.call import Call
+
+
+async def retrieve_future(call: Call) -> Response:
+    """The result; "try again" when it takes longer than a poll; how it failed; or why never."""
+    backend, request_id = call.backend, call.body["request_id"]
+    if request_id not in backend.results:
+        return _json(_absent(backend, request_id))
+    found = backend.results.fetch(request_id)
+    if found is None:
+        await _settled_or_gone(call.request, backend, request_id)
+        found = backend.results.fetch(request_id)
+    return _try_again(backend, request_id) if found is None else _json(found)
+
+
+async def _settled_or_gone(request: Request, backend: Backend, request_id: str) -> None:
+    """Wait for the result, but neither longer than a poll lasts nor for a caller who left."""
+    settled = asyncio.ensure_future(backend.results.settled(request_id))
+    # The body has been read, so the next thing to hear from the connection is its end.
+    left = asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait(
+            {settled, left},
+            timeout=backend.poll_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+    finally:
+        settled.cancel()
+        left.cancel()
+
+
+def _try_again(backend: Backend, request_id: str) -> Response:
+    content = {"type": "try_again", "request_id": request_id, "queue_state": "active"}
+    reason = backend.models.waiting_for(request_id)
+    if reason is not None:
+        content["queue_state_reason"] = reason
+    return answer(content)
+
+
+def _absent(backend: Backend, request_id: str) -> bytes:
+    """The answer to a request that is neither at work nor in memory.
+
+    Raises:
+        RefusalError: the id was never given out (404), or its result is not kept any more (410).
+    """
+    record = backend.requests.get(request_id)
+    if record is not None and record.answer is not None:
+        return record.answer
+    if backend.results.forgotten(request_id):
+        raise RefusalError(410, f"the result of request {request_id!r} is not kept any more")
+    if record is not None:
+        return failure(
+            f"the {record.kind} request {request_id!r} was cut off by a restart of the server; "
+            "what the model had learned since its last checkpoint is lost, so load that and go on",
+            "user",
+        )
+    scope = backend.sampler.of_earlier_start(request_id)
+    if scope is not None and backend.samplers.get(scope) is not None:
+        raise RefusalError(410, f"request {request_id!r} was made before a restart: make it again")
+    raise RefusalError(404, f"there is no request {request_id!r} here")
+
+
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")

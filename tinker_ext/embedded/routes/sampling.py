@@ -1,0 +1,108 @@
+"""Generating and scoring text."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName
+from tinker_ext.embedded.faults import fault, unprocessable
+from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.routes.call import answer, submitted
+from tinker_ext.embedded.store import SamplerRecord
+from tinker_ext.embedded.work.samples import Weights
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from tinker_ext.embedded.backend import Backend
+    from tinker_ext.embedded.routes.call import Call
+
+
+def sampling_session_id(session_id: str, number: int) -> str:
+    """The same number of the same session is the same sampling session."""
+    return f"{session_id}:sample:{number}"
+
+
+async def create_sampling_session(call: Call) -> Response:
+    session_id = call.body["session_id"]
+    if call.backend.sessions.get(session_id) is None:
+        raise RefusalError(404, f"there is no session {session_id!r} here")
+    number = call.number("sampling_session_seq_id")
+    assert number is not None, "the specification requires it"
+    sampler_id = sampling_session_id(session_id, number)
+    if call.backend.samplers.get(sampler_id) is None:
+        model_path = call.body.get("model_path")
+        weights = _named_weights(call.backend, call.body.get("base_model"), model_path)
+        call.backend.samplers.add(
+            SamplerRecord(
+                sampling_session_id=sampler_id,
+                session_id=session_id,
+                base_model=weights.base_model,
+                model_path=model_path,
+                folder=None,
+                created=time.time(),
+            )
+        )
+    return answer({"type": "create_sampling_session", "sampling_session_id": sampler_id})
+
+
+async def asample(call: Call) -> Response:
+    """Requests without a sampling session are told apart by what they sample from."""
+    backend, body = call.backend, call.body
+    sampler_id = body.get("sampling_session_id")
+    if sampler_id is None:
+        base_model, model_path = body.get("base_model"), body.get("model_path")
+        weights = _named_weights(backend, base_model, model_path)
+        scope = model_path or weights.base_model
+        # Without a session a number is nobody's: two callers may both count from 0.
+        return submitted(backend.sampler.submit(scope, None, weights, body))
+    record = backend.samplers.get(sampler_id)
+    if record is None:
+        raise RefusalError(404, f"there is no sampling session {sampler_id!r} here")
+    weights = _session_weights(backend, record)
+    return submitted(backend.sampler.submit(sampler_id, call.number("seq_id"), weights, body))
+
+
+def _session_weights(backend: Backend, record: SamplerRecord) -> Weights:
+    if record.expired:
+        raise RefusalError(
+            410,
+            f"the weights of sampling session {record.sampling_session_id!r} made room for newer "
+            "ones; save weights under a name to keep them",
+        )
+    if record.folder is not None:
+        place = backend.files.sampler(record.folder)
+        return Weights(record.base_model, place, record.created)
+    return _named_weights(backend, record.base_model, record.model_path)
+
+
+def _named_weights(backend: Backend, base_model: str | None, model_path: str | None) -> Weights:
+    """What a base model's name or a checkpoint's path stands for; the path goes first.
+
+    Raises:
+        RefusalError: neither is given (422), or there is no such thing (404).
+    """
+    from tinker_ext.embedded.engine.model import BASE_MODELS
+
+    if model_path is not None:
+        return _checkpoint_weights(backend, model_path)
+    if base_model is None:
+        message = "is required where there is no model_path"
+        raise unprocessable([fault(("body", "base_model"), "missing", message)])
+    if base_model not in BASE_MODELS:
+        known = ", ".join(BASE_MODELS)
+        raise RefusalError(404, f"there is no base model {base_model!r} here, only {known}")
+    return Weights(base_model)
+
+
+def _checkpoint_weights(backend: Backend, model_path: str) -> Weights:
+    try:
+        name = CheckpointName.parse(model_path)
+    except BadNameError as error:
+        raise unprocessable([fault(("body", "model_path"), "value_error", str(error))]) from None
+    record, run = backend.checkpoints.get(name), backend.runs.get(name.run_id)
+    if record is None or run is None:
+        raise RefusalError(404, f"there is no checkpoint {model_path} here")
+    place = backend.files.checkpoint(name.run_id, name.kind, name.name)
+    return Weights(run.base_model, place, record.created)

@@ -1,0 +1,116 @@
+"""Running the server: a socket, a ready line, and an end when its owner ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import sys
+import threading
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from tinker_ext.embedded.app import build_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger("tinker_ext.embedded")
+
+LOOPBACK = "127.0.0.1"
+
+# How long open connections (polls, mostly) may keep the server from ending, in seconds.
+GRACE_SECONDS = 2
+
+# How long after its owner's end a server that still computes is ended by force, in seconds.
+FORCED_END_SECONDS = 10.0
+
+
+def serve(port: int, state_dir: Path, host: str = LOOPBACK, *, parent_pipe: bool = False) -> None:
+    """Run the server until it is interrupted, or with `parent_pipe` until stdin closes.
+
+    Port 0 takes a free one. When the server answers, one JSON line ``{"url": ...}`` goes to
+    stdout; everything else goes to the log on stderr. Blocks.
+
+    Raises:
+        OSError: the address cannot be listened on.
+        RuntimeError: another server uses the state folder.
+    """
+    listener = _listen(host, port)
+    url = _url(host, listener.getsockname()[1])
+    server = _Server(_config(build_app(state_dir.resolve())), url)
+    if parent_pipe:
+        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+    server.run(sockets=[listener])
+    if not server.started:
+        raise RuntimeError("the embedded server did not start: see the messages above")
+
+
+class _Server(uvicorn.Server):
+    """Tells where it listens once it does."""
+
+    def __init__(self, config: uvicorn.Config, url: str) -> None:
+        super().__init__(config)
+        self._url = url
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            logger.info("listening on %s (%s)", self._url, _reach(self._url))
+            sys.stdout.write(json.dumps({"url": self._url}) + "\n")
+            sys.stdout.flush()
+
+
+def _config(app: object) -> uvicorn.Config:
+    """No access log and no echo of headers: keys never reach a log."""
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's own alias for an application is private
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        ws="none",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform != "win32":  # there the option would let two servers share a port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _reach(url: str) -> str:
+    """Who can connect, in words."""
+    host = url.removeprefix("http://").rpartition(":")[0].strip("[]")
+    with suppress(ValueError):
+        if ip_address(host).is_loopback:
+            return "this machine only"
+    if host == "localhost":
+        return "this machine only"
+    return "reachable from other machines, and open to all who reach it: no key is checked"
+
+
+def _end_with_parent(server: uvicorn.Server) -> None:
+    """Wait for stdin to close, which happens when the owner ends, however it ends."""
+    while sys.stdin.buffer.read(1024):
+        pass
+    server.should_exit = True
+    timer = threading.Timer(FORCED_END_SECONDS, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()

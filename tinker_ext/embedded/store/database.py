@@ -1,0 +1,146 @@
+"""One SQLite file in write-ahead mode, a connection for each thread, short transactions."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# Raised when the tables change; a state folder of another number is refused, not guessed at.
+SCHEMA_VERSION = 1
+
+# How long a writer waits for another thread's transaction. Transactions here take microseconds.
+BUSY_SECONDS = 10.0
+
+# Times are seconds since the epoch; JSON is kept as text.
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS sessions (
+    session_id TEXT PRIMARY KEY,
+    created REAL NOT NULL,
+    last_heartbeat REAL NOT NULL,
+    sdk_version TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    user_metadata TEXT,
+    telemetry_events INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS runs (
+    run_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    base_model TEXT NOT NULL,
+    lora TEXT NOT NULL,
+    user_metadata TEXT,
+    created REAL NOT NULL,
+    last_request REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS requests (
+    request_id TEXT PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    seq_id INTEGER,
+    kind TEXT NOT NULL,
+    created REAL NOT NULL,
+    answer BLOB,
+    UNIQUE (run_id, seq_id)
+);
+CREATE TABLE IF NOT EXISTS checkpoints (
+    run_id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('weights', 'sampler_weights')),
+    name TEXT NOT NULL,
+    created REAL NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    public INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, kind, name)
+);
+CREATE TABLE IF NOT EXISTS samplers (
+    sampling_session_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    base_model TEXT NOT NULL,
+    model_path TEXT,
+    folder TEXT,
+    expired INTEGER NOT NULL DEFAULT 0,
+    created REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+
+
+class Database:
+    """The state of one server. Safe to use from any thread; each has a connection of its own.
+
+    A committed transaction survives the end of the process, however sudden. With
+    ``durable=True`` it also survives a power cut, for the price of a disk flush.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        with self.transaction() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, SCHEMA_VERSION):
+                raise RuntimeError(
+                    f"{path} has layout {version}, this release knows {SCHEMA_VERSION}: "
+                    "choose another state folder"
+                )
+            for statement in filter(str.strip, SCHEMA.split(";")):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, for reading."""
+        existing: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if existing is not None:
+            return existing
+        connection = sqlite3.connect(
+            self._path,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            # Closing happens in another thread than the one that opened; nothing else does.
+            check_same_thread=False,
+        )
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        self._local.connection = connection
+        with self._guard:
+            self._opened.append(connection)
+        return connection
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Write: all of the block's statements happen, or none."""
+        connection = self.connection
+        if durable:
+            connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        else:
+            connection.execute("COMMIT")
+        finally:
+            if durable:
+                connection.execute("PRAGMA synchronous = NORMAL")
+
+    def secret(self, name: str, fresh: bytes) -> bytes:
+        """The secret of this state folder; `fresh` becomes it where there is none yet."""
+        with self.transaction() as connection:
+            connection.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, fresh))
+            row = connection.execute("SELECT value FROM secrets WHERE name = ?", (name,))
+            value: bytes = row.fetchone()[0]
+            return value
+
+    def close(self) -> None:
+        """Close every thread's connection. The database must not be used afterwards."""
+        with self._guard:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()

@@ -1,0 +1,1 @@
+"""Work: who goes next, on which thread, and where the answer waits."""

@@ -1,0 +1,97 @@
+"""From validated JSON to arrays: what the schema cannot check is checked here, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinker_ext.embedded.work.answers import UserFailureError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from tinker_ext.embedded.engine.trainer import TrainingDatum
+
+    Array = npt.NDArray[np.generic]
+
+DTYPES = {"int64": "i8", "float32": "f4"}
+
+
+def data(items: Sequence[Mapping[str, Any]]) -> list[TrainingDatum]:
+    """The data of one forward or forward_backward request.
+
+    Raises:
+        UserFailureError: naming the datum and the field.
+    """
+    from tinker_ext.embedded.engine.trainer import TrainingDatum
+
+    return [
+        TrainingDatum(
+            tokens=prompt(item["model_input"], where=f"data[{index}].model_input"),
+            inputs={
+                name: tensor(value, where=f"data[{index}].loss_fn_inputs[{name!r}]")
+                for name, value in item["loss_fn_inputs"].items()
+            },
+        )
+        for index, item in enumerate(items)
+    ]
+
+
+def prompt(model_input: Mapping[str, Any], *, where: str) -> npt.NDArray[np.int64]:
+    """The tokens (n,) of all chunks, which have to be text.
+
+    Raises:
+        UserFailureError: there is a chunk of another kind.
+    """
+    tokens: list[int] = []
+    for index, chunk in enumerate(model_input["chunks"]):
+        if "tokens" not in chunk or isinstance(chunk["tokens"], int | float):
+            kind = chunk.get("type") or "image"
+            raise UserFailureError(f"{where}.chunks[{index}]: this model reads text, not {kind}")
+        tokens += chunk["tokens"]
+    return _array(tokens, "i8", where)
+
+
+def tensor(value: Mapping[str, Any], *, where: str) -> Array:
+    """A TensorData as an array of its dtype and shape; row-major, one-dimensional without a shape.
+
+    Raises:
+        UserFailureError: the numbers don't fit the dtype or the shape.
+    """
+    flat = _array(value["data"], DTYPES[value["dtype"]], where)
+    shape = value.get("shape")
+    if shape is None:
+        return flat
+    try:
+        return flat.reshape([int(size) for size in shape])
+    except ValueError:
+        message = f"{where}: {flat.size} numbers don't make the shape {shape}"
+        raise UserFailureError(message) from None
+
+
+def _array(numbers: Sequence[int | float], dtype: str, where: str) -> npt.NDArray[Any]:
+    import numpy as np
+
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            exact = np.array(numbers, dtype=None if numbers else dtype)
+            cast = exact.astype(dtype)
+    except OverflowError:
+        raise UserFailureError(f"{where}: a number is too large") from None
+    if dtype == "i8" and not np.array_equal(exact, cast):
+        raise UserFailureError(f"{where}: int64 data may hold whole numbers of 64 bits only")
+    if not np.isfinite(cast).all():
+        raise UserFailureError(f"{where}: a number is too large for float32")
+    return cast
+
+
+def tensor_data(array: npt.NDArray[Any]) -> dict[str, Any]:
+    """An array as a TensorData, ready for the encoder, which writes arrays as they are."""
+    dtype = "float32" if array.dtype.kind == "f" else "int64"
+    return {
+        "data": array.astype(DTYPES[dtype], copy=False).ravel(),
+        "dtype": dtype,
+        "shape": list(array.shape),
+    }

@@ -1,0 +1,234 @@
+"""Models in memory: each does its own work in order, all share one training thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field, frozen
+
+from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.store.requests import RequestRecord
+from tinker_ext.embedded.work.answers import UserFailureError, attempt, failure
+from tinker_ext.embedded.work.turns import TooLateError, Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from tinker_ext.embedded.store import CheckpointTable, RequestTable, RunTable
+    from tinker_ext.embedded.work.results import Results
+
+logger = logging.getLogger("tinker_ext.embedded")
+
+# How long work waits for a number before it that has not come. Longer than one repeated
+# submission takes (60 s request timeout in tinker 0.4.1, _constants.py), so that a late one is not
+# overtaken; after that the waiting work fails, because doing it would skip what came before it.
+GAP_SECONDS = 90.0
+
+# Work of one model that may be queued; beyond it submissions are told to come back.
+MAX_QUEUED = 1000
+
+# Seconds after which a refused submission should try again.
+RETRY_AFTER_SECONDS = 1
+
+# Models kept in memory. The one used least recently makes room for a new one.
+MAX_LOADED = 64
+
+# The number under which a model's creation is remembered; requests on it start at 1.
+CREATION = 0
+
+
+@define(eq=False)
+class Model:
+    """One model: its trainer while it is loaded, and the line of work in front of it.
+
+    `trainer` is touched on the training thread only. `unusable` says why there is none.
+    """
+
+    run_id: str
+    turns: Turns[_Work]
+    trainer: Any = None
+    unusable: str = ""
+    last_used: float = 0.0
+    runner: asyncio.Task[None] | None = None
+    arrival: asyncio.Event = field(factory=asyncio.Event)
+
+
+@frozen(eq=False)
+class _Work:
+    request_id: str
+    kind: str
+    seq_id: int | None
+    act: Callable[[Model], object]
+
+
+class Models:
+    """Takes work on models and does it. Every method is for the event loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        runs: RunTable,
+        requests: RequestTable,
+        checkpoints: CheckpointTable,
+        results: Results,
+        thread: Executor,
+        gap_seconds: float = GAP_SECONDS,
+        max_loaded: int = MAX_LOADED,
+    ) -> None:
+        self._runs = runs
+        self._requests = requests
+        self._checkpoints = checkpoints
+        self._results = results
+        self._thread = thread
+        self._gap_seconds = gap_seconds
+        self._max_loaded = max_loaded
+        self._models: dict[str, Model] = {}
+
+    def find(self, run_id: str) -> Model | None:
+        """The model of that id; one of an earlier start of the server has no trainer."""
+        if run_id not in self._models and self._runs.get(run_id) is not None:
+            reason = "was only in memory, and the server has been restarted since"
+            self._models[run_id] = Model(run_id, Turns(None), unusable=reason)
+        return self._models.get(run_id)
+
+    def create(self, run_id: str, act: Callable[[Model], object]) -> str:
+        """Create a model, or find the request that did; returns the request's id."""
+        earlier = self._requests.numbered(run_id, CREATION)
+        if earlier is not None:
+            return earlier.request_id
+        if self.find(run_id) is None:
+            self._make_room()
+            self._models[run_id] = Model(run_id, Turns(CREATION))
+        return self.submit(run_id, "create_model", CREATION, act)
+
+    def submit(
+        self, run_id: str, kind: str, seq_id: int | None, act: Callable[[Model], object]
+    ) -> str:
+        """Queue work; a number that was used before is answered by the request that used it.
+
+        Raises:
+            RefusalError: no such model (404), the number belongs to another kind of request
+                (400), or too much is waiting (429).
+        """
+        model = self.find(run_id)
+        if model is None:
+            raise RefusalError(404, f"there is no model {run_id!r} here")
+        earlier = None if seq_id is None else self._requests.numbered(run_id, seq_id)
+        if earlier is not None:
+            if earlier.kind != kind:
+                raise RefusalError(400, f"seq_id {seq_id} was used for a {earlier.kind} request")
+            return earlier.request_id
+        if len(model.turns) >= MAX_QUEUED:
+            raise RefusalError(
+                429,
+                f"{MAX_QUEUED} requests of model {run_id!r} are waiting",
+                headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+            )
+        return self._accept(model, kind, seq_id, act)
+
+    def refuse(self, run_id: str, seq_id: int) -> None:
+        """A request with this number was malformed: what follows need not wait for it."""
+        model = self._models.get(run_id)
+        if model is not None:
+            model.turns.refuse(seq_id)
+            self._wake(model)
+
+    def waiting_for(self, request_id: str) -> str | None:
+        """Why a request is not being worked on, when a missing number holds it up."""
+        record = self._requests.get(request_id)
+        model = None if record is None else self._models.get(record.run_id)
+        if model is None or model.turns.missing is None or record is None:
+            return None
+        missing = model.turns.missing
+        if record.seq_id is None or record.seq_id < missing:
+            return None
+        return f"waiting for seq_id {missing}"
+
+    def _accept(
+        self, model: Model, kind: str, seq_id: int | None, act: Callable[[Model], object]
+    ) -> str:
+        tail = uuid.uuid4().hex if seq_id is None else str(seq_id)
+        work = _Work(f"{model.run_id}:{tail}", kind, seq_id, act)
+        model.last_used = time.time()
+        self._requests.add(
+            RequestRecord(work.request_id, model.run_id, seq_id, kind, model.last_used)
+        )
+        self._results.open(work.request_id)
+        try:
+            model.turns.offer(seq_id, work, now=time.monotonic())
+        except TooLateError as error:
+            message = f"seq_id {seq_id} came too late: {error}"
+            self._finish(work, failure(message, "user"))
+        else:
+            self._wake(model)
+        return work.request_id
+
+    def _wake(self, model: Model) -> None:
+        model.arrival.set()
+        if model.runner is None and len(model.turns):
+            model.runner = asyncio.create_task(self._run(model), name=f"work of {model.run_id}")
+
+    async def _run(self, model: Model) -> None:
+        """Do what is ready, wait for what is missing, end when there is nothing."""
+        try:
+            while len(model.turns):
+                work = model.turns.take()
+                if work is not None:
+                    await self._do(model, work)
+                else:
+                    await self._wait_for_missing(model)
+        finally:
+            model.runner = None
+
+    async def _do(self, model: Model, work: _Work) -> None:
+        def act() -> object:
+            return work.act(model)
+
+        loop = asyncio.get_running_loop()
+        answer = await loop.run_in_executor(self._thread, attempt, act, work.kind)
+        self._finish(work, answer)
+
+    async def _wait_for_missing(self, model: Model) -> None:
+        model.arrival.clear()
+        left = model.turns.waiting_since + self._gap_seconds - time.monotonic()
+        try:
+            await asyncio.wait_for(model.arrival.wait(), max(left, 0.0))
+        except TimeoutError:
+            missing = model.turns.missing
+            for work in model.turns.give_up():
+                message = (
+                    f"not done: seq_id {missing}, which comes before {work.seq_id}, "
+                    f"did not arrive within {self._gap_seconds:g} s"
+                )
+                self._finish(work, failure(message, "user"))
+
+    def _finish(self, work: _Work, answer: bytes) -> None:
+        self._requests.answer(work.request_id, answer)
+        self._results.finish(work.request_id, answer)
+
+    def _make_room(self) -> None:
+        """Drop the weights of the idle model that was used least recently."""
+        loaded = [model for model in self._models.values() if model.trainer is not None]
+        if len(loaded) < self._max_loaded:
+            return
+        idle = [model for model in loaded if model.runner is None]
+        if idle:
+            oldest = min(idle, key=lambda model: model.last_used)
+            oldest.trainer = None
+            oldest.unusable = f"made room for newer ones ({self._max_loaded} are kept in memory)"
+            logger.info("model %s made room for a newer one", oldest.run_id)
+
+    def missing_trainer(self, model: Model) -> UserFailureError:
+        """What to tell someone whose model has no weights any more."""
+        saved = [r for r in self._checkpoints.of_run(model.run_id) if r.name.kind == "weights"]
+        advice = (
+            f"create a model and load its last checkpoint, {saved[0].name.path}"
+            if saved
+            else "no checkpoint of it was saved, so training has to start anew"
+        )
+        return UserFailureError(f"model {model.run_id} {model.unusable}: {advice}")
