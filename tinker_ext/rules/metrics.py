@@ -81,7 +81,7 @@ def _as_float(value: object) -> float | None:
     try:
         return float(value)
     except OverflowError:  # an integer beyond the floats
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _reduce(reduction: str | None, values: Values, weights: Weights) -> float:

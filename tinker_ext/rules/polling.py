@@ -279,5 +279,5 @@ def last_seen(outcome: PollOutcome) -> str:
             return f"a result of {size} bytes"
         case Gone():
             return "HTTP 410"
-        case Ready():
+        case _:
             return "the result"

@@ -1,0 +1,75 @@
+"""Writes hashing.json with CPython's own hash(), independently of the code it tests.
+
+python3.11 ports/conformance/vectors/make_hashing.py
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+LARGEST = 2**61 - 1  # the prime modulus of CPython's hash of a number
+MASK = 2**64 - 1
+
+NAMED: list[tuple[str, list[int | float]]] = [
+    ("nothing", []),
+    ("zero", [0]),
+    ("one", [1]),
+    ("minus one is hashed as minus two", [-1]),
+    ("minus two", [-2]),
+    ("two", [2]),
+    ("one, two, three", [1, 2, 3]),
+    ("the order does not matter", [3, 1, 2]),
+    ("a value twice", [5, 5]),
+    ("minus one among others", [-1, 0, 1]),
+    ("2**61 - 1 is hashed as 0", [LARGEST]),
+    ("2**61 - 2", [LARGEST - 1]),
+    ("2**61", [LARGEST + 1]),
+    ("-(2**61 - 1)", [-LARGEST]),
+    ("-(2**61) is hashed as minus two, too", [-LARGEST - 1]),
+    ("the largest of 64 bits", [2**63 - 1]),
+    ("the smallest of 64 bits", [-(2**63)]),
+    ("beyond 64 bits", [2**64, -(2**64), 2**100, -(2**100)]),
+    ("fractions are cut off", [1.9, -1.9, 0.5, -0.5]),
+    ("floats that are whole", [3.0, -7.0, 1e15]),
+    ("a large float", [1e300]),
+    ("minus zero", [-0.0]),
+    ("the number kept for errors is replaced", [21, 122872550421973035]),
+]
+
+
+def case(name: str, values: list[int | float]) -> str:
+    """One line of the file; integers are text, because JSON readers round them."""
+    integers = [int(value) for value in values]
+    return json.dumps(
+        {
+            "name": name,
+            "values": [value if isinstance(value, float) else str(value) for value in values],
+            "expect": {
+                "hash_unordered": str(hash(tuple(sorted(integers)))),
+                "hash2": str(sum(integer & MASK for integer in integers) & MASK),
+            },
+        }
+    )
+
+
+def main() -> None:
+    chance = random.Random(20240601)
+    cases = [case(name, values) for name, values in NAMED]
+    for number in range(10):
+        values: list[int | float] = [
+            chance.randint(-(2**63), 2**63 - 1) for _ in range(chance.randint(1, 9))
+        ]
+        cases.append(case(f"random {number}", values))
+    cases.append(case("a hundred", [chance.randint(-(10**6), 10**6) for _ in range(100)]))
+    text = (
+        '{\n  "rules": ["hashing.hash_unordered", "hashing.hash2"],\n'
+        '  "made_with": "hash() of CPython 3.11 on a 64-bit machine",\n'
+        '  "cases": [\n    ' + ",\n    ".join(cases) + "\n  ]\n}\n"
+    )
+    Path(__file__).with_name("hashing.json").write_text(text)
+
+
+if __name__ == "__main__":
+    main()

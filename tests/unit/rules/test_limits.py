@@ -1,0 +1,63 @@
+"""A budget is never overshot, and everybody's turn comes in order."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinker_ext.rules.limits import RESTART_SECONDS, Budget, admit, restart_limit
+
+
+@given(st.integers(1, 50), st.lists(st.integers(0, 80), max_size=40), st.data())
+def test_all_are_served_in_order_without_overshoot(
+    limit: int, arrivals: list[int], data: st.DataObject
+) -> None:
+    """Arrivals and departures in any order: first come, first served, and nobody is left over."""
+    budget, waiting, held = Budget(limit), deque[int](), list[int]()
+    started: list[int] = []
+    coming = deque(arrivals)
+    while coming or waiting or held:
+        leave = held and (not coming or data.draw(st.booleans()))
+        if leave:
+            budget = budget.give(held.pop(data.draw(st.integers(0, len(held) - 1))))
+        elif coming:
+            waiting.append(coming.popleft())
+        budget, admitted = admit(budget, waiting)
+        for _ in range(admitted):
+            held.append(waiting.popleft())
+            started.append(held[-1])
+        assert budget == Budget(limit, sum(held), len(held))
+        assert budget.used <= limit or len(held) == 1
+        assert held or not waiting  # somebody is always under way, so nothing gets stuck
+    assert started == arrivals
+
+
+@pytest.mark.parametrize("size", [-1, 3])
+def test_no_more_comes_back_than_was_taken(size: int) -> None:
+    with pytest.raises(ValueError, match="given back"):
+        Budget(10).take(2).give(size)
+
+
+def test_nothing_comes_back_from_nobody() -> None:
+    with pytest.raises(ValueError, match="0 holders"):
+        Budget(10).give(0)
+
+
+def test_a_negative_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="negative size -1"):
+        Budget(10).take(-1)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 20), st.floats(0, 20))
+def test_traffic_only_grows_after_a_pause(full: int, first: float, second: float) -> None:
+    early, late = sorted((first, second))
+    assert 1 <= restart_limit(early, full) <= restart_limit(late, full) <= full
+    assert restart_limit(RESTART_SECONDS, full) == full
+
+
+def test_a_limit_below_one_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        restart_limit(None, 0)

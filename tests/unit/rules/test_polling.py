@@ -1,0 +1,139 @@
+"""Every answer is understood as something, and no poll follows another without a pause."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinker_ext.errors import RequestErrorCategory
+from tinker_ext.rules.polling import (
+    LEAST_PAUSE,
+    Broken,
+    Failed,
+    Gone,
+    MetadataOnly,
+    PollOutcome,
+    QueueState,
+    Ready,
+    Refused,
+    Retry,
+    TryAgain,
+    classify,
+    describe_queue,
+    last_seen,
+    poll_delay,
+    worth_polling,
+)
+
+BODY_KEYS = (
+    *("type", "error", "category", "queue_state", "queue_state_reason", "status", "detail"),
+    *("response_payload_size", "message", "loc", "msg"),
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(BODY_KEYS),
+            inner | st.sampled_from(["try_again", "request_failed", "complete_metadata", "active"]),
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+outcomes = st.builds(classify, st.integers(100, 599), json_values)
+
+
+@given(st.integers(100, 599), json_values)
+def test_every_answer_is_some_outcome(status: int, body: object) -> None:
+    outcome = classify(status, body)
+    assert isinstance(outcome, PollOutcome)
+    assert last_seen(outcome)
+
+
+@given(outcomes, st.integers(1, 10**6), st.floats(0, 1, exclude_max=True), st.floats(0, 0.99))
+def test_no_poll_follows_at_once_unless_the_server_held_the_last(
+    outcome: PollOutcome, consecutive: int, jitter: float, held: float
+) -> None:
+    delay = poll_delay(outcome, consecutive, jitter, held=held)
+    assert math.isfinite(delay)
+    if worth_polling(outcome, consecutive) and not isinstance(outcome, MetadataOnly):
+        assert delay >= LEAST_PAUSE
+
+
+@given(outcomes)
+def test_a_server_that_only_fails_is_left_in_the_end(outcome: PollOutcome) -> None:
+    waiting = isinstance(outcome, TryAgain | MetadataOnly)
+    assert worth_polling(outcome, 10**9, streak=3600.0) is waiting
+
+
+@pytest.mark.parametrize("word", ["active", "paused_capacity", "paused_rate_limit"])
+def test_queue_states_are_read(word: str) -> None:
+    assert QueueState.parse(word).value == word
+
+
+@pytest.mark.parametrize("word", ["ACTIVE", "resting", "", None, 7, [], {}])
+def test_other_queue_states_are_unknown(word: object) -> None:
+    assert QueueState.parse(word) is QueueState.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (TryAgain(QueueState.ACTIVE, "busy"), None),
+        (TryAgain(QueueState.PAUSED_CAPACITY), "the service is out of capacity"),
+        (TryAgain(QueueState.PAUSED_RATE_LIMIT), "the limit of models in use at once is reached"),
+        (TryAgain(), "the service does not say why"),
+        (TryAgain(QueueState.PAUSED_CAPACITY, "all seats taken"), "all seats taken"),
+    ],
+)
+def test_a_queue_is_described_in_the_servers_words_first(
+    outcome: TryAgain, words: str | None
+) -> None:
+    assert describe_queue(outcome) == words
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        (TryAgain(QueueState.ACTIVE), "queue state active"),
+        (TryAgain(QueueState.ACTIVE, "soon"), "queue state active (soon)"),
+        (Retry(503), "HTTP 503"),
+        (Retry(None), "no answer"),
+        (Refused(404, "no"), "HTTP 404"),
+        (Failed("no", RequestErrorCategory.USER, 422), "HTTP 422"),
+        (Broken("a list"), "a list"),
+        (MetadataOnly(12), "a result of 12 bytes"),
+        (Gone(), "HTTP 410"),
+        (Ready({}), "the result"),
+    ],
+)
+def test_what_was_seen_last_fits_in_an_error(outcome: PollOutcome, words: str) -> None:
+    assert last_seen(outcome) == words
+
+
+def test_a_servers_reason_is_shortened_and_shows_no_key() -> None:
+    body = {"type": "try_again", "queue_state_reason": "tml-0123456789 waits " + "x" * 1000}
+    outcome = classify(200, body)
+    assert isinstance(outcome, TryAgain)
+    assert outcome.queue_state_reason is not None
+    assert outcome.queue_state_reason.startswith("*** waits xxx")
+    assert len(outcome.queue_state_reason) < 250
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<html>hotel</html>", "not the text '<html>hotel</html>'"),
+        ("", "not an empty body"),
+        (None, "not an empty body"),
+        ([1], "not a list"),
+    ],
+)
+def test_a_broken_answer_says_what_came_instead(body: object, words: str) -> None:
+    outcome = classify(200, body)
+    assert isinstance(outcome, Broken)
+    assert words in outcome.why

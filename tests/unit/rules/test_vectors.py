@@ -1,0 +1,190 @@
+"""The rules give the answers of ports/conformance/vectors, which other languages test with too."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tinker_ext import errors, redaction
+from tinker_ext.errors import RequestErrorCategory
+from tinker_ext.rules import chunking, hashing, limits, metrics, outputs, polling, retry
+
+VECTORS = Path(__file__).parents[3] / "ports" / "conformance" / "vectors"
+
+
+def load(name: str, part: str = "cases") -> list[Any]:
+    """The cases of a file, its defaults filled in, as parameters named like them."""
+    content = json.loads((VECTORS / name).read_text(encoding="utf-8"))
+    cases = [content.get("defaults", {}) | case for case in content[part]]
+    return [pytest.param(case, id=str(case.get("name", case))) for case in cases]
+
+
+def number(value: Any) -> Any:
+    """A number as the vectors write it: texts stand for NaN, infinities and large integers."""
+    if not isinstance(value, str):
+        return value
+    return float(value) if value in ("NaN", "Infinity", "-Infinity") else int(value)
+
+
+def same(found: Any, expected: Any) -> bool:
+    if isinstance(expected, float):
+        if math.isnan(expected):
+            return isinstance(found, float) and math.isnan(found)
+        return math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-15)
+    return bool(found == expected)
+
+
+def test_every_file_is_run() -> None:
+    source = Path(__file__).read_text(encoding="utf-8")
+    for file in VECTORS.glob("*.json"):
+        assert f'load("{file.name}"' in source
+
+
+def failure_of(case: dict[str, Any]) -> retry.Failure:
+    told = case["failure"]
+    return retry.Failure(
+        status=told.get("status"),
+        headers=told.get("headers", {}),
+        fault=retry.TransportFault(told["fault"]) if "fault" in told else None,
+        category=RequestErrorCategory(told["category"]) if "category" in told else None,
+    )
+
+
+@pytest.mark.parametrize("case", load("retry.json"))
+def test_retry(case: dict[str, Any]) -> None:
+    decision = retry.decide(
+        failure_of(case),
+        policy=retry.RetryPolicy(**case.get("policy", {})),
+        attempt=case["attempt"],
+        elapsed=case["elapsed"],
+        now=case["now"],
+        jitter=case["jitter"],
+    )
+    expected = {"server_delay": False, "shared": False} | case["expect"]
+    assert decision.delay == pytest.approx(expected.pop("delay"), rel=1e-12)
+    assert {name: getattr(decision, name) for name in expected} == expected
+    assert decision.reason
+
+
+@pytest.mark.parametrize("case", load("retry_after.json"))
+def test_retry_after(case: dict[str, Any]) -> None:
+    found = retry.retry_after_seconds(case["headers"], case["now"])
+    assert found == (None if case["expect"] is None else pytest.approx(case["expect"]))
+
+
+@pytest.mark.parametrize("case", load("chunking.json"))
+def test_chunking(case: dict[str, Any]) -> None:
+    runs = chunking.split(case["sizes"], max_items=case["max_items"], max_size=case["max_size"])
+    assert [[run.start, run.stop] for run in runs] == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("metrics.json"))
+def test_metrics(case: dict[str, Any]) -> None:
+    parts = [({key: number(v) for key, v in values.items()}, w) for values, w in case["parts"]]
+    reduced = metrics.reduce_metrics(parts)
+    expected = {key: number(value) for key, value in case["expect"].items()}
+    assert set(reduced) == set(expected)
+    for key, value in expected.items():
+        assert same(reduced[key], value), key
+
+
+@pytest.mark.parametrize("case", load("hashing.json"))
+def test_hashing(case: dict[str, Any]) -> None:
+    values = [number(value) for value in case["values"]]
+    assert hashing.hash_unordered(values) == int(case["expect"]["hash_unordered"])
+    assert hashing.hash2(values) == int(case["expect"]["hash2"])
+
+
+@pytest.mark.parametrize("case", load("outputs.json"))
+def test_outputs(case: dict[str, Any]) -> None:
+    parts = [SimpleNamespace(**part) for part in case["parts"]]
+    combined = outputs.combine_outputs(parts, datum_counts=case.get("datum_counts"))
+    assert {name: getattr(combined, name) for name in case["expect"]} == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("limits.json", "admit"))
+def test_admit(case: dict[str, Any]) -> None:
+    budget = limits.Budget(case["limit"])
+    for size in case["held"]:
+        budget = budget.take(size)
+    after, admitted = limits.admit(budget, case["waiting"])
+    assert admitted == case["expect"]
+    assert after.used == sum(case["held"]) + sum(case["waiting"][:admitted])
+
+
+@pytest.mark.parametrize("case", load("limits.json", "restart_limit"))
+def test_restart_limit(case: dict[str, Any]) -> None:
+    assert limits.restart_limit(case["since_pause"], case["full"]) == case["expect"]
+
+
+OUTCOMES = {
+    polling.Ready: "ready",
+    polling.TryAgain: "try_again",
+    polling.MetadataOnly: "metadata_only",
+    polling.Gone: "gone",
+    polling.Failed: "failed",
+    polling.Refused: "refused",
+    polling.Retry: "retry",
+    polling.Broken: "broken",
+}
+
+
+@pytest.mark.parametrize("case", load("polling.json", "classify"))
+def test_classify(case: dict[str, Any]) -> None:
+    outcome = polling.classify(case["status"], case["body"])
+    expected = dict(case["expect"])
+    assert OUTCOMES[type(outcome)] == expected.pop("outcome")
+    assert {name: getattr(outcome, name) for name in expected} == expected
+    if isinstance(outcome, polling.Ready):
+        assert outcome.body == case["body"]
+    if isinstance(outcome, polling.Failed | polling.Refused | polling.Retry):
+        assert outcome.status == case["status"]
+
+
+def outcome_of(case: dict[str, Any]) -> polling.PollOutcome:
+    answer = case["answer"]
+    if answer is None:
+        return polling.Retry(None)
+    return polling.classify(answer["status"], answer["body"])
+
+
+@pytest.mark.parametrize("case", load("polling.json", "poll_delay"))
+def test_poll_delay(case: dict[str, Any]) -> None:
+    found = polling.poll_delay(
+        outcome_of(case),
+        case["consecutive"],
+        case["jitter"],
+        held=case["held"],
+        server_delay=case.get("server_delay"),
+    )
+    assert found == pytest.approx(case["expect"], rel=1e-12)
+
+
+@pytest.mark.parametrize("case", load("polling.json", "worth_polling"))
+def test_worth_polling(case: dict[str, Any]) -> None:
+    given = {"window": case["window"]} if "window" in case else {}
+    found = polling.worth_polling(
+        outcome_of(case), case["consecutive"], streak=case["streak"], **given
+    )
+    assert found is case["expect"]
+
+
+@pytest.mark.parametrize("case", load("errors.json", "status_error"))
+def test_status_error(case: dict[str, Any]) -> None:
+    error = errors.status_error(case["status"], headers={}, body=None, operation=None)
+    assert type(error).__name__ == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("errors.json", "category"))
+def test_category(case: dict[str, Any]) -> None:
+    assert RequestErrorCategory.parse(case["value"]).value == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("errors.json", "server_words"))
+def test_server_words(case: dict[str, Any]) -> None:
+    assert redaction.server_words(case["body"]) == case["expect"]
