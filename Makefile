@@ -8,7 +8,7 @@ PYTHON ?=
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 
-CODE := tinker_ext tests scripts examples
+CODE := tinker_ext tests scripts
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
 .PHONY: help setup demo test check generate check-generated spec interop pins clean

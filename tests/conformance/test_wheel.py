@@ -24,9 +24,8 @@ def python(executable: Path | str, *args: str, cwd: Path) -> str:
     ours = ("COV", "PYTHON", "TINKER", "VIRTUAL_ENV")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment = kept | {"HF_HUB_OFFLINE": "1"}
-    ran = subprocess.run(
-        [executable, "-I", *args], cwd=cwd, env=environment, capture_output=True, text=True
-    )
+    command = [str(executable), "-I", *args]
+    ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, f"{args}\n{ran.stdout}\n{ran.stderr}"
     return ran.stdout
 

@@ -148,7 +148,8 @@ def download(context: CommandContext, path: str, output: Path, force: bool) -> N
 def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:
     def fetch(wanted: int, offset: int) -> Page[Checkpoint]:
         answer = rest.list_user_checkpoints(limit=wanted, offset=offset).result()
-        return Page(answer.checkpoints, answer.cursor and answer.cursor.total_count)
+        total = None if answer.cursor is None else answer.cursor.total_count
+        return Page(answer.checkpoints, total)
 
     return fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching checkpoints")
 

@@ -42,7 +42,7 @@ def list_runs(context: CommandContext, limit: int) -> None:
 
         def fetch(size: int, offset: int) -> Page[TrainingRun]:
             answer = rest.list_training_runs(limit=size, offset=offset).result()
-            return Page(answer.training_runs, answer.cursor and answer.cursor.total_count)
+            return Page(answer.training_runs, answer.cursor.total_count)
 
         listing = fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching training runs")
     show(context.format, {"runs": listing.items}, _list_view(listing))

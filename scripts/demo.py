@@ -1,0 +1,136 @@
+"""Fine-tune a model on this machine, see what it learned, and keep its weights: `make demo`.
+
+A tour of the public interface. Nothing in it is special to the embedded backend but the URL and the
+model: without `base_url` and with TINKER_API_KEY set, the same calls train a large model.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demo_display import Step, console, draw_curve, live, show_samples
+
+import tinker_ext as tinker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from transformers import PreTrainedTokenizerBase
+
+    Example = dict[str, str]
+
+TASK = Path(__file__).parents[1] / "tinker_ext/embedded/data/demo_task.jsonl"
+OUTPUT = Path("demo-output")
+
+BASE_MODEL = "embedded/tiny"
+RANK = 16
+STEPS = 60
+BATCH_SIZE = 16
+LEARNING_RATE = 1e-2
+#: How many examples that were kept out of the training are shown.
+SHOWN = 6
+#: Share of the first step's loss that has to be gone at the last.
+EXPECTED_FALL = 0.6
+
+
+def main() -> int:
+    OUTPUT.mkdir(exist_ok=True)
+    examples = [json.loads(line) for line in TASK.read_text(encoding="utf-8").splitlines()]
+    known = [example for example in examples if example["split"] == "train"]
+    unseen = [example for example in examples if example["split"] == "held_out"][:SHOWN]
+    with tinker.ServiceClient(base_url="embedded") as service:
+        training = service.create_lora_training_client(BASE_MODEL, rank=RANK, seed=0)
+        tokenizer = training.get_tokenizer()
+        data = [make_datum(tokenizer, example) for example in known]
+
+        before = complete(training, tokenizer, unseen)
+        steps = list(live(train(training, data), total=STEPS))
+        after = complete(training, tokenizer, unseen)
+        show_samples(unseen, before, after)
+
+        draw_curve([step.loss for step in steps], OUTPUT / "loss.png")
+        console.print(f"Loss curve: {OUTPUT / 'loss.png'}")
+        keep_checkpoint(service, training, OUTPUT / "checkpoint.tar.gz")
+    return check_fall(steps)
+
+
+def make_datum(tokenizer: PreTrainedTokenizerBase, example: Example) -> tinker.Datum:
+    """Predict each next token; only those of the completion count in the loss."""
+    prompt = tokenizer.encode(example["prompt"])
+    completion = tokenizer.encode(example["completion"])
+    tokens = prompt + completion
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints(tokens[:-1]),
+        loss_fn_inputs={
+            "target_tokens": tokens[1:],
+            "weights": [0.0] * (len(prompt) - 1) + [1.0] * len(completion),
+        },
+    )
+
+
+def train(training: tinker.TrainingClient, data: Sequence[tinker.Datum]) -> Iterator[Step]:
+    """One batch after the other; a step is yielded when the server has taken it."""
+    adam = tinker.AdamParams(learning_rate=LEARNING_RATE)
+    for number in range(STEPS):
+        batch = [data[(number * BATCH_SIZE + place) % len(data)] for place in range(BATCH_SIZE)]
+        started = time.perf_counter()
+        # Both are on their way at once, and are done in this order.
+        step = training.forward_backward(batch, "cross_entropy")
+        update = training.optim_step(adam)
+        loss = step.result().metrics["loss:sum"] / count_trained(batch)
+        update.result()
+        tokens = sum(datum.model_input.length for datum in batch)
+        yield Step(number, loss, tokens / (time.perf_counter() - started))
+
+
+def count_trained(batch: Sequence[tinker.Datum]) -> float:
+    """How many tokens count in the loss."""
+    return sum(sum(datum.loss_fn_inputs["weights"].tolist()) for datum in batch)
+
+
+def complete(
+    training: tinker.TrainingClient, tokenizer: PreTrainedTokenizerBase, examples: list[Example]
+) -> list[str]:
+    """The most likely completion of each prompt, with the weights as they are now."""
+    sampler = training.save_weights_and_get_sampling_client()
+    greedy = tinker.SamplingParams(max_tokens=48, temperature=0, stop="\n")
+    futures = [
+        sampler.sample(
+            tinker.ModelInput.from_ints(tokenizer.encode(example["prompt"])),
+            num_samples=1,
+            sampling_params=greedy,
+        )
+        for example in examples
+    ]
+    return [str(tokenizer.decode(future.result().sequences[0].tokens)) for future in futures]
+
+
+def keep_checkpoint(
+    service: tinker.ServiceClient, training: tinker.TrainingClient, target: Path
+) -> None:
+    """Save the weights, find them in the list of checkpoints, and download their archive."""
+    saved = training.save_weights_for_sampler("demo").result()
+    rest = service.create_rest_client()
+    for checkpoint in rest.list_user_checkpoints().result().checkpoints:
+        console.print(f"Checkpoint: {checkpoint.tinker_path} ({checkpoint.size_bytes:,} bytes)")
+    archive = rest.get_checkpoint_archive_url_from_tinker_path(saved.path).result()
+    urllib.request.urlretrieve(archive.url, target)
+    console.print(f"Its archive: {target} ({target.stat().st_size:,} bytes)")
+
+
+def check_fall(steps: Sequence[Step]) -> int:
+    """Say how far the loss fell; the exit status tells whether that is far enough."""
+    fall = 1 - steps[-1].loss / steps[0].loss
+    enough = fall >= EXPECTED_FALL
+    verdict = "as expected" if enough else f"expected at least {EXPECTED_FALL:.0%}"
+    console.print(f"The loss fell by {fall:.0%}: {verdict}.")
+    return 0 if enough else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

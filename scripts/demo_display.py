@@ -1,0 +1,72 @@
+"""How the demo shows what happens: a live line, a table of samples, a picture of the loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+console = Console()
+
+
+class Step(NamedTuple):
+    """A training step: its loss in nats per trained token, and tokens per second."""
+
+    number: int
+    loss: float
+    tokens_per_second: float
+
+
+def live(steps: Iterable[Step], total: int) -> Iterator[Step]:
+    """Pass the steps on, and show each of them in one line that stays."""
+    columns = (
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(bar_width=30),
+        TextColumn("loss {task.fields[loss]}"),
+        TextColumn("{task.fields[speed]} tokens/s"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        line = progress.add_task("", total=total, loss="-", speed="-")
+        for step in steps:
+            loss, speed = f"{step.loss:.3f}", f"{step.tokens_per_second:,.0f}"
+            progress.update(line, advance=1, loss=loss, speed=speed)
+            yield step
+
+
+def show_samples(
+    examples: Sequence[Mapping[str, str]], before: Sequence[str], after: Sequence[str]
+) -> None:
+    """The same prompts, completed before and after training."""
+    table = Table(title="Greedy samples for prompts the training has not seen", show_lines=True)
+    for heading in ("Prompt", "Before", "After"):
+        table.add_column(heading, overflow="fold")
+    for example, old, new in zip(examples, before, after, strict=True):
+        right = new.strip() == example["completion"].strip()
+        style = "green" if right else "yellow"
+        table.add_row(Text(example["prompt"]), Text(old.strip(), "dim"), Text(new.strip(), style))
+    console.print(table)
+
+
+def draw_curve(losses: Sequence[float], path: Path) -> None:
+    """Write the loss curve as a picture."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")  # no screen is needed
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
+    axes.plot(range(1, len(losses) + 1), losses)
+    axes.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+    axes.set_title(f"Loss from {losses[0]:.2f} to {losses[-1]:.2f} in {len(losses)} steps")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

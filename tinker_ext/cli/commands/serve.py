@@ -1,0 +1,87 @@
+"""`tinker-ext serve`: the embedded backend by itself, for any client on this machine."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import tempfile
+from contextlib import nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinker_ext.cli.problems import CommandError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+#: Not that of other programs people run while they train: 8000 and 8080 are everybody's.
+DEFAULT_PORT = 8765
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on. Beyond this machine anybody may use it: no key is checked.",
+)
+@click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where runs and checkpoints are kept. Default: TINKER_EMBEDDED_DIR, "
+    "else a temporary folder that goes with the server.",
+)
+def serve(port: int, host: str, state_dir: Path | None) -> None:
+    """Run the embedded backend on this machine.
+
+    It trains and samples on a tiny model, without a key. When it is ready it prints one line of
+    JSON with its URL; point a client at it with base_url or TINKER_BASE_URL. Ctrl-C ends it.
+    """
+    _check_packages()
+    from tinker_ext.embedded.engine.threads import limit_blas_threads
+
+    limit_blas_threads(os.environ)  # before anything imports numpy
+    from tinker_ext.embedded import serve as server
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    with _state_folder(state_dir) as folder:
+        click.echo(f"Runs and checkpoints are kept in {folder}", err=True)
+        try:
+            server.serve(port, Path(folder), host)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise CommandError(
+                f"Port {port} of {host} is in use; choose another with --port, 0 for a free one."
+            ) from error
+
+
+def _check_packages() -> None:
+    from tinker_ext.embedded.launch import NEEDED
+
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise CommandError(
+            f"The embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
+        )
+
+
+def _state_folder(chosen: Path | None) -> AbstractContextManager[str | Path]:
+    """The folder to use; a temporary one is removed at the end."""
+    from tinker_ext.config import ClientConfig
+
+    folder = chosen or ClientConfig.resolve(require_key=False).embedded_dir
+    if folder is None:
+        return tempfile.TemporaryDirectory(prefix="tinker-")
+    folder.mkdir(parents=True, exist_ok=True)
+    return nullcontext(folder)
