@@ -68,7 +68,7 @@ class EncodedTextChunk:
         return api.EncodedTextChunk(tokens=cast("list[int]", self._tokens.wire))
 
     def __repr__(self) -> str:
-        return f"EncodedTextChunk(tokens={self._tokens!r}, length={self.length})"
+        return f"EncodedTextChunk({self._tokens!r}, length={self.length})"
 
 
 ModelInputChunk: TypeAlias = EncodedTextChunk | ImageChunk | ImageAssetPointerChunk

@@ -56,7 +56,8 @@ class Numbers:
         if self._array is None:
             import numpy as np
 
-            made = np.array(self._list, dtype=numpy_dtype(self.dtype))
+            with np.errstate(over="ignore"):  # beyond float32 is infinite, and said when sent
+                made = np.array(self._list, dtype=numpy_dtype(self.dtype))
             made.setflags(write=False)
             self._array = made
         return self._array

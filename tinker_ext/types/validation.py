@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tinker_ext.errors import InvalidInputError
@@ -11,8 +12,6 @@ from tinker_ext.types.images import Image
 from tinker_ext.types.model_input import ModelInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tinker_ext.types.tensor_data import TensorData
 
 
@@ -27,14 +26,17 @@ def number_count(datum: Datum) -> int:
 def validate_data(data: Sequence[Datum], *, loss_fn: str | None = None) -> None:
     """Refuse data no server can use. Types, dtypes and shapes were checked when it was built.
 
-    Checked: every item is a `Datum`; inputs aren't empty; no NaN or infinity (JSON has none);
-    and with ``loss_fn="cross_entropy"``: ``target_tokens`` is there, holds integers, and has
-    one row per token where the input is all text; ``weights``, if given, has its shape.
+    Checked: every item is a `Datum`; inputs aren't empty; no NaN or infinity (JSON has none).
+    With ``loss_fn="cross_entropy"`` also: ``target_tokens`` is there, holds integers, and has
+    one row per token where the input is all text; ``weights`` of as many dimensions has the
+    same shape. Negative targets pass: a server may take them for padding.
     Everything else is the server's to judge: servers know losses this client doesn't.
 
     Raises:
         InvalidInputError: ``where`` is like ``data[3].loss_fn_inputs['weights'][17]``.
     """
+    if not isinstance(data, Sequence):
+        raise InvalidInputError(f"expected a list of Datum, got {type(data).__name__}", "data")
     for at, datum in enumerate(data):
         where = f"data[{at}]"
         if not isinstance(datum, Datum):
@@ -88,19 +90,23 @@ def _check_cross_entropy(datum: Datum, where: str) -> None:
     if targets.dtype != "int64":
         raise InvalidInputError("token ids are integers", where=f"{where}['target_tokens']")
     text_only = all(isinstance(c, EncodedTextChunk) for c in datum.model_input.chunks)
-    rows = _rows(targets)
-    if text_only and rows != datum.model_input.length:
+    shape = _shape(targets)
+    if text_only and shape[0] != datum.model_input.length:
         raise InvalidInputError(
-            f"{rows} targets for {datum.model_input.length} input tokens; there must be as many",
+            f"{shape[0]} targets for {datum.model_input.length} input tokens; "
+            "there must be as many",
             where=f"{where}['target_tokens']",
         )
     weights = datum.loss_fn_inputs.get("weights")
-    if weights is not None and weights.shape != targets.shape:
+    if weights is None or len(_shape(weights)) != len(shape):
+        return
+    if _shape(weights) != shape:
         raise InvalidInputError(
-            f"shape {weights.shape} differs from target_tokens' {targets.shape}",
+            f"shape {_shape(weights)} differs from target_tokens' {shape}",
             where=f"{where}['weights']",
         )
 
 
-def _rows(tensor: TensorData) -> int:
-    return tensor.shape[0] if tensor.shape else tensor.size
+def _shape(tensor: TensorData) -> list[int]:
+    """The shape; a tensor without one, or a bare number, counts as one dimension."""
+    return tensor.shape or [tensor.size]

@@ -1,0 +1,105 @@
+"""Datum: what it accepts, what it sends, and how it says no."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types import DTYPE_BY_KEY, Datum, ModelInput, TensorData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TOKENS = ModelInput.from_ints([1, 2, 3])
+
+
+def datum(**inputs: Any) -> Datum:
+    return Datum(model_input=TOKENS, loss_fn_inputs=inputs)
+
+
+def test_the_wire_is_what_release_0_4_1_reads(wire: Callable[[Any], Any]) -> None:
+    sent = wire(datum(target_tokens=[2, 3, 4], weights=np.array([0, 0.5, 1])))
+    assert sent == {
+        "model_input": {"chunks": [{"tokens": [1, 2, 3], "type": "encoded_text"}]},
+        "loss_fn_inputs": {
+            "target_tokens": {"data": [2, 3, 4], "dtype": "int64", "shape": [3]},
+            "weights": {"data": [0, 0.5, 1], "dtype": "float32", "shape": [3]},
+        },
+    }
+
+
+@pytest.mark.parametrize("key", DTYPE_BY_KEY)
+def test_a_list_takes_the_dtype_of_its_key(key: str) -> None:
+    assert datum(**{key: [1, 0, 1]}).loss_fn_inputs[key].dtype == DTYPE_BY_KEY[key]
+
+
+def test_the_known_keys_have_the_dtypes_of_the_official_client() -> None:
+    assert dict(DTYPE_BY_KEY) == {
+        "target_tokens": "int64",
+        "weights": "float32",
+        "advantages": "float32",
+        "logprobs": "float32",
+        "clip_low_threshold": "float32",
+        "clip_high_threshold": "float32",
+        "sequence_ratio_mask": "float32",
+    }
+
+
+def test_a_list_under_another_key_takes_the_dtype_its_numbers_suggest() -> None:
+    inputs = datum(mask=[1, 0], scale=[1, 0.5], table=[[1, 2], [3, 4.5]]).loss_fn_inputs
+    assert [tensor.dtype for tensor in inputs.values()] == ["int64", "float32", "float32"]
+
+
+def test_an_array_keeps_its_kind_whatever_its_key() -> None:
+    inputs = datum(weights=np.array([1, 0, 1])).loss_fn_inputs
+    assert inputs["weights"].dtype == "int64"
+
+
+def test_a_tensor_is_taken_as_it_is() -> None:
+    tensor = TensorData([1, 2, 3], dtype="float32")
+    assert datum(anything=tensor).loss_fn_inputs["anything"] is tensor
+
+
+def test_nested_lists_become_rows() -> None:
+    assert datum(target_tokens=[[1, 2], [3, 4]]).loss_fn_inputs["target_tokens"].shape == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "where"),
+    [
+        ({"weights": [1.0, None]}, "loss_fn_inputs['weights'][1]"),
+        ({"weights": [True]}, "loss_fn_inputs['weights'][0]"),
+        ({"weights": [[1.0], [1.0, 2.0]]}, "loss_fn_inputs['weights']"),
+        ({"weights": np.array([True])}, "loss_fn_inputs['weights']"),
+        ({"target_tokens": [1, 1.5]}, "loss_fn_inputs['target_tokens'][1]"),
+        ({"target_tokens": "abc"}, "loss_fn_inputs['target_tokens']"),
+        ([1, 2], "loss_fn_inputs"),
+    ],
+)
+def test_a_mistake_names_its_field(inputs: Any, where: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        Datum(model_input=TOKENS, loss_fn_inputs=inputs)
+    assert caught.value.where == where
+    assert where in str(caught.value)
+
+
+def test_bare_tokens_as_the_input_are_refused_with_the_way_out() -> None:
+    tokens: Any = [1, 2]
+    with pytest.raises(InvalidInputError, match=r"ModelInput\.from_ints"):
+        Datum(model_input=tokens, loss_fn_inputs={})
+
+
+def test_unknown_arguments_are_refused() -> None:
+    surplus: Any = {"loss_fn_inptus": {}}
+    with pytest.raises(TypeError, match="loss_fn_inptus"):
+        Datum(model_input=TOKENS, loss_fn_inputs={}, **surplus)
+
+
+def test_the_callers_dict_can_be_reused() -> None:
+    inputs = {"weights": [1.0, 1.0, 1.0]}
+    made = Datum(model_input=TOKENS, loss_fn_inputs=inputs)
+    inputs["target_tokens"] = [1.0]
+    assert list(made.loss_fn_inputs) == ["weights"]

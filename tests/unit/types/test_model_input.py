@@ -1,0 +1,85 @@
+"""ModelInput and its text chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types import EncodedTextChunk, ImageAssetPointerChunk, ModelInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMAGE = ImageAssetPointerChunk(format="png", location="a.png", height=2, width=3, tokens=7)
+
+
+@pytest.mark.parametrize(
+    "tokens", [[1, 2, 3], (1, 2, 3), range(1, 4), np.arange(1, 4), np.arange(1, 4, dtype="uint16")]
+)
+def test_tokens_come_back_as_ints_whatever_they_came_in(
+    tokens: Any, wire: Callable[[Any], Any]
+) -> None:
+    made = ModelInput.from_ints(tokens)
+    assert made.to_ints() == [1, 2, 3]
+    assert {type(token) for token in made.to_ints()} == {int}
+    assert made.length == 3
+    assert made == ModelInput.from_ints([1, 2, 3])
+    assert wire(made) == {"chunks": [{"tokens": [1, 2, 3], "type": "encoded_text"}]}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "where", "word"),
+    [
+        ([1, -2], "tokens[1]", "-2"),
+        (np.array([1, -2]), "tokens[1]", "-2"),
+        ([1, 2.0], "tokens[1]", "2.0"),
+        (np.array([1.0]), "tokens", "float64"),
+        ([1, True], "tokens[1]", "bool"),
+        ([[1, 2]], "tokens", r"\[1, 2\]"),
+        (np.array(3), "tokens", "dimension"),
+        (["a"], "tokens[0]", "str"),
+        ("ab", "tokens", "str"),
+        ([2**64], "tokens[0]", "int64"),
+    ],
+)
+def test_what_is_no_token_id_is_refused_and_named(tokens: Any, where: str, word: str) -> None:
+    with pytest.raises(InvalidInputError, match=word) as caught:
+        ModelInput.from_ints(tokens)
+    assert caught.value.where == where
+
+
+def test_appending_gives_a_new_input() -> None:
+    first = ModelInput.empty()
+    second = first.append(EncodedTextChunk(tokens=[1, 2])).append_int(3)
+    assert (first.length, first.chunks) == (0, [])
+    assert second.to_ints() == [1, 2, 3]
+    assert [chunk.length for chunk in second.chunks] == [2, 1]
+
+
+def test_images_count_but_have_no_token_ids() -> None:
+    mixed = ModelInput.from_ints([1]).append(IMAGE)
+    assert mixed.length == 8
+    with pytest.raises(ValueError, match="ImageAssetPointerChunk") as caught:
+        mixed.to_ints()
+    assert isinstance(caught.value, InvalidInputError)
+    assert caught.value.where == "chunks[1]"
+
+
+def test_chunks_must_be_chunks() -> None:
+    chunks: Any = [EncodedTextChunk([1]), 2]
+    with pytest.raises(InvalidInputError, match="from_ints") as caught:
+        ModelInput(chunks=chunks)
+    assert caught.value.where == "chunks[1]"
+
+
+def test_a_long_input_prints_short() -> None:
+    text = repr(ModelInput.from_ints(list(range(100_000))))
+    assert text == "ModelInput(chunks=[EncodedTextChunk([0, 1, 2, ..., 99999], length=100000)])"
+
+
+def test_an_array_of_tokens_reaches_the_encoder_as_an_array() -> None:
+    tokens: object = EncodedTextChunk(tokens=np.arange(3)).to_api().tokens
+    assert isinstance(tokens, np.ndarray)
