@@ -1,0 +1,52 @@
+"""tinker:// paths."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types import ParsedCheckpointTinkerPath
+
+SEGMENT = st.text(st.characters(exclude_characters="/", codec="ascii"), min_size=1)
+
+
+@pytest.mark.parametrize(
+    ("segment", "kind"), [("weights", "training"), ("sampler_weights", "sampler")]
+)
+def test_a_path_has_a_run_a_kind_and_a_name(segment: str, kind: str) -> None:
+    parsed = ParsedCheckpointTinkerPath.from_tinker_path(f"tinker://run-1/{segment}/0001")
+    assert parsed.training_run_id == "run-1"
+    assert parsed.checkpoint_type == kind
+    assert parsed.checkpoint_id == f"{segment}/0001"
+    assert (parsed.checkpoint_kind, parsed.checkpoint_name) == (segment, "0001")
+    assert parsed.tinker_path == f"tinker://run-1/{segment}/0001"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "run/weights/a",
+        "tinker://",
+        "tinker://run",
+        "tinker://run/a",
+        "tinker://run/checkpoints/a",
+        "tinker://run/weights/a/b",
+        "tinker://run/weights/",
+        "tinker:///weights/a",
+        "TINKER://run/weights/a",
+        "https://run/weights/a",
+    ],
+)
+def test_another_shape_is_refused_with_the_right_one(path: str) -> None:
+    with pytest.raises(ValueError, match="tinker://RUN/weights/NAME") as caught:
+        ParsedCheckpointTinkerPath.from_tinker_path(path)
+    assert isinstance(caught.value, InvalidInputError)
+
+
+@given(run=SEGMENT, name=SEGMENT)
+def test_any_run_and_name_come_back(run: str, name: str) -> None:
+    parsed = ParsedCheckpointTinkerPath.from_tinker_path(f"tinker://{run}/weights/{name}")
+    assert (parsed.training_run_id, parsed.checkpoint_name) == (run, name)

@@ -1,0 +1,105 @@
+"""Torch tensors both ways. Torch itself is optional: a stand-in shows what is asked of it."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types import Datum, ModelInput, TensorData
+
+
+class StandIn:
+    """As much of ``torch.Tensor`` as is used, with its refusals.
+
+    A real tensor on another device, in bfloat16 or with a gradient has no ``numpy()``.
+    """
+
+    def __init__(self, values: Any, *, floating: bool, ready: bool = False) -> None:
+        self.values, self.floating = np.asarray(values), floating
+        self.detached = self.narrow = self.near = ready
+
+    def _after(self, **done: bool) -> StandIn:
+        made = StandIn(self.values, floating=self.floating)
+        made.__dict__.update(self.__dict__, **done)
+        return made
+
+    def detach(self) -> StandIn:
+        return self._after(detached=True)
+
+    def is_floating_point(self) -> bool:
+        return self.floating
+
+    def float(self) -> StandIn:
+        return self._after(narrow=True)
+
+    def cpu(self) -> StandIn:
+        return self._after(near=True)
+
+    def __array__(self) -> Any:
+        return self.numpy()
+
+    def numpy(self) -> Any:
+        assert self.detached, "Can't call numpy() on a tensor that requires grad"
+        assert self.near, "can't convert a tensor of another device"
+        assert self.narrow or not self.floating, "Got unsupported ScalarType BFloat16"
+        return self.values.astype(np.float32) if self.floating else self.values
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
+    module = ModuleType("torch")
+    module.Tensor = StandIn  # type: ignore[attr-defined]  # a stand-in module
+    module.from_numpy = lambda array: StandIn(array, floating=False, ready=True)  # type: ignore[attr-defined]  # the same
+    monkeypatch.setitem(sys.modules, "torch", module)
+    return StandIn
+
+
+def test_tensors_are_detached_narrowed_and_brought_near(stand_in: type[StandIn]) -> None:
+    made = Datum(
+        model_input=ModelInput.from_ints(stand_in([1, 2], floating=False)),
+        loss_fn_inputs={
+            "target_tokens": stand_in([2, 3], floating=False),
+            "weights": stand_in([0.5, 1.0], floating=True),
+        },
+    )
+    assert made.model_input.to_ints() == [1, 2]
+    inputs = made.loss_fn_inputs
+    assert (inputs["target_tokens"].dtype, inputs["target_tokens"].data) == ("int64", [2, 3])
+    assert (inputs["weights"].dtype, inputs["weights"].data) == ("float32", [0.5, 1.0])
+
+
+def test_a_bool_tensor_is_refused_like_a_bool_array(stand_in: type[StandIn]) -> None:
+    mask: Any = stand_in([True, False], floating=False)
+    with pytest.raises(InvalidInputError, match="bool"):
+        TensorData.from_torch(mask)
+
+
+def test_a_tensor_goes_back_to_torch_in_its_shape(stand_in: type[StandIn]) -> None:
+    back: Any = TensorData([[1, 2], [3, 4]]).to_torch()
+    assert back.numpy().tolist() == [[1, 2], [3, 4]]
+
+
+def test_without_torch_going_back_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match="torch"):
+        TensorData([1]).to_torch()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64", "int32", "uint8"])
+def test_real_tensors_come_back_as_they_went(dtype: str) -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor([[1, 2], [3, 4]], dtype=getattr(torch, dtype)).t()
+    if tensor.is_floating_point():
+        tensor.requires_grad_()
+    made = TensorData.from_torch(tensor)
+    assert made.dtype == ("float32" if "float" in dtype else "int64")
+    assert made.data == [1, 3, 2, 4]
+    back = made.to_torch()
+    assert back.dtype == (torch.float32 if "float" in dtype else torch.int64)
+    assert torch.equal(back, tensor.detach().to(back.dtype))
+    assert made == TensorData.from_numpy(np.array([[1, 3], [2, 4]], dtype=made.dtype))
