@@ -65,5 +65,5 @@ def _folded(text: str) -> FoldedScalarString:
     """`text` as a folded block; the emitter wants to be told where its lines end."""
     folded: FoldedScalarString = FoldedScalarString(text)
     ends = list(accumulate(len(line) + 1 for line in textwrap.wrap(text, FOLD_WIDTH)))
-    folded.fold_pos = [end - 1 for end in ends[:-1]]
+    folded.fold_pos = [end - 1 for end in ends[:-1]]  # type: ignore[attr-defined]  # untyped there
     return folded

@@ -161,11 +161,16 @@ def _value(operation: Operation, call: Call, components: Components, value: ast.
 def _query(call: Call) -> Iterator[tuple[str, ast.expr | None]]:
     """Names and value expressions of the query parameters of `call`."""
     options = call.keyword("options")
-    if not isinstance(options, ast.Dict):
-        return
-    for key, value in zip(options.keys, options.values, strict=True):
-        if isinstance(key, ast.Constant) and key.value == "params":
-            yield from _entries(call, value)
+    if isinstance(options, ast.Name):
+        options = call.assigned(options.id)
+    if isinstance(options, ast.Dict):
+        for key, value in zip(options.keys, options.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == "params":
+                yield from _entries(call, value)
+    elif isinstance(options, ast.Call):
+        for keyword in options.keywords:
+            if keyword.arg == "query":
+                yield from _entries(call, keyword.value)
 
 
 def _entries(call: Call, params: ast.expr) -> Iterator[tuple[str, ast.expr | None]]:

@@ -1,0 +1,82 @@
+"""The examples of docs/low-level.md run, against a small server on this machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from specification.locations import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ANSWERS: dict[str, object] = {
+    "/api/v1/create_session": {"session_id": "session-1", "type": "create_session"},
+    "/api/v1/forward_backward": {"request_id": "request-1"},
+    "/api/v1/retrieve_future": {
+        "loss_fn_output_type": "scalar",
+        "loss_fn_outputs": [],
+        "metrics": {"loss:sum": 1.5},
+    },
+}
+
+
+class Recorder(BaseHTTPRequestHandler):
+    seen: list[tuple[str, dict[str, str], Any]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append((self.path, dict(self.headers), json.loads(body)))
+        answer = json.dumps(ANSWERS[self.path]).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    Recorder.seen = []
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def test_the_examples_of_the_page(
+    server: ThreadingHTTPServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "low-level.md").read_text(encoding="utf-8")
+    example = "\n".join(re.findall(r"```python\n(.*?)```", page, re.S))
+    assert "http://127.0.0.1:8000" in example
+    names: dict[str, Any] = {}
+    address = f"http://127.0.0.1:{server.server_port}"
+    exec(example.replace("http://127.0.0.1:8000", address), names)
+    names["client"].get_httpx_client().close()
+
+    assert capsys.readouterr().out.splitlines() == ["200 session-1", "{'loss:sum': 1.5}"]
+    paths = [path for path, _, _ in Recorder.seen]
+    assert paths == list(ANSWERS)
+    _, headers, body = Recorder.seen[0]
+    assert headers["X-API-Key"] == "tml-..."
+    assert headers["X-Idempotency-Key"] == "one-key-per-logical-call"
+    assert body == {
+        "tags": ["example"],
+        "user_metadata": {"purpose": "a look around"},
+        "sdk_version": "0.4.1",
+        "type": "create_session",
+    }
+    datum = Recorder.seen[1][2]["forward_backward_input"]["data"][0]
+    assert datum["model_input"] == {"chunks": [{"tokens": [1, 2, 3], "type": "encoded_text"}]}
+    assert datum["loss_fn_inputs"]["weights"]["data"] == [1.0, 1.0, 1.0]

@@ -1,0 +1,72 @@
+"""An overlay action does what it says, or fails the build."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from specification.overlay import OverlayError, apply_overlay
+
+Json = dict[str, Any]
+
+
+def document() -> Json:
+    return {
+        "paths": {"/api/v1/a": {"get": {"operationId": "get_a", "tags": ["x"]}}},
+        "components": {
+            "schemas": {"A": {"type": "object", "properties": {"one": {"type": "string"}}}}
+        },
+    }
+
+
+def apply(action: Json, release: str = "0.4.1") -> Json:
+    full = {"x-why": "because", "x-evidence": "seen", **action}
+    return apply_overlay(document(), {"actions": [full]}, release=release, form="contract")
+
+
+def test_an_update_is_merged() -> None:
+    done = apply({"target": "$.components.schemas.A", "update": {"description": "An A."}})
+    assert done["components"]["schemas"]["A"]["description"] == "An A."
+    assert done["components"]["schemas"]["A"]["type"] == "object"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"target": "$.components.schemas.B", "update": {"description": "No such type."}},
+        {"target": "$.paths['/api/v1/b'].get", "remove": True},
+        {"target": "$.components.schemas.A", "update": {"type": "object"}},
+        {"target": "$.components.schemas.A", "update": {"properties": {"two": {}}}},
+        {"target": "$.components.schemas", "update": {"B": {"description": "No such type."}}},
+        {"target": "$.paths", "update": {"/api/v1/b": {"get": {}}}},
+        {"target": "$.paths", "update": {"/api/v1/a": {"post": {}}}},
+        {"target": "$.paths['/api/v1/a'].get.tags[0]", "update": {"y": 1}},
+    ],
+)
+def test_an_action_without_effect_or_with_a_wrong_name_fails(action: Json) -> None:
+    with pytest.raises(OverlayError, match="overlay"):
+        apply(action)
+
+
+def test_what_is_new_must_say_so() -> None:
+    new = {"target": "$.components.schemas", "update": {"B": {"type": "string"}}}
+    done = apply({**new, "x-adds": True})
+    assert done["components"]["schemas"]["B"] == {"type": "string"}
+
+
+def test_an_action_needs_its_reasons() -> None:
+    action = {"target": "$.paths", "remove": True, "x-why": "no evidence"}
+    with pytest.raises(OverlayError, match="x-evidence"):
+        apply_overlay(document(), {"actions": [action]}, release="0.4.1", form="contract")
+
+
+def test_an_action_for_other_releases_is_left_out() -> None:
+    action = {"target": "$.components.schemas.B", "update": {"x": 1}, "x-releases": ">=0.25"}
+    assert apply(action) == document()
+    with pytest.raises(OverlayError):
+        apply(action, "0.25.0")
+
+
+def test_an_action_for_the_reading_is_left_out_of_the_contract() -> None:
+    action = {"target": "$.components.schemas.B", "update": {"x": 1}, "x-form": "tolerant"}
+    assert apply(action) == document()
