@@ -38,8 +38,10 @@ KEPT_ENTRIES = 200
 
 _MASK = "***"
 # Keys start with "tml-", their short-lived forms are JSON web tokens (0.38.0 accepts no others).
+# A short one right behind an "h" is more likely "html-page" than a key.
 _KEY_LIKE = re.compile(
-    r"\btml-[A-Za-z0-9_\-]{4,}|\beyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,2}"
+    r"(?<!h)tml-[A-Za-z0-9_\-]{4,}|tml-[A-Za-z0-9_\-]{16,}"
+    r"|eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,2}"
 )
 
 

@@ -1,0 +1,408 @@
+"""Settings: argument over environment over default, bad ones named, no key in sight."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import traceback
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinker_ext import settings
+from tinker_ext.config import DEFAULT_BASE_URL, ClientConfig
+from tinker_ext.errors import ConfigurationError
+from tinker_ext.secret import Secret
+
+KEY = "tml-0123456789abcdef"
+OTHER_KEY = "tml-fedcba9876543210"
+HIDDEN = "hidden-from-everybody"
+PACKAGE = Path(settings.__file__).parent
+
+
+def resolve(**explicit: Any) -> ClientConfig:
+    return ClientConfig.resolve(**{"api_key": KEY} | explicit)
+
+
+# Each variable with a text for it and the value that makes, and an argument that beats it.
+VARIABLES: list[tuple[str, str, str, object, object, object]] = [
+    ("TINKER_API_KEY", "api_key", f" {KEY}\n", Secret(KEY), OTHER_KEY, Secret(OTHER_KEY)),
+    ("TINKER_BASE_URL", "base_url", "http://a:1/b/", "http://a:1/b", "embedded", "embedded"),
+    ("TINKER_PROJECT_ID", "project_id", "p1", "p1", "p2", "p2"),
+    ("TINKER_EMBEDDED_DIR", "embedded_dir", "/a/b", Path("/a/b"), Path("c"), Path("c")),
+    ("TINKER_TAGS", "tags", "b, a,,b", ("b", "a"), ["c", "c"], ("c",)),
+    ("TINKER_TELEMETRY", "telemetry", "Off", False, True, True),
+    ("TINKER_LOG", "log_level", "DEBUG", "debug", "info", "info"),
+    ("TINKER_FEATURE_GATES", "feature_gates", "x,y", ("x", "y"), (), ()),
+    ("CLOUDFLARE_ACCESS_CLIENT_ID", "cf_access_client_id", "i1", "i1", "i2", "i2"),
+    (
+        "CLOUDFLARE_ACCESS_CLIENT_SECRET",
+        "cf_access_client_secret",
+        HIDDEN,
+        Secret(HIDDEN),
+        Secret("s2"),
+        Secret("s2"),
+    ),
+]
+BY_VARIABLE = pytest.mark.parametrize(
+    ("variable", "name", "text", "value", "argument", "argued"),
+    VARIABLES,
+    ids=[entry[0] for entry in VARIABLES],
+)
+
+
+def test_the_defaults() -> None:
+    config = ClientConfig.resolve(api_key=KEY)
+    assert config.base_url == DEFAULT_BASE_URL
+    assert (config.timeout, config.connect_timeout, config.retry_window) == (60.0, 5.0, 300.0)
+    assert (config.max_samples_in_flight, config.heartbeat_interval) == (400, 10.0)
+    assert config.telemetry is True
+    assert config.feature_gates == ("async_sampling",)
+    assert (config.tags, config.user_metadata, config.default_headers) == ((), {}, {})
+    assert set(config.sources.items()) >= {("api_key", "argument"), ("timeout", "default")}
+
+
+def test_every_setting_has_a_source() -> None:
+    fields = {field.name for field in attrs.fields(ClientConfig)} - {"sources"}
+    assert set(resolve().sources) == fields
+
+
+@BY_VARIABLE
+def test_argument_over_environment_over_default(
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    name: str,
+    text: str,
+    value: object,
+    argument: object,
+    argued: object,
+) -> None:
+    default = getattr(ClientConfig.resolve(require_key=False), name)
+    monkeypatch.setenv(variable, text)
+    from_environment = ClientConfig.resolve(require_key=False)
+    assert getattr(from_environment, name) == value != default
+    assert from_environment.sources[name] == f"environment {variable}"
+    explicit = ClientConfig.resolve(require_key=False, **{name: argument})
+    assert getattr(explicit, name) == argued
+    assert explicit.sources[name] == "argument"
+
+
+@BY_VARIABLE
+@pytest.mark.parametrize("empty", ["", "  "])
+def test_an_empty_variable_is_unset(
+    monkeypatch: pytest.MonkeyPatch,
+    empty: str,
+    variable: str,
+    name: str,
+    text: str,
+    value: object,
+    argument: object,
+    argued: object,
+) -> None:
+    default = ClientConfig.resolve(require_key=False)
+    monkeypatch.setenv(variable, empty)
+    assert ClientConfig.resolve(require_key=False) == default
+    assert ClientConfig.resolve(require_key=False).sources[name] == "default"
+
+
+@BY_VARIABLE
+def test_none_is_not_given(
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    name: str,
+    text: str,
+    value: object,
+    argument: object,
+    argued: object,
+) -> None:
+    monkeypatch.setenv(variable, text)
+    assert getattr(ClientConfig.resolve(require_key=False, **{name: None}), name) == value
+
+
+def test_every_variable_is_in_the_table() -> None:
+    fields = attrs.fields(ClientConfig)
+    assert {field.metadata.get("variable") for field in fields} - {None} == {
+        entry[0] for entry in VARIABLES
+    }
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        ("TINKER_API_KEY", f"{KEY} {KEY}", "blanks, control or non-ASCII"),
+        ("TINKER_API_KEY", "tml-schlüssel", "blanks, control or non-ASCII"),
+        ("TINKER_BASE_URL", "localhost:8000", "'localhost:8000' is not a URL"),
+        ("TINKER_BASE_URL", "ftp://host", "starting with http or https"),
+        ("TINKER_BASE_URL", "http://", "is not a URL"),
+        ("TINKER_BASE_URL", "http://host:port", "is not a URL"),
+        ("TINKER_BASE_URL", "http://host:0", "is not a URL"),
+        ("TINKER_BASE_URL", "http://ho st", "is not a URL"),
+        ("TINKER_BASE_URL", "http://host?x=1", "query or fragment"),
+        ("TINKER_BASE_URL", "http://host/#x", "query or fragment"),
+        ("TINKER_BASE_URL", "http://me:hidden@host", "default_headers"),
+        ("TINKER_TELEMETRY", "perhaps", "'perhaps' is neither on nor off"),
+        ("TINKER_LOG", "loud", "'loud' is none of debug, info"),
+        ("TINKER_PROJECT_ID", "a\nb", "fit in no header"),
+        ("CLOUDFLARE_ACCESS_CLIENT_SECRET", "a b", "blanks, control or non-ASCII"),
+    ],
+)
+def test_a_bad_variable_is_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, words: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        ClientConfig.resolve(require_key=False)
+    assert str(caught.value).startswith(f"{variable}: ")
+    assert caught.value.setting == variable
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("api_key", "", "it is empty"),
+        ("api_key", 7, "a text is needed, not a int"),
+        ("base_url", "", "is empty"),
+        ("base_url", 7, "a text is needed"),
+        ("proxy", "host:3128", "not a URL starting with http or https or socks5"),
+        ("proxy", "ftp://me:hidden@host", "'ftp://host' is not a URL"),
+        ("timeout", 0, "0 is not a positive number of seconds"),
+        ("timeout", -1.5, "not a positive"),
+        ("timeout", math.nan, "not a positive"),
+        ("timeout", "soon", "'soon' is not a positive"),
+        ("timeout", True, "True is not a positive"),
+        ("timeout", 10**400, "not a positive"),
+        ("max_samples_in_flight", 0, "0 is not a whole number of at least 1"),
+        ("max_samples_in_flight", 1.5, "1.5 is not a whole"),
+        ("max_samples_in_flight", math.inf, "inf is not a whole"),
+        ("telemetry", 1, "1 is neither on nor off"),
+        ("log_level", 10, "10 is none of"),
+        ("tags", 7, "a list of texts is needed, not 7"),
+        ("tags", {"a": 1}, "a list of texts is needed"),
+        ("tags", ["a", 7], "7 is none"),
+        ("user_metadata", ["a"], "texts by name are needed, not a list"),
+        ("user_metadata", {"a": 1}, "the entry 'a' is not text"),
+        ("default_headers", {"a b": "x"}, "'a b' is not the name of a header"),
+        ("default_headers", {"A": "hidden\n"}, "the value of A has characters"),
+        ("default_headers", {"x-API-key": "hidden"}, "is what api_key is for"),
+        ("embedded_dir", "", "a path is needed"),
+        ("embedded_dir", 7, "a path is needed, not 7"),
+    ],
+)
+def test_a_bad_argument_is_named(name: str, value: object, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        resolve(**{name: value})
+    assert str(caught.value).startswith(f"{name}: ")
+    assert caught.value.setting == name
+    assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("base_ur", "did you mean base_url"),
+        ("apikey", "did you mean api_key"),
+        ("time_out", "did you mean timeout"),
+        ("sources", "There is no setting 'sources'"),
+        ("zzz", "known are api_key, base_url"),
+        (KEY, "'***'"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        resolve(**{name: 1})
+    assert advice in str(caught.value)
+    assert caught.value.setting == name
+
+
+def test_no_key_tells_both_ways_out() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        ClientConfig.resolve()
+    assert "TINKER_API_KEY" in str(caught.value)
+    assert 'base_url="embedded"' in str(caught.value)
+    assert caught.value.setting == "api_key"
+
+
+def test_the_embedded_backend_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ClientConfig.resolve(base_url="embedded").is_embedded
+    monkeypatch.setenv("TINKER_BASE_URL", "embedded/")
+    assert ClientConfig.resolve().is_embedded
+    assert not resolve(base_url="http://embedded").is_embedded
+
+
+@pytest.mark.parametrize("word", ["1", "true", "YES", " on ", True])
+def test_telemetry_on(word: object) -> None:
+    assert resolve(telemetry=word).telemetry is True
+
+
+@pytest.mark.parametrize("word", ["0", "False", "no", "off", False])
+def test_telemetry_off(word: object) -> None:
+    assert resolve(telemetry=word).telemetry is False
+
+
+def test_numbers_may_be_texts_and_endless() -> None:
+    config = resolve(timeout="1.5", max_samples_in_flight=7.0, future_timeout=math.inf)
+    assert (config.timeout, config.max_samples_in_flight) == (1.5, 7)
+    assert config.future_timeout == math.inf
+
+
+def test_a_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert resolve(embedded_dir="~/state").embedded_dir == Path("/home/somebody/state")
+
+
+@given(st.lists(st.text()))
+def test_words_keep_their_order_and_come_once(words: list[str]) -> None:
+    found = settings.read_words(words)
+    stripped = [word.strip() for word in words if word.strip()]
+    assert len(found) == len(set(found)) == len(set(stripped))
+    assert [stripped.index(word) for word in found] == sorted(map(stripped.index, found))
+
+
+def test_what_the_caller_changes_later_changes_nothing() -> None:
+    metadata, headers, tags = {"a": "1"}, {"A": "1"}, ["a"]
+    config = resolve(user_metadata=metadata, default_headers=headers, tags=tags)
+    metadata["a"], headers["A"] = "2", "2"
+    tags.append("b")
+    assert (config.user_metadata, config.default_headers) == ({"a": "1"}, {"A": "1"})
+    assert config.tags == ("a",)
+    with pytest.raises(TypeError):
+        config.user_metadata["a"] = "3"  # type: ignore[index] # that is the point
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        config.timeout = 1.0  # type: ignore[misc] # that is the point
+
+
+def test_rate_limits_are_shared_by_url_and_key_alone() -> None:
+    one = resolve(base_url="http://a", timeout=1.0)
+    assert one.share_key == resolve(base_url="http://a/", timeout=2.0).share_key
+    assert one.share_key != resolve(base_url="http://b").share_key
+    assert one.share_key != resolve(base_url="http://a", api_key=OTHER_KEY).share_key
+    assert KEY not in repr(one.share_key)
+    assert ClientConfig.resolve(base_url="embedded").share_key == ("embedded", "")
+
+
+def secretive() -> ClientConfig:
+    return resolve(
+        base_url="http://host",
+        cf_access_client_id="the-id",
+        cf_access_client_secret=HIDDEN,
+        proxy=f"http://me:{HIDDEN}@proxy:3128",
+        default_headers={
+            "Authorization": f"Bearer {HIDDEN}",
+            "Cookie": HIDDEN,
+            "X-Copy": f"again {KEY}",
+            "X-Plain": "plain",
+        },
+        user_metadata={"a": "b"},
+        tags=["t"],
+    )
+
+
+def hides_everything(text: str) -> bool:
+    return KEY not in text and HIDDEN not in text
+
+
+def test_no_text_of_a_configuration_shows_a_secret() -> None:
+    config = secretive()
+    for text in (repr(config), str(config), f"{config}", f"{config!r:>10}", repr(config.api_key)):
+        assert hides_everything(text)
+    assert "'X-Plain': '***'" in repr(config)
+    assert "http://proxy:3128" in repr(config)
+
+
+def test_no_traceback_of_a_bad_setting_shows_a_secret() -> None:
+    given = {"cf_access_client_secret": HIDDEN, "proxy": f"http://me:{HIDDEN}@"}
+    for bad in (given, {"api_key": f"{KEY} {HIDDEN}"}, {"base_url": f"http://me:{HIDDEN}@host"}):
+        with pytest.raises(ConfigurationError) as caught:
+            resolve(**bad)
+        assert hides_everything("".join(traceback.format_exception(caught.value)))
+
+
+def test_a_pickle_has_no_secret_and_takes_its_own_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = secretive()
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        assert hides_everything(pickle.dumps(config, protocol).decode("latin-1"))
+    monkeypatch.setenv("TINKER_API_KEY", OTHER_KEY)
+    twin = pickle.loads(pickle.dumps(config))
+    assert twin.api_key.reveal() == OTHER_KEY
+    assert twin.sources["api_key"] == "environment TINKER_API_KEY"
+    assert twin.cf_access_client_secret is None
+    assert twin.default_headers == {"X-Plain": "plain"}
+    assert twin.proxy == "http://proxy:3128"
+    names = {field.name for field in attrs.fields(ClientConfig)}
+    names -= {"api_key", "cf_access_client_secret", "default_headers", "proxy", "sources"}
+    for name in names:
+        assert getattr(twin, name) == getattr(config, name)
+        assert twin.sources[name] == config.sources[name]
+
+
+def test_a_pickle_without_a_key_at_its_goal_can_be_looked_at_but_not_used() -> None:
+    twin = pickle.loads(pickle.dumps(secretive()))
+    assert twin.api_key is None
+    with pytest.raises(ConfigurationError, match="TINKER_API_KEY"):
+        twin.check_key()
+
+
+def test_an_embedded_configuration_pickles_equal() -> None:
+    config = ClientConfig.resolve(base_url="embedded", user_metadata={"a": "b"}, timeout=3)
+    assert pickle.loads(pickle.dumps(config)) == config
+
+
+def test_copies_within_the_process_keep_the_key() -> None:
+    config = secretive()
+    assert copy.copy(config) is config
+    assert copy.deepcopy({"config": config})["config"] is config
+
+
+def test_only_the_configuration_reads_the_environment() -> None:
+    rooms = [path for path in PACKAGE.rglob("*.py") if "embedded" not in path.parts]
+    readers = {
+        path.name
+        for path in rooms
+        if any(word in path.read_text(encoding="utf-8") for word in ("os.environ[", "getenv("))
+        or "os.environ.get(" in path.read_text(encoding="utf-8")
+    }
+    assert readers == {"config.py"}
+
+
+class TestSecret:
+    def test_it_shows_itself_to_nobody(self) -> None:
+        secret = Secret(HIDDEN)
+        texts: list[Any] = [str(secret), repr(secret), f"{secret}", f"{secret:>20}"]
+        texts += [repr([secret]), repr({"key": secret}), pickle.dumps(secret).decode("latin-1")]
+        assert all(hides_everything(text) for text in texts)
+        assert secret.reveal() == HIDDEN
+
+    @pytest.mark.parametrize(
+        ("text", "masked"),
+        [
+            (KEY, "tml-*** (sha256 "),
+            ("eyJhbGciOi", "eyJ*** (sha256 "),
+            (HIDDEN, "*** (sha256 "),
+            ("", "(empty)"),
+        ],
+    )
+    def test_its_mask_tells_keys_apart(self, text: str, masked: str) -> None:
+        assert Secret(text).masked.startswith(masked)
+        assert Secret(KEY).masked != Secret(OTHER_KEY).masked
+
+    def test_it_compares_by_its_text(self) -> None:
+        assert Secret("a") == Secret("a") != Secret("b")
+        assert Secret("a") != "a"
+        assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+
+    def test_it_is_empty_in_another_process_and_the_same_in_this(self) -> None:
+        secret = Secret("a")
+        assert not pickle.loads(pickle.dumps(secret))
+        assert copy.deepcopy(secret) is copy.copy(secret) is secret
+
+    def test_nothing_can_be_hung_onto_it(self) -> None:
+        with pytest.raises(AttributeError):
+            Secret("a").note = "b"  # type: ignore[attr-defined] # that is the point
