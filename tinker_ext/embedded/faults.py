@@ -115,7 +115,8 @@ def _types_allowed(branches: Sequence[Sequence[ValidationError]], place: Place) 
         if one.kind.name == "type" and one.instance_path == place
         for name in one.kind.as_dict()["types"]
     ]
-    return list(dict.fromkeys(names))
+    # Every integer is a number.
+    return [name for name in dict.fromkeys(names) if name != "integer" or "number" not in names]
 
 
 def _wrong_kind(branch: Sequence[ValidationError], depth: int) -> bool:

@@ -1,0 +1,131 @@
+"""Fetching results: held, answered, forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from tests.unit.embedded.conftest import Api, OpenApi
+
+    from tinker_ext.embedded.work.models import Model
+
+
+class Held:
+    """Work that lasts until it is let go."""
+
+    def __init__(self, api: Api) -> None:
+        self.release = threading.Event()
+        self.request_id = api.backend.models.submit(api.model_id, "held", 1, self._act)
+
+    def _act(self, model: Model) -> dict[str, str]:
+        assert self.release.wait(30)
+        return {"was": "held"}
+
+
+async def test_a_poll_is_held_then_answered_with_try_again(open_api: OpenApi) -> None:
+    async with open_api(poll_seconds=0.2) as api:
+        await api.new_model()
+        held = Held(api)
+        started = time.perf_counter()
+        response = await api.post("retrieve_future", request_id=held.request_id)
+        assert 0.2 <= time.perf_counter() - started < 5
+        assert response.json() == {
+            "type": "try_again",
+            "request_id": held.request_id,
+            "queue_state": "active",
+        }
+        held.release.set()
+        assert await api.result(held.request_id) == {"was": "held"}
+
+
+async def test_every_held_poll_is_answered_at_once_when_the_work_ends(api: Api) -> None:
+    await api.new_model()
+    held = Held(api)
+    polls = [asyncio.ensure_future(api.result(held.request_id)) for _ in range(5)]
+    await asyncio.sleep(0.1)
+    assert not any(poll.done() for poll in polls)
+    started = time.perf_counter()
+    held.release.set()
+    assert await asyncio.gather(*polls) == [{"was": "held"}] * 5
+    assert time.perf_counter() - started < 2, "not after the rest of a poll"
+
+
+async def test_a_caller_who_leaves_is_noticed(api: Api) -> None:
+    await api.new_model()
+    held = Held(api)
+    left = asyncio.Event()
+    body = orjson.dumps({"request_id": held.request_id})
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+    sent: list[MutableMapping[str, Any]] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        if messages:
+            return messages.pop()
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/retrieve_future",
+        "query_string": b"",
+        "headers": [(b"content-length", str(len(body)).encode())],
+    }
+    call = asyncio.ensure_future(api.app(scope, receive, send))
+    await asyncio.sleep(0.1)
+    assert not call.done()
+    left.set()
+    await asyncio.wait_for(call, 2)
+    held.release.set()
+    assert await api.result(held.request_id) == {"was": "held"}, "the work goes on"
+
+
+async def test_an_unknown_request_is_not_found(api: Api) -> None:
+    for request_id in ("", "nonsense", "a:b:c", "x:train:0:1"):
+        response = await api.post("retrieve_future", request_id=request_id)
+        assert response.status_code == 404
+        assert response.json() == {"detail": f"there is no request {request_id!r} here"}
+
+
+async def test_a_result_that_made_room_is_gone(api: Api) -> None:
+    session = await api.new_session()
+    body = {"session_id": session, "sampling_session_seq_id": 0, "base_model": "embedded/tiny"}
+    sampler = (await api.post("create_sampling_session", **body)).json()["sampling_session_id"]
+    request = await api.submit("asample", seq_id=0, **api.sample_body(sampling_session_id=sampler))
+    await api.result(request)
+    api.backend.results.finish("huge", b" " * (256 * 1024 * 1024))
+    response = await api.post("retrieve_future", request_id=request)
+    assert response.status_code == 410
+    assert "not kept any more" in response.json()["detail"]
+
+
+async def test_small_training_results_outlive_their_place_in_memory(api: Api) -> None:
+    await api.new_model()
+    request = await api.submit("forward_backward", **api.batch(1))
+    answer = await api.result(request)
+    api.backend.results.finish("huge", b" " * (256 * 1024 * 1024))
+    assert await api.result(request) == answer
+
+
+async def test_our_own_mistakes_are_reported_as_the_servers(api: Api) -> None:
+    await api.new_model()
+
+    def broken(model: Model) -> object:
+        raise ZeroDivisionError("by hand")
+
+    request = api.backend.models.submit(api.model_id, "broken", 1, broken)
+    assert await api.result(request) == {
+        "error": "broken failed in the server: ZeroDivisionError: by hand",
+        "category": "server",
+    }
+    assert "loss_fn_outputs" in await api.forward_backward(2)

@@ -1,0 +1,53 @@
+"""Names of checkpoints: what users write, and what may become a folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from tinker_ext.embedded.checkpoints.names import (
+    BadNameError,
+    CheckpointName,
+    checked_name,
+    parse_kind,
+)
+
+
+@pytest.mark.parametrize("kind", ["weights", "sampler_weights"])
+def test_a_path_is_read_and_written_alike(kind: str) -> None:
+    path = f"tinker://5f0c:train:0/{kind}/step-0001"
+    name = CheckpointName.parse(path)
+    assert name.path == path
+    assert name.run_id == "5f0c:train:0"
+    assert name.checkpoint_id == f"{kind}/step-0001"
+    assert name.checkpoint_type == ("training" if kind == "weights" else "sampler")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "run/weights/a",
+        "tinker://run/weights",
+        "tinker://run/weights/a/b",
+        "tinker:///weights/a",
+        "tinker://run/other/a",
+        "tinker://run/weights/..",
+        "tinker://run/weights/",
+    ],
+)
+def test_other_paths_are_refused(path: str) -> None:
+    with pytest.raises(BadNameError):
+        CheckpointName.parse(path)
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", ".hidden", "a/b", "a\\b", "a b", "a\x00", "é", "x" * 201, "a\n"]
+)
+def test_names_that_could_not_be_a_folder_are_refused(name: str) -> None:
+    with pytest.raises(BadNameError, match="cannot name a checkpoint"):
+        checked_name(name)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(BadNameError, match="weights or sampler_weights"):
+        parse_kind("external_weights")

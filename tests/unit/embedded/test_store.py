@@ -1,0 +1,115 @@
+"""The database and its folder."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tinker_ext.embedded.store import Database, RequestRecord, RequestTable
+from tinker_ext.embedded.store.lock import FolderLock
+from tinker_ext.embedded.store.requests import KEPT_ANSWER_BYTES, KEPT_REQUESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "state.sqlite3")
+    yield opened
+    opened.close()
+
+
+def request(seq_id: int | None, request_id: str = "") -> RequestRecord:
+    return RequestRecord(request_id or f"r{seq_id}", "run", seq_id, "optim_step", 1.0)
+
+
+def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        database.transaction(durable=True) as connection,
+    ):
+        connection.execute("INSERT INTO secrets VALUES ('a', 'b')")
+        _ = 1 / 0
+    assert database.connection.execute("SELECT count(*) FROM secrets").fetchone()[0] == 0
+
+
+def test_writes_do_not_wait_for_the_disk_unless_asked(database: Database) -> None:
+    normal, full = 1, 2
+    with database.transaction(durable=True) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == full
+    with database.transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == normal
+        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+
+
+def test_threads_write_side_by_side(database: Database) -> None:
+    table = RequestTable(database)
+
+    def write(first: int) -> None:
+        for number in range(first, first + 50):
+            table.add(request(number))
+
+    threads = [threading.Thread(target=write, args=(start,)) for start in (1, 101, 201)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert database.connection.execute("SELECT count(*) FROM requests").fetchone()[0] == 150
+
+
+def test_a_secret_is_made_once(database: Database) -> None:
+    assert database.secret("archives", b"one") == b"one"
+    assert database.secret("archives", b"two") == b"one"
+
+
+def test_a_layout_of_a_later_release_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite3"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(RuntimeError, match="layout 99"):
+        Database(path)
+
+
+def test_a_number_is_used_once(database: Database) -> None:
+    table = RequestTable(database)
+    table.add(request(1))
+    with pytest.raises(sqlite3.IntegrityError):
+        table.add(request(1, "another"))
+    table.add(request(None, "x"))
+    table.add(request(None, "y"))
+    assert table.numbered("run", 1) == request(1)
+    assert table.numbered("run", 2) is None
+
+
+def test_small_answers_are_kept_large_ones_not(database: Database) -> None:
+    table = RequestTable(database)
+    for number, size in ((1, KEPT_ANSWER_BYTES), (2, KEPT_ANSWER_BYTES + 1)):
+        table.add(request(number))
+        table.answer(f"r{number}", b"x" * size)
+    kept, dropped = table.get("r1"), table.get("r2")
+    assert kept is not None
+    assert dropped is not None
+    assert len(kept.answer or b"") == KEPT_ANSWER_BYTES
+    assert dropped.answer is None
+
+
+def test_old_requests_are_forgotten(database: Database) -> None:
+    table = RequestTable(database)
+    table.add(request(1))
+    table.add(request(2 * KEPT_REQUESTS))
+    assert table.get("r1") is None
+    assert table.get(f"r{2 * KEPT_REQUESTS}") is not None
+
+
+def test_a_folder_has_one_server(tmp_path: Path) -> None:
+    lock = FolderLock(tmp_path)
+    with pytest.raises(RuntimeError, match="in use by another embedded server"):
+        FolderLock(tmp_path)
+    lock.release()
+    FolderLock(tmp_path).release()
