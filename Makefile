@@ -11,7 +11,7 @@ STAMP := $(VENV)/.setup-done
 CODE := tinker_ext tests scripts
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test check generate check-generated spec interop pins clean
+.PHONY: help setup demo test check generate check-generated spec check-spec interop pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -25,28 +25,31 @@ test: $(STAMP)  ## the tests; every branch of the rules must be covered
 	@$(RUN) -m pytest -m "not interop" --cov=tinker_ext.rules --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-check: $(STAMP)  ## format, lint, types, import rules, generated drift; changes no file
+check: $(STAMP)  ## format, lint, types, import rules, drift of what is produced; changes no file
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy $(CODE)
 	@$(VENV)/bin/lint-imports --no-logo
-	@$(MAKE) --no-print-directory check-generated
+	@$(MAKE) --no-print-directory check-spec check-generated
 
 generate: $(STAMP)  ## make generated/ from openapi/tinker.yaml
 	@$(RUN) scripts/generate.py
 
 check-generated: $(STAMP)  ## fail if generated/ is not what openapi/tinker.yaml gives
-	@$(RUN) scripts/generate.py --check
+	@$(RUN) scripts/check_generated.py
 
 spec: $(STAMP)  ## make openapi/tinker.yaml from the official wheel and the overlay
 	@$(RUN) scripts/spec.py
+
+check-spec: $(STAMP)  ## fail if openapi/ is not what the wheel and the overlay give
+	@$(RUN) scripts/check_spec.py
 
 interop: $(STAMP)  ## run the official SDK against the embedded backend
 	@$(RUN) -m pytest -m interop tests/interop
 
 pins: $(STAMP)  ## write constraints.txt from what .venv holds
-	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable | LC_ALL=C sort -f; } \
-	    > constraints.new && mv constraints.new constraints.txt
+	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new
+	@mv constraints.new constraints.txt
 
 clean:  ## remove .venv and everything made by the other targets
 	rm -rf $(VENV) .venvs .cache demo-output .mypy_cache .ruff_cache .pytest_cache .coverage

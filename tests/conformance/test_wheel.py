@@ -32,7 +32,8 @@ def python(executable: Path | str, *args: str, cwd: Path) -> str:
 
 def readme_script() -> str:
     """The first complete script of the README."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     return next(block for block in blocks if "ServiceClient" in block)
 
 

@@ -1,0 +1,98 @@
+"""The commands on a real server: the embedded backend with one trained run in it."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import tinker_ext as tinker
+from tinker_ext.cli.main import program
+from tinker_ext.embedded.launch import start_embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with start_embedded(tmp_path_factory.mktemp("state")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def path(url: str) -> str:
+    """A checkpoint of a run on the server."""
+    with tinker.ServiceClient(base_url=url, api_key="tml-any") as service:
+        training = service.create_lora_training_client("embedded/tiny", rank=4)
+        return training.save_state("first").result().path
+
+
+@pytest.fixture
+def run(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("TINKER_BASE_URL", url)
+    monkeypatch.setenv("TINKER_API_KEY", "tml-any")
+    return lambda *args: CliRunner().invoke(program, args)
+
+
+def as_json(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_runs(run: Run, path: str) -> None:
+    (listed,) = as_json(run("run", "list", "-f", "json"))["runs"]
+    assert path.startswith(f"tinker://{listed['training_run_id']}/")
+    shown = as_json(run("run", "info", listed["training_run_id"], "-f", "json"))
+    assert shown == listed
+    assert (shown["base_model"], shown["lora_rank"]) == ("embedded/tiny", 4)
+
+
+def test_a_checkpoint_from_list_to_archive(run: Run, path: str, tmp_path: Path) -> None:
+    (listed,) = as_json(run("checkpoint", "list", "-f", "json"))["checkpoints"]
+    assert listed["tinker_path"] == path
+    saved = as_json(run("checkpoint", "download", path, "-o", str(tmp_path), "-f", "json"))
+    with tarfile.open(saved["file"]) as archive:
+        assert "adapter_model.safetensors" in archive.getnames()
+    run("checkpoint", "publish", path)
+    assert as_json(run("checkpoint", "info", path, "-f", "json"))["public"] is True
+    run("checkpoint", "unpublish", path)
+    assert as_json(run("checkpoint", "info", path, "-f", "json"))["public"] is False
+
+
+def test_a_deleted_checkpoint_is_gone(run: Run, url: str, path: str) -> None:
+    with tinker.ServiceClient(base_url=url, api_key="tml-any") as service:
+        restored = service.create_training_client_from_state(path)
+        second = restored.save_state("second").result().path
+    assert run("checkpoint", "delete", second, "--yes").exit_code == 0
+    missing = run("checkpoint", "info", second)
+    assert missing.exit_code == 1
+    assert "checkpoint list" in missing.stderr
+
+
+def test_doctor(run: Run) -> None:
+    checks = as_json(run("doctor", "-f", "json"))["checks"]
+    assert [check["ok"] for check in checks] == [True, True, True]
+    assert "embedded/tiny" in checks[0]["found"]
+
+
+def test_a_run_that_is_not_there(run: Run) -> None:
+    result = run("run", "info", "no-such-run")
+    assert result.exit_code == 1
+    assert "404" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_server_that_is_not_there_is_given_up_soon(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run("--base-url", "http://127.0.0.1:9", "doctor")
+    assert result.exit_code == 1
+    assert "Error: Server: " in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,62 @@
+"""`serve`: ready when it says so, ended by Ctrl-C, and clear about what keeps it from starting."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from tinker_ext.cli.main import program
+from tinker_ext.cli.problems import INTERRUPTED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_it_says_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tinker_ext.cli", "serve", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--state-dir", str(tmp_path / "new")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        url = json.loads(server.stdout.readline())["url"]
+        assert url.startswith("http://127.0.0.1:")
+        with urllib.request.urlopen(f"{url}/api/v1/healthz") as answer:
+            assert answer.status == 200
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=30)
+    assert server.returncode == INTERRUPTED
+    assert str(tmp_path / "new") in said
+    assert "this machine only" in said
+    assert "Traceback" not in said
+
+
+def test_a_port_in_use_is_told_with_the_way_out(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(
+            program, ["serve", "--port", port, "--state-dir", str(tmp_path)]
+        )
+    assert result.exit_code == 1
+    assert "--port" in result.stderr.splitlines()[-1]
+
+
+def test_a_missing_package_is_told_with_the_way_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinker_ext.embedded.launch.NEEDED", ("no_such_package",))
+    result = CliRunner().invoke(program, ["serve", "--state-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "Error: The embedded backend needs no_such_package: pip install 'tinker-ext[embedded]'\n"
+    )
