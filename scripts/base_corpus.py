@@ -160,35 +160,45 @@ Exercise = tuple[str, "Callable[[str], str]"]
 
 
 def exercise(rng: Random, text: str) -> Exercise:
-    """An exercise's name and what it does to a text; some pick a word of that text."""
+    """An exercise's name and what it does to a text; sometimes two, one after the other."""
+    name, change = _simple_exercise(rng, text)
+    if rng.random() < 0.2 and len(change(text).split()) > 1:
+        second_name, second = _simple_exercise(rng, change(text))
+        return f"{name} then {second_name}", lambda x: second(change(x))
+    return name, change
+
+
+def _simple_exercise(rng: Random, text: str) -> Exercise:
+    """One exercise that makes sense for this text: some name one of its words."""
     word = rng.choice(text.split())
     mark = rng.choice("-_/.+*~")
-    ending = rng.choice(("!", "?", ".", " end", " ok", " OK", " and so on", f" {word}"))
-    return rng.choice(
-        (
-            ("copy", lambda x: x),
-            ("upper", str.upper),
-            ("upper", str.upper),
-            ("title", str.title),
-            ("first letter", str.capitalize),
-            (f"join {mark}", lambda x: x.replace(" ", mark)),
-            ("spell", lambda x: mark.join(x.replace(" ", ""))),
-            (f"drop {word}", lambda x: _without(x, {word})),
-            ("drop little words", lambda x: _without(x, set(LITTLE))),
-            ("last word", lambda x: x.split()[-1]),
-            ("first word", lambda x: x.split()[0]),
-            ("turn", lambda x: " ".join(reversed(x.split()))),
-            (f"add{ending}", lambda x: x + ending),
-            ("upper join " + mark, lambda x: x.upper().replace(" ", mark)),
-            ("title join " + mark, lambda x: x.title().replace(" ", mark)),
-            ("upper drop little words", lambda x: _without(x, set(LITTLE)).upper()),
-            ("initials", lambda x: "".join(part[0] for part in x.split())),
-        )
+    ending = rng.choice(("!", "?", ".", " end", " ok", " OK", " DONE", f" {word}"))
+    table: tuple[tuple[int, Exercise], ...] = (
+        (4, ("copy", str)),
+        (5, ("upper", str.upper)),
+        (3, ("title", str.title)),
+        (1, ("capital", _capital)),
+        (3, (f"join {mark}", lambda x: x.replace(" ", mark))),
+        (1, (f"spell {mark}", lambda x: mark.join(x.replace(" ", "")))),
+        (2, (f"drop {word}", lambda x: _without(x, {word}))),
+        (4, ("drop little words", lambda x: _without(x, set(LITTLE)))),
+        (1, ("last word", lambda x: x.split()[-1])),
+        (1, ("first word", lambda x: x.split()[0])),
+        (1, ("turn", lambda x: " ".join(reversed(x.split())))),
+        (2, (f"add{ending}", lambda x: x + ending)),
+        (1, ("initials", lambda x: "".join(part[0] for part in x.split()))),
     )
+    weights, exercises = zip(*table, strict=True)
+    return rng.choices(exercises, weights=weights)[0]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _without(text: str, words: set[str]) -> str:
-    return " ".join(part for part in text.split() if part not in words)
+    """The text without those words; all of it when nothing would be left."""
+    return " ".join(part for part in text.split() if part not in words) or text
 
 
 def _plain(rng: Random) -> str:
@@ -227,8 +237,10 @@ def _repeated(rng: Random) -> str:
 
 
 def documents(rng: Random, longest: int) -> Iterator[str]:
-    """Documents without end, of at most `longest` characters (all ASCII, so bytes)."""
+    """Documents without end, none of more than `longest` characters (all ASCII, so bytes)."""
     kinds = (_plain, _told, _shown, _repeated)
     while True:
         kind = rng.choices(kinds, weights=(15, 40, 35, 10))[0]
-        yield kind(rng)[:longest]
+        document = kind(rng)
+        if len(document) <= longest:
+            yield document

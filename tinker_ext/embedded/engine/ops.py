@@ -118,8 +118,8 @@ def _attention_weights_wrt_scores(ans: Array, scores: Array, mask: Array, scale:
     def backward(g: Array) -> Array:
         centered = g - np.sum(g * ans, axis=-1, keepdims=True)
         centered *= ans
-        centered *= ans.dtype.type(scale)
-        return centered
+        slope: Array = centered * ans.dtype.type(scale)
+        return slope
 
     return backward
 

@@ -57,15 +57,14 @@ def prompt_logprobs(
             f"must be from 0 to {base.vocabulary}, not {topk}", where="topk_prompt_logprobs"
         )
     prompt = np.asarray(tokens, np.int64)
-    before, following = prompt[:-1], prompt[1:]
-    table = _next_logprobs(base, MERGED.get(base, adapter), before)
-    own = table[np.arange(len(following)), following]
+    table = _next_logprobs(base, MERGED.get(base, adapter), prompt)[:-1]
+    own = table[np.arange(len(table)), prompt[1:]]
     best = [None, *_best(table, topk)] if topk else None
     return PromptScores([None, *own.tolist()], best)
 
 
 def _next_logprobs(base: BaseModel, weights: Mapping[str, Array], tokens: Integers) -> Array:
-    """Log-probabilities (n, vocabulary) of what follows each of n tokens; n may be 0."""
+    """Log-probabilities (n, vocabulary) of what follows each of n tokens."""
     time = len(tokens)
     project = plain_projection(weights)
     attend = causal_attention(time, base.dtype)

@@ -66,8 +66,8 @@ class TrainerState:
     empty, which starts the optimizer anew. `step` counts optimizer steps taken.
     """
 
-    adapter: dict[str, Array]
-    optimizer: dict[str, Array] = field(factory=dict)
+    adapter: Mapping[str, Array]
+    optimizer: Mapping[str, Array] = field(factory=dict)
     step: int = 0
 
 
