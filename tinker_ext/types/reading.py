@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.arrays import as_numpy, natural_dtype, wire_copy
+from tinker_ext.types.arrays import as_numpy, is_torch, natural_dtype, wire_copy
 from tinker_ext.types.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _from_mixed(items: list[Any], kinds: set[type], where: str) -> Array:
         at = next(i for i, item in enumerate(items) if type(item) is bool)
         raise InvalidInputError("a bool is not a number here", where=f"{where}[{at}]")
     try:
-        array = np.asarray(items)
+        array = np.asarray([as_numpy(item) if is_torch(item) else item for item in items])
     except ValueError:
         raise InvalidInputError("nested lists must all have the same length", where=where) from None
     if array.dtype.kind in "OUS":

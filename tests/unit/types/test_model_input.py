@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import numpy as np
 import pytest
 
@@ -83,3 +85,12 @@ def test_a_long_input_prints_short() -> None:
 def test_an_array_of_tokens_reaches_the_encoder_as_an_array() -> None:
     tokens: object = EncodedTextChunk(tokens=np.arange(3)).to_api().tokens
     assert isinstance(tokens, np.ndarray)
+
+
+@pytest.mark.parametrize("tokens", [[1, 2], np.arange(1, 3)])
+def test_inputs_are_equal_by_value_through_copies_and_pickles(tokens: Any) -> None:
+    made = ModelInput.from_ints(tokens)
+    assert pickle.loads(pickle.dumps(made)) == made
+    assert attrs.evolve(made.chunks[0]) == EncodedTextChunk([1, 2])
+    assert made != ModelInput.from_ints([1, 2, 3])
+    assert made != ModelInput.from_ints([1, 3])

@@ -190,6 +190,7 @@ def test_tensors_are_equal_by_value_whatever_they_were_made_from() -> None:
     assert TensorData([1, 2]) != TensorData([1, 3])
     assert TensorData([1, 2]) != TensorData([1, 2], dtype="float32")
     assert TensorData([1, 2, 3, 4]) != TensorData([[1, 2], [3, 4]])
+    assert TensorData([1], shape=[1]) != TensorData([1, 2], shape=[2])
     assert TensorData([1]) != object()
     with pytest.raises(TypeError, match="unhashable"):
         hash(TensorData([1]))
@@ -226,8 +227,8 @@ def test_an_answer_is_read_without_touching_its_numbers() -> None:
 def test_an_answers_null_reads_as_nan_and_is_not_sent_back() -> None:
     holed: Any = [0.25, None]
     tensor = TensorData.from_api(api.TensorData(data=holed, dtype="float32"))
-    assert np.isnan(tensor.to_numpy()[1])
     assert tensor.first_not_finite() == 1
+    assert np.isnan(tensor.to_numpy()[1])
 
 
 def test_an_answer_can_be_sent_on(wire: Callable[[Any], Any]) -> None:

@@ -73,6 +73,13 @@ def test_tensors_are_detached_narrowed_and_brought_near(stand_in: type[StandIn])
     assert (inputs["weights"].dtype, inputs["weights"].data) == ("float32", [0.5, 1.0])
 
 
+def test_a_list_of_tensors_is_rows(stand_in: type[StandIn]) -> None:
+    rows: Any = [stand_in([0.5, 1.0], floating=True), stand_in([1.5, 2.0], floating=True)]
+    tensor = TensorData(rows)
+    assert (tensor.shape, tensor.dtype) == ([2, 2], "float32")
+    assert tensor.tolist() == [[0.5, 1.0], [1.5, 2.0]]
+
+
 def test_a_bool_tensor_is_refused_like_a_bool_array(stand_in: type[StandIn]) -> None:
     mask: Any = stand_in([True, False], floating=False)
     with pytest.raises(InvalidInputError, match="bool"):
