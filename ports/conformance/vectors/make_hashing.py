@@ -35,6 +35,10 @@ NAMED: list[tuple[str, list[int | float]]] = [
     ("floats that are whole", [3.0, -7.0, 1e15]),
     ("a large float", [1e300]),
     ("minus zero", [-0.0]),
+    ("ends in -2", [21, 1057445783913741075]),
+    ("ends in the smallest number", [21, 813337572472182083]),
+    ("ends in the largest number", [17, 69515555028544757]),
+    ("ends in 0", [25, 866694567865610361]),
     ("the number kept for errors is replaced", [21, 122872550421973035]),
 ]
 

@@ -26,15 +26,15 @@ def test_hash_unordered_is_cpythons(values: list[float]) -> None:
     assert hash_unordered(values) == hash(tuple(sorted(int(value) for value in values)))
 
 
-def pair_that_ends_in_minus_one() -> tuple[int, int]:
-    """Two integers whose state is 2**64 - 1 in the end: the algorithm, run backwards."""
+def pair_that_ends_in(final: int) -> tuple[int, int]:
+    """Two integers whose state is `final` in the end: the algorithm, run backwards."""
     word, prime_1, prime_2, prime_5 = (
         2**64,
         11400714785074694791,
         14029467366897019727,
         2870177450012600261,
     )
-    last = (word - 1 - (2 ^ prime_5 ^ 3527539)) * pow(prime_1, -1, word) % word
+    last = (final - (2 ^ prime_5 ^ 3527539)) * pow(prime_1, -1, word) % word
     last = (last >> 31 | last << 33) % word
     for first in range(1000):
         state = (prime_5 + first * prime_2) % word
@@ -45,10 +45,14 @@ def pair_that_ends_in_minus_one() -> tuple[int, int]:
     raise AssertionError("one in eight should do")
 
 
-def test_the_value_that_cpython_keeps_for_errors_is_replaced() -> None:
-    pair = pair_that_ends_in_minus_one()
-    assert hash(pair) == 1546275796  # CPython itself, so the way back was right
-    assert hash_unordered(pair) == 1546275796
+@pytest.mark.parametrize(
+    ("final", "expected"),
+    [(2**64 - 1, 1546275796), (2**64 - 2, -2), (2**63, -(2**63)), (2**63 - 1, 2**63 - 1), (0, 0)],
+)
+def test_the_ends_of_the_range(final: int, expected: int) -> None:
+    pair = pair_that_ends_in(final)
+    assert hash(pair) == expected  # CPython itself, so the way back was right
+    assert hash_unordered(pair) == expected
 
 
 @given(st.lists(numbers))
