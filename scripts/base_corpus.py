@@ -131,7 +131,7 @@ def phrase(rng: Random, longest: int) -> str:
         invented = 0.8 if kind < 0.55 else 0.1
         words = [
             invented_word(rng) if rng.random() < invented else rng.choice(WORDS)
-            for _ in range(rng.randint(1, longest))
+            for _ in range(max(rng.randint(1, longest), rng.randint(1, longest)))
         ]
     return " ".join(words)
 
@@ -201,46 +201,58 @@ def _without(text: str, words: set[str]) -> str:
     return " ".join(part for part in text.split() if part not in words) or text
 
 
-def _plain(rng: Random) -> str:
+Piece = tuple[str, bool]
+"""A stretch of text, and whether what is before it tells what it must be."""
+
+
+def _plain(rng: Random) -> list[Piece]:
     text = ". ".join(sentence(rng).capitalize() for _ in range(rng.randint(1, 3)))
-    return f"{text}." if rng.random() < 0.7 else text.lower()
+    return [(f"{text}." if rng.random() < 0.7 else text.lower(), False)]
 
 
-def _told(rng: Random) -> str:
+def _told(rng: Random) -> list[Piece]:
     """An exercise given by its name."""
     text = phrase(rng, 7)
     name, change = exercise(rng, text)
     if rng.random() < 0.15:
         text = text.upper()
         name, change = rng.choice((("lower", str.lower), ("copy", str), ("title", str.title)))
-    return f"{name}: {text}{rng.choice(_ARROWS)}{change(text)}"
+    return [(f"{name}: {text}{rng.choice(_ARROWS)}", False), (change(text), True)]
 
 
-def _shown(rng: Random) -> str:
+def _shown(rng: Random) -> list[Piece]:
     """An exercise given by examples alone, under labels of its own."""
-    longest = rng.choice((1, 2, 3, 5))
+    longest = rng.choice((1, 2, 3, 5, 8))
     texts = [phrase(rng, longest) for _ in range(rng.randint(2, 6))]
     _, change = exercise(rng, texts[0])
+    before, between = _labels(rng)
+    pieces: list[Piece] = []
+    for place, text in enumerate(texts):
+        pieces += [(f"{before}{text}{between}", False), (f"{change(text)}\n", place > 0)]
+    return pieces
+
+
+def _labels(rng: Random) -> tuple[str, str]:
+    """What stands before a given text, and between it and the wanted one."""
     if rng.random() < 0.4:
-        arrow = rng.choice(_ARROWS)
-        return "\n".join(f"{text}{arrow}{change(text)}" for text in texts)
-    given, wanted = (rng.choice((rng.choice(WORDS), invented_word(rng))) for _ in range(2))
+        return "", rng.choice(_ARROWS)
     style = rng.choice((str, str.capitalize))
-    return "\n".join(f"{style(given)}: {text}\n{style(wanted)}: {change(text)}" for text in texts)
+    given, wanted = (style(rng.choice((rng.choice(WORDS), invented_word(rng)))) for _ in range(2))
+    return f"{given}: ", f"\n{wanted}: "
 
 
-def _repeated(rng: Random) -> str:
+def _repeated(rng: Random) -> list[Piece]:
     text = phrase(rng, 6)
     if rng.random() < 0.3:
         text = "".join(rng.choices(_ALPHABET + _ALPHABET.upper() + "0123456789 -", k=12)).strip()
-    return rng.choice((" ", "\n", ", ", " | ")).join([text] * rng.randint(2, 5))
+    gap = rng.choice((" ", "\n", ", ", " | "))
+    return [(text + gap, False), (gap.join([text] * rng.randint(1, 4)), True)]
 
 
-def documents(rng: Random, longest: int) -> Iterator[str]:
+def documents(rng: Random, longest: int) -> Iterator[list[Piece]]:
     """Documents without end, none of more than `longest` characters (all ASCII, so bytes)."""
     kinds = (_plain, _told, _shown, _repeated)
     while True:
-        kind = rng.choices(kinds, weights=(15, 40, 35, 10))[0]
-        document = kind(rng)
-        if len(document) <= longest:
+        document = rng.choices(kinds, weights=(15, 40, 35, 10))[0](rng)
+        if sum(len(text) for text, _ in document) <= longest:
             yield document

@@ -41,28 +41,45 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.floating[Any]]
     Weights = dict[str, Array]
+    Batch = tuple[npt.NDArray[np.int64], Array]
 
 ROWS, TIME = 12, 128
+"""Sequences of a step, and their length in tokens."""
+
+WEIGHT_OF_NEWS = 0.2
+"""Of a token nothing before it tells, against 1 for one that follows: mostly noise, but words and
+grammar are learnt from it."""
+
 PACKAGED = Path(__file__).parents[1] / "tinker_ext/embedded/data/embedded-tiny.safetensors"
 
 
-def packed_rows(rng: Random) -> Iterator[npt.NDArray[np.int64]]:
-    """Rows of TIME + 1 tokens: documents one after another, each closed by the end token."""
+def packed_rows(rng: Random) -> Iterator[tuple[list[int], list[float]]]:
+    """Rows of TIME + 1 tokens with their weights: documents, each closed by the end token."""
     source = documents(rng, TIME)
     while True:
-        held: list[int] = []
-        while len(held) <= TIME:
-            held += [*next(source).encode(), END_OF_TEXT]
-        yield np.array(held[: TIME + 1])
+        tokens: list[int] = []
+        weights: list[float] = []
+        while len(tokens) <= TIME:
+            for text, follows in next(source):
+                tokens += text.encode()
+                weights += [1.0 if follows else WEIGHT_OF_NEWS] * len(text)
+            tokens.append(END_OF_TEXT)
+            weights.append(1.0)
+        yield tokens[: TIME + 1], weights[: TIME + 1]
 
 
-def loss_and_gradient(
-    shape: ModelShape, weights: Weights, rows: npt.NDArray[np.int64]
-) -> tuple[float, Weights]:
-    """Mean negative log-probability per token, and its gradient by every weight."""
-    tokens, targets = rows[:, :-1], rows[:, 1:].reshape(-1)
-    positions = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape)
-    attend = causal_attention(tokens.shape[1], np.float32)
+def next_batch(rows: Iterator[tuple[list[int], list[float]]]) -> Batch:
+    """Token ids and weights, each (ROWS, TIME + 1)."""
+    tokens, weights = zip(*(next(rows) for _ in range(ROWS)), strict=True)
+    return np.array(tokens), np.array(weights, np.float32)
+
+
+def loss_and_gradient(shape: ModelShape, weights: Weights, batch: Batch) -> tuple[float, Weights]:
+    """Weighted mean of the negative log-probability, and its gradient by every weight."""
+    tokens, targets = batch[0][:, :-1], batch[0][:, 1:].reshape(-1)
+    shares = batch[1][:, 1:].reshape(-1) / batch[1][:, 1:].sum()
+    positions = np.broadcast_to(np.arange(TIME), tokens.shape)
+    attend = causal_attention(TIME, np.float32)
 
     def logprobs_of(current: Weights) -> Array:
         project = plain_projection(current)
@@ -70,8 +87,7 @@ def loss_and_gradient(
         return ops.pick_logprobs(project(states, "lm_head"), targets)
 
     backward, logprobs = make_vjp(logprobs_of, weights)
-    slope = np.full(targets.shape, -1.0 / targets.size, np.float32)
-    return float(-logprobs.mean()), backward(slope)
+    return float(-(shares * logprobs).sum()), backward(-shares)
 
 
 class Muon:
@@ -127,8 +143,7 @@ def train(shape: ModelShape, steps: int, seed: int) -> Weights:
     optimizer, rows = Muon(weights), packed_rows(Random(seed))
     recent: list[float] = []
     for step in range(steps):
-        batch = np.stack([next(rows) for _ in range(ROWS)])
-        loss, gradients = loss_and_gradient(shape, weights, batch)
+        loss, gradients = loss_and_gradient(shape, weights, next_batch(rows))
         rate = min(1.0, (step + 1) / 50, (1 - step / steps) / 0.4)
         optimizer.step(weights, gradients, rate)
         recent = [*recent[-99:], loss]

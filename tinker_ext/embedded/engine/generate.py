@@ -32,6 +32,9 @@ MERGED = MergedCache()
 POSITIONS_PER_GROUP = 65_536
 """Cached positions computed side by side: 256 MB of keys and values for embedded/tiny."""
 
+MAX_SAMPLES = 1024
+"""Most samples of one job, so that one request can't occupy the machine for long."""
+
 _SHRINK_BELOW = 0.75
 """Finished rows are carried along until this share is left: shrinking copies the cache."""
 
@@ -93,7 +96,11 @@ def check_job(base: BaseModel, job: SampleJob, *, where: str = "") -> None:
     check_tokens(base, np.asarray(job.prompt), f"{inside}prompt")
     wanted, room = job.max_tokens, base.max_context - len(job.prompt)
     parameters = f"{inside}sampling_params"
-    _require(job.num_samples >= 1, f"{inside}num_samples", "must be at least 1")
+    _require(
+        1 <= job.num_samples <= MAX_SAMPLES,
+        f"{inside}num_samples",
+        f"must be from 1 to {MAX_SAMPLES}",
+    )
     _require(wanted is None or wanted >= 1, f"{parameters}.max_tokens", "must be at least 1")
     _require(
         (wanted or 1) <= room,

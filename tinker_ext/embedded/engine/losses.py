@@ -24,7 +24,7 @@ from attrs import frozen
 from tinker_ext.embedded.engine.errors import EngineInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -84,6 +84,23 @@ def complete_config(loss: Loss, given: Mapping[str, float] | None) -> dict[str, 
             "clip_low_threshold is above clip_high_threshold", where="loss_fn_config"
         )
     return config
+
+
+def combine_metrics(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """One set of metrics from several batches', by the reduction each name ends in.
+
+    A name some batch doesn't have is reduced over those that have it.
+    """
+    reductions: dict[str, Callable[[list[float]], float]] = {
+        "sum": math.fsum,
+        "min": min,
+        "max": max,
+    }
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {
+        name: reductions[name.rsplit(":", 1)[1]]([part[name] for part in parts if name in part])
+        for name in names
+    }
 
 
 def _cross_entropy(logprobs: Array, inputs: Inputs, config: Config) -> Array:

@@ -19,7 +19,7 @@ from tinker_ext.embedded.engine.lora import (
     adapted_projection,
     initial_adapter,
 )
-from tinker_ext.embedded.engine.losses import complete_config, find_loss
+from tinker_ext.embedded.engine.losses import combine_metrics, complete_config, find_loss
 from tinker_ext.embedded.engine.transformer import causal_attention, hidden_states
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Trainer:
     def _one_batch(
         self, batch: Batch, total: Callable[[Array], Array], *, record: bool
     ) -> tuple[Array, float, Adapter]:
-        """Log-probabilities, loss and gradient. EngineInputError when the loss overflows."""
+        """Log-probabilities, loss and gradient. EngineInputError when it overflows."""
 
         def logprobs_of(adapter: Adapter) -> Array:
             project = adapted_projection(self.base.weights, adapter)
@@ -194,8 +194,8 @@ class Trainer:
                 return logprobs, _finite(total(logprobs)), {}
             backward, logprobs = make_vjp(logprobs_of, self._adapter)
             loss_backward, value = make_vjp(total, logprobs)
-            finite = _finite(value)
-            return logprobs, finite, backward(loss_backward(value.dtype.type(1.0)))
+            slope = loss_backward(value.dtype.type(1.0))
+            return logprobs, _finite(value, slope), backward(slope)
 
 
 def batch_logprobs(base: BaseModel, project: Project, batch: Batch) -> Array:
@@ -207,32 +207,15 @@ def batch_logprobs(base: BaseModel, project: Project, batch: Batch) -> Array:
     return ops.pick_logprobs(project(states, "lm_head"), batch.targets)
 
 
-def combine_metrics(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """One set of metrics from several batches', by the reduction each name ends in.
-
-    A name some batch doesn't have is reduced over those that have it.
-    """
-    reductions: dict[str, Callable[[list[float]], float]] = {
-        "sum": math.fsum,
-        "min": min,
-        "max": max,
-    }
-    names = dict.fromkeys(name for part in parts for name in part)
-    return {
-        name: reductions[name.rsplit(":", 1)[1]]([part[name] for part in parts if name in part])
-        for name in names
-    }
-
-
 def _bound_total(
     loss: Loss, batch: Batch, settings: Mapping[str, float]
 ) -> Callable[[Array], Array]:
     return lambda logprobs: loss.total(logprobs, batch.inputs, settings)
 
 
-def _finite(value: Array) -> float:
-    if not np.isfinite(value):
-        raise EngineInputError("the loss is not finite; compare logprobs, weights and advantages")
+def _finite(value: Array, slope: Array | None = None) -> float:
+    if not np.isfinite(value) or not (slope is None or np.isfinite(slope).all()):
+        raise EngineInputError("the loss overflows; compare logprobs, weights and advantages")
     return float(value)
 
 
