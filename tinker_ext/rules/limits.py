@@ -68,8 +68,10 @@ def restart_limit(since_pause: float | None, full: int) -> int:
     """
     if full < 1:
         raise ValueError(f"a limit must be at least 1, got {full}")
-    if since_pause is None or since_pause >= RESTART_SECONDS or full <= RESTART_LIMIT:
-        return 0 if since_pause is not None and since_pause < 0 else full
+    if since_pause is None:
+        return full
     if since_pause < 0:
         return 0
+    if since_pause >= RESTART_SECONDS or full <= RESTART_LIMIT:
+        return full
     return int(RESTART_LIMIT * (full / RESTART_LIMIT) ** (since_pause / RESTART_SECONDS))
