@@ -60,7 +60,18 @@ class ServiceClient:
             config["user_metadata"] = user_metadata
         self._config = ClientConfig.resolve(**config)
         backend = EmbeddedBackend(self._config)
-        self._core = ClientCore(self._config, backend.base_url, backend.stop)
+        self._start(ClientCore(self._config, backend.base_url, backend.stop))
+
+    @classmethod
+    def over(cls, core: ClientCore) -> Self:
+        """A client on a core made elsewhere; `tinker_ext.testing` makes one without a network."""
+        service = cls.__new__(cls)
+        service._config = core.config
+        service._start(core)
+        return service
+
+    def _start(self, core: ClientCore) -> None:
+        self._core = core
         _open.add(self)
 
     @property

@@ -28,6 +28,8 @@ from tinker_ext.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
+    import httpx
+
     from tinker_ext.config import ClientConfig
     from tinker_ext.rules.polling import TryAgain
     from tinker_ext.runtime.caller_work import CallerWork
@@ -40,7 +42,8 @@ class ClientCore:
     """One connection to one server with one configuration. Connects on first use.
 
     `find_base_url` is asked once, on a worker thread, for the URL to talk to (an embedded backend
-    has none before it has started); `release` is called after the last request.
+    has none before it has started); `release` is called after the last request. `transport` takes
+    the place of the connection pool, in tests.
     """
 
     def __init__(
@@ -48,21 +51,23 @@ class ClientCore:
         config: ClientConfig,
         find_base_url: Callable[[], str],
         release: Callable[[], None] = lambda: None,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.config = config
         self._find_base_url = find_base_url
         self._release = release
+        self._transport = transport
         self._lock = threading.Lock()
         self._closed = False
         self._process = os.getpid()
-        self._pending: set[Any] = set()
         self._reset()
 
     def _reset(self) -> None:
         """State that belongs to this process and its loop."""
         config = self.config
         self._process = os.getpid()
-        self._pending = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._connecting: asyncio.Task[Gateway] | None = None
         self.retrier = Retrier(shared_pause(config.share_key))
         self.session = Session(self._create_session, self._beat, interval=config.heartbeat_interval)
@@ -102,9 +107,7 @@ class ClientCore:
             coroutine.close()
             raise ClientClosedError
         self._begin_anew_after_fork()
-        outcome = self.loop.submit(coroutine, finally_=finally_)
-        self._pending.add(outcome)
-        outcome.add_done_callback(self._pending.discard)
+        outcome = self.loop.submit(coroutine, finally_=finally_, tasks=self._tasks)
         return APIFuture(outcome, finish, work=work)
 
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
@@ -124,12 +127,12 @@ class ClientCore:
         self._release()
 
     async def _shut_down(self, timeout: float) -> None:
-        waiting = [asyncio.wrap_future(outcome) for outcome in list(self._pending)]
-        if waiting and timeout > 0:
-            await asyncio.wait(waiting, timeout=timeout)
-        for outcome in list(self._pending):
-            outcome.cancel()
-        await asyncio.sleep(0)
+        if self._tasks and timeout > 0:
+            await asyncio.wait(set(self._tasks), timeout=timeout)
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         await self.session.close()
         if self._connecting is not None:
             self._connecting.cancel()
@@ -151,7 +154,7 @@ class ClientCore:
 
     async def _connect(self) -> Gateway:
         base_url = await asyncio.to_thread(self._find_base_url)
-        return Gateway(build_client(self.config, base_url))
+        return Gateway(build_client(self.config, base_url, self._transport))
 
     async def _create_session(self) -> str:
         config = self.config

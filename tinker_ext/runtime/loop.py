@@ -32,17 +32,21 @@ class BackgroundLoop:
         coroutine: Coroutine[Any, Any, T],
         *,
         finally_: Callable[[], None] | None = None,
+        tasks: set[asyncio.Task[Any]] | None = None,
     ) -> concurrent.futures.Future[T]:
         """Start `coroutine` on the loop and return the future of its outcome, from any thread.
 
         `finally_` is called on the loop when the task has ended, and also when it was cancelled
         before its first step, where no `finally` of its own would run. Cancelling the returned
-        future cancels the task.
+        future cancels the task. `tasks` holds the task while it runs; on the loop only.
         """
         outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
 
         def start() -> None:
             task = self._loop.create_task(coroutine)
+            if tasks is not None:
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
             if finally_ is not None:
                 task.add_done_callback(lambda _: finally_())
             task.add_done_callback(lambda done: _hand_over(done, outcome))

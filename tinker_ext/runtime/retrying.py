@@ -74,7 +74,7 @@ class Retrier:
                 now=self.wall(),
                 jitter=self.jitter(),
             )
-            if decision.shared:
+            if decision.shared and decision.retry:
                 self.pause.extend(decision.delay)
             if decision.retry:
                 _report(operation, state.attempt_number, error, decision)

@@ -26,12 +26,26 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def build_client(config: ClientConfig, base_url: str) -> tinker_api.Client:
-    """A generated client that sends through our pool, encoder and error mapping.
+def build_client(
+    config: ClientConfig, base_url: str, transport: httpx.AsyncBaseTransport | None = None
+) -> tinker_api.Client:
+    """A generated client that sends through our pool (or `transport`), encoder and error mapping.
 
     Must be built and used on one event loop. Close it with
     `await client.get_async_httpx_client().aclose()`.
     """
+    http = ApiHttpClient(
+        base_url=base_url,
+        transport=transport or _pool(config, base_url),
+        auth=ApiKeyAuth.from_config(config),
+        headers={"User-Agent": _user_agent(), **config.default_headers},
+        timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
+    )
+    client = tinker_api.Client(base_url=base_url, raise_on_unexpected_status=True)
+    return client.set_async_httpx_client(http)
+
+
+def _pool(config: ClientConfig, base_url: str) -> ShardedTransport:
     limits = httpx.Limits(
         max_connections=REQUESTS_PER_SHARD, max_keepalive_connections=REQUESTS_PER_SHARD
     )
@@ -40,15 +54,7 @@ def build_client(config: ClientConfig, base_url: str) -> tinker_api.Client:
     def make_shard() -> httpx.AsyncBaseTransport:
         return httpx.AsyncHTTPTransport(verify=verify, limits=limits, proxy=config.proxy)
 
-    http = ApiHttpClient(
-        base_url=base_url,
-        transport=ShardedTransport(make_shard),
-        auth=ApiKeyAuth.from_config(config),
-        headers={"User-Agent": _user_agent(), **config.default_headers},
-        timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
-    )
-    client = tinker_api.Client(base_url=base_url, raise_on_unexpected_status=True)
-    return client.set_async_httpx_client(http)
+    return ShardedTransport(make_shard)
 
 
 def _user_agent() -> str:

@@ -36,6 +36,16 @@ def decode(content: bytes) -> Any:
         return json.loads(content)
 
 
+def read_body(content: bytes) -> Any:
+    """A body as JSON, or the text where it is none; None where there is no body."""
+    if not content:
+        return None
+    try:
+        return decode(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
 class Encoded:
     """A part of a body that is encoded already, in place of the generated model it stands for.
 

@@ -26,6 +26,7 @@ from tinker_api.errors import UnexpectedStatus
 
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.encoding import read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -156,7 +157,7 @@ class Gateway:
         return await _value(call, sent, models.UntypedAPIFuture)
 
     async def retrieve_future(self, request_id: str, *, operation: str, iteration: int) -> Any:
-        """One poll: the body as decoded JSON; `rules.polling` says what it means."""
+        """One poll: the body as JSON or text; `rules.polling` says what it means."""
         body = models.FutureRetrieveRequest(request_id=request_id)
         sent = retrieve_future.asyncio_detailed(client=self.client, body=body)
         headers = {
@@ -164,7 +165,7 @@ class Gateway:
             "X-Tinker-Request-Type": _REQUEST_TYPES.get(operation, operation),
         }
         call = self._change("retrieve_future", headers=headers, timeout=POLL_TIMEOUT)
-        return (await _answer(call, sent)).parsed
+        return read_body((await _answer(call, sent)).content)
 
     # Training runs and checkpoints
 

@@ -22,7 +22,7 @@ from tinker_ext.errors import (
 )
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.transport.call import Call, current_call
-from tinker_ext.transport.encoding import Answer, decode, encode
+from tinker_ext.transport.encoding import Answer, encode, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -141,16 +141,11 @@ def _judge(call: Call, response: Answer) -> Answer:
 
 
 def _status_error(call: Call, response: Answer) -> APIStatusError:
-    body: object
-    try:
-        body = decode(response.content)
-    except ValueError:
-        body = response.text
     headers = dict(response.headers)
     return status_error(
         response.status_code,
         headers=headers,
-        body=body,
+        body=read_body(response.content),
         operation=call.operation,
         retry_after=retry_after_seconds(headers, time.time()),
     )

@@ -1,0 +1,203 @@
+"""What was promised survives ``kill -9``; what was not says so."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from safetensors.numpy import load_file
+
+from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
+
+
+class Caller:
+    """One client, of whichever server is up."""
+
+    def __init__(self, server: EmbeddedServer) -> None:
+        self.server = server
+        self.http = httpx.Client(base_url=f"{server.url}/api/v1", timeout=60)
+
+    def post(self, operation: str, **body: Any) -> httpx.Response:
+        return self.http.post(operation, json=body)
+
+    def submit(self, operation: str, **body: Any) -> str:
+        response = self.post(operation, **body)
+        assert response.status_code == 200, response.text
+        request_id: str = response.json()["request_id"]
+        return request_id
+
+    def result(self, request_id: str) -> dict[str, Any]:
+        while True:
+            response = self.post("retrieve_future", request_id=request_id)
+            assert response.status_code == 200, response.text
+            answer: dict[str, Any] = response.json()
+            if answer.get("type") != "try_again":
+                return answer
+
+    def done(self, operation: str, **body: Any) -> dict[str, Any]:
+        return self.result(self.submit(operation, **body))
+
+    def new_model(self, rank: int = 2) -> tuple[str, str]:
+        created = self.post("create_session", tags=["t"], user_metadata=None, sdk_version="x")
+        session = created.json()["session_id"]
+        lora = {"rank": rank, "seed": 1}
+        model = self.done(
+            "create_model",
+            session_id=session,
+            model_seq_id=0,
+            base_model="embedded/tiny",
+            lora_config=lora,
+        )["model_id"]
+        return session, model
+
+    def forward_backward(self, model: str, seq_id: int) -> dict[str, Any]:
+        return self.done("forward_backward", **batch(model, seq_id))
+
+    def kill(self) -> None:
+        os.kill(self.server.pid, signal.SIGKILL)
+
+
+def batch(model: str, seq_id: int) -> dict[str, Any]:
+    inputs = {
+        "target_tokens": {"data": [*TOKENS[1:], 256], "dtype": "int64"},
+        "weights": {"data": [1.0] * len(TOKENS), "dtype": "float32"},
+    }
+    datum = {"model_input": {"chunks": [{"tokens": TOKENS}]}, "loss_fn_inputs": inputs}
+    given = {"data": [datum], "loss_fn": "cross_entropy"}
+    return {"model_id": model, "seq_id": seq_id, "forward_backward_input": given}
+
+
+def greedy(**source: str) -> dict[str, Any]:
+    return {
+        "prompt": {"chunks": [{"tokens": TOKENS}]},
+        "sampling_params": {"max_tokens": 8, "temperature": 0},
+        **source,
+    }
+
+
+@contextmanager
+def running(state: Path) -> Iterator[Caller]:
+    with start_embedded(state) as server:
+        caller = Caller(server)
+        yield caller
+        caller.http.close()
+
+
+def test_checkpoints_runs_and_sessions_survive_a_kill(tmp_path: Path) -> None:
+    with running(tmp_path) as before:
+        session, model = before.new_model()
+        before.forward_backward(model, 1)
+        before.done("optim_step", model_id=model, seq_id=2, adam_params={"learning_rate": 0.01})
+        saved = before.done("save_weights", model_id=model, seq_id=3, path="a")["path"]
+        passing = before.done(
+            "save_weights_for_sampler", model_id=model, seq_id=4, sampling_session_seq_id=0
+        )["sampling_session_id"]
+        expected = before.forward_backward(model, 5)
+        sampled = before.done("asample", **greedy(sampling_session_id=passing))
+        listed = before.http.get("checkpoints").json()
+        before.kill()
+
+    with running(tmp_path) as after:
+        assert after.http.get("checkpoints").json() == listed
+        assert after.http.get(f"training_runs/{model}").json()["last_checkpoint"] is not None
+        assert after.post("session_heartbeat", session_id=session).status_code == 200
+        assert after.post("get_info", model_id=model).json()["lora_rank"] == 2
+        assert after.done("asample", **greedy(sampling_session_id=passing)) == sampled
+        assert after.done("asample", **greedy(model_path=saved)) == sampled
+
+        lost = after.forward_backward(model, 6)
+        assert lost["category"] == "user"
+        assert "the server has been restarted since" in lost["error"]
+        assert f"load its last checkpoint, {saved}" in lost["error"]
+
+        after.done("load_weights", model_id=model, seq_id=7, path=saved)
+        assert after.forward_backward(model, 8) == expected, "it goes on where it was saved"
+
+
+def test_repeats_from_before_the_kill_are_not_done_again(tmp_path: Path) -> None:
+    with running(tmp_path) as before:
+        _, model = before.new_model()
+        request = before.submit("save_weights", model_id=model, seq_id=1, path="a")
+        answer = before.result(request)
+        before.kill()
+    with running(tmp_path) as after:
+        assert after.submit("save_weights", model_id=model, seq_id=1, path="a") == request
+        assert after.result(request) == answer
+        assert len(after.http.get("checkpoints").json()["checkpoints"]) == 1
+
+
+def test_what_was_on_the_way_is_reported_as_cut_off(tmp_path: Path) -> None:
+    with running(tmp_path) as before:
+        session, model = before.new_model()
+        sampler = before.post(
+            "create_sampling_session",
+            session_id=session,
+            sampling_session_seq_id=0,
+            base_model="embedded/tiny",
+        ).json()["sampling_session_id"]
+        sample = before.submit("asample", seq_id=0, **greedy(sampling_session_id=sampler))
+        waiting = before.submit("forward_backward", **batch(model, 2))  # for number 1
+        before.kill()
+    with running(tmp_path) as after:
+        answer = after.result(waiting)
+        assert answer["category"] == "user"
+        assert "cut off by a restart" in answer["error"]
+        gone = after.post("retrieve_future", request_id=sample)
+        assert gone.status_code == 410, "a sample can simply be asked for again"
+        assert "make it again" in gone.json()["detail"]
+        again = after.submit("asample", seq_id=0, **greedy(sampling_session_id=sampler))
+        assert "sequences" in after.result(again)
+        unknown = after.post("retrieve_future", request_id="a:b:c")
+        assert unknown.status_code == 404
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_kill_in_the_middle_of_saving_leaves_only_whole_checkpoints(
+    tmp_path: Path, seed: int
+) -> None:
+    answered: list[str] = []
+
+    def save_until_killed(caller: Caller, model: str) -> None:
+        with suppress(httpx.HTTPError):
+            for number in range(1, 1000):
+                answer = caller.done(
+                    "save_weights", model_id=model, seq_id=number, path=f"s{number}"
+                )
+                answered.append(answer["path"])
+
+    with running(tmp_path) as before:
+        _, model = before.new_model(rank=64)
+        saving = threading.Thread(target=save_until_killed, args=(before, model))
+        saving.start()
+        while len(answered) < 2:
+            time.sleep(0.01)
+        time.sleep(random.Random(seed).uniform(0, 0.2))
+        before.kill()
+        saving.join()
+
+    with running(tmp_path) as after:
+        listed = [one["tinker_path"] for one in after.http.get("checkpoints").json()["checkpoints"]]
+        assert set(answered) <= set(listed), "what was answered is there"
+        folders = {
+            f"tinker://{model}/weights/{path.name}" for path in tmp_path.glob("checkpoints/*/*/*")
+        }
+        assert folders == set(listed), "and nothing else is"
+        assert list((tmp_path / "scratch").iterdir()) == []
+        for folder in tmp_path.glob("checkpoints/*/*/*"):
+            assert load_file(folder / "adapter_model.safetensors")
+            assert load_file(folder / "optimizer.safetensors")
+        loaded = after.done("load_weights", model_id=model, seq_id=2000, path=listed[0])
+        assert loaded["path"] == listed[0]

@@ -1,0 +1,188 @@
+"""Retries, pauses and polling, against a server in memory."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import httpx
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+PARAMS = tinker.SamplingParams(max_tokens=4)
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+
+
+def test_a_sample_keeps_its_number_and_key_over_all_attempts() -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(503), httpx.ReadError("gone"))
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        response = sampler.sample(PROMPT, 2, PARAMS).result(30)
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert len(response.sequences) == 2
+    calls = server.calls("asample")
+    assert [one.body["seq_id"] for one in calls] == [0, 0, 0, 1]
+    keys = [one.headers["x-idempotency-key"] for one in calls]
+    assert len(set(keys[:3])) == 1
+    assert keys[3] != keys[0]
+    assert calls[0].headers["x-tinker-sampling-backpressure"] == "1"
+
+
+def test_the_servers_delay_is_obeyed() -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(429, {"detail": "slow down"}, {"Retry-After": "0.4"}))
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        started = time.monotonic()
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+        assert 0.4 <= time.monotonic() - started < 2.0
+
+
+def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(429, None, {"Retry-After": "0.5"}))
+    with (
+        make_client(server, api_key="tml-shared") as first,
+        make_client(server, api_key="tml-shared") as second,
+        make_client(server, api_key="tml-other") as other,
+    ):
+        samplers = [
+            one.create_sampling_client(base_model="fake/model") for one in (first, second, other)
+        ]
+        started = time.monotonic()
+        refused = samplers[0].sample(PROMPT, 1, PARAMS)
+        while not server.calls("asample"):
+            time.sleep(0.005)
+        time.sleep(0.05)
+        paused, free = samplers[1].sample(PROMPT, 1, PARAMS), samplers[2].sample(PROMPT, 1, PARAMS)
+        free.result(30)
+        assert time.monotonic() - started < 0.4
+        paused.result(30)
+        assert time.monotonic() - started >= 0.5
+        refused.result(30)
+
+
+def test_a_delay_that_does_not_fit_stops_at_once_with_its_value() -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(429, None, {"Retry-After": "1000"}))
+    with make_client(server, retry_window=5) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.RateLimitError) as caught:
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert caught.value.retry_after == 1000
+    assert caught.value.attempts == 1
+
+
+def test_should_retry_wins_over_the_status() -> None:
+    server = FakeServer()
+    server.answer("get_info", Reply(503, None, {"x-should-retry": "false"}))
+    server.answer("asample", Reply(400, None, {"x-should-retry": "true", "retry-after-ms": "1"}))
+    with make_client(server) as service:
+        with pytest.raises(tinker.InternalServerError):
+            service.create_lora_training_client("fake/model").get_info()
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert len(server.calls("get_info")) == 1
+    assert len(server.calls("asample")) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, tinker.BadRequestError),
+        (401, tinker.AuthenticationError),
+        (403, tinker.PermissionDeniedError),
+        (404, tinker.NotFoundError),
+        (422, tinker.UnprocessableEntityError),
+    ],
+)
+def test_refusals_are_not_retried(status: int, error: type[tinker.TinkerError]) -> None:
+    server = FakeServer()
+    server.answer("create_sampling_session", Reply(status, {"detail": "because"}))
+    with (
+        make_client(server) as service,
+        pytest.raises(error, match="because"),
+    ):
+        service.create_sampling_client(base_model="fake/model")
+    assert len(server.calls("create_sampling_session")) == 1
+
+
+def test_a_lost_sample_is_made_anew_and_a_lost_step_is_not() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        training = service.create_lora_training_client("fake/model")
+        server.answer("retrieve_future", Reply(410, {"detail": "gone"}))
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+        assert len(server.calls("asample")) == 2
+        server.answer("retrieve_future", Reply(410, {"detail": "gone"}))
+        with pytest.raises(tinker.GoneError):
+            training.optim_step(tinker.AdamParams()).result(30)
+    assert len(server.calls("optim_step")) == 1
+
+
+def test_polling_survives_what_passes_and_logs_why_it_waits(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = FakeServer()
+    waiting = {"type": "try_again", "request_id": "x", "queue_state": "paused_capacity"}
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer(
+            "retrieve_future",
+            Reply(200, waiting),
+            Reply(408, {"detail": "Timeout waiting for result"}),
+            Reply(429, None, {"Retry-After": "0.05"}),
+            Reply(502, "<html>bad gateway</html>"),
+            httpx.ReadTimeout("slow"),
+            Reply(200, "{"),
+        )
+        with caplog.at_level(logging.WARNING, "tinker_ext"):
+            training.optim_step(tinker.AdamParams()).result(60)
+    assert [record.message for record in caplog.records if "waiting" in record.message] == [
+        "optim_step: request request-2 is waiting: the service is out of capacity"
+    ]
+
+
+def test_polling_that_never_gets_through_ends_in_a_typed_error() -> None:
+    server = FakeServer()
+    with make_client(server, retry_window=0.5) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("retrieve_future", *[Reply(500, "Internal Server Error")] * 100)
+        with pytest.raises(tinker.InternalServerError) as caught:
+            training.optim_step(tinker.AdamParams()).result(30)
+    assert caught.value.request_id == "request-2"
+    assert caught.value.operation == "optim_step"
+
+
+def test_the_whole_wait_is_bounded() -> None:
+    server = FakeServer()
+    with make_client(server, future_timeout=0.5) as service:
+        training = service.create_lora_training_client("fake/model")
+        waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+        server.answer("retrieve_future", *[Reply(200, waiting)] * 100)
+        with pytest.raises(tinker.DeadlineExceededError, match="queue state active"):
+            training.optim_step(tinker.AdamParams()).result(30)
+
+
+def test_every_success_status_is_a_success() -> None:
+    server = FakeServer()
+    server.answer("create_session", Reply(201, {"session_id": "s"}))
+    server.results["x"] = {"sequences": []}
+    server.answer("asample", Reply(202, {"request_id": "x", "status": "pending"}))
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences == []
+
+
+def test_an_answer_of_another_shape_is_a_typed_error() -> None:
+    server = FakeServer()
+    server.answer("create_session", Reply(200, {"unexpected": 1}), Reply(200, "<html></html>"))
+    with make_client(server) as service:
+        for _ in range(2):
+            with pytest.raises(tinker.APIResponseValidationError):
+                service.create_sampling_client(base_model="fake/model")
+        service.create_sampling_client(base_model="fake/model")

@@ -1,0 +1,122 @@
+"""Sessions and closing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+
+def test_a_session_starts_on_first_need_once_and_beats() -> None:
+    server = FakeServer()
+    with make_client(server, heartbeat_interval=0.05, tags=["a", "b"]) as service:
+        service.create_rest_client()
+        service.get_server_capabilities()
+        assert not server.calls("create_session")
+        threads = [
+            threading.Thread(target=service.create_lora_training_client, args=("fake/model",))
+            for _ in range(5)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        time.sleep(0.3)
+        beats = len(server.calls("session_heartbeat"))
+    assert [one.body["tags"] for one in server.calls("create_session")] == [["a", "b"]]
+    assert sorted(one.body["model_seq_id"] for one in server.calls("create_model")) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+    ]
+    assert beats >= 2
+    stopped_at = len(server.calls("session_heartbeat"))
+    time.sleep(0.15)
+    assert len(server.calls("session_heartbeat")) == stopped_at
+
+
+def test_the_servers_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    server = FakeServer()
+    said = {"info_message": "hello", "warning_message": "old", "error_message": "broken"}
+    server.answer("create_session", Reply(200, {"session_id": "s-1", **said}))
+    with caplog.at_level(logging.INFO, "tinker_ext"), make_client(server) as service:
+        service.create_sampling_client(base_model="fake/model")
+    told = {(one.levelname, one.message) for one in caplog.records if one.name == "tinker_ext"}
+    assert {
+        ("INFO", "session s-1: hello"),
+        ("WARNING", "session s-1: old"),
+        ("ERROR", "session s-1: broken"),
+    } <= told
+
+
+def test_a_session_the_server_ended_is_said_so() -> None:
+    server = FakeServer()
+    server.answer("session_heartbeat", Reply(410, {"detail": "expired"}))
+    with make_client(server, heartbeat_interval=0.02) as service:
+        service.create_lora_training_client("fake/model")
+        time.sleep(0.2)
+        with pytest.raises(tinker.SessionLostError, match="expired"):
+            service.create_lora_training_client("fake/model")
+    assert len(server.calls("session_heartbeat")) == 1
+
+
+def test_closing_lets_pending_work_finish_then_gives_up_the_rest() -> None:
+    server = FakeServer()
+    service = make_client(server)
+    training = service.create_lora_training_client("fake/model")
+    waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+    server.answer("optim_step", Reply(200, {"request_id": "never"}))
+    quick = training.forward([_datum()], "cross_entropy")
+    server.answer("retrieve_future", Reply(200, waiting), delayed(0.1))
+    slow = training.optim_step(tinker.AdamParams())
+    server.results["never"] = waiting
+    service.close(timeout=1.0)
+    assert quick.result(0).metrics
+    with pytest.raises(tinker.ClientClosedError):
+        slow.result(0)
+    service.close()
+    with pytest.raises(tinker.ClientClosedError):
+        training.optim_step(tinker.AdamParams())
+
+
+def delayed(seconds: float) -> Reply:
+    return Reply(408, {"detail": "wait"}, delay=seconds)
+
+
+def _datum() -> tinker.Datum:
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints([1, 2]),
+        loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
+    )
+
+
+def test_an_error_in_the_with_block_does_not_wait_for_pending_work() -> None:
+    server = FakeServer()
+    server.answer("optim_step", Reply(200, {"request_id": "never"}))
+    server.results["never"] = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+    service = make_client(server)
+    training = service.create_lora_training_client("fake/model")
+    training.optim_step(tinker.AdamParams())
+    started = time.monotonic()
+
+    def fail() -> None:
+        with service:
+            raise RuntimeError("mine")
+
+    with pytest.raises(RuntimeError, match="mine"):
+        fail()
+    assert time.monotonic() - started < 5
+
+
+def test_without_a_key_the_error_names_both_ways_out() -> None:
+    with pytest.raises(tinker.ConfigurationError) as caught:
+        tinker.ServiceClient(base_url="http://127.0.0.1:1")
+    assert "TINKER_API_KEY" in str(caught.value)
+    assert 'base_url="embedded"' in str(caught.value)

@@ -1,0 +1,227 @@
+"""What a training client sends, in which order, under which numbers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+
+def datum(tokens: int = 4) -> tinker.Datum:
+    ids = list(range(tokens))
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints(ids),
+        loss_fn_inputs={"target_tokens": ids, "weights": [1.0] * tokens},
+    )
+
+
+def seq_ids(server: FakeServer, *operations: str) -> list[int]:
+    return [one.body["seq_id"] for one in server.received if one.path in operations and one.body]
+
+
+ORDERED = ("forward", "forward_backward", "optim_step", "save_weights", "load_weights")
+
+
+def test_requests_arrive_in_the_order_they_were_made() -> None:
+    server = FakeServer()
+    # The first is slow to be taken in; nothing may pass it.
+    server.answer("forward_backward", Reply(200, {"request_id": "slow"}, delay=0.1))
+    server.results["slow"] = {"loss_fn_outputs": [], "metrics": {}, "loss_fn_output_type": ""}
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        futures: list[tinker.APIFuture[Any]] = [
+            training.forward_backward([datum()], "cross_entropy"),
+            training.optim_step(tinker.AdamParams()),
+            training.save_state("a"),
+            training.forward([datum()], "cross_entropy"),
+        ]
+        for future in futures:
+            future.result(10)
+    paths = [one.path for one in server.received if one.path in ORDERED]
+    assert paths == ["forward_backward", "optim_step", "save_weights", "forward"]
+    assert seq_ids(server, *ORDERED) == [1, 2, 3, 4]
+
+
+def test_threads_share_one_order_without_gaps() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        futures: list[tinker.APIFuture[tinker.OptimStepResponse]] = []
+
+        def work() -> None:
+            for _ in range(20):
+                futures.append(training.optim_step(tinker.AdamParams()))
+
+        threads = [threading.Thread(target=work) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for future in futures:
+            future.result(10)
+    assert seq_ids(server, "optim_step") == list(range(1, 101))
+
+
+def test_a_refused_request_leaves_its_number_to_the_next() -> None:
+    server = FakeServer()
+    server.answer("forward_backward", Reply(422, {"detail": "no"}))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        refused = training.forward_backward([datum()], "cross_entropy")
+        update = training.optim_step(tinker.AdamParams())
+        update.result(10)
+        with pytest.raises(tinker.UnprocessableEntityError):
+            refused.result(10)
+    assert seq_ids(server, "forward_backward", "optim_step") == [1, 1]
+
+
+def test_a_number_whose_fate_is_unknown_is_not_used_again() -> None:
+    server = FakeServer()
+    server.answer("optim_step", *[httpx.ReadError("gone")] * 50)
+    with make_client(server, retry_window=0.3) as service:
+        training = service.create_lora_training_client("fake/model")
+        with pytest.raises(tinker.APIConnectionError):
+            training.optim_step(tinker.AdamParams()).result(10)
+        server._scripted.clear()
+        training.optim_step(tinker.AdamParams()).result(10)
+    numbers = seq_ids(server, "optim_step")
+    assert set(numbers[:-1]) == {1}
+    assert numbers[-1] == 2
+
+
+def test_a_retried_request_keeps_its_number_and_its_key() -> None:
+    server = FakeServer()
+    server.answer("optim_step", Reply(503), Reply(500), httpx.ConnectError("no"))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        training.optim_step(tinker.AdamParams()).result(30)
+    calls = server.calls("optim_step")
+    assert len(calls) == 4
+    assert {one.body["seq_id"] for one in calls} == {1}
+    assert len({one.headers["x-idempotency-key"] for one in calls}) == 1
+
+
+def test_a_cancelled_request_lets_the_next_one_go() -> None:
+    server = FakeServer()
+    server.answer("forward_backward", Reply(200, {"request_id": "never"}, delay=0.2))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        first = training.forward_backward([datum()], "cross_entropy")
+        second = training.optim_step(tinker.AdamParams())
+        third = training.optim_step(tinker.AdamParams())
+        assert second.cancel()
+        assert first.cancel()
+        third.result(10)
+    # The first was on its way already, so its number counts; the second never left.
+    assert seq_ids(server, "forward_backward", "optim_step") == [1, 2]
+
+
+def test_a_large_batch_goes_in_pieces_and_comes_back_whole() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        data = [datum(3 + index % 5) for index in range(300)]
+        output = training.forward_backward(data, "cross_entropy").result(30)
+    assert [
+        len(one.body["forward_backward_input"]["data"]) for one in server.calls("forward_backward")
+    ] == [128, 128, 44]
+    assert seq_ids(server, "forward_backward") == [1, 2, 3]
+    lengths = [len(one["logprobs"].data) for one in output.loss_fn_outputs]
+    assert lengths == [3 + index % 5 for index in range(300)]
+    assert output.metrics == {"loss:sum": float(sum(lengths))}
+
+
+def test_a_mistake_in_the_data_raises_at_once_and_sends_nothing() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        bad = tinker.Datum(
+            model_input=tinker.ModelInput.from_ints([1, 2, 3]),
+            loss_fn_inputs={"target_tokens": [1, 2, 3], "weights": np.array([1, np.nan, 1.0])},
+        )
+        with pytest.raises(
+            tinker.InvalidInputError, match=r"data\[1\].loss_fn_inputs\['weights'\]"
+        ):
+            training.forward_backward([datum(), bad], "cross_entropy")
+        with pytest.raises(tinker.InvalidInputError, match="data"):
+            training.forward_backward([], "cross_entropy")
+        training.optim_step(tinker.AdamParams()).result(10)
+    assert seq_ids(server, *ORDERED) == [1]
+
+
+def test_a_failed_turn_does_not_hold_up_the_next() -> None:
+    server = FakeServer()
+    failed = server.submitted({"error": "out of memory", "category": "server"})
+    server.answer("forward_backward", failed)
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        first = training.forward_backward([datum()], "cross_entropy")
+        second = training.optim_step(tinker.AdamParams())
+        assert second.result(10).metrics == {}
+        with pytest.raises(tinker.RequestFailedError) as caught:
+            first.result(10)
+    assert caught.value.category is tinker.RequestErrorCategory.SERVER
+    assert caught.value.request_id == "request-1"
+
+
+def test_custom_losses_run_on_the_waiting_thread_and_keep_their_place() -> None:
+    server = FakeServer()
+    ran_on: list[str] = []
+
+    def loss(
+        data: list[tinker.Datum], logprobs: list[np.ndarray]
+    ) -> tuple[float, list[np.ndarray], dict[str, float]]:
+        ran_on.append(threading.current_thread().name)
+        return 3.5, [np.full_like(one, 2.0) for one in logprobs], {"mine": 1.0}
+
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        custom = training.forward_backward_custom([datum()], loss, arrays="numpy")
+        update = training.optim_step(tinker.AdamParams())
+        # Waiting for the later request is enough to get the loss computed.
+        update.result(10)
+        output = custom.result(10)
+    assert ran_on == [threading.current_thread().name]
+    paths = [one.path for one in server.received if one.path in ORDERED]
+    assert paths == ["forward", "forward_backward", "optim_step"]
+    assert seq_ids(server, *ORDERED) == [1, 2, 3]
+    sent = server.calls("forward_backward")[0].body["forward_backward_input"]["data"][0]
+    assert sent["loss_fn_inputs"]["weights"]["data"] == [-2.0] * 4
+    assert output.metrics == {"surrogate_loss:sum": 4.0, "loss:sum": 3.5, "mine": 1.0}
+
+
+def test_a_custom_loss_runs_for_a_program_that_only_polls() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        future = training.forward_backward_custom(
+            [datum()], lambda data, logprobs: (0.0, logprobs, {}), arrays="numpy"
+        )
+        deadline = time.monotonic() + 10
+        while not future.done():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert future.result().metrics["loss:sum"] == 0.0
+
+
+def test_an_error_in_a_custom_loss_is_the_futures() -> None:
+    server = FakeServer()
+
+    def loss(data: object, logprobs: object) -> tuple[float, list[np.ndarray], dict[str, float]]:
+        raise RuntimeError("mine")
+
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        custom = training.forward_backward_custom([datum()], loss, arrays="numpy")
+        update = training.optim_step(tinker.AdamParams())
+        with pytest.raises(RuntimeError, match="mine"):
+            custom.result(10)
+        update.result(10)
+    assert seq_ids(server, *ORDERED) == [1, 2]

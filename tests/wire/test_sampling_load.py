@@ -1,0 +1,112 @@
+"""Many requests in flight: bounded, all answered, and no more work per request than for one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.transport.pool import ShardedTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Counting(FakeServer):
+    """Counts how many submissions are under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/asample"):
+            return await super().handle_async_request(request)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.002)
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            self.now -= 1
+
+
+def test_four_hundred_samples_stay_within_the_limit() -> None:
+    server = Counting()
+    with make_client(server, max_samples_in_flight=50) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        prompt = tinker.ModelInput.from_ints([1])
+        params = tinker.SamplingParams(max_tokens=1)
+        futures = [sampler.sample(prompt, 1, params) for _ in range(400)]
+        assert all(future.result(60).sequences for future in futures)
+    assert server.most == 50
+    assert sorted(one.body["seq_id"] for one in server.calls("asample")) == list(range(400))
+
+
+async def test_a_shard_is_free_again_when_the_body_is_closed_not_before() -> None:
+    shards: list[httpx.MockTransport] = []
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"x"
+
+    def make_shard() -> httpx.AsyncBaseTransport:
+        shards.append(httpx.MockTransport(lambda request: httpx.Response(200, content=body())))
+        return shards[-1]
+
+    pool = ShardedTransport(make_shard, per_shard=2)
+    request = httpx.Request("GET", "http://fake.invalid/")
+    open_ones = [await pool.handle_async_request(request) for _ in range(5)]
+    assert (len(shards), pool.in_flight) == (3, 5)
+    for response in open_ones:
+        await response.aread()
+        await response.aclose()
+        await response.aclose()
+    assert pool.in_flight == 0
+    for _ in range(4):
+        await (await pool.handle_async_request(request)).aclose()
+    assert len(shards) == 3
+    await pool.aclose()
+
+
+async def test_a_shard_is_free_again_after_a_failure() -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no")
+
+    pool = ShardedTransport(lambda: httpx.MockTransport(fail), per_shard=1)
+    for _ in range(3):
+        with pytest.raises(httpx.ConnectError):
+            await pool.handle_async_request(httpx.Request("GET", "http://fake.invalid/"))
+    assert pool.in_flight == 0
+
+
+def test_what_a_sample_sends() -> None:
+    server = FakeServer()
+    server.answer("asample", lambda _: Reply(200, {"request_id": 7}))
+    server.results["7"] = {
+        "sequences": [{"stop_reason": "new", "tokens": [5], "logprobs": None}],
+        "prompt_logprobs": [None, -0.5],
+    }
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(model_path="tinker://run/sampler_weights/a")
+        prompt = tinker.ModelInput.from_ints([1, 2])
+        params = tinker.SamplingParams(max_tokens=3, temperature=0.0, stop=["\n"], seed=1)
+        response = sampler.sample(prompt, 1, params, include_prompt_logprobs=True).result(10)
+        logprobs = sampler.compute_logprobs(prompt).result(10)
+    body = server.calls("asample")[0].body
+    assert body["prompt"] == {"chunks": [{"tokens": [1, 2], "type": "encoded_text"}]}
+    assert body["sampling_params"] == {
+        "max_tokens": 3,
+        "temperature": 0.0,
+        "stop": ["\n"],
+        "seed": 1,
+        "top_k": -1,
+        "top_p": 1.0,
+    }
+    assert body["prompt_logprobs"] is True
+    assert response.sequences[0].stop_reason == "new"
+    assert response.prompt_logprobs == [None, -0.5]
+    assert logprobs == []
