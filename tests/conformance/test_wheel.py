@@ -49,12 +49,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of a fresh environment with nothing but the wheel and what it asks for."""
     folder = tmp_path_factory.mktemp("environment")
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     interpreter = folder / "bin" / "python"
+    # This environment's pip installs into that one; byte code is left for those who import it.
+    pip = ("-m", "pip", "--python", str(interpreter), "--disable-pip-version-check", "--quiet")
     pins = str(ROOT / "constraints.txt")
     wanted = f"tinker-ext[embedded] @ {wheel.as_uri()}"
-    options = ("--quiet", "--disable-pip-version-check", "--constraint", pins)
-    python(interpreter, "-m", "pip", "install", *options, wanted, cwd=folder)
+    python(
+        sys.executable, *pip, "install", "--no-compile", "--constraint", pins, wanted, cwd=folder
+    )
     return interpreter
 
 
