@@ -60,7 +60,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            logger.info("listening on %s (%s)", self._url, _reach(self._url))
+            logger.info("listening on %s (%s)", self._url, reach(self._url))
             sys.stdout.write(json.dumps({"url": self._url}) + "\n")
             sys.stdout.flush()
 
@@ -95,7 +95,7 @@ def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _reach(url: str) -> str:
+def reach(url: str) -> str:
     """Who can connect, in words."""
     host = url.removeprefix("http://").rpartition(":")[0].strip("[]")
     with suppress(ValueError):

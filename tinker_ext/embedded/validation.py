@@ -94,7 +94,9 @@ class Operation:
             # The schema sees the document's components under the same path as in the document.
             schema = {**content["schema"], "components": self._document["components"]}
             # The mask keeps values, which can be long or private, out of messages.
-            self._cache["validator"] = jsonschema_rs.Draft202012Validator(schema, mask="the value")
+            self._cache["validator"] = jsonschema_rs.Draft202012Validator(
+                schema, mask="the value", validate_formats=True
+            )
         validator: Validator = self._cache["validator"]
         return validator
 

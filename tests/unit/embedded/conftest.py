@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import jsonschema_rs
 import pytest
+from ruamel.yaml import YAML
 
 from tinker_ext.embedded.app import build_app
+from tinker_ext.embedded.validation import Specification
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from starlette.applications import Starlette
 
@@ -21,14 +26,75 @@ if TYPE_CHECKING:
 
     OpenApi = Callable[..., AbstractAsyncContextManager["Api"]]
 
+ROOT = Path(__file__).parents[3]
+
+RESULTS = {
+    "asample": "SampleResponse",
+    "create_model": "CreateModelResponse",
+    "forward": "ForwardBackwardOutput",
+    "forward_backward": "ForwardBackwardOutput",
+    "load_weights": "LoadWeightsResponse",
+    "optim_step": "OptimStepResponse",
+    "save_weights": "SaveWeightsResponse",
+    "save_weights_for_sampler": "SaveWeightsForSamplerResponseInternal",
+    "unload_model": "UnloadModelResponse",
+}
+
 TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
 
 
-class Api:
-    """A caller: each operation by its name, futures waited for."""
+class Release:
+    """The strict specification of release 0.4.1, which every answer has to satisfy."""
 
-    def __init__(self, http: httpx.AsyncClient, app: Starlette) -> None:
+    def __init__(self) -> None:
+        path = ROOT / "openapi" / "releases" / "0.4.1.yaml"
+        self._document = YAML(typ="safe").load(path)
+        operations = Specification(self._document).operations.values()
+        self._patterns = [
+            (one.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", one.path)), one.path)
+            for one in operations
+        ]
+
+    @cache  # noqa: B019  # one object for the whole run
+    def _validator(self, schema: str) -> jsonschema_rs.Draft202012Validator:
+        pointer = {"$ref": f"#/components/schemas/{schema}"}
+        components = self._document["components"]
+        return jsonschema_rs.Draft202012Validator({**pointer, "components": components})
+
+    def check_result(self, operation: str, answer: object) -> None:
+        """The result of submitted work is the one of its operation, or a failure."""
+        failed = isinstance(answer, dict) and "error" in answer
+        self._validator("RequestFailedResponse" if failed else RESULTS[operation]).validate(answer)
+
+    async def check_response(self, response: httpx.Response) -> None:
+        """Status and body are among those documented for the operation."""
+        path = response.request.url.path
+        for method, pattern, template in self._patterns:
+            if method == response.request.method and pattern.fullmatch(path):
+                await response.aread()
+                self._check_documented(response, self._document["paths"][template][method.lower()])
+
+    def _check_documented(self, response: httpx.Response, node: dict[str, Any]) -> None:
+        documented = node["responses"].get(str(response.status_code))
+        assert documented is not None, f"{response.status_code} is not documented: {response.text}"
+        if "$ref" in documented:
+            documented = self._document["components"]["responses"][
+                documented["$ref"].split("/")[-1]
+            ]
+        if "content" not in documented:
+            assert not response.content
+            return
+        schema = documented["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
+        if schema != "FutureRetrieveResponse":  # checked by operation, in check_result
+            self._validator(schema).validate(response.json())
+
+
+class Api:
+    """A caller: each operation by its name, futures waited for, every answer checked."""
+
+    def __init__(self, http: httpx.AsyncClient, app: Starlette, release: Release) -> None:
         self.http = http
+        self.release = release
         self.app = app
         self.backend: Backend = app.state.backend
         self.session_id = ""
@@ -58,7 +124,9 @@ class Api:
 
     async def done(self, operation: str, **body: Any) -> dict[str, Any]:
         """Submit work and wait for its result."""
-        return await self.result(await self.submit(operation, **body))
+        answer = await self.result(await self.submit(operation, **body))
+        self.release.check_result(operation, answer)
+        return answer
 
     async def new_session(self) -> str:
         response = await self.post("create_session", tags=[], user_metadata={}, sdk_version="test")
@@ -110,8 +178,13 @@ class Api:
         }
 
 
+@pytest.fixture(scope="session")
+def release() -> Release:
+    return Release()
+
+
 @pytest.fixture
-def open_api(tmp_path: Path) -> OpenApi:
+def open_api(tmp_path: Path, release: Release) -> OpenApi:
     """Start a server over the test's folder; once more is a restart."""
 
     @asynccontextmanager
@@ -120,9 +193,12 @@ def open_api(tmp_path: Path) -> OpenApi:
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(
-                transport=transport, base_url="http://server", timeout=60
+                transport=transport,
+                base_url="http://server",
+                timeout=60,
+                event_hooks={"response": [release.check_response]},
             ) as http:
-                yield Api(http, app)
+                yield Api(http, app, release)
 
     return opened
 

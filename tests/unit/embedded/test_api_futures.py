@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from tests.unit.embedded.conftest import Api, OpenApi
-
     from tinker_ext.embedded.work.models import Model
 
 

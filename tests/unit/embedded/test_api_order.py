@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.unit.embedded.conftest import Api, OpenApi
-
     from tinker_ext.embedded.work.models import Model
 
 

@@ -29,12 +29,13 @@ def request(seq_id: int | None, request_id: str = "") -> RequestRecord:
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
-    with (
-        pytest.raises(ZeroDivisionError),
-        database.transaction(durable=True) as connection,
-    ):
-        connection.execute("INSERT INTO secrets VALUES ('a', 'b')")
-        _ = 1 / 0
+    def interrupted() -> None:
+        with database.transaction(durable=True) as connection:
+            connection.execute("INSERT INTO secrets VALUES ('a', 'b')")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        interrupted()
     assert database.connection.execute("SELECT count(*) FROM secrets").fetchone()[0] == 0
 
 

@@ -122,6 +122,22 @@ def test_values_do_not_get_into_messages() -> None:
     assert "secret" not in json.dumps(refusal(orjson.dumps(given)))
 
 
+def test_a_time_has_to_be_one() -> None:
+    event = {
+        "event": "SESSION_START",
+        "event_id": "1",
+        "event_session_index": 0,
+        "severity": "INFO",
+        "timestamp": "2025-01-01T00:00:00Z",
+    }
+    batch = {"events": [event], "platform": "x", "sdk_version": "1", "session_id": "s"}
+    operation = SPECIFICATION.operations["send_telemetry"]
+    assert operation.body(orjson.dumps(batch))
+    event["timestamp"] = "yesterday"
+    with pytest.raises(RefusalError, match="timestamp"):
+        operation.body(orjson.dumps(batch))
+
+
 def test_a_null_type_tag_or_a_missing_one() -> None:
     operation = SPECIFICATION.operations["get_info"]
     assert operation.body(b'{"model_id": "m"}')

@@ -46,8 +46,8 @@ class Contents:
 
     base_model: str
     lora: LoraRecord
-    adapter: dict[str, Any]
-    optimizer: dict[str, Any] | None = None
+    adapter: Mapping[str, Any]
+    optimizer: Mapping[str, Any] | None = None
     step: int = 0
 
 

@@ -86,7 +86,7 @@ def submitted(request_id: str, model_id: str | None = None) -> Response:
 
 def done() -> Response:
     """The response of operations that have nothing to tell."""
-    return Response(status_code=204)
+    return Response()
 
 
 def timestamp(seconds: float) -> str:

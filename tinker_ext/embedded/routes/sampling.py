@@ -67,7 +67,7 @@ async def asample(call: Call) -> Response:
 def _session_weights(backend: Backend, record: SamplerRecord) -> Weights:
     if record.expired:
         raise RefusalError(
-            410,
+            404,
             f"the weights of sampling session {record.sampling_session_id!r} made room for newer "
             "ones; save weights under a name to keep them",
         )

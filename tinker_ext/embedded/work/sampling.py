@@ -145,9 +145,9 @@ class _Adapters:
 
     def __init__(self, files: CheckpointFiles) -> None:
         self._files = files
-        self._kept: OrderedDict[Weights, dict[str, Any]] = OrderedDict()
+        self._kept: OrderedDict[Weights, Mapping[str, Any]] = OrderedDict()
 
-    def get(self, weights: Weights) -> dict[str, Any] | None:
+    def get(self, weights: Weights) -> Mapping[str, Any] | None:
         """The adapter's arrays, or None for the base model itself.
 
         Raises:

@@ -1,0 +1,225 @@
+"""Saving, listing, loading, publishing, deleting, downloading."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from safetensors.numpy import load
+
+if TYPE_CHECKING:
+    from tests.unit.embedded.conftest import Api
+
+
+async def save(api: Api, seq_id: int, name: str | None = "a") -> dict[str, Any]:
+    return await api.done("save_weights", model_id=api.model_id, seq_id=seq_id, path=name)
+
+
+async def test_training_goes_on_from_a_checkpoint_as_if_nothing_had_been(api: Api) -> None:
+    await api.new_model()
+    for step in range(2):
+        await api.forward_backward(2 * step + 1)
+        await api.optim_step(2 * step + 2, learning_rate=0.01)
+    saved = await save(api, 5)
+    assert saved == {"type": "save_weights", "path": f"tinker://{api.model_id}/weights/a"}
+
+    async def two_more_steps(seq_id: int) -> dict[str, Any]:
+        await api.forward_backward(seq_id)
+        await api.optim_step(seq_id + 1, learning_rate=0.01)
+        return await api.forward_backward(seq_id + 2)
+
+    went_on = await two_more_steps(6)
+    await api.new_model(1, seed=99)
+    answer = await api.done("load_weights", model_id=api.model_id, seq_id=1, path=saved["path"])
+    assert answer == {"type": "load_weights", "path": saved["path"]}
+    assert await two_more_steps(2) == went_on
+
+
+async def test_a_save_is_listed_with_what_it_is(api: Api) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    await api.new_model()
+    await save(api, 1)
+    await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=2, path="b")
+    response = (await api.get(f"training_runs/{api.model_id}/checkpoints")).json()
+    assert response["cursor"] is None
+    newest, oldest = response["checkpoints"]
+    assert (newest["checkpoint_id"], newest["checkpoint_type"]) == ("sampler_weights/b", "sampler")
+    assert (oldest["checkpoint_id"], oldest["checkpoint_type"]) == ("weights/a", "training")
+    assert oldest["tinker_path"] == f"tinker://{api.model_id}/weights/a"
+    assert oldest["size_bytes"] > newest["size_bytes"] > 0, "the optimizer takes its room"
+    assert oldest["public"] is False
+    assert before < datetime.fromisoformat(oldest["time"]) < datetime.now(UTC)
+
+    run = (await api.get(f"training_runs/{api.model_id}")).json()
+    assert run["last_checkpoint"] == oldest
+    assert run["last_sampler_checkpoint"] == newest
+    assert (run["base_model"], run["is_lora"], run["lora_rank"]) == ("embedded/tiny", True, 2)
+
+
+async def test_lists_come_in_pages_newest_first(api: Api) -> None:
+    for number in range(3):
+        await api.new_model(number)
+        await save(api, 1)
+    pages = [(await api.get("checkpoints", limit=2, offset=offset)).json() for offset in (0, 2, 9)]
+    paths = [[one["tinker_path"] for one in page["checkpoints"]] for page in pages]
+    runs = [f"tinker://{api.session_id}:train:{number}/weights/a" for number in (2, 1, 0)]
+    assert paths == [runs[:2], runs[2:], []]
+    assert pages[1]["cursor"] == {"offset": 2, "limit": 2, "total_count": 3}
+
+    page = (await api.get("training_runs", limit=1, offset=1)).json()
+    assert [run["training_run_id"] for run in page["training_runs"]] == [
+        f"{api.session_id}:train:1"
+    ]
+    assert page["cursor"] == {"offset": 1, "limit": 1, "total_count": 3}
+    assert (await api.get("training_runs")).json()["cursor"]["limit"] == 20
+    assert (await api.get("checkpoints")).json()["cursor"]["limit"] == 100
+
+
+async def test_a_name_is_never_taken_twice(api: Api) -> None:
+    await api.new_model()
+    await save(api, 1)
+    answer = await save(api, 2)
+    assert answer["category"] == "user"
+    assert "exists; take another name, or delete it before" in answer["error"]
+    assert "path" in await save(api, 3, "b")
+
+
+async def test_a_save_without_a_name_gets_one(api: Api) -> None:
+    await api.new_model()
+    assert (await save(api, 1, None))["path"].endswith("/weights/checkpoint-000001")
+    sampler = await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=2)
+    assert sampler["path"].endswith("/sampler_weights/checkpoint-000002")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "../../etc/passwd"])
+async def test_a_name_stays_inside_its_folder(api: Api, name: str) -> None:
+    await api.new_model()
+    answer = await save(api, 1, name)
+    assert answer["category"] == "user"
+    assert "cannot name a checkpoint" in answer["error"]
+    assert (await api.get("checkpoints")).json()["checkpoints"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("weights/a", "is not a checkpoint path"),
+        ("tinker://nobody/weights/a", "there is no checkpoint"),
+        ("tinker://{model}/sampler_weights/s", "holds weights to sample from"),
+        ("tinker://{model}/weights/rank4", "rank"),
+    ],
+)
+async def test_what_cannot_be_loaded_says_why(api: Api, path: str, reason: str) -> None:
+    other = await api.new_model(0, rank=4)
+    await save(api, 1, "rank4")
+    await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=2, path="s")
+    await api.new_model(1)
+    answer = await api.done(
+        "load_weights", model_id=api.model_id, seq_id=1, path=path.format(model=other)
+    )
+    assert answer["category"] == "user"
+    assert reason in answer["error"]
+    assert "loss_fn_outputs" in await api.forward_backward(2), "the model is as it was"
+
+
+async def test_a_deleted_checkpoint_is_gone(api: Api) -> None:
+    await api.new_model()
+    path = (await save(api, 1))["path"]
+    url = f"training_runs/{api.model_id}/checkpoints/weights/a"
+    place = api.backend.files.checkpoint(api.model_id, "weights", "a")
+    assert place.is_dir()
+    assert (await api.http.delete(f"/api/v1/{url}")).status_code == 200
+    assert not place.exists()
+    assert (await api.http.delete(f"/api/v1/{url}")).status_code == 404
+    assert (await api.get("checkpoints")).json()["checkpoints"] == []
+    answer = await api.done("load_weights", model_id=api.model_id, seq_id=2, path=path)
+    assert "there is no checkpoint" in answer["error"]
+    assert "path" in await save(api, 3), "the name is free again"
+
+
+async def test_publishing_and_taking_back(api: Api) -> None:
+    await api.new_model()
+    await save(api, 1)
+    url = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a/publish"
+
+    async def public() -> bool:
+        flag: bool = (await api.get("checkpoints")).json()["checkpoints"][0]["public"]
+        return flag
+
+    headers = {"Content-Type": "application/json"}
+    assert (await api.http.post(url, headers=headers)).status_code == 200
+    assert await public()
+    assert (await api.http.delete(url)).status_code == 200
+    assert not await public()
+
+
+@pytest.mark.parametrize("kind", ["weights", "nonsense"])
+async def test_unknown_checkpoints_are_not_found(api: Api, kind: str) -> None:
+    await api.new_model()
+    url = f"/api/v1/training_runs/{api.model_id}/checkpoints/{kind}/none"
+    for response in (
+        await api.http.delete(url),
+        await api.http.get(f"{url}/archive"),
+        await api.http.post(f"{url}/publish"),
+        await api.http.delete(f"{url}/publish"),
+    ):
+        assert response.status_code == 404
+        assert kind in response.json()["detail"]
+    assert (await api.get("training_runs/nobody/checkpoints")).status_code == 404
+
+
+async def test_an_archive_is_fetched_through_a_signed_address(api: Api) -> None:
+    await api.new_model()
+    await save(api, 1)
+    url = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a/archive"
+    redirect = await api.http.get(url)
+    assert redirect.status_code == 302
+    left = parsedate_to_datetime(redirect.headers["expires"]) - datetime.now(UTC)
+    assert timedelta(minutes=14) < left <= timedelta(minutes=15)
+
+    location = redirect.headers["location"]
+    assert location.startswith("http://server/archives/")
+    archive = await api.http.get(location)
+    assert archive.headers["content-type"] == "application/gzip"
+    assert int(archive.headers["content-length"]) == len(archive.content)
+    place = api.backend.files.checkpoint(api.model_id, "weights", "a")
+    with tarfile.open(fileobj=io.BytesIO(archive.content), mode="r:gz") as tar:
+        assert sorted(tar.getnames()) == sorted(file.name for file in place.iterdir())
+        for member in tar.getmembers():
+            content = tar.extractfile(member)
+            assert content is not None
+            assert content.read() == (place / member.name).read_bytes()
+    assert list((api.backend.files.root / "scratch").iterdir()) == []
+
+    for changed in (location[:-1], location.replace("expires=", "expires=9"), url[:-8]):
+        assert (await api.http.get(changed)).status_code in (403, 405)
+
+
+async def test_saved_weights_are_those_that_are_sampled(api: Api) -> None:
+    await api.new_model()
+    await api.forward_backward(1)
+    await api.optim_step(2, learning_rate=0.05)
+    named = await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=3, path="s")
+    passing = await api.done(
+        "save_weights_for_sampler", model_id=api.model_id, seq_id=4, sampling_session_seq_id=0
+    )
+    assert passing == {
+        "type": "save_weights_for_sampler",
+        "sampling_session_id": f"{api.session_id}:sample:0",
+    }
+    sources = (
+        {"model_path": named["path"]},
+        {"sampling_session_id": passing["sampling_session_id"]},
+    )
+    greedy = {"sampling_params": {"max_tokens": 8, "temperature": 0}}
+    trained = [await api.done("asample", **api.sample_body(**s, **greedy)) for s in sources]
+    base = await api.done("asample", **api.sample_body(base_model="embedded/tiny", **greedy))
+    assert trained[0] == trained[1] != base
+
+    place = api.backend.files.checkpoint(api.model_id, "sampler_weights", "s")
+    assert len(load((place / "adapter_model.safetensors").read_bytes())) > 0
+    assert len((await api.get("checkpoints")).json()["checkpoints"]) == 1, "the other is unlisted"

@@ -1,0 +1,190 @@
+"""Samples: alone, in hundreds, and with what cannot be sampled."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tinker_ext.embedded.work.training import KEPT_SAMPLERS
+
+if TYPE_CHECKING:
+    from tests.unit.embedded.conftest import Api
+
+BASE = {"base_model": "embedded/tiny"}
+
+
+async def new_sampler(api: Api, **source: Any) -> str:
+    response = await api.post(
+        "create_sampling_session",
+        session_id=api.session_id or await api.new_session(),
+        sampling_session_seq_id=7,
+        **source,
+    )
+    assert response.status_code == 200, response.text
+    sampler: str = response.json()["sampling_session_id"]
+    return sampler
+
+
+async def test_a_sample_has_what_was_asked_for(api: Api) -> None:
+    body = api.sample_body(
+        **BASE,
+        num_samples=3,
+        prompt_logprobs=True,
+        topk_prompt_logprobs=2,
+        sampling_params={"max_tokens": 5, "temperature": 0.7, "top_k": 10, "seed": 3},
+    )
+    answer = await api.done("asample", **body)
+    assert answer["type"] == "sample"
+    assert len(answer["sequences"]) == 3
+    for sequence in answer["sequences"]:
+        assert sequence["stop_reason"] in ("length", "stop")
+        assert len(sequence["tokens"]) == len(sequence["logprobs"]) <= 5
+        assert all(value <= 0 for value in sequence["logprobs"])
+    size = len(body["prompt"]["chunks"][0]["tokens"])
+    assert len(answer["prompt_logprobs"]) == len(answer["topk_prompt_logprobs"]) == size
+    assert answer["prompt_logprobs"][0] is None is answer["topk_prompt_logprobs"][0]
+    assert [len(pairs) for pairs in answer["topk_prompt_logprobs"][1:]] == [2] * (size - 1)
+    again = await api.done("asample", **body)
+    assert again == answer, "a seed makes it repeatable"
+
+
+async def test_nothing_is_given_that_was_not_asked_for(api: Api) -> None:
+    answer = await api.done("asample", **api.sample_body(**BASE))
+    assert answer.keys() == {"type", "sequences"}
+
+
+async def test_four_hundred_samples_in_flight_finish_in_seconds(api: Api) -> None:
+    sampler = await new_sampler(api, **BASE)
+    await api.done("asample", **api.sample_body(sampling_session_id=sampler))
+
+    async def one(number: int) -> dict[str, Any]:
+        body = api.sample_body(
+            sampling_session_id=sampler, seq_id=number, sampling_params={"max_tokens": 32}
+        )
+        return await api.done("asample", **body)
+
+    started = time.perf_counter()
+    answers = await asyncio.gather(*(one(number) for number in range(400)))
+    assert time.perf_counter() - started < 30, "measured at 2 s"
+    assert all(len(answer["sequences"]) == 1 for answer in answers)
+
+
+async def test_one_bad_request_does_not_harm_the_others(api: Api) -> None:
+    sampler = await new_sampler(api, **BASE)
+    good = api.sample_body(sampling_session_id=sampler)
+    bad = {**good, "sampling_params": {"max_tokens": 4, "top_p": 7}}
+    answers = await asyncio.gather(*(api.done("asample", **one) for one in (good, bad, good)))
+    assert ["sequences" in answer for answer in answers] == [True, False, True]
+    assert answers[1]["category"] == "user"
+    assert "top_p" in answers[1]["error"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"num_samples": 0}, "num_samples"),
+        ({"num_samples": 10**6}, "num_samples"),
+        ({"prompt": {"chunks": []}}, "prompt"),
+        ({"prompt": {"chunks": [{"tokens": [99999]}]}}, "prompt"),
+        ({"prompt": {"chunks": [{"tokens": [65] * 2000}]}}, "prompt"),
+        (
+            {
+                "prompt": {
+                    "chunks": [
+                        {"format": "png", "height": 1, "width": 1, "tokens": 1, "location": "x"}
+                    ]
+                }
+            },
+            "prompt.chunks[0]",
+        ),
+        ({"sampling_params": {"max_tokens": 10**6}}, "max_tokens"),
+        ({"sampling_params": {"temperature": -1}}, "temperature"),
+        ({"topk_prompt_logprobs": 10**6}, "topk_prompt_logprobs"),
+    ],
+)
+async def test_what_cannot_be_sampled_fails_by_name(
+    api: Api, changes: dict[str, Any], named: str
+) -> None:
+    answer = await api.done("asample", **api.sample_body(**BASE, **changes))
+    assert answer["category"] == "user"
+    assert named in answer["error"]
+
+
+async def test_a_prompt_that_fills_the_context_can_still_be_scored(api: Api) -> None:
+    body = api.sample_body(
+        **BASE,
+        prompt={"chunks": [{"tokens": [65] * 1024}]},
+        prompt_logprobs=True,
+        sampling_params={"max_tokens": 1},
+    )
+    answer = await api.done("asample", **body)
+    assert len(answer["prompt_logprobs"]) == 1024
+    assert answer["sequences"] == [{"tokens": [], "logprobs": [], "stop_reason": "length"}]
+
+
+async def test_stops_are_texts_or_tokens(api: Api) -> None:
+    for stop in ("e", ["e", "zz"], [ord("e")]):
+        body = api.sample_body(**BASE, sampling_params={"max_tokens": 200, "seed": 1, "stop": stop})
+        (sequence,) = (await api.done("asample", **body))["sequences"]
+        assert sequence["stop_reason"] == "stop"
+        assert sequence["tokens"][-1] in (ord("e"), 256)
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "said"),
+    [
+        ({}, 422, "base_model"),
+        ({"base_model": "other/model"}, 404, "only embedded/tiny"),
+        ({"model_path": "weights/a"}, 422, "not a checkpoint path"),
+        ({"model_path": "tinker://nobody/weights/a"}, 404, "there is no checkpoint"),
+    ],
+)
+async def test_unknown_weights_are_refused_at_once(
+    api: Api, source: dict[str, Any], status: int, said: str
+) -> None:
+    session = await api.new_session()
+    opened = await api.post(
+        "create_sampling_session", session_id=session, sampling_session_seq_id=0, **source
+    )
+    sampled = await api.post("asample", **api.sample_body(**source))
+    for response in (opened, sampled):
+        assert response.status_code == status
+        assert said in response.text
+    unknown = await api.post("asample", **api.sample_body(sampling_session_id="nobody"))
+    assert unknown.status_code == 404
+
+
+async def test_both_kinds_of_checkpoint_can_be_sampled_until_they_are_deleted(api: Api) -> None:
+    await api.new_model()
+    saved = await api.done("save_weights", model_id=api.model_id, seq_id=1, path="a")
+    sampler = await new_sampler(api, model_path=saved["path"], base_model="embedded/tiny")
+    body = api.sample_body(sampling_session_id=sampler)
+    assert "sequences" in await api.done("asample", **body)
+    url = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a"
+    await api.http.delete(url)
+    assert (await api.post("asample", **body)).status_code == 404
+
+
+async def test_weights_without_a_name_make_room_for_newer_ones(api: Api) -> None:
+    await api.new_model(rank=1, train_attn=False, train_mlp=False)
+    samplers = [
+        (
+            await api.done(
+                "save_weights_for_sampler",
+                model_id=api.model_id,
+                seq_id=number + 1,
+                sampling_session_seq_id=number,
+            )
+        )["sampling_session_id"]
+        for number in range(KEPT_SAMPLERS + 1)
+    ]
+    gone = await api.post("asample", **api.sample_body(sampling_session_id=samplers[0]))
+    assert gone.status_code == 404
+    assert "save weights under a name" in gone.json()["detail"]
+    assert "sequences" in await api.done(
+        "asample", **api.sample_body(sampling_session_id=samplers[1])
+    )
+    assert len(list((api.backend.files.root / "samplers").iterdir())) == KEPT_SAMPLERS

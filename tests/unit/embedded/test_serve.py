@@ -1,0 +1,184 @@
+"""The server as a process: started, found, kept to itself, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tinker_ext.embedded import launch
+from tinker_ext.embedded.launch import start_embedded
+from tinker_ext.embedded.serve import reach
+from tinker_ext.errors import ConfigurationError
+
+KEY = "tml-not-for-any-log"
+
+
+def ended(pid: int, within: float = 20.0) -> bool:
+    """Whether a process that is not our child comes to its end."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def loaded_by(statement: str) -> set[str]:
+    script = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    return set(result.stdout.decode().split())
+
+
+def test_it_listens_on_loopback_says_so_and_needs_no_key(tmp_path: Path) -> None:
+    with start_embedded(tmp_path / "state") as server:
+        assert server.url.startswith("http://127.0.0.1:")
+        with httpx.Client(base_url=server.url) as http:
+            assert http.get("/api/v1/healthz").json() == {"status": "ok"}
+            keyed = http.get("/api/v1/get_server_capabilities", headers={"X-API-Key": KEY})
+            assert keyed.json() == {"supported_models": [{"model_name": "embedded/tiny"}]}
+        log = server.log_path.read_text()
+        assert f"listening on {server.url} (this machine only)" in log
+        pid = server.pid
+    assert ended(pid)
+
+
+def test_no_key_gets_into_the_child_or_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    with start_embedded(tmp_path) as server:
+        for path in ("/api/v1/healthz", "/api/v1/none", "/api/v1/create_session"):
+            httpx.post(f"{server.url}{path}", headers={"X-API-Key": KEY}, json={"api_key": KEY})
+        environment = Path(f"/proc/{server.pid}/environ")
+        if environment.exists():
+            assert KEY.encode() not in environment.read_bytes()
+    kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert kept
+    assert not any(KEY.encode() in content for content in kept)
+
+
+def test_a_temporary_folder_goes_with_the_server() -> None:
+    with start_embedded() as server:
+        assert server.state_dir.is_dir()
+    assert not server.state_dir.exists()
+    server.close()
+
+
+def test_a_folder_given_stays(tmp_path: Path) -> None:
+    start_embedded(tmp_path).close()
+    assert (tmp_path / "state.sqlite3").exists()
+
+
+def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path;"
+        "from tinker_ext.embedded.launch import start_embedded;"
+        "server = start_embedded(Path(sys.argv[1]));"
+        "print(server.pid, flush=True); time.sleep(60)"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, cwd=Path.cwd()
+    )
+    assert owner.stdout is not None
+    pid = int(owner.stdout.readline())
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    assert ended(pid)
+
+
+def test_a_folder_in_use_is_told_apart(tmp_path: Path) -> None:
+    with (
+        start_embedded(tmp_path),
+        pytest.raises(ConfigurationError, match="in use by another embedded server"),
+    ):
+        start_embedded(tmp_path)
+
+
+def test_an_error_quotes_what_the_server_said(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite3").write_text("this is no database, and never was one")
+    with pytest.raises(ConfigurationError, match="ended while starting") as caught:
+        start_embedded(tmp_path)
+    assert "file is not a database" in str(caught.value)
+
+
+def test_a_missing_package_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "NEEDED", ("starlette", "no_such_package"))
+    with pytest.raises(ConfigurationError) as caught:
+        start_embedded(tmp_path)
+    assert "no_such_package" in str(caught.value)
+    assert "pip install 'tinker-ext[embedded]'" in str(caught.value)
+
+
+def test_a_port_in_use_is_an_error_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "tinker_ext.embedded", "--state-dir", str(tmp_path)]
+        result = subprocess.run(
+            [*command, "--port", str(port)], capture_output=True, text=True, timeout=60
+        )
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert "address already in use" in result.stderr.lower()
+    assert "Traceback" not in result.stderr
+
+
+def test_alone_it_tells_its_url_and_ends_on_interrupt(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tinker_ext.embedded", "--state-dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    url = json.loads(process.stdout.readline())["url"]
+    assert httpx.get(f"{url}/api/v1/healthz").status_code == 200
+    process.terminate()
+    assert process.wait(20) in (0, -15)
+    assert process.stdout.read() == b""
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:80", "this machine only"),
+        ("http://[::1]:80", "this machine only"),
+        ("http://localhost:80", "this machine only"),
+        ("http://0.0.0.0:80", "open to all"),
+        ("http://[::]:80", "open to all"),
+        ("http://192.0.2.7:80", "open to all"),
+        ("http://some.name:80", "open to all"),
+    ],
+)
+def test_it_knows_who_can_reach_it(url: str, expected: str) -> None:
+    assert expected in reach(url)
+
+
+def test_starting_one_loads_nothing_of_the_server() -> None:
+    loaded = loaded_by("import tinker_ext.embedded.launch")
+    assert not loaded & {
+        "starlette",
+        "uvicorn",
+        "numpy",
+        "autograd",
+        "jsonschema_rs",
+        "transformers",
+    }
+
+
+def test_the_server_loads_nothing_heavy_before_it_listens() -> None:
+    loaded = loaded_by("import tinker_ext.embedded.serve")
+    assert "uvicorn" in loaded
+    assert not loaded & {"transformers", "torch", "numpy", "autograd", "httpx"}
