@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 #: Seconds for building, for installing (it may have to download), and for training a little.
@@ -46,7 +51,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The interpreter of a fresh environment with nothing but the wheel and what it asks for."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder)
@@ -58,7 +63,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python(
         sys.executable, *pip, "install", "--no-compile", "--constraint", pins, wanted, cwd=folder
     )
-    return interpreter
+    yield interpreter
+    shutil.rmtree(folder)  # hundreds of megabytes that pytest would keep for three more runs
 
 
 def test_the_wheel_holds_both_packages_and_their_data(wheel: Path) -> None:
