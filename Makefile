@@ -8,10 +8,10 @@ PYTHON ?=
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 
-CODE := tinker_ext tests scripts
+CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test check generate check-generated spec check-spec interop pins clean
+.PHONY: help setup demo test check generate check-generated spec check-spec interop benchmark pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ spec: $(STAMP)  ## make openapi/tinker.yaml from the official wheel and the over
 
 check-spec: $(STAMP)  ## fail if openapi/ is not what the wheel and the overlay give
 	@$(RUN) scripts/check_spec.py
+
+benchmark: $(STAMP)  ## this client beside the official SDK 0.4.1, in one run
+	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
 
 interop: $(STAMP)  ## run the official SDK against the embedded backend
 	@$(RUN) -m pytest -m interop tests/interop

@@ -2,7 +2,7 @@
 
 httpcore's pool looks at every connection whenever a request starts or ends, which makes the work
 per request grow with the number in flight. Here requests are dealt to shards that never hold more
-than a few requests each, so that scan stays short (`python benchmarks/sampling.py`).
+than a few requests each, so that scan stays short (`make benchmark`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-# Eight was the fastest of 1, 4, 8, 16 and 32 with 400 requests in flight.
-REQUESTS_PER_SHARD = 8
+# One or two cost least of 1, 2, 4, 8 and 16, with 64 and with 400 requests in flight: 2.2 to 2.9
+# CPU seconds per 1000 samples, against 3.2 to 4.3 (`python benchmarks/driver.py tinker_ext URL
+# sampling 400 1200` on a busy machine of two cores).
+REQUESTS_PER_SHARD = 1
 
 
 class ShardedTransport(httpx.AsyncBaseTransport):
