@@ -15,6 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from protofile.compiler import CompileError, compile_into
+
 from .documents import Json, dump_json, load_yaml
 from .locations import GENERATOR_OPTIONS, PACKAGE_NAME, SPECIFICATION, TEMPLATES
 from .reading import operations
@@ -58,6 +60,10 @@ def generate_package(folder: Path, specification: Path = SPECIFICATION) -> Path:
     _run(*RUFF, "check", "--fix-only", "--select", "I,F401", *ISOLATED, str(package))
     _run(*RUFF, "format", *ISOLATED, str(package))
     (package / "openapi.json").write_text(dump_json(document), encoding="utf-8")
+    try:
+        compile_into(package / "proto")
+    except CompileError as problem:
+        raise GenerationError(str(problem)) from problem
     (package / "py.typed").touch()
     return package
 

@@ -1,0 +1,1 @@
+# Do not edit. Made by `make generate` from openapi/tinker_public.proto.
