@@ -13,6 +13,9 @@ import logging  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+# What shells report for a command that Ctrl-C ended: 128 and the number of SIGINT.
+INTERRUPTED = 130
+
 
 def main() -> int:
     """Parse the command line and serve. Returns the exit status."""
@@ -28,6 +31,8 @@ def main() -> int:
 
     try:
         serve(options.port, options.state_dir, options.host, parent_pipe=options.parent_pipe)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except (OSError, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

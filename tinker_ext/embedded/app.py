@@ -6,28 +6,26 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.checkpoints import archive
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.routes.call import Call, answer
 from tinker_ext.embedded.routes.checkpoints import download_archive
-from tinker_ext.embedded.validation import Specification
+from tinker_ext.embedded.validation import Specification, decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
     from typing import TypeAlias
 
     from starlette.requests import Request
 
+    from tinker_ext.embedded.backend import Backend
     from tinker_ext.embedded.routes.call import Handler
     from tinker_ext.embedded.validation import Operation
 
@@ -40,45 +38,42 @@ logger = logging.getLogger("tinker_ext.embedded")
 MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
-def build_app(state_dir: Path, **settings: float) -> Starlette:
-    """The application over one state folder; `settings` are those of `Backend`.
-
-    The folder is opened when the application starts and let go when it ends.
-    """
+def build_app(backend: Backend) -> Starlette:
+    """The application in front of a backend, which it closes when it ends."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        backend = Backend(state_dir, **settings)  # type: ignore[arg-type]  # counts are whole
-        app.state.backend = backend
-        try:
-            yield
-        finally:
-            await backend.close()
+        yield
+        await backend.close()
 
     operations = Specification.packaged().operations
     if operations.keys() != HANDLERS.keys():
         difference = sorted(operations.keys() ^ HANDLERS.keys())
         raise RuntimeError(f"specification and handlers differ: {', '.join(difference)}")
-    routes = [_route(one, HANDLERS[one.operation_id]) for one in operations.values()]
-    routes.append(Route(archive.ROUTE, _guarded(_download), methods=["GET"]))
+    routes = [_route(backend, one, HANDLERS[one.operation_id]) for one in operations.values()]
+
+    async def download(request: Request) -> Response:
+        return await download_archive(backend, request)
+
+    routes.append(Route(archive.ROUTE, _guarded(download), methods=["GET"]))
     return Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error}
     )
 
 
-def _route(operation: Operation, handler: Handler) -> Route:
+def _route(backend: Backend, operation: Operation, handler: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
-        backend: Backend = request.app.state.backend
         query = operation.query(request.query_params)
         if not operation.takes_body:
             return await handler(Call(backend, request, {}, query))
         raw = await _read(request)
+        decoded = decode(raw)
         try:
-            body = operation.body(raw)
+            body = operation.check(decoded)
         except RefusalError:
-            _release_turn(backend, raw)
+            _release_turn(backend, decoded)
             raise
-        return await handler(Call(backend, request, body, query))
+        return await handler(Call(backend, request, body, query, size=len(raw)))
 
     return Route(operation.path, _guarded(endpoint), methods=[operation.method])
 
@@ -102,10 +97,6 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
     return guarded
 
 
-async def _download(request: Request) -> Response:
-    return await download_archive(request.app.state.backend, request)
-
-
 async def _read(request: Request) -> bytes:
     parts: list[bytes] = []
     size = 0
@@ -117,15 +108,12 @@ async def _read(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _release_turn(backend: Backend, raw: bytes) -> None:
+def _release_turn(backend: Backend, decoded: object) -> None:
     """A malformed request that names its model and number does not hold up those after it."""
-    try:
-        body = orjson.loads(raw)
-        run_id, seq_id = body["model_id"], body["seq_id"]
-    except (orjson.JSONDecodeError, TypeError, KeyError):
-        return
-    if isinstance(run_id, str) and isinstance(seq_id, int):
-        backend.models.refuse(run_id, seq_id)
+    if isinstance(decoded, dict):
+        run_id, seq_id = decoded.get("model_id"), decoded.get("seq_id")
+        if isinstance(run_id, str) and isinstance(seq_id, int):
+            backend.models.refuse(run_id, seq_id)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

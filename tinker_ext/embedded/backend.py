@@ -35,14 +35,14 @@ POLL_SECONDS = 20.0
 
 
 class Backend:
-    """One server's state and workers. Made and used on one event loop.
+    """One server's state and workers. Used on one event loop, from the first request on.
 
     Training has one thread and sampling another, whatever the number of models: the autograd
     library keeps its record of operations in one place per process, so two recordings at once
     would get into each other's way. Order and fairness come from the queues in front.
 
     Raises:
-        RuntimeError: another server uses the folder, or a later release wrote it.
+        RuntimeError: another server uses the folder, or what it holds cannot be read.
     """
 
     def __init__(
@@ -85,12 +85,15 @@ class Backend:
             models=self.models,
         )
         self._tidy()
-        self.warm_up = self._training_thread.submit(_import_engine)
+        self._training_thread.submit(_import_engine)
 
     async def close(self) -> None:
         """Finish what is being computed, drop what only waits, let go of the folder."""
+        self.models.stop()
+        self.sampler.stop()
         for thread in (self._training_thread, self._sampling_thread):
             thread.shutdown(wait=False, cancel_futures=True)
+        await asyncio.gather(self.models.stopped(), self.sampler.stopped())
         for thread in (self._training_thread, self._sampling_thread):
             await asyncio.to_thread(thread.shutdown)
         self._database.close()

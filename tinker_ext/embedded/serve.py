@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from tinker_ext.embedded.app import build_app
+from tinker_ext.embedded.backend import Backend
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tinker_ext.embedded")
 
 LOOPBACK = "127.0.0.1"
+
+# How long an idle connection is kept. Longer than clients keep theirs, so that it is the client who
+# closes: a request that crosses a closing on its way is lost.
+KEEP_ALIVE_SECONDS = 75
 
 # How long open connections (polls, mostly) may keep the server from ending, in seconds.
 GRACE_SECONDS = 2
@@ -38,11 +43,17 @@ def serve(port: int, state_dir: Path, host: str = LOOPBACK, *, parent_pipe: bool
 
     Raises:
         OSError: the address cannot be listened on.
-        RuntimeError: another server uses the state folder.
+        RuntimeError: another server uses the state folder, or it cannot be read.
+        KeyboardInterrupt: it was interrupted; everything has been put away by then.
     """
     listener = _listen(host, port)
+    try:
+        backend = Backend(state_dir.resolve())
+    except BaseException:
+        listener.close()
+        raise
     url = _url(host, listener.getsockname()[1])
-    server = _Server(_config(build_app(state_dir.resolve())), url)
+    server = _Server(_config(build_app(backend)), url)
     if parent_pipe:
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
@@ -74,13 +85,16 @@ def _config(app: object) -> uvicorn.Config:
         server_header=False,
         lifespan="on",
         ws="none",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio switches Nagle's algorithm off only where the protocol is named; left on, every answer
+    # waits 40 ms for the other side's acknowledgement of its head.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform != "win32":  # there the option would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

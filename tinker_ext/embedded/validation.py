@@ -44,23 +44,19 @@ class Operation:
     def takes_body(self) -> bool:
         return "requestBody" in self._node
 
-    def body(self, raw: bytes) -> dict[str, Any]:
-        """Decode and check a request's body.
+    def check(self, decoded: object) -> dict[str, Any]:
+        """The body, when it fits.
 
         Raises:
             RefusalError: 422 with the place of every fault.
         """
-        try:
-            decoded = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise unprocessable([fault(("body", error.pos), "json_invalid", str(error))]) from None
         if not self._validator.is_valid(decoded):
             problems = islice(self._validator.iter_errors(decoded), MAX_FAULTS)
             faults = [one for problem in problems for one in faults_of(problem, ("body",))]
             raise unprocessable(faults[:MAX_FAULTS])
         # Every request body of the specification is an object.
-        body: dict[str, Any] = decoded
-        return body
+        assert isinstance(decoded, dict)
+        return decoded
 
     def query(self, given: Mapping[str, str]) -> dict[str, int]:
         """The query's values, defaults filled in. All of them are counts.
@@ -113,6 +109,18 @@ class Operation:
             target = target[segment]
         resolved: Mapping[str, Any] = target
         return resolved
+
+
+def decode(raw: bytes) -> object:
+    """A request's body as JSON.
+
+    Raises:
+        RefusalError: 422 with the place where it stops being JSON.
+    """
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise unprocessable([fault(("body", error.pos), "json_invalid", str(error))]) from None
 
 
 class Specification:

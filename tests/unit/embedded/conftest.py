@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tinker_ext.embedded.app import build_app
+from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.validation import Specification
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from starlette.applications import Starlette
-
-    from tinker_ext.embedded.backend import Backend
 
     OpenApi = Callable[..., AbstractAsyncContextManager["Api"]]
 
@@ -92,11 +91,13 @@ class Release:
 class Api:
     """A caller: each operation by its name, futures waited for, every answer checked."""
 
-    def __init__(self, http: httpx.AsyncClient, app: Starlette, release: Release) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, app: Starlette, backend: Backend, release: Release
+    ) -> None:
         self.http = http
-        self.release = release
         self.app = app
-        self.backend: Backend = app.state.backend
+        self.backend = backend
+        self.release = release
         self.session_id = ""
         self.model_id = ""
 
@@ -189,7 +190,8 @@ def open_api(tmp_path: Path, release: Release) -> OpenApi:
 
     @asynccontextmanager
     async def opened(**settings: Any) -> AsyncIterator[Api]:
-        app = build_app(tmp_path / "state", **settings)
+        backend = Backend(tmp_path / "state", **settings)
+        app = build_app(backend)
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(
@@ -198,7 +200,7 @@ def open_api(tmp_path: Path, release: Release) -> OpenApi:
                 timeout=60,
                 event_hooks={"response": [release.check_response]},
             ) as http:
-                yield Api(http, app, release)
+                yield Api(http, app, backend, release)
 
     return opened
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 class Held:
     """Work that lasts until it is let go."""
 
-    def __init__(self, api: Api) -> None:
-        self.release = threading.Event()
-        self.request_id = api.backend.models.submit(api.model_id, "held", 1, self._act)
+    def __init__(self, api: Api, seq_id: int = 1) -> None:
+        self.started, self.release = threading.Event(), threading.Event()
+        self.request_id = api.backend.models.submit(api.model_id, "held", seq_id, self._act)
 
     def _act(self, model: Model) -> dict[str, str]:
+        self.started.set()
         assert self.release.wait(30)
         return {"was": "held"}
 
@@ -128,3 +129,15 @@ async def test_our_own_mistakes_are_reported_as_the_servers(api: Api) -> None:
         "category": "server",
     }
     assert "loss_fn_outputs" in await api.forward_backward(2)
+
+
+async def test_a_clean_end_records_what_was_being_computed(open_api: OpenApi) -> None:
+    async with open_api() as api:
+        await api.new_model()
+        held = Held(api)
+        behind = await api.submit("forward_backward", **api.batch(2))
+        await asyncio.to_thread(held.started.wait, 30)
+        threading.Timer(0.3, held.release.set).start()
+    async with open_api() as api:
+        assert await api.result(held.request_id) == {"was": "held"}
+        assert "cut off by a restart" in (await api.result(behind))["error"]

@@ -12,7 +12,7 @@ import pytest
 
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.routes import HANDLERS
-from tinker_ext.embedded.validation import Specification
+from tinker_ext.embedded.validation import Specification, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def weights(given: dict[str, Any]) -> Any:
 
 def refusal(raw: bytes) -> list[dict[str, Any]]:
     with pytest.raises(RefusalError) as caught:
-        FORWARD_BACKWARD.body(raw)
+        FORWARD_BACKWARD.check(decode(raw))
     assert caught.value.status == 422
     detail = caught.value.detail
     assert isinstance(detail, list)
@@ -53,7 +53,7 @@ def test_every_operation_has_a_handler() -> None:
 
 
 def test_a_right_body_passes_as_it_is() -> None:
-    assert FORWARD_BACKWARD.body(orjson.dumps(body())) == body()
+    assert FORWARD_BACKWARD.check(body()) == body()
 
 
 DATUM = ["body", "forward_backward_input", "data", 1]
@@ -132,18 +132,18 @@ def test_a_time_has_to_be_one() -> None:
     }
     batch = {"events": [event], "platform": "x", "sdk_version": "1", "session_id": "s"}
     operation = SPECIFICATION.operations["send_telemetry"]
-    assert operation.body(orjson.dumps(batch))
+    assert operation.check(batch)
     event["timestamp"] = "yesterday"
     with pytest.raises(RefusalError, match="timestamp"):
-        operation.body(orjson.dumps(batch))
+        operation.check(batch)
 
 
 def test_a_null_type_tag_or_a_missing_one() -> None:
     operation = SPECIFICATION.operations["get_info"]
-    assert operation.body(b'{"model_id": "m"}')
-    assert operation.body(b'{"model_id": "m", "type": "get_info"}')
+    assert operation.check(decode(b'{"model_id": "m"}'))
+    assert operation.check(decode(b'{"model_id": "m", "type": "get_info"}'))
     with pytest.raises(RefusalError) as caught:
-        operation.body(b'{"model_id": "m", "type": "other"}')
+        operation.check(decode(b'{"model_id": "m", "type": "other"}'))
     assert "get_info" in str(caught.value.detail)
 
 
@@ -187,7 +187,7 @@ def test_a_body_of_nine_megabytes_is_checked_in_a_moment() -> None:
     started = time.perf_counter()
     orjson.loads(raw)
     parsed = time.perf_counter()
-    FORWARD_BACKWARD.body(raw)
+    FORWARD_BACKWARD.check(decode(raw))
     both = time.perf_counter()
     assert both - parsed < 1.0
     assert both - parsed < 4 * (parsed - started) + 0.2

@@ -26,12 +26,13 @@ MAX_NUMBER = 2**53 - 1
 
 @frozen
 class Call:
-    """One request that fits the specification."""
+    """One request that fits the specification. `size` is that of its body, in bytes."""
 
     backend: Backend
     request: Request
     body: Mapping[str, Any]
     query: Mapping[str, int]
+    size: int = 0
 
     @property
     def path(self) -> Mapping[str, str]:

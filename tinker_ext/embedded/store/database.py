@@ -73,6 +73,9 @@ class Database:
 
     A committed transaction survives the end of the process, however sudden. With
     ``durable=True`` it also survives a power cut, for the price of a disk flush.
+
+    Raises:
+        RuntimeError: the file is no database, or one of another release.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,13 +83,17 @@ class Database:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
+        try:
+            self._lay_out()
+        except (sqlite3.DatabaseError, RuntimeError) as error:
+            self.close()
+            raise RuntimeError(f"{path}: {error}; choose another state folder") from error
+
+    def _lay_out(self) -> None:
         with self.transaction() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if version not in (0, SCHEMA_VERSION):
-                raise RuntimeError(
-                    f"{path} has layout {version}, this release knows {SCHEMA_VERSION}: "
-                    "choose another state folder"
-                )
+                raise RuntimeError(f"has layout {version}, this release knows {SCHEMA_VERSION}")
             for statement in filter(str.strip, SCHEMA.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

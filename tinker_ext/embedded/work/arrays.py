@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from attrs import frozen
+
 from tinker_ext.embedded.work.answers import UserFailureError
 
 if TYPE_CHECKING:
@@ -19,12 +21,27 @@ if TYPE_CHECKING:
 DTYPES = {"int64": "i8", "float32": "f4"}
 
 
-def data(items: Sequence[Mapping[str, Any]]) -> list[TrainingDatum]:
-    """The data of one forward or forward_backward request.
+@frozen
+class LossInput:
+    """What a forward or forward_backward request computes, as small as it gets."""
 
-    Raises:
-        UserFailureError: naming the datum and the field.
+    data: list[TrainingDatum]
+    loss_fn: str
+    loss_fn_config: Mapping[str, float] | None
+
+
+def loss_input(given: Mapping[str, Any]) -> LossInput | UserFailureError:
+    """A ForwardBackwardInput, or what is wrong with it, naming the datum and the field.
+
+    The fault is returned, not raised: it is reported when it is the request's turn.
     """
+    try:
+        return LossInput(_data(given["data"]), given["loss_fn"], given.get("loss_fn_config"))
+    except UserFailureError as error:
+        return error
+
+
+def _data(items: Sequence[Mapping[str, Any]]) -> list[TrainingDatum]:
     from tinker_ext.embedded.engine.trainer import TrainingDatum
 
     return [

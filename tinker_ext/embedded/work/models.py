@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -29,8 +30,10 @@ logger = logging.getLogger("tinker_ext.embedded")
 # overtaken; after that the waiting work fails, because doing it would skip what came before it.
 GAP_SECONDS = 90.0
 
-# Work of one model that may be queued; beyond it submissions are told to come back.
+# Work of one model that may be queued, and the bytes of all models' queued bodies; beyond either,
+# submissions are told to come back. What is missing in front of the queue is always taken.
 MAX_QUEUED = 1000
+MAX_QUEUED_BYTES = 512 * 1024 * 1024
 
 # Seconds after which a refused submission should try again.
 RETRY_AFTER_SECONDS = 1
@@ -63,6 +66,7 @@ class _Work:
     request_id: str
     kind: str
     seq_id: int | None
+    size: int
     act: Callable[[Model], object]
 
 
@@ -88,6 +92,8 @@ class Models:
         self._gap_seconds = gap_seconds
         self._max_loaded = max_loaded
         self._models: dict[str, Model] = {}
+        self._queued_bytes = 0
+        self._stopping = False
 
     def find(self, run_id: str) -> Model | None:
         """The model of that id; one of an earlier start of the server has no trainer."""
@@ -107,9 +113,17 @@ class Models:
         return self.submit(run_id, "create_model", CREATION, act)
 
     def submit(
-        self, run_id: str, kind: str, seq_id: int | None, act: Callable[[Model], object]
+        self,
+        run_id: str,
+        kind: str,
+        seq_id: int | None,
+        act: Callable[[Model], object],
+        *,
+        size: int = 0,
     ) -> str:
         """Queue work; a number that was used before is answered by the request that used it.
+
+        `size` is what the work keeps in memory until it is done, in bytes.
 
         Raises:
             RefusalError: no such model (404), the number belongs to another kind of request
@@ -123,13 +137,18 @@ class Models:
             if earlier.kind != kind:
                 raise RefusalError(400, f"seq_id {seq_id} was used for a {earlier.kind} request")
             return earlier.request_id
-        if len(model.turns) >= MAX_QUEUED:
+        full = len(model.turns) >= MAX_QUEUED or self._queued_bytes > MAX_QUEUED_BYTES
+        if full and (seq_id is None or seq_id != model.turns.missing):
             raise RefusalError(
                 429,
-                f"{MAX_QUEUED} requests of model {run_id!r} are waiting",
+                f"{len(model.turns)} requests of model {run_id!r} are waiting, "
+                f"and {self._queued_bytes} bytes of all models",
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
-        return self._accept(model, kind, seq_id, act)
+        tail = uuid.uuid4().hex if seq_id is None else str(seq_id)
+        work = _Work(f"{run_id}:{tail}", kind, seq_id, size, act)
+        self._accept(model, work)
+        return work.request_id
 
     def refuse(self, run_id: str, seq_id: int) -> None:
         """A request with this number was malformed: what follows need not wait for it."""
@@ -149,24 +168,30 @@ class Models:
             return None
         return f"waiting for seq_id {missing}"
 
-    def _accept(
-        self, model: Model, kind: str, seq_id: int | None, act: Callable[[Model], object]
-    ) -> str:
-        tail = uuid.uuid4().hex if seq_id is None else str(seq_id)
-        work = _Work(f"{model.run_id}:{tail}", kind, seq_id, act)
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._stopping = True
+        for model in self._models.values():
+            model.arrival.set()
+
+    async def stopped(self) -> None:
+        """Return when what was being computed has ended and is recorded."""
+        runners = [model.runner for model in self._models.values() if model.runner is not None]
+        await asyncio.gather(*runners, return_exceptions=True)
+
+    def _accept(self, model: Model, work: _Work) -> None:
         model.last_used = time.time()
         self._requests.add(
-            RequestRecord(work.request_id, model.run_id, seq_id, kind, model.last_used)
+            RequestRecord(work.request_id, model.run_id, work.seq_id, work.kind, model.last_used)
         )
         self._results.open(work.request_id)
+        self._queued_bytes += work.size
         try:
-            model.turns.offer(seq_id, work, now=time.monotonic())
+            model.turns.offer(work.seq_id, work, now=time.monotonic())
         except TooLateError as error:
-            message = f"seq_id {seq_id} came too late: {error}"
-            self._finish(work, failure(message, "user"))
+            self._finish(work, failure(f"seq_id {work.seq_id} came too late: {error}", "user"))
         else:
             self._wake(model)
-        return work.request_id
 
     def _wake(self, model: Model) -> None:
         model.arrival.set()
@@ -176,7 +201,7 @@ class Models:
     async def _run(self, model: Model) -> None:
         """Do what is ready, wait for what is missing, end when there is nothing."""
         try:
-            while len(model.turns):
+            while len(model.turns) and not self._stopping:
                 work = model.turns.take()
                 if work is not None:
                     await self._do(model, work)
@@ -208,7 +233,11 @@ class Models:
                 self._finish(work, failure(message, "user"))
 
     def _finish(self, work: _Work, answer: bytes) -> None:
-        self._requests.answer(work.request_id, answer)
+        self._queued_bytes -= work.size
+        try:
+            self._requests.answer(work.request_id, answer)
+        except sqlite3.Error:  # a full disk, say: the answer is still good for as long as we live
+            logger.exception("the answer of %s could not be kept", work.request_id)
         self._results.finish(work.request_id, answer)
 
     def _make_room(self) -> None:

@@ -81,6 +81,15 @@ class Sampler:
             self._results.finish(request_id, problem)
         return request_id
 
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._queue.clear()
+
+    async def stopped(self) -> None:
+        """Return when the batch that was being computed has ended."""
+        if self._runner is not None:
+            await asyncio.gather(self._runner, return_exceptions=True)
+
     def of_earlier_start(self, request_id: str) -> str | None:
         """The scope of a request made before the server was restarted, if it looks like one."""
         scope, _, rest = request_id.rpartition(":")

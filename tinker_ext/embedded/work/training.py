@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.engine.trainer import LossOutput, Trainer
     from tinker_ext.embedded.store import CheckpointTable, RunRecord, RunTable, SamplerTable
     from tinker_ext.embedded.store.runs import LoraRecord
+    from tinker_ext.embedded.work.arrays import LossInput
     from tinker_ext.embedded.work.models import Model, Models
 
     Body = Mapping[str, Any]
@@ -66,10 +67,10 @@ class Training:
 
         return act
 
-    def forward(self, given: Body) -> Act:
+    def forward(self, given: LossInput | UserFailureError) -> Act:
         return lambda model: _computed(self._trainer(model).forward, given)
 
-    def forward_backward(self, given: Body) -> Act:
+    def forward_backward(self, given: LossInput | UserFailureError) -> Act:
         return lambda model: _computed(self._trainer(model).forward_backward, given)
 
     def optim_step(self, adam_params: Body) -> Act:
@@ -205,8 +206,10 @@ class Training:
         return contents
 
 
-def _computed(compute: Callable[..., LossOutput], given: Body) -> Answer:
-    output = compute(arrays.data(given["data"]), given["loss_fn"], given.get("loss_fn_config"))
+def _computed(compute: Callable[..., LossOutput], given: LossInput | UserFailureError) -> Answer:
+    if isinstance(given, UserFailureError):
+        raise given
+    output = compute(given.data, given.loss_fn, given.loss_fn_config)
     return {
         "loss_fn_output_type": OUTPUT_TYPE,
         "loss_fn_outputs": [
