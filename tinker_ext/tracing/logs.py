@@ -1,0 +1,60 @@
+"""The package's logger: quiet until the program asks, and each line says which request it is of."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, MutableMapping
+
+_about: ContextVar[str] = ContextVar("tinker_ext_log_about", default="")
+
+_logger = logging.getLogger("tinker_ext")
+# Without it the standard library prints warnings of a program that has set up no logging.
+_logger.addHandler(logging.NullHandler())
+
+
+class RequestLogger(logging.LoggerAdapter[logging.Logger]):
+    """Puts the id of the current request behind each line, and on the record as `request_id`.
+
+    The id is the server's once it has given one, before that the idempotency key.
+    """
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        about = _about.get()
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), "request_id": about}
+        return (f"{msg} [{about}]" if about else msg), kwargs
+
+
+log = RequestLogger(_logger, {})
+
+
+@contextmanager
+def about_request(request_id: str) -> Iterator[None]:
+    """What is logged in this block is about this request."""
+    token = _about.set(request_id)
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def use_level(level: str | None) -> None:
+    """Let the package's lines of `level` and above through to the program's handlers.
+
+    A program that has none gets them on standard error. None changes nothing.
+    """
+    if level is None:
+        return
+    _logger.setLevel(level.upper())
+    if not logging.getLogger().handlers and all(
+        isinstance(one, logging.NullHandler) for one in _logger.handlers
+    ):
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        _logger.addHandler(handler)

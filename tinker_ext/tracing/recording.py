@@ -1,0 +1,207 @@
+"""Spans written to a file as they end, without an SDK or a collector.
+
+One JSON object per line: a head for each process, `begin` when an operation starts (so that one
+which never ends is seen), `span` when anything ends. Each line is one write to a file opened for
+appending, so that threads and processes may share the file and a killed one loses nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from opentelemetry.trace import (
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    format_span_id,
+    format_trace_id,
+)
+
+from tinker_ext.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from opentelemetry.util.types import AnyValue, AttributeValue
+
+    from tinker_ext.tracing.names import Attributes
+
+FORMAT = 1
+
+# A clock that nobody sets back while we measure, in nanoseconds since 1970.
+_EPOCH = time.time_ns() - time.perf_counter_ns()
+
+
+def now() -> int:
+    """Nanoseconds since 1970."""
+    return _EPOCH + time.perf_counter_ns()
+
+
+class Recorder:
+    """Appends lines to one file; safe from any thread."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._file = os.open(path, flags, 0o644)
+        self._close = weakref.finalize(self, os.close, self._file)
+        self.write(
+            {
+                "kind": "recording",
+                "format": FORMAT,
+                "version": __version__,
+                "process": os.getpid(),
+                "start": now(),
+            }
+        )
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Append one line. A disk that is full must not end a training run: errors are dropped."""
+        with contextlib.suppress(OSError):
+            os.write(self._file, orjson.dumps(line, default=str) + b"\n")
+
+
+class RecordedSpan(Span):
+    """A span that is written down when it ends, around the span of an SDK if there is one."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        inner: Span,
+        name: str,
+        *,
+        parent: SpanContext,
+        kind: SpanKind,
+        attributes: Attributes,
+    ) -> None:
+        self._recorder = recorder
+        self._inner = inner
+        self._name = name
+        self._kind = kind
+        self._parent = parent.span_id if parent.is_valid else None
+        self._context = inner.get_span_context() if inner.is_recording() else _child_of(parent)
+        self._attributes: dict[str, AnyValue] = dict(attributes)
+        self._events: list[dict[str, Any]] = []
+        self._failed = False
+        self._start = now()
+        self._ended = False
+
+    def begin(self) -> None:
+        """Write down that it has started."""
+        self._recorder.write({"kind": "begin", **self._head()})
+
+    def end(self, end_time: int | None = None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        self._inner.end(end_time)
+        line = {"kind": "span", **self._head(), "end": end_time or now()}
+        if self._failed:
+            line["status"] = "error"
+        if self._events:
+            line["events"] = self._events
+        self._recorder.write(line)
+
+    def _head(self) -> dict[str, Any]:
+        return {
+            "name": self._name,
+            "trace": format_trace_id(self._context.trace_id),
+            "id": format_span_id(self._context.span_id),
+            "parent": None if self._parent is None else format_span_id(self._parent),
+            "span_kind": self._kind.name.lower(),
+            "process": os.getpid(),
+            "thread": threading.current_thread().name,
+            "start": self._start,
+            "attributes": self._attributes,
+        }
+
+    def get_span_context(self) -> SpanContext:
+        return self._context
+
+    def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        self._attributes.update(attributes)
+        self._inner.set_attributes(attributes)
+
+    def set_attribute(self, key: str, value: AnyValue) -> None:
+        self._attributes[key] = value
+        self._inner.set_attribute(key, value)
+
+    def add_event(
+        self,
+        name: str,
+        attributes: Mapping[str, AnyValue] | None = None,
+        timestamp: int | None = None,
+    ) -> None:
+        self._events.append(
+            {"name": name, "time": timestamp or now(), "attributes": dict(attributes or {})}
+        )
+        self._inner.add_event(name, attributes, timestamp)
+
+    def update_name(self, name: str) -> None:
+        self._name = name
+        self._inner.update_name(name)
+
+    def is_recording(self) -> bool:
+        return not self._ended
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        code = status.status_code if isinstance(status, Status) else status
+        self._failed = code is StatusCode.ERROR
+        self._inner.set_status(status, description)
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, AttributeValue] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Nothing: messages and tracebacks may hold what nobody should read."""
+
+
+def _child_of(parent: SpanContext) -> SpanContext:
+    """A context with ids of our own, in the parent's trace if it has one."""
+    return SpanContext(
+        trace_id=parent.trace_id if parent.is_valid else random.getrandbits(128) or 1,
+        span_id=random.getrandbits(64) or 1,
+        is_remote=False,
+        trace_flags=parent.trace_flags if parent.is_valid else TraceFlags(TraceFlags.SAMPLED),
+    )
+
+
+_recorder: Recorder | None = None
+_lock = threading.Lock()
+
+
+def record_to(path: Path) -> None:
+    """Write all spans of this process to `path` from now on; a second call with it does nothing.
+
+    Raises:
+        OSError: the file can't be written.
+    """
+    global _recorder
+    with _lock:
+        if _recorder is None or _recorder.path != path:
+            _recorder = Recorder(path)
+
+
+def stop_recording() -> None:
+    """Write no further spans; those under way are still written when they end."""
+    global _recorder
+    _recorder = None
+
+
+def recorder() -> Recorder | None:
+    """Where spans are written, if anywhere."""
+    return _recorder
