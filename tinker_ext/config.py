@@ -96,6 +96,10 @@ class ClientConfig:
     max_training_bytes_in_flight: int = _setting(settings.read_count, 50_000_000)
 
     telemetry: bool = _setting(settings.read_flag, True, "TINKER_TELEMETRY")  # 0.4.1: on
+    #: The file to which this process writes its spans, for `tinker-ext trace`; None for none.
+    trace_file: Path | None = _setting(settings.read_path, None, "TINKER_EXT_TRACE")
+    #: Whether requests carry a `traceparent` header when there is a trace.
+    trace_headers: bool = _setting(settings.read_flag, True, "TINKER_EXT_TRACE_HEADERS")
     #: None leaves logging as the program set it up.
     log_level: str | None = _setting(settings.read_log_level, None, "TINKER_LOG")
     feature_gates: tuple[str, ...] = _setting(  # 0.4.1, which reads them and uses none

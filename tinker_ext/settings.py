@@ -90,7 +90,7 @@ def _split_url(text: str, schemes: tuple[str, ...]) -> SplitResult:
 
 
 def read_path(value: object) -> Path:
-    """A folder, ``~`` expanded."""
+    """A folder or a file, ``~`` expanded."""
     if not isinstance(value, str | Path) or not str(value):
         raise ValueError(f"a path is needed, not {shown(value)}")
     return Path(value).expanduser()

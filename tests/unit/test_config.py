@@ -37,6 +37,8 @@ VARIABLES: list[tuple[str, str, str, object, object, object]] = [
     ("TINKER_EMBEDDED_DIR", "embedded_dir", "/a/b", Path("/a/b"), Path("c"), Path("c")),
     ("TINKER_TAGS", "tags", "b, a,,b", ("b", "a"), ["c", "c"], ("c",)),
     ("TINKER_TELEMETRY", "telemetry", "Off", False, True, True),
+    ("TINKER_EXT_TRACE", "trace_file", "/a/b.jsonl", Path("/a/b.jsonl"), Path("c"), Path("c")),
+    ("TINKER_EXT_TRACE_HEADERS", "trace_headers", "no", False, True, True),
     ("TINKER_LOG", "log_level", "DEBUG", "debug", "info", "info"),
     ("TINKER_FEATURE_GATES", "feature_gates", "x,y", ("x", "y"), (), ()),
     ("CLOUDFLARE_ACCESS_CLIENT_ID", "cf_access_client_id", "i1", "i1", "i2", "i2"),
