@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.rules.limits import RESTART_SECONDS, Budget, admit, restart_limit
+from tinker_ext.rules.limits import RESTART_FULL, RESTART_SECONDS, Budget, admit, restart_delay
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 80), max_size=40), st.data())
@@ -51,13 +51,18 @@ def test_a_negative_size_is_refused() -> None:
         Budget(10).take(-1)
 
 
-@given(st.integers(1, 10_000), st.floats(0, 20), st.floats(0, 20))
-def test_traffic_only_grows_after_a_pause(full: int, first: float, second: float) -> None:
+@given(st.integers(0, 10_000), st.integers(0, 10_000), st.floats(0, 100), st.floats(0, 100))
+def test_who_stood_further_back_starts_later(
+    first: int, second: int, paused: float, longer: float
+) -> None:
     early, late = sorted((first, second))
-    assert 1 <= restart_limit(early, full) <= restart_limit(late, full) <= full
-    assert restart_limit(RESTART_SECONDS, full) == full
+    assert 0 <= restart_delay(early, paused) <= restart_delay(late, paused)
+    short, long = sorted((paused, longer))
+    assert restart_delay(late, short) <= restart_delay(late, long)
+    assert restart_delay(RESTART_FULL - 1, paused) <= min(paused, RESTART_SECONDS)
 
 
-def test_a_limit_below_one_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        restart_limit(None, 0)
+@pytest.mark.parametrize(("position", "paused"), [(-1, 1.0), (1, -1.0)])
+def test_nothing_is_negative(position: int, paused: float) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        restart_delay(position, paused)

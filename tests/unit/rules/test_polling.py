@@ -70,6 +70,11 @@ def test_a_server_that_only_fails_is_left_in_the_end(outcome: PollOutcome) -> No
     assert worth_polling(outcome, 10**9, streak=3600.0) is waiting
 
 
+def test_a_poll_of_which_nothing_is_told_was_not_held_and_did_not_fail_before() -> None:
+    assert poll_delay(TryAgain(), 1, 0.5) == LEAST_PAUSE
+    assert worth_polling(Retry(500), 1, window=0.5)
+
+
 @pytest.mark.parametrize("word", ["active", "paused_capacity", "paused_rate_limit"])
 def test_queue_states_are_read(word: str) -> None:
     assert QueueState.parse(word).value == word

@@ -117,9 +117,10 @@ def test_admit(case: dict[str, Any]) -> None:
     assert after.used == sum(case["held"]) + sum(case["waiting"][:admitted])
 
 
-@pytest.mark.parametrize("case", load("limits.json", "restart_limit"))
-def test_restart_limit(case: dict[str, Any]) -> None:
-    assert limits.restart_limit(case["since_pause"], case["full"]) == case["expect"]
+@pytest.mark.parametrize("case", load("limits.json", "restart_delay"))
+def test_restart_delay(case: dict[str, Any]) -> None:
+    delay = limits.restart_delay(case["position"], case["paused"])
+    assert delay == pytest.approx(case["expect"], rel=1e-12)
 
 
 OUTCOMES = {
