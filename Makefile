@@ -7,11 +7,14 @@ VENV ?= .venv
 PYTHON ?=
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
+TORCH := torch==2.13.0
+TORCH_VENV := .venvs/torch
+TORCH_STAMP := $(TORCH_VENV)/.setup-done
 
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test check generate check-generated spec check-spec interop benchmark pins clean
+.PHONY: help setup demo test test-torch check generate check-generated spec check-spec interop benchmark pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -24,6 +27,9 @@ demo: $(STAMP)  ## fine-tune for real, sample before and after, draw the loss cu
 test: $(STAMP)  ## the tests; every branch of the rules must be covered
 	@$(RUN) -m pytest -m "not interop" --cov=tinker_ext.rules --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency
+	@$(TORCH_VENV)/bin/python -m pytest -q -k torch tests/unit/types tests/runtime
 
 check: $(STAMP)  ## format, lint, types, import rules, drift of what is produced; changes no file
 	@$(RUN) -m ruff format --check --quiet .
@@ -64,8 +70,13 @@ $(STAMP): pyproject.toml constraints.txt | $(RUN)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@
 
+$(TORCH_STAMP): pyproject.toml constraints.txt | $(STAMP)
+	@test -x $(TORCH_VENV)/bin/python || $(RUN) -m venv $(TORCH_VENV)
+	@$(TORCH_VENV)/bin/python -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[embedded,dev]' $(TORCH)
+	@touch $@
+
 $(RUN):
-	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3; do \
+	@for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
 	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; \
 	    then exec "$$python" -m venv $(VENV); fi; \
 	done; \
