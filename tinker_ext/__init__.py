@@ -48,7 +48,10 @@ if TYPE_CHECKING:
         TinkerError,
         UnprocessableEntityError,
     )
+    from tinker_ext.rules.polling import QueueState
     from tinker_ext.runtime.futures import APIFuture
+    from tinker_ext.runtime.progress import deadline
+    from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
     from tinker_ext.types import (
         AdamParams,
         Checkpoint,
@@ -80,7 +83,10 @@ _HOMES = {
     "tinker_ext.clients.service": ("ServiceClient",),
     "tinker_ext.clients.training": ("TrainingClient",),
     "tinker_ext.config": ("ClientConfig",),
+    "tinker_ext.rules.polling": ("QueueState",),
     "tinker_ext.runtime.futures": ("APIFuture",),
+    "tinker_ext.runtime.progress": ("deadline",),
+    "tinker_ext.runtime.queue_log": ("QueueStateObserver", "SessionObserver"),
     "tinker_ext.errors": (
         "APIConnectionError",
         "APIError",
@@ -168,6 +174,8 @@ __all__ = [
     "OptimStepResponse",
     "ParsedCheckpointTinkerPath",
     "PermissionDeniedError",
+    "QueueState",
+    "QueueStateObserver",
     "RateLimitError",
     "RequestErrorCategory",
     "RequestFailedError",
@@ -178,6 +186,7 @@ __all__ = [
     "SamplingParams",
     "ServiceClient",
     "SessionLostError",
+    "SessionObserver",
     "StopReason",
     "TensorData",
     "TensorDtype",
@@ -186,6 +195,7 @@ __all__ = [
     "TrainingRun",
     "UnprocessableEntityError",
     "__version__",
+    "deadline",
     "types",
 ]
 

@@ -17,14 +17,18 @@ import itertools
 import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from attrs import field, frozen
 
 from tinker_ext.clients.service import ServiceClient
 from tinker_ext.config import ClientConfig
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
+
+if TYPE_CHECKING:
+    from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
 
 BASE_URL = "http://fake.invalid"
 _API = "/api/v1/"
@@ -121,11 +125,25 @@ class FakeServer(httpx.AsyncBaseTransport):
         return Reply(200, self.results[request_id])
 
 
-def make_client(server: httpx.AsyncBaseTransport, **config: Any) -> ServiceClient:
+def make_client(
+    server: httpx.AsyncBaseTransport,
+    *,
+    queue_state_observer: QueueStateObserver | None = None,
+    session_observer: SessionObserver | None = None,
+    clock: Clock = REAL_CLOCK,
+    **config: Any,
+) -> ServiceClient:
     """A client of a server in memory; `config` as for `ServiceClient`."""
     settings = {"api_key": "tml-test", "base_url": BASE_URL, **config}
-    resolved = ClientConfig.resolve(**settings)
-    return ServiceClient.over(ClientCore(resolved, lambda: BASE_URL, transport=server))
+    core = ClientCore(
+        ClientConfig.resolve(**settings),
+        lambda: BASE_URL,
+        transport=server,
+        queue_state_observer=queue_state_observer,
+        session_observer=session_observer,
+        clock=clock,
+    )
+    return ServiceClient.over(core)
 
 
 async def _respond(reply: Reply) -> httpx.Response:

@@ -180,9 +180,20 @@ def test_every_success_status_is_a_success() -> None:
 
 def test_an_answer_of_another_shape_is_a_typed_error() -> None:
     server = FakeServer()
-    server.answer("create_session", Reply(200, {"unexpected": 1}), Reply(200, "<html></html>"))
+    server.answer("create_session", Reply(200, {"unexpected": 1}))
     with make_client(server) as service:
-        for _ in range(2):
-            with pytest.raises(tinker.APIResponseValidationError):
-                service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.APIResponseValidationError):
+            service.create_sampling_client(base_model="fake/model")
         service.create_sampling_client(base_model="fake/model")
+
+
+def test_a_success_that_is_no_json_is_asked_for_again_under_the_same_number() -> None:
+    server = FakeServer()
+    server.answer("optim_step", Reply(200, "<html></html>"), Reply(200, '{"request_'))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        training.optim_step(tinker.AdamParams()).result(30)
+        server.answer("get_info", *[Reply(200, "<html></html>")] * 4)
+        with pytest.raises(tinker.APIResponseValidationError, match="4 attempts are used up"):
+            training.get_info()
+    assert [one.body["seq_id"] for one in server.calls("optim_step")] == [1, 1, 1]

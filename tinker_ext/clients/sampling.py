@@ -130,15 +130,16 @@ class SamplingClient:
             for attempt in range(1, GONE_LIMIT + 1):
                 # One number for all attempts to submit it; a new request takes a new one.
                 body.seq_id = next(self._seq_ids)
+                self._core.session.check()
                 async with self._core.sampling_budget.reserve(1):
                     future = await self._core.call("asample", lambda one: one.asample(body))
-                request_id = str(future.request_id)  # Some servers number them.
-                span.set_attribute(tracing.REQUEST_ID, request_id)
-                try:
-                    return await self._core.poller.wait(request_id, operation="asample")
-                except GoneError:
-                    if attempt == GONE_LIMIT:
-                        raise
+                    request_id = str(future.request_id)  # Some servers number them.
+                    span.set_attribute(tracing.REQUEST_ID, request_id)
+                    try:
+                        return await self._core.poller.wait(request_id, operation="asample")
+                    except GoneError:
+                        if attempt == GONE_LIMIT:
+                            raise
             raise AssertionError("unreachable")
 
 

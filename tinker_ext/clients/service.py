@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from tinker_ext.runtime.futures import APIFuture
+    from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
 
 # LoRA rank where none is asked for; release 0.4.1.
 DEFAULT_RANK = 32
@@ -42,6 +43,8 @@ class ServiceClient:
 
     Args:
         user_metadata: stored with the session.
+        queue_state_observer: told why the server lets requests wait.
+        session_observer: told when the server no longer hears the session's heartbeats.
         config: every setting of `ClientConfig.resolve`, such as `api_key`, `base_url` ("embedded"
             for a backend on this machine), `timeout` in seconds, `tags`, `proxy`. An argument wins
             over the environment, the environment over the default.
@@ -55,12 +58,26 @@ class ServiceClient:
         ...     training = service.create_lora_training_client("embedded/tiny", rank=8)
     """
 
-    def __init__(self, user_metadata: dict[str, str] | None = None, **config: Any) -> None:
+    def __init__(
+        self,
+        user_metadata: dict[str, str] | None = None,
+        *,
+        queue_state_observer: QueueStateObserver | None = None,
+        session_observer: SessionObserver | None = None,
+        **config: Any,
+    ) -> None:
         if user_metadata is not None:
             config["user_metadata"] = user_metadata
         self._config = ClientConfig.resolve(**config)
         backend = EmbeddedBackend(self._config)
-        self._start(ClientCore(self._config, backend.base_url, backend.stop))
+        core = ClientCore(
+            self._config,
+            backend.base_url,
+            backend.stop,
+            queue_state_observer=queue_state_observer,
+            session_observer=session_observer,
+        )
+        self._start(core)
 
     @classmethod
     def over(cls, core: ClientCore) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -9,10 +10,12 @@ from attrs import evolve, frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Requests in flight directly after a rate-limit pause, and the seconds until the full number is
-#: allowed again (0.38.0 lets 10 through for 10 s after a backoff).
-RESTART_LIMIT = 10
+#: Requests that start directly after a rate-limit pause, and the longest time in seconds until
+#: traffic is full again (0.38.0 lets 10 through for 10 s after a backoff); full is what 0.4.1 lets
+#: be in flight.
+RESTART_REQUESTS = 10
 RESTART_SECONDS = 10.0
+RESTART_FULL = 400
 
 
 @frozen
@@ -59,19 +62,17 @@ def admit(budget: Budget, waiting: Sequence[int]) -> tuple[Budget, int]:
     return budget, admitted
 
 
-def restart_limit(since_pause: float | None, full: int) -> int:
-    """How many requests may be in flight, `since_pause` seconds after a shared pause ended.
+def restart_delay(position: int, paused: float) -> float:
+    """Seconds after a shared pause at which the `position`-th request in line starts, from 0.
 
-    Grows geometrically from `RESTART_LIMIT` to `full` over `RESTART_SECONDS`, so that all who
-    waited don't start in one moment. None, no pause yet, allows `full`; a negative time, the
-    pause still lasts, allows none. Raises ValueError unless `full` is at least 1.
+    `paused` is how long the pause was, in seconds. The first `RESTART_REQUESTS` start at once;
+    their number then grows geometrically, to `RESTART_FULL` at the end of a ramp that takes as
+    long as the pause, `RESTART_SECONDS` at most. So a short pause costs little, and after a long
+    one those who waited don't come back in one moment. Raises ValueError for a negative argument.
     """
-    if full < 1:
-        raise ValueError(f"a limit must be at least 1, got {full}")
-    if since_pause is None:
-        return full
-    if since_pause < 0:
-        return 0
-    if since_pause >= RESTART_SECONDS or full <= RESTART_LIMIT:
-        return full
-    return int(RESTART_LIMIT * (full / RESTART_LIMIT) ** (since_pause / RESTART_SECONDS))
+    if position < 0 or paused < 0:
+        raise ValueError(f"neither a place nor a pause is negative, got {position} and {paused}")
+    if position < RESTART_REQUESTS:
+        return 0.0
+    growth = math.log(RESTART_FULL / RESTART_REQUESTS)
+    return min(paused, RESTART_SECONDS) * math.log((position + 1) / RESTART_REQUESTS) / growth

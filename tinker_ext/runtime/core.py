@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import uuid
+from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_api import models
@@ -13,16 +14,18 @@ from tinker_api import models
 from tinker_ext.errors import ClientClosedError
 from tinker_ext.rules.retry import RetryPolicy
 from tinker_ext.runtime.budget import Budget
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.futures import APIFuture
 from tinker_ext.runtime.loop import BackgroundLoop, background_loop
 from tinker_ext.runtime.pause import shared_pause
 from tinker_ext.runtime.poller import FuturePoller
-from tinker_ext.runtime.queue_log import QueueLog
+from tinker_ext.runtime.progress import new_progress
+from tinker_ext.runtime.queue_log import QueueLog, QueueStateObserver, SessionObserver
 from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.runtime.session import Session
 from tinker_ext.tracing import log
 from tinker_ext.transport.build import build_client
-from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport.gateway import NEVER_REPEATED, Gateway
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     import httpx
 
     from tinker_ext.config import ClientConfig
-    from tinker_ext.rules.polling import TryAgain
     from tinker_ext.runtime.caller_work import CallerWork
 
 T = TypeVar("T")
@@ -43,7 +45,7 @@ class ClientCore:
 
     `find_base_url` is asked once, on a worker thread, for the URL to talk to (an embedded backend
     has none before it has started); `release` is called after the last request. `transport` takes
-    the place of the connection pool, in tests.
+    the place of the connection pool, and `clock` that of time, in tests. Heartbeats keep real time.
     """
 
     def __init__(
@@ -53,8 +55,14 @@ class ClientCore:
         release: Callable[[], None] = lambda: None,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        queue_state_observer: QueueStateObserver | None = None,
+        session_observer: SessionObserver | None = None,
+        clock: Clock = REAL_CLOCK,
     ) -> None:
         self.config = config
+        self._queue_state_observer = queue_state_observer
+        self._session_observer = session_observer
+        self._clock = clock
         self._find_base_url = find_base_url
         self._release = release
         self._transport = transport
@@ -69,15 +77,19 @@ class ClientCore:
         self._process = os.getpid()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connecting: asyncio.Task[Gateway] | None = None
-        self.retrier = Retrier(shared_pause(config.share_key))
-        self.session = Session(self._create_session, self._beat, interval=config.heartbeat_interval)
-        self.queue_log = QueueLog()
+        self.retrier = Retrier(shared_pause(config.share_key, self._clock), self._clock)
+        self.session = Session(
+            self._create_session,
+            self._beat,
+            interval=config.heartbeat_interval,
+            observer=self._session_observer,
+        )
         self.poller = FuturePoller(
             poll=self._poll,
             retrier=self.retrier,
             deadline=config.future_timeout,
-            window=config.retry_window,
-            on_queue_state=self._on_queue_state,
+            policy=self._policy("retrieve_future"),
+            queue=QueueLog(self._queue_state_observer, self._clock),
         )
         self.sampling_budget = Budget(config.max_samples_in_flight)
         self.training_bytes = Budget(config.max_training_bytes_in_flight)
@@ -107,14 +119,31 @@ class ClientCore:
             coroutine.close()
             raise ClientClosedError
         self._begin_anew_after_fork()
-        outcome = self.loop.submit(coroutine, finally_=finally_, tasks=self._tasks)
-        return APIFuture(outcome, finish, work=work)
+        progress = new_progress()
+        outcome = self.loop.submit(
+            coroutine, finally_=finally_, tasks=self._tasks, progress=progress
+        )
+        return APIFuture(outcome, finish, work=work, progress=progress)
+
+    def keep(self, task: asyncio.Task[Any]) -> None:
+        """Let `close` wait for a task, or end it, though nobody else may be left who does."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_look_at)
 
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
         """One logical call, retried by the rules, under one idempotency key."""
         gateway = (await self._gateway()).keyed(str(uuid.uuid4()))
-        policy = RetryPolicy(max_elapsed=self.config.retry_window)
-        return await self.retrier.run(lambda: send(gateway), operation=operation, policy=policy)
+        return await self.retrier.run(
+            lambda: send(gateway), operation=operation, policy=self._policy(operation)
+        )
+
+    def _policy(self, operation: str) -> RetryPolicy:
+        return RetryPolicy(
+            max_elapsed=self.config.retry_window,
+            billing_max_elapsed=self.config.billing_window,
+            repeatable=operation not in NEVER_REPEATED,
+        )
 
     def close(self, timeout: float) -> None:
         """Let pending requests finish for at most `timeout` seconds, then give up the rest."""
@@ -122,17 +151,19 @@ class ClientCore:
             if self._closed:
                 return
             self._closed = True
-        if self._process == os.getpid() and not self.loop.is_current():
+        if self._process != os.getpid():
+            return  # A fork of the process that all of this belongs to.
+        if not self.loop.is_current():
             self.loop.submit(self._shut_down(timeout)).result()
         self._release()
 
     async def _shut_down(self, timeout: float) -> None:
         if self._tasks and timeout > 0:
             await asyncio.wait(set(self._tasks), timeout=timeout)
-        left = list(self._tasks)
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        while left := list(self._tasks):
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
         await self.session.close()
         if self._connecting is not None:
             self._connecting.cancel()
@@ -149,7 +180,9 @@ class ClientCore:
         if self._connecting is None or (
             self._connecting.done() and self._connecting.exception() is not None
         ):
-            self._connecting = asyncio.create_task(self._connect())
+            self._connecting = asyncio.get_running_loop().create_task(
+                self._connect(), context=Context()
+            )
         return await asyncio.shield(self._connecting)
 
     async def _connect(self) -> Gateway:
@@ -180,5 +213,8 @@ class ClientCore:
         gateway = await self._gateway()
         return await gateway.retrieve_future(request_id, operation=operation, iteration=iteration)
 
-    def _on_queue_state(self, operation: str, request_id: str, state: TryAgain) -> None:
-        self.queue_log.note(operation, request_id, state)
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Nobody may be left to look at its error, of which asyncio would complain."""
+    if not task.cancelled():
+        task.exception()

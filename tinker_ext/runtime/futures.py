@@ -9,9 +9,10 @@ import warnings
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tinker_ext.errors import TinkerError
+from tinker_ext.errors import DeadlineExceededError, TinkerError
 from tinker_ext.runtime.caller_work import CallerWork, wait, wait_async
 from tinker_ext.runtime.loop import background_loop
+from tinker_ext.runtime.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -39,8 +40,10 @@ class APIFuture(Generic[T]):
         finish: Callable[[Any], T],
         *,
         work: CallerWork | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self._outcome = outcome
+        self._progress = progress or Progress()
         self._finish: Callable[[Any], T] | None = finish
         self._work = work
         self._settled: Future[T] = Future()
@@ -51,7 +54,8 @@ class APIFuture(Generic[T]):
         """Block until the result is there, at most `timeout` seconds.
 
         Raises:
-            TimeoutError: not there in time; the request goes on.
+            DeadlineExceededError: not there in time, what was seen last; the request goes on. It
+                is a TimeoutError too.
             concurrent.futures.CancelledError: it was cancelled.
             TinkerError: the request failed; which subclass says how.
         """
@@ -59,6 +63,8 @@ class APIFuture(Generic[T]):
             self._check_may_block()
             try:
                 wait(self._outcome, self._work, timeout)
+            except TimeoutError:
+                raise self._not_yet(timeout) from None
             except KeyboardInterrupt:
                 self.cancel()
                 raise
@@ -68,7 +74,10 @@ class APIFuture(Generic[T]):
         """As `result`, without blocking the caller's event loop."""
         if not self._outcome.done():
             self._check_same_process()
-            await wait_async(self._outcome, self._work, timeout)
+            try:
+                await wait_async(self._outcome, self._work, timeout)
+            except TimeoutError:
+                raise self._not_yet(timeout) from None
         return self._settle()
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -101,7 +110,12 @@ class APIFuture(Generic[T]):
 
     def map(self, function: Callable[[T], U]) -> APIFuture[U]:
         """A future of `function(result)`; it runs where the new future is first taken, once."""
-        return APIFuture(self._outcome, lambda _: function(self._settle()), work=self._work)
+        return APIFuture(
+            self._outcome,
+            lambda _: function(self._settle()),
+            work=self._work,
+            progress=self._progress,
+        )
 
     def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
         """Call `function(self)` when done: on the thread that finishes it, or at once if done.
@@ -126,6 +140,9 @@ class APIFuture(Generic[T]):
 
     def __reduce__(self) -> Any:
         raise TypeError("a future belongs to its process and can't be pickled; take its result")
+
+    def _not_yet(self, timeout: float | None) -> DeadlineExceededError:
+        return self._progress.error("no result yet; the request goes on", timeout)
 
     def _settle(self) -> T:
         self._settle_quietly()

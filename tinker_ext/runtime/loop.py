@@ -6,9 +6,12 @@ import asyncio
 import concurrent.futures
 import os
 import threading
+import time
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import ClientClosedError
+from tinker_ext.runtime.progress import Progress, current_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -33,23 +36,30 @@ class BackgroundLoop:
         *,
         finally_: Callable[[], None] | None = None,
         tasks: set[asyncio.Task[Any]] | None = None,
+        progress: Progress | None = None,
     ) -> concurrent.futures.Future[T]:
         """Start `coroutine` on the loop and return the future of its outcome, from any thread.
 
         `finally_` is called on the loop when the task has ended, and also when it was cancelled
         before its first step, where no `finally` of its own would run. Cancelling the returned
-        future cancels the task. `tasks` holds the task while it runs; on the loop only.
+        future cancels the task. `tasks` holds the task while it runs; on the loop only. `progress`
+        is where the work notes how far it came, and says when it is given up. The task runs in a
+        copy of the caller's context (spans).
         """
         outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        context = copy_context()
+        context.run(current_progress.set, progress)
 
         def start() -> None:
-            task = self._loop.create_task(coroutine)
+            task = self._loop.create_task(coroutine, context=context)
+            if progress is not None and progress.until is not None:
+                self._give_up_at(progress.until, task, progress)
             if tasks is not None:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             if finally_ is not None:
                 task.add_done_callback(lambda _: finally_())
-            task.add_done_callback(lambda done: _hand_over(done, outcome))
+            task.add_done_callback(lambda done: _hand_over(done, outcome, progress))
             outcome.add_done_callback(cancel_task_of(task))
 
         def cancel_task_of(task: asyncio.Task[T]) -> Callable[[object], None]:
@@ -66,6 +76,13 @@ class BackgroundLoop:
         """Call `function` on the loop, from any thread."""
         self._loop.call_soon_threadsafe(function, *args)
 
+    def _give_up_at(self, until: float, task: asyncio.Task[Any], progress: Progress) -> None:
+        def give_up() -> None:
+            progress.expired = task.cancel()
+
+        timer = self._loop.call_later(max(0.0, until - time.monotonic()), give_up)
+        task.add_done_callback(lambda _: timer.cancel())
+
     def is_current(self) -> bool:
         """Whether the caller is on the loop's own thread, where waiting would wait for ever."""
         return threading.get_ident() == self._thread.ident
@@ -75,20 +92,26 @@ class BackgroundLoop:
         self._loop.run_forever()
 
 
-def _hand_over(task: asyncio.Task[T], outcome: concurrent.futures.Future[T]) -> None:
+def _hand_over(
+    task: asyncio.Task[T],
+    outcome: concurrent.futures.Future[T],
+    progress: Progress | None,
+) -> None:
     """Copy the outcome of a task; the user may have cancelled the future in the meantime."""
-    # A task that was cancelled while its future was not is one that a closing client gave up.
-    error = (
-        ClientClosedError("the client was closed while this request was under way")
-        if task.cancelled()
-        else task.exception()
-    )
+    error = _given_up(progress) if task.cancelled() else task.exception()
     if not outcome.set_running_or_notify_cancel():
         return  # The user cancelled it.
     if error is not None:
         outcome.set_exception(error)
     else:
         outcome.set_result(task.result())
+
+
+def _given_up(progress: Progress | None) -> Exception:
+    """Why a task was cancelled though its future was not."""
+    if progress is not None and progress.expired:
+        return progress.error("given up at its deadline", progress.allowed)
+    return ClientClosedError("the client was closed while this request was under way")
 
 
 _lock = threading.Lock()

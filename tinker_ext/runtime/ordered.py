@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,8 +12,9 @@ from opentelemetry.util.types import AttributeValue
 from tinker_api import models
 
 from tinker_ext import tracing
+from tinker_ext.errors import TinkerError
 from tinker_ext.runtime.caller_work import CallerWork
-from tinker_ext.runtime.sequence import SequenceNumbers
+from tinker_ext.runtime.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.turns import TurnQueue
 from tinker_ext.transport.gateway import Gateway
 
@@ -41,12 +43,18 @@ class OrderedRequests:
     each other directly. `work` holds what must run on a thread of the user's meanwhile.
     """
 
-    def __init__(self, core: ClientCore, model_id: str) -> None:
+    def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
         self._core = core
         self._model_id = model_id
         self._turns = TurnQueue()
-        self._numbers = SequenceNumbers()
+        self._numbers = SequenceNumbers(core.keep, first_number)
+        self._process = os.getpid()
         self.work = CallerWork()
+
+    @property
+    def next_number(self) -> int:
+        """The sequence number of the next request, once those under way are submitted."""
+        return self._numbers.next
 
     def start(
         self,
@@ -56,6 +64,7 @@ class OrderedRequests:
         attributes: Attributes | None = None,
     ) -> APIFuture[T]:
         """Submit one operation in its turn; a future of `finish(its results' bodies)`."""
+        self._check_same_process()
         ticket = self._turns.take()
         return self._core.start(
             self.run(operation, ticket, parts, attributes),
@@ -70,6 +79,7 @@ class OrderedRequests:
         finish: Callable[[Any], T],
     ) -> APIFuture[T]:
         """Start `run` with two tickets that follow each other; it uses them with `run`."""
+        self._check_same_process()
         first, second = self._turns.take(), self._turns.take()
 
         def give_back() -> None:
@@ -107,8 +117,16 @@ class OrderedRequests:
         async def under(seq_id: int) -> models.UntypedAPIFuture:
             return await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
 
+        self._core.session.check()
         async with self._core.training_bytes.reserve(part.size):
             return str((await self._numbers.number(under)).request_id)
+
+    def _check_same_process(self) -> None:
+        if os.getpid() != self._process:
+            raise TinkerError(
+                f"model {self._model_id} is trained by the process that this one was forked from, "
+                "and two can't keep one order; make a training client here, or pickle that one"
+            )
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:

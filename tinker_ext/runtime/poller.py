@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
@@ -22,6 +20,7 @@ from tinker_ext.rules.polling import (
     Broken,
     Failed,
     Gone,
+    MetadataOnly,
     PollOutcome,
     Ready,
     Refused,
@@ -32,12 +31,23 @@ from tinker_ext.rules.polling import (
     poll_delay,
     worth_polling,
 )
-from tinker_ext.rules.retry import RetryPolicy
+from tinker_ext.runtime.budget import Budget
+from tinker_ext.runtime.progress import current_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
+    from tinker_ext.rules.retry import RetryPolicy
+    from tinker_ext.runtime.queue_log import QueueLog
     from tinker_ext.runtime.retrying import Retrier
+
+# Polls under way at once, for all clients of one connection: each is a socket. Ours; as many as
+# 0.4.1 lets samples be dispatched. A server holds a poll for less than a minute, and those in line
+# come first come first served, so the oldest requests are the ones that are polled.
+POLLS_IN_FLIGHT = 400
+# Bytes of results that announced their size, being fetched at once (0.38.0's flag
+# inflight_response_bytes_semaphore_size).
+RESULT_BYTES = 50 * 1024 * 1024
 
 
 class Poll(Protocol):
@@ -51,19 +61,18 @@ class FuturePoller:
     """Waits for results of submitted requests; any number may be waited for at once.
 
     Attributes:
-        deadline: seconds for a whole wait, from the submission.
-        window: seconds for which polls may go on failing before that is an error.
-        on_queue_state: told (operation, request id, state) whenever the server asks to wait.
+        deadline: seconds for a whole wait, from the submission, pauses included.
+        policy: for how long polls may go on failing before that is an error.
+        queue: told whenever the server asks to wait.
     """
 
     poll: Poll
     retrier: Retrier
     deadline: float
-    window: float
-    on_queue_state: Callable[[str, str, TryAgain], None]
-    clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[], float] = random.random
-    sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    policy: RetryPolicy
+    queue: QueueLog
+    slots: Budget = field(factory=lambda: Budget(POLLS_IN_FLIGHT))
+    result_bytes: Budget = field(factory=lambda: Budget(RESULT_BYTES))
 
     async def wait(self, request_id: str, *, operation: str) -> dict[str, Any]:
         """The result's body, as decoded JSON.
@@ -75,11 +84,23 @@ class FuturePoller:
             APIResponseValidationError: answers that are no result, several times in a row.
             APIStatusError, APIConnectionError: polling itself failed for good.
         """
-        until = self.clock() + self.deadline
+        _note_progress(operation, request_id, "submitted")
+        try:
+            async with AsyncExitStack() as held:
+                return await self._poll_until_done(request_id, operation, held)
+        finally:
+            self.queue.done(request_id)
+
+    async def _poll_until_done(
+        self, request_id: str, operation: str, held: AsyncExitStack
+    ) -> dict[str, Any]:
+        """`held` takes what is reserved until the result is there."""
+        clock = self.retrier.clock
+        until = clock.now() + self.deadline
         iteration = consecutive = 0
         kind: type[PollOutcome] | None = None
         while True:
-            asked = self.clock()
+            asked = clock.now()
             outcome = await self._ask(request_id, operation, iteration, until - asked)
             if isinstance(outcome, Ready):
                 return outcome.body
@@ -88,18 +109,23 @@ class FuturePoller:
             if not worth_polling(outcome, consecutive):
                 raise _final_error(outcome, request_id, operation)
             self._note(outcome, request_id, operation)
-            now = self.clock()
-            pause = poll_delay(outcome, consecutive, self.jitter(), held=now - asked)
+            if isinstance(outcome, MetadataOnly) and consecutive == 1:
+                await held.enter_async_context(self.result_bytes.reserve(outcome.size))
+            now = clock.now()
+            pause = poll_delay(outcome, consecutive, clock.jitter(), held=now - asked)
             if now + pause >= until:
-                raise DeadlineExceededError(
-                    "no result",
-                    last_seen=last_seen(outcome),
-                    deadline=self.deadline,
-                    operation=operation,
-                    request_id=request_id,
-                )
-            await self.sleep(pause)
+                raise self._too_late(request_id, operation, last_seen(outcome))
+            await clock.sleep(pause)
             iteration += 1
+
+    def _too_late(self, request_id: str, operation: str, seen: str) -> DeadlineExceededError:
+        return DeadlineExceededError(
+            "no result",
+            last_seen=seen,
+            deadline=self.deadline,
+            operation=operation,
+            request_id=request_id,
+        )
 
     async def _ask(
         self, request_id: str, operation: str, iteration: int, left: float
@@ -108,7 +134,8 @@ class FuturePoller:
 
         async def once() -> PollOutcome:
             try:
-                body = await self.poll(request_id, operation=operation, iteration=iteration)
+                async with self.slots.reserve(1):
+                    body = await self.poll(request_id, operation=operation, iteration=iteration)
             except APIStatusError as error:
                 outcome = classify(error.status_code, error.body)
                 if isinstance(outcome, Refused) or outcome == Retry(error.status_code):
@@ -117,13 +144,20 @@ class FuturePoller:
                 return outcome
             return classify(200, body)
 
-        policy = RetryPolicy(max_elapsed=self.window).within(max(0.0, left))
+        policy = self.policy.within(max(0.0, left))
         return await self.retrier.run(once, operation=operation, policy=policy)
 
     def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:
         if isinstance(outcome, TryAgain):
-            self.on_queue_state(operation, request_id, outcome)
+            self.queue.note(operation, request_id, outcome)
+        _note_progress(operation, request_id, last_seen(outcome))
         trace.get_current_span().add_event("tinker.poll", {tracing.QUEUE_STATE: last_seen(outcome)})
+
+
+def _note_progress(operation: str, request_id: str, seen: str) -> None:
+    progress = current_progress.get()
+    if progress is not None:
+        progress.operation, progress.request_id, progress.last_seen = operation, request_id, seen
 
 
 def _final_error(outcome: PollOutcome, request_id: str, operation: str) -> Exception:

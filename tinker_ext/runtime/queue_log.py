@@ -1,31 +1,69 @@
-"""Says in the log why the server lets requests wait, at most once a minute."""
+"""What the server says about requests that wait: to the user's observer and to the log."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from tinker_ext.rules.polling import QUEUE_LOG_INTERVAL, TryAgain, describe_queue
+from tinker_ext.rules.polling import QueueState, TryAgain, describe_queue
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.seldom import Seldom
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from tinker_ext.errors import SessionLostError
+
+
+class QueueStateObserver(Protocol):
+    """Told whenever the state of the queue changes for a request, and ACTIVE when it is done.
+
+    Called on the client's event loop thread, so it must be quick; what it raises is logged.
+    """
+
+    def on_queue_state_change(
+        self, queue_state: QueueState, queue_state_reason: str | None
+    ) -> None:
+        """`queue_state_reason` is the server's words, None where it has none."""
+
+
+class SessionObserver(Protocol):
+    """Told once when a session falls silent or is ended by the server.
+
+    Called on the client's event loop thread, so it must be quick; what it raises is logged.
+    """
+
+    def on_session_lost(self, error: SessionLostError) -> None:
+        """`error` is what the next call of the session raises."""
 
 
 class QueueLog:
-    """One line a minute and operation while the queue is anything but active."""
+    """Passes on changes of state, and says one line a minute and operation while work waits."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._said: dict[str, float] = {}
+    def __init__(
+        self, observer: QueueStateObserver | None = None, clock: Clock = REAL_CLOCK
+    ) -> None:
+        self._observer = observer
+        self._seldom = Seldom(clock=clock)
+        self._states: dict[str, TryAgain] = {}
 
     def note(self, operation: str, request_id: str, state: TryAgain) -> None:
+        """The request waits in this state."""
+        if self._states.get(request_id) != state:
+            self._states[request_id] = state
+            self._tell(state)
         reason = describe_queue(state)
-        if reason is None:
+        if reason is not None and self._seldom.due(operation):
+            log.warning("%s: request %s is waiting: %s", operation, request_id, reason)
+
+    def done(self, request_id: str) -> None:
+        """The wait for the request is over, however it ended."""
+        state = self._states.pop(request_id, None)
+        if state is not None and state.queue_state is not QueueState.ACTIVE:
+            self._tell(TryAgain(QueueState.ACTIVE))
+
+    def _tell(self, state: TryAgain) -> None:
+        if self._observer is None:
             return
-        now = self._clock()
-        said = self._said.get(operation)
-        if said is not None and now - said < QUEUE_LOG_INTERVAL:
-            return
-        self._said[operation] = now
-        log.warning("%s: request %s is waiting: %s", operation, request_id, reason)
+        try:
+            self._observer.on_queue_state_change(state.queue_state, state.queue_state_reason)
+        except Exception:
+            log.exception("the queue state observer failed")

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-import time
 from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from opentelemetry import trace
 
 from tinker_ext.errors import (
+    STATUS_ERRORS,
     APIConnectionError,
     APIError,
     APIStatusError,
+    status_phrase,
 )
+from tinker_ext.rules.polling import SPARE_POLLS
 from tinker_ext.rules.retry import Decision, Failure, RetryPolicy, TransportFault, decide
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.pause import Pause, PausedError
+from tinker_ext.runtime.seldom import Seldom
 from tinker_ext.tracing import log
+from tinker_ext.transport.encoding import UnreadableAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from tinker_ext.runtime.pause import Pause
 
 T = TypeVar("T")
 
@@ -31,15 +33,14 @@ T = TypeVar("T")
 class Retrier:
     """Runs attempts until one succeeds or the rules say stop.
 
-    `clock`, `wall` and `jitter` are the loop's time, the time of day (for HTTP dates) and the
-    randomness of the backoff; tests replace them.
+    Attributes:
+        pause: shared by everybody with the same base URL and key.
+        clock: its time, its waiting and the jitter of its backoff.
     """
 
     pause: Pause
-    clock: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    jitter: Callable[[], float] = random.random
-    sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep)
+    clock: Clock = REAL_CLOCK
+    _seldom: Seldom = field(factory=Seldom)
 
     async def run(
         self, attempt: Callable[[], Awaitable[T]], *, operation: str, policy: RetryPolicy
@@ -48,41 +49,59 @@ class Retrier:
 
         Raises:
             APIError: the last failure; it tells the attempts made and why there was no other.
+                RateLimitError or BillingError also where a shared pause outlasts the policy.
         """
+        started = self.clock.now()
         # A fresh object per call: one AsyncRetrying shared by concurrent calls mixes their states.
-        retrying = self._make_retrying(operation, policy)
-        async for one in retrying:
+        async for one in self._make_retrying(operation, policy, started):
+            made = one.retry_state.attempt_number - 1
+            await self._sit_out_pause(operation, policy, started, made)
             with one:
-                await self.pause.wait()
                 return await attempt()
         raise AssertionError("tenacity ended without a value or an error")
 
-    def _make_retrying(self, operation: str, policy: RetryPolicy) -> tenacity.AsyncRetrying:
-        started = self.clock()
+    async def _sit_out_pause(
+        self, operation: str, policy: RetryPolicy, started: float, made: int
+    ) -> None:
+        status = self.pause.status
+        elapsed = self.clock.now() - started
+        left = max(0.0, policy.window(Failure(status=status)) - elapsed)
+        try:
+            await self.pause.wait(left)
+        except PausedError as paused:
+            raise _paused_too_long(operation, status, paused.left, left).gave_up(
+                reason=f"the shared pause does not fit in {left:.1f} s",
+                attempts=made,
+                elapsed=elapsed,
+            ) from None
+
+    def _make_retrying(
+        self, operation: str, policy: RetryPolicy, started: float
+    ) -> tenacity.AsyncRetrying:
         last: list[Decision] = []
 
         def should_retry(state: tenacity.RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome is not None else None
-            if not isinstance(error, APIStatusError | APIConnectionError):
+            if not isinstance(error, APIStatusError | APIConnectionError | UnreadableAnswerError):
                 return False
-            elapsed = self.clock() - started
+            elapsed = self.clock.now() - started
             decision = decide(
                 _failure(error),
-                policy=policy,
+                policy=_policy_for(error, policy),
                 attempt=state.attempt_number,
                 elapsed=elapsed,
-                now=self.wall(),
-                jitter=self.jitter(),
+                now=self.clock.wall(),
+                jitter=self.clock.jitter(),
             )
-            if decision.shared and decision.retry:
-                self.pause.extend(decision.delay)
             if decision.retry:
+                self._share(error, decision)
                 _report(operation, state.attempt_number, error, decision)
                 last[:] = [decision]
             else:
                 error.gave_up(
                     reason=decision.reason, attempts=state.attempt_number, elapsed=elapsed
                 )
+                _report_end(error, decision, state.attempt_number)
             return decision.retry
 
         def wait(_: tenacity.RetryCallState) -> float:
@@ -92,15 +111,48 @@ class Retrier:
             retry=should_retry,
             wait=wait,
             stop=tenacity.stop_never,  # The decision above is bounded by the policy's window.
-            sleep=self.sleep,
+            sleep=self.clock.sleep,
             reraise=True,
         )
 
+    def _share(self, error: APIError, decision: Decision) -> None:
+        """Let a pause that concerns everybody reach everybody."""
+        if not (decision.shared and isinstance(error, APIStatusError)):
+            return
+        self.pause.extend(decision.delay, error.status_code)
+        if error.status_code == 402 and self._seldom.due(402):
+            log.warning(
+                "the account can't pay (%s): all requests with this key are paused, "
+                "one tries again every %.0f s",
+                error.message,
+                decision.delay,
+            )
 
-def _failure(error: APIStatusError | APIConnectionError) -> Failure:
+
+def _failure(error: APIStatusError | APIConnectionError | UnreadableAnswerError) -> Failure:
     if isinstance(error, APIStatusError):
         return Failure(status=error.status_code, headers=error.headers, category=error.category)
-    return Failure(fault=TransportFault(error.fault or TransportFault.CONNECT))
+    if isinstance(error, APIConnectionError):
+        return Failure(fault=TransportFault(error.fault or TransportFault.CONNECT))
+    return Failure(fault=TransportFault.PROTOCOL)
+
+
+def _policy_for(error: APIError, policy: RetryPolicy) -> RetryPolicy:
+    """An unreadable success is put down to something between, a few times, as with polls."""
+    if isinstance(error, UnreadableAnswerError):
+        return evolve(policy, max_attempts=SPARE_POLLS + 1)
+    return policy
+
+
+def _paused_too_long(operation: str, status: int, left: float, window: float) -> APIStatusError:
+    kind = STATUS_ERRORS.get(status, APIStatusError)
+    return kind(
+        f"not sent: the server has paused all requests with this key ({status_phrase(status)}) "
+        f"for {left:.1f} s more",
+        status_code=status,
+        retry_after=left,
+        operation=operation,
+    )
 
 
 def _report(operation: str, attempt: int, error: APIError, decision: Decision) -> None:
@@ -118,5 +170,16 @@ def _report(operation: str, attempt: int, error: APIError, decision: Decision) -
             "tinker.attempt": attempt,
             "tinker.retry.delay": decision.delay,
             "tinker.retry.reason": decision.reason,
+        },
+    )
+
+
+def _report_end(error: APIError, decision: Decision, attempts: int) -> None:
+    trace.get_current_span().add_event(
+        "tinker.gave_up",
+        {
+            "tinker.attempt": attempts,
+            "tinker.retry.reason": decision.reason,
+            "error.type": type(error).__name__,
         },
     )

@@ -8,7 +8,7 @@ is answered from the first request.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import APIStatusError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# As releases 0.4.1 to 0.38.0 start.
+FIRST = 1
+
 # Answers of something between us and the server, which may or may not have passed the request on.
 _FROM_A_PROXY = frozenset({502, 503, 504, *range(520, 525)})
 
@@ -24,11 +27,13 @@ _FROM_A_PROXY = frozenset({502, 503, 504, *range(520, 525)})
 class SequenceNumbers:
     """Gives the next number to one request at a time, and takes it back if it was refused.
 
-    To be used within a turn, so that no two requests ask at once.
+    To be used within a turn, so that no two requests ask at once. `keep` is given each task that
+    sends, which may outlive its caller.
     """
 
-    def __init__(self) -> None:
-        self._next = 1  # As releases 0.4.1 to 0.38.0 start.
+    def __init__(self, keep: Callable[[asyncio.Task[Any]], None], first: int = FIRST) -> None:
+        self._keep = keep
+        self.next = first
 
     async def number(self, send: Callable[[int], Awaitable[T]]) -> T:
         """Send a request under the next number.
@@ -36,14 +41,19 @@ class SequenceNumbers:
         Sending is not interrupted when the caller is cancelled, because nobody would then know
         whether the number was used.
         """
-        seq_id = self._next
-        sending = asyncio.ensure_future(send(seq_id))
+        seq_id = self.next
+        sending = asyncio.get_running_loop().create_task(_run(send, seq_id))
+        self._keep(sending)
         try:
             await asyncio.wait({sending})
         finally:
             if not (sending.done() and was_refused(sending)):
-                self._next = seq_id + 1
+                self.next = seq_id + 1
         return sending.result()
+
+
+async def _run(send: Callable[[int], Awaitable[T]], seq_id: int) -> T:
+    return await send(seq_id)
 
 
 def was_refused(sending: asyncio.Future[T]) -> bool:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
+from contextvars import Context
 from typing import TYPE_CHECKING
 
-from tinker_ext.errors import APIError, APIStatusError, SessionLostError
+from tinker_ext.errors import APIStatusError, SessionLostError
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from tinker_ext.runtime.queue_log import SessionObserver
 
 # Seconds between heartbeats and until their silence is reported; releases 0.4.1 and 0.38.0.
 HEARTBEAT_INTERVAL = 10.0
@@ -32,29 +35,47 @@ class Session:
         *,
         interval: float = HEARTBEAT_INTERVAL,
         silence_limit: float = SILENCE_LIMIT,
+        observer: SessionObserver | None = None,
+        clock: Clock = REAL_CLOCK,
     ) -> None:
         self._create = create
         self._beat = beat
         self._interval = interval
         self._silence_limit = silence_limit
+        self._observer = observer
+        self._clock = clock
         self._model_seq_ids = itertools.count()
         self._sampling_seq_ids = itertools.count()
         self._creating: asyncio.Task[str] | None = None
         self._heart: asyncio.Task[None] | None = None
-        self._lost: str | None = None
+        self._ended: str | None = None
+        self._silence: str | None = None
         self.last_beat: float | None = None
 
     async def id(self) -> str:
         """The session's id; created once, however many ask at the same time.
 
         Raises:
-            SessionLostError: the server ended the session, or has not answered its heartbeats.
+            SessionLostError: as `check`.
         """
-        if self._lost is not None:
-            raise SessionLostError(self._lost)
+        self.check()
         if self._creating is None or _failed(self._creating):
-            self._creating = asyncio.create_task(self._start())
+            # In a context of its own: no span or deadline of whoever asks first belongs to it.
+            self._creating = asyncio.get_running_loop().create_task(
+                self._start(), context=Context()
+            )
         return await asyncio.shield(self._creating)
+
+    def check(self) -> None:
+        """Refuse to go on in a session that the server does not hear.
+
+        Raises:
+            SessionLostError: the server has ended the session, or heartbeats have failed for two
+                minutes. The latter passes when one gets through again.
+        """
+        why = self._ended or self._silence
+        if why is not None:
+            raise self._lost(why)
 
     @property
     def started(self) -> bool:
@@ -75,38 +96,58 @@ class Session:
 
     async def _start(self) -> str:
         session_id = await self._create()
-        self.last_beat = time.monotonic()
+        self.last_beat = self._clock.now()
         self._heart = asyncio.create_task(self._beat_for_ever(session_id))
         return session_id
 
     async def _beat_for_ever(self, session_id: str) -> None:
-        warned = False
-        while self._lost is None:
-            await asyncio.sleep(self._interval)
+        while self._ended is None:
+            await self._clock.sleep(self._interval)
             try:
                 await self._beat(session_id)
-            except APIError as error:
-                warned = self._note_failure(session_id, error, warned)
+            except Exception as error:  # Whatever it is, the heart must go on beating.
+                self._note_failure(session_id, error)
             else:
-                self.last_beat, warned = time.monotonic(), False
+                self._note_success(session_id)
 
-    def _note_failure(self, session_id: str, error: APIError, warned: bool) -> bool:
+    def _note_success(self, session_id: str) -> None:
+        self.last_beat = self._clock.now()
+        if self._silence is not None:
+            log.warning("session %s: heartbeats reach the server again", session_id)
+            self._silence = None
+
+    def _note_failure(self, session_id: str, error: Exception) -> None:
         # Release 0.38.0: 410 says that the server has ended the session.
         if isinstance(error, APIStatusError) and error.status_code == 410:
-            self._lost = f"the server has ended session {session_id}: {error}"
-            log.error("%s", self._lost)
-            return True
-        silence = time.monotonic() - (self.last_beat or 0.0)
-        if silence > self._silence_limit and not warned:
-            log.warning(
-                "session %s: no heartbeat has reached the server for %.0f s (%s); "
-                "its models may be unloaded",
-                session_id,
-                silence,
-                error,
+            self._ended = f"the server has ended session {session_id}: {error}"
+            self._report(self._ended)
+            return
+        log.debug("session %s: a heartbeat failed: %s", session_id, error)
+        silent_for = self._silent_for()
+        if silent_for > self._silence_limit and self._silence is None:
+            self._silence = (
+                f"session {session_id}: no heartbeat has reached the server for "
+                f"{silent_for:.0f} s ({error}); its models may be unloaded"
             )
-            return True
-        return warned
+            self._report(self._silence)
+
+    def _report(self, why: str) -> None:
+        log.error("%s", why)
+        if self._observer is None:
+            return
+        try:
+            self._observer.on_session_lost(self._lost(why))
+        except Exception:
+            log.exception("the session observer failed")
+
+    def _lost(self, why: str) -> SessionLostError:
+        creating = self._creating
+        made = creating is not None and creating.done() and not _failed(creating)
+        session_id = creating.result() if creating is not None and made else None
+        return SessionLostError(why, session_id=session_id, silent_for=self._silent_for())
+
+    def _silent_for(self) -> float:
+        return self._clock.now() - (self.last_beat or 0.0)
 
 
 def _failed(task: asyncio.Task[str]) -> bool:

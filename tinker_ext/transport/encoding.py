@@ -12,6 +12,9 @@ from typing import Any
 import httpx
 import orjson
 
+from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.redaction import READ_TEXT
+
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -32,7 +35,11 @@ def decode(content: bytes) -> Any:
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
+        pass
+    try:
         return json.loads(content)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
 
 
 def read_body(content: bytes) -> Any:
@@ -43,6 +50,10 @@ def read_body(content: bytes) -> Any:
         return decode(content)
     except ValueError:
         return content.decode("utf-8", "replace")
+
+
+class UnreadableAnswerError(APIResponseValidationError):
+    """A success whose body is cut off, or no JSON at all: something between has touched it."""
 
 
 class Encoded:
@@ -70,4 +81,11 @@ class Answer(httpx.Response):
     """A response that is wholly read, whose `json()` is `decode`."""
 
     def json(self, **_: Any) -> Any:
-        return decode(self.content)
+        try:
+            return decode(self.content)
+        except ValueError as error:
+            raise UnreadableAnswerError(
+                f"the answer is no JSON: {error}",
+                status_code=self.status_code,
+                body=self.content[:READ_TEXT],
+            ) from None

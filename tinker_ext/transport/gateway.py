@@ -26,7 +26,7 @@ from tinker_api.errors import UnexpectedStatus
 
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.transport.call import Call, calling
-from tinker_ext.transport.encoding import read_body
+from tinker_ext.transport.encoding import UnreadableAnswerError, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -35,10 +35,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# What parsing an answer of another shape than the specification's may raise.
+UNFIT = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 # Seconds; releases 0.4.1 and 0.38.0. A poll is held by the server; a heartbeat must not pile up.
 POLL_TIMEOUT = 45.0
 HEARTBEAT_TIMEOUT = 10.0
+# Operations whose failure is not worth a second attempt, because the next one follows anyway: so
+# says the specification of the heartbeat.
+NEVER_REPEATED = frozenset({"session_heartbeat", "send_telemetry"})
 # What the polls of an operation call it; release 0.4.1.
 _REQUEST_TYPES = {
     "create_model": "CreateModel",
@@ -225,7 +231,10 @@ async def _answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
     with calling(call):
         try:
             return await sent
-        except (KeyError, TypeError, ValueError, AttributeError, UnexpectedStatus) as error:
+        except UnreadableAnswerError as error:
+            error.operation = call.operation
+            raise
+        except (*UNFIT, UnexpectedStatus) as error:
             raise APIResponseValidationError(
                 f"the answer can't be read: {type(error).__name__}: {error}",
                 operation=call.operation,

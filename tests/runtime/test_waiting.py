@@ -1,0 +1,291 @@
+"""What may take how long: pauses, deadlines, queues, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.runtime.clock import Clock
+from tinker_ext.runtime.pause import Pause, PausedError
+from tinker_ext.runtime.session import Session
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+PARAMS = tinker.SamplingParams(max_tokens=4)
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+
+
+class Hand:
+    """A clock that stands still until somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.clock = Clock(now=lambda: self.now, sleep=self.sleep, jitter=lambda: 0.5)
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += max(0.0, seconds)
+        await asyncio.sleep(0)
+
+
+async def test_a_short_pause_costs_a_short_restart() -> None:
+    pause, started = Pause(), Counter[int]()
+    pause.extend(0.2, 429)
+    begun = time.monotonic()
+
+    async def one() -> None:
+        await pause.wait(60)
+        started[int((time.monotonic() - begun) / 0.2)] += 1
+
+    await asyncio.gather(*[one() for _ in range(400)])
+    assert started[0] == 0
+    assert started.total() == 400
+    assert time.monotonic() - begun < 5, "not ten seconds for a pause of a fifth"
+
+
+async def test_after_a_long_pause_traffic_grows() -> None:
+    hand = Hand()
+    pause = Pause(hand.clock)
+    pause.extend(60.0, 429)
+    ended = hand.now + 60
+    starts = [await _started_at(pause, hand, ended - 60) for _ in range(12)]
+    assert starts[:10] == [60.0] * 10
+    assert 60.0 < starts[10] < starts[11] < 70.0
+
+
+async def _started_at(pause: Pause, hand: Hand, begin: float) -> float:
+    """When somebody who asked at the beginning may go; each has a clock of its own."""
+    hand.now = begin
+    await pause.wait(100)
+    return hand.now - begin
+
+
+async def test_a_pause_longer_than_ones_patience_is_told_at_once() -> None:
+    hand = Hand()
+    pause = Pause(hand.clock)
+    pause.extend(60.0, 429)
+    with pytest.raises(PausedError) as caught:
+        await pause.wait(59.0)
+    assert (caught.value.left, hand.now) == (60.0, 1000.0)
+
+
+def test_a_caller_whose_window_is_shorter_than_the_pause_is_told_so() -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(429, None, {"Retry-After": "100"}))
+    with (
+        make_client(server, api_key="tml-patience") as patient,
+        make_client(server, api_key="tml-patience", retry_window=5) as hasty,
+    ):
+        waits = patient.create_sampling_client(base_model="fake/model")
+        goes = hasty.create_sampling_client(base_model="fake/model")
+        waiting = waits.sample(PROMPT, 1, PARAMS)
+        while not server.calls("asample"):
+            time.sleep(0.005)
+        time.sleep(0.1)
+        started = time.monotonic()
+        with pytest.raises(tinker.RateLimitError, match="not sent: the server has paused") as told:
+            goes.sample(PROMPT, 1, PARAMS).result(30)
+        assert time.monotonic() - started < 4
+        assert 90 < (told.value.retry_after or 0) <= 100
+        assert (told.value.attempts, told.value.operation) == (0, "asample")
+        assert "does not fit in" in (told.value.reason or "")
+        waiting.cancel()
+    assert len(server.calls("asample")) == 1
+
+
+def test_an_account_that_can_not_pay_pauses_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hand = Hand()
+    server = FakeServer()
+    server.answer("asample", *[Reply(402, {"detail": "add funds"})] * 3)
+    with (
+        make_client(server, clock=hand.clock) as service,
+        caplog.at_level(logging.WARNING, "tinker_ext"),
+    ):
+        sampler = service.create_sampling_client(base_model="fake/model")
+        assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
+    assert hand.now - 1000 >= 15, "five seconds each time"
+    [said] = [one.message for one in caplog.records if "can't pay" in one.message]
+    assert "add funds" in said
+
+
+def test_billing_is_waited_for_an_hour_and_no_longer() -> None:
+    hand = Hand()
+    server = FakeServer()
+    server.answer("asample", *[Reply(402)] * 2000)
+    with make_client(server, clock=hand.clock) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.BillingError, match="3600 s is used up"):
+            sampler.sample(PROMPT, 1, PARAMS).result(60)
+    assert 3590 < hand.now - 1000 < 3700
+
+
+def test_a_deadline_gives_up_work_and_tells_what_was_seen_last() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("retrieve_future", *[Reply(200, WAITING)] * 1000)
+        with tinker.deadline(60), tinker.deadline(0.3):
+            step = training.optim_step(tinker.AdamParams())
+        with pytest.raises(tinker.DeadlineExceededError) as caught:
+            step.result(30)
+        error = caught.value
+        assert (error.operation, error.request_id) == ("optim_step", "request-2")
+        assert (error.deadline, error.last_seen) == (0.3, "queue state active")
+        server._scripted.clear()
+        training.optim_step(tinker.AdamParams()).result(30)
+    with pytest.raises(tinker.InvalidInputError), tinker.deadline(0):
+        pass
+
+
+def test_a_deadline_counts_the_pause_and_belongs_to_its_block_alone() -> None:
+    server = FakeServer()
+    server.answer("create_session", Reply(429, None, {"Retry-After": "1"}))
+    with make_client(server, api_key="tml-block") as service:
+        with tinker.deadline(0.3), pytest.raises(tinker.DeadlineExceededError):
+            service.create_sampling_client(base_model="fake/model")
+        # The session that the block asked for first is everybody's.
+        service.create_sampling_client(base_model="fake/model")
+    assert len(server.calls("create_session")) == 2
+
+
+def test_a_wait_that_times_out_says_what_it_waits_for() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("retrieve_future", *[Reply(408, {"queue_state": "paused_capacity"})] * 1000)
+        step = training.optim_step(tinker.AdamParams())
+        with pytest.raises(TimeoutError) as caught:
+            step.map(str).result(timeout=0.5)
+        assert isinstance(caught.value, tinker.DeadlineExceededError)
+        assert caught.value.request_id == "request-2"
+        assert caught.value.last_seen == "queue state paused_capacity"
+        server._scripted.clear()
+        assert step.result(30).metrics == {}
+
+
+class Watching:
+    """Both observers; one that fails must do no harm."""
+
+    def __init__(self) -> None:
+        self.states: list[tuple[str, str | None]] = []
+        self.lost: list[tinker.SessionLostError] = []
+        self.told = threading.Event()
+
+    def on_queue_state_change(self, queue_state: tinker.QueueState, reason: str | None) -> None:
+        self.states.append((queue_state.value, reason))
+        raise RuntimeError("a mistake of the user's")
+
+    def on_session_lost(self, error: tinker.SessionLostError) -> None:
+        self.lost.append(error)
+        self.told.set()
+        raise RuntimeError("a mistake of the user's")
+
+
+def test_an_observer_hears_of_each_change_and_of_the_end() -> None:
+    server, watching = FakeServer(), Watching()
+    paused = {**WAITING, "queue_state": "paused_capacity", "queue_state_reason": "full"}
+    with make_client(server, queue_state_observer=watching) as service:
+        training = service.create_lora_training_client("fake/model")
+        answers = [paused, paused, WAITING, {**WAITING, "queue_state": "from the future"}]
+        server.answer("retrieve_future", *[Reply(200, one) for one in answers])
+        training.optim_step(tinker.AdamParams()).result(30)
+    assert watching.states == [
+        ("paused_capacity", "full"),
+        ("active", None),
+        ("unknown", None),
+        ("active", None),
+    ]
+
+
+async def test_silence_is_reported_by_log_observer_and_error_and_passes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answers: list[Exception | None] = [ConnectionError("down")] * 3
+    watching = Watching()
+
+    async def create() -> str:
+        return "session-1"
+
+    async def beat(session_id: str) -> None:
+        answer = answers.pop(0) if answers else ConnectionError("down")
+        if answer is not None:
+            raise answer
+
+    session = Session(create, beat, interval=0.02, silence_limit=0.1, observer=watching)
+    assert await session.id() == "session-1"
+    with caplog.at_level(logging.ERROR, "tinker_ext"):
+        await asyncio.wait_for(asyncio.to_thread(watching.told.wait), 10)
+    for _ in range(2):
+        with pytest.raises(tinker.SessionLostError, match="no heartbeat") as caught:
+            await session.id()
+    assert caught.value.session_id == "session-1"
+    assert (caught.value.silent_for or 0) > 0.1
+    assert len(watching.lost) == 1
+    assert any("no heartbeat has reached" in one.message for one in caplog.records)
+    answers[:] = [None] * 1000
+    await asyncio.wait_for(_heard_again(session), 10)
+    await session.close()
+
+
+async def _heard_again(session: Session) -> None:
+    for _ in range(1000):
+        try:
+            await session.id()
+            return
+        except tinker.SessionLostError:
+            await asyncio.sleep(0.01)
+    raise AssertionError("never")
+
+
+def test_the_next_call_of_a_lost_session_says_so() -> None:
+    server, watching = FakeServer(), Watching()
+    with make_client(server, heartbeat_interval=0.02, session_observer=watching) as service:
+        training = service.create_lora_training_client("fake/model")
+        sampler = service.create_sampling_client(base_model="fake/model")
+        server.answer("session_heartbeat", Reply(410, {"detail": "expired"}))
+        assert watching.told.wait(30)
+        for future in (
+            training.optim_step(tinker.AdamParams()),
+            sampler.sample(PROMPT, 1, PARAMS),
+        ):
+            with pytest.raises(tinker.SessionLostError, match="expired"):
+                future.result(30)
+        service.get_server_capabilities()  # What needs no session goes on.
+    assert not server.calls("optim_step")
+
+
+def test_a_result_that_announces_its_size_is_fetched_within_the_budget() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        budget = training._core.poller.result_bytes
+        held: list[int] = []
+
+        def whole(_: Any) -> Reply:
+            held.append(budget.used)
+            return Reply(200, {"metrics": {"a:mean": 1.0}})
+
+        announced = {"status": "complete_metadata", "response_payload_size": 1000}
+        server.answer("retrieve_future", Reply(200, announced), Reply(200, announced), whole)
+        assert training.optim_step(tinker.AdamParams()).result(30).metrics == {"a:mean": 1.0}
+        assert held == [1000]
+        assert budget.used == 0
+
+
+def test_what_is_never_repeated_is_not() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        core = service._core
+        server.answer("session_heartbeat", Reply(503))
+        beat = core.call("session_heartbeat", lambda one: one.session_heartbeat("s"))
+        with pytest.raises(tinker.InternalServerError, match="never repeated"):
+            core.start(beat, lambda _: None).result(30)
+    assert len(server.calls("session_heartbeat")) == 1
