@@ -42,7 +42,11 @@ def main() -> int:
     OUTPUT.mkdir(exist_ok=True)
     examples = [json.loads(line) for line in TASK.read_text(encoding="utf-8").splitlines()]
     known = [example for example in examples if example["split"] == "train"]
-    unseen = [example for example in examples if example["split"] == "held_out"][:SHOWN]
+    unseen = [example for example in examples if example["split"] == "held_out"]
+    console.print(
+        f"Fine-tuning {BASE_MODEL} on {len(known)} sentences and their telegrams: "
+        f"{STEPS} steps of {BATCH_SIZE}, LoRA rank {RANK}."
+    )
     with tinker.ServiceClient(base_url="embedded") as service:
         training = service.create_lora_training_client(BASE_MODEL, rank=RANK, seed=0)
         tokenizer = training.get_tokenizer()
@@ -51,7 +55,11 @@ def main() -> int:
         before = complete(training, tokenizer, unseen)
         steps = list(live(train(training, data), total=STEPS))
         after = complete(training, tokenizer, unseen)
-        show_samples(unseen, before, after)
+        show_samples(unseen[:SHOWN], before, after)
+        console.print(
+            f"Exactly right: {count_right(unseen, before)} of {len(unseen)} before, "
+            f"{count_right(unseen, after)} after."
+        )
 
         draw_curve([step.loss for step in steps], OUTPUT / "loss.png")
         console.print(f"Loss curve: {OUTPUT / 'loss.png'}")
@@ -108,6 +116,11 @@ def complete(
         for example in examples
     ]
     return [str(tokenizer.decode(future.result().sequences[0].tokens)) for future in futures]
+
+
+def count_right(examples: Sequence[Example], answers: Sequence[str]) -> int:
+    pairs = zip(examples, answers, strict=True)
+    return sum(example["completion"].strip() == answer.strip() for example, answer in pairs)
 
 
 def keep_checkpoint(

@@ -49,7 +49,7 @@ def show_samples(
     table = Table(title="Greedy samples for prompts the training has not seen", show_lines=True)
     for heading in ("Prompt", "Before", "After"):
         table.add_column(heading, overflow="fold")
-    for example, old, new in zip(examples, before, after, strict=True):
+    for example, old, new in zip(examples, before, after, strict=False):
         right = new.strip() == example["completion"].strip()
         style = "green" if right else "yellow"
         table.add_row(Text(example["prompt"]), Text(old.strip(), "dim"), Text(new.strip(), style))

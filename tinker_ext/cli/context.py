@@ -18,7 +18,7 @@ Format = Literal["table", "json"]
 
 #: Seconds a command keeps retrying a server that fails or does not answer. The client's own 300 s
 #: suit a training run; somebody at a prompt wants to hear of a wrong address soon.
-RETRY_WINDOW = 15.0
+RETRY_WINDOW = 5.0
 
 
 @contextmanager

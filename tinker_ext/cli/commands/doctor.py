@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sized
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,11 +75,13 @@ def _settings(config: ClientConfig) -> Iterator[Setting]:
 def _shown(value: Any, field: Attribute[Any]) -> str:
     if isinstance(value, Secret):
         return value.masked
+    if value is None or (isinstance(value, Sized) and not value):
+        return NOTHING
     if callable(field.repr):  # the configuration hides a part of this one
         return field.repr(value)
-    if isinstance(value, tuple):
-        return ", ".join(value) or NOTHING
-    return NOTHING if value is None else str(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={text}" for name, text in value.items())
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _checks(context: CommandContext) -> list[Check]:
