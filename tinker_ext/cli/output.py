@@ -35,7 +35,7 @@ class View:
 def show(output_format: Format, record: Any, *views: View | str) -> None:
     """Print an answer on standard output: the record for programs, the views for people."""
     if output_format == "json":
-        click.echo(json.dumps(record, indent=2, default=plain, ensure_ascii=False))
+        click.echo(json.dumps(record, indent=2, default=plain))
         return
     for view in views:
         if isinstance(view, str):
