@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interop.environments import python_of
+from interop.environments import python_of, variables
 from rich.console import Console
 from rich.table import Table
 
@@ -60,7 +60,9 @@ def stub_server() -> Iterator[str]:
 
 def run(python: str, module: str, url: str, what: str, sizes: tuple[str, ...]) -> dict[str, float]:
     command = [python, str(HERE / "driver.py"), module, url, what, *sizes]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=LIMIT, check=True, env=variables()
+    )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
