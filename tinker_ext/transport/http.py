@@ -9,6 +9,7 @@ needed here.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import httpx
 
 from tinker_ext.errors import (
     APIConnectionError,
+    APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
     status_error,
@@ -23,11 +25,18 @@ from tinker_ext.errors import (
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.encoding import Answer, encode, read_body
+from tinker_ext.transport.reading import BodyError, read_body_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tinker_ext.transport.auth import ApiKeyAuth
+
+# httpx bounds each read and each write, so a body that trickles, or a server that takes a request
+# in byte by byte, would never end. Ours: the whole exchange may take this many times as long.
+WHOLE_FACTOR = 5.0
+# Seconds, where a configuration has no limit for reads (0.4.1 _constants.py).
+DEFAULT_READ = 60.0
 
 _FAULTS: tuple[tuple[type[Exception], TransportFault], ...] = (
     (httpx.ConnectError, TransportFault.CONNECT),
@@ -116,14 +125,26 @@ class ApiHttpClient(httpx.AsyncClient):
         return url
 
     async def _send(self, call: Call, request: httpx.Request) -> Answer:
+        whole = WHOLE_FACTOR * (call.timeout or self._limits.read or DEFAULT_READ)
         try:
-            response = await self._wire.handle_async_request(request)
-            try:
-                content = await response.aread()
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(whole):
+                response = await self._wire.handle_async_request(request)
+                try:
+                    content = await read_body_bytes(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise APITimeoutError(
+                f"the exchange was not over after {whole:g} s",
+                operation=call.operation,
+                fault=TransportFault.TIMEOUT,
+            ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _connection_error(call, error) from error
+        except BodyError as error:
+            raise APIResponseValidationError(
+                str(error), status_code=response.status_code, operation=call.operation
+            ) from None
         response.headers.pop("content-encoding", None)  # `content` is decoded by now.
         return Answer(
             response.status_code, headers=response.headers, content=content, request=request
