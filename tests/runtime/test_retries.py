@@ -143,7 +143,7 @@ def test_polling_survives_what_passes_and_logs_why_it_waits(
         with caplog.at_level(logging.WARNING, "tinker_ext"):
             training.optim_step(tinker.AdamParams()).result(60)
     assert [record.message for record in caplog.records if "waiting" in record.message] == [
-        "optim_step: request request-2 is waiting: the service is out of capacity"
+        "optim_step is waiting: the service is out of capacity [request-2]"
     ]
 
 

@@ -72,7 +72,8 @@ class Batch:
             )
             for body in bodies
         ]
-        combined = combine_outputs(outputs, datum_counts=self.datum_counts)
+        with tracing.stage(tracing.Stage.REDUCE):
+            combined = combine_outputs(outputs, datum_counts=self.datum_counts)
         return types.ForwardBackwardOutput(
             loss_fn_output_type=combined.loss_fn_output_type or "",
             loss_fn_outputs=combined.loss_fn_outputs,

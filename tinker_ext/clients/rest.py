@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from tinker_ext import types
+from tinker_ext import tracing, types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.transport.gateway import Gateway
 from tinker_ext.types import ParsedCheckpointTinkerPath
@@ -157,7 +157,8 @@ class RestClient:
         send: Callable[[Gateway], Awaitable[R]],
         finish: Callable[[R], T],
     ) -> APIFuture[T]:
-        return self._core.start(self._core.call(operation, send), finish)
+        with tracing.operation(operation):
+            return self._core.start(self._core.call(operation, send), finish)
 
     def _change(
         self,

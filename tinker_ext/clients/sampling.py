@@ -13,8 +13,6 @@ from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInpu
 from tinker_ext.types.absent import known
 
 if TYPE_CHECKING:
-    from opentelemetry.util.types import AttributeValue
-
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
 
@@ -65,10 +63,18 @@ class SamplingClient:
         Raises:
             InvalidInputError: at once, naming the argument; nothing was sent.
         """
-        body = self._request(
-            prompt, num_samples, sampling_params, include_prompt_logprobs, topk_prompt_logprobs
-        )
-        return self._core.start(self._sample(body, prompt.length, num_samples), _response)
+        with tracing.operation("sample") as traced:
+            with tracing.stage(tracing.Stage.ENCODE):
+                body = self._request(
+                    prompt,
+                    num_samples,
+                    sampling_params,
+                    include_prompt_logprobs,
+                    topk_prompt_logprobs,
+                )
+            if traced.active:
+                traced.set(self._described(body, prompt.length))
+            return self._core.start(self._sample(body), _response)
 
     async def sample_async(
         self,
@@ -119,28 +125,33 @@ class SamplingClient:
             topk_prompt_logprobs=topk_prompt_logprobs,
         )
 
-    async def _sample(
-        self, body: models.SampleRequest, prompt_tokens: int, num_samples: int
-    ) -> Body:
-        attributes: dict[str, AttributeValue] = {
-            tracing.TOKEN_COUNT: prompt_tokens,
-            tracing.SAMPLE_COUNT: num_samples,
-        }
-        with tracing.operation_span("sample", attributes) as span:
-            for attempt in range(1, GONE_LIMIT + 1):
-                # One number for all attempts to submit it; a new request takes a new one.
-                body.seq_id = next(self._seq_ids)
-                self._core.session.check()
-                async with self._core.sampling_budget.reserve(1):
-                    future = await self._core.call("asample", lambda one: one.asample(body))
-                    request_id = str(future.request_id)  # Some servers number them.
-                    span.set_attribute(tracing.REQUEST_ID, request_id)
-                    try:
-                        return await self._core.poller.wait(request_id, operation="asample")
-                    except GoneError:
-                        if attempt == GONE_LIMIT:
-                            raise
-            raise AssertionError("unreachable")
+    def _described(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:
+        return tracing.of_sample(
+            self.model_path or self._base_model,
+            prompt_tokens=prompt_tokens,
+            num_samples=known(body.num_samples) or 1,
+            params=body.sampling_params.to_dict(),
+        )
+
+    async def _sample(self, body: models.SampleRequest) -> Body:
+        for attempt in range(1, GONE_LIMIT + 1):
+            # One number for all attempts to submit it; a new request takes a new one.
+            body.seq_id = next(self._seq_ids)
+            tracing.note_id(tracing.SEQ_ID, body.seq_id)
+            self._core.session.check()
+            async with self._core.sampling_budget.reserve(1):
+                future = await self._core.call("asample", lambda one: one.asample(body))
+                request_id = str(future.request_id)  # Some servers number them.
+                tracing.note_id(tracing.REQUEST_ID, request_id)
+                try:
+                    result = await self._core.poller.wait(request_id, operation="asample")
+                except GoneError:
+                    if attempt == GONE_LIMIT:
+                        raise
+                else:
+                    tracing.sampled(result)
+                    return result
+        raise AssertionError("unreachable")
 
 
 async def open_sampling_session(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tinker_api import models
 
-from tinker_ext import types
+from tinker_ext import tracing, types
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.reading import read
 from tinker_ext.clients.rest import RestClient
@@ -19,7 +19,6 @@ from tinker_ext.config import ClientConfig
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.submitting import submit
-from tinker_ext.tracing import operation_span
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -220,48 +219,48 @@ class ServiceClient:
         return f"<ServiceClient {self._config.base_url}{' closed' if self._core.closed else ''}>"
 
     def _capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
-        sent = self._core.call(
-            "get_server_capabilities", lambda gateway: gateway.get_server_capabilities()
-        )
-        return self._core.start(sent, types.GetServerCapabilitiesResponse.from_api)
+        with tracing.operation("get_server_capabilities"):
+            sent = self._core.call(
+                "get_server_capabilities", lambda gateway: gateway.get_server_capabilities()
+            )
+            return self._core.start(sent, types.GetServerCapabilitiesResponse.from_api)
 
     def _create_model(
         self, base_model: str, lora: types.LoraConfig, user_metadata: dict[str, str] | None
     ) -> APIFuture[TrainingClient]:
         if not base_model:
             raise InvalidInputError("a base model is needed", where="base_model")
-        return self._core.start(
-            self._model(base_model, lora, user_metadata),
-            lambda model_id: TrainingClient(self._core, model_id),
-        )
+        with tracing.operation("create_model", tracing.of_weights(base_model)):
+            return self._core.start(
+                self._model(base_model, lora, user_metadata),
+                lambda model_id: TrainingClient(self._core, model_id),
+            )
 
     async def _model(
         self, base_model: str, lora: types.LoraConfig, user_metadata: dict[str, str] | None
     ) -> str:
         """Create a model; its id."""
         core = self._core
-        with operation_span("create_model", {"gen_ai.request.model": base_model}):
-            session_id = await core.session.id()
-            body = models.CreateModelRequest(
-                session_id=session_id,
-                model_seq_id=core.session.next_model_seq_id(),
-                base_model=base_model,
-                lora_config=lora.to_api(),
-            )
-            if user_metadata:
-                body.user_metadata = models.UserMetadata.from_dict(user_metadata)
-            result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
-            return read(
-                "create_model", result, models.CreateModelResponse, lambda made: made.model_id
-            )
+        session_id = await core.session.id()
+        body = models.CreateModelRequest(
+            session_id=session_id,
+            model_seq_id=core.session.next_model_seq_id(),
+            base_model=base_model,
+            lora_config=lora.to_api(),
+        )
+        if user_metadata:
+            body.user_metadata = models.UserMetadata.from_dict(user_metadata)
+        result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
+        return read("create_model", result, models.CreateModelResponse, lambda made: made.model_id)
 
     def _from_state(
         self, path: str, user_metadata: dict[str, str] | None
     ) -> APIFuture[TrainingClient]:
         parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(path)
-        return self._core.start(
-            self._restored(path, parsed.training_run_id, user_metadata), lambda client: client
-        )
+        with tracing.operation("create_training_client_from_state"):
+            return self._core.start(
+                self._restored(path, parsed.training_run_id, user_metadata), lambda client: client
+            )
 
     async def _restored(
         self, path: str, run_id: str, user_metadata: dict[str, str] | None
@@ -282,12 +281,14 @@ class ServiceClient:
         self, model_path: str | None, base_model: str | None
     ) -> APIFuture[SamplingClient]:
         check_source(model_path, base_model)
-        return self._core.start(
-            open_sampling_session(self._core, model_path=model_path, base_model=base_model),
-            lambda session_id: SamplingClient(
-                self._core, session_id, model_path=model_path, base_model=base_model
-            ),
-        )
+        weights = tracing.of_weights(model_path or base_model)
+        with tracing.operation("create_sampling_session", weights):
+            return self._core.start(
+                open_sampling_session(self._core, model_path=model_path, base_model=base_model),
+                lambda session_id: SamplingClient(
+                    self._core, session_id, model_path=model_path, base_model=base_model
+                ),
+            )
 
 
 @atexit.register

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinker_api import models
 
-from tinker_ext import types
+from tinker_ext import tracing, types
 from tinker_ext.clients.batches import Batch, Operation
 from tinker_ext.clients.custom_loss import (
     Arrays,
@@ -19,7 +19,7 @@ from tinker_ext.clients.custom_loss import (
 from tinker_ext.clients.reading import Body, read, reader
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_session
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.runtime.ordered import OrderedRequests, Part
+from tinker_ext.runtime.ordered import OrderedRequests, Part, Send
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -105,9 +105,16 @@ class TrainingClient:
             ConfigurationError: torch is asked for and not installed.
         """
         check_arrays(arrays)
-        types.validate_data(data, loss_fn="cross_entropy")
-        kept = list(data)
-        logprobs = Batch.of("forward", self.model_id, forward_data(kept), "cross_entropy", None)
+        with tracing.operation("forward_backward_custom", {tracing.MODEL_ID: self.model_id}):
+            return self._custom(data, loss_fn, arrays)
+
+    def _custom(
+        self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
+    ) -> APIFuture[types.ForwardBackwardOutput]:
+        with tracing.stage(tracing.Stage.ENCODE):
+            types.validate_data(data, loss_fn="cross_entropy")
+            kept = list(data)
+            logprobs = Batch.of("forward", self.model_id, forward_data(kept), "cross_entropy", None)
 
         def surrogate(bodies: list[Body]) -> tuple[Batch, Gradients]:
             gradients = run_loss(kept, logprobs.output(bodies), loss_fn, arrays)
@@ -118,7 +125,8 @@ class TrainingClient:
         async def run(first: int, second: int) -> tuple[Batch, Gradients, list[Body]]:
             requests = self._requests
             bodies = await requests.run("forward", first, logprobs.parts, logprobs.attributes)
-            batch, gradients = await requests.work.run(lambda: surrogate(bodies))
+            with tracing.stage(tracing.Stage.CUSTOM_LOSS):
+                batch, gradients = await requests.work.run(lambda: surrogate(bodies))
             name = "forward_backward"
             return batch, gradients, await requests.run(name, second, batch.parts, batch.attributes)
 
@@ -191,6 +199,10 @@ class TrainingClient:
                 )
             )
 
+        with tracing.operation("save_weights_and_get_sampling_client"):
+            return self._saved_and_opened(send)
+
+    def _saved_and_opened(self, send: Send) -> APIFuture[SamplingClient]:
         saved = self._requests.start("save_weights_for_sampler", [Part(send)], _sampler)
 
         async def opened() -> str:
@@ -287,18 +299,22 @@ class TrainingClient:
         loss_fn: types.LossFnType,
         loss_fn_config: dict[str, float] | None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        batch = Batch.of(operation, self.model_id, data, loss_fn, loss_fn_config)
-        return self._requests.start(operation, batch.parts, batch.output, batch.attributes)
+        with tracing.operation(operation):
+            with tracing.stage(tracing.Stage.ENCODE):
+                batch = Batch.of(operation, self.model_id, data, loss_fn, loss_fn_config)
+            return self._requests.start(operation, batch.parts, batch.output, batch.attributes)
 
     def _info(self) -> APIFuture[types.GetInfoResponse]:
-        sent = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
-        return self._core.start(sent, types.GetInfoResponse.from_api)
+        with tracing.operation("get_info", {tracing.MODEL_ID: self.model_id}):
+            sent = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
+            return self._core.start(sent, types.GetInfoResponse.from_api)
 
     def _sampling_client(self, model_path: str) -> APIFuture[SamplingClient]:
-        return self._core.start(
-            open_sampling_session(self._core, model_path=model_path),
-            lambda session_id: SamplingClient(self._core, session_id, model_path=model_path),
-        )
+        with tracing.operation("create_sampling_session", tracing.of_weights(model_path)):
+            return self._core.start(
+                open_sampling_session(self._core, model_path=model_path),
+                lambda session_id: SamplingClient(self._core, session_id, model_path=model_path),
+            )
 
 
 def _sampler(bodies: list[Body]) -> types.SaveWeightsForSamplerResponseInternal:

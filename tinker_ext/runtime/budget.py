@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from tinker_ext import tracing
 from tinker_ext.rules import limits
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Budget:
         admitted = asyncio.get_running_loop().create_future()
         self._line.append((size, admitted))
         try:
-            await admitted
+            with tracing.stage(tracing.Stage.BUDGET):
+                await admitted
         except asyncio.CancelledError:
             if admitted.done() and not admitted.cancelled():
                 self._give(size)  # Admitted in the same moment it gave up.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_api import models
 
+from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError
 from tinker_ext.rules.retry import RetryPolicy
 from tinker_ext.runtime.budget import Budget
@@ -69,6 +70,7 @@ class ClientCore:
         self._lock = threading.Lock()
         self._closed = False
         self._process = os.getpid()
+        tracing.set_up(config.trace_file, config.log_level)
         self._reset()
 
     def _reset(self) -> None:
@@ -120,10 +122,15 @@ class ClientCore:
             raise ClientClosedError
         self._begin_anew_after_fork()
         progress = new_progress()
+        traced = tracing.begun_operation()
         outcome = self.loop.submit(
-            coroutine, finally_=finally_, tasks=self._tasks, progress=progress
+            coroutine,
+            finally_=finally_,
+            tasks=self._tasks,
+            progress=progress,
+            ended=None if traced is None else traced.hand_over(),
         )
-        return APIFuture(outcome, finish, work=work, progress=progress)
+        return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Let `close` wait for a task, or end it, though nobody else may be left who does."""
@@ -133,10 +140,12 @@ class ClientCore:
 
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
         """One logical call, retried by the rules, under one idempotency key."""
-        gateway = (await self._gateway()).keyed(str(uuid.uuid4()))
-        return await self.retrier.run(
-            lambda: send(gateway), operation=operation, policy=self._policy(operation)
-        )
+        key = str(uuid.uuid4())
+        gateway = (await self._gateway()).keyed(key)
+        with tracing.submitting(self.session.known_id, key):
+            return await self.retrier.run(
+                lambda: send(gateway), operation=operation, policy=self._policy(operation)
+            )
 
     def _policy(self, operation: str) -> RetryPolicy:
         return RetryPolicy(
@@ -183,7 +192,10 @@ class ClientCore:
             self._connecting = asyncio.get_running_loop().create_task(
                 self._connect(), context=Context()
             )
-        return await asyncio.shield(self._connecting)
+        if not self._connecting.done():
+            with tracing.stage(tracing.Stage.CONNECT):
+                return await asyncio.shield(self._connecting)
+        return self._connecting.result()
 
     async def _connect(self) -> Gateway:
         base_url = await asyncio.to_thread(self._find_base_url)
@@ -196,7 +208,8 @@ class ClientCore:
             user_metadata=models.UserMetadata.from_dict(dict(config.user_metadata)),
             sdk_version=__version__,
         )
-        answer = await self.call("create_session", lambda gateway: gateway.create_session(body))
+        with tracing.operation("create_session"):
+            answer = await self.call("create_session", lambda gateway: gateway.create_session(body))
         for write, message in (
             (log.info, answer.info_message),
             (log.warning, answer.warning_message),

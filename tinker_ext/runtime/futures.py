@@ -9,6 +9,7 @@ import warnings
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tinker_ext import tracing
 from tinker_ext.errors import DeadlineExceededError, TinkerError
 from tinker_ext.runtime.caller_work import CallerWork, wait, wait_async
 from tinker_ext.runtime.loop import background_loop
@@ -41,9 +42,11 @@ class APIFuture(Generic[T]):
         *,
         work: CallerWork | None = None,
         progress: Progress | None = None,
+        traced: tracing.Operation | None = None,
     ) -> None:
         self._outcome = outcome
         self._progress = progress or Progress()
+        self._traced = traced
         self._finish: Callable[[Any], T] | None = finish
         self._work = work
         self._settled: Future[T] = Future()
@@ -62,7 +65,8 @@ class APIFuture(Generic[T]):
         if not self._outcome.done():
             self._check_may_block()
             try:
-                wait(self._outcome, self._work, timeout)
+                with tracing.waiting(self._traced):
+                    wait(self._outcome, self._work, timeout)
             except TimeoutError:
                 raise self._not_yet(timeout) from None
             except KeyboardInterrupt:
@@ -75,7 +79,8 @@ class APIFuture(Generic[T]):
         if not self._outcome.done():
             self._check_same_process()
             try:
-                await wait_async(self._outcome, self._work, timeout)
+                with tracing.waiting(self._traced):
+                    await wait_async(self._outcome, self._work, timeout)
             except TimeoutError:
                 raise self._not_yet(timeout) from None
         return self._settle()
@@ -115,6 +120,7 @@ class APIFuture(Generic[T]):
             lambda _: function(self._settle()),
             work=self._work,
             progress=self._progress,
+            traced=self._traced,
         )
 
     def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
@@ -160,7 +166,9 @@ class APIFuture(Generic[T]):
                 return
             self._settled.set_running_or_notify_cancel()
             try:
-                self._settled.set_result(finish(self._outcome.result()))
+                with tracing.decoding(self._traced):
+                    value = finish(self._outcome.result())
+                self._settled.set_result(value)
             except BaseException as error:
                 self._settled.set_exception(error)
 

@@ -37,6 +37,7 @@ class BackgroundLoop:
         finally_: Callable[[], None] | None = None,
         tasks: set[asyncio.Task[Any]] | None = None,
         progress: Progress | None = None,
+        ended: Callable[[asyncio.Future[Any]], None] | None = None,
     ) -> concurrent.futures.Future[T]:
         """Start `coroutine` on the loop and return the future of its outcome, from any thread.
 
@@ -44,7 +45,8 @@ class BackgroundLoop:
         before its first step, where no `finally` of its own would run. Cancelling the returned
         future cancels the task. `tasks` holds the task while it runs; on the loop only. `progress`
         is where the work notes how far it came, and says when it is given up. The task runs in a
-        copy of the caller's context (spans).
+        copy of the caller's context (spans). `ended` is given the task when it has ended, before
+        anybody can see its outcome.
         """
         outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
         context = copy_context()
@@ -59,6 +61,8 @@ class BackgroundLoop:
                 task.add_done_callback(tasks.discard)
             if finally_ is not None:
                 task.add_done_callback(lambda _: finally_())
+            if ended is not None:
+                task.add_done_callback(ended)
             task.add_done_callback(lambda done: _hand_over(done, outcome, progress))
             outcome.add_done_callback(cancel_task_of(task))
 

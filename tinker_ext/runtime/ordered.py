@@ -65,13 +65,14 @@ class OrderedRequests:
     ) -> APIFuture[T]:
         """Submit one operation in its turn; a future of `finish(its results' bodies)`."""
         self._check_same_process()
-        ticket = self._turns.take()
-        return self._core.start(
-            self.run(operation, ticket, parts, attributes),
-            finish,
-            finally_=lambda: self._turns.give_back(ticket),
-            work=self.work,
-        )
+        with tracing.operation(operation, self._described(parts, attributes)):
+            ticket = self._turns.take()
+            return self._core.start(
+                self._run(operation, ticket, parts),
+                finish,
+                finally_=lambda: self._turns.give_back(ticket),
+                work=self.work,
+            )
 
     def start_pair(
         self,
@@ -99,27 +100,33 @@ class OrderedRequests:
         attributes: Attributes | None = None,
     ) -> list[Body]:
         """Submit `parts` when it is the ticket's turn; the bodies of their results, in order."""
-        known: dict[str, AttributeValue] = {
-            tracing.MODEL_ID: self._model_id,
-            tracing.CHUNK_COUNT: len(parts),
-            **(attributes or {}),
-        }
-        with tracing.operation_span(operation, known) as span:
-            async with self._turns.turn(ticket):
-                request_ids = [await self._submit(operation, part) for part in parts]
-            span.set_attribute(tracing.REQUEST_ID, request_ids)
-            return await _all(
-                self._core.poller.wait(request_id, operation=operation)
-                for request_id in request_ids
-            )
+        with tracing.operation(operation, self._described(parts, attributes)):
+            return await self._run(operation, ticket, parts)
+
+    async def _run(self, operation: str, ticket: int, parts: Sequence[Part]) -> list[Body]:
+        async with self._turns.turn(ticket):
+            request_ids = [await self._submit(operation, part) for part in parts]
+        return await _all(
+            self._core.poller.wait(request_id, operation=operation) for request_id in request_ids
+        )
 
     async def _submit(self, operation: str, part: Part) -> str:
         async def under(seq_id: int) -> models.UntypedAPIFuture:
+            tracing.note_id(tracing.SEQ_ID, seq_id)
             return await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
 
         self._core.session.check()
         async with self._core.training_bytes.reserve(part.size):
-            return str((await self._numbers.number(under)).request_id)
+            request_id = str((await self._numbers.number(under)).request_id)
+        tracing.note_id(tracing.REQUEST_ID, request_id)
+        return request_id
+
+    def _described(self, parts: Sequence[Part], attributes: Attributes | None) -> Attributes:
+        return {
+            tracing.MODEL_ID: self._model_id,
+            tracing.CHUNK_COUNT: len(parts),
+            **(attributes or {}),
+        }
 
     def _check_same_process(self) -> None:
         if os.getpid() != self._process:

@@ -6,6 +6,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+from tinker_ext import tracing
 from tinker_ext.rules.limits import RESTART_SECONDS, restart_delay
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 
@@ -53,7 +54,8 @@ class Pause:
             if start > deadline:
                 raise PausedError(start - now)
             until = self._until
-            await self._clock.sleep(start - now)
+            with tracing.stage(tracing.Stage.PAUSE):
+                await self._clock.sleep(start - now)
             if self._until == until:  # Not extended in the meantime.
                 return
 

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import field, frozen
-from opentelemetry import trace
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -87,6 +86,7 @@ class FuturePoller:
         _note_progress(operation, request_id, "submitted")
         try:
             async with AsyncExitStack() as held:
+                held.enter_context(tracing.on_server(request_id))
                 return await self._poll_until_done(request_id, operation, held)
         finally:
             self.queue.done(request_id)
@@ -150,8 +150,10 @@ class FuturePoller:
     def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:
         if isinstance(outcome, TryAgain):
             self.queue.note(operation, request_id, outcome)
+            tracing.polled(outcome.queue_state, outcome.queue_state_reason)
         _note_progress(operation, request_id, last_seen(outcome))
-        trace.get_current_span().add_event("tinker.poll", {tracing.QUEUE_STATE: last_seen(outcome)})
+        if not isinstance(outcome, TryAgain):
+            tracing.polled(last_seen(outcome))
 
 
 def _note_progress(operation: str, request_id: str, seen: str) -> None:

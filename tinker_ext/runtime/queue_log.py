@@ -52,7 +52,7 @@ class QueueLog:
             self._tell(state)
         reason = describe_queue(state)
         if reason is not None and self._seldom.due(operation):
-            log.warning("%s: request %s is waiting: %s", operation, request_id, reason)
+            log.warning("%s is waiting: %s", operation, reason)
 
     def done(self, request_id: str) -> None:
         """The wait for the request is over, however it ended."""

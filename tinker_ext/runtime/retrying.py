@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 from attrs import evolve, field, frozen
-from opentelemetry import trace
 
+from tinker_ext import tracing
 from tinker_ext.errors import (
     STATUS_ERRORS,
     APIConnectionError,
@@ -107,11 +107,15 @@ class Retrier:
         def wait(_: tenacity.RetryCallState) -> float:
             return last[0].delay
 
+        async def sleep(seconds: float) -> None:
+            with tracing.stage(tracing.Stage.PAUSE, {tracing.RETRY_REASON: last[0].reason}):
+                await self.clock.sleep(seconds)
+
         return tenacity.AsyncRetrying(
             retry=should_retry,
             wait=wait,
             stop=tenacity.stop_never,  # The decision above is bounded by the policy's window.
-            sleep=self.clock.sleep,
+            sleep=sleep,
             reraise=True,
         )
 
@@ -164,22 +168,8 @@ def _report(operation: str, attempt: int, error: APIError, decision: Decision) -
         decision.delay,
         decision.reason,
     )
-    trace.get_current_span().add_event(
-        "tinker.retry",
-        {
-            "tinker.attempt": attempt,
-            "tinker.retry.delay": decision.delay,
-            "tinker.retry.reason": decision.reason,
-        },
-    )
+    tracing.retrying(attempt, decision.delay, decision.reason, error)
 
 
 def _report_end(error: APIError, decision: Decision, attempts: int) -> None:
-    trace.get_current_span().add_event(
-        "tinker.gave_up",
-        {
-            "tinker.attempt": attempts,
-            "tinker.retry.reason": decision.reason,
-            "error.type": type(error).__name__,
-        },
-    )
+    tracing.gave_up(attempts, decision.reason, error)

@@ -7,6 +7,7 @@ import itertools
 from contextvars import Context
 from typing import TYPE_CHECKING
 
+from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, SessionLostError
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
@@ -51,6 +52,7 @@ class Session:
         self._ended: str | None = None
         self._silence: str | None = None
         self.last_beat: float | None = None
+        self.known_id: str | None = None
 
     async def id(self) -> str:
         """The session's id; created once, however many ask at the same time.
@@ -64,7 +66,10 @@ class Session:
             self._creating = asyncio.get_running_loop().create_task(
                 self._start(), context=Context()
             )
-        return await asyncio.shield(self._creating)
+        if not self._creating.done():
+            with tracing.stage(tracing.Stage.CONNECT):
+                return await asyncio.shield(self._creating)
+        return self._creating.result()
 
     def check(self) -> None:
         """Refuse to go on in a session that the server does not hear.
@@ -76,6 +81,12 @@ class Session:
         why = self._ended or self._silence
         if why is not None:
             raise self._lost(why)
+
+    def heartbeat_age(self) -> tuple[str, float] | None:
+        """The session's id, and the seconds since the server last answered; None before it is."""
+        if self.known_id is None or self.last_beat is None:
+            return None
+        return self.known_id, self._clock.now() - self.last_beat
 
     @property
     def started(self) -> bool:
@@ -97,6 +108,8 @@ class Session:
     async def _start(self) -> str:
         session_id = await self._create()
         self.last_beat = self._clock.now()
+        self.known_id = session_id
+        tracing.watch_heartbeat(self)
         self._heart = asyncio.create_task(self._beat_for_ever(session_id))
         return session_id
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
 from tinker_api import models
 
 from tinker_ext import tracing
@@ -21,5 +20,5 @@ async def submit(core: ClientCore, operation: str, send: Send) -> dict[str, Any]
     """The result's body of one submitted request."""
     future = await core.call(operation, send)
     request_id = str(future.request_id)  # Some servers number them.
-    trace.get_current_span().set_attribute(tracing.REQUEST_ID, request_id)
+    tracing.note_id(tracing.REQUEST_ID, request_id)
     return await core.poller.wait(request_id, operation=operation)

@@ -7,6 +7,8 @@ import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from tinker_ext import tracing
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -39,7 +41,8 @@ class TurnQueue:
         try:
             if ticket > self._serving:
                 waiter = self._waiting[ticket] = asyncio.get_running_loop().create_future()
-                await waiter
+                with tracing.stage(tracing.Stage.TURN):
+                    await waiter
             yield
         finally:
             self.give_back(ticket)

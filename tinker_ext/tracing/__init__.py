@@ -1,12 +1,17 @@
 """Where the time goes: spans, metrics, recordings and the log, all names in one place.
 
-`names` is the list of everything that may be said; `operations` are the user's calls and their
-stages; `http` their attempts; `metrics` the instruments; `recording` writes spans to a file
-without an SDK, and `summary` reads such a file. Only `opentelemetry-api` is used. Nothing of ours
-is imported but the version.
+`names` is the list of everything that may be said; `operations` are the user's calls, `stages` what
+they go through, `http` their attempts; `metrics` the instruments; `recording` writes spans to a
+file without an SDK, and `summary` reads such a file. Only `opentelemetry-api` is needed. Nothing
+of ours is imported but the version.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from tinker_ext.tracing import names
+from tinker_ext.tracing.gen_ai import of_sample, of_weights, sampled
 from tinker_ext.tracing.http import Attempt, attempt, trace_headers
 from tinker_ext.tracing.logs import about_request, log, use_level
 from tinker_ext.tracing.metrics import watch_heartbeat
@@ -15,11 +20,9 @@ from tinker_ext.tracing.names import (
     DATUM_COUNT,
     LOSS_FN,
     MODEL_ID,
-    QUEUE_STATE,
     REQUEST_ID,
-    SAMPLE_COUNT,
+    RETRY_REASON,
     SEQ_ID,
-    SESSION_ID,
     TOKEN_COUNT,
     Attributes,
     Stage,
@@ -28,29 +31,34 @@ from tinker_ext.tracing.operations import (
     Operation,
     annotate,
     begun_operation,
-    decoding,
-    no_operation,
     note_id,
     operation,
-    operation_span,
+)
+from tinker_ext.tracing.recording import record_to, stop_recording
+from tinker_ext.tracing.stages import (
+    decoding,
+    fetching,
+    gave_up,
+    on_server,
     polled,
     retrying,
     stage,
+    submitting,
     waiting,
 )
-from tinker_ext.tracing.recording import record_to, stop_recording
 from tinker_ext.tracing.steps import step
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = [
     "CHUNK_COUNT",
     "DATUM_COUNT",
     "LOSS_FN",
     "MODEL_ID",
-    "QUEUE_STATE",
     "REQUEST_ID",
-    "SAMPLE_COUNT",
+    "RETRY_REASON",
     "SEQ_ID",
-    "SESSION_ID",
     "TOKEN_COUNT",
     "Attempt",
     "Attributes",
@@ -61,20 +69,37 @@ __all__ = [
     "attempt",
     "begun_operation",
     "decoding",
+    "fetching",
+    "gave_up",
     "log",
     "names",
-    "no_operation",
     "note_id",
+    "of_sample",
+    "of_weights",
+    "on_server",
     "operation",
-    "operation_span",
     "polled",
     "record_to",
     "retrying",
+    "sampled",
+    "set_up",
     "stage",
     "step",
     "stop_recording",
+    "submitting",
     "trace_headers",
     "use_level",
     "waiting",
     "watch_heartbeat",
 ]
+
+
+def set_up(trace_file: Path | None, log_level: str | None) -> None:
+    """Record and log as a client's configuration says; both concern the whole process.
+
+    Raises:
+        OSError: the recording can't be written.
+    """
+    use_level(log_level)
+    if trace_file is not None:
+        record_to(trace_file)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -18,7 +20,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.names import Stage
-from tinker_ext.tracing.operations import Operation, current_operation, current_stage
+from tinker_ext.tracing.operations import Operation, current_operation
+from tinker_ext.tracing.stages import current_stage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -47,20 +50,15 @@ class Attempt:
             else trace.INVALID_SPAN
         )
 
-    def sending(self, host: str, port: int | None, url: str, size: int) -> None:
-        """The request is built: where it goes, and the bytes of its body."""
+    def sending(self, url: str, size: int) -> None:
+        """The request is built: its URL without the query, and the bytes of its body."""
         self._sent = size
-        self._described[names.SERVER_ADDRESS] = host
-        if port is not None:
-            self._described[names.SERVER_PORT] = port
-        attributes: dict[str, Any] = {
-            **self._described,
-            names.URL_FULL: url,
-            names.HTTP_REQUEST_SIZE: size,
-        }
+        self._described |= _server(url)
+        self._span.set_attributes(
+            {**self._described, names.URL_FULL: url, names.HTTP_REQUEST_SIZE: size}
+        )
         if resends := self._resends():
-            attributes[names.HTTP_RESEND_COUNT] = resends
-        self._span.set_attributes(attributes)
+            self._span.set_attribute(names.HTTP_RESEND_COUNT, resends)
 
     def answered(self, status: int, size: int) -> None:
         """The answer is here: its status, and the bytes of its body."""
@@ -116,6 +114,14 @@ class Attempt:
             attributes[names.ERROR_TYPE] = str(self._status)
         seconds = time.perf_counter() - self._began
         metrics.request_ended(seconds, self._sent, self._received, attributes)
+
+
+@lru_cache
+def _server(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    address: dict[str, Any] = {names.SERVER_ADDRESS: parts.hostname or ""}
+    return address if port is None else {**address, names.SERVER_PORT: port}
 
 
 def attempt(call: str, method: str, path: str) -> AbstractContextManager[Attempt | None]:

@@ -136,6 +136,7 @@ class Stage(StrEnum):
 #: Names of events on spans.
 RETRY_EVENT = "tinker.retry"
 POLL_EVENT = "tinker.poll"
+GAVE_UP_EVENT = "tinker.gave_up"
 
 STEP_SPAN = "tinker.step"
 

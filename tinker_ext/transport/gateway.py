@@ -24,6 +24,7 @@ from tinker_api.api.training_runs import get_training_run, list_training_runs
 from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
 from tinker_api.errors import UnexpectedStatus
 
+from tinker_ext import tracing
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.transport.call import Call, calling
 from tinker_ext.transport.encoding import UnreadableAnswerError, read_body
@@ -171,7 +172,9 @@ class Gateway:
             "X-Tinker-Request-Type": _REQUEST_TYPES.get(operation, operation),
         }
         call = self._change("retrieve_future", headers=headers, timeout=POLL_TIMEOUT)
-        return read_body((await _answer(call, sent)).content)
+        answer = await _answer(call, sent)
+        with tracing.stage(tracing.Stage.DECODE):
+            return read_body(answer.content)
 
     # Training runs and checkpoints
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tinker_ext import tracing
 from tinker_ext.errors import (
     APIConnectionError,
     APIResponseValidationError,
@@ -70,20 +71,27 @@ class ApiHttpClient(httpx.AsyncClient):
         auth: ApiKeyAuth,
         headers: Mapping[str, str],
         timeout: httpx.Timeout,
+        trace_headers: bool = True,
     ) -> None:
         super().__init__(base_url=base_url, transport=transport, trust_env=False)
         self._wire = transport
         self._credentials = auth
         self._fixed_headers = dict(headers)
         self._limits = timeout
+        self._trace_headers = trace_headers
         self._urls: dict[str, httpx.URL] = {}
 
     async def request(
         self, method: str, url: httpx.URL | str, *, json: Any = None, **options: Any
     ) -> httpx.Response:
         call = current_call()
-        request = self._build(call, method, str(url), json=json, **options)
-        response = await self._send(call, request)
+        with tracing.attempt(call.operation, method, str(url)) as attempt:
+            request = self._build(call, method, str(url), json=json, **options)
+            if attempt is not None:
+                attempt.sending(str(request.url.copy_with(query=None)), len(request.content))
+            response = await self._send(call, request)
+            if attempt is not None:
+                attempt.answered(response.status_code, len(response.content))
         return _judge(call, response)
 
     def _build(
@@ -101,6 +109,8 @@ class ApiHttpClient(httpx.AsyncClient):
         merged = {"Accept": "application/json", **self._fixed_headers, **(headers or {})}
         if content is not None:
             merged["Content-Type"] = "application/json"
+        if self._trace_headers:
+            merged.update(tracing.trace_headers())
         merged.update(call.headers)
         merged.update(self._credentials.headers())
         limits = self._limits
@@ -130,7 +140,8 @@ class ApiHttpClient(httpx.AsyncClient):
             async with asyncio.timeout(whole):
                 response = await self._wire.handle_async_request(request)
                 try:
-                    content = await read_body_bytes(response)
+                    with tracing.fetching(call.operation, response.status_code):
+                        content = await read_body_bytes(response)
                 finally:
                     await response.aclose()
         except TimeoutError:

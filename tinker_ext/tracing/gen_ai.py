@@ -1,0 +1,64 @@
+"""Sampling by OpenTelemetry's conventions for generative AI clients: counts, never contents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinker_ext.tracing import names
+from tinker_ext.tracing.operations import annotate, current_operation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinker_ext.tracing.names import Attributes
+
+#: Sampling continues tokens; there is no chat in it.
+_COMPLETION = "text_completion"
+_PROVIDER = "tinker"
+
+
+def of_sample(
+    model: str | None, *, prompt_tokens: int, num_samples: int, params: Mapping[str, Any]
+) -> Attributes:
+    """What is known of a sample when it is asked for; `params` by their names in the API."""
+    asked = {
+        names.GEN_AI_MAX_TOKENS: params.get("max_tokens"),
+        names.GEN_AI_TEMPERATURE: params.get("temperature"),
+        names.GEN_AI_TOP_P: params.get("top_p"),
+        names.GEN_AI_TOP_K: params.get("top_k"),
+        names.GEN_AI_SEED: params.get("seed"),
+    }
+    return {
+        names.GEN_AI_OPERATION: _COMPLETION,
+        names.GEN_AI_PROVIDER: _PROVIDER,
+        **of_weights(model),
+        **{name: value for name, value in asked.items() if isinstance(value, int | float)},
+        names.GEN_AI_CHOICES: num_samples,
+        names.GEN_AI_INPUT_TOKENS: prompt_tokens,
+        names.TOKEN_COUNT: prompt_tokens,
+        names.SAMPLE_COUNT: num_samples,
+    }
+
+
+def of_weights(model: str | None) -> Attributes:
+    """The model: its name, or the path of its checkpoint."""
+    return {} if model is None else {names.GEN_AI_MODEL: model}
+
+
+def sampled(body: Mapping[str, Any]) -> None:
+    """Note on the current operation how many tokens a result holds, and why they end."""
+    current = current_operation()
+    sequences = body.get("sequences")
+    if current is None or not current.active or not isinstance(sequences, list):
+        return
+    found = [one for one in sequences if isinstance(one, dict)]
+    annotate(
+        {
+            names.GEN_AI_OUTPUT_TOKENS: sum(_length(one.get("tokens")) for one in found),
+            names.GEN_AI_FINISH_REASONS: [str(one.get("stop_reason")) for one in found],
+        }
+    )
+
+
+def _length(tokens: object) -> int:
+    return len(tokens) if isinstance(tokens, list) else 0

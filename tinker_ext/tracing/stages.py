@@ -1,0 +1,198 @@
+"""The stages of an operation, as spans and as durations.
+
+A stage belongs to the operation that is current. Where there is neither an SDK nor a recording nor
+a meter it costs one look at a context variable.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar, Token
+from typing import TYPE_CHECKING, Any, Self
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+from tinker_ext.tracing import metrics, names, spans
+from tinker_ext.tracing.logs import about_request
+from tinker_ext.tracing.names import Stage
+from tinker_ext.tracing.operations import (
+    Operation,
+    annotate,
+    as_current,
+    current_operation,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from opentelemetry.trace import Span
+
+    from tinker_ext.tracing.names import Attributes
+
+_stage: ContextVar[RunningStage | None] = ContextVar("tinker_ext_stage", default=None)
+_NOTHING: AbstractContextManager[Any] = nullcontext()
+
+
+class RunningStage:
+    """One stage of an operation; for the block it is the parent of what happens in it."""
+
+    def __init__(
+        self,
+        of: Operation,
+        name: Stage,
+        attributes: Attributes,
+        *,
+        parent: otel_context.Context | None = None,
+        current: bool = True,
+    ) -> None:
+        self.of = of
+        self.name = name
+        self.attempts = 0
+        self._current = current
+        self._paused_since: float | None = None
+        self._tokens: tuple[Token[Any], Token[otel_context.Context]] | None = None
+        self.span: Span = (
+            spans.start(names.span_name(name), attributes, parent=parent)
+            if of.detailed
+            else trace.INVALID_SPAN
+        )
+
+    def polled(self, state: str, reason: str | None) -> None:
+        """The server has answered that the result is not there yet."""
+        attributes = {names.QUEUE_STATE: state}
+        if reason:
+            attributes[names.QUEUE_REASON] = reason[: names.LONGEST_TEXT]
+        self.span.add_event(names.POLL_EVENT, attributes)
+        self._end_queueing()
+        if state.startswith("paused"):
+            self._paused_since = time.perf_counter()
+
+    def _end_queueing(self) -> None:
+        if self._paused_since is not None and self.of.measured:
+            metrics.queued(self.of.name, time.perf_counter() - self._paused_since)
+        self._paused_since = None
+
+    def __enter__(self) -> Self:
+        if self._current:
+            here = spans.below(self.span) if self.of.detailed else otel_context.get_current()
+            self._tokens = _stage.set(self), otel_context.attach(here)
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._tokens is not None:
+            otel_context.detach(self._tokens[1])
+            _stage.reset(self._tokens[0])
+        self._end_queueing()
+        if error is not None:
+            spans.fail(self.span, error)
+        self.span.end()
+        if self.of.measured:
+            metrics.stage_ended(self.of.name, self.name, time.perf_counter() - self._began)
+
+
+def stage(
+    name: Stage, attributes: Attributes | None = None
+) -> AbstractContextManager[RunningStage | None]:
+    """A stage of the current operation, for the block."""
+    current = current_operation()
+    if current is None or not current.active:
+        return _NOTHING
+    return RunningStage(current, name, attributes or {})
+
+
+def current_stage() -> RunningStage | None:
+    """The innermost stage that this thread or task is in."""
+    return _stage.get()
+
+
+@contextmanager
+def submitting(session_id: str | None, key: str) -> Iterator[None]:
+    """For the block, a request is sent until it is accepted; `key` is its idempotency key."""
+    if session_id is not None:
+        annotate({names.SESSION_ID: session_id})
+    with about_request(key), stage(Stage.SUBMIT):
+        yield
+
+
+@contextmanager
+def on_server(request_id: str) -> Iterator[None]:
+    """For the block, the server has the request and the client asks for its result."""
+    with about_request(request_id), stage(Stage.SERVER, {names.REQUEST_ID: request_id}):
+        yield
+
+
+def fetching(call: str, status: int) -> AbstractContextManager[Any]:
+    """For the block, an answer's body is read; a stage of its own where that is a result."""
+    if call != "retrieve_future" or status != 200:
+        return _NOTHING
+    return stage(Stage.FETCH)
+
+
+def waiting(of: Operation | None) -> AbstractContextManager[Any]:
+    """For the block, the user waits for the result of `of`."""
+    if of is None or not of.active:
+        return _NOTHING
+    return RunningStage(of, Stage.WAIT, {}, parent=spans.below(of.span), current=False)
+
+
+@contextmanager
+def decoding(of: Operation | None) -> Iterator[None]:
+    """For the block, this thread makes the result of `of`, which may have ended long ago."""
+    if of is None or not of.active:
+        yield
+        return
+    with as_current(of), RunningStage(of, Stage.DECODE, {}, parent=spans.below(of.span)):
+        yield
+
+
+def polled(state: str, reason: str | None = None) -> None:
+    """The server has no result yet, and says this of its queue."""
+    current = _stage.get()
+    if current is not None:
+        current.polled(state, reason)
+
+
+def retrying(attempt: int, delay: float, reason: str, error: Exception) -> None:
+    """Attempt number `attempt` has failed, and there will be another in `delay` seconds."""
+    current = _stage.get()
+    if current is None:
+        return
+    cause = _cause(error)
+    attributes: Attributes = {
+        names.ATTEMPT: attempt,
+        names.RETRY_DELAY: delay,
+        names.RETRY_REASON: reason[: names.LONGEST_TEXT],
+        names.ERROR_TYPE: cause,
+    }
+    current.span.add_event(names.RETRY_EVENT, attributes)
+    if current.of.measured:
+        metrics.retried(current.of.name, cause)
+
+
+def gave_up(attempts: int, reason: str, error: Exception) -> None:
+    """Attempt number `attempts` has failed, and there will be no other."""
+    current = _stage.get()
+    if current is None:
+        return
+    attributes: Attributes = {
+        names.ATTEMPT: attempts,
+        names.RETRY_REASON: reason[: names.LONGEST_TEXT],
+        names.ERROR_TYPE: _cause(error),
+    }
+    current.span.add_event(names.GAVE_UP_EVENT, attributes)
+
+
+def _cause(error: Exception) -> str:
+    """The HTTP status, where there is one, else the class of the error."""
+    status = getattr(error, "status_code", None)
+    return type(error).__name__ if status is None else str(status)
