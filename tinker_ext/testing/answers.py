@@ -1,0 +1,172 @@
+"""What a server of a test answers: what it was told to, then what is usual."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from tinker_ext.testing.results import made_up, plain_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Which field of a body numbers the requests of which other field's owner.
+_NUMBERED = {
+    "create_model": ("session_id", "model_seq_id"),
+    "create_sampling_session": ("session_id", "sampling_session_seq_id"),
+    "asample": ("sampling_session_id", "seq_id"),
+}
+_TRAINING = ("model_id", "seq_id")
+# What is left of /training_runs/... after the run, without the checkpoint's kind and name.
+_OF_CHECKPOINT = {
+    ("DELETE", ""): "delete_checkpoint",
+    ("GET", "archive"): "get_checkpoint_archive_url",
+    ("POST", "publish"): "publish_checkpoint",
+    ("DELETE", "publish"): "unpublish_checkpoint",
+}
+
+
+@frozen
+class Reply:
+    """One answer: a status with a JSON body (or text, or bytes), after `delay` seconds."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = field(factory=dict)
+    delay: float = 0.0
+
+    def content(self) -> bytes:
+        """The body as it is sent."""
+        if isinstance(self.body, bytes):
+            return self.body
+        if isinstance(self.body, str):
+            return self.body.encode()
+        return b"" if self.body is None else json.dumps(self.body).encode()
+
+    def all_headers(self) -> dict[str, str]:
+        """With a content type for a JSON body."""
+        kind = {} if isinstance(self.body, str | bytes | None) else _JSON
+        return {**kind, **{name.lower(): value for name, value in self.headers.items()}}
+
+
+_JSON = {"content-type": "application/json"}
+
+
+@frozen
+class Received:
+    """One request the server got: the operation's path below /api/v1/, headers, decoded body."""
+
+    path: str
+    method: str
+    headers: Mapping[str, str]
+    body: Any
+    query: Mapping[str, str]
+
+    @property
+    def operation(self) -> str:
+        """The operation's id in the specification."""
+        parts = self.path.split("/")
+        if parts[0] == "checkpoints":
+            return "list_user_checkpoints"
+        if parts[0] == "telemetry":
+            return "send_telemetry"
+        if parts[0] != "training_runs":
+            return parts[0]
+        if len(parts) < 4:
+            return ("list_training_runs", "get_training_run", "list_checkpoints")[len(parts) - 1]
+        return _OF_CHECKPOINT.get((self.method, "/".join(parts[5:])), self.path)
+
+
+Answer = "Reply | Exception | Fault | Callable[[Received], Reply]"
+
+
+class Answers:
+    """The part that knows the API, shared by the server in memory and that on a socket.
+
+    Attributes:
+        received: every request, in the order they came.
+        results: what retrieve_future answers, by request id.
+        counted: the bodies of the numbered requests that were taken in, by owner and number.
+        conflicts: what it was sent under a number that it had counted for something else.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        self.results: dict[str, Any] = {}
+        self.counted: dict[tuple[str, ...], Any] = {}
+        self.conflicts: list[str] = []
+        self._scripted: dict[str, deque[Any]] = defaultdict(deque)
+        self._request_ids: dict[tuple[str, ...], Reply] = {}
+        self._ids = itertools.count(1)
+        self._lock = threading.RLock()
+
+    def answer(self, operation: str, *answers: Any) -> None:
+        """Give these answers to the next requests of an operation, named by its id.
+
+        A `Reply`, a function from `Received` to a `Reply`, an exception (an `httpx.ConnectError`,
+        say), which a server in memory raises in place of an answer, or a `Fault`, which a server
+        on a socket commits.
+        """
+        self._scripted[operation].extend(answers)
+
+    def calls(self, operation: str) -> list[Received]:
+        """The requests of an operation, in the order they came."""
+        return [one for one in self.received if one.operation == operation]
+
+    def submitted(self, result: Any) -> Reply:
+        """The answer of a submission whose future has `result` as its result."""
+        request_id = f"request-{next(self._ids)}"
+        self.results[request_id] = result
+        return Reply(200, {"request_id": request_id})
+
+    def decide(self, received: Received) -> Any:
+        """Note a request; the answer scripted for it, None where it is the usual one."""
+        with self._lock:
+            self.received.append(received)
+            scripted = self._scripted[received.operation]
+            return scripted.popleft() if scripted else None
+
+    def usual(self, received: Received) -> Reply:
+        """Do the work and answer; once per number, however often it is sent."""
+        with self._lock:
+            number = _number(received)
+            if number is None:
+                return self._work(received)
+            if number in self.counted:
+                if self.counted[number] != received.body:
+                    self.conflicts.append(f"{received.operation} {number}")
+                return self._request_ids[number]
+            self.counted[number] = received.body
+            reply = self._request_ids[number] = self._work(received)
+            return reply
+
+    def _work(self, received: Received) -> Reply:
+        body = received.body or {}
+        if received.operation == "retrieve_future":
+            return self._retrieve(str(body.get("request_id")))
+        if received.operation == "create_sampling_session":
+            return Reply(200, {"sampling_session_id": f"sampling-{next(self._ids)}"})
+        plain = plain_answer(received.operation, received.path, body)
+        if plain is None:
+            return self.submitted(made_up(received.operation, body))
+        status, answer, headers = plain
+        return Reply(status, answer, headers)
+
+    def _retrieve(self, request_id: str) -> Reply:
+        if request_id not in self.results:
+            return Reply(404, {"detail": f"no such request: {request_id}"})
+        return Reply(200, self.results[request_id])
+
+
+def _number(received: Received) -> tuple[str, ...] | None:
+    """Whose request it is and which; None for one without a number."""
+    body = received.body if isinstance(received.body, dict) else {}
+    owner, number = _NUMBERED.get(received.operation, _TRAINING)
+    if body.get(number) is None:
+        return None
+    return owner, str(body.get(owner)), number, str(body[number])

@@ -1,0 +1,77 @@
+"""A server in memory, and a client of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tinker_ext.clients.service import ServiceClient
+from tinker_ext.config import ClientConfig
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.core import ClientCore
+from tinker_ext.testing.answers import Answers, Received, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
+
+BASE_URL = "http://fake.invalid"
+_API = "/api/v1/"
+
+
+class FakeServer(Answers, httpx.AsyncBaseTransport):
+    """Answers the API from memory, in place of the network."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        content = await request.aread()
+        received = Received(
+            path=request.url.path.removeprefix(_API),
+            method=request.method,
+            headers=dict(request.headers),
+            body=json.loads(content) if content else None,
+            query=dict(request.url.params),
+        )
+        answer = self.decide(received)
+        if answer is None:
+            answer = self.usual(received)
+        if isinstance(answer, Exception):
+            raise answer
+        return await _respond(answer if isinstance(answer, Reply) else answer(received))
+
+
+def make_client(
+    server: httpx.AsyncBaseTransport | None = None,
+    *,
+    queue_state_observer: QueueStateObserver | None = None,
+    session_observer: SessionObserver | None = None,
+    clock: Clock = REAL_CLOCK,
+    release: Callable[[], None] = lambda: None,
+    **config: Any,
+) -> ServiceClient:
+    """A client of a server in memory, or without `server` of that at `base_url`.
+
+    `config` is as for `ServiceClient`. `clock` is its time (`SimulatedTime.clock`), `release` is
+    called when it is closed.
+    """
+    settings = {"api_key": "tml-test", "base_url": BASE_URL, **config}
+    resolved = ClientConfig.resolve(**settings)
+    core = ClientCore(
+        resolved,
+        lambda: resolved.base_url,
+        release,
+        transport=server,
+        queue_state_observer=queue_state_observer,
+        session_observer=session_observer,
+        clock=clock,
+    )
+    return ServiceClient.over(core)
+
+
+async def _respond(reply: Reply) -> httpx.Response:
+    if reply.delay:
+        await asyncio.sleep(reply.delay)
+    return httpx.Response(reply.status, headers=reply.all_headers(), content=reply.content())

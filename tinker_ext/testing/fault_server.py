@@ -1,0 +1,230 @@
+"""A server on a loopback socket that commits faults on purpose."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+import h11
+
+from tinker_ext.testing.answers import Answers, Received, Reply
+from tinker_ext.testing.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
+
+_API = "/api/v1/"
+_READ = 65536
+# SO_LINGER on, for zero seconds: closing then resets the connection (socket(7)).
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class FaultServer(Answers):
+    """Listens on 127.0.0.1 at a free port, on a thread of its own, until it is closed.
+
+    Example:
+        >>> with FaultServer() as server:
+        ...     server.answer("asample", faults.dropped())
+        ...     service = ServiceClient(base_url=server.url, api_key="tml-test")
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.new_event_loop()
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._port = 0
+        self.connections_made = 0
+        self._thread = threading.Thread(target=self._run, name="fault-server", daemon=True)
+        self._thread.start()
+        self.listen()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def listen(self) -> None:
+        """Take connections, again after `stop_listening` at the same port."""
+        self._do(self._listen())
+
+    def stop_listening(self) -> None:
+        """Refuse new connections and close those there are."""
+        self._do(self._stop_listening())
+
+    def close(self) -> None:
+        """Stop; a second call does nothing."""
+        if self._thread.is_alive():
+            self._do(self._stop_listening())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _listen(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(
+                self._connected, "127.0.0.1", self._port, backlog=1024
+            )
+            self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _stop_listening(self, *, besides: asyncio.Task[None] | None = None) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        ending = [task for task in self._connections if task is not besides]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections_made += 1
+        task = self._loop.create_task(self._serve(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = h11.Connection(h11.SERVER)
+        try:
+            while (received := await _receive(connection, reader)) is not None:
+                if not await self._respond(connection, writer, received):
+                    return
+                connection.start_next_cycle()
+        except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError):
+            return  # The client is gone, or the fault left nothing to go on with.
+        finally:
+            writer.close()
+
+    async def _respond(
+        self, connection: h11.Connection, writer: asyncio.StreamWriter, received: Received
+    ) -> bool:
+        """Answer one request; whether the connection can take another."""
+        answer = self.decide(received)
+        fault = answer if isinstance(answer, Fault) else Fault()
+        if isinstance(answer, Exception):
+            fault = Fault(works=False, cut=0.0, ending="close")
+        if fault.stop_listening:
+            await self._stop_listening(besides=asyncio.current_task())
+        reply = self._reply(answer, fault, received)
+        if reply.delay:
+            await asyncio.sleep(reply.delay)
+        await self._send(connection, writer, reply, fault)
+        if fault.ending == "reset":
+            sock: socket.socket = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            writer.transport.abort()
+        return fault.ending == "stay"
+
+    def _reply(self, answer: Any, fault: Fault, received: Received) -> Reply:
+        if isinstance(answer, Reply):
+            return answer
+        if callable(answer):
+            reply: Reply = answer(received)
+            return reply
+        done = self.usual(received) if fault.works else Reply(503)
+        reply = fault.reply or done
+        if fault.alter is not None and reply.body is not None:
+            reply = Reply(reply.status, fault.alter(reply.body), {**_JSON, **reply.headers})
+        return Reply(reply.status, reply.body, {**reply.headers, **fault.headers}, reply.delay)
+
+    async def _send(
+        self, connection: h11.Connection, writer: asyncio.StreamWriter, reply: Reply, fault: Fault
+    ) -> None:
+        if fault.interval < 0:
+            await asyncio.sleep(3600)
+        if fault.raw is not None:
+            writer.write(fault.raw)
+            return
+        if fault.stream is not None:
+            await self._stream(connection, writer, reply, fault)
+            return
+        body = reply.content()
+        length = {} if reply.status in (204, 304) else {"content-length": str(len(body))}
+        head = h11.Response(
+            status_code=reply.status, headers=list({**length, **reply.all_headers()}.items())
+        )
+        content = connection.send(head) or b""
+        payload = (connection.send(h11.Data(data=body)) or b"") if body else b""
+        payload += connection.send(h11.EndOfMessage()) or b""
+        payload = payload[: int(len(payload) * fault.cut_body)]
+        content += payload
+        await _write(writer, content[: int(len(content) * fault.cut)], fault)
+
+    async def _stream(
+        self, connection: h11.Connection, writer: asyncio.StreamWriter, reply: Reply, fault: Fault
+    ) -> None:
+        assert fault.stream is not None
+        head = h11.Response(
+            status_code=reply.status,
+            headers=[("transfer-encoding", "chunked"), ("content-type", "application/json")],
+        )
+        writer.write(connection.send(head) or b"")
+        for part in fault.stream():
+            writer.write(connection.send(h11.Data(data=part)) or b"")
+            await writer.drain()
+            if fault.interval:
+                await asyncio.sleep(fault.interval)
+        writer.write(connection.send(h11.EndOfMessage()) or b"")
+
+
+_JSON = {"content-type": "application/json"}
+
+
+async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> Received | None:
+    """The next request with its body; None when the client has closed."""
+    request: h11.Request | None = None
+    body = bytearray()
+    while True:
+        match connection.next_event():
+            case h11.NEED_DATA:
+                connection.receive_data(await reader.read(_READ))
+            case h11.Request() as event:
+                request = event
+            case h11.Data(data=part):
+                body += part
+            case h11.EndOfMessage() if request is not None:
+                return _received(request, bytes(body))
+            case _:
+                return None
+
+
+def _received(request: h11.Request, body: bytes) -> Received:
+    target = urlsplit(request.target.decode())
+    return Received(
+        path=target.path.removeprefix(_API),
+        method=request.method.decode(),
+        headers={name.decode(): value.decode() for name, value in request.headers},
+        body=json.loads(body) if body else None,
+        query=dict(parse_qsl(target.query)),
+    )
+
+
+async def _write(writer: asyncio.StreamWriter, content: bytes, fault: Fault) -> None:
+    step = fault.piece or len(content) or 1
+    for start in range(0, len(content), step):
+        writer.write(content[start : start + step])
+        await writer.drain()
+        if fault.interval:
+            await asyncio.sleep(fault.interval)

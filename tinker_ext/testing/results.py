@@ -1,0 +1,90 @@
+"""Made-up answers of the right shape for every operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TIME = "2026-01-01T00:00:00Z"
+_CHECKPOINT = {
+    "checkpoint_id": "weights/a",
+    "checkpoint_type": "training",
+    "time": _TIME,
+    "tinker_path": "tinker://run-1/weights/a",
+}
+_RUN = {
+    "training_run_id": "run-1",
+    "base_model": "fake/model",
+    "model_owner": "me",
+    "is_lora": True,
+    "lora_rank": 8,
+    "last_request_time": _TIME,
+}
+Plain = tuple[int, Any, dict[str, str]]
+
+
+def plain_answer(operation: str, path: str, body: Any) -> Plain | None:
+    """Status, body and headers of an operation that is answered at once; None for the others."""
+    match operation:
+        case "create_session":
+            answer: Any = {"session_id": "session-1"}
+        case "session_heartbeat" | "send_telemetry" | "healthz":
+            answer = {"status": "ok"}
+        case "get_server_capabilities":
+            answer = {"supported_models": [{"model_name": "fake/model"}]}
+        case "get_info":
+            model = {"model_name": "fake/model"}
+            answer = {"model_id": body.get("model_id", "m"), "model_data": model}
+        case "get_training_run":
+            answer = {**_RUN, "training_run_id": path.split("/")[1]}
+        case "list_training_runs":
+            answer = {"training_runs": [_RUN], "cursor": _cursor()}
+        case "list_checkpoints" | "list_user_checkpoints":
+            answer = {"checkpoints": [_CHECKPOINT], "cursor": _cursor()}
+        case "delete_checkpoint" | "publish_checkpoint" | "unpublish_checkpoint":
+            return 204, None, {}
+        case "get_checkpoint_archive_url":
+            return 302, None, {"location": "https://storage.invalid/a.tar?signature=x"}
+        case _:
+            return None
+    return 200, answer, {}
+
+
+def _cursor() -> dict[str, int]:
+    return {"offset": 0, "limit": 20, "total_count": 1}
+
+
+def made_up(operation: str, body: Any) -> Any:
+    """What the future of an operation ends in."""
+    match operation:
+        case "create_model":
+            return {"model_id": f"{body['session_id']}:train:{body['model_seq_id']}"}
+        case "forward" | "forward_backward":
+            data = body.get("forward_input") or body["forward_backward_input"]
+            return _loss(data["data"])
+        case "optim_step":
+            return {"metrics": {}}
+        case "save_weights":
+            return {"path": f"tinker://{body['model_id']}/weights/{body['path']}"}
+        case "save_weights_for_sampler":
+            if body.get("path") is None:
+                return {"sampling_session_id": f"sampling-of-{body['sampling_session_seq_id']}"}
+            return {"path": f"tinker://{body['model_id']}/sampler_weights/{body['path']}"}
+        case "load_weights":
+            return {"path": body["path"]}
+        case "asample":
+            one = {"stop_reason": "length", "tokens": [1, 2, 3], "logprobs": [-1.0, -1.0, -1.0]}
+            return {"sequences": [one] * body["num_samples"]}
+    return {}
+
+
+def _loss(data: list[Any]) -> Any:
+    """One logprob of -1 for each target."""
+    sizes = [len(datum["loss_fn_inputs"]["target_tokens"]["data"]) for datum in data]
+    return {
+        "loss_fn_output_type": "logprobs",
+        "loss_fn_outputs": [
+            {"logprobs": {"data": [-1.0] * size, "dtype": "float32", "shape": [size]}}
+            for size in sizes
+        ],
+        "metrics": {"loss:sum": float(sum(sizes))},
+    }

@@ -1,0 +1,47 @@
+"""Time that passes when somebody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from typing import TYPE_CHECKING
+
+from tinker_ext.runtime.clock import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SimulatedTime:
+    """Makes the waiting between attempts and polls take no time, and counts it.
+
+    Give its `clock` to `make_client`. Sockets, heartbeats and futures keep real time.
+
+    Attributes:
+        slept: the pauses, in seconds, in their order.
+        on_sleep: called with each of them; a test changes there what the server does next.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._skipped = 0.0
+        self._random = random.Random(seed)
+        self.slept: list[float] = []
+        self.on_sleep: Callable[[float], None] = lambda seconds: None
+        self.clock = Clock(
+            now=lambda: time.monotonic() + self._skipped,
+            wall=lambda: time.time() + self._skipped,
+            sleep=self._sleep,
+            jitter=self._random.random,
+        )
+
+    @property
+    def passed(self) -> float:
+        """Seconds skipped so far."""
+        return self._skipped
+
+    async def _sleep(self, seconds: float) -> None:
+        self._skipped += max(0.0, seconds)
+        self.slept.append(seconds)
+        self.on_sleep(seconds)
+        await asyncio.sleep(0)
