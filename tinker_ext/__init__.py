@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.futures import APIFuture
     from tinker_ext.runtime.progress import deadline
     from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
+    from tinker_ext.tracing.steps import step
     from tinker_ext.types import (
         AdamParams,
         Checkpoint,
@@ -86,6 +87,7 @@ _HOMES = {
     "tinker_ext.rules.polling": ("QueueState",),
     "tinker_ext.runtime.futures": ("APIFuture",),
     "tinker_ext.runtime.progress": ("deadline",),
+    "tinker_ext.tracing.steps": ("step",),
     "tinker_ext.runtime.queue_log": ("QueueStateObserver", "SessionObserver"),
     "tinker_ext.errors": (
         "APIConnectionError",
@@ -196,6 +198,7 @@ __all__ = [
     "UnprocessableEntityError",
     "__version__",
     "deadline",
+    "step",
     "types",
 ]
 

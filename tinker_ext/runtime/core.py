@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.errors import ClientClosedError
+from tinker_ext.errors import ClientClosedError, ConfigurationError
 from tinker_ext.rules.retry import RetryPolicy
 from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
@@ -70,7 +70,7 @@ class ClientCore:
         self._lock = threading.Lock()
         self._closed = False
         self._process = os.getpid()
-        tracing.set_up(config.trace_file, config.log_level)
+        _set_up_tracing(config)
         self._reset()
 
     def _reset(self) -> None:
@@ -225,6 +225,16 @@ class ClientCore:
     async def _poll(self, request_id: str, *, operation: str, iteration: int) -> Any:
         gateway = await self._gateway()
         return await gateway.retrieve_future(request_id, operation=operation, iteration=iteration)
+
+
+def _set_up_tracing(config: ClientConfig) -> None:
+    try:
+        tracing.set_up(config.trace_file, config.log_level)
+    except OSError as error:
+        raise ConfigurationError(
+            f"spans can't be written to {config.trace_file}: {error.strerror}",
+            setting="trace_file",
+        ) from None
 
 
 def _look_at(task: asyncio.Task[Any]) -> None:

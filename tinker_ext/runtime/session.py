@@ -83,8 +83,9 @@ class Session:
             raise self._lost(why)
 
     def heartbeat_age(self) -> tuple[str, float] | None:
-        """The session's id, and the seconds since the server last answered; None before it is."""
-        if self.known_id is None or self.last_beat is None:
+        """The session's id, and the seconds since the server last answered; None without one."""
+        beating = self._heart is not None and not self._heart.done()
+        if self.known_id is None or self.last_beat is None or not beating:
             return None
         return self.known_id, self._clock.now() - self.last_beat
 

@@ -85,7 +85,7 @@ class ApiHttpClient(httpx.AsyncClient):
         self, method: str, url: httpx.URL | str, *, json: Any = None, **options: Any
     ) -> httpx.Response:
         call = current_call()
-        with tracing.attempt(call.operation, method, str(url)) as attempt:
+        with tracing.attempt(call.operation, method.upper(), str(url)) as attempt:
             request = self._build(call, method, str(url), json=json, **options)
             if attempt is not None:
                 attempt.sending(str(request.url.copy_with(query=None)), len(request.content))

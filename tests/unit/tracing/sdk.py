@@ -1,0 +1,120 @@
+"""An OpenTelemetry SDK for tests: it keeps the spans and metrics of the test that asks for them.
+
+A process can set its providers once. So they are set on first use, and between tests a sampler
+drops everything.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link, SpanKind, TraceState
+    from opentelemetry.util.types import Attributes
+
+
+class Switch(Sampler):
+    """Keeps all spans, or none."""
+
+    on = False
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        decision = Decision.RECORD_AND_SAMPLE if self.on else Decision.DROP
+        return SamplingResult(decision, attributes)
+
+    def get_description(self) -> str:
+        return "Switch"
+
+
+class Sdk:
+    """The providers of this process, and what they have been given."""
+
+    def __init__(self) -> None:
+        self.switch = Switch()
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider(sampler=self.switch)
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+        self.reader = InMemoryMetricReader()
+        trace.set_tracer_provider(self.provider)
+        metrics.set_meter_provider(MeterProvider([self.reader]))
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        """Those that have ended, in the order of their ends."""
+        return list(self.exporter.get_finished_spans())
+
+    def named(self, name: str) -> list[ReadableSpan]:
+        return [span for span in self.spans if span.name == name]
+
+    def one(self, name: str) -> ReadableSpan:
+        [span] = self.named(name)
+        return span
+
+    def children(self, of: ReadableSpan) -> list[ReadableSpan]:
+        """In the order of their starts."""
+        found = [span for span in self.spans if span.parent and span.parent.span_id == id_of(of)]
+        return sorted(found, key=lambda span: span.start_time or 0)
+
+    def tree(self, of: ReadableSpan) -> list[Any]:
+        """The span's name and the trees of its children."""
+        return [of.name, *(self.tree(child) for child in self.children(of))]
+
+    def points(self) -> dict[str, list[Any]]:
+        """The data points of each metric, by its name, since the process began."""
+        data = self.reader.get_metrics_data()
+        found: dict[str, list[Any]] = {}
+        for resource in data.resource_metrics if data else ():
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    found.setdefault(metric.name, []).extend(metric.data.data_points)
+        return found
+
+
+@cache
+def _sdk() -> Sdk:
+    return Sdk()
+
+
+@contextmanager
+def recording_sdk() -> Iterator[Sdk]:
+    """The process's SDK, switched on for the block and empty at its start."""
+    sdk = _sdk()
+    sdk.exporter.clear()
+    sdk.switch.on = True
+    try:
+        yield sdk
+    finally:
+        sdk.switch.on = False
+
+
+def id_of(span: ReadableSpan) -> int:
+    context = span.get_span_context()
+    assert context is not None
+    return context.span_id
+
+
+def known(span: ReadableSpan) -> dict[str, Any]:
+    """The span's attributes."""
+    return dict(span.attributes or {})

@@ -1,0 +1,294 @@
+"""The spans of each call: their tree, their attributes, and whose children they are."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+import tinker_ext as tinker
+from tests.unit.tracing.sdk import Sdk, id_of, known
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+PARAMS = tinker.SamplingParams(max_tokens=4, temperature=0.5, seed=7, stop=["hidden stop"])
+DATUM = tinker.Datum(
+    model_input=PROMPT,
+    loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0]},
+)
+tracer = trace.get_tracer("tests")
+
+
+def end(span: ReadableSpan) -> int:
+    assert span.end_time is not None
+    return span.end_time
+
+
+def test_a_sample_from_the_call_to_the_result(sdk: Sdk) -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 2, PARAMS).result(30)
+    sample = sdk.one("tinker.sample")
+    tree = sdk.tree(sample)
+    assert tree[0] == "tinker.sample"
+    assert [child for child in tree[1:] if child != ["tinker.wait"]] == [
+        ["tinker.encode"],
+        ["tinker.submit", ["POST /api/v1/asample"]],
+        [
+            "tinker.server",
+            ["POST /api/v1/retrieve_future", ["tinker.fetch"]],
+            ["tinker.decode"],
+        ],
+        ["tinker.decode"],
+    ]
+    assert sample.kind is SpanKind.CLIENT
+    assert known(sample) == {
+        "tinker.session.id": "session-1",
+        "tinker.request.id": ("request-2",),
+        "tinker.seq_id": (0,),
+        "tinker.token.count": 3,
+        "tinker.sample.count": 2,
+        "tinker.attempt.count": 1,
+        "gen_ai.operation.name": "text_completion",
+        "gen_ai.provider.name": "tinker",
+        "gen_ai.request.model": "fake/model",
+        "gen_ai.request.max_tokens": 4,
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.top_p": 1.0,
+        "gen_ai.request.top_k": -1,
+        "gen_ai.request.seed": 7,
+        "gen_ai.request.choice.count": 2,
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 6,
+        "gen_ai.response.finish_reasons": ("length", "length"),
+    }
+
+
+def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(503), httpx.ReadError("gone"))
+    with make_client(server) as service:
+        service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
+    first, second, third = sdk.named("POST /api/v1/asample")
+    size = known(third).pop("http.request.body.size")
+    common = {
+        "tinker.operation": "asample",
+        "http.request.method": "POST",
+        "url.template": "/api/v1/asample",
+        "url.full": "http://fake.invalid/api/v1/asample",
+        "server.address": "fake.invalid",
+        "server.port": 80,
+        "http.request.body.size": size,
+    }
+    assert known(first) == common | {
+        "http.response.status_code": 503,
+        "http.response.body.size": 0,
+        "error.type": "503",
+    }
+    assert known(second) == common | {
+        "http.request.resend_count": 1,
+        "error.type": "APIConnectionError",
+    }
+    assert (third.attributes or {})["http.request.resend_count"] == 2
+    assert [one.status.status_code for one in (first, second, third)] == [
+        StatusCode.ERROR,
+        StatusCode.ERROR,
+        StatusCode.UNSET,
+    ]
+    submit = next(
+        one
+        for one in sdk.named("tinker.submit")
+        if "POST /api/v1/asample" in [child.name for child in sdk.children(one)]
+    )
+    assert [(one.name, (one.attributes or {})["error.type"]) for one in submit.events] == [
+        ("tinker.retry", "503"),
+        ("tinker.retry", "APIConnectionError"),
+    ]
+    assert [child.name for child in sdk.children(submit)] == [
+        "POST /api/v1/asample",
+        "tinker.pause",
+        "POST /api/v1/asample",
+        "tinker.pause",
+        "POST /api/v1/asample",
+    ]
+
+
+def test_what_the_queue_says_is_an_event(sdk: Sdk) -> None:
+    server = FakeServer()
+    paused = {"type": "try_again", "queue_state": "paused_capacity", "queue_state_reason": "full"}
+    server.answer("retrieve_future", Reply(408, paused), Reply(408, {"queue_state": "active"}))
+    with make_client(server) as service:
+        service.create_lora_training_client("fake/model", rank=4)
+    stage = sdk.one("tinker.server")
+    assert [(one.name, dict(one.attributes or {})) for one in stage.events] == [
+        ("tinker.poll", {"tinker.queue.state": "paused_capacity", "tinker.queue.reason": "full"}),
+        ("tinker.poll", {"tinker.queue.state": "active"}),
+    ]
+
+
+def test_a_training_call_tells_its_batch_and_reduces_its_chunks(sdk: Sdk) -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model", rank=4)
+        training.forward_backward([DATUM] * 200, "cross_entropy").result(30)
+    span = sdk.one("tinker.forward_backward")
+    assert known(span) == {
+        "tinker.session.id": "session-1",
+        "tinker.model.id": training.model_id,
+        "tinker.loss_fn": "cross_entropy",
+        "tinker.datum.count": 200,
+        "tinker.token.count": 600,
+        "tinker.chunk.count": 2,
+        "tinker.seq_id": (1, 2),
+        "tinker.request.id": ("request-2", "request-3"),
+        "tinker.attempt.count": 2,
+    }
+    stages = [child.name for child in sdk.children(span)]
+    assert (stages.count("tinker.submit"), stages.count("tinker.server")) == (2, 2)
+    decode = next(one for one in sdk.children(span) if one.name == "tinker.decode")
+    assert [child.name for child in sdk.children(decode)] == ["tinker.reduce"]
+
+
+def test_a_request_behind_another_waits_for_its_turn(sdk: Sdk) -> None:
+    server = FakeServer()
+    server.answer("forward_backward", lambda _: _slowly(server))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model", rank=4)
+        first = training.forward_backward([DATUM], "cross_entropy")
+        training.optim_step(tinker.AdamParams()).result(30)
+        first.result(30)
+    turn = sdk.one("tinker.wait_turn")
+    assert turn.parent is not None
+    assert turn.parent.span_id == id_of(sdk.one("tinker.optim_step"))
+    assert end(turn) - (turn.start_time or 0) > 0.2e9
+
+
+def _slowly(server: FakeServer) -> Reply:
+    done = server.submitted({"loss_fn_outputs": [], "metrics": {}, "loss_fn_output_type": ""})
+    return Reply(200, done.body, delay=0.25)
+
+
+def test_the_callers_span_is_the_parent_across_the_threads(sdk: Sdk) -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+
+        def call(name: str) -> None:
+            with tracer.start_as_current_span(name):
+                future = sampler.sample(PROMPT, 1, PARAMS)
+            future.result(30)  # Taken outside, which changes nothing.
+
+        threads = [threading.Thread(target=call, args=(f"caller {i}",)) for i in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    parents = {one.parent.span_id for one in sdk.named("tinker.sample") if one.parent is not None}
+    assert parents == {id_of(sdk.one(f"caller {i}")) for i in range(5)}
+    for sample in sdk.named("tinker.sample"):
+        traces = {child.context.trace_id for child in sdk.children(sample) if child.context}
+        assert sample.context is not None
+        assert traces == {sample.context.trace_id}
+
+
+async def test_the_callers_span_is_the_parent_from_a_coroutine(sdk: Sdk) -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        sampler = await service.create_sampling_client_async(base_model="fake/model")
+
+        async def call(name: str) -> None:
+            with tracer.start_as_current_span(name):
+                await sampler.sample_async(PROMPT, 1, PARAMS)
+
+        await asyncio.gather(*(call(f"coroutine {i}") for i in range(5)))
+    parents = {one.parent.span_id for one in sdk.named("tinker.sample") if one.parent is not None}
+    assert parents == {id_of(sdk.one(f"coroutine {i}")) for i in range(5)}
+
+
+def test_a_step_groups_what_happens_in_it(sdk: Sdk) -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model", rank=4)
+        for number in range(2):
+            with tinker.step(number):
+                one = training.forward_backward([DATUM], "cross_entropy")
+                training.optim_step(tinker.AdamParams()).result(30)
+                one.result(30)
+    steps = sdk.named("tinker.step")
+    assert [known(step) for step in steps] == [{"tinker.step": 0}, {"tinker.step": 1}]
+    for step in steps:
+        assert [child.name for child in sdk.children(step)] == [
+            "tinker.forward_backward",
+            "tinker.optim_step",
+        ]
+
+
+def test_an_error_sets_the_status_and_its_class_and_tells_no_more(sdk: Sdk) -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(400, {"detail": "hidden words"}))
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.BadRequestError):
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    span = sdk.one("tinker.sample")
+    assert span.status.status_code is StatusCode.ERROR
+    assert known(span)["error.type"] == "BadRequestError"
+    assert not any("hidden words" in one.to_json() for one in sdk.spans)
+
+
+def test_a_mistake_at_the_call_ends_its_span_there(sdk: Sdk) -> None:
+    with make_client(FakeServer()) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.InvalidInputError):
+            sampler.sample(tinker.ModelInput.from_ints([]), 1, PARAMS)
+    assert known(sdk.one("tinker.sample"))["error.type"] == "InvalidInputError"
+    assert not trace.get_current_span().get_span_context().is_valid
+
+
+def test_a_request_given_up_ends_its_span(sdk: Sdk) -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(200, delay=30))
+    service = make_client(server)
+    future = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
+    while not server.calls("asample"):
+        threading.Event().wait(0.01)
+    assert future.cancel()
+    service.close(0)
+    assert known(sdk.one("tinker.sample"))["error.type"] == "CancelledError"
+
+
+def test_a_loss_of_the_users_own_has_both_requests_below_it(sdk: Sdk) -> None:
+    def loss(data: Any, logprobs: Any) -> Any:
+        return 1.0, [one * 0 for one in logprobs], {}
+
+    with make_client(FakeServer()) as service:
+        training = service.create_lora_training_client("fake/model", rank=4)
+        training.forward_backward_custom([DATUM], loss, arrays="numpy").result(30)
+    span = sdk.one("tinker.forward_backward_custom")
+    names = [child.name for child in sdk.children(span)]
+    assert [name for name in names if name not in ("tinker.wait", "tinker.decode")] == [
+        "tinker.encode",
+        "tinker.forward",
+        "tinker.custom_loss",
+        "tinker.forward_backward",
+    ]
+
+
+def test_a_heartbeat_belongs_to_no_call(sdk: Sdk) -> None:
+    server = FakeServer()
+    with make_client(server, heartbeat_interval=0.05) as service:
+        with tracer.start_as_current_span("caller"):
+            service.create_sampling_client(base_model="fake/model")
+        while not server.calls("session_heartbeat"):
+            threading.Event().wait(0.01)
+    assert "traceparent" not in server.calls("session_heartbeat")[0].headers
+    assert not [one for one in sdk.spans if "heartbeat" in one.name]
