@@ -6,8 +6,6 @@ a model or a request name one that exists, so that more is met than "not found".
 
 from __future__ import annotations
 
-import json
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -24,13 +22,14 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
+from tinker_ext.embedded.validation import Specification
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemathesis import Case, HookContext
 
-DOCUMENT = json.loads(files("tinker_api").joinpath("openapi.json").read_text())
+DOCUMENT = dict(Specification.packaged().document)
 del DOCUMENT["security"]  # this server asks for no key
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 

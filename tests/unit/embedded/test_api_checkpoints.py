@@ -88,6 +88,19 @@ async def test_a_name_is_never_taken_twice(api: Api) -> None:
     assert "path" in await save(api, 3, "b")
 
 
+async def test_a_save_that_fails_is_not_listed_and_its_name_stays_free(api: Api) -> None:
+    await api.new_model()
+    scratch = api.backend.files.root / "scratch"
+    scratch.rmdir()
+    scratch.write_text("in the way, like a full disk")
+    answer = await save(api, 1)
+    assert answer["category"] == "server"
+    assert (await api.get("checkpoints")).json()["checkpoints"] == []
+    scratch.unlink()
+    scratch.mkdir()
+    assert (await save(api, 2))["path"].endswith("/weights/a")
+
+
 async def test_a_save_without_a_name_gets_one(api: Api) -> None:
     await api.new_model()
     assert (await save(api, 1, None))["path"].endswith("/weights/checkpoint-000001")
@@ -223,3 +236,20 @@ async def test_saved_weights_are_those_that_are_sampled(api: Api) -> None:
     place = api.backend.files.checkpoint(api.model_id, "sampler_weights", "s")
     assert len(load((place / "adapter_model.safetensors").read_bytes())) > 0
     assert len((await api.get("checkpoints")).json()["checkpoints"]) == 1, "the other is unlisted"
+
+
+async def test_a_name_used_again_stands_for_the_new_weights(api: Api) -> None:
+    await api.new_model()
+    greedy = {"sampling_params": {"max_tokens": 8, "temperature": 0}}
+    answers = []
+    for round_ in range(2):
+        first = 3 * round_ + 1
+        named = await api.done(
+            "save_weights_for_sampler", model_id=api.model_id, seq_id=first, path="s"
+        )
+        body = api.sample_body(model_path=named["path"], **greedy)
+        answers.append(await api.done("asample", **body))
+        await api.http.delete(f"/api/v1/training_runs/{api.model_id}/checkpoints/sampler_weights/s")
+        await api.forward_backward(first + 1)
+        await api.optim_step(first + 2, learning_rate=0.05)
+    assert answers[0] != answers[1]

@@ -188,3 +188,21 @@ async def test_weights_without_a_name_make_room_for_newer_ones(api: Api) -> None
         "asample", **api.sample_body(sampling_session_id=samplers[1])
     )
     assert len(list((api.backend.files.root / "samplers").iterdir())) == KEPT_SAMPLERS
+
+
+async def test_requests_in_flight_keep_to_their_own_weights(api: Api) -> None:
+    await api.new_model()
+    await api.forward_backward(1)
+    await api.optim_step(2, learning_rate=0.05)
+    named = await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=3, path="s")
+    greedy = {"sampling_params": {"max_tokens": 8, "temperature": 0}}
+    bodies = [
+        api.sample_body(**source, **greedy)
+        for source in (BASE, {"model_path": named["path"]}, BASE, {"model_path": named["path"]})
+    ]
+    alone = [await api.done("asample", **body) for body in bodies[:2]]
+    assert alone[0] != alone[1]
+    together = await asyncio.gather(*(api.done("asample", **body) for body in bodies))
+    assert [one["sequences"][0]["tokens"] for one in together] == [
+        one["sequences"][0]["tokens"] for one in alone * 2
+    ]

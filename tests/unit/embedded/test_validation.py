@@ -148,6 +148,29 @@ def test_a_null_type_tag_or_a_missing_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("operation", "body", "place"),
+    [
+        (
+            "optim_step",
+            {"model_id": "m", "adam_params": {"weight_decay": 0.1}},
+            ["adam_params", "weight_decay"],
+        ),
+        ("optim_step", {"model_id": "m"}, ["adam_params"]),
+        ("save_weights", {"model_id": "m", "ttl_seconds": 3600}, ["ttl_seconds"]),
+        ("load_weights", {"path": "p"}, ["model_id"]),
+    ],
+)
+def test_fields_of_later_releases_are_refused_and_those_of_this_one_required(
+    operation: str, body: dict[str, Any], place: list[str]
+) -> None:
+    with pytest.raises(RefusalError) as caught:
+        SPECIFICATION.operations[operation].check(body)
+    detail = caught.value.detail
+    assert isinstance(detail, list)
+    assert detail[0]["loc"] == ["body", *place]
+
+
+@pytest.mark.parametrize(
     ("query", "expected"),
     [
         ({}, {"limit": 20, "offset": 0}),

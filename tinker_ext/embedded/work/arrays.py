@@ -36,9 +36,17 @@ def loss_input(given: Mapping[str, Any]) -> LossInput | UserFailureError:
     The fault is returned, not raised: it is reported when it is the request's turn.
     """
     try:
-        return LossInput(_data(given["data"]), given["loss_fn"], given.get("loss_fn_config"))
+        return LossInput(_data(given["data"]), given["loss_fn"], _config(given))
     except UserFailureError as error:
         return error
+
+
+def _config(given: Mapping[str, Any]) -> Mapping[str, float] | None:
+    config: Mapping[str, Any] | None = given.get("loss_fn_config")
+    for name, value in (config or {}).items():
+        if not isinstance(value, int | float):
+            raise UserFailureError(f"loss_fn_config[{name!r}]: must be a number")
+    return config
 
 
 def _data(items: Sequence[Mapping[str, Any]]) -> list[TrainingDatum]:
