@@ -14,7 +14,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test test-torch check generate check-generated spec check-spec interop benchmark pins clean
+.PHONY: help setup demo test test-torch check generate check-generated spec check-spec interop traffic benchmark pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -46,15 +46,20 @@ check-generated: $(STAMP)  ## fail if generated/ is not what openapi/tinker.yaml
 
 spec: $(STAMP)  ## make openapi/tinker.yaml from the official wheel and the overlay
 	@$(RUN) scripts/spec.py
+	@$(RUN) scripts/protobuf.py rebuild
 
 check-spec: $(STAMP)  ## fail if openapi/ is not what the wheel and the overlay give
 	@$(RUN) scripts/check_spec.py
+	@$(RUN) scripts/protobuf.py check
 
 benchmark: $(STAMP)  ## this client beside the official SDK 0.4.1, in one run
 	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
 
-interop: $(STAMP)  ## run the official SDK against the embedded backend
+interop: $(STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
 	@$(RUN) -m pytest -m interop tests/interop
+
+traffic: $(STAMP)  ## write openapi/traffic.json: which operations the official SDKs have confirmed
+	@$(RUN) scripts/traffic.py
 
 pins: $(STAMP)  ## write constraints.txt from what .venv holds
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new

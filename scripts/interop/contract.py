@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 import jsonschema_rs
+import zstandard
 from attrs import field, frozen
 from specification.documents import load_yaml
 from specification.locations import RELEASES
+
+from interop.protobuf_bodies import message_faults
+from interop.recorder import JSON_TYPE, PROTOBUF_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +29,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # What retrieve_future answers with depends on what is fetched; the official SDKs say which it is in
 # the header X-Tinker-Request-Type (tinker 0.4.1 and 0.38.0, resources/futures.py).
 RESULTS = {
+    "CreateCustomLoss": "CreateCustomLossResponse",
     "CreateModel": "CreateModelResponse",
     "Forward": "ForwardBackwardOutput",
     "ForwardBackward": "ForwardBackwardOutput",
@@ -32,9 +37,11 @@ RESULTS = {
     "OptimStep": "OptimStepResponse",
     "Sample": "SampleResponse",
     "SaveWeights": "SaveWeightsResponse",
+    "SaveWeightsExternal": "SaveWeightsExternalResponseInternal",
     "SaveWeightsForSampler": "SaveWeightsForSamplerResponseInternal",
 }
-INTERIM = ("TryAgainResponse", "RequestFailedResponse")
+# What it may answer with instead, as far as the release knows of it.
+INTERIM = ("TryAgainResponse", "RequestFailedResponse", "MetadataOnlyResponse")
 
 # How many faults of one body are worth reading.
 MAX_FAULTS = 5
@@ -166,13 +173,25 @@ class Contract:
             elif described.get("required"):
                 yield f"{where}: header {name} is missing"
         content = documented.get("content", {})
-        result = RESULTS.get(exchange.asked.message.headers.get("x-tinker-request-type", ""))
-        if operation.operation_id == "retrieve_future" and answered.status == 200 and result:
-            names = (result, *INTERIM)
-            union = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
-            content = {**content, "application/json": {"schema": union}}
+        if operation.operation_id == "retrieve_future" and answered.status == 200:
+            content = self._narrowed(content, exchange.asked)
         if content:
             yield from self._content_problems(where, content, answered.message)
+
+    def _narrowed(self, content: Json, asked: Asked) -> Json:
+        """The kinds of answer that the kind of request leaves open."""
+        result = RESULTS.get(asked.message.headers.get("x-tinker-request-type", ""))
+        if result is None:
+            return content
+        schemas = self.document["components"]["schemas"]
+        names = [name for name in (result, *INTERIM) if name in schemas]
+        union = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+        narrowed = {**content, JSON_TYPE: {"schema": union}}
+        if PROTOBUF_TYPE in content:
+            messages = content[PROTOBUF_TYPE]["x-protobuf"]
+            fitting = [one for one in messages if one.endswith(f".{result}")]
+            narrowed[PROTOBUF_TYPE] = {"x-protobuf": fitting}
+        return narrowed
 
     def _response(self, operation: _Operation, answered: Answered) -> Json | None:
         responses: Json = operation.node["responses"]
@@ -182,15 +201,18 @@ class Contract:
         return None
 
     def _content_problems(self, where: str, content: Json, message: Message) -> Iterator[str]:
-        if message.media_type not in content:
+        described = content.get(message.media_type)
+        if described is None:
             yield f"{where}: content type {message.media_type or 'none'} is not documented"
-        elif message.media_type == "application/json":
+        elif message.media_type == JSON_TYPE:
             try:
                 value = json.loads(message.body)
             except ValueError as error:
                 yield f"{where}: {error}"
                 return
-            yield from self._faults(where, content[message.media_type].get("schema", {}), value)
+            yield from self._faults(where, described.get("schema", {}), value)
+        elif message.media_type == PROTOBUF_TYPE:
+            yield from _message_problems(where, described, message)
 
     def _faults(self, where: str, schema: Json, value: Any) -> Iterator[str]:
         key = json.dumps(schema, sort_keys=True)
@@ -226,6 +248,19 @@ class Contract:
                 target = target[segment]
             node = target
         return node
+
+
+def _message_problems(where: str, described: Json, message: Message) -> Iterator[str]:
+    """One of the named messages has to fit; what is wrong with the first is told."""
+    named = described.get("x-protobuf", [])
+    references = [named] if isinstance(named, str) else named
+    try:
+        faults = [list(message_faults(one, message.decoded)) for one in references]
+    except zstandard.ZstdError as error:
+        yield f"{where}: {error}"
+        return
+    if all(faults):  # also where no message is named
+        yield from (f"{where}: {fault}" for fault in (faults or [["no message is named"]])[0])
 
 
 @lru_cache

@@ -8,12 +8,18 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HERE = Path(__file__).parent
-ENVIRONMENTS = HERE.parents[1] / ".venvs"
+ROOT = HERE.parents[1]
+ENVIRONMENTS = ROOT / ".venvs"
 REQUIREMENTS = HERE / "requirements.txt"
 STUBS = HERE / "stubs"
 STAMP = "installed.sha256"
+PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-deps", "--no-compile")
 
 
 class InstallationError(RuntimeError):
@@ -23,25 +29,44 @@ class InstallationError(RuntimeError):
 def python_of(release: str) -> Path:
     """The interpreter of the environment with `tinker==release`, made first if it is not there.
 
-    The first time takes half a minute and needs the package index.
+    What the SDKs run on is installed once and lent to all of them. The first time takes half a
+    minute and needs the package index.
 
     Raises:
         InstallationError: venv or pip failed.
     """
-    folder = ENVIRONMENTS / f"tinker-{release}"
+    pins = _lines(REQUIREMENTS.read_text(encoding="utf-8"))
+    shared = _environment("requirements", pins)
+    python = _environment(f"tinker-{release}", [f"tinker=={release}"])
+    (_packages(python) / "requirements.pth").write_text(f"{_packages(shared)}\n", encoding="utf-8")
+    return python
+
+
+def _environment(name: str, requirements: Sequence[str]) -> Path:
+    """The interpreter of an environment with exactly these packages."""
+    folder = ENVIRONMENTS / name
     python = folder / "bin" / "python"
-    wanted = _fingerprint(release)
     stamp = folder / STAMP
+    wanted = hashlib.sha256("\n".join((*requirements, sys.version)).encode()).hexdigest()
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return python
     shutil.rmtree(folder, ignore_errors=True)
     # Without pip, whose unpacking takes longer than that of half the requirements.
     _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
     pip = (sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet")
-    options = ("--disable-pip-version-check", "--no-input", "--no-deps", "--no-compile")
-    _run(*pip, *options, "--requirement", str(REQUIREMENTS), f"tinker=={release}")
+    _run(*pip, *PIP_OPTIONS, *requirements)
     stamp.write_text(wanted, encoding="utf-8")
     return python
+
+
+def _packages(python: Path) -> Path:
+    """Where an environment has its packages."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return python.parents[1] / "lib" / version / "site-packages"
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def variables(**extra: str) -> dict[str, str]:
@@ -54,12 +79,6 @@ def variables(**extra: str) -> dict[str, str]:
         "NO_PROXY": "*",
         **extra,
     }
-
-
-def _fingerprint(release: str) -> str:
-    """Changes when what is to be installed, or the interpreter, changes."""
-    parts = (REQUIREMENTS.read_text(encoding="utf-8"), release, sys.version)
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _run(*command: str) -> None:

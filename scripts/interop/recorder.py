@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import httpx
 import uvicorn
+import zstandard
 from attrs import frozen
 from starlette.applications import Starlette
 from starlette.responses import Response
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # A hop's own headers (RFC 9110 section 7.6.1), and those that each hop computes anew.
 HOP_HEADERS = {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "te"}
+JSON_TYPE = "application/json"
+PROTOBUF_TYPE = "application/x-protobuf"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 START_SECONDS = 30.0
 # Longer than any server holds a poll.
@@ -37,6 +40,17 @@ class Message:
     @property
     def media_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def decoded(self) -> bytes:
+        """The body without its compression, of which clients know one kind.
+
+        Raises:
+            zstandard.ZstdError: it does not have the form that its headers say.
+        """
+        if self.headers.get("content-encoding") == "zstd":
+            return zstandard.ZstdDecompressor().decompressobj().decompress(self.body)
+        return self.body
 
 
 @frozen

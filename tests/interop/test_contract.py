@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+import zstandard
 from attrs import evolve
 from interop.contract import contract
 from interop.recorder import Answered, Asked, Exchange, Message
+from tinker_api.proto import tinker_public_pb2 as messages
 
 RELEASE = "0.4.1"
 JSON_HEADERS = {"content-type": "application/json", "x-api-key": "tml-x"}
@@ -125,3 +127,64 @@ def test_an_answer_that_is_not_json_is_told() -> None:
     one = exchange()
     broken = evolve(one, answered=Answered(200, Message(JSON_HEADERS, b"<html>")))
     assert "Expecting value" in problems(broken)[0]
+
+
+NEWER = "0.38.0"
+LOSS = "/api/v1/forward_backward"
+
+
+def loss_exchange(body: bytes, **headers: str) -> Exchange:
+    one = exchange(path=LOSS, answer={"request_id": "1"})
+    named = {"content-type": "application/x-protobuf", "x-api-key": "tml-x", **headers}
+    return evolve(one, asked=evolve(one.asked, message=Message(named, body)))
+
+
+def newer_problems(one: Exchange) -> list[str]:
+    return list(contract(NEWER).verdict(one).problems)
+
+
+def a_request() -> messages.ForwardBackwardRequest:
+    request = messages.ForwardBackwardRequest(model_id="m", seq_id=1, loss_fn="ppo")
+    request.data.add().loss_fn_inputs["weights"].shape.append(1)
+    return request
+
+
+def test_a_message_without_fault_has_no_problems() -> None:
+    body = a_request().SerializeToString()
+    assert newer_problems(loss_exchange(body)) == []
+    compressed = loss_exchange(zstandard.compress(body), **{"content-encoding": "zstd"})
+    assert newer_problems(compressed) == []
+
+
+def test_a_field_that_is_not_in_a_message_is_told() -> None:
+    request = a_request()
+    request.data[0].loss_fn_inputs["weights"].MergeFromString(b"\x98\x06\x01")  # field 99
+    found = newer_problems(loss_exchange(request.SerializeToString()))
+    place = "ForwardBackwardRequest.data.loss_fn_inputs.99"
+    assert found == [f"forward_backward: body: {place}: no such field"]
+
+
+def test_what_is_no_message_is_told() -> None:
+    assert "not a ForwardBackwardRequest" in newer_problems(loss_exchange(b"\xff"))[0]
+    broken = loss_exchange(b"not zstd", **{"content-encoding": "zstd"})
+    assert newer_problems(broken)[0].startswith("forward_backward: body: ")
+
+
+def test_a_message_of_another_kind_is_told() -> None:
+    output = messages.ForwardBackwardOutput(loss_fn_output_type="x")
+    output.metrics["loss:sum"] = 1.0
+    one = exchange(path=FUTURE, body={"request_id": "1"}, x_tinker_request_type="Sample")
+    answer = Message({"content-type": "application/x-protobuf"}, output.SerializeToString())
+    wrong = evolve(one, answered=Answered(200, answer))
+    assert "SampleResponse" in newer_problems(wrong)[0]
+    right = evolve(
+        wrong,
+        asked=evolve(
+            one.asked,
+            message=evolve(
+                one.asked.message,
+                headers={**one.asked.message.headers, "x-tinker-request-type": "Forward"},
+            ),
+        ),
+    )
+    assert newer_problems(right) == []

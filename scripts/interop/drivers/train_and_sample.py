@@ -326,13 +326,14 @@ async def _asynchronous(state: Any) -> Any:
 
 @step
 def low_level(state: Any) -> Any:
-    """What no public client calls: health, and giving a model back."""
+    """What no public client calls, or not at once: health, heartbeat, giving a model back."""
     from tinker._client import AsyncTinker
     from tinker.types.unload_model_request import UnloadModelRequest
 
     async def call() -> Any:
         client = AsyncTinker(_strict_response_validation=True)
         health = await client.service.health_check()
+        await client.service.session_heartbeat(session_id=state.service.holder.get_session_id())
         request = UnloadModelRequest(model_id=state.training.model_id)
         unloading = await client.models.unload(request=request)
         return [health.status, bool(unloading.request_id)]
