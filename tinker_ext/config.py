@@ -94,6 +94,9 @@ class ClientConfig:
     max_samples_in_flight: int = _setting(settings.read_count, 400)
     #: Bytes of training requests being sent (0.38.0's fwdbwd_dispatch_bytes_semaphore_size).
     max_training_bytes_in_flight: int = _setting(settings.read_count, 50_000_000)
+    #: Bytes of one answer, unfolded. Ours: the largest results, prompt logprobs of the 20 likeliest
+    #: tokens at 100,000 places, are 60 MB.
+    max_response_bytes: int = _setting(settings.read_count, 268_435_456)
 
     telemetry: bool = _setting(settings.read_flag, True, "TINKER_TELEMETRY")  # 0.4.1: on
     #: The file to which this process writes its spans, for `tinker-ext trace`; None for none.

@@ -101,6 +101,7 @@ class Answers:
         self.counted: dict[tuple[str, ...], Any] = {}
         self.conflicts: list[str] = []
         self._scripted: dict[str, deque[Any]] = defaultdict(deque)
+        self._always: dict[str, Any] = {}
         self._request_ids: dict[tuple[str, ...], Reply] = {}
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
@@ -113,6 +114,15 @@ class Answers:
         on a socket commits.
         """
         self._scripted[operation].extend(answers)
+
+    def answer_always(self, operation: str, answer: Any) -> None:
+        """Give this answer to every request of an operation that no `answer` is left for."""
+        self._always[operation] = answer
+
+    def answer_usually(self) -> None:
+        """Forget all that was scripted."""
+        self._scripted.clear()
+        self._always.clear()
 
     def calls(self, operation: str) -> list[Received]:
         """The requests of an operation, in the order they came."""
@@ -129,7 +139,7 @@ class Answers:
         with self._lock:
             self.received.append(received)
             scripted = self._scripted[received.operation]
-            return scripted.popleft() if scripted else None
+            return scripted.popleft() if scripted else self._always.get(received.operation)
 
     def usual(self, received: Received) -> Reply:
         """Do the work and answer; once per number, however often it is sent."""

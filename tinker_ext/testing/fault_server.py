@@ -128,8 +128,8 @@ class FaultServer(Answers):
         if fault.stop_listening:
             await self._stop_listening(besides=asyncio.current_task())
         reply = self._reply(answer, fault, received)
-        if reply.delay:
-            await asyncio.sleep(reply.delay)
+        if delay := reply.delay or fault.delay:
+            await asyncio.sleep(delay)
         await self._send(connection, writer, reply, fault)
         if fault.ending == "reset":
             sock: socket.socket = writer.get_extra_info("socket")

@@ -34,6 +34,7 @@ class Fault:
         cut: the part of the whole answer (headers included) that is sent, from 0 to 1.
         cut_body: the same, of the body alone.
         ending: whether the connection stays, is closed, or is reset, after that.
+        delay: seconds before anything is sent.
         piece, interval: bytes sent at a time and seconds between; 0 for all at once.
         stream: parts of a body of unknown length, sent in place of the reply's.
         raw: bytes sent as they are in place of any answer.
@@ -46,6 +47,7 @@ class Fault:
     cut: float = 1.0
     cut_body: float = 1.0
     ending: Literal["stay", "close", "reset"] = "stay"
+    delay: float = 0.0
     piece: int = 0
     interval: float = 0.0
     stream: Callable[[], Iterator[bytes]] | None = None
@@ -72,6 +74,11 @@ def half_sent() -> Fault:
 def reset() -> Fault:
     """The connection is reset in the middle of the answer."""
     return Fault(cut_body=0.5, ending="reset")
+
+
+def delayed(seconds: float) -> Fault:
+    """The usual answer, later."""
+    return Fault(delay=seconds)
 
 
 def trickled(piece: int = 7, interval: float = 0.001) -> Fault:

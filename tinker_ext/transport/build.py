@@ -40,6 +40,7 @@ def build_client(
         auth=ApiKeyAuth.from_config(config),
         headers={"User-Agent": _user_agent(), **config.default_headers},
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
+        max_response_bytes=config.max_response_bytes,
         trace_headers=config.trace_headers,
     )
     client = tinker_api.Client(base_url=base_url, raise_on_unexpected_status=True)

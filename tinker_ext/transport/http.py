@@ -60,7 +60,7 @@ class ApiHttpClient(httpx.AsyncClient):
     """Sends one request and returns its success, wholly read; raises a typed error otherwise.
 
     Any 2xx is handed on as 200, because servers answer 200, 201 or 202 for the same operation and
-    the specification documents one.
+    the specification documents one; so is any redirect as 302, where a redirect is the answer.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class ApiHttpClient(httpx.AsyncClient):
         auth: ApiKeyAuth,
         headers: Mapping[str, str],
         timeout: httpx.Timeout,
+        max_response_bytes: int,
         trace_headers: bool = True,
     ) -> None:
         super().__init__(base_url=base_url, transport=transport, trust_env=False)
@@ -78,6 +79,7 @@ class ApiHttpClient(httpx.AsyncClient):
         self._credentials = auth
         self._fixed_headers = dict(headers)
         self._limits = timeout
+        self._most = max_response_bytes
         self._trace_headers = trace_headers
         self._urls: dict[str, httpx.URL] = {}
 
@@ -141,7 +143,7 @@ class ApiHttpClient(httpx.AsyncClient):
                 response = await self._wire.handle_async_request(request)
                 try:
                     with tracing.fetching(call.operation, response.status_code):
-                        content = await read_body_bytes(response)
+                        content = await read_body_bytes(response, self._most)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -168,6 +170,7 @@ def _judge(call: Call, response: Answer) -> Answer:
         response.status_code = 200
         return response
     if call.redirect_is_answer and 300 <= status < 400:
+        response.status_code = 302
         return response
     raise _status_error(call, response)
 

@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import httpx
 
-# Of one answer, unfolded. Ours: the largest result of a request at 0.4.1's limits (500,000 numbers
-# in JSON) is below 20 MB; prompt logprobs of the 20 likeliest tokens at 100,000 places are 60 MB.
-MAX_BODY_BYTES = 256 * 1024 * 1024
 # What is unfolded at a time.
 _STEP = 1024 * 1024
 # Automatic detection of gzip and zlib headers (zlib's manual, inflateInit2).
@@ -52,7 +49,7 @@ class _Inflating:
         return bytes(unfolded)
 
 
-async def read_body_bytes(response: httpx.Response, limit: int = MAX_BODY_BYTES) -> bytes:
+async def read_body_bytes(response: httpx.Response, limit: int) -> bytes:
     """The body of a streamed response, decompressed; the stream is left open.
 
     Raises:

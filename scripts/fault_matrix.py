@@ -1,0 +1,28 @@
+"""Every operation of the client against every fault: what is to come of it, and the table of that.
+
+`python scripts/fault_matrix.py` writes the table into docs/faults.md; tests/conformance runs the
+cells. `python scripts/fault_matrix.py --run` runs them too and prints those that differ.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from faultmatrix.cells import run_row
+from faultmatrix.operations import OPERATIONS
+from faultmatrix.table import DOCUMENT, document
+
+
+def main() -> None:
+    if "--run" in sys.argv:
+        started = time.monotonic()
+        for operation in OPERATIONS:
+            for case, seen in run_row(operation).items():
+                print(f"{operation.name} x {case}: {seen}")
+        print(f"{time.monotonic() - started:.0f} s")
+    DOCUMENT.write_text(document(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

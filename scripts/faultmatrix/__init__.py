@@ -1,0 +1,1 @@
+"""Operations x faults: see scripts/fault_matrix.py."""

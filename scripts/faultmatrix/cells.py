@@ -1,0 +1,154 @@
+"""The cells: one operation under one fault, on a server and a client of their own."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+import tinker_ext as tinker
+from faultmatrix.cases import AGAIN, MOST_BYTES, SHORT_TIMEOUT, VALUE, Case, columns
+from tinker_ext.testing import FaultServer, Reply, SimulatedTime, faults, make_client
+from tinker_ext.transport import gateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from faultmatrix.operations import Operation
+
+#: Seconds of real time after which a cell counts as hanging.
+HANGS = 60.0
+_COMPARED = (tinker.SampleResponse, tinker.ForwardBackwardOutput, tinker.TrainingRun)
+
+
+@frozen
+class Seen:
+    """What came of a cell: its outcome, and what must never be, in words."""
+
+    outcome: str
+    wrong: tuple[str, ...] = ()
+
+
+def run_cell(operation: Operation, case: Case) -> Seen:
+    """Run one cell against a server and a client of its own."""
+    simulated = SimulatedTime()
+    with FaultServer() as server:
+        service = make_client(
+            base_url=server.url,
+            clock=simulated.clock,
+            max_response_bytes=MOST_BYTES,
+            retry_window=60,
+            billing_window=60,
+            future_timeout=200,
+            **case.settings,
+        )
+        try:
+            return _run(server, simulated, service, operation, case)
+        finally:
+            service.close(timeout=0)
+
+
+def _run(
+    server: FaultServer,
+    simulated: SimulatedTime,
+    service: tinker.ServiceClient,
+    operation: Operation,
+    case: Case,
+) -> Seen:
+    subject = operation.prepare(service)
+    before = len(server.calls(operation.endpoint))
+    _script(server, operation, case)
+    if case.comes_back is not None:
+        simulated.on_sleep = lambda _: (
+            _listen_soon(server) if len(simulated.slept) == case.comes_back else None
+        )
+    counted = len(server.counted)
+    outcome, value = _outcome(lambda: operation.run(subject))
+    sent = len(server.calls(operation.endpoint)) - before
+    if outcome == VALUE and (sent > 1 or simulated.slept):
+        outcome = AGAIN
+    wrong = [f"counted twice: {one}" for one in server.conflicts]
+    grown = len(server.counted) - counted
+    if outcome in (VALUE, AGAIN) and operation.group != "call" and grown != _times(operation, case):
+        wrong.append(f"counted {grown} times")
+    server.answer_usually()
+    server.listen()
+    after, next_value = _outcome(lambda: operation.run(subject))
+    if after != VALUE:
+        wrong.append(f"the next one: {after}")
+    elif outcome in (VALUE, AGAIN) and not _alike(case, value, next_value):
+        wrong.append(f"another value: {value!r}")
+    return Seen(outcome, tuple(wrong))
+
+
+def _times(operation: Operation, case: Case) -> int:
+    """How many requests the server has taken in: a sample whose result is gone is made anew."""
+    return 2 if (operation.name, case.name) == ("result of asample", "410") else 1
+
+
+def _alike(case: Case, value: Any, usual: Any) -> bool:
+    """Whether a value is that of an answer without a fault, as far as the fault leaves it alone."""
+    if type(value) is not type(usual):
+        return False
+    plain = isinstance(value, _COMPARED) and not any(
+        isinstance(one, faults.Fault) and one.alter for one in case.answers
+    )
+    return not plain or value == usual
+
+
+def _script(server: FaultServer, operation: Operation, case: Case) -> None:
+    if case.answers[0] is Reply:  # The usual answer, later.
+        delay = case.answers[1]
+        server.answer(operation.endpoint, faults.delayed(delay))
+    elif case.always:
+        server.answer_always(operation.endpoint, case.answers[0])
+    else:
+        server.answer(operation.endpoint, *case.answers)
+
+
+def _listen_soon(server: FaultServer) -> None:
+    threading.Thread(target=server.listen).start()
+
+
+def _outcome(run: Callable[[], Any]) -> tuple[str, Any]:
+    """What comes of a call; in a thread, so that a hang is an outcome too."""
+    came: list[tuple[str, Any]] = []
+
+    def work() -> None:
+        try:
+            came.append((VALUE, run()))
+        except tinker.TinkerError as error:
+            came.append((_name(error), error))
+        except BaseException as error:
+            came.append((f"untyped {type(error).__name__}: {error}", error))
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(HANGS)
+    return came[0] if came else ("hangs", None)
+
+
+def _name(error: tinker.TinkerError) -> str:
+    """The public class."""
+    return next(kind.__name__ for kind in type(error).__mro__ if hasattr(tinker, kind.__name__))
+
+
+def run_row(operation: Operation, workers: int = 4) -> dict[str, Seen]:
+    """Run an operation's cells, some at a time; what differs from what is to come of them.
+
+    The seconds a poll may take are cut short, for the cases about silence.
+    """
+    usual, gateway.POLL_TIMEOUT = gateway.POLL_TIMEOUT, SHORT_TIMEOUT
+    cases = columns(operation)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            seen = list(pool.map(lambda case: run_cell(operation, case), cases))
+    finally:
+        gateway.POLL_TIMEOUT = usual
+    return {
+        case.name: one
+        for case, one in zip(cases, seen, strict=True)
+        if one != Seen(case.expected(operation))
+    }
