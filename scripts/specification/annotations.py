@@ -31,6 +31,9 @@ SCALARS: dict[str, Schema] = {
     "typing.Any": {},
     "typing.Text": {"type": "string"},
     "datetime.datetime": {"type": "string", "format": "date-time"},
+    "pydantic.AwareDatetime": {"type": "string", "format": "date-time"},
+    "pydantic.NaiveDatetime": {"type": "string", "format": "date-time"},
+    "uuid.UUID": {"type": "string", "format": "uuid"},
     "datetime.date": {"type": "string", "format": "date"},
     "datetime.timedelta": {"type": "string", "format": "duration"},
 }
@@ -46,6 +49,7 @@ LISTS = {
     "frozenset",
 }
 MAPS = {"dict", "Dict", "Mapping", "MutableMapping"}
+ARRAYS = {"numpy.ndarray", "NDArray"}
 TRANSPARENT = {"Annotated", "SerializeAsAny", "Required", "NotRequired", "ClassVar", "Final"}
 
 
@@ -88,6 +92,9 @@ class Reader:
         if plain in SCALARS:
             return dict(SCALARS[plain])
         short = plain.rsplit(".", 1)[-1]
+        if plain in ARRAYS or short in ARRAYS:
+            self.guesses.append(f"{plain} read as an array of any depth")
+            return {"type": "array", "items": {}}
         if short in LISTS or short in {"tuple", "Tuple"}:
             return {"type": "array", "items": {}}
         if short in MAPS:
@@ -148,6 +155,12 @@ def any_of(members: list[Schema]) -> Schema:
 
 def nullable(schema: Schema) -> Schema:
     return any_of([schema, dict(NULL)])
+
+
+def not_null(schema: Schema) -> Schema:
+    """`schema` without null, where that leaves one form: null has no place in a query."""
+    parts = [part for part in schema.get("anyOf", []) if part != NULL]
+    return parts[0] if len(parts) == 1 else schema
 
 
 def literal(values: list[Any]) -> Schema:

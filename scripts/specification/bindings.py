@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from protofile.compiler import CompileError, compile_into
 
+from .build import reading_of_one
 from .documents import Json, dump_json, load_yaml
-from .locations import GENERATOR_OPTIONS, PACKAGE_NAME, SPECIFICATION, TEMPLATES
+from .locations import GENERATOR_OPTIONS, PACKAGE_NAME, RELEASES, SPECIFICATION, TEMPLATES
 from .reading import operations
 
 if TYPE_CHECKING:
@@ -41,8 +42,13 @@ class GenerationError(Exception):
     """The generator or the formatter refused, or warned."""
 
 
-def generate_package(folder: Path, specification: Path = SPECIFICATION) -> Path:
-    """Make the package in the existing, empty `folder`; answers with the package's folder."""
+def generate_package(
+    folder: Path, specification: Path = SPECIFICATION, contracts: Path = RELEASES
+) -> Path:
+    """Make the package in the existing, empty `folder`; answers with the package's folder.
+
+    `contracts` has the specifications of single releases, which go along as data.
+    """
     document = load_yaml(specification)
     package = folder / PACKAGE_NAME
     with tempfile.TemporaryDirectory() as scratch:
@@ -57,15 +63,63 @@ def generate_package(folder: Path, specification: Path = SPECIFICATION) -> Path:
         shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
     for module in sorted(package.rglob("*.py")):
         module.write_text(f"{HEADER}\n{module.read_text(encoding='utf-8')}", encoding="utf-8")
+    (package / "retry_table.py").write_text(_retry_table(document), encoding="utf-8")
     _run(*RUFF, "check", "--fix-only", "--select", "I,F401", *ISOLATED, str(package))
     _run(*RUFF, "format", *ISOLATED, str(package))
-    (package / "openapi.json").write_text(dump_json(document), encoding="utf-8")
+    _write_documents(package, document, contracts)
     try:
         compile_into(package / "proto")
     except CompileError as problem:
         raise GenerationError(str(problem)) from problem
     (package / "py.typed").touch()
     return package
+
+
+def _write_documents(package: Path, document: Json, contracts: Path) -> None:
+    """As package data: the specification, and each release's contract and its tolerant reading."""
+    (package / "openapi.json").write_text(dump_json(document), encoding="utf-8")
+    for folder in ("releases", "readings"):
+        (package / folder).mkdir()
+    for path in sorted(contracts.glob("*.yaml")):
+        contract = load_yaml(path)
+        name = f"{path.stem}.json"
+        (package / "releases" / name).write_text(dump_json(contract), encoding="utf-8")
+        reading = dump_json(reading_of_one(contract, path.stem))
+        (package / "readings" / name).write_text(reading, encoding="utf-8")
+
+
+RETRY_TABLE = f'''\
+{HEADER}
+"""How each operation may be sent again after a failure; the reasons are in the specification.
+
+safe       a repeat does what one attempt does (with the same X-Idempotency-Key, if it has one)
+sequenced  a repeat with the same sequence number is the same request
+never      a failed attempt is not repeated
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+Retry = Literal["safe", "sequenced", "never"]
+
+RETRY: Mapping[str, Retry] = MappingProxyType(
+    {{
+%s
+    }}
+)
+'''
+
+
+def _retry_table(document: Json) -> str:
+    """The module with the retry mark of each operation. An operation without one is an error."""
+    marks: dict[str, str] = {}
+    for operation in operations(document):
+        mark = operation.get("x-retry")
+        if mark not in ("safe", "sequenced", "never"):
+            raise GenerationError(f"{operation['operationId']}: x-retry is {mark}")
+        marks[operation["operationId"]] = mark
+    return RETRY_TABLE % "\n".join(f'        "{name}": "{marks[name]}",' for name in sorted(marks))
 
 
 def generator_view(document: Json) -> Json:
@@ -75,6 +129,7 @@ def generator_view(document: Json) -> Json:
       value, and fail on a body that is not JSON. Statuses and headers are the transport's affair.
     - The answer of retrieve_future is any value: the generator takes the first member of a union
       that can be read, and some members have no required field. It is told apart by hand.
+    - The protobuf answer of retrieve_future is left out with it.
     - Arrays of nullable numbers and of arrays of numbers are arrays of anything: one loop over
       every token is what the generator would make of them.
     """
@@ -85,11 +140,18 @@ def generator_view(document: Json) -> Json:
             status: answers[status] for status in answers if status[0] in "23"
         }
     success = view["paths"]["/api/v1/retrieve_future"]["post"]["responses"]["2XX"]
-    success["content"]["application/json"]["schema"] = {}
+    success["content"] = {"application/json": {"schema": {}}}
     for schema in view["components"]["schemas"].values():
         for name, value in schema.get("properties", {}).items():
-            schema["properties"][name] = _plain_arrays(value)
+            schema["properties"][name] = _plain_arrays(_without_named_default(value))
+    for parameter in view["components"]["parameters"].values():
+        parameter["schema"] = _without_named_default(parameter["schema"])
     return view
+
+
+def _without_named_default(value: Schema) -> Schema:
+    """A default beside a reference stops this generator; the server fills it in just as well."""
+    return {key: item for key, item in value.items() if key != "default" or "$ref" not in value}
 
 
 def _plain_arrays(value: Schema) -> Schema:

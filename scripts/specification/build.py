@@ -3,64 +3,153 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from .documents import Json, dump_yaml, load_yaml, sha256
-from .locations import LOCK, OPENAPI, OVERLAY
-from .overlay import apply_overlay
+from .locations import LOCK, OPENAPI, OVERLAY, RELEASES, SPECIFICATION
+from .overlay import Effects, apply_checked, apply_overlay, check_effects
 from .reading import tolerant
 from .reconstruct import reconstruct
+from .union import in_release_order, union
 from .wheels import Wheel, open_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
-
-CURRENT_RELEASE = "0.4.1"
-"""The release `openapi/tinker.yaml` is made from."""
 
 CONTRACT_HEADER = """\
 Do not edit. Made by `make spec RELEASE={release}` from the wheel of that release and the overlay.
 The strict contract of this one release."""
 
-READING_HEADER = """\
-Do not edit. Made by `make spec RELEASE={release}` from the wheel of that release and the overlay.
-Requests as strict as release {release} sends them; answers as tolerant as servers in the wild need
-(the rules are in scripts/specification/reading.py). The bindings are made from this file."""
+TRIAL_HEADER = """\
+Read on trial and not kept: nobody has looked over what the overlay does to this release."""
+
+UNION_HEADER = """\
+Do not edit. Made by `make spec` from the contracts in releases/ and the overlay. The union of
+releases {releases}: requests as narrow as all of them
+allow, answers as wide as servers in the wild need (the rules: scripts/specification/merging.py and
+reading.py). x-since and x-until name the first and the last of these releases that has a thing;
+x-conflict says how contradictions between them are settled. The bindings are made from this."""
 
 
 class ReconstructionError(Exception):
     """Something in a wheel could not be read, and the overlay has no word for it."""
 
 
-def contract(wheel: Wheel) -> Json:
-    """The strict contract of one release: the wheel's facts with the overlay's.
+@dataclass(frozen=True)
+class Contract:
+    """The strict contract of one release.
 
-    Raises ReconstructionError with the list of what is missing, rather than leaving a gap.
+    Attributes:
+        document: the wheel's facts with the overlay's.
+        effects: what each action of the overlay did to it.
+        gaps: what could not be read; none in a release that is kept.
     """
+
+    release: str
+    document: Json
+    effects: Effects
+    gaps: tuple[str, ...]
+
+
+def contract(wheel: Wheel) -> Contract:
+    """Read `wheel` and apply the overlay. Gaps are listed, and marked where they are."""
     document = reconstruct(wheel)
-    problems = document.pop("x-problems", [])
-    if problems:
+    gaps = list(document.pop("x-problems", []))
+    headers = document.pop("x-headers-in-wheel", [])
+    overlay = load_yaml(OVERLAY)
+    document, effects = apply_overlay(document, overlay, release=wheel.release, form="contract")
+    text = json.dumps(document)
+    gaps += [f"the header {name} has no place" for name in headers if f'"{name}"' not in text]
+    document = in_order(drop_unused(document))
+    if gaps:
+        document["x-unread"] = gaps
+    return Contract(wheel.release, document, effects, tuple(gaps))
+
+
+def contracts(releases: Iterable[str]) -> dict[str, Contract]:
+    """The contracts of `releases`, which may have no gaps and must use the whole overlay.
+
+    Raises ReconstructionError with the list of what is missing, OverlayError for an idle action.
+    """
+    made = {release: contract(locked_wheel(release)) for release in in_release_order(releases)}
+    for release, one in made.items():
+        refuse_gaps(release, one.gaps)
+    check_effects(load_yaml(OVERLAY), {release: one.effects for release, one in made.items()})
+    return made
+
+
+def refuse_gaps(release: str, gaps: tuple[str, ...]) -> None:
+    if gaps:
         raise ReconstructionError(
-            "\n".join([f"tinker {wheel.release} has what the reader does not know:", *problems])
+            "\n".join([f"tinker {release} has what the reader does not know:", *gaps])
         )
-    document = apply_overlay(document, load_yaml(OVERLAY), release=wheel.release, form="contract")
-    return in_order(document)
 
 
-def reading(strict: Json, release: str) -> Json:
-    """The tolerant reading of the contract of `release`."""
-    document = apply_overlay(strict, load_yaml(OVERLAY), release=release, form="tolerant")
+def reading(made: dict[str, Contract]) -> Json:
+    """The tolerant reading of the union of contracts."""
+    both = union({release: one.document for release, one in made.items()})
+    newest = in_release_order(made)[-1]
+    both = apply_checked(both, load_yaml(OVERLAY), release=newest, form="tolerant")
+    return in_order(tolerant(both))
+
+
+def reading_of_one(contract: Json, release: str) -> Json:
+    """The tolerant reading of one contract, for who speaks the protocol of that release only."""
+    document, _ = apply_overlay(contract, load_yaml(OVERLAY), release=release, form="tolerant")
     return in_order(tolerant(document))
 
 
-def contract_text(wheel: Wheel) -> str:
-    return dump_yaml(contract(wheel), header=CONTRACT_HEADER.format(release=wheel.release))
+def texts(releases: Iterable[str]) -> dict[Path, str]:
+    """Every file in `openapi/` that is made, by path: the contracts of `releases`, their union."""
+    made = contracts(releases)
+    found = {
+        RELEASES / f"{release}.yaml": dump_yaml(
+            one.document, header=CONTRACT_HEADER.format(release=release)
+        )
+        for release, one in made.items()
+    }
+    header = UNION_HEADER.format(releases=", ".join(made))
+    found[SPECIFICATION] = dump_yaml(reading(made), header=header)
+    return found
 
 
-def reading_text(wheel: Wheel) -> str:
-    document = reading(contract(wheel), wheel.release)
-    return dump_yaml(document, header=READING_HEADER.format(release=wheel.release))
+def kept_releases() -> list[str]:
+    """The releases whose contracts are in `openapi/releases/`, oldest first."""
+    return in_release_order(path.stem for path in RELEASES.glob("*.yaml"))
+
+
+def undescribed(document: Json) -> list[str]:
+    """Operations, types, fields and parameters the overlay has no text for."""
+    found = [
+        f"{method.upper()} {path}"
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if "summary" not in operation or "x-retry" not in operation
+    ]
+    for name, schema in document["components"]["schemas"].items():
+        found += [name] if not schema.get("description") else []
+        found += [
+            f"{name}.{field}"
+            for field, value in schema.get("properties", {}).items()
+            if field != "type" and not value.get("description")
+        ]
+    parameters = document["components"]["parameters"]
+    return found + [name for name, item in parameters.items() if not item.get("description")]
+
+
+def drop_unused(document: Json) -> Json:
+    """`document` without the shared parameters and answers no operation of this release has."""
+    text = json.dumps(document["paths"])
+    for part in ("parameters", "responses"):
+        document["components"][part] = {
+            name: item
+            for name, item in document["components"][part].items()
+            if f'#/components/{part}/{name}"' in text
+        }
+    return document
 
 
 def locked_wheel(release: str) -> Wheel:

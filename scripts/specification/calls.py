@@ -53,14 +53,24 @@ class Call:
         return None, None
 
     def assigned(self, name: str) -> ast.expr | None:
-        """What the nearest enclosing function assigns to the local variable `name`."""
+        """What the nearest enclosing function first assigns to the local variable `name`."""
+        return next(self.assignments(name), None)
+
+    def assignments(self, name: str) -> Iterator[ast.expr]:
+        """All that the nearest enclosing function with such a variable assigns to it."""
         for function in self.functions:
-            for statement in ast.walk(function):
-                if isinstance(statement, ast.AnnAssign) and is_name(statement.target, name):
-                    return statement.value
-                if isinstance(statement, ast.Assign) and is_name(statement.targets[0], name):
-                    return statement.value
-        return None
+            found = list(_assignments(function, name))
+            if found:
+                yield from found
+                return
+
+
+def _assignments(function: Function, name: str) -> Iterator[ast.expr]:
+    for statement in ast.walk(function):
+        if isinstance(statement, ast.AnnAssign | ast.Assign) and statement.value is not None:
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            if is_name(targets[0], name):
+                yield statement.value
 
 
 def calls_in(module: Module) -> Iterator[Call]:
@@ -68,6 +78,33 @@ def calls_in(module: Module) -> Iterator[Call]:
         method, path = _method_and_path(node)
         if method and path:
             yield Call(node, functions, module, method, path_template(path))
+
+
+def stray_paths(module: Module) -> list[str]:
+    """Paths in the code of `module` that are not part of a call the reader knows.
+
+    Texts for people (docstrings, messages) hold spaces; a path does not.
+    """
+    used = {
+        id(part)
+        for call in calls_in(module)
+        for argument in call.node.args
+        for part in ast.walk(argument)
+    }
+    docstrings = {
+        id(node.value)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    return [
+        f"{module.name}:{node.lineno} the path {node.value} is not in a call the reader knows"
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and node.value.startswith(PREFIX)
+        and " " not in node.value
+        and id(node) not in used | docstrings
+    ]
 
 
 def _walk(

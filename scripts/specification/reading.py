@@ -31,13 +31,16 @@ def tolerant(contract: Json) -> Json:
        marked `x-open: true` is open in requests too.
     4. Lists and maps of answers may be null.
     5. A field marked `x-may-be-missing` (with who leaves it out) is optional and may be null.
+    6. The members of a union that are told apart by a tag keep it, and must have it; objects with
+       another tag are read as they are (`OtherObject`).
     """
     document = copy.deepcopy(contract)
     schemas: dict[str, Schema] = document["components"]["schemas"]
     asked = reachable(document, schemas, "requestBody")
     answered = reachable(document, schemas, "responses") - asked
+    tags = _open_tagged_unions(schemas, answered)
     for name in sorted(answered):
-        _widen(schemas[name], schemas)
+        _widen(schemas[name], schemas, tags.get(name))
     _open_enumerations(schemas, answered)
     for operation in operations(document):
         answers: Json = operation["responses"]
@@ -77,13 +80,42 @@ def references(value: Any) -> list[str]:
     return []
 
 
-def _widen(schema: Schema, schemas: dict[str, Schema]) -> None:
-    """Rules 2 to 5 on one object schema of an answer, in place."""
+def _open_tagged_unions(schemas: dict[str, Schema], answered: set[str]) -> dict[str, str]:
+    """Rule 6, in place; answers with the tag's field by the name of the type that has it."""
+    tags: dict[str, str] = {}
+    for union in [schemas[name] for name in sorted(answered) if "anyOf" in schemas[name]]:
+        members = references(union["anyOf"])
+        tag = _tag([schemas[member] for member in members])
+        if tag is not None and len(members) == len(union["anyOf"]) > 1:
+            tags.update(dict.fromkeys(members, tag))
+            union["anyOf"].append({"$ref": f"{REFERENCE}OtherObject"})
+            schemas["OtherObject"] = {
+                "description": "An object of a kind that is not described here.",
+                "type": "object",
+                "x-evidence": ["editorial"],
+            }
+    return tags
+
+
+def _tag(members: list[Schema]) -> str | None:
+    """The field that is a constant in all `members`, each time another one."""
+    for field in members[0].get("properties", {}):
+        values = [member.get("properties", {}).get(field, {}).get("const") for member in members]
+        if None not in values and len(set(values)) == len(values):
+            return str(field)
+    return None
+
+
+def _widen(schema: Schema, schemas: dict[str, Schema], tag: str | None) -> None:
+    """Rules 2 to 6 on one object schema of an answer, in place."""
     properties: dict[str, Schema] = schema.get("properties", {})
     required = set(schema.get("required", []))
     for name, value in list(properties.items()):
         kept: Schema = {key: value[key] for key in ("description", "x-evidence") if key in value}
-        if name == "type":
+        if name == tag:
+            properties[name] = {key: item for key, item in value.items() if key != "default"}
+            required.add(name)
+        elif name == "type":
             properties[name] = {**kept, **copy.deepcopy(ANY_STRING)}
             required.discard(name)
         elif "const" in value:
@@ -93,10 +125,9 @@ def _widen(schema: Schema, schemas: dict[str, Schema]) -> None:
             required.discard(name)
         elif _is_collection(value, schemas):
             properties[name] = _or_null(value)
-    if schema.get("required"):
-        schema["required"] = [name for name in schema["required"] if name in required]
-        if not schema["required"]:
-            del schema["required"]
+    schema.pop("required", None)
+    if required:
+        schema["required"] = [name for name in properties if name in required]
 
 
 def _or_null(value: Schema) -> Schema:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .annotations import not_null
+from .headers import all_headers
+from .normalize import (
+    name_bodies,
+    name_enumerations,
+    name_parameter_enumeration,
+    order_unions,
+    pascal,
+    share_maps,
+)
 from .operations import Operation, find_operations
 from .schemas import REFERENCE, Components
 from .source import Source
@@ -18,6 +28,7 @@ if TYPE_CHECKING:
     from .wheels import Wheel
 
 OPENAPI_VERSION = "3.1.0"
+PATH_GUESS = "named after the collection it follows in the path"
 PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -30,12 +41,16 @@ def reconstruct(wheel: Wheel) -> Json:
     for name in schemas:
         found = components.origins[name]
         schemas[name]["x-evidence"] = [f"tinker {wheel.release}, {found.module.name}"]
-    hoist_enumerations(schemas)
+    for operation in operations:
+        name_bodies(operation, schemas, _evidence(operation, wheel.release)[0])
+    name_enumerations(schemas)
+    share_maps(schemas)
+    order_unions(schemas)
     parameters: dict[str, Json] = {}
     paths: Json = {}
     for operation in operations:
         item = _operation(operation, wheel.release)
-        item["parameters"] = _parameters(operation, schemas, parameters)
+        item["parameters"] = _parameters(operation, schemas, parameters, item["x-evidence"][0])
         paths.setdefault(operation.path, {})[operation.method] = item
     document: Json = {
         "openapi": OPENAPI_VERSION,
@@ -46,6 +61,9 @@ def reconstruct(wheel: Wheel) -> Json:
             "schemas": {name: schemas[name] for name in sorted(schemas)},
         },
     }
+    headers = sorted(all_headers(components.source))
+    if headers:
+        document["x-headers-in-wheel"] = headers
     if components.problems:
         document["x-problems"] = components.problems
     return document
@@ -60,18 +78,22 @@ def _operation(operation: Operation, release: str) -> Json:
         "tags": [operation.tag],
         "parameters": [],
     }
-    if operation.body is not None:
-        content = {operation.content_type: {"schema": operation.body}}
-        result["requestBody"] = {"required": True, "content": content}
+    if operation.bodies:
+        content = {kind: {"schema": schema} for kind, schema in operation.bodies.items()}
+        result["requestBody"] = {"required": True, "content": dict(sorted(content.items()))}
     result["responses"] = {"200": answer}
-    result["x-evidence"] = [f"tinker {release}, {call}" for call in sorted(set(operation.calls))]
+    result["x-evidence"] = _evidence(operation, release)
     if operation.guesses:
-        result["x-heuristics"] = operation.guesses
+        result["x-heuristics"] = list(dict.fromkeys(operation.guesses))
     return result
 
 
+def _evidence(operation: Operation, release: str) -> list[str]:
+    return [f"tinker {release}, {call}" for call in sorted(set(operation.calls))]
+
+
 def _parameters(
-    operation: Operation, schemas: dict[str, Schema], known: dict[str, Json]
+    operation: Operation, schemas: dict[str, Schema], known: dict[str, Json], evidence: str
 ) -> list[Json]:
     """References to the operation's parameters, which become components in `known`.
 
@@ -81,7 +103,8 @@ def _parameters(
     collection = [part for part in operation.path.split("/") if not part.startswith("{")][-1]
     references: list[Json] = []
     for name in PARAMETER.findall(operation.path):
-        item = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        item: Json = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        item["x-heuristics"] = [PATH_GUESS]
         references.append(_component(known, [pascal(name)], item))
     for name, schema, required in _query(operation, schemas):
         item = {"name": name, "in": "query", "required": required, "schema": schema}
@@ -89,6 +112,7 @@ def _parameters(
             pascal(collection) + pascal(name),
             pascal(_operation_id(operation)) + pascal(name),
         ]
+        name_parameter_enumeration(name, labels[0], schema, schemas, evidence)
         references.append(_component(known, labels, item))
     return references
 
@@ -109,7 +133,7 @@ def _query(operation: Operation, schemas: dict[str, Schema]) -> Iterator[tuple[s
             continue
         model = schemas[schema["$ref"].removeprefix(REFERENCE)]
         for part, value in model.get("properties", {}).items():
-            yield part, copy.deepcopy(value), part in model.get("required", [])
+            yield part, not_null(copy.deepcopy(value)), part in model.get("required", [])
 
 
 def _operation_id(operation: Operation) -> str:
@@ -118,44 +142,3 @@ def _operation_id(operation: Operation) -> str:
     words = ["by_id" if segment.startswith("{") else segment for segment in segments]
     alone = operation.method == "post" and len(segments) == 1
     return "_".join(words if alone else [operation.method, *words])
-
-
-def hoist_enumerations(schemas: dict[str, Schema]) -> None:
-    """Give each enumeration written inside a class a name of its own, in place.
-
-    The name is the field's where that has two words and one set of values (`queue_state` ->
-    `QueueState`), else class and field (`ImageChunkFormat`).
-    """
-    meanings: dict[str, list[Any]] = {}
-    for schema in list(schemas.values()):
-        for field, value in schema.get("properties", {}).items():
-            for part in _enumerations(value):
-                known = meanings.setdefault(field, part["enum"])
-                if known != part["enum"]:
-                    meanings[field] = []
-    for owner, schema in list(schemas.items()):
-        for field, value in schema.get("properties", {}).items():
-            for part in _enumerations(value):
-                short = "_" in field and meanings[field] and pascal(field) not in schemas
-                named = schemas.get(pascal(field), {}).get("enum") == part["enum"]
-                name = pascal(field) if short or named else owner + pascal(field)
-                schemas[name] = {
-                    "type": part.pop("type"),
-                    "enum": part.pop("enum"),
-                    "x-evidence": list(schema["x-evidence"]),
-                }
-                part["$ref"] = REFERENCE + name
-
-
-def _enumerations(value: Schema) -> list[Schema]:
-    """The enumerations inside a field's schema, through unions and lists."""
-    found = [value] if "enum" in value else []
-    for part in value.get("anyOf", []):
-        found += _enumerations(part)
-    if isinstance(value.get("items"), dict):
-        found += _enumerations(value["items"])
-    return found
-
-
-def pascal(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("_"))

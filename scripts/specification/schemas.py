@@ -7,11 +7,16 @@ whatever classes outside it the operations mention. What cannot be read is repor
 from __future__ import annotations
 
 import ast
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
+from . import fields
 from .annotations import Reader, Schema, UnreadableError, constraints
 from .source import Found, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REFERENCE = "#/components/schemas/"
 
@@ -53,6 +58,20 @@ class Components:
         return reference
 
     def _schema(self, found: Found) -> Schema:
+        with self._guessing() as guesses:
+            schema = self._read(found)
+        return {**schema, "x-heuristics": guesses} if guesses else schema
+
+    @contextmanager
+    def _guessing(self) -> Iterator[list[str]]:
+        """Collects what is guessed while one component is read, maybe in the midst of another."""
+        outer, self.reader.guesses = self.reader.guesses, []
+        try:
+            yield self.reader.guesses
+        finally:
+            self.reader.guesses = outer
+
+    def _read(self, found: Found) -> Schema:
         node = found.node
         try:
             if isinstance(node, ast.ClassDef):
@@ -69,15 +88,20 @@ class Components:
             return {"type": "string", "enum": _enum_values(node)}
         schema: Schema = {"type": "object", "properties": {}}
         required: list[str] = []
-        for name, declared in self._fields(found).items():
+        for attribute, declared in self._fields(found).items():
+            name, annotation = self._wire_name(attribute, declared)
             try:
-                value = self._field(declared)
+                value = self._field(declared, annotation)
             except UnreadableError as problem:
                 self.problems.append(f"{declared.where} {node.name}.{name}: no rule for {problem}")
                 value = {"x-unread": str(problem)}
             schema["properties"][name] = value
-            if _is_required(declared.statement):
+            if fields.is_required(declared.statement, keys_optional=_has_optional_keys(node)):
                 required.append(name)
+        if _writes_itself(node):
+            self.reader.guesses.append(
+                "the class writes itself by code of its own; fields are named as in the class"
+            )
         if required:
             schema["required"] = required
         if self._extra(found) == "forbid":
@@ -102,15 +126,32 @@ class Components:
                 fields[name] = _Field(found, statement)
         return fields
 
-    def _field(self, declared: _Field) -> Schema:
-        schema = self.reader.read(declared.statement.annotation, declared.owner.module)
-        value = declared.statement.value
-        if isinstance(value, ast.Call):
-            schema = attach(schema, constraints(value))
-        default = _default(value)
-        if default is not None:
-            schema = {**schema, "default": default}
-        return schema
+    def _wire_name(self, name: str, declared: _Field) -> tuple[str, ast.expr]:
+        """Name and annotation of a field on the wire.
+
+        An array `x_np` beside a property `x` is the array form of `x`, and `x` is what JSON has.
+        """
+        renamed = fields.alias(declared.statement)
+        assert isinstance(declared.owner.node, ast.ClassDef)
+        for statement in declared.owner.node.body:
+            listed = isinstance(statement, ast.FunctionDef) and f"{statement.name}_np" == name
+            if listed and isinstance(statement, ast.FunctionDef) and statement.returns is not None:
+                self.reader.guesses.append(f"{name} is named and typed by the property without _np")
+                return statement.name, statement.returns
+        return renamed or name, declared.statement.annotation
+
+    def _field(self, declared: _Field, annotation: ast.expr) -> Schema:
+        module = declared.owner.module
+        schema = self.reader.read(annotation, module)
+        if isinstance(declared.statement.value, ast.Call):
+            schema = attach(schema, constraints(declared.statement.value))
+        try:
+            default = fields.default(declared.statement, module, self.source)
+        except fields.UnknownDefaultError as problem:
+            target = ast.unparse(declared.statement.target)
+            self.reader.guesses.append(f"the default of {target} is not read: {problem}")
+            default = None
+        return schema if default is None else {**schema, "default": default}
 
     def _extra(self, found: Found) -> str:
         """The `extra` policy of a class: its own keyword or configuration, else that of a base."""
@@ -193,31 +234,19 @@ def _enum_values(node: ast.ClassDef) -> list[str]:
     return values
 
 
-def _is_required(statement: ast.AnnAssign) -> bool:
-    value = statement.value
-    if value is None:
-        return True
-    if isinstance(value, ast.Call):
-        named = {keyword.arg for keyword in value.keywords}
-        given = {"default", "default_factory"} & named
-        positional = [item for item in value.args if not _is_ellipsis(item)]
-        return not given and not positional
-    return _is_ellipsis(value)
+def _writes_itself(node: ast.ClassDef) -> bool:
+    """Whether the class has a serializer, so that the wire may call its fields otherwise."""
+    return any(
+        "model_serializer" in ast.unparse(decorator)
+        for statement in node.body
+        if isinstance(statement, ast.FunctionDef)
+        for decorator in statement.decorator_list
+    )
 
 
-def _is_ellipsis(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is Ellipsis
-
-
-def _default(value: ast.expr | None) -> Any:
-    """The default a field has on the wire; None when there is none worth stating."""
-    if isinstance(value, ast.Call):
-        given = [keyword.value for keyword in value.keywords if keyword.arg == "default"]
-        value = given[0] if given else (value.args[0] if value.args else None)
-    if value is None:
-        return None
-    try:
-        default = ast.literal_eval(value)
-    except ValueError:
-        return None
-    return None if default in (Ellipsis, None) or default == {} or default == [] else default
+def _has_optional_keys(node: ast.ClassDef) -> bool:
+    """Whether the class is a typed dictionary whose keys may be left out unless marked."""
+    return any(
+        keyword.arg == "total" and ast.unparse(keyword.value) == "False"
+        for keyword in node.keywords
+    )

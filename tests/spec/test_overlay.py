@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from specification.overlay import OverlayError, apply_overlay
+from specification.overlay import OverlayError, apply_checked, apply_overlay, check_effects
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ def document() -> Json:
 
 def apply(action: Json, release: str = "0.4.1") -> Json:
     full = {"x-why": "because", "x-evidence": "seen", **action}
-    return apply_overlay(document(), {"actions": [full]}, release=release, form="contract")
+    return apply_checked(document(), {"actions": [full]}, release=release, form="contract")
 
 
 def test_an_update_is_merged() -> None:
@@ -57,7 +57,7 @@ def test_what_is_new_must_say_so() -> None:
 def test_an_action_needs_its_reasons() -> None:
     action = {"target": "$.paths", "remove": True, "x-why": "no evidence"}
     with pytest.raises(OverlayError, match="x-evidence"):
-        apply_overlay(document(), {"actions": [action]}, release="0.4.1", form="contract")
+        apply_checked(document(), {"actions": [action]}, release="0.4.1", form="contract")
 
 
 def test_an_action_for_other_releases_is_left_out() -> None:
@@ -70,3 +70,57 @@ def test_an_action_for_other_releases_is_left_out() -> None:
 def test_an_action_for_the_reading_is_left_out_of_the_contract() -> None:
     action = {"target": "$.components.schemas.B", "update": {"x": 1}, "x-form": "tolerant"}
     assert apply(action) == document()
+
+
+def over_releases(action: Json) -> None:
+    """Apply `action` to two releases, of which the second has a type B more, and check it."""
+    overlay = {"actions": [{"x-why": "because", "x-evidence": "seen", **action}]}
+    newer = document()
+    newer["components"]["schemas"]["B"] = {"type": "object", "properties": {}}
+    effects = {
+        release: apply_overlay(given, overlay, release=release, form="contract")[1]
+        for release, given in (("0.4.1", document()), ("0.38.0", newer))
+    }
+    check_effects(overlay, effects)
+
+
+TEXTS = {"A": {"description": "An A."}, "B": {"description": "A B."}}
+
+
+def test_an_update_may_name_what_only_some_releases_have() -> None:
+    over_releases({"target": "$.components.schemas", "update": TEXTS})
+    over_releases({"target": "$.components.schemas.B", "update": {"description": "A B."}})
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ({"target": "$.components.schemas", "update": {**TEXTS, "C": {"description": "?"}}}, "C"),
+        ({"target": "$.components.schemas.C", "update": {"description": "?"}}, "0.4.1, 0.38.0"),
+        (
+            {
+                "target": "$.components.schemas.B",
+                "update": {"description": "A B."},
+                "x-releases": ">=0.4",
+            },
+            "nothing in 0.4.1$",
+        ),
+    ],
+)
+def test_what_no_release_has_fails_and_so_does_a_named_release_that_does_not_fit(
+    action: Json, message: str
+) -> None:
+    with pytest.raises(OverlayError, match=message):
+        over_releases(action)
+
+
+def test_places_changed_by_one_action_stay_apart() -> None:
+    given = document()
+    given["components"]["schemas"]["B"] = {"type": "object", "properties": {}}
+    actions: list[Json] = [
+        {"target": "$.components.schemas.*", "update": {"x-new": {}}},
+        {"target": "$.components.schemas.A", "update": {"x-new": {"one": 1}}},
+    ]
+    overlay = {"actions": [{"x-why": "because", "x-evidence": "seen", **one} for one in actions]}
+    done = apply_checked(given, overlay, release="0.4.1", form="contract")
+    assert done["components"]["schemas"]["B"]["x-new"] == {}

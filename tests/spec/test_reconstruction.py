@@ -135,17 +135,99 @@ def test_calls_become_operations() -> None:
     assert document["components"]["parameters"]["ThingsWord"]["required"] is False
 
 
+UNREADABLE = (
+    "from decimal import Decimal\nfrom .._models import BaseModel\n"
+    "class One(BaseModel):\n    it: Decimal\n"
+)
+
+
 def test_what_cannot_be_read_is_named() -> None:
-    text = "import numpy as np\nfrom .._models import BaseModel\n"
-    document = reconstruct(wheel(types__one=text + "class One(BaseModel):\n    it: np.ndarray\n"))
-    assert document["x-problems"] == ["tinker.types.one:4 One.it: no rule for numpy.ndarray"]
+    document = reconstruct(wheel(types__one=UNREADABLE))
+    assert document["x-problems"] == ["tinker.types.one:4 One.it: no rule for decimal.Decimal"]
 
 
-def test_a_contract_with_a_gap_is_refused() -> None:
-    text = "import numpy as np\nfrom .._models import BaseModel\n"
-    made_up = wheel(types__one=text + "class One(BaseModel):\n    it: np.ndarray\n")
-    with pytest.raises(build.ReconstructionError, match=r"One\.it: no rule for numpy\.ndarray"):
-        build.contract(made_up)
+def test_a_contract_with_a_gap_is_marked_and_not_kept() -> None:
+    made = build.contract(wheel(types__one=UNREADABLE))
+    assert made.document["x-unread"] == list(made.gaps)
+    with pytest.raises(build.ReconstructionError, match=r"One\.it: no rule for decimal\.Decimal"):
+        build.refuse_gaps("9.9.9", made.gaps)
+
+
+def test_a_path_or_a_header_nobody_reads_is_a_gap() -> None:
+    module = (
+        "URL = '/api/v1/hidden'\n"
+        'def call(client):\n    """/api/v1/in-a-text"""\n'
+        "    return client.stream(URL, headers={'X-Tinker-Secret': '1'})\n"
+    )
+    gaps = build.contract(wheel(lib__odd=module)).gaps
+    assert gaps == (
+        "tinker.lib.odd:1 the path /api/v1/hidden is not in a call the reader knows",
+        "the header X-Tinker-Secret has no place",
+    )
+
+
+def test_guesses_are_marked_where_they_are_made() -> None:
+    found = schemas(
+        "import numpy as np\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass One:\n"
+        "    tokens_np: np.ndarray | None = None\n    table: np.ndarray\n"
+        "    @property\n    def tokens(self) -> list[int]: ...\n"
+    )
+    assert found["One"]["properties"]["tokens"] == {"type": "array", "items": {"type": "integer"}}
+    assert found["One"]["x-heuristics"] == [
+        "tokens_np is named and typed by the property without _np",
+        "numpy.ndarray read as an array of any depth",
+    ]
+
+
+def test_defaults_are_worked_out() -> None:
+    text = (
+        "from .._models import BaseModel\nSIZE = 4\n"
+        "class Kind(BaseModel):\n    type: str = 'plain'\n"
+        "class One(BaseModel):\n"
+        "    size: int = SIZE * 1024\n    kind: Kind = Kind()\n    odd: int = compute(3)\n"
+        "    made: Kind = Field(default_factory=lambda: Kind())\n    must: Kind = Field(...)\n"
+    )
+    one = schemas(text)["One"]
+    defaults = {name: value.get("default") for name, value in one["properties"].items()}
+    plain = {"type": "plain"}
+    assert defaults == {"size": 4096, "kind": plain, "odd": None, "made": plain, "must": None}
+    assert one["required"] == ["must"]
+    assert one["x-heuristics"] == ["the default of odd is not read: compute(3)"]
+
+
+def test_a_body_has_the_forms_of_all_its_assignments() -> None:
+    resource = (
+        "from ..types.one import One\nKIND = 'application/x-packed'\n"
+        "class AsyncThings:\n"
+        "    async def send(self, *, request: One, packed: bool) -> One:\n"
+        "        headers = {}\n"
+        "        if packed:\n"
+        "            body = pack(request).SerializeToString()\n"
+        "            headers['Content-Type'] = KIND\n"
+        "        else:\n            body = model_dump(to_plain(request))\n"
+        "        return await self._post('/api/v1/things', body=body, cast_to=One)\n"
+    )
+    one = "from .._models import StrictBase\nclass One(StrictBase):\n    a: int\n"
+    document = reconstruct(wheel(types__one=one, resources__things=resource))
+    content = document["paths"]["/api/v1/things"]["post"]["requestBody"]["content"]
+    assert content == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/One"}},
+        "application/x-packed": {"schema": {"type": "string", "format": "binary"}},
+    }
+
+
+def test_a_body_written_out_gets_the_name_of_its_path() -> None:
+    client = (
+        "class Client:\n    def finish(self, session_id: str, how: str):\n"
+        "        return self.client.post(f'/api/v1/sessions/{session_id}/finish',\n"
+        "            body={'reason': {'type': how}}, cast_to=None)\n"
+    )
+    found = reconstruct(wheel(lib__client=client))["components"]["schemas"]
+    assert found["SessionFinishRequest"]["properties"]["reason"] == {
+        "$ref": "#/components/schemas/SessionFinishRequestReason"
+    }
+    assert found["SessionFinishRequestReason"]["required"] == ["type"]
 
 
 def test_another_file_under_the_name_of_a_wheel_is_refused() -> None:

@@ -23,6 +23,10 @@ class AdamParams:
     """ How slowly the average of their squares changes. """
     eps: float | Unset = 1e-12
     """ Added to the denominator. """
+    weight_decay: float | Unset = UNSET
+    """ How much weights shrink per step, apart from the gradients. """
+    grad_clip_norm: float | Unset = UNSET
+    """ Largest norm of all gradients together; they are scaled down to it. 0 for no limit. """
 
     def to_dict(self) -> dict[str, Any]:
         learning_rate = self.learning_rate
@@ -32,6 +36,10 @@ class AdamParams:
         beta2 = self.beta2
 
         eps = self.eps
+
+        weight_decay = self.weight_decay
+
+        grad_clip_norm = self.grad_clip_norm
 
         field_dict: dict[str, Any] = {}
 
@@ -44,6 +52,10 @@ class AdamParams:
             field_dict["beta2"] = beta2
         if eps is not UNSET:
             field_dict["eps"] = eps
+        if weight_decay is not UNSET:
+            field_dict["weight_decay"] = weight_decay
+        if grad_clip_norm is not UNSET:
+            field_dict["grad_clip_norm"] = grad_clip_norm
 
         return field_dict
 
@@ -58,11 +70,17 @@ class AdamParams:
 
         eps = d.pop("eps", UNSET)
 
+        weight_decay = d.pop("weight_decay", UNSET)
+
+        grad_clip_norm = d.pop("grad_clip_norm", UNSET)
+
         adam_params = cls(
             learning_rate=learning_rate,
             beta1=beta1,
             beta2=beta2,
             eps=eps,
+            weight_decay=weight_decay,
+            grad_clip_norm=grad_clip_norm,
         )
 
         return adam_params

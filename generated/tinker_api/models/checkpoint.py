@@ -3,13 +3,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 from ..models.checkpoint_type_known import CheckpointTypeKnown, check_checkpoint_type_known
 from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.text_metadata import TextMetadata
+
 
 T = TypeVar("T", bound="Checkpoint")
 
@@ -30,9 +34,15 @@ class Checkpoint:
     """ Its size in bytes, if known. """
     public: bool | Unset = False
     """ Whether everybody can see it. """
+    user_metadata: None | TextMetadata | Unset = UNSET
+    """ What the user wants to find again, or null. """
+    expires_at: datetime.datetime | None | Unset = UNSET
+    """ When it goes away; null for never. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.text_metadata import TextMetadata  # noqa: PLC0415
+
         checkpoint_id = self.checkpoint_id
 
         checkpoint_type: str
@@ -50,6 +60,22 @@ class Checkpoint:
 
         public = self.public
 
+        user_metadata: dict[str, Any] | None | Unset
+        if isinstance(self.user_metadata, Unset):
+            user_metadata = UNSET
+        elif isinstance(self.user_metadata, TextMetadata):
+            user_metadata = self.user_metadata.to_dict()
+        else:
+            user_metadata = self.user_metadata
+
+        expires_at: None | str | Unset
+        if isinstance(self.expires_at, Unset):
+            expires_at = UNSET
+        elif isinstance(self.expires_at, datetime.datetime):
+            expires_at = self.expires_at.isoformat()
+        else:
+            expires_at = self.expires_at
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -64,11 +90,17 @@ class Checkpoint:
             field_dict["size_bytes"] = size_bytes
         if public is not UNSET:
             field_dict["public"] = public
+        if user_metadata is not UNSET:
+            field_dict["user_metadata"] = user_metadata
+        if expires_at is not UNSET:
+            field_dict["expires_at"] = expires_at
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.text_metadata import TextMetadata  # noqa: PLC0415
+
         d = dict(src_dict)
         checkpoint_id = d.pop("checkpoint_id")
 
@@ -100,6 +132,32 @@ class Checkpoint:
 
         public = d.pop("public", UNSET)
 
+        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, dict):
+                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
+            user_metadata_type_0 = TextMetadata.from_dict(data)
+
+            return user_metadata_type_0
+
+        user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
+
+        def _parse_expires_at(data: object) -> datetime.datetime | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, str):
+                raise TypeError(f"expires_at cannot be {type(data).__name__}")
+            expires_at_type_0 = datetime.datetime.fromisoformat(data)
+
+            return expires_at_type_0
+
+        expires_at = _parse_expires_at(d.pop("expires_at", UNSET))
+
         checkpoint = cls(
             checkpoint_id=checkpoint_id,
             checkpoint_type=checkpoint_type,
@@ -107,6 +165,8 @@ class Checkpoint:
             tinker_path=tinker_path,
             size_bytes=size_bytes,
             public=public,
+            user_metadata=user_metadata,
+            expires_at=expires_at,
         )
 
         checkpoint.additional_properties = d

@@ -13,7 +13,7 @@ T = TypeVar("T", bound="CheckpointArchiveUrlResponse")
 
 @_attrs_define
 class CheckpointArchiveUrlResponse:
-    """Made by the client from the headers of the archive redirect; never on the wire."""
+    """Where an archive is. Made by the client where the server answers with a redirect."""
 
     url: str
     """ The signed URL. """

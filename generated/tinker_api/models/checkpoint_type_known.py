@@ -1,9 +1,10 @@
 # Do not edit. Made by `make generate` from openapi/tinker.yaml.
 from typing import Literal
 
-CheckpointTypeKnown = Literal["sampler", "training"]
+CheckpointTypeKnown = Literal["external", "sampler", "training"]
 
 CHECKPOINT_TYPE_KNOWN_VALUES: set[CheckpointTypeKnown] = {
+    "external",
     "sampler",
     "training",
 }

@@ -21,10 +21,14 @@ class CreateSessionRequest:
 
     tags: list[str]
     """ Words to find the session by. """
-    sdk_version: str
-    """ Version of the client. """
     user_metadata: None | UserMetadata
     """ What the user wants to find again, or null. """
+    sdk_version: str
+    """ Version of the client. """
+    project_id: None | str | Unset = UNSET
+    """ The project it belongs to, or null. """
+    display_name: None | str | Unset = UNSET
+    """ A name for people, or null. """
     type_: Literal["create_session"] | Unset = "create_session"
 
     def to_dict(self) -> dict[str, Any]:
@@ -32,13 +36,25 @@ class CreateSessionRequest:
 
         tags = self.tags
 
-        sdk_version = self.sdk_version
-
         user_metadata: dict[str, Any] | None
         if isinstance(self.user_metadata, UserMetadata):
             user_metadata = self.user_metadata.to_dict()
         else:
             user_metadata = self.user_metadata
+
+        sdk_version = self.sdk_version
+
+        project_id: None | str | Unset
+        if isinstance(self.project_id, Unset):
+            project_id = UNSET
+        else:
+            project_id = self.project_id
+
+        display_name: None | str | Unset
+        if isinstance(self.display_name, Unset):
+            display_name = UNSET
+        else:
+            display_name = self.display_name
 
         type_ = self.type_
 
@@ -47,10 +63,14 @@ class CreateSessionRequest:
         field_dict.update(
             {
                 "tags": tags,
-                "sdk_version": sdk_version,
                 "user_metadata": user_metadata,
+                "sdk_version": sdk_version,
             }
         )
+        if project_id is not UNSET:
+            field_dict["project_id"] = project_id
+        if display_name is not UNSET:
+            field_dict["display_name"] = display_name
         if type_ is not UNSET:
             field_dict["type"] = type_
 
@@ -63,8 +83,6 @@ class CreateSessionRequest:
         d = dict(src_dict)
         tags = cast(list[str], d.pop("tags"))
 
-        sdk_version = d.pop("sdk_version")
-
         def _parse_user_metadata(data: object) -> None | UserMetadata:
             if data is None:
                 return data
@@ -76,14 +94,36 @@ class CreateSessionRequest:
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata"))
 
+        sdk_version = d.pop("sdk_version")
+
+        def _parse_project_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        project_id = _parse_project_id(d.pop("project_id", UNSET))
+
+        def _parse_display_name(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        display_name = _parse_display_name(d.pop("display_name", UNSET))
+
         type_ = cast(Literal["create_session"] | Unset, d.pop("type", UNSET))
         if type_ != "create_session" and not isinstance(type_, Unset):
             raise ValueError(f"type must match const 'create_session', got '{type_}'")
 
         create_session_request = cls(
             tags=tags,
-            sdk_version=sdk_version,
             user_metadata=user_metadata,
+            sdk_version=sdk_version,
+            project_id=project_id,
+            display_name=display_name,
             type_=type_,
         )
 

@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 from attrs import define as _attrs_define
 
+from ..types import UNSET, Unset
+
 T = TypeVar("T", bound="FutureRetrieveRequest")
 
 
@@ -15,9 +17,13 @@ class FutureRetrieveRequest:
 
     request_id: str
     """ The id of submitted work. Its form is the server's affair. """
+    allow_metadata_only: bool | Unset = UNSET
+    """ Whether the size of the result may come instead of it. """
 
     def to_dict(self) -> dict[str, Any]:
         request_id = self.request_id
+
+        allow_metadata_only = self.allow_metadata_only
 
         field_dict: dict[str, Any] = {}
 
@@ -26,6 +32,8 @@ class FutureRetrieveRequest:
                 "request_id": request_id,
             }
         )
+        if allow_metadata_only is not UNSET:
+            field_dict["allow_metadata_only"] = allow_metadata_only
 
         return field_dict
 
@@ -34,8 +42,11 @@ class FutureRetrieveRequest:
         d = dict(src_dict)
         request_id = d.pop("request_id")
 
+        allow_metadata_only = d.pop("allow_metadata_only", UNSET)
+
         future_retrieve_request = cls(
             request_id=request_id,
+            allow_metadata_only=allow_metadata_only,
         )
 
         return future_retrieve_request

@@ -10,7 +10,9 @@ from attrs import field as _attrs_field
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.adam_optimizer_config import AdamOptimizerConfig
     from ..models.model_data import ModelData
+    from ..models.optimizer_config_base import OptimizerConfigBase
 
 
 T = TypeVar("T", bound="GetInfoResponse")
@@ -25,6 +27,8 @@ class GetInfoResponse:
     model_id: str
     """ The id of a model being trained and of its training run. """
     type_: None | str | Unset = UNSET
+    optimizer_config: AdamOptimizerConfig | OptimizerConfigBase | Unset = UNSET
+    """ The kind of optimizer a model has, fixed when the model is made. """
     is_lora: bool | None | Unset = UNSET
     """ Whether it is an adapter. """
     lora_rank: int | None | Unset = UNSET
@@ -34,6 +38,8 @@ class GetInfoResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
+
         model_data = self.model_data.to_dict()
 
         model_id = self.model_id
@@ -43,6 +49,14 @@ class GetInfoResponse:
             type_ = UNSET
         else:
             type_ = self.type_
+
+        optimizer_config: dict[str, Any] | Unset
+        if isinstance(self.optimizer_config, Unset):
+            optimizer_config = UNSET
+        elif isinstance(self.optimizer_config, OptimizerConfigBase):
+            optimizer_config = self.optimizer_config.to_dict()
+        else:
+            optimizer_config = self.optimizer_config.to_dict()
 
         is_lora: bool | None | Unset
         if isinstance(self.is_lora, Unset):
@@ -72,6 +86,8 @@ class GetInfoResponse:
         )
         if type_ is not UNSET:
             field_dict["type"] = type_
+        if optimizer_config is not UNSET:
+            field_dict["optimizer_config"] = optimizer_config
         if is_lora is not UNSET:
             field_dict["is_lora"] = is_lora
         if lora_rank is not UNSET:
@@ -83,7 +99,9 @@ class GetInfoResponse:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: PLC0415
         from ..models.model_data import ModelData  # noqa: PLC0415
+        from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
 
         d = dict(src_dict)
         model_data = ModelData.from_dict(d.pop("model_data"))
@@ -98,6 +116,27 @@ class GetInfoResponse:
             return cast(None | str | Unset, data)
 
         type_ = _parse_type_(d.pop("type", UNSET))
+
+        def _parse_optimizer_config(
+            data: object,
+        ) -> AdamOptimizerConfig | OptimizerConfigBase | Unset:
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_optimizer_config_type_0 = OptimizerConfigBase.from_dict(data)
+
+                return componentsschemas_optimizer_config_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            if not isinstance(data, dict):
+                raise TypeError(f"optimizer_config cannot be {type(data).__name__}")
+            componentsschemas_optimizer_config_type_1 = AdamOptimizerConfig.from_dict(data)
+
+            return componentsschemas_optimizer_config_type_1
+
+        optimizer_config = _parse_optimizer_config(d.pop("optimizer_config", UNSET))
 
         def _parse_is_lora(data: object) -> bool | None | Unset:
             if data is None:
@@ -130,6 +169,7 @@ class GetInfoResponse:
             model_data=model_data,
             model_id=model_id,
             type_=type_,
+            optimizer_config=optimizer_config,
             is_lora=is_lora,
             lora_rank=lora_rank,
             model_name=model_name,

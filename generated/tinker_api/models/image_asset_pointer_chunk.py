@@ -21,42 +21,55 @@ class ImageAssetPointerChunk:
 
     format_: ImageAssetPointerChunkFormat
     """ File types of images. """
-    height: int
-    """ Height in pixels. """
     location: str
     """ Where it is - a path or URL the server can read. """
-    tokens: int
-    """ How many tokens of context the image takes. """
-    width: int
-    """ Width in pixels. """
+    expected_tokens: int | None | Unset = UNSET
+    """ How many tokens the client takes the image for. The server counts itself and may refuse a difference. """
     type_: Literal["image_asset_pointer"] | Unset = "image_asset_pointer"
+    height: int | Unset = UNSET
+    """ Height in pixels. """
+    tokens: int | Unset = UNSET
+    """ How many tokens of context the image takes. """
+    width: int | Unset = UNSET
+    """ Width in pixels. """
 
     def to_dict(self) -> dict[str, Any]:
         format_: str = self.format_
 
-        height = self.height
-
         location = self.location
+
+        expected_tokens: int | None | Unset
+        if isinstance(self.expected_tokens, Unset):
+            expected_tokens = UNSET
+        else:
+            expected_tokens = self.expected_tokens
+
+        type_ = self.type_
+
+        height = self.height
 
         tokens = self.tokens
 
         width = self.width
-
-        type_ = self.type_
 
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
             {
                 "format": format_,
-                "height": height,
                 "location": location,
-                "tokens": tokens,
-                "width": width,
             }
         )
+        if expected_tokens is not UNSET:
+            field_dict["expected_tokens"] = expected_tokens
         if type_ is not UNSET:
             field_dict["type"] = type_
+        if height is not UNSET:
+            field_dict["height"] = height
+        if tokens is not UNSET:
+            field_dict["tokens"] = tokens
+        if width is not UNSET:
+            field_dict["width"] = width
 
         return field_dict
 
@@ -65,25 +78,35 @@ class ImageAssetPointerChunk:
         d = dict(src_dict)
         format_ = check_image_asset_pointer_chunk_format(d.pop("format"))
 
-        height = d.pop("height")
-
         location = d.pop("location")
 
-        tokens = d.pop("tokens")
+        def _parse_expected_tokens(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
 
-        width = d.pop("width")
+        expected_tokens = _parse_expected_tokens(d.pop("expected_tokens", UNSET))
 
         type_ = cast(Literal["image_asset_pointer"] | Unset, d.pop("type", UNSET))
         if type_ != "image_asset_pointer" and not isinstance(type_, Unset):
             raise ValueError(f"type must match const 'image_asset_pointer', got '{type_}'")
 
+        height = d.pop("height", UNSET)
+
+        tokens = d.pop("tokens", UNSET)
+
+        width = d.pop("width", UNSET)
+
         image_asset_pointer_chunk = cls(
             format_=format_,
-            height=height,
             location=location,
+            expected_tokens=expected_tokens,
+            type_=type_,
+            height=height,
             tokens=tokens,
             width=width,
-            type_=type_,
         )
 
         return image_asset_pointer_chunk

@@ -20,18 +20,28 @@ class ImageChunk:
     """ The image file in base64. """
     format_: ImageChunkFormat
     """ File types of images. """
-    height: int
-    """ Height in pixels. """
-    tokens: int
-    """ How many tokens of context the image takes. """
-    width: int
-    """ Width in pixels. """
+    expected_tokens: int | None | Unset = UNSET
+    """ How many tokens the client takes the image for. The server counts itself and may refuse a difference. """
     type_: Literal["image"] | Unset = "image"
+    height: int | Unset = UNSET
+    """ Height in pixels. """
+    tokens: int | Unset = UNSET
+    """ How many tokens of context the image takes. """
+    width: int | Unset = UNSET
+    """ Width in pixels. """
 
     def to_dict(self) -> dict[str, Any]:
         data = self.data
 
         format_: str = self.format_
+
+        expected_tokens: int | None | Unset
+        if isinstance(self.expected_tokens, Unset):
+            expected_tokens = UNSET
+        else:
+            expected_tokens = self.expected_tokens
+
+        type_ = self.type_
 
         height = self.height
 
@@ -39,21 +49,24 @@ class ImageChunk:
 
         width = self.width
 
-        type_ = self.type_
-
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
             {
                 "data": data,
                 "format": format_,
-                "height": height,
-                "tokens": tokens,
-                "width": width,
             }
         )
+        if expected_tokens is not UNSET:
+            field_dict["expected_tokens"] = expected_tokens
         if type_ is not UNSET:
             field_dict["type"] = type_
+        if height is not UNSET:
+            field_dict["height"] = height
+        if tokens is not UNSET:
+            field_dict["tokens"] = tokens
+        if width is not UNSET:
+            field_dict["width"] = width
 
         return field_dict
 
@@ -64,23 +77,33 @@ class ImageChunk:
 
         format_ = check_image_chunk_format(d.pop("format"))
 
-        height = d.pop("height")
+        def _parse_expected_tokens(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
 
-        tokens = d.pop("tokens")
-
-        width = d.pop("width")
+        expected_tokens = _parse_expected_tokens(d.pop("expected_tokens", UNSET))
 
         type_ = cast(Literal["image"] | Unset, d.pop("type", UNSET))
         if type_ != "image" and not isinstance(type_, Unset):
             raise ValueError(f"type must match const 'image', got '{type_}'")
 
+        height = d.pop("height", UNSET)
+
+        tokens = d.pop("tokens", UNSET)
+
+        width = d.pop("width", UNSET)
+
         image_chunk = cls(
             data=data,
             format_=format_,
+            expected_tokens=expected_tokens,
+            type_=type_,
             height=height,
             tokens=tokens,
             width=width,
-            type_=type_,
         )
 
         return image_chunk

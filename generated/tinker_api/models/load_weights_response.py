@@ -18,6 +18,8 @@ class LoadWeightsResponse:
 
     path: None | str | Unset = UNSET
     """ What was loaded. """
+    model_id: None | str | Unset = UNSET
+    """ The new model, if one was made. """
     type_: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -27,6 +29,12 @@ class LoadWeightsResponse:
             path = UNSET
         else:
             path = self.path
+
+        model_id: None | str | Unset
+        if isinstance(self.model_id, Unset):
+            model_id = UNSET
+        else:
+            model_id = self.model_id
 
         type_: None | str | Unset
         if isinstance(self.type_, Unset):
@@ -39,6 +47,8 @@ class LoadWeightsResponse:
         field_dict.update({})
         if path is not UNSET:
             field_dict["path"] = path
+        if model_id is not UNSET:
+            field_dict["model_id"] = model_id
         if type_ is not UNSET:
             field_dict["type"] = type_
 
@@ -57,6 +67,15 @@ class LoadWeightsResponse:
 
         path = _parse_path(d.pop("path", UNSET))
 
+        def _parse_model_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        model_id = _parse_model_id(d.pop("model_id", UNSET))
+
         def _parse_type_(data: object) -> None | str | Unset:
             if data is None:
                 return data
@@ -68,6 +87,7 @@ class LoadWeightsResponse:
 
         load_weights_response = cls(
             path=path,
+            model_id=model_id,
             type_=type_,
         )
 

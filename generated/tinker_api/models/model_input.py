@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 
 if TYPE_CHECKING:
+    from ..models.dmel_chunk import DmelChunk
     from ..models.encoded_text_chunk import EncodedTextChunk
     from ..models.image_asset_pointer_chunk import ImageAssetPointerChunk
     from ..models.image_chunk import ImageChunk
@@ -19,10 +20,11 @@ T = TypeVar("T", bound="ModelInput")
 class ModelInput:
     """What a model reads - chunks of text and images in their order."""
 
-    chunks: list[EncodedTextChunk | ImageAssetPointerChunk | ImageChunk]
+    chunks: list[DmelChunk | EncodedTextChunk | ImageAssetPointerChunk | ImageChunk]
     """ The parts, in order. """
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.encoded_text_chunk import EncodedTextChunk  # noqa: PLC0415
         from ..models.image_asset_pointer_chunk import ImageAssetPointerChunk  # noqa: PLC0415
         from ..models.image_chunk import ImageChunk  # noqa: PLC0415
 
@@ -32,6 +34,8 @@ class ModelInput:
             if isinstance(chunks_item_data, ImageAssetPointerChunk):
                 chunks_item = chunks_item_data.to_dict()
             elif isinstance(chunks_item_data, ImageChunk):
+                chunks_item = chunks_item_data.to_dict()
+            elif isinstance(chunks_item_data, EncodedTextChunk):
                 chunks_item = chunks_item_data.to_dict()
             else:
                 chunks_item = chunks_item_data.to_dict()
@@ -50,6 +54,7 @@ class ModelInput:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.dmel_chunk import DmelChunk  # noqa: PLC0415
         from ..models.encoded_text_chunk import EncodedTextChunk  # noqa: PLC0415
         from ..models.image_asset_pointer_chunk import ImageAssetPointerChunk  # noqa: PLC0415
         from ..models.image_chunk import ImageChunk  # noqa: PLC0415
@@ -61,7 +66,7 @@ class ModelInput:
 
             def _parse_chunks_item(
                 data: object,
-            ) -> EncodedTextChunk | ImageAssetPointerChunk | ImageChunk:
+            ) -> DmelChunk | EncodedTextChunk | ImageAssetPointerChunk | ImageChunk:
                 try:
                     if not isinstance(data, dict):
                         raise TypeError()
@@ -80,11 +85,19 @@ class ModelInput:
                     return componentsschemas_model_input_chunk_type_1
                 except (TypeError, ValueError, AttributeError, KeyError):
                     pass
+                try:
+                    if not isinstance(data, dict):
+                        raise TypeError()
+                    componentsschemas_model_input_chunk_type_2 = EncodedTextChunk.from_dict(data)
+
+                    return componentsschemas_model_input_chunk_type_2
+                except (TypeError, ValueError, AttributeError, KeyError):
+                    pass
                 if not isinstance(data, dict):
                     raise TypeError(f"chunks_item cannot be {type(data).__name__}")
-                componentsschemas_model_input_chunk_type_2 = EncodedTextChunk.from_dict(data)
+                componentsschemas_model_input_chunk_type_3 = DmelChunk.from_dict(data)
 
-                return componentsschemas_model_input_chunk_type_2
+                return componentsschemas_model_input_chunk_type_3
 
             chunks_item = _parse_chunks_item(chunks_item_data)
 

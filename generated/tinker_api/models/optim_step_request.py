@@ -10,6 +10,7 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.adam_params import AdamParams
+    from ..models.optim_params_base import OptimParamsBase
 
 
 T = TypeVar("T", bound="OptimStepRequest")
@@ -19,17 +20,17 @@ T = TypeVar("T", bound="OptimStepRequest")
 class OptimStepRequest:
     """An optimizer step."""
 
-    adam_params: AdamParams
-    """ Settings of one Adam step. """
     model_id: str
     """ The id of a model being trained and of its training run. """
     seq_id: int | None | Unset = UNSET
     """ Place in the order of the model's requests, from 1. A repeat of a number is the same request. """
     type_: Literal["optim_step"] | Unset = "optim_step"
+    adam_params: AdamParams | Unset = UNSET
+    """ Settings of one Adam step. """
+    optimizer_params: OptimParamsBase | Unset = UNSET
+    """ Settings of a step of any other optimizer by the name in `type`. """
 
     def to_dict(self) -> dict[str, Any]:
-        adam_params = self.adam_params.to_dict()
-
         model_id = self.model_id
 
         seq_id: int | None | Unset
@@ -40,11 +41,18 @@ class OptimStepRequest:
 
         type_ = self.type_
 
+        adam_params: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.adam_params, Unset):
+            adam_params = self.adam_params.to_dict()
+
+        optimizer_params: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.optimizer_params, Unset):
+            optimizer_params = self.optimizer_params.to_dict()
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
             {
-                "adam_params": adam_params,
                 "model_id": model_id,
             }
         )
@@ -52,16 +60,19 @@ class OptimStepRequest:
             field_dict["seq_id"] = seq_id
         if type_ is not UNSET:
             field_dict["type"] = type_
+        if adam_params is not UNSET:
+            field_dict["adam_params"] = adam_params
+        if optimizer_params is not UNSET:
+            field_dict["optimizer_params"] = optimizer_params
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.adam_params import AdamParams  # noqa: PLC0415
+        from ..models.optim_params_base import OptimParamsBase  # noqa: PLC0415
 
         d = dict(src_dict)
-        adam_params = AdamParams.from_dict(d.pop("adam_params"))
-
         model_id = d.pop("model_id")
 
         def _parse_seq_id(data: object) -> int | None | Unset:
@@ -77,11 +88,26 @@ class OptimStepRequest:
         if type_ != "optim_step" and not isinstance(type_, Unset):
             raise ValueError(f"type must match const 'optim_step', got '{type_}'")
 
+        _adam_params = d.pop("adam_params", UNSET)
+        adam_params: AdamParams | Unset
+        if isinstance(_adam_params, Unset):
+            adam_params = UNSET
+        else:
+            adam_params = AdamParams.from_dict(_adam_params)
+
+        _optimizer_params = d.pop("optimizer_params", UNSET)
+        optimizer_params: OptimParamsBase | Unset
+        if isinstance(_optimizer_params, Unset):
+            optimizer_params = UNSET
+        else:
+            optimizer_params = OptimParamsBase.from_dict(_optimizer_params)
+
         optim_step_request = cls(
-            adam_params=adam_params,
             model_id=model_id,
             seq_id=seq_id,
             type_=type_,
+            adam_params=adam_params,
+            optimizer_params=optimizer_params,
         )
 
         return optim_step_request

@@ -11,6 +11,7 @@ from ..types import UNSET, Unset
 if TYPE_CHECKING:
     from ..models.model_input import ModelInput
     from ..models.sampling_params import SamplingParams
+    from ..models.tensor_data import TensorData
 
 
 T = TypeVar("T", bound="SampleRequest")
@@ -38,9 +39,21 @@ class SampleRequest:
     """ Whether to score the prompt's tokens. """
     topk_prompt_logprobs: int | Unset = 0
     """ How many of the likeliest tokens to give per position of the prompt. 0 for none. """
+    topk_sample_logprobs: int | Unset = UNSET
+    """ How many of the likeliest tokens to give per generated token. 0 for none. """
+    target_prompt_logprobs: None | TensorData | Unset = UNSET
+    """ Token ids to score along the prompt: one row per position after the first, -1 for nothing. """
+    prompt_alt_tokens_k: int | Unset = UNSET
+    """ How many other tokens to draw at each position of the prompt after the first. 0 for none. """
+    prompt_logprobs_last_n: int | None | Unset = UNSET
+    """ Score only this many tokens at the prompt's end; null for all. """
+    record_stability_info: bool | None | Unset = UNSET
+    """ Whether the server keeps what the stable_reinforce loss needs. """
     type_: Literal["sample"] | Unset = "sample"
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.tensor_data import TensorData  # noqa: PLC0415
+
         prompt = self.prompt.to_dict()
 
         sampling_params = self.sampling_params.to_dict()
@@ -79,6 +92,30 @@ class SampleRequest:
 
         topk_prompt_logprobs = self.topk_prompt_logprobs
 
+        topk_sample_logprobs = self.topk_sample_logprobs
+
+        target_prompt_logprobs: dict[str, Any] | None | Unset
+        if isinstance(self.target_prompt_logprobs, Unset):
+            target_prompt_logprobs = UNSET
+        elif isinstance(self.target_prompt_logprobs, TensorData):
+            target_prompt_logprobs = self.target_prompt_logprobs.to_dict()
+        else:
+            target_prompt_logprobs = self.target_prompt_logprobs
+
+        prompt_alt_tokens_k = self.prompt_alt_tokens_k
+
+        prompt_logprobs_last_n: int | None | Unset
+        if isinstance(self.prompt_logprobs_last_n, Unset):
+            prompt_logprobs_last_n = UNSET
+        else:
+            prompt_logprobs_last_n = self.prompt_logprobs_last_n
+
+        record_stability_info: bool | None | Unset
+        if isinstance(self.record_stability_info, Unset):
+            record_stability_info = UNSET
+        else:
+            record_stability_info = self.record_stability_info
+
         type_ = self.type_
 
         field_dict: dict[str, Any] = {}
@@ -103,6 +140,16 @@ class SampleRequest:
             field_dict["prompt_logprobs"] = prompt_logprobs
         if topk_prompt_logprobs is not UNSET:
             field_dict["topk_prompt_logprobs"] = topk_prompt_logprobs
+        if topk_sample_logprobs is not UNSET:
+            field_dict["topk_sample_logprobs"] = topk_sample_logprobs
+        if target_prompt_logprobs is not UNSET:
+            field_dict["target_prompt_logprobs"] = target_prompt_logprobs
+        if prompt_alt_tokens_k is not UNSET:
+            field_dict["prompt_alt_tokens_k"] = prompt_alt_tokens_k
+        if prompt_logprobs_last_n is not UNSET:
+            field_dict["prompt_logprobs_last_n"] = prompt_logprobs_last_n
+        if record_stability_info is not UNSET:
+            field_dict["record_stability_info"] = record_stability_info
         if type_ is not UNSET:
             field_dict["type"] = type_
 
@@ -112,6 +159,7 @@ class SampleRequest:
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.model_input import ModelInput  # noqa: PLC0415
         from ..models.sampling_params import SamplingParams  # noqa: PLC0415
+        from ..models.tensor_data import TensorData  # noqa: PLC0415
 
         d = dict(src_dict)
         prompt = ModelInput.from_dict(d.pop("prompt"))
@@ -167,6 +215,45 @@ class SampleRequest:
 
         topk_prompt_logprobs = d.pop("topk_prompt_logprobs", UNSET)
 
+        topk_sample_logprobs = d.pop("topk_sample_logprobs", UNSET)
+
+        def _parse_target_prompt_logprobs(data: object) -> None | TensorData | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, dict):
+                raise TypeError(f"target_prompt_logprobs cannot be {type(data).__name__}")
+            target_prompt_logprobs_type_0 = TensorData.from_dict(data)
+
+            return target_prompt_logprobs_type_0
+
+        target_prompt_logprobs = _parse_target_prompt_logprobs(
+            d.pop("target_prompt_logprobs", UNSET)
+        )
+
+        prompt_alt_tokens_k = d.pop("prompt_alt_tokens_k", UNSET)
+
+        def _parse_prompt_logprobs_last_n(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        prompt_logprobs_last_n = _parse_prompt_logprobs_last_n(
+            d.pop("prompt_logprobs_last_n", UNSET)
+        )
+
+        def _parse_record_stability_info(data: object) -> bool | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(bool | None | Unset, data)
+
+        record_stability_info = _parse_record_stability_info(d.pop("record_stability_info", UNSET))
+
         type_ = cast(Literal["sample"] | Unset, d.pop("type", UNSET))
         if type_ != "sample" and not isinstance(type_, Unset):
             raise ValueError(f"type must match const 'sample', got '{type_}'")
@@ -181,6 +268,11 @@ class SampleRequest:
             seq_id=seq_id,
             prompt_logprobs=prompt_logprobs,
             topk_prompt_logprobs=topk_prompt_logprobs,
+            topk_sample_logprobs=topk_sample_logprobs,
+            target_prompt_logprobs=target_prompt_logprobs,
+            prompt_alt_tokens_k=prompt_alt_tokens_k,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+            record_stability_info=record_stability_info,
             type_=type_,
         )
 

@@ -10,7 +10,9 @@ from attrs import field as _attrs_field
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.prompt_alt_tokens import PromptAltTokens
     from ..models.sampled_sequence import SampledSequence
+    from ..models.tensor_data import TensorData
 
 
 T = TypeVar("T", bound="SampleResponse")
@@ -22,15 +24,24 @@ class SampleResponse:
 
     sequences: list[SampledSequence] | None
     """ The generated sequences. """
-    type_: None | str | Unset = UNSET
     prompt_logprobs: list[Any] | None | Unset = UNSET
     """ Natural logarithms of the probabilities of the prompt's tokens; null where there is none, as for the first.
     """
     topk_prompt_logprobs: list[Any] | None | Unset = UNSET
     """ Per position of the prompt null, or pairs of token id and logprob. """
+    target_prompt_logprobs: None | TensorData | Unset = UNSET
+    """ Logprobs of the token ids asked for, in the same shape. """
+    prompt_cache_hit_tokens: int | Unset = UNSET
+    """ How many tokens of the prompt the server had already read. """
+    prompt_alt_tokens: None | PromptAltTokens | Unset = UNSET
+    """ The other tokens drawn, if asked for. """
+    type_: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.prompt_alt_tokens import PromptAltTokens  # noqa: PLC0415
+        from ..models.tensor_data import TensorData  # noqa: PLC0415
+
         sequences: list[dict[str, Any]] | None
         if isinstance(self.sequences, list):
             sequences = []
@@ -40,12 +51,6 @@ class SampleResponse:
 
         else:
             sequences = self.sequences
-
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
 
         prompt_logprobs: list[Any] | None | Unset
         if isinstance(self.prompt_logprobs, Unset):
@@ -59,6 +64,30 @@ class SampleResponse:
         else:
             topk_prompt_logprobs = self.topk_prompt_logprobs
 
+        target_prompt_logprobs: dict[str, Any] | None | Unset
+        if isinstance(self.target_prompt_logprobs, Unset):
+            target_prompt_logprobs = UNSET
+        elif isinstance(self.target_prompt_logprobs, TensorData):
+            target_prompt_logprobs = self.target_prompt_logprobs.to_dict()
+        else:
+            target_prompt_logprobs = self.target_prompt_logprobs
+
+        prompt_cache_hit_tokens = self.prompt_cache_hit_tokens
+
+        prompt_alt_tokens: dict[str, Any] | None | Unset
+        if isinstance(self.prompt_alt_tokens, Unset):
+            prompt_alt_tokens = UNSET
+        elif isinstance(self.prompt_alt_tokens, PromptAltTokens):
+            prompt_alt_tokens = self.prompt_alt_tokens.to_dict()
+        else:
+            prompt_alt_tokens = self.prompt_alt_tokens
+
+        type_: None | str | Unset
+        if isinstance(self.type_, Unset):
+            type_ = UNSET
+        else:
+            type_ = self.type_
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -66,18 +95,26 @@ class SampleResponse:
                 "sequences": sequences,
             }
         )
-        if type_ is not UNSET:
-            field_dict["type"] = type_
         if prompt_logprobs is not UNSET:
             field_dict["prompt_logprobs"] = prompt_logprobs
         if topk_prompt_logprobs is not UNSET:
             field_dict["topk_prompt_logprobs"] = topk_prompt_logprobs
+        if target_prompt_logprobs is not UNSET:
+            field_dict["target_prompt_logprobs"] = target_prompt_logprobs
+        if prompt_cache_hit_tokens is not UNSET:
+            field_dict["prompt_cache_hit_tokens"] = prompt_cache_hit_tokens
+        if prompt_alt_tokens is not UNSET:
+            field_dict["prompt_alt_tokens"] = prompt_alt_tokens
+        if type_ is not UNSET:
+            field_dict["type"] = type_
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.prompt_alt_tokens import PromptAltTokens  # noqa: PLC0415
         from ..models.sampled_sequence import SampledSequence  # noqa: PLC0415
+        from ..models.tensor_data import TensorData  # noqa: PLC0415
 
         d = dict(src_dict)
 
@@ -96,15 +133,6 @@ class SampleResponse:
             return sequences_type_0
 
         sequences = _parse_sequences(d.pop("sequences"))
-
-        def _parse_type_(data: object) -> None | str | Unset:
-            if data is None:
-                return data
-            if isinstance(data, Unset):
-                return data
-            return cast(None | str | Unset, data)
-
-        type_ = _parse_type_(d.pop("type", UNSET))
 
         def _parse_prompt_logprobs(data: object) -> list[Any] | None | Unset:
             if data is None:
@@ -128,11 +156,53 @@ class SampleResponse:
 
         topk_prompt_logprobs = _parse_topk_prompt_logprobs(d.pop("topk_prompt_logprobs", UNSET))
 
+        def _parse_target_prompt_logprobs(data: object) -> None | TensorData | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, dict):
+                raise TypeError(f"target_prompt_logprobs cannot be {type(data).__name__}")
+            target_prompt_logprobs_type_0 = TensorData.from_dict(data)
+
+            return target_prompt_logprobs_type_0
+
+        target_prompt_logprobs = _parse_target_prompt_logprobs(
+            d.pop("target_prompt_logprobs", UNSET)
+        )
+
+        prompt_cache_hit_tokens = d.pop("prompt_cache_hit_tokens", UNSET)
+
+        def _parse_prompt_alt_tokens(data: object) -> None | PromptAltTokens | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, dict):
+                raise TypeError(f"prompt_alt_tokens cannot be {type(data).__name__}")
+            prompt_alt_tokens_type_0 = PromptAltTokens.from_dict(data)
+
+            return prompt_alt_tokens_type_0
+
+        prompt_alt_tokens = _parse_prompt_alt_tokens(d.pop("prompt_alt_tokens", UNSET))
+
+        def _parse_type_(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        type_ = _parse_type_(d.pop("type", UNSET))
+
         sample_response = cls(
             sequences=sequences,
-            type_=type_,
             prompt_logprobs=prompt_logprobs,
             topk_prompt_logprobs=topk_prompt_logprobs,
+            target_prompt_logprobs=target_prompt_logprobs,
+            prompt_cache_hit_tokens=prompt_cache_hit_tokens,
+            prompt_alt_tokens=prompt_alt_tokens,
+            type_=type_,
         )
 
         sample_response.additional_properties = d

@@ -21,8 +21,12 @@ class SampledSequence:
     """ Why a sequence ended: its length, or a stop sequence. Values not listed may occur. """
     tokens: list[int] | None
     """ The generated token ids. """
+    sequence_id: str | Unset = UNSET
+    """ Names the sequence in later requests. Put in by the client. """
     logprobs: list[float] | None | Unset = UNSET
     """ The natural logarithm of each token's probability when it was chosen. """
+    topk_logprobs: list[Any] | None | Unset = UNSET
+    """ Per generated token null, or pairs of token id and logprob. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -32,11 +36,19 @@ class SampledSequence:
         tokens: list[int] | None
         tokens = self.tokens
 
+        sequence_id = self.sequence_id
+
         logprobs: list[float] | None | Unset
         if isinstance(self.logprobs, Unset):
             logprobs = UNSET
         else:
             logprobs = self.logprobs
+
+        topk_logprobs: list[Any] | None | Unset
+        if isinstance(self.topk_logprobs, Unset):
+            topk_logprobs = UNSET
+        else:
+            topk_logprobs = self.topk_logprobs
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -46,8 +58,12 @@ class SampledSequence:
                 "tokens": tokens,
             }
         )
+        if sequence_id is not UNSET:
+            field_dict["sequence_id"] = sequence_id
         if logprobs is not UNSET:
             field_dict["logprobs"] = logprobs
+        if topk_logprobs is not UNSET:
+            field_dict["topk_logprobs"] = topk_logprobs
 
         return field_dict
 
@@ -79,6 +95,8 @@ class SampledSequence:
 
         tokens = _parse_tokens(d.pop("tokens"))
 
+        sequence_id = d.pop("sequence_id", UNSET)
+
         def _parse_logprobs(data: object) -> list[float] | None | Unset:
             if data is None:
                 return data
@@ -92,10 +110,23 @@ class SampledSequence:
 
         logprobs = _parse_logprobs(d.pop("logprobs", UNSET))
 
+        def _parse_topk_logprobs(data: object) -> list[Any] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, list):
+                raise TypeError(f"topk_logprobs cannot be {type(data).__name__}")
+            return data
+
+        topk_logprobs = _parse_topk_logprobs(d.pop("topk_logprobs", UNSET))
+
         sampled_sequence = cls(
             stop_reason=stop_reason,
             tokens=tokens,
+            sequence_id=sequence_id,
             logprobs=logprobs,
+            topk_logprobs=topk_logprobs,
         )
 
         sampled_sequence.additional_properties = d

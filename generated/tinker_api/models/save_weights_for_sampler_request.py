@@ -2,11 +2,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from attrs import define as _attrs_define
 
+from ..models.sampling_client_kind import SamplingClientKind, check_sampling_client_kind
 from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.text_metadata import TextMetadata
+
 
 T = TypeVar("T", bound="SaveWeightsForSamplerRequest")
 
@@ -21,11 +26,19 @@ class SaveWeightsForSamplerRequest:
     """ A name for the checkpoint. Without it the weights last as long as the sampling session. """
     sampling_session_seq_id: int | None | Unset = UNSET
     """ The number of the sampling session to make, for weights without a name. """
+    kind: SamplingClientKind | Unset = UNSET
+    """ `snapshot`: weights as they are now; `inflight`: those of the moment, which may change. """
     seq_id: int | None | Unset = UNSET
     """ Place in the order of the model's requests, from 1. A repeat of a number is the same request. """
+    ttl_seconds: int | None | Unset = UNSET
+    """ Seconds until it expires, an hour to ten years; null for never. """
+    user_metadata: None | TextMetadata | Unset = UNSET
+    """ What the user wants to find again, or null. """
     type_: Literal["save_weights_for_sampler"] | Unset = "save_weights_for_sampler"
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.text_metadata import TextMetadata  # noqa: PLC0415
+
         model_id = self.model_id
 
         path: None | str | Unset
@@ -40,11 +53,29 @@ class SaveWeightsForSamplerRequest:
         else:
             sampling_session_seq_id = self.sampling_session_seq_id
 
+        kind: str | Unset = UNSET
+        if not isinstance(self.kind, Unset):
+            kind = self.kind
+
         seq_id: int | None | Unset
         if isinstance(self.seq_id, Unset):
             seq_id = UNSET
         else:
             seq_id = self.seq_id
+
+        ttl_seconds: int | None | Unset
+        if isinstance(self.ttl_seconds, Unset):
+            ttl_seconds = UNSET
+        else:
+            ttl_seconds = self.ttl_seconds
+
+        user_metadata: dict[str, Any] | None | Unset
+        if isinstance(self.user_metadata, Unset):
+            user_metadata = UNSET
+        elif isinstance(self.user_metadata, TextMetadata):
+            user_metadata = self.user_metadata.to_dict()
+        else:
+            user_metadata = self.user_metadata
 
         type_ = self.type_
 
@@ -59,8 +90,14 @@ class SaveWeightsForSamplerRequest:
             field_dict["path"] = path
         if sampling_session_seq_id is not UNSET:
             field_dict["sampling_session_seq_id"] = sampling_session_seq_id
+        if kind is not UNSET:
+            field_dict["kind"] = kind
         if seq_id is not UNSET:
             field_dict["seq_id"] = seq_id
+        if ttl_seconds is not UNSET:
+            field_dict["ttl_seconds"] = ttl_seconds
+        if user_metadata is not UNSET:
+            field_dict["user_metadata"] = user_metadata
         if type_ is not UNSET:
             field_dict["type"] = type_
 
@@ -68,6 +105,8 @@ class SaveWeightsForSamplerRequest:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.text_metadata import TextMetadata  # noqa: PLC0415
+
         d = dict(src_dict)
         model_id = d.pop("model_id")
 
@@ -91,6 +130,13 @@ class SaveWeightsForSamplerRequest:
             d.pop("sampling_session_seq_id", UNSET)
         )
 
+        _kind = d.pop("kind", UNSET)
+        kind: SamplingClientKind | Unset
+        if isinstance(_kind, Unset):
+            kind = UNSET
+        else:
+            kind = check_sampling_client_kind(_kind)
+
         def _parse_seq_id(data: object) -> int | None | Unset:
             if data is None:
                 return data
@@ -100,6 +146,28 @@ class SaveWeightsForSamplerRequest:
 
         seq_id = _parse_seq_id(d.pop("seq_id", UNSET))
 
+        def _parse_ttl_seconds(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        ttl_seconds = _parse_ttl_seconds(d.pop("ttl_seconds", UNSET))
+
+        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, dict):
+                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
+            user_metadata_type_0 = TextMetadata.from_dict(data)
+
+            return user_metadata_type_0
+
+        user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
+
         type_ = cast(Literal["save_weights_for_sampler"] | Unset, d.pop("type", UNSET))
         if type_ != "save_weights_for_sampler" and not isinstance(type_, Unset):
             raise ValueError(f"type must match const 'save_weights_for_sampler', got '{type_}'")
@@ -108,7 +176,10 @@ class SaveWeightsForSamplerRequest:
             model_id=model_id,
             path=path,
             sampling_session_seq_id=sampling_session_seq_id,
+            kind=kind,
             seq_id=seq_id,
+            ttl_seconds=ttl_seconds,
+            user_metadata=user_metadata,
             type_=type_,
         )
 

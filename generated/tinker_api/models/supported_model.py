@@ -18,6 +18,12 @@ class SupportedModel:
 
     model_name: None | str | Unset = UNSET
     """ Its name. """
+    max_context_length: int | None | Unset = UNSET
+    """ How many tokens it reads at most, if known. """
+    trainable: bool | None | Unset = UNSET
+    """ Whether it can be trained, if known. """
+    sampleable: bool | None | Unset = UNSET
+    """ Whether it can be sampled from, if known. """
     model_id: None | str | Unset = UNSET
     """ The model's name, from servers that call it so. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -28,6 +34,24 @@ class SupportedModel:
             model_name = UNSET
         else:
             model_name = self.model_name
+
+        max_context_length: int | None | Unset
+        if isinstance(self.max_context_length, Unset):
+            max_context_length = UNSET
+        else:
+            max_context_length = self.max_context_length
+
+        trainable: bool | None | Unset
+        if isinstance(self.trainable, Unset):
+            trainable = UNSET
+        else:
+            trainable = self.trainable
+
+        sampleable: bool | None | Unset
+        if isinstance(self.sampleable, Unset):
+            sampleable = UNSET
+        else:
+            sampleable = self.sampleable
 
         model_id: None | str | Unset
         if isinstance(self.model_id, Unset):
@@ -40,6 +64,12 @@ class SupportedModel:
         field_dict.update({})
         if model_name is not UNSET:
             field_dict["model_name"] = model_name
+        if max_context_length is not UNSET:
+            field_dict["max_context_length"] = max_context_length
+        if trainable is not UNSET:
+            field_dict["trainable"] = trainable
+        if sampleable is not UNSET:
+            field_dict["sampleable"] = sampleable
         if model_id is not UNSET:
             field_dict["model_id"] = model_id
 
@@ -58,6 +88,33 @@ class SupportedModel:
 
         model_name = _parse_model_name(d.pop("model_name", UNSET))
 
+        def _parse_max_context_length(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        max_context_length = _parse_max_context_length(d.pop("max_context_length", UNSET))
+
+        def _parse_trainable(data: object) -> bool | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(bool | None | Unset, data)
+
+        trainable = _parse_trainable(d.pop("trainable", UNSET))
+
+        def _parse_sampleable(data: object) -> bool | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(bool | None | Unset, data)
+
+        sampleable = _parse_sampleable(d.pop("sampleable", UNSET))
+
         def _parse_model_id(data: object) -> None | str | Unset:
             if data is None:
                 return data
@@ -69,6 +126,9 @@ class SupportedModel:
 
         supported_model = cls(
             model_name=model_name,
+            max_context_length=max_context_length,
+            trainable=trainable,
+            sampleable=sampleable,
             model_id=model_id,
         )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.generic_event import GenericEvent
     from ..models.session_end_event import SessionEndEvent
@@ -29,6 +31,8 @@ class TelemetryBatch:
     """ Version of the client. """
     session_id: str
     """ The session they are about. """
+    process_uuid: str | Unset = UNSET
+    """ Names the client's process. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -41,9 +45,9 @@ class TelemetryBatch:
             events_item: dict[str, Any]
             if isinstance(events_item_data, UnhandledExceptionEvent):
                 events_item = events_item_data.to_dict()
-            elif isinstance(events_item_data, GenericEvent):
-                events_item = events_item_data.to_dict()
             elif isinstance(events_item_data, SessionEndEvent):
+                events_item = events_item_data.to_dict()
+            elif isinstance(events_item_data, GenericEvent):
                 events_item = events_item_data.to_dict()
             else:
                 events_item = events_item_data.to_dict()
@@ -56,6 +60,8 @@ class TelemetryBatch:
 
         session_id = self.session_id
 
+        process_uuid = self.process_uuid
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -66,6 +72,8 @@ class TelemetryBatch:
                 "session_id": session_id,
             }
         )
+        if process_uuid is not UNSET:
+            field_dict["process_uuid"] = process_uuid
 
         return field_dict
 
@@ -97,7 +105,7 @@ class TelemetryBatch:
                 try:
                     if not isinstance(data, dict):
                         raise TypeError()
-                    componentsschemas_telemetry_event_type_1 = GenericEvent.from_dict(data)
+                    componentsschemas_telemetry_event_type_1 = SessionEndEvent.from_dict(data)
 
                     return componentsschemas_telemetry_event_type_1
                 except (TypeError, ValueError, AttributeError, KeyError):
@@ -105,7 +113,7 @@ class TelemetryBatch:
                 try:
                     if not isinstance(data, dict):
                         raise TypeError()
-                    componentsschemas_telemetry_event_type_2 = SessionEndEvent.from_dict(data)
+                    componentsschemas_telemetry_event_type_2 = GenericEvent.from_dict(data)
 
                     return componentsschemas_telemetry_event_type_2
                 except (TypeError, ValueError, AttributeError, KeyError):
@@ -126,11 +134,14 @@ class TelemetryBatch:
 
         session_id = d.pop("session_id")
 
+        process_uuid = d.pop("process_uuid", UNSET)
+
         telemetry_batch = cls(
             events=events,
             platform=platform,
             sdk_version=sdk_version,
             session_id=session_id,
+            process_uuid=process_uuid,
         )
 
         telemetry_batch.additional_properties = d

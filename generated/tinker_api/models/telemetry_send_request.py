@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define as _attrs_define
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.generic_event import GenericEvent
     from ..models.session_end_event import SessionEndEvent
@@ -28,6 +30,8 @@ class TelemetrySendRequest:
     """ Version of the client. """
     session_id: str
     """ The session they are about. """
+    process_uuid: str | Unset = UNSET
+    """ Names the client's process. """
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.generic_event import GenericEvent  # noqa: PLC0415
@@ -39,9 +43,9 @@ class TelemetrySendRequest:
             events_item: dict[str, Any]
             if isinstance(events_item_data, UnhandledExceptionEvent):
                 events_item = events_item_data.to_dict()
-            elif isinstance(events_item_data, GenericEvent):
-                events_item = events_item_data.to_dict()
             elif isinstance(events_item_data, SessionEndEvent):
+                events_item = events_item_data.to_dict()
+            elif isinstance(events_item_data, GenericEvent):
                 events_item = events_item_data.to_dict()
             else:
                 events_item = events_item_data.to_dict()
@@ -54,6 +58,8 @@ class TelemetrySendRequest:
 
         session_id = self.session_id
 
+        process_uuid = self.process_uuid
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
@@ -64,6 +70,8 @@ class TelemetrySendRequest:
                 "session_id": session_id,
             }
         )
+        if process_uuid is not UNSET:
+            field_dict["process_uuid"] = process_uuid
 
         return field_dict
 
@@ -95,7 +103,7 @@ class TelemetrySendRequest:
                 try:
                     if not isinstance(data, dict):
                         raise TypeError()
-                    componentsschemas_telemetry_event_type_1 = GenericEvent.from_dict(data)
+                    componentsschemas_telemetry_event_type_1 = SessionEndEvent.from_dict(data)
 
                     return componentsschemas_telemetry_event_type_1
                 except (TypeError, ValueError, AttributeError, KeyError):
@@ -103,7 +111,7 @@ class TelemetrySendRequest:
                 try:
                     if not isinstance(data, dict):
                         raise TypeError()
-                    componentsschemas_telemetry_event_type_2 = SessionEndEvent.from_dict(data)
+                    componentsschemas_telemetry_event_type_2 = GenericEvent.from_dict(data)
 
                     return componentsschemas_telemetry_event_type_2
                 except (TypeError, ValueError, AttributeError, KeyError):
@@ -124,11 +132,14 @@ class TelemetrySendRequest:
 
         session_id = d.pop("session_id")
 
+        process_uuid = d.pop("process_uuid", UNSET)
+
         telemetry_send_request = cls(
             events=events,
             platform=platform,
             sdk_version=sdk_version,
             session_id=session_id,
+            process_uuid=process_uuid,
         )
 
         return telemetry_send_request

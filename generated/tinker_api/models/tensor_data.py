@@ -22,6 +22,10 @@ class TensorData:
     """ Types of numbers. """
     shape: list[int] | None | Unset = UNSET
     """ Lengths by dimension. Without it the array has one dimension. """
+    sparse_crow_indices: list[int] | None | Unset = UNSET
+    """ For a sparse matrix (CSR): where each row begins in data, and the end. """
+    sparse_col_indices: list[int] | None | Unset = UNSET
+    """ For a sparse matrix (CSR): the column of each number in data. """
 
     def to_dict(self) -> dict[str, Any]:
         data: list[float] | list[int]
@@ -35,6 +39,18 @@ class TensorData:
         else:
             shape = self.shape
 
+        sparse_crow_indices: list[int] | None | Unset
+        if isinstance(self.sparse_crow_indices, Unset):
+            sparse_crow_indices = UNSET
+        else:
+            sparse_crow_indices = self.sparse_crow_indices
+
+        sparse_col_indices: list[int] | None | Unset
+        if isinstance(self.sparse_col_indices, Unset):
+            sparse_col_indices = UNSET
+        else:
+            sparse_col_indices = self.sparse_col_indices
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
@@ -45,6 +61,10 @@ class TensorData:
         )
         if shape is not UNSET:
             field_dict["shape"] = shape
+        if sparse_crow_indices is not UNSET:
+            field_dict["sparse_crow_indices"] = sparse_crow_indices
+        if sparse_col_indices is not UNSET:
+            field_dict["sparse_col_indices"] = sparse_col_indices
 
         return field_dict
 
@@ -84,10 +104,38 @@ class TensorData:
 
         shape = _parse_shape(d.pop("shape", UNSET))
 
+        def _parse_sparse_crow_indices(data: object) -> list[int] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, list):
+                raise TypeError(f"sparse_crow_indices cannot be {type(data).__name__}")
+            sparse_crow_indices_type_0 = cast(list[int], data)
+
+            return sparse_crow_indices_type_0
+
+        sparse_crow_indices = _parse_sparse_crow_indices(d.pop("sparse_crow_indices", UNSET))
+
+        def _parse_sparse_col_indices(data: object) -> list[int] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, list):
+                raise TypeError(f"sparse_col_indices cannot be {type(data).__name__}")
+            sparse_col_indices_type_0 = cast(list[int], data)
+
+            return sparse_col_indices_type_0
+
+        sparse_col_indices = _parse_sparse_col_indices(d.pop("sparse_col_indices", UNSET))
+
         tensor_data = cls(
             data=data,
             dtype=dtype,
             shape=shape,
+            sparse_crow_indices=sparse_crow_indices,
+            sparse_col_indices=sparse_col_indices,
         )
 
         return tensor_data

@@ -12,7 +12,7 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.checkpoint import Checkpoint
-    from ..models.user_metadata import UserMetadata
+    from ..models.text_metadata import TextMetadata
 
 
 T = TypeVar("T", bound="TrainingRun")
@@ -40,13 +40,13 @@ class TrainingRun:
     """ The latest training state saved. """
     last_sampler_checkpoint: Checkpoint | None | Unset = UNSET
     """ The latest weights saved for sampling. """
-    user_metadata: None | Unset | UserMetadata = UNSET
+    user_metadata: None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.checkpoint import Checkpoint  # noqa: PLC0415
-        from ..models.user_metadata import UserMetadata  # noqa: PLC0415
+        from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
         training_run_id = self.training_run_id
 
@@ -85,7 +85,7 @@ class TrainingRun:
         user_metadata: dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
             user_metadata = UNSET
-        elif isinstance(self.user_metadata, UserMetadata):
+        elif isinstance(self.user_metadata, TextMetadata):
             user_metadata = self.user_metadata.to_dict()
         else:
             user_metadata = self.user_metadata
@@ -117,7 +117,7 @@ class TrainingRun:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.checkpoint import Checkpoint  # noqa: PLC0415
-        from ..models.user_metadata import UserMetadata  # noqa: PLC0415
+        from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
         d = dict(src_dict)
         training_run_id = d.pop("training_run_id")
@@ -169,14 +169,14 @@ class TrainingRun:
             d.pop("last_sampler_checkpoint", UNSET)
         )
 
-        def _parse_user_metadata(data: object) -> None | Unset | UserMetadata:
+        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
             if not isinstance(data, dict):
                 raise TypeError(f"user_metadata cannot be {type(data).__name__}")
-            user_metadata_type_0 = UserMetadata.from_dict(data)
+            user_metadata_type_0 = TextMetadata.from_dict(data)
 
             return user_metadata_type_0
 

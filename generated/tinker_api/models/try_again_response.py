@@ -22,6 +22,8 @@ class TryAgainResponse:
     """ The work in question. """
     queue_state: None | QueueStateKnown | str | Unset = UNSET
     """ Why it takes time. """
+    queue_state_reason: None | str | Unset = UNSET
+    """ The queue state in words, for the user. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,6 +45,12 @@ class TryAgainResponse:
         else:
             queue_state = self.queue_state
 
+        queue_state_reason: None | str | Unset
+        if isinstance(self.queue_state_reason, Unset):
+            queue_state_reason = UNSET
+        else:
+            queue_state_reason = self.queue_state_reason
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update({})
@@ -52,6 +60,8 @@ class TryAgainResponse:
             field_dict["request_id"] = request_id
         if queue_state is not UNSET:
             field_dict["queue_state"] = queue_state
+        if queue_state_reason is not UNSET:
+            field_dict["queue_state_reason"] = queue_state_reason
 
         return field_dict
 
@@ -94,10 +104,20 @@ class TryAgainResponse:
 
         queue_state = _parse_queue_state(d.pop("queue_state", UNSET))
 
+        def _parse_queue_state_reason(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        queue_state_reason = _parse_queue_state_reason(d.pop("queue_state_reason", UNSET))
+
         try_again_response = cls(
             type_=type_,
             request_id=request_id,
             queue_state=queue_state,
+            queue_state_reason=queue_state_reason,
         )
 
         try_again_response.additional_properties = d

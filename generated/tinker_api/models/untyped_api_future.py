@@ -20,6 +20,8 @@ class UntypedAPIFuture:
     """ The id of submitted work. Its form is the server's affair. """
     model_id: None | str | Unset = UNSET
     """ The model it is for, if any. """
+    sample_sequence_ids: list[str] | None | Unset = UNSET
+    """ For a sample, the ids of its sequences. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -31,6 +33,12 @@ class UntypedAPIFuture:
         else:
             model_id = self.model_id
 
+        sample_sequence_ids: list[str] | None | Unset
+        if isinstance(self.sample_sequence_ids, Unset):
+            sample_sequence_ids = UNSET
+        else:
+            sample_sequence_ids = self.sample_sequence_ids
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -40,6 +48,8 @@ class UntypedAPIFuture:
         )
         if model_id is not UNSET:
             field_dict["model_id"] = model_id
+        if sample_sequence_ids is not UNSET:
+            field_dict["sample_sequence_ids"] = sample_sequence_ids
 
         return field_dict
 
@@ -57,9 +67,23 @@ class UntypedAPIFuture:
 
         model_id = _parse_model_id(d.pop("model_id", UNSET))
 
+        def _parse_sample_sequence_ids(data: object) -> list[str] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            if not isinstance(data, list):
+                raise TypeError(f"sample_sequence_ids cannot be {type(data).__name__}")
+            sample_sequence_ids_type_0 = cast(list[str], data)
+
+            return sample_sequence_ids_type_0
+
+        sample_sequence_ids = _parse_sample_sequence_ids(d.pop("sample_sequence_ids", UNSET))
+
         untyped_api_future = cls(
             request_id=request_id,
             model_id=model_id,
+            sample_sequence_ids=sample_sequence_ids,
         )
 
         untyped_api_future.additional_properties = d

@@ -1,12 +1,13 @@
 # Do not edit. Made by `make generate` from openapi/tinker.yaml.
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...models.checkpoint_archive_url_response import CheckpointArchiveUrlResponse
 from ...types import Response
 
 
@@ -30,9 +31,15 @@ def _get_kwargs(
 
 def _parse_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Any | None:
+) -> Any | CheckpointArchiveUrlResponse | None:
     if response.status_code == 302:
-        return None
+        response_302 = cast(Any, None)
+        return response_302
+
+    if 200 <= response.status_code <= 299:
+        response_2xx = CheckpointArchiveUrlResponse.from_dict(response.json())
+
+        return response_2xx
 
     if client.raise_on_unexpected_status:
         raise errors.UnexpectedStatus(response.status_code, response.content)
@@ -42,7 +49,7 @@ def _parse_response(
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any]:
+) -> Response[Any | CheckpointArchiveUrlResponse]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -57,7 +64,7 @@ def sync_detailed(
     checkpoint_name: str,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Any]:
+) -> Response[Any | CheckpointArchiveUrlResponse]:
     """Where to download a checkpoint
 
      Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
@@ -73,7 +80,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any]
+        Response[Any | CheckpointArchiveUrlResponse]
     """
 
     kwargs = _get_kwargs(
@@ -89,13 +96,13 @@ def sync_detailed(
     return _build_response(client=client, response=response)
 
 
-async def asyncio_detailed(
+def sync(
     training_run_id: str,
     checkpoint_kind: str,
     checkpoint_name: str,
     *,
     client: AuthenticatedClient | Client,
-) -> Response[Any]:
+) -> Any | CheckpointArchiveUrlResponse | None:
     """Where to download a checkpoint
 
      Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
@@ -111,7 +118,40 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any]
+        Any | CheckpointArchiveUrlResponse
+    """
+
+    return sync_detailed(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+        client=client,
+    ).parsed
+
+
+async def asyncio_detailed(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Response[Any | CheckpointArchiveUrlResponse]:
+    """Where to download a checkpoint
+
+     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
+    followed, because the key must not go to another host.
+
+    Args:
+        training_run_id (str):
+        checkpoint_kind (str):
+        checkpoint_name (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any | CheckpointArchiveUrlResponse]
     """
 
     kwargs = _get_kwargs(
@@ -123,3 +163,38 @@ async def asyncio_detailed(
     response = await client.get_async_httpx_client().request(**kwargs)
 
     return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+    *,
+    client: AuthenticatedClient | Client,
+) -> Any | CheckpointArchiveUrlResponse | None:
+    """Where to download a checkpoint
+
+     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
+    followed, because the key must not go to another host.
+
+    Args:
+        training_run_id (str):
+        checkpoint_kind (str):
+        checkpoint_name (str):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Any | CheckpointArchiveUrlResponse
+    """
+
+    return (
+        await asyncio_detailed(
+            training_run_id=training_run_id,
+            checkpoint_kind=checkpoint_kind,
+            checkpoint_name=checkpoint_name,
+            client=client,
+        )
+    ).parsed

@@ -8,12 +8,12 @@ from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.forward_backward_request import ForwardBackwardRequest
 from ...models.untyped_api_future import UntypedAPIFuture
-from ...types import UNSET, Response, Unset
+from ...types import UNSET, File, Response, Unset
 
 
 def _get_kwargs(
     *,
-    body: ForwardBackwardRequest,
+    body: ForwardBackwardRequest | File | Unset = UNSET,
     x_idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
@@ -25,9 +25,13 @@ def _get_kwargs(
         "url": "/api/v1/forward_backward",
     }
 
-    _kwargs["json"] = body.to_dict()
+    if isinstance(body, ForwardBackwardRequest):
+        _kwargs["json"] = body.to_dict()
 
-    headers["Content-Type"] = "application/json"
+        headers["Content-Type"] = "application/json"
+    if isinstance(body, File):
+        _kwargs["content"] = body.payload
+        headers["Content-Type"] = "application/x-protobuf"
 
     _kwargs["headers"] = headers
     return _kwargs
@@ -61,7 +65,7 @@ def _build_response(
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest,
+    body: ForwardBackwardRequest | File | Unset = UNSET,
     x_idempotency_key: str | Unset = UNSET,
 ) -> Response[UntypedAPIFuture]:
     """Compute a loss and its gradients
@@ -72,6 +76,7 @@ def sync_detailed(
     Args:
         x_idempotency_key (str | Unset):
         body (ForwardBackwardRequest): A forward and a backward pass.
+        body (File):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -96,7 +101,7 @@ def sync_detailed(
 def sync(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest,
+    body: ForwardBackwardRequest | File | Unset = UNSET,
     x_idempotency_key: str | Unset = UNSET,
 ) -> UntypedAPIFuture | None:
     """Compute a loss and its gradients
@@ -107,6 +112,7 @@ def sync(
     Args:
         x_idempotency_key (str | Unset):
         body (ForwardBackwardRequest): A forward and a backward pass.
+        body (File):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -126,7 +132,7 @@ def sync(
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest,
+    body: ForwardBackwardRequest | File | Unset = UNSET,
     x_idempotency_key: str | Unset = UNSET,
 ) -> Response[UntypedAPIFuture]:
     """Compute a loss and its gradients
@@ -137,6 +143,7 @@ async def asyncio_detailed(
     Args:
         x_idempotency_key (str | Unset):
         body (ForwardBackwardRequest): A forward and a backward pass.
+        body (File):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -159,7 +166,7 @@ async def asyncio_detailed(
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest,
+    body: ForwardBackwardRequest | File | Unset = UNSET,
     x_idempotency_key: str | Unset = UNSET,
 ) -> UntypedAPIFuture | None:
     """Compute a loss and its gradients
@@ -170,6 +177,7 @@ async def asyncio(
     Args:
         x_idempotency_key (str | Unset):
         body (ForwardBackwardRequest): A forward and a backward pass.
+        body (File):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -7,19 +7,33 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...models.access_scope import AccessScope
 from ...models.training_run import TrainingRun
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
 def _get_kwargs(
     training_run_id: str,
+    *,
+    access_scope: AccessScope | Unset = UNSET,
 ) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    json_access_scope: str | Unset = UNSET
+    if not isinstance(access_scope, Unset):
+        json_access_scope = access_scope
+
+    params["access_scope"] = json_access_scope
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/api/v1/training_runs/{training_run_id}".format(
             training_run_id=quote(str(training_run_id), safe=""),
         ),
+        "params": params,
     }
 
     return _kwargs
@@ -54,6 +68,7 @@ def sync_detailed(
     training_run_id: str,
     *,
     client: AuthenticatedClient | Client,
+    access_scope: AccessScope | Unset = UNSET,
 ) -> Response[TrainingRun]:
     """Describe a training run
 
@@ -61,6 +76,8 @@ def sync_detailed(
 
     Args:
         training_run_id (str):
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -72,6 +89,7 @@ def sync_detailed(
 
     kwargs = _get_kwargs(
         training_run_id=training_run_id,
+        access_scope=access_scope,
     )
 
     response = client.get_httpx_client().request(
@@ -85,6 +103,7 @@ def sync(
     training_run_id: str,
     *,
     client: AuthenticatedClient | Client,
+    access_scope: AccessScope | Unset = UNSET,
 ) -> TrainingRun | None:
     """Describe a training run
 
@@ -92,6 +111,8 @@ def sync(
 
     Args:
         training_run_id (str):
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -104,6 +125,7 @@ def sync(
     return sync_detailed(
         training_run_id=training_run_id,
         client=client,
+        access_scope=access_scope,
     ).parsed
 
 
@@ -111,6 +133,7 @@ async def asyncio_detailed(
     training_run_id: str,
     *,
     client: AuthenticatedClient | Client,
+    access_scope: AccessScope | Unset = UNSET,
 ) -> Response[TrainingRun]:
     """Describe a training run
 
@@ -118,6 +141,8 @@ async def asyncio_detailed(
 
     Args:
         training_run_id (str):
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -129,6 +154,7 @@ async def asyncio_detailed(
 
     kwargs = _get_kwargs(
         training_run_id=training_run_id,
+        access_scope=access_scope,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -140,6 +166,7 @@ async def asyncio(
     training_run_id: str,
     *,
     client: AuthenticatedClient | Client,
+    access_scope: AccessScope | Unset = UNSET,
 ) -> TrainingRun | None:
     """Describe a training run
 
@@ -147,6 +174,8 @@ async def asyncio(
 
     Args:
         training_run_id (str):
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -160,5 +189,6 @@ async def asyncio(
         await asyncio_detailed(
             training_run_id=training_run_id,
             client=client,
+            access_scope=access_scope,
         )
     ).parsed

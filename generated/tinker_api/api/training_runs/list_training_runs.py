@@ -6,6 +6,7 @@ import httpx
 
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...models.access_scope import AccessScope
 from ...models.training_runs_response import TrainingRunsResponse
 from ...types import UNSET, Response, Unset
 
@@ -14,6 +15,8 @@ def _get_kwargs(
     *,
     limit: int | Unset = 20,
     offset: int | Unset = 0,
+    access_scope: AccessScope | Unset = UNSET,
+    project_id: str | Unset = UNSET,
 ) -> dict[str, Any]:
 
     params: dict[str, Any] = {}
@@ -21,6 +24,14 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["offset"] = offset
+
+    json_access_scope: str | Unset = UNSET
+    if not isinstance(access_scope, Unset):
+        json_access_scope = access_scope
+
+    params["access_scope"] = json_access_scope
+
+    params["project_id"] = project_id
 
     params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
@@ -63,6 +74,8 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 20,
     offset: int | Unset = 0,
+    access_scope: AccessScope | Unset = UNSET,
+    project_id: str | Unset = UNSET,
 ) -> Response[TrainingRunsResponse]:
     """List training runs
 
@@ -71,6 +84,9 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 20.
         offset (int | Unset):  Default: 0.
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
+        project_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -83,6 +99,8 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         offset=offset,
+        access_scope=access_scope,
+        project_id=project_id,
     )
 
     response = client.get_httpx_client().request(
@@ -97,6 +115,8 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 20,
     offset: int | Unset = 0,
+    access_scope: AccessScope | Unset = UNSET,
+    project_id: str | Unset = UNSET,
 ) -> TrainingRunsResponse | None:
     """List training runs
 
@@ -105,6 +125,9 @@ def sync(
     Args:
         limit (int | Unset):  Default: 20.
         offset (int | Unset):  Default: 0.
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
+        project_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -118,6 +141,8 @@ def sync(
         client=client,
         limit=limit,
         offset=offset,
+        access_scope=access_scope,
+        project_id=project_id,
     ).parsed
 
 
@@ -126,6 +151,8 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 20,
     offset: int | Unset = 0,
+    access_scope: AccessScope | Unset = UNSET,
+    project_id: str | Unset = UNSET,
 ) -> Response[TrainingRunsResponse]:
     """List training runs
 
@@ -134,6 +161,9 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 20.
         offset (int | Unset):  Default: 0.
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
+        project_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -146,6 +176,8 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         offset=offset,
+        access_scope=access_scope,
+        project_id=project_id,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -158,6 +190,8 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 20,
     offset: int | Unset = 0,
+    access_scope: AccessScope | Unset = UNSET,
+    project_id: str | Unset = UNSET,
 ) -> TrainingRunsResponse | None:
     """List training runs
 
@@ -166,6 +200,9 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 20.
         offset (int | Unset):  Default: 0.
+        access_scope (AccessScope | Unset): `owned`: the caller's own; `accessible`: all the
+            caller may see.
+        project_id (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -180,5 +217,7 @@ async def asyncio(
             client=client,
             limit=limit,
             offset=offset,
+            access_scope=access_scope,
+            project_id=project_id,
         )
     ).parsed

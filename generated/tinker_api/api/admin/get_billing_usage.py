@@ -1,0 +1,187 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+import datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.billing_usage_response import BillingUsageResponse
+from ...types import UNSET, Response
+
+
+def _get_kwargs(
+    *,
+    starting_on: datetime.datetime,
+    ending_before: datetime.datetime,
+) -> dict[str, Any]:
+
+    params: dict[str, Any] = {}
+
+    json_starting_on = starting_on.isoformat()
+    params["starting_on"] = json_starting_on
+
+    json_ending_before = ending_before.isoformat()
+    params["ending_before"] = json_ending_before
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
+    _kwargs: dict[str, Any] = {
+        "method": "get",
+        "url": "/api/v1/billing/usage/events",
+        "params": params,
+    }
+
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> BillingUsageResponse | None:
+    if 200 <= response.status_code <= 299:
+        response_2xx = BillingUsageResponse.from_dict(response.json())
+
+        return response_2xx
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[BillingUsageResponse]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    starting_on: datetime.datetime,
+    ending_before: datetime.datetime,
+) -> Response[BillingUsageResponse]:
+    """What was used, hour by hour
+
+     At most 14 days at a time, from one full hour of UTC to another.
+
+    Args:
+        starting_on (datetime.datetime):
+        ending_before (datetime.datetime):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[BillingUsageResponse]
+    """
+
+    kwargs = _get_kwargs(
+        starting_on=starting_on,
+        ending_before=ending_before,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    *,
+    client: AuthenticatedClient | Client,
+    starting_on: datetime.datetime,
+    ending_before: datetime.datetime,
+) -> BillingUsageResponse | None:
+    """What was used, hour by hour
+
+     At most 14 days at a time, from one full hour of UTC to another.
+
+    Args:
+        starting_on (datetime.datetime):
+        ending_before (datetime.datetime):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        BillingUsageResponse
+    """
+
+    return sync_detailed(
+        client=client,
+        starting_on=starting_on,
+        ending_before=ending_before,
+    ).parsed
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    starting_on: datetime.datetime,
+    ending_before: datetime.datetime,
+) -> Response[BillingUsageResponse]:
+    """What was used, hour by hour
+
+     At most 14 days at a time, from one full hour of UTC to another.
+
+    Args:
+        starting_on (datetime.datetime):
+        ending_before (datetime.datetime):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[BillingUsageResponse]
+    """
+
+    kwargs = _get_kwargs(
+        starting_on=starting_on,
+        ending_before=ending_before,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    *,
+    client: AuthenticatedClient | Client,
+    starting_on: datetime.datetime,
+    ending_before: datetime.datetime,
+) -> BillingUsageResponse | None:
+    """What was used, hour by hour
+
+     At most 14 days at a time, from one full hour of UTC to another.
+
+    Args:
+        starting_on (datetime.datetime):
+        ending_before (datetime.datetime):
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        BillingUsageResponse
+    """
+
+    return (
+        await asyncio_detailed(
+            client=client,
+            starting_on=starting_on,
+            ending_before=ending_before,
+        )
+    ).parsed

@@ -1,0 +1,188 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.auth_token_request import AuthTokenRequest
+from ...models.auth_token_response import AuthTokenResponse
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    *,
+    body: AuthTokenRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(x_idempotency_key, Unset):
+        headers["X-Idempotency-Key"] = x_idempotency_key
+
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/api/v1/auth/token",
+    }
+
+    _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> AuthTokenResponse | None:
+    if 200 <= response.status_code <= 299:
+        response_2xx = AuthTokenResponse.from_dict(response.json())
+
+        return response_2xx
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[AuthTokenResponse]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: AuthTokenRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[AuthTokenResponse]:
+    """Exchange a key for a token
+
+     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+    `pjwt_auth_enabled` offer it.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (AuthTokenRequest): Nothing; the key is in the header.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[AuthTokenResponse]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    *,
+    client: AuthenticatedClient | Client,
+    body: AuthTokenRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> AuthTokenResponse | None:
+    """Exchange a key for a token
+
+     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+    `pjwt_auth_enabled` offer it.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (AuthTokenRequest): Nothing; the key is in the header.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        AuthTokenResponse
+    """
+
+    return sync_detailed(
+        client=client,
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    ).parsed
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: AuthTokenRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[AuthTokenResponse]:
+    """Exchange a key for a token
+
+     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+    `pjwt_auth_enabled` offer it.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (AuthTokenRequest): Nothing; the key is in the header.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[AuthTokenResponse]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    *,
+    client: AuthenticatedClient | Client,
+    body: AuthTokenRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> AuthTokenResponse | None:
+    """Exchange a key for a token
+
+     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+    `pjwt_auth_enabled` offer it.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (AuthTokenRequest): Nothing; the key is in the header.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        AuthTokenResponse
+    """
+
+    return (
+        await asyncio_detailed(
+            client=client,
+            body=body,
+            x_idempotency_key=x_idempotency_key,
+        )
+    ).parsed

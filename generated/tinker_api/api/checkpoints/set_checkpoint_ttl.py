@@ -1,0 +1,147 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.checkpoint_ttl_request import CheckpointTtlRequest
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+    *,
+    body: CheckpointTtlRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(x_idempotency_key, Unset):
+        headers["X-Idempotency-Key"] = x_idempotency_key
+
+    _kwargs: dict[str, Any] = {
+        "method": "put",
+        "url": "/api/v1/training_runs/{training_run_id}/checkpoints/{checkpoint_kind}/{checkpoint_name}/ttl".format(
+            training_run_id=quote(str(training_run_id), safe=""),
+            checkpoint_kind=quote(str(checkpoint_kind), safe=""),
+            checkpoint_name=quote(str(checkpoint_name), safe=""),
+        ),
+    }
+
+    _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Any | None:
+    if 200 <= response.status_code <= 299:
+        return None
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[Any]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+    *,
+    client: AuthenticatedClient | Client,
+    body: CheckpointTtlRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[Any]:
+    """Let a checkpoint expire
+
+     A number of seconds from now; null keeps it for good, and is sent as null.
+
+    Args:
+        training_run_id (str):
+        checkpoint_kind (str):
+        checkpoint_name (str):
+        x_idempotency_key (str | Unset):
+        body (CheckpointTtlRequest): Lets a checkpoint expire.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any]
+    """
+
+    kwargs = _get_kwargs(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio_detailed(
+    training_run_id: str,
+    checkpoint_kind: str,
+    checkpoint_name: str,
+    *,
+    client: AuthenticatedClient | Client,
+    body: CheckpointTtlRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[Any]:
+    """Let a checkpoint expire
+
+     A number of seconds from now; null keeps it for good, and is sent as null.
+
+    Args:
+        training_run_id (str):
+        checkpoint_kind (str):
+        checkpoint_name (str):
+        x_idempotency_key (str | Unset):
+        body (CheckpointTtlRequest): Lets a checkpoint expire.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[Any]
+    """
+
+    kwargs = _get_kwargs(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)

@@ -1,0 +1,184 @@
+# Do not edit. Made by `make generate` from openapi/tinker.yaml.
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from ... import errors
+from ...client import AuthenticatedClient, Client
+from ...models.weights_info_request import WeightsInfoRequest
+from ...models.weights_info_response import WeightsInfoResponse
+from ...types import UNSET, Response, Unset
+
+
+def _get_kwargs(
+    *,
+    body: WeightsInfoRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
+    if not isinstance(x_idempotency_key, Unset):
+        headers["X-Idempotency-Key"] = x_idempotency_key
+
+    _kwargs: dict[str, Any] = {
+        "method": "post",
+        "url": "/api/v1/weights_info",
+    }
+
+    _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
+    return _kwargs
+
+
+def _parse_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> WeightsInfoResponse | None:
+    if 200 <= response.status_code <= 299:
+        response_2xx = WeightsInfoResponse.from_dict(response.json())
+
+        return response_2xx
+
+    if client.raise_on_unexpected_status:
+        raise errors.UnexpectedStatus(response.status_code, response.content)
+    else:
+        return None
+
+
+def _build_response(
+    *, client: AuthenticatedClient | Client, response: httpx.Response
+) -> Response[WeightsInfoResponse]:
+    return Response(
+        status_code=HTTPStatus(response.status_code),
+        content=response.content,
+        headers=response.headers,
+        parsed=_parse_response(client=client, response=response),
+    )
+
+
+def sync_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: WeightsInfoRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[WeightsInfoResponse]:
+    """Describe saved weights
+
+     What a client must know to go on training from them. Changes nothing.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (WeightsInfoRequest): Asks about saved weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[WeightsInfoResponse]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = client.get_httpx_client().request(
+        **kwargs,
+    )
+
+    return _build_response(client=client, response=response)
+
+
+def sync(
+    *,
+    client: AuthenticatedClient | Client,
+    body: WeightsInfoRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> WeightsInfoResponse | None:
+    """Describe saved weights
+
+     What a client must know to go on training from them. Changes nothing.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (WeightsInfoRequest): Asks about saved weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        WeightsInfoResponse
+    """
+
+    return sync_detailed(
+        client=client,
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    ).parsed
+
+
+async def asyncio_detailed(
+    *,
+    client: AuthenticatedClient | Client,
+    body: WeightsInfoRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> Response[WeightsInfoResponse]:
+    """Describe saved weights
+
+     What a client must know to go on training from them. Changes nothing.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (WeightsInfoRequest): Asks about saved weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        Response[WeightsInfoResponse]
+    """
+
+    kwargs = _get_kwargs(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+
+    response = await client.get_async_httpx_client().request(**kwargs)
+
+    return _build_response(client=client, response=response)
+
+
+async def asyncio(
+    *,
+    client: AuthenticatedClient | Client,
+    body: WeightsInfoRequest,
+    x_idempotency_key: str | Unset = UNSET,
+) -> WeightsInfoResponse | None:
+    """Describe saved weights
+
+     What a client must know to go on training from them. Changes nothing.
+
+    Args:
+        x_idempotency_key (str | Unset):
+        body (WeightsInfoRequest): Asks about saved weights.
+
+    Raises:
+        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        httpx.TimeoutException: If the request takes longer than Client.timeout.
+
+    Returns:
+        WeightsInfoResponse
+    """
+
+    return (
+        await asyncio_detailed(
+            client=client,
+            body=body,
+            x_idempotency_key=x_idempotency_key,
+        )
+    ).parsed
