@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.unit.embedded.conftest import Api, OpenApi
     from tinker_ext.embedded.routes.call import Call
-    from tinker_ext.embedded.work.models import Model
+    from tinker_ext.embedded.work.model import Model
 
 
 async def test_a_full_queue_asks_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,12 @@ import logging
 import sqlite3
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
-
-from attrs import define, field, frozen
+from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.store.requests import RequestRecord
 from tinker_ext.embedded.work.answers import UserFailureError, attempt, failure
+from tinker_ext.embedded.work.model import Model, Work
 from tinker_ext.embedded.work.turns import TooLateError, Turns
 
 if TYPE_CHECKING:
@@ -43,31 +42,6 @@ MAX_LOADED = 64
 
 # The number under which a model's creation is remembered; requests on it start at 1.
 CREATION = 0
-
-
-@define(eq=False)
-class Model:
-    """One model: its trainer while it is loaded, and the line of work in front of it.
-
-    `trainer` is touched on the training thread only. `unusable` says why there is none.
-    """
-
-    run_id: str
-    turns: Turns[_Work]
-    trainer: Any = None
-    unusable: str = ""
-    last_used: float = 0.0
-    runner: asyncio.Task[None] | None = None
-    arrival: asyncio.Event = field(factory=asyncio.Event)
-
-
-@frozen(eq=False)
-class _Work:
-    request_id: str
-    kind: str
-    seq_id: int | None
-    size: int
-    act: Callable[[Model], object]
 
 
 class Models:
@@ -146,7 +120,7 @@ class Models:
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
         tail = uuid.uuid4().hex if seq_id is None else str(seq_id)
-        work = _Work(f"{run_id}:{tail}", kind, seq_id, size, act)
+        work = Work(f"{run_id}:{tail}", kind, seq_id, size, act)
         self._accept(model, work)
         return work.request_id
 
@@ -179,7 +153,7 @@ class Models:
         runners = [model.runner for model in self._models.values() if model.runner is not None]
         await asyncio.gather(*runners, return_exceptions=True)
 
-    def _accept(self, model: Model, work: _Work) -> None:
+    def _accept(self, model: Model, work: Work) -> None:
         model.last_used = time.time()
         self._requests.add(
             RequestRecord(work.request_id, model.run_id, work.seq_id, work.kind, model.last_used)
@@ -210,7 +184,7 @@ class Models:
         finally:
             model.runner = None
 
-    async def _do(self, model: Model, work: _Work) -> None:
+    async def _do(self, model: Model, work: Work) -> None:
         def act() -> object:
             return work.act(model)
 
@@ -232,7 +206,7 @@ class Models:
                 )
                 self._finish(work, failure(message, "user"))
 
-    def _finish(self, work: _Work, answer: bytes) -> None:
+    def _finish(self, work: Work, answer: bytes) -> None:
         self._queued_bytes -= work.size
         try:
             self._requests.answer(work.request_id, answer)

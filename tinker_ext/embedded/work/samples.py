@@ -46,7 +46,7 @@ class SampleWork:
 
     request_id: str
     weights: Weights
-    prompt: npt.NDArray[np.int64]
+    prompt: npt.NDArray[np.integer[Any]]
     job: SampleJob | None
     num_samples: int
     prompt_logprobs: bool
@@ -60,17 +60,38 @@ def prepared(request_id: str, weights: Weights, body: Mapping[str, Any]) -> Samp
     Raises:
         UserFailureError, EngineInputError: naming the field.
     """
-    from tinker_ext.embedded.engine.generate import SampleJob, check_job
+    from tinker_ext.embedded.engine.generate import check_job
     from tinker_ext.embedded.engine.model import load_base_model
 
     base = load_base_model(weights.base_model)
-    prompt = arrays.prompt(body["prompt"], where="prompt")
+    job = _job(body)
+    prompt_logprobs = bool(body.get("prompt_logprobs"))
+    only_scored = prompt_logprobs and job.max_tokens == 1 and len(job.prompt) == base.max_context
+    if not only_scored:
+        check_job(base, job)
+    new = base.max_context if job.max_tokens is None else job.max_tokens
+    return SampleWork(
+        request_id=request_id,
+        weights=weights,
+        prompt=job.prompt,
+        job=None if only_scored else job,
+        num_samples=job.num_samples,
+        prompt_logprobs=prompt_logprobs,
+        topk=int(body.get("topk_prompt_logprobs", 0)),
+        positions=job.num_samples * (len(job.prompt) + new),
+    )
+
+
+def _job(body: Mapping[str, Any]) -> SampleJob:
+    """The engine's words for a request; what is left out has the defaults of release 0.4.1."""
+    from tinker_ext.embedded.engine.generate import SampleJob
+
     given = body["sampling_params"]
     num_samples = int(body.get("num_samples", 1))
     if num_samples > MAX_SAMPLES:
         raise UserFailureError(f"num_samples: at most {MAX_SAMPLES} of one prompt")
-    job: SampleJob | None = SampleJob(
-        prompt,
+    return SampleJob(
+        arrays.prompt(body["prompt"], where="prompt"),
         num_samples=num_samples,
         max_tokens=_whole(given.get("max_tokens")),
         temperature=float(given.get("temperature", 1.0)),
@@ -78,23 +99,6 @@ def prepared(request_id: str, weights: Weights, body: Mapping[str, Any]) -> Samp
         top_p=float(given.get("top_p", 1.0)),
         stop=_stops(given.get("stop")),
         seed=_whole(given.get("seed")),
-    )
-    assert job is not None
-    wants_scores = bool(body.get("prompt_logprobs"))
-    if wants_scores and len(prompt) == base.max_context and job.max_tokens == 1:
-        job = None
-    else:
-        check_job(base, job)
-    length = base.max_context if job is None or job.max_tokens is None else job.max_tokens
-    return SampleWork(
-        request_id=request_id,
-        weights=weights,
-        prompt=prompt,
-        job=job,
-        num_samples=num_samples,
-        prompt_logprobs=wants_scores,
-        topk=int(body.get("topk_prompt_logprobs", 0)),
-        positions=num_samples * (len(prompt) + length),
     )
 
 

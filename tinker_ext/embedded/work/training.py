@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.store import CheckpointTable, RunRecord, RunTable, SamplerTable
     from tinker_ext.embedded.store.runs import LoraRecord
     from tinker_ext.embedded.work.arrays import LossInput
-    from tinker_ext.embedded.work.models import Model, Models
+    from tinker_ext.embedded.work.model import Model
+    from tinker_ext.embedded.work.models import Models
 
     Body = Mapping[str, Any]
     Answer = dict[str, Any]
