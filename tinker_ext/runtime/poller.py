@@ -30,6 +30,7 @@ from tinker_ext.rules.polling import (
     poll_delay,
     worth_polling,
 )
+from tinker_ext.rules.retry import header
 from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.progress import current_progress
 
@@ -101,7 +102,7 @@ class FuturePoller:
         kind: type[PollOutcome] | None = None
         while True:
             asked = clock.now()
-            outcome = await self._ask(request_id, operation, iteration, until - asked)
+            outcome, wish = await self._ask(request_id, operation, iteration, until - asked)
             if isinstance(outcome, Ready):
                 return outcome.body
             consecutive = consecutive + 1 if type(outcome) is kind else 1
@@ -112,7 +113,9 @@ class FuturePoller:
             if isinstance(outcome, MetadataOnly) and consecutive == 1:
                 await held.enter_async_context(self.result_bytes.reserve(outcome.size))
             now = clock.now()
-            pause = poll_delay(outcome, consecutive, clock.jitter(), held=now - asked)
+            pause = poll_delay(
+                outcome, consecutive, clock.jitter(), held=now - asked, server_delay=wish
+            )
             if now + pause >= until:
                 raise self._too_late(request_id, operation, last_seen(outcome))
             await clock.sleep(pause)
@@ -129,20 +132,23 @@ class FuturePoller:
 
     async def _ask(
         self, request_id: str, operation: str, iteration: int, left: float
-    ) -> PollOutcome:
-        """One poll that got through; the retry engine sees to those that don't."""
+    ) -> tuple[PollOutcome, float | None]:
+        """One poll that got through, and the pause its headers ask for.
 
-        async def once() -> PollOutcome:
+        The retry engine sees to those that don't get through.
+        """
+
+        async def once() -> tuple[PollOutcome, float | None]:
             try:
                 async with self.slots.reserve(1):
                     body = await self.poll(request_id, operation=operation, iteration=iteration)
             except APIStatusError as error:
                 outcome = classify(error.status_code, error.body)
-                if isinstance(outcome, Refused) or outcome == Retry(error.status_code):
+                if _is_the_engines(outcome, error):
                     error.operation, error.request_id = operation, request_id
                     raise
-                return outcome
-            return classify(200, body)
+                return outcome, error.retry_after
+            return classify(200, body), None
 
         policy = self.policy.within(max(0.0, left))
         return await self.retrier.run(once, operation=operation, policy=policy)
@@ -154,6 +160,16 @@ class FuturePoller:
         _note_progress(operation, request_id, last_seen(outcome))
         if not isinstance(outcome, TryAgain):
             tracing.polled(last_seen(outcome))
+
+
+def _is_the_engines(outcome: PollOutcome, error: APIStatusError) -> bool:
+    """Whether the retry engine decides what follows: no news, or the server has its own opinion."""
+    match header(error.headers, "x-should-retry"):
+        case "true":
+            return True
+        case "false" if isinstance(outcome, TryAgain | Retry):
+            return True
+    return isinstance(outcome, Refused) or outcome == Retry(error.status_code)
 
 
 def _note_progress(operation: str, request_id: str, seen: str) -> None:
