@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import frozen
 from tinker_api import models
@@ -13,7 +13,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.ordered import Part
-from tinker_ext.transport.encoding import Encoded
+from tinker_ext.transport.training_data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -48,7 +48,8 @@ class Batch:
         types.validate_data(data, loss_fn=loss_fn)
         chunks = split([types.number_count(datum) for datum in data])
         encoded = [
-            _encode([data[index] for index in chunk], loss_fn, loss_fn_config) for chunk in chunks
+            TrainingData([data[index] for index in chunk], loss_fn, loss_fn_config)
+            for chunk in chunks
         ]
         return cls(
             operation,
@@ -81,30 +82,9 @@ class Batch:
         )
 
 
-def _encode(
-    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: Mapping[str, float] | None
-) -> Encoded:
-    body = models.ForwardBackwardInput(data=[datum.to_api() for datum in data], loss_fn=loss_fn)
-    if loss_fn_config is not None:
-        body.loss_fn_config = models.LossFnConfig.from_dict(dict(loss_fn_config))
-    return Encoded(body)
-
-
 def _sender(
-    operation: Operation, model_id: str, encoded: Encoded
+    operation: Operation, model_id: str, data: TrainingData
 ) -> Callable[[Gateway, int], Awaitable[Future]]:
-    data = cast("models.ForwardBackwardInput", encoded)  # Stands in for the model it encodes.
-
-    def forward(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
-        return gateway.forward(
-            models.ForwardRequest(forward_input=data, model_id=model_id, seq_id=seq_id)
-        )
-
-    def forward_backward(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
-        return gateway.forward_backward(
-            models.ForwardBackwardRequest(
-                forward_backward_input=data, model_id=model_id, seq_id=seq_id
-            )
-        )
-
-    return forward if operation == "forward" else forward_backward
+    if operation == "forward":
+        return lambda gateway, seq_id: gateway.forward(data, model_id, seq_id)
+    return lambda gateway, seq_id: gateway.forward_backward(data, model_id, seq_id)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
 from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Body = dict[str, Any]
+# Decoded JSON, or a result that is no JSON.
+Body = Any
 T = TypeVar("T")
 
 
@@ -24,11 +26,13 @@ M = TypeVar("M", bound=Model)
 
 
 def read(operation: str, body: Body, model: type[M], convert: Callable[[M], T]) -> T:
-    """Parse a result's body as `model` and convert it.
+    """Parse a result's body as `model` and convert it; protobuf has only one meaning.
 
     Raises:
         APIResponseValidationError: the body is not such a model.
     """
+    if isinstance(body, ProtobufResult):
+        return cast("T", body.decode())
     try:
         return convert(model.from_dict(body))
     except (KeyError, TypeError, ValueError, AttributeError) as error:

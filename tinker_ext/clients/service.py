@@ -23,6 +23,7 @@ from tinker_ext.runtime.submitting import submit
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from tinker_ext.rules.dialect import Dialect
     from tinker_ext.runtime.futures import APIFuture
     from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
 
@@ -94,6 +95,11 @@ class ServiceClient:
     def config(self) -> ClientConfig:
         """The settings in force, and where each came from."""
         return self._config
+
+    @property
+    def dialect(self) -> Dialect:
+        """What has been learnt of the server's dialect so far; it prints as a sentence."""
+        return self._core.dialect
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """Which models the server offers."""

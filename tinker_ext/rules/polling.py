@@ -73,7 +73,7 @@ _QUEUE_REASONS = {
 class Ready:
     """The result itself, undecoded."""
 
-    body: dict[str, Any]
+    body: Any
 
 
 @frozen

@@ -7,12 +7,14 @@ import os
 import threading
 import uuid
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.errors import ClientClosedError, ConfigurationError
+from tinker_ext.errors import APIStatusError, ClientClosedError, ConfigurationError
+from tinker_ext.rules.dialect import FIRST, Dialect, corrected
 from tinker_ext.rules.retry import RetryPolicy
 from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
@@ -78,6 +80,7 @@ class ClientCore:
         config = self.config
         self._process = os.getpid()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.dialect = FIRST
         self._connecting: asyncio.Task[Gateway] | None = None
         self.retrier = Retrier(shared_pause(config.share_key, self._clock), self._clock)
         self.session = Session(
@@ -141,11 +144,31 @@ class ClientCore:
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
         """One logical call, retried by the rules, under one idempotency key."""
         key = str(uuid.uuid4())
-        gateway = (await self._gateway()).keyed(key)
-        with tracing.submitting(self.session.known_id, key):
-            return await self.retrier.run(
-                lambda: send(gateway), operation=operation, policy=self._policy(operation)
-            )
+        connected = await self._gateway()
+        while True:
+            gateway = connected.keyed(key).speaking(self.dialect)
+            try:
+                with tracing.submitting(self.session.known_id, key):
+                    return await self.retrier.run(
+                        partial(send, gateway), operation=operation, policy=self._policy(operation)
+                    )
+            except APIStatusError as error:
+                if not self._learn(gateway.dialect, operation, error):
+                    raise
+
+    def _learn(self, spoken: Dialect, operation: str, error: APIStatusError) -> bool:
+        """Whether the server's refusal taught us how to ask; then the request is worth repeating.
+
+        Each thing is learnt once, so that this ends.
+        """
+        if self.dialect != spoken:
+            return True  # Another request has learnt something since this one was sent.
+        better = corrected(spoken, operation, error.status_code, error.body)
+        if better is None:
+            return False
+        self.dialect = better
+        log.info("%s: the server speaks another dialect: %s", operation, better)
+        return True
 
     def _policy(self, operation: str) -> RetryPolicy:
         return RetryPolicy(
@@ -223,7 +246,7 @@ class ClientCore:
         await (await self._gateway()).session_heartbeat(session_id)
 
     async def _poll(self, request_id: str, *, operation: str, iteration: int) -> Any:
-        gateway = await self._gateway()
+        gateway = (await self._gateway()).speaking(self.dialect)
         return await gateway.retrieve_future(request_id, operation=operation, iteration=iteration)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.futures import APIFuture
 
 T = TypeVar("T")
-Body = dict[str, Any]
+Body = Any
 Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
 Attributes = Mapping[str, AttributeValue]
 

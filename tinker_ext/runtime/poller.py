@@ -33,6 +33,7 @@ from tinker_ext.rules.polling import (
 from tinker_ext.rules.retry import header
 from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.progress import current_progress
+from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -74,7 +75,7 @@ class FuturePoller:
     slots: Budget = field(factory=lambda: Budget(POLLS_IN_FLIGHT))
     result_bytes: Budget = field(factory=lambda: Budget(RESULT_BYTES))
 
-    async def wait(self, request_id: str, *, operation: str) -> dict[str, Any]:
+    async def wait(self, request_id: str, *, operation: str) -> Any:
         """The result's body, as decoded JSON.
 
         Raises:
@@ -92,9 +93,7 @@ class FuturePoller:
         finally:
             self.queue.done(request_id)
 
-    async def _poll_until_done(
-        self, request_id: str, operation: str, held: AsyncExitStack
-    ) -> dict[str, Any]:
+    async def _poll_until_done(self, request_id: str, operation: str, held: AsyncExitStack) -> Any:
         """`held` takes what is reserved until the result is there."""
         clock = self.retrier.clock
         until = clock.now() + self.deadline
@@ -148,6 +147,8 @@ class FuturePoller:
                     error.operation, error.request_id = operation, request_id
                     raise
                 return outcome, error.retry_after
+            if isinstance(body, ProtobufResult):
+                return Ready(body), None
             return classify(200, body), None
 
         policy = self.policy.within(max(0.0, left))

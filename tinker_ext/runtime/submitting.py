@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Send = Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
 
 
-async def submit(core: ClientCore, operation: str, send: Send) -> dict[str, Any]:
+async def submit(core: ClientCore, operation: str, send: Send) -> Any:
     """The result's body of one submitted request."""
     future = await core.call(operation, send)
     request_id = str(future.request_id)  # Some servers number them.

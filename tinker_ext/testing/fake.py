@@ -32,7 +32,7 @@ class FakeServer(Answers, httpx.AsyncBaseTransport):
             path=request.url.path.removeprefix(_API),
             method=request.method,
             headers=dict(request.headers),
-            body=json.loads(content) if content else None,
+            body=_body(request, content),
             query=dict(request.url.params),
         )
         answer = self.decide(received)
@@ -75,3 +75,10 @@ async def _respond(reply: Reply) -> httpx.Response:
     if reply.delay:
         await asyncio.sleep(reply.delay)
     return httpx.Response(reply.status, headers=reply.all_headers(), content=reply.content())
+
+
+def _body(request: httpx.Request, content: bytes) -> Any:
+    """JSON decoded; any other body as the bytes it is."""
+    if not content or "json" not in request.headers.get("content-type", ""):
+        return content or None
+    return json.loads(content)

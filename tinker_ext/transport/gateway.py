@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve, frozen
@@ -23,16 +25,21 @@ from tinker_api.api.training import forward, forward_backward, optim_step
 from tinker_api.api.training_runs import get_training_run, list_training_runs
 from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
 from tinker_api.errors import UnexpectedStatus
+from tinker_api.types import File
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.rules.dialect import FIRST, Dialect
 from tinker_ext.transport.call import Call, calling
 from tinker_ext.transport.encoding import UnreadableAnswerError, read_body
+from tinker_ext.transport.results import PROTOBUF, ProtobufResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from tinker_api.types import Response
+
+    from tinker_ext.transport.training_data import TrainingData
 
 T = TypeVar("T")
 
@@ -57,6 +64,8 @@ _REQUEST_TYPES = {
     "save_weights_for_sampler": "SaveWeightsForSampler",
     "asample": "Sample",
 }
+# The operations whose results may come as protobuf; releases 0.25.0 to 0.38.0.
+PROTOBUF_RESULTS = frozenset({"asample", "forward", "forward_backward"})
 # Asks for a 429 instead of a long queue; releases 0.4.1 to 0.38.0.
 _BACKPRESSURE = {"X-Tinker-Sampling-Backpressure": "1"}
 
@@ -68,14 +77,20 @@ class Gateway:
     Attributes:
         idempotency_key: sent with whatever changes state; one per logical call, the same on all
             of its attempts.
+        dialect: what the server is known to speak; it decides the form of training data.
     """
 
     client: Client
     idempotency_key: str | None = None
+    dialect: Dialect = FIRST
 
     def keyed(self, idempotency_key: str) -> Gateway:
         """The same gateway for the attempts of one logical call."""
         return evolve(self, idempotency_key=idempotency_key)
+
+    def speaking(self, dialect: Dialect) -> Gateway:
+        """The same gateway for a server that speaks `dialect`."""
+        return self if dialect == self.dialect else evolve(self, dialect=dialect)
 
     async def close(self) -> None:
         await self.client.get_async_httpx_client().aclose()
@@ -118,15 +133,31 @@ class Gateway:
         sent = unload_model.asyncio_detailed(client=self.client, body=body)
         return await _value(self._change("unload_model"), sent, models.UntypedAPIFuture)
 
-    async def forward(self, body: models.ForwardRequest) -> models.UntypedAPIFuture:
+    async def forward(
+        self, data: TrainingData, model_id: str, seq_id: int
+    ) -> models.UntypedAPIFuture:
+        if self.dialect.forward == "flag":
+            return await self.forward_backward(data, model_id, seq_id, forward_only=True)
+        body = models.ForwardRequest(forward_input=data.json, model_id=model_id, seq_id=seq_id)
         sent = forward.asyncio_detailed(client=self.client, body=body)
         return await _value(self._change("forward"), sent, models.UntypedAPIFuture)
 
     async def forward_backward(
-        self, body: models.ForwardBackwardRequest
+        self, data: TrainingData, model_id: str, seq_id: int, *, forward_only: bool = False
     ) -> models.UntypedAPIFuture:
+        body: models.ForwardBackwardRequest | File
+        if self.dialect.training_body == "protobuf":
+            content = await asyncio.to_thread(
+                data.protobuf, model_id, seq_id, forward_only=forward_only
+            )
+            body = File(payload=BytesIO(content))
+        else:
+            body = models.ForwardBackwardRequest(
+                forward_backward_input=data.json, model_id=model_id, seq_id=seq_id
+            )
         sent = forward_backward.asyncio_detailed(client=self.client, body=body)
-        return await _value(self._change("forward_backward"), sent, models.UntypedAPIFuture)
+        call = self._change("forward" if forward_only else "forward_backward")
+        return await _value(call, sent, models.UntypedAPIFuture)
 
     async def optim_step(self, body: models.OptimStepRequest) -> models.UntypedAPIFuture:
         sent = optim_step.asyncio_detailed(client=self.client, body=body)
@@ -164,15 +195,19 @@ class Gateway:
         return await _value(call, sent, models.UntypedAPIFuture)
 
     async def retrieve_future(self, request_id: str, *, operation: str, iteration: int) -> Any:
-        """One poll: the body as JSON or text; `rules.polling` says what it means."""
+        """One poll: the body as JSON or text, for `rules.polling`, or a `ProtobufResult`."""
         body = models.FutureRetrieveRequest(request_id=request_id)
         sent = retrieve_future.asyncio_detailed(client=self.client, body=body)
         headers = {
             "X-Tinker-Request-Iteration": str(iteration),
             "X-Tinker-Request-Type": _REQUEST_TYPES.get(operation, operation),
         }
+        if self.dialect.protobuf_results and operation in PROTOBUF_RESULTS:
+            headers["Accept"] = PROTOBUF
         call = self._change("retrieve_future", headers=headers, timeout=POLL_TIMEOUT)
         answer = await _answer(call, sent)
+        if answer.headers.get("content-type", "").startswith(PROTOBUF):
+            return ProtobufResult(operation, answer.content)
         with tracing.stage(tracing.Stage.DECODE):
             return read_body(answer.content)
 

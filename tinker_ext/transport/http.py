@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import httpx
 
@@ -103,13 +103,14 @@ class ApiHttpClient(httpx.AsyncClient):
         path: str,
         *,
         json: Any,
+        content: IO[bytes] | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         **_: Any,
     ) -> httpx.Request:
-        content = None if json is None else encode(json)
+        body = content.read() if content is not None else None if json is None else encode(json)
         merged = {"Accept": "application/json", **self._fixed_headers, **(headers or {})}
-        if content is not None:
+        if json is not None:
             merged["Content-Type"] = "application/json"
         if self._trace_headers:
             merged.update(tracing.trace_headers())
@@ -122,7 +123,7 @@ class ApiHttpClient(httpx.AsyncClient):
             method,
             self._url(path, params),
             headers=merged,
-            content=content,
+            content=body,
             extensions={"timeout": limits.as_dict()},
         )
 

@@ -1,0 +1,186 @@
+"""Servers that want training data as protobuf: found out, obeyed, and no number burnt."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import numpy as np
+import pytest
+from tinker_api.proto import tinker_public_pb2 as pb
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROTOBUF = "application/x-protobuf"
+
+
+class ProtobufServer(FakeServer):
+    """Speaks 0.25's dialect: protobuf for forward_backward and its results, no forward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trained: list[pb.ForwardBackwardRequest] = []
+        self.refused = 0
+        self._outputs: dict[str, bytes] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation = request.url.path.rsplit("/", 1)[-1]
+        content = await request.aread()
+        if operation == "forward":
+            self.refused += 1
+            return httpx.Response(404, json={"detail": "Not Found"})
+        if operation == "forward_backward":
+            return self._train(request, content)
+        if operation == "retrieve_future":
+            for request_id, output in self._outputs.items():
+                if request_id.encode() in content:
+                    assert request.headers["accept"] == PROTOBUF
+                    return httpx.Response(200, content=output, headers={"content-type": PROTOBUF})
+        return await super().handle_async_request(request)
+
+    def _train(self, request: httpx.Request, content: bytes) -> httpx.Response:
+        if request.headers["content-type"] != PROTOBUF:
+            self.refused += 1
+            return httpx.Response(415, json={"detail": f"expected {PROTOBUF}"})
+        message = pb.ForwardBackwardRequest.FromString(content)
+        self.trained.append(message)
+        request_id = f"proto-{len(self.trained)}"
+        self._outputs[request_id] = _output(message).SerializeToString()
+        return httpx.Response(202, json={"request_id": request_id})
+
+
+def _output(message: pb.ForwardBackwardRequest) -> pb.ForwardBackwardOutput:
+    sizes = [len(datum.loss_fn_inputs["target_tokens"].dense) // 8 for datum in message.data]
+    output = pb.ForwardBackwardOutput(loss_fn_output_type="tinker:ArrayRecord")
+    record = output.loss_fn_outputs.add(num_datums=len(sizes))
+    field = record.fields["logprobs"]
+    field.dtype = pb.DTYPE_FLOAT32
+    field.data = np.arange(sum(sizes), dtype="<f4").tobytes()
+    field.offsets = (np.cumsum([0, *sizes]) * 4).astype("<i8").tobytes()
+    output.metrics["loss:sum"] = float(sum(sizes))
+    return output
+
+
+def datum(tokens: int) -> tinker.Datum:
+    ids = list(range(tokens))
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints(ids),
+        loss_fn_inputs={"target_tokens": ids, "weights": [0.5] * tokens},
+    )
+
+
+def test_a_server_of_protobuf_is_understood_after_one_refusal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = ProtobufServer()
+    with caplog.at_level(logging.INFO, "tinker_ext"), make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        outputs = [
+            training.forward_backward([datum(3), datum(2)], "ppo", {"clip_low_threshold": 0.9})
+            for _ in range(3)
+        ]
+        update = training.optim_step(tinker.AdamParams())
+        update.result(10)
+        first = outputs[0].result(10)
+        for output in outputs[1:]:
+            output.result(10)
+        assert str(service.dialect) == "training data as protobuf, a forward operation"
+    assert server.refused == 1
+    assert [message.seq_id for message in server.trained] == [1, 2, 3]
+    assert server.calls("optim_step")[0].body["seq_id"] == 4
+    sent = server.trained[0]
+    assert (sent.loss_fn, sent.loss_fn_config["clip_low_threshold"]) == ("ppo", 0.9)
+    assert sent.loss_fn_config_v2["clip_low_threshold"].number == 0.9
+    chunk = sent.data[0].model_input[0].encoded_text.tokens
+    assert np.frombuffer(chunk, dtype="<i4").tolist() == [0, 1, 2]
+    weights = sent.data[1].loss_fn_inputs["weights"]
+    assert np.frombuffer(weights.dense, dtype="<f4").tolist() == [0.5, 0.5]
+    assert (weights.dtype, list(weights.shape)) == (pb.DTYPE_FLOAT32, [2])
+    assert first.loss_fn_output_type == "ArrayRecord"
+    assert [one["logprobs"].data for one in first.loss_fn_outputs] == [[0.0, 1.0, 2.0], [3.0, 4.0]]
+    assert first.metrics == {"loss:sum": 5.0}
+    assert [one.message for one in caplog.records if "another dialect" in one.message] == [
+        "forward_backward: the server speaks another dialect: "
+        "training data as protobuf, a forward operation"
+    ]
+
+
+def test_a_server_without_forward_is_asked_with_the_flag() -> None:
+    server = ProtobufServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        output = training.forward([datum(2)], "cross_entropy").result(10)
+        training.forward_backward([datum(2)], "cross_entropy").result(10)
+        assert str(service.dialect) == "training data as protobuf, forward as a flag"
+    assert server.refused == 1
+    assert [(one.seq_id, one.forward_only) for one in server.trained] == [(1, True), (2, False)]
+    assert len(output.loss_fn_outputs) == 1
+
+
+def test_a_missing_model_is_no_missing_operation() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("forward", *[_refusal(404, {"detail": "model x was not found"})])
+        with pytest.raises(tinker.NotFoundError, match="model x"):
+            training.forward([datum(2)], "cross_entropy").result(10)
+        training.forward([datum(2)], "cross_entropy").result(10)
+    assert [one.body["seq_id"] for one in server.calls("forward")] == [1, 1]
+
+
+def test_a_server_that_wants_neither_form_is_an_error_and_not_a_loop() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("forward_backward", *[_refusal(415, {"detail": "no"})] * 5)
+        with pytest.raises(tinker.APIStatusError) as caught:
+            training.forward_backward([datum(2)], "cross_entropy").result(10)
+    assert caught.value.status_code == 415
+
+
+def _refusal(status: int, body: Any) -> Callable[..., Any]:
+    from tinker_ext.testing import Reply
+
+    return lambda _: Reply(status, body)
+
+
+def test_samples_are_read_from_protobuf() -> None:
+    from tinker_ext.transport.results import ProtobufResult
+
+    message = pb.SampleResponse(prompt_logprobs=np.array([np.nan, -1], dtype="<f4").tobytes())
+    message.sequences.add(
+        stop_reason=pb.STOP_REASON_LENGTH,
+        tokens=np.array([5, 6], dtype="<i4").tobytes(),
+        logprobs=np.array([-0.5, -0.25], dtype="<f4").tobytes(),
+    )
+    message.topk_prompt_logprobs.k = 2
+    message.topk_prompt_logprobs.length = 2
+    message.topk_prompt_logprobs.token_ids = np.array([0, 0, 7, 0], dtype="<i4").tobytes()
+    message.topk_prompt_logprobs.logprobs = np.array(
+        [-99999.0, -99999.0, -0.5, -99999.0], dtype="<f4"
+    ).tobytes()
+    read = ProtobufResult("asample", message.SerializeToString()).decode()
+    assert isinstance(read, tinker.SampleResponse)
+    assert read.sequences[0] == tinker.SampledSequence(
+        stop_reason="length", tokens=[5, 6], logprobs=[-0.5, -0.25]
+    )
+    assert read.prompt_logprobs == [None, -1.0]
+    assert read.topk_prompt_logprobs == [None, [(7, -0.5)]]
+    with pytest.raises(tinker.APIResponseValidationError, match="protobuf"):
+        ProtobufResult("asample", b"\xff\xff\xff").decode()
+
+
+def test_an_image_pointer_has_no_place_in_protobuf() -> None:
+    from tinker_ext.transport.protobuf import encode_request
+
+    pointer = tinker.ImageAssetPointerChunk(format="png", location="x", height=1, width=1, tokens=1)
+    one = tinker.Datum(
+        model_input=tinker.ModelInput(chunks=[pointer]), loss_fn_inputs={"target_tokens": [1]}
+    )
+    with pytest.raises(tinker.InvalidInputError, match=r"data\[0\].model_input.chunks\[0\]"):
+        encode_request("m", 1, [one], "cross_entropy", None, forward_only=False)

@@ -1,0 +1,178 @@
+"""Training data and results as protobuf (`openapi/tinker_public.proto`), from and to numpy.
+
+Imported when a server is found to speak it.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from tinker_api.proto import tinker_public_pb2 as pb
+
+from tinker_ext import types
+from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+
+_DTYPES = {"float32": pb.DTYPE_FLOAT32, "int64": pb.DTYPE_INT64}
+_STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
+# Fills the rows of top-k logprobs that have nothing to say; release 0.38.0.
+_NO_LOGPROB = -99999.0
+
+
+def encode_request(
+    model_id: str,
+    seq_id: int,
+    data: Sequence[types.Datum],
+    loss_fn: str,
+    loss_fn_config: Mapping[str, float] | None,
+    *,
+    forward_only: bool,
+) -> bytes:
+    """The body of a forward_backward.
+
+    Raises:
+        InvalidInputError: a chunk that protobuf has no place for, with its datum.
+    """
+    request = pb.ForwardBackwardRequest(
+        model_id=model_id, seq_id=seq_id, loss_fn=loss_fn, forward_only=forward_only
+    )
+    for name, number in (loss_fn_config or {}).items():
+        # Servers of 0.25 read the first, those of 0.38 the second.
+        request.loss_fn_config[name] = number
+        request.loss_fn_config_v2[name].number = number
+    for at, datum in enumerate(data):
+        _write_datum(request.data.add(), datum, f"data[{at}]")
+    return request.SerializeToString()
+
+
+def _write_datum(message: pb.Datum, datum: types.Datum, where: str) -> None:
+    for at, chunk in enumerate(datum.model_input.chunks):
+        _write_chunk(message.model_input.add(), chunk, f"{where}.model_input.chunks[{at}]")
+    for name, tensor in datum.loss_fn_inputs.items():
+        field = message.loss_fn_inputs[name]
+        values = tensor.to_numpy()
+        field.dense = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+        field.dtype = _DTYPES[tensor.dtype]
+        field.shape.extend(values.shape)
+
+
+def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) -> None:
+    if isinstance(chunk, types.EncodedTextChunk):
+        message.encoded_text.tokens = np.asarray(chunk.tokens, dtype="<i4").tobytes()
+    elif isinstance(chunk, types.ImageChunk):
+        message.image.data = chunk.data
+        message.image.format = chunk.format
+        if chunk.expected_tokens is not None:
+            message.image.expected_tokens = chunk.expected_tokens
+    else:
+        raise InvalidInputError(
+            "this server takes training data as protobuf, which has no image pointers; "
+            "send the image itself as an ImageChunk",
+            where=where,
+        )
+
+
+def decode_result(
+    operation: str, content: bytes
+) -> types.ForwardBackwardOutput | types.SampleResponse:
+    """The result of `operation`.
+
+    Raises:
+        APIResponseValidationError: the content is not such a message.
+    """
+    read = _sample_response if operation == "asample" else _forward_backward_output
+    try:
+        return read(content)
+    except (ValueError, TypeError, DecodeError) as error:
+        raise APIResponseValidationError(
+            f"the result can't be read as protobuf: {error}", operation=operation
+        ) from error
+
+
+def _forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
+    message = pb.ForwardBackwardOutput.FromString(content)
+    return types.ForwardBackwardOutput(
+        loss_fn_output_type=message.loss_fn_output_type.rpartition(":")[2],
+        loss_fn_outputs=[row for record in message.loss_fn_outputs for row in _rows(record)],
+        metrics=dict(message.metrics),
+    )
+
+
+def _rows(record: pb.ArrayRecord) -> Iterator[dict[str, types.TensorData]]:
+    """The outputs of a record's datums, each a map of its fields."""
+    columns = {name: _column(field) for name, field in record.fields.items()}
+    count = record.num_datums or max(map(len, columns.values()), default=0)
+    for at in range(count):
+        yield {name: types.TensorData.from_numpy(column[at]) for name, column in columns.items()}
+
+
+def _column(field: pb.BatchedTensor) -> list[Array]:
+    offsets = np.frombuffer(field.offsets, dtype="<i8")
+    trailing = list(field.trailing_shape)
+    row = max(1, math.prod(trailing))
+    arrays = []
+    for start, end in pairwise(offsets.tolist()):
+        values = _values(field.data[start:end], field.dtype)
+        arrays.append(values.reshape([values.size // row, *trailing]))
+    return arrays
+
+
+def _values(data: bytes, dtype: int) -> Array:
+    match dtype:
+        case pb.DTYPE_BFLOAT16:  # The upper half of a float32.
+            halves = np.frombuffer(data, dtype="<u2").astype(np.uint32)
+            return (halves << 16).view(np.float32)
+        case pb.DTYPE_INT64:
+            return np.frombuffer(data, dtype="<i8")
+        case pb.DTYPE_INT32:
+            return np.frombuffer(data, dtype="<i4").astype(np.int64)
+    return np.frombuffer(data, dtype="<f4")
+
+
+def _sample_response(content: bytes) -> types.SampleResponse:
+    message = pb.SampleResponse.FromString(content)
+    return types.SampleResponse(
+        sequences=[_sequence(one) for one in message.sequences],
+        prompt_logprobs=_optional(message.prompt_logprobs),
+        topk_prompt_logprobs=_topk(message.topk_prompt_logprobs)
+        if message.HasField("topk_prompt_logprobs")
+        else None,
+    )
+
+
+def _sequence(message: pb.SampledSequence) -> types.SampledSequence:
+    logprobs = np.frombuffer(message.logprobs, dtype="<f4").tolist()
+    return types.SampledSequence(
+        stop_reason=_STOP_REASONS.get(message.stop_reason, str(message.stop_reason)),
+        tokens=np.frombuffer(message.tokens, dtype="<i4").tolist(),
+        logprobs=logprobs or None,
+    )
+
+
+def _optional(data: bytes) -> list[float | None] | None:
+    """Logprobs in which NaN stands for none; None where there are none at all."""
+    values = np.frombuffer(data, dtype="<f4").tolist()
+    return [None if math.isnan(value) else value for value in values] or None
+
+
+def _topk(message: pb.TopkLogprobs) -> types.TopkLogprobs:
+    shape = (message.length, message.k)
+    tokens = np.frombuffer(message.token_ids, dtype="<i4").reshape(shape).tolist()
+    logprobs = np.frombuffer(message.logprobs, dtype="<f4").reshape(shape).tolist()
+    rows: types.TopkLogprobs = []
+    for ids, values in zip(tokens, logprobs, strict=True):
+        pairs = [
+            (token, value) for token, value in zip(ids, values, strict=True) if value > _NO_LOGPROB
+        ]
+        rows.append(pairs or None)
+    return rows

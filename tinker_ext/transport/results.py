@@ -1,0 +1,30 @@
+"""Results that did not come as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from tinker_ext import types
+
+PROTOBUF = "application/x-protobuf"
+
+
+@frozen
+class ProtobufResult:
+    """A result as it came. It is decoded where the user takes it, and protobuf imported then."""
+
+    operation: str
+    content: bytes
+
+    def decode(self) -> types.ForwardBackwardOutput | types.SampleResponse:
+        """The result of the operation it belongs to.
+
+        Raises:
+            APIResponseValidationError: the content is not such a message.
+        """
+        from tinker_ext.transport.protobuf import decode_result
+
+        return decode_result(self.operation, self.content)
