@@ -22,6 +22,9 @@ COMMANDS = {
     "serve": LazyCommand(
         "tinker_ext.cli.commands.serve:serve", "Run the embedded backend on this machine."
     ),
+    "trace": LazyCommand(
+        "tinker_ext.cli.commands.trace:trace", "Show where the time of a recorded run went."
+    ),
     "doctor": LazyCommand(
         "tinker_ext.cli.commands.doctor:doctor",
         "Show the configuration and try the server it leads to.",

@@ -94,7 +94,7 @@ def test_a_run_is_measured(sdk: Sdk) -> None:
     assert readings.gained("tinker.client.io", network__io__direction="receive") > 500
 
 
-def _units(sdk: Sdk) -> dict[str, str]:
+def _units(sdk: Sdk) -> dict[str, str | None]:
     data = sdk.reader.get_metrics_data()
     assert data is not None
     return {

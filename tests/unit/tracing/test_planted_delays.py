@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
@@ -32,7 +32,7 @@ class Slow(FakeServer):
 
     def __init__(self, scale: float) -> None:
         super().__init__()
-        self.planted: Counter[Where] = Counter()
+        self.planted: defaultdict[Where, float] = defaultdict(float)
         self._scale = scale
         self._accepted: dict[str, float] = {}
 
@@ -78,7 +78,7 @@ def refused(scale: float) -> Reply:
     return Reply(429, None, {"Retry-After": str(PAUSE * scale)})
 
 
-def run(path: Path, scale: float) -> tuple[Counter[Where], Summary]:
+def run(path: Path, scale: float) -> tuple[dict[Where, float], Summary]:
     """What was planted, in seconds, and what the summary says of it."""
     server = Slow(scale)
     # Without jitter the client asks again as soon as it may, so it hears in time what is new.
@@ -97,7 +97,7 @@ def run(path: Path, scale: float) -> tuple[Counter[Where], Summary]:
     return server.planted, summarize(read_recording(path))
 
 
-def misses(planted: Counter[Where], found: Summary) -> dict[Where, tuple[float, float]]:
+def misses(planted: dict[Where, float], found: Summary) -> dict[Where, tuple[float, float]]:
     """Where the summary is more than a tenth off: the seconds planted and found."""
     return {
         where: (seconds, found.seconds[where])

@@ -1,0 +1,88 @@
+"""Make docs/trace.png: a short run on the embedded backend, recorded and drawn.
+
+The run is real. Only the trouble is arranged, because a server on the same machine has none: a
+transport between client and backend refuses some samples with a 429 and fails one submission.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+
+import tinker_ext as tinker
+from tinker_ext.cli.trace_plot import draw
+from tinker_ext.config import ClientConfig
+from tinker_ext.embedded.launch import start_embedded
+from tinker_ext.runtime.core import ClientCore
+from tinker_ext.tracing.reading import read_recording
+
+STEPS = 5
+TOKENS = list(range(10, 74))
+DATUM = tinker.Datum(
+    model_input=tinker.ModelInput.from_ints(TOKENS[:-1]),
+    loss_fn_inputs={"target_tokens": TOKENS[1:], "weights": [1.0] * (len(TOKENS) - 1)},
+)
+
+
+class Trouble(httpx.AsyncBaseTransport):
+    """Passes requests on, but for a few that it answers itself."""
+
+    def __init__(self) -> None:
+        self._wire = httpx.AsyncHTTPTransport()
+        # How many requests of an operation pass before one is answered like this.
+        self._planned = {
+            "forward_backward": [(2, httpx.Response(503))],
+            "asample": [(3, httpx.Response(429, headers={"Retry-After": "0.8"}))],
+        }
+        self._seen: dict[str, int] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        operation = request.url.path.rpartition("/")[2]
+        count = self._seen[operation] = self._seen.get(operation, 0) + 1
+        for after, answer in self._planned.get(operation, ()):
+            if count == after + 1:
+                return answer
+        return await self._wire.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+
+def run(recording: Path) -> None:
+    """Train a few steps, then sample, as users do."""
+    with start_embedded() as server:
+        config = ClientConfig.resolve(base_url=server.url, api_key="none", trace_file=recording)
+        core = ClientCore(config, lambda: server.url, transport=Trouble())
+        with tinker.ServiceClient.over(core) as service:
+            training = service.create_lora_training_client("embedded/tiny", rank=8)
+            for number in range(STEPS):
+                with tinker.step(number):
+                    gradients = training.forward_backward([DATUM] * 12, "cross_entropy")
+                    update = training.optim_step(tinker.AdamParams(learning_rate=1e-3))
+                    gradients.result()
+                    update.result()
+                    time.sleep(0.12)  # The user's own code: metrics, the next batch.
+            sampler = training.save_weights_and_get_sampling_client()
+            prompt = tinker.ModelInput.from_ints(TOKENS[:8])
+            params = tinker.SamplingParams(max_tokens=48)
+            for future in [sampler.sample(prompt, 1, params) for _ in range(5)]:
+                future.result()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", type=Path, nargs="?", default=Path("docs/trace.png"))
+    target = parser.parse_args().target
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder) / "run.jsonl"
+        run(recording)
+        draw(read_recording(recording), target)
+    print(target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""`tinker-ext trace`, on recordings of runs against a server in memory."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+import tinker_ext as tinker
+from tinker_ext import tracing
+from tinker_ext.cli.main import program
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DATUM = tinker.Datum(
+    model_input=tinker.ModelInput.from_ints([1, 2]),
+    loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
+)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two steps, a retry, a failure, three samples at once."""
+    path = tmp_path / "run.jsonl"
+    server = FakeServer()
+    server.answer("forward_backward", Reply(503, None, {"Retry-After": "0.05"}))
+    server.answer("save_weights", Reply(400, {"detail": "no"}))
+    with make_client(server, trace_file=path) as service:
+        training = service.create_lora_training_client("fake/model", rank=4)
+        for number in range(2):
+            with tinker.step(number):
+                training.forward_backward([DATUM], "cross_entropy").result(30)
+                training.optim_step(tinker.AdamParams()).result(30)
+        with pytest.raises(tinker.BadRequestError):
+            training.save_state("name").result(30)
+        sampler = training.save_weights_and_get_sampling_client()
+        params = tinker.SamplingParams(max_tokens=4)
+        samples = [sampler.sample(DATUM.model_input, 1, params) for _ in range(3)]
+        assert [one.result(30).sequences for one in samples]
+    tracing.stop_recording()
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(program, ["trace", *map(str, arguments)])
+
+
+def test_the_summary_as_a_table(recording: Path) -> None:
+    result = run("summary", recording)
+    assert result.exit_code == 0
+    assert "server compute" in result.stdout
+    rows = [[cell.strip() for cell in line.split("│")] for line in result.stdout.splitlines()]
+    counts = {row[1]: row[2:5] for row in rows if len(row) > 5}
+    assert counts["forward_backward"] == ["2", "0", "1"]
+    assert counts["save_weights"] == ["1", "1", "0"]
+    assert "2 steps" in result.stdout
+    assert "went to" in result.stdout.splitlines()[-1]
+
+
+def test_the_summary_as_json(recording: Path) -> None:
+    answer = json.loads(run("summary", recording, "--format", "json").stdout)
+    assert sum(answer["seconds"].values()) == pytest.approx(answer["total"])
+    assert answer["seconds"]["pauses"] >= 0.05
+    counts = {one["name"]: one["count"] for one in answer["operations"]}
+    assert counts["sample"] == 3
+    assert counts["forward_backward"] == 2
+    assert set(answer["steps"]) == {"0", "1"}
+    assert answer["unfinished"] == []
+
+
+def test_the_export_has_every_span_in_a_lane_where_nothing_overlaps(recording: Path) -> None:
+    result = run("export", recording)
+    target = recording.with_suffix(".trace.json")
+    assert result.exit_code == 0
+    assert str(target) in result.stderr
+    events = json.loads(target.read_text())["traceEvents"]
+    spans = [line for line in recording.read_text().splitlines() if '"kind":"span"' in line]
+    assert sum(event["ph"] in "Xb" for event in events) == len(spans)
+    lanes = {event["tid"]: event["args"]["name"] for event in events if event["ph"] == "M"}
+    assert set(lanes.values()) >= {"forward_backward 1", "your code (MainThread)"}
+    assert {event["name"] for event in events if event["ph"] == "i"} == {"retry", "gave_up"}
+    for tid, name in lanes.items():
+        outer = sorted(
+            (event["ts"], event["ts"] + event["dur"])
+            for event in events
+            if event["ph"] == "X" and event["tid"] == tid and f"{event['name']} " in f"{name} "
+        )
+        assert all(one[1] <= other[0] for one, other in itertools.pairwise(outer)), name
+
+
+def test_the_plot_is_a_picture_of_some_size(recording: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    target = tmp_path / "picture.png"
+    result = run("plot", recording, "-o", target)
+    assert result.exit_code == 0
+    content = target.read_bytes()
+    assert content.startswith(b"\x89PNG")
+    width, height = int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+    assert width > 1000
+    assert height > 300
+
+
+WITHOUT_MATPLOTLIB = """
+import sys
+sys.modules["matplotlib"] = None
+from tinker_ext.cli.main import main
+main()
+"""
+
+
+def test_without_matplotlib_it_says_what_to_install(recording: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MATPLOTLIB, "trace", "plot", str(recording)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == "Error: Drawing needs matplotlib: pip install 'tinker-ext[plot]'\n"
+
+
+def test_a_recording_cut_short_is_read_as_far_as_it_goes(recording: Path) -> None:
+    lines = recording.read_text().splitlines()
+    ends = [i for i, line in enumerate(lines) if '"name":"tinker.sample"' in line]
+    recording.write_text("\n".join(lines[: ends[-1]]) + "\n" + lines[ends[-1]][:40])
+    result = run("summary", recording)
+    assert result.exit_code == 0
+    assert "sample had not ended after" in result.stdout
+    assert "1 line could not be read" in result.stdout
+
+
+def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.txt"
+    path.write_text("hello\n")
+    result = run("summary", path)
+    assert result.exit_code == 1
+    assert "is no recording of spans" in result.stderr
+
+
+def test_a_file_that_cant_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(tinker.ConfigurationError, match="can't be written"):
+        make_client(FakeServer(), trace_file=tmp_path / "missing" / "run.jsonl")
+
+
+def test_two_clients_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    for _ in range(2):
+        with make_client(FakeServer(), trace_file=path) as service:
+            service.get_server_capabilities()
+    tracing.stop_recording()
+    kinds = [json.loads(line)["kind"] for line in path.read_text().splitlines()]
+    assert (kinds.count("recording"), kinds.count("begin")) == (1, 2)
+
+
+def test_a_recording_needs_no_sdk(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    script = """
+import sys
+sys.modules["opentelemetry.sdk"] = None
+from tinker_ext.testing import FakeServer, make_client
+with make_client(FakeServer()) as service:
+    service.get_server_capabilities()
+"""
+    subprocess.run(
+        [sys.executable, "-c", script],
+        env={"TINKER_EXT_TRACE": str(path), "PATH": ""},
+        check=True,
+        timeout=60,
+    )
+    assert '"name":"tinker.get_server_capabilities"' in path.read_text()
