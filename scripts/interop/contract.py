@@ -106,7 +106,7 @@ class Contract:
                 if method in item:
                     node = item[method]
                     parameters = [*item.get("parameters", ()), *node.get("parameters", ())]
-                    resolved = [self._resolved(one) for one in parameters]
+                    resolved = [self.resolved(one) for one in parameters]
                     found.append(_Operation(method.upper(), pattern, node, resolved))
         return found
 
@@ -153,7 +153,7 @@ class Contract:
             if asked.message.body:
                 yield "body: none is documented"
             return
-        body = self._resolved(operation.node["requestBody"])
+        body = self.resolved(operation.node["requestBody"])
         if asked.message.body or body.get("required"):
             yield from self._content_problems("body", body["content"], asked.message)
 
@@ -165,7 +165,7 @@ class Contract:
             return
         where = f"answer {answered.status}"
         for name, header in documented.get("headers", {}).items():
-            described = self._resolved(header)
+            described = self.resolved(header)
             text = answered.message.headers.get(name.lower())
             if text is not None:
                 schema = described["schema"]
@@ -197,7 +197,7 @@ class Contract:
         responses: Json = operation.node["responses"]
         for key in (str(answered.status), f"{answered.status // 100}XX", "default"):
             if key in responses:
-                return self._resolved(responses[key])
+                return self.resolved(responses[key])
         return None
 
     def _content_problems(self, where: str, content: Json, message: Message) -> Iterator[str]:
@@ -236,12 +236,29 @@ class Contract:
         return text.split(",") if "array" in kinds else text
 
     def _kinds(self, schema: Json) -> set[str]:
-        schema = self._resolved(schema)
+        schema = self.resolved(schema)
         parts = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
         own = {schema["type"]} if isinstance(schema.get("type"), str) else set()
         return own.union(*(self._kinds(part) for part in parts))
 
-    def _resolved(self, node: Json) -> Json:
+    def answer_schema(self, asked: Asked, answered: Answered) -> Json | None:
+        """What JSON has to look like as the answer to `asked`; None where nothing says."""
+        found = self._find(asked)
+        documented = found and self._response(found[0], answered)
+        if not found or not documented:
+            return None
+        content = documented.get("content", {})
+        if found[0].operation_id == "retrieve_future":
+            content = self._narrowed(content, asked)
+        schema: Json | None = content.get(JSON_TYPE, {}).get("schema")
+        return schema
+
+    def fits(self, schema: Json, value: Any) -> bool:
+        """Whether the schema allows the value."""
+        return not any(self._faults("", schema, value))
+
+    def resolved(self, node: Json) -> Json:
+        """The node, or what it refers to."""
         while "$ref" in node:
             target: Any = self.document
             for segment in node["$ref"].removeprefix("#/").split("/"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 from specification.locations import OPENAPI, RELEASES
 
+from interop.bare import NEEDED, Bare
 from interop.contract import contract
 from interop.environments import python_of
 from interop.recorder import Forwarder, recording
@@ -34,22 +35,26 @@ AT_A_TIME = 2
 
 @frozen
 class Scene:
-    """A driver and the server it is put before. No flags and no driver of the surface: embedded."""
+    """A driver and the server it is put before, `embedded` or `scripted`.
+
+    A scripted server has flags for its clients; a `bare` one answers no more than it has to.
+    """
 
     server: str
     driver: str
+    bare: bool = False
     flags: Mapping[str, Any] = field(factory=dict)
     dynamic_flags: Mapping[str, Any] = field(factory=dict)
     settings: Mapping[str, str] = field(factory=dict)
 
     @contextmanager
-    def responder(self) -> Iterator[Responder]:
+    def responder(self, release: str) -> Iterator[Responder]:
         with ExitStack() as stack:
-            if self.server == "scripted":
-                yield Scripted(self.flags, self.dynamic_flags)
-                return
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            yield Forwarder(stack.enter_context(start_embedded(folder)).url)
+            responder: Responder = Scripted(self.flags, self.dynamic_flags)
+            if self.server == "embedded":
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                responder = Forwarder(stack.enter_context(start_embedded(folder)).url)
+            yield Bare(responder, contract(release)) if self.bare else responder
 
 
 # All that a server can ask of a client by flags, of any release; who does not know one ignores it.
@@ -66,6 +71,7 @@ FLAGS = {
 }
 SURFACE = (
     Scene("scripted", "surface"),
+    Scene("scripted", "surface", bare=True),
     Scene(
         "scripted",
         "surface",
@@ -75,7 +81,12 @@ SURFACE = (
     ),
 )
 # Releases are put before the embedded backend as soon as it speaks their protocol.
-SCENES: dict[str, tuple[Scene, ...]] = {"0.4.1": (Scene("embedded", "train_and_sample"),)}
+SCENES: dict[str, tuple[Scene, ...]] = {
+    "0.4.1": (
+        Scene("embedded", "train_and_sample"),
+        Scene("embedded", "train_and_sample", bare=True),
+    )
+}
 
 
 @frozen
@@ -149,7 +160,7 @@ def traffic_of(releases: Iterable[str]) -> dict[str, Traffic]:
 
 
 def _play(release: str, scene: Scene) -> tuple[Run, list[Exchange]]:
-    with scene.responder() as responder, recording(responder) as record:
+    with scene.responder(release) as responder, recording(responder) as record:
         run = drive(release, scene.driver, record.url, **scene.settings)
         return run, list(record.exchanges)
 
@@ -161,4 +172,8 @@ def document(traffic: Mapping[str, Traffic]) -> Json:
     for release, summary in summaries.items():
         for name in summary["confirmed"]:
             operations.setdefault(name, []).append(release)
-    return {"operations": dict(sorted(operations.items())), "releases": summaries}
+    return {
+        "operations": dict(sorted(operations.items())),
+        "needed_though_optional": sorted(NEEDED),
+        "releases": summaries,
+    }
