@@ -22,7 +22,7 @@ TARGET = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def trace() -> None:
-    """Show where the time of a run went.
+    """Show where the time of a recorded run went.
 
     A run with TINKER_EXT_TRACE=run.jsonl in its environment writes a recording to that file.
     """
