@@ -50,8 +50,7 @@ TRAIN_WORDS = {
 HELD_OUT_WORDS = {
     "deed": "borrow deliver fetch polish unpack wrap",
     "quality": "crooked dusty famous humid marble purple velvet wooden",
-    "thing": "carpet compass hammock lantern notebook parcel saddle scarf teapot telescope umbrella"
-    " violin",
+    "thing": "carpet compass hammock lantern notebook parcel saddle scarf teapot umbrella violin",
     "place": "airport balcony chapel clinic library museum orchard prison",
     "name": "bruno hugo martha olga stella victor",
     "day": "sunday thursday",

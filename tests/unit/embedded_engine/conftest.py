@@ -1,0 +1,69 @@
+"""A model small and exact enough (float64) to check numbers against arithmetic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tinker_ext.embedded.engine.model import (
+    BaseModel,
+    ModelShape,
+    build_base_model,
+    load_base_model,
+    random_weights,
+)
+from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer, TrainerState, TrainingDatum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+SMALL = ModelShape(vocabulary=258, hidden=16, layers=2, heads=2, feedforward=24, max_context=32)
+
+
+@pytest.fixture(scope="session")
+def small() -> BaseModel:
+    return build_base_model("embedded/small", SMALL, random_weights(SMALL, 3, np.float64))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> BaseModel:
+    return load_base_model("embedded/tiny")
+
+
+@pytest.fixture
+def make_datum() -> Callable[..., TrainingDatum]:
+    """Datums of a given length with random contents, the same for the same seed."""
+
+    def make(length: int, seed: int = 0, names: Sequence[str] = ("weights",)) -> TrainingDatum:
+        rng = np.random.default_rng(seed)
+        drawn = {
+            "weights": rng.uniform(0.0, 1.0, length),
+            "logprobs": rng.uniform(-6.0, -5.0, length),
+            "advantages": rng.normal(size=length),
+        }
+        inputs: dict[str, npt.NDArray[Any]] = {name: drawn[name] for name in names}
+        inputs["target_tokens"] = rng.integers(0, 258, length)
+        return TrainingDatum(rng.integers(0, 258, length), inputs)
+
+    return make
+
+
+@pytest.fixture
+def stirred(small: BaseModel) -> Callable[[LoraSettings], Trainer]:
+    """A trainer whose adapter is not at its start, so that no gradient is zero by symmetry."""
+
+    def make(settings: LoraSettings) -> Trainer:
+        trainer = Trainer(small, settings)
+        rng = np.random.default_rng(17)
+        adapter = {
+            name: rng.normal(scale=0.1, size=value.shape)
+            for name, value in sorted(trainer.adapter().items())
+        }
+        trainer.restore(TrainerState(adapter))
+        return trainer
+
+    return make

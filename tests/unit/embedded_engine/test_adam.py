@@ -1,0 +1,68 @@
+"""Adam against its paper's algorithm, written out in another way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tinker_ext.embedded.engine.adam import Adam, AdamSettings
+from tinker_ext.embedded.engine.errors import EngineInputError
+
+
+def test_first_step_moves_by_the_learning_rate_whatever_the_gradient() -> None:
+    start = {"x": np.array([1.0, 1.0, 1.0])}
+    moved = Adam(start).step(start, {"x": np.array([1e-5, -40.0, 0.0])}, AdamSettings())
+    np.testing.assert_allclose(moved["x"], [1 - 1e-4, 1 + 1e-4, 1.0], rtol=1e-6)
+
+
+def test_later_steps_follow_the_closed_form() -> None:
+    """After n steps the moments are weighted means of all gradients seen."""
+    settings = AdamSettings(learning_rate=0.1, beta1=0.8, beta2=0.95, eps=1e-3)
+    gradients = [2.0, -1.0, 0.5, 3.0]
+    parameters = {"x": np.array([0.7])}
+    adam = Adam(parameters)
+    for gradient in gradients:
+        parameters = adam.step(parameters, {"x": np.array([gradient])}, settings)
+
+    expected = 0.7
+    for n in range(1, len(gradients) + 1):
+        ages = range(n - 1, -1, -1)
+        first = sum(0.8**age * g for age, g in zip(ages, gradients, strict=False))
+        second = sum(0.95**age * g * g for age, g in zip(ages, gradients, strict=False))
+        mean = first / sum(0.8**age for age in range(n))
+        square = second / sum(0.95**age for age in range(n))
+        expected -= 0.1 * mean / (math.sqrt(square) + 1e-3)
+    np.testing.assert_allclose(parameters["x"], [expected], rtol=1e-12)
+    assert adam.step_count == 4
+
+
+def test_no_epsilon_and_no_gradient_divides_nothing_by_nothing() -> None:
+    start = {"x": np.array([1.0, 2.0])}
+    moved = Adam(start).step(start, {"x": np.array([0.0, 1.0])}, AdamSettings(eps=0.0))
+    assert moved["x"][0] == 1.0
+    assert moved["x"][1] < 2.0
+
+
+def test_single_precision_stays_single() -> None:
+    start = {"x": np.ones(2, np.float32)}
+    adam = Adam(start)
+    moved = adam.step(start, {"x": np.ones(2, np.float32)}, AdamSettings())
+    assert moved["x"].dtype == adam.first["x"].dtype == adam.second["x"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("learning_rate", -1e-4),
+        ("learning_rate", math.nan),
+        ("beta1", 1.0),
+        ("beta2", -0.1),
+        ("eps", math.inf),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: float) -> None:
+    with pytest.raises(EngineInputError) as error:
+        AdamSettings(**{name: value})
+    assert error.value.where == f"adam_params.{name}"

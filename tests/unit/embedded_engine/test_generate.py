@@ -1,0 +1,177 @@
+"""Batched sampling: the same tokens and log-probabilities as one position at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tinker_ext.embedded.engine.errors import EngineInputError
+from tinker_ext.embedded.engine.generate import SampleJob, generate, stop_sequences
+from tinker_ext.embedded.engine.scoring import prompt_logprobs
+from tinker_ext.embedded.engine.text import END_OF_TEXT, encode
+from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinker_ext.embedded.engine.model import BaseModel
+
+PROMPT = np.array([10, 20, 30])
+
+
+def job(prompt: Any = PROMPT, **settings: Any) -> SampleJob:
+    return SampleJob(np.array(prompt), **{"max_tokens": 8, "stop": [], "seed": 1, **settings})
+
+
+def tokens_of(model: BaseModel, *jobs: SampleJob) -> list[list[list[int]]]:
+    return [[sample.tokens for sample in samples] for samples in generate(model, None, jobs)]
+
+
+def test_greedy_is_the_likeliest_token_each_time(small: BaseModel) -> None:
+    [[sampled]] = generate(small, None, [job(temperature=0.0)])
+    sequence = list(PROMPT)
+    for token, logprob in zip(sampled.tokens, sampled.logprobs, strict=True):
+        scores = prompt_logprobs(small, None, np.array([*sequence, token]), topk=1)
+        assert scores.topk is not None
+        assert scores.topk[-1] is not None
+        [(best, value)] = scores.topk[-1]
+        assert best == token
+        assert value == pytest.approx(logprob)
+        sequence.append(token)
+
+
+def test_logprobs_are_the_models_at_temperature_one(
+    small: BaseModel, stirred: Callable[[LoraSettings], Trainer]
+) -> None:
+    adapter = stirred(LoraSettings(rank=2)).adapter()
+    [[sampled]] = generate(small, adapter, [job(temperature=1.0)])
+    scored = prompt_logprobs(small, adapter, np.array([*PROMPT, *sampled.tokens]))
+    assert scored.logprobs[len(PROMPT) :] == pytest.approx(sampled.logprobs)
+
+
+def test_logprobs_are_of_the_filtered_distribution(small: BaseModel) -> None:
+    [[sampled]] = generate(small, None, [job(temperature=0.5, top_k=3)])
+    sequence = list(PROMPT)
+    for token, logprob in zip(sampled.tokens, sampled.logprobs, strict=True):
+        best = prompt_logprobs(small, None, np.array([*sequence, token]), topk=3).topk
+        assert best is not None
+        assert best[-1] is not None
+        powers = {other: np.exp(value / 0.5) for other, value in best[-1]}
+        assert logprob == pytest.approx(np.log(powers[token] / sum(powers.values())))
+        sequence.append(token)
+
+
+def test_the_same_seed_gives_the_same_tokens(small: BaseModel) -> None:
+    assert tokens_of(small, job(seed=5)) == tokens_of(small, job(seed=5))
+    assert tokens_of(small, job(seed=5)) != tokens_of(small, job(seed=6))
+    assert tokens_of(small, job(seed=-5)) == tokens_of(small, job(seed=-5))
+
+
+def test_without_a_seed_samples_differ(small: BaseModel) -> None:
+    assert tokens_of(small, job(seed=None)) != tokens_of(small, job(seed=None))
+
+
+def test_sample_i_does_not_depend_on_how_many_there_are(small: BaseModel) -> None:
+    [four] = tokens_of(small, job(num_samples=4))
+    [two] = tokens_of(small, job(num_samples=2))
+    assert four[:2] == two
+    assert len({tuple(tokens) for tokens in four}) == 4
+
+
+def test_neighbors_do_not_matter(small: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts and limits of all lengths, together, in small groups, and each alone."""
+    rng = np.random.default_rng(4)
+    jobs = [
+        job(
+            rng.integers(0, 256, 1 + 3 * n),
+            max_tokens=1 + (5 * n) % 9,
+            seed=n,
+            temperature=n % 3,
+            top_k=(-1, 5)[n % 2],
+            num_samples=1 + n % 2,
+        )
+        for n in range(8)
+    ]
+    alone = [tokens_of(small, one)[0] for one in jobs]
+    assert tokens_of(small, *jobs) == alone
+    monkeypatch.setattr("tinker_ext.embedded.engine.generate.POSITIONS_PER_GROUP", 40)
+    assert tokens_of(small, *jobs) == alone
+
+
+def test_max_tokens_is_the_length_and_the_context_the_default(small: BaseModel) -> None:
+    [[limited], [full]] = generate(small, None, [job(), job(max_tokens=None)])
+    assert (len(limited.tokens), limited.stop_reason) == (8, "length")
+    assert (len(full.tokens), full.stop_reason) == (small.max_context - 3, "length")
+    assert len(full.logprobs) == len(full.tokens)
+
+
+def test_a_stop_token_ends_the_sequence_and_stays(small: BaseModel) -> None:
+    [[free]] = tokens_of(small, job())
+    third = free[2]
+    assert third not in free[:2]
+    [[stopped]] = generate(small, None, [job(stop=[999, third])])
+    assert (stopped.tokens, stopped.stop_reason) == (free[:3], "stop")
+    assert len(stopped.logprobs) == 3
+
+
+def test_a_stop_text_ends_the_sequence_with_its_last_byte(tiny: BaseModel) -> None:
+    prompt = encode("copy: the old river -> ")
+    [[free]] = generate(tiny, None, [job(prompt, max_tokens=30, temperature=0.0)])
+    text = bytes(token for token in free.tokens if token < 256).decode()
+    wanted = text[4:7]
+    [[stopped]] = generate(
+        tiny, None, [job(prompt, max_tokens=30, temperature=0.0, stop=["never", wanted])]
+    )
+    end = text.index(wanted) + len(wanted)
+    assert bytes(stopped.tokens).decode() == text[:end]
+    assert stopped.stop_reason == "stop"
+
+
+def test_the_end_token_stops_unless_stop_is_empty() -> None:
+    assert stop_sequences(None) == [[END_OF_TEXT]]
+    assert stop_sequences([]) == []
+    assert stop_sequences([5]) == [[5], [END_OF_TEXT]]
+    assert stop_sequences(["ab", "é"]) == [[97, 98], [195, 169], [END_OF_TEXT]]
+
+
+def test_a_finished_row_does_not_disturb_the_others(small: BaseModel) -> None:
+    long_prompt = job(np.arange(20), max_tokens=1)
+    [alone] = tokens_of(small, job(max_tokens=29))
+    assert tokens_of(small, long_prompt, job(max_tokens=29), long_prompt)[1] == alone
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"prompt": []}, "jobs[1].prompt"),
+        ({"prompt": [258]}, "jobs[1].prompt"),
+        ({"prompt": [1.5]}, "jobs[1].prompt"),
+        ({"num_samples": 0}, "jobs[1].num_samples"),
+        ({"num_samples": 1025}, "jobs[1].num_samples"),
+        ({"max_tokens": 0}, "jobs[1].sampling_params.max_tokens"),
+        ({"max_tokens": 30}, "jobs[1].sampling_params.max_tokens"),
+        ({"prompt": [1] * 32, "max_tokens": None}, "jobs[1].sampling_params.max_tokens"),
+        ({"temperature": -1.0}, "jobs[1].sampling_params.temperature"),
+        ({"temperature": float("nan")}, "jobs[1].sampling_params.temperature"),
+        ({"top_k": 0}, "jobs[1].sampling_params.top_k"),
+        ({"top_k": -2}, "jobs[1].sampling_params.top_k"),
+        ({"top_p": 0.0}, "jobs[1].sampling_params.top_p"),
+        ({"top_p": 1.1}, "jobs[1].sampling_params.top_p"),
+        ({"stop": ["a", ""]}, "jobs[1].sampling_params.stop"),
+    ],
+)
+def test_a_wrong_setting_is_named(small: BaseModel, settings: dict[str, Any], where: str) -> None:
+    with pytest.raises(EngineInputError) as error:
+        generate(small, None, [job(), job(**settings)])
+    assert error.value.where == where
+
+
+def test_too_long_is_told_in_numbers(small: BaseModel) -> None:
+    with pytest.raises(EngineInputError, match=r"3 prompt tokens and 30 new ones .* of 32"):
+        generate(small, None, [job(max_tokens=30)])
+
+
+def test_no_jobs_no_samples(small: BaseModel) -> None:
+    assert generate(small, None, []) == []

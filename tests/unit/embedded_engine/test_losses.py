@@ -1,0 +1,160 @@
+"""The three losses on numbers small enough to do by hand, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from tinker_ext.embedded.engine.errors import EngineInputError
+from tinker_ext.embedded.engine.losses import LOSS_NAMES, complete_config, find_loss
+from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer, TrainingDatum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinker_ext.embedded.engine.model import BaseModel
+
+P = np.log([0.5, 0.25, 0.2, 0.1])
+POLICY = {
+    "logprobs": np.log([0.25, 0.25, 0.4, 0.2]),  # ratios 2, 1, 0.5, 0.5
+    "advantages": np.array([1.0, 3.0, 1.0, -1.0]),
+}
+
+
+def total(name: str, inputs: dict[str, Any], config: dict[str, float] | None = None) -> float:
+    loss = find_loss(name)
+    return float(loss.total(P, inputs, complete_config(loss, config)))
+
+
+def test_cross_entropy_is_the_weighted_sum() -> None:
+    weights = np.array([1.0, 0.0, 2.0, -1.0])
+    expected = -(math.log(0.5) + 2 * math.log(0.2) - math.log(0.1))
+    assert total("cross_entropy", {"weights": weights}) == pytest.approx(expected)
+
+
+def test_importance_sampling_weighs_advantages_by_the_ratio() -> None:
+    assert total("importance_sampling", POLICY) == pytest.approx(-(2 + 3 + 0.5 - 0.5))
+
+
+def test_ppo_takes_the_smaller_of_free_and_clipped() -> None:
+    # min(2, 1.2) + min(3, 3) + min(0.5, 0.8) + min(-0.5, -0.8)
+    assert total("ppo", POLICY) == pytest.approx(-(1.2 + 3 + 0.5 - 0.8))
+
+
+def test_ppo_takes_its_thresholds_from_the_config() -> None:
+    config = {"clip_low_threshold": 0.6, "clip_high_threshold": 1.5}
+    assert total("ppo", POLICY, config) == pytest.approx(-(1.5 + 3 + 0.5 - 0.6))
+
+
+def test_ppo_counts_what_it_clipped() -> None:
+    loss = find_loss("ppo")
+    metrics = loss.metrics(P, POLICY, complete_config(loss, None))
+    assert metrics == pytest.approx(
+        {"clipped:sum": 2.0, "acted:sum": 4.0, "ratio:min": 0.5, "ratio:max": 2.0}
+    )
+
+
+def test_metrics_without_any_advantage_claim_no_ratio() -> None:
+    loss = find_loss("importance_sampling")
+    assert loss.metrics(P, {**POLICY, "advantages": np.zeros(4)}, {}) == {"acted:sum": 0.0}
+
+
+def test_an_unknown_loss_is_told_the_known_ones(small: BaseModel) -> None:
+    with pytest.raises(EngineInputError, match="cross_entropy, importance_sampling, ppo") as error:
+        Trainer(small, LoraSettings(rank=1)).forward([], "cispo")
+    assert error.value.where == "loss_fn"
+
+
+@pytest.mark.parametrize(
+    ("loss", "config", "where"),
+    [
+        ("cross_entropy", {"clip_low_threshold": 0.8}, "loss_fn_config['clip_low_threshold']"),
+        ("ppo", {"epsilon": 0.2}, "loss_fn_config['epsilon']"),
+        ("ppo", {"clip_high_threshold": math.inf}, "loss_fn_config['clip_high_threshold']"),
+        ("ppo", {"clip_low_threshold": -0.1}, "loss_fn_config['clip_low_threshold']"),
+        ("ppo", {"clip_low_threshold": 1.3}, "loss_fn_config"),
+    ],
+)
+def test_a_wrong_setting_is_named(loss: str, config: dict[str, float], where: str) -> None:
+    with pytest.raises(EngineInputError) as error:
+        complete_config(find_loss(loss), config)
+    assert error.value.where == where
+
+
+def changed(datum: TrainingDatum, **inputs: Any) -> TrainingDatum:
+    kept = {name: value for name, value in {**datum.inputs, **inputs}.items() if value is not None}
+    return TrainingDatum(datum.tokens, kept)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "where"),
+    [
+        ({"target_tokens": None}, "data[1]"),
+        ({"advantages": None}, "data[1]"),
+        ({"mask": np.ones(4)}, "data[1]"),
+        ({"advantages": np.ones(3)}, "data[1].loss_fn_inputs['advantages']"),
+        ({"logprobs": np.ones((4, 1))}, "data[1].loss_fn_inputs['logprobs']"),
+        ({"advantages": np.array([0, 0, np.nan, 0])}, "data[1].loss_fn_inputs['advantages']"),
+        ({"target_tokens": np.array([1, 2, 3])}, "data[1].loss_fn_inputs['target_tokens']"),
+        ({"target_tokens": np.array([1, 2, 3, 258])}, "data[1].loss_fn_inputs['target_tokens']"),
+        ({"target_tokens": np.array([1, 2, 3, -1])}, "data[1].loss_fn_inputs['target_tokens']"),
+        ({"target_tokens": np.ones(4)}, "data[1].loss_fn_inputs['target_tokens']"),
+    ],
+)
+def test_a_wrong_input_is_named(
+    small: BaseModel,
+    make_datum: Callable[..., TrainingDatum],
+    inputs: dict[str, Any],
+    where: str,
+) -> None:
+    trainer = Trainer(small, LoraSettings(rank=1))
+    good = make_datum(4, names=("logprobs", "advantages"))
+    with pytest.raises(EngineInputError) as error:
+        trainer.forward_backward([good, changed(good, **inputs)], "ppo")
+    assert error.value.where == where
+    assert trainer.gradients() is None
+
+
+@pytest.mark.parametrize(
+    "tokens", [np.array([], np.int64), np.zeros(33, np.int64), np.array([300]), np.array([[1]])]
+)
+def test_a_wrong_model_input_is_named(small: BaseModel, tokens: Any) -> None:
+    datum = TrainingDatum(tokens, {"target_tokens": tokens})
+    with pytest.raises(EngineInputError) as error:
+        Trainer(small, LoraSettings(rank=1)).forward([datum], "cross_entropy")
+    assert error.value.where == "data[0].model_input"
+
+
+def test_no_data_is_an_error(small: BaseModel) -> None:
+    with pytest.raises(EngineInputError, match="no datum"):
+        Trainer(small, LoraSettings(rank=1)).forward([], "cross_entropy")
+
+
+def test_missing_weights_count_as_ones_and_other_losses_inputs_are_let_pass(
+    small: BaseModel, make_datum: Callable[..., TrainingDatum]
+) -> None:
+    trainer = Trainer(small, LoraSettings(rank=1))
+    given = make_datum(5, names=("logprobs", "advantages"))
+    ones = changed(given, weights=np.ones(5))
+    metrics = trainer.forward([given], "cross_entropy").metrics
+    assert metrics == trainer.forward([ones], "cross_entropy").metrics
+    assert metrics["weights:sum"] == 5
+
+
+@pytest.mark.parametrize("loss", ["importance_sampling", "ppo"])
+def test_an_overflowing_ratio_is_an_error_and_leaves_no_gradient(
+    small: BaseModel, make_datum: Callable[..., TrainingDatum], loss: str
+) -> None:
+    """ppo clips the infinite loss to a finite one; its gradient would not be."""
+    trainer = Trainer(small, LoraSettings(rank=1))
+    datum = make_datum(4, names=("logprobs", "advantages"))
+    with pytest.raises(EngineInputError, match="overflows"):
+        trainer.forward_backward([changed(datum, logprobs=np.full(4, -1e4))], loss)
+    assert trainer.gradients() is None
+
+
+def test_the_names_are_those_of_the_release() -> None:
+    assert LOSS_NAMES == ("cross_entropy", "importance_sampling", "ppo")

@@ -1,0 +1,76 @@
+"""The base models: what is shipped, and that it is sound."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from tinker_ext.embedded.engine.generate import SampleJob, generate
+from tinker_ext.embedded.engine.model import (
+    BASE_MODELS,
+    ModelShape,
+    build_base_model,
+    load_base_model,
+    random_weights,
+)
+from tinker_ext.embedded.engine.text import decode, encode
+from tinker_ext.embedded.engine.threads import limit_blas_threads
+
+if TYPE_CHECKING:
+    from tinker_ext.embedded.engine.model import BaseModel
+
+
+def test_every_named_model_loads_once_in_single_precision() -> None:
+    for name in BASE_MODELS:
+        model = load_base_model(name)
+        assert model.name == name
+        assert model.dtype == np.float32
+        assert load_base_model(name) is model
+        assert "array" not in repr(model)
+
+
+def test_an_unknown_name_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        load_base_model("meta-llama/Llama-3.2-1B")
+
+
+def test_the_shipped_weights_stay_small() -> None:
+    path = files("tinker_ext.embedded").joinpath("data", "embedded-tiny.safetensors")
+    assert os.path.getsize(str(path)) < 4_000_000
+
+
+def test_weights_cannot_be_written(tiny: BaseModel) -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        tiny.weights["model.norm.weight"][0] = 0.0
+
+
+def test_weights_that_do_not_fit_are_named() -> None:
+    shape = ModelShape(hidden=8, layers=1, heads=2, feedforward=8)
+    weights = random_weights(shape, 0)
+    weights["lm_head.weight"] = weights["lm_head.weight"][:-1]
+    del weights["model.norm.weight"]
+    with pytest.raises(ValueError, match=r"lm_head\.weight, model\.norm\.weight"):
+        build_base_model("broken", shape, weights)
+
+
+def test_the_base_model_has_learnt_to_copy_and_to_change_letters(tiny: BaseModel) -> None:
+    """Words it never read, so that nothing is remembered."""
+    expected = {
+        "upper: the velvet lantern ->": " THE VELVET LANTERN",
+        "copy: a marble teapot ->": " a marble teapot",
+        "title: seven purple parcels ->": " Seven Purple Parcels",
+    }
+    jobs = [SampleJob(encode(prompt), max_tokens=30, temperature=0.0) for prompt in expected]
+    found = [decode(samples[0].tokens) for samples in generate(tiny, None, jobs)]
+    assert found == list(expected.values())
+
+
+def test_the_thread_limit_respects_a_choice_already_made() -> None:
+    environ = {"OMP_NUM_THREADS": "3"}
+    limit_blas_threads(environ)
+    assert environ["OMP_NUM_THREADS"] == "3"
+    assert environ["OPENBLAS_NUM_THREADS"] == "1"
