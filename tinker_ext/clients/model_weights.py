@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from tinker_api import models
 
@@ -11,6 +11,7 @@ from tinker_ext.clients.reading import Body, read, reader
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_session
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.runtime.ordered import OrderedRequests, Part, Send
+from tinker_ext.runtime.sequence import FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -27,10 +28,19 @@ Future = models.UntypedAPIFuture
 class ModelWeights:
     """The part of `TrainingClient` that does not train. Its requests keep the same order."""
 
-    def __init__(self, core: ClientCore, model_id: str) -> None:
+    def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
         self._core = core
-        self._requests = OrderedRequests(core, model_id)
+        self._requests = OrderedRequests(core, model_id, first_number)
         self.model_id = model_id
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._core, self.model_id, self._requests.next_number)
 
     def save_state(self, name: str) -> APIFuture[types.SaveWeightsResponse]:
         """Save weights and optimizer state as checkpoint `name`; the path can be resumed from."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from tinker_ext import tracing, types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
@@ -36,6 +36,15 @@ class RestClient:
 
     def __init__(self, core: ClientCore) -> None:
         self._core = core
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RestClient, (self._core,)
 
     def get_training_run(self, training_run_id: str) -> APIFuture[types.TrainingRun]:
         """One training run."""

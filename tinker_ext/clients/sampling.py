@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from tinker_api import models
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.reading import Body, read
 from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
+from tinker_ext.runtime.sequence import SampleNumbers
 from tinker_ext.types.absent import known
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class SamplingClient:
     Any number of samples may be asked for at once; the client keeps no more in submission than the
     configuration allows, and all of them wait together when the server says it is too much.
 
+    It pickles, without the key: a worker process takes its own from its environment and samples
+    from the same weights for as long as the session lives that made them. A copy within a process
+    is the client itself.
+
     Example:
         >>> prompt = ModelInput.from_ints(tokenizer.encode("hello"))
         >>> sampler.sample(prompt, 1, SamplingParams(max_tokens=32)).result().sequences[0].tokens
@@ -39,9 +43,10 @@ class SamplingClient:
         *,
         model_path: str | None = None,
         base_model: str | None = None,
+        elsewhere: bool = False,
     ) -> None:
         self._core = core
-        self._seq_ids = itertools.count()
+        self._numbers = SampleNumbers(elsewhere=elsewhere)
         self._base_model = base_model
         self.sampling_session_id = sampling_session_id
         self.model_path = model_path
@@ -97,6 +102,20 @@ class SamplingClient:
     async def compute_logprobs_async(self, prompt: types.ModelInput) -> list[float | None]:
         return await self.compute_logprobs(prompt)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (
+            self._core,
+            self.sampling_session_id,
+            self.model_path,
+            self._base_model,
+        )
+
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
 
@@ -136,7 +155,7 @@ class SamplingClient:
     async def _sample(self, body: models.SampleRequest) -> Body:
         for attempt in range(1, GONE_LIMIT + 1):
             # One number for all attempts to submit it; a new request takes a new one.
-            body.seq_id = next(self._seq_ids)
+            body.seq_id = self._numbers.next()
             tracing.note_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
             async with self._core.sampling_budget.reserve(1):
@@ -152,6 +171,14 @@ class SamplingClient:
                     tracing.sampled(result)
                     return result
         raise AssertionError("unreachable")
+
+
+def _restored(
+    core: ClientCore, session_id: str, model_path: str | None, base_model: str | None
+) -> SamplingClient:
+    return SamplingClient(
+        core, session_id, model_path=model_path, base_model=base_model, elsewhere=True
+    )
 
 
 async def open_sampling_session(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import weakref
 from typing import TYPE_CHECKING, Any, Self
 
 from tinker_api import models
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 DEFAULT_RANK = 32
 # Seconds that close() lets pending requests finish.
 CLOSE_TIMEOUT = 10.0
-
-_open: weakref.WeakSet[ServiceClient] = weakref.WeakSet()
 
 
 class ServiceClient:
@@ -89,7 +85,6 @@ class ServiceClient:
 
     def _start(self, core: ClientCore) -> None:
         self._core = core
-        _open.add(self)
 
     @property
     def config(self) -> ClientConfig:
@@ -221,6 +216,15 @@ class ServiceClient:
     ) -> None:
         await asyncio.to_thread(self.close, CLOSE_TIMEOUT if error is None else 0.0)
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ServiceClient.over, (self._core,)
+
     def __repr__(self) -> str:
         return f"<ServiceClient {self._config.base_url}{' closed' if self._core.closed else ''}>"
 
@@ -295,9 +299,3 @@ class ServiceClient:
                     self._core, session_id, model_path=model_path, base_model=base_model
                 ),
             )
-
-
-@atexit.register
-def _close_what_is_open() -> None:
-    for service in list(_open):
-        service.close(timeout=0.0)

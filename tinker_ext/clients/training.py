@@ -37,6 +37,10 @@ class TrainingClient(ModelWeights):
     The `*_async` names are those of the official SDK; where they return a future, so does the
     plain name.
 
+    It pickles, without the key, to be handed over: the process that unpickles it goes on with the
+    next number, so the one that made it must not send more. A copy within a process is the client
+    itself.
+
     Example:
         >>> step = training.forward_backward(data, "cross_entropy")
         >>> update = training.optim_step(AdamParams(learning_rate=1e-4))

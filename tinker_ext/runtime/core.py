@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 import uuid
+import weakref
 from contextvars import Context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import tracing
@@ -61,8 +64,10 @@ class ClientCore:
         queue_state_observer: QueueStateObserver | None = None,
         session_observer: SessionObserver | None = None,
         clock: Clock = REAL_CLOCK,
+        keyless: bool = False,
     ) -> None:
         self.config = config
+        self._keyless = keyless
         self._queue_state_observer = queue_state_observer
         self._session_observer = session_observer
         self._clock = clock
@@ -71,9 +76,11 @@ class ClientCore:
         self._transport = transport
         self._lock = threading.Lock()
         self._closed = False
-        self._process = os.getpid()
+        self._owner = os.getpid()
+        self._base_url: str | None = None
         _set_up_tracing(config)
         self._reset()
+        _open.add(self)
 
     def _reset(self) -> None:
         """State that belongs to this process and its loop."""
@@ -187,7 +194,8 @@ class ClientCore:
             return  # A fork of the process that all of this belongs to.
         if not self.loop.is_current():
             self.loop.submit(self._shut_down(timeout)).result()
-        self._release()
+        if self._owner == os.getpid():
+            self._release()
 
     async def _shut_down(self, timeout: float) -> None:
         if self._tasks and timeout > 0:
@@ -202,6 +210,20 @@ class ClientCore:
             [gateway] = await asyncio.gather(self._connecting, return_exceptions=True)
             if isinstance(gateway, Gateway):
                 await gateway.close()
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets the settings, the key excepted, and the URL found so far."""
+        config = self.config if self._base_url is None else self._moved_config(self._base_url)
+        return restored_core, (config, self.config.is_embedded or self._keyless)
+
+    def _moved_config(self, base_url: str) -> ClientConfig:
+        return evolve(self.config, base_url=base_url)
 
     def _begin_anew_after_fork(self) -> None:
         if self._process != os.getpid():
@@ -221,7 +243,7 @@ class ClientCore:
         return self._connecting.result()
 
     async def _connect(self) -> Gateway:
-        base_url = await asyncio.to_thread(self._find_base_url)
+        base_url = self._base_url = await asyncio.to_thread(self._find_base_url)
         return Gateway(build_client(self.config, base_url, self._transport))
 
     async def _create_session(self) -> str:
@@ -258,6 +280,41 @@ def _set_up_tracing(config: ClientConfig) -> None:
             f"spans can't be written to {config.trace_file}: {error.strerror}",
             setting="trace_file",
         ) from None
+
+
+def restored_core(config: ClientConfig, keyless: bool) -> ClientCore:
+    """The core that clients unpickled in this process share, where their settings are the same.
+
+    Its key is that of this process's environment; without one the first call raises
+    ConfigurationError, unless the server is an embedded one, which needs none (`keyless`).
+    """
+    name = (config.share_key, keyless, repr(config))
+    with _restored_lock:
+        core = _restored.get(name)
+        if core is None or core.closed:
+
+            def find_base_url() -> str:
+                if config.is_embedded:
+                    raise ConfigurationError(
+                        "the client was pickled before its embedded backend had started"
+                    )
+                if not keyless:
+                    config.check_key()
+                return config.base_url
+
+            core = _restored[name] = ClientCore(config, find_base_url, keyless=keyless)
+        return core
+
+
+_open: weakref.WeakSet[ClientCore] = weakref.WeakSet()
+_restored: weakref.WeakValueDictionary[Any, ClientCore] = weakref.WeakValueDictionary()
+_restored_lock = threading.Lock()
+
+
+@atexit.register
+def _close_what_is_open() -> None:
+    for core in list(_open):
+        core.close(timeout=0.0)
 
 
 def _look_at(task: asyncio.Task[Any]) -> None:

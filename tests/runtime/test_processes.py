@@ -1,0 +1,172 @@
+"""Clients across processes: pickled, copied, forked."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, FaultServer, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KEY = "tml-planted-in-the-parent"
+PARAMS = tinker.SamplingParams(max_tokens=4)
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer() as running:
+        yield running
+
+
+def run_elsewhere(code: str, pickled: bytes, key: str | None = "tml-of-the-worker") -> str:
+    """Run code in a fresh interpreter, with the client as `client`; what it printed."""
+    environment = {name: value for name, value in os.environ.items() if "TINKER" not in name}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    if key is not None:
+        environment["TINKER_API_KEY"] = key
+    program = f"import pickle, sys\nclient = pickle.load(sys.stdin.buffer)\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        input=pickled,
+        capture_output=True,
+        env=environment,
+        timeout=100,
+    )
+    assert done.stderr == b"", done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+def test_a_sampling_client_works_in_a_worker_with_the_workers_key(server: FaultServer) -> None:
+    with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(60)
+        pickled = pickle.dumps(sampler)
+        assert KEY.encode() not in pickled
+        said = run_elsewhere(
+            "import tinker_ext as t\n"
+            "params = t.SamplingParams(max_tokens=4)\n"
+            "one = client.sample(t.ModelInput.from_ints([1]), 1, params).result(60)\n"
+            "print(one.sequences[0].tokens, client.sampling_session_id)",
+            pickled,
+        )
+    assert said == f"[1, 2, 3] {sampler.sampling_session_id}"
+    mine, theirs = server.calls("asample")
+    assert (mine.headers["x-api-key"], theirs.headers["x-api-key"]) == (KEY, "tml-of-the-worker")
+    assert mine.body["seq_id"] == 0
+    assert 0 < theirs.body["seq_id"] < 2**53, "no two processes use one number"
+
+
+def test_without_a_key_in_the_worker_the_error_says_so(server: FaultServer) -> None:
+    with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
+        pickled = pickle.dumps(service.create_rest_client())
+    code = (
+        "import tinker_ext as t\n"
+        "try:\n    client.list_training_runs().result(60)\n"
+        "except t.ConfigurationError as error:\n    print(error)"
+    )
+    assert "TINKER_API_KEY" in run_elsewhere(code, pickled, key=None)
+
+
+def test_a_training_client_is_handed_over_with_its_number(server: FaultServer) -> None:
+    with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
+        training = service.create_lora_training_client("fake/model")
+        training.optim_step(tinker.AdamParams()).result(60)
+        code = "import tinker_ext as t\nclient.optim_step(t.AdamParams()).result(60)"
+        run_elsewhere(code, pickle.dumps(training))
+    assert [one.body["seq_id"] for one in server.calls("optim_step")] == [1, 2]
+
+
+def test_clients_unpickled_in_one_process_share_a_connection(server: FaultServer) -> None:
+    with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        first, second = (pickle.loads(pickle.dumps(sampler)) for _ in range(2))
+    assert first is not second
+    assert first._core is second._core
+    assert KEY not in repr(first._core.config)
+    first._core.close(0)
+
+
+def test_a_copy_is_the_client_itself() -> None:
+    with make_client(FakeServer()) as service:
+        training = service.create_lora_training_client("fake/model")
+        clients = [
+            service,
+            training,
+            service.create_rest_client(),
+            service.create_sampling_client(base_model="fake/model"),
+        ]
+        for client in clients:
+            assert copy.deepcopy([client]) == [client]
+            assert copy.copy(client) is client
+
+
+def in_a_fork(work: Callable[[], str]) -> str:
+    """What `work` returns in a child of this process."""
+    reading, writing = os.pipe()
+    with warnings.catch_warnings():
+        # Python warns of forking a process with threads, which is what this is about.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        try:
+            said = work()
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writing, said.encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading, "rb") as pipe:
+        return pipe.read().decode()
+
+
+def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(server: FaultServer) -> None:
+    released: list[int] = []
+    with make_client(base_url=server.url, release=lambda: released.append(os.getpid())) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        training = service.create_lora_training_client("fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(60)
+
+        def child() -> str:
+            tokens = sampler.sample(PROMPT, 1, PARAMS).result(60).sequences[0].tokens
+            service.close()
+            return f"{tokens} {released}"
+
+        assert in_a_fork(child) == "[1, 2, 3] []", "and the parent's backend is left alone"
+        said = in_a_fork(lambda: str(training.optim_step(tinker.AdamParams())))
+        assert "is trained by the process that this one was forked from" in said
+        training.optim_step(tinker.AdamParams()).result(60)
+    numbers = [one.body["seq_id"] for one in server.calls("asample")]
+    assert numbers[0] == 0
+    assert len(set(numbers)) == 2
+    assert released == [os.getpid()]
+
+
+def test_a_fork_does_not_end_the_parents_session(server: FaultServer) -> None:
+    with make_client(base_url=server.url, heartbeat_interval=0.05) as service:
+        service.create_lora_training_client("fake/model")
+
+        def child() -> str:
+            return service.create_lora_training_client("fake/model").model_id
+
+        assert in_a_fork(child), "in a session of its own"
+        before = len(server.calls("session_heartbeat"))
+        service.create_lora_training_client("fake/model")
+        assert len(server.calls("create_session")) == 2
+        service.get_server_capabilities()
+        for _ in range(200):
+            if len(server.calls("session_heartbeat")) > before:
+                break
+            service.get_server_capabilities()
+        assert len(server.calls("session_heartbeat")) > before
