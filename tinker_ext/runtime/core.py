@@ -29,6 +29,7 @@ from tinker_ext.runtime.progress import new_progress
 from tinker_ext.runtime.queue_log import QueueLog, QueueStateObserver, SessionObserver
 from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.runtime.session import Session
+from tinker_ext.runtime.telemetry import Telemetry
 from tinker_ext.tracing import log
 from tinker_ext.transport.build import build_client
 from tinker_ext.transport.gateway import NEVER_REPEATED, Gateway
@@ -103,6 +104,7 @@ class ClientCore:
             policy=self._policy("retrieve_future"),
             queue=QueueLog(self._queue_state_observer, self._clock),
         )
+        self.telemetry = Telemetry(self._send_telemetry, enabled=config.telemetry)
         self.sampling_budget = Budget(config.max_samples_in_flight)
         self.training_bytes = Budget(config.max_training_bytes_in_flight)
 
@@ -138,9 +140,16 @@ class ClientCore:
             finally_=finally_,
             tasks=self._tasks,
             progress=progress,
-            ended=None if traced is None else traced.hand_over(),
+            ended=None if traced is None else partial(self._call_ended, traced),
         )
+        if traced is not None:
+            traced.hand_over()
         return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)
+
+    def _call_ended(self, traced: tracing.Operation, task: asyncio.Future[Any]) -> None:
+        traced.task_ended(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.telemetry.call_failed(traced.name, error)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
         """Let `close` wait for a task, or end it, though nobody else may be left who does."""
@@ -204,6 +213,7 @@ class ClientCore:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+        await self.telemetry.close()
         await self.session.close()
         if self._connecting is not None:
             self._connecting.cancel()
@@ -262,10 +272,14 @@ class ClientCore:
         ):
             if isinstance(message, str) and message:
                 write("session %s: %s", answer.session_id, message)
+        self.telemetry.session_started(answer.session_id)
         return answer.session_id
 
     async def _beat(self, session_id: str) -> None:
         await (await self._gateway()).session_heartbeat(session_id)
+
+    async def _send_telemetry(self, body: models.TelemetrySendRequest) -> None:
+        await (await self._gateway()).send_telemetry(body)
 
     async def _poll(self, request_id: str, *, operation: str, iteration: int) -> Any:
         gateway = (await self._gateway()).speaking(self.dialect)

@@ -20,7 +20,7 @@ from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.recording import RecordedSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -32,8 +32,8 @@ _operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", de
 class Operation:
     """One operation while it runs. Entered as a context, it is the current one.
 
-    Leaving the context ends it, unless `hand_over` was called: then `finish` does. It is `active`
-    if anybody looks: an SDK, a recording, or a meter.
+    Leaving the context ends it, unless it was handed over: then the end of its task does. It is
+    `active` if anybody looks: an SDK, a recording, or a meter.
     """
 
     def __init__(self, name: str, attributes: Attributes) -> None:
@@ -62,12 +62,12 @@ class Operation:
         if self.active:
             self.set({name: (*self._known.get(name, ()), value)})
 
-    def hand_over(self) -> Callable[[asyncio.Future[Any]], None]:
-        """Leave the end to a task; call what this returns with the task when it has ended."""
+    def hand_over(self) -> None:
+        """Leave the end to a task: from now on `task_ended` ends it, and not the context."""
         self.handed_over = True
-        return self._task_ended
 
-    def _task_ended(self, task: asyncio.Future[Any]) -> None:
+    def task_ended(self, task: asyncio.Future[Any]) -> None:
+        """The task it was handed to is done."""
         self.finish(asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def finish(self, error: BaseException | None = None) -> None:

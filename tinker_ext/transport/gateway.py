@@ -21,6 +21,7 @@ from tinker_api.api.models import create_model, get_info, unload_model
 from tinker_api.api.sampling import asample, create_sampling_session
 from tinker_api.api.service import get_health, get_server_capabilities
 from tinker_api.api.sessions import create_session, session_heartbeat
+from tinker_api.api.telemetry import send_telemetry
 from tinker_api.api.training import forward, forward_backward, optim_step
 from tinker_api.api.training_runs import get_training_run, list_training_runs
 from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
@@ -50,6 +51,7 @@ IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 # Seconds; releases 0.4.1 and 0.38.0. A poll is held by the server; a heartbeat must not pile up.
 POLL_TIMEOUT = 45.0
 HEARTBEAT_TIMEOUT = 10.0
+TELEMETRY_TIMEOUT = 5.0
 # Operations whose failure is not worth a second attempt, because the next one follows anyway: so
 # says the specification of the heartbeat.
 NEVER_REPEATED = frozenset({"session_heartbeat", "send_telemetry"})
@@ -116,6 +118,10 @@ class Gateway:
         body = models.SessionHeartbeatRequest(session_id=session_id)
         sent = session_heartbeat.asyncio_detailed(client=self.client, body=body)
         await _answer(self._change("session_heartbeat", timeout=HEARTBEAT_TIMEOUT), sent)
+
+    async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
+        sent = send_telemetry.asyncio_detailed(client=self.client, body=body)
+        await _answer(Call("send_telemetry", timeout=TELEMETRY_TIMEOUT), sent)
 
     # Models and training
 

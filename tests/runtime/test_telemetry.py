@@ -1,0 +1,151 @@
+"""What the service is told of the client: little, bounded, and nothing when it is turned off."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.errors import RateLimitError
+from tinker_ext.runtime.telemetry import BATCH, EVENT_DATA, QUEUE_LIMIT, Telemetry
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from tinker_api import models
+
+PROMPT = tinker.ModelInput.from_ints([1234554321])
+PARAMS = tinker.SamplingParams(max_tokens=4, stop=["hidden stop"])
+COMMON = {"event", "event_id", "event_session_index", "severity", "timestamp"}
+
+
+def events(server: FakeServer) -> list[dict[str, Any]]:
+    return [event for call in server.calls("send_telemetry") for event in call.body["events"]]
+
+
+def run(server: FakeServer, **config: Any) -> None:
+    """A sample that works, one that is the user's mistake, one that is the server's."""
+    config = {"default_headers": {"X-Mine": "hidden header"}, "api_key": "tml-hidden", **config}
+    with make_client(server, retry_window=0.2, **config) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+        server.answer("asample", Reply(422, {"detail": "hidden words"}))
+        with pytest.raises(tinker.UnprocessableEntityError):
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+        server.answer("asample", *[Reply(500, {"detail": "hidden words"})] * 50)
+        with pytest.raises(tinker.InternalServerError):
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+
+
+def test_a_session_and_its_failures_are_told_as_the_official_client_does() -> None:
+    server = FakeServer()
+    run(server)
+    [call] = server.calls("send_telemetry")
+    assert set(call.body) == {"events", "platform", "sdk_version", "session_id"}
+    assert call.body["session_id"] == "session-1"
+    told = events(server)
+    assert [one["event"] for one in told] == [
+        "SESSION_START",
+        "GENERIC_EVENT",
+        "UNHANDLED_EXCEPTION",
+        "SESSION_END",
+    ]
+    assert [one["event_session_index"] for one in told] == [0, 1, 2, 3]
+    assert [one["severity"] for one in told] == ["INFO", "WARNING", "ERROR", "INFO"]
+    assert told[1]["event_name"] == "user_error"
+    assert told[1]["event_data"] == {
+        "error_type": "UnprocessableEntityError",
+        "operation": "sample",
+        "status_code": 422,
+    }
+    assert told[2]["error_type"] == "InternalServerError"
+    assert told[2]["error_message"] == "sample: HTTP 500"
+    assert told[3]["duration"].startswith("0:00:0")
+
+
+def test_nothing_is_told_that_is_not_on_the_list() -> None:
+    server = FakeServer()
+    run(server)
+    assert len(events(server)) == 4
+    for event in events(server):
+        extra = {"event_name", "event_data", "error_type", "error_message", "duration"}
+        assert set(event) <= COMMON | extra
+        assert set(event.get("event_data", ())) <= EVENT_DATA
+    bodies = json.dumps([call.body for call in server.calls("send_telemetry")])
+    assert "hidden" not in bodies
+    assert "1234554321" not in bodies
+
+
+@pytest.mark.parametrize("off", ["argument", "variable"])
+def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch, off: str) -> None:
+    if off == "variable":
+        monkeypatch.setenv("TINKER_TELEMETRY", "0")
+    server = FakeServer()
+    run(server, **({"telemetry": False} if off == "argument" else {}))
+    assert server.calls("asample")
+    assert not server.calls("send_telemetry")
+
+
+def test_without_a_session_nothing_is_told() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        service.get_server_capabilities()
+    assert not server.calls("send_telemetry")
+
+
+@pytest.mark.parametrize("answer", [Reply(500), Reply(404), httpx.ConnectError("no")])
+def test_what_cant_be_sent_is_dropped(answer: Any) -> None:
+    server = FakeServer()
+    server.answer("send_telemetry", answer)
+    started = time.monotonic()
+    run(server)
+    assert len(server.calls("send_telemetry")) == 1
+    assert time.monotonic() - started < 10
+
+
+def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
+    server = FakeServer()
+    server.answer("send_telemetry", Reply(200, {}, delay=60))
+    service = make_client(server)
+    service.create_sampling_client(base_model="fake/model")
+    started = time.monotonic()
+    service.close()
+    assert time.monotonic() - started < 10
+
+
+async def test_it_is_bounded_and_goes_in_batches() -> None:
+    sent: list[models.TelemetrySendRequest] = []
+
+    async def send(body: models.TelemetrySendRequest) -> None:
+        sent.append(body)
+
+    telemetry = Telemetry(send, enabled=True)
+    telemetry.session_started("session-1")
+    for _ in range(QUEUE_LIMIT + 50):
+        telemetry.call_failed("sample", RateLimitError("", status_code=429))
+    await telemetry.close()
+    assert sum(len(body.events) for body in sent) == QUEUE_LIMIT
+    assert max(len(body.events) for body in sent) == BATCH
+    telemetry.call_failed("sample", RateLimitError("", status_code=429))
+    await telemetry.close()
+    assert len(sent) == QUEUE_LIMIT // BATCH
+
+
+async def test_it_is_sent_now_and_then() -> None:
+    sent: list[models.TelemetrySendRequest] = []
+    arrived = asyncio.Event()
+
+    async def send(body: models.TelemetrySendRequest) -> None:
+        sent.append(body)
+        arrived.set()
+
+    telemetry = Telemetry(send, enabled=True, interval=0.01)
+    telemetry.session_started("session-1")
+    await arrived.wait()
+    assert [event.event for event in sent[0].events] == ["SESSION_START"]
+    await telemetry.close()
+    assert [event.event for event in sent[1].events] == ["SESSION_END"]
