@@ -45,7 +45,7 @@ def keep(more: list[str]) -> int:
         print(path.relative_to(ROOT))
     for kept in sorted(releases):
         build.lock_wheel(build.locked_wheel(kept))
-    build.lock_files([OVERLAY, *texts])
+    build.lock_files(texts)
     return 0
 
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distribution, version
 from typing import TYPE_CHECKING, Any
 
+from .changelog import changelog
 from .documents import Json, dump_yaml, load_yaml, sha256
-from .locations import LOCK, OPENAPI, OVERLAY, RELEASES, SPECIFICATION
+from .evidence import evidence
+from .locations import (
+    CHANGELOG,
+    EVIDENCE,
+    GENERATOR_OPTIONS,
+    LOCK,
+    OPENAPI,
+    OVERLAY,
+    RELEASES,
+    SPECIFICATION,
+    TEMPLATES,
+    TRAFFIC,
+)
 from .overlay import Effects, apply_checked, apply_overlay, check_effects
 from .reading import tolerant
 from .reconstruct import reconstruct
@@ -103,7 +116,7 @@ def reading_of_one(contract: Json, release: str) -> Json:
 
 
 def texts(releases: Iterable[str]) -> dict[Path, str]:
-    """Every file in `openapi/` that is made, by path: the contracts of `releases`, their union."""
+    """Every file in `openapi/` that is made, by path: contracts, their union, reports on both."""
     made = contracts(releases)
     found = {
         RELEASES / f"{release}.yaml": dump_yaml(
@@ -112,7 +125,11 @@ def texts(releases: Iterable[str]) -> dict[Path, str]:
         for release, one in made.items()
     }
     header = UNION_HEADER.format(releases=", ".join(made))
-    found[SPECIFICATION] = dump_yaml(reading(made), header=header)
+    document = reading(made)
+    found[SPECIFICATION] = dump_yaml(document, header=header)
+    traffic = json.loads(TRAFFIC.read_text(encoding="utf-8")) if TRAFFIC.exists() else None
+    found[EVIDENCE] = evidence(document, load_yaml(OVERLAY), traffic)
+    found[CHANGELOG] = changelog({release: one.document for release, one in made.items()})
     return found
 
 
@@ -171,19 +188,38 @@ def lock_wheel(wheel: Wheel) -> None:
     _write(lock)
 
 
-def lock_files(paths: list[Path]) -> None:
-    """Remember the hashes of files in `openapi/`, and the versions of the tools."""
+def lock_files(made: Iterable[Path]) -> None:
+    """Remember the hashes of the files in `openapi/` that were made or went in, and the tools."""
     lock = read_lock()
-    lock["files"].update(
-        {str(path.relative_to(OPENAPI)): sha256(path.read_bytes()) for path in paths}
-    )
+    templates = (path for path in TEMPLATES.rglob("*") if path.is_file())
+    paths = {*made, OVERLAY, GENERATOR_OPTIONS, *templates}
+    lock["files"] = {str(path.relative_to(OPENAPI)): sha256(path.read_bytes()) for path in paths}
     lock["tools"] = tool_versions()
     _write(lock)
 
 
+TOOLS = ("oas_patch", "openapi-python-client", "ruamel.yaml", "ruff")
+"""What reads the overlay, the generator of the bindings, what writes YAML, and the formatter."""
+
+
 def tool_versions() -> dict[str, str]:
-    names = ("oas_patch", "openapi-python-client", "ruamel.yaml", "ruff")
-    return {name: version(name) for name in names}
+    """Version and hash of each tool, such as `0.29.1 sha256:...`.
+
+    The hash is that of the tool's Python code as it was installed, so the same on every platform; a
+    tool that is a program of another language, such as the formatter, has its version for a hash.
+    """
+    return {name: f"{version(name)}{_code_hash(name)}" for name in TOOLS}
+
+
+def _code_hash(name: str) -> str:
+    files = [file for file in distribution(name).files or [] if file.hash is not None]
+    code = sorted(
+        f"{file} {file.hash.value}"
+        for file in files
+        if file.hash is not None and file.suffix in (".py", ".jinja") and ".." not in file.parts
+    )
+    compiled = any(file.suffix in (".so", "") and "bin" in file.parts for file in files)
+    return "" if compiled and len(code) < 10 else f" sha256:{sha256(chr(10).join(code).encode())}"
 
 
 def _write(lock: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 Form = Literal["contract", "tolerant"]
 
+TYPE_REFERENCE = re.compile(r"#/components/schemas/(\w+)")
 NAMING_LEVELS = {"paths", "parameters", "schemas", "properties"}
 """Below these keys, and below a path, stand the names of things, which an update must know."""
 
@@ -141,7 +143,7 @@ def _fitting(action: Json, document: Json) -> tuple[Json | None, list[str], list
     matches = parse(action["target"]).find(document)
     if any(isinstance(match.path, Index) for match in matches) and isinstance(update, dict):
         raise OverlayError(f"{_name(action)}: an entry of a list cannot be updated")
-    if not matches:
+    if not matches or _dangling(action, document):
         return None, [], []
     if len(matches) > 1 or action.get("x-adds") or not isinstance(update, dict):
         return action, [], []
@@ -150,6 +152,14 @@ def _fitting(action: Json, document: Json) -> tuple[Json | None, list[str], list
     level = str(matches[0].path).strip("'\"")
     fitting = _prune(update, matches[0].value, (level,), known, unknown)
     return ({**action, "update": fitting} if fitting else None), unknown, known
+
+
+def _dangling(action: Json, document: Json) -> bool:
+    """Whether the update refers to a type the release does not have; it then is not for it."""
+    if action.get("x-adds"):
+        return False
+    known = document["components"].get("schemas", {})
+    return not set(TYPE_REFERENCE.findall(json.dumps(action.get("update")))) <= known.keys()
 
 
 def _prune(
