@@ -28,12 +28,14 @@ TASK = Path(__file__).parents[1] / "tinker_ext/embedded/data/demo_task.jsonl"
 OUTPUT = Path("demo-output")
 
 BASE_MODEL = "embedded/tiny"
-RANK = 16
-STEPS = 60
+RANK = 32
+STEPS = 120
 BATCH_SIZE = 16
+#: At the first step; it falls to nothing in a straight line.
 LEARNING_RATE = 1e-2
-#: How many examples that were kept out of the training are shown.
-SHOWN = 6
+#: How many sentences are kept out of the training, and how many of each kind are shown.
+KEPT_OUT = 32
+SHOWN = 3
 #: Share of the first step's loss that has to be gone at the last.
 EXPECTED_FALL = 0.6
 
@@ -42,7 +44,8 @@ def main() -> int:
     OUTPUT.mkdir(exist_ok=True)
     examples = [json.loads(line) for line in TASK.read_text(encoding="utf-8").splitlines()]
     known = [example for example in examples if example["split"] == "train"]
-    unseen = [example for example in examples if example["split"] == "held_out"]
+    known, new = known[:-KEPT_OUT], known[-KEPT_OUT:]
+    strange = [example for example in examples if example["split"] == "held_out"]
     console.print(
         f"Fine-tuning {BASE_MODEL} on {len(known)} sentences and their telegrams: "
         f"{STEPS} steps of {BATCH_SIZE}, LoRA rank {RANK}."
@@ -52,14 +55,14 @@ def main() -> int:
         tokenizer = training.get_tokenizer()
         data = [make_datum(tokenizer, example) for example in known]
 
-        before = complete(training, tokenizer, unseen)
+        asked = {"new sentences": new, "sentences of words it has never read": strange}
+        before = {kind: complete(training, tokenizer, asked[kind]) for kind in asked}
         steps = list(live(train(training, data), total=STEPS))
-        after = complete(training, tokenizer, unseen)
-        show_samples(unseen[:SHOWN], before, after)
-        console.print(
-            f"Exactly right: {count_right(unseen, before)} of {len(unseen)} before, "
-            f"{count_right(unseen, after)} after."
-        )
+        after = {kind: complete(training, tokenizer, asked[kind]) for kind in asked}
+        for kind, wanted in asked.items():
+            show_samples(f"Greedy samples, {kind}", wanted[:SHOWN], before[kind], after[kind])
+            right = [count_right(wanted, answers[kind]) for answers in (before, after)]
+            console.print(f"Exactly right of {len(wanted)}: {right[0]} before, {right[1]} after.")
 
         draw_curve([step.loss for step in steps], OUTPUT / "loss.png")
         console.print(f"Loss curve: {OUTPUT / 'loss.png'}")
@@ -83,8 +86,8 @@ def make_datum(tokenizer: PreTrainedTokenizerBase, example: Example) -> tinker.D
 
 def train(training: tinker.TrainingClient, data: Sequence[tinker.Datum]) -> Iterator[Step]:
     """One batch after the other; a step is yielded when the server has taken it."""
-    adam = tinker.AdamParams(learning_rate=LEARNING_RATE)
     for number in range(STEPS):
+        adam = tinker.AdamParams(learning_rate=LEARNING_RATE * (1 - number / STEPS))
         batch = [data[(number * BATCH_SIZE + place) % len(data)] for place in range(BATCH_SIZE)]
         started = time.perf_counter()
         # Both are on their way at once, and are done in this order.

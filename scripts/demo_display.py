@@ -43,10 +43,13 @@ def live(steps: Iterable[Step], total: int) -> Iterator[Step]:
 
 
 def show_samples(
-    examples: Sequence[Mapping[str, str]], before: Sequence[str], after: Sequence[str]
+    title: str,
+    examples: Sequence[Mapping[str, str]],
+    before: Sequence[str],
+    after: Sequence[str],
 ) -> None:
-    """The same prompts, completed before and after training."""
-    table = Table(title="Greedy samples for prompts the training has not seen", show_lines=True)
+    """The same prompts, completed before and after training; green is exactly right."""
+    table = Table(title=title, title_justify="left", show_lines=True)
     for heading in ("Prompt", "Before", "After"):
         table.add_column(heading, overflow="fold")
     for example, old, new in zip(examples, before, after, strict=False):
