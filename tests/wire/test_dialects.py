@@ -36,6 +36,9 @@ class ProtobufServer(FakeServer):
             return httpx.Response(404, json={"detail": "Not Found"})
         if operation == "forward_backward":
             return self._train(request, content)
+        if operation == "asample":
+            self._outputs["proto-sample"] = _sample().SerializeToString()
+            return httpx.Response(202, json={"request_id": "proto-sample"})
         if operation == "retrieve_future":
             for request_id, output in self._outputs.items():
                 if request_id.encode() in content:
@@ -64,6 +67,16 @@ def _output(message: pb.ForwardBackwardRequest) -> pb.ForwardBackwardOutput:
     field.offsets = (np.cumsum([0, *sizes]) * 4).astype("<i8").tobytes()
     output.metrics["loss:sum"] = float(sum(sizes))
     return output
+
+
+def _sample() -> pb.SampleResponse:
+    message = pb.SampleResponse(prompt_logprobs=np.array([np.nan, -1], dtype="<f4").tobytes())
+    message.sequences.add(
+        stop_reason=pb.STOP_REASON_LENGTH,
+        tokens=np.array([5, 6], dtype="<i4").tobytes(),
+        logprobs=np.array([-0.5, -0.25], dtype="<f4").tobytes(),
+    )
+    return message
 
 
 def datum(tokens: int) -> tinker.Datum:
@@ -122,6 +135,31 @@ def test_a_server_without_forward_is_asked_with_the_flag() -> None:
     assert len(output.loss_fn_outputs) == 1
 
 
+def test_samples_come_as_protobuf_once_that_is_spoken() -> None:
+    with make_client(ProtobufServer()) as service:
+        training = service.create_lora_training_client("fake/model")
+        training.forward_backward([datum(2)], "cross_entropy").result(10)
+        sampler = service.create_sampling_client(base_model="fake/model")
+        prompt = tinker.ModelInput.from_ints([1, 2])
+        response = sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=2)).result(10)
+        assert response.sequences[0].tokens == [5, 6]
+        assert sampler.compute_logprobs(prompt).result(10) == [None, -1.0]
+
+
+def test_a_server_that_wants_the_optimizer_named_is_told_under_the_same_number() -> None:
+    server = FakeServer()
+    missing = [{"type": "missing", "loc": ["body", "optimizer"], "msg": "Field required"}]
+    path = "tinker://run/weights/first"
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("load_weights", _refusal(422, {"detail": missing}))
+        training.load_state(path).result(10)
+        training.load_state(path).result(10)
+    sent = [one.body for one in server.calls("load_weights")]
+    assert [one["seq_id"] for one in sent] == [1, 1, 2]
+    assert [one.get("optimizer") for one in sent] == [None, True, True]
+
+
 def test_a_missing_model_is_no_missing_operation() -> None:
     server = FakeServer()
     with make_client(server) as service:
@@ -152,12 +190,7 @@ def _refusal(status: int, body: Any) -> Callable[..., Any]:
 def test_samples_are_read_from_protobuf() -> None:
     from tinker_ext.transport.results import ProtobufResult
 
-    message = pb.SampleResponse(prompt_logprobs=np.array([np.nan, -1], dtype="<f4").tobytes())
-    message.sequences.add(
-        stop_reason=pb.STOP_REASON_LENGTH,
-        tokens=np.array([5, 6], dtype="<i4").tobytes(),
-        logprobs=np.array([-0.5, -0.25], dtype="<f4").tobytes(),
-    )
+    message = _sample()
     message.topk_prompt_logprobs.k = 2
     message.topk_prompt_logprobs.length = 2
     message.topk_prompt_logprobs.token_ids = np.array([0, 0, 7, 0], dtype="<i4").tobytes()

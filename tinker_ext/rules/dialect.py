@@ -12,6 +12,8 @@ answer                               what is learnt
 `forward`                            unless that was refused before
 404, 405, 501 to `forward`, with     a forward pass is the flag, which only protobuf
 no words or a web framework's own    has
+422 to `load_weights` that misses    it has to be said that the optimizer's state is
+`optimizer`                          wanted, which goes without saying in 0.4.1
 ===================================  ================================================
 
 The refused request is sent again under the same sequence number.
@@ -26,6 +28,8 @@ from attrs import evolve, frozen
 Form = Literal["json", "protobuf"]
 
 _TRAINING = frozenset({"forward", "forward_backward"})
+# What each operation can say if it is asked to; servers of 0.24.1 and later require it.
+_EXPLICIT = {"load_weights": frozenset({"optimizer"})}
 _NO_SUCH_OPERATION = frozenset({404, 405, 501})
 # What Starlette and FastAPI say of a path they have not got; a missing model has other words.
 _FRAMEWORK_WORDS = frozenset({"Not Found", "Method Not Allowed", "Not Implemented"})
@@ -36,12 +40,14 @@ class Dialect:
     """What is known of a server's dialect; the default is that of release 0.4.1.
 
     `training_body` is the form of training data, `forward` how a forward pass is asked for,
-    `refused` the forms the server would not have.
+    `refused` the forms the server would not have. `explicit` are the fields that the server wants
+    to be told where another takes them for granted.
     """
 
     training_body: Form = "json"
     forward: Literal["operation", "flag"] = "operation"
     refused: frozenset[Form] = frozenset()
+    explicit: frozenset[str] = frozenset()
 
     @property
     def protobuf_results(self) -> bool:
@@ -50,7 +56,8 @@ class Dialect:
 
     def __str__(self) -> str:
         passes = "a forward operation" if self.forward == "operation" else "forward as a flag"
-        return f"training data as {self.training_body}, {passes}"
+        told = "".join(f", {name} said" for name in sorted(self.explicit))
+        return f"training data as {self.training_body}, {passes}{told}"
 
 
 #: What is spoken until a server teaches better: release 0.4.1.
@@ -60,7 +67,7 @@ FIRST = Dialect()
 def corrected(dialect: Dialect, operation: str, status: int, body: object) -> Dialect | None:
     """The dialect that a refusal teaches; None where it teaches nothing."""
     if operation not in _TRAINING:
-        return None
+        return _with_fields(dialect, operation, status, body)
     if status == 415:
         return _other_form(dialect)
     if operation == "forward" and dialect.forward == "operation" and _unknown(status, body):
@@ -68,6 +75,25 @@ def corrected(dialect: Dialect, operation: str, status: int, body: object) -> Di
             return None
         return evolve(dialect, forward="flag", training_body="protobuf")
     return None
+
+
+def _with_fields(dialect: Dialect, operation: str, status: int, body: object) -> Dialect | None:
+    asked = _missing(body) if status == 422 else frozenset()
+    new = asked & _EXPLICIT.get(operation, frozenset()) - dialect.explicit
+    return evolve(dialect, explicit=dialect.explicit | new) if new else None
+
+
+def _missing(body: object) -> frozenset[str]:
+    """The fields that an answer of FastAPI's shape misses in the request's body."""
+    entries = body.get("detail") if isinstance(body, dict) else None
+    return frozenset(
+        str(entry["loc"][-1])
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+        and entry.get("type") == "missing"
+        and isinstance(entry.get("loc"), list)
+        and entry["loc"][:1] == ["body"]
+    )
 
 
 def _other_form(dialect: Dialect) -> Dialect | None:

@@ -45,10 +45,13 @@ def of_weights(model: str | None) -> Attributes:
     return {} if model is None else {names.GEN_AI_MODEL: model}
 
 
-def sampled(body: Mapping[str, Any]) -> None:
-    """Note on the current operation how many tokens a result holds, and why they end."""
+def sampled(body: object) -> None:
+    """Note on the current operation how many tokens a result holds, and why they end.
+
+    A result that is no JSON object is only decoded where the user takes it; nothing is noted.
+    """
     current = current_operation()
-    sequences = body.get("sequences")
+    sequences = body.get("sequences") if isinstance(body, dict) else None
     if current is None or not current.active or not isinstance(sequences, list):
         return
     found = [one for one in sequences if isinstance(one, dict)]

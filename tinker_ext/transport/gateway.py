@@ -176,6 +176,8 @@ class Gateway:
         return await _value(self._change("save_weights"), sent, models.UntypedAPIFuture)
 
     async def load_weights(self, body: models.LoadWeightsRequest) -> models.UntypedAPIFuture:
+        if "optimizer" in self.dialect.explicit:
+            body = evolve(body, optimizer=True)
         sent = load_weights.asyncio_detailed(client=self.client, body=body)
         return await _value(self._change("load_weights"), sent, models.UntypedAPIFuture)
 

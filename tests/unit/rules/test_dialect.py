@@ -10,6 +10,15 @@ PROTOBUF = Dialect(training_body="protobuf", refused=frozenset({"json"}))
 FLAG = Dialect(training_body="protobuf", forward="flag")
 BOTH_REFUSED = Dialect(training_body="json", refused=frozenset({"protobuf"}))
 UNKNOWN = {"detail": "Not Found"}
+EXPLICIT = Dialect(explicit=frozenset({"optimizer"}))
+
+
+def missing(*fields: object) -> dict[str, object]:
+    return {
+        "detail": [
+            {"type": "missing", "loc": ["body", field], "msg": "Field required"} for field in fields
+        ]
+    }
 
 
 @pytest.mark.parametrize(
@@ -40,6 +49,30 @@ UNKNOWN = {"detail": "Not Found"}
         (FIRST, "forward_backward", 404, UNKNOWN, None),
         (FIRST, "forward", 400, UNKNOWN, None),
         (FIRST, "optim_step", 415, None, None),
+        (FIRST, "load_weights", 422, missing("optimizer"), EXPLICIT),
+        (FIRST, "load_weights", 422, missing("path", "optimizer"), EXPLICIT),
+        # What has been said already, what can't be said, and what is no missing field.
+        (EXPLICIT, "load_weights", 422, missing("optimizer"), None),
+        (FIRST, "load_weights", 422, missing("path"), None),
+        (FIRST, "load_weights", 400, missing("optimizer"), None),
+        (FIRST, "optim_step", 422, missing("optimizer"), None),
+        (FIRST, "load_weights", 422, {"detail": "optimizer"}, None),
+        (FIRST, "load_weights", 422, "optimizer", None),
+        (FIRST, "load_weights", 422, {"detail": ["optimizer", {"type": "missing"}]}, None),
+        (
+            FIRST,
+            "load_weights",
+            422,
+            {"detail": [{"type": "extra_forbidden", "loc": ["body", "optimizer"]}]},
+            None,
+        ),
+        (
+            FIRST,
+            "load_weights",
+            422,
+            {"detail": [{"type": "missing", "loc": ["query", "optimizer"]}]},
+            None,
+        ),
     ],
 )
 def test_corrected(
@@ -51,4 +84,5 @@ def test_corrected(
 def test_a_dialect_reads_as_a_sentence() -> None:
     assert str(FIRST) == "training data as json, a forward operation"
     assert str(FLAG) == "training data as protobuf, forward as a flag"
+    assert str(EXPLICIT) == "training data as json, a forward operation, optimizer said"
     assert (FIRST.protobuf_results, FLAG.protobuf_results) == (False, True)
