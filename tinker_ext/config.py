@@ -31,6 +31,11 @@ _READER, _VARIABLE = "reader", "variable"
 _TELLING_WORDS = ("auth", "cookie", "key", "secret", "token")
 
 
+def may_be_secret(name: str) -> bool:
+    """Whether a header's name tells that its value may be a credential."""
+    return any(word in name.lower() for word in _TELLING_WORDS)
+
+
 def _setting(
     reader: settings.Reader, default: Any, variable: str | None = None, *, show: Any = True
 ) -> Any:
@@ -206,8 +211,7 @@ def _portable(config: ClientConfig) -> dict[str, Any]:
     kept["default_headers"] = {
         name: text
         for name, text in config.default_headers.items()
-        if not any(word in name.lower() for word in _TELLING_WORDS)
-        and not any(secret in text for secret in secrets)
+        if not may_be_secret(name) and not any(secret in text for secret in secrets)
     }
     if config.proxy is not None:
         kept["proxy"] = settings.without_credentials(config.proxy)

@@ -36,7 +36,7 @@ READ_TEXT = 65_536
 KEPT_DEPTH = 8
 KEPT_ENTRIES = 200
 
-_MASK = "***"
+MASK = "***"
 # Keys start with "tml-", their short-lived forms are JSON web tokens (0.38.0 accepts no others).
 # A short one right behind an "h" is more likely "html-page" than a key.
 _KEY_LIKE = re.compile(
@@ -99,8 +99,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without the given secrets and without anything that looks like a key."""
     for secret in secrets:
         if secret:
-            text = text.replace(secret, _MASK)
-    return _KEY_LIKE.sub(_MASK, text)
+            text = text.replace(secret, MASK)
+    return _KEY_LIKE.sub(MASK, text)
 
 
 def redact_body(body: object, secrets: Iterable[str] = (), depth: int = 0) -> object:

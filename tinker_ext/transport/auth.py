@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
+
+from tinker_ext.config import may_be_secret
 
 if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
@@ -23,6 +25,8 @@ class ApiKeyAuth:
     api_key: Secret | None = None
     cf_access_client_id: str | None = None
     cf_access_client_secret: Secret | None = None
+    #: Values of other headers that may be credentials.
+    others: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
     def from_config(cls, config: ClientConfig) -> ApiKeyAuth:
@@ -30,7 +34,16 @@ class ApiKeyAuth:
             config.api_key,
             cf_access_client_id=config.cf_access_client_id,
             cf_access_client_secret=config.cf_access_client_secret,
+            others=tuple(
+                value for name, value in config.default_headers.items() if may_be_secret(name)
+            ),
         )
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown, even where a server says it back to us."""
+        known = (self.api_key, self.cf_access_client_secret)
+        revealed = [secret.reveal() for secret in known if secret is not None]
+        return tuple(value for value in (*revealed, *self.others) if value)
 
     def headers(self) -> dict[str, str]:
         """The secret headers; only the transport sees them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     import ssl
 
     from tinker_ext.config import ClientConfig
+
+
+class _NamesOnly(logging.Filter):
+    """Lets httpcore say what it does, and not with which headers: a server may echo a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = record.getMessage().partition(" ")[0], ()
+        return True
+
+
+# httpcore logs, at DEBUG, through one logger for each of its kinds of connection.
+for _name in ("connection", "http11", "http2", "proxy", "socks"):
+    logging.getLogger(f"httpcore.{_name}").addFilter(_NamesOnly())
 
 
 @cache

@@ -23,6 +23,7 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
+from tinker_ext.redaction import MASK, redact
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.encoding import Answer, encode, read_body
@@ -77,6 +78,7 @@ class ApiHttpClient(httpx.AsyncClient):
         super().__init__(base_url=base_url, transport=transport, trust_env=False)
         self._wire = transport
         self._credentials = auth
+        self._secrets = auth.secrets()
         self._fixed_headers = dict(headers)
         self._limits = timeout
         self._most = max_response_bytes
@@ -154,15 +156,31 @@ class ApiHttpClient(httpx.AsyncClient):
                 fault=TransportFault.TIMEOUT,
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise _connection_error(call, error) from error
+            # Not `from error`: that one holds the request, and with it the key.
+            raise _connection_error(call, error, self._secrets) from None
         except BodyError as error:
             raise APIResponseValidationError(
                 str(error), status_code=response.status_code, operation=call.operation
             ) from None
-        response.headers.pop("content-encoding", None)  # `content` is decoded by now.
         return Answer(
-            response.status_code, headers=response.headers, content=content, request=request
+            response.status_code,
+            headers=self._harmless_headers(response.headers),
+            content=self._blotted(content),
         )
+
+    def _blotted(self, content: bytes) -> bytes:
+        """A body in which a server may have said back what we sent, without the secrets."""
+        for secret in self._secrets:
+            if (encoded := secret.encode()) in content:
+                content = content.replace(encoded, MASK.encode())
+        return content
+
+    def _harmless_headers(self, headers: httpx.Headers) -> dict[str, str]:
+        # `content` is decoded by now; the rest of the names may come once each.
+        kept = {name: value for name, value in headers.items() if name != "content-encoding"}
+        for secret in self._secrets:
+            kept = {name: value.replace(secret, MASK) for name, value in kept.items()}
+        return kept
 
 
 def _judge(call: Call, response: Answer) -> Answer:
@@ -187,10 +205,10 @@ def _status_error(call: Call, response: Answer) -> APIStatusError:
     )
 
 
-def _connection_error(call: Call, error: Exception) -> APIConnectionError:
+def _connection_error(call: Call, error: Exception, secrets: tuple[str, ...]) -> APIConnectionError:
     fault = next(
         (fault for kind, fault in _FAULTS if isinstance(error, kind)), TransportFault.CONNECT
     )
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    return kind(words, operation=call.operation, fault=fault)
+    return kind(redact(words, secrets), operation=call.operation, fault=fault)

@@ -1,0 +1,195 @@
+"""How it ends: Ctrl-C, the interpreter's exit, close with much under way, thousands of times."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, FaultServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+PARAMS = tinker.SamplingParams(max_tokens=4)
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+DATUM = tinker.Datum(
+    model_input=tinker.ModelInput.from_ints([1, 2]),
+    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
+)
+
+
+@pytest.fixture
+def busy() -> Iterator[FaultServer]:
+    """A server that takes everything in and finishes nothing."""
+    with FaultServer() as server:
+        server.answer_always("retrieve_future", _never_done)
+        yield server
+
+
+def _never_done(received: object) -> Reply:
+    return Reply(200, WAITING, delay=0.2)
+
+
+PROGRAM = """
+import sys
+import tinker_ext as t
+service = t.ServiceClient(base_url=sys.argv[1], api_key="tml-test")
+sampler = service.create_sampling_client(base_model="fake/model")
+params = t.SamplingParams(max_tokens=4)
+futures = [sampler.sample(t.ModelInput.from_ints([1]), 1, params) for _ in range(50)]
+print("ready", flush=True)
+"""
+
+
+def start(program: str, server: FaultServer) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if "TINKER" not in name}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    return subprocess.Popen(
+        [sys.executable, "-W", "always", "-c", program, server.url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+
+
+def test_the_interpreter_exits_with_work_pending_and_says_nothing(busy: FaultServer) -> None:
+    process = start(PROGRAM, busy)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, b"ready\n", b"")
+
+
+def test_an_exception_ends_the_program_with_nothing_but_itself(busy: FaultServer) -> None:
+    process = start(PROGRAM + "raise SystemExit(3)\n", busy)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (3, b"")
+
+
+INTERRUPTED = (
+    PROGRAM
+    + """
+import time
+try:
+    futures[0].result()
+except KeyboardInterrupt:
+    print("interrupted", futures[0].cancelled(), flush=True)
+"""
+)
+
+
+def test_ctrl_c_returns_at_once_and_cancels(busy: FaultServer) -> None:
+    process = start(INTERRUPTED, busy)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    time.sleep(0.5)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == b"interrupted True\n"
+    took = time.monotonic() - sent
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, b"")
+    assert took < 1.0
+
+
+def test_closing_with_500_calls_under_way_cancels_them_as_asked(busy: FaultServer) -> None:
+    service = tinker.ServiceClient(base_url=busy.url, api_key="tml-test")
+    sampler = service.create_sampling_client(base_model="fake/model")
+    futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(500)]
+    while len(busy.calls("asample")) < 300:
+        time.sleep(0.01)
+    started = time.monotonic()
+    service.close(timeout=0)
+    assert time.monotonic() - started < 20
+    for future in futures:
+        with pytest.raises(tinker.ClientClosedError):
+            future.result(0)
+
+
+def test_closing_with_500_calls_under_way_drains_them_as_asked() -> None:
+    with FaultServer() as server:
+        service = tinker.ServiceClient(base_url=server.url, api_key="tml-test")
+        sampler = service.create_sampling_client(base_model="fake/model")
+        futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(500)]
+        service.close(timeout=60)
+        assert all(future.result(0).sequences for future in futures)
+        assert len(server.counted) == 501, "each once, and the sampling session"
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
+
+
+def test_thousands_of_clients_leave_nothing_behind() -> None:
+    server = FakeServer()
+
+    def use(times: int) -> None:
+        for _ in range(times):
+            with make_client(server) as service:
+                training = service.create_lora_training_client("fake/model")
+                training.optim_step(tinker.AdamParams()).result(30)
+            server.received.clear()
+            server.results.clear()
+            server.counted.clear()
+            server._request_ids.clear()
+
+    use(100)
+    threads, before = threading.active_count(), _alive()
+    use(1000)
+    after = _alive()
+    assert threading.active_count() <= threads + 2, "workers of the loop's pool come as needed"
+    grown = {name: count - before[name] for name, count in after.items() if count > before[name]}
+    assert not {name for name in grown if name.startswith("tinker")}, "nothing of ours"
+    assert sum(grown.values()) < 1000, "less than one object for each client"
+
+
+def _alive() -> Counter[str]:
+    """The objects there are, by type; those of timers that were cancelled come and go."""
+    gc.collect()
+    kinds = (type(one) for one in gc.get_objects())
+    return Counter(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+
+
+def test_clients_on_real_sockets_close_them() -> None:
+    with FaultServer() as server:
+
+        def use(times: int) -> None:
+            for _ in range(times):
+                with tinker.ServiceClient(base_url=server.url, api_key="tml-test") as service:
+                    service.create_sampling_client(base_model="fake/model").sample(
+                        PROMPT, 1, PARAMS
+                    ).result(30)
+
+        use(20)
+        before = _open_files()
+        use(150)
+        time.sleep(0.2)
+        assert _open_files() <= before + 10
+
+
+def test_a_slow_loss_of_the_users_delays_no_heartbeat() -> None:
+    server = FakeServer()
+    beats: list[int] = []
+
+    def loss(data: object, logprobs: list[np.ndarray]) -> tuple[float, list[np.ndarray], dict]:  # type: ignore[type-arg]
+        before = len(server.calls("session_heartbeat"))
+        time.sleep(1.5)
+        beats.append(len(server.calls("session_heartbeat")) - before)
+        return 0.0, logprobs, {}
+
+    with make_client(server, heartbeat_interval=0.1) as service:
+        training = service.create_lora_training_client("fake/model")
+        training.forward_backward_custom([DATUM], loss, arrays="numpy").result(60)
+    assert beats[0] >= 5
