@@ -14,7 +14,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test test-torch check generate check-generated spec check-spec interop traffic benchmark pins clean
+.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic benchmark pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -44,19 +44,35 @@ generate: $(STAMP)  ## make generated/ from openapi/tinker.yaml
 check-generated: $(STAMP)  ## fail if generated/ is not what openapi/tinker.yaml gives
 	@$(RUN) scripts/check_generated.py
 
-spec: $(STAMP)  ## make openapi/tinker.yaml from the official wheel and the overlay
-	@$(RUN) scripts/spec.py
+spec: $(STAMP)  ## make openapi/ from the official wheels and the overlay; RELEASE=0.38.0 keeps one more
+	@$(RUN) scripts/spec.py $(RELEASE)
 	@$(RUN) scripts/protobuf.py rebuild
 
 check-spec: $(STAMP)  ## fail if openapi/ is not what the wheel and the overlay give
 	@$(RUN) scripts/check_spec.py
 	@$(RUN) scripts/protobuf.py check
 
+diff: $(STAMP)  ## what changed between releases, FROM=0.4.1 TO=0.38.0; fails if something breaks
+	@$(RUN) scripts/diff.py $(FROM) $(TO)
+
+watch: $(STAMP)  ## whether PyPI has a newer release than the kept ones, and what it would change
+	@$(RUN) scripts/watch.py
+
+portable: $(STAMP)  ## lint the specification, and try it in TypeScript and as OpenAPI 3.0; needs npm
+	@$(RUN) scripts/portable.py lint typescript openapi30
+
+typescript: $(STAMP)  ## types and a client in TypeScript, in dist/openapi; needs npm
+	@$(RUN) scripts/portable.py typescript
+
+docs: $(STAMP)  ## the API reference as one HTML page, in dist/openapi; needs npm
+	@$(RUN) scripts/portable.py docs
+
 benchmark: $(STAMP)  ## this client beside the official SDK 0.4.1, in one run
 	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
 
 interop: $(STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
 	@$(RUN) -m pytest -m interop tests/interop
+	@$(MAKE) --no-print-directory portable
 
 traffic: $(STAMP)  ## write openapi/traffic.json: which operations the official SDKs have confirmed
 	@$(RUN) scripts/traffic.py

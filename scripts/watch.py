@@ -6,16 +6,14 @@ be asked.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 from diff import document, print_table
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from specification import build
 from specification.changes import changes, of_rating
-from specification.wheels import DISTRIBUTION, WheelError
-
-MARK = "Available versions:"
+from specification.watching import newest_release
+from specification.wheels import WheelError
 
 
 def main() -> int:
@@ -36,28 +34,6 @@ def main() -> int:
         print(f"not read: {gap}")
     print(f"To keep it: make spec RELEASE={newest} (docs/regenerating.md)")
     return 1 if made.gaps or of_rating(found, "breaking") else 0
-
-
-def newest_release() -> str:
-    """The newest release on the package index that pip is set up with; no pre-releases."""
-    command = (sys.executable, "-m", "pip", "index", "versions", DISTRIBUTION)
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
-    names = [line for line in outcome.stdout.splitlines() if line.startswith(MARK)]
-    if outcome.returncode != 0 or not names:
-        reason = outcome.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
-        raise WheelError(
-            f"The package index could not be asked for releases of {DISTRIBUTION} ({reason[0]}). "
-            "Watching needs the network."
-        )
-    releases = [name.strip() for name in names[0].removeprefix(MARK).split(",")]
-    return max(filter(_is_final, releases), key=Version)
-
-
-def _is_final(name: str) -> bool:
-    try:
-        return not Version(name).is_prerelease
-    except InvalidVersion:
-        return False
 
 
 if __name__ == "__main__":

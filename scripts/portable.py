@@ -1,0 +1,133 @@
+"""The specification for others: `python scripts/portable.py lint | typescript | openapi30 | docs`.
+
+    lint        spectral and redocly find no fault with it
+    typescript  types for TypeScript, and a client on them that `tsc --strict` accepts
+    openapi30   the specification in OpenAPI 3.0
+    docs        one HTML page that needs nothing else
+
+What is made goes to `dist/openapi/`. The tools in JavaScript are those of
+`scripts/node/package-lock.json`; they are installed once, which needs npm and the network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from openapi_spec_validator import OpenAPIV30SpecValidator
+from specification.documents import dump_yaml, load_yaml, sha256
+from specification.downgrade import downgraded
+from specification.locations import RELEASES, ROOT, SPECIFICATION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NODE = ROOT / "scripts" / "node"
+BIN = NODE / "node_modules" / ".bin"
+STAMP = NODE / "node_modules" / ".lock-sha256"
+OUT = ROOT / "dist" / "openapi"
+QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+class ToolError(Exception):
+    """A tool is missing, or found a fault."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("task", choices=TASKS, nargs="+")
+    try:
+        for task in parser.parse_args().task:
+            TASKS[task]()
+    except ToolError as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    return 0
+
+
+def lint() -> None:
+    documents = [str(path) for path in (SPECIFICATION, *sorted(RELEASES.glob("*.yaml")))]
+    rules = str(NODE / "spectral.yaml")
+    run("spectral", "lint", "--quiet", "--fail-severity", "warn", "--ruleset", rules, *documents)
+    run("redocly", "lint", "--config", str(NODE / "redocly.yaml"), *documents)
+    print(f"spectral and redocly: {len(documents)} documents without a fault")
+
+
+def typescript() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    run("openapi-typescript", str(SPECIFICATION), "--output", str(OUT / "tinker.d.ts"))
+    shutil.copy(NODE / "client.ts", OUT / "client.ts")
+    # The compiler looks for the packages above the file it reads.
+    modules = OUT / "node_modules"
+    if not modules.exists():
+        modules.symlink_to(os.path.relpath(NODE / "node_modules", OUT))
+    options = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext")
+    run("tsc", *options, "--moduleResolution", "nodenext", str(OUT / "client.ts"))
+    print(f"{relative(OUT / 'tinker.d.ts')}, and a client on it: tsc --strict has no complaint")
+
+
+def openapi30() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    made = downgraded(load_yaml(SPECIFICATION))
+    faults = [str(error.message) for error in OpenAPIV30SpecValidator(made).iter_errors()]
+    if faults:
+        raise ToolError("\n".join(["not valid OpenAPI 3.0:", *faults]))
+    path = OUT / "tinker-3.0.yaml"
+    path.write_text(dump_yaml(made, header="Do not edit. Made from openapi/tinker.yaml."), "utf-8")
+    print(relative(path))
+
+
+def docs() -> None:
+    OUT.mkdir(parents=True, exist_ok=True)
+    page = OUT / "tinker.html"
+    run("redocly", "build-docs", "--inlineBundle", str(SPECIFICATION), "--output", str(page))
+    print(f"{relative(page)}: {page.stat().st_size / 1e6:.1f} MB, needs nothing else")
+
+
+TASKS: dict[str, Callable[[], None]] = {
+    "lint": lint,
+    "typescript": typescript,
+    "openapi30": openapi30,
+    "docs": docs,
+}
+
+
+def run(tool: str, *arguments: str) -> None:
+    """Run a tool of `scripts/node`; raises ToolError with what it said if it fails."""
+    install()
+    outcome = subprocess.run(
+        (str(BIN / tool), *arguments),
+        env={**os.environ, **QUIET},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if outcome.returncode != 0:
+        raise ToolError(f"{tool} failed:\n{outcome.stdout}{outcome.stderr}".rstrip())
+
+
+def install() -> None:
+    """Install what the lock file names, unless that was done before."""
+    wanted = sha256((NODE / "package-lock.json").read_bytes())
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
+        return
+    if shutil.which("npm") is None:
+        raise ToolError("npm was not found: install Node.js 20 or newer")
+    command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
+    outcome = subprocess.run(command, cwd=NODE, capture_output=True, text=True, check=False)
+    if outcome.returncode != 0:
+        raise ToolError(f"npm ci failed; it needs the network once:\n{outcome.stderr}".rstrip())
+    STAMP.write_text(wanted, encoding="utf-8")
+
+
+def relative(path: Path) -> Path:
+    return path.relative_to(ROOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
