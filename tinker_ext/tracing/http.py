@@ -36,7 +36,7 @@ class Attempt:
     def __init__(self, of: Operation, call: str, method: str, path: str) -> None:
         self._of = of
         self._call = call
-        self._status: int | None = None
+        self._method = method
         self._sent = self._received = 0
         # A path that is the operation's name has no id in it, and is its own template.
         self._template = path if path.endswith(f"/{call}") else None
@@ -44,8 +44,9 @@ class Attempt:
         self._described: dict[str, Any] = {names.HTTP_METHOD: method}
         if self._template is not None:
             self._described[names.URL_TEMPLATE] = self._template
+        self._details: dict[str, Any] = {}
         self._span: Span = (
-            spans.start(name, {names.OPERATION: call, **self._described}, kind=SpanKind.CLIENT)
+            spans.start(name, {names.OPERATION: call}, kind=SpanKind.CLIENT)
             if of.detailed
             else trace.INVALID_SPAN
         )
@@ -54,19 +55,17 @@ class Attempt:
         """The request is built: its URL without the query, and the bytes of its body."""
         self._sent = size
         self._described |= _server(url)
-        self._span.set_attributes(
-            {**self._described, names.URL_FULL: url, names.HTTP_REQUEST_SIZE: size}
-        )
+        self._details = {names.URL_FULL: url, names.HTTP_REQUEST_SIZE: size}
         if resends := self._resends():
-            self._span.set_attribute(names.HTTP_RESEND_COUNT, resends)
+            self._details[names.HTTP_RESEND_COUNT] = resends
 
     def answered(self, status: int, size: int) -> None:
         """The answer is here: its status, and the bytes of its body."""
-        self._status, self._received = status, size
-        self._span.set_attribute(names.HTTP_STATUS, status)
-        self._span.set_attribute(names.HTTP_RESPONSE_SIZE, size)
+        self._received = size
+        self._described[names.HTTP_STATUS] = status
+        self._details[names.HTTP_RESPONSE_SIZE] = size
         if status >= 400:
-            self._span.set_attribute(names.ERROR_TYPE, str(status))
+            self._described[names.ERROR_TYPE] = str(status)
             self._span.set_status(Status(StatusCode.ERROR))
 
     def _resends(self) -> int:
@@ -87,7 +86,7 @@ class Attempt:
         )
         self._began = time.perf_counter()
         if self._of.measured:
-            metrics.in_flight(1, {names.HTTP_METHOD: self._described[names.HTTP_METHOD]})
+            metrics.in_flight(self._method, 1)
         return self
 
     def __exit__(
@@ -98,22 +97,14 @@ class Attempt:
     ) -> None:
         otel_context.detach(self._token)
         if error is not None:
+            self._described[names.ERROR_TYPE] = type(error).__name__
             spans.fail(self._span, error)
+        self._span.set_attributes({**self._described, **self._details})
         self._span.end()
         if self._of.measured:
-            self._measure(error)
-
-    def _measure(self, error: BaseException | None) -> None:
-        metrics.in_flight(-1, {names.HTTP_METHOD: self._described[names.HTTP_METHOD]})
-        attributes = dict(self._described)
-        if self._status is not None:
-            attributes[names.HTTP_STATUS] = self._status
-        if error is not None:
-            attributes[names.ERROR_TYPE] = type(error).__name__
-        elif self._status is not None and self._status >= 400:
-            attributes[names.ERROR_TYPE] = str(self._status)
-        seconds = time.perf_counter() - self._began
-        metrics.request_ended(seconds, self._sent, self._received, attributes)
+            metrics.in_flight(self._method, -1)
+            seconds = time.perf_counter() - self._began
+            metrics.request_ended(seconds, self._sent, self._received, self._described)
 
 
 @lru_cache

@@ -6,6 +6,7 @@ The names and units are those of the table in `docs/observability.md`. `tinker.c
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -39,16 +40,9 @@ _queue_wait = _seconds(
     "tinker.client.queue.wait", "How long the server said that a request has to wait."
 )
 _pause_duration = _seconds("tinker.client.pause.duration", "Pauses between attempts.")
-_active = _meter.create_up_down_counter(
-    "http.client.active_requests", unit="{request}", description="HTTP requests in flight."
-)
 _http_duration = _seconds("http.client.request.duration", "One HTTP request.")
 _retries = _meter.create_counter(
     "tinker.client.retries", unit="{retry}", description="Attempts after the first."
-)
-_io = _meter.create_counter("tinker.client.io", unit="By", description="Bytes of HTTP bodies.")
-_tokens = _meter.create_counter(
-    "tinker.client.tokens", unit="{token}", description="Tokens trained on, and tokens sampled."
 )
 _gen_ai_duration = _seconds(
     "gen_ai.client.operation.duration", "One sample request.", _GEN_AI_SECONDS
@@ -58,6 +52,38 @@ _gen_ai_tokens = _meter.create_histogram(
     unit="{token}",
     description="Tokens of one sample request.",
     explicit_bucket_boundaries_advisory=_TOKENS,
+)
+
+# Sums are kept here and handed over when the SDK asks: that costs an addition, not a measurement.
+_totals: Counter[tuple[str, str]] = Counter()
+
+
+def _observed(attribute: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def observe(_: CallbackOptions) -> Iterable[Observation]:
+        for (name, value), total in list(_totals.items()):
+            if name == attribute:
+                yield Observation(total, {attribute: value})
+
+    return observe
+
+
+_meter.create_observable_up_down_counter(
+    "http.client.active_requests",
+    callbacks=[_observed(names.HTTP_METHOD)],
+    unit="{request}",
+    description="HTTP requests in flight.",
+)
+_meter.create_observable_counter(
+    "tinker.client.io",
+    callbacks=[_observed(names.IO_DIRECTION)],
+    unit="By",
+    description="Bytes of HTTP bodies.",
+)
+_meter.create_observable_counter(
+    "tinker.client.tokens",
+    callbacks=[_observed(names.TOKEN_USE)],
+    unit="{token}",
+    description="Tokens trained on, and tokens sampled.",
 )
 
 #: Told the sessions that are alive: (id, seconds since the server answered a heartbeat).
@@ -97,7 +123,7 @@ def operation_ended(
     failed = {} if error is None else {names.ERROR_TYPE: type(error).__name__}
     _operation_duration.record(seconds, {names.OPERATION: name, **failed})
     if name == "forward_backward" and error is None:
-        _tokens.add(known.get(names.TOKEN_COUNT, 0), {names.TOKEN_USE: "trained"})
+        _totals[names.TOKEN_USE, "trained"] += known.get(names.TOKEN_COUNT, 0)
     if names.GEN_AI_OPERATION in known:
         _sample_ended(seconds, known, failed)
 
@@ -115,7 +141,7 @@ def _sample_ended(seconds: float, known: Mapping[str, Any], failed: Mapping[str,
     ):
         if name in known:
             _gen_ai_tokens.record(known[name], {**common, names.GEN_AI_TOKEN_TYPE: kind})
-    _tokens.add(known.get(names.GEN_AI_OUTPUT_TOKENS, 0), {names.TOKEN_USE: "sampled"})
+    _totals[names.TOKEN_USE, "sampled"] += known.get(names.GEN_AI_OUTPUT_TOKENS, 0)
 
 
 def stage_ended(operation: str, stage: Stage, seconds: float) -> None:
@@ -133,12 +159,12 @@ def retried(operation: str, cause: str) -> None:
     _retries.add(1, {names.OPERATION: operation, names.ERROR_TYPE: cause})
 
 
-def in_flight(change: int, attributes: Mapping[str, Any]) -> None:
-    _active.add(change, attributes)
+def in_flight(method: str, change: int) -> None:
+    _totals[names.HTTP_METHOD, method] += change
 
 
 def request_ended(seconds: float, sent: int, received: int, attributes: Mapping[str, Any]) -> None:
     """Report one HTTP request; `attributes` are those of the HTTP conventions."""
     _http_duration.record(seconds, attributes)
-    _io.add(sent, {names.IO_DIRECTION: "transmit"})
-    _io.add(received, {names.IO_DIRECTION: "receive"})
+    _totals[names.IO_DIRECTION, "transmit"] += sent
+    _totals[names.IO_DIRECTION, "receive"] += received

@@ -133,6 +133,12 @@ class Stage(StrEnum):
     WAIT = "wait"  # the user's thread or coroutine waits for the result
 
 
+#: Stages in which nothing else happens, and the nanoseconds from which on they are spans.
+SHORT_STAGES = frozenset(
+    {Stage.ENCODE, Stage.TURN, Stage.BUDGET, Stage.FETCH, Stage.DECODE, Stage.REDUCE, Stage.WAIT}
+)
+SHORTEST_SPAN = 1_000_000
+
 #: Names of events on spans.
 RETRY_EVENT = "tinker.retry"
 POLL_EVENT = "tinker.poll"

@@ -52,10 +52,9 @@ class Operation:
             self.span.begin()
 
     def set(self, attributes: Attributes) -> None:
-        """Set attributes of its span."""
+        """Set attributes of its span; they are handed to the SDK in one go, at the end."""
         if self.active:
             self._known.update(attributes)
-            self.span.set_attributes(attributes)
 
     def append(self, name: str, value: str | int) -> None:
         """Add a value to an attribute that is a list."""
@@ -80,7 +79,8 @@ class Operation:
         if error is not None:
             spans.fail(self.span, error)
         if self.attempts:
-            self.span.set_attribute(names.ATTEMPT_COUNT, self.attempts)
+            self._known[names.ATTEMPT_COUNT] = self.attempts
+        self.span.set_attributes(self._known)
         self.span.end()
         if self.measured:
             seconds = time.perf_counter() - self._started

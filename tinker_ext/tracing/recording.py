@@ -84,6 +84,7 @@ class RecordedSpan(Span):
         parent: SpanContext,
         kind: SpanKind,
         attributes: Attributes,
+        start_time: int | None = None,
     ) -> None:
         self._recorder = recorder
         self._inner = inner
@@ -94,7 +95,7 @@ class RecordedSpan(Span):
         self._attributes: dict[str, AnyValue] = dict(attributes)
         self._events: list[dict[str, Any]] = []
         self._failed = False
-        self._start = now()
+        self._start = start_time or now()
         self._ended = False
 
     def begin(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from opentelemetry import context as otel_context
@@ -9,13 +10,15 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from tinker_ext.tracing import names
-from tinker_ext.tracing.recording import RecordedSpan, recorder
+from tinker_ext.tracing.recording import RecordedSpan, now, recorder
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from tinker_ext.tracing.names import Attributes
+
+__all__ = ["below", "fail", "now", "start"]
 
 _tracer = trace.get_tracer("tinker_ext", __version__)
 
@@ -26,9 +29,11 @@ def start(
     *,
     kind: SpanKind = SpanKind.INTERNAL,
     parent: Context | None = None,
+    start_time: int | None = None,
 ) -> Span:
     """Start a span below the current one, or below that of `parent`; it is not made current.
 
+    `start_time` is for what began a while ago, in nanoseconds as `now` gives them.
     With no SDK and no recording it is a span that does nothing, and `is_recording()` is false.
     """
     inner = _tracer.start_span(
@@ -36,6 +41,8 @@ def start(
         context=parent,
         kind=kind,
         attributes=attributes,
+        # The SDK reads the time of day, which may have been set since.
+        start_time=None if start_time is None else time.time_ns() - (now() - start_time),
         record_exception=False,
         set_status_on_exception=False,
     )
@@ -43,7 +50,15 @@ def start(
     if writer is None:
         return inner
     above = trace.get_current_span(parent).get_span_context()
-    return RecordedSpan(writer, inner, name, parent=above, kind=kind, attributes=attributes)
+    return RecordedSpan(
+        writer,
+        inner,
+        name,
+        parent=above,
+        kind=kind,
+        attributes=attributes,
+        start_time=start_time,
+    )
 
 
 def fail(span: Span, error: BaseException) -> None:

@@ -1,14 +1,15 @@
 """The stages of an operation, as spans and as durations.
 
 A stage belongs to the operation that is current. Where there is neither an SDK nor a recording nor
-a meter it costs one look at a context variable.
+a meter it costs one look at a context variable. Stages in which nothing else happens are only told
+when they took a millisecond: a span costs a twentieth of one, and a sample would have ten of them.
 """
 
 from __future__ import annotations
 
 import time
 from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import context as otel_context
@@ -40,25 +41,13 @@ _NOTHING: AbstractContextManager[Any] = nullcontext()
 class RunningStage:
     """One stage of an operation; for the block it is the parent of what happens in it."""
 
-    def __init__(
-        self,
-        of: Operation,
-        name: Stage,
-        attributes: Attributes,
-        *,
-        parent: otel_context.Context | None = None,
-        current: bool = True,
-    ) -> None:
+    def __init__(self, of: Operation, name: Stage, attributes: Attributes) -> None:
         self.of = of
         self.name = name
         self.attempts = 0
-        self._current = current
         self._paused_since: float | None = None
-        self._tokens: tuple[Token[Any], Token[otel_context.Context]] | None = None
         self.span: Span = (
-            spans.start(names.span_name(name), attributes, parent=parent)
-            if of.detailed
-            else trace.INVALID_SPAN
+            spans.start(names.span_name(name), attributes) if of.detailed else trace.INVALID_SPAN
         )
 
     def polled(self, state: str, reason: str | None) -> None:
@@ -77,9 +66,8 @@ class RunningStage:
         self._paused_since = None
 
     def __enter__(self) -> Self:
-        if self._current:
-            here = spans.below(self.span) if self.of.detailed else otel_context.get_current()
-            self._tokens = _stage.set(self), otel_context.attach(here)
+        here = spans.below(self.span) if self.of.detailed else otel_context.get_current()
+        self._tokens = _stage.set(self), otel_context.attach(here)
         self._began = time.perf_counter()
         return self
 
@@ -89,9 +77,8 @@ class RunningStage:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._tokens is not None:
-            otel_context.detach(self._tokens[1])
-            _stage.reset(self._tokens[0])
+        otel_context.detach(self._tokens[1])
+        _stage.reset(self._tokens[0])
         self._end_queueing()
         if error is not None:
             spans.fail(self.span, error)
@@ -100,13 +87,47 @@ class RunningStage:
             metrics.stage_ended(self.of.name, self.name, time.perf_counter() - self._began)
 
 
-def stage(
-    name: Stage, attributes: Attributes | None = None
-) -> AbstractContextManager[RunningStage | None]:
+class ShortStage:
+    """A stage in which nothing else happens: a span if it takes long, and only when it is over."""
+
+    __slots__ = ("_began", "_name", "_of", "_parent")
+
+    def __init__(
+        self, of: Operation, name: Stage, parent: otel_context.Context | None = None
+    ) -> None:
+        self._of = of
+        self._name = name
+        self._parent = parent
+
+    def __enter__(self) -> None:
+        self._began = spans.now()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        took = spans.now() - self._began
+        if took < names.SHORTEST_SPAN:
+            return
+        if self._of.detailed:
+            name = names.span_name(self._name)
+            span = spans.start(name, {}, parent=self._parent, start_time=self._began)
+            if error is not None:
+                spans.fail(span, error)
+            span.end()
+        if self._of.measured:
+            metrics.stage_ended(self._of.name, self._name, took / 1e9)
+
+
+def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
     """A stage of the current operation, for the block."""
     current = current_operation()
     if current is None or not current.active:
         return _NOTHING
+    if name in names.SHORT_STAGES:
+        return ShortStage(current, name)
     return RunningStage(current, name, attributes or {})
 
 
@@ -142,7 +163,7 @@ def waiting(of: Operation | None) -> AbstractContextManager[Any]:
     """For the block, the user waits for the result of `of`."""
     if of is None or not of.active:
         return _NOTHING
-    return RunningStage(of, Stage.WAIT, {}, parent=spans.below(of.span), current=False)
+    return ShortStage(of, Stage.WAIT, spans.below(of.span))
 
 
 @contextmanager
@@ -151,7 +172,7 @@ def decoding(of: Operation | None) -> Iterator[None]:
     if of is None or not of.active:
         yield
         return
-    with as_current(of), RunningStage(of, Stage.DECODE, {}, parent=spans.below(of.span)):
+    with as_current(of), ShortStage(of, Stage.DECODE, spans.below(of.span)):
         yield
 
 
