@@ -14,7 +14,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic benchmark pins clean
+.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic servers benchmark pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -76,6 +76,9 @@ interop: $(STAMP)  ## run the official SDKs, each in its own environment, and ho
 
 traffic: $(STAMP)  ## write openapi/traffic.json: which operations the official SDKs have confirmed
 	@$(RUN) scripts/traffic.py
+
+servers: $(STAMP)  ## take this client through independent servers, and write docs/servers.md
+	@$(RUN) scripts/servers.py
 
 pins: $(STAMP)  ## write constraints.txt from what .venv holds
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new

@@ -18,8 +18,10 @@ ROOT = HERE.parents[1]
 ENVIRONMENTS = ROOT / ".venvs"
 REQUIREMENTS = HERE / "requirements.txt"
 STUBS = HERE / "stubs"
+# Servers bring torch, jax or ray with them.
+INSTALL_SECONDS = 1800.0
 STAMP = "installed.sha256"
-PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-deps", "--no-compile")
+PIP_OPTIONS = ("--disable-pip-version-check", "--no-input", "--no-compile")
 
 
 class InstallationError(RuntimeError):
@@ -42,19 +44,31 @@ def python_of(release: str) -> Path:
     return python
 
 
-def _environment(name: str, requirements: Sequence[str]) -> Path:
-    """The interpreter of an environment with exactly these packages."""
+def installed(name: str, requirements: Sequence[str], bare: Sequence[str] = ()) -> Path:
+    """The interpreter of an environment with these packages and what they depend on.
+
+    Those of `bare` are installed last and without their dependencies.
+    """
+    return _environment(name, requirements, bare=bare, resolve=True)
+
+
+def _environment(
+    name: str, requirements: Sequence[str], *, bare: Sequence[str] = (), resolve: bool = False
+) -> Path:
+    """The interpreter of an environment with exactly these packages, or with what they need."""
     folder = ENVIRONMENTS / name
     python = folder / "bin" / "python"
     stamp = folder / STAMP
-    wanted = hashlib.sha256("\n".join((*requirements, sys.version)).encode()).hexdigest()
+    wanted = hashlib.sha256("\n".join((*requirements, *bare, sys.version)).encode()).hexdigest()
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return python
     shutil.rmtree(folder, ignore_errors=True)
     # Without pip, whose unpacking takes longer than that of half the requirements.
     _run(sys.executable, "-m", "venv", "--without-pip", str(folder))
     pip = (sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet")
-    _run(*pip, *PIP_OPTIONS, *requirements)
+    _run(*pip, *PIP_OPTIONS, *(() if resolve else ("--no-deps",)), *requirements)
+    if bare:
+        _run(*pip, *PIP_OPTIONS, "--no-deps", *bare)
     stamp.write_text(wanted, encoding="utf-8")
     return python
 
@@ -82,7 +96,9 @@ def variables(**extra: str) -> dict[str, str]:
 
 
 def _run(*command: str) -> None:
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    outcome = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS
+    )
     if outcome.returncode != 0:
         said = outcome.stderr.strip().splitlines()[-5:]
         raise InstallationError("\n".join((f"{' '.join(command[:4])} ... failed:", *said)))

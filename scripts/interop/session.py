@@ -50,18 +50,25 @@ def drive(release: str, driver: str, url: str, **settings: str) -> Run:
 
     A driver prints one line of JSON a step. What hangs is ended, and counts as a failed last step.
     """
-    command = [str(python_of(release)), "-u", str(DRIVERS / f"{driver}.py")]
+    return drive_by(python_of(release), driver, url, settings)
+
+
+def drive_by(
+    python: Path, driver: str, url: str, settings: Mapping[str, str], limit: float = RUN_SECONDS
+) -> Run:
+    """The same with whatever client the interpreter has, for `limit` seconds at most."""
+    command = [str(python), "-u", str(DRIVERS / f"{driver}.py")]
     environment = variables(TINKER_BASE_URL=url, TINKER_API_KEY=KEY, **settings)
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     ending = None
     try:
-        stdout, stderr = process.communicate(timeout=RUN_SECONDS)
+        stdout, stderr = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
         process.kill()
         stdout, stderr = process.communicate()
-        ending = f"hung: ended after {RUN_SECONDS:g} s"
+        ending = f"hung: ended after {limit:g} s"
     if ending is None and process.returncode != 0:
         ending = f"exit status {process.returncode}: {stderr[-1000:]}"
     steps = [Step(**json.loads(line)) for line in stdout.splitlines() if line.startswith("{")]

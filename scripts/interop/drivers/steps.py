@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,43 @@ class Steps:
         self._functions.append(function)
         return function
 
-    def run(self, state: Any) -> None:
-        """Run all steps. One that fails does not keep the next ones from being tried."""
+    def run(self, state: Any, limit: float | None = None) -> None:
+        """Run all steps, each for `limit` seconds at most.
+
+        One that fails, or is left behind for taking too long, does not keep the next ones from
+        being tried.
+        """
         for function in self._functions:
             began = time.perf_counter()
-            value, error = None, None
-            try:
-                value = function(state)
-            except Exception as problem:  # whatever it is, it is the step's outcome
-                error = f"{type(problem).__name__}: {problem}"[:2000]
-            seconds = round(time.perf_counter() - began, 4)
-            line = {"name": function.__name__, "value": value, "error": error, "seconds": seconds}
+            outcome = _Outcome(function, state)
+            if limit is None:
+                outcome.run()
+            else:
+                thread = threading.Thread(target=outcome.run, daemon=True)
+                thread.start()
+                thread.join(limit)
+                if thread.is_alive():
+                    outcome = _Outcome(function, state)
+                    outcome.error = f"hangs: no end after {limit:g} s"
+            line = {
+                "name": function.__name__,
+                "value": outcome.value,
+                "error": outcome.error,
+                "seconds": round(time.perf_counter() - began, 4),
+            }
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
+
+
+class _Outcome:
+    def __init__(self, function: StepFunction, state: Any) -> None:
+        self._function = function
+        self._state = state
+        self.value: Any = None
+        self.error: str | None = None
+
+    def run(self) -> None:
+        try:
+            self.value = self._function(self._state)
+        except Exception as problem:  # whatever it is, it is the step's outcome
+            self.error = f"{type(problem).__name__}: {problem}"[:2000]

@@ -1,0 +1,125 @@
+"""Failing on purpose: each mistake must come back as one of the client's errors, and no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tinker_ext as tinker
+from tests.interop.servers.driver import Steps, client, refused
+from tests.interop.servers.launch import free_port
+
+if TYPE_CHECKING:
+    from tests.interop.servers.driver import State
+
+MISTAKES = Steps()
+step = MISTAKES
+
+# A path that can be, of a checkpoint that is not.
+NO_CHECKPOINT = "tinker://no-such-run/weights/no-such-name"
+
+
+@step
+def mistakes_seen_before_sending(state: State) -> str:
+    wrong = tinker.Datum(
+        model_input=tinker.ModelInput.from_ints([1, 2, 3]),
+        loss_fn_inputs={"target_tokens": [1, 2, 3], "weights": [1.0]},
+    )
+    return refused(lambda: state.training.forward_backward([wrong], "cross_entropy"))
+
+
+@step
+def loss_inputs_missing(state: State) -> str:
+    """What only the server can know: this loss wants the sampler's logprobs."""
+    return refused(
+        lambda: state.training.forward_backward(state.data, "importance_sampling").result()
+    )
+
+
+@step
+def trains_on_after_it(state: State) -> str:
+    return _trains(state)
+
+
+@step
+def unknown_loss(state: State) -> str:
+    return refused(lambda: state.training.forward_backward(state.data, "no_such_loss").result())
+
+
+@step
+def trains_on_after_that(state: State) -> str:
+    return _trains(state)
+
+
+def _trains(state: State) -> str:
+    done = state.training.forward_backward(state.data, "cross_entropy")
+    state.training.optim_step(tinker.AdamParams(learning_rate=0.0)).result()
+    assert len(done.result().loss_fn_outputs) == len(state.data)
+    return ""
+
+
+@step
+def load_a_missing_state(state: State) -> str:
+    return refused(lambda: state.training.load_state(NO_CHECKPOINT).result())
+
+
+@step
+def trains_on_after_a_failed_load(state: State) -> str:
+    return _trains(state)
+
+
+@step
+def train_an_unknown_model(state: State) -> str:
+    return refused(lambda: state.service.create_lora_training_client("no/such-model"))
+
+
+@step
+def sample_an_unknown_model(state: State) -> str:
+    def sample() -> tinker.SampleResponse:
+        sampler = state.service.create_sampling_client(base_model="no/such-model")
+        prompt = tinker.ModelInput.from_ints([1, 2])
+        return sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result()
+
+    return refused(sample)
+
+
+@step
+def sample_missing_weights(state: State) -> str:
+    def sample() -> tinker.SampleResponse:
+        path = NO_CHECKPOINT.replace("/weights/", "/sampler_weights/")
+        sampler = state.service.create_sampling_client(path)
+        prompt = tinker.ModelInput.from_ints([1, 2])
+        return sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result()
+
+    return refused(sample)
+
+
+@step
+def an_unknown_run(state: State) -> str:
+    state.made["rest"] = state.service.create_rest_client()
+    return refused(lambda: state.rest.get_training_run("no-such-run").result())
+
+
+@step
+def delete_a_missing_checkpoint(state: State) -> str:
+    return refused(lambda: state.rest.delete_checkpoint_from_tinker_path(NO_CHECKPOINT).result())
+
+
+@step
+def a_wrong_key(state: State) -> str:
+    with client(state.server, api_key="tml-wrong") as service:
+        return refused(lambda: service.create_lora_training_client(state.server.base_model))
+
+
+@step
+def nobody_listens(state: State) -> str:
+    url = f"http://127.0.0.1:{free_port()}"
+    with client(state.server, base_url=url, retry_window=1.0) as service:
+        return refused(lambda: service.get_server_capabilities())
+
+
+@step
+def samples_on_after_all_this(state: State) -> str:
+    sampler = state.service.create_sampling_client(base_model=state.server.base_model)
+    prompt = tinker.ModelInput.from_ints([84, 111])
+    assert sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=2)).result().sequences
+    return ""

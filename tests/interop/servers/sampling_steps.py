@@ -1,0 +1,108 @@
+"""Sampling from what was trained, and from the base model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import tinker_ext as tinker
+from tests.interop.servers.driver import Steps
+
+if TYPE_CHECKING:
+    from tests.interop.servers.driver import State
+
+SAMPLING = Steps()
+step = SAMPLING
+
+PROMPT = tinker.ModelInput.from_ints(list(b"To be, or not"))
+MAX_TOKENS = 6
+
+
+def _sampled(sampler: tinker.SamplingClient, count: int = 1) -> list[tinker.SampledSequence]:
+    params = tinker.SamplingParams(max_tokens=MAX_TOKENS, temperature=0.8, top_p=0.9, seed=3)
+    sequences = sampler.sample(PROMPT, count, params).result().sequences
+    assert len(sequences) == count, f"{len(sequences)} sequences in place of {count}"
+    for one in sequences:
+        assert 0 < len(one.tokens) <= MAX_TOKENS + 1, one
+        assert one.logprobs is None or len(one.logprobs) == len(one.tokens), one
+        assert one.stop_reason in ("length", "stop"), one
+    return sequences
+
+
+@step
+def save_weights_for_sampler(state: State) -> str:
+    state.made["sampler_path"] = state.training.save_weights_for_sampler("first").result().path
+    return ""
+
+
+@step
+def create_sampling_client(state: State) -> str:
+    state.made["sampler"] = state.service.create_sampling_client(state.sampler_path)
+    return ""
+
+
+@step
+def sample(state: State) -> str:
+    [one] = _sampled(state.sampler)
+    return f"{len(one.tokens)} tokens, {one.stop_reason}"
+
+
+@step
+def sample_several(state: State) -> str:
+    _sampled(state.sampler, 4)
+    return "4 sequences"
+
+
+@step
+def sample_at_once(state: State) -> str:
+    params = tinker.SamplingParams(max_tokens=MAX_TOKENS)
+    pending = [state.sampler.sample(PROMPT, 1, params) for _ in range(16)]
+    assert all(len(one.result().sequences) == 1 for one in pending)
+    return "16 requests"
+
+
+@step
+def sample_with_a_stop(state: State) -> str:
+    params = tinker.SamplingParams(max_tokens=MAX_TOKENS, stop=[0])
+    assert state.sampler.sample(PROMPT, 1, params).result().sequences
+    return ""
+
+
+@step
+def same_seed_same_sample(state: State) -> str:
+    first, second = _sampled(state.sampler), _sampled(state.sampler)
+    assert [one.tokens for one in first] == [one.tokens for one in second]
+    return ""
+
+
+@step
+def compute_logprobs(state: State) -> str:
+    logprobs = state.sampler.compute_logprobs(PROMPT).result()
+    count = len(logprobs)
+    assert count in (PROMPT.length, PROMPT.length - 1), f"{count} of {PROMPT.length}"
+    assert all(one is None or one <= 0 for one in logprobs)
+    return f"{count} values of {PROMPT.length} tokens"
+
+
+@step
+def topk_prompt_logprobs(state: State) -> str:
+    params = tinker.SamplingParams(max_tokens=1)
+    response = state.sampler.sample(
+        PROMPT, 1, params, include_prompt_logprobs=True, topk_prompt_logprobs=3
+    ).result()
+    rows = response.topk_prompt_logprobs
+    if rows is None:
+        return "the server sends none"
+    assert {len(row) for row in rows if row} <= {3}
+    return ""
+
+
+@step
+def save_weights_and_get_sampling_client(state: State) -> str:
+    _sampled(state.training.save_weights_and_get_sampling_client())
+    return ""
+
+
+@step
+def sample_the_base_model(state: State) -> str:
+    _sampled(state.service.create_sampling_client(base_model=state.server.base_model))
+    return ""

@@ -1,0 +1,85 @@
+"""Training runs and checkpoints: found, listed, published, packed, deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.interop.servers.driver import Steps
+
+if TYPE_CHECKING:
+    from tests.interop.servers.driver import State
+
+UPKEEP = Steps()
+step = UPKEEP
+
+
+@step
+def list_training_runs(state: State) -> str:
+    state.made["rest"] = state.service.create_rest_client()
+    page = state.rest.list_training_runs(limit=10).result()
+    assert page.training_runs
+    return f"{len(page.training_runs)} runs"
+
+
+@step
+def get_training_run(state: State) -> str:
+    run = state.rest.get_training_run(state.training.model_id).result()
+    assert run.training_run_id == state.training.model_id
+    return ""
+
+
+@step
+def get_training_run_by_path(state: State) -> str:
+    run = state.rest.get_training_run_by_tinker_path(state.saved).result()
+    assert run.training_run_id == state.training.model_id
+    return ""
+
+
+@step
+def list_checkpoints(state: State) -> str:
+    found = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
+    assert found
+    return ", ".join(sorted(one.checkpoint_id for one in found))
+
+
+@step
+def list_user_checkpoints(state: State) -> str:
+    return f"{len(state.rest.list_user_checkpoints(limit=10).result().checkpoints)} checkpoints"
+
+
+@step
+def publish(state: State) -> str:
+    state.rest.publish_checkpoint_from_tinker_path(state.saved).result()
+    assert _is_public(state)
+    return ""
+
+
+@step
+def unpublish(state: State) -> str:
+    state.rest.unpublish_checkpoint_from_tinker_path(state.saved).result()
+    assert not _is_public(state)
+    return ""
+
+
+def _is_public(state: State) -> bool:
+    found = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
+    return any(one.public for one in found)
+
+
+@step
+def archive_url(state: State) -> str:
+    found = state.rest.get_checkpoint_archive_url_from_tinker_path(state.sampler_path).result()
+    assert found.url
+    return ""
+
+
+@step
+def delete_weights_for_sampler(state: State) -> str:
+    state.rest.delete_checkpoint_from_tinker_path(state.sampler_path).result()
+    return ""
+
+
+@step
+def delete_state(state: State) -> str:
+    state.rest.delete_checkpoint_from_tinker_path(state.saved).result()
+    return ""

@@ -1,0 +1,109 @@
+"""The official SDKs of four releases train and sample on the embedded backend, as they are.
+
+Each runs the same whole loop twice: before a server that speaks its release and nothing else, and
+before one that speaks all of them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from interop.session import drive
+
+from tinker_ext.embedded.launch import start_embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interop.session import Run
+
+# The first run makes the environments as well.
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
+
+# Release of the SDK, and what the server is told to speak.
+PAIRS = [
+    (release, dialect)
+    for release, own in (
+        ("0.4.1", "0.4.1"),
+        ("0.24.1", "0.24"),
+        ("0.25.0", "0.25"),
+        ("0.38.0", "0.38"),
+    )
+    for dialect in (own, "any")
+]
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"{pair[0]}-on-{pair[1]}")
+def loop(request: pytest.FixtureRequest) -> Iterator[Run]:
+    release, dialect = request.param
+    with tempfile.TemporaryDirectory() as folder:
+        with start_embedded(Path(folder), dialect=dialect) as server:
+            run = drive(release, "training_loop", server.url)
+            log = server.log_path.read_text()
+    assert "Traceback" not in log, log
+    assert value(run, "open_service") == release
+    yield run
+
+
+def value(run: Run, step: str) -> Any:
+    """What a step of the driver found."""
+    return run.steps[step].value
+
+
+def test_every_step_succeeds(loop: Run) -> None:
+    assert loop.failures == {}
+    assert list(loop.steps)[-1] == "finish"
+    assert value(loop, "capabilities") == ["embedded/tiny"]
+
+
+def test_the_loss_falls(loop: Run) -> None:
+    losses = value(loop, "train")
+    assert losses[0] == pytest.approx(value(loop, "forward"), rel=1e-5)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_batch_of_several_requests_comes_back_whole(loop: Run) -> None:
+    assert value(loop, "train_in_chunks") == 1100
+    assert "clipped:sum" in value(loop, "reinforce")
+
+
+def test_loading_gives_back_what_was_saved(loop: Run) -> None:
+    loaded = value(loop, "save_and_load")
+    assert loaded["spoiled"] != pytest.approx(loaded["before"], rel=0.05)
+    assert loaded["after"] == pytest.approx(loaded["before"], rel=1e-6)
+    assert value(loop, "create_from_state") == pytest.approx(loaded["before"], rel=1e-6)
+    with_optimizer = value(loop, "create_from_state_with_optimizer")
+    assert with_optimizer in ("absent", pytest.approx(loaded["before"], rel=1e-6))
+
+
+def test_the_same_weights_and_seed_give_the_same_sample(loop: Run) -> None:
+    samples = value(loop, "sample")
+    assert samples == value(loop, "sample_ephemeral")
+    assert samples != value(loop, "sample_base")
+    for one in samples:
+        assert one["stop_reason"] in {"length", "stop"}
+        assert len(one["logprobs"]) == len(one["tokens"]) <= 8
+
+
+def test_prompts_are_scored(loop: Run) -> None:
+    scored = value(loop, "score")
+    assert scored["prompt_logprobs"][0] is None
+    assert len(scored["prompt_logprobs"]) == len(scored["topk"]) == scored["prompt"]
+    assert set(scored["topk"][1:]) == {3}
+    assert scored["prompt_logprobs"] == scored["compute_logprobs"]
+
+
+def test_what_was_made_is_listed_and_deleted(loop: Run) -> None:
+    listed = value(loop, "list_all")
+    assert listed["of_run"] == ["sampler_weights/interop", "weights/interop"]
+    assert listed["base_model"] == "embedded/tiny"
+    looked_up = value(loop, "look_up")
+    assert looked_up == "absent" or looked_up["ending"] == ["weights/interop"]
+    assert value(loop, "delete") == 0
+
+
+def test_a_mistake_is_an_error_and_no_more(loop: Run) -> None:
+    assert value(loop, "refused") == "RequestFailedError"
