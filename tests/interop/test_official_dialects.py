@@ -6,8 +6,6 @@ before one that speaks all of them.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +14,6 @@ from interop.session import drive
 from tinker_ext.embedded.launch import start_embedded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from interop.session import Run
 
 # The first run makes the environments as well.
@@ -37,15 +33,14 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"{pair[0]}-on-{pair[1]}")
-def loop(request: pytest.FixtureRequest) -> Iterator[Run]:
+def loop(request: pytest.FixtureRequest) -> Run:
     release, dialect = request.param
-    with tempfile.TemporaryDirectory() as folder:
-        with start_embedded(Path(folder), dialect=dialect) as server:
-            run = drive(release, "training_loop", server.url)
-            log = server.log_path.read_text()
+    with start_embedded(dialect=dialect) as server:
+        run = drive(release, "training_loop", server.url)
+        log = server.log_path.read_text()
     assert "Traceback" not in log, log
     assert value(run, "open_service") == release
-    yield run
+    return run
 
 
 def value(run: Run, step: str) -> Any:

@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (the default)")
     parser.add_argument("--state-dir", type=Path, required=True, help="where everything is kept")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--dialect", default="any", help="the release to speak, or any")
     parser.add_argument("--parent-pipe", action="store_true", help="end when stdin closes")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -30,10 +31,16 @@ def main() -> int:
     from tinker_ext.embedded.serve import serve
 
     try:
-        serve(options.port, options.state_dir, options.host, parent_pipe=options.parent_pipe)
+        serve(
+            options.port,
+            options.state_dir,
+            options.host,
+            dialect=options.dialect,
+            parent_pipe=options.parent_pipe,
+        )
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

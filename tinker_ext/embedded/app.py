@@ -6,18 +6,21 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from attrs import evolve
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tinker_ext.embedded.bodies import is_protobuf, read_body
 from tinker_ext.embedded.checkpoints import archive
+from tinker_ext.embedded.dialects import ANY, specification_of
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.routes.call import Call, answer
 from tinker_ext.embedded.routes.checkpoints import download_archive
-from tinker_ext.embedded.validation import Specification, decode
+from tinker_ext.embedded.validation import decode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,31 +29,31 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tinker_ext.embedded.backend import Backend
-    from tinker_ext.embedded.routes.call import Handler
-    from tinker_ext.embedded.validation import Operation
+    from tinker_ext.embedded.validation import Operation, Specification
 
     Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 logger = logging.getLogger("tinker_ext.embedded")
 
-# Twenty times the largest body the official client makes (128 datums, 500 000 numbers a chunk:
-# about 10 MB); more than that in one request is a mistake, and would be held in memory.
-MAX_BODY_BYTES = 256 * 1024 * 1024
+# Refusals that will not be different the next time.
+MALFORMED = frozenset({400, 422})
 
 
-def build_app(backend: Backend) -> Starlette:
-    """The application in front of a backend, which it closes when it ends."""
+def build_app(backend: Backend, dialect: str = ANY) -> Starlette:
+    """The application in front of a backend, which it closes when it ends.
+
+    `dialect` is one of `DIALECTS`: what it takes and how it answers.
+    """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await backend.close()
 
-    operations = Specification.packaged().operations
-    if operations.keys() != HANDLERS.keys():
-        difference = sorted(operations.keys() ^ HANDLERS.keys())
-        raise RuntimeError(f"specification and handlers differ: {', '.join(difference)}")
-    routes = [_route(backend, one, HANDLERS[one.operation_id]) for one in operations.values()]
+    specification = specification_of(dialect)
+    if missing := sorted(specification.operations.keys() - HANDLERS.keys()):
+        raise RuntimeError(f"operations without a handler: {', '.join(missing)}")
+    routes = [_route(backend, specification, one) for one in specification.operations.values()]
 
     async def download(request: Request) -> Response:
         return await download_archive(backend, request)
@@ -61,19 +64,25 @@ def build_app(backend: Backend) -> Starlette:
     )
 
 
-def _route(backend: Backend, operation: Operation, handler: Handler) -> Route:
+def _route(backend: Backend, specification: Specification, operation: Operation) -> Route:
+    handler = HANDLERS[operation.operation_id]
+
     async def endpoint(request: Request) -> Response:
-        query = operation.query(request.query_params)
+        call = Call(backend, specification, request, query=operation.query(request.query_params))
         if not operation.takes_body:
-            return await handler(Call(backend, request, {}, query))
-        raw = await _read(request)
+            return await handler(call)
+        as_message = is_protobuf(request, operation)
+        raw = await read_body(request)
+        if as_message:
+            return await handler(evolve(call, message=raw, size=len(raw)))
         decoded = decode(raw)
         try:
             body = operation.check(decoded)
-        except RefusalError:
-            _release_turn(backend, decoded)
+            return await handler(evolve(call, body=body, size=len(raw)))
+        except RefusalError as refusal:
+            if refusal.status in MALFORMED:
+                _release_turn(backend, decoded)
             raise
-        return await handler(Call(backend, request, body, query, size=len(raw)))
 
     return Route(operation.path, _guarded(endpoint), methods=[operation.method])
 
@@ -95,17 +104,6 @@ def _guarded(endpoint: Endpoint) -> Endpoint:
             return answer({"detail": f"internal error: {type(error).__name__}"}, 500)
 
     return guarded
-
-
-async def _read(request: Request) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise RefusalError(413, f"a body may have {MAX_BODY_BYTES} bytes at most")
-        parts.append(part)
-    return b"".join(parts)
 
 
 def _release_turn(backend: Backend, decoded: object) -> None:

@@ -22,6 +22,7 @@ from tinker_ext.embedded.store.lock import FolderLock
 from tinker_ext.embedded.work.models import GAP_SECONDS, MAX_LOADED, Models
 from tinker_ext.embedded.work.results import Results
 from tinker_ext.embedded.work.sampling import Sampler
+from tinker_ext.embedded.work.saving import Saving
 from tinker_ext.embedded.work.training import Training
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Backend:
         self.checkpoints = CheckpointTable(self._database)
         self.samplers = SamplerTable(self._database)
         self.files = CheckpointFiles(state_dir)
+        self.saving = Saving(self.checkpoints, self.files)
         self.signer = ArchiveSigner(self._database.secret("archives", secrets.token_bytes(32)))
         self.results = Results()
         self._training_thread = ThreadPoolExecutor(1, "training")
@@ -78,11 +80,7 @@ class Backend:
         )
         self.sampler = Sampler(files=self.files, results=self.results, thread=self._sampling_thread)
         self.training = Training(
-            runs=self.runs,
-            checkpoints=self.checkpoints,
-            samplers=self.samplers,
-            files=self.files,
-            models=self.models,
+            runs=self.runs, samplers=self.samplers, saving=self.saving, models=self.models
         )
         self._tidy()
         self._training_thread.submit(_import_engine)
@@ -101,6 +99,7 @@ class Backend:
 
     def _tidy(self) -> None:
         """After a sudden end: forget files that are not listed, and rows whose files are gone."""
+        self.saving.sweep_expired()
         kept = []
         for record in self.checkpoints.all():
             name = record.name

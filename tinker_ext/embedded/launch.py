@@ -37,11 +37,12 @@ QUOTED_CHARACTERS = 2000
 LOG_NAME = "embedded.log"
 
 
-def start_embedded(state_dir: Path | None = None) -> EmbeddedServer:
+def start_embedded(state_dir: Path | None = None, *, dialect: str = "any") -> EmbeddedServer:
     """Start a server on a free loopback port and wait until it answers.
 
     It keeps everything in `state_dir`, or in a temporary folder that goes with it, and ends with
-    `close` or with this process, however that ends. Blocks for about a second.
+    `close` or with this process, however that ends. `dialect` is the release it speaks (0.4.1,
+    0.24, 0.25 or 0.38), strictly, or any. Blocks for about a second.
 
     Raises:
         ConfigurationError: a package is missing, or the server did not start; the message quotes
@@ -52,13 +53,14 @@ def start_embedded(state_dir: Path | None = None) -> EmbeddedServer:
         raise ConfigurationError(
             f"the embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
         )
-    return EmbeddedServer(state_dir)
+    return EmbeddedServer(state_dir, dialect=dialect)
 
 
 class EmbeddedServer:
     """A running server. `url` is where it listens; `close`, or leaving a ``with``, stops it."""
 
-    def __init__(self, state_dir: Path | None = None) -> None:
+    def __init__(self, state_dir: Path | None = None, *, dialect: str = "any") -> None:
+        self.dialect = dialect
         self._temporary = state_dir is None
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tinker-"))
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -106,6 +108,7 @@ class EmbeddedServer:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "tinker_ext.embedded", "--parent-pipe"]
+        command += ["--dialect", self.dialect]
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
                 [*command, "--state-dir", str(self.state_dir)],

@@ -16,6 +16,7 @@ import uvicorn
 
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
+from tinker_ext.embedded.dialects import ANY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +36,18 @@ GRACE_SECONDS = 2
 FORCED_END_SECONDS = 10.0
 
 
-def serve(port: int, state_dir: Path, host: str = LOOPBACK, *, parent_pipe: bool = False) -> None:
+def serve(
+    port: int,
+    state_dir: Path,
+    host: str = LOOPBACK,
+    *,
+    dialect: str = ANY,
+    parent_pipe: bool = False,
+) -> None:
     """Run the server until it is interrupted, or with `parent_pipe` until stdin closes.
 
     Port 0 takes a free one. When the server answers, one JSON line ``{"url": ...}`` goes to
-    stdout; everything else goes to the log on stderr. Blocks.
+    stdout; everything else goes to the log on stderr. `dialect` is one of `DIALECTS`. Blocks.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -53,7 +61,7 @@ def serve(port: int, state_dir: Path, host: str = LOOPBACK, *, parent_pipe: bool
         listener.close()
         raise
     url = _url(host, listener.getsockname()[1])
-    server = _Server(_config(build_app(backend)), url)
+    server = _Server(_config(build_app(backend, dialect)), url)
     if parent_pipe:
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     server.run(sockets=[listener])

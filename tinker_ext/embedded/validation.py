@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,6 @@ if TYPE_CHECKING:
     from jsonschema_rs import Validator
 
 METHODS = ("get", "post", "put", "patch", "delete")
-
-# The release whose JSON protocol this server speaks. The client's own specification is the union of
-# all releases, which takes fields that mean nothing here.
-PROTOCOL = "0.4.1"
 
 # A body with more faults than this is told about the first ones.
 MAX_FAULTS = 20
@@ -48,6 +43,17 @@ class Operation:
     def takes_body(self) -> bool:
         return "requestBody" in self._node
 
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The content types of the body."""
+        return tuple(self._node["requestBody"]["content"])
+
+    @property
+    def answer_types(self) -> frozenset[str]:
+        """The content types of the answer where all went well."""
+        nodes = (self._resolved(node) for node in self._node["responses"].values())
+        return frozenset(kind for node in nodes for kind in node.get("content", ()))
+
     def check(self, decoded: object) -> dict[str, Any]:
         """The body, when it fits.
 
@@ -62,28 +68,39 @@ class Operation:
         assert isinstance(decoded, dict)
         return decoded
 
-    def query(self, given: Mapping[str, str]) -> dict[str, int]:
-        """The query's values, defaults filled in. All of them are counts.
+    def query(self, given: Mapping[str, str]) -> dict[str, Any]:
+        """The query's values, defaults filled in: counts as numbers, all else as text.
 
         Raises:
             RefusalError: 422 with the place of every fault.
         """
-        values: dict[str, int] = {}
+        values: dict[str, Any] = {}
         faults = []
         for parameter in self._query_parameters:
-            name, schema = parameter["name"], parameter["schema"]
-            text = given.get(name)
+            name, text = parameter["name"], given.get(parameter["name"])
             if text is None:
-                values[name] = schema["default"]
-            elif not _INTEGER.fullmatch(text) or abs(int(text)) > MAX_QUERY_INTEGER:
-                faults.append(fault(("query", name), "int_parsing", "must be an integer"))
-            elif int(text) < 0:
-                faults.append(fault(("query", name), "greater_than_equal", "must be at least 0"))
+                values[name] = parameter["schema"].get("default")
+                problem = ("missing", "is required") if parameter.get("required") else None
             else:
-                values[name] = int(text)
+                values[name], problem = self._parsed(text, parameter["schema"])
+            if problem is not None:
+                faults.append(fault(("query", name), *problem))
         if faults:
             raise unprocessable(faults)
         return values
+
+    def _parsed(self, text: str, schema: Mapping[str, Any]) -> tuple[Any, tuple[str, str] | None]:
+        """The value, and what is wrong with it: a code and words."""
+        plain = self._resolved(schema)
+        if plain.get("type") == "integer":
+            if not _INTEGER.fullmatch(text) or abs(int(text)) > MAX_QUERY_INTEGER:
+                return None, ("int_parsing", "must be an integer")
+            if int(text) < 0:
+                return None, ("greater_than_equal", "must be at least 0")
+            return int(text), None
+        if text not in plain.get("enum", [text]):
+            return None, ("literal_error", f"must be one of {', '.join(map(repr, plain['enum']))}")
+        return text, None
 
     @property
     def _validator(self) -> Validator:
@@ -128,16 +145,22 @@ def decode(raw: bytes) -> object:
 
 
 class Specification:
-    """The specification as the server reads it."""
+    """A specification as the server reads it."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
 
-    @classmethod
-    def packaged(cls) -> Specification:
-        """What the release whose protocol is spoken sends; shipped with the generated client."""
-        reading = files("tinker_api") / "readings" / f"{PROTOCOL}.json"
-        return cls(orjson.loads(reading.read_bytes()))
+    def knows(self, schema: str, name: str) -> bool:
+        """Whether the schema exists and has a property of that name."""
+        schemas = self.document["components"]["schemas"]
+        return name in schemas.get(schema, {}).get("properties", {})
+
+    def defaults(self, schema: str) -> dict[str, Any]:
+        """What a client assumes of the schema's properties, as far as it assumes anything."""
+        properties = self.document["components"]["schemas"][schema]["properties"]
+        # The union of releases has no `default` for what not all of them have.
+        found = {name: one.get("default", one.get("x-default")) for name, one in properties.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
     @cached_property
     def operations(self) -> dict[str, Operation]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tinker_ext.embedded import app
+from tinker_ext.embedded import bodies
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.work import models, sampling
 
@@ -63,7 +63,7 @@ async def test_too_many_samples_ask_to_come_back(api: Api, monkeypatch: pytest.M
 
 
 async def test_a_body_has_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 100)
     response = await api.http.post("/archives", content=b"x")
     assert response.status_code == 404
     with pytest.raises(AssertionError, match=r"413 is not documented: .*100 bytes at most"):
@@ -99,7 +99,7 @@ async def test_a_mistake_of_ours_is_a_500_in_the_same_shape(
 
 
 async def test_other_paths_and_methods_answer_in_the_same_shape(api: Api) -> None:
-    unknown = await api.http.post("/api/v1/client/config", json={})
+    unknown = await api.http.post("/api/v1/client/nothing", json={})
     assert (unknown.status_code, unknown.json()) == (404, {"detail": "Not Found"})
     method = await api.http.get("/api/v1/asample")
     assert (method.status_code, method.json()) == (405, {"detail": "Method Not Allowed"})

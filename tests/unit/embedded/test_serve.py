@@ -45,7 +45,16 @@ def test_it_listens_on_loopback_says_so_and_needs_no_key(tmp_path: Path) -> None
         with httpx.Client(base_url=server.url) as http:
             assert http.get("/api/v1/healthz").json() == {"status": "ok"}
             keyed = http.get("/api/v1/get_server_capabilities", headers={"X-API-Key": KEY})
-            assert keyed.json() == {"supported_models": [{"model_name": "embedded/tiny"}]}
+            assert keyed.json() == {
+                "supported_models": [
+                    {
+                        "model_name": "embedded/tiny",
+                        "max_context_length": 1024,
+                        "trainable": True,
+                        "sampleable": True,
+                    }
+                ]
+            }
         log = server.log_path.read_text()
         assert f"listening on {server.url} (this machine only)" in log
         pid = server.pid

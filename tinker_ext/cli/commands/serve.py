@@ -42,7 +42,14 @@ DEFAULT_PORT = 8765
     help="Where runs and checkpoints are kept. Default: TINKER_EMBEDDED_DIR, "
     "else a temporary folder that goes with the server.",
 )
-def serve(port: int, host: str, state_dir: Path | None) -> None:
+@click.option(
+    "--dialect",
+    type=click.Choice(["0.4.1", "0.24", "0.25", "0.38", "any"]),
+    default="any",
+    show_default=True,
+    help="The release of the API to speak: of one release only what it has, or of any all.",
+)
+def serve(port: int, host: str, state_dir: Path | None, dialect: str) -> None:
     """Run the embedded backend on this machine.
 
     It trains and samples on a tiny model, without a key. When it is ready it prints one line of
@@ -58,7 +65,9 @@ def serve(port: int, host: str, state_dir: Path | None) -> None:
     with _state_folder(state_dir) as folder:
         click.echo(f"Runs and checkpoints are kept in {folder}", err=True)
         try:
-            server.serve(port, Path(folder), host)
+            server.serve(port, Path(folder), host, dialect=dialect)
+        except RuntimeError as error:
+            raise CommandError(str(error)) from error
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.routes import (
     checkpoints,
+    elsewhere,
     futures,
     models,
     sampling,
@@ -21,19 +22,29 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Handler
 
 HANDLERS: dict[str, Handler] = {
+    **elsewhere.HANDLERS,
     "asample": sampling.asample,
+    "cancel_future": sampling.cancel_future,
+    "copy_weights": weights.copy_weights,
     "create_model": models.create_model,
     "create_sampling_session": sampling.create_sampling_session,
     "create_session": sessions.create_session,
     "delete_checkpoint": checkpoints.delete_checkpoint,
+    "finish_session": sessions.finish_session,
     "forward": training.forward,
     "forward_backward": training.forward_backward,
     "get_checkpoint_archive_url": checkpoints.get_checkpoint_archive_url,
+    "get_client_config": service.get_client_config,
+    "get_client_dynamic_config": service.get_client_dynamic_config,
     "get_health": service.get_health,
     "get_info": models.get_info,
+    "get_sampler": sampling.get_sampler,
     "get_server_capabilities": service.get_server_capabilities,
+    "get_session": sessions.get_session,
     "get_training_run": training_runs.get_training_run,
+    "get_weights_info": models.get_weights_info,
     "list_checkpoints": checkpoints.list_checkpoints,
+    "list_sessions": sessions.list_sessions,
     "list_training_runs": training_runs.list_training_runs,
     "list_user_checkpoints": checkpoints.list_user_checkpoints,
     "load_weights": weights.load_weights,
@@ -44,6 +55,8 @@ HANDLERS: dict[str, Handler] = {
     "save_weights_for_sampler": weights.save_weights_for_sampler,
     "send_telemetry": telemetry.send_telemetry,
     "session_heartbeat": sessions.session_heartbeat,
+    "set_checkpoint_ttl": checkpoints.set_checkpoint_ttl,
+    "set_session_project": sessions.set_session_project,
     "unload_model": models.unload_model,
     "unpublish_checkpoint": checkpoints.unpublish_checkpoint,
 }

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 from starlette.responses import Response
 
+from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.work.answers import encoded
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from tinker_ext.embedded.backend import Backend
-    from tinker_ext.embedded.store import RunRecord
+    from tinker_ext.embedded.store import CheckpointRecord, RunRecord
+    from tinker_ext.embedded.validation import Specification
 
 # Numbers of the API are counted, never astronomical; this is what JSON readers agree on (RFC 8259,
 # section 6).
@@ -26,12 +28,17 @@ MAX_NUMBER = 2**53 - 1
 
 @frozen
 class Call:
-    """One request that fits the specification. `size` is that of its body, in bytes."""
+    """One request that fits the specification. `size` is that of its body, in bytes.
+
+    A body is either JSON, in `body`, or a protobuf message, still as bytes in `message`.
+    """
 
     backend: Backend
+    specification: Specification
     request: Request
-    body: Mapping[str, Any]
-    query: Mapping[str, int]
+    body: Mapping[str, Any] = field(factory=dict)
+    query: Mapping[str, Any] = field(factory=dict)
+    message: bytes | None = None
     size: int = 0
 
     @property
@@ -57,6 +64,12 @@ class Call:
         """The place in the order of a model's requests, which starts at 1."""
         return self.number("seq_id", at_least=1)
 
+    def told(self, schema: str, content: dict[str, Any]) -> dict[str, Any]:
+        """The content without what an answer of this kind does not have in the dialect spoken."""
+        return {
+            name: value for name, value in content.items() if self.specification.knows(schema, name)
+        }
+
     def run(self, run_id: str) -> RunRecord:
         """The training run of that id.
 
@@ -69,6 +82,22 @@ class Call:
         return run
 
 
+def checkpoint_of(backend: Backend, path: str, where: str) -> tuple[CheckpointRecord, RunRecord]:
+    """The checkpoint of a tinker:// path, and the run it is of; `where` is the field.
+
+    Raises:
+        RefusalError: it is no path (422), or there is no such checkpoint (404).
+    """
+    try:
+        name = CheckpointName.parse(path)
+    except BadNameError as error:
+        raise unprocessable([fault(("body", where), "value_error", str(error))]) from None
+    record, run = backend.checkpoints.get(name), backend.runs.get(name.run_id)
+    if record is None or run is None:
+        raise RefusalError(404, f"there is no checkpoint {path} here")
+    return record, run
+
+
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]
 
 
@@ -77,9 +106,9 @@ def answer(content: object, status: int = 200) -> Response:
     return Response(encoded(content), status, media_type="application/json")
 
 
-def submitted(request_id: str, model_id: str | None = None) -> Response:
+def submitted(request_id: str, model_id: str | None = None, **more: object) -> Response:
     """The response to submitted work: where its result will be found."""
-    content = {"request_id": request_id}
+    content: dict[str, object] = {"request_id": request_id, **more}
     if model_id is not None:
         content["model_id"] = model_id
     return answer(content)

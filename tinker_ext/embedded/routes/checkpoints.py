@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 async def list_checkpoints(call: Call) -> Response:
     run = call.run(call.path["training_run_id"])
     records = call.backend.checkpoints.of_run(run.run_id)
-    return answer({"checkpoints": [described(record) for record in records], "cursor": None})
+    found = [described(call, record) for record in records]
+    return answer({"checkpoints": found, "cursor": None})
 
 
 async def list_user_checkpoints(call: Call) -> Response:
@@ -36,18 +37,24 @@ async def list_user_checkpoints(call: Call) -> Response:
     records, total = call.backend.checkpoints.page(limit=limit, offset=offset)
     return answer(
         {
-            "checkpoints": [described(record) for record in records],
+            "checkpoints": [described(call, record) for record in records],
             "cursor": {"offset": offset, "limit": limit, "total_count": total},
         }
     )
 
 
 async def delete_checkpoint(call: Call) -> Response:
-    """Off the list first, then off the disk; what is cut off in between goes at the next start."""
     name = _existing(call.backend, call.path)
-    call.backend.checkpoints.remove(name)
-    place = call.backend.files.checkpoint(name.run_id, name.kind, name.name)
-    await asyncio.to_thread(call.backend.files.remove, place)
+    await asyncio.to_thread(call.backend.saving.remove, name)
+    return done()
+
+
+async def set_checkpoint_ttl(call: Call) -> Response:
+    """From now on; null for good."""
+    name = _existing(call.backend, call.path)
+    seconds = call.number("ttl_seconds", at_least=1)
+    expires = None if seconds is None else time.time() + seconds
+    call.backend.checkpoints.set_expires(name, expires)
     return done()
 
 
@@ -89,16 +96,19 @@ async def download_archive(backend: Backend, request: Request) -> Response:
     )
 
 
-def described(record: CheckpointRecord) -> dict[str, Any]:
+def described(call: Call, record: CheckpointRecord) -> dict[str, Any]:
     """One checkpoint as the API shows it."""
-    return {
+    content = {
         "checkpoint_id": record.name.checkpoint_id,
         "checkpoint_type": record.name.checkpoint_type,
         "time": timestamp(record.created),
         "tinker_path": record.name.path,
         "size_bytes": record.size_bytes,
         "public": record.public,
+        "user_metadata": record.user_metadata,
+        "expires_at": None if record.expires is None else timestamp(record.expires),
     }
+    return call.told("Checkpoint", content)
 
 
 def _existing(backend: Backend, path: Mapping[str, str]) -> CheckpointName:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from tinker_ext.embedded.bodies import JSON, PROTOBUF
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.routes.call import answer
 from tinker_ext.embedded.work.answers import failure
@@ -18,16 +19,43 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Call
 
 
+# Results larger than this are announced first where the client allows it; a smaller one costs less
+# than asking twice. In bytes.
+ANNOUNCED = 256 * 1024
+
+
 async def retrieve_future(call: Call) -> Response:
     """The result; "try again" when it takes longer than a poll; how it failed; or why never."""
     backend, request_id = call.backend, call.body["request_id"]
     if request_id not in backend.results:
-        return _json(_absent(backend, request_id))
+        return await _delivered(call, _absent(backend, request_id))
     found = backend.results.fetch(request_id)
     if found is None:
         await _settled_or_gone(call.request, backend, request_id)
         found = backend.results.fetch(request_id)
-    return _try_again(backend, request_id) if found is None else _json(found)
+    return _try_again(backend, request_id) if found is None else await _delivered(call, found)
+
+
+async def _delivered(call: Call, found: bytes) -> Response:
+    """The result in the form that the client reads, or its size."""
+    message = None
+    if _reads_messages(call):
+        from tinker_ext.embedded.protobuf.results import as_message
+
+        message = await asyncio.to_thread(as_message, found)
+    content = found if message is None else message
+    if call.body.get("allow_metadata_only") and len(content) > ANNOUNCED:
+        size = {"status": "complete_metadata", "response_payload_size": len(content)}
+        return answer(size)
+    return Response(content, media_type=JSON if message is None else PROTOBUF)
+
+
+def _reads_messages(call: Call) -> bool:
+    """Whether the client asks for protobuf, and the dialect has it."""
+    operation = call.specification.operations["retrieve_future"]
+    return PROTOBUF in call.request.headers.get("accept", "") and (
+        PROTOBUF in operation.answer_types
+    )
 
 
 async def _settled_or_gone(request: Request, backend: Backend, request_id: str) -> None:
@@ -75,7 +103,3 @@ def _absent(backend: Backend, request_id: str) -> bytes:
     if scope is not None and backend.samplers.get(scope) is not None:
         raise RefusalError(410, f"request {request_id!r} was made before a restart: make it again")
     raise RefusalError(404, f"there is no request {request_id!r} here")
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer, submitted
+from tinker_ext.embedded.routes.call import answer, checkpoint_of, submitted
 from tinker_ext.embedded.store import RunRecord
 from tinker_ext.embedded.store.runs import LoraRecord
 
@@ -20,24 +20,46 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Call
 
 
+# The only optimizer there is, as releases from 0.32 on call it.
+OPTIMIZER = {"type": "adamw"}
+
+
 async def create_model(call: Call) -> Response:
-    """The id is made of session and number, in the form that later clients expect."""
-    session_id = call.body["session_id"]
+    run = new_run(call, call.body["base_model"], _lora(call.body.get("lora_config")))
+    request_id = call.backend.models.create(run.run_id, call.backend.training.create_model(run))
+    return submitted(request_id, run.run_id)
+
+
+def new_run(call: Call, base_model: str, lora: LoraRecord) -> RunRecord:
+    """The run that a body asks for by session and number.
+
+    Its id is made of the two, in the form that later clients expect.
+    """
+    check_optimizer(call)
+    session_id, number = call.body["session_id"], call.number("model_seq_id")
     if call.backend.sessions.get(session_id) is None:
         raise RefusalError(404, f"there is no session {session_id!r} here")
-    run_id = f"{session_id}:train:{call.number('model_seq_id')}"
     now = time.time()
-    run = RunRecord(
-        run_id=run_id,
+    return RunRecord(
+        run_id=f"{session_id}:train:{number}",
         session_id=session_id,
-        base_model=call.body["base_model"],
-        lora=_lora(call.body.get("lora_config")),
-        user_metadata=_texts(call.body.get("user_metadata")),
+        base_model=base_model,
+        lora=lora,
+        user_metadata=texts(call.body.get("user_metadata")),
         created=now,
         last_request=now,
     )
-    request_id = call.backend.models.create(run_id, call.backend.training.create_model(run))
-    return submitted(request_id, run_id)
+
+
+def check_optimizer(call: Call) -> None:
+    """Whether the optimizer asked for is the one there is.
+
+    Raises:
+        RefusalError: it is not (400).
+    """
+    kind = (call.body.get("optimizer_config") or OPTIMIZER)["type"]
+    if kind != OPTIMIZER["type"]:
+        raise RefusalError(400, f"optimizer_config: there is no {kind!r} here, only adamw")
 
 
 async def get_info(call: Call) -> Response:
@@ -46,21 +68,35 @@ async def get_info(call: Call) -> Response:
     run = call.backend.runs.get(call.body["model_id"])
     if run is None:
         raise RefusalError(404, f"there is no model {call.body['model_id']!r} here")
-    model_data = {
-        "arch": "llama",
+    content = {
+        "type": "get_info",
+        "model_id": run.run_id,
         "model_name": run.base_model,
-        "tokenizer_id": str(tokenizer_folder()),
-    }
-    return answer(
-        {
-            "type": "get_info",
-            "model_id": run.run_id,
+        "is_lora": True,
+        "lora_rank": run.lora.rank,
+        "optimizer_config": OPTIMIZER,
+        "model_data": {
+            "arch": "llama",
             "model_name": run.base_model,
-            "is_lora": True,
-            "lora_rank": run.lora.rank,
-            "model_data": model_data,
-        }
-    )
+            "tokenizer_id": str(tokenizer_folder()),
+        },
+    }
+    return answer(call.told("GetInfoResponse", content))
+
+
+async def get_weights_info(call: Call) -> Response:
+    """What a checkpoint's weights fit."""
+    _, run = checkpoint_of(call.backend, call.body["tinker_path"], "tinker_path")
+    content = {
+        "base_model": run.base_model,
+        "is_lora": True,
+        "lora_rank": run.lora.rank,
+        "train_attn": run.lora.train_attn,
+        "train_mlp": run.lora.train_mlp,
+        "train_unembed": run.lora.train_unembed,
+        "optimizer_config": OPTIMIZER,
+    }
+    return answer(call.told("WeightsInfoResponse", content))
 
 
 async def unload_model(call: Call) -> Response:
@@ -83,7 +119,7 @@ def _lora(given: Mapping[str, Any] | None) -> LoraRecord:
     )
 
 
-def _texts(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
+def texts(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
     """Metadata goes in as any JSON and comes out as text (TrainingRun.user_metadata)."""
     if metadata is None:
         return None

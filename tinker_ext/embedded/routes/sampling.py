@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer, submitted
+from tinker_ext.embedded.routes.call import answer, checkpoint_of, submitted
 from tinker_ext.embedded.store import SamplerRecord
-from tinker_ext.embedded.work.samples import Weights
+from tinker_ext.embedded.work.samples import MAX_SAMPLES, Weights
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.responses import Response
 
     from tinker_ext.embedded.backend import Backend
     from tinker_ext.embedded.routes.call import Call
+
+
+# Fields of a sample request that ask for more than the engine gives.
+NOT_COMPUTED = ("topk_sample_logprobs", "target_prompt_logprobs", "prompt_alt_tokens_k")
 
 
 def sampling_session_id(session_id: str, number: int) -> str:
@@ -50,18 +55,64 @@ async def create_sampling_session(call: Call) -> Response:
 async def asample(call: Call) -> Response:
     """Requests without a sampling session are told apart by what they sample from."""
     backend, body = call.backend, call.body
+    _refuse_unknown_extras(body)
     sampler_id = body.get("sampling_session_id")
     if sampler_id is None:
         base_model, model_path = body.get("base_model"), body.get("model_path")
         weights = _named_weights(backend, base_model, model_path)
         scope = model_path or weights.base_model
         # Without a session a number is nobody's: two callers may both count from 0.
-        return submitted(backend.sampler.submit(scope, None, weights, body))
+        return _submitted(call, backend.sampler.submit(scope, None, weights, body))
+    record = _sampler(backend, sampler_id)
+    weights = _session_weights(backend, record)
+    return _submitted(
+        call, backend.sampler.submit(sampler_id, call.number("seq_id"), weights, body)
+    )
+
+
+async def get_sampler(call: Call) -> Response:
+    record = _sampler(call.backend, call.path["sampler_id"])
+    content = {
+        "sampler_id": record.sampling_session_id,
+        "base_model": record.base_model,
+        "model_path": record.model_path,
+    }
+    return answer(content)
+
+
+async def cancel_future(call: Call) -> Response:
+    """Samples that wait are given up; what is at work or done stays as it is."""
+    call.backend.sampler.cancel(call.body["request_id"])
+    return answer({})
+
+
+def _submitted(call: Call, request_id: str) -> Response:
+    """With a name for each sequence to come, where the dialect has that."""
+    count = min(int(call.body.get("num_samples", 1)), MAX_SAMPLES)
+    ids = {"sample_sequence_ids": [f"{request_id}:{number}" for number in range(count)]}
+    return submitted(request_id, **call.told("UntypedAPIFuture", ids))
+
+
+def _refuse_unknown_extras(body: Mapping[str, Any]) -> None:
+    """What later releases may ask for and this server can't compute.
+
+    Raises:
+        RefusalError: something of the kind is asked for (422).
+    """
+    faults = [
+        fault(("body", name), "extra_forbidden", "is not supported here")
+        for name in NOT_COMPUTED
+        if body.get(name)
+    ]
+    if faults:
+        raise unprocessable(faults)
+
+
+def _sampler(backend: Backend, sampler_id: str) -> SamplerRecord:
     record = backend.samplers.get(sampler_id)
     if record is None:
         raise RefusalError(404, f"there is no sampling session {sampler_id!r} here")
-    weights = _session_weights(backend, record)
-    return submitted(backend.sampler.submit(sampler_id, call.number("seq_id"), weights, body))
+    return record
 
 
 def _session_weights(backend: Backend, record: SamplerRecord) -> Weights:
@@ -97,12 +148,5 @@ def _named_weights(backend: Backend, base_model: str | None, model_path: str | N
 
 
 def _checkpoint_weights(backend: Backend, model_path: str) -> Weights:
-    try:
-        name = CheckpointName.parse(model_path)
-    except BadNameError as error:
-        raise unprocessable([fault(("body", "model_path"), "value_error", str(error))]) from None
-    record, run = backend.checkpoints.get(name), backend.runs.get(name.run_id)
-    if record is None or run is None:
-        raise RefusalError(404, f"there is no checkpoint {model_path} here")
-    place = backend.files.checkpoint(name.run_id, name.kind, name.name)
-    return Weights(run.base_model, place, record.created)
+    record, run = checkpoint_of(backend, model_path, "model_path")
+    return Weights(run.base_model, backend.saving.place(record.name), record.created)

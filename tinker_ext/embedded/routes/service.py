@@ -1,4 +1,4 @@
-"""What the server offers, and whether it is up."""
+"""What the server offers, how it wants to be used, and whether it is up."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ async def get_health(call: Call) -> Response:
 
 
 async def get_server_capabilities(call: Call) -> Response:
-    from tinker_ext.embedded.engine.model import BASE_MODELS
+    from tinker_ext.embedded.engine.model import BASE_MODELS, load_base_model
 
-    return answer({"supported_models": [{"model_name": name} for name in BASE_MODELS]})
+    models = [
+        {
+            "model_name": name,
+            "max_context_length": load_base_model(name).max_context,
+            "trainable": True,
+            "sampleable": True,
+        }
+        for name in BASE_MODELS
+    ]
+    return answer({"supported_models": [call.told("SupportedModel", one) for one in models]})
+
+
+async def get_client_config(call: Call) -> Response:
+    """Every flag of the dialect as clients assume it anyway: nothing out of the ordinary."""
+    return answer(call.specification.defaults("ClientConfigResponse"))
+
+
+async def get_client_dynamic_config(call: Call) -> Response:
+    return answer(call.specification.defaults("ClientDynamicConfigResponse"))

@@ -7,7 +7,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer
+from tinker_ext.embedded.routes.call import answer, done
+from tinker_ext.embedded.routes.models import texts
 from tinker_ext.embedded.store import SessionRecord
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ async def create_session(call: Call) -> Response:
         sdk_version=call.body["sdk_version"],
         tags=call.body["tags"],
         user_metadata=call.body["user_metadata"],
+        project_id=call.body.get("project_id"),
+        display_name=call.body.get("display_name"),
     )
     call.backend.sessions.add(record)
     return answer({"type": "create_session", "session_id": record.session_id})
@@ -33,5 +36,50 @@ async def create_session(call: Call) -> Response:
 async def session_heartbeat(call: Call) -> Response:
     session_id = call.body["session_id"]
     if not call.backend.sessions.heartbeat(session_id, time.time()):
-        raise RefusalError(404, f"there is no session {session_id!r} here")
+        raise _unknown(session_id)
+    if _session(call, session_id).finished is not None:
+        raise RefusalError(410, f"session {session_id!r} was finished by its client")
     return answer({"type": "session_heartbeat"})
+
+
+async def finish_session(call: Call) -> Response:
+    """Nothing ends by it but the heartbeat: models stay until they make room for others."""
+    session_id = call.path["session_id"]
+    if not call.backend.sessions.finish(session_id, dict(call.body)):
+        raise _unknown(session_id)
+    return answer({})
+
+
+async def list_sessions(call: Call) -> Response:
+    """The newest first. All are the caller's own."""
+    page = call.backend.sessions.page(limit=call.query["limit"], offset=call.query["offset"])
+    return answer({"sessions": [record.session_id for record in page]})
+
+
+async def get_session(call: Call) -> Response:
+    record = _session(call, call.path["session_id"])
+    content = {
+        "training_run_ids": call.backend.runs.ids_of_session(record.session_id),
+        "sampler_ids": call.backend.samplers.ids_of_session(record.session_id),
+        "user_metadata": texts(record.user_metadata),
+        "display_name": record.display_name,
+    }
+    return answer(call.told("GetSessionResponse", content))
+
+
+async def set_session_project(call: Call) -> Response:
+    session_id = call.path["session_id"]
+    if not call.backend.sessions.set_project(session_id, call.body["project_id"]):
+        raise _unknown(session_id)
+    return done()
+
+
+def _session(call: Call, session_id: str) -> SessionRecord:
+    record = call.backend.sessions.get(session_id)
+    if record is None:
+        raise _unknown(session_id)
+    return record
+
+
+def _unknown(session_id: str) -> RefusalError:
+    return RefusalError(404, f"there is no session {session_id!r} here")

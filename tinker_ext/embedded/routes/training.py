@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.routes.call import submitted
 from tinker_ext.embedded.work.arrays import loss_input
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.responses import Response
 
     from tinker_ext.embedded.routes.call import Call
@@ -27,12 +30,18 @@ async def forward(call: Call) -> Response:
 
 
 async def forward_backward(call: Call) -> Response:
+    if call.message is not None:
+        return await _loss_of_message(call, call.message)
     given = await _loss_input(call, "forward_backward_input")
     return submit(call, "forward_backward", call.backend.training.forward_backward(given))
 
 
 async def optim_step(call: Call) -> Response:
-    return submit(call, "optim_step", call.backend.training.optim_step(call.body["adam_params"]))
+    if call.body.get("adam_params") is None:
+        message = "optimizer_params: this server has the optimizer adamw only; send adam_params"
+        raise RefusalError(400, message)
+    settings = _adam_settings(call.body["adam_params"])
+    return submit(call, "optim_step", call.backend.training.optim_step(settings))
 
 
 def submit(call: Call, kind: str, act: Act) -> Response:
@@ -42,9 +51,38 @@ def submit(call: Call, kind: str, act: Act) -> Response:
     return submitted(request_id, run_id)
 
 
+async def _loss_of_message(call: Call, message: bytes) -> Response:
+    """A forward pass with or without a backward one, which a flag tells."""
+    from tinker_ext.embedded.protobuf.requests import loss_request
+
+    asked = await asyncio.to_thread(loss_request, message)
+    training, models = call.backend.training, call.backend.models
+    act = (training.forward if asked.forward_only else training.forward_backward)(asked.given)
+    kind = "forward" if asked.forward_only else "forward_backward"
+    request_id = models.submit(asked.model_id, kind, asked.seq_id, act, size=call.size)
+    return submitted(request_id, asked.model_id)
+
+
 async def _loss_input(call: Call, field: str) -> LossInput | UserFailureError:
     """The arrays of a request, which take a tenth of the room of what JSON became."""
     given = call.body[field]
     if call.size < LARGE_BODY:
         return loss_input(given)
     return await asyncio.to_thread(loss_input, given)
+
+
+def _adam_settings(given: Mapping[str, Any]) -> dict[str, float]:
+    """The settings of one step that the engine has.
+
+    Raises:
+        RefusalError: one that the engine lacks is not zero (400).
+    """
+    from attrs import fields_dict
+
+    from tinker_ext.embedded.engine.adam import AdamSettings
+
+    known = fields_dict(AdamSettings).keys()
+    for name, value in given.items():
+        if name not in known and value:
+            raise RefusalError(400, f"adam_params.{name}: this server has none, so it must be 0")
+    return {name: float(given[name]) for name in known & given.keys()}

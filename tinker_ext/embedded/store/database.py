@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Raised when the tables change; a state folder of another number is refused, not guessed at.
-SCHEMA_VERSION = 1
+# Raised when the tables change; a state folder of a higher number is refused, not guessed at.
+SCHEMA_VERSION = 2
 
 # How long a writer waits for another thread's transaction. Transactions here take microseconds.
 BUSY_SECONDS = 10.0
@@ -26,7 +26,10 @@ CREATE TABLE IF NOT EXISTS sessions (
     sdk_version TEXT NOT NULL,
     tags TEXT NOT NULL,
     user_metadata TEXT,
-    telemetry_events INTEGER NOT NULL DEFAULT 0
+    telemetry_events INTEGER NOT NULL DEFAULT 0,
+    project_id TEXT,
+    display_name TEXT,
+    finished TEXT
 );
 CREATE TABLE IF NOT EXISTS runs (
     run_id TEXT PRIMARY KEY,
@@ -53,6 +56,8 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     created REAL NOT NULL,
     size_bytes INTEGER NOT NULL,
     public INTEGER NOT NULL DEFAULT 0,
+    expires REAL,
+    user_metadata TEXT,
     PRIMARY KEY (run_id, kind, name)
 );
 CREATE TABLE IF NOT EXISTS samplers (
@@ -65,6 +70,15 @@ CREATE TABLE IF NOT EXISTS samplers (
     created REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+"""
+
+# What makes a state folder of layout 1 one of layout 2.
+FROM_1_TO_2 = """
+ALTER TABLE sessions ADD COLUMN project_id TEXT;
+ALTER TABLE sessions ADD COLUMN display_name TEXT;
+ALTER TABLE sessions ADD COLUMN finished TEXT;
+ALTER TABLE checkpoints ADD COLUMN expires REAL;
+ALTER TABLE checkpoints ADD COLUMN user_metadata TEXT;
 """
 
 
@@ -92,9 +106,10 @@ class Database:
     def _lay_out(self) -> None:
         with self.transaction() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, SCHEMA_VERSION):
+            if version not in (0, 1, SCHEMA_VERSION):
                 raise RuntimeError(f"has layout {version}, this release knows {SCHEMA_VERSION}")
-            for statement in filter(str.strip, SCHEMA.split(";")):
+            changes = FROM_1_TO_2 if version == 1 else SCHEMA
+            for statement in filter(str.strip, changes.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -65,14 +65,28 @@ class RunTable:
         ).fetchone()
         return None if row is None else _record(row)
 
-    def page(self, *, limit: int, offset: int) -> tuple[list[RunRecord], int]:
-        """The newest runs first, and how many there are in all."""
+    def page(
+        self, *, limit: int, offset: int, project_id: str | None = None
+    ) -> tuple[list[RunRecord], int]:
+        """The newest runs first, of one project where it is named, and how many there are."""
+        chosen, values = "FROM runs", []
+        if project_id is not None:
+            chosen += " WHERE session_id IN (SELECT session_id FROM sessions WHERE project_id = ?)"
+            values.append(project_id)
         connection = self._database.connection
         rows = connection.execute(
-            "SELECT * FROM runs ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?", (limit, offset)
+            f"SELECT * {chosen} ORDER BY created DESC, rowid DESC LIMIT ? OFFSET ?",
+            (*values, limit, offset),
         ).fetchall()
-        total: int = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
+        total: int = connection.execute(f"SELECT count(*) {chosen}", values).fetchone()[0]
         return [_record(row) for row in rows], total
+
+    def ids_of_session(self, session_id: str) -> list[str]:
+        """The oldest first."""
+        rows = self._database.connection.execute(
+            "SELECT run_id FROM runs WHERE session_id = ? ORDER BY created, rowid", (session_id,)
+        )
+        return [row["run_id"] for row in rows]
 
 
 def _record(row: sqlite3.Row) -> RunRecord:

@@ -57,6 +57,14 @@ class SamplerTable:
             return None
         return SamplerRecord(**{**row, "expired": bool(row["expired"])})
 
+    def ids_of_session(self, session_id: str) -> list[str]:
+        """The oldest first."""
+        rows = self._database.connection.execute(
+            "SELECT sampling_session_id FROM samplers WHERE session_id = ? ORDER BY created, rowid",
+            (session_id,),
+        )
+        return [row["sampling_session_id"] for row in rows]
+
     def folders(self) -> list[str]:
         """Every folder of unlisted weights that some session may still ask for."""
         rows = self._database.connection.execute(

@@ -36,13 +36,18 @@ def loss_input(given: Mapping[str, Any]) -> LossInput | UserFailureError:
     The fault is returned, not raised: it is reported when it is the request's turn.
     """
     try:
-        return LossInput(_data(given["data"]), given["loss_fn"], _config(given))
+        config = checked_config(given.get("loss_fn_config"))
+        return LossInput(_data(given["data"]), given["loss_fn"], config)
     except UserFailureError as error:
         return error
 
 
-def _config(given: Mapping[str, Any]) -> Mapping[str, float] | None:
-    config: Mapping[str, Any] | None = given.get("loss_fn_config")
+def checked_config(config: Mapping[str, Any] | None) -> Mapping[str, float] | None:
+    """The settings of a loss, all of which have to be numbers here.
+
+    Raises:
+        UserFailureError: one is not.
+    """
     for name, value in (config or {}).items():
         if not isinstance(value, int | float):
             raise UserFailureError(f"loss_fn_config[{name!r}]: must be a number")
@@ -85,6 +90,8 @@ def tensor(value: Mapping[str, Any], *, where: str) -> Array:
     Raises:
         UserFailureError: the numbers don't fit the dtype or the shape.
     """
+    if value.get("sparse_crow_indices") is not None:
+        raise UserFailureError(f"{where}: compressed rows come as protobuf here, not as JSON")
     flat = _array(value["data"], DTYPES[value["dtype"]], where)
     shape = value.get("shape")
     if shape is None:

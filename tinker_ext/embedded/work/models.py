@@ -76,7 +76,9 @@ class Models:
             self._models[run_id] = Model(run_id, Turns(None), unusable=reason)
         return self._models.get(run_id)
 
-    def create(self, run_id: str, act: Callable[[Model], object]) -> str:
+    def create(
+        self, run_id: str, act: Callable[[Model], object], kind: str = "create_model"
+    ) -> str:
         """Create a model, or find the request that did; returns the request's id."""
         earlier = self._requests.numbered(run_id, CREATION)
         if earlier is not None:
@@ -84,7 +86,7 @@ class Models:
         if self.find(run_id) is None:
             self._make_room()
             self._models[run_id] = Model(run_id, Turns(CREATION))
-        return self.submit(run_id, "create_model", CREATION, act)
+        return self.submit(run_id, kind, CREATION, act)
 
     def submit(
         self,

@@ -40,8 +40,8 @@ class SampleWork:
     """One sampling request, ready to run.
 
     `job` is None when the prompt is only to be scored, because it fills the context. `topk` is 0
-    without top-k prompt logprobs. `positions` is what the request costs: prompt and new tokens of
-    all its samples.
+    without top-k prompt logprobs. `last_n` is how many of the prompt's logprobs are told, None for
+    all. `positions` is what the request costs: prompt and new tokens of all its samples.
     """
 
     request_id: str
@@ -52,6 +52,7 @@ class SampleWork:
     prompt_logprobs: bool
     topk: int
     positions: int
+    last_n: int | None = None
 
 
 def prepared(request_id: str, weights: Weights, body: Mapping[str, Any]) -> SampleWork:
@@ -79,6 +80,7 @@ def prepared(request_id: str, weights: Weights, body: Mapping[str, Any]) -> Samp
         prompt_logprobs=prompt_logprobs,
         topk=int(body.get("topk_prompt_logprobs", 0)),
         positions=job.num_samples * (len(job.prompt) + new),
+        last_n=_last_n(body),
     )
 
 
@@ -123,10 +125,23 @@ def answered(
 
         scores = prompt_logprobs(base, adapter, work.prompt, work.topk)
         if work.prompt_logprobs:
-            answer["prompt_logprobs"] = scores.logprobs
+            answer["prompt_logprobs"] = _last(scores.logprobs, work.last_n)
         if work.topk:
             answer["topk_prompt_logprobs"] = scores.topk
     return answer
+
+
+def _last_n(body: Mapping[str, Any]) -> int | None:
+    last_n = _whole(body.get("prompt_logprobs_last_n"))
+    if last_n is not None and last_n < 1:
+        raise UserFailureError("prompt_logprobs_last_n: must be at least 1")
+    return last_n
+
+
+def _last(logprobs: list[float | None], last_n: int | None) -> list[float | None]:
+    """The same, with nothing said of what comes before the last ones."""
+    unsaid = 0 if last_n is None else max(len(logprobs) - last_n, 0)
+    return [None] * unsaid + logprobs[unsaid:]
 
 
 def _whole(value: float | None) -> int | None:

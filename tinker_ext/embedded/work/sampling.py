@@ -81,6 +81,14 @@ class Sampler:
             self._results.finish(request_id, problem)
         return request_id
 
+    def cancel(self, request_id: str) -> None:
+        """Give up a sample that waits; one at work or done stays as it is."""
+        for work in self._queue:
+            if work.request_id == request_id:
+                self._queue.remove(work)
+                self._results.finish(request_id, failure("cancelled by its client", "user"))
+                return
+
     def stop(self) -> None:
         """Begin nothing more."""
         self._queue.clear()

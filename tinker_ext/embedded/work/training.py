@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import time
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from tinker_ext.embedded.checkpoints.files import Contents
-from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName, checked_name
-from tinker_ext.embedded.store import CheckpointRecord, SamplerRecord
+from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName
+from tinker_ext.embedded.store import SamplerRecord
 from tinker_ext.embedded.work import arrays
 from tinker_ext.embedded.work.answers import UserFailureError
+from tinker_ext.embedded.work.bases import new_trainer
+from tinker_ext.embedded.work.saving import peft_config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tinker_ext.embedded.checkpoints.files import CheckpointFiles
-    from tinker_ext.embedded.checkpoints.names import CheckpointKind
-    from tinker_ext.embedded.engine.model import BaseModel
-    from tinker_ext.embedded.engine.trainer import LossOutput, Trainer
-    from tinker_ext.embedded.store import CheckpointTable, RunRecord, RunTable, SamplerTable
-    from tinker_ext.embedded.store.runs import LoraRecord
+    from tinker_ext.embedded.engine.trainer import LossOutput, Trainer, TrainerState
+    from tinker_ext.embedded.store import RunRecord, RunTable, SamplerTable
     from tinker_ext.embedded.work.arrays import LossInput
     from tinker_ext.embedded.work.model import Model
     from tinker_ext.embedded.work.models import Models
+    from tinker_ext.embedded.work.saving import SaveRequest, Saving
 
-    Body = Mapping[str, Any]
     Answer = dict[str, Any]
     Act = Callable[[Model], Answer]
 
@@ -45,15 +42,14 @@ class Training:
     """Makes the work of each operation: a function of the model, for `Models.submit`."""
 
     runs: RunTable
-    checkpoints: CheckpointTable
     samplers: SamplerTable
-    files: CheckpointFiles
+    saving: Saving
     models: Models
 
     def create_model(self, run: RunRecord) -> Act:
         def act(model: Model) -> Answer:
             model.unusable = "was never created"
-            trainer = _new_trainer(run)
+            trainer = new_trainer(run)
             self.runs.add(run)
             model.trainer = trainer
             return {"type": "create_model", "model_id": run.run_id}
@@ -74,50 +70,60 @@ class Training:
     def forward_backward(self, given: LossInput | UserFailureError) -> Act:
         return lambda model: _computed(self._trainer(model).forward_backward, given)
 
-    def optim_step(self, adam_params: Body) -> Act:
+    def optim_step(self, settings: Mapping[str, float]) -> Act:
         def act(model: Model) -> Answer:
             from tinker_ext.embedded.engine.adam import AdamSettings
 
-            names = ("learning_rate", "beta1", "beta2", "eps")
-            given = {name: float(adam_params[name]) for name in names if name in adam_params}
-            return {"metrics": self._trainer(model).optim_step(AdamSettings(**given))}
+            return {"metrics": self._trainer(model).optim_step(AdamSettings(**settings))}
 
         return act
 
-    def save_weights(self, path: str | None, seq_id: int | None) -> Act:
+    def save_weights(self, wish: SaveRequest) -> Act:
         def act(model: Model) -> Answer:
-            name = self._new_name(model, "weights", path, seq_id)
+            name = self.saving.free_name(model.run_id, "weights", wish)
             state = self._trainer(model).state()
             run = self._run(model)
             saved = Contents(run.base_model, run.lora, state.adapter, state.optimizer, state.step)
-            self._save(name, saved)
+            self.saving.save(name, saved, wish)
             return {"type": "save_weights", "path": name.path}
 
         return act
 
-    def load_weights(self, path: str) -> Act:
-        def act(model: Model) -> Answer:
-            from tinker_ext.embedded.engine.trainer import TrainerState
+    def load_weights(self, path: str, *, optimizer: bool) -> Act:
+        """Go on from a checkpoint; without `optimizer`, with one that starts anew."""
 
+        def act(model: Model) -> Answer:
             run = self._run(model)
             contents = self._read_training(path, run)
-            trainer = model.trainer or _new_trainer(run)
-            trainer.restore(TrainerState(contents.adapter, contents.optimizer or {}, contents.step))
+            trainer = model.trainer or new_trainer(run)
+            trainer.restore(_state(contents, optimizer=optimizer))
             model.trainer = trainer
             return {"type": "load_weights", "path": path}
 
         return act
 
-    def save_weights_for_sampler(
-        self, path: str | None, sampling_session_id: str | None, seq_id: int | None
-    ) -> Act:
+    def create_from_weights(self, run: RunRecord, path: str, *, optimizer: bool) -> Act:
+        """A new model that goes on from a checkpoint."""
+
+        def act(model: Model) -> Answer:
+            model.unusable = "was never created"
+            contents = self._read_training(path, run)
+            trainer = new_trainer(run)
+            trainer.restore(_state(contents, optimizer=optimizer))
+            self.runs.add(run)
+            model.trainer = trainer
+            return {"type": "load_weights", "path": path, "model_id": run.run_id}
+
+        return act
+
+    def save_weights_for_sampler(self, wish: SaveRequest, sampling_session_id: str | None) -> Act:
         """Named weights, or unlisted ones for a sampling session, or both in one."""
 
         def act(model: Model) -> Answer:
             answer: Answer = {"type": "save_weights_for_sampler"}
-            if path is not None or sampling_session_id is None:
-                name = self._new_name(model, "sampler_weights", path, seq_id)
-                self._save(name, self._sampler_contents(model))
+            if wish.path is not None or sampling_session_id is None:
+                name = self.saving.free_name(model.run_id, "sampler_weights", wish)
+                self.saving.save(name, self._sampler_contents(model), wish)
                 answer["path"] = name.path
             if sampling_session_id is not None:
                 self._open_sampler(model, sampling_session_id, answer.get("path"))
@@ -138,28 +144,6 @@ class Training:
             raise self.models.missing_trainer(model)
         return run
 
-    def _new_name(
-        self, model: Model, kind: CheckpointKind, path: str | None, seq_id: int | None
-    ) -> CheckpointName:
-        """The name asked for, or one made from the number; never one that is taken."""
-        number = uuid.uuid4().hex[:8] if seq_id is None else f"{seq_id:06d}"
-        try:
-            text = checked_name(f"checkpoint-{number}" if path is None else path)
-        except BadNameError as error:
-            raise UserFailureError(f"path: {error}") from None
-        name = CheckpointName(model.run_id, kind, text)
-        if self.checkpoints.get(name) is not None:
-            raise UserFailureError(
-                f"path: {name.path} exists; take another name, or delete it before"
-            )
-        return name
-
-    def _save(self, name: CheckpointName, contents: Contents) -> None:
-        """Files first, then the row: what is listed is whole."""
-        place = self.files.checkpoint(name.run_id, name.kind, name.name)
-        size = self.files.write(place, contents, _peft_config(contents.base_model, contents.lora))
-        self.checkpoints.add(CheckpointRecord(name, time.time(), size))
-
     def _sampler_contents(self, model: Model) -> Contents:
         adapter = self._trainer(model).adapter()
         run = self._run(model)
@@ -171,8 +155,8 @@ class Training:
         if path is None:
             folder = sampling_session_id.replace(":", "_")
             contents = self._sampler_contents(model)
-            config = _peft_config(contents.base_model, contents.lora)
-            self.files.write(self.files.sampler(folder), contents, config)
+            files = self.saving.files
+            files.write(files.sampler(folder), contents, peft_config_of(contents))
         self.samplers.add(
             SamplerRecord(
                 sampling_session_id=sampling_session_id,
@@ -184,7 +168,7 @@ class Training:
             )
         )
         for dropped in self.samplers.drop_older_folders(run.session_id, KEPT_SAMPLERS):
-            self.files.remove(self.files.sampler(dropped))
+            self.saving.files.remove(self.saving.files.sampler(dropped))
 
     def _read_training(self, path: str, run: RunRecord) -> Contents:
         try:
@@ -196,10 +180,9 @@ class Training:
                 f"path: {path} holds weights to sample from; training goes on from "
                 "tinker://RUN/weights/NAME, which save_weights makes"
             )
-        if self.checkpoints.get(name) is None:
+        if self.saving.checkpoints.get(name) is None:
             raise UserFailureError(f"path: there is no checkpoint {path} here")
-        place = self.files.checkpoint(name.run_id, name.kind, name.name)
-        contents = self.files.read(place, optimizer=True)
+        contents = self.saving.files.read(self.saving.place(name), optimizer=True)
         if contents.base_model != run.base_model:
             raise UserFailureError(
                 f"path: {path} belongs to {contents.base_model}, this model to {run.base_model}"
@@ -221,30 +204,9 @@ def _computed(compute: Callable[..., LossOutput], given: LossInput | UserFailure
     }
 
 
-def _base_model(name: str) -> BaseModel:
-    from tinker_ext.embedded.engine.model import BASE_MODELS, load_base_model
+def _state(contents: Contents, *, optimizer: bool) -> TrainerState:
+    from tinker_ext.embedded.engine.trainer import TrainerState
 
-    if name not in BASE_MODELS:
-        known = ", ".join(BASE_MODELS)
-        raise UserFailureError(f"base_model: there is no {name!r} here, only {known}")
-    return load_base_model(name)
-
-
-def _settings(lora: LoraRecord) -> Any:
-    from attrs import asdict
-
-    from tinker_ext.embedded.engine.lora import LoraSettings
-
-    return LoraSettings(**asdict(lora))
-
-
-def _new_trainer(run: RunRecord) -> Trainer:
-    from tinker_ext.embedded.engine.trainer import Trainer
-
-    return Trainer(_base_model(run.base_model), _settings(run.lora))
-
-
-def _peft_config(base_model: str, lora: LoraRecord) -> dict[str, Any]:
-    from tinker_ext.embedded.engine.lora import peft_config
-
-    return peft_config(base_model, _settings(lora), _base_model(base_model).shape)
+    if not optimizer:
+        return TrainerState(contents.adapter)
+    return TrainerState(contents.adapter, contents.optimizer or {}, contents.step)

@@ -1,0 +1,164 @@
+"""From a ForwardBackwardRequest to arrays."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from tinker_ext.embedded.faults import fault, unprocessable
+from tinker_ext.embedded.work.answers import UserFailureError
+from tinker_ext.embedded.work.arrays import LossInput, checked_config
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    from tinker_ext.embedded.engine.trainer import TrainingDatum
+
+    Array = npt.NDArray[np.generic]
+
+# Largest matrix that a sparse tensor may stand for, in numbers: some bytes can claim any shape.
+MAX_DENSE = 16 * 1024 * 1024
+
+
+@frozen
+class LossRequest:
+    """What a message asks for. `given` may be what is wrong with its data instead."""
+
+    model_id: str
+    seq_id: int | None
+    forward_only: bool
+    given: LossInput | UserFailureError
+
+
+def loss_request(message: bytes) -> LossRequest:
+    """Read a ForwardBackwardRequest.
+
+    Raises:
+        RefusalError: it is none (422).
+    """
+    from google.protobuf.message import DecodeError
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    try:
+        request = pb.ForwardBackwardRequest.FromString(message)
+    except DecodeError:
+        problem = fault(("body",), "protobuf_invalid", "is no ForwardBackwardRequest")
+        raise unprocessable([problem]) from None
+    if not request.model_id:
+        raise unprocessable([fault(("body", "model_id"), "missing", "is required")])
+    if request.seq_id < 0:
+        raise unprocessable([fault(("body", "seq_id"), "greater_than_equal", "must be at least 1")])
+    return LossRequest(
+        model_id=request.model_id,
+        seq_id=request.seq_id or None,
+        forward_only=request.forward_only,
+        given=_loss_input(request),
+    )
+
+
+def _loss_input(request: pb.ForwardBackwardRequest) -> LossInput | UserFailureError:
+    """The fault is returned, not raised: it is reported when it is the request's turn."""
+    try:
+        data = [_datum(one, f"data[{at}]") for at, one in enumerate(request.data)]
+        return LossInput(data, request.loss_fn, checked_config(_config(request)))
+    except UserFailureError as error:
+        return error
+
+
+def _config(request: pb.ForwardBackwardRequest) -> dict[str, Any] | None:
+    """The settings of the loss: from the newer field where there are any."""
+    newer = {
+        name: value.text if value.WhichOneof("value") == "text" else value.number
+        for name, value in request.loss_fn_config_v2.items()
+    }
+    return newer or dict(request.loss_fn_config) or None
+
+
+def _datum(message: pb.Datum, where: str) -> TrainingDatum:
+    import numpy as np
+
+    from tinker_ext.embedded.engine.trainer import TrainingDatum
+
+    chunks = [
+        _tokens(chunk, f"{where}.model_input.chunks[{at}]")
+        for at, chunk in enumerate(message.model_input)
+    ]
+    return TrainingDatum(
+        tokens=np.concatenate(chunks) if chunks else np.zeros(0, np.int64),
+        inputs={
+            name: _tensor(tensor, f"{where}.loss_fn_inputs[{name!r}]")
+            for name, tensor in message.loss_fn_inputs.items()
+        },
+    )
+
+
+def _tokens(chunk: pb.Chunk, where: str) -> npt.NDArray[np.int64]:
+    import numpy as np
+
+    kind = chunk.WhichOneof("chunk")
+    if kind != "encoded_text":
+        raise UserFailureError(f"{where}: this model reads text, not {kind or 'nothing'}")
+    return _numbers(chunk.encoded_text.tokens, "<i4", where).astype(np.int64)
+
+
+def _tensor(message: pb.Tensor, where: str) -> Array:
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    dtypes: dict[int, str] = {pb.DTYPE_FLOAT32: "<f4", pb.DTYPE_INT64: "<i8"}
+    if message.dtype not in dtypes:
+        raise UserFailureError(f"{where}: must be float32 or int64")
+    dtype, shape = dtypes[message.dtype], list(message.shape)
+    if any(size < 0 for size in shape):
+        raise UserFailureError(f"{where}: {shape} is no shape")
+    if message.WhichOneof("encoding") == "sparse_csr":
+        return _finite(_dense(message.sparse_csr, dtype, shape, where), where)
+    flat = _numbers(message.dense, dtype, where)
+    if message.shape and flat.size != math.prod(shape):
+        raise UserFailureError(f"{where}: {flat.size} numbers don't make the shape {shape}")
+    return _finite(flat.reshape(shape) if message.shape else flat, where)
+
+
+def _dense(sparse: pb.SparseCsr, dtype: str, shape: list[int], where: str) -> Array:
+    """The matrix that compressed rows stand for; what they leave out is 0."""
+    import numpy as np
+
+    values = _numbers(sparse.values, dtype, where)
+    starts = _numbers(sparse.crow_indices, "<i8", where)
+    columns = _numbers(sparse.col_indices, "<i8", where)
+    lengths = np.diff(starts)
+    fits = (
+        len(shape) == 2
+        and starts.size == shape[0] + 1
+        and starts[0] == 0
+        and starts[-1] == values.size == columns.size
+        and bool((lengths >= 0).all())
+        and bool(((columns >= 0) & (columns < shape[1])).all())
+    )
+    if not fits:
+        raise UserFailureError(f"{where}: the compressed rows don't make a matrix {shape}")
+    if math.prod(shape) > MAX_DENSE:
+        raise UserFailureError(f"{where}: a matrix may have {MAX_DENSE} numbers at most")
+    matrix = np.zeros(shape, dtype)
+    matrix[np.repeat(np.arange(shape[0]), lengths), columns] = values
+    return matrix
+
+
+def _numbers(data: bytes, dtype: str, where: str) -> npt.NDArray[Any]:
+    import numpy as np
+
+    try:
+        return np.frombuffer(data, dtype)
+    except ValueError:
+        raise UserFailureError(f"{where}: {len(data)} bytes are no array of {dtype}") from None
+
+
+def _finite(array: Array, where: str) -> Array:
+    import numpy as np
+
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UserFailureError(f"{where}: every number must be finite")
+    return array

@@ -1,0 +1,97 @@
+"""From an answer as JSON to the same as protobuf, for those who ask for it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    Json = Mapping[str, Any]
+
+# Fills the rows of top-k logprobs that have nothing to say (openapi/tinker_public.proto).
+NO_TOKEN, NO_LOGPROB = 0, -99999.0
+
+DTYPES = {"float32": "<f4", "int64": "<i8"}
+
+
+def as_message(answer: bytes) -> bytes | None:
+    """The answer as a message, or None where it is of a kind that travels as JSON only.
+
+    Answers are kept as JSON, which survives a restart in the table of requests.
+    """
+    content = orjson.loads(answer)
+    if "loss_fn_outputs" in content:
+        return _loss_message(content).SerializeToString()
+    if "sequences" in content:
+        return _sample_message(content).SerializeToString()
+    return None
+
+
+def _loss_message(content: Json) -> pb.ForwardBackwardOutput:
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    kind = content["loss_fn_output_type"]
+    message = pb.ForwardBackwardOutput(loss_fn_output_type=kind, metrics=content["metrics"])
+    # The datums of one record have the same fields, which differ in the number of rows only.
+    for _, run in groupby(content["loss_fn_outputs"], _signature):
+        outputs = list(run)
+        record = message.loss_fn_outputs.add(type_tag=kind, num_datums=len(outputs))
+        for name in outputs[0]:
+            _fill_column(record.fields[name], [one[name] for one in outputs])
+    return message
+
+
+def _signature(output: Json) -> list[tuple[str, str, list[int]]]:
+    return sorted((name, one["dtype"], one["shape"][1:]) for name, one in output.items())
+
+
+def _fill_column(field: pb.BatchedTensor, tensors: Sequence[Json]) -> None:
+    import numpy as np
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    dtype = DTYPES[tensors[0]["dtype"]]
+    parts = [np.array(one["data"], dtype).tobytes() for one in tensors]
+    field.data = b"".join(parts)
+    field.offsets = np.cumsum([0, *map(len, parts)], dtype="<i8").tobytes()
+    field.dtype = pb.DTYPE_FLOAT32 if dtype == "<f4" else pb.DTYPE_INT64
+    field.trailing_shape.extend(tensors[0]["shape"][1:])
+
+
+def _sample_message(content: Json) -> pb.SampleResponse:
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    message = pb.SampleResponse()
+    for one in content["sequences"]:
+        stopped = one["stop_reason"] == "stop"
+        message.sequences.add(
+            stop_reason=pb.STOP_REASON_STOP if stopped else pb.STOP_REASON_LENGTH,
+            tokens=_packed(one["tokens"], "<i4"),
+            logprobs=_packed(one["logprobs"], "<f4"),
+        )
+    if content.get("prompt_logprobs") is not None:
+        # null becomes NaN
+        message.prompt_logprobs = _packed(content["prompt_logprobs"], "<f4")
+    if content.get("topk_prompt_logprobs") is not None:
+        _fill_topk(message.topk_prompt_logprobs, content["topk_prompt_logprobs"])
+    return message
+
+
+def _fill_topk(field: pb.TopkLogprobs, rows: Sequence[Sequence[Any] | None]) -> None:
+    field.k = max((len(row) for row in rows if row), default=0)
+    field.length = len(rows)
+    padding = [(NO_TOKEN, NO_LOGPROB)] * field.k
+    whole = [pair for row in rows for pair in [*(row or ()), *padding][: field.k]]
+    field.token_ids = _packed((token for token, _ in whole), "<i4")
+    field.logprobs = _packed((logprob for _, logprob in whole), "<f4")
+
+
+def _packed(numbers: Iterable[float | None], dtype: str) -> bytes:
+    import numpy as np
+
+    return np.array(list(numbers), dtype).tobytes()

@@ -1,0 +1,39 @@
+"""Operations that mean something in a service with accounts and storage, and nothing here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinker_ext.embedded.refusals import RefusalError
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from tinker_ext.embedded.routes.call import Call, Handler
+
+# By operation, why not.
+REASONS = {
+    "create_auth_token": "it takes any key as it is, and exchanges none",
+    "create_custom_loss": "custom losses run in the client here",
+    "delete_own_api_key": "it has no keys",
+    "get_audit_log": "it keeps no audit log",
+    "get_billing_usage": "nothing costs anything here",
+    "get_checkpoint_storage_usage": "nothing costs anything here; list the checkpoints instead",
+    "get_external_weights_urls": "it saves no external weights; fetch a checkpoint's archive",
+    "get_own_api_key": "it has no keys",
+    "get_session_trace_export": "it records no traces; the client does, for OpenTelemetry",
+    "join_sampling_session": "clones of a sampler choose their numbers by themselves here",
+    "retrieve_futures": "results are fetched one by one here, by retrieve_future",
+    "save_weights_external": "it has no storage but its own folder; fetch a checkpoint's archive",
+    "search_sessions": "list the sessions instead",
+}
+
+
+def _refusal(operation: str, reason: str) -> Handler:
+    async def refuse(call: Call) -> Response:
+        raise RefusalError(501, f"the embedded server has no {operation}: {reason}")
+
+    return refuse
+
+
+HANDLERS: dict[str, Handler] = {name: _refusal(name, why) for name, why in REASONS.items()}

@@ -1,0 +1,123 @@
+"""Checkpoints as they come and go: files and list together."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName, checked_name
+from tinker_ext.embedded.store import CheckpointRecord
+from tinker_ext.embedded.work.answers import UserFailureError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tinker_ext.embedded.checkpoints.files import CheckpointFiles, Contents
+    from tinker_ext.embedded.checkpoints.names import CheckpointKind
+    from tinker_ext.embedded.store import CheckpointTable
+    from tinker_ext.embedded.store.runs import LoraRecord
+
+
+@frozen
+class SaveRequest:
+    """How something is to be saved. `ttl_seconds` is None for good, `path` for any name."""
+
+    path: str | None
+    seq_id: int | None
+    ttl_seconds: int | None = None
+    overwrite: bool = False
+    user_metadata: dict[str, str] | None = None
+
+    @property
+    def expires(self) -> float | None:
+        """When, in seconds since the epoch."""
+        return None if self.ttl_seconds is None else time.time() + self.ttl_seconds
+
+
+@frozen
+class Saving:
+    """Writes, copies and removes checkpoints. Files first, then the row: what is listed is whole.
+
+    Safe to use from any thread, as table and files are.
+    """
+
+    checkpoints: CheckpointTable
+    files: CheckpointFiles
+
+    def place(self, name: CheckpointName) -> Path:
+        """Where a checkpoint lives."""
+        return self.files.checkpoint(name.run_id, name.kind, name.name)
+
+    def free_name(self, run_id: str, kind: CheckpointKind, wish: SaveRequest) -> CheckpointName:
+        """The name asked for, or one made from the number; one that is taken only by overwriting.
+
+        Raises:
+            UserFailureError: it is taken, or no name at all.
+        """
+        self.sweep_expired()
+        number = uuid.uuid4().hex[:8] if wish.seq_id is None else f"{wish.seq_id:06d}"
+        try:
+            text = checked_name(f"checkpoint-{number}" if wish.path is None else wish.path)
+        except BadNameError as error:
+            raise UserFailureError(f"path: {error}") from None
+        name = CheckpointName(run_id, kind, text)
+        if not wish.overwrite and self.checkpoints.get(name) is not None:
+            raise UserFailureError(
+                f"path: {name.path} exists; take another name, or delete it before"
+            )
+        return name
+
+    def save(self, name: CheckpointName, contents: Contents, wish: SaveRequest) -> None:
+        """Write and list a checkpoint; by overwriting, one of the same name goes."""
+        if wish.overwrite:
+            self.remove(name)
+        size = self.files.write(self.place(name), contents, peft_config_of(contents))
+        self._list(name, size, wish)
+
+    def copy(self, source: CheckpointRecord, name: CheckpointName, wish: SaveRequest) -> None:
+        """List the same weights once more, under another name."""
+        contents = self.files.read(self.place(source.name), optimizer=True)
+        self.save(name, contents, wish)
+
+    def remove(self, name: CheckpointName) -> None:
+        """Off the list, then off the disk; what is cut off in between goes at the next start."""
+        if self.checkpoints.remove(name):
+            self.files.remove(self.place(name))
+
+    def sweep_expired(self) -> None:
+        """Remove the checkpoints whose time is up."""
+        for record in self.checkpoints.expired():
+            self.remove(record.name)
+
+    def _list(self, name: CheckpointName, size: int, wish: SaveRequest) -> None:
+        self.checkpoints.add(
+            CheckpointRecord(
+                name,
+                time.time(),
+                size,
+                expires=wish.expires,
+                user_metadata=wish.user_metadata,
+            )
+        )
+
+
+def peft_config_of(contents: Contents) -> Mapping[str, object]:
+    """How PEFT describes an adapter of these contents."""
+    from tinker_ext.embedded.engine.lora import peft_config
+    from tinker_ext.embedded.work.bases import base_model
+
+    base = base_model(contents.base_model)
+    return peft_config(contents.base_model, settings_of(contents.lora), base.shape)
+
+
+def settings_of(lora: LoraRecord) -> Any:
+    """The engine's words for how an adapter is made."""
+    from attrs import asdict
+
+    from tinker_ext.embedded.engine.lora import LoraSettings
+
+    return LoraSettings(**asdict(lora))
