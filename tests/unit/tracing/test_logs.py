@@ -1,0 +1,89 @@
+"""The log: nothing until it is asked for, then each line with the request it is about."""
+
+from __future__ import annotations
+
+import logging
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext import tracing
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = """
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, make_client
+server = FakeServer()
+server.answer("asample", Reply(503))
+server.answer("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}), Reply(503))
+with make_client(server) as service:
+    sampler = service.create_sampling_client(base_model="fake/model")
+    prompt = tinker.ModelInput.from_ints([1])
+    sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(30)
+"""
+
+
+def lines(**environment: str) -> list[str]:
+    """What a program that has not set up any logging prints on standard error."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={"PATH": "", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return ran.stderr.splitlines()
+
+
+def test_it_is_quiet_until_asked() -> None:
+    assert lines() == []
+
+
+def test_each_line_says_which_request_it_is_about() -> None:
+    said = [line for line in lines(TINKER_LOG="info") if "asample" in line]
+    submission, waiting, poll = said
+    # Before the server has named the request it goes by its idempotency key.
+    assert re.search(r"asample: attempt 1 failed .* \[[0-9a-f-]{36}\]$", submission)
+    assert "WARNING" in waiting
+    assert waiting.endswith("asample is waiting: the service is out of capacity [request-2]")
+    assert re.search(r"asample: attempt 1 failed .* \[request-2\]$", poll)
+
+
+def test_a_training_pause_is_told_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+    server = FakeServer()
+    why = {"queue_state": "paused_rate_limit", "queue_state_reason": "too many models"}
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model", rank=4)
+        server.answer("retrieve_future", Reply(408, why))
+        training.optim_step(tinker.AdamParams()).result(30)
+    [record] = [one for one in caplog.records if "waiting" in one.message]
+    assert record.name == "tinker_ext"
+    assert record.levelno == logging.WARNING
+    assert "too many models" in record.message
+    assert vars(record)["request_id"] == "request-2"
+
+
+@pytest.fixture
+def level() -> Iterator[None]:
+    logger = logging.getLogger("tinker_ext")
+    before = logger.level, list(logger.handlers)
+    yield
+    logger.setLevel(before[0])
+    logger.handlers[:] = before[1]
+
+
+def test_a_program_with_handlers_of_its_own_gets_no_others(level: None) -> None:
+    handlers = list(logging.getLogger("tinker_ext").handlers)
+    tracing.use_level("debug")  # pytest has put handlers on the root.
+    assert logging.getLogger("tinker_ext").level == logging.DEBUG
+    assert logging.getLogger("tinker_ext").handlers == handlers
+    tracing.use_level(None)
+    assert logging.getLogger("tinker_ext").level == logging.DEBUG
