@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from specification.locations import ROOT
+from tinker_api.proto import tinker_public_pb2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,8 @@ class Recorder(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.seen.append((self.path, dict(self.headers), json.loads(body)))
+        packed = self.headers["Content-Type"] == "application/x-protobuf"
+        self.seen.append((self.path, dict(self.headers), body if packed else json.loads(body)))
         answer = json.dumps(ANSWERS[self.path]).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -67,7 +69,9 @@ def test_the_examples_of_the_page(
 
     assert capsys.readouterr().out.splitlines() == ["200 session-1", "{'loss:sum': 1.5}"]
     paths = [path for path, _, _ in Recorder.seen]
-    assert paths == list(ANSWERS)
+    assert paths == [*ANSWERS, "/api/v1/forward_backward"]
+    message = tinker_public_pb2.ForwardBackwardRequest.FromString(Recorder.seen[-1][2])
+    assert (message.seq_id, message.loss_fn) == (2, "cross_entropy")
     _, headers, body = Recorder.seen[0]
     assert headers["X-API-Key"] == "tml-..."
     assert headers["X-Idempotency-Key"] == "one-key-per-logical-call"
