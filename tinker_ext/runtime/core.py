@@ -103,6 +103,7 @@ class ClientCore:
             deadline=config.future_timeout,
             policy=self._policy("retrieve_future"),
             queue=QueueLog(self._queue_state_observer, self._clock),
+            alive=lambda: self.session.heard_lately,
         )
         self.telemetry = Telemetry(self._send_telemetry, enabled=config.telemetry)
         self.sampling_budget = Budget(config.max_samples_in_flight)

@@ -12,7 +12,8 @@ from opentelemetry.util.types import AttributeValue
 from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.errors import TinkerError
+from tinker_ext.errors import RequestFailedError, TinkerError
+from tinker_ext.rules.conflicts import expected_number
 from tinker_ext.runtime.caller_work import CallerWork
 from tinker_ext.runtime.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.turns import TurnQueue
@@ -105,21 +106,32 @@ class OrderedRequests:
 
     async def _run(self, operation: str, ticket: int, parts: Sequence[Part]) -> list[Body]:
         async with self._turns.turn(ticket):
-            request_ids = [await self._submit(operation, part) for part in parts]
-        return await _all(
-            self._core.poller.wait(request_id, operation=operation) for request_id in request_ids
-        )
+            submitted = [await self._submit(operation, part) for part in parts]
+        return await _all(self._result(operation, *one) for one in submitted)
 
-    async def _submit(self, operation: str, part: Part) -> str:
+    async def _result(self, operation: str, request_id: str, era: int) -> Body:
+        try:
+            return await self._core.poller.wait(request_id, operation=operation)
+        except RequestFailedError as error:
+            expected = expected_number(error.message)
+            if expected is not None:
+                # This request was not carried out; those after it shall be.
+                self._numbers.go_back(expected, era)
+            raise
+
+    async def _submit(self, operation: str, part: Part) -> tuple[str, int]:
+        """Its request id, and the era of its number."""
+
         async def under(seq_id: int) -> models.UntypedAPIFuture:
             tracing.note_id(tracing.SEQ_ID, seq_id)
             return await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
 
         self._core.session.check()
         async with self._core.training_bytes.reserve(part.size):
+            era = self._numbers.era
             request_id = str((await self._numbers.number(under)).request_id)
         tracing.note_id(tracing.REQUEST_ID, request_id)
-        return request_id
+        return request_id, era
 
     def _described(self, parts: Sequence[Part], attributes: Attributes | None) -> Attributes:
         return {

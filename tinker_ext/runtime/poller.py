@@ -11,6 +11,7 @@ from tinker_ext import tracing
 from tinker_ext.errors import (
     APIResponseValidationError,
     APIStatusError,
+    APITimeoutError,
     DeadlineExceededError,
     GoneError,
     RequestFailedError,
@@ -21,6 +22,7 @@ from tinker_ext.rules.polling import (
     Gone,
     MetadataOnly,
     PollOutcome,
+    QueueState,
     Ready,
     Refused,
     Retry,
@@ -30,13 +32,13 @@ from tinker_ext.rules.polling import (
     poll_delay,
     worth_polling,
 )
-from tinker_ext.rules.retry import header
+from tinker_ext.rules.retry import TransportFault, header
 from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.progress import current_progress
 from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from tinker_ext.rules.retry import RetryPolicy
     from tinker_ext.runtime.queue_log import QueueLog
@@ -65,6 +67,8 @@ class FuturePoller:
         deadline: seconds for a whole wait, from the submission, pauses included.
         policy: for how long polls may go on failing before that is an error.
         queue: told whenever the server asks to wait.
+        alive: whether the server answers other requests. If so, a poll that it holds for longer
+            than we let it is no failure: some servers hold them until the result is there.
     """
 
     poll: Poll
@@ -72,6 +76,7 @@ class FuturePoller:
     deadline: float
     policy: RetryPolicy
     queue: QueueLog
+    alive: Callable[[], bool]
     slots: Budget = field(factory=lambda: Budget(POLLS_IN_FLIGHT))
     result_bytes: Budget = field(factory=lambda: Budget(RESULT_BYTES))
 
@@ -147,6 +152,10 @@ class FuturePoller:
                     error.operation, error.request_id = operation, request_id
                     raise
                 return outcome, error.retry_after
+            except APITimeoutError as error:
+                if error.fault != TransportFault.TIMEOUT or not self.alive():
+                    raise
+                return TryAgain(QueueState.ACTIVE), None
             if isinstance(body, ProtobufResult):
                 return Ready(body), None
             return classify(200, body), None

@@ -4,7 +4,8 @@ Training requests are numbered in order and without gaps, samples in any way tha
 
 A server works through a model's requests by `seq_id`. A number that was never used makes it wait
 for ever, or refuse all that follows ("Sequence conflict: expected 1, got 3"); a number used twice
-is answered from the first request.
+is answered from the first request. Where the server tells which number it waits for, numbering
+goes on from there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class SequenceNumbers:
     def __init__(self, keep: Callable[[asyncio.Task[Any]], None], first: int = FIRST) -> None:
         self._keep = keep
         self.next = first
+        #: Counts the times that numbering went back.
+        self.era = 0
 
     async def number(self, send: Callable[[int], Awaitable[T]]) -> T:
         """Send a request under the next number.
@@ -46,15 +49,24 @@ class SequenceNumbers:
         Sending is not interrupted when the caller is cancelled, because nobody would then know
         whether the number was used.
         """
-        seq_id = self.next
+        seq_id, era = self.next, self.era
         sending = asyncio.get_running_loop().create_task(_run(send, seq_id))
         self._keep(sending)
         try:
             await asyncio.wait({sending})
         finally:
-            if not (sending.done() and was_refused(sending)):
+            if era == self.era and not (sending.done() and was_refused(sending)):
                 self.next = seq_id + 1
         return sending.result()
+
+    def go_back(self, expected: int, era: int) -> None:
+        """Number the next request `expected`, as the server asked of one of that `era`.
+
+        What it says of requests of an earlier era is old news.
+        """
+        if era == self.era and expected < self.next:
+            self.next = expected
+            self.era += 1
 
 
 class SampleNumbers:

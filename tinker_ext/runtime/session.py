@@ -90,6 +90,11 @@ class Session:
         return self.known_id, self._clock.now() - self.last_beat
 
     @property
+    def heard_lately(self) -> bool:
+        """Whether the server has answered a heartbeat, or made the session, not long ago."""
+        return self.last_beat is not None and self._silent_for() <= self._silence_limit
+
+    @property
     def started(self) -> bool:
         return self._heart is not None
 
