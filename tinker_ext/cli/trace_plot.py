@@ -118,7 +118,8 @@ def _draw_retries(axes: Axes, recording: Recording, lane: Lane, row: int, start:
         for event in span.events
         if event.name == names.RETRY_EVENT
     ]
-    axes.plot(times, [row - 0.42] * len(times), "v", color="black", markersize=6, clip_on=False)
+    if times:  # A line of no points would still take its place, at the picture's edge.
+        axes.plot(times, [row - 0.42] * len(times), "v", color="black", markersize=6, clip_on=False)
 
 
 def _draw_steps(axes: Axes, recording: Recording, start: int, rows: int) -> None:
