@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer, checkpoint_of, submitted
+from tinker_ext.embedded.routes.call import answer, checkpoint_of, done, submitted
 from tinker_ext.embedded.store import SamplerRecord
 from tinker_ext.embedded.work.samples import MAX_SAMPLES, Weights
 
@@ -83,7 +83,7 @@ async def get_sampler(call: Call) -> Response:
 async def cancel_future(call: Call) -> Response:
     """Samples that wait are given up; what is at work or done stays as it is."""
     call.backend.sampler.cancel(call.body["request_id"])
-    return answer({})
+    return done()
 
 
 def _submitted(call: Call, request_id: str) -> Response:

@@ -47,7 +47,7 @@ async def finish_session(call: Call) -> Response:
     session_id = call.path["session_id"]
     if not call.backend.sessions.finish(session_id, dict(call.body)):
         raise _unknown(session_id)
-    return answer({})
+    return done()
 
 
 async def list_sessions(call: Call) -> Response:

@@ -1,0 +1,211 @@
+"""What releases after 0.4.1 added: ends of checkpoints, copies, look-ups, models by loading."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from .conftest import Api, OpenApi
+
+
+@pytest.fixture
+async def api(open_api: OpenApi) -> AsyncIterator[Api]:
+    """A server of the latest release; training data goes to it as in all of them: not at all."""
+    async with open_api("0.38") as opened:
+        yield opened
+
+
+async def saved(api: Api, seq_id: int, **body: Any) -> str:
+    answer = await api.done("save_weights", model_id=api.model_id, seq_id=seq_id, **body)
+    path: str = answer["path"]
+    return path
+
+
+async def checkpoints(api: Api) -> list[dict[str, Any]]:
+    response = await api.get(f"training_runs/{api.model_id}/checkpoints")
+    found: list[dict[str, Any]] = response.json()["checkpoints"]
+    return found
+
+
+async def test_a_checkpoint_ends_when_its_time_is_up(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.new_model()
+    path = await saved(api, 1, path="a", ttl_seconds=60, user_metadata={"k": "v"})
+    await saved(api, 2, path="b")
+    listed = {one["checkpoint_id"]: one for one in await checkpoints(api)}
+    assert listed["weights/a"]["expires_at"] is not None
+    assert listed["weights/a"]["user_metadata"] == {"k": "v"}
+    assert listed["weights/b"]["expires_at"] is None
+
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert [one["checkpoint_id"] for one in await checkpoints(api)] == ["weights/b"]
+    assert (await api.post("weights_info", tinker_path=path)).status_code == 404
+    assert await saved(api, 3, path="a") == path, "the name is free again"
+
+
+async def test_an_end_can_be_set_and_taken_back(api: Api) -> None:
+    await api.new_model()
+    await saved(api, 1, path="a")
+    place = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a/ttl"
+    for seconds in (3600, None):
+        assert (await api.http.put(place, json={"ttl_seconds": seconds})).status_code == 200
+        assert ((await checkpoints(api))[0]["expires_at"] is None) == (seconds is None)
+    assert (await api.http.put(place, json={"ttl_seconds": 0})).status_code == 422
+
+
+async def test_a_name_is_taken_unless_it_is_overwritten(api: Api) -> None:
+    await api.new_model()
+    path = await saved(api, 1, path="a")
+    taken = await api.done("save_weights", model_id=api.model_id, seq_id=2, path="a")
+    assert "exists" in taken["error"]
+    assert await saved(api, 3, path="a", overwrite=True) == path
+    assert len(await checkpoints(api)) == 1
+    loaded = {"model_id": api.model_id, "seq_id": 4, "path": path, "optimizer": True}
+    assert (await api.done("load_weights", **loaded))["path"] == path
+
+
+async def test_loading_makes_a_model(api: Api) -> None:
+    await api.new_model(rank=3, train_mlp=False)
+    path = await saved(api, 1, path="a")
+    body = {"session_id": api.session_id, "model_seq_id": 7, "path": path, "optimizer": False}
+    made = await api.done("load_weights", **body)
+    assert made["model_id"] == f"{api.session_id}:train:7"
+    assert await api.done("load_weights", **body) == made, "asked twice, made once"
+    info = (await api.post("get_info", model_id=made["model_id"])).json()
+    assert (info["lora_rank"], info["optimizer_config"]) == (3, {"type": "adamw"})
+    step = {"model_id": made["model_id"], "seq_id": 1, "adam_params": {}}
+    assert "metrics" in await api.done("optim_step", **step)
+    missing = await api.post("load_weights", path=path, optimizer=True)
+    assert [one["loc"][-1] for one in missing.json()["detail"]] == ["session_id", "model_seq_id"]
+
+
+async def test_weights_and_samplers_are_looked_up(api: Api) -> None:
+    await api.new_model(rank=3, train_unembed=False)
+    path = await saved(api, 1, path="a")
+    info = (await api.post("weights_info", tinker_path=path)).json()
+    assert (info["base_model"], info["lora_rank"]) == ("embedded/tiny", 3)
+    assert (info["train_attn"], info["train_unembed"]) == (True, False)
+
+    opened = await api.post(
+        "create_sampling_session",
+        session_id=api.session_id,
+        sampling_session_seq_id=0,
+        model_path=path,
+    )
+    sampler_id = opened.json()["sampling_session_id"]
+    sampler = (await api.get(f"samplers/{sampler_id}")).json()
+    assert (sampler["base_model"], sampler["model_path"]) == ("embedded/tiny", path)
+    assert (await api.get("samplers/nobody")).status_code == 404
+
+    body = api.sample_body(sampling_session_id=sampler_id, seq_id=0, num_samples=2)
+    submitted = (await api.post("asample", **body)).json()
+    assert len(set(submitted["sample_sequence_ids"])) == 2
+    for extra in ({"topk_sample_logprobs": 2}, {"prompt_alt_tokens_k": 1}):
+        refused = await api.post("asample", **{**body, **extra})
+        assert refused.json()["detail"][0]["loc"] == ["body", *extra]
+    last = {"prompt_logprobs": True, "prompt_logprobs_last_n": 2, "seq_id": 1}
+    scores = (await api.done("asample", **{**body, **last}))["prompt_logprobs"]
+    assert [one is None for one in scores[-3:]] == [True, False, False]
+
+
+async def test_sessions_are_listed_moved_and_finished(api: Api) -> None:
+    await api.new_model()
+    place = f"sessions/{api.session_id}"
+    found = (await api.get(place)).json()
+    assert found["training_run_ids"] == [api.model_id]
+    assert (await api.get("sessions")).json() == {"sessions": [api.session_id]}
+    moved = await api.http.put(f"/api/v1/{place}/project", json={"project_id": "p"})
+    assert moved.status_code == 200
+    for project, count in (("p", 1), ("q", 0)):
+        page = (await api.get("training_runs", project_id=project)).json()
+        assert page["cursor"]["total_count"] == count
+    assert (await api.get("sessions", access_scope="all")).status_code == 422
+
+    assert (await api.post("session_heartbeat", session_id=api.session_id)).status_code == 200
+    finished = await api.post(f"{place}/finish", reason={"type": "success"}, detail=None)
+    assert finished.status_code == 200
+    assert (await api.post("session_heartbeat", session_id=api.session_id)).status_code == 410
+    assert (await api.get("sessions/nobody")).status_code == 404
+
+
+async def test_a_copy_is_a_checkpoint_of_its_own(api: Api) -> None:
+    await api.new_model()
+    path = await saved(api, 1, path="a")
+    headers = {"x-idempotency-key": "k"}
+    copies = [
+        (
+            await api.http.post("/api/v1/copy_weights", json={"source_path": path}, headers=headers)
+        ).json()["tinker_path"]
+        for _ in range(2)
+    ]
+    assert copies[0] == copies[1] != path
+    run, kind, name = path.removeprefix("tinker://").split("/")
+    await api.http.delete(f"/api/v1/training_runs/{run}/checkpoints/{kind}/{name}")
+    loaded = {"model_id": api.model_id, "seq_id": 2, "path": copies[0], "optimizer": True}
+    assert (await api.done("load_weights", **loaded))["path"] == copies[0]
+
+
+async def test_optimizers_there_are_not_are_refused_and_hold_nothing_up(api: Api) -> None:
+    await api.new_model()
+    for body, words in (
+        ({"adam_params": {"weight_decay": 0.1}}, "adam_params.weight_decay"),
+        ({"adam_params": {"grad_clip_norm": 1.0}}, "adam_params.grad_clip_norm"),
+        ({"optimizer_params": {"type": "dimuon", "learning_rate": 0.1}}, "optimizer_params"),
+    ):
+        refused = await api.post("optim_step", model_id=api.model_id, seq_id=1, **body)
+        assert refused.status_code == 400
+        assert words in refused.json()["detail"]
+    zeros = {"weight_decay": 0.0, "grad_clip_norm": 0.0}
+    step = {"model_id": api.model_id, "seq_id": 2, "adam_params": zeros}
+    assert "metrics" in await api.done("optim_step", **step)
+    other = await api.post(
+        "create_model",
+        session_id=api.session_id,
+        model_seq_id=1,
+        base_model="embedded/tiny",
+        lora_config={"rank": 1},
+        optimizer_config={"type": "dimuon", "version": 1},
+    )
+    assert other.status_code == 400
+
+
+async def test_large_results_are_announced_where_that_is_allowed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tinker_ext.embedded.routes import futures
+
+    monkeypatch.setattr(futures, "ANNOUNCED", 10)
+    await api.new_session()
+    body = api.sample_body(base_model="embedded/tiny")
+    request_id = await api.submit("asample", **body)
+    announced = await api.post("retrieve_future", request_id=request_id, allow_metadata_only=True)
+    assert announced.json()["status"] == "complete_metadata"
+    fetched = await api.post("retrieve_future", request_id=request_id)
+    assert announced.json()["response_payload_size"] == len(fetched.content)
+
+
+async def test_a_state_folder_of_before_is_taken_over(open_api: OpenApi, tmp_path: Path) -> None:
+    async with open_api() as before:
+        await before.new_model()
+        path = await saved(before, 1, path="a")
+    with sqlite3.connect(tmp_path / "state" / "state.sqlite3") as connection:
+        for table, columns in (
+            ("sessions", ("project_id", "display_name", "finished")),
+            ("checkpoints", ("expires", "user_metadata")),
+        ):
+            for column in columns:
+                connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    async with open_api() as after:
+        assert (await after.post("weights_info", tinker_path=path)).status_code == 200
+        await after.new_session()
