@@ -15,6 +15,7 @@ import tinker_ext as tinker
 from tinker_ext import tracing
 from tinker_ext.cli.main import program
 from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.tracing.reading import read_recording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,12 @@ def recording(tmp_path: Path) -> Path:
         assert [one.result(30).sequences for one in samples]
     tracing.stop_recording()
     return path
+
+
+def test_threads_are_told_apart(recording: Path) -> None:
+    spans = read_recording(recording).spans
+    assert {span.on_users_thread for span in spans if span.name == "tinker.submit"} == {False}
+    assert True in {span.on_users_thread for span in spans if span.name == "tinker.wait"}
 
 
 def run(*arguments: object) -> Result:
