@@ -1,9 +1,9 @@
 """A long run under faults: `python benchmarks/soak.py [--samples 20000] [--steps 500]`.
 
 Samples with 400 in flight and a training run go on at the same time, against a server on a loopback
-socket, in a process of its own, that spoils one answer in five, each time in another way. At the end all must be done, the
-server must have counted every number once, and memory must be flat. Nothing is simulated; backoffs
-take their time. Exits with 1 when something is not as it should be.
+socket, in a process of its own, that spoils one answer in five, each time in another way. At the
+end all must be done, the server must have counted every number once, and memory must be flat.
+Nothing is simulated; backoffs take their time. Exits with 1 when something is not as it should be.
 """
 
 from __future__ import annotations

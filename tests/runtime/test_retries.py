@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
@@ -197,3 +197,13 @@ def test_a_success_that_is_no_json_is_asked_for_again_under_the_same_number() ->
         with pytest.raises(tinker.APIResponseValidationError, match="4 attempts are used up"):
             training.get_info()
     assert [one.body["seq_id"] for one in server.calls("optim_step")] == [1, 1, 1]
+
+
+def test_only_unreadable_answers_in_a_row_are_counted() -> None:
+    server = FakeServer()
+    unreadable, busy = Reply(200, "{"), Reply(503)
+    server.answer("asample", *[busy, unreadable] * 5)
+    with make_client(server, clock=SimulatedTime().clock) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert len(server.calls("asample")) == 11

@@ -105,8 +105,10 @@ class FuturePoller:
         iteration = consecutive = 0
         kind: type[PollOutcome] | None = None
         while True:
-            asked = clock.now()
-            outcome, wish = await self._ask(request_id, operation, iteration, until - asked)
+            async with self.slots.reserve(1):
+                asked = clock.now()
+                outcome, wish = await self._ask(request_id, operation, iteration, until - asked)
+                took = clock.now() - asked
             if isinstance(outcome, Ready):
                 return outcome.body
             consecutive = consecutive + 1 if type(outcome) is kind else 1
@@ -116,11 +118,8 @@ class FuturePoller:
             self._note(outcome, request_id, operation)
             if isinstance(outcome, MetadataOnly) and consecutive == 1:
                 await held.enter_async_context(self.result_bytes.reserve(outcome.size))
-            now = clock.now()
-            pause = poll_delay(
-                outcome, consecutive, clock.jitter(), held=now - asked, server_delay=wish
-            )
-            if now + pause >= until:
+            pause = poll_delay(outcome, consecutive, clock.jitter(), held=took, server_delay=wish)
+            if clock.now() + pause >= until:
                 raise self._too_late(request_id, operation, last_seen(outcome))
             await clock.sleep(pause)
             iteration += 1
@@ -144,8 +143,7 @@ class FuturePoller:
 
         async def once() -> tuple[PollOutcome, float | None]:
             try:
-                async with self.slots.reserve(1):
-                    body = await self.poll(request_id, operation=operation, iteration=iteration)
+                body = await self.poll(request_id, operation=operation, iteration=iteration)
             except APIStatusError as error:
                 outcome = classify(error.status_code, error.body)
                 if _is_the_engines(outcome, error):

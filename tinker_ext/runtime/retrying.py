@@ -79,15 +79,18 @@ class Retrier:
         self, operation: str, policy: RetryPolicy, started: float
     ) -> tenacity.AsyncRetrying:
         last: list[Decision] = []
+        unreadable = 0
 
         def should_retry(state: tenacity.RetryCallState) -> bool:
+            nonlocal unreadable
             error = state.outcome.exception() if state.outcome is not None else None
+            unreadable = unreadable + 1 if isinstance(error, UnreadableAnswerError) else 0
             if not isinstance(error, APIStatusError | APIConnectionError | UnreadableAnswerError):
                 return False
             elapsed = self.clock.now() - started
             decision = decide(
                 _failure(error),
-                policy=_policy_for(error, policy),
+                policy=_policy_for(unreadable, state.attempt_number, policy),
                 attempt=state.attempt_number,
                 elapsed=elapsed,
                 now=self.clock.wall(),
@@ -141,11 +144,9 @@ def _failure(error: APIStatusError | APIConnectionError | UnreadableAnswerError)
     return Failure(fault=TransportFault.PROTOCOL)
 
 
-def _policy_for(error: APIError, policy: RetryPolicy) -> RetryPolicy:
-    """An unreadable success is put down to something between, a few times, as with polls."""
-    if isinstance(error, UnreadableAnswerError):
-        return evolve(policy, max_attempts=SPARE_POLLS + 1)
-    return policy
+def _policy_for(unreadable: int, attempt: int, policy: RetryPolicy) -> RetryPolicy:
+    """Unreadable successes in a row are put down to something between a few times, as polls are."""
+    return evolve(policy, max_attempts=attempt) if unreadable > SPARE_POLLS else policy
 
 
 def _paused_too_long(operation: str, status: int, left: float, window: float) -> APIStatusError:

@@ -25,7 +25,7 @@ pauses pass at once.
 from __future__ import annotations
 
 from tinker_ext.testing import faults
-from tinker_ext.testing.answers import Answer, Answers, Received, Reply
+from tinker_ext.testing.answers import Answers, Received, Reply
 from tinker_ext.testing.fake import BASE_URL, FakeServer, make_client
 from tinker_ext.testing.fault_server import FaultServer
 from tinker_ext.testing.faults import Fault
@@ -33,7 +33,6 @@ from tinker_ext.testing.simulated_time import SimulatedTime
 
 __all__ = [
     "BASE_URL",
-    "Answer",
     "Answers",
     "FakeServer",
     "Fault",

@@ -6,7 +6,7 @@ import itertools
 import json
 import threading
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
@@ -82,7 +82,12 @@ class Received:
         return _OF_CHECKPOINT.get((self.method, "/".join(parts[5:])), self.path)
 
 
-Answer = "Reply | Exception | Fault | Callable[[Received], Reply]"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinker_ext.testing.faults import Fault
+
+    Answer: TypeAlias = Reply | Exception | Fault | Callable[[Received], Reply]
 
 
 class Answers:
@@ -106,7 +111,7 @@ class Answers:
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
 
-    def answer(self, operation: str, *answers: Any) -> None:
+    def answer(self, operation: str, *answers: Answer) -> None:
         """Give these answers to the next requests of an operation, named by its id.
 
         A `Reply`, a function from `Received` to a `Reply`, an exception (an `httpx.ConnectError`,
@@ -115,7 +120,7 @@ class Answers:
         """
         self._scripted[operation].extend(answers)
 
-    def answer_always(self, operation: str, answer: Any) -> None:
+    def answer_always(self, operation: str, answer: Answer) -> None:
         """Give this answer to every request of an operation that no `answer` is left for."""
         self._always[operation] = answer
 

@@ -13,6 +13,7 @@ from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.testing.answers import Answers, Received, Reply
+from tinker_ext.testing.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,8 @@ class FakeServer(Answers, httpx.AsyncBaseTransport):
             answer = self.usual(received)
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, Fault):
+            raise TypeError("faults happen on sockets: use a FaultServer")
         return await _respond(answer if isinstance(answer, Reply) else answer(received))
 
 
