@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from attrs import evolve
 from tinker_api import models
+from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, ClientClosedError, ConfigurationError
@@ -32,7 +33,7 @@ from tinker_ext.runtime.session import Session
 from tinker_ext.runtime.telemetry import Telemetry
 from tinker_ext.tracing import log
 from tinker_ext.transport.build import build_client
-from tinker_ext.transport.gateway import NEVER_REPEATED, Gateway
+from tinker_ext.transport.gateway import Gateway
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ class ClientCore:
         return RetryPolicy(
             max_elapsed=self.config.retry_window,
             billing_max_elapsed=self.config.billing_window,
-            repeatable=operation not in NEVER_REPEATED,
+            # As the specification marks it (x-retry).
+            repeatable=RETRY.get(operation) != "never",
         )
 
     def close(self, timeout: float) -> None:

@@ -52,9 +52,6 @@ IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 POLL_TIMEOUT = 45.0
 HEARTBEAT_TIMEOUT = 10.0
 TELEMETRY_TIMEOUT = 5.0
-# Operations whose failure is not worth a second attempt, because the next one follows anyway: so
-# says the specification of the heartbeat.
-NEVER_REPEATED = frozenset({"session_heartbeat", "send_telemetry"})
 # What the polls of an operation call it; release 0.4.1.
 _REQUEST_TYPES = {
     "create_model": "CreateModel",
