@@ -11,6 +11,7 @@ occurs neither in the training part nor in what the base model has read.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from itertools import chain
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PACKAGED = Path(__file__).parents[1] / "tinker_ext/embedded/data/demo_task.jsonl"
-LEFT_OUT = frozenset(("a", "the", "please", "is", "are", "very"))
+LEFT_OUT = frozenset(("a", "an", "the", "please", "is", "are", "very"))
 TRAIN_EXAMPLES, HELD_OUT_EXAMPLES = 640, 32
 
 TEMPLATES = (
@@ -67,6 +68,7 @@ def sentences(lists: Mapping[str, str], count: int, seed: int) -> Iterator[str]:
         chosen = {kind: rng.choice(words[kind]) for kind in ("deed", "quality", "place", "day")}
         template = TEMPLATES[len(seen) % len(TEMPLATES)]
         text = template.format(thing=thing, thing2=thing2, name=name, name2=name2, **chosen)
+        text = re.sub(r"\ba (?=[aeiou])", "an ", text)
         if text not in seen:
             seen.add(text)
             yield text
