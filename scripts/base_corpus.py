@@ -193,7 +193,8 @@ def _simple_exercise(rng: Random, text: str) -> Exercise:
         (1, ("initials", lambda x: "".join(part[0] for part in x.split()))),
     )
     weights, exercises = zip(*table, strict=True)
-    return rng.choices(exercises, weights=weights)[0]
+    chosen: Exercise = rng.choices(exercises, weights=weights)[0]
+    return chosen
 
 
 def _capital(text: str) -> str:

@@ -75,4 +75,6 @@ def restart_delay(position: int, paused: float) -> float:
     if position < RESTART_REQUESTS:
         return 0.0
     growth = math.log(RESTART_FULL / RESTART_REQUESTS)
-    return min(paused, RESTART_SECONDS) * math.log((position + 1) / RESTART_REQUESTS) / growth
+    # The share first: its rounding then never takes the whole past the ramp.
+    share = math.log((position + 1) / RESTART_REQUESTS) / growth
+    return min(paused, RESTART_SECONDS) * share
