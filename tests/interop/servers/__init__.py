@@ -1,6 +1,18 @@
-"""Servers that others wrote, started on CPU, and this client at work on each of them.
+"""This client put through everything it can do on a server that others wrote.
 
-`environments` installs a server, `tiny_model` makes it a model, `launch` starts it on loopback,
-`steps` are what the client is put through, `driver` runs them and tells how each ended. What is
-particular to a server is how it is installed and started, in `catalog`; nothing else knows names.
+`steps`, `sampling_steps`, `upkeep_steps` are a user's day and `mistakes` what goes wrong in it;
+`driver` runs them in order and tells how each ended. How servers are installed and started is in
+`scripts/interop/servers.py`; nothing here knows one by its name.
 """
+
+from __future__ import annotations
+
+from tests.interop.servers.mistakes import MISTAKES
+from tests.interop.servers.sampling_steps import SAMPLING
+from tests.interop.servers.steps import TRAINING
+from tests.interop.servers.upkeep_steps import UPKEEP
+
+__all__ = ["ALL"]
+
+#: Deleting comes last.
+ALL = TRAINING + SAMPLING + MISTAKES + UPKEEP

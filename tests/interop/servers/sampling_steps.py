@@ -104,5 +104,5 @@ def save_weights_and_get_sampling_client(state: State) -> str:
 
 @step
 def sample_the_base_model(state: State) -> str:
-    _sampled(state.service.create_sampling_client(base_model=state.server.base_model))
+    _sampled(state.service.create_sampling_client(base_model=state.server.model))
     return ""

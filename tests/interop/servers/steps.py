@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import tinker_ext as tinker
-from tests.interop.servers.driver import Steps
+from tests.interop.servers.driver import ServerError, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def capabilities(state: State) -> str:
 @step
 def create_model(state: State) -> str:
     state.made["training"] = state.service.create_lora_training_client(
-        state.server.base_model, rank=8, seed=7, user_metadata={"name": "first"}
+        state.server.model, rank=8, seed=7, user_metadata={"name": "first"}
     )
     state.made["data"] = [_datum(list(text.encode())) for text in TEXTS]
     return ""
@@ -179,6 +179,8 @@ def load_state(state: State) -> str:
     spoiled = _forward(state.training, state.data)
     state.training.load_state(saved).result()
     after = _forward(state.training, state.data)
+    if after == spoiled != before:
+        raise ServerError(f"it says that it has loaded, and the loss stays at {spoiled:.3g}")
     assert abs(after - before) < 1e-3, f"{before} before, {after} after"
     return f"loss {before:.3g}, {spoiled:.3g} spoiled, {after:.3g} loaded"
 
@@ -202,9 +204,7 @@ def in_an_event_loop(state: State) -> str:
     """The methods for coroutines: another model trains and is saved."""
 
     async def day() -> None:
-        training = await state.service.create_lora_training_client_async(
-            state.server.base_model, rank=4
-        )
+        training = await state.service.create_lora_training_client_async(state.server.model, rank=4)
         done = await training.forward_backward_async(state.data, "cross_entropy")
         updated = await training.optim_step_async(tinker.AdamParams(learning_rate=LEARNING_RATE))
         _check_logprobs(state.data, await done)
