@@ -25,7 +25,7 @@ def main() -> None:
         print(text)
         return
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(PLACE.sub(lambda _: f"\n{text}\n\n", page), encoding="utf-8")
+    PAGE.write_text(PLACE.sub(lambda _: f"\n{text}\n\n", page, count=1), encoding="utf-8")
     print(PAGE.relative_to(ROOT))
 
 
