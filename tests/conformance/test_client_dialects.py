@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tinker_ext import APIStatusError, RequestFailedError, ServiceClient, types
-from tinker_ext.embedded.dialects import DIALECTS
 from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
+from tinker_ext.embedded.releases import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

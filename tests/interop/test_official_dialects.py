@@ -1,7 +1,8 @@
 """The official SDKs of four releases train and sample on the embedded backend, as they are.
 
 Each runs the same whole loop twice: before a server that speaks its release and nothing else, and
-before one that speaks all of them.
+before one that speaks all of them. What is said and answered is held to the specification of the
+release.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from interop.contract import contract
+from interop.recorder import Forwarder, recording
 from interop.session import drive
 
 from tinker_ext.embedded.launch import start_embedded
@@ -36,9 +39,14 @@ PAIRS = [
 def loop(request: pytest.FixtureRequest) -> Run:
     release, dialect = request.param
     with start_embedded(dialect=dialect) as server:
-        run = drive(release, "training_loop", server.url)
+        with recording(Forwarder(server.url)) as record:
+            run = drive(release, "training_loop", record.url)
+            exchanges = list(record.exchanges)
         log = server.log_path.read_text()
     assert "Traceback" not in log, log
+    specified = contract(release)
+    problems = {one for exchange in exchanges for one in specified.verdict(exchange).problems}
+    assert not problems, "said or answered otherwise than specified"
     assert value(run, "open_service") == release
     return run
 

@@ -7,6 +7,7 @@ The rooms, outermost first:
 
 * ``routes``: one handler for each operation of the specification
 * ``validation``: what a request must look like, read from the specification itself
+* ``protobuf``: training data and results in their other form
 * ``work``: turns, threads, futures, batches of samples
 * ``checkpoints``: files and their names
 * ``store``: what must survive, in SQLite

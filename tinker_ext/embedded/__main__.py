@@ -13,6 +13,8 @@ import logging  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from tinker_ext.embedded.releases import ANY, DIALECTS  # noqa: E402
+
 # What shells report for a command that Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED = 130
 
@@ -23,7 +25,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (the default)")
     parser.add_argument("--state-dir", type=Path, required=True, help="where everything is kept")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
-    parser.add_argument("--dialect", default="any", help="the release to speak, or any")
+    parser.add_argument("--dialect", default=ANY, choices=DIALECTS, help="the release to speak")
     parser.add_argument("--parent-pipe", action="store_true", help="end when stdin closes")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -40,7 +42,7 @@ def main() -> int:
         )
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from tinker_ext.embedded.bodies import is_protobuf, read_body
 from tinker_ext.embedded.checkpoints import archive
-from tinker_ext.embedded.dialects import ANY, specification_of
+from tinker_ext.embedded.dialects import specification_of
 from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.releases import ANY
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.routes.call import Call, answer
 from tinker_ext.embedded.routes.checkpoints import download_archive

@@ -1,8 +1,7 @@
-"""Which releases of the API this server can be told to speak, and what each of them has.
+"""What each dialect has, read from the specification of its release.
 
-All of it is read from the specifications: a strict server of one release has that release's
-operations, takes its fields and its content types and no others; the rest is refused as that
-release would.
+A strict server of one release has that release's operations, takes its fields and its content
+types and no others; the rest is refused as that release would.
 """
 
 from __future__ import annotations
@@ -12,19 +11,8 @@ from importlib.resources import files
 
 import orjson
 
+from tinker_ext.embedded.releases import DIALECTS
 from tinker_ext.embedded.validation import Specification
-
-ANY = "any"
-
-# By the name users give: the document with it, shipped with the generated client. That of `any` is
-# the union of all releases.
-DIALECTS = {
-    "0.4.1": "readings/0.4.1.json",
-    "0.24": "readings/0.24.1.json",
-    "0.25": "readings/0.25.0.json",
-    "0.38": "readings/0.38.0.json",
-    ANY: "openapi.json",
-}
 
 
 @cache

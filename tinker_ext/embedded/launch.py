@@ -17,6 +17,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import IO, TYPE_CHECKING, Self
 
+from tinker_ext.embedded.releases import ANY
 from tinker_ext.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ QUOTED_CHARACTERS = 2000
 LOG_NAME = "embedded.log"
 
 
-def start_embedded(state_dir: Path | None = None, *, dialect: str = "any") -> EmbeddedServer:
+def start_embedded(state_dir: Path | None = None, *, dialect: str = ANY) -> EmbeddedServer:
     """Start a server on a free loopback port and wait until it answers.
 
     It keeps everything in `state_dir`, or in a temporary folder that goes with it, and ends with
@@ -59,7 +60,7 @@ def start_embedded(state_dir: Path | None = None, *, dialect: str = "any") -> Em
 class EmbeddedServer:
     """A running server. `url` is where it listens; `close`, or leaving a ``with``, stops it."""
 
-    def __init__(self, state_dir: Path | None = None, *, dialect: str = "any") -> None:
+    def __init__(self, state_dir: Path | None = None, *, dialect: str = ANY) -> None:
         self.dialect = dialect
         self._temporary = state_dir is None
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tinker-"))

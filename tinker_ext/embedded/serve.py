@@ -16,7 +16,7 @@ import uvicorn
 
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
-from tinker_ext.embedded.dialects import ANY
+from tinker_ext.embedded.releases import ANY
 
 if TYPE_CHECKING:
     from pathlib import Path

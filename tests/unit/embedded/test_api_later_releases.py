@@ -193,6 +193,37 @@ async def test_large_results_are_announced_where_that_is_allowed(
     assert announced.json()["response_payload_size"] == len(fetched.content)
 
 
+async def test_ended_samples_are_told_together(api: Api) -> None:
+    opened = await api.post(
+        "create_sampling_session",
+        session_id=await api.new_session(),
+        sampling_session_seq_id=0,
+        base_model="embedded/tiny",
+    )
+    sampler_id = opened.json()["sampling_session_id"]
+    target = {"sampling_session_id": sampler_id}
+    none = await api.post("retrieve_futures", target=target, timeout=0)
+    assert none.json() == {"completions": [], "cursor": 0}
+
+    body = api.sample_body(sampling_session_id=sampler_id)
+    good = await api.submit("asample", **body, seq_id=0)
+    await api.result(good)
+    bad = await api.submit("asample", **{**body, "sampling_params": {"top_p": 7}}, seq_id=1)
+    clone = await api.submit("asample", **body, seq_id=1_000_000_001)
+    told = (await api.post("retrieve_futures", target=target)).json()
+    states = {one["request_id"]: one["state"] for one in told["completions"]}
+    assert states == {good: "finished", bad: "failed"}
+    assert told["cursor"] == 2
+    again = await api.post("retrieve_futures", target=target, prev_cursor=2, timeout=0.01)
+    assert again.json() == {"completions": [], "cursor": 2}
+
+    of_clone = {**target, "cloned_sampler_id": 1}
+    told = (await api.post("retrieve_futures", target=of_clone)).json()
+    assert [one["request_id"] for one in told["completions"]] == [clone]
+    unknown = await api.post("retrieve_futures", target={"sampling_session_id": "x"})
+    assert unknown.status_code == 404
+
+
 async def test_a_state_folder_of_before_is_taken_over(open_api: OpenApi, tmp_path: Path) -> None:
     async with open_api() as before:
         await before.new_model()

@@ -10,8 +10,9 @@ import numpy as np
 import orjson
 import pytest
 
-from tinker_ext.embedded.dialects import DIALECTS, specification_of
+from tinker_ext.embedded.dialects import specification_of
 from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.releases import DIALECTS
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.validation import decode
 

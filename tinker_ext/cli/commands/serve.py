@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinker_ext.cli.problems import CommandError
+from tinker_ext.embedded.releases import ANY, DIALECTS
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -44,8 +45,8 @@ DEFAULT_PORT = 8765
 )
 @click.option(
     "--dialect",
-    type=click.Choice(["0.4.1", "0.24", "0.25", "0.38", "any"]),
-    default="any",
+    type=click.Choice(list(DIALECTS)),
+    default=ANY,
     show_default=True,
     help="The release of the API to speak: of one release only what it has, or of any all.",
 )

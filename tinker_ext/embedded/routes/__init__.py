@@ -51,6 +51,7 @@ HANDLERS: dict[str, Handler] = {
     "optim_step": training.optim_step,
     "publish_checkpoint": checkpoints.publish_checkpoint,
     "retrieve_future": futures.retrieve_future,
+    "retrieve_futures": futures.retrieve_futures,
     "save_weights": weights.save_weights,
     "save_weights_for_sampler": weights.save_weights_for_sampler,
     "send_telemetry": telemetry.send_telemetry,

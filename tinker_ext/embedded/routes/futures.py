@@ -36,6 +36,22 @@ async def retrieve_future(call: Call) -> Response:
     return _try_again(backend, request_id) if found is None else await _delivered(call, found)
 
 
+async def retrieve_futures(call: Call) -> Response:
+    """Which samples of a sampling session have ended; waits until there is one to tell of."""
+    target = call.body["target"]
+    scope = target["sampling_session_id"]
+    if call.backend.samplers.get(scope) is None:
+        raise RefusalError(404, f"there is no sampling session {scope!r} here")
+    longest = call.backend.poll_seconds
+    asked = call.body.get("timeout")
+    found, cursor = await call.backend.sampler.completions.since(
+        (scope, int(target.get("cloned_sampler_id", 0))),
+        call.number("prev_cursor") or 0,
+        longest if asked is None else min(asked, longest),
+    )
+    return answer({"completions": [one.described for one in found], "cursor": cursor})
+
+
 async def _delivered(call: Call, found: bytes) -> Response:
     """The result in the form that the client reads, or its size."""
     message = None

@@ -29,6 +29,11 @@ def failure(message: str, category: Category) -> bytes:
     return encoded({"error": message, "category": category})
 
 
+def is_failure(answer: bytes) -> bool:
+    """Whether an answer is one of `failure`; no other begins that way."""
+    return answer.startswith(b'{"error":')
+
+
 def attempt(act: Callable[[], object], what: str) -> bytes:
     """Do the work and encode its answer; whatever it raises becomes a failed answer.
 

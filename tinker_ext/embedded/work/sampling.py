@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.work.answers import UserFailureError, attempt, failure
+from tinker_ext.embedded.work.completions import Completions
 from tinker_ext.embedded.work.samples import answered, prepared
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ RETRY_AFTER_SECONDS = 1
 # batch come together, so this bounds what the shortest of them waits for.
 MAX_BATCH_POSITIONS = 65_536
 
+# Numbers of each copy of a sampling client begin at a multiple of this (tinker 0.38.0,
+# lib/public_interfaces/sampling_client.py).
+CLONE = 1_000_000_000
+
 # Adapters kept in memory after their last use.
 KEPT_ADAPTERS = 16
 
@@ -52,6 +57,7 @@ class Sampler:
         self._queue: deque[SampleWork] = deque()
         self._runner: asyncio.Task[None] | None = None
         self._adapters = _Adapters(files)
+        self.completions = Completions()
 
     def submit(
         self, scope: str, seq_id: int | None, weights: Weights, body: Mapping[str, Any]
@@ -78,7 +84,7 @@ class Sampler:
             self._queue.append(work[0])
             self._wake()
         else:
-            self._results.finish(request_id, problem)
+            self._finish(request_id, problem)
         return request_id
 
     def cancel(self, request_id: str) -> None:
@@ -86,7 +92,7 @@ class Sampler:
         for work in self._queue:
             if work.request_id == request_id:
                 self._queue.remove(work)
-                self._results.finish(request_id, failure("cancelled by its client", "user"))
+                self._finish(request_id, failure("cancelled by its client", "user"))
                 return
 
     def stop(self) -> None:
@@ -104,6 +110,12 @@ class Sampler:
         scope, _, number = scope.rpartition(":")
         return scope if scope and number and rest != self.start_id else None
 
+    def _finish(self, request_id: str, answer: bytes) -> None:
+        self._results.finish(request_id, answer)
+        scope, number, _ = request_id.rsplit(":", 2)
+        if number.isdecimal():  # the others belong to no sampling session
+            self.completions.add((scope, int(number) // CLONE), request_id, answer)
+
     def _wake(self) -> None:
         if self._runner is None:
             self._runner = asyncio.create_task(self._run(), name="sampling")
@@ -115,7 +127,7 @@ class Sampler:
                 batch = self._next_batch()
                 answers = await loop.run_in_executor(self._thread, self._sample, batch)
                 for work, answer in zip(batch, answers, strict=True):
-                    self._results.finish(work.request_id, answer)
+                    self._finish(work.request_id, answer)
         finally:
             self._runner = None
 
