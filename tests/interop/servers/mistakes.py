@@ -29,10 +29,12 @@ def mistakes_seen_before_sending(state: State) -> str:
 
 @step
 def loss_inputs_missing(state: State) -> str:
-    """What only the server can know: this loss wants the sampler's logprobs."""
-    return refused(
-        lambda: state.training.forward_backward(state.data, "importance_sampling").result()
+    """What only the server can know: this loss wants targets, and the sampler's logprobs."""
+    wrong = tinker.Datum(
+        model_input=tinker.ModelInput.from_ints([1, 2, 3]),
+        loss_fn_inputs={"advantages": [1.0, 1.0, 1.0]},
     )
+    return refused(lambda: state.training.forward_backward([wrong], "importance_sampling").result())
 
 
 @step
@@ -74,7 +76,7 @@ def trains_on_after_a_failed_load(state: State) -> str:
 
 @step
 def train_an_unknown_model(state: State) -> str:
-    return refused(lambda: state.service.create_lora_training_client("no/such-model"))
+    return refused(lambda: state.service.create_lora_training_client("no/such-model", rank=8))
 
 
 @step
@@ -112,7 +114,7 @@ def delete_a_missing_checkpoint(state: State) -> str:
 @step
 def a_wrong_key(state: State) -> str:
     with client(state.server, api_key="tml-wrong") as service:
-        return refused(lambda: service.create_lora_training_client(state.server.model))
+        return refused(lambda: service.create_lora_training_client(state.server.model, rank=8))
 
 
 @step
