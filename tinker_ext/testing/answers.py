@@ -161,6 +161,8 @@ class Answers:
             return reply
 
     def _work(self, received: Received) -> Reply:
+        if isinstance(received.body, bytes):
+            return Reply(415, {"detail": "this server speaks JSON"})
         body = received.body or {}
         if received.operation == "retrieve_future":
             return self._retrieve(str(body.get("request_id")))
@@ -176,6 +178,14 @@ class Answers:
         if request_id not in self.results:
             return Reply(404, {"detail": f"no such request: {request_id}"})
         return Reply(200, self.results[request_id])
+
+
+def decoded(content: bytes) -> Any:
+    """A request's body as JSON; as it came where it is none; None where there is none."""
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content
 
 
 def _number(received: Received) -> tuple[str, ...] | None:

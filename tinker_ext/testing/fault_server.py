@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
 import threading
@@ -12,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import h11
 
-from tinker_ext.testing.answers import Answers, Received, Reply
+from tinker_ext.testing.answers import Answers, Received, Reply, decoded
 from tinker_ext.testing.faults import Fault
 
 if TYPE_CHECKING:
@@ -216,7 +215,7 @@ def _received(request: h11.Request, body: bytes) -> Received:
         path=target.path.removeprefix(_API),
         method=request.method.decode(),
         headers={name.decode(): value.decode() for name, value in request.headers},
-        body=json.loads(body) if body else None,
+        body=decoded(body),
         query=dict(parse_qsl(target.query)),
     )
 
