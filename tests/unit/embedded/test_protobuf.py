@@ -72,6 +72,17 @@ def test_compressed_rows_become_the_matrix_they_stand_for() -> None:
     assert read(made).data[0].inputs["target_tokens"].tolist() == [[0, 0, 7], [8, 9, 0]]
     tensor.sparse_csr.col_indices = np.array([3, 0, 1], "<i8").tobytes()
     assert "compressed rows don't make a matrix" in str(read(made))
+    tensor.sparse_csr.crow_indices = np.array([0, 2**62, 3], "<i8").tobytes()
+    assert "compressed rows don't make a matrix" in str(read(made))
+
+
+def test_an_empty_array_cannot_have_any_shape() -> None:
+    made = request()
+    tensor = made.data[0].loss_fn_inputs["weights"]
+    tensor.dense = b""
+    tensor.ClearField("shape")
+    tensor.shape.extend([0, 2**62, 2**62])
+    assert "is no shape" in str(read(made))
 
 
 def _image(datum: pb.Datum) -> None:

@@ -119,7 +119,10 @@ def _tensor(message: pb.Tensor, where: str) -> Array:
     flat = _numbers(message.dense, dtype, where)
     if message.shape and flat.size != math.prod(shape):
         raise UserFailureError(f"{where}: {flat.size} numbers don't make the shape {shape}")
-    return _finite(flat.reshape(shape) if message.shape else flat, where)
+    try:
+        return _finite(flat.reshape(shape) if message.shape else flat, where)
+    except ValueError:  # nothing at all, in a shape that no array can have
+        raise UserFailureError(f"{where}: {shape} is no shape") from None
 
 
 def _dense(sparse: pb.SparseCsr, dtype: str, shape: list[int], where: str) -> Array:
@@ -135,6 +138,7 @@ def _dense(sparse: pb.SparseCsr, dtype: str, shape: list[int], where: str) -> Ar
         and starts.size == shape[0] + 1
         and starts[0] == 0
         and starts[-1] == values.size == columns.size
+        and bool(((starts >= 0) & (starts <= values.size)).all())
         and bool((lengths >= 0).all())
         and bool(((columns >= 0) & (columns < shape[1])).all())
     )
