@@ -14,7 +14,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic servers real-servers benchmark pins clean
+.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic servers real-servers benchmark soak pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,9 @@ docs: $(STAMP)  ## the API reference as one HTML page, in dist/openapi; needs np
 
 benchmark: $(STAMP)  ## this client beside the official SDK 0.4.1, in one run
 	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
+
+soak: $(STAMP)  ## 20,000 samples and 500 training steps among faults (ten minutes)
+	@$(RUN) benchmarks/soak.py
 
 interop: $(STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
 	@$(RUN) -m pytest -m interop tests/interop
