@@ -25,7 +25,7 @@ demo: $(STAMP)  ## fine-tune for real, sample before and after, draw the loss cu
 	@$(RUN) scripts/demo.py
 
 test: $(STAMP)  ## the tests; every branch of the rules must be covered
-	@$(RUN) -m pytest -m "not interop" --numprocesses auto --dist worksteal --cov=tinker_ext.rules --cov-branch \
+	@$(RUN) -m pytest -m "not interop" --cov=tinker_ext.rules --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency
