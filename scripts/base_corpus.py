@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from random import Random
 
 
@@ -125,10 +125,10 @@ def invented_word(rng: Random) -> str:
 def phrase(rng: Random, longest: int) -> str:
     """One to `longest` lower-case words, real or invented, or a whole sentence."""
     kind = rng.random()
-    if kind < 0.5:
+    if kind < 0.3:
         words = sentence(rng).split()[:longest]
     else:
-        invented = 0.8 if kind < 0.7 else 0.1
+        invented = 0.8 if kind < 0.55 else 0.1
         words = [
             invented_word(rng) if rng.random() < invented else rng.choice(WORDS)
             for _ in range(max(rng.randint(1, longest), rng.randint(1, longest)))
@@ -150,14 +150,10 @@ def sentence(rng: Random) -> str:
 def _thing(rng: Random) -> str:
     kind = rng.random()
     if kind < 0.2:
-        return rng.choice((*NAMES, "he", "she", "they", "we", "it", invented_word(rng)))
+        return rng.choice((*NAMES, "he", "she", "they", "we", "it"))
     owner = rng.choice(("the", "the", "the", "a", "my", "her", "his", "our", rng.choice(NUMBERS)))
-    adjective = f"{_seldom_invented(rng, ADJECTIVES)} " if rng.random() < 0.5 else ""
-    return f"{owner} {adjective}{_seldom_invented(rng, NOUNS)}"
-
-
-def _seldom_invented(rng: Random, words: Sequence[str]) -> str:
-    return invented_word(rng) if rng.random() < 0.2 else rng.choice(words)
+    adjective = f"{rng.choice(ADJECTIVES)} " if rng.random() < 0.5 else ""
+    return f"{owner} {adjective}{rng.choice(NOUNS)}"
 
 
 Exercise = tuple[str, "Callable[[str], str]"]
@@ -193,8 +189,7 @@ def _simple_exercise(rng: Random, text: str) -> Exercise:
         (1, ("initials", lambda x: "".join(part[0] for part in x.split()))),
     )
     weights, exercises = zip(*table, strict=True)
-    chosen: Exercise = rng.choices(exercises, weights=weights)[0]
-    return chosen
+    return rng.choices(exercises, weights=weights)[0]
 
 
 def _capital(text: str) -> str:
@@ -217,7 +212,7 @@ def _plain(rng: Random) -> list[Piece]:
 
 def _told(rng: Random) -> list[Piece]:
     """An exercise given by its name."""
-    text = phrase(rng, 10)
+    text = phrase(rng, 7)
     name, change = exercise(rng, text)
     if rng.random() < 0.15:
         text = text.upper()

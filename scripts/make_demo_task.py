@@ -3,9 +3,9 @@
     python scripts/make_demo_task.py [FILE]
 
 One JSON object per line: `split` ("train" or "held_out"), `prompt` and `completion`, both ending
-so that one follows the other directly. The telegram is in capitals, without little words, and
-closed by STOP and a line end. Every name, thing, quality, deed and place of the held-out part
-occurs neither in the training part nor in what the base model has read.
+so that one follows the other directly. The telegram is in capitals and closed by STOP and a line
+end. Every name, thing, quality, deed and place of the held-out part occurs neither in the training
+part nor in what the base model has read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PACKAGED = Path(__file__).parents[1] / "tinker_ext/embedded/data/demo_task.jsonl"
-LEFT_OUT = frozenset(("a", "an", "the", "please", "is", "are", "very"))
 TRAIN_EXAMPLES, HELD_OUT_EXAMPLES = 640, 32
 
 TEMPLATES = (
@@ -76,8 +75,7 @@ def sentences(lists: Mapping[str, str], count: int, seed: int) -> Iterator[str]:
 
 def telegram(sentence: str) -> str:
     """The sentence in the style to learn."""
-    kept = (word for word in sentence.split() if word not in LEFT_OUT)
-    return f"{' '.join(kept)} stop".upper()
+    return f"{sentence} stop".upper()
 
 
 def example(split: str, sentence: str) -> dict[str, str]:
