@@ -188,8 +188,8 @@ def _simple_exercise(rng: Random, text: str) -> Exercise:
         (2, (f"add{ending}", lambda x: x + ending)),
         (1, ("initials", lambda x: "".join(part[0] for part in x.split()))),
     )
-    weights, exercises = zip(*table, strict=True)
-    return rng.choices(exercises, weights=weights)[0]
+    weights = [weight for weight, _ in table]
+    return rng.choices([one for _, one in table], weights=weights)[0]
 
 
 def _capital(text: str) -> str:
