@@ -11,7 +11,7 @@ from attrs import frozen
 import tinker_ext as tinker
 from faultmatrix.cases import AGAIN, MOST_BYTES, SHORT_TIMEOUT, VALUE, Case, columns
 from tinker_ext.testing import FaultServer, Reply, SimulatedTime, faults, make_client
-from tinker_ext.transport import gateway
+from tinker_ext.transport.operations import sampling as polls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,13 +140,13 @@ def run_row(operation: Operation, workers: int = 4) -> dict[str, Seen]:
 
     The seconds a poll may take are cut short, for the cases about silence.
     """
-    usual, gateway.POLL_TIMEOUT = gateway.POLL_TIMEOUT, SHORT_TIMEOUT
+    usual, polls.POLL_TIMEOUT = polls.POLL_TIMEOUT, SHORT_TIMEOUT
     cases = columns(operation)
     try:
         with ThreadPoolExecutor(workers) as pool:
             seen = list(pool.map(lambda case: run_cell(operation, case), cases))
     finally:
-        gateway.POLL_TIMEOUT = usual
+        polls.POLL_TIMEOUT = usual
     return {
         case.name: one
         for case, one in zip(cases, seen, strict=True)

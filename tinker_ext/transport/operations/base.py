@@ -1,0 +1,81 @@
+"""What operations have in common: where they are sent, their frame, how answers are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from attrs import frozen
+from tinker_api.errors import UnexpectedStatus
+
+from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.rules.dialect import FIRST, Dialect
+from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.encoding import UnreadableAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+    from tinker_api import Client
+    from tinker_api.types import Response
+
+T = TypeVar("T")
+
+# What parsing an answer of another shape than the specification's may raise.
+UNFIT = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+IDEMPOTENCY_HEADER = "X-Idempotency-Key"
+
+
+@frozen
+class Operations:
+    """Where operations are sent, under which key, and in which dialect."""
+
+    client: Client
+    idempotency_key: str | None = None
+    dialect: Dialect = FIRST
+
+    def change(
+        self,
+        operation: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Call:
+        """A call that changes state, or is sent as if it did: with the idempotency key."""
+        merged = dict(headers or {})
+        if self.idempotency_key is not None:
+            merged[IDEMPOTENCY_HEADER] = self.idempotency_key
+        return Call(operation, headers=merged, timeout=timeout)
+
+
+async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
+    """The answer to a call; its success may say nothing.
+
+    Raises:
+        APIResponseValidationError: it can't be read.
+    """
+    with calling(call):
+        try:
+            return await sent
+        except UnreadableAnswerError as error:
+            error.operation = call.operation
+            raise
+        except (*UNFIT, UnexpectedStatus) as error:
+            raise APIResponseValidationError(
+                f"the answer can't be read: {type(error).__name__}: {error}",
+                operation=call.operation,
+            ) from error
+
+
+async def value(call: Call, sent: Awaitable[Response[Any]], kind: type[T]) -> T:
+    """The answer to a call, which must be of that kind.
+
+    Raises:
+        APIResponseValidationError: it is not, or can't be read.
+    """
+    parsed = (await answer(call, sent)).parsed
+    if not isinstance(parsed, kind):
+        raise APIResponseValidationError(
+            f"the answer is no {kind.__name__}", operation=call.operation
+        )
+    return parsed

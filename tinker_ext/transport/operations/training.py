@@ -1,0 +1,67 @@
+"""Models: made, trained, asked for what they are."""
+
+from __future__ import annotations
+
+import asyncio
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+from tinker_api import models
+from tinker_api.api.models import create_model, get_info, unload_model
+from tinker_api.api.training import forward, forward_backward, optim_step
+from tinker_api.types import File
+
+from tinker_ext.transport.operations.base import Operations, value
+
+if TYPE_CHECKING:
+    from tinker_ext.transport.training_data import TrainingData
+
+
+@frozen
+class TrainingOperations(Operations):
+    """Models and their training."""
+
+    async def create_model(self, body: models.CreateModelRequest) -> models.UntypedAPIFuture:
+        sent = create_model.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("create_model"), sent, models.UntypedAPIFuture)
+
+    async def get_info(self, model_id: str) -> models.GetInfoResponse:
+        body = models.GetInfoRequest(model_id=model_id)
+        sent = get_info.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("get_info"), sent, models.GetInfoResponse)
+
+    async def unload_model(self, model_id: str) -> models.UntypedAPIFuture:
+        body = models.UnloadModelRequest(model_id=model_id)
+        sent = unload_model.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("unload_model"), sent, models.UntypedAPIFuture)
+
+    async def forward(
+        self, data: TrainingData, model_id: str, seq_id: int
+    ) -> models.UntypedAPIFuture:
+        if self.dialect.forward == "flag":
+            return await self.forward_backward(data, model_id, seq_id, forward_only=True)
+        body = models.ForwardRequest(forward_input=data.json, model_id=model_id, seq_id=seq_id)
+        sent = forward.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("forward"), sent, models.UntypedAPIFuture)
+
+    async def forward_backward(
+        self, data: TrainingData, model_id: str, seq_id: int, *, forward_only: bool = False
+    ) -> models.UntypedAPIFuture:
+        body: models.ForwardBackwardRequest | File
+        if self.dialect.training_body == "protobuf":
+            content = await asyncio.to_thread(
+                data.protobuf, model_id, seq_id, forward_only=forward_only
+            )
+            body = File(payload=BytesIO(content))
+        else:
+            body = models.ForwardBackwardRequest(
+                forward_backward_input=data.json, model_id=model_id, seq_id=seq_id
+            )
+        sent = forward_backward.asyncio_detailed(client=self.client, body=body)
+        call = self.change("forward" if forward_only else "forward_backward")
+        return await value(call, sent, models.UntypedAPIFuture)
+
+    async def optim_step(self, body: models.OptimStepRequest) -> models.UntypedAPIFuture:
+        sent = optim_step.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("optim_step"), sent, models.UntypedAPIFuture)

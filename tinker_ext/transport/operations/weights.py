@@ -1,0 +1,30 @@
+"""Weights of models: saved, loaded."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+from tinker_api import models
+from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
+
+from tinker_ext.transport.operations.base import Operations, value
+
+
+@frozen
+class WeightsOperations(Operations):
+    """Weights saved and loaded by a model."""
+
+    async def save_weights(self, body: models.SaveWeightsRequest) -> models.UntypedAPIFuture:
+        sent = save_weights.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("save_weights"), sent, models.UntypedAPIFuture)
+
+    async def load_weights(self, body: models.LoadWeightsRequest) -> models.UntypedAPIFuture:
+        if "optimizer" in self.dialect.explicit:
+            body = evolve(body, optimizer=True)
+        sent = load_weights.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("load_weights"), sent, models.UntypedAPIFuture)
+
+    async def save_weights_for_sampler(
+        self, body: models.SaveWeightsForSamplerRequest
+    ) -> models.UntypedAPIFuture:
+        sent = save_weights_for_sampler.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("save_weights_for_sampler"), sent, models.UntypedAPIFuture)
