@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from attrs import field, frozen
 
@@ -11,6 +11,7 @@ from tinker_ext.config import may_be_secret
 if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
     from tinker_ext.secret import Secret
+    from tinker_ext.transport.call import Credential
 
 # Header names as releases 0.4.1 to 0.38.0 send them.
 API_KEY_HEADER = "X-API-Key"
@@ -18,20 +19,60 @@ CF_ID_HEADER = "CF-Access-Client-Id"
 CF_SECRET_HEADER = "CF-Access-Client-Secret"
 
 
+class KeySource(Protocol):
+    """Where the value of X-API-Key comes from; it may change as time goes by."""
+
+    async def key(self) -> Secret | None:
+        """The user's own key, never what a server gave for it; None where there is none."""
+        ...
+
+    async def current(self) -> Secret | None:
+        """What to send now: the key, or a token that the server gave for it."""
+        ...
+
+    async def instead_of(self, refused: Secret | None) -> Secret | None:
+        """Another value, once the server has called `refused` invalid; None if there is none."""
+        ...
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """All values that were sent not long ago."""
+        ...
+
+
 @frozen
-class ApiKeyAuth:
-    """Sends the API key and, where set, the Cloudflare Access pair, with every request."""
+class FixedKey:
+    """One key for as long as the client lives."""
 
     api_key: Secret | None = None
+
+    async def key(self) -> Secret | None:
+        return self.api_key
+
+    async def current(self) -> Secret | None:
+        return self.api_key
+
+    async def instead_of(self, refused: Secret | None) -> Secret | None:
+        return None
+
+    def secrets(self) -> tuple[Secret, ...]:
+        return () if self.api_key is None else (self.api_key,)
+
+
+@frozen
+class ApiKeyAuth:
+    """Sends the key, or a token for it, and the Cloudflare Access pair, with every request."""
+
+    keys: KeySource = FixedKey()
     cf_access_client_id: str | None = None
     cf_access_client_secret: Secret | None = None
     #: Values of other headers that may be credentials.
     others: tuple[str, ...] = field(default=(), repr=False)
 
     @classmethod
-    def from_config(cls, config: ClientConfig) -> ApiKeyAuth:
+    def from_config(cls, config: ClientConfig, keys: KeySource | None = None) -> ApiKeyAuth:
+        """The configuration's headers; its key, where `keys` gives no other."""
         return cls(
-            config.api_key,
+            keys or FixedKey(config.api_key),
             cf_access_client_id=config.cf_access_client_id,
             cf_access_client_secret=config.cf_access_client_secret,
             others=tuple(
@@ -41,15 +82,19 @@ class ApiKeyAuth:
 
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown, even where a server says it back to us."""
-        known = (self.api_key, self.cf_access_client_secret)
+        known = (*self.keys.secrets(), self.cf_access_client_secret)
         revealed = [secret.reveal() for secret in known if secret is not None]
         return tuple(value for value in (*revealed, *self.others) if value)
 
-    def headers(self) -> dict[str, str]:
-        """The secret headers; only the transport sees them."""
+    async def key(self, credential: Credential) -> Secret | None:
+        """The value of X-API-Key for a call."""
+        return await (self.keys.key() if credential == "key" else self.keys.current())
+
+    def headers(self, key: Secret | None) -> dict[str, str]:
+        """The secret headers with that key; only the transport sees them."""
         headers = {}
-        if self.api_key is not None:
-            headers[API_KEY_HEADER] = self.api_key.reveal()
+        if key is not None:
+            headers[API_KEY_HEADER] = key.reveal()
         if self.cf_access_client_id is not None and self.cf_access_client_secret is not None:
             headers[CF_ID_HEADER] = self.cf_access_client_id
             headers[CF_SECRET_HEADER] = self.cf_access_client_secret.reveal()

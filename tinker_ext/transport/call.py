@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+#: What a call proves itself with: what is current, or the user's own key whatever is current.
+Credential = Literal["current", "key"]
 
 
 @frozen
@@ -25,6 +28,8 @@ class Call:
     timeout: float | None = None
     # Redirects are an answer for the one operation whose answer is a redirect.
     redirect_is_answer: bool = False
+    # The key itself for what comes before there is a token: the configuration, and the exchange.
+    credential: Credential = "current"
 
 
 _current: ContextVar[Call] = ContextVar("tinker_ext_call")

@@ -32,6 +32,7 @@ from tinker_ext.transport.reading import BodyError, read_body_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tinker_ext.secret import Secret
     from tinker_ext.transport.auth import ApiKeyAuth
 
 # httpx bounds each read and each write, so a body that trickles, or a server that takes a request
@@ -78,7 +79,6 @@ class ApiHttpClient(httpx.AsyncClient):
         super().__init__(base_url=base_url, transport=transport, trust_env=False)
         self._wire = transport
         self._credentials = auth
-        self._secrets = auth.secrets()
         self._fixed_headers = dict(headers)
         self._limits = timeout
         self._most = max_response_bytes
@@ -89,18 +89,25 @@ class ApiHttpClient(httpx.AsyncClient):
         self, method: str, url: httpx.URL | str, *, json: Any = None, **options: Any
     ) -> httpx.Response:
         call = current_call()
+        key = await self._credentials.key(call.credential)
+        return _judge(call, await self._attempt(call, key, method, url, json=json, **options))
+
+    async def _attempt(
+        self, call: Call, key: Secret | None, method: str, url: httpx.URL | str, **options: Any
+    ) -> Answer:
         with tracing.attempt(call.operation, method.upper(), str(url)) as attempt:
-            request = self._build(call, method, str(url), json=json, **options)
+            request = self._build(call, key, method, str(url), **options)
             if attempt is not None:
                 attempt.sending(str(request.url.copy_with(query=None)), len(request.content))
             response = await self._send(call, request)
             if attempt is not None:
                 attempt.answered(response.status_code, len(response.content))
-        return _judge(call, response)
+        return response
 
     def _build(
         self,
         call: Call,
+        key: Secret | None,
         method: str,
         path: str,
         *,
@@ -117,7 +124,7 @@ class ApiHttpClient(httpx.AsyncClient):
         if self._trace_headers:
             merged.update(tracing.trace_headers())
         merged.update(call.headers)
-        merged.update(self._credentials.headers())
+        merged.update(self._credentials.headers(key))
         limits = self._limits
         if call.timeout is not None:
             limits = httpx.Timeout(call.timeout, connect=min(limits.connect or 5.0, call.timeout))
@@ -157,7 +164,7 @@ class ApiHttpClient(httpx.AsyncClient):
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not `from error`: that one holds the request, and with it the key.
-            raise _connection_error(call, error, self._secrets) from None
+            raise _connection_error(call, error, self._credentials.secrets()) from None
         except BodyError as error:
             raise APIResponseValidationError(
                 str(error), status_code=response.status_code, operation=call.operation
@@ -170,7 +177,7 @@ class ApiHttpClient(httpx.AsyncClient):
 
     def _blotted(self, content: bytes) -> bytes:
         """A body in which a server may have said back what we sent, without the secrets."""
-        for secret in self._secrets:
+        for secret in self._credentials.secrets():
             if (encoded := secret.encode()) in content:
                 content = content.replace(encoded, MASK.encode())
         return content
@@ -178,7 +185,7 @@ class ApiHttpClient(httpx.AsyncClient):
     def _harmless_headers(self, headers: httpx.Headers) -> dict[str, str]:
         # `content` is decoded by now; the rest of the names may come once each.
         kept = {name: value for name, value in headers.items() if name != "content-encoding"}
-        for secret in self._secrets:
+        for secret in self._credentials.secrets():
             kept = {name: value.replace(secret, MASK) for name, value in kept.items()}
         return kept
 
