@@ -84,7 +84,7 @@ def test_nothing_that_is_emitted_holds_a_secret(
         sampler = service.create_sampling_client(base_model="fake/model")
         rest = service.create_rest_client()
         objects: list[object] = [service, training, sampler, rest, service.config, service._core]
-        objects += [service._core.session, service._core.retrier, service._core.poller]
+        objects += [service._core.session, service._core.connection, service._core.poller]
         for answer in (
             *(echo(status) for status in (400, 401, 402, 410, 500)),
             Reply(200, f'{{"detail": "{KEY}"'),

@@ -6,34 +6,29 @@ import asyncio
 import atexit
 import os
 import threading
-import uuid
 import weakref
-from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from attrs import evolve
 from tinker_api import models
-from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
-from tinker_ext.errors import APIStatusError, ClientClosedError, ConfigurationError
-from tinker_ext.rules.dialect import FIRST, Dialect, corrected
-from tinker_ext.rules.retry import RetryPolicy
+from tinker_ext.errors import ClientClosedError, ConfigurationError
 from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.connection import Connection, retry_policy
+from tinker_ext.runtime.ending import Belongings, wait_for_endings
 from tinker_ext.runtime.futures import APIFuture
 from tinker_ext.runtime.loop import BackgroundLoop, background_loop
 from tinker_ext.runtime.pause import shared_pause
 from tinker_ext.runtime.poller import FuturePoller
 from tinker_ext.runtime.progress import new_progress
-from tinker_ext.runtime.queue_log import QueueLog, QueueStateObserver, SessionObserver
+from tinker_ext.runtime.queue_log import QueueLog, QueueStateObserver, SessionObserver, weakly
 from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.runtime.session import Session
 from tinker_ext.runtime.telemetry import Telemetry
 from tinker_ext.tracing import log
-from tinker_ext.transport.build import build_client
-from tinker_ext.transport.gateway import Gateway
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -42,7 +37,9 @@ if TYPE_CHECKING:
     import httpx
 
     from tinker_ext.config import ClientConfig
+    from tinker_ext.rules.dialect import Dialect
     from tinker_ext.runtime.caller_work import CallerWork
+    from tinker_ext.transport.gateway import Gateway
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -79,36 +76,48 @@ class ClientCore:
         self._lock = threading.Lock()
         self._closed = False
         self._owner = os.getpid()
-        self._base_url: str | None = None
         _set_up_tracing(config)
         self._reset()
         _open.add(self)
 
     def _reset(self) -> None:
-        """State that belongs to this process and its loop."""
+        """State that belongs to this process and its loop.
+
+        What goes on in the background refers to the connection and not to the core, which can so
+        be collected with the last client and the last task; then it ends as if it were closed.
+        """
         config = self.config
         self._process = os.getpid()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self.dialect = FIRST
-        self._connecting: asyncio.Task[Gateway] | None = None
-        self.retrier = Retrier(shared_pause(config.share_key, self._clock), self._clock)
-        self.session = Session(
-            self._create_session,
-            self._beat,
+        retrier = Retrier(shared_pause(config.share_key, self._clock), self._clock)
+        connection = Connection(config, self._find_base_url, retrier, self._transport)
+        telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
+        session = Session(
+            partial(_create_session, connection, telemetry, config),
+            connection.beat,
             interval=config.heartbeat_interval,
-            observer=self._session_observer,
+            observer=weakly(self._session_observer),
         )
+        self.connection, self.telemetry, self.session = connection, telemetry, session
         self.poller = FuturePoller(
-            poll=self._poll,
-            retrier=self.retrier,
+            poll=connection.poll,
+            retrier=retrier,
             deadline=config.future_timeout,
-            policy=self._policy("retrieve_future"),
+            policy=retry_policy(config, "retrieve_future"),
             queue=QueueLog(self._queue_state_observer, self._clock),
-            alive=lambda: self.session.heard_lately,
+            alive=lambda: session.heard_lately,
         )
-        self.telemetry = Telemetry(self._send_telemetry, enabled=config.telemetry)
         self.sampling_budget = Budget(config.max_samples_in_flight)
         self.training_bytes = Budget(config.max_training_bytes_in_flight)
+        release = self._release if self._owner == os.getpid() else _nothing
+        self._belongings = Belongings(session, telemetry, connection, release, self._process)
+        self._when_dropped = weakref.finalize(self, self._belongings.end_unattended)
+        self._when_dropped.atexit = False  # _close_what_is_open sees to that.
+
+    @property
+    def dialect(self) -> Dialect:
+        """What has been learnt of how the server wants to be asked."""
+        return self.connection.dialect
 
     @property
     def loop(self) -> BackgroundLoop:
@@ -161,53 +170,23 @@ class ClientCore:
 
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
         """One logical call, retried by the rules, under one idempotency key."""
-        key = str(uuid.uuid4())
-        connected = await self._gateway()
-        while True:
-            gateway = connected.keyed(key).speaking(self.dialect)
-            try:
-                with tracing.submitting(self.session.known_id, key):
-                    return await self.retrier.run(
-                        partial(send, gateway), operation=operation, policy=self._policy(operation)
-                    )
-            except APIStatusError as error:
-                if not self._learn(gateway.dialect, operation, error):
-                    raise
-
-    def _learn(self, spoken: Dialect, operation: str, error: APIStatusError) -> bool:
-        """Whether the server's refusal taught us how to ask; then the request is worth repeating.
-
-        Each thing is learnt once, so that this ends.
-        """
-        if self.dialect != spoken:
-            return True  # Another request has learnt something since this one was sent.
-        better = corrected(spoken, operation, error.status_code, error.body)
-        if better is None:
-            return False
-        self.dialect = better
-        log.info("%s: the server speaks another dialect: %s", operation, better)
-        return True
-
-    def _policy(self, operation: str) -> RetryPolicy:
-        return RetryPolicy(
-            max_elapsed=self.config.retry_window,
-            billing_max_elapsed=self.config.billing_window,
-            # As the specification marks it (x-retry).
-            repeatable=RETRY.get(operation) != "never",
-        )
+        return await self.connection.call(operation, send, session_id=self.session.known_id)
 
     def close(self, timeout: float) -> None:
-        """Let pending requests finish for at most `timeout` seconds, then give up the rest."""
+        """Let pending requests finish for at most `timeout` seconds, then give up the rest.
+
+        On the client's own loop it returns at once, and the end follows.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
+        self._when_dropped.detach()
         if self._process != os.getpid():
             return  # A fork of the process that all of this belongs to.
+        ended = self.loop.submit(self._shut_down(timeout))
         if not self.loop.is_current():
-            self.loop.submit(self._shut_down(timeout)).result()
-        if self._owner == os.getpid():
-            self._release()
+            ended.result()
 
     async def _shut_down(self, timeout: float) -> None:
         if self._tasks and timeout > 0:
@@ -216,13 +195,7 @@ class ClientCore:
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
-        await self.telemetry.close()
-        await self.session.close()
-        if self._connecting is not None:
-            self._connecting.cancel()
-            [gateway] = await asyncio.gather(self._connecting, return_exceptions=True)
-            if isinstance(gateway, Gateway):
-                await gateway.close()
+        await self._belongings.end()
 
     def __copy__(self) -> Self:
         return self
@@ -232,7 +205,8 @@ class ClientCore:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process gets the settings, the key excepted, and the URL found so far."""
-        config = self.config if self._base_url is None else self._moved_config(self._base_url)
+        found = self.connection.base_url
+        config = self.config if found is None else self._moved_config(found)
         return restored_core, (config, self.config.is_embedded or self._keyless)
 
     def _moved_config(self, base_url: str) -> ClientConfig:
@@ -241,52 +215,31 @@ class ClientCore:
     def _begin_anew_after_fork(self) -> None:
         if self._process != os.getpid():
             self._lock = threading.Lock()
+            self._when_dropped.detach()
             self._reset()
 
-    async def _gateway(self) -> Gateway:
-        if self._connecting is None or (
-            self._connecting.done() and self._connecting.exception() is not None
-        ):
-            self._connecting = asyncio.get_running_loop().create_task(
-                self._connect(), context=Context()
-            )
-        if not self._connecting.done():
-            with tracing.stage(tracing.Stage.CONNECT):
-                return await asyncio.shield(self._connecting)
-        return self._connecting.result()
 
-    async def _connect(self) -> Gateway:
-        base_url = self._base_url = await asyncio.to_thread(self._find_base_url)
-        return Gateway(build_client(self.config, base_url, self._transport))
-
-    async def _create_session(self) -> str:
-        config = self.config
-        body = models.CreateSessionRequest(
-            tags=list(config.tags),
-            user_metadata=models.UserMetadata.from_dict(dict(config.user_metadata)),
-            sdk_version=__version__,
+async def _create_session(
+    connection: Connection, telemetry: Telemetry, config: ClientConfig
+) -> str:
+    body = models.CreateSessionRequest(
+        tags=list(config.tags),
+        user_metadata=models.UserMetadata.from_dict(dict(config.user_metadata)),
+        sdk_version=__version__,
+    )
+    with tracing.operation("create_session"):
+        answer = await connection.call(
+            "create_session", lambda gateway: gateway.create_session(body)
         )
-        with tracing.operation("create_session"):
-            answer = await self.call("create_session", lambda gateway: gateway.create_session(body))
-        for write, message in (
-            (log.info, answer.info_message),
-            (log.warning, answer.warning_message),
-            (log.error, answer.error_message),
-        ):
-            if isinstance(message, str) and message:
-                write("session %s: %s", answer.session_id, message)
-        self.telemetry.session_started(answer.session_id)
-        return answer.session_id
-
-    async def _beat(self, session_id: str) -> None:
-        await (await self._gateway()).session_heartbeat(session_id)
-
-    async def _send_telemetry(self, body: models.TelemetrySendRequest) -> None:
-        await (await self._gateway()).send_telemetry(body)
-
-    async def _poll(self, request_id: str, *, operation: str, iteration: int) -> Any:
-        gateway = (await self._gateway()).speaking(self.dialect)
-        return await gateway.retrieve_future(request_id, operation=operation, iteration=iteration)
+    for write, message in (
+        (log.info, answer.info_message),
+        (log.warning, answer.warning_message),
+        (log.error, answer.error_message),
+    ):
+        if isinstance(message, str) and message:
+            write("session %s: %s", answer.session_id, message)
+    telemetry.session_started(answer.session_id)
+    return answer.session_id
 
 
 def _set_up_tracing(config: ClientConfig) -> None:
@@ -332,6 +285,11 @@ _restored_lock = threading.Lock()
 def _close_what_is_open() -> None:
     for core in list(_open):
         core.close(timeout=0.0)
+    wait_for_endings()
+
+
+def _nothing() -> None:
+    """To release."""
 
 
 def _look_at(task: asyncio.Task[Any]) -> None:

@@ -7,10 +7,12 @@ import concurrent.futures
 import os
 import threading
 import time
+import weakref
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import ClientClosedError
+from tinker_ext.runtime.frames import forget_inner_frames
 from tinker_ext.runtime.progress import Progress, current_progress
 
 if TYPE_CHECKING:
@@ -67,9 +69,12 @@ class BackgroundLoop:
             outcome.add_done_callback(cancel_task_of(task))
 
         def cancel_task_of(task: asyncio.Task[T]) -> Callable[[object], None]:
+            # An outcome may be kept for long: not with the task, its context and its traceback.
+            running = weakref.ref(task)
+
             def cancel(_: object) -> None:
-                if outcome.cancelled():
-                    self.call_soon(task.cancel)
+                if outcome.cancelled() and (it := running()) is not None:
+                    self.call_soon(it.cancel)
 
             return cancel
 
@@ -106,6 +111,7 @@ def _hand_over(
     if not outcome.set_running_or_notify_cancel():
         return  # The user cancelled it.
     if error is not None:
+        forget_inner_frames(error)
         outcome.set_exception(error)
     else:
         outcome.set_result(task.result())
@@ -129,6 +135,11 @@ def background_loop() -> BackgroundLoop:
         if _current is None:
             _current = BackgroundLoop()
         return _current
+
+
+def loop_if_started() -> BackgroundLoop | None:
+    """The loop of this process if it has one. Takes no lock: a finalizer may ask."""
+    return _current
 
 
 def _forget_after_fork() -> None:

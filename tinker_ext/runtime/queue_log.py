@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Protocol
 
 from tinker_ext.rules.polling import QueueState, TryAgain, describe_queue
@@ -33,6 +34,17 @@ class SessionObserver(Protocol):
 
     def on_session_lost(self, error: SessionLostError) -> None:
         """`error` is what the next call of the session raises."""
+
+
+def weakly(observer: SessionObserver | None) -> SessionObserver | None:
+    """The observer for what goes on in the background.
+
+    It may well own the client, which shall be collected together with it nevertheless.
+    """
+    try:
+        return None if observer is None else weakref.proxy(observer)
+    except TypeError:  # A class with slots and no __weakref__.
+        return observer
 
 
 class QueueLog:

@@ -48,6 +48,11 @@ class FaultServer(Answers):
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
+    @property
+    def connections_open(self) -> int:
+        """How many connections clients hold at this moment."""
+        return len(self._connections)
+
     def listen(self) -> None:
         """Take connections, again after `stop_listening` at the same port."""
         self._do(self._listen())

@@ -1,0 +1,194 @@
+"""A client that nobody closed: it ends with the last reference to it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import time
+import weakref
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.runtime.loop import background_loop
+from tinker_ext.testing import FaultServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PARAMS = tinker.SamplingParams(max_tokens=4)
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    with FaultServer() as running:
+        yield running
+
+
+def client(server: FaultServer, **settings: Any) -> tinker.ServiceClient:
+    return make_client(base_url=server.url, heartbeat_interval=0.05, telemetry=True, **settings)
+
+
+def tasks() -> set[asyncio.Task[Any]]:
+    """Those of the client's loop that are not done."""
+    found: Future[set[asyncio.Task[Any]]] = Future()
+    background_loop().call_soon(lambda: found.set_result(asyncio.all_tasks()))
+    return found.result(10)
+
+
+def comes_true(condition: Callable[[], bool], within: float = 20.0) -> bool:
+    """Whether it does, in time."""
+    until = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def goes_silent(server: FaultServer) -> bool:
+    """Whether no heartbeat comes any more."""
+    before = len(server.calls("session_heartbeat"))
+    time.sleep(0.4)
+    return len(server.calls("session_heartbeat")) == before
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_last_reference_takes_everything_with_it(server: FaultServer) -> None:
+    gc.collect()
+    before, released = tasks(), []
+    service = client(server, release=lambda: released.append(True))
+    training = service.create_lora_training_client("fake/model")
+    sampler = service.create_sampling_client(base_model="fake/model")
+    rest = service.create_rest_client()
+    training.optim_step(tinker.AdamParams()).result(30)
+    sampler.sample(PROMPT, 1, PARAMS).result(30)
+    rest.list_training_runs().result(30)
+    core = weakref.ref(service._core)
+    assert comes_true(lambda: len(server.calls("session_heartbeat")) > 1)
+    for kept in (service, training, sampler):
+        assert kept is not None
+    del service, training, kept, sampler
+    gc.collect()
+    assert core() is not None, "the REST client is still there"
+    assert len(tasks() - before) == 2, "its heartbeat and its telemetry"
+    assert server.connections_open
+    del rest
+    assert core() is None, "without the help of the cycle collector"
+    assert comes_true(lambda: not tasks() - before)
+    assert comes_true(lambda: not server.connections_open), "its sockets are closed"
+    assert goes_silent(server)
+    assert released == [True]
+    sent = [one["event"] for call in server.calls("send_telemetry") for one in call.body["events"]]
+    assert sent[-1] == "SESSION_END"
+    gc.collect()
+
+
+def test_work_whose_future_is_held_goes_on(server: FaultServer) -> None:
+    waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+    server.answer("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 5)
+    before = tasks()
+    future = (
+        client(server).create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
+    )
+    gc.collect()
+    assert future.result(30).sequences
+    assert len(server.calls("retrieve_future")) == 6
+    del future
+    gc.collect()
+    assert comes_true(lambda: not tasks() - before)
+
+
+def test_work_whose_future_nobody_holds_is_done_too_then_all_ends(server: FaultServer) -> None:
+    waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+    training = client(server).create_lora_training_client("fake/model")
+    server.answer("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 3)
+    before = len(server.calls("retrieve_future"))
+    training.optim_step(tinker.AdamParams())
+    del training
+    assert comes_true(lambda: len(server.calls("retrieve_future")) == before + 4)
+    assert comes_true(lambda: not server.connections_open)
+    assert goes_silent(server)
+
+
+def test_an_error_that_is_kept_keeps_no_client(server: FaultServer) -> None:
+    service = client(server)
+    training = service.create_lora_training_client("fake/model")
+    server.answer("optim_step", Reply(400, {"detail": "no"}))
+    failed = training.optim_step(tinker.AdamParams())
+    error = failed.exception(30)
+    assert isinstance(error, tinker.BadRequestError)
+    core = weakref.ref(service._core)
+    del service, training
+    gc.collect()
+    assert core() is None
+    assert comes_true(lambda: not server.connections_open)
+
+
+class Owner:
+    """A user's object that observes the session of the client it owns."""
+
+    def __init__(self, server: FaultServer) -> None:
+        self.service = client(server, session_observer=self)
+        self.sampler = self.service.create_sampling_client(base_model="fake/model")
+
+    def on_session_lost(self, error: tinker.SessionLostError) -> None:
+        """Nothing to do."""
+
+
+def test_an_observer_that_owns_the_client_keeps_nothing_alive(server: FaultServer) -> None:
+    owner = Owner(server)
+    assert comes_true(lambda: len(server.calls("session_heartbeat")) > 1)
+    del owner
+    gc.collect()
+    assert comes_true(lambda: not server.connections_open)
+    assert goes_silent(server)
+
+
+def test_a_hundred_dropped_clients_leave_no_task(server: FaultServer) -> None:
+    before = tasks()
+    for _ in range(100):
+        client(server).create_sampling_client(base_model="fake/model")
+    assert comes_true(lambda: not tasks() - before, within=60)
+    assert comes_true(lambda: not server.connections_open)
+    assert len(server.calls("create_session")) == 100
+
+
+def test_closing_on_the_clients_own_loop_ends_it_all_the_same(server: FaultServer) -> None:
+    before, released = tasks(), []
+    service = client(server, release=lambda: released.append(True))
+    service.create_sampling_client(base_model="fake/model")
+    background_loop().call_soon(service.close)
+    assert comes_true(lambda: released == [True])
+    assert not tasks() - before
+    assert comes_true(lambda: not server.connections_open)
+
+
+DROPPED = """
+import sys, warnings
+import tinker_ext as t
+from tinker_ext.testing import make_client
+def release():
+    print("released", flush=True)
+service = make_client(base_url=sys.argv[1], release=release)
+service.create_sampling_client(base_model="fake/model")
+del service
+"""
+
+
+def test_what_is_dropped_just_before_the_exit_is_released_too(server: FaultServer) -> None:
+    environment = {name: value for name, value in os.environ.items() if "TINKER" not in name}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", DROPPED, server.url],
+        capture_output=True,
+        env=environment,
+        timeout=100,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"released\n", b"")

@@ -1,0 +1,76 @@
+"""How a client ends: closed, dropped, or left behind when the interpreter exits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import Future, wait
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from tinker_ext.runtime.loop import loop_if_started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinker_ext.runtime.connection import Connection
+    from tinker_ext.runtime.session import Session
+    from tinker_ext.runtime.telemetry import Telemetry
+
+# Seconds that the interpreter's exit waits for endings under way: an embedded backend is given 15
+# to stop by itself (embedded.launch).
+EXIT_LIMIT = 20.0
+
+_under_way: set[Future[None]] = set()
+
+
+@frozen(eq=False)
+class Belongings:
+    """What of a client goes on in the background, and ends with it. None of it knows the client.
+
+    Attributes:
+        release: called last, on a worker thread.
+        process: where all of this runs; in a fork of it there is nothing to end.
+    """
+
+    session: Session
+    telemetry: Telemetry
+    connection: Connection
+    release: Callable[[], None]
+    process: int
+
+    async def end(self) -> None:
+        """Send what telemetry there is, stop the heartbeat, close the sockets, release."""
+        try:
+            await self.telemetry.close()
+            await self.session.close()
+            await self.connection.close()
+        finally:
+            await self._release_on_a_worker()
+
+    async def _release_on_a_worker(self) -> None:
+        try:
+            releasing = asyncio.get_running_loop().run_in_executor(None, self.release)
+        except RuntimeError:  # The interpreter exits, and gives out no threads any more.
+            self.release()
+        else:
+            await releasing
+
+    def end_unattended(self) -> None:
+        """Have it end by itself; from any thread, at any moment, also in the middle of another's.
+
+        The garbage collector calls this, so it takes no lock and waits for nothing.
+        """
+        loop = loop_if_started()
+        if self.process == os.getpid() and loop is not None:
+            # In a context of its own: whose span is current here is chance.
+            ended = Context().run(loop.submit, self.end())
+            _under_way.add(ended)
+            ended.add_done_callback(_under_way.discard)
+
+
+def wait_for_endings() -> None:
+    """Let what was dropped just before the interpreter's exit end, too."""
+    wait(list(_under_way), EXIT_LIMIT)
