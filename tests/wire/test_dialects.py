@@ -204,8 +204,45 @@ def test_samples_are_read_from_protobuf() -> None:
     )
     assert read.prompt_logprobs == [None, -1.0]
     assert read.topk_prompt_logprobs == [None, [(7, -0.5)]]
+    assert (read.target_prompt_logprobs, read.prompt_alt_tokens) == (None, None)
+    assert (read.sequences[0].topk_logprobs, read.prompt_cache_hit_tokens) == (None, 0)
     with pytest.raises(tinker.APIResponseValidationError, match="protobuf"):
         ProtobufResult("asample", b"\xff\xff\xff").decode()
+
+
+def test_what_later_releases_tell_of_samples_is_read_from_protobuf() -> None:
+    from tinker_ext.transport.results import ProtobufResult
+
+    message = _sample()
+    message.prompt_cache_hit_tokens = 7
+    top = message.sequences[0].topk_sampled_logprobs
+    top.k, top.length = 1, 2
+    top.token_ids = np.array([5, 6], dtype="<i4").tobytes()
+    top.logprobs = np.array([-0.5, -0.25], dtype="<f4").tobytes()
+    targets = message.target_prompt_logprobs
+    targets.dtype = pb.DTYPE_FLOAT32
+    targets.shape.extend([1, 3])
+    targets.sparse_csr.values = np.array([-2.0], dtype="<f4").tobytes()
+    targets.sparse_csr.crow_indices = np.array([0, 1], dtype="<i8").tobytes()
+    targets.sparse_csr.col_indices = np.array([1], dtype="<i8").tobytes()
+    tokens, logprobs = message.prompt_alt_tokens.tokens, message.prompt_alt_tokens.logprobs
+    tokens.dtype, logprobs.dtype = pb.DTYPE_INT64, pb.DTYPE_FLOAT32
+    tokens.dense = np.array([3, 4], dtype="<i8").tobytes()
+    logprobs.dense = np.array([-1, -2], dtype="<f4").tobytes()
+    tokens.shape.extend([1, 2])
+    logprobs.shape.extend([1, 2])
+    read = ProtobufResult("asample", message.SerializeToString()).decode()
+    assert isinstance(read, tinker.SampleResponse)
+    assert read.prompt_cache_hit_tokens == 7
+    assert read.sequences[0].topk_logprobs == [[(5, -0.5)], [(6, -0.25)]]
+    assert read.target_prompt_logprobs is not None
+    assert read.target_prompt_logprobs.tolist() == [[0, -2, 0]]
+    assert read.prompt_alt_tokens is not None
+    assert read.prompt_alt_tokens.tokens.tolist() == [[3, 4]]
+    assert read.prompt_alt_tokens.logprobs.tolist() == [[-1, -2]]
+    targets.sparse_csr.col_indices = np.array([9], dtype="<i8").tobytes()
+    with pytest.raises(tinker.APIResponseValidationError, match="column"):
+        ProtobufResult("asample", message.SerializeToString()).decode()
 
 
 def test_an_image_pointer_has_no_place_in_protobuf() -> None:

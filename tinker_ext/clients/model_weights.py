@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any, Self
 from tinker_api import models
 
 from tinker_ext import tracing, types
+from tinker_ext.clients import wishes
 from tinker_ext.clients.reading import Body, read, reader
-from tinker_ext.clients.sampling import SamplingClient, open_sampling_session
-from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.runtime.ordered import OrderedRequests, Part, Send
+from tinker_ext.clients.sampling import SamplingClient
+from tinker_ext.clients.sampling_session import open_sampling_session
+from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.runtime.ordered import OrderedRequests, Part
 from tinker_ext.runtime.sequence import FIRST
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from transformers import PreTrainedTokenizerBase
 
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
-    from tinker_ext.transport.gateway import Gateway
-
-Future = models.UntypedAPIFuture
 
 
 class ModelWeights:
@@ -42,66 +39,93 @@ class ModelWeights:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._core, self.model_id, self._requests.next_number)
 
-    def save_state(self, name: str) -> APIFuture[types.SaveWeightsResponse]:
-        """Save weights and optimizer state as checkpoint `name`; the path can be resumed from."""
-        _check_name(name)
+    def save_state(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        overwrite: bool = False,
+        user_metadata: dict[str, str] | None = None,
+    ) -> APIFuture[types.SaveWeightsResponse]:
+        """Save weights and optimizer state as checkpoint `name`; the path can be resumed from.
 
-        def send(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
-            return gateway.save_weights(
-                models.SaveWeightsRequest(model_id=self.model_id, path=name, seq_id=seq_id)
-            )
-
+        Servers of release 0.38.0 forget it after `ttl_seconds` (the hosted one takes an hour to
+        ten years), replace one of the same name with `overwrite`, and keep `user_metadata` with
+        it. All three are sent only where they are given.
+        """
+        body = wishes.save(self.model_id, name, ttl_seconds, overwrite, user_metadata)
         finish = reader(
             "save_weights", models.SaveWeightsResponse, types.SaveWeightsResponse.from_api
         )
-        return self._requests.start("save_weights", [Part(send)], finish)
+        return self._requests.start("save_weights", [wishes.part(body)], finish)
 
-    def load_state(self, path: str) -> APIFuture[types.LoadWeightsResponse]:
-        """Replace weights and optimizer state by those of a checkpoint (`tinker://...`)."""
-        if not path.startswith("tinker://"):
-            raise InvalidInputError(f"expected a tinker:// path, got {path!r}", where="path")
+    def load_state(
+        self,
+        path: str,
+        weights_access_token: str | None = None,
+        *,
+        optimizer: bool | None = None,
+    ) -> APIFuture[types.LoadWeightsResponse]:
+        """Replace weights and optimizer state by those of a checkpoint (`tinker://...`).
 
-        def send(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
-            return gateway.load_weights(
-                models.LoadWeightsRequest(model_id=self.model_id, path=path, seq_id=seq_id)
-            )
-
+        As in release 0.4.1, where the optimizer's state comes back with the weights and nothing
+        is said of it; a server that wants to be told is told so. In the official SDK of 0.24.1
+        and later this name loads the weights alone, which is `optimizer=False` here; `True` says
+        it to every server. `weights_access_token` is for a checkpoint of another account.
+        """
+        body = wishes.load(self.model_id, path, optimizer, weights_access_token)
         finish = reader(
             "load_weights", models.LoadWeightsResponse, types.LoadWeightsResponse.from_api
         )
-        return self._requests.start("load_weights", [Part(send)], finish)
+        return self._requests.start("load_weights", [wishes.part(body)], finish)
 
-    def save_weights_for_sampler(self, name: str) -> APIFuture[types.SaveWeightsForSamplerResponse]:
-        """Save the weights for sampling as checkpoint `name`; sample from its path."""
-        _check_name(name)
+    def load_state_with_optimizer(
+        self, path: str, weights_access_token: str | None = None
+    ) -> APIFuture[types.LoadWeightsResponse]:
+        """Replace weights and optimizer state by those of a checkpoint, and say so."""
+        return self.load_state(path, weights_access_token, optimizer=True)
 
-        def send(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
-            return gateway.save_weights_for_sampler(
-                models.SaveWeightsForSamplerRequest(
-                    model_id=self.model_id, path=name, seq_id=seq_id
-                )
-            )
+    def save_weights_for_sampler(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        user_metadata: dict[str, str] | None = None,
+    ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
+        """Save the weights for sampling as checkpoint `name`; sample from its path.
 
+        `ttl_seconds` and `user_metadata` as for `save_state`.
+        """
+        body = wishes.save_for_sampler(self.model_id, name, ttl_seconds, user_metadata)
         return self._requests.start(
-            "save_weights_for_sampler", [Part(send)], lambda bodies: _sampler_path(bodies[0])
+            "save_weights_for_sampler", [wishes.part(body)], lambda found: _sampler_path(found[0])
         )
+
+    def save_weights_external(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        age_encryption_recipients: list[str] | None = None,
+    ) -> APIFuture[types.SaveWeightsExternalResponse]:
+        """Save the weights for use elsewhere as checkpoint `name` (release 0.38.0).
+
+        `RestClient.get_external_weights_urls` says where to fetch its files. They are encrypted
+        for `age_encryption_recipients` (public keys of age), if any.
+        """
+        body = wishes.save_external(self.model_id, name, ttl_seconds, age_encryption_recipients)
+        finish = reader(
+            "save_weights_external",
+            models.SaveWeightsExternalResponseInternal,
+            types.SaveWeightsExternalResponse.from_api,
+        )
+        return self._requests.start("save_weights_external", [wishes.part(body)], finish)
 
     def save_weights_and_get_sampling_client_submit(self) -> APIFuture[SamplingClient]:
         """Save the weights for sampling, without a name; a future of a client on them."""
-        seq = self._core.session.next_sampling_seq_id()
-
-        def send(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
-            return gateway.save_weights_for_sampler(
-                models.SaveWeightsForSamplerRequest(
-                    model_id=self.model_id, seq_id=seq_id, sampling_session_seq_id=seq
-                )
-            )
-
+        number = self._core.session.next_sampling_seq_id()
         with tracing.operation("save_weights_and_get_sampling_client"):
-            return self._saved_and_opened(send)
+            return self._saved_and_opened(wishes.part(wishes.save_passing(self.model_id, number)))
 
-    def _saved_and_opened(self, send: Send) -> APIFuture[SamplingClient]:
-        saved = self._requests.start("save_weights_for_sampler", [Part(send)], _sampler)
+    def _saved_and_opened(self, part: Part) -> APIFuture[SamplingClient]:
+        saved = self._requests.start("save_weights_for_sampler", [part], _sampler)
 
         async def opened() -> str:
             sampler = await saved
@@ -139,16 +163,40 @@ class ModelWeights:
         name = info.model_data.model_name or info.model_name or ""
         return get_tokenizer(name, info.model_data.tokenizer_id)
 
-    async def save_state_async(self, name: str) -> APIFuture[types.SaveWeightsResponse]:
-        return self.save_state(name)
+    async def save_state_async(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        overwrite: bool = False,
+        user_metadata: dict[str, str] | None = None,
+    ) -> APIFuture[types.SaveWeightsResponse]:
+        return self.save_state(name, ttl_seconds, overwrite, user_metadata)
 
-    async def load_state_async(self, path: str) -> APIFuture[types.LoadWeightsResponse]:
-        return self.load_state(path)
+    async def load_state_async(
+        self, path: str, weights_access_token: str | None = None, *, optimizer: bool | None = None
+    ) -> APIFuture[types.LoadWeightsResponse]:
+        return self.load_state(path, weights_access_token, optimizer=optimizer)
+
+    async def load_state_with_optimizer_async(
+        self, path: str, weights_access_token: str | None = None
+    ) -> APIFuture[types.LoadWeightsResponse]:
+        return self.load_state_with_optimizer(path, weights_access_token)
 
     async def save_weights_for_sampler_async(
-        self, name: str
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        user_metadata: dict[str, str] | None = None,
     ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
-        return self.save_weights_for_sampler(name)
+        return self.save_weights_for_sampler(name, ttl_seconds, user_metadata)
+
+    async def save_weights_external_async(
+        self,
+        name: str,
+        ttl_seconds: int | None = None,
+        age_encryption_recipients: list[str] | None = None,
+    ) -> APIFuture[types.SaveWeightsExternalResponse]:
+        return self.save_weights_external(name, ttl_seconds, age_encryption_recipients)
 
     async def save_weights_and_get_sampling_client_async(
         self, name: str | None = None
@@ -192,10 +240,3 @@ def _sampler_path(body: Body) -> types.SaveWeightsForSamplerResponse:
             body=body,
         )
     return types.SaveWeightsForSamplerResponse(path=path)
-
-
-def _check_name(name: str) -> None:
-    if not name or "/" in name:
-        raise InvalidInputError(
-            f"a checkpoint's name is a word without slashes, got {name!r}", where="name"
-        )

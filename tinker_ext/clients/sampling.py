@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients.reading import Body, read
-from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
+from tinker_ext.clients.sample_request import Sample, Wanted
+from tinker_ext.errors import GoneError, InvalidInputError
 from tinker_ext.runtime.sequence import SampleNumbers
 from tinker_ext.types.absent import known
 
@@ -58,28 +58,43 @@ class SamplingClient:
         sampling_params: types.SamplingParams,
         include_prompt_logprobs: bool = False,
         topk_prompt_logprobs: int = 0,
+        topk_sample_logprobs: int = 0,
+        target_prompt_logprobs: types.TensorData | None = None,
+        prompt_alt_tokens_k: int = 0,
+        prompt_logprobs_last_n: int | None = None,
     ) -> APIFuture[types.SampleResponse]:
         """Sample `num_samples` continuations of `prompt`.
 
         With `include_prompt_logprobs` the result has a logprob for each prompt token, None where
         there is none (the first); with `topk_prompt_logprobs` also that many most likely tokens at
-        each position.
+        each position. Only servers of release 0.38.0 know the rest:
+
+        Args:
+            topk_sample_logprobs: that many most likely tokens at each sampled position.
+            target_prompt_logprobs: int64 token ids, K for each prompt token but the first, to be
+                told the logprobs of; -1 asks for nothing.
+            prompt_alt_tokens_k: draw that many other tokens for each prompt token but the first.
+            prompt_logprobs_last_n: tell the prompt logprobs of the last so many tokens only, at
+                most all but the first.
 
         Raises:
             InvalidInputError: at once, naming the argument; nothing was sent.
+            APIResponseValidationError: from the future; the server passed over what was asked.
         """
+        wanted = Wanted(
+            prompt_logprobs=include_prompt_logprobs,
+            topk_prompt=topk_prompt_logprobs,
+            topk_sample=topk_sample_logprobs,
+            targets=target_prompt_logprobs,
+            alternatives=prompt_alt_tokens_k,
+            last_n=prompt_logprobs_last_n,
+        )
         with tracing.operation("sample") as traced:
             with tracing.stage(tracing.Stage.ENCODE):
-                body = self._request(
-                    prompt,
-                    num_samples,
-                    sampling_params,
-                    include_prompt_logprobs,
-                    topk_prompt_logprobs,
-                )
+                body = self._request(prompt, num_samples, sampling_params, wanted)
             if traced.active:
                 traced.set(self._described(body, prompt.length))
-            return self._core.start(self._sample(body), _response)
+            return self._core.start(self._sample(body), lambda sample: sample.response(wanted))
 
     async def sample_async(
         self,
@@ -88,19 +103,43 @@ class SamplingClient:
         sampling_params: types.SamplingParams,
         include_prompt_logprobs: bool = False,
         topk_prompt_logprobs: int = 0,
+        topk_sample_logprobs: int = 0,
+        target_prompt_logprobs: types.TensorData | None = None,
+        prompt_alt_tokens_k: int = 0,
+        prompt_logprobs_last_n: int | None = None,
     ) -> types.SampleResponse:
         return await self.sample(
-            prompt, num_samples, sampling_params, include_prompt_logprobs, topk_prompt_logprobs
+            prompt,
+            num_samples,
+            sampling_params,
+            include_prompt_logprobs,
+            topk_prompt_logprobs,
+            topk_sample_logprobs,
+            target_prompt_logprobs,
+            prompt_alt_tokens_k,
+            prompt_logprobs_last_n,
         )
 
-    def compute_logprobs(self, prompt: types.ModelInput) -> APIFuture[list[float | None]]:
-        """The logprob of each token of `prompt` given those before it; None for the first."""
-        params = types.SamplingParams(max_tokens=1)
-        sampled = self.sample(prompt, 1, params, include_prompt_logprobs=True)
+    def compute_logprobs(
+        self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
+    ) -> APIFuture[list[float | None]]:
+        """The logprob of each token of `prompt` given those before it; None for the first.
+
+        With `prompt_logprobs_last_n` None for all but the last so many (release 0.38.0).
+        """
+        sampled = self.sample(
+            prompt,
+            1,
+            types.SamplingParams(max_tokens=1),
+            include_prompt_logprobs=True,
+            prompt_logprobs_last_n=prompt_logprobs_last_n,
+        )
         return sampled.map(lambda response: response.prompt_logprobs or [])
 
-    async def compute_logprobs_async(self, prompt: types.ModelInput) -> list[float | None]:
-        return await self.compute_logprobs(prompt)
+    async def compute_logprobs_async(
+        self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
+    ) -> list[float | None]:
+        return await self.compute_logprobs(prompt, prompt_logprobs_last_n)
 
     def __copy__(self) -> Self:
         return self
@@ -124,25 +163,21 @@ class SamplingClient:
         prompt: types.ModelInput,
         num_samples: int,
         sampling_params: types.SamplingParams,
-        include_prompt_logprobs: bool,
-        topk_prompt_logprobs: int,
+        wanted: Wanted,
     ) -> models.SampleRequest:
         if not prompt.length:
             raise InvalidInputError("the prompt has no tokens", where="prompt")
         if num_samples < 1:
             raise InvalidInputError(f"expected 1 or more, got {num_samples}", where="num_samples")
-        if topk_prompt_logprobs < 0:
-            raise InvalidInputError(
-                f"expected 0 or more, got {topk_prompt_logprobs}", where="topk_prompt_logprobs"
-            )
-        return models.SampleRequest(
+        wanted.check(prompt)
+        body = models.SampleRequest(
             prompt=prompt.to_api(),
             sampling_params=sampling_params.to_api(),
             num_samples=num_samples,
             sampling_session_id=self.sampling_session_id,
-            prompt_logprobs=include_prompt_logprobs,
-            topk_prompt_logprobs=topk_prompt_logprobs,
         )
+        wanted.put_into(body)
+        return body
 
     def _described(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:
         return tracing.of_sample(
@@ -152,7 +187,7 @@ class SamplingClient:
             params=body.sampling_params.to_dict(),
         )
 
-    async def _sample(self, body: models.SampleRequest) -> Body:
+    async def _sample(self, body: models.SampleRequest) -> Sample:
         for attempt in range(1, GONE_LIMIT + 1):
             # One number for all attempts to submit it; a new request takes a new one.
             body.seq_id = self._numbers.next()
@@ -169,7 +204,7 @@ class SamplingClient:
                         raise
                 else:
                     tracing.sampled(result)
-                    return result
+                    return Sample(result, known(future.sample_sequence_ids))
         raise AssertionError("unreachable")
 
 
@@ -179,44 +214,3 @@ def _restored(
     return SamplingClient(
         core, session_id, model_path=model_path, base_model=base_model, elsewhere=True
     )
-
-
-async def open_sampling_session(
-    core: ClientCore, *, model_path: str | None = None, base_model: str | None = None
-) -> str:
-    """Have the server load weights for sampling; the id of the sampling session."""
-    session_id = await core.session.id()
-    body = models.CreateSamplingSessionRequest(
-        session_id=session_id, sampling_session_seq_id=core.session.next_sampling_seq_id()
-    )
-    if model_path is not None:
-        body.model_path = model_path
-    if base_model is not None:
-        body.base_model = base_model
-    answer = await core.call(
-        "create_sampling_session", lambda gateway: gateway.create_sampling_session(body)
-    )
-    made = known(answer.sampling_session_id)
-    if made is None and (request_id := known(answer.request_id)) is not None:
-        # Some servers answer with a future.
-        result = await core.poller.wait(str(request_id), operation="create_sampling_session")
-        made = result.get("sampling_session_id")
-    if not isinstance(made, str):
-        raise APIResponseValidationError(
-            "the answer names no sampling session", operation="create_sampling_session"
-        )
-    return made
-
-
-def check_source(model_path: str | None, base_model: str | None) -> None:
-    """Refuse a source of weights that can't be."""
-    if model_path is None and base_model is None:
-        raise InvalidInputError("give a model_path or a base_model", where="model_path")
-    if model_path is not None and not model_path.startswith("tinker://"):
-        raise InvalidInputError(
-            f"expected a tinker:// path, got {model_path!r}", where="model_path"
-        )
-
-
-def _response(body: Body) -> types.SampleResponse:
-    return read("asample", body, models.SampleResponse, types.SampleResponse.from_api)

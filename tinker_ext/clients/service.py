@@ -11,7 +11,8 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.reading import read
 from tinker_ext.clients.rest import RestClient
-from tinker_ext.clients.sampling import SamplingClient, check_source, open_sampling_session
+from tinker_ext.clients.sampling import SamplingClient
+from tinker_ext.clients.sampling_session import check_source, open_sampling_session
 from tinker_ext.clients.training import TrainingClient
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import InvalidInputError

@@ -15,6 +15,8 @@ from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.types.sparse import filled_up
+from tinker_ext.types.topk import NO_LOGPROB, TopkRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 _DTYPES = {"float32": pb.DTYPE_FLOAT32, "int64": pb.DTYPE_INT64}
 _STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
-# Fills the rows of top-k logprobs that have nothing to say; release 0.38.0.
-_NO_LOGPROB = -99999.0
 
 
 def encode_request(
@@ -141,11 +141,19 @@ def _values(data: bytes, dtype: int) -> Array:
 
 def _sample_response(content: bytes) -> types.SampleResponse:
     message = pb.SampleResponse.FromString(content)
+    drawn, has = message.prompt_alt_tokens, message.HasField
     return types.SampleResponse(
         sequences=[_sequence(one) for one in message.sequences],
         prompt_logprobs=_optional(message.prompt_logprobs),
         topk_prompt_logprobs=_topk(message.topk_prompt_logprobs)
-        if message.HasField("topk_prompt_logprobs")
+        if has("topk_prompt_logprobs")
+        else None,
+        target_prompt_logprobs=_tensor(message.target_prompt_logprobs)
+        if has("target_prompt_logprobs")
+        else None,
+        prompt_cache_hit_tokens=message.prompt_cache_hit_tokens,
+        prompt_alt_tokens=types.PromptAltTokens(_tensor(drawn.tokens), _tensor(drawn.logprobs))
+        if has("prompt_alt_tokens")
         else None,
     )
 
@@ -156,6 +164,25 @@ def _sequence(message: pb.SampledSequence) -> types.SampledSequence:
         stop_reason=_STOP_REASONS.get(message.stop_reason, str(message.stop_reason)),
         tokens=np.frombuffer(message.tokens, dtype="<i4").tolist(),
         logprobs=logprobs or None,
+        topk_logprobs=_topk(message.topk_sampled_logprobs)
+        if message.HasField("topk_sampled_logprobs")
+        else None,
+    )
+
+
+def _tensor(message: pb.Tensor) -> types.TensorData:
+    """A tensor of an answer; one in compressed rows is filled up with zeros."""
+    shape = list(message.shape)
+    if not message.HasField("sparse_csr"):
+        return types.TensorData.from_numpy(_values(message.dense, message.dtype).reshape(shape))
+    sparse = message.sparse_csr
+    return types.TensorData.from_numpy(
+        filled_up(
+            _values(sparse.values, message.dtype),
+            np.frombuffer(sparse.crow_indices, dtype="<i8"),
+            np.frombuffer(sparse.col_indices, dtype="<i8"),
+            shape,
+        )
     )
 
 
@@ -165,14 +192,14 @@ def _optional(data: bytes) -> list[float | None] | None:
     return [None if math.isnan(value) else value for value in values] or None
 
 
-def _topk(message: pb.TopkLogprobs) -> types.TopkLogprobs:
+def _topk(message: pb.TopkLogprobs) -> TopkRows:
     shape = (message.length, message.k)
     tokens = np.frombuffer(message.token_ids, dtype="<i4").reshape(shape).tolist()
     logprobs = np.frombuffer(message.logprobs, dtype="<f4").reshape(shape).tolist()
-    rows: types.TopkLogprobs = []
+    rows: TopkRows = []
     for ids, values in zip(tokens, logprobs, strict=True):
         pairs = [
-            (token, value) for token, value in zip(ids, values, strict=True) if value > _NO_LOGPROB
+            (token, value) for token, value in zip(ids, values, strict=True) if value > NO_LOGPROB
         ]
         rows.append(pairs or None)
     return rows

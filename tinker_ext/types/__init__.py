@@ -12,6 +12,7 @@ from tinker_ext.types.checkpoints import (
     CheckpointsListResponse,
     CheckpointType,
     Cursor,
+    ExternalWeightsUrlsResponse,
     ParsedCheckpointTinkerPath,
 )
 from tinker_ext.types.chunks import EncodedTextChunk, ModelInputChunk
@@ -19,8 +20,20 @@ from tinker_ext.types.datum import Datum, LossFnInputs, TensorInput
 from tinker_ext.types.dtypes import DTYPE_BY_KEY, TensorDtype
 from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
 from tinker_ext.types.model_input import ModelInput
+from tinker_ext.types.optimizers import (
+    AdamOptimizerConfig,
+    DimuonOptimizerConfig,
+    DimuonParams,
+    OptimizerConfig,
+    OptimParams,
+)
 from tinker_ext.types.params import AdamParams, LoraConfig, LossFnType, SamplingParams
-from tinker_ext.types.sampling import SampledSequence, SampleResponse, StopReason, TopkLogprobs
+from tinker_ext.types.sampling import (
+    PromptAltTokens,
+    SampledSequence,
+    SampleResponse,
+    StopReason,
+)
 from tinker_ext.types.service import (
     GetInfoResponse,
     GetServerCapabilitiesResponse,
@@ -30,6 +43,7 @@ from tinker_ext.types.service import (
     TrainingRunsResponse,
 )
 from tinker_ext.types.tensor_data import TensorData
+from tinker_ext.types.topk import TopkLogprobs, TopkRows
 from tinker_ext.types.training import (
     CreateModelResponse,
     ForwardBackwardOutput,
@@ -40,9 +54,11 @@ from tinker_ext.types.training import (
 from tinker_ext.types.validation import number_count, validate_data, validate_prompt
 from tinker_ext.types.weights import (
     LoadWeightsResponse,
+    SaveWeightsExternalResponse,
     SaveWeightsForSamplerResponse,
     SaveWeightsForSamplerResponseInternal,
     SaveWeightsResponse,
+    WeightsInfoResponse,
 )
 
 #: Identifiers are text; the names are kept for annotations written against release 0.4.1.
@@ -51,6 +67,7 @@ RequestID = str
 
 __all__ = [
     "DTYPE_BY_KEY",
+    "AdamOptimizerConfig",
     "AdamParams",
     "Checkpoint",
     "CheckpointArchiveUrlResponse",
@@ -59,7 +76,10 @@ __all__ = [
     "CreateModelResponse",
     "Cursor",
     "Datum",
+    "DimuonOptimizerConfig",
+    "DimuonParams",
     "EncodedTextChunk",
+    "ExternalWeightsUrlsResponse",
     "ForwardBackwardOutput",
     "GetInfoResponse",
     "GetServerCapabilitiesResponse",
@@ -75,13 +95,17 @@ __all__ = [
     "ModelID",
     "ModelInput",
     "ModelInputChunk",
+    "OptimParams",
     "OptimStepResponse",
+    "OptimizerConfig",
     "ParsedCheckpointTinkerPath",
+    "PromptAltTokens",
     "RequestErrorCategory",
     "RequestID",
     "SampleResponse",
     "SampledSequence",
     "SamplingParams",
+    "SaveWeightsExternalResponse",
     "SaveWeightsForSamplerResponse",
     "SaveWeightsForSamplerResponseInternal",
     "SaveWeightsResponse",
@@ -91,9 +115,11 @@ __all__ = [
     "TensorDtype",
     "TensorInput",
     "TopkLogprobs",
+    "TopkRows",
     "TrainingRun",
     "TrainingRunsResponse",
     "UnloadModelResponse",
+    "WeightsInfoResponse",
     "number_count",
     "validate_data",
     "validate_prompt",

@@ -8,27 +8,28 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import frozen
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.absent import aware, known, known_or
+from tinker_ext.types.absent import aware, entries, known, known_or
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from tinker_api import models as api
 
-#: Release 0.4.1 knows these two; a later server may list others.
-CheckpointType: TypeAlias = Literal["training", "sampler"] | str
+#: Release 0.4.1 knows the first two, 0.38.0 all; a later server may list others.
+CheckpointType: TypeAlias = Literal["training", "sampler", "external"] | str
 
 SCHEME = "tinker://"
 #: The second segment of a path, and the kind of checkpoint it stands for.
-TYPE_BY_SEGMENT: dict[str, Literal["training", "sampler"]] = {
+TYPE_BY_SEGMENT: dict[str, Literal["training", "sampler", "external"]] = {
     "weights": "training",
     "sampler_weights": "sampler",
+    "external_weights": "external",
 }
 
 
 @frozen
 class ParsedCheckpointTinkerPath:
-    """The parts of ``tinker://RUN/weights/NAME`` or ``tinker://RUN/sampler_weights/NAME``.
+    """The parts of ``tinker://RUN/weights/NAME``; `TYPE_BY_SEGMENT` has the other kinds.
 
     Needed to address a checkpoint by run and id. A path that is only passed on (to sample
     from, to load) needs no parsing, and some servers' paths have another shape.
@@ -36,7 +37,7 @@ class ParsedCheckpointTinkerPath:
 
     tinker_path: str
     training_run_id: str
-    checkpoint_type: Literal["training", "sampler"]
+    checkpoint_type: Literal["training", "sampler", "external"]
     checkpoint_id: str
     """Two segments, such as ``weights/0001``."""
 
@@ -52,15 +53,15 @@ class ParsedCheckpointTinkerPath:
         kind = TYPE_BY_SEGMENT.get(segment)
         if not (tinker_path.startswith(SCHEME) and run and kind and name):
             raise InvalidInputError(
-                f"{tinker_path!r} is not of the form tinker://RUN/weights/NAME "
-                "or tinker://RUN/sampler_weights/NAME",
+                f"{tinker_path!r} is not of the form tinker://RUN/weights/NAME, "
+                "tinker://RUN/sampler_weights/NAME or tinker://RUN/external_weights/NAME",
                 where="tinker_path",
             )
         return cls(tinker_path, run, kind, f"{segment}/{name}")
 
     @property
     def checkpoint_kind(self) -> str:
-        """The path's second segment: ``weights`` or ``sampler_weights``."""
+        """The path's second segment, such as ``weights``."""
         return self.checkpoint_id.split("/")[0]
 
     @property
@@ -71,7 +72,10 @@ class ParsedCheckpointTinkerPath:
 
 @frozen
 class Checkpoint:
-    """A saved checkpoint. `time` has a zone; `size_bytes` is None where unknown."""
+    """A saved checkpoint.
+
+    Times have a zone; `size_bytes` is None where unknown, `expires_at` where it is kept for good.
+    """
 
     checkpoint_id: str
     checkpoint_type: CheckpointType
@@ -79,10 +83,13 @@ class Checkpoint:
     tinker_path: str
     size_bytes: int | None = None
     public: bool = False
+    user_metadata: dict[str, str] | None = None
+    expires_at: datetime | None = None
 
     @classmethod
     def from_api(cls, model: api.Checkpoint) -> Checkpoint:
         """Read a record."""
+        expires = known(model.expires_at)
         return cls(
             checkpoint_id=model.checkpoint_id,
             checkpoint_type=str(model.checkpoint_type),
@@ -90,6 +97,8 @@ class Checkpoint:
             tinker_path=model.tinker_path,
             size_bytes=known(model.size_bytes),
             public=known_or(model.public, False),
+            user_metadata=entries(model.user_metadata),
+            expires_at=None if expires is None else aware(expires),
         )
 
 
@@ -135,3 +144,16 @@ class CheckpointArchiveUrlResponse:
     def from_api(cls, model: api.CheckpointArchiveUrlResponse) -> CheckpointArchiveUrlResponse:
         """Read a record; the time is brought to UTC."""
         return cls(url=model.url, expires=aware(model.expires).astimezone(UTC))
+
+
+@frozen
+class ExternalWeightsUrlsResponse:
+    """Signed addresses of an external checkpoint's files, by name, and when they end (aware)."""
+
+    urls: dict[str, str]
+    expires: datetime
+
+    @classmethod
+    def from_api(cls, model: api.ExternalWeightsUrlsResponse) -> ExternalWeightsUrlsResponse:
+        """Read an answer; a missing map becomes empty."""
+        return cls(urls=entries(model.urls) or {}, expires=aware(model.expires).astimezone(UTC))

@@ -2,7 +2,8 @@
 
 Every number is checked when the object is made; an unknown name is a TypeError. All values
 are sent, defaults included, so that a result never depends on a server's own defaults; only
-``None`` is left out.
+``None`` is left out, and a later release's addition that changes nothing: servers of 0.4.1 refuse
+fields they don't know.
 """
 
 from __future__ import annotations
@@ -52,6 +53,9 @@ _seed = whole("a 64-bit integer", lambda x: -(2**63) <= x < 2**63, optional=True
 class AdamParams:
     """One step of Adam. Defaults are release 0.4.1's.
 
+    `weight_decay` and `grad_clip_norm` (the largest norm of the gradients; 0 clips nothing) came
+    with later releases and are sent where they are not 0.
+
     >>> AdamParams(learning_rate=1e-2).beta2
     0.95
     """
@@ -68,13 +72,21 @@ class AdamParams:
         converter=plain_float,
         validator=_from_zero,
     )
+    weight_decay: float = field(default=0.0, converter=plain_float, validator=_from_zero)
+    grad_clip_norm: float = field(default=0.0, converter=plain_float, validator=_from_zero)
 
     def to_api(self) -> api.AdamParams:
         """The generated model."""
         from tinker_api import models as api
+        from tinker_api.types import UNSET
 
         return api.AdamParams(
-            learning_rate=self.learning_rate, beta1=self.beta1, beta2=self.beta2, eps=self.eps
+            learning_rate=self.learning_rate,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            eps=self.eps,
+            weight_decay=self.weight_decay or UNSET,
+            grad_clip_norm=self.grad_clip_norm or UNSET,
         )
 
 

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from tinker_ext.types.absent import aware, entries, known, known_or
 from tinker_ext.types.checkpoints import Checkpoint, Cursor
+from tinker_ext.types.optimizers import AdamOptimizerConfig, OptimizerConfig
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,14 +19,26 @@ if TYPE_CHECKING:
 
 @frozen
 class SupportedModel:
-    """A base model the server offers. Some servers leave the name out."""
+    """A base model the server offers. Some servers leave the name out.
+
+    `max_context_length` is in tokens; `trainable` and `sampleable` say what it can be used for.
+    Servers before 0.38 say nothing of the three.
+    """
 
     model_name: str | None = None
+    max_context_length: int | None = None
+    trainable: bool | None = None
+    sampleable: bool | None = None
 
     @classmethod
     def from_api(cls, model: api.SupportedModel) -> SupportedModel:
         """Read an entry; a server that writes ``model_id`` instead of ``model_name`` is read."""
-        return cls(model_name=known(model.model_name) or known(model.model_id))
+        return cls(
+            model_name=known(model.model_name) or known(model.model_id),
+            max_context_length=known(model.max_context_length),
+            trainable=known(model.trainable),
+            sampleable=known(model.sampleable),
+        )
 
 
 @frozen
@@ -63,6 +76,7 @@ class GetInfoResponse:
     is_lora: bool | None = None
     lora_rank: int | None = None
     model_name: str | None = None
+    optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
 
     @classmethod
     def from_api(cls, model: api.GetInfoResponse) -> GetInfoResponse:
@@ -73,6 +87,7 @@ class GetInfoResponse:
             is_lora=known(model.is_lora),
             lora_rank=known(model.lora_rank),
             model_name=known(model.model_name),
+            optimizer_config=OptimizerConfig.from_api(model.optimizer_config),
         )
 
 

@@ -11,6 +11,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.absent import known
 from tinker_ext.types.numbers import NumberList, Numbers
 from tinker_ext.types.reading import read
+from tinker_ext.types.sparse import filled_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,10 +131,17 @@ class TensorData:
 
     @classmethod
     def from_api(cls, model: api.TensorData) -> TensorData:
-        """The tensor of an answer. Nothing is checked or converted until it is read."""
+        """The tensor of an answer. Nothing is checked or converted until it is read.
+
+        Except one in compressed rows, which is filled up with zeros at once.
+        """
         made = cls.__new__(cls)
         dtype = known(model.dtype) or "float32"
         shape = known(model.shape)
+        crow, columns = known(model.sparse_crow_indices), known(model.sparse_col_indices)
+        if shape is not None and crow is not None and columns is not None:
+            values = Numbers.trusted(model.data, dtype).to_array()
+            return cls.from_numpy(filled_up(values, crow, columns, shape))
         made.__attrs_init__(cast("TensorDtype", dtype), shape, Numbers.trusted(model.data, dtype))
         return made
 

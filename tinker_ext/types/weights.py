@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tinker_ext.types.absent import known
+from tinker_ext.types.optimizers import AdamOptimizerConfig, OptimizerConfig
 
 if TYPE_CHECKING:
     from tinker_api import models as api
@@ -26,14 +27,15 @@ class SaveWeightsResponse:
 
 @frozen
 class LoadWeightsResponse:
-    """Where the training state was loaded from, if the server says."""
+    """Where the training state was loaded from, and into which model, if the server says."""
 
     path: str | None = None
+    model_id: str | None = None
 
     @classmethod
     def from_api(cls, model: api.LoadWeightsResponse) -> LoadWeightsResponse:
         """Read an answer."""
-        return cls(path=known(model.path))
+        return cls(path=known(model.path), model_id=known(model.model_id))
 
 
 @frozen
@@ -61,3 +63,50 @@ class SaveWeightsForSamplerResponseInternal:
     ) -> SaveWeightsForSamplerResponseInternal:
         """Read an answer."""
         return cls(path=known(model.path), sampling_session_id=known(model.sampling_session_id))
+
+
+@frozen
+class SaveWeightsExternalResponse:
+    """Where weights for use elsewhere were saved; `size_bytes` is None where unknown."""
+
+    path: str
+    size_bytes: int | None = None
+
+    @classmethod
+    def from_api(
+        cls, model: api.SaveWeightsExternalResponseInternal
+    ) -> SaveWeightsExternalResponse:
+        """Read an answer; ValueError where it names no path."""
+        path = known(model.path)
+        if path is None:
+            raise ValueError("the server saved the weights and did not say where")
+        return cls(path=path, size_bytes=known(model.size_bytes))
+
+
+@frozen
+class WeightsInfoResponse:
+    """What saved weights are of, and the optimizer they were trained with.
+
+    What a server leaves out is None; the optimizer is then Adam, as in release 0.38.0.
+    """
+
+    base_model: str
+    is_lora: bool
+    lora_rank: int | None = None
+    train_unembed: bool | None = None
+    train_mlp: bool | None = None
+    train_attn: bool | None = None
+    optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
+
+    @classmethod
+    def from_api(cls, model: api.WeightsInfoResponse) -> WeightsInfoResponse:
+        """Read an answer."""
+        return cls(
+            base_model=model.base_model,
+            is_lora=model.is_lora,
+            lora_rank=known(model.lora_rank),
+            train_unembed=known(model.train_unembed),
+            train_mlp=known(model.train_mlp),
+            train_attn=known(model.train_attn),
+            optimizer_config=OptimizerConfig.from_api(model.optimizer_config),
+        )

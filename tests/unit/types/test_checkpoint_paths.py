@@ -13,7 +13,8 @@ SEGMENT = st.text(st.characters(exclude_characters="/", codec="ascii"), min_size
 
 
 @pytest.mark.parametrize(
-    ("segment", "kind"), [("weights", "training"), ("sampler_weights", "sampler")]
+    ("segment", "kind"),
+    [("weights", "training"), ("sampler_weights", "sampler"), ("external_weights", "external")],
 )
 def test_a_path_has_a_run_a_kind_and_a_name(segment: str, kind: str) -> None:
     parsed = ParsedCheckpointTinkerPath.from_tinker_path(f"tinker://run-1/{segment}/0001")

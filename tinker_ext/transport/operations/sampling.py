@@ -25,6 +25,7 @@ _REQUEST_TYPES = {
     "save_weights": "SaveWeights",
     "load_weights": "LoadWeights",
     "save_weights_for_sampler": "SaveWeightsForSampler",
+    "save_weights_external": "SaveWeightsExternal",
     "asample": "Sample",
 }
 # The operations whose results may come as protobuf; releases 0.25.0 to 0.38.0.

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 from tinker_api import models
-from tinker_api.api.weights import load_weights, save_weights, save_weights_for_sampler
+from tinker_api.api.weights import (
+    load_weights,
+    save_weights,
+    save_weights_external,
+    save_weights_for_sampler,
+)
+from tinker_api.types import UNSET
 
 from tinker_ext.transport.operations.base import Operations, value
 
@@ -18,7 +24,7 @@ class WeightsOperations(Operations):
         return await value(self.change("save_weights"), sent, models.UntypedAPIFuture)
 
     async def load_weights(self, body: models.LoadWeightsRequest) -> models.UntypedAPIFuture:
-        if "optimizer" in self.dialect.explicit:
+        if "optimizer" in self.dialect.explicit and body.optimizer is UNSET:
             body = evolve(body, optimizer=True)
         sent = load_weights.asyncio_detailed(client=self.client, body=body)
         return await value(self.change("load_weights"), sent, models.UntypedAPIFuture)
@@ -28,3 +34,9 @@ class WeightsOperations(Operations):
     ) -> models.UntypedAPIFuture:
         sent = save_weights_for_sampler.asyncio_detailed(client=self.client, body=body)
         return await value(self.change("save_weights_for_sampler"), sent, models.UntypedAPIFuture)
+
+    async def save_weights_external(
+        self, body: models.SaveWeightsExternalRequest
+    ) -> models.UntypedAPIFuture:
+        sent = save_weights_external.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("save_weights_external"), sent, models.UntypedAPIFuture)

@@ -1,0 +1,229 @@
+"""Fields that came after release 0.4.1: sent where they say something, and only there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext import types
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tinker_ext.testing import Received
+
+PATH = "tinker://run-1/weights/a"
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+PARAMS = tinker.SamplingParams(max_tokens=3)
+TARGETS = types.TensorData([[5, -1], [6, 7]])
+ROW = [[5, -0.5], [6, -1.0]]
+
+
+class Later(FakeServer):
+    """Answers samples as 0.38.0 does."""
+
+    def told(self, **more: Any) -> None:
+        one = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1, -2]}
+        one["topk_logprobs"] = [ROW, None]
+        reply = self.submitted({"sequences": [one, one], **more})
+        body = {**reply.body, "sample_sequence_ids": ["s:0", "s:1"]}
+        self.answer("asample", Reply(200, body))
+
+
+@pytest.fixture
+def server() -> Later:
+    return Later()
+
+
+@pytest.fixture
+def service(server: Later) -> Iterator[tinker.ServiceClient]:
+    with make_client(server) as opened:
+        yield opened
+
+
+@pytest.fixture
+def training(service: tinker.ServiceClient) -> tinker.TrainingClient:
+    return service.create_lora_training_client("fake/model")
+
+
+@pytest.fixture
+def sampler(service: tinker.ServiceClient) -> tinker.SamplingClient:
+    return service.create_sampling_client(base_model="fake/model")
+
+
+def test_what_says_nothing_new_is_what_0_4_1_sends(
+    server: Later,
+    training: tinker.TrainingClient,
+    sampler: tinker.SamplingClient,
+    fits: Callable[[Received, str], None],
+) -> None:
+    training.optim_step(tinker.AdamParams()).result(10)
+    training.save_state("a").result(10)
+    training.load_state(PATH).result(10)
+    training.save_weights_for_sampler("a").result(10)
+    sampler.sample(PROMPT, 2, PARAMS, include_prompt_logprobs=True).result(10)
+    for name in ("optim_step", "save_weights", "load_weights", "save_weights_for_sampler"):
+        fits(server.calls(name)[0], "0.4.1")
+    fits(server.calls("asample")[0], "0.4.1")
+
+
+def test_what_is_given_is_sent_as_0_38_0_has_it(
+    server: Later, training: tinker.TrainingClient, fits: Callable[[Received, str], None]
+) -> None:
+    training.optim_step(tinker.AdamParams(weight_decay=0.1, grad_clip_norm=1)).result(10)
+    training.save_state("a", 3600, overwrite=True, user_metadata={"k": "v"}).result(10)
+    training.load_state_with_optimizer(PATH, "secret").result(10)
+    training.load_state(PATH, optimizer=False).result(10)
+    training.save_weights_for_sampler("a", 3600, {"k": "v"}).result(10)
+    server.answer(
+        "save_weights_external",
+        server.submitted({"path": "tinker://run-1/external_weights/a", "size_bytes": 7}),
+    )
+    external = training.save_weights_external("a", 3600, ["age1key"]).result(10)
+    assert external == types.SaveWeightsExternalResponse("tinker://run-1/external_weights/a", 7)
+
+    [step] = server.calls("optim_step")
+    assert step.body["adam_params"]["weight_decay"] == 0.1
+    assert step.body["adam_params"]["grad_clip_norm"] == 1
+    [save] = server.calls("save_weights")
+    later = ("ttl_seconds", "overwrite", "user_metadata")
+    assert [save.body[name] for name in later] == [3600, True, {"k": "v"}]
+    first, second = server.calls("load_weights")
+    assert (first.body["optimizer"], first.body["weights_access_token"]) == (True, "secret")
+    assert second.body["optimizer"] is False
+    [named] = server.calls("save_weights_for_sampler")
+    assert (named.body["ttl_seconds"], named.body["user_metadata"]) == (3600, {"k": "v"})
+    [outside] = server.calls("save_weights_external")
+    assert outside.body["age_encryption_recipients"] == ["age1key"]
+    for sent in (step, save, first, second, named, outside):
+        fits(sent, "0.38")
+    numbered = (step, save, first, second, named, outside)
+    assert [one.body["seq_id"] for one in numbered] == [1, 2, 3, 4, 5, 6]
+
+
+def test_samples_tell_all_that_is_asked_for(
+    server: Later, sampler: tinker.SamplingClient, fits: Callable[[Received, str], None]
+) -> None:
+    drawn = {"data": [3, 4, 5, 6], "dtype": "int64", "shape": [2, 2]}
+    scored = {"data": [-1.0, -2.0, -3.0, -4.0], "dtype": "float32", "shape": [2, 2]}
+    server.told(
+        prompt_logprobs=[None, None, -0.5],
+        topk_prompt_logprobs=[None, None, ROW],
+        target_prompt_logprobs={
+            "data": [-1.0, -2.0],
+            "dtype": "float32",
+            "shape": [2, 2],
+            "sparse_crow_indices": [0, 1, 2],
+            "sparse_col_indices": [0, 1],
+        },
+        prompt_cache_hit_tokens=2,
+        prompt_alt_tokens={"tokens": drawn, "logprobs": scored},
+    )
+    found = sampler.sample(
+        PROMPT,
+        2,
+        PARAMS,
+        include_prompt_logprobs=True,
+        topk_prompt_logprobs=2,
+        topk_sample_logprobs=2,
+        target_prompt_logprobs=TARGETS,
+        prompt_alt_tokens_k=2,
+        prompt_logprobs_last_n=1,
+    ).result(10)
+
+    [sent] = server.calls("asample")
+    fits(sent, "0.38")
+    assert sent.body["topk_sample_logprobs"] == sent.body["prompt_alt_tokens_k"] == 2
+    assert sent.body["prompt_logprobs_last_n"] == 1
+    target = {"data": [5, -1, 6, 7], "dtype": "int64", "shape": [2, 2]}
+    assert sent.body["target_prompt_logprobs"] == target
+
+    first, second = found.sequences
+    assert (first.sequence_id, second.sequence_id) == ("s:0", "s:1")
+    assert first.topk_logprobs == [[(5, -0.5), (6, -1.0)], None]
+    assert first.topk_logprobs_np is not None
+    assert first.topk_logprobs_np.token_ids.tolist() == [[5, 6], [0, 0]]
+    assert first.topk_logprobs_np.logprobs.tolist() == [[-0.5, -1], [-99999, -99999]]
+    assert first.tokens_np.dtype == np.int32
+    assert first.logprobs_np is not None
+    assert first.logprobs_np.tolist() == [-1, -2]
+    assert found.prompt_cache_hit_tokens == 2
+    assert found.target_prompt_logprobs is not None
+    assert found.target_prompt_logprobs.tolist() == [[-1, 0], [0, -2]]
+    assert found.prompt_alt_tokens is not None
+    assert found.prompt_alt_tokens.tokens.tolist() == [[3, 4], [5, 6]]
+    assert found.prompt_alt_tokens.logprobs.tolist() == [[-1, -2], [-3, -4]]
+    assert found.prompt_logprobs_np is not None
+    assert np.isnan(found.prompt_logprobs_np[:2]).all()
+    assert found.topk_prompt_logprobs_np is not None
+    assert found.topk_prompt_logprobs_np.token_ids.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"topk_sample_logprobs": 2},
+        {"target_prompt_logprobs": TARGETS},
+        {"prompt_alt_tokens_k": 2},
+        {"prompt_logprobs_last_n": 1, "include_prompt_logprobs": True},
+    ],
+)
+def test_an_answer_that_passes_over_what_was_asked_is_an_error(
+    server: Later, sampler: tinker.SamplingClient, asked: dict[str, Any]
+) -> None:
+    one = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1, -2]}
+    result = {"sequences": [one], "prompt_logprobs": [None, -1, -1]}
+    server.answer("asample", server.submitted(result))
+    with pytest.raises(tinker.APIResponseValidationError, match=next(iter(asked))):
+        sampler.sample(PROMPT, 1, PARAMS, **asked).result(10)
+
+
+@pytest.mark.parametrize(
+    ("where", "asked"),
+    [
+        ("topk_sample_logprobs", {"topk_sample_logprobs": -1}),
+        ("prompt_alt_tokens_k", {"prompt_alt_tokens_k": -1}),
+        ("prompt_logprobs_last_n", {"prompt_logprobs_last_n": 1}),
+        (
+            "prompt_logprobs_last_n",
+            {"prompt_logprobs_last_n": 0, "include_prompt_logprobs": True},
+        ),
+        (
+            "prompt_logprobs_last_n",
+            {"prompt_logprobs_last_n": 3, "include_prompt_logprobs": True},
+        ),
+        ("target_prompt_logprobs", {"target_prompt_logprobs": types.TensorData([[0.5], [1.0]])}),
+        ("target_prompt_logprobs", {"target_prompt_logprobs": types.TensorData([1, 2])}),
+        ("target_prompt_logprobs", {"target_prompt_logprobs": types.TensorData([[1], [2], [3]])}),
+    ],
+)
+def test_what_no_server_can_answer_is_not_sent(
+    server: Later, sampler: tinker.SamplingClient, where: str, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(tinker.InvalidInputError) as caught:
+        sampler.sample(PROMPT, 1, PARAMS, **asked)
+    assert caught.value.where == where
+    assert not server.calls("asample")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 1.5, True])
+def test_a_time_that_can_not_be_kept_is_not_sent(
+    server: Later, training: tinker.TrainingClient, seconds: Any
+) -> None:
+    with pytest.raises(tinker.InvalidInputError, match="ttl_seconds"):
+        training.save_state("a", ttl_seconds=seconds)
+    assert not server.calls("save_weights")
+
+
+def test_names_that_do_not_fit_the_sequences_are_left_out(
+    server: Later, sampler: tinker.SamplingClient
+) -> None:
+    server.told()
+    assert sampler.sample(PROMPT, 2, PARAMS).result(10).sequences[0].sequence_id == "s:0"
+    reply = server.submitted({"sequences": [{"stop_reason": "stop", "tokens": [1]}]})
+    server.answer("asample", Reply(200, {**reply.body, "sample_sequence_ids": []}))
+    assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences[0].sequence_id is None

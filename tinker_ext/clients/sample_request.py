@@ -1,0 +1,132 @@
+"""What may be asked of a sample: checked before it is sent, and the answer held to it."""
+
+from __future__ import annotations
+
+from attrs import evolve, frozen
+from tinker_api import models
+
+from tinker_ext import types
+from tinker_ext.clients.reading import Body, read
+from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """What to tell of the prompt and of the samples, beside tokens and their logprobs.
+
+    The first two are release 0.4.1's. The others came with 0.38.0 and are sent only where they
+    are asked for; a server that does not know them may answer as if nothing was asked.
+    """
+
+    prompt_logprobs: bool = False
+    topk_prompt: int = 0
+    topk_sample: int = 0
+    targets: types.TensorData | None = None
+    alternatives: int = 0
+    last_n: int | None = None
+
+    def check(self, prompt: types.ModelInput) -> None:
+        """Refuse what no server can answer.
+
+        Raises:
+            InvalidInputError: naming the argument.
+        """
+        _check_from(0, self.topk_prompt, "topk_prompt_logprobs")
+        _check_from(0, self.topk_sample, "topk_sample_logprobs")
+        _check_from(0, self.alternatives, "prompt_alt_tokens_k")
+        # What an image takes is the server's to say.
+        text_only = all(isinstance(chunk, types.EncodedTextChunk) for chunk in prompt.chunks)
+        scored = prompt.length - 1 if text_only else None
+        if self.targets is not None:
+            _check_targets(self.targets, scored)
+        if self.last_n is not None:
+            self._check_last_n(self.last_n, scored)
+
+    def _check_last_n(self, last_n: int, scored: int | None) -> None:
+        where = "prompt_logprobs_last_n"
+        _check_from(1, last_n, where)
+        if not self.prompt_logprobs:
+            raise InvalidInputError("it needs include_prompt_logprobs=True", where=where)
+        if scored is not None and last_n > scored:
+            raise InvalidInputError(
+                f"expected at most {scored}, one for each prompt token but the first, got {last_n}",
+                where=where,
+            )
+
+    def put_into(self, body: models.SampleRequest) -> None:
+        """Ask for it."""
+        body.prompt_logprobs = self.prompt_logprobs
+        body.topk_prompt_logprobs = self.topk_prompt
+        if self.topk_sample:
+            body.topk_sample_logprobs = self.topk_sample
+        if self.targets is not None:
+            body.target_prompt_logprobs = self.targets.to_api()
+        if self.alternatives:
+            body.prompt_alt_tokens_k = self.alternatives
+        if self.last_n is not None:
+            body.prompt_logprobs_last_n = self.last_n
+
+    def check_answer(self, response: types.SampleResponse) -> None:
+        """Refuse an answer that passes over what only later releases know.
+
+        Raises:
+            APIResponseValidationError: naming the argument.
+        """
+        untold = any(one.tokens and one.topk_logprobs is None for one in response.sequences)
+        if self.topk_sample and untold:
+            raise _ignored("topk_sample_logprobs")
+        if self.targets is not None and response.target_prompt_logprobs is None:
+            raise _ignored("target_prompt_logprobs")
+        if self.alternatives and response.prompt_alt_tokens is None:
+            raise _ignored("prompt_alt_tokens_k")
+        if self.last_n is not None and response.prompt_logprobs is not None:
+            before = response.prompt_logprobs[: -self.last_n]
+            if any(logprob is not None for logprob in before):
+                raise _ignored("prompt_logprobs_last_n")
+
+
+@frozen
+class Sample:
+    """A result's body, and the names that the submission gave its sequences, if any."""
+
+    body: Body
+    sequence_ids: list[str] | None
+
+    def response(self, wanted: Wanted) -> types.SampleResponse:
+        """The result, which must have what was wanted, its sequences named."""
+        found = read("asample", self.body, models.SampleResponse, types.SampleResponse.from_api)
+        wanted.check_answer(found)
+        if self.sequence_ids is None or len(self.sequence_ids) != len(found.sequences):
+            return found
+        named = [
+            evolve(one, sequence_id=name)
+            for one, name in zip(found.sequences, self.sequence_ids, strict=True)
+        ]
+        return evolve(found, sequences=named)
+
+
+def _check_from(least: int, value: int, where: str) -> None:
+    if value < least:
+        raise InvalidInputError(f"expected {least} or more, got {value}", where=where)
+
+
+def _check_targets(targets: types.TensorData, scored: int | None) -> None:
+    where = "target_prompt_logprobs"
+    if targets.dtype != "int64":
+        raise InvalidInputError("token ids are integers", where=where)
+    shape = targets.shape or [targets.size]
+    if len(shape) != 2 or (scored is not None and shape[0] != scored):
+        rows = "one" if scored is None else f"{scored} of them: one"
+        raise InvalidInputError(
+            f"expected rows of token ids, {rows} for each prompt token but the first; "
+            f"got the shape {shape}",
+            where=where,
+        )
+
+
+def _ignored(name: str) -> APIResponseValidationError:
+    return APIResponseValidationError(
+        f"{name} was asked for, and the answer passes over it; "
+        "the server may be older than release 0.38.0, which brought it",
+        operation="asample",
+    )
