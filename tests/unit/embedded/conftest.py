@@ -217,3 +217,10 @@ def open_api(tmp_path: Path, release_of: Callable[[str], Release]) -> OpenApi:
 async def api(open_api: OpenApi) -> AsyncIterator[Api]:
     async with open_api() as opened:
         yield opened
+
+
+@pytest.fixture
+async def latest(open_api: OpenApi) -> AsyncIterator[Api]:
+    """A server of the latest release; training data goes to it as in all of them: not at all."""
+    async with open_api("0.38") as opened:
+        yield opened

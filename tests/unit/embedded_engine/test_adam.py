@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tinker_ext.embedded.engine.adam import Adam, AdamSettings
+from tinker_ext.embedded.engine.adam import Adam, AdamSettings, clip_factor, global_norm
 from tinker_ext.embedded.engine.errors import EngineInputError
 
 
@@ -45,10 +45,53 @@ def test_no_epsilon_and_no_gradient_divides_nothing_by_nothing() -> None:
     assert moved["x"][1] < 2.0
 
 
+def test_weight_decay_stays_out_of_the_moments() -> None:
+    """Two steps by hand: each takes a twentieth off what there is, and then Adam's own step."""
+    settings = AdamSettings(learning_rate=0.1, weight_decay=0.5, beta1=0.0, beta2=0.0, eps=0.0)
+    parameters = {"x": np.array([2.0, -4.0, 1.0])}
+    adam = Adam(parameters)
+    for gradient in ([3.0, -5.0, 0.0], [1.0, 1.0, 0.0]):
+        parameters = adam.step(parameters, {"x": np.array(gradient)}, settings)
+    by_hand = [(2 * 0.95 - 0.1) * 0.95 - 0.1, (-4 * 0.95 + 0.1) * 0.95 - 0.1, 0.95 * 0.95]
+    np.testing.assert_allclose(parameters["x"], by_hand, rtol=1e-12)
+    np.testing.assert_array_equal(adam.first["x"], [1.0, 1.0, 0.0])
+
+
+def test_no_learning_rate_decays_nothing() -> None:
+    start = {"x": np.array([2.0])}
+    moved = Adam(start).step(
+        start, {"x": np.ones(1)}, AdamSettings(learning_rate=0.0, weight_decay=0.5)
+    )
+    assert moved["x"] == start["x"]
+
+
+def test_gradients_are_clipped_together_and_before_the_moments() -> None:
+    start = {"x": np.zeros(2), "y": np.zeros(1)}
+    gradients = {"x": np.array([2.0, 3.0]), "y": np.array([-6.0])}  # norm 7
+    assert global_norm(gradients) == 7
+    adam, clipped = Adam(start), Adam(start)
+    clipped.step(start, gradients, AdamSettings(grad_clip_norm=3.5))
+    adam.step(start, {name: value / 2 for name, value in gradients.items()}, AdamSettings())
+    for name in start:
+        np.testing.assert_allclose(clipped.first[name], adam.first[name], rtol=1e-12)
+        np.testing.assert_allclose(clipped.second[name], adam.second[name], rtol=1e-12)
+    np.testing.assert_array_equal(gradients["x"], [2.0, 3.0])
+
+
+@pytest.mark.parametrize(("largest", "factor"), [(0.0, 1.0), (5.0, 1.0), (6.0, 1.0), (2.5, 0.5)])
+def test_gradients_within_the_norm_stay(largest: float, factor: float) -> None:
+    assert clip_factor({"x": np.array([3.0]), "y": np.array([-4.0])}, largest) == factor
+
+
+def test_a_norm_too_large_for_single_precision_is_told() -> None:
+    assert global_norm({"x": np.full(4, 1e30, np.float32)}) == pytest.approx(2e30)
+
+
 def test_single_precision_stays_single() -> None:
     start = {"x": np.ones(2, np.float32)}
     adam = Adam(start)
-    moved = adam.step(start, {"x": np.ones(2, np.float32)}, AdamSettings())
+    settings = AdamSettings(weight_decay=0.1, grad_clip_norm=0.5)
+    moved = adam.step(start, {"x": np.ones(2, np.float32)}, settings)
     assert moved["x"].dtype == adam.first["x"].dtype == adam.second["x"].dtype == np.float32
 
 
@@ -60,6 +103,10 @@ def test_single_precision_stays_single() -> None:
         ("beta1", 1.0),
         ("beta2", -0.1),
         ("eps", math.inf),
+        ("weight_decay", -0.1),
+        ("weight_decay", math.nan),
+        ("grad_clip_norm", -1.0),
+        ("grad_clip_norm", math.inf),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: float) -> None:

@@ -61,7 +61,7 @@ def test_policy_gradients_raise_the_rewarded_tokens_probability(tiny: BaseModel)
         [TrainingDatum(tokens, {"target_tokens": targets})], "cross_entropy"
     ).outputs[0]["logprobs"]
     inputs = {"target_tokens": targets, "logprobs": logprobs, "advantages": advantages}
-    for loss in ("importance_sampling", "ppo"):
+    for loss in ("importance_sampling", "ppo", "cispo", "dro"):
         before = trainer.forward([TrainingDatum(tokens, inputs)], loss).outputs[0]["logprobs"]
         trainer.forward_backward([TrainingDatum(tokens, inputs)], loss)
         trainer.optim_step(AdamSettings(learning_rate=1e-3))

@@ -1,4 +1,4 @@
-"""The three losses on numbers small enough to do by hand, and what they refuse."""
+"""The losses on numbers small enough to do by hand, and what they refuse."""
 
 from __future__ import annotations
 
@@ -57,14 +57,41 @@ def test_ppo_counts_what_it_clipped() -> None:
     )
 
 
+def test_cispo_weighs_logprobs_by_the_clipped_ratio() -> None:
+    # weights 1.2, 1, 0.8, 0.8
+    expected = 1.2 * math.log(0.5) + 3 * math.log(0.25) + 0.8 * math.log(0.2) - 0.8 * math.log(0.1)
+    assert total("cispo", POLICY) == pytest.approx(-expected)
+    config = {"clip_low_threshold": 0.6, "clip_high_threshold": 1.5}
+    expected = 1.5 * math.log(0.5) + 3 * math.log(0.25) + 0.6 * math.log(0.2) - 0.6 * math.log(0.1)
+    assert total("cispo", POLICY, config) == pytest.approx(-expected)
+
+
+def test_cispo_counts_what_it_clipped() -> None:
+    loss = find_loss("cispo")
+    metrics = loss.metrics(P, POLICY, complete_config(loss, None))
+    assert metrics["clipped:sum"] == 3
+    nothing = loss.metrics(P, {**POLICY, "advantages": np.zeros(4)}, complete_config(loss, None))
+    assert nothing == {"acted:sum": 0.0, "clipped:sum": 0.0}
+
+
+@pytest.mark.parametrize(("config", "beta"), [(None, 0.05), ({"beta": 0.3}, 0.3)])
+def test_dro_holds_the_policy_near_the_sampler(
+    config: dict[str, float] | None, beta: float
+) -> None:
+    # differences ln 2, 0, -ln 2, -ln 2
+    gained = math.log(0.5) + 3 * math.log(0.25) + math.log(0.2) - math.log(0.1)
+    held = beta / 2 * 3 * math.log(2) ** 2
+    assert total("dro", POLICY, config) == pytest.approx(-(gained - held))
+
+
 def test_metrics_without_any_advantage_claim_no_ratio() -> None:
     loss = find_loss("importance_sampling")
     assert loss.metrics(P, {**POLICY, "advantages": np.zeros(4)}, {}) == {"acted:sum": 0.0}
 
 
 def test_an_unknown_loss_is_told_the_known_ones(small: BaseModel) -> None:
-    with pytest.raises(EngineInputError, match="cross_entropy, importance_sampling, ppo") as error:
-        Trainer(small, LoraSettings(rank=1)).forward([], "cispo")
+    with pytest.raises(EngineInputError, match=", ".join(LOSS_NAMES)) as error:
+        Trainer(small, LoraSettings(rank=1)).forward([], "gspo")
     assert error.value.where == "loss_fn"
 
 
@@ -76,6 +103,9 @@ def test_an_unknown_loss_is_told_the_known_ones(small: BaseModel) -> None:
         ("ppo", {"clip_high_threshold": math.inf}, "loss_fn_config['clip_high_threshold']"),
         ("ppo", {"clip_low_threshold": -0.1}, "loss_fn_config['clip_low_threshold']"),
         ("ppo", {"clip_low_threshold": 1.3}, "loss_fn_config"),
+        ("cispo", {"beta": 0.1}, "loss_fn_config['beta']"),
+        ("dro", {"clip_low_threshold": 0.8}, "loss_fn_config['clip_low_threshold']"),
+        ("dro", {"beta": -0.1}, "loss_fn_config['beta']"),
     ],
 )
 def test_a_wrong_setting_is_named(loss: str, config: dict[str, float], where: str) -> None:
@@ -156,5 +186,5 @@ def test_an_overflowing_ratio_is_an_error_and_leaves_no_gradient(
     assert trainer.gradients() is None
 
 
-def test_the_names_are_those_of_the_release() -> None:
-    assert LOSS_NAMES == ("cross_entropy", "importance_sampling", "ppo")
+def test_the_names_are_those_of_release_0_24_1() -> None:
+    assert LOSS_NAMES == ("cross_entropy", "importance_sampling", "ppo", "cispo", "dro")

@@ -1,4 +1,9 @@
-"""Adam with bias correction (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1)."""
+"""Adam with bias correction (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1).
+
+Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019, arXiv:1711.05101): what a
+step takes off a parameter is ``learning_rate * weight_decay`` of its value before the step, next to
+what Adam takes off. Clipping scales all gradients by one factor before they reach the moments.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +41,18 @@ def _below_one(instance: object, attribute: Attribute[float], value: float) -> N
 
 @frozen(kw_only=True)
 class AdamSettings:
-    """One step's settings; the defaults are those of `AdamParams` in release 0.4.1."""
+    """One step's settings; the defaults are those of `AdamParams` in release 0.4.1.
+
+    `weight_decay` and `grad_clip_norm` are those of release 0.24.1. `grad_clip_norm` is the largest
+    norm that all gradients together may have; 0 stands for any.
+    """
 
     learning_rate: float = field(default=1e-4, validator=_finite_at_least_zero)
     beta1: float = field(default=0.9, validator=_below_one)
     beta2: float = field(default=0.95, validator=_below_one)
     eps: float = field(default=1e-12, validator=_finite_at_least_zero)
+    weight_decay: float = field(default=0.0, validator=_finite_at_least_zero)
+    grad_clip_norm: float = field(default=0.0, validator=_finite_at_least_zero)
 
 
 class Adam:
@@ -60,8 +71,9 @@ class Adam:
     ) -> dict[str, Array]:
         """Count one step and give the new parameters; the old arrays stay as they are."""
         self.step_count += 1
+        shrink = clip_factor(gradients, settings.grad_clip_norm)
         return {
-            name: self._updated(name, value, gradients[name], settings)
+            name: self._updated(name, value, gradients[name] * shrink, settings)
             for name, value in parameters.items()
         }
 
@@ -72,5 +84,19 @@ class Adam:
         rate = settings.learning_rate / (1.0 - settings.beta1**self.step_count)
         spread = np.sqrt(second / (1.0 - settings.beta2**self.step_count)) + settings.eps
         change = np.divide(first, spread, out=np.zeros_like(first), where=spread > 0)
-        updated: Array = value - rate * change
+        decay = settings.learning_rate * settings.weight_decay
+        updated: Array = value - decay * value - rate * change
         return updated
+
+
+def global_norm(arrays: Mapping[str, Array]) -> float:
+    """The Euclidean norm of all arrays as one vector."""
+    return math.sqrt(
+        sum(float(np.sum(np.square(one, dtype=np.float64))) for one in arrays.values())
+    )
+
+
+def clip_factor(gradients: Mapping[str, Array], largest_norm: float) -> float:
+    """What to multiply the gradients with, that their norm be `largest_norm` at most; 0 is any."""
+    norm = global_norm(gradients)
+    return 1.0 if largest_norm == 0 or norm <= largest_norm else largest_norm / norm

@@ -7,9 +7,14 @@ log-probability the model gives a target token, q the one it was sampled with, A
     cross_entropy        sum(-weight * p)
     importance_sampling  sum(-ratio * A)
     ppo                  sum(-min(ratio * A, clip(ratio, low, high) * A))
+    cispo                sum(-stopped(clip(ratio, low, high)) * p * A)
+    dro                  sum(-(p * A - beta / 2 * (p - q)**2))
 
 `low` and `high` are `loss_fn_config` entries `clip_low_threshold` (0.8) and `clip_high_threshold`
-(1.2). Where the two branches of ppo's minimum are equal, the unclipped one has the gradient.
+(1.2), `beta` is one too (0.05). Where the two branches of ppo's minimum are equal, the unclipped
+one has the gradient. What is `stopped` counts as a constant: cispo gives every token a gradient,
+of bounded weight. cispo and dro came with release 0.24.1; what 0.38.0 adds (gspo,
+stable_reinforce, custom) is not here.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import autograd.numpy as anp
 import numpy as np
 from attrs import frozen
+from autograd.tracer import getval
 
 from tinker_ext.embedded.engine.errors import EngineInputError
 
@@ -32,8 +38,11 @@ if TYPE_CHECKING:
     Inputs = Mapping[str, Array]
     Config = Mapping[str, float]
 
-_PPO_THRESHOLDS = {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}
+_THRESHOLDS = {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}
 """Defaults of the Tinker documentation, page "PPO": an epsilon of 0.2 either way."""
+
+_DRO_BETA = {"beta": 0.05}
+"""The Tinker documentation, page "DRO", names no default; this is the value of its example."""
 
 INPUT_NAMES = ("target_tokens", "weights", "logprobs", "advantages")
 """Every `loss_fn_inputs` key of release 0.4.1. Those a loss doesn't read are let pass, because
@@ -79,7 +88,8 @@ def complete_config(loss: Loss, given: Mapping[str, float] | None) -> dict[str, 
         if not math.isfinite(value) or value < 0:
             raise EngineInputError("must be a finite number, at least 0", where=where)
     config = {**loss.config, **given}
-    if config and config["clip_low_threshold"] > config["clip_high_threshold"]:
+    low, high = (config.get(f"clip_{end}_threshold", 0.0) for end in ("low", "high"))
+    if low > high:
         raise EngineInputError(
             "clip_low_threshold is above clip_high_threshold", where="loss_fn_config"
         )
@@ -119,10 +129,26 @@ def _importance_sampling(logprobs: Array, inputs: Inputs, config: Config) -> Arr
 
 def _ppo(logprobs: Array, inputs: Inputs, config: Config) -> Array:
     ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
-    clipped = anp.clip(ratio, config["clip_low_threshold"], config["clip_high_threshold"])
-    free, bound = ratio * advantages, clipped * advantages
+    free, bound = ratio * advantages, _clipped(ratio, config) * advantages
     total: Array = -anp.sum(anp.where(free <= bound, free, bound))
     return total
+
+
+def _cispo(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    weight = getval(_clipped(_ratio(logprobs, inputs), config))
+    total: Array = -anp.sum(weight * inputs["advantages"] * logprobs)
+    return total
+
+
+def _dro(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    penalty = config["beta"] / 2 * (logprobs - inputs["logprobs"]) ** 2
+    total: Array = -anp.sum(inputs["advantages"] * logprobs - penalty)
+    return total
+
+
+def _clipped(ratio: Array, config: Config) -> Array:
+    clipped: Array = anp.clip(ratio, config["clip_low_threshold"], config["clip_high_threshold"])
+    return clipped
 
 
 def _ratio(logprobs: Array, inputs: Inputs) -> Array:
@@ -152,16 +178,27 @@ def _ppo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, f
     return {**metrics, "clipped:sum": float((above | below).sum())}
 
 
+def _cispo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
+    """As `_policy_metrics`, and the number of those tokens whose weight was clipped."""
+    ratio = _ratio(logprobs, inputs)
+    outside = (ratio != _clipped(ratio, config)) & (inputs["advantages"] != 0)
+    metrics = _policy_metrics(logprobs, inputs, config)
+    return {**metrics, "clipped:sum": float(outside.sum())}
+
+
 def _sum(values: Array) -> float:
     return float(np.sum(values, dtype=np.float64))
 
 
+_SAMPLED = ("logprobs", "advantages")
+"""What a loss on sampled tokens reads."""
+
 _LOSSES = {
     "cross_entropy": Loss(_cross_entropy, _cross_entropy_metrics, optional=("weights",)),
-    "importance_sampling": Loss(
-        _importance_sampling, _policy_metrics, required=("logprobs", "advantages")
-    ),
-    "ppo": Loss(_ppo, _ppo_metrics, required=("logprobs", "advantages"), config=_PPO_THRESHOLDS),
+    "importance_sampling": Loss(_importance_sampling, _policy_metrics, _SAMPLED),
+    "ppo": Loss(_ppo, _ppo_metrics, _SAMPLED, config=_THRESHOLDS),
+    "cispo": Loss(_cispo, _cispo_metrics, _SAMPLED, config=_THRESHOLDS),
+    "dro": Loss(_dro, _policy_metrics, _SAMPLED, config=_DRO_BETA),
 }
 
 LOSS_NAMES: tuple[str, ...] = tuple(_LOSSES)

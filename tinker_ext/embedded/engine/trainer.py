@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from attrs import field, frozen
 from autograd.core import make_vjp
 
 from tinker_ext.embedded.engine import ops
-from tinker_ext.embedded.engine.adam import Adam, AdamSettings
+from tinker_ext.embedded.engine.adam import Adam, AdamSettings, global_norm
 from tinker_ext.embedded.engine.batching import TrainingDatum, make_batches
 from tinker_ext.embedded.engine.errors import EngineInputError
 from tinker_ext.embedded.engine.lora import (
@@ -106,13 +105,14 @@ class Trainer:
         return output
 
     def optim_step(self, settings: AdamSettings | None = None) -> dict[str, float]:
-        """Apply the accumulated gradients once, forget them, and tell their norm.
+        """Apply the accumulated gradients once, forget them, and tell their norm before clipping.
 
-        Without any accumulated gradients nothing moves and no step is counted: Adam would
-        otherwise go on by its old momentum. The metrics then show a `grad_norm` of 0.
+        Without any accumulated gradients nothing moves, not by weight decay either, and no step is
+        counted: Adam would otherwise go on by its old momentum. The metrics then show a
+        `grad_norm` of 0.
         """
         if self._gradients is not None:
-            norm = _norm(self._gradients)
+            norm = global_norm(self._gradients)
             self._adapter = self._adam.step(
                 self._adapter, self._gradients, settings or AdamSettings()
             )
@@ -245,7 +245,3 @@ def _added(left: Adapter, right: Adapter) -> Adapter:
 
 def _copied(arrays: Mapping[str, Array]) -> Adapter:
     return {name: value.copy() for name, value in arrays.items()}
-
-
-def _norm(arrays: Mapping[str, Array]) -> float:
-    return math.sqrt(sum(float(np.vdot(value, value)) for value in arrays.values()))
