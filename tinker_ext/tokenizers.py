@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,10 @@ def _guesses(model_name: str) -> list[str]:
     return ["/".join(parts[:2])] if len(parts) == 3 else [model_name]
 
 
-@lru_cache(maxsize=CACHE_SIZE)
+# transformers can't be imported by two threads at once.
+_one_at_a_time = threading.Lock()
+
+
 def get_tokenizer(model_name: str, tokenizer_id: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of a model; the same object on every call. May take seconds: it downloads.
 
@@ -96,6 +100,12 @@ def get_tokenizer(model_name: str, tokenizer_id: str | None = None) -> PreTraine
     Raises:
         TinkerError: it is in none of the places tried; the message names them.
     """
+    with _one_at_a_time:
+        return _cached(model_name, tokenizer_id)
+
+
+@lru_cache(maxsize=CACHE_SIZE)
+def _cached(model_name: str, tokenizer_id: str | None) -> PreTrainedTokenizerBase:
     sources = tokenizer_sources(model_name, tokenizer_id)
     failures: list[Exception] = []
     for source in sources:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 import tinker_ext as tinker
-from faultmatrix.cases import AGAIN, MOST_BYTES, SHORT_TIMEOUT, VALUE, Case, columns
-from tinker_ext.testing import FaultServer, Reply, SimulatedTime, faults, make_client
+from faultmatrix.cases import AGAIN, SHORT_TIMEOUT, VALUE, Case, columns
+from faultmatrix.scene import Scene
+from tinker_ext.testing import FaultServer, Reply, faults
 from tinker_ext.transport.operations import sampling as polls
 
 if TYPE_CHECKING:
@@ -33,32 +34,18 @@ class Seen:
 
 def run_cell(operation: Operation, case: Case) -> Seen:
     """Run one cell against a server and a client of its own."""
-    simulated = SimulatedTime()
     with FaultServer() as server:
-        service = make_client(
-            base_url=server.url,
-            clock=simulated.clock,
-            max_response_bytes=MOST_BYTES,
-            retry_window=60,
-            billing_window=60,
-            future_timeout=200,
-            **case.settings,
-        )
+        scene = Scene(server, case.settings)
         try:
-            return _run(server, simulated, service, operation, case)
+            return _run(scene, operation, case)
         finally:
-            service.close(timeout=0)
+            scene.service.close(timeout=0)
 
 
-def _run(
-    server: FaultServer,
-    simulated: SimulatedTime,
-    service: tinker.ServiceClient,
-    operation: Operation,
-    case: Case,
-) -> Seen:
-    subject = operation.prepare(service)
-    before = len(server.calls(operation.endpoint))
+def _run(scene: Scene, operation: Operation, case: Case) -> Seen:
+    server, simulated = scene.server, scene.time
+    subject = operation.prepare(scene)
+    before = scene.requests(operation.endpoint)
     _script(server, operation, case)
     if case.comes_back is not None:
         simulated.on_sleep = lambda _: (
@@ -66,12 +53,12 @@ def _run(
         )
     counted = len(server.counted)
     outcome, value = _outcome(lambda: operation.run(subject))
-    sent = len(server.calls(operation.endpoint)) - before
-    if outcome == VALUE and (sent > 1 or simulated.slept):
+    sent = scene.requests(operation.endpoint) - before
+    if outcome == VALUE and (sent > operation.sends or simulated.slept):
         outcome = AGAIN
     wrong = [f"counted twice: {one}" for one in server.conflicts]
     grown = len(server.counted) - counted
-    if outcome in (VALUE, AGAIN) and operation.group != "call" and grown != _times(operation, case):
+    if outcome in (VALUE, AGAIN) and grown != _times(operation, case):
         wrong.append(f"counted {grown} times")
     server.answer_usually()
     server.listen()
@@ -85,7 +72,8 @@ def _run(
 
 def _times(operation: Operation, case: Case) -> int:
     """How many requests the server has taken in: a sample whose result is gone is made anew."""
-    return 2 if (operation.name, case.name) == ("result of asample", "410") else 1
+    gone = (operation.name, case.name) == ("result of asample", "410")
+    return operation.counts + gone
 
 
 def _alike(case: Case, value: Any, usual: Any) -> bool:
@@ -99,6 +87,7 @@ def _alike(case: Case, value: Any, usual: Any) -> bool:
 
 
 def _script(server: FaultServer, operation: Operation, case: Case) -> None:
+    server.answer(operation.endpoint, *[faults.Fault()] * operation.hit)
     if case.answers[0] is Reply:  # The usual answer, later.
         delay = case.answers[1]
         server.answer(operation.endpoint, faults.delayed(delay))

@@ -7,15 +7,25 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import frozen
 
 import tinker_ext as tinker
+from faultmatrix import background
+from tinker_ext.embedded.engine.text import tokenizer_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Group = Literal["call", "submission", "result"]
+    import numpy as np
+    import numpy.typing as npt
+
+    from faultmatrix.scene import Scene
+
+    Arrays = list[npt.NDArray[np.float32]]
+
+Group = Literal["call", "submission", "result", "background"]
 GROUPS: dict[Group, str] = {
     "call": "answered at once",
     "submission": "submitting work",
     "result": "fetching its result",
+    "background": "sent by itself, once",
 }
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
@@ -28,34 +38,66 @@ PATH = "tinker://run-1/weights/a"
 
 @frozen
 class Operation:
-    """A row: what the user calls, and which request of it the fault hits."""
+    """A row: what the user calls, and which request of it the fault hits.
+
+    Attributes:
+        sends: how many requests to `endpoint` a call makes where nothing goes wrong.
+        hit: which of them the fault hits first, from 0.
+        counts: how many requests of a call the server counts.
+    """
 
     name: str
     group: Group
     endpoint: str
-    prepare: Callable[[tinker.ServiceClient], Any]
+    prepare: Callable[[Scene], Any]
     run: Callable[[Any], Any]
+    sends: int = 1
+    hit: int = 0
+    counts: int = 1
 
 
-def _training(service: tinker.ServiceClient) -> tinker.TrainingClient:
-    return service.create_lora_training_client("fake/model")
+def _training(scene: Scene) -> tinker.TrainingClient:
+    return scene.service.create_lora_training_client("fake/model")
 
 
-def _sampler(service: tinker.ServiceClient) -> tinker.SamplingClient:
-    return service.create_sampling_client(base_model="fake/model")
+def _sampler(scene: Scene) -> tinker.SamplingClient:
+    return scene.service.create_sampling_client(base_model="fake/model")
 
 
-def _itself(service: tinker.ServiceClient) -> tinker.ServiceClient:
-    return service
+def _itself(scene: Scene) -> Scene:
+    return scene
 
 
-def _rest(service: tinker.ServiceClient) -> tinker.RestClient:
-    return service.create_rest_client()
+def _rest(scene: Scene) -> tinker.RestClient:
+    return scene.service.create_rest_client()
 
 
-def _operations() -> Iterator[Operation]:
+def _with_a_tokenizer(scene: Scene) -> tinker.TrainingClient:
+    scene.server.model_data["tokenizer_id"] = str(tokenizer_folder())
+    return _training(scene)
+
+
+def _halved(data: Any, logprobs: Arrays) -> tuple[float, Arrays, dict[str, float]]:
+    """A loss of the user's own: minus half of the logprobs' sum."""
+    total = -0.5 * sum(float(one.sum()) for one in logprobs)
+    return total, [one * 0 - 0.5 for one in logprobs], {"half:sum": total}
+
+
+def _custom_loss(training: tinker.TrainingClient) -> tinker.ForwardBackwardOutput:
+    return training.forward_backward_custom([DATUM], _halved, arrays="numpy").result()
+
+
+def _from_state(scene: Scene) -> str:
+    return scene.service.create_training_client_from_state(PATH).model_id
+
+
+def _calls() -> Iterator[Operation]:
     calls: list[tuple[str, Any, Any]] = [
-        ("get_server_capabilities", _itself, lambda it: it.get_server_capabilities()),
+        (
+            "get_server_capabilities",
+            _itself,
+            lambda it: it.service.get_server_capabilities(),
+        ),
         ("create_session", _itself, _sampler),
         ("create_sampling_session", _itself, _sampler),
         ("get_info", _training, lambda it: it.get_info()),
@@ -85,7 +127,21 @@ def _operations() -> Iterator[Operation]:
         ),
     ]
     for name, prepare, run in calls:
-        yield Operation(name, "call", name, prepare, run)
+        counts = 1 if name in ("create_session", "create_sampling_session") else 0
+        yield Operation(name, "call", name, prepare, run, counts=counts)
+    yield Operation(
+        "get_tokenizer: get_info",
+        "call",
+        "get_info",
+        _with_a_tokenizer,
+        lambda it: it.get_tokenizer().decode([1, 2]),
+        counts=0,
+    )
+    name = "from_state: get_training_run"
+    yield Operation(name, "call", "get_training_run", _itself, _from_state, counts=2)
+
+
+def _work() -> Iterator[Operation]:
     work: list[tuple[str, Any, Any]] = [
         ("create_model", _itself, _training),
         ("forward", _training, lambda it: it.forward([DATUM], "cross_entropy").result()),
@@ -106,8 +162,43 @@ def _operations() -> Iterator[Operation]:
     ]
     for name, prepare, run in work:
         yield Operation(name, "submission", name, prepare, run)
-    for name, prepare, run in work:
         yield Operation(f"result of {name}", "result", "retrieve_future", prepare, run)
+    yield from _of_several("custom loss", _training, _custom_loss, ("forward", "forward_backward"))
+    yield from _of_several("from_state", _itself, _from_state, ("create_model", "load_weights"))
+    yield from _of_several(
+        "save and sample",
+        _training,
+        lambda it: it.save_weights_and_get_sampling_client().sampling_session_id,
+        ("save_weights_for_sampler",),
+    )
 
 
-OPERATIONS = list(_operations())
+def _of_several(
+    name: str, prepare: Callable[[Scene], Any], run: Callable[[Any], Any], steps: tuple[str, ...]
+) -> Iterator[Operation]:
+    """A call that is several submissions, each of whose requests the fault hits in turn."""
+    many = len(steps)
+    for place, step in enumerate(steps):
+        title = f"{name}: {step}"
+        yield Operation(title, "submission", step, prepare, run, counts=many)
+        yield Operation(
+            f"result of {title}", "result", "retrieve_future", prepare, run, many, place, many
+        )
+
+
+def _background() -> Iterator[Operation]:
+    yield Operation(
+        "session_heartbeat",
+        "background",
+        "session_heartbeat",
+        _itself,
+        background.sample_after_heartbeats,
+        sends=background.MANY,
+        counts=2,
+    )
+    yield Operation(
+        "send_telemetry", "background", "send_telemetry", _itself, background.close_with_telemetry
+    )
+
+
+OPERATIONS = [*_calls(), *_work(), *_background()]

@@ -25,7 +25,7 @@ def _group_cell(case: Case, group: Group) -> str:
     if case in RESULT_CASES and group != "result":
         return ""
     members = [one for one in OPERATIONS if one.group == group]
-    common = case.by_group.get(group, case.expect)
+    common = case.usual(group)
     exceptions: dict[str, list[str]] = {}
     for one in members:
         if (expected := case.expected(one)) != common:

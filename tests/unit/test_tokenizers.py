@@ -13,6 +13,7 @@ from huggingface_hub.errors import RepositoryNotFoundError
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
+from tinker_ext import tokenizers
 from tinker_ext.errors import TinkerError
 from tinker_ext.tokenizers import TokenizerSource, get_tokenizer, tokenizer_sources
 
@@ -26,9 +27,9 @@ KIMI = "moonshotai/Kimi-K2-Thinking"
 
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> Iterator[None]:
-    get_tokenizer.cache_clear()
+    tokenizers._cached.cache_clear()
     yield
-    get_tokenizer.cache_clear()
+    tokenizers._cached.cache_clear()
 
 
 @pytest.fixture
@@ -174,3 +175,21 @@ def test_loading_does_not_advise_to_install_torch(folder: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "PyTorch" not in done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_threads_that_ask_at_once_get_the_same_one(folder: str) -> None:
+    code = (
+        "import sys, threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from tinker_ext.tokenizers import get_tokenizer\n"
+        "start = threading.Barrier(8)\n"
+        "def ask(_):\n"
+        "    start.wait()\n"
+        "    return get_tokenizer('any', sys.argv[1])\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    print(len({id(one) for one in pool.map(ask, range(8))}))\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=100
+    )
+    assert (said.stdout, said.stderr) == ("1\n", "")

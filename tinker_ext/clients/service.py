@@ -36,7 +36,8 @@ class ServiceClient:
     """A connection to a Tinker server; makes training, sampling and REST clients.
 
     Connects on first use. Close it, or use it in a `with` block: that stops its heartbeats and an
-    embedded backend of its own. Safe to use from several threads.
+    embedded backend of its own. So does dropping it, once the clients made from it are dropped and
+    the work under way is done. Safe to use from several threads.
 
     Args:
         user_metadata: stored with the session.

@@ -98,6 +98,7 @@ class Answers:
         results: what retrieve_future answers, by request id.
         counted: the bodies of the numbered requests that were taken in, by owner and number.
         conflicts: what it was sent under a number that it had counted for something else.
+        model_data: what get_info says of every model; a `tokenizer_id`, say.
     """
 
     def __init__(self) -> None:
@@ -105,6 +106,7 @@ class Answers:
         self.results: dict[str, Any] = {}
         self.counted: dict[tuple[str, ...], Any] = {}
         self.conflicts: list[str] = []
+        self.model_data: dict[str, Any] = {"model_name": "fake/model"}
         self._scripted: dict[str, deque[Any]] = defaultdict(deque)
         self._always: dict[str, Any] = {}
         self._request_ids: dict[tuple[str, ...], Reply] = {}
@@ -168,7 +170,9 @@ class Answers:
             return self._retrieve(str(body.get("request_id")))
         if received.operation == "create_sampling_session":
             return Reply(200, {"sampling_session_id": f"sampling-{next(self._ids)}"})
-        plain = plain_answer(received.operation, received.path, body)
+        if received.operation == "get_info":
+            return Reply(200, {"model_id": body.get("model_id"), "model_data": self.model_data})
+        plain = plain_answer(received.operation, received.path)
         if plain is None:
             return self.submitted(made_up(received.operation, body))
         status, answer, headers = plain

@@ -22,7 +22,7 @@ _RUN = {
 Plain = tuple[int, Any, dict[str, str]]
 
 
-def plain_answer(operation: str, path: str, body: Any) -> Plain | None:
+def plain_answer(operation: str, path: str) -> Plain | None:
     """Status, body and headers of an operation that is answered at once; None for the others."""
     match operation:
         case "create_session":
@@ -31,9 +31,6 @@ def plain_answer(operation: str, path: str, body: Any) -> Plain | None:
             answer = {"status": "ok"}
         case "get_server_capabilities":
             answer = {"supported_models": [{"model_name": "fake/model"}]}
-        case "get_info":
-            model = {"model_name": "fake/model"}
-            answer = {"model_id": body.get("model_id", "m"), "model_data": model}
         case "get_training_run":
             answer = {**_RUN, "training_run_id": path.split("/")[1]}
         case "list_training_runs":
