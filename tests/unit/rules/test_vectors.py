@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from tinker_ext import errors, redaction
 from tinker_ext.errors import RequestErrorCategory
-from tinker_ext.rules import chunking, hashing, limits, metrics, outputs, polling, retry
+from tinker_ext.rules import chunking, hashing, limits, metrics, outputs, polling, retry, tokens
 
 VECTORS = Path(__file__).parents[3] / "ports" / "conformance" / "vectors"
 
@@ -189,3 +190,43 @@ def test_category(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("errors.json", "server_words"))
 def test_server_words(case: dict[str, Any]) -> None:
     assert redaction.server_words(case["body"]) == case["expect"]
+
+
+def token_of(case: dict[str, Any]) -> str:
+    if "token" in case:
+        return str(case["token"])
+    payload = base64.urlsafe_b64encode(case["payload"].encode()).rstrip(b"=").decode()
+    return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln"
+
+
+@pytest.mark.parametrize("case", load("tokens.json", "read_times"))
+def test_times_of_a_token(case: dict[str, Any]) -> None:
+    assert tokens.read_times(token_of(case)) == tokens.Times(**case["expect"])
+
+
+@pytest.mark.parametrize("case", load("tokens.json", "life"))
+def test_life_of_a_token(case: dict[str, Any]) -> None:
+    times = tokens.Times(case["issued"], case["expires"])
+    assert tokens.life(times, case["now"]) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("tokens.json", "use"))
+def test_use_of_a_token(case: dict[str, Any]) -> None:
+    assert tokens.is_fresh(case["age"], case["life"]) == case["expect"]["fresh"]
+    assert tokens.is_alive(case["age"], case["life"]) == case["expect"]["alive"]
+
+
+@pytest.mark.parametrize("case", load("tokens.json", "refresh_delay"))
+def test_refresh_of_a_token(case: dict[str, Any]) -> None:
+    delay = tokens.refresh_delay(case["life"], case["jitter"])
+    assert delay == pytest.approx(case["expect"], rel=1e-12)
+
+
+@pytest.mark.parametrize("case", load("tokens.json", "is_invalid_token"))
+def test_refusal_of_a_token(case: dict[str, Any]) -> None:
+    assert tokens.is_invalid_token(case["status"], case["headers"]) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("tokens.json", "has_expired"))
+def test_end_of_a_key(case: dict[str, Any]) -> None:
+    assert tokens.has_expired(token_of(case), case["now"]) == case["expect"]

@@ -1,0 +1,54 @@
+"""Whatever a token is, reading it ends in times or in nothing, and it is used for a while."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinker_ext.rules.tokens import (
+    LEAST_DELAY,
+    Times,
+    is_alive,
+    is_fresh,
+    life,
+    read_times,
+    refresh_delay,
+)
+
+NOTHING = Times()
+
+
+def token(payload: bytes) -> str:
+    return f"e30.{base64.urlsafe_b64encode(payload).rstrip(b'=').decode()}."
+
+
+@given(st.text() | st.binary().map(token))
+def test_any_text_is_read(text: str) -> None:
+    assert isinstance(read_times(text), Times)
+
+
+def test_absurd_tokens_say_nothing() -> None:
+    assert read_times(token(b"[" * 40_000)) == NOTHING
+    assert read_times(token(b'{"exp": 1' + b"0" * 400 + b"}")) == NOTHING
+    assert read_times(token(json.dumps({"exp": 5, "more": "x" * 70_000}).encode())) == NOTHING
+    assert read_times(token(b"\xff\xfe")) == NOTHING
+
+
+moments = st.none() | st.floats(-1e12, 1e12)
+
+
+@given(moments, moments, st.floats(-1e12, 1e12), st.floats(0, 1, exclude_max=True))
+def test_a_token_is_good_when_it_comes_and_renewed_in_time(
+    issued: float | None, expires: float | None, now: float, jitter: float
+) -> None:
+    seconds = life(Times(issued, expires), now)
+    assert seconds is None or seconds > 0
+    assert is_fresh(0, seconds)
+    assert is_alive(0, seconds)
+    delay = refresh_delay(seconds, jitter)
+    assert delay >= LEAST_DELAY
+    if seconds is not None and seconds >= 4:
+        assert is_alive(delay, seconds)
