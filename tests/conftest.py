@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tinker_ext import stored_login
 
 # How fast this machine happens to be is no property of the code.
 settings.register_profile(
@@ -25,3 +28,4 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("TINKER_", "CLOUDFLARE_ACCESS_", "OTEL_")):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", Path(os.devnull) / "no credentials")

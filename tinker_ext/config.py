@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 from attrs import frozen
 
-from tinker_ext import settings
+from tinker_ext import settings, stored_login
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.secret import Secret
 
@@ -61,7 +61,12 @@ class ClientConfig:
     (True, ('first', 'second'), 'argument')
     """
 
+    #: Any text that fits in a header. The official client takes keys that start with "tml-" or
+    #: "eyJ" only; other servers give out others.
     api_key: Secret | None = _setting(settings.read_secret, None, "TINKER_API_KEY")
+    #: A shell command that prints a key (0.38.0). Used where there is no `api_key`, and where the
+    #: server wants keys of this kind; run anew when a key is needed. It may hold a secret itself.
+    credential_cmd: Secret | None = _setting(settings.read_command, None, "TINKER_CREDENTIAL_CMD")
     #: Without a slash at the end; "embedded" for the backend on this machine.
     base_url: str = _setting(settings.read_base_url, DEFAULT_BASE_URL, "TINKER_BASE_URL")
     #: The project that new sessions belong to (0.38.0).
@@ -123,6 +128,9 @@ class ClientConfig:
     def resolve(cls, *, require_key: bool = True, **explicit: object) -> Self:
         """Resolve the settings from arguments, named like the fields, and the environment.
 
+        Where neither has a key or a command for one, the key that the official client stored at
+        login is read, as release 0.38.0 does.
+
         None counts as not given, an empty environment variable as unset. Without `require_key`
         a missing key is let pass (to look at a configuration, not to use it).
 
@@ -135,6 +143,7 @@ class ClientConfig:
             if name not in known:
                 raise ConfigurationError(_unknown(name, known), setting=name)
         found = {name: _find(field, explicit.get(name)) for name, field in known.items()}
+        found["api_key"] = _or_stored(found)
         config = cls(
             **{name: value for name, (value, _) in found.items()},
             sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
@@ -151,13 +160,15 @@ class ClientConfig:
     @property
     def share_key(self) -> tuple[str, str]:
         """What configurations that share a rate limit have in common: URL and digest of the key."""
-        return self.base_url, self.api_key.digest if self.api_key else ""
+        key = self.api_key or self.credential_cmd
+        return self.base_url, key.digest if key else ""
 
     def check_key(self) -> None:
         """Raise ConfigurationError if the server needs a key and there is none."""
-        if not self.api_key and not self.is_embedded:
+        if not self.api_key and not self.credential_cmd and not self.is_embedded:
             raise ConfigurationError(
-                "There is no API key: set TINKER_API_KEY or pass api_key=...; "
+                "There is no API key: set TINKER_API_KEY or pass api_key=..., "
+                "or set TINKER_CREDENTIAL_CMD to a command that prints one; "
                 'base_url="embedded" trains on this machine without one.',
                 setting="api_key",
             )
@@ -185,6 +196,15 @@ def _find(field: attrs.Attribute[Any], given: object) -> tuple[Any, str]:
     if text:
         return _read(field, text, variable), f"environment {variable}"
     return field.default, "default"
+
+
+def _or_stored(found: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:
+    """The key and its source; without any other way to one, the key stored at login."""
+    base_url, _ = found["base_url"]
+    if found["api_key"][0] or found["credential_cmd"][0] or base_url == settings.EMBEDDED:
+        return found["api_key"]
+    stored = stored_login.read_default_key(stored_login.CREDENTIALS_FILE)
+    return found["api_key"] if stored is None else (stored, stored_login.SOURCE)
 
 
 def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
@@ -224,7 +244,12 @@ def _restore(
     """Unpickle: what was left out is taken from the environment of this process."""
     values["user_metadata"] = MappingProxyType(values["user_metadata"])
     values["default_headers"] = MappingProxyType(values["default_headers"])
+    found = {name: (value, sources[name]) for name, value in values.items()}
     for name, field in _settings().items():
-        if name not in values:
-            values[name], sources[name] = _find(field, None)
-    return cls(**values, sources=MappingProxyType(sources))
+        if name not in found:
+            found[name] = _find(field, None)
+    found["api_key"] = _or_stored(found)
+    return cls(
+        **{name: value for name, (value, _) in found.items()},
+        sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
+    )

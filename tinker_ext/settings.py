@@ -42,6 +42,16 @@ def read_secret(value: object) -> Secret:
     return Secret(text.strip())
 
 
+def read_command(value: object) -> Secret:
+    """A shell command; a secret, because one may be written in it."""
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(text, str):
+        raise ValueError(f"a text is needed, not a {type(text).__name__}")
+    if not text.strip() or "\0" in text:
+        raise ValueError("it is empty, or no command can be written so")
+    return Secret(text.strip())
+
+
 def read_text(value: object) -> str:
     """A text that fits in a header."""
     if not isinstance(value, str):

@@ -32,6 +32,7 @@ def resolve(**explicit: Any) -> ClientConfig:
 # Each variable with a text for it and the value that makes, and an argument that beats it.
 VARIABLES: list[tuple[str, str, str, object, object, object]] = [
     ("TINKER_API_KEY", "api_key", f" {KEY}\n", Secret(KEY), OTHER_KEY, Secret(OTHER_KEY)),
+    ("TINKER_CREDENTIAL_CMD", "credential_cmd", "get a", Secret("get a"), "b", Secret("b")),
     ("TINKER_BASE_URL", "base_url", "http://a:1/b/", "http://a:1/b", "embedded", "embedded"),
     ("TINKER_PROJECT_ID", "project_id", "p1", "p1", "p2", "p2"),
     ("TINKER_EMBEDDED_DIR", "embedded_dir", "/a/b", Path("/a/b"), Path("c"), Path("c")),
@@ -169,6 +170,9 @@ def test_a_bad_variable_is_named(
     [
         ("api_key", "", "it is empty"),
         ("api_key", 7, "a text is needed, not a int"),
+        ("credential_cmd", " ", "it is empty"),
+        ("credential_cmd", "a\0", "no command"),
+        ("credential_cmd", 7, "a text is needed, not a int"),
         ("base_url", "", "is empty"),
         ("base_url", 7, "a text is needed"),
         ("proxy", "host:3128", "not a URL starting with http or https or socks5"),
@@ -211,7 +215,7 @@ def test_a_bad_argument_is_named(name: str, value: object, words: str) -> None:
         ("apikey", "did you mean api_key"),
         ("time_out", "did you mean timeout"),
         ("sources", "There is no setting 'sources'"),
-        ("zzz", "known are api_key, base_url"),
+        ("zzz", "known are api_key, credential_cmd, base_url"),
         (KEY, "'***'"),
     ],
 )
