@@ -8,12 +8,15 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from attrs import evolve
 from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError
 from tinker_ext.rules.dialect import FIRST, Dialect, corrected
 from tinker_ext.rules.retry import RetryPolicy
+from tinker_ext.runtime.clock import REAL_CLOCK
+from tinker_ext.runtime.keys import Keys
 from tinker_ext.tracing import log
 from tinker_ext.transport.build import build_client
 from tinker_ext.transport.gateway import Gateway
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.runtime.retrying import Retrier
+    from tinker_ext.secret import Secret
 
 T = TypeVar("T")
 
@@ -39,6 +43,7 @@ class Connection:
     Attributes:
         dialect: what has been learnt of how the server wants to be asked.
         base_url: where the server is, once that was found.
+        keys: what is sent to prove who asks.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class Connection:
         self._config = config
         self._find_base_url = find_base_url
         self._transport = transport
+        # Tokens end by the clock of the retries, but their renewal keeps real time, as heartbeats.
+        self.keys = Keys(config, evolve(retrier.clock, sleep=REAL_CLOCK.sleep))
         self._connecting: asyncio.Task[Gateway] | None = None
 
     async def call(
@@ -107,7 +114,26 @@ class Connection:
 
     async def _connect(self) -> Gateway:
         base_url = self.base_url = await asyncio.to_thread(self._find_base_url)
-        return Gateway(build_client(self._config, base_url, self._transport))
+        client = build_client(self._config, base_url, self._transport, keys=self.keys)
+        return Gateway(client)
+
+    async def exchange_tokens(self, gateway: Gateway, *, command_only: bool) -> None:
+        """Send tokens in place of the key from now on, and get the first one.
+
+        Raises:
+            ConfigurationError: the server wants a key that a command makes, and there is none.
+            APIError: there is no token, and why.
+        """
+        operation = "create_auth_token"
+
+        async def exchange() -> Secret:
+            return await gateway.keyed(str(uuid.uuid4())).create_auth_token()
+
+        await self.retrier.run(
+            partial(self.keys.exchange_with, exchange, command_only=command_only),
+            operation=operation,
+            policy=retry_policy(self._config, operation),
+        )
 
     async def poll(self, request_id: str, *, operation: str, iteration: int) -> Any:
         """Ask once for a result."""
@@ -123,7 +149,8 @@ class Connection:
         await (await self.gateway()).send_telemetry(body)
 
     async def close(self) -> None:
-        """Close its sockets."""
+        """End the renewal of tokens, and close the sockets."""
+        await self.keys.close()
         if self._connecting is not None:
             self._connecting.cancel()
             [gateway] = await asyncio.gather(self._connecting, return_exceptions=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import ssl
 
     from tinker_ext.config import ClientConfig
+    from tinker_ext.transport.auth import KeySource
 
 
 class _NamesOnly(logging.Filter):
@@ -41,17 +42,22 @@ def _tls() -> ssl.SSLContext:
 
 
 def build_client(
-    config: ClientConfig, base_url: str, transport: httpx.AsyncBaseTransport | None = None
+    config: ClientConfig,
+    base_url: str,
+    transport: httpx.AsyncBaseTransport | None = None,
+    *,
+    keys: KeySource | None = None,
 ) -> tinker_api.Client:
     """A generated client that sends through our pool (or `transport`), encoder and error mapping.
 
-    Must be built and used on one event loop. Close it with
+    Its requests prove themselves with what `keys` gives, or with the configuration's key. It must
+    be built and used on one event loop. Close it with
     `await client.get_async_httpx_client().aclose()`.
     """
     http = ApiHttpClient(
         base_url=base_url,
         transport=transport or _pool(config, base_url),
-        auth=ApiKeyAuth.from_config(config),
+        auth=ApiKeyAuth.from_config(config, keys),
         headers={"User-Agent": _user_agent(), **config.default_headers},
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
         max_response_bytes=config.max_response_bytes,

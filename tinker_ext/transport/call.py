@@ -30,6 +30,8 @@ class Call:
     redirect_is_answer: bool = False
     # The key itself for what comes before there is a token: the configuration, and the exchange.
     credential: Credential = "current"
+    # Whether a success is handed on as it is, though it may say a secret that we know.
+    answer_is_secret: bool = False
 
 
 _current: ContextVar[Call] = ContextVar("tinker_ext_call")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from tinker_ext.transport.operations.auth import AuthOperations
 from tinker_ext.transport.operations.sampling import SamplingOperations
 from tinker_ext.transport.operations.service import ServiceOperations
 from tinker_ext.transport.operations.training import TrainingOperations
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 @frozen
 class Gateway(
-    ServiceOperations, TrainingOperations, WeightsOperations, SamplingOperations, UpkeepOperations
+    ServiceOperations,
+    AuthOperations,
+    TrainingOperations,
+    WeightsOperations,
+    SamplingOperations,
+    UpkeepOperations,
 ):
     """The API as methods: a value of the generated models, or a typed error. Retries nothing.
 

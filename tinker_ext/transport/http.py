@@ -25,6 +25,7 @@ from tinker_ext.errors import (
 )
 from tinker_ext.redaction import MASK, redact
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
+from tinker_ext.rules.tokens import is_invalid_token
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.encoding import Answer, encode, read_body
 from tinker_ext.transport.reading import BodyError, read_body_bytes
@@ -61,6 +62,8 @@ _FAULTS: tuple[tuple[type[Exception], TransportFault], ...] = (
 class ApiHttpClient(httpx.AsyncClient):
     """Sends one request and returns its success, wholly read; raises a typed error otherwise.
 
+    A request whose token is refused is sent once more with another, all else being the same.
+
     Any 2xx is handed on as 200, because servers answer 200, 201 or 202 for the same operation and
     the specification documents one; so is any redirect as 302, where a redirect is the answer.
     """
@@ -89,8 +92,14 @@ class ApiHttpClient(httpx.AsyncClient):
         self, method: str, url: httpx.URL | str, *, json: Any = None, **options: Any
     ) -> httpx.Response:
         call = current_call()
+        options |= {"json": json}
         key = await self._credentials.key(call.credential)
-        return _judge(call, await self._attempt(call, key, method, url, json=json, **options))
+        answer = await self._attempt(call, key, method, url, **options)
+        if call.credential == "current" and is_invalid_token(answer.status_code, answer.headers):
+            other = await self._credentials.keys.instead_of(key)
+            if other is not None and other != key:
+                answer = await self._attempt(call, other, method, url, **options)
+        return _judge(call, answer)
 
     async def _attempt(
         self, call: Call, key: Secret | None, method: str, url: httpx.URL | str, **options: Any
@@ -117,7 +126,10 @@ class ApiHttpClient(httpx.AsyncClient):
         headers: Mapping[str, str] | None = None,
         **_: Any,
     ) -> httpx.Request:
-        body = content.read() if content is not None else None if json is None else encode(json)
+        body = None if json is None else encode(json)
+        if content is not None:
+            content.seek(0)  # It may have been sent before.
+            body = content.read()
         merged = {"Accept": "application/json", **self._fixed_headers, **(headers or {})}
         if json is not None:
             merged["Content-Type"] = "application/json"
@@ -172,7 +184,7 @@ class ApiHttpClient(httpx.AsyncClient):
         return Answer(
             response.status_code,
             headers=self._harmless_headers(response.headers),
-            content=self._blotted(content),
+            content=content if _may_tell(call, response) else self._blotted(content),
         )
 
     def _blotted(self, content: bytes) -> bytes:
@@ -188,6 +200,11 @@ class ApiHttpClient(httpx.AsyncClient):
         for secret in self._credentials.secrets():
             kept = {name: value.replace(secret, MASK) for name, value in kept.items()}
         return kept
+
+
+def _may_tell(call: Call, response: httpx.Response) -> bool:
+    """Whether a body is left as it is: the answer that a secret was asked for."""
+    return call.answer_is_secret and 200 <= response.status_code < 300
 
 
 def _judge(call: Call, response: Answer) -> Answer:

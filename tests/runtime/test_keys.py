@@ -1,0 +1,235 @@
+"""What a client proves itself with: a key, what a command prints, or a token."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import time as real_time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.runtime.tokens import HeldTime, token
+from tinker_ext.config import ClientConfig
+from tinker_ext.errors import APIConnectionError, ConfigurationError
+from tinker_ext.runtime.credential_cmd import printed_key
+from tinker_ext.runtime.keys import Keys
+from tinker_ext.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = Secret("tml-KEY0123456789")
+PRINTED = "tml-PRINTED0123456789"
+
+
+@pytest.fixture
+def time() -> HeldTime:
+    return HeldTime()
+
+
+def keys(time: HeldTime, **settings: Any) -> Keys:
+    return Keys(ClientConfig.resolve(require_key=False, **settings), time.clock)
+
+
+def counting(file: Path, prints: str) -> str:
+    """A command that leaves a line in a file each time it runs."""
+    return f"echo run >> {shlex.quote(str(file))}; echo {shlex.quote(prints)}"
+
+
+def runs(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 0
+
+
+async def no_token() -> Secret:
+    raise APIConnectionError("nobody there")
+
+
+async def test_a_key_is_sent_as_it_is(time: HeldTime) -> None:
+    held = keys(time, api_key=KEY)
+    assert await held.key() == await held.current() == KEY
+    assert await held.instead_of(KEY) is None
+    assert held.secrets() == (KEY,)
+    await held.close()
+
+
+async def test_without_a_key_nothing_is_sent(time: HeldTime) -> None:
+    held = keys(time)
+    assert await held.key() is await held.current() is None
+    assert held.secrets() == ()
+
+
+async def test_a_key_that_is_a_token_is_used_until_its_end(time: HeldTime) -> None:
+    key = token(100)
+    held = keys(time, api_key=key)
+    time.now = 99.0
+    assert await held.current() == key
+    time.now = 100.0
+    with pytest.raises(ConfigurationError, match="life is over") as caught:
+        await held.current()
+    assert key.reveal() not in str(caught.value)
+
+
+async def test_a_command_is_run_each_time_the_key_is_wanted(time: HeldTime, tmp_path: Path) -> None:
+    held = keys(time, credential_cmd=counting(tmp_path / "runs", f"  {PRINTED}  "))
+    for _ in range(3):
+        assert await held.key() == Secret(PRINTED)
+    assert runs(tmp_path / "runs") == 3
+    assert held.secrets() == (Secret(PRINTED),)
+
+
+async def test_what_a_command_printed_is_sent_for_a_minute(time: HeldTime, tmp_path: Path) -> None:
+    held = keys(time, credential_cmd=counting(tmp_path / "runs", PRINTED))
+    many = await asyncio.gather(*(held.current() for _ in range(20)))
+    assert set(many) == {Secret(PRINTED)}
+    time.now = 59.0
+    await held.current()
+    assert runs(tmp_path / "runs") == 1
+    time.now = 60.0
+    await held.current()
+    assert runs(tmp_path / "runs") == 2
+    assert await held.instead_of(Secret(PRINTED)) == Secret(PRINTED)
+    assert runs(tmp_path / "runs") == 3
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs it in the background"
+
+
+async def test_a_command_may_print_tokens_but_none_that_is_over(time: HeldTime) -> None:
+    held = keys(time, credential_cmd=f"echo {token(100).reveal()}")
+    await held.current()
+    time.now = 100.0
+    with pytest.raises(ConfigurationError, match="printed a token whose life is over"):
+        await held.key()
+
+
+async def test_a_key_goes_before_a_command_unless_the_server_wants_none(time: HeldTime) -> None:
+    held = keys(time, api_key=KEY, credential_cmd=f"echo {PRINTED}")
+    assert await held.key() == KEY
+    given = token()
+
+    async def exchange() -> Secret:
+        return given
+
+    await held.exchange_with(exchange)
+    assert await held.key() == KEY
+    assert await held.current() == given
+    await held.close()
+    await held.exchange_with(exchange, command_only=True)
+    assert await held.key() == Secret(PRINTED)
+    assert await held.current() == given
+    assert set(held.secrets()) == {KEY, Secret(PRINTED), given}
+    await held.close()
+
+
+async def test_a_key_that_is_a_token_will_do_where_lasting_ones_wont(time: HeldTime) -> None:
+    key = token()
+    held = keys(time, api_key=key)
+
+    async def exchange() -> Secret:
+        return token()
+
+    await held.exchange_with(exchange, command_only=True)
+    assert await held.key() == key
+    await held.close()
+
+
+@pytest.mark.parametrize("settings", [{"api_key": KEY}, {}])
+async def test_without_a_command_a_server_that_wants_one_is_named(
+    time: HeldTime, settings: dict[str, Any]
+) -> None:
+    held = keys(time, **settings)
+    with pytest.raises(ConfigurationError, match="TINKER_CREDENTIAL_CMD"):
+        await held.exchange_with(no_token, command_only=True)
+
+
+async def test_a_first_exchange_that_fails_can_be_made_again(time: HeldTime) -> None:
+    held = keys(time, api_key=KEY)
+    with pytest.raises(APIConnectionError):
+        await held.exchange_with(no_token)
+    given = token()
+
+    async def exchange() -> Secret:
+        return given
+
+    await held.exchange_with(exchange)
+    assert await held.current() == given
+    other = await held.instead_of(given)
+    assert other == given, "the server has no other"
+    await held.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (f"echo {PRINTED}; exit 3", "failed with status 3"),
+        ("true", "printed no key: it is empty"),
+        (f"echo {PRINTED}; echo {PRINTED}", "printed no key: it has blanks"),
+        ("printf '\\377'", "printed no key: it has blanks, control or non-ASCII"),
+        (f"no-such-command-{PRINTED}", "failed with status 127"),
+        (f"while true; do echo {PRINTED}; done", "printed more than 65536 bytes"),
+        (f"kill -9 $$; echo {PRINTED}", "failed with status -9"),
+    ],
+)
+async def test_a_command_that_prints_no_key_is_named_and_not_shown(
+    command: str, words: str
+) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await printed_key(Secret(command))
+    assert str(caught.value).startswith("the command in TINKER_CREDENTIAL_CMD " + words)
+    assert "PRINTED" not in str(caught.value)
+    assert caught.value.setting == "credential_cmd"
+
+
+@pytest.mark.parametrize("ending", ["limit", "cancelled"])
+async def test_a_command_is_ended_with_all_it_has_started(tmp_path: Path, ending: str) -> None:
+    ids = tmp_path / "ids"
+    command = f"(sleep 60 & echo $! > {shlex.quote(str(ids))}; wait) | cat"
+    began = real_time.monotonic()
+    running = asyncio.create_task(printed_key(Secret(command), 0.5 if ending == "limit" else 60))
+    assert await comes_true(lambda: ids.exists() and bool(ids.read_text().strip()))
+    if ending == "cancelled":
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    else:
+        with pytest.raises(ConfigurationError, match=r"was not done after 0\.5 s"):
+            await running
+    assert real_time.monotonic() - began < 20
+    assert await comes_true(lambda: is_gone(int(ids.read_text())))
+
+
+async def comes_true(condition: Callable[[], bool]) -> bool:
+    for _ in range(1000):
+        if condition():
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; nobody may have taken note of that yet."""
+    try:
+        os.kill(pid, 0)
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except (ProcessLookupError, FileNotFoundError):
+        return True
+
+
+async def test_the_loop_goes_on_while_a_command_runs() -> None:
+    running = asyncio.create_task(printed_key(Secret(f"sleep 0.3; echo {PRINTED}")))
+    steps = 0
+    while not running.done():
+        await asyncio.sleep(0.01)
+        steps += 1
+    assert running.result() == Secret(PRINTED)
+    assert steps > 5
+
+
+async def test_what_the_shell_cant_start_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_processes(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "subprocess_shell", no_processes)
+    with pytest.raises(ConfigurationError, match="can't be started: BlockingIOError"):
+        await printed_key(Secret("true"))

@@ -1,0 +1,62 @@
+"""What the tests of tokens share: time that passes when told to, and tokens of any life."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import json
+
+from tinker_ext.runtime.clock import Clock
+from tinker_ext.secret import Secret
+
+START = 1_800_000_000.0
+_serial = itertools.count(1)
+
+
+class HeldTime:
+    """Stands still until `pass_by`; who sleeps wakes when enough has passed."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.sleeping: list[tuple[float, asyncio.Future[None]]] = []
+        self.clock = Clock(
+            now=lambda: self.now,
+            wall=lambda: START + self.now,
+            sleep=self._sleep,
+            jitter=lambda: 0.5,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.sleeping.append((self.now + seconds, woken))
+        await woken
+
+    async def pass_by(self, seconds: float) -> None:
+        """Let time pass, and everybody do what they do at the end of it."""
+        self.now += seconds
+        due = [one for one in self.sleeping if one[0] <= self.now]
+        self.sleeping = [one for one in self.sleeping if one[0] > self.now]
+        for _, woken in due:
+            if not woken.done():
+                woken.set_result(None)
+        await settle()
+
+    def pauses(self) -> list[float]:
+        """How long those who sleep will do so yet."""
+        return [until - self.now for until, woken in self.sleeping if not woken.done()]
+
+
+async def settle() -> None:
+    """Let every task go on until it waits."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+def token(life: float | None = 3600.0, issued: float = START) -> Secret:
+    """A new token; without `life` one that does not say when it ends."""
+    claims: dict[str, float] = {"jti": next(_serial)}
+    if life is not None:
+        claims |= {"iat": issued, "exp": issued + life}
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return Secret(f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln")

@@ -1,0 +1,175 @@
+"""A token: fetched once for everybody, renewed before it ends, replaced when it is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from tinker_ext.errors import AuthenticationError, TinkerError
+from tinker_ext.rules import tokens as rules
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.tracing import log
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tinker_ext.secret import Secret
+
+#: Seconds that a new token is waited for, and after that is not asked for, while the last one is
+#: alive. Ours: who has a token shall not wait for a server that does not answer, at each request.
+PATIENCE = 10.0
+#: Tokens that are remembered as secrets when they are used no more: a server may say them back.
+_REMEMBERED = 8
+
+
+@frozen
+class _Held:
+    """A token, when it came (by the clock that only grows), and for how long it is good."""
+
+    token: Secret
+    received: float
+    life: float | None
+
+
+class TokenKeeper:
+    """Whoever needs a token asks here; on the event loop only.
+
+    `fetch` makes one attempt to get a token. However many wait for one, there is one fetch at a
+    time. With `ahead`, a task renews the token at about half its life, until `close`.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[Secret]],
+        *,
+        clock: Clock = REAL_CLOCK,
+        ahead: bool = True,
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._ahead = ahead
+        self._held: _Held | None = None
+        self._failed = float("-inf")
+        self._fetching: asyncio.Task[_Held] | None = None
+        self._renewing: asyncio.Task[None] | None = None
+        self._closed = False
+        self._known: deque[Secret] = deque(maxlen=_REMEMBERED)
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """The token of now and those before it."""
+        return tuple(self._known)
+
+    async def current(self) -> Secret:
+        """A token that is good for a while; one at the end of its life if no other is to be had.
+
+        Raises:
+            AuthenticationError: the server refuses to give another.
+            TinkerError: why there is no other, where the last one is over.
+        """
+        held = self._held
+        if held is not None and self._is_usable(held):
+            return held.token
+        try:
+            async with asyncio.timeout(PATIENCE if self._is_alive(held) else None):
+                return (await self._fetched()).token
+        except AuthenticationError:
+            raise  # What the last token stands for is no longer accepted.
+        except (TinkerError, TimeoutError) as error:
+            if held is None or held is not self._held or not self._is_alive(held):
+                raise
+            self._failed = self._clock.now()
+            log.warning("there is no new token yet, the last one is used on: %s", error)
+            return held.token
+
+    async def instead_of(self, refused: Secret | None) -> Secret:
+        """Another token than one that the server refused; fetched once for all who have that one.
+
+        Raises:
+            TinkerError: there is none, and why.
+        """
+        held = self._held
+        if held is not None and held.token != refused:
+            return held.token
+        self._held = None
+        return (await self._fetched()).token
+
+    async def close(self) -> None:
+        """End what goes on in the background; a token is still given to whoever asks."""
+        self._closed = True
+        tasks = [task for task in (self._renewing, self._fetching) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _is_usable(self, held: _Held) -> bool:
+        if rules.is_fresh(self._age(held), held.life):
+            return True
+        return self._clock.now() - self._failed < PATIENCE and self._is_alive(held)
+
+    def _is_alive(self, held: _Held | None) -> bool:
+        return held is not None and rules.is_alive(self._age(held), held.life)
+
+    def _age(self, held: _Held) -> float:
+        return self._clock.now() - held.received
+
+    async def _fetched(self) -> _Held:
+        """The outcome of the fetch under way, or of one begun now."""
+        if self._fetching is None or self._fetching.done():
+            # In a context of its own: no span or deadline of whoever asks first belongs to it.
+            self._fetching = asyncio.get_running_loop().create_task(
+                self._fetch_once(), context=Context()
+            )
+            self._fetching.add_done_callback(_look_at)
+        return await asyncio.shield(self._fetching)
+
+    async def _fetch_once(self) -> _Held:
+        try:
+            token = await self._fetch()
+        except Exception:
+            self._failed = self._clock.now()
+            raise
+        if token not in self._known:
+            self._known.append(token)
+        life = rules.life(rules.read_times(token.reveal()), self._clock.wall())
+        self._held = held = _Held(token, self._clock.now(), life)
+        if self._ahead and not self._closed and (self._renewing is None or self._renewing.done()):
+            self._renewing = asyncio.get_running_loop().create_task(
+                self._renew_for_ever(), context=Context()
+            )
+        return held
+
+    async def _renew_for_ever(self) -> None:
+        """Renew the token, until the server refuses and there is none left to use."""
+        failing = False
+        while True:
+            held = self._held
+            await self._clock.sleep(rules.RETRY_AFTER if failing else self._until_due(held))
+            if self._held is not held and self._held is not None:
+                continue  # It was renewed in the meantime.
+            try:
+                await self._fetched()
+                failing = False
+            except Exception as error:  # Whatever it is, the next time may go better.
+                if isinstance(error, AuthenticationError) and not self._is_alive(self._held):
+                    log.warning("the token is renewed no more: %s", error)
+                    return
+                say = log.debug if failing else log.warning
+                say("the token can't be renewed, again in %g s: %s", rules.RETRY_AFTER, error)
+                failing = True
+
+    def _until_due(self, held: _Held | None) -> float:
+        """Seconds until a token should be renewed."""
+        if held is None:
+            return rules.RETRY_AFTER
+        delay = rules.refresh_delay(held.life, self._clock.jitter())
+        return max(rules.LEAST_DELAY, delay - self._age(held))
+
+
+def _look_at(task: asyncio.Task[_Held]) -> None:
+    """Nobody may be left to look at its error, of which asyncio would complain."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,47 @@
+"""A token for a key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+from tinker_api import models
+from tinker_api.api.auth import create_auth_token
+
+from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.settings import read_secret
+from tinker_ext.transport.operations.base import Operations, value
+
+if TYPE_CHECKING:
+    from tinker_ext.secret import Secret
+
+_OPERATION = "create_auth_token"
+
+
+@frozen
+class AuthOperations(Operations):
+    """What a client proves itself with."""
+
+    async def create_auth_token(self) -> Secret:
+        """A token that takes the key's place; asked for with the key itself.
+
+        Raises:
+            AuthenticationError: the key is refused.
+            APIResponseValidationError: the answer has no token that fits in a header; nothing of
+                it is shown.
+        """
+        call = evolve(self.change(_OPERATION), credential="key", answer_is_secret=True)
+        sent = create_auth_token.asyncio_detailed(
+            client=self.client, body=models.AuthTokenRequest()
+        )
+        try:
+            return read_secret((await value(call, sent, models.AuthTokenResponse)).jwt)
+        except APIResponseValidationError as error:
+            # Of the same kind, because one that is cut off is asked for again.
+            raise type(error)(
+                "the answer has no token", status_code=error.status_code, operation=_OPERATION
+            ) from None
+        except ValueError as error:
+            raise APIResponseValidationError(
+                f"the answer's token can't be used: {error}", operation=_OPERATION
+            ) from None
