@@ -1,7 +1,7 @@
 """This client on a server that others wrote, as far as that fits into a run of the tests.
 
 TuFT is small enough. What else there is, and this one where it can't be installed in time, is left
-to `make real-servers`.
+to `make servers`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from interop.environments import ROOT
+from interop.outcomes import Ending, Outcome
 from interop.servers import TUFT, running
 
 from tests.interop.servers import ALL
-from tests.interop.servers.driver import Ending, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INSTALL_SECONDS = 240.0
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.timeout(580)]
 
-LEFT = "left to `make real-servers`: TuFT, SkyRL tx"
+LEFT = "left to `make servers`: TuFT, SkyRL tx"
 # What this server can't do, and how that ends.
 ENDINGS = {
     "load_state": Ending.SERVER_WRONG,  # Its toy backend loads nothing.
@@ -61,7 +61,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
         patch.setenv("HF_HUB_OFFLINE", "1")
         with running(TUFT, folder) as server:
             found = ALL.run(server, lambda one: print(one.name, one.ending, one.words))
-    print("left to `make real-servers`: SkyRL tx, whose compiling takes minutes")
+    print("left to `make servers`: SkyRL tx, whose compiling takes minutes")
     return {one.name: one for one in found}
 
 

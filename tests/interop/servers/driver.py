@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen, mutable
+from attrs import field, mutable
+from interop.outcomes import Ending, Outcome
 from interop.session import KEY
 
 import tinker_ext as tinker
@@ -22,38 +22,6 @@ if TYPE_CHECKING:
 STEP_SECONDS = 240.0
 # Seconds that one call may go on failing. The client's own limit is 300.
 RETRY_WINDOW = 10.0
-
-
-class Ending(StrEnum):
-    """How a step ended."""
-
-    OK = "ok"
-    #: The server has nothing against what was meant as a mistake.
-    ACCEPTED = "accepted"
-    #: One of this package's errors: the server can't do this, and says so.
-    TYPED_ERROR = "typed error"
-    #: The server says that it has done something, and has not.
-    SERVER_WRONG = "server wrong"
-    #: Any other exception, or a value that can't be.
-    WRONG = "wrong"
-    HUNG = "hung"
-    #: Needs what a step before it did not get.
-    LEFT_OUT = "left out"
-
-    @property
-    def good(self) -> bool:
-        """Whether the client did all that can be done on such a server."""
-        return self not in (Ending.WRONG, Ending.HUNG)
-
-
-@frozen
-class Outcome:
-    """One step's ending, the error or remark that tells more, and seconds."""
-
-    name: str
-    ending: Ending
-    words: str
-    seconds: float
 
 
 class ServerError(Exception):
@@ -98,6 +66,11 @@ class Steps:
         both = Steps()
         both._functions = [*self._functions, *other._functions]
         return both
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called, in their order."""
+        return [function.__name__ for function in self._functions]
 
     def run(self, server: Running, report: Callable[[Outcome], None]) -> list[Outcome]:
         """Run them all with one client; a step that fails keeps none of the next from a try."""
