@@ -90,7 +90,7 @@ class RestClient:
         )
 
     def delete_checkpoint(self, training_run_id: str, checkpoint_id: str) -> APIFuture[None]:
-        """Delete a checkpoint; `checkpoint_id` is like "weights/0001". It can't be undone."""
+        """Delete a checkpoint; `checkpoint_id` is as listed, "weights/0001". It can't be undone."""
         path = _checkpoint(training_run_id, checkpoint_id)
         return self._change("delete_checkpoint", Gateway.delete_checkpoint, path)
 
@@ -201,7 +201,7 @@ def _checkpoint(training_run_id: str, checkpoint_id: str) -> ParsedCheckpointTin
         return _parsed(f"tinker://{run}/{checkpoint_id}")
     except InvalidInputError:
         raise InvalidInputError(
-            f"expected weights/NAME or sampler_weights/NAME, got {checkpoint_id!r}",
+            f"expected weights/NAME, sampler_weights/NAME or a NAME, got {checkpoint_id!r}",
             where="checkpoint_id",
         ) from None
 

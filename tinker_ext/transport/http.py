@@ -149,6 +149,7 @@ class ApiHttpClient(httpx.AsyncClient):
         )
 
     def _url(self, path: str, params: Mapping[str, Any] | None) -> httpx.URL:
+        path = path.replace("//", "/")  # A checkpoint without a kind leaves its segment empty.
         if params:
             return self._merge_url(path).copy_merge_params(params)
         if len(self._urls) > 256:  # Paths with ids in them must not pile up.

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 CheckpointType: TypeAlias = Literal["training", "sampler", "external"] | str
 
 SCHEME = "tinker://"
-#: The second segment of a path, and the kind of checkpoint it stands for.
+#: The second segment of a path, and the kind of checkpoint it stands for. Some servers say
+#: ``checkpoints`` in place of ``weights``, or leave the segment out.
 TYPE_BY_SEGMENT: dict[str, Literal["training", "sampler", "external"]] = {
     "weights": "training",
     "sampler_weights": "sampler",
     "external_weights": "external",
+    "checkpoints": "training",
 }
 
 
@@ -32,14 +34,15 @@ class ParsedCheckpointTinkerPath:
     """The parts of ``tinker://RUN/weights/NAME``; `TYPE_BY_SEGMENT` has the other kinds.
 
     Needed to address a checkpoint by run and id. A path that is only passed on (to sample
-    from, to load) needs no parsing, and some servers' paths have another shape.
+    from, to load) needs no parsing. ``tinker://RUN/NAME``, as some servers call theirs, is read
+    too: such a checkpoint has an id of one segment, and its type does not show.
     """
 
     tinker_path: str
     training_run_id: str
-    checkpoint_type: Literal["training", "sampler", "external"]
+    checkpoint_type: Literal["training", "sampler", "external"] | None
     checkpoint_id: str
-    """Two segments, such as ``weights/0001``."""
+    """Two segments, such as ``weights/0001``; the name alone where the path has no other."""
 
     @classmethod
     def from_tinker_path(cls, tinker_path: str) -> ParsedCheckpointTinkerPath:
@@ -49,25 +52,31 @@ class ParsedCheckpointTinkerPath:
             InvalidInputError: (a ValueError) the path has another shape.
         """
         run, *rest = tinker_path.removeprefix(SCHEME).split("/")
-        segment, name = rest if len(rest) == 2 else ("", "")
-        kind = TYPE_BY_SEGMENT.get(segment)
-        if not (tinker_path.startswith(SCHEME) and run and kind and name):
+        if not (tinker_path.startswith(SCHEME) and run and _is_checkpoint_id(rest)):
             raise InvalidInputError(
                 f"{tinker_path!r} is not of the form tinker://RUN/weights/NAME, "
                 "tinker://RUN/sampler_weights/NAME or tinker://RUN/external_weights/NAME",
                 where="tinker_path",
             )
-        return cls(tinker_path, run, kind, f"{segment}/{name}")
+        return cls(tinker_path, run, TYPE_BY_SEGMENT.get(rest[0]), "/".join(rest))
 
     @property
     def checkpoint_kind(self) -> str:
-        """The path's second segment, such as ``weights``."""
-        return self.checkpoint_id.split("/")[0]
+        """The segment before the name, such as ``weights``; empty where there is none."""
+        return self.checkpoint_id.rpartition("/")[0]
 
     @property
     def checkpoint_name(self) -> str:
         """The path's last segment."""
-        return self.checkpoint_id.split("/")[1]
+        return self.checkpoint_id.rpartition("/")[2]
+
+
+def _is_checkpoint_id(segments: list[str]) -> bool:
+    """Whether these are a kind and a name, or a name that is none of the kinds."""
+    *kind, name = segments or [""]
+    if kind:
+        return len(kind) == 1 and kind[0] in TYPE_BY_SEGMENT and bool(name)
+    return bool(name) and name not in TYPE_BY_SEGMENT
 
 
 @frozen

@@ -14,7 +14,12 @@ SEGMENT = st.text(st.characters(exclude_characters="/", codec="ascii"), min_size
 
 @pytest.mark.parametrize(
     ("segment", "kind"),
-    [("weights", "training"), ("sampler_weights", "sampler"), ("external_weights", "external")],
+    [
+        ("weights", "training"),
+        ("sampler_weights", "sampler"),
+        ("external_weights", "external"),
+        ("checkpoints", "training"),
+    ],
 )
 def test_a_path_has_a_run_a_kind_and_a_name(segment: str, kind: str) -> None:
     parsed = ParsedCheckpointTinkerPath.from_tinker_path(f"tinker://run-1/{segment}/0001")
@@ -32,8 +37,11 @@ def test_a_path_has_a_run_a_kind_and_a_name(segment: str, kind: str) -> None:
         "run/weights/a",
         "tinker://",
         "tinker://run",
-        "tinker://run/a",
-        "tinker://run/checkpoints/a",
+        "tinker://run/",
+        "tinker://run/weights",
+        "tinker://run/sampler_weights",
+        "tinker://run/other/a",
+        "tinker://run//a",
         "tinker://run/weights/a/b",
         "tinker://run/weights/",
         "tinker:///weights/a",
@@ -45,6 +53,13 @@ def test_another_shape_is_refused_with_the_right_one(path: str) -> None:
     with pytest.raises(ValueError, match="tinker://RUN/weights/NAME") as caught:
         ParsedCheckpointTinkerPath.from_tinker_path(path)
     assert isinstance(caught.value, InvalidInputError)
+
+
+def test_a_path_without_a_kind_is_read_too() -> None:
+    parsed = ParsedCheckpointTinkerPath.from_tinker_path("tinker://run-1/first")
+    assert (parsed.training_run_id, parsed.checkpoint_id) == ("run-1", "first")
+    assert (parsed.checkpoint_kind, parsed.checkpoint_name) == ("", "first")
+    assert parsed.checkpoint_type is None
 
 
 @given(run=SEGMENT, name=SEGMENT)
