@@ -104,8 +104,10 @@ def _cell(column: Column, one: Outcome | None, notes: dict[str, int]) -> str:
         return ""
     if one.ending in (Ending.LEFT_OUT, Ending.HUNG) or not one.words:
         return str(one.ending)
+    if one.ending is Ending.OK and column.client != OURS:
+        return str(one.ending)
     if one.ending is Ending.OK and "Error" not in one.words:
-        return f"ok: {one.words}" if column.client == OURS else "ok"
+        return f"ok: {one.words}"
     return f"{one.ending} ({notes.setdefault(_lasting(one.words), len(notes) + 1)})"
 
 
@@ -116,4 +118,7 @@ def _lasting(words: str) -> str:
     text = re.sub(r"(?<![\w:/])(/[\w.-]+){3,}", "FOLDER", text)
     text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", text)
     text = re.sub(r"\d+ attempts?", "N attempts", text)
+    text = re.sub(r"request id [^\s;\]]+", "request id ID", text)
+    text = re.sub(r"expected \d+, got \d+", "expected N, got M", text)
+    text = text.partition(" with status code ")[0].partition(" for self.request_id")[0]
     return re.sub(r"\d+\.\d+ s", "N s", text).replace("`", "'").replace("|", "/")[:_LONGEST_NOTE]
