@@ -18,6 +18,7 @@ from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
     from tinker_ext import types
+    from tinker_ext.clients.admin import AdminClient
     from tinker_ext.clients.rest import RestClient
     from tinker_ext.clients.sampling import SamplingClient
     from tinker_ext.clients.service import ServiceClient
@@ -54,10 +55,13 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
     from tinker_ext.tracing.steps import step
     from tinker_ext.types import (
+        AdamOptimizerConfig,
         AdamParams,
         Checkpoint,
         CheckpointType,
         Datum,
+        DimuonOptimizerConfig,
+        DimuonParams,
         EncodedTextChunk,
         ForwardBackwardOutput,
         ImageAssetPointerChunk,
@@ -67,6 +71,7 @@ if TYPE_CHECKING:
         ModelID,
         ModelInput,
         ModelInputChunk,
+        OptimParams,
         OptimStepResponse,
         ParsedCheckpointTinkerPath,
         SampledSequence,
@@ -79,6 +84,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "tinker_ext.clients.admin": ("AdminClient",),
     "tinker_ext.clients.rest": ("RestClient",),
     "tinker_ext.clients.sampling": ("SamplingClient",),
     "tinker_ext.clients.service": ("ServiceClient",),
@@ -115,10 +121,13 @@ _HOMES = {
         "UnprocessableEntityError",
     ),
     "tinker_ext.types": (
+        "AdamOptimizerConfig",
         "AdamParams",
         "Checkpoint",
         "CheckpointType",
         "Datum",
+        "DimuonOptimizerConfig",
+        "DimuonParams",
         "EncodedTextChunk",
         "ForwardBackwardOutput",
         "ImageAssetPointerChunk",
@@ -128,6 +137,7 @@ _HOMES = {
         "ModelID",
         "ModelInput",
         "ModelInputChunk",
+        "OptimParams",
         "OptimStepResponse",
         "ParsedCheckpointTinkerPath",
         "SampleResponse",
@@ -148,7 +158,9 @@ __all__ = [
     "APIResponseValidationError",
     "APIStatusError",
     "APITimeoutError",
+    "AdamOptimizerConfig",
     "AdamParams",
+    "AdminClient",
     "AuthenticationError",
     "BadRequestError",
     "BillingError",
@@ -160,6 +172,8 @@ __all__ = [
     "ConflictError",
     "Datum",
     "DeadlineExceededError",
+    "DimuonOptimizerConfig",
+    "DimuonParams",
     "EncodedTextChunk",
     "ForwardBackwardOutput",
     "GoneError",
@@ -173,6 +187,7 @@ __all__ = [
     "ModelInput",
     "ModelInputChunk",
     "NotFoundError",
+    "OptimParams",
     "OptimStepResponse",
     "ParsedCheckpointTinkerPath",
     "PermissionDeniedError",

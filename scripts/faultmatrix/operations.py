@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import frozen
 
 import tinker_ext as tinker
-from faultmatrix import background
+from faultmatrix import background, later
 from tinker_ext.embedded.engine.text import tokenizer_folder
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def _calls() -> Iterator[Operation]:
             _rest,
             lambda it: it.get_checkpoint_archive_url_from_tinker_path(PATH).result(),
         ),
+        *later.CALLS,
     ]
     for name, prepare, run in calls:
         counts = 1 if name in ("create_session", "create_sampling_session") else 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from tinker_ext.config import ClientConfig
+from tinker_ext.runtime.core import ClientCore
 
 if TYPE_CHECKING:
-    from tinker_ext.config import ClientConfig
     from tinker_ext.embedded.launch import EmbeddedServer
 
 
@@ -37,3 +39,10 @@ class EmbeddedBackend:
             server, self._server = self._server, None
         if server is not None:
             server.close()
+
+
+def new_core(**config: Any) -> ClientCore:
+    """A connection with settings of its own, as `ClientConfig.resolve` takes them."""
+    resolved = ClientConfig.resolve(**config)
+    backend = EmbeddedBackend(resolved)
+    return ClientCore(resolved, backend.base_url, backend.stop)

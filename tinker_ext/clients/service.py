@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tinker_api import models
 
 from tinker_ext import tracing, types
+from tinker_ext.clients.admin import AdminClient
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.reading import read
 from tinker_ext.clients.rest import RestClient
@@ -186,8 +187,12 @@ class ServiceClient:
         return await self._sampling_client(model_path, base_model)
 
     def create_rest_client(self) -> RestClient:
-        """A client for training runs and checkpoints; it needs no session."""
+        """A client for training runs, checkpoints and sessions; it needs no session."""
         return RestClient(self._core)
+
+    def create_admin_client(self) -> AdminClient:
+        """A client for the audit log, the bill and the storage; it needs no session."""
+        return AdminClient(self._core)
 
     def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
         """Wait at most `timeout` seconds for pending requests, give up the rest, disconnect.

@@ -49,11 +49,12 @@ class Times:
 
 def read_times(token: str) -> Times:
     """The claims `iat` and `exp` of a token; of anything else, nothing."""
-    claims = _claims(token)
+    claims = read_claims(token)
     return Times(_moment(claims.get("iat")), _moment(claims.get("exp")))
 
 
-def _claims(token: str) -> dict[str, Any]:
+def read_claims(token: str) -> dict[str, Any]:
+    """What a token says of itself; of anything else, nothing."""
     found = _TOKEN.fullmatch(token) if len(token) <= _LONGEST_TOKEN else None
     if found is None:
         return {}

@@ -28,6 +28,30 @@ _OF_CHECKPOINT = {
     ("GET", "archive"): "get_checkpoint_archive_url",
     ("POST", "publish"): "publish_checkpoint",
     ("DELETE", "publish"): "unpublish_checkpoint",
+    ("PUT", "ttl"): "set_checkpoint_ttl",
+    ("GET", "external_weights_urls"): "get_external_weights_urls",
+}
+# What is left of /sessions/... after the session.
+_OF_SESSION = {
+    "": "get_session",
+    "finish": "finish_session",
+    "project": "set_session_project",
+    "trace_export": "get_session_trace_export",
+}
+
+# Other paths whose operation has another name than the path.
+_NAMED_OTHERWISE = {
+    "audit": "get_audit_log",
+    "auth/token": "create_auth_token",
+    "billing/usage/checkpoints/current": "get_checkpoint_storage_usage",
+    "billing/usage/events": "get_billing_usage",
+    "checkpoints": "list_user_checkpoints",
+    "client/config": "get_client_config",
+    "client/dynamic_config": "get_client_dynamic_config",
+    "sessions": "list_sessions",
+    "sessions/search": "search_sessions",
+    "telemetry": "send_telemetry",
+    "weights_info": "get_weights_info",
 }
 
 
@@ -71,10 +95,12 @@ class Received:
     def operation(self) -> str:
         """The operation's id in the specification."""
         parts = self.path.split("/")
-        if parts[0] == "checkpoints":
-            return "list_user_checkpoints"
-        if parts[0] == "telemetry":
-            return "send_telemetry"
+        if self.path in _NAMED_OTHERWISE:
+            return _NAMED_OTHERWISE[self.path]
+        if parts[0] == "sessions":
+            return _OF_SESSION.get("/".join(parts[2:]), self.path)
+        if parts[0] == "samplers":
+            return "get_sampler"
         if parts[0] != "training_runs":
             return parts[0]
         if len(parts) < 4:

@@ -19,6 +19,18 @@ _RUN = {
     "lora_rank": 8,
     "last_request_time": _TIME,
 }
+_SESSION = {
+    "session_id": "session-1",
+    "created_at": _TIME,
+    "owner": "me",
+    "project_id": "project-1",
+    "checkpoints_count": 1,
+}
+_USE = {
+    "bucket_start": _TIME,
+    "bucket_end": "2026-01-01T01:00:00Z",
+    "event_info": {"type": "training", "token_count": 7},
+}
 Plain = tuple[int, Any, dict[str, str]]
 
 
@@ -39,11 +51,43 @@ def plain_answer(operation: str, path: str) -> Plain | None:
             answer = {"checkpoints": [_CHECKPOINT], "cursor": _cursor()}
         case "delete_checkpoint" | "publish_checkpoint" | "unpublish_checkpoint":
             return 204, None, {}
+        case "set_checkpoint_ttl" | "set_session_project":
+            return 204, None, {}
         case "get_checkpoint_archive_url":
             return 302, None, {"location": "https://storage.invalid/a.tar?signature=x"}
         case _:
-            return None
-    return 200, answer, {}
+            answer = _later_answer(operation, path)
+    return None if answer is None else (200, answer, {})
+
+
+def _later_answer(operation: str, path: str) -> Any:
+    """What only later releases answer; None for operations whose answer is a future."""
+    match operation:
+        case "get_session":
+            return {"training_run_ids": ["run-1"], "sampler_ids": ["sampler-1"]}
+        case "list_sessions":
+            return {"sessions": ["session-1"]}
+        case "search_sessions":
+            return {"sessions": [_SESSION]}
+        case "get_session_trace_export":
+            return {"status": "ready", "url": "https://storage.invalid/a.pftrace?signature=x"}
+        case "get_sampler":
+            return {"sampler_id": path.split("/")[1], "base_model": "fake/model"}
+        case "get_weights_info":
+            return {"base_model": "fake/model", "is_lora": True, "lora_rank": 8}
+        case "copy_weights":
+            return {"tinker_path": "tinker://run-2/weights/a"}
+        case "get_external_weights_urls":
+            urls = {"adapter.safetensors": "https://storage.invalid/a?signature=x"}
+            return {"urls": urls, "expires": _TIME}
+        case "get_audit_log":
+            return {"entries": [{"timestamp": _TIME, "event": "checkpoint_saved"}]}
+        case "get_billing_usage":
+            return {"data": [_USE], "sessions": {}}
+        case "get_checkpoint_storage_usage":
+            item = {"checkpoint_count": 1, "size_bytes": 10**9, "size_gigabytes": 1.0}
+            return {"data": [item]}
+    return None
 
 
 def _cursor() -> dict[str, int]:

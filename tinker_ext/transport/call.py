@@ -24,10 +24,14 @@ class Call:
     """The operation's name, its extra headers, its limit in seconds (None: the default)."""
 
     operation: str
-    headers: Mapping[str, str] = field(factory=dict)
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
     timeout: float | None = None
     # Redirects are an answer for the one operation whose answer is a redirect.
     redirect_is_answer: bool = False
+    # The answer may be in a storage that the server only points to.
+    follows_redirect: bool = False
+    # What must not be shown of what is sent, beside the credentials of every request.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     # The key itself for what comes before there is a token: the configuration, and the exchange.
     credential: Credential = "current"
     # Whether a success is handed on as it is, though it may say a secret that we know.

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from tinker_ext.transport.operations.admin import AdminOperations
 from tinker_ext.transport.operations.auth import AuthOperations
 from tinker_ext.transport.operations.sampling import SamplingOperations
 from tinker_ext.transport.operations.service import ServiceOperations
+from tinker_ext.transport.operations.sessions import SessionOperations
 from tinker_ext.transport.operations.training import TrainingOperations
 from tinker_ext.transport.operations.upkeep import UpkeepOperations
 from tinker_ext.transport.operations.weights import WeightsOperations
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
 class Gateway(
     ServiceOperations,
     AuthOperations,
+    SessionOperations,
     TrainingOperations,
     WeightsOperations,
     SamplingOperations,
     UpkeepOperations,
+    AdminOperations,
 ):
     """The API as methods: a value of the generated models, or a typed error. Retries nothing.
 

@@ -23,12 +23,14 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
-from tinker_ext.redaction import MASK, redact
+from tinker_ext.redaction import redact
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
+from tinker_ext.transport.blotting import blotted, harmless_headers
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.encoding import Answer, encode, read_body
 from tinker_ext.transport.reading import BodyError, read_body_bytes
+from tinker_ext.transport.redirects import bare_request, place_of, signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +111,10 @@ class ApiHttpClient(httpx.AsyncClient):
             if attempt is not None:
                 attempt.sending(str(request.url.copy_with(query=None)), len(request.content))
             response = await self._send(call, request)
+            place = place_of(request.url, response) if call.follows_redirect else None
+            if place is not None:
+                there = bare_request(place, self._limits.as_dict())
+                response = await self._send(signed(call, place), there)
             if attempt is not None:
                 attempt.answered(response.status_code, len(response.content))
         return response
@@ -177,35 +183,22 @@ class ApiHttpClient(httpx.AsyncClient):
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not `from error`: that one holds the request, and with it the key.
-            raise _connection_error(call, error, self._credentials.secrets()) from None
+            raise _connection_error(call, error, self._secrets(call)) from None
         except BodyError as error:
             raise APIResponseValidationError(
                 str(error), status_code=response.status_code, operation=call.operation
             ) from None
+        secrets = self._secrets(call)
+        # What was asked for as a secret is left as it is.
+        told = call.answer_is_secret and 200 <= response.status_code < 300
         return Answer(
             response.status_code,
-            headers=self._harmless_headers(response.headers),
-            content=content if _may_tell(call, response) else self._blotted(content),
+            headers=harmless_headers(response.headers, secrets),
+            content=content if told else blotted(content, secrets),
         )
 
-    def _blotted(self, content: bytes) -> bytes:
-        """A body in which a server may have said back what we sent, without the secrets."""
-        for secret in self._credentials.secrets():
-            if (encoded := secret.encode()) in content:
-                content = content.replace(encoded, MASK.encode())
-        return content
-
-    def _harmless_headers(self, headers: httpx.Headers) -> dict[str, str]:
-        # `content` is decoded by now; the rest of the names may come once each.
-        kept = {name: value for name, value in headers.items() if name != "content-encoding"}
-        for secret in self._credentials.secrets():
-            kept = {name: value.replace(secret, MASK) for name, value in kept.items()}
-        return kept
-
-
-def _may_tell(call: Call, response: httpx.Response) -> bool:
-    """Whether a body is left as it is: the answer that a secret was asked for."""
-    return call.answer_is_secret and 200 <= response.status_code < 300
+    def _secrets(self, call: Call) -> tuple[str, ...]:
+        return (*self._credentials.secrets(), *call.secrets)
 
 
 def _judge(call: Call, response: Answer) -> Answer:

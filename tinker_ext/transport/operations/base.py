@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 from tinker_api.errors import UnexpectedStatus
+from tinker_api.types import UNSET, Unset
 
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.rules.dialect import FIRST, Dialect
@@ -40,12 +41,22 @@ class Operations:
         *,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        secret: str | None = None,
     ) -> Call:
-        """A call that changes state, or is sent as if it did: with the idempotency key."""
+        """A call that changes state, or is sent as if it did: with the idempotency key.
+
+        `secret` is a credential in its body or headers.
+        """
         merged = dict(headers or {})
         if self.idempotency_key is not None:
             merged[IDEMPOTENCY_HEADER] = self.idempotency_key
-        return Call(operation, headers=merged, timeout=timeout)
+        secrets = () if secret is None else (secret,)
+        return Call(operation, headers=merged, timeout=timeout, secrets=secrets)
+
+
+def or_unset(value: T | None) -> T | Unset:
+    """A value for a query or a body; None is left out."""
+    return UNSET if value is None else value
 
 
 async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:

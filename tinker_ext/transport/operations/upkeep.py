@@ -9,30 +9,52 @@ from tinker_api import models
 from tinker_api.api.checkpoints import (
     delete_checkpoint,
     get_checkpoint_archive_url,
+    get_external_weights_urls,
     list_checkpoints,
     list_user_checkpoints,
     publish_checkpoint,
+    set_checkpoint_ttl,
     unpublish_checkpoint,
 )
 from tinker_api.api.training_runs import get_training_run, list_training_runs
+from tinker_api.api.weights import copy_weights, get_weights_info
 
 from tinker_ext.transport.call import Call
-from tinker_ext.transport.operations.base import Operations, answer, value
+from tinker_ext.transport.operations.base import Operations, answer, or_unset, value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# Lets others' weights be read; release 0.38.0.
+ACCESS_TOKEN_HEADER = "X-Tinker-Weights-Access-Token"
+
 
 @frozen
 class UpkeepOperations(Operations):
-    """Training runs and checkpoints."""
+    """Training runs and checkpoints. What is None of a query is not sent."""
 
-    async def get_training_run(self, training_run_id: str) -> models.TrainingRun:
-        sent = get_training_run.asyncio_detailed(training_run_id, client=self.client)
+    async def get_training_run(
+        self, training_run_id: str, access_scope: models.AccessScope | None = None
+    ) -> models.TrainingRun:
+        sent = get_training_run.asyncio_detailed(
+            training_run_id, client=self.client, access_scope=or_unset(access_scope)
+        )
         return await value(Call("get_training_run"), sent, models.TrainingRun)
 
-    async def list_training_runs(self, limit: int, offset: int) -> models.TrainingRunsResponse:
-        sent = list_training_runs.asyncio_detailed(client=self.client, limit=limit, offset=offset)
+    async def list_training_runs(
+        self,
+        limit: int,
+        offset: int,
+        access_scope: models.AccessScope | None = None,
+        project_id: str | None = None,
+    ) -> models.TrainingRunsResponse:
+        sent = list_training_runs.asyncio_detailed(
+            client=self.client,
+            limit=limit,
+            offset=offset,
+            access_scope=or_unset(access_scope),
+            project_id=or_unset(project_id),
+        )
         return await value(Call("list_training_runs"), sent, models.TrainingRunsResponse)
 
     async def list_checkpoints(self, training_run_id: str) -> models.CheckpointsListResponse:
@@ -64,3 +86,32 @@ class UpkeepOperations(Operations):
         sent = get_checkpoint_archive_url.asyncio_detailed(run, kind, name, client=self.client)
         call = Call("get_checkpoint_archive_url", redirect_is_answer=True)
         return (await answer(call, sent)).headers
+
+    async def get_external_weights_urls(
+        self, run: str, kind: str, name: str
+    ) -> models.ExternalWeightsUrlsResponse:
+        sent = get_external_weights_urls.asyncio_detailed(run, kind, name, client=self.client)
+        call = Call("get_external_weights_urls")
+        return await value(call, sent, models.ExternalWeightsUrlsResponse)
+
+    async def set_checkpoint_ttl(
+        self, run: str, kind: str, name: str, ttl_seconds: int | None
+    ) -> None:
+        """None is sent: it keeps the checkpoint for good."""
+        body = models.CheckpointTtlRequest(ttl_seconds=ttl_seconds)
+        sent = set_checkpoint_ttl.asyncio_detailed(run, kind, name, client=self.client, body=body)
+        await answer(self.change("set_checkpoint_ttl"), sent)
+
+    async def get_weights_info(self, tinker_path: str) -> models.WeightsInfoResponse:
+        body = models.WeightsInfoRequest(tinker_path=tinker_path)
+        sent = get_weights_info.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("get_weights_info"), sent, models.WeightsInfoResponse)
+
+    async def copy_weights(
+        self, body: models.CopyWeightsRequest, access_token: str | None
+    ) -> models.CopyWeightsResponse:
+        """The token goes in a header, as release 0.38.0 has it, which nothing shows."""
+        headers = {} if access_token is None else {ACCESS_TOKEN_HEADER: access_token}
+        sent = copy_weights.asyncio_detailed(client=self.client, body=body)
+        call = self.change("copy_weights", headers=headers, secret=access_token)
+        return await value(call, sent, models.CopyWeightsResponse)

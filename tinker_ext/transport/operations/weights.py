@@ -13,6 +13,7 @@ from tinker_api.api.weights import (
 from tinker_api.types import UNSET
 
 from tinker_ext.transport.operations.base import Operations, value
+from tinker_ext.types.absent import known
 
 
 @frozen
@@ -27,7 +28,8 @@ class WeightsOperations(Operations):
         if "optimizer" in self.dialect.explicit and body.optimizer is UNSET:
             body = evolve(body, optimizer=True)
         sent = load_weights.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("load_weights"), sent, models.UntypedAPIFuture)
+        call = self.change("load_weights", secret=known(body.weights_access_token))
+        return await value(call, sent, models.UntypedAPIFuture)
 
     async def save_weights_for_sampler(
         self, body: models.SaveWeightsForSamplerRequest

@@ -1,0 +1,257 @@
+"""Checkpoints: listed, described, copied, published, kept, deleted, fetched."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from tinker_api import models
+
+from tinker_ext import types
+from tinker_ext.clients.rest_calls import RestCalls, check_page, needed
+from tinker_ext.clients.wishes import checked_ttl
+from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport.operations.base import or_unset
+from tinker_ext.types import ParsedCheckpointTinkerPath
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from tinker_ext.runtime.futures import APIFuture
+
+# How long an archive's address holds when the server does not say; release 0.4.1.
+DEFAULT_ARCHIVE_LIFE = timedelta(minutes=15)
+
+
+class CheckpointCalls(RestCalls):
+    """The part of `RestClient` that looks after checkpoints."""
+
+    def list_checkpoints(self, training_run_id: str) -> APIFuture[types.CheckpointsListResponse]:
+        """All checkpoints of a training run."""
+        return self._call(
+            "list_checkpoints",
+            lambda gateway: gateway.list_checkpoints(needed(training_run_id, "training_run_id")),
+            types.CheckpointsListResponse.from_api,
+        )
+
+    def list_user_checkpoints(
+        self, limit: int = 100, offset: int = 0
+    ) -> APIFuture[types.CheckpointsListResponse]:
+        """A page of the checkpoints of all your training runs."""
+        check_page(limit, offset)
+        return self._call(
+            "list_user_checkpoints",
+            lambda gateway: gateway.list_user_checkpoints(limit, offset),
+            types.CheckpointsListResponse.from_api,
+        )
+
+    def delete_checkpoint(self, training_run_id: str, checkpoint_id: str) -> APIFuture[None]:
+        """Delete a checkpoint; `checkpoint_id` is as listed, "weights/0001". It can't be undone."""
+        path = _checkpoint(training_run_id, checkpoint_id)
+        return self._change("delete_checkpoint", Gateway.delete_checkpoint, path)
+
+    def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Delete the checkpoint at a path. It can't be undone."""
+        return self._change("delete_checkpoint", Gateway.delete_checkpoint, _parsed(tinker_path))
+
+    def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Let everybody use the checkpoint at a path."""
+        return self._change("publish_checkpoint", Gateway.publish_checkpoint, _parsed(tinker_path))
+
+    def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Make the checkpoint at a path private again."""
+        path = _parsed(tinker_path)
+        return self._change("unpublish_checkpoint", Gateway.unpublish_checkpoint, path)
+
+    def get_checkpoint_archive_url(
+        self, training_run_id: str, checkpoint_id: str
+    ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
+        """A signed address to download a checkpoint's archive from, and when it ends."""
+        return self._archive(_checkpoint(training_run_id, checkpoint_id))
+
+    def get_checkpoint_archive_url_from_tinker_path(
+        self, tinker_path: str
+    ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
+        """As `get_checkpoint_archive_url`, by the checkpoint's path."""
+        return self._archive(_parsed(tinker_path))
+
+    def set_checkpoint_ttl_from_tinker_path(
+        self, tinker_path: str, ttl_seconds: int | None
+    ) -> APIFuture[None]:
+        """Keep the checkpoint at a path for so many seconds from now; None: for good."""
+        place = _place(_parsed(tinker_path))
+        seconds = None if ttl_seconds is None else checked_ttl(ttl_seconds)
+        return self._call(
+            "set_checkpoint_ttl",
+            lambda gateway: gateway.set_checkpoint_ttl(*place, seconds),
+            lambda _: None,
+        )
+
+    def get_external_weights_urls(
+        self, tinker_path: str
+    ) -> APIFuture[types.ExternalWeightsUrlsResponse]:
+        """Signed addresses to fetch the files of `save_weights_external` from."""
+        path = _parsed(tinker_path)
+        if path.checkpoint_type != "external":
+            raise InvalidInputError(
+                f"expected tinker://RUN/external_weights/NAME, got {tinker_path!r}; "
+                "other checkpoints have an archive",
+                where="tinker_path",
+            )
+        return self._call(
+            "get_external_weights_urls",
+            lambda gateway: gateway.get_external_weights_urls(*_place(path)),
+            types.ExternalWeightsUrlsResponse.from_api,
+        )
+
+    def get_weights_info_by_tinker_path(
+        self, tinker_path: str
+    ) -> APIFuture[types.WeightsInfoResponse]:
+        """What the weights at a path are of: base model, adapter, optimizer."""
+        needed(tinker_path, "tinker_path")
+        return self._call(
+            "get_weights_info",
+            lambda gateway: gateway.get_weights_info(tinker_path),
+            types.WeightsInfoResponse.from_api,
+        )
+
+    def copy_weights(
+        self,
+        path: str,
+        destination_project_id: str | None = None,
+        *,
+        ttl_seconds: int | None = None,
+        weights_access_token: str | None = None,
+    ) -> APIFuture[str]:
+        """Copy the checkpoint at a path into a project (the configuration's, if none is named).
+
+        The future's value is the copy's path; it is of a training run of its own. A token lets
+        another account's weights be read; it is shown nowhere.
+        """
+        needed(path, "path")
+        project = destination_project_id or self._core.config.project_id
+        body = models.CopyWeightsRequest(
+            source_path=path,
+            destination_project_id=or_unset(project),
+            ttl_seconds=or_unset(None if ttl_seconds is None else checked_ttl(ttl_seconds)),
+        )
+        return self._call(
+            "copy_weights",
+            lambda gateway: gateway.copy_weights(body, weights_access_token),
+            lambda copied: copied.tinker_path,
+        )
+
+    async def list_checkpoints_async(self, training_run_id: str) -> types.CheckpointsListResponse:
+        return await self.list_checkpoints(training_run_id)
+
+    async def list_user_checkpoints_async(
+        self, limit: int = 100, offset: int = 0
+    ) -> types.CheckpointsListResponse:
+        return await self.list_user_checkpoints(limit, offset)
+
+    async def delete_checkpoint_async(self, training_run_id: str, checkpoint_id: str) -> None:
+        await self.delete_checkpoint(training_run_id, checkpoint_id)
+
+    async def delete_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
+        await self.delete_checkpoint_from_tinker_path(tinker_path)
+
+    async def publish_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
+        await self.publish_checkpoint_from_tinker_path(tinker_path)
+
+    async def unpublish_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
+        await self.unpublish_checkpoint_from_tinker_path(tinker_path)
+
+    async def get_checkpoint_archive_url_async(
+        self, training_run_id: str, checkpoint_id: str
+    ) -> types.CheckpointArchiveUrlResponse:
+        return await self.get_checkpoint_archive_url(training_run_id, checkpoint_id)
+
+    async def get_checkpoint_archive_url_from_tinker_path_async(
+        self, tinker_path: str
+    ) -> types.CheckpointArchiveUrlResponse:
+        return await self.get_checkpoint_archive_url_from_tinker_path(tinker_path)
+
+    async def set_checkpoint_ttl_from_tinker_path_async(
+        self, tinker_path: str, ttl_seconds: int | None
+    ) -> None:
+        await self.set_checkpoint_ttl_from_tinker_path(tinker_path, ttl_seconds)
+
+    async def get_external_weights_urls_async(
+        self, tinker_path: str
+    ) -> types.ExternalWeightsUrlsResponse:
+        return await self.get_external_weights_urls(tinker_path)
+
+    async def get_weights_info_by_tinker_path_async(
+        self, tinker_path: str
+    ) -> types.WeightsInfoResponse:
+        return await self.get_weights_info_by_tinker_path(tinker_path)
+
+    async def copy_weights_async(
+        self,
+        path: str,
+        destination_project_id: str | None = None,
+        *,
+        ttl_seconds: int | None = None,
+        weights_access_token: str | None = None,
+    ) -> str:
+        return await self.copy_weights(
+            path,
+            destination_project_id,
+            ttl_seconds=ttl_seconds,
+            weights_access_token=weights_access_token,
+        )
+
+    def _change(
+        self,
+        operation: str,
+        method: Callable[[Gateway, str, str, str], Awaitable[None]],
+        path: ParsedCheckpointTinkerPath,
+    ) -> APIFuture[None]:
+        return self._call(operation, lambda gateway: method(gateway, *_place(path)), lambda _: None)
+
+    def _archive(
+        self, path: ParsedCheckpointTinkerPath
+    ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
+        return self._call(
+            "get_checkpoint_archive_url",
+            lambda gateway: gateway.get_checkpoint_archive_url(*_place(path)),
+            lambda headers: _archive_url(headers, datetime.now(UTC)),
+        )
+
+
+def _place(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
+    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
+
+
+def _parsed(tinker_path: str) -> ParsedCheckpointTinkerPath:
+    return ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+
+
+def _checkpoint(training_run_id: str, checkpoint_id: str) -> ParsedCheckpointTinkerPath:
+    run = needed(training_run_id, "training_run_id")
+    try:
+        return _parsed(f"tinker://{run}/{checkpoint_id}")
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"expected weights/NAME, sampler_weights/NAME or a NAME, got {checkpoint_id!r}",
+            where="checkpoint_id",
+        ) from None
+
+
+def _archive_url(headers: Mapping[str, str], now: datetime) -> types.CheckpointArchiveUrlResponse:
+    url = headers.get("location")
+    if not url:
+        raise APIResponseValidationError(
+            "the answer names no location", operation="get_checkpoint_archive_url"
+        )
+    return types.CheckpointArchiveUrlResponse(url, _expiry(headers.get("expires"), now))
+
+
+def _expiry(value: str | None, now: datetime) -> datetime:
+    try:
+        date = parsedate_to_datetime(value or "")
+    except ValueError:
+        return now + DEFAULT_ARCHIVE_LIFE
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
