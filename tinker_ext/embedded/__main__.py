@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--state-dir", type=Path, required=True, help="where everything is kept")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--dialect", default=ANY, choices=DIALECTS, help="the release to speak")
+    parser.add_argument("--jwt-life", type=float, help="demand tokens that live so many seconds")
     parser.add_argument("--parent-pipe", action="store_true", help="end when stdin closes")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -38,6 +39,7 @@ def main() -> int:
             options.state_dir,
             options.host,
             dialect=options.dialect,
+            jwt_life=options.jwt_life,
             parent_pipe=options.parent_pipe,
         )
     except KeyboardInterrupt:

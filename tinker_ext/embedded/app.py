@@ -44,6 +44,9 @@ def build_app(backend: Backend, dialect: str = ANY) -> Starlette:
     """The application in front of a backend, which it closes when it ends.
 
     `dialect` is one of `DIALECTS`: what it takes and how it answers.
+
+    Raises:
+        RuntimeError: the backend demands tokens, and the dialect's release has none.
     """
 
     @asynccontextmanager
@@ -54,6 +57,8 @@ def build_app(backend: Backend, dialect: str = ANY) -> Starlette:
     specification = specification_of(dialect)
     if missing := sorted(specification.operations.keys() - HANDLERS.keys()):
         raise RuntimeError(f"operations without a handler: {', '.join(missing)}")
+    if backend.tokens.demanded and "create_auth_token" not in specification.operations:
+        raise RuntimeError(f"release {dialect} has no tokens to demand")
     routes = [_route(backend, specification, one) for one in specification.operations.values()]
 
     async def download(request: Request) -> Response:
@@ -69,11 +74,13 @@ def _route(backend: Backend, specification: Specification, operation: Operation)
     handler = HANDLERS[operation.operation_id]
 
     async def endpoint(request: Request) -> Response:
+        raw = await read_body(request) if operation.takes_body else b""
+        # Not before the body is read, or a client that is still sending would not see the answer.
+        backend.tokens.check(operation.operation_id, request.headers.get("X-API-Key"))
         call = Call(backend, specification, request, query=operation.query(request.query_params))
         if not operation.takes_body:
             return await handler(call)
         as_message = is_protobuf(request, operation)
-        raw = await read_body(request)
         if as_message:
             return await handler(evolve(call, message=raw, size=len(raw)))
         decoded = decode(raw)

@@ -19,6 +19,7 @@ from tinker_ext.embedded.store import (
     SessionTable,
 )
 from tinker_ext.embedded.store.lock import FolderLock
+from tinker_ext.embedded.tokens import Tokens
 from tinker_ext.embedded.work.models import GAP_SECONDS, MAX_LOADED, Models
 from tinker_ext.embedded.work.results import Results
 from tinker_ext.embedded.work.sampling import Sampler
@@ -42,6 +43,8 @@ class Backend:
     library keeps its record of operations in one place per process, so two recordings at once
     would get into each other's way. Order and fairness come from the queues in front.
 
+    With `jwt_life` clients must exchange their key for a token, which lives as many seconds.
+
     Raises:
         RuntimeError: another server uses the folder, or what it holds cannot be read.
     """
@@ -53,6 +56,7 @@ class Backend:
         gap_seconds: float = GAP_SECONDS,
         poll_seconds: float = POLL_SECONDS,
         max_loaded: int = MAX_LOADED,
+        jwt_life: float | None = None,
     ) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.poll_seconds = poll_seconds
@@ -66,6 +70,9 @@ class Backend:
         self.files = CheckpointFiles(state_dir)
         self.saving = Saving(self.checkpoints, self.files)
         self.signer = ArchiveSigner(self._database.secret("archives", secrets.token_bytes(32)))
+        self.tokens = Tokens(
+            self._database.secret("tokens", secrets.token_bytes(32)), life=jwt_life
+        )
         self.results = Results()
         self._training_thread = ThreadPoolExecutor(1, "training")
         self._sampling_thread = ThreadPoolExecutor(1, "sampling")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 # What `pip install 'tinker-ext[embedded]'` brings.
-NEEDED = ("autograd", "jsonschema_rs", "safetensors", "starlette", "tokenizers", "uvicorn")
+NEEDED = ("autograd", "jsonschema_rs", "jwt", "safetensors", "starlette", "tokenizers", "uvicorn")
 
 # A start takes about a second; a cold disk on a busy machine takes several.
 START_SECONDS = 60.0
@@ -38,12 +38,15 @@ QUOTED_CHARACTERS = 2000
 LOG_NAME = "embedded.log"
 
 
-def start_embedded(state_dir: Path | None = None, *, dialect: str = ANY) -> EmbeddedServer:
+def start_embedded(
+    state_dir: Path | None = None, *, dialect: str = ANY, jwt_life: float | None = None
+) -> EmbeddedServer:
     """Start a server on a free loopback port and wait until it answers.
 
     It keeps everything in `state_dir`, or in a temporary folder that goes with it, and ends with
     `close` or with this process, however that ends. `dialect` is the release it speaks (0.4.1,
-    0.24, 0.25 or 0.38), strictly, or any. Blocks for about a second.
+    0.24, 0.25 or 0.38), strictly, or any. With `jwt_life` clients must exchange their key for a
+    token of so many seconds. Blocks for about a second.
 
     Raises:
         ConfigurationError: a package is missing, or the server did not start; the message quotes
@@ -54,14 +57,21 @@ def start_embedded(state_dir: Path | None = None, *, dialect: str = ANY) -> Embe
         raise ConfigurationError(
             f"the embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
         )
-    return EmbeddedServer(state_dir, dialect=dialect)
+    return EmbeddedServer(state_dir, dialect=dialect, jwt_life=jwt_life)
 
 
 class EmbeddedServer:
     """A running server. `url` is where it listens; `close`, or leaving a ``with``, stops it."""
 
-    def __init__(self, state_dir: Path | None = None, *, dialect: str = ANY) -> None:
+    def __init__(
+        self,
+        state_dir: Path | None = None,
+        *,
+        dialect: str = ANY,
+        jwt_life: float | None = None,
+    ) -> None:
         self.dialect = dialect
+        self._jwt_life = jwt_life
         self._temporary = state_dir is None
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tinker-"))
         self.state_dir.mkdir(parents=True, exist_ok=True)
@@ -110,6 +120,8 @@ class EmbeddedServer:
     def _spawn(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "tinker_ext.embedded", "--parent-pipe"]
         command += ["--dialect", self.dialect]
+        if self._jwt_life is not None:
+            command += ["--jwt-life", str(self._jwt_life)]
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
                 [*command, "--state-dir", str(self.state_dir)],

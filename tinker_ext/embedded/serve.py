@@ -42,26 +42,30 @@ def serve(
     host: str = LOOPBACK,
     *,
     dialect: str = ANY,
+    jwt_life: float | None = None,
     parent_pipe: bool = False,
 ) -> None:
     """Run the server until it is interrupted, or with `parent_pipe` until stdin closes.
 
     Port 0 takes a free one. When the server answers, one JSON line ``{"url": ...}`` goes to
-    stdout; everything else goes to the log on stderr. `dialect` is one of `DIALECTS`. Blocks.
+    stdout; everything else goes to the log on stderr. `dialect` is one of `DIALECTS`. With
+    `jwt_life` clients must exchange their key for a token of so many seconds. Blocks.
 
     Raises:
         OSError: the address cannot be listened on.
-        RuntimeError: another server uses the state folder, or it cannot be read.
+        RuntimeError: another server uses the state folder, or it cannot be read; the dialect has no
+            tokens.
         KeyboardInterrupt: it was interrupted; everything has been put away by then.
     """
     listener = _listen(host, port)
     try:
-        backend = Backend(state_dir.resolve())
+        backend = Backend(state_dir.resolve(), jwt_life=jwt_life)
+        app = build_app(backend, dialect)
     except BaseException:
         listener.close()
         raise
     url = _url(host, listener.getsockname()[1])
-    server = _Server(_config(build_app(backend, dialect)), url)
+    server = _Server(_config(app), url)
     if parent_pipe:
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
     server.run(sockets=[listener])

@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
 
+import pytest
 from click.testing import CliRunner
 
 from tinker_ext.cli.main import program
@@ -17,8 +19,6 @@ from tinker_ext.cli.problems import INTERRUPTED
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 #: In a process of its own: a server sets up logging and the threads of the array library.
 SERVE = (sys.executable, "-m", "tinker_ext.cli", "serve")
@@ -62,3 +62,24 @@ def test_a_missing_package_is_told_with_the_way_to_get_it(
     assert result.stderr == (
         "Error: The embedded backend needs no_such_package: pip install 'tinker-ext[embedded]'\n"
     )
+
+
+def test_it_demands_tokens_where_told_to(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*SERVE, "--port", "0", "--state-dir", str(tmp_path), "--jwt", "--jwt-life", "60"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        url = json.loads(server.stdout.readline())["url"]
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(f"{url}/api/v1/healthz")
+        server.send_signal(signal.SIGINT)
+
+
+def test_tokens_of_a_release_without_them_are_refused(tmp_path: Path) -> None:
+    chosen = ["--port", "0", "--state-dir", str(tmp_path), "--jwt", "--dialect", "0.4.1"]
+    ended = subprocess.run([*SERVE, *chosen], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "release 0.4.1 has no tokens to demand" in ended.stderr

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Not that of other programs people run while they train: 8000 and 8080 are everybody's.
 DEFAULT_PORT = 8765
+#: Seconds that a token lives, and may live at most: a day.
+DEFAULT_LIFE = 3600.0
+MAX_LIFE = 86_400.0
 
 
 @click.command()
@@ -50,7 +53,22 @@ DEFAULT_PORT = 8765
     show_default=True,
     help="The release of the API to speak: of one release only what it has, or of any all.",
 )
-def serve(port: int, host: str, state_dir: Path | None, dialect: str) -> None:
+@click.option(
+    "--jwt",
+    is_flag=True,
+    help="Have clients exchange their key for a token, as the hosted service may.",
+)
+@click.option(
+    "--jwt-life",
+    type=click.FloatRange(min=1, max=MAX_LIFE),
+    default=DEFAULT_LIFE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a token of --jwt lives.",
+)
+def serve(
+    port: int, host: str, state_dir: Path | None, dialect: str, jwt: bool, jwt_life: float
+) -> None:
     """Run the embedded backend on this machine.
 
     It trains and samples on a tiny model, without a key. When it is ready it prints one line of
@@ -66,7 +84,9 @@ def serve(port: int, host: str, state_dir: Path | None, dialect: str) -> None:
     with _state_folder(state_dir) as folder:
         click.echo(f"Runs and checkpoints are kept in {folder}", err=True)
         try:
-            server.serve(port, Path(folder), host, dialect=dialect)
+            server.serve(
+                port, Path(folder), host, dialect=dialect, jwt_life=jwt_life if jwt else None
+            )
         except RuntimeError as error:
             raise CommandError(str(error)) from error
         except OSError as error:

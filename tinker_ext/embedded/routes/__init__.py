@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.routes import (
+    auth,
     checkpoints,
     elsewhere,
     futures,
@@ -26,6 +27,7 @@ HANDLERS: dict[str, Handler] = {
     "asample": sampling.asample,
     "cancel_future": sampling.cancel_future,
     "copy_weights": weights.copy_weights,
+    "create_auth_token": auth.create_auth_token,
     "create_model": models.create_model,
     "create_sampling_session": sampling.create_sampling_session,
     "create_session": sessions.create_session,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 # By operation, why not.
 REASONS = {
-    "create_auth_token": "it takes any key as it is, and exchanges none",
     "create_custom_loss": "custom losses run in the client here",
     "delete_own_api_key": "it has no keys",
     "get_audit_log": "it keeps no audit log",

@@ -32,8 +32,11 @@ async def get_server_capabilities(call: Call) -> Response:
 
 
 async def get_client_config(call: Call) -> Response:
-    """Every flag of the dialect as clients assume it anyway: nothing out of the ordinary."""
-    return answer(call.specification.defaults("ClientConfigResponse"))
+    """Every flag of the dialect as clients assume it anyway, unless tokens are demanded."""
+    flags = call.specification.defaults("ClientConfigResponse")
+    if call.backend.tokens.demanded:
+        flags |= {"pjwt_auth_enabled": True}
+    return answer(flags)
 
 
 async def get_client_dynamic_config(call: Call) -> Response:
