@@ -163,6 +163,10 @@ class ClientConfig:
         key = self.api_key or self.credential_cmd
         return self.base_url, key.digest if key else ""
 
+    def is_default(self, setting: str) -> bool:
+        """Whether neither an argument nor the environment has chosen this setting."""
+        return self.sources.get(setting, "default") == "default"
+
     def check_key(self) -> None:
         """Raise ConfigurationError if the server needs a key and there is none."""
         if not self.api_key and not self.credential_cmd and not self.is_embedded:

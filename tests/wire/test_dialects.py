@@ -102,7 +102,7 @@ def test_a_server_of_protobuf_is_understood_after_one_refusal(
         first = outputs[0].result(10)
         for output in outputs[1:]:
             output.result(10)
-        assert str(service.dialect) == "training data as protobuf, a forward operation"
+        assert (service.dialect.training_body, service.dialect.forward) == ("protobuf", "operation")
     assert server.refused == 1
     assert [message.seq_id for message in server.trained] == [1, 2, 3]
     assert server.calls("optim_step")[0].body["seq_id"] == 4
@@ -119,7 +119,7 @@ def test_a_server_of_protobuf_is_understood_after_one_refusal(
     assert first.metrics == {"loss:sum": 5.0}
     assert [one.message for one in caplog.records if "another dialect" in one.message] == [
         "forward_backward: the server speaks another dialect: "
-        "training data as protobuf, a forward operation"
+        "release 0.4.1 (no client/config), training data as protobuf, a forward operation"
     ]
 
 
@@ -129,7 +129,7 @@ def test_a_server_without_forward_is_asked_with_the_flag() -> None:
         training = service.create_lora_training_client("fake/model")
         output = training.forward([datum(2)], "cross_entropy").result(10)
         training.forward_backward([datum(2)], "cross_entropy").result(10)
-        assert str(service.dialect) == "training data as protobuf, forward as a flag"
+        assert (service.dialect.training_body, service.dialect.forward) == ("protobuf", "flag")
     assert server.refused == 1
     assert [(one.seq_id, one.forward_only) for one in server.trained] == [(1, True), (2, False)]
     assert len(output.loss_fn_outputs) == 1

@@ -193,7 +193,7 @@ class SamplingClient:
             body.seq_id = self._numbers.next()
             tracing.note_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
-            async with self._core.sampling_budget.reserve(1):
+            async with self._core.in_flight.samples.reserve(1):
                 future = await self._core.call("asample", lambda one: one.asample(body))
                 request_id = str(future.request_id)  # Some servers number them.
                 tracing.note_id(tracing.REQUEST_ID, request_id)

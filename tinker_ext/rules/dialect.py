@@ -1,111 +1,241 @@
-"""Which dialect of the API a server speaks, learnt from its refusals.
+"""Which dialect of the API a server speaks: asked once at the start, and corrected by refusals.
 
-Releases differ in how training data travels. Up to 0.24.1 it is JSON, and a forward pass has an
-operation of its own; from 0.25.0 on it is protobuf, and a forward pass is `forward_backward` with a
-flag. A client begins with the older form, which needs no question in advance, and changes to the
-other when a server says that it does not know it:
+Releases differ in how requests look. `client/config`, which servers of 0.24.1 and later answer,
+tells the release by its flags (`rules.flags`); a server that does not know it speaks 0.4.1's:
+
+=================================  =======  ==========  ==========  ==========  ==========
+what a request says                0.4.1    0.24.1      0.25.0      0.32.0      0.38.0
+=================================  =======  ==========  ==========  ==========  ==========
+training data                      JSON     as flagged  protobuf    protobuf    protobuf
+a forward pass                     forward  as flagged  a flag      a flag      a flag
+images                             sizes    expected    expected    expected    expected
+`optimizer` of `load_weights`      no       yes         yes         yes         yes
+`allow_metadata_only` of a poll    no       yes         yes         yes         yes
+`process_uuid` of telemetry        no       yes         yes         yes         yes
+a model from saved weights         loaded   as flagged  as flagged  as flagged  made so
+the session's end                  no       no          no          told        told
+=================================  =======  ==========  ==========  ==========  ==========
+
+What is learnt late corrects that. A request that then looks otherwise is sent again, under the same
+number:
 
 ===================================  ================================================
 answer                               what is learnt
 ===================================  ================================================
-415 to `forward_backward`,           bodies go in the other form (JSON or protobuf),
-`forward`                            unless that was refused before
+415 to training data, or 400 or 422  it goes in the other form (JSON or protobuf),
+that says the body can't be read     unless that was refused before
 404, 405, 501 to `forward`, with     a forward pass is the flag, which only protobuf
 no words or a web framework's own    has
-422 to `load_weights` that misses    it has to be said that the optimizer's state is
-`optimizer`                          wanted, which goes without saying in 0.4.1
+404, 405, 501 likewise to another    that the server has not got it (`without`); it is
+that a client can do without         not asked again
+422 that misses a field we know of   from now on it is said (`told`)
+422 that has no use for one          from now on it is not (`untold`): where nothing is lost by it
+422 to a `load_weights` that makes   models are made first, and loaded then
+a model, for want of `model_id`
 ===================================  ================================================
-
-The refused request is sent again under the same sequence number.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, frozen
 
+from tinker_ext.rules.flags import DynamicFlags, Flags, at_least, release_of
+from tinker_ext.rules.refusals import blames_body, missing_fields, no_such_operation, unknown_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
 Form = Literal["json", "protobuf"]
+Images = Literal["sizes", "expected_tokens"]
 
 _TRAINING = frozenset({"forward", "forward_backward"})
-# What each operation can say if it is asked to; servers of 0.24.1 and later require it.
-_EXPLICIT = {"load_weights": frozenset({"optimizer"})}
-_NO_SUCH_OPERATION = frozenset({404, 405, 501})
-# What Starlette and FastAPI say of a path they have not got; a missing model has other words.
-_FRAMEWORK_WORDS = frozenset({"Not Found", "Method Not Allowed", "Not Implemented"})
+_SIZES = frozenset({"height", "width"})
+# What each operation can say if it is asked to, by the release that first had to.
+_TELLABLE = {
+    "load_weights": {"optimizer": "0.24.1"},
+    "retrieve_future": {"allow_metadata_only": "0.24.1"},
+    "send_telemetry": {"process_uuid": "0.24.1"},
+}
+_ASSUMED = DynamicFlags()
+# Operations that a client can do without, and then does.
+_OPTIONAL = frozenset(
+    {
+        "cancel_future",
+        "finish_session",
+        "forward",
+        "get_sampler",
+        "get_weights_info",
+        "join_sampling_session",
+        "retrieve_futures",
+    }
+)
+# What goes without saying, whatever its value: nothing the user asked for is lost with it.
+_NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
+_DISPENSABLE = frozenset({"type", *(name for names in _TELLABLE.values() for name in names)})
 
 
 @frozen(kw_only=True)
 class Dialect:
     """What is known of a server's dialect; the default is that of release 0.4.1.
 
-    `training_body` is the form of training data, `forward` how a forward pass is asked for,
-    `refused` the forms the server would not have. `explicit` are the fields that the server wants
-    to be told where another takes them for granted.
+    Attributes:
+        release: the newest of `flags.RELEASES` whose requests it is known to take.
+        flags: what it said of itself; None where it has no `client/config`.
+        training_body: the form of training data.
+        forward: how a forward pass is asked for.
+        images: what is said of an image: its sizes, or how many tokens it is taken for.
+        refused: the forms of training data that it would not have.
+        told: fields it has to be told where another server takes them for granted, as
+            "operation.field".
+        untold: fields it has no use for.
+        without: operations it has not got.
+        creates_by_load: whether `load_weights` makes models.
     """
 
+    release: str = "0.4.1"
+    flags: Flags | None = None
+    dynamic: DynamicFlags = _ASSUMED
     training_body: Form = "json"
     forward: Literal["operation", "flag"] = "operation"
+    images: Images = "sizes"
     refused: frozenset[Form] = frozenset()
-    explicit: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
+    untold: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+    creates_by_load: bool = False
 
     @property
     def protobuf_results(self) -> bool:
         """Whether results may be asked for as protobuf; who sends it reads it."""
         return self.training_body == "protobuf"
 
+    @property
+    def finishes_sessions(self) -> bool:
+        """Whether the server wants to hear of a session's end."""
+        return at_least(self.release, "0.32.0") and "finish_session" not in self.without
+
+    def tells(self, operation: str, name: str) -> bool:
+        """Whether a field of `_TELLABLE` is sent."""
+        return f"{operation}.{name}" in self.told
+
+    def untold_of(self, operation: str) -> frozenset[str]:
+        """The fields of an operation that the server has no use for."""
+        if not self.untold:
+            return self.untold
+        prefix = f"{operation}."
+        return frozenset(
+            name.removeprefix(prefix) for name in self.untold if name.startswith(prefix)
+        )
+
+    def has(self, operation: str) -> bool:
+        """Whether the server may have the operation: it has not said otherwise."""
+        return operation not in self.without
+
+    def asks_as(self, other: Dialect) -> bool:
+        """Whether requests look the same in both."""
+        return evolve(self, without=other.without) == other
+
     def __str__(self) -> str:
         passes = "a forward operation" if self.forward == "operation" else "forward as a flag"
-        told = "".join(f", {name} said" for name in sorted(self.explicit))
-        return f"training data as {self.training_body}, {passes}{told}"
+        known = "" if self.flags is not None else " (no client/config)"
+        parts = [f"release {self.release}{known}", f"training data as {self.training_body}", passes]
+        if self.flags is not None and self.flags.pjwt_auth_enabled:
+            parts.append("keys exchanged for tokens")
+        for words, names in (("not told", self.untold), ("without", self.without)):
+            if names:
+                parts.append(f"{words} {', '.join(sorted(names))}")
+        return ", ".join(parts)
 
 
 #: What is spoken until a server teaches better: release 0.4.1.
 FIRST = Dialect()
 
 
+def introduced(answer: Mapping[str, Any], dynamic: Mapping[str, Any] | None = None) -> Dialect:
+    """The dialect of a server by its `client/config`, and its `client/dynamic_config` if any."""
+    release, flags = release_of(answer), Flags.read(answer)
+    protobuf = at_least(release, "0.25.0") or flags.proto_write_fwdbwd
+    by_flag = at_least(release, "0.25.0") or (protobuf and flags.fwd_via_fwdbwd)
+    return Dialect(
+        release=release,
+        flags=flags,
+        dynamic=DynamicFlags.read(dynamic or {}),
+        training_body="protobuf" if protobuf else "json",
+        forward="flag" if by_flag else "operation",
+        images="expected_tokens",
+        told=frozenset(
+            f"{operation}.{name}" for operation, names in _TELLABLE.items() for name in names
+        ),
+        without=frozenset() if dynamic is not None else frozenset({"get_client_dynamic_config"}),
+        creates_by_load=at_least(release, "0.38.0") or flags.create_model_via_load_weights,
+    )
+
+
+def without_idle_fields(body: Mapping[str, Any], refused: Collection[str]) -> dict[str, Any]:
+    """A request's body without the fields that its server refuses, where nothing is said by them.
+
+    One that says something stays: the server's refusal then reaches whoever said it.
+    """
+    return {
+        name: value
+        for name, value in body.items()
+        if not (name in refused and (name in _DISPENSABLE or value in _NOTHING))
+    }
+
+
 def corrected(dialect: Dialect, operation: str, status: int, body: object) -> Dialect | None:
     """The dialect that a refusal teaches; None where it teaches nothing."""
-    if operation not in _TRAINING:
-        return _with_fields(dialect, operation, status, body)
-    if status == 415:
+    if no_such_operation(status, body):
+        return _without(dialect, operation)
+    if status == 422:
+        better = _with_other_fields(dialect, operation, body)
+        if better is not None:
+            return better
+    if operation in _TRAINING and blames_body(status, body):
         return _other_form(dialect)
-    if operation == "forward" and dialect.forward == "operation" and _unknown(status, body):
-        if "protobuf" in dialect.refused:
-            return None
-        return evolve(dialect, forward="flag", training_body="protobuf")
     return None
 
 
-def _with_fields(dialect: Dialect, operation: str, status: int, body: object) -> Dialect | None:
-    asked = _missing(body) if status == 422 else frozenset()
-    new = asked & _EXPLICIT.get(operation, frozenset()) - dialect.explicit
-    return evolve(dialect, explicit=dialect.explicit | new) if new else None
+def _without(dialect: Dialect, operation: str) -> Dialect | None:
+    if operation not in _OPTIONAL or operation in dialect.without:
+        return None
+    less = evolve(dialect, without=dialect.without | {operation})
+    if operation == "forward" and dialect.forward == "operation":
+        return None if "protobuf" in dialect.refused else _by_flag(less)
+    return less
 
 
-def _missing(body: object) -> frozenset[str]:
-    """The fields that an answer of FastAPI's shape misses in the request's body."""
-    entries = body.get("detail") if isinstance(body, dict) else None
-    return frozenset(
-        str(entry["loc"][-1])
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
-        and entry.get("type") == "missing"
-        and isinstance(entry.get("loc"), list)
-        and entry["loc"][:1] == ["body"]
+def _by_flag(dialect: Dialect) -> Dialect:
+    return evolve(dialect, forward="flag", training_body="protobuf")
+
+
+def _with_other_fields(dialect: Dialect, operation: str, body: object) -> Dialect | None:
+    missing, unknown = missing_fields(body), unknown_fields(body)
+    if operation == "load_weights" and "model_id" in missing and dialect.creates_by_load:
+        return evolve(dialect, creates_by_load=False)
+    if dialect.images == "expected_tokens" and (missing & _SIZES or "expected_tokens" in unknown):
+        return evolve(dialect, images="sizes")
+    if dialect.images == "sizes" and unknown & _SIZES:
+        return evolve(dialect, images="expected_tokens")
+    told = {f"{operation}.{name}" for name in missing & _TELLABLE.get(operation, {}).keys()}
+    untold = {f"{operation}.{name}" for name in unknown}
+    better = evolve(
+        dialect,
+        told=(dialect.told | told) - untold,
+        untold=dialect.untold | untold,
     )
+    return None if better == dialect else better
 
 
 def _other_form(dialect: Dialect) -> Dialect | None:
     other: Form = "json" if dialect.training_body == "protobuf" else "protobuf"
-    if other in dialect.refused or (other == "json" and dialect.forward == "flag"):
+    if other in dialect.refused or (other == "json" and "forward" in dialect.without):
         return None
-    return evolve(dialect, training_body=other, refused=dialect.refused | {dialect.training_body})
-
-
-def _unknown(status: int, body: object) -> bool:
-    """Whether an answer says that there is no such operation, and not no such model."""
-    if status not in _NO_SUCH_OPERATION:
-        return False
-    words = body.get("detail") if isinstance(body, dict) else body
-    return not words or not isinstance(words, str) or words.strip() in _FRAMEWORK_WORDS
+    return evolve(
+        dialect,
+        training_body=other,
+        forward=dialect.forward if other == "protobuf" else "operation",
+        refused=dialect.refused | {dialect.training_body},
+    )

@@ -7,6 +7,8 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from tinker_ext import tracing
 from tinker_ext.rules import limits
 
@@ -33,6 +35,11 @@ class Budget:
             yield
         finally:
             self._give(size)
+
+    def resize(self, limit: int) -> None:
+        """Another limit from now on; what is held stays held."""
+        self._state = evolve(self._state, limit=limit)
+        self._admit()
 
     @property
     def used(self) -> int:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import uuid
 from contextvars import Context
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
 from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
-from tinker_ext.errors import APIStatusError
+from tinker_ext.errors import APIError, APIStatusError
 from tinker_ext.rules.dialect import FIRST, Dialect, corrected
 from tinker_ext.rules.retry import RetryPolicy
 from tinker_ext.runtime.clock import REAL_CLOCK
+from tinker_ext.runtime.in_flight import InFlight
+from tinker_ext.runtime.introduction import Introduction
 from tinker_ext.runtime.keys import Keys
 from tinker_ext.tracing import log
 from tinker_ext.transport.build import build_client
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from tinker_api import models
 
     from tinker_ext.config import ClientConfig
+    from tinker_ext.rules.flags import Flags
     from tinker_ext.runtime.retrying import Retrier
     from tinker_ext.secret import Secret
 
@@ -44,6 +47,7 @@ class Connection:
         dialect: what has been learnt of how the server wants to be asked.
         base_url: where the server is, once that was found.
         keys: what is sent to prove who asks.
+        in_flight: how much of what may be under way at once.
     """
 
     def __init__(
@@ -61,7 +65,10 @@ class Connection:
         self._transport = transport
         # Tokens end by the clock of the retries, but their renewal keeps real time, as heartbeats.
         self.keys = Keys(config, evolve(retrier.clock, sleep=REAL_CLOCK.sleep))
+        self.in_flight = InFlight(config)
         self._connecting: asyncio.Task[Gateway] | None = None
+        self._introduction = Introduction(self._introduced, self._admitted, retrier.clock)
+        self._renewing: asyncio.Task[None] | None = None
 
     async def call(
         self,
@@ -72,32 +79,83 @@ class Connection:
     ) -> T:
         """One logical call, retried by the rules, under one idempotency key."""
         key = str(uuid.uuid4())
-        policy = retry_policy(self._config, operation)
-        connected = await self.gateway()
+        connected = (await self.gateway()).keyed(key)
+        spoken = self.dialect
+
+        async def attempt() -> T:
+            nonlocal spoken
+            await self._introduce(connected, operation)
+            spoken = self.dialect
+            return await send(connected.speaking(spoken))
+
         while True:
-            gateway = connected.keyed(key).speaking(self.dialect)
             try:
                 with tracing.submitting(session_id, key):
                     return await self.retrier.run(
-                        partial(send, gateway), operation=operation, policy=policy
+                        attempt, operation=operation, policy=self.policy(operation)
                     )
             except APIStatusError as error:
-                if not self._learn(gateway.dialect, operation, error):
+                if not self._learn(spoken, operation, error):
                     raise
+
+    def policy(self, operation: str) -> RetryPolicy:
+        """For how long, and how often, an operation is tried again."""
+        flags = self.dialect.flags
+        once = flags is not None and flags.sample_no_retries and operation == "asample"
+        return RetryPolicy(
+            max_elapsed=self._config.retry_window,
+            max_attempts=1 if once else None,
+            billing_max_elapsed=self._billing_window(),
+            # As the specification marks it (x-retry).
+            repeatable=RETRY.get(operation) != "never",
+        )
+
+    def _billing_window(self) -> float:
+        flags = self.dialect.flags
+        if flags is None or not self._config.is_default("billing_window"):
+            return self._config.billing_window
+        return float(flags.billing_exception_max_pause_duration_sec)
+
+    async def _introduce(self, gateway: Gateway, operation: str) -> None:
+        """See that the server has been asked what it speaks."""
+        if not self._introduction.made:
+            try:
+                await self._introduction.make(gateway)
+            except APIError as error:
+                mine = copy.copy(error)  # Others wait for the same answer, each with its call.
+                mine.operation = operation
+                raise mine from None
+        if self._introduction.due():
+            self._renewing = asyncio.create_task(self._renew(gateway), context=Context())
+
+    async def _renew(self, gateway: Gateway) -> None:
+        self.dialect = await self._introduction.renew(gateway, self.dialect)
+
+    async def _admitted(self, gateway: Gateway, flags: Flags) -> None:
+        """Do what a server that has these flags wants before it answers anything else."""
+        if flags.pjwt_auth_enabled:
+            command_only = flags.credential_default_source == "credential_cmd"
+            await self.exchange_tokens(gateway, command_only=command_only)
+
+    def _introduced(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        log.info("%s speaks %s", self.base_url, dialect)
+        if dialect.flags is not None:
+            self.in_flight.obey(dialect.flags)
 
     def _learn(self, spoken: Dialect, operation: str, error: APIStatusError) -> bool:
         """Whether the server's refusal taught us how to ask; then the request is worth repeating.
 
         Each thing is learnt once, so that this ends.
         """
-        if self.dialect != spoken:
+        if not self.dialect.asks_as(spoken):
             return True  # Another request has learnt something since this one was sent.
-        better = corrected(spoken, operation, error.status_code, error.body)
+        better = corrected(self.dialect, operation, error.status_code, error.body)
         if better is None:
             return False
         self.dialect = better
         log.info("%s: the server speaks another dialect: %s", operation, better)
-        return True
+        return not better.asks_as(spoken)
 
     async def gateway(self) -> Gateway:
         """The operations of the server, which is connected to if need be."""
@@ -124,21 +182,18 @@ class Connection:
             ConfigurationError: the server wants a key that a command makes, and there is none.
             APIError: there is no token, and why.
         """
-        operation = "create_auth_token"
 
         async def exchange() -> Secret:
             return await gateway.keyed(str(uuid.uuid4())).create_auth_token()
 
-        await self.retrier.run(
-            partial(self.keys.exchange_with, exchange, command_only=command_only),
-            operation=operation,
-            policy=retry_policy(self._config, operation),
-        )
+        await self.keys.exchange_with(exchange, command_only=command_only)
 
-    async def poll(self, request_id: str, *, operation: str, iteration: int) -> Any:
-        """Ask once for a result."""
+    async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
+        """Ask once for a result; unless it is to be `whole`, its size may come instead."""
         gateway = (await self.gateway()).speaking(self.dialect)
-        return await gateway.retrieve_future(request_id, operation=operation, iteration=iteration)
+        return await gateway.retrieve_future(
+            request_id, operation=operation, iteration=iteration, whole=whole
+        )
 
     async def beat(self, session_id: str) -> None:
         """Send one heartbeat, once."""
@@ -146,23 +201,15 @@ class Connection:
 
     async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
         """Send events, once."""
-        await (await self.gateway()).send_telemetry(body)
+        await (await self.gateway()).speaking(self.dialect).send_telemetry(body)
 
     async def close(self) -> None:
-        """End the renewal of tokens, and close the sockets."""
+        """End its questions and the renewal of tokens, close its sockets."""
         await self.keys.close()
-        if self._connecting is not None:
-            self._connecting.cancel()
-            [gateway] = await asyncio.gather(self._connecting, return_exceptions=True)
-            if isinstance(gateway, Gateway):
-                await gateway.close()
-
-
-def retry_policy(config: ClientConfig, operation: str) -> RetryPolicy:
-    """For how long an operation is tried again."""
-    return RetryPolicy(
-        max_elapsed=config.retry_window,
-        billing_max_elapsed=config.billing_window,
-        # As the specification marks it (x-retry).
-        repeatable=RETRY.get(operation) != "never",
-    )
+        await self._introduction.close()
+        for task in (self._renewing, self._connecting):
+            if task is not None:
+                task.cancel()
+                [found] = await asyncio.gather(task, return_exceptions=True)
+                if isinstance(found, Gateway):
+                    await found.close()

@@ -15,9 +15,8 @@ from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError, ConfigurationError
-from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
-from tinker_ext.runtime.connection import Connection, retry_policy
+from tinker_ext.runtime.connection import Connection
 from tinker_ext.runtime.ending import Belongings, wait_for_endings
 from tinker_ext.runtime.futures import APIFuture
 from tinker_ext.runtime.loop import BackgroundLoop, background_loop
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
     from tinker_ext.rules.dialect import Dialect
     from tinker_ext.runtime.caller_work import CallerWork
+    from tinker_ext.runtime.in_flight import InFlight
     from tinker_ext.transport.gateway import Gateway
 
 T = TypeVar("T")
@@ -103,12 +103,12 @@ class ClientCore:
             poll=connection.poll,
             retrier=retrier,
             deadline=config.future_timeout,
-            policy=retry_policy(config, "retrieve_future"),
+            policy=partial(connection.policy, "retrieve_future"),
             queue=QueueLog(self._queue_state_observer, self._clock),
             alive=lambda: session.heard_lately,
+            slots=connection.in_flight.polls,
+            result_bytes=connection.in_flight.result_bytes,
         )
-        self.sampling_budget = Budget(config.max_samples_in_flight)
-        self.training_bytes = Budget(config.max_training_bytes_in_flight)
         release = self._release if self._owner == os.getpid() else _nothing
         self._belongings = Belongings(session, telemetry, connection, release, self._process)
         self._when_dropped = weakref.finalize(self, self._belongings.end_unattended)
@@ -118,6 +118,11 @@ class ClientCore:
     def dialect(self) -> Dialect:
         """What has been learnt of how the server wants to be asked."""
         return self.connection.dialect
+
+    @property
+    def in_flight(self) -> InFlight:
+        """How much may be under way at once."""
+        return self.connection.in_flight
 
     @property
     def loop(self) -> BackgroundLoop:

@@ -127,7 +127,7 @@ class OrderedRequests:
             return await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
 
         self._core.session.check()
-        async with self._core.training_bytes.reserve(part.size):
+        async with self._core.in_flight.training_bytes.reserve(part.size):
             era = self._numbers.era
             request_id = str((await self._numbers.number(under)).request_id)
         tracing.note_id(tracing.REQUEST_ID, request_id)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -33,7 +34,6 @@ from tinker_ext.rules.polling import (
     worth_polling,
 )
 from tinker_ext.rules.retry import TransportFault, header
-from tinker_ext.runtime.budget import Budget
 from tinker_ext.runtime.progress import current_progress
 from tinker_ext.transport.results import ProtobufResult
 
@@ -41,22 +41,20 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tinker_ext.rules.retry import RetryPolicy
+    from tinker_ext.runtime.budget import Budget
     from tinker_ext.runtime.queue_log import QueueLog
     from tinker_ext.runtime.retrying import Retrier
 
-# Polls under way at once, for all clients of one connection: each is a socket. Ours; as many as
-# 0.4.1 lets samples be dispatched. A server holds a poll for less than a minute, and those in line
-# come first come first served, so the oldest requests are the ones that are polled.
-POLLS_IN_FLIGHT = 400
-# Bytes of results that announced their size, being fetched at once (0.38.0's flag
-# inflight_response_bytes_semaphore_size).
-RESULT_BYTES = 50 * 1024 * 1024
-
 
 class Poll(Protocol):
-    """One `retrieve_future` request; `iteration` counts the polls before it."""
+    """One `retrieve_future` request; `iteration` counts the polls before it.
 
-    def __call__(self, request_id: str, *, operation: str, iteration: int) -> Awaitable[Any]: ...
+    Unless it is to be `whole`, a large result may be announced by its size.
+    """
+
+    def __call__(
+        self, request_id: str, *, operation: str, iteration: int, whole: bool
+    ) -> Awaitable[Any]: ...
 
 
 @frozen
@@ -65,8 +63,9 @@ class FuturePoller:
 
     Attributes:
         deadline: seconds for a whole wait, from the submission, pauses included.
-        policy: for how long polls may go on failing before that is an error.
+        policy: tells for how long polls may go on failing before that is an error.
         queue: told whenever the server asks to wait.
+        slots, result_bytes: budgets of polls, and of results that announced their size.
         alive: whether the server answers other requests. If so, a poll that it holds for longer
             than we let it is no failure: some servers hold them until the result is there.
     """
@@ -74,11 +73,11 @@ class FuturePoller:
     poll: Poll
     retrier: Retrier
     deadline: float
-    policy: RetryPolicy
+    policy: Callable[[], RetryPolicy]
     queue: QueueLog
     alive: Callable[[], bool]
-    slots: Budget = field(factory=lambda: Budget(POLLS_IN_FLIGHT))
-    result_bytes: Budget = field(factory=lambda: Budget(RESULT_BYTES))
+    slots: Budget
+    result_bytes: Budget
 
     async def wait(self, request_id: str, *, operation: str) -> Any:
         """The result's body, as decoded JSON.
@@ -104,10 +103,14 @@ class FuturePoller:
         until = clock.now() + self.deadline
         iteration = consecutive = 0
         kind: type[PollOutcome] | None = None
+        announced = False
         while True:
             async with self.slots.reserve(1):
                 asked = clock.now()
-                outcome, wish = await self._ask(request_id, operation, iteration, until - asked)
+                ask = partial(self.poll, request_id, operation=operation, iteration=iteration)
+                outcome, wish = await self._ask(
+                    partial(ask, whole=announced), request_id, operation, until - asked
+                )
                 took = clock.now() - asked
             if isinstance(outcome, Ready):
                 return outcome.body
@@ -116,7 +119,8 @@ class FuturePoller:
             if not worth_polling(outcome, consecutive):
                 raise _final_error(outcome, request_id, operation)
             self._note(outcome, request_id, operation)
-            if isinstance(outcome, MetadataOnly) and consecutive == 1:
+            if isinstance(outcome, MetadataOnly) and not announced:
+                announced = True
                 await held.enter_async_context(self.result_bytes.reserve(outcome.size))
             pause = poll_delay(outcome, consecutive, clock.jitter(), held=took, server_delay=wish)
             if clock.now() + pause >= until:
@@ -134,7 +138,7 @@ class FuturePoller:
         )
 
     async def _ask(
-        self, request_id: str, operation: str, iteration: int, left: float
+        self, ask: Callable[[], Awaitable[Any]], request_id: str, operation: str, left: float
     ) -> tuple[PollOutcome, float | None]:
         """One poll that got through, and the pause its headers ask for.
 
@@ -143,7 +147,7 @@ class FuturePoller:
 
         async def once() -> tuple[PollOutcome, float | None]:
             try:
-                body = await self.poll(request_id, operation=operation, iteration=iteration)
+                body = await ask()
             except APIStatusError as error:
                 outcome = classify(error.status_code, error.body)
                 if _is_the_engines(outcome, error):
@@ -158,7 +162,7 @@ class FuturePoller:
                 return Ready(body), None
             return classify(200, body), None
 
-        policy = self.policy.within(max(0.0, left))
+        policy = self.policy().within(max(0.0, left))
         return await self.retrier.run(once, operation=operation, policy=policy)
 
     def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:

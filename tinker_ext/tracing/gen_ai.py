@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tinker_ext.tracing import names
 from tinker_ext.tracing.operations import annotate, current_operation
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 #: Sampling continues tokens; there is no chat in it.
 _COMPLETION = "text_completion"
 _PROVIDER = "tinker"
+
+
+@runtime_checkable
+class Outlined(Protocol):
+    """A result that is no JSON, and tells what of it a trace shows."""
+
+    def outline(self) -> dict[str, Any]: ...
 
 
 def of_sample(
@@ -48,11 +55,15 @@ def of_weights(model: str | None) -> Attributes:
 def sampled(body: object) -> None:
     """Note on the current operation how many tokens a result holds, and why they end.
 
-    A result that is no JSON object is only decoded where the user takes it; nothing is noted.
+    Of a result that is not decoded before the user takes it, its outline is looked at.
     """
     current = current_operation()
+    if current is None or not current.active:
+        return
+    if isinstance(body, Outlined):
+        body = body.outline()
     sequences = body.get("sequences") if isinstance(body, dict) else None
-    if current is None or not current.active or not isinstance(sequences, list):
+    if not isinstance(sequences, list):
         return
     found = [one for one in sequences if isinstance(one, dict)]
     annotate(
@@ -64,4 +75,4 @@ def sampled(body: object) -> None:
 
 
 def _length(tokens: object) -> int:
-    return len(tokens) if isinstance(tokens, list) else 0
+    return len(tokens) if isinstance(tokens, list | range) else 0

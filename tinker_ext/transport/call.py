@@ -36,6 +36,8 @@ class Call:
     credential: Credential = "current"
     # Whether a success is handed on as it is, though it may say a secret that we know.
     answer_is_secret: bool = False
+    # Fields that the server has no use for: they are left out where nothing is said by them.
+    untold: frozenset[str] = frozenset()
 
 
 _current: ContextVar[Call] = ContextVar("tinker_ext_call")

@@ -24,6 +24,7 @@ from tinker_ext.errors import (
     status_error,
 )
 from tinker_ext.redaction import redact
+from tinker_ext.rules.dialect import without_idle_fields
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
 from tinker_ext.transport.blotting import blotted, harmless_headers
@@ -132,6 +133,8 @@ class ApiHttpClient(httpx.AsyncClient):
         headers: Mapping[str, str] | None = None,
         **_: Any,
     ) -> httpx.Request:
+        if json is not None and call.untold:
+            json = without_idle_fields(json, call.untold)
         body = None if json is None else encode(json)
         if content is not None:
             content.seek(0)  # It may have been sent before.

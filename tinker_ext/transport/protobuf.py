@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _DTYPES = {"float32": pb.DTYPE_FLOAT32, "int64": pb.DTYPE_INT64}
 _STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
+_TOKEN_BYTES = 4  # int32
 
 
 def encode_request(
@@ -137,6 +138,26 @@ def _values(data: bytes, dtype: int) -> Array:
         case pb.DTYPE_INT32:
             return np.frombuffer(data, dtype="<i4").astype(np.int64)
     return np.frombuffer(data, dtype="<f4")
+
+
+def outline(content: bytes) -> dict[str, Any]:
+    """The sequences of a sample as JSON has them, with ranges in place of their tokens.
+
+    Empty where it can't be read: that is for whoever takes the result to hear of.
+    """
+    try:
+        sequences = pb.SampleResponse.FromString(content).sequences
+    except DecodeError:
+        return {}
+    return {
+        "sequences": [
+            {
+                "tokens": range(len(one.tokens) // _TOKEN_BYTES),
+                "stop_reason": _STOP_REASONS.get(one.stop_reason, str(one.stop_reason)),
+            }
+            for one in sequences
+        ]
+    }
 
 
 def _sample_response(content: bytes) -> types.SampleResponse:

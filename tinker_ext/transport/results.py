@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -28,3 +28,9 @@ class ProtobufResult:
         from tinker_ext.transport.protobuf import decode_result
 
         return decode_result(self.operation, self.content)
+
+    def outline(self) -> dict[str, Any]:
+        """Of samples, what a trace tells: how many tokens each has, and why it ended."""
+        from tinker_ext.transport.protobuf import outline
+
+        return outline(self.content)

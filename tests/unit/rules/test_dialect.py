@@ -1,88 +1,74 @@
-"""What a refusal teaches of a server's dialect."""
+"""What a dialect says of itself; `test_vectors` has what is learnt, and when."""
 
 from __future__ import annotations
 
-import pytest
+from attrs import evolve
 
-from tinker_ext.rules.dialect import FIRST, Dialect, corrected
+from tinker_ext.rules.dialect import FIRST, Dialect, introduced
+from tinker_ext.rules.flags import DynamicFlags, Flags, at_least
 
-PROTOBUF = Dialect(training_body="protobuf", refused=frozenset({"json"}))
-FLAG = Dialect(training_body="protobuf", forward="flag")
-BOTH_REFUSED = Dialect(training_body="json", refused=frozenset({"protobuf"}))
-UNKNOWN = {"detail": "Not Found"}
-EXPLICIT = Dialect(explicit=frozenset({"optimizer"}))
-
-
-def missing(*fields: object) -> dict[str, object]:
-    return {
-        "detail": [
-            {"type": "missing", "loc": ["body", field], "msg": "Field required"} for field in fields
-        ]
-    }
-
-
-@pytest.mark.parametrize(
-    ("dialect", "operation", "status", "body", "learnt"),
-    [
-        (FIRST, "forward_backward", 415, {"detail": "no JSON here"}, PROTOBUF),
-        (FIRST, "forward", 415, None, PROTOBUF),
-        (
-            Dialect(training_body="protobuf"),
-            "forward_backward",
-            415,
-            None,
-            Dialect(training_body="json", refused=frozenset({"protobuf"})),
-        ),
-        (FIRST, "forward", 404, UNKNOWN, FLAG),
-        (FIRST, "forward", 405, {"detail": "Method Not Allowed"}, FLAG),
-        (FIRST, "forward", 404, None, FLAG),
-        (FIRST, "forward", 404, " Not Found ", FLAG),
-        (FIRST, "forward", 404, {"detail": ["a list"]}, FLAG),
-        # No form is left, or the flag would need the one that was refused.
-        (PROTOBUF, "forward_backward", 415, None, None),
-        (BOTH_REFUSED, "forward_backward", 415, None, None),
-        (BOTH_REFUSED, "forward", 404, UNKNOWN, None),
-        (FLAG, "forward", 415, None, None),
-        # A missing model is not a missing operation.
-        (FIRST, "forward", 404, {"detail": "no model m-1"}, None),
-        (FLAG, "forward", 404, UNKNOWN, None),
-        (FIRST, "forward_backward", 404, UNKNOWN, None),
-        (FIRST, "forward", 400, UNKNOWN, None),
-        (FIRST, "optim_step", 415, None, None),
-        (FIRST, "load_weights", 422, missing("optimizer"), EXPLICIT),
-        (FIRST, "load_weights", 422, missing("path", "optimizer"), EXPLICIT),
-        # What has been said already, what can't be said, and what is no missing field.
-        (EXPLICIT, "load_weights", 422, missing("optimizer"), None),
-        (FIRST, "load_weights", 422, missing("path"), None),
-        (FIRST, "load_weights", 400, missing("optimizer"), None),
-        (FIRST, "optim_step", 422, missing("optimizer"), None),
-        (FIRST, "load_weights", 422, {"detail": "optimizer"}, None),
-        (FIRST, "load_weights", 422, "optimizer", None),
-        (FIRST, "load_weights", 422, {"detail": ["optimizer", {"type": "missing"}]}, None),
-        (
-            FIRST,
-            "load_weights",
-            422,
-            {"detail": [{"type": "extra_forbidden", "loc": ["body", "optimizer"]}]},
-            None,
-        ),
-        (
-            FIRST,
-            "load_weights",
-            422,
-            {"detail": [{"type": "missing", "loc": ["query", "optimizer"]}]},
-            None,
-        ),
-    ],
-)
-def test_corrected(
-    dialect: Dialect, operation: str, status: int, body: object, learnt: Dialect | None
-) -> None:
-    assert corrected(dialect, operation, status, body) == learnt
+FLAG = Dialect(training_body="protobuf", forward="flag", without=frozenset({"forward"}))
 
 
 def test_a_dialect_reads_as_a_sentence() -> None:
-    assert str(FIRST) == "training data as json, a forward operation"
-    assert str(FLAG) == "training data as protobuf, forward as a flag"
-    assert str(EXPLICIT) == "training data as json, a forward operation, optimizer said"
+    assert str(FIRST) == (
+        "release 0.4.1 (no client/config), training data as json, a forward operation"
+    )
+    assert str(FLAG) == (
+        "release 0.4.1 (no client/config), training data as protobuf, forward as a flag, "
+        "without forward"
+    )
+    told = introduced({"custom_loss_server_side": True, "pjwt_auth_enabled": True}, {})
+    assert str(evolve(told, untold=frozenset({"create_model.type"}))) == (
+        "release 0.38.0, training data as protobuf, forward as a flag, keys exchanged for tokens, "
+        "not told create_model.type"
+    )
+
+
+def test_results_come_as_training_data_go() -> None:
     assert (FIRST.protobuf_results, FLAG.protobuf_results) == (False, True)
+
+
+def test_what_an_operation_is_told() -> None:
+    dialect = evolve(
+        FIRST,
+        told=frozenset({"load_weights.optimizer"}),
+        untold=frozenset({"create_model.type", "create_model.tags", "asample.type"}),
+        without=frozenset({"cancel_future"}),
+    )
+    assert dialect.tells("load_weights", "optimizer")
+    assert not dialect.tells("load_weights", "path")
+    assert dialect.untold_of("create_model") == {"type", "tags"}
+    assert FIRST.untold_of("create_model") == frozenset()
+    assert not dialect.has("cancel_future")
+    assert dialect.has("asample")
+
+
+def test_requests_that_look_the_same() -> None:
+    assert FIRST.asks_as(evolve(FIRST, without=frozenset({"cancel_future"})))
+    assert not FIRST.asks_as(FLAG)
+
+
+def test_the_end_of_a_session_is_told_to_whom_it_interests() -> None:
+    late = introduced({"custom_loss_server_side": False}, {})
+    assert late.finishes_sessions
+    assert not evolve(late, without=frozenset({"finish_session"})).finishes_sessions
+    assert not FIRST.finishes_sessions
+
+
+def test_flags_keep_their_defaults_where_a_server_makes_no_sense() -> None:
+    said = {"fwdbwd_max_chunk_len": 7, "parallel_fwdbwd_chunks": 0, "proto_compress_fwdbwd": None}
+    flags = Flags.read(said)
+    assert (flags.fwdbwd_max_chunk_len, flags.parallel_fwdbwd_chunks) == (7, True)
+    assert flags == evolve(Flags(), fwdbwd_max_chunk_len=7)
+
+
+def test_dynamic_flags_are_not_asked_for_all_the_time() -> None:
+    assert DynamicFlags.read({"refresh_interval_sec": 1}).refresh_seconds == 10.0
+    assert DynamicFlags().refresh_seconds == 300.0
+
+
+def test_releases_have_an_order() -> None:
+    assert at_least("0.38.0", "0.4.1")
+    assert at_least("0.25.0", "0.25.0")
+    assert not at_least("0.24.1", "0.25.0")

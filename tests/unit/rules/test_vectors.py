@@ -10,10 +10,21 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from tinker_ext import errors, redaction
 from tinker_ext.errors import RequestErrorCategory
-from tinker_ext.rules import chunking, hashing, limits, metrics, outputs, polling, retry, tokens
+from tinker_ext.rules import (
+    chunking,
+    dialect,
+    hashing,
+    limits,
+    metrics,
+    outputs,
+    polling,
+    retry,
+    tokens,
+)
 
 VECTORS = Path(__file__).parents[3] / "ports" / "conformance" / "vectors"
 
@@ -230,3 +241,34 @@ def test_refusal_of_a_token(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("tokens.json", "has_expired"))
 def test_end_of_a_key(case: dict[str, Any]) -> None:
     assert tokens.has_expired(token_of(case), case["now"]) == case["expect"]
+
+
+SETS = ("refused", "told", "untold", "without")
+
+
+def dialect_of(changes: dict[str, Any]) -> dialect.Dialect:
+    """The first dialect, changed as the vectors write it."""
+    told: dict[str, Any] = {
+        name: frozenset(value) if name in SETS else value for name, value in changes.items()
+    }
+    return evolve(dialect.FIRST, **told)
+
+
+@pytest.mark.parametrize("case", load("dialect.json", "introduced"))
+def test_a_server_introduces_itself(case: dict[str, Any]) -> None:
+    found = dialect.introduced(case["config"], case["dynamic"])
+    assert found.flags is not None
+    assert evolve(found, flags=None, dynamic=dialect.FIRST.dynamic) == dialect_of(case["expect"])
+
+
+@pytest.mark.parametrize("case", load("dialect.json", "corrected"))
+def test_a_refusal_teaches(case: dict[str, Any]) -> None:
+    before = dialect_of(case["dialect"])
+    expected = None if case["expect"] is None else dialect_of(case["dialect"] | case["expect"])
+    found = dialect.corrected(before, case["operation"], case["status"], case["body"])
+    assert found == expected
+
+
+@pytest.mark.parametrize("case", load("dialect.json", "idle"))
+def test_what_says_nothing_is_left_out(case: dict[str, Any]) -> None:
+    assert dialect.without_idle_fields(case["body"], case["refused"]) == case["expect"]

@@ -51,7 +51,8 @@ class Operations:
         if self.idempotency_key is not None:
             merged[IDEMPOTENCY_HEADER] = self.idempotency_key
         secrets = () if secret is None else (secret,)
-        return Call(operation, headers=merged, timeout=timeout, secrets=secrets)
+        untold = self.dialect.untold_of(operation)
+        return Call(operation, headers=merged, timeout=timeout, secrets=secrets, untold=untold)
 
 
 def or_unset(value: T | None) -> T | Unset:

@@ -51,9 +51,16 @@ class SamplingOperations(Operations):
         call = self.change("asample", headers=_BACKPRESSURE)
         return await value(call, sent, models.UntypedAPIFuture)
 
-    async def retrieve_future(self, request_id: str, *, operation: str, iteration: int) -> Any:
-        """One poll: the body as JSON or text, for `rules.polling`, or a `ProtobufResult`."""
+    async def retrieve_future(
+        self, request_id: str, *, operation: str, iteration: int, whole: bool = True
+    ) -> Any:
+        """One poll: the body as JSON or text, for `rules.polling`, or a `ProtobufResult`.
+
+        Unless it is to be `whole`, a server may tell the size of a large result instead.
+        """
         body = models.FutureRetrieveRequest(request_id=request_id)
+        if self.dialect.tells("retrieve_future", "allow_metadata_only"):
+            body.allow_metadata_only = not whole
         sent = retrieve_future.asyncio_detailed(client=self.client, body=body)
         headers = {
             "X-Tinker-Request-Iteration": str(iteration),

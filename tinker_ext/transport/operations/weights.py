@@ -25,7 +25,7 @@ class WeightsOperations(Operations):
         return await value(self.change("save_weights"), sent, models.UntypedAPIFuture)
 
     async def load_weights(self, body: models.LoadWeightsRequest) -> models.UntypedAPIFuture:
-        if "optimizer" in self.dialect.explicit and body.optimizer is UNSET:
+        if self.dialect.tells("load_weights", "optimizer") and body.optimizer is UNSET:
             body = evolve(body, optimizer=True)
         sent = load_weights.asyncio_detailed(client=self.client, body=body)
         call = self.change("load_weights", secret=known(body.weights_access_token))

@@ -1,0 +1,140 @@
+"""The first question to a server: what it speaks, and how it wants its clients to behave."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from tinker_ext import tracing
+from tinker_ext.errors import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+)
+from tinker_ext.rules.dialect import FIRST, Dialect, introduced
+from tinker_ext.rules.flags import DynamicFlags, Flags, at_least, release_of
+from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.tracing import log
+from tinker_ext.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tinker_ext.transport.gateway import Gateway
+
+# How often a question may come to nothing before the server is taken for one that has no answer.
+# Ours; each is asked within an attempt of some call, so they are as far apart as those.
+MOST_ATTEMPTS = 3
+# Those that keep away the call as well: it is paused, and both are tried again.
+_PAUSING = frozenset({402, 429})
+# Those that say nothing of the server: something on the way, or trouble that passes.
+_PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, *range(520, 525)})
+
+
+class Introduction:
+    """Asks once, and shares the answer with all that ask meanwhile.
+
+    A server that has no `client/config` speaks release 0.4.1's dialect, until a refusal teaches
+    better. `learn` is given the dialect; `admit` what a server that knows flags says of its keys,
+    before anything else is asked of it.
+    """
+
+    def __init__(
+        self,
+        learn: Callable[[Dialect], None],
+        admit: Callable[[Gateway, Flags], Awaitable[None]],
+        clock: Clock = REAL_CLOCK,
+    ) -> None:
+        self._learn = learn
+        self._admit = admit
+        self._clock = clock
+        self._asking: asyncio.Task[None] | None = None
+        self._attempts = 0
+        self._renewal: float | None = None
+        self.made = False
+
+    async def make(self, gateway: Gateway) -> None:
+        """Return when the server has been asked, or could not be, which is then tried again.
+
+        Raises:
+            APIConnectionError, RateLimitError, BillingError: nothing else would get through either.
+        """
+        if self.made:
+            return
+        if self._asking is None or self._asking.done():
+            # In a context of its own: no span or deadline of whoever asks first belongs to it.
+            self._asking = asyncio.create_task(self._ask(gateway), context=Context())
+        with tracing.stage(tracing.Stage.CONNECT):
+            await asyncio.shield(self._asking)
+
+    async def _ask(self, gateway: Gateway) -> None:
+        try:
+            answer = await gateway.get_client_config(__version__)
+        except APIError as error:
+            self._not_told(error)
+            return
+        if not isinstance(answer, Mapping):
+            self._done(FIRST)
+            return
+        await self._admit(gateway, Flags.read(answer))
+        dynamic = None
+        if at_least(release_of(answer), "0.25.0"):
+            dynamic = await _dynamic(gateway)
+        self._done(introduced(answer, dynamic))
+
+    def _not_told(self, error: APIError) -> None:
+        status = error.status_code if isinstance(error, APIStatusError) else None
+        unreachable = isinstance(error, APIConnectionError) and not isinstance(
+            error, APITimeoutError
+        )
+        if unreachable or status in _PAUSING:
+            raise error
+        self._attempts += 1
+        passing = status is None or status in _PASSING
+        if not passing or self._attempts >= MOST_ATTEMPTS:
+            self._done(FIRST)
+
+    def _done(self, dialect: Dialect) -> None:
+        self.made = True
+        self._note_renewal(dialect)
+        self._learn(dialect)
+
+    def _note_renewal(self, dialect: Dialect) -> None:
+        known = dialect.flags is not None and dialect.has("get_client_dynamic_config")
+        self._renewal = self._clock.now() + dialect.dynamic.refresh_seconds if known else None
+
+    def due(self) -> bool:
+        """Whether it is time to ask for the dynamic flags again. True once each time."""
+        if self._renewal is None or self._clock.now() < self._renewal:
+            return False
+        self._renewal = None
+        return True
+
+    async def close(self) -> None:
+        """End the question that may be under way."""
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
+
+    async def renew(self, gateway: Gateway, dialect: Dialect) -> Dialect:
+        """The dialect with the dynamic flags of now; the old one where they can't be had."""
+        answer = await _dynamic(gateway)
+        if answer is not None:
+            dialect = evolve(dialect, dynamic=DynamicFlags.read(answer))
+        self._note_renewal(dialect)
+        return dialect
+
+
+async def _dynamic(gateway: Gateway) -> Mapping[str, Any] | None:
+    """The dynamic flags; None where they can't be had, which is no trouble of anybody's."""
+    try:
+        answer = await gateway.get_client_dynamic_config(__version__)
+    except APIError as error:
+        log.debug("no dynamic configuration: %s", error)
+        return None
+    return answer if isinstance(answer, Mapping) else None
