@@ -55,7 +55,7 @@ def plain_answer(operation: str, path: str) -> Plain | None:
             return 204, None, {}
         case "get_checkpoint_archive_url":
             return 302, None, {"location": "https://storage.invalid/a.tar?signature=x"}
-        case "get_client_config" | "get_client_dynamic_config" | "get_weights_info":
+        case "get_client_config" | "get_client_dynamic_config":
             # As release 0.4.1, which these servers speak unless they are told otherwise.
             return 404, {"detail": "Not Found"}, {}
         case "finish_session":
