@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from interop.contract import contract
 from interop.recorder import Forwarder, recording
-from interop.session import drive
+from interop.session import KEY, drive
 
 from tinker_ext.embedded.launch import start_embedded
 
 if TYPE_CHECKING:
+    from interop.recorder import Exchange
     from interop.session import Run
 
 # The first run makes the environments as well.
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
 
-# Release of the SDK, and what the server is told to speak.
-PAIRS = [
-    (release, dialect)
+# Seconds that a token lives where the server demands one.
+JWT_LIFE = 600.0
+# Release of the SDK, what the server is told to speak, and whether it demands tokens.
+PAIRS: list[tuple[str, str, float | None]] = [
+    (release, dialect, None)
     for release, own in (
         ("0.4.1", "0.4.1"),
         ("0.24.1", "0.24"),
@@ -33,22 +36,40 @@ PAIRS = [
     )
     for dialect in (own, "any")
 ]
+PAIRS.append(("0.38.0", "0.38", JWT_LIFE))
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids=lambda pair: f"{pair[0]}-on-{pair[1]}")
+def _name(pair: tuple[str, str, float | None]) -> str:
+    release, dialect, life = pair
+    return f"{release}-on-{dialect}" if life is None else f"{release}-on-{dialect}-with-tokens"
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids=_name)
 def loop(request: pytest.FixtureRequest) -> Run:
-    release, dialect = request.param
-    with start_embedded(dialect=dialect) as server:
+    release, dialect, life = request.param
+    with start_embedded(dialect=dialect, jwt_life=life) as server:
         with recording(Forwarder(server.url)) as record:
             run = drive(release, "training_loop", record.url)
             exchanges = list(record.exchanges)
         log = server.log_path.read_text()
     assert "Traceback" not in log, log
     specified = contract(release)
+    check_tokens(exchanges, demanded=life is not None)
     problems = {one for exchange in exchanges for one in specified.verdict(exchange).problems}
     assert not problems, "said or answered otherwise than specified"
     assert value(run, "open_service") == release
     return run
+
+
+def check_tokens(exchanges: list[Exchange], *, demanded: bool) -> None:
+    """A token is asked for with the key, and all else with the token; or nothing of it."""
+    asked = [(one.asked.path.rpartition("/api/v1/")[2], one.asked) for one in exchanges]
+    tokenless = [path for path, one in asked if one.message.headers["x-api-key"] == KEY]
+    if demanded:
+        assert set(tokenless) == {"client/config", "auth/token"}
+        assert 401 not in {one.answered.status for one in exchanges}
+    else:
+        assert len(tokenless) == len(asked)
 
 
 def value(run: Run, step: str) -> Any:
