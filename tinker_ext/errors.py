@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from tinker_ext.redaction import kept_headers, redact, redact_body, server_words
 
@@ -68,8 +68,8 @@ class RequestErrorCategory(StrEnum):
 class TinkerError(Exception):
     """The base of every error here."""
 
-    #: What would help, in one sentence; empty when there is nothing general to say.
-    hint: ClassVar[str] = ""
+    #: What would help; empty when there is nothing to say. A class's own, or of one error alone.
+    hint: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
@@ -96,7 +96,8 @@ class APIError(TinkerError):
     `message` says what happened; `operation` is the operation's id ("forward_backward");
     `request_id` the server's name for the request; `body` the answer as far as it was read,
     redacted. The retry engine adds `attempts` (requests sent), `elapsed` (seconds since the
-    first) and `reason` (why there was no further attempt) with `gave_up`.
+    first), `reason` (why there was no further attempt) and `answered` (with what an attempt before
+    was answered, where the last was not) with `gave_up`.
     """
 
     def __init__(
@@ -114,10 +115,14 @@ class APIError(TinkerError):
         self.attempts: int | None = None
         self.elapsed: float | None = None
         self.reason: str | None = None
+        self.answered: str | None = None
 
-    def gave_up(self, *, reason: str, attempts: int, elapsed: float) -> Self:
+    def gave_up(
+        self, *, reason: str, attempts: int, elapsed: float, answered: str | None = None
+    ) -> Self:
         """Note why and when the retry engine stopped; returns the same error."""
         self.reason, self.attempts, self.elapsed = reason, attempts, elapsed
+        self.answered = answered
         return self
 
     def __str__(self) -> str:
@@ -127,6 +132,8 @@ class APIError(TinkerError):
         if self.attempts is not None and self.elapsed is not None:
             plural = "" if self.attempts == 1 else "s"
             facts.append(f"{self.attempts} attempt{plural} in {self.elapsed:.1f} s")
+        if self.answered:
+            facts.append(f"answered before: {self.answered}")
         if self.reason:
             facts.append(f"not retried: {self.reason}")
         told = f" [{'; '.join(facts)}]" if facts else ""
@@ -143,7 +150,8 @@ class APIStatusError(APIError):
 
     `headers` holds the harmless response headers, names lower-cased; `retry_after` the
     seconds the server asked to wait; `category` what the body says of who caused it, None
-    where it says nothing.
+    where it says nothing. `unsupported` says that the server can't do the operation at all, or
+    not with these fields; `hint` then says in which dialect it was asked, and what would work.
     """
 
     def __init__(
@@ -163,6 +171,13 @@ class APIStatusError(APIError):
         self.headers: Mapping[str, str] = kept_headers(headers or {})
         self.retry_after = retry_after
         self.category = category
+        self.unsupported = False
+
+    def not_here(self, advice: str | None) -> Self:
+        """Note that the server can't do this, unless there is no advice; returns the same error."""
+        if advice is not None:
+            self.unsupported, self.hint = True, advice
+        return self
 
     @property
     def is_user_error(self) -> bool:

@@ -65,6 +65,17 @@ def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
         refused.result(30)
 
 
+def test_what_was_answered_before_the_last_attempt_broke_off_is_told() -> None:
+    server = FakeServer()
+    server.answer("asample", Reply(500, "oops"), *[httpx.ReadError("gone")] * 40)
+    with make_client(server, clock=SimulatedTime().clock, retry_window=10.0) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.APIConnectionError) as caught:
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert caught.value.answered == "HTTP 500 Internal Server Error: oops"
+    assert "answered before: HTTP 500" in str(caught.value)
+
+
 def test_a_delay_that_does_not_fit_stops_at_once_with_its_value() -> None:
     server = FakeServer()
     server.answer("asample", Reply(429, None, {"Retry-After": "1000"}))

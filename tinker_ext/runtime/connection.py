@@ -15,6 +15,7 @@ from tinker_ext import tracing
 from tinker_ext.errors import APIError, APIStatusError
 from tinker_ext.rules.dialect import FIRST, Dialect, corrected
 from tinker_ext.rules.retry import RetryPolicy
+from tinker_ext.rules.unsupported import advice
 from tinker_ext.runtime.clock import REAL_CLOCK
 from tinker_ext.runtime.in_flight import InFlight
 from tinker_ext.runtime.introduction import Introduction
@@ -96,6 +97,7 @@ class Connection:
                     )
             except APIStatusError as error:
                 if not self._learn(spoken, operation, error):
+                    error.not_here(advice(operation, error.status_code, error.body, spoken))
                     raise
 
     def policy(self, operation: str) -> RetryPolicy:

@@ -80,9 +80,10 @@ class Retrier:
     ) -> tenacity.AsyncRetrying:
         last: list[Decision] = []
         unreadable = 0
+        answered: str | None = None
 
         def should_retry(state: tenacity.RetryCallState) -> bool:
-            nonlocal unreadable
+            nonlocal unreadable, answered
             error = state.outcome.exception() if state.outcome is not None else None
             unreadable = unreadable + 1 if isinstance(error, UnreadableAnswerError) else 0
             if not isinstance(error, APIStatusError | APIConnectionError | UnreadableAnswerError):
@@ -96,13 +97,18 @@ class Retrier:
                 now=self.clock.wall(),
                 jitter=self.clock.jitter(),
             )
+            if isinstance(error, APIStatusError):
+                answered = error.message
             if decision.retry:
                 self._share(error, decision)
                 _report(operation, state.attempt_number, error, decision)
                 last[:] = [decision]
             else:
                 error.gave_up(
-                    reason=decision.reason, attempts=state.attempt_number, elapsed=elapsed
+                    reason=decision.reason,
+                    attempts=state.attempt_number,
+                    elapsed=elapsed,
+                    answered=answered if isinstance(error, APIConnectionError) else None,
                 )
                 _report_end(error, decision, state.attempt_number)
             return decision.retry

@@ -24,6 +24,7 @@ from tinker_ext.rules import (
     polling,
     retry,
     tokens,
+    unsupported,
 )
 
 VECTORS = Path(__file__).parents[3] / "ports" / "conformance" / "vectors"
@@ -272,3 +273,12 @@ def test_a_refusal_teaches(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("dialect.json", "idle"))
 def test_what_says_nothing_is_left_out(case: dict[str, Any]) -> None:
     assert dialect.without_idle_fields(case["body"], case["refused"]) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("unsupported.json"))
+def test_what_a_server_can_not_do_is_said(case: dict[str, Any]) -> None:
+    found = unsupported.advice(case["operation"], case["status"], case["body"], dialect.FIRST)
+    if case["expect"] is None:
+        assert found is None
+    else:
+        assert all(words in str(found) for words in case["expect"])
