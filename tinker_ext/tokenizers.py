@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -33,6 +34,11 @@ OPEN_COPIES: Mapping[str, tuple[str, ...]] = {
 
 #: Models served under another name than their tokenizer's repository (release 0.38.0).
 RENAMED: Mapping[str, str] = {"moonshotai/Kimi-K2.5-Text-Only": "moonshotai/Kimi-K2.5"}
+
+#: Models whose tokenizer is in this package: those of the embedded backend.
+PACKAGED: Mapping[str, Path] = {
+    "embedded/tiny": Path(__file__).with_name("embedded") / "data" / "tokenizer"
+}
 
 #: Repositories whose tokenizer is Python code. It runs only at the revision named here.
 #: The first is in releases 0.4.1 to 0.38.0, the others in 0.38.0.
@@ -73,6 +79,8 @@ def tokenizer_sources(model_name: str, tokenizer_id: str | None = None) -> list[
     wanted = tokenizer_id or model_name
     if os.path.isdir(wanted):
         return [TokenizerSource(wanted)]
+    if wanted in PACKAGED:
+        return [TokenizerSource(str(PACKAGED[wanted]))]
     names = [wanted.split(":")[0]] if tokenizer_id else _guesses(wanted.split(":")[0])
     names = [RENAMED.get(name, name) for name in names]
     return [TokenizerSource(name, TRUSTED_REVISIONS.get(name)) for name in names]

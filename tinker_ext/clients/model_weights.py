@@ -2,150 +2,75 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
-
-from tinker_api import models
+from typing import TYPE_CHECKING
 
 from tinker_ext import tracing, types
 from tinker_ext.clients import wishes
-from tinker_ext.clients.reading import Body, read, reader
+from tinker_ext.clients.model_saves import ModelSaves, sampler_of
 from tinker_ext.clients.sampling import SamplingClient
 from tinker_ext.clients.sampling_session import open_sampling_session
-from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.runtime.ordered import OrderedRequests, Part
-from tinker_ext.runtime.sequence import FIRST
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
 
 
-class ModelWeights:
+class ModelWeights(ModelSaves):
     """The part of `TrainingClient` that does not train. Its requests keep the same order."""
 
-    def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
-        self._core = core
-        self._requests = OrderedRequests(core, model_id, first_number)
-        self.model_id = model_id
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._core, self.model_id, self._requests.next_number)
-
-    def save_state(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        overwrite: bool = False,
-        user_metadata: dict[str, str] | None = None,
-    ) -> APIFuture[types.SaveWeightsResponse]:
-        """Save weights and optimizer state as checkpoint `name`; the path can be resumed from.
-
-        Servers of release 0.38.0 forget it after `ttl_seconds` (the hosted one takes an hour to
-        ten years), replace one of the same name with `overwrite`, and keep `user_metadata` with
-        it. All three are sent only where they are given.
-        """
-        body = wishes.save(self.model_id, name, ttl_seconds, overwrite, user_metadata)
-        finish = reader(
-            "save_weights", models.SaveWeightsResponse, types.SaveWeightsResponse.from_api
-        )
-        return self._requests.start("save_weights", [wishes.part(body)], finish)
-
-    def load_state(
-        self,
-        path: str,
-        weights_access_token: str | None = None,
-        *,
-        optimizer: bool | None = None,
-    ) -> APIFuture[types.LoadWeightsResponse]:
-        """Replace weights and optimizer state by those of a checkpoint (`tinker://...`).
-
-        As in release 0.4.1, where the optimizer's state comes back with the weights and nothing
-        is said of it; a server that wants to be told is told so. In the official SDK of 0.24.1
-        and later this name loads the weights alone, which is `optimizer=False` here; `True` says
-        it to every server. `weights_access_token` is for a checkpoint of another account.
-        """
-        body = wishes.load(self.model_id, path, optimizer, weights_access_token)
-        finish = reader(
-            "load_weights", models.LoadWeightsResponse, types.LoadWeightsResponse.from_api
-        )
-        return self._requests.start("load_weights", [wishes.part(body)], finish)
-
-    def load_state_with_optimizer(
-        self, path: str, weights_access_token: str | None = None
-    ) -> APIFuture[types.LoadWeightsResponse]:
-        """Replace weights and optimizer state by those of a checkpoint, and say so."""
-        return self.load_state(path, weights_access_token, optimizer=True)
-
-    def save_weights_for_sampler(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        user_metadata: dict[str, str] | None = None,
-    ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
-        """Save the weights for sampling as checkpoint `name`; sample from its path.
-
-        `ttl_seconds` and `user_metadata` as for `save_state`.
-        """
-        body = wishes.save_for_sampler(self.model_id, name, ttl_seconds, user_metadata)
-        return self._requests.start(
-            "save_weights_for_sampler", [wishes.part(body)], lambda found: _sampler_path(found[0])
-        )
-
-    def save_weights_external(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        age_encryption_recipients: list[str] | None = None,
-    ) -> APIFuture[types.SaveWeightsExternalResponse]:
-        """Save the weights for use elsewhere as checkpoint `name` (release 0.38.0).
-
-        `RestClient.get_external_weights_urls` says where to fetch its files. They are encrypted
-        for `age_encryption_recipients` (public keys of age), if any.
-        """
-        body = wishes.save_external(self.model_id, name, ttl_seconds, age_encryption_recipients)
-        finish = reader(
-            "save_weights_external",
-            models.SaveWeightsExternalResponseInternal,
-            types.SaveWeightsExternalResponse.from_api,
-        )
-        return self._requests.start("save_weights_external", [wishes.part(body)], finish)
-
-    def save_weights_and_get_sampling_client_submit(self) -> APIFuture[SamplingClient]:
+    def save_weights_and_get_sampling_client_submit(
+        self, *, kind: wishes.Kind = "snapshot", record_stability_info: bool = False
+    ) -> APIFuture[SamplingClient]:
         """Save the weights for sampling, without a name; a future of a client on them."""
         number = self._core.session.next_sampling_seq_id()
+        body = wishes.save_passing(self.model_id, number, kind)
         with tracing.operation("save_weights_and_get_sampling_client"):
-            return self._saved_and_opened(wishes.part(wishes.save_passing(self.model_id, number)))
+            parts = [wishes.part(body)]
+            saved = self._requests.start("save_weights_for_sampler", parts, sampler_of)
+            return self._opened(saved, record_stability_info)
 
-    def _saved_and_opened(self, part: Part) -> APIFuture[SamplingClient]:
-        saved = self._requests.start("save_weights_for_sampler", [part], _sampler)
-
+    def _opened(
+        self,
+        saved: APIFuture[types.SaveWeightsForSamplerResponseInternal],
+        record_stability_info: bool,
+    ) -> APIFuture[SamplingClient]:
         async def opened() -> str:
             sampler = await saved
             if sampler.sampling_session_id is not None:
                 return sampler.sampling_session_id
             return await open_sampling_session(self._core, model_path=sampler.path)
 
-        return self._core.start(opened(), lambda session_id: SamplingClient(self._core, session_id))
+        def client(session_id: str) -> SamplingClient:
+            return SamplingClient(
+                self._core, session_id, record_stability_info=record_stability_info
+            )
 
-    def save_weights_and_get_sampling_client(self, name: str | None = None) -> SamplingClient:
+        return self._core.start(opened(), client)
+
+    def save_weights_and_get_sampling_client(
+        self,
+        name: str | None = None,
+        *,
+        kind: wishes.Kind = "snapshot",
+        record_stability_info: bool = False,
+    ) -> SamplingClient:
         """Save the weights for sampling and return a client on them; blocks until saved.
 
         `name` is accepted and not used, as in release 0.4.1: the weights live as long as the
-        session. Use `save_weights_for_sampler` to keep them.
+        session. Use `save_weights_for_sampler` to keep them. `kind` "inflight" lets samples that
+        are under way go on with the new weights, `record_stability_info` has the server note what
+        the loss stable_reinforce needs (both release 0.38.0).
         """
-        return self.save_weights_and_get_sampling_client_submit().result()
+        return self.save_weights_and_get_sampling_client_submit(
+            kind=kind, record_stability_info=record_stability_info
+        ).result()
 
-    def create_sampling_client(self, model_path: str) -> SamplingClient:
+    def create_sampling_client(
+        self, model_path: str, *, record_stability_info: bool = False
+    ) -> SamplingClient:
         """A client that samples from saved weights; blocks until the server has opened them."""
-        return self._sampling_client(model_path).result()
+        return self._sampling_client(model_path, record_stability_info).result()
 
     def get_info(self) -> types.GetInfoResponse:
         """What the server says of this model."""
@@ -163,48 +88,21 @@ class ModelWeights:
         name = info.model_data.model_name or info.model_name or ""
         return get_tokenizer(name, info.model_data.tokenizer_id)
 
-    async def save_state_async(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        overwrite: bool = False,
-        user_metadata: dict[str, str] | None = None,
-    ) -> APIFuture[types.SaveWeightsResponse]:
-        return self.save_state(name, ttl_seconds, overwrite, user_metadata)
-
-    async def load_state_async(
-        self, path: str, weights_access_token: str | None = None, *, optimizer: bool | None = None
-    ) -> APIFuture[types.LoadWeightsResponse]:
-        return self.load_state(path, weights_access_token, optimizer=optimizer)
-
-    async def load_state_with_optimizer_async(
-        self, path: str, weights_access_token: str | None = None
-    ) -> APIFuture[types.LoadWeightsResponse]:
-        return self.load_state_with_optimizer(path, weights_access_token)
-
-    async def save_weights_for_sampler_async(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        user_metadata: dict[str, str] | None = None,
-    ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
-        return self.save_weights_for_sampler(name, ttl_seconds, user_metadata)
-
-    async def save_weights_external_async(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        age_encryption_recipients: list[str] | None = None,
-    ) -> APIFuture[types.SaveWeightsExternalResponse]:
-        return self.save_weights_external(name, ttl_seconds, age_encryption_recipients)
-
     async def save_weights_and_get_sampling_client_async(
-        self, name: str | None = None
+        self,
+        name: str | None = None,
+        *,
+        kind: wishes.Kind = "snapshot",
+        record_stability_info: bool = False,
     ) -> SamplingClient:
-        return await self.save_weights_and_get_sampling_client_submit()
+        return await self.save_weights_and_get_sampling_client_submit(
+            kind=kind, record_stability_info=record_stability_info
+        )
 
-    async def create_sampling_client_async(self, model_path: str) -> SamplingClient:
-        return await self._sampling_client(model_path)
+    async def create_sampling_client_async(
+        self, model_path: str, *, record_stability_info: bool = False
+    ) -> SamplingClient:
+        return await self._sampling_client(model_path, record_stability_info)
 
     async def get_info_async(self) -> types.GetInfoResponse:
         return await self._info()
@@ -214,29 +112,16 @@ class ModelWeights:
             sent = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
             return self._core.start(sent, types.GetInfoResponse.from_api)
 
-    def _sampling_client(self, model_path: str) -> APIFuture[SamplingClient]:
+    def _sampling_client(
+        self, model_path: str, record_stability_info: bool
+    ) -> APIFuture[SamplingClient]:
         with tracing.operation("create_sampling_session", tracing.of_weights(model_path)):
             return self._core.start(
                 open_sampling_session(self._core, model_path=model_path),
-                lambda session_id: SamplingClient(self._core, session_id, model_path=model_path),
+                lambda session_id: SamplingClient(
+                    self._core,
+                    session_id,
+                    model_path=model_path,
+                    record_stability_info=record_stability_info,
+                ),
             )
-
-
-def _sampler(bodies: list[Body]) -> types.SaveWeightsForSamplerResponseInternal:
-    return read(
-        "save_weights_for_sampler",
-        bodies[0],
-        models.SaveWeightsForSamplerResponseInternal,
-        types.SaveWeightsForSamplerResponseInternal.from_api,
-    )
-
-
-def _sampler_path(body: Body) -> types.SaveWeightsForSamplerResponse:
-    path = _sampler([body]).path
-    if path is None:
-        raise APIResponseValidationError(
-            "the server saved the weights and did not say where",
-            operation="save_weights_for_sampler",
-            body=body,
-        )
-    return types.SaveWeightsForSamplerResponse(path=path)

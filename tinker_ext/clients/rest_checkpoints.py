@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from tinker_api import models
 
 from tinker_ext import types
+from tinker_ext.clients.archives import archive_url
 from tinker_ext.clients.rest_calls import RestCalls, check_page, needed
 from tinker_ext.clients.wishes import checked_ttl
-from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.errors import InvalidInputError
 from tinker_ext.transport.gateway import Gateway
 from tinker_ext.transport.operations.base import or_unset
 from tinker_ext.types import ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from tinker_ext.runtime.futures import APIFuture
-
-# How long an archive's address holds when the server does not say; release 0.4.1.
-DEFAULT_ARCHIVE_LIFE = timedelta(minutes=15)
 
 
 class CheckpointCalls(RestCalls):
@@ -217,7 +214,7 @@ class CheckpointCalls(RestCalls):
         return self._call(
             "get_checkpoint_archive_url",
             lambda gateway: gateway.get_checkpoint_archive_url(*_place(path)),
-            lambda headers: _archive_url(headers, datetime.now(UTC)),
+            lambda headers: archive_url(headers, datetime.now(UTC)),
         )
 
 
@@ -238,20 +235,3 @@ def _checkpoint(training_run_id: str, checkpoint_id: str) -> ParsedCheckpointTin
             f"expected weights/NAME, sampler_weights/NAME or a NAME, got {checkpoint_id!r}",
             where="checkpoint_id",
         ) from None
-
-
-def _archive_url(headers: Mapping[str, str], now: datetime) -> types.CheckpointArchiveUrlResponse:
-    url = headers.get("location")
-    if not url:
-        raise APIResponseValidationError(
-            "the answer names no location", operation="get_checkpoint_archive_url"
-        )
-    return types.CheckpointArchiveUrlResponse(url, _expiry(headers.get("expires"), now))
-
-
-def _expiry(value: str | None, now: datetime) -> datetime:
-    try:
-        date = parsedate_to_datetime(value or "")
-    except ValueError:
-        return now + DEFAULT_ARCHIVE_LIFE
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from tinker_api import models
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.sample_request import Sample, Wanted
+from tinker_ext.clients.sampler import Sampler
 from tinker_ext.errors import GoneError, InvalidInputError
-from tinker_ext.runtime.sequence import SampleNumbers
 from tinker_ext.types.absent import known
 
 if TYPE_CHECKING:
-    from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
 
 # How often a sample whose result the server has lost (410) is made anew.
 GONE_LIMIT = 3
 
 
-class SamplingClient:
+class SamplingClient(Sampler):
     """Samples from one set of weights. Make it with `ServiceClient.create_sampling_client` or
     `TrainingClient.save_weights_and_get_sampling_client`.
 
@@ -35,21 +34,6 @@ class SamplingClient:
         >>> prompt = ModelInput.from_ints(tokenizer.encode("hello"))
         >>> sampler.sample(prompt, 1, SamplingParams(max_tokens=32)).result().sequences[0].tokens
     """
-
-    def __init__(
-        self,
-        core: ClientCore,
-        sampling_session_id: str,
-        *,
-        model_path: str | None = None,
-        base_model: str | None = None,
-        elsewhere: bool = False,
-    ) -> None:
-        self._core = core
-        self._numbers = SampleNumbers(elsewhere=elsewhere)
-        self._base_model = base_model
-        self.sampling_session_id = sampling_session_id
-        self.model_path = model_path
 
     def sample(
         self,
@@ -141,20 +125,6 @@ class SamplingClient:
     ) -> list[float | None]:
         return await self.compute_logprobs(prompt, prompt_logprobs_last_n)
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (
-            self._core,
-            self.sampling_session_id,
-            self.model_path,
-            self._base_model,
-        )
-
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
 
@@ -177,6 +147,8 @@ class SamplingClient:
             sampling_session_id=self.sampling_session_id,
         )
         wanted.put_into(body)
+        if self._record_stability_info:
+            body.record_stability_info = True
         return body
 
     def _described(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:
@@ -206,11 +178,3 @@ class SamplingClient:
                     tracing.sampled(result)
                     return Sample(result, known(future.sample_sequence_ids))
         raise AssertionError("unreachable")
-
-
-def _restored(
-    core: ClientCore, session_id: str, model_path: str | None, base_model: str | None
-) -> SamplingClient:
-    return SamplingClient(
-        core, session_id, model_path=model_path, base_model=base_model, elsewhere=True
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import tracing, types
@@ -18,6 +19,7 @@ from tinker_ext.clients.custom_loss import (
 )
 from tinker_ext.clients.model_weights import ModelWeights
 from tinker_ext.clients.reading import Body, reader
+from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.ordered import Part
 
 if TYPE_CHECKING:
@@ -127,14 +129,21 @@ class TrainingClient(ModelWeights):
 
         return self._requests.start_pair(run, lambda done: done[1].add_to(done[0].output(done[2])))
 
-    def optim_step(self, adam_params: types.AdamParams) -> APIFuture[types.OptimStepResponse]:
-        """Update the weights by Adam with the gradients added up, which then start from zero."""
-        params = adam_params.to_api()
+    def optim_step(
+        self,
+        optim_params: types.OptimParams | None = None,
+        *,
+        adam_params: types.AdamParams | None = None,
+    ) -> APIFuture[types.OptimStepResponse]:
+        """Update the weights with the gradients added up, which then start from zero.
+
+        The params are of the optimizer that the model was made with, `AdamParams` unless another
+        was chosen. `adam_params` is the argument's name in release 0.4.1.
+        """
+        body = _step(self.model_id, optim_params, adam_params)
 
         def send(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
-            return gateway.optim_step(
-                models.OptimStepRequest(adam_params=params, model_id=self.model_id, seq_id=seq_id)
-            )
+            return gateway.optim_step(evolve(body, seq_id=seq_id))
 
         finish = reader("optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api)
         return self._requests.start("optim_step", [Part(send)], finish)
@@ -161,9 +170,12 @@ class TrainingClient(ModelWeights):
         return self.forward_backward_custom(data, loss_fn, arrays=arrays)
 
     async def optim_step_async(
-        self, adam_params: types.AdamParams
+        self,
+        optim_params: types.OptimParams | None = None,
+        *,
+        adam_params: types.AdamParams | None = None,
     ) -> APIFuture[types.OptimStepResponse]:
-        return self.optim_step(adam_params)
+        return self.optim_step(optim_params, adam_params=adam_params)
 
     def __repr__(self) -> str:
         return f"<TrainingClient {self.model_id}>"
@@ -179,3 +191,14 @@ class TrainingClient(ModelWeights):
             with tracing.stage(tracing.Stage.ENCODE):
                 batch = Batch.of(operation, self.model_id, data, loss_fn, loss_fn_config)
             return self._requests.start(operation, batch.parts, batch.output, batch.attributes)
+
+
+def _step(
+    model_id: str, params: types.OptimParams | None, adam: types.AdamParams | None
+) -> models.OptimStepRequest:
+    given = params if adam is None else adam
+    if given is None or (params is not None and adam is not None):
+        raise InvalidInputError("give the params of one optimizer", where="optim_params")
+    if isinstance(given, types.AdamParams):
+        return models.OptimStepRequest(model_id=model_id, adam_params=given.to_api())
+    return models.OptimStepRequest(model_id=model_id, optimizer_params=given.to_api())

@@ -6,7 +6,7 @@ they don't know.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from attrs import evolve
 from tinker_api import models
@@ -26,6 +26,9 @@ Body: TypeAlias = (
     | models.SaveWeightsForSamplerRequest
     | models.SaveWeightsExternalRequest
 )
+
+#: Samplers of weights as they are now, or of whatever the model's are by then.
+Kind: TypeAlias = Literal["snapshot", "inflight"]
 
 
 def part(body: Body) -> Part:
@@ -74,9 +77,15 @@ def save_for_sampler(
     )
 
 
-def save_passing(model_id: str, number: int) -> models.SaveWeightsForSamplerRequest:
+def save_passing(model_id: str, number: int, kind: Kind) -> models.SaveWeightsForSamplerRequest:
     """Of the weights alone, without a name, for the sampling session of that number."""
-    return models.SaveWeightsForSamplerRequest(model_id=model_id, sampling_session_seq_id=number)
+    if kind not in get_args(Kind):
+        raise InvalidInputError(f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind")
+    return models.SaveWeightsForSamplerRequest(
+        model_id=model_id,
+        sampling_session_seq_id=number,
+        kind=UNSET if kind == "snapshot" else kind,
+    )
 
 
 def save_external(

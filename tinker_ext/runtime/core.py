@@ -209,10 +209,16 @@ class ClientCore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Another process gets the settings, the key excepted, and the URL found so far."""
+        return restored_core, self.portable()
+
+    def portable(self) -> tuple[ClientConfig, bool]:
+        """What another process gets: the settings, the key excepted, with the URL found so far.
+
+        And whether the server needs no key.
+        """
         found = self.connection.base_url
         config = self.config if found is None else self._moved_config(found)
-        return restored_core, (config, self.config.is_embedded or self._keyless)
+        return config, self.config.is_embedded or self._keyless
 
     def _moved_config(self, base_url: str) -> ClientConfig:
         return evolve(self.config, base_url=base_url)

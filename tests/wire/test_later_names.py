@@ -1,0 +1,178 @@
+"""Names and arguments of release 0.38.0 on clients: what they send, and what they are."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import BASE_URL, FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tinker_ext.testing import Received
+
+PATH = "tinker://run-1/weights/a"
+PROMPT = tinker.ModelInput.from_ints([1])
+PARAMS = tinker.SamplingParams(max_tokens=1)
+NOT_FOUND = Reply(404, {"detail": "Not Found"})
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    return FakeServer()
+
+
+@pytest.fixture
+def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
+    with make_client(server) as opened:
+        yield opened
+
+
+def test_another_optimizer_is_chosen_once_and_its_params_sent_with_each_step(
+    server: FakeServer, service: tinker.ServiceClient, fits: Callable[[Received, str], None]
+) -> None:
+    training = service.create_lora_training_client(
+        "fake/model", optimizer=tinker.DimuonOptimizerConfig()
+    )
+    training.optim_step(tinker.DimuonParams(0.1)).result(10)
+    [made], [step] = server.calls("create_model"), server.calls("optim_step")
+    assert made.body["optimizer_config"] == {"type": "dimuon", "version": 1}
+    assert step.body["optimizer_params"]["type"] == "dimuon"
+    assert "adam_params" not in step.body
+    fits(made, "0.38")
+    fits(step, "0.38")
+
+
+def test_adam_goes_without_saying(
+    server: FakeServer, service: tinker.ServiceClient, fits: Callable[[Received, str], None]
+) -> None:
+    training = service.create_lora_training_client("fake/model")
+    training.optim_step(adam_params=tinker.AdamParams()).result(10)
+    fits(server.calls("create_model")[0], "0.4.1")
+    fits(server.calls("optim_step")[0], "0.4.1")
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"optim_params": tinker.AdamParams(), "adam_params": tinker.AdamParams()}]
+)
+def test_a_step_takes_the_params_of_one_optimizer(
+    service: tinker.ServiceClient, given: dict[str, Any]
+) -> None:
+    training = service.create_lora_training_client("fake/model")
+    with pytest.raises(tinker.InvalidInputError, match="optim_params"):
+        training.optim_step(**given)
+
+
+def test_a_state_may_go_on_with_another_base_model_and_the_metadata_given(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    service.create_training_client_from_state(PATH, "other/model", {"k": "v"})
+    service.create_training_client_from_state(PATH, {"k": "second"})
+    first, second = server.calls("create_model")
+    assert (first.body["base_model"], first.body["user_metadata"]) == ("other/model", {"k": "v"})
+    assert second.body["base_model"] == "fake/model"
+    assert second.body["user_metadata"] == {"k": "second"}
+    assert all("optimizer" not in one.body for one in server.calls("load_weights"))
+    with pytest.raises(tinker.InvalidInputError, match="base_model"):
+        service.create_training_client_from_state(PATH, {"k": "v"}, {"k": "v"})
+
+
+async def test_the_optimizer_s_state_is_asked_for_or_left(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    make = service.create_training_client_from_state_with_optimizer_async
+    await make(PATH, weights_access_token="token-of-another")
+    await service.create_training_client_from_state_async(
+        PATH, optimizer=tinker.DimuonOptimizerConfig()
+    )
+    restored, other = (one.body for one in server.calls("load_weights"))
+    assert restored["optimizer"] is True
+    assert restored["weights_access_token"] == "token-of-another"
+    assert other["optimizer"] is False
+    assert server.calls("create_model")[1].body["optimizer_config"]["type"] == "dimuon"
+
+
+def test_samplers_may_follow_the_weights_and_note_what_training_needs(
+    server: FakeServer, service: tinker.ServiceClient, fits: Callable[[Received, str], None]
+) -> None:
+    training = service.create_lora_training_client("fake/model")
+    sampler = training.save_weights_and_get_sampling_client(
+        kind="inflight", record_stability_info=True
+    )
+    sampler.sample(PROMPT, 1, PARAMS).result(10)
+    training.save_weights_and_get_sampling_client().sample(PROMPT, 1, PARAMS).result(10)
+    follows, fixed = server.calls("save_weights_for_sampler")
+    assert follows.body["kind"] == "inflight"
+    assert "kind" not in fixed.body
+    noted, plain = server.calls("asample")
+    assert noted.body["record_stability_info"] is True
+    assert "record_stability_info" not in plain.body
+    fits(follows, "0.38")
+    fits(noted, "0.38")
+    with pytest.raises(tinker.InvalidInputError, match="kind"):
+        training.save_weights_and_get_sampling_client(kind="frozen")  # type: ignore[arg-type]  # on purpose
+
+
+async def test_clients_are_their_own_results(service: tinker.ServiceClient) -> None:
+    training = await service.create_lora_training_client_async("fake/model")
+    assert await training is training.result() is training
+    sampler = await service.create_sampling_client_async(base_model="fake/model")
+    assert await sampler.result_async(1) is sampler
+
+
+def test_the_base_model_is_known_asked_for_or_that_of_the_run(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    assert service.create_sampling_client(base_model="some/model").get_base_model() == "some/model"
+    assert not server.calls("get_sampler")
+    sampler = service.create_sampling_client(PATH)
+    assert [sampler.get_base_model() for _ in range(2)] == ["fake/model"] * 2
+    assert len(server.calls("get_sampler")) == 1
+
+    server.answer("get_sampler", NOT_FOUND, NOT_FOUND)
+    assert service.create_sampling_client(PATH).get_base_model() == "fake/model"
+    assert len(server.calls("get_training_run")) == 1
+    unknown = tinker.SamplingClient(sampler._core, "sampling-9")
+    with pytest.raises(tinker.NotFoundError):
+        unknown.get_base_model()
+
+
+async def test_the_tokenizer_of_the_embedded_model_is_at_hand(
+    service: tinker.ServiceClient,
+) -> None:
+    sampler = await service.create_sampling_client_async(base_model="embedded/tiny")
+    assert await sampler.get_base_model_async() == "embedded/tiny"
+    assert sampler.get_tokenizer().encode("ab") == [97, 98]
+
+
+def test_a_handle_leads_to_the_same_weights_and_holds_no_key(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    sampler = service.create_sampling_client(PATH)
+    handle = sampler.get_sampler_handle()
+    content = json.loads(base64.urlsafe_b64decode(handle))
+    assert content["base_url"] == BASE_URL
+    assert "tml-test" not in str(content)
+    again = tinker.SamplingClient.from_sampler_handle(handle, api_key="tml-other")
+    assert again.sampling_session_id == sampler.sampling_session_id
+    assert again.model_path == PATH
+    assert again._core.config.api_key is not None
+    assert again._core.config.api_key.reveal() == "tml-other"
+
+
+@pytest.mark.parametrize("handle", ["", "no base64", base64.urlsafe_b64encode(b"[]").decode()])
+def test_what_is_no_handle_is_refused(handle: str) -> None:
+    with pytest.raises(tinker.InvalidInputError, match="handle"):
+        tinker.SamplingClient.from_sampler_handle(handle)
+
+
+def test_a_service_copies_weights_into_its_project(server: FakeServer) -> None:
+    with make_client(server, project_id="mine") as service:
+        assert service.copy_weights(PATH, ttl_seconds=3600).result(10).startswith("tinker://")
+    [copied] = server.calls("copy_weights")
+    assert copied.body["destination_project_id"] == "mine"

@@ -1,0 +1,227 @@
+"""The clients that are made from one connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinker_ext import tracing, types
+from tinker_ext.clients.admin import AdminClient
+from tinker_ext.clients.making import (
+    DEFAULT_RANK,
+    NewModel,
+    SavedState,
+    make_model,
+    restore,
+    saved_state,
+)
+from tinker_ext.clients.rest import RestClient
+from tinker_ext.clients.sampling import SamplingClient
+from tinker_ext.clients.sampling_session import check_source, open_sampling_session
+from tinker_ext.clients.training import TrainingClient
+
+if TYPE_CHECKING:
+    from tinker_ext.runtime.core import ClientCore
+    from tinker_ext.runtime.futures import APIFuture
+
+
+class ClientFactory:
+    """The part of `ServiceClient` that makes other clients."""
+
+    _core: ClientCore
+
+    def create_lora_training_client(
+        self,
+        base_model: str,
+        rank: int = DEFAULT_RANK,
+        seed: int | None = None,
+        train_mlp: bool = True,
+        train_attn: bool = True,
+        train_unembed: bool = True,
+        user_metadata: dict[str, str] | None = None,
+        optimizer: types.OptimizerConfig | None = None,
+    ) -> TrainingClient:
+        """Create a LoRA adapter of `rank` on `base_model`; blocks until the server has it.
+
+        The adapter covers the layers asked for; at least one kind must be. `seed` fixes its
+        random start. An `optimizer` other than Adam is release 0.38.0's.
+
+        Raises:
+            InvalidInputError: rank, seed or layers can't be.
+            NotFoundError, BadRequestError, RequestFailedError: the server has no such model, or
+                no room for it.
+        """
+        lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
+        return self._create_model(base_model, lora, user_metadata, optimizer).result()
+
+    async def create_lora_training_client_async(
+        self,
+        base_model: str,
+        rank: int = DEFAULT_RANK,
+        seed: int | None = None,
+        train_mlp: bool = True,
+        train_attn: bool = True,
+        train_unembed: bool = True,
+        user_metadata: dict[str, str] | None = None,
+        optimizer: types.OptimizerConfig | None = None,
+    ) -> TrainingClient:
+        """As `create_lora_training_client`, without blocking the event loop."""
+        lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
+        return await self._create_model(base_model, lora, user_metadata, optimizer)
+
+    def create_training_client_from_state(
+        self,
+        path: str,
+        base_model: str | dict[str, str] | None = None,
+        user_metadata: dict[str, str] | None = None,
+        weights_access_token: str | None = None,
+        optimizer: types.OptimizerConfig | None = None,
+    ) -> TrainingClient:
+        """A new training client that goes on from a checkpoint of `save_state`.
+
+        The base model and LoRA rank are the saved run's; its metadata is kept, overlaid by
+        `user_metadata` (which may also come second, as in release 0.4.1). Optimizer state comes
+        back where the server saved it, unless another `optimizer` is chosen. In the official SDK
+        of 0.24.1 and later this name leaves it out, and the next one has it.
+        `weights_access_token` is for a checkpoint of another account.
+        """
+        return self._from_state(
+            saved_state(
+                path,
+                base_model,
+                user_metadata,
+                access_token=weights_access_token,
+                optimizer=optimizer,
+            )
+        ).result()
+
+    async def create_training_client_from_state_async(
+        self,
+        path: str,
+        base_model: str | dict[str, str] | None = None,
+        user_metadata: dict[str, str] | None = None,
+        weights_access_token: str | None = None,
+        optimizer: types.OptimizerConfig | None = None,
+    ) -> TrainingClient:
+        return await self._from_state(
+            saved_state(
+                path,
+                base_model,
+                user_metadata,
+                access_token=weights_access_token,
+                optimizer=optimizer,
+            )
+        )
+
+    def create_training_client_from_state_with_optimizer(
+        self,
+        path: str,
+        base_model: str | None = None,
+        user_metadata: dict[str, str] | None = None,
+        weights_access_token: str | None = None,
+    ) -> TrainingClient:
+        """As `create_training_client_from_state`; the server is told to restore the optimizer."""
+        return self._from_state(
+            saved_state(
+                path,
+                base_model,
+                user_metadata,
+                access_token=weights_access_token,
+                with_optimizer=True,
+            )
+        ).result()
+
+    async def create_training_client_from_state_with_optimizer_async(
+        self,
+        path: str,
+        base_model: str | None = None,
+        user_metadata: dict[str, str] | None = None,
+        weights_access_token: str | None = None,
+    ) -> TrainingClient:
+        return await self._from_state(
+            saved_state(
+                path,
+                base_model,
+                user_metadata,
+                access_token=weights_access_token,
+                with_optimizer=True,
+            )
+        )
+
+    def copy_weights(
+        self, path: str, *, ttl_seconds: int | None = None, weights_access_token: str | None = None
+    ) -> APIFuture[str]:
+        """Copy the checkpoint at a path into the configuration's project; see `RestClient`."""
+        return self.create_rest_client().copy_weights(
+            path, ttl_seconds=ttl_seconds, weights_access_token=weights_access_token
+        )
+
+    def create_sampling_client(
+        self,
+        model_path: str | None = None,
+        base_model: str | None = None,
+        *,
+        record_stability_info: bool = False,
+    ) -> SamplingClient:
+        """A client that samples from saved weights (`tinker://...`) or from a base model.
+
+        `record_stability_info` has the server note what the loss stable_reinforce needs (release
+        0.38.0).
+
+        Raises:
+            InvalidInputError: neither is given, or `model_path` is no `tinker://` path.
+            NotFoundError: the server has no such checkpoint or model.
+        """
+        return self._sampling_client(model_path, base_model, record_stability_info).result()
+
+    async def create_sampling_client_async(
+        self,
+        model_path: str | None = None,
+        base_model: str | None = None,
+        *,
+        record_stability_info: bool = False,
+    ) -> SamplingClient:
+        return await self._sampling_client(model_path, base_model, record_stability_info)
+
+    def create_rest_client(self) -> RestClient:
+        """A client for training runs, checkpoints and sessions; it needs no session."""
+        return RestClient(self._core)
+
+    def create_admin_client(self) -> AdminClient:
+        """A client for the audit log, the bill and the storage; it needs no session."""
+        return AdminClient(self._core)
+
+    def _create_model(
+        self,
+        base_model: str,
+        lora: types.LoraConfig,
+        user_metadata: dict[str, str] | None,
+        optimizer: types.OptimizerConfig | None,
+    ) -> APIFuture[TrainingClient]:
+        wish = NewModel(
+            base_model=base_model, lora=lora, user_metadata=user_metadata, optimizer=optimizer
+        )
+        with tracing.operation("create_model", tracing.of_weights(base_model)):
+            return self._core.start(
+                make_model(self._core, wish), lambda model_id: TrainingClient(self._core, model_id)
+            )
+
+    def _from_state(self, state: SavedState) -> APIFuture[TrainingClient]:
+        with tracing.operation("create_training_client_from_state"):
+            return self._core.start(restore(self._core, state), lambda client: client)
+
+    def _sampling_client(
+        self, model_path: str | None, base_model: str | None, record_stability_info: bool
+    ) -> APIFuture[SamplingClient]:
+        check_source(model_path, base_model)
+        weights = tracing.of_weights(model_path or base_model)
+        with tracing.operation("create_sampling_session", weights):
+            return self._core.start(
+                open_sampling_session(self._core, model_path=model_path, base_model=base_model),
+                lambda session_id: SamplingClient(
+                    self._core,
+                    session_id,
+                    model_path=model_path,
+                    base_model=base_model,
+                    record_stability_info=record_stability_info,
+                ),
+            )

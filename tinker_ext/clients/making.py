@@ -1,0 +1,106 @@
+"""Models in training: made anew, or from a saved state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+from tinker_api import models
+from tinker_api.types import UNSET
+
+from tinker_ext import types
+from tinker_ext.clients.reading import read
+from tinker_ext.clients.training import TrainingClient
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.runtime.submitting import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinker_ext.runtime.core import ClientCore
+
+# LoRA rank where none is asked for; release 0.4.1.
+DEFAULT_RANK = 32
+
+
+@frozen(kw_only=True)
+class NewModel:
+    """A model to make. An `optimizer` of None is Adam, which every server takes for granted."""
+
+    base_model: str
+    lora: types.LoraConfig
+    user_metadata: Mapping[str, str] | None = None
+    optimizer: types.OptimizerConfig | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if not self.base_model:
+            raise InvalidInputError("a base model is needed", where="base_model")
+
+
+@frozen(kw_only=True)
+class SavedState:
+    """A saved state to go on from.
+
+    `base_model` takes the place of the saved run's; `with_optimizer` says whether the optimizer's
+    state comes back, None that the server decides; `optimizer` is another optimizer to go on with.
+    """
+
+    path: str
+    base_model: str | None = None
+    user_metadata: Mapping[str, str] | None = None
+    access_token: str | None = field(default=None, repr=False)
+    optimizer: types.OptimizerConfig | None = None
+    with_optimizer: bool | None = None
+    run_id: str = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(self.path)
+        object.__setattr__(self, "run_id", parsed.training_run_id)
+
+
+def saved_state(
+    path: str,
+    base_model: str | dict[str, str] | None,
+    user_metadata: dict[str, str] | None,
+    **more: Any,
+) -> SavedState:
+    """The state that a caller means: in release 0.4.1 the metadata came second."""
+    if isinstance(base_model, dict):
+        if user_metadata is not None:
+            raise InvalidInputError("expected a base model's name", where="base_model")
+        base_model, user_metadata = None, base_model
+    return SavedState(path=path, base_model=base_model, user_metadata=user_metadata, **more)
+
+
+async def make_model(core: ClientCore, wish: NewModel) -> str:
+    """Have the server make a model; its id."""
+    session_id = await core.session.id()
+    body = models.CreateModelRequest(
+        session_id=session_id,
+        model_seq_id=core.session.next_model_seq_id(),
+        base_model=wish.base_model,
+        lora_config=wish.lora.to_api(),
+        optimizer_config=UNSET if wish.optimizer is None else wish.optimizer.to_api(),
+    )
+    if wish.user_metadata:
+        body.user_metadata = models.UserMetadata.from_dict(dict(wish.user_metadata))
+    result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
+    return read("create_model", result, models.CreateModelResponse, lambda made: made.model_id)
+
+
+async def restore(core: ClientCore, state: SavedState) -> TrainingClient:
+    """A client that goes on from a saved state."""
+    run = types.TrainingRun.from_api(
+        await core.call("get_training_run", lambda gateway: gateway.get_training_run(state.run_id))
+    )
+    wish = NewModel(
+        base_model=state.base_model or run.base_model,
+        lora=types.LoraConfig(rank=DEFAULT_RANK if run.lora_rank is None else run.lora_rank),
+        user_metadata={**(run.user_metadata or {}), **(state.user_metadata or {})},
+        optimizer=state.optimizer,
+    )
+    client = TrainingClient(core, await make_model(core, wish))
+    # The state of one optimizer is none for another.
+    optimizer = state.with_optimizer if state.optimizer is None else False
+    await client.load_state(state.path, state.access_token, optimizer=optimizer)
+    return client
