@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.wire.tokens import DemandingFaultServer
 from tinker_ext.testing import FaultServer, Reply, SimulatedTime, faults, make_client
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ KEY = "tml-PLANTED0123456789abcdefKEY"
 CF_SECRET = "cf-PLANTED-access-secret-77"
 HEADER_SECRET = "Bearer PLANTED-in-a-default-header"
 PROXY_SECRET = "PLANTEDproxypassword"
-ALL = (KEY, CF_SECRET, HEADER_SECRET, PROXY_SECRET)
+# Of no form that is known for a secret by itself.
+TOKEN = "PLANTED-token"
+ALL = (KEY, CF_SECRET, HEADER_SECRET, PROXY_SECRET, TOKEN)
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 
@@ -61,32 +64,40 @@ def settings(server: FaultServer) -> dict[str, Any]:
     }
 
 
-def echo(status: int) -> Any:
+@pytest.fixture(params=["key", "tokens"])
+def server(request: pytest.FixtureRequest) -> Iterator[FaultServer]:
+    """One that takes the key, and one that demands tokens for it."""
+    with FaultServer() if request.param == "key" else DemandingFaultServer() as running:
+        if isinstance(running, DemandingFaultServer):
+            running.make = lambda serial: f"{TOKEN}-{serial:06}"
+        yield running
+
+
+def echo(status: int, server: FaultServer) -> Any:
     """A server that says back everything it was sent, as debugging proxies do."""
+    given = server.given if isinstance(server, DemandingFaultServer) else []
     return lambda received: Reply(
         status,
-        {"detail": f"headers were {dict(received.headers)}", "category": "server"},
+        {"detail": f"headers were {dict(received.headers)} {given[-3:]}", "category": "server"},
         {"X-Request-Id": f"r-{received.headers['x-api-key']}", "Server": KEY},
     )
 
 
 def test_nothing_that_is_emitted_holds_a_secret(
-    log: io.StringIO, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    server: FaultServer, log: io.StringIO, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     spans = tmp_path / "spans.jsonl"
     simulated = SimulatedTime()
     emitted: list[str] = []
-    with (
-        FaultServer() as server,
-        make_client(clock=simulated.clock, trace_file=spans, **settings(server)) as service,
-    ):
+    with make_client(clock=simulated.clock, trace_file=spans, **settings(server)) as service:
         training = service.create_lora_training_client("fake/model")
         sampler = service.create_sampling_client(base_model="fake/model")
         rest = service.create_rest_client()
         objects: list[object] = [service, training, sampler, rest, service.config, service._core]
         objects += [service._core.session, service._core.connection, service._core.poller]
+        objects += [service._core.connection.keys]
         for answer in (
-            *(echo(status) for status in (400, 401, 402, 410, 500)),
+            *(echo(status, server) for status in (400, 401, 402, 410, 500)),
             Reply(200, f'{{"detail": "{KEY}"'),
             Reply(200, [KEY, {"a": CF_SECRET}]),
             Reply(302, None, {"Location": f"http://elsewhere/?key={KEY}"}),
@@ -99,16 +110,21 @@ def test_nothing_that_is_emitted_holds_a_secret(
                 ("optim_step", lambda: training.optim_step(tinker.AdamParams()).result(60)),
                 ("retrieve_future", lambda: sampler.sample(PROMPT, 1, PARAMS).result(60)),
                 ("list_training_runs", lambda: rest.list_training_runs().result(60)),
+                ("create_auth_token", lambda: _with_a_new_token(server, service)),
             ):
                 server.answer_always(operation, answer)
                 emitted += _emitted_by(call)
                 server.answer_usually()
-        sent = server.received[-1].headers
+        service.get_server_capabilities()
+        sent = server.calls("get_server_capabilities")[-1].headers
         emitted += [repr(one) for one in objects] + [str(one) for one in objects]
         emitted += [repr(vars(one)) for one in objects if hasattr(one, "__dict__")]
         emitted += [repr(pickle.dumps(one)) for one in objects[:5]]
         emitted += [repr(copy.deepcopy(service.config))]
-    assert sent["x-api-key"] == KEY, "the key is sent, so it was there to be shown"
+    tokens = isinstance(server, DemandingFaultServer)
+    assert sent["x-api-key"].startswith(TOKEN if tokens else KEY), (
+        "the key is sent, so it was there to be shown"
+    )
     assert sent["cf-access-client-secret"] == CF_SECRET
     written = capfd.readouterr()
     told = {
@@ -124,6 +140,12 @@ def test_nothing_that_is_emitted_holds_a_secret(
         for secret in ALL:
             at = text.find(secret)
             assert at < 0, f"{place}: {text[max(0, at - 200) : at + 50]}"
+
+
+def _with_a_new_token(server: FaultServer, service: tinker.ServiceClient) -> None:
+    if isinstance(server, DemandingFaultServer):
+        server.revoke()
+    service.get_server_capabilities()
 
 
 def _emitted_by(call: Any) -> list[str]:

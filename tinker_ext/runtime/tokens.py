@@ -127,11 +127,7 @@ class TokenKeeper:
         return await asyncio.shield(self._fetching)
 
     async def _fetch_once(self) -> _Held:
-        try:
-            token = await self._fetch()
-        except Exception:
-            self._failed = self._clock.now()
-            raise
+        token = await self._fetch()
         if token not in self._known:
             self._known.append(token)
         life = rules.life(rules.read_times(token.reveal()), self._clock.wall())

@@ -8,7 +8,7 @@ from attrs import frozen
 from tinker_api.errors import UnexpectedStatus
 from tinker_api.types import UNSET, Unset
 
-from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.errors import APIResponseValidationError, ConfigurationError
 from tinker_ext.rules.dialect import FIRST, Dialect
 from tinker_ext.transport.call import Call, calling
 from tinker_ext.transport.encoding import UnreadableAnswerError
@@ -72,6 +72,8 @@ async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
         except UnreadableAnswerError as error:
             error.operation = call.operation
             raise
+        except ConfigurationError:
+            raise  # Of the key, which nothing was sent with; it is a ValueError as well.
         except (*UNFIT, UnexpectedStatus) as error:
             raise APIResponseValidationError(
                 f"the answer can't be read: {type(error).__name__}: {error}",

@@ -1,0 +1,85 @@
+"""Servers that demand tokens."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from tinker_ext.testing import FakeServer, FaultServer, Reply
+from tinker_ext.testing.answers import Answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinker_ext.testing import Received
+
+KEY = "tml-test"
+TOKENLESS = ("get_client_config", "create_auth_token")
+INVALID = Reply(
+    401, {"detail": "no such token"}, {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+)
+
+
+def web_token(serial: int, life: float, now: float) -> str:
+    """A token that tells when it ends, as servers give them; nobody checks its signature."""
+    claims = {"jti": serial, "iat": now, "exp": now + life}
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln"
+
+
+class Demanding(Answers):
+    """Gives tokens for any key, and answers nothing else without one of them.
+
+    Attributes:
+        given: every token, in order.
+        live: those that are accepted now.
+        life: of new tokens, in seconds.
+        wall: the time of day at the server.
+        make: a new token from its number; a web token unless told otherwise.
+    """
+
+    def __init__(self, **flags: Any) -> None:
+        super().__init__()
+        self.given: list[str] = []
+        self.live: set[str] = set()
+        self.life = 3600.0
+        self.wall: Callable[[], float] = time.time
+        self.make: Callable[[int], str] = lambda serial: web_token(serial, self.life, self.wall())
+        self._serials = itertools.count(1)
+        self._flags = {"pjwt_auth_enabled": True, **flags}
+
+    def revoke(self) -> None:
+        """Accept none of the tokens given so far."""
+        self.live.clear()
+
+    def decide(self, received: Received) -> Any:
+        answer = super().decide(received)
+        if answer is not None:
+            return answer
+        if received.operation == "get_client_config":
+            return Reply(200, self._flags)
+        if received.operation == "create_auth_token":
+            return Reply(200, {"jwt": self._give()})
+        return None if received.headers.get("x-api-key") in self.live else INVALID
+
+    def _give(self) -> str:
+        token = self.make(next(self._serials))
+        self.given.append(token)
+        self.live.add(token)
+        return token
+
+    @property
+    def exchanges(self) -> int:
+        """How often a token was asked for."""
+        return len(self.calls("create_auth_token"))
+
+
+class DemandingServer(Demanding, FakeServer):
+    """One in memory."""
+
+
+class DemandingFaultServer(Demanding, FaultServer):
+    """One on a socket."""
