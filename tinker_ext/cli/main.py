@@ -64,7 +64,8 @@ def program(
 ) -> None:
     """Look after training runs and checkpoints, and run the embedded backend.
 
-    The key is read from TINKER_API_KEY; there is no option for it, because the arguments of a
+    The key is read from TINKER_API_KEY, else printed by the command in TINKER_CREDENTIAL_CMD, else
+    that of the official client's login. There is no option for it, because the arguments of a
     program are visible to everybody on its machine.
     """
     ctx.obj = replace(

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner, Result
 
 from tests.unit.cli.fakes import FakeRest, FakeService
+from tinker_ext import stored_login
 from tinker_ext.cli.main import program
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, AuthenticationError, ConfigurationError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 KEY = "tml-0123456789abcdef"
@@ -48,6 +51,21 @@ def test_secrets_are_masked_in_both_formats(monkeypatch: pytest.MonkeyPatch) -> 
         assert KEY[4:] not in output
         assert "cloudy" not in output
         assert "tml-***" in output
+
+
+def test_other_sources_of_a_key_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    login = tmp_path / "credentials.json"
+    stored = {"version": 1, "default": "a", "keys": {"a": {"type": "manual", "key": KEY}}}
+    login.write_text(json.dumps(stored))
+    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", login)
+    shown = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
+    assert shown["api_key"]["source"] == "file ~/.tinker/credentials.json"
+    assert shown["api_key"]["value"].startswith("tml-*** (sha256 ")
+    monkeypatch.setenv("TINKER_CREDENTIAL_CMD", f"echo {KEY}")
+    shown = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
+    assert shown["api_key"]["source"] == "default"
+    assert shown["credential_cmd"]["source"] == "environment TINKER_CREDENTIAL_CMD"
+    assert KEY not in str(shown)
 
 
 def test_a_server_that_answers_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
