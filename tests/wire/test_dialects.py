@@ -246,11 +246,11 @@ def test_what_later_releases_tell_of_samples_is_read_from_protobuf() -> None:
 
 
 def test_an_image_pointer_has_no_place_in_protobuf() -> None:
-    from tinker_ext.transport.protobuf import encode_request
+    from tinker_ext.transport.protobuf import encode_data
 
     pointer = tinker.ImageAssetPointerChunk(format="png", location="x", height=1, width=1, tokens=1)
     one = tinker.Datum(
         model_input=tinker.ModelInput(chunks=[pointer]), loss_fn_inputs={"target_tokens": [1]}
     )
     with pytest.raises(tinker.InvalidInputError, match=r"data\[0\].model_input.chunks\[0\]"):
-        encode_request("m", 1, [one], "cross_entropy", None, forward_only=False)
+        encode_data([one], "cross_entropy", None)

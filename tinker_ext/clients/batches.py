@@ -18,6 +18,7 @@ from tinker_ext.transport.training_data import TrainingData
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from tinker_ext.rules.dialect import Dialect
     from tinker_ext.transport.gateway import Gateway
 
 Operation = Literal["forward", "forward_backward"]
@@ -30,6 +31,7 @@ class Batch:
 
     operation: Operation
     parts: Sequence[Part]
+    side_by_side: bool
     datum_counts: Sequence[int]
     attributes: Mapping[str, Any]
 
@@ -41,24 +43,26 @@ class Batch:
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
         loss_fn_config: Mapping[str, float] | None,
+        dialect: Dialect,
     ) -> Batch:
-        """Validate, split and encode `data`, on the calling thread."""
+        """Validate, split and encode `data` for a server, on the calling thread."""
         if not data:
             raise InvalidInputError("there are no datums to train on", where="data")
-        types.validate_data(data, loss_fn=loss_fn)
-        chunks = split([types.number_count(datum) for datum in data])
+        types.validate_data(data, loss_fn=loss_fn, images=dialect.images)
+        chunks = _split(data, dialect)
         encoded = [
-            TrainingData([data[index] for index in chunk], loss_fn, loss_fn_config)
+            TrainingData([data[index] for index in chunk], loss_fn, loss_fn_config, dialect)
             for chunk in chunks
         ]
         return cls(
             operation,
             parts=[Part(_sender(operation, model_id, one), len(one)) for one in encoded],
+            side_by_side=len(chunks) > 1 and dialect.side_by_side,
             datum_counts=[len(chunk) for chunk in chunks],
             attributes={
                 tracing.LOSS_FN: loss_fn,
                 tracing.DATUM_COUNT: len(data),
-                tracing.TOKEN_COUNT: sum(datum.model_input.length for datum in data),
+                tracing.TOKEN_COUNT: sum(datum.model_input.known_length for datum in data),
             },
         )
 
@@ -80,6 +84,18 @@ class Batch:
             loss_fn_outputs=combined.loss_fn_outputs,
             metrics=combined.metrics,
         )
+
+
+def _split(data: Sequence[types.Datum], dialect: Dialect) -> list[range]:
+    """By what the server says a request may hold; one that says nothing is given 0.4.1's."""
+    flags = dialect.flags
+    if flags is None:
+        return split([types.number_count(datum) for datum in data])
+    return split(
+        [types.byte_count(datum) for datum in data],
+        max_items=max(1, flags.fwdbwd_max_chunk_len),
+        max_size=max(1, flags.fwdbwd_max_chunk_bytes_count),
+    )
 
 
 def _sender(

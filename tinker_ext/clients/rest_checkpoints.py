@@ -13,8 +13,8 @@ from tinker_ext.clients.rest_calls import RestCalls, check_page, needed
 from tinker_ext.clients.wishes import checked_ttl
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.transport.gateway import Gateway
-from tinker_ext.transport.operations.base import or_unset
 from tinker_ext.types import ParsedCheckpointTinkerPath
+from tinker_ext.types.absent import or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -77,7 +77,7 @@ class SamplingClient(Sampler):
             with tracing.stage(tracing.Stage.ENCODE):
                 body = self._request(prompt, num_samples, sampling_params, wanted)
             if traced.active:
-                traced.set(self._described(body, prompt.length))
+                traced.set(self._described(body, prompt.known_length))
             return self._core.start(self._sample(body), lambda sample: sample.response(wanted))
 
     async def sample_async(
@@ -135,8 +135,7 @@ class SamplingClient(Sampler):
         sampling_params: types.SamplingParams,
         wanted: Wanted,
     ) -> models.SampleRequest:
-        if not prompt.length:
-            raise InvalidInputError("the prompt has no tokens", where="prompt")
+        types.validate_prompt(prompt, images=self._core.dialect.images)
         if num_samples < 1:
             raise InvalidInputError(f"expected 1 or more, got {num_samples}", where="num_samples")
         wanted.check(prompt)

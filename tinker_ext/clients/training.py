@@ -109,25 +109,35 @@ class TrainingClient(ModelWeights):
         self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
     ) -> APIFuture[types.ForwardBackwardOutput]:
         with tracing.stage(tracing.Stage.ENCODE):
-            types.validate_data(data, loss_fn="cross_entropy")
+            types.validate_data(data, loss_fn="cross_entropy", images=self._core.dialect.images)
             kept = list(data)
-            logprobs = Batch.of("forward", self.model_id, forward_data(kept), "cross_entropy", None)
+            logprobs = self._linear("forward", forward_data(kept))
 
         def surrogate(bodies: list[Body]) -> tuple[Batch, Gradients]:
             gradients = run_loss(kept, logprobs.output(bodies), loss_fn, arrays)
-            linear = gradients.linear_loss_data(kept)
-            batch = Batch.of("forward_backward", self.model_id, linear, "cross_entropy", None)
+            batch = self._linear("forward_backward", gradients.linear_loss_data(kept))
             return batch, gradients
 
         async def run(first: int, second: int) -> tuple[Batch, Gradients, list[Body]]:
-            requests = self._requests
-            bodies = await requests.run("forward", first, logprobs.parts, logprobs.attributes)
+            bodies = await self._ran(logprobs, first)
             with tracing.stage(tracing.Stage.CUSTOM_LOSS):
-                batch, gradients = await requests.work.run(lambda: surrogate(bodies))
-            name = "forward_backward"
-            return batch, gradients, await requests.run(name, second, batch.parts, batch.attributes)
+                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies))
+            return batch, gradients, await self._ran(batch, second)
 
         return self._requests.start_pair(run, lambda done: done[1].add_to(done[0].output(done[2])))
+
+    def _linear(self, operation: Operation, data: Sequence[types.Datum]) -> Batch:
+        dialect = self._core.dialect
+        return Batch.of(operation, self.model_id, data, "cross_entropy", None, dialect)
+
+    async def _ran(self, batch: Batch, ticket: int) -> list[Body]:
+        return await self._requests.run(
+            batch.operation,
+            ticket,
+            batch.parts,
+            batch.attributes,
+            side_by_side=batch.side_by_side,
+        )
 
     def optim_step(
         self,
@@ -189,8 +199,16 @@ class TrainingClient(ModelWeights):
     ) -> APIFuture[types.ForwardBackwardOutput]:
         with tracing.operation(operation):
             with tracing.stage(tracing.Stage.ENCODE):
-                batch = Batch.of(operation, self.model_id, data, loss_fn, loss_fn_config)
-            return self._requests.start(operation, batch.parts, batch.output, batch.attributes)
+                batch = Batch.of(
+                    operation, self.model_id, data, loss_fn, loss_fn_config, self._core.dialect
+                )
+            return self._requests.start(
+                operation,
+                batch.parts,
+                batch.output,
+                batch.attributes,
+                side_by_side=batch.side_by_side,
+            )
 
 
 def _step(

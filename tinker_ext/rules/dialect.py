@@ -47,8 +47,9 @@ from tinker_ext.rules.refusals import blames_body, missing_fields, no_such_opera
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from tinker_ext.types.images import ImageForm
+
 Form = Literal["json", "protobuf"]
-Images = Literal["sizes", "expected_tokens"]
 
 _TRAINING = frozenset({"forward", "forward_backward"})
 _SIZES = frozenset({"height", "width"})
@@ -99,7 +100,7 @@ class Dialect:
     dynamic: DynamicFlags = _ASSUMED
     training_body: Form = "json"
     forward: Literal["operation", "flag"] = "operation"
-    images: Images = "sizes"
+    images: ImageForm = "sizes"
     refused: frozenset[Form] = frozenset()
     told: frozenset[str] = frozenset()
     untold: frozenset[str] = frozenset()
@@ -110,6 +111,16 @@ class Dialect:
     def protobuf_results(self) -> bool:
         """Whether results may be asked for as protobuf; who sends it reads it."""
         return self.training_body == "protobuf"
+
+    @property
+    def compresses(self) -> bool:
+        """Whether the server wants training data compressed by zstd."""
+        return self.flags is not None and self.flags.proto_compress_fwdbwd
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether the requests of one batch may be sent at once, the first one last."""
+        return self.flags is not None and self.flags.parallel_fwdbwd_chunks
 
     @property
     def finishes_sessions(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
@@ -49,6 +50,7 @@ class OrderedRequests:
         self._model_id = model_id
         self._turns = TurnQueue()
         self._numbers = SequenceNumbers(core.keep, first_number)
+        self._one_by_one = False
         self._process = os.getpid()
         self.work = CallerWork()
 
@@ -63,13 +65,18 @@ class OrderedRequests:
         parts: Sequence[Part],
         finish: Callable[[list[Body]], T],
         attributes: Attributes | None = None,
+        *,
+        side_by_side: bool = False,
     ) -> APIFuture[T]:
-        """Submit one operation in its turn; a future of `finish(its results' bodies)`."""
+        """Submit one operation in its turn; a future of `finish(its results' bodies)`.
+
+        Several requests of it are sent one after the other, or `side_by_side`.
+        """
         self._check_same_process()
         with tracing.operation(operation, self._described(parts, attributes)):
             ticket = self._turns.take()
             return self._core.start(
-                self._run(operation, ticket, parts),
+                self._run(operation, ticket, parts, side_by_side),
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
@@ -99,15 +106,23 @@ class OrderedRequests:
         ticket: int,
         parts: Sequence[Part],
         attributes: Attributes | None = None,
+        *,
+        side_by_side: bool = False,
     ) -> list[Body]:
         """Submit `parts` when it is the ticket's turn; the bodies of their results, in order."""
         with tracing.operation(operation, self._described(parts, attributes)):
-            return await self._run(operation, ticket, parts)
+            return await self._run(operation, ticket, parts, side_by_side)
 
-    async def _run(self, operation: str, ticket: int, parts: Sequence[Part]) -> list[Body]:
+    async def _run(
+        self, operation: str, ticket: int, parts: Sequence[Part], side_by_side: bool
+    ) -> list[Body]:
         async with self._turns.turn(ticket):
-            submitted = [await self._submit(operation, part) for part in parts]
-        return await _all(self._result(operation, *one) for one in submitted)
+            era = self._numbers.era
+            if side_by_side and not self._one_by_one:
+                request_ids = await self._submit_together(operation, parts)
+            else:
+                request_ids = [await self._submit(operation, part) for part in parts]
+        return await _all(self._result(operation, one, era) for one in request_ids)
 
     async def _result(self, operation: str, request_id: str, era: int) -> Body:
         try:
@@ -115,23 +130,34 @@ class OrderedRequests:
         except RequestFailedError as error:
             expected = expected_number(error.message)
             if expected is not None:
-                # This request was not carried out; those after it shall be.
+                # This request was not carried out; those after it shall be. A server that refuses
+                # a number before its turn wants requests in order.
                 self._numbers.go_back(expected, era)
+                self._one_by_one = True
             raise
 
-    async def _submit(self, operation: str, part: Part) -> tuple[str, int]:
-        """Its request id, and the era of its number."""
-
-        async def under(seq_id: int) -> models.UntypedAPIFuture:
-            tracing.note_id(tracing.SEQ_ID, seq_id)
-            return await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
-
+    async def _submit(self, operation: str, part: Part) -> str:
+        """Its request id."""
         self._core.session.check()
         async with self._core.in_flight.training_bytes.reserve(part.size):
-            era = self._numbers.era
-            request_id = str((await self._numbers.number(under)).request_id)
+            return await self._numbers.number(partial(self._send, operation, part))
+
+    async def _submit_together(self, operation: str, parts: Sequence[Part]) -> list[str]:
+        """Their request ids."""
+
+        async def send(part: Part, seq_id: int) -> str:
+            async with self._core.in_flight.training_bytes.reserve(part.size):
+                return await self._send(operation, part, seq_id)
+
+        self._core.session.check()
+        return await self._numbers.together([partial(send, part) for part in parts])
+
+    async def _send(self, operation: str, part: Part, seq_id: int) -> str:
+        tracing.note_id(tracing.SEQ_ID, seq_id)
+        future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
+        request_id = str(future.request_id)  # Some servers number them.
         tracing.note_id(tracing.REQUEST_ID, request_id)
-        return request_id, era
+        return request_id
 
     def _described(self, parts: Sequence[Part], attributes: Attributes | None) -> Attributes:
         return {

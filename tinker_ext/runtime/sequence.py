@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tinker_ext.errors import APIStatusError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
 T = TypeVar("T")
 
@@ -31,33 +31,51 @@ _FROM_A_PROXY = frozenset({502, 503, 504, *range(520, 525)})
 
 
 class SequenceNumbers:
-    """Gives the next number to one request at a time, and takes it back if it was refused.
+    """Gives numbers to requests in order, and takes back those that were refused.
 
-    To be used within a turn, so that no two requests ask at once. `keep` is given each task that
-    sends, which may outlive its caller.
+    To be used within a turn, so that no two operations ask at once. `keep` is given each task that
+    sends, which may outlive its caller: sending is not interrupted when the caller is cancelled,
+    because nobody would then know whether the number was used.
     """
 
     def __init__(self, keep: Callable[[asyncio.Task[Any]], None], first: int = FIRST) -> None:
         self._keep = keep
         self.next = first
+        # Smaller ones that nothing was sent under, in order; they are used first.
+        self._free: list[int] = []
         #: Counts the times that numbering went back.
         self.era = 0
 
     async def number(self, send: Callable[[int], Awaitable[T]]) -> T:
-        """Send a request under the next number.
+        """Send a request under the next number."""
+        [found] = await self.together([send])
+        return found
 
-        Sending is not interrupted when the caller is cancelled, because nobody would then know
-        whether the number was used.
+    async def together(self, sends: Sequence[Callable[[int], Awaitable[T]]]) -> list[T]:
+        """Send requests under numbers that follow each other, side by side; the first one last.
+
+        A server works through them from the first on, so it then has them all at once (0.38.0). If
+        one of the others fails, the first is not sent.
         """
-        seq_id, era = self.next, self.era
-        sending = asyncio.get_running_loop().create_task(_run(send, seq_id))
-        self._keep(sending)
+        numbers, era = self._take(len(sends)), self.era
+        sending: dict[int, asyncio.Task[T]] = {}
+
+        async def all_of(these: Sequence[int]) -> None:
+            for at in these:
+                sending[at] = self._started(sends[at], numbers[at])
+            if these:
+                await asyncio.wait([sending[at] for at in these])
+
         try:
-            await asyncio.wait({sending})
+            await all_of(range(1, len(sends)))
+            if not any(map(_failed, sending.values())):
+                await all_of([0])
         finally:
-            if era == self.era and not (sending.done() and was_refused(sending)):
-                self.next = seq_id + 1
-        return sending.result()
+            kept = {numbers[at] for at, task in sending.items() if not _was_refused(task)}
+            self._give_back(set(numbers) - kept, era)
+        for task in sending.values():
+            task.result()  # What failed, if something did.
+        return [sending[at].result() for at in range(len(sends))]
 
     def go_back(self, expected: int, era: int) -> None:
         """Number the next request `expected`, as the server asked of one of that `era`.
@@ -66,7 +84,27 @@ class SequenceNumbers:
         """
         if era == self.era and expected < self.next:
             self.next = expected
+            self._free = []
             self.era += 1
+
+    def _started(self, send: Callable[[int], Awaitable[T]], seq_id: int) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(_run(send, seq_id))
+        self._keep(task)
+        return task
+
+    def _take(self, count: int) -> list[int]:
+        numbers, self._free = self._free[:count], self._free[count:]
+        new = count - len(numbers)
+        numbers += range(self.next, self.next + new)
+        self.next += new
+        return numbers
+
+    def _give_back(self, numbers: set[int], era: int) -> None:
+        if era != self.era:
+            return
+        self._free = sorted({*self._free, *numbers})
+        while self._free and self._free[-1] == self.next - 1:
+            self.next = self._free.pop()
 
 
 class SampleNumbers:
@@ -92,10 +130,16 @@ async def _run(send: Callable[[int], Awaitable[T]], seq_id: int) -> T:
     return await send(seq_id)
 
 
-def was_refused(sending: asyncio.Future[T]) -> bool:
+def _failed(sending: asyncio.Future[T]) -> bool:
+    return sending.cancelled() or sending.exception() is not None
+
+
+def _was_refused(sending: asyncio.Future[T]) -> bool:
     """Whether the server itself said no, so that it has not counted the number.
 
-    A connection that broke, or an answer of a proxy, says nothing about that.
+    A connection that broke, an answer of a proxy, or none yet, says nothing about that.
     """
-    error = None if sending.cancelled() else sending.exception()
+    if not sending.done() or sending.cancelled():
+        return False
+    error = sending.exception()
     return isinstance(error, APIStatusError) and error.status_code not in _FROM_A_PROXY

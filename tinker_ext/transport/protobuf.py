@@ -26,27 +26,21 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 _DTYPES = {"float32": pb.DTYPE_FLOAT32, "int64": pb.DTYPE_INT64}
+_WIRE = {"float32": "<f4", "int64": "<i8"}
+_LARGEST_TOKEN = 2**31 - 1
 _STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
 _TOKEN_BYTES = 4  # int32
 
 
-def encode_request(
-    model_id: str,
-    seq_id: int,
-    data: Sequence[types.Datum],
-    loss_fn: str,
-    loss_fn_config: Mapping[str, float] | None,
-    *,
-    forward_only: bool,
+def encode_data(
+    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: Mapping[str, float] | None
 ) -> bytes:
-    """The body of a forward_backward.
+    """The part of a forward_backward's body that does not say whose it is: see `encode_head`.
 
     Raises:
-        InvalidInputError: a chunk that protobuf has no place for, with its datum.
+        InvalidInputError: what protobuf has no place for, with its datum.
     """
-    request = pb.ForwardBackwardRequest(
-        model_id=model_id, seq_id=seq_id, loss_fn=loss_fn, forward_only=forward_only
-    )
+    request = pb.ForwardBackwardRequest(loss_fn=loss_fn)
     for name, number in (loss_fn_config or {}).items():
         # Servers of 0.25 read the first, those of 0.38 the second.
         request.loss_fn_config[name] = number
@@ -56,25 +50,36 @@ def encode_request(
     return request.SerializeToString()
 
 
+def encode_head(model_id: str, seq_id: int, *, forward_only: bool) -> bytes:
+    """The part of a forward_backward's body that says whose it is; either part may come first."""
+    return pb.ForwardBackwardRequest(
+        model_id=model_id, seq_id=seq_id, forward_only=forward_only
+    ).SerializeToString()
+
+
 def _write_datum(message: pb.Datum, datum: types.Datum, where: str) -> None:
     for at, chunk in enumerate(datum.model_input.chunks):
         _write_chunk(message.model_input.add(), chunk, f"{where}.model_input.chunks[{at}]")
     for name, tensor in datum.loss_fn_inputs.items():
         field = message.loss_fn_inputs[name]
-        values = tensor.to_numpy()
-        field.dense = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+        field.dense = np.asarray(tensor.to_api().data, dtype=_WIRE[tensor.dtype]).tobytes()
         field.dtype = _DTYPES[tensor.dtype]
-        field.shape.extend(values.shape)
+        field.shape.extend([tensor.size] if tensor.shape is None else tensor.shape)
 
 
 def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) -> None:
     if isinstance(chunk, types.EncodedTextChunk):
-        message.encoded_text.tokens = np.asarray(chunk.tokens, dtype="<i4").tobytes()
+        tokens = np.asarray(chunk.to_api().tokens, dtype="<i8")
+        if tokens.size and tokens.max() > _LARGEST_TOKEN:
+            raise InvalidInputError(
+                f"{tokens.max()} is no token id: a server takes 32 bits", where=where
+            )
+        message.encoded_text.tokens = tokens.astype("<i4").tobytes()
     elif isinstance(chunk, types.ImageChunk):
         message.image.data = chunk.data
         message.image.format = chunk.format
-        if chunk.expected_tokens is not None:
-            message.image.expected_tokens = chunk.expected_tokens
+        if chunk.expected is not None:
+            message.image.expected_tokens = chunk.expected
     else:
         raise InvalidInputError(
             "this server takes training data as protobuf, which has no image pointers; "

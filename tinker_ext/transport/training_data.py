@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, cast
 from tinker_api import models
 
 from tinker_ext.transport.encoding import Encoded
+from tinker_ext.transport.images import with_images_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tinker_ext import types
+    from tinker_ext.rules.dialect import Dialect
+    from tinker_ext.types.images import ImageForm
 
 
 class TrainingData:
-    """The datums of one request with their loss, encoded as JSON when it is made.
+    """The datums of one request with their loss, encoded for a dialect when it is made.
 
-    That is done on the caller's thread. Where the server turns out to speak protobuf, `protobuf`
-    encodes the same datums anew.
+    That is done on the caller's thread. Where the server turns out to speak another, they are
+    encoded anew.
     """
 
     def __init__(
@@ -26,33 +29,58 @@ class TrainingData:
         data: Sequence[types.Datum],
         loss_fn: str,
         loss_fn_config: Mapping[str, float] | None,
+        dialect: Dialect,
     ) -> None:
         self._data = data
         self._loss_fn = loss_fn
         self._loss_fn_config = loss_fn_config
-        body = models.ForwardBackwardInput(data=[datum.to_api() for datum in data], loss_fn=loss_fn)
-        if loss_fn_config is not None:
-            body.loss_fn_config = models.LossFnConfig.from_dict(dict(loss_fn_config))
-        self._json = Encoded(body)
+        self._json: dict[ImageForm, Encoded] = {}
+        self._protobuf: bytes | None = None
+        if dialect.training_body == "protobuf":
+            self._size = len(self._message())
+        else:
+            self._size = len(self._encoded(dialect.images))
 
     def __len__(self) -> int:
-        """Bytes of JSON."""
-        return len(self._json)
+        """Bytes in the first form."""
+        return self._size
 
-    @property
-    def json(self) -> models.ForwardBackwardInput:
+    def json(self, images: ImageForm) -> models.ForwardBackwardInput:
         """Stands in for the model that it is the encoding of."""
-        return cast("models.ForwardBackwardInput", self._json)
+        return cast("models.ForwardBackwardInput", self._encoded(images))
 
-    def protobuf(self, model_id: str, seq_id: int, *, forward_only: bool) -> bytes:
-        """The body of a whole request."""
-        from tinker_ext.transport.protobuf import encode_request
+    def protobuf(self, model_id: str, seq_id: int, *, forward_only: bool, compress: bool) -> bytes:
+        """The body of a whole request, compressed by zstd (RFC 8878) where that is asked for."""
+        from tinker_ext.transport.protobuf import encode_head
 
-        return encode_request(
-            model_id,
-            seq_id,
-            self._data,
-            self._loss_fn,
-            self._loss_fn_config,
-            forward_only=forward_only,
-        )
+        # Messages put after each other are one message with the fields of both.
+        body = encode_head(model_id, seq_id, forward_only=forward_only) + self._message()
+        if not compress:
+            return body
+        import zstandard
+
+        return zstandard.ZstdCompressor().compress(body)
+
+    def _encoded(self, images: ImageForm) -> Encoded:
+        if images not in self._json:
+            body = models.ForwardBackwardInput(
+                data=[_datum(datum, images, at) for at, datum in enumerate(self._data)],
+                loss_fn=self._loss_fn,
+            )
+            if self._loss_fn_config is not None:
+                body.loss_fn_config = models.LossFnConfig.from_dict(dict(self._loss_fn_config))
+            self._json[images] = Encoded(body)
+        return self._json[images]
+
+    def _message(self) -> bytes:
+        if self._protobuf is None:
+            from tinker_ext.transport.protobuf import encode_data
+
+            self._protobuf = encode_data(self._data, self._loss_fn, self._loss_fn_config)
+        return self._protobuf
+
+
+def _datum(datum: types.Datum, images: ImageForm, at: int) -> models.Datum:
+    found = datum.to_api()
+    found.model_input = with_images_as(found.model_input, images, f"data[{at}].model_input")
+    return found

@@ -100,7 +100,12 @@ from tinker_ext.types.training import (
     OptimStepResponse,
     UnloadModelResponse,
 )
-from tinker_ext.types.validation import number_count, validate_data, validate_prompt
+from tinker_ext.types.validation import (
+    byte_count,
+    number_count,
+    validate_data,
+    validate_prompt,
+)
 from tinker_ext.types.weights import (
     LoadWeightsResponse,
     SaveWeightsExternalResponse,
@@ -208,6 +213,7 @@ __all__ = [
     "UserSearchOwner",
     "WeightsInfoResponse",
     "WhoamiResponse",
+    "byte_count",
     "number_count",
     "validate_data",
     "validate_prompt",

@@ -30,6 +30,13 @@ def known_or(value: T | Unset | None, default: T) -> T:
     return default if read is None else read
 
 
+def or_unset(value: T | None) -> T | Unset:
+    """A value for a query or a body; ``None`` is left out."""
+    from tinker_api.types import UNSET
+
+    return UNSET if value is None else value
+
+
 def entries(value: object) -> dict[str, Any] | None:
     """The entries of a generated map (or of a plain one); ``None`` where there is no map."""
     found: Any = known(value)

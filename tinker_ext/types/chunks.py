@@ -61,6 +61,16 @@ class EncodedTextChunk:
         """How many tokens of context the chunk takes."""
         return len(self._tokens)
 
+    @property
+    def known_length(self) -> int:
+        """As `length`; of images it may be unknown."""
+        return len(self._tokens)
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes, as servers count them that split batches by bytes: 4 a token (0.38.0)."""
+        return 4 * len(self._tokens)
+
     def to_api(self) -> api.EncodedTextChunk:
         """The generated model, holding the numpy array itself where there is one."""
         from tinker_api import models as api

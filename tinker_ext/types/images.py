@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.absent import or_unset
 from tinker_ext.types.checks import whole
 
 if TYPE_CHECKING:
     from tinker_api import models as api
 
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
+#: What a server wants to be told of an image: release 0.4.1 its sizes, 0.24.1 and later how many
+#: tokens it is taken for, if anything.
+ImageForm: TypeAlias = Literal["sizes", "expected_tokens"]
 
 
 def _read_bytes(value: bytes | str) -> bytes:
@@ -40,8 +44,8 @@ class Image:
     """What both kinds of image have.
 
     Release 0.4.1 needs `height`, `width` (pixels) and `tokens`, how much context the image
-    takes. Later releases work the size out and take `expected_tokens` as advice; here it
-    stands in for `tokens`.
+    takes. Later releases work the size out and take `expected_tokens` as advice. What was given
+    for one stands in for the other.
     """
 
     format: ImageFormat = field(validator=_check_format)
@@ -51,26 +55,32 @@ class Image:
     expected_tokens: int | None = field(default=None, validator=_size)
 
     @property
+    def known_length(self) -> int | None:
+        """How many tokens of context the image takes; None where it wasn't said."""
+        return self.expected_tokens if self.tokens is None else self.tokens
+
+    @property
     def length(self) -> int:
         """How many tokens of context the image takes. ValueError where it wasn't said."""
-        return self.need("tokens")
+        if self.known_length is None:
+            raise InvalidInputError(
+                "how many tokens an image takes is the server's to say, "
+                "unless its tokens or expected_tokens are given",
+                where="tokens",
+            )
+        return self.known_length
 
-    def missing(self) -> list[str]:
-        """Which of height, width and tokens have to be given before the image can be sent."""
-        return [name for name in ("height", "width", "tokens") if self._given(name) is None]
+    def missing(self, form: ImageForm = "sizes") -> list[str]:
+        """What has to be given before the image can be sent to a server of that form."""
+        if form == "expected_tokens":
+            return []
+        needed = (("height", self.height), ("width", self.width), ("tokens", self.known_length))
+        return [name for name, given in needed if given is None]
 
-    def need(self, name: Literal["height", "width", "tokens"]) -> int:
-        """One size, for sending; InvalidInputError where it wasn't given."""
-        size = self._given(name)
-        if size is None:
-            raise InvalidInputError(f"an image needs its {name}", where=name)
-        return size
-
-    def _given(self, name: str) -> int | None:
-        if name == "tokens" and self.tokens is None:
-            return self.expected_tokens
-        found: int | None = getattr(self, name)
-        return found
+    @property
+    def expected(self) -> int | None:
+        """How many tokens to expect of it, whichever way that was given."""
+        return self.tokens if self.expected_tokens is None else self.expected_tokens
 
 
 @frozen(kw_only=True)
@@ -81,16 +91,22 @@ class ImageChunk(Image):
     type: Literal["image"] = "image"
 
     def to_api(self) -> api.ImageChunk:
-        """The generated model, the bytes as base64 text."""
+        """The generated model, the bytes as base64 text, with all that was said of its size."""
         from tinker_api import models as api
 
         return api.ImageChunk(
             data=base64.b64encode(self.data).decode("ascii"),
             format_=self.format,
-            height=self.need("height"),
-            width=self.need("width"),
-            tokens=self.length,
+            height=or_unset(self.height),
+            width=or_unset(self.width),
+            tokens=or_unset(self.known_length),
+            expected_tokens=or_unset(self.expected),
         )
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes, as servers count them that split batches by bytes."""
+        return len(self.data)
 
 
 @frozen(kw_only=True)
@@ -101,13 +117,19 @@ class ImageAssetPointerChunk(Image):
     type: Literal["image_asset_pointer"] = "image_asset_pointer"
 
     def to_api(self) -> api.ImageAssetPointerChunk:
-        """The generated model."""
+        """The generated model, with all that was said of its size."""
         from tinker_api import models as api
 
         return api.ImageAssetPointerChunk(
             location=self.location,
             format_=self.format,
-            height=self.need("height"),
-            width=self.need("width"),
-            tokens=self.length,
+            height=or_unset(self.height),
+            width=or_unset(self.width),
+            tokens=or_unset(self.known_length),
+            expected_tokens=or_unset(self.expected),
         )
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes, as servers count them that split batches by bytes."""
+        return len(self.location)

@@ -70,6 +70,11 @@ class ModelInput:
         """How many tokens of context the input takes, images included."""
         return sum(chunk.length for chunk in self.chunks)
 
+    @property
+    def known_length(self) -> int:
+        """As `length`, without the images of which only the server knows how much they take."""
+        return sum(chunk.known_length or 0 for chunk in self.chunks)
+
     def append(self, chunk: ModelInputChunk) -> ModelInput:
         """A new input with ``chunk`` at the end."""
         return ModelInput(chunks=[*self.chunks, chunk])

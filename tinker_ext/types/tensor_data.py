@@ -101,6 +101,11 @@ class TensorData:
         """How many numbers there are."""
         return len(self._numbers)
 
+    @property
+    def byte_count(self) -> int:
+        """Bytes of the numbers: 8 of an int64, 4 of a float32."""
+        return (8 if self.dtype == "int64" else 4) * self.size
+
     def to_numpy(self) -> npt.NDArray[Any]:
         """A new numpy array, int64 or float32, in the tensor's shape (flat without one)."""
         flat = self._numbers.to_array().copy()

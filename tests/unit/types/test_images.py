@@ -17,16 +17,20 @@ SIZES: dict[str, Any] = {"format": "png", "height": 4, "width": 6, "tokens": 9}
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG", bytearray(b"\x89PNG"), "iVBORw=="])
-def test_an_image_is_sent_as_base64_text(data: Any, wire: Callable[[Any], Any]) -> None:
+def test_an_image_is_its_base64_text_and_all_its_sizes(
+    data: Any, wire: Callable[[Any], Any]
+) -> None:
     chunk = ImageChunk(data=data, **SIZES)
-    assert (chunk.data, chunk.length) == (b"\x89PNG", 9)
+    assert (chunk.data, chunk.length, chunk.byte_count) == (b"\x89PNG", 9, 4)
     sent = base64.b64encode(b"\x89PNG").decode()
-    assert wire(chunk) == {**SIZES, "data": sent, "type": "image"}
+    assert wire(chunk) == {**SIZES, "expected_tokens": 9, "data": sent, "type": "image"}
 
 
-def test_a_pointer_is_sent_as_it_is(wire: Callable[[Any], Any]) -> None:
+def test_a_pointer_is_its_place_and_all_its_sizes(wire: Callable[[Any], Any]) -> None:
     chunk = ImageAssetPointerChunk(location="images/1.png", **SIZES)
-    assert wire(chunk) == {**SIZES, "location": "images/1.png", "type": "image_asset_pointer"}
+    told = {**SIZES, "expected_tokens": 9, "location": "images/1.png"}
+    assert wire(chunk) == {**told, "type": "image_asset_pointer"}
+    assert chunk.byte_count == len("images/1.png")
 
 
 @pytest.mark.parametrize(
@@ -46,20 +50,19 @@ def test_a_wrong_field_is_named(change: dict[str, Any], where: str) -> None:
     assert caught.value.where == where
 
 
-def test_later_releases_spelling_of_the_length_is_understood(wire: Callable[[Any], Any]) -> None:
-    chunk = ImageChunk(data=b"", format="jpeg", height=1, width=1, expected_tokens=5)
-    assert chunk.length == 5
-    assert wire(chunk)["tokens"] == 5
-    assert "expected_tokens" not in wire(chunk)
+def test_either_spelling_of_the_length_is_understood() -> None:
+    late = ImageChunk(data=b"", format="jpeg", expected_tokens=5)
+    early = ImageChunk(data=b"", format="jpeg", tokens=7)
+    assert (late.length, late.expected, early.length, early.expected) == (5, 5, 7, 7)
 
 
-def test_sizes_left_out_are_told_before_sending() -> None:
+def test_what_has_to_be_said_depends_on_the_server() -> None:
     chunk = ImageChunk(data=b"", format="jpeg", width=1)
-    assert chunk.missing() == ["height", "tokens"]
+    assert chunk.missing("sizes") == ["height", "tokens"]
+    assert chunk.missing("expected_tokens") == []
+    assert chunk.known_length is None
     with pytest.raises(InvalidInputError, match="tokens"):
         _ = chunk.length
-    with pytest.raises(InvalidInputError, match="height"):
-        chunk.to_api()
 
 
 def test_the_bytes_are_not_printed() -> None:

@@ -13,7 +13,8 @@ from tinker_api.api.admin import (
 )
 
 from tinker_ext.transport.call import Call
-from tinker_ext.transport.operations.base import Operations, or_unset, value
+from tinker_ext.transport.operations.base import Operations, value
+from tinker_ext.types.absent import or_unset
 
 if TYPE_CHECKING:
     from datetime import date, datetime

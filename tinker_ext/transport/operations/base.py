@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 from tinker_api.errors import UnexpectedStatus
-from tinker_api.types import UNSET, Unset
 
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError
 from tinker_ext.rules.dialect import FIRST, Dialect
@@ -53,11 +52,6 @@ class Operations:
         secrets = () if secret is None else (secret,)
         untold = self.dialect.untold_of(operation)
         return Call(operation, headers=merged, timeout=timeout, secrets=secrets, untold=untold)
-
-
-def or_unset(value: T | None) -> T | Unset:
-    """A value for a query or a body; None is left out."""
-    return UNSET if value is None else value
 
 
 async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:

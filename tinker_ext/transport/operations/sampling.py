@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from tinker_api import models
 from tinker_api.api.futures import retrieve_future
 from tinker_api.api.sampling import asample, create_sampling_session
 
 from tinker_ext import tracing
 from tinker_ext.transport.encoding import read_body
+from tinker_ext.transport.images import with_images_as
 from tinker_ext.transport.operations.base import Operations, answer, value
 from tinker_ext.transport.results import PROTOBUF, ProtobufResult
 
@@ -47,6 +48,9 @@ class SamplingOperations(Operations):
         )
 
     async def asample(self, body: models.SampleRequest) -> models.UntypedAPIFuture:
+        prompt = with_images_as(body.prompt, self.dialect.images, "prompt")
+        if prompt is not body.prompt:
+            body = evolve(body, prompt=prompt)
         sent = asample.asyncio_detailed(client=self.client, body=body)
         call = self.change("asample", headers=_BACKPRESSURE)
         return await value(call, sent, models.UntypedAPIFuture)

@@ -14,7 +14,8 @@ from tinker_api.api.sessions import (
 )
 
 from tinker_ext.transport.call import Call
-from tinker_ext.transport.operations.base import Operations, answer, or_unset, value
+from tinker_ext.transport.operations.base import Operations, answer, value
+from tinker_ext.types.absent import or_unset
 
 
 @frozen

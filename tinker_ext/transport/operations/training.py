@@ -17,6 +17,9 @@ from tinker_ext.transport.operations.base import Operations, value
 if TYPE_CHECKING:
     from tinker_ext.transport.training_data import TrainingData
 
+# How 0.38.0 names zstd (RFC 8878, section 7.2).
+_COMPRESSED = {"Content-Encoding": "zstd"}
+
 
 @frozen
 class TrainingOperations(Operations):
@@ -41,7 +44,8 @@ class TrainingOperations(Operations):
     ) -> models.UntypedAPIFuture:
         if self.dialect.forward == "flag":
             return await self.forward_backward(data, model_id, seq_id, forward_only=True)
-        body = models.ForwardRequest(forward_input=data.json, model_id=model_id, seq_id=seq_id)
+        input_ = data.json(self.dialect.images)
+        body = models.ForwardRequest(forward_input=input_, model_id=model_id, seq_id=seq_id)
         sent = forward.asyncio_detailed(client=self.client, body=body)
         return await value(self.change("forward"), sent, models.UntypedAPIFuture)
 
@@ -49,17 +53,21 @@ class TrainingOperations(Operations):
         self, data: TrainingData, model_id: str, seq_id: int, *, forward_only: bool = False
     ) -> models.UntypedAPIFuture:
         body: models.ForwardBackwardRequest | File
+        headers = {}
         if self.dialect.training_body == "protobuf":
+            compress = self.dialect.compresses
             content = await asyncio.to_thread(
-                data.protobuf, model_id, seq_id, forward_only=forward_only
+                data.protobuf, model_id, seq_id, forward_only=forward_only, compress=compress
             )
             body = File(payload=BytesIO(content))
+            headers = _COMPRESSED if compress else {}
         else:
+            input_ = data.json(self.dialect.images)
             body = models.ForwardBackwardRequest(
-                forward_backward_input=data.json, model_id=model_id, seq_id=seq_id
+                forward_backward_input=input_, model_id=model_id, seq_id=seq_id
             )
         sent = forward_backward.asyncio_detailed(client=self.client, body=body)
-        call = self.change("forward" if forward_only else "forward_backward")
+        call = self.change("forward" if forward_only else "forward_backward", headers=headers)
         return await value(call, sent, models.UntypedAPIFuture)
 
     async def optim_step(self, body: models.OptimStepRequest) -> models.UntypedAPIFuture:

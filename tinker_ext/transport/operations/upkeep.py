@@ -20,7 +20,8 @@ from tinker_api.api.training_runs import get_training_run, list_training_runs
 from tinker_api.api.weights import copy_weights, get_weights_info
 
 from tinker_ext.transport.call import Call
-from tinker_ext.transport.operations.base import Operations, answer, or_unset, value
+from tinker_ext.transport.operations.base import Operations, answer, value
+from tinker_ext.types.absent import or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
