@@ -25,8 +25,13 @@ def archive_name(tinker_path: str) -> str:
     The parts come from the path, so whatever could leave the folder is replaced.
     """
     parts = tinker_path.partition("://")[2].split("/")
+    return file_name(*parts) + ".tar.gz"
+
+
+def file_name(*parts: str) -> str:
+    """The parts as one name, without what means something to a file system."""
     safe = ("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
-    return "_".join(safe).lstrip(".") + ".tar.gz"
+    return "_".join(safe).lstrip(".")
 
 
 def save_archive(url: str, target: Path) -> int:

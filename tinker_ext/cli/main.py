@@ -17,7 +17,14 @@ COMMANDS = {
     "run": LazyCommand("tinker_ext.cli.commands.run:run", "List and inspect training runs."),
     "checkpoint": LazyCommand(
         "tinker_ext.cli.commands.checkpoint:checkpoint",
-        "List, inspect, publish, delete and download checkpoints.",
+        "List, inspect, keep, publish, delete and download checkpoints.",
+    ),
+    "session": LazyCommand(
+        "tinker_ext.cli.commands.session:session",
+        "List and inspect sessions, and export their traces.",
+    ),
+    "model": LazyCommand(
+        "tinker_ext.cli.commands.model:model", "List the base models of the server."
     ),
     "serve": LazyCommand(
         "tinker_ext.cli.commands.serve:serve", "Run the embedded backend on this machine."
@@ -62,7 +69,7 @@ class Program(LazyGroup):
 def program(
     ctx: click.Context, output_format: Format, base_url: str | None, traceback: bool
 ) -> None:
-    """Look after training runs and checkpoints, and run the embedded backend.
+    """Look after training runs, checkpoints and sessions, and run the embedded backend.
 
     The key is read from TINKER_API_KEY, else printed by the command in TINKER_CREDENTIAL_CMD, else
     that of the official client's login. There is no option for it, because the arguments of a

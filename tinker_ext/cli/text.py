@@ -60,3 +60,16 @@ def age(time: datetime | None, *, now: datetime | None = None) -> str:
         if count := max(elapsed // step, 0):
             return f"{count} {name}{'s' if count > 1 else ''} ago"
     return "just now"
+
+
+def moment(time: datetime | None, *, now: datetime | None = None) -> str:
+    """When `time` is or was: "in 3 hours", "2 days ago", a date when far away."""
+    present = now or datetime.now(UTC)
+    if time is None or time <= present:
+        return age(time, now=present)
+    if time - present > _DATED:
+        return time.astimezone(UTC).date().isoformat()
+    for step, name in _STEPS:
+        if count := (time - present) // step:
+            return f"in {count} {name}{'s' if count > 1 else ''}"
+    return "in less than a minute"

@@ -62,7 +62,10 @@ class FakeRest:
 
     runs: list[types.TrainingRun] = field(factory=list)
     checkpoints: list[types.Checkpoint] = field(factory=list)
+    sessions: list[str] = field(factory=list)
     archive_url: str = ""
+    #: Paths whose deletion fails.
+    kept: set[str] = field(factory=set)
     error: BaseException | None = None
     #: What was changed, as (operation, path).
     changes: list[tuple[str, str]] = field(factory=list)
@@ -95,7 +98,23 @@ class FakeRest:
         return self._change("unpublish", tinker_path)
 
     def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> Done:
+        if tinker_path in self.kept:
+            return Done(error=NotFoundError("HTTP 404 Not Found: gone", status_code=404))
         return self._change("delete", tinker_path)
+
+    def set_checkpoint_ttl_from_tinker_path(self, tinker_path: str, ttl: int | None) -> Done:
+        return self._change(f"keep {ttl}", tinker_path)
+
+    def list_sessions(self, limit: int = 20, offset: int = 0) -> Done:
+        return self._answer(types.ListSessionsResponse(self.sessions[offset:][:limit]))
+
+    def get_session(self, session_id: str) -> Done:
+        return self._answer(
+            types.GetSessionResponse(["run-1"], ["sampler-1"], {"k": "v"}, display_name="nightly")
+        )
+
+    def export_session_trace(self, session_id: str) -> Done:
+        return self._answer(self.archive_url)
 
     def _change(self, operation: str, tinker_path: str) -> Done:
         self.changes.append((operation, tinker_path))

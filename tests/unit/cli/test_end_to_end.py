@@ -76,6 +76,30 @@ def test_a_deleted_checkpoint_is_gone(run: Run, url: str, path: str) -> None:
     assert "checkpoint list" in missing.stderr
 
 
+def test_checkpoints_are_kept_for_a_while_and_deleted_by_run(run: Run, url: str) -> None:
+    with tinker.ServiceClient(base_url=url, api_key="tml-any") as service:
+        training = service.create_lora_training_client("embedded/tiny", rank=4)
+        saved = [training.save_state(name).result().path for name in ("a", "b")]
+        sampled = training.save_weights_for_sampler("a").result().path
+    assert run("checkpoint", "set-ttl", saved[0], "--ttl", "3600").exit_code == 0
+    assert as_json(run("checkpoint", "info", saved[0], "-f", "json"))["expires_at"] is not None
+    assert run("checkpoint", "set-ttl", saved[0], "--remove").exit_code == 0
+    assert as_json(run("checkpoint", "info", saved[0], "-f", "json"))["expires_at"] is None
+    of_run = ("--run-id", saved[0].split("/")[2])
+    deleted = as_json(run("checkpoint", "delete", *of_run, "--type", "weights", "-y", "-f", "json"))
+    assert sorted(deleted["deleted"]) == saved
+    left = as_json(run("checkpoint", "list", *of_run, "-f", "json"))["checkpoints"]
+    assert [one["tinker_path"] for one in left] == [sampled]
+
+
+def test_sessions_and_models(run: Run, path: str) -> None:
+    sessions = as_json(run("session", "list", "-f", "json"))["sessions"]
+    found = [as_json(run("session", "info", one, "-f", "json")) for one in sessions]
+    assert path.split("/")[2] in {run_id for one in found for run_id in one["training_run_ids"]}
+    (model,) = as_json(run("model", "list", "tiny", "-f", "json"))["models"]
+    assert model["model_name"] == "embedded/tiny"
+
+
 def test_doctor(run: Run) -> None:
     checks = as_json(run("doctor", "-f", "json"))["checks"]
     assert [check["ok"] for check in checks] == [True, True, True]

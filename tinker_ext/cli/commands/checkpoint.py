@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinker_ext.cli.commands.checkpoint_delete import delete
+from tinker_ext.cli.commands.checkpoint_path import check_path, find
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.problems import CommandError
-from tinker_ext.cli.text import age, counted, printable, size, yes_or_no
+from tinker_ext.cli.text import age, counted, moment, size, yes_or_no
 
 if TYPE_CHECKING:
     from tinker_ext import RestClient
@@ -19,28 +21,21 @@ if TYPE_CHECKING:
 
 #: Checkpoints per request when listing (as 0.4.1, which found such lists slow on the server).
 BATCH = 1000
-SCHEME = "tinker://"
 
 
-def _check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not value.startswith(SCHEME):
-        raise CommandError(
-            f"{value!r} is no checkpoint path; one looks like {SCHEME}RUN/weights/NAME. "
-            "See those there are with `checkpoint list`."
-        )
-    return value
-
-
-path_argument = click.argument("path", callback=_check_path)
+path_argument = click.argument("path", callback=check_path)
 
 
 @click.group()
 def checkpoint() -> None:
-    """List, inspect, publish, delete and download checkpoints.
+    """List, inspect, keep, publish, delete and download checkpoints.
 
     PATH is the path of a checkpoint: tinker://RUN/weights/NAME for training state,
     tinker://RUN/sampler_weights/NAME for weights to sample from.
     """
+
+
+checkpoint.add_command(delete)
 
 
 @checkpoint.command("list")
@@ -73,7 +68,7 @@ def list_checkpoints(context: CommandContext, run_id: str | None, limit: int) ->
 def info(context: CommandContext, path: str) -> None:
     """Show one checkpoint."""
     with context.service() as service:
-        found = _find(service.create_rest_client(), path)
+        found = find(service.create_rest_client(), path)
     if found is None:
         raise CommandError(
             f"There is no checkpoint {path}. See those there are with `checkpoint list`."
@@ -103,19 +98,25 @@ def unpublish(context: CommandContext, path: str) -> None:
     show(context.format, {"tinker_path": path, "public": False}, f"Unpublished {path}")
 
 
-@checkpoint.command()
+@checkpoint.command("set-ttl")
 @path_argument
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--ttl",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Keep it for so long from now; the hosted service takes an hour to ten years.",
+)
+@click.option("--remove", is_flag=True, help="Keep it for good.")
 @format_option
 @click.pass_obj
-def delete(context: CommandContext, path: str, yes: bool) -> None:
-    """Delete a checkpoint for good."""
+def set_ttl(context: CommandContext, path: str, ttl: int | None, remove: bool) -> None:
+    """Say how long a checkpoint is kept."""
+    if (ttl is None) != remove:
+        raise click.UsageError("Say either --ttl SECONDS or --remove.")
     with context.service() as service:
-        rest = service.create_rest_client()
-        if not yes:
-            _ask_before_deleting(path, _find(rest, path))
-        rest.delete_checkpoint_from_tinker_path(path).result()
-    show(context.format, {"tinker_path": path, "deleted": True}, f"Deleted {path}")
+        service.create_rest_client().set_checkpoint_ttl_from_tinker_path(path, ttl).result()
+    kept = "for good" if ttl is None else f"for {ttl} seconds"
+    show(context.format, {"tinker_path": path, "ttl_seconds": ttl}, f"Keeping {path} {kept}")
 
 
 @checkpoint.command()
@@ -154,28 +155,6 @@ def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:
     return fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching checkpoints")
 
 
-def _find(rest: RestClient, path: str) -> Checkpoint | None:
-    """The checkpoint at `path`; the API has no question for one, so its run's list is searched."""
-    from tinker_ext.types import ParsedCheckpointTinkerPath
-
-    run_id = ParsedCheckpointTinkerPath.from_tinker_path(path).training_run_id
-    listed = rest.list_checkpoints(run_id).result().checkpoints
-    return next((item for item in listed if item.tinker_path == path), None)
-
-
-def _ask_before_deleting(path: str, found: Checkpoint | None) -> None:
-    known = f" ({size(found.size_bytes)}, made {age(found.time)})" if found else ""
-    question = f"Delete {path}{known} for good?"
-    try:
-        agreed = click.confirm(printable(question), err=True)
-    except click.Abort as abort:
-        if isinstance(abort.__context__, EOFError):
-            raise CommandError("Nobody is there to ask; --yes deletes without asking.") from None
-        raise
-    if not agreed:
-        raise CommandError("Nothing was deleted.")
-
-
 def _list_view(listing: Listing[Checkpoint], run_id: str | None) -> View:
     of_run = f" of run {run_id}" if run_id is not None else ""
     return View(
@@ -206,5 +185,7 @@ def _info_view(item: Checkpoint) -> View:
             ("Size", size(item.size_bytes)),
             ("Public", yes_or_no(item.public)),
             ("Created", age(item.time)),
+            ("Expires", moment(item.expires_at)),
+            *((f"Metadata {name}", value) for name, value in (item.user_metadata or {}).items()),
         ],
     )
