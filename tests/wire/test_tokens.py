@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -93,6 +94,25 @@ def test_a_client_without_work_keeps_its_token_fresh_and_ends_with_it() -> None:
         assert server.exchanges == 2
     time.sleep(1.3)
     assert server.exchanges == 2
+
+
+def test_a_client_that_nobody_closed_renews_nothing_any_more() -> None:
+    server = DemandingServer()
+    server.life = 2.0
+    service = make_client(server)
+    service.get_server_capabilities()
+    del service
+    gc.collect()
+    time.sleep(1.5)
+    assert server.exchanges == 1
+
+
+def test_the_server_of_your_own_tests_gives_tokens_where_it_is_told_to() -> None:
+    server = FakeServer()
+    server.answer_always("get_client_config", Reply(200, {"pjwt_auth_enabled": True}))
+    with make_client(server) as service:
+        service.get_server_capabilities()
+    assert sent_with(server)["get_server_capabilities"] == {"a-made-up-token"}
 
 
 def test_a_server_may_give_the_same_token_again() -> None:

@@ -37,8 +37,10 @@ Plain = tuple[int, Any, dict[str, str]]
 def plain_answer(operation: str, path: str) -> Plain | None:
     """Status, body and headers of an operation that is answered at once; None for the others."""
     match operation:
+        case "create_auth_token":
+            answer: Any = {"jwt": "a-made-up-token"}
         case "create_session":
-            answer: Any = {"session_id": "session-1"}
+            answer = {"session_id": "session-1"}
         case "session_heartbeat" | "send_telemetry" | "healthz":
             answer = {"status": "ok"}
         case "get_server_capabilities":
