@@ -293,6 +293,23 @@ def test_a_key_refused_later_is_told_in_place_of_the_answer() -> None:
     assert len(server.calls("get_server_capabilities")) == 2
 
 
+@pytest.mark.parametrize("status", [400, 404, 405, 410, 415, 422, 501])
+@pytest.mark.parametrize("operation", ["forward", "retrieve_future"])
+def test_an_exchange_that_is_not_there_is_no_answer_to_something_else(
+    status: int, operation: str
+) -> None:
+    server = DemandingServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        known = service.dialect
+        server.answer("create_auth_token", Reply(status, {"detail": "Not Found"}))
+        server.answer(operation, INVALID)
+        with pytest.raises(tinker.APIResponseValidationError, match="wants tokens, and gives none"):
+            training.forward([datum()], "cross_entropy").result(30)
+        assert service.dialect == known
+        assert server.exchanges == 2
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -8,7 +8,8 @@ from attrs import evolve, frozen
 from tinker_api import models
 from tinker_api.api.auth import create_auth_token
 
-from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.errors import APIResponseValidationError, APIStatusError
+from tinker_ext.rules.retry import LASTING_SERVER_ERRORS, RETRIED_STATUSES
 from tinker_ext.settings import read_secret
 from tinker_ext.transport.operations.base import Operations, value
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tinker_ext.secret import Secret
 
 _OPERATION = "create_auth_token"
+# Refusals of the key, which are the caller's to know.
+_REFUSALS = frozenset({401, 402, 403})
 
 
 @frozen
@@ -27,8 +30,8 @@ class AuthOperations(Operations):
 
         Raises:
             AuthenticationError: the key is refused.
-            APIResponseValidationError: the answer has no token that fits in a header; nothing of
-                it is shown.
+            APIResponseValidationError: there is no such operation, or the answer has no token that
+                fits in a header; nothing of it is shown.
         """
         call = evolve(self.change(_OPERATION), credential="key", answer_is_secret=True)
         sent = create_auth_token.asyncio_detailed(
@@ -36,6 +39,16 @@ class AuthOperations(Operations):
         )
         try:
             return read_secret((await value(call, sent, models.AuthTokenResponse)).jwt)
+        except APIStatusError as error:
+            if _is_of_the_moment(error.status_code):
+                raise
+            # Not as an error status, which would be taken for the answer to what the token is for.
+            raise APIResponseValidationError(
+                f"the server wants tokens, and gives none: {error.message}",
+                status_code=error.status_code,
+                operation=_OPERATION,
+                request_id=error.request_id,
+            ) from None
         except APIResponseValidationError as error:
             # Of the same kind, because one that is cut off is asked for again.
             raise type(error)(
@@ -45,3 +58,10 @@ class AuthOperations(Operations):
             raise APIResponseValidationError(
                 f"the answer's token can't be used: {error}", operation=_OPERATION
             ) from None
+
+
+def _is_of_the_moment(status: int) -> bool:
+    """Whether a status refuses this key, or passes; any other says that there are no tokens."""
+    if status in _REFUSALS | RETRIED_STATUSES:
+        return True
+    return status >= 500 and status not in LASTING_SERVER_ERRORS
