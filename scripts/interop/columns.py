@@ -67,7 +67,8 @@ def outcomes_of(run: Run) -> list[Outcome]:
 
 def _ending(step: Step) -> tuple[Ending, str]:
     if step.error is not None:
-        if step.error.startswith(("hangs", "hung")):
+        # A step waits no longer for a result than it may take: a timeout is the step's end.
+        if step.error.startswith(("hangs", "hung", "TimeoutError")):
             return Ending.HUNG, step.error
         unreached = _UNREACHED.match(step.error)
         return (Ending.LEFT_OUT if unreached else Ending.FAILED), step.error
