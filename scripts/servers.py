@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import sys
 import tempfile
 from contextlib import contextmanager
@@ -52,6 +53,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("names", nargs="*", metavar="SERVER[/CLIENT]")
     wanted = _columns(parser.parse_args().names or list(NAMES), parser)
+    # Ended from outside, it leaves its contexts, and the server ends too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     done = []
     for server, client in wanted:
         done.append(_column(server, client))
