@@ -48,6 +48,7 @@ INSTEAD = {
     "get_checkpoint_archive_url": _USE_IT_THERE,
     "get_external_weights_urls": "get_checkpoint_archive_url, of weights for a sampler",
     "get_info": "get_training_run with the client's model_id",
+    "get_sampler": "the model_path or base_model that the sampling client was made from",
     "get_server_capabilities": "name the base model; whether it is served shows when it is used",
     "get_session": "list_training_runs",
     "get_training_run": "list_training_runs; or create_lora_training_client and load_state",
