@@ -3,8 +3,8 @@
 ===================================  ==================================================
 answer                               what is said
 ===================================  ==================================================
-404, 405, 501 with no words or a     the server has no such operation, and what does
-web framework's own                  instead (`INSTEAD`)
+404, 405 with no words or a web      the server has no such operation, and what does
+framework's own; 501                 instead (`INSTEAD`)
 415                                  it takes the body in no form that this client has
 422 that has no use for fields       which; leave them out
 422 that misses fields               which; say them, or use a client as new as it
@@ -71,7 +71,7 @@ INSTEAD = {
 
 def advice(operation: str, status: int, body: object, dialect: Dialect) -> str | None:
     """What would help where the server can't do the operation at all; None where it could."""
-    if no_such_operation(status, body):
+    if status == 501 or no_such_operation(status, body):
         instead = INSTEAD.get(operation, _ANOTHER)
         return f"This server has no such operation. {_spoken(dialect)} Instead: {instead}."
     if status == 415:
