@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tinker_ext import errors, redaction
+from tinker_ext import errors, redaction, rules
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.rules import (
     chunking,
+    conflicts,
     dialect,
     hashing,
     limits,
@@ -58,6 +59,15 @@ def test_every_file_is_run() -> None:
         assert f'load("{file.name}"' in source
 
 
+def test_every_module_of_rules_has_vectors() -> None:
+    files = [json.loads(file.read_text(encoding="utf-8")) for file in VECTORS.glob("*.json")]
+    named = {rule for file in files for rule in file.get("rules", [file.get("rule")])}
+    modules = {file.stem for file in Path(rules.__file__).parent.glob("*.py")}
+    # The dialect's vectors go through these two.
+    modules -= {"__init__", "flags", "refusals"}
+    assert modules <= {rule.split(".")[0] for rule in named}
+
+
 def failure_of(case: dict[str, Any]) -> retry.Failure:
     told = case["failure"]
     return retry.Failure(
@@ -94,6 +104,11 @@ def test_retry_after(case: dict[str, Any]) -> None:
 def test_chunking(case: dict[str, Any]) -> None:
     runs = chunking.split(case["sizes"], max_items=case["max_items"], max_size=case["max_size"])
     assert [[run.start, run.stop] for run in runs] == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("conflicts.json"))
+def test_conflicts(case: dict[str, Any]) -> None:
+    assert conflicts.expected_number(case["message"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("metrics.json"))
