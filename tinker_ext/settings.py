@@ -70,7 +70,8 @@ def read_base_url(value: object) -> str:
     if parts.username is not None or parts.password is not None:
         raise ValueError("a URL must not contain a user or password; use default_headers")
     if parts.query or parts.fragment:
-        raise ValueError(f"{shown(text)} has a query or fragment; paths are appended to it")
+        visible = shown(without_credentials(text))
+        raise ValueError(f"{visible} has a query or fragment behind it; paths are appended to it")
     return text
 
 
@@ -82,9 +83,11 @@ def read_proxy(value: object) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """A URL without the user and password in it."""
-    head, at, host = url.rpartition("@")
-    return f"{head.partition('://')[0]}://{host}" if at else url
+    """A URL without the user and password in it, and without a query, which may hold a key."""
+    head, _, rest = url.rpartition("@")
+    scheme, separator, _ = head.partition("://")
+    text = f"{scheme}://{rest}" if separator else rest
+    return re.split("[?#]", text, maxsplit=1)[0]
 
 
 def _split_url(text: str, schemes: tuple[str, ...]) -> SplitResult:
@@ -171,7 +174,9 @@ def read_headers(value: object) -> Mapping[str, str]:
     headers = _texts(value)
     for name, text in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{shown(name)} is not the name of a header")
+            # A whole header, value and all, may have been taken for the name.
+            start = shown(re.split(r"[^\w-]", name, maxsplit=1)[0])
+            raise ValueError(f"what begins with {start} is not the name of a header")
         if not _HEADER_VALUE.fullmatch(text):
             raise ValueError(f"the value of {name} has characters that fit in no header")
         if name.lower() == "x-api-key":

@@ -193,7 +193,7 @@ def test_a_bad_variable_is_named(
         ("tags", ["a", 7], "7 is none"),
         ("user_metadata", ["a"], "texts by name are needed, not a list"),
         ("user_metadata", {"a": 1}, "the entry 'a' is not text"),
-        ("default_headers", {"a b": "x"}, "'a b' is not the name of a header"),
+        ("default_headers", {"a b": "x"}, "what begins with 'a' is not the name of a header"),
         ("default_headers", {"A": "hidden\n"}, "the value of A has characters"),
         ("default_headers", {"x-API-key": "hidden"}, "is what api_key is for"),
         ("embedded_dir", "", "a path is needed"),
@@ -322,8 +322,19 @@ def test_no_text_of_a_configuration_shows_a_secret() -> None:
 
 
 def test_no_traceback_of_a_bad_setting_shows_a_secret() -> None:
-    given = {"cf_access_client_secret": HIDDEN, "proxy": f"http://me:{HIDDEN}@"}
-    for bad in (given, {"api_key": f"{KEY} {HIDDEN}"}, {"base_url": f"http://me:{HIDDEN}@host"}):
+    for bad in (
+        {"cf_access_client_secret": HIDDEN, "proxy": f"http://me:{HIDDEN}@"},
+        {"proxy": f"me:{HIDDEN}@proxy:3128"},
+        {"proxy": f"ftp://me:{HIDDEN}@proxy"},
+        {"api_key": f"{KEY} {HIDDEN}"},
+        {"base_url": f"http://me:{HIDDEN}@host"},
+        {"base_url": f"me:{HIDDEN}@host"},
+        {"base_url": f"http://host/?key={HIDDEN}"},
+        {"base_url": f"http://host:99999/#{HIDDEN}"},
+        {"default_headers": {f"Authorization: Bearer {HIDDEN}": ""}},
+        {"default_headers": {"Authorization": f"Bearer {HIDDEN}\n"}},
+        {"cf_access_client_secret": f"{HIDDEN} {HIDDEN}"},
+    ):
         with pytest.raises(ConfigurationError) as caught:
             resolve(**bad)
         assert hides_everything("".join(traceback.format_exception(caught.value)))
