@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tinker_ext import stored_login
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 # How fast this machine happens to be is no property of the code.
 settings.register_profile(
@@ -29,3 +34,22 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("TINKER_", "CLOUDFLARE_ACCESS_", "OTEL_")):
             monkeypatch.delenv(name)
     monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", Path(os.devnull) / "no credentials")
+
+
+# The keys that tests use look like keys, and the log is kept at every level (pyproject.toml).
+_KEY = re.compile(r"tml-\w[\w-]+|\w*PLANTED\w*")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test whose log or output shows a key, whatever it is about."""
+    report = yield
+    if report.when == "teardown" and report.passed:
+        for title, text in report.sections:
+            if found := _KEY.search(text):
+                report.outcome = "failed"
+                around = text[max(0, found.start() - 200) : found.end() + 20]
+                report.longrepr = f"{title} shows a key: {around}"
+    return report

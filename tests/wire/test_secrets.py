@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.unit.tracing.sdk import recording_sdk
 from tests.wire.tokens import DemandingFaultServer
+from tinker_ext.runtime.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, SimulatedTime, faults, make_client
 
 if TYPE_CHECKING:
@@ -26,9 +28,25 @@ HEADER_SECRET = "Bearer PLANTED-in-a-default-header"
 PROXY_SECRET = "PLANTEDproxypassword"
 # Of no form that is known for a secret by itself.
 TOKEN = "PLANTED-token"
-ALL = (KEY, CF_SECRET, HEADER_SECRET, PROXY_SECRET, TOKEN)
+ENVIRONMENT_KEY = "tml-PLANTED-in-the-environment-0123"
+ALL = (KEY, CF_SECRET, HEADER_SECRET, PROXY_SECRET, TOKEN, ENVIRONMENT_KEY)
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+DATUM = tinker.Datum(
+    model_input=tinker.ModelInput.from_ints([1, 2]),
+    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
+)
+
+
+@pytest.fixture
+def watched_loop() -> Iterator[None]:
+    """The client's loop in debug mode: asyncio then tells which steps took how long, and where."""
+    loop = background_loop()._loop
+    slow, loop.slow_callback_duration = loop.slow_callback_duration, 0.0
+    loop.call_soon_threadsafe(loop.set_debug, True)
+    yield
+    loop.call_soon_threadsafe(loop.set_debug, False)
+    loop.slow_callback_duration = slow
 
 
 @pytest.fixture
@@ -41,7 +59,7 @@ def log() -> Iterator[io.StringIO]:
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
-    names = ("tinker_ext", "httpx", "httpcore", "asyncio")
+    names = ("tinker_ext", "httpx", "httpcore", "asyncio", "concurrent.futures", "opentelemetry")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.DEBUG)
@@ -83,13 +101,26 @@ def echo(status: int, server: FaultServer) -> Any:
     )
 
 
+@pytest.mark.usefixtures("watched_loop")
 def test_nothing_that_is_emitted_holds_a_secret(
-    server: FaultServer, log: io.StringIO, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    server: FaultServer,
+    log: io.StringIO,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    spans = tmp_path / "spans.jsonl"
+    monkeypatch.setenv("TINKER_API_KEY", ENVIRONMENT_KEY)
+    recording = tmp_path / "spans.jsonl"
     simulated = SimulatedTime()
     emitted: list[str] = []
-    with make_client(clock=simulated.clock, trace_file=spans, **settings(server)) as service:
+    with recording_sdk() as sdk:
+        service = make_client(
+            clock=simulated.clock,
+            trace_file=recording,
+            telemetry=True,
+            heartbeat_interval=0.05,
+            **settings(server),
+        )
         training = service.create_lora_training_client("fake/model")
         sampler = service.create_sampling_client(base_model="fake/model")
         rest = service.create_rest_client()
@@ -105,18 +136,26 @@ def test_nothing_that_is_emitted_holds_a_secret(
             faults.half_sent(),
             faults.Fault(raw=f"{KEY}\r\n\r\n".encode(), ending="close"),
         ):
+            server.answer("session_heartbeat", echo(500, server), faults.dropped())
             for operation, call in (
                 ("get_server_capabilities", service.get_server_capabilities),
                 ("optim_step", lambda: training.optim_step(tinker.AdamParams()).result(60)),
                 ("retrieve_future", lambda: sampler.sample(PROMPT, 1, PARAMS).result(60)),
-                ("list_training_runs", lambda: rest.list_training_runs().result(60)),
                 ("create_auth_token", lambda: _with_a_new_token(server, service)),
+                ("list_training_runs", lambda: rest.list_training_runs().result(60)),
+                (
+                    "forward",
+                    lambda: training.forward_backward_custom([DATUM], loss, arrays="numpy").result(
+                        60
+                    ),
+                ),
             ):
                 server.answer_always(operation, answer)
                 emitted += _emitted_by(call)
                 server.answer_usually()
         service.get_server_capabilities()
         sent = server.calls("get_server_capabilities")[-1].headers
+        service.close()
         emitted += [repr(one) for one in objects] + [str(one) for one in objects]
         emitted += [repr(vars(one)) for one in objects if hasattr(one, "__dict__")]
         emitted += [repr(pickle.dumps(one)) for one in objects[:5]]
@@ -129,13 +168,25 @@ def test_nothing_that_is_emitted_holds_a_secret(
     written = capfd.readouterr()
     told = {
         "log": log.getvalue(),
-        "spans": spans.read_text(),
+        "recording": recording.read_text(),
+        "spans": "\n".join(span.to_json() for span in sdk.spans),
+        "metrics": repr(sdk.points()),
+        "telemetry": repr([one.body for one in server.calls("send_telemetry")]),
+        "what the fault server shows": repr(server.received),
         "standard streams": written.out + written.err,
         "errors, reprs, pickles": "\n".join(emitted),
     }
-    assert len(told["log"]) > 1000
-    assert "tinker.retry" in told["spans"]
-    assert len(told["errors, reprs, pickles"]) > 10_000
+    for word, place in (
+        ("httpcore", "log"),
+        ("asyncio Executing", "log"),
+        ("tinker.retry", "recording"),
+        ("tinker.retry", "spans"),
+        ("error.type", "metrics"),
+        ("UNHANDLED_EXCEPTION", "telemetry"),
+        ("x-api-key", "what the fault server shows"),
+        ("BadRequestError", "errors, reprs, pickles"),
+    ):
+        assert word in told[place], f"{place}: there was something to search"
     for place, text in told.items():
         for secret in ALL:
             at = text.find(secret)
@@ -149,27 +200,33 @@ def _with_a_new_token(server: FaultServer, service: tinker.ServiceClient) -> Non
 
 
 def _emitted_by(call: Any) -> list[str]:
-    """All that an error says of itself, its causes and its frames."""
+    """All that an error says of itself, its causes, its frames and their variables."""
     try:
         call()
     except tinker.TinkerError as error:
         shown = traceback.TracebackException.from_exception(error, capture_locals=True)
         plain = "".join(traceback.format_exception(error))
         again = pickle.loads(pickle.dumps(error))
-        return [str(error), repr(error), repr(vars(error)), plain, repr(vars(again)), _own(shown)]
+        said = [str(error), repr(error), repr(vars(error)), plain, repr(vars(again))]
+        return [*said, "".join(shown.format()), *_variables(error)]
     return []
 
 
-def _own(shown: traceback.TracebackException) -> str:
-    """The variables of our own frames; those of the HTTP library hold the request itself."""
-    lines: list[str] = []
-    link: traceback.TracebackException | None = shown
-    while link is not None:
-        for frame in link.stack:
-            if "/tinker_ext/" in frame.filename and "/transport/" not in frame.filename:
-                lines.append(str(frame.locals))
-        link = link.__cause__ or link.__context__
-    return "\n".join(lines)
+def _variables(error: BaseException | None) -> list[str]:
+    """Those of all frames of an error and its causes, two levels deep, as error reporters do."""
+    found: list[str] = []
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code.co_filename != __file__:
+                values = list(frame.f_locals.values())
+                found += [repr(one) for one in values]
+                found += [repr(vars(one)) for one in values if hasattr(one, "__dict__")]
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def loss(data: object, logprobs: object) -> Any:
+    """A loss of the user's, which is not reached."""
 
 
 def test_a_proxys_password_is_not_shown(log: io.StringIO) -> None:

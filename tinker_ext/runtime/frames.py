@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Ours, and those of what we call: their variables are the client, and requests with their headers.
 _INNER = frozenset(
     {"tinker_ext", "tinker_api", "tenacity", "httpx", "httpcore", "anyio", "h11", "h2"}
-    | {"asyncio", "concurrent", "contextlib"}
+    | {"asyncio", "concurrent", "contextlib", "json"}
 )
 
 
@@ -26,6 +26,8 @@ def forget_inner_frames(error: BaseException) -> None:
     or a loss function's: it keeps its lines, and loses the variables of the inner frames.
     """
     for link in _chain(error):
+        if link.__suppress_context__:
+            link.__context__ = None  # Shown by nobody; a JSONDecodeError, say, with the whole body.
         if isinstance(error, TinkerError):
             link.__traceback__ = _of_the_user(link.__traceback__)
         else:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
+from tinker_ext.config import may_be_secret
+from tinker_ext.redaction import MASK, redact
 from tinker_ext.testing.results import made_up, plain_answer
 
 if TYPE_CHECKING:
@@ -81,14 +83,22 @@ class Reply:
 _JSON = {"content-type": "application/json"}
 
 
+def _shown(headers: Mapping[str, str]) -> str:
+    """Headers for people: a failing test prints them, and its log is kept."""
+    return repr({name: MASK if may_be_secret(name) else value for name, value in headers.items()})
+
+
 @frozen
 class Received:
-    """One request the server got: the operation's path below /api/v1/, headers, decoded body."""
+    """One request the server got: the operation's path below /api/v1/, headers, decoded body.
+
+    It prints without the values of headers that may be credentials.
+    """
 
     path: str
     method: str
-    headers: Mapping[str, str]
-    body: Any
+    headers: Mapping[str, str] = field(repr=_shown)
+    body: Any = field(repr=lambda body: redact(repr(body)))
     query: Mapping[str, str]
 
     @property
