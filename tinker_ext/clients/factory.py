@@ -11,10 +11,10 @@ from tinker_ext.clients.making import (
     NewModel,
     SavedState,
     make_model,
-    restore,
     saved_state,
 )
 from tinker_ext.clients.rest import RestClient
+from tinker_ext.clients.restoring import restore
 from tinker_ext.clients.sampling import SamplingClient
 from tinker_ext.clients.sampling_session import check_source, open_sampling_session
 from tinker_ext.clients.training import TrainingClient
@@ -78,10 +78,10 @@ class ClientFactory:
     ) -> TrainingClient:
         """A new training client that goes on from a checkpoint of `save_state`.
 
-        The base model and LoRA rank are the saved run's; its metadata is kept, overlaid by
-        `user_metadata` (which may also come second, as in release 0.4.1). Optimizer state comes
-        back where the server saved it, unless another `optimizer` is chosen. In the official SDK
-        of 0.24.1 and later this name leaves it out, and the next one has it.
+        The base model and LoRA rank are the saved run's; its metadata is kept where the server
+        tells it (release 0.4.1), overlaid by `user_metadata` (which may also come second).
+        Optimizer state comes back where the server saved it, unless another `optimizer` is chosen.
+        In the official SDK of 0.24.1 and later this name leaves it out, and the next one has it.
         `weights_access_token` is for a checkpoint of another account.
         """
         return self._from_state(

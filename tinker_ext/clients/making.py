@@ -10,7 +10,6 @@ from tinker_api.types import UNSET
 
 from tinker_ext import types
 from tinker_ext.clients.reading import read
-from tinker_ext.clients.training import TrainingClient
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submitting import submit
 
@@ -53,6 +52,11 @@ class SavedState:
     with_optimizer: bool | None = None
     run_id: str = field(init=False)
 
+    @property
+    def wants_optimizer(self) -> bool | None:
+        """Whether to restore the optimizer's state: that of one optimizer is none for another."""
+        return self.with_optimizer if self.optimizer is None else False
+
     def __attrs_post_init__(self) -> None:
         parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(self.path)
         object.__setattr__(self, "run_id", parsed.training_run_id)
@@ -72,12 +76,12 @@ def saved_state(
     return SavedState(path=path, base_model=base_model, user_metadata=user_metadata, **more)
 
 
-async def make_model(core: ClientCore, wish: NewModel) -> str:
-    """Have the server make a model; its id."""
+async def make_model(core: ClientCore, wish: NewModel, number: int | None = None) -> str:
+    """Have the server make a model, the session's next unless it has a number; its id."""
     session_id = await core.session.id()
     body = models.CreateModelRequest(
         session_id=session_id,
-        model_seq_id=core.session.next_model_seq_id(),
+        model_seq_id=core.session.next_model_seq_id() if number is None else number,
         base_model=wish.base_model,
         lora_config=wish.lora.to_api(),
         optimizer_config=UNSET if wish.optimizer is None else wish.optimizer.to_api(),
@@ -86,21 +90,3 @@ async def make_model(core: ClientCore, wish: NewModel) -> str:
         body.user_metadata = models.UserMetadata.from_dict(dict(wish.user_metadata))
     result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
     return read("create_model", result, models.CreateModelResponse, lambda made: made.model_id)
-
-
-async def restore(core: ClientCore, state: SavedState) -> TrainingClient:
-    """A client that goes on from a saved state."""
-    run = types.TrainingRun.from_api(
-        await core.call("get_training_run", lambda gateway: gateway.get_training_run(state.run_id))
-    )
-    wish = NewModel(
-        base_model=state.base_model or run.base_model,
-        lora=types.LoraConfig(rank=DEFAULT_RANK if run.lora_rank is None else run.lora_rank),
-        user_metadata={**(run.user_metadata or {}), **(state.user_metadata or {})},
-        optimizer=state.optimizer,
-    )
-    client = TrainingClient(core, await make_model(core, wish))
-    # The state of one optimizer is none for another.
-    optimizer = state.with_optimizer if state.optimizer is None else False
-    await client.load_state(state.path, state.access_token, optimizer=optimizer)
-    return client

@@ -10,11 +10,14 @@ from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
 from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.core import ClientCore
+from tinker_ext.runtime.ending import SessionEnd
+from tinker_ext.runtime.futures import done_future
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from tinker_ext.rules.dialect import Dialect
+    from tinker_ext.runtime.ending import SessionStatus
     from tinker_ext.runtime.futures import APIFuture
     from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
 
@@ -95,12 +98,21 @@ class ServiceClient(ClientFactory):
     async def get_server_capabilities_async(self) -> types.GetServerCapabilitiesResponse:
         return await self._capabilities()
 
-    def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
+    def close(
+        self,
+        status: SessionStatus = "success",
+        detail: str | None = None,
+        *,
+        timeout: float = CLOSE_TIMEOUT,
+    ) -> APIFuture[None]:
         """Wait at most `timeout` seconds for pending requests, give up the rest, disconnect.
 
-        Futures given up raise ClientClosedError. Closing twice is harmless.
+        A server of release 0.32.0 or later is told that the session ended, how, and the `detail`.
+        Futures given up raise ClientClosedError. Closing twice is harmless. The future is
+        done when it is returned; it is there because release 0.38.0 returns one.
         """
-        self._core.close(timeout)
+        self._core.close(timeout, SessionEnd(status, detail))
+        return done_future()
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +123,7 @@ class ServiceClient(ClientFactory):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close(CLOSE_TIMEOUT if error is None else 0.0)
+        self._close_after(error)
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,7 +134,11 @@ class ServiceClient(ClientFactory):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await asyncio.to_thread(self.close, CLOSE_TIMEOUT if error is None else 0.0)
+        await asyncio.to_thread(self._close_after, error)
+
+    def _close_after(self, error: BaseException | None) -> None:
+        """As a block ended: what it left behind is waited for, if it ended well."""
+        self._core.close(CLOSE_TIMEOUT if error is None else 0.0, SessionEnd.of(error))
 
     def __copy__(self) -> Self:
         return self

@@ -42,6 +42,10 @@ class Budget:
         self._admit()
 
     @property
+    def limit(self) -> int:
+        return self._state.limit
+
+    @property
     def used(self) -> int:
         return self._state.used
 

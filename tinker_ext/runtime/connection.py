@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.rules.flags import Flags
+    from tinker_ext.runtime.ending import SessionStatus
     from tinker_ext.runtime.retrying import Retrier
     from tinker_ext.secret import Secret
 
@@ -87,6 +88,7 @@ class Connection:
             nonlocal spoken
             await self._introduce(connected, operation)
             spoken = self.dialect
+            tracing.annotate({tracing.DIALECT: spoken.release})
             return await send(connected.speaking(spoken))
 
         while True:
@@ -200,6 +202,18 @@ class Connection:
     async def beat(self, session_id: str) -> None:
         """Send one heartbeat, once."""
         await (await self.gateway()).session_heartbeat(session_id)
+
+    async def finish_session(
+        self, session_id: str, status: SessionStatus, detail: str | None
+    ) -> None:
+        """Say once how a session ended, to a server that wants to hear it."""
+        if not self.dialect.finishes_sessions:
+            return
+        gateway = (await self.gateway()).speaking(self.dialect)
+        try:
+            await gateway.finish_session(session_id, status, detail)
+        except APIError as error:  # It ends by itself, without heartbeats.
+            log.debug("session %s: its end could not be told: %s", session_id, error)
 
     async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
         """Send events, once."""

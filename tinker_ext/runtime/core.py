@@ -17,7 +17,7 @@ from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError, ConfigurationError
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.connection import Connection
-from tinker_ext.runtime.ending import Belongings, wait_for_endings
+from tinker_ext.runtime.ending import Belongings, SessionEnd, wait_for_endings
 from tinker_ext.runtime.futures import APIFuture
 from tinker_ext.runtime.loop import BackgroundLoop, background_loop
 from tinker_ext.runtime.pause import shared_pause
@@ -177,10 +177,11 @@ class ClientCore:
         """One logical call, retried by the rules, under one idempotency key."""
         return await self.connection.call(operation, send, session_id=self.session.known_id)
 
-    def close(self, timeout: float) -> None:
+    def close(self, timeout: float, told: SessionEnd | None = None) -> None:
         """Let pending requests finish for at most `timeout` seconds, then give up the rest.
 
-        On the client's own loop it returns at once, and the end follows.
+        The server is told how the session ended, if there is anything to be `told`. On the client's
+        own loop it returns at once, and the end follows.
         """
         with self._lock:
             if self._closed:
@@ -189,18 +190,18 @@ class ClientCore:
         self._when_dropped.detach()
         if self._process != os.getpid():
             return  # A fork of the process that all of this belongs to.
-        ended = self.loop.submit(self._shut_down(timeout))
+        ended = self.loop.submit(self._shut_down(timeout, told))
         if not self.loop.is_current():
             ended.result()
 
-    async def _shut_down(self, timeout: float) -> None:
+    async def _shut_down(self, timeout: float, told: SessionEnd | None) -> None:
         if self._tasks and timeout > 0:
             await asyncio.wait(set(self._tasks), timeout=timeout)
         while left := list(self._tasks):
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
-        await self._belongings.end()
+        await self._belongings.end(told)
 
     def __copy__(self) -> Self:
         return self

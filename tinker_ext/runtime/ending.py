@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import Future, wait
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import frozen
 
@@ -26,6 +26,26 @@ EXIT_LIMIT = 20.0
 _under_way: set[Future[None]] = set()
 
 
+#: How a session can end, as 0.38.0 tells it.
+SessionStatus: TypeAlias = Literal["success", "errored", "interrupted"]
+
+
+@frozen
+class SessionEnd:
+    """How a session ended, for the server to note: the first one told counts."""
+
+    status: SessionStatus
+    detail: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException | None) -> SessionEnd:
+        """By what ended a `with` block. Of an error only its kind is told."""
+        if error is None:
+            return cls("success")
+        left = isinstance(error, KeyboardInterrupt | SystemExit | asyncio.CancelledError)
+        return cls("interrupted" if left else "errored", type(error).__name__)
+
+
 @frozen(eq=False)
 class Belongings:
     """What of a client goes on in the background, and ends with it. None of it knows the client.
@@ -41,11 +61,14 @@ class Belongings:
     release: Callable[[], None]
     process: int
 
-    async def end(self) -> None:
-        """Send what telemetry there is, stop the heartbeat, close the sockets, release."""
+    async def end(self, told: SessionEnd | None = None) -> None:
+        """Tell the server, send what telemetry there is, stop the heartbeat, close the sockets."""
         try:
             await self.telemetry.close()
             await self.session.close()
+            session_id = self.session.known_id
+            if told is not None and session_id is not None:
+                await self.connection.finish_session(session_id, told.status, told.detail)
             await self.connection.close()
         finally:
             await self._release_on_a_worker()

@@ -210,3 +210,10 @@ def _warn_about_running_loop() -> None:
         RuntimeWarning,
         stacklevel=4,
     )
+
+
+def done_future() -> APIFuture[None]:
+    """A future of what has been done already."""
+    outcome: Future[None] = Future()
+    outcome.set_result(None)
+    return APIFuture(outcome, lambda _: None)

@@ -40,6 +40,10 @@ class SimulatedTime:
         """Seconds skipped so far."""
         return self._skipped
 
+    def pass_by(self, seconds: float) -> None:
+        """Let time pass without anybody waiting for it."""
+        self._skipped += seconds
+
     async def _sleep(self, seconds: float) -> None:
         self._skipped += max(0.0, seconds)
         self.slept.append(seconds)

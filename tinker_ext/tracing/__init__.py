@@ -18,6 +18,7 @@ from tinker_ext.tracing.metrics import watch_heartbeat
 from tinker_ext.tracing.names import (
     CHUNK_COUNT,
     DATUM_COUNT,
+    DIALECT,
     LOSS_FN,
     MODEL_ID,
     REQUEST_ID,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CHUNK_COUNT",
     "DATUM_COUNT",
+    "DIALECT",
     "LOSS_FN",
     "MODEL_ID",
     "REQUEST_ID",

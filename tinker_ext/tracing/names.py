@@ -37,6 +37,7 @@ RETRY_REASON = "tinker.retry.reason"
 STAGE = "tinker.stage"
 STEP = "tinker.step"
 TOKEN_USE = "tinker.token.use"
+DIALECT = "tinker.dialect.release"
 
 ERROR_TYPE = "error.type"
 HTTP_METHOD = "http.request.method"
@@ -86,6 +87,7 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
         STAGE: "the stage of an operation: encode, server, pause, ...",
         STEP: "the number given to tinker.step",
         TOKEN_USE: "trained or sampled",
+        DIALECT: "the release of the official SDK that the server was spoken to like",
         ERROR_TYPE: "the class of the error, or the HTTP status",
         HTTP_METHOD: "GET, POST or DELETE",
         HTTP_STATUS: "the answer's status",

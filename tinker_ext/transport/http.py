@@ -29,6 +29,7 @@ from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
 from tinker_ext.transport.blotting import blotted, harmless_headers
 from tinker_ext.transport.call import Call, current_call
+from tinker_ext.transport.deprecation import DeprecationNotes
 from tinker_ext.transport.encoding import Answer, encode, read_body
 from tinker_ext.transport.reading import BodyError, read_body_bytes
 from tinker_ext.transport.redirects import bare_request, place_of, signed
@@ -89,6 +90,7 @@ class ApiHttpClient(httpx.AsyncClient):
         self._limits = timeout
         self._most = max_response_bytes
         self._trace_headers = trace_headers
+        self._notes = DeprecationNotes()
         self._urls: dict[str, httpx.URL] = {}
 
     async def request(
@@ -102,6 +104,7 @@ class ApiHttpClient(httpx.AsyncClient):
             other = await self._credentials.keys.instead_of(key)
             if other is not None and other != key:
                 answer = await self._attempt(call, other, method, url, **options)
+        self._notes.log(call.operation, answer.headers)
         return _judge(call, answer)
 
     async def _attempt(

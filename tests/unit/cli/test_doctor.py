@@ -73,6 +73,7 @@ def test_a_server_that_answers_passes_every_check(monkeypatch: pytest.MonkeyPatc
     checks = record(FakeService())["checks"]
     assert [(check["name"], check["ok"]) for check in checks] == [
         ("Server", True),
+        ("Dialect", True),
         ("Key", True),
         ("Round trip", True),
     ]

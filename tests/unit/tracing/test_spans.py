@@ -299,7 +299,7 @@ def test_a_request_given_up_ends_its_span(sdk: Sdk) -> None:
     while not server.calls("asample"):
         threading.Event().wait(0.01)
     assert future.cancel()
-    service.close(0)
+    service.close(timeout=0)
     assert known(sdk.one("tinker.sample"))["error.type"] == "CancelledError"
 
 

@@ -1,0 +1,393 @@
+"""What a server says of itself is asked for once, and obeyed; what it refuses is learnt."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import httpx
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
+
+# The flags by which a server is known to be of these releases.
+OF_0_24: dict[str, Any] = {"create_model_via_load_weights": False}
+OF_0_32: dict[str, Any] = {"sample_use_retrieve_futures": False}
+OF_0_38: dict[str, Any] = {"custom_loss_server_side": False}
+NOT_FOUND = Reply(404, {"detail": "Not Found"})
+
+
+def server_of(
+    config: dict[str, Any], dynamic: dict[str, Any] | None = None, **more: Any
+) -> FakeServer:
+    server = FakeServer()
+    server.answer_always("get_client_config", Reply(200, {**config, **more}))
+    if dynamic is not None:
+        server.answer_always("get_client_dynamic_config", Reply(200, dynamic))
+    return server
+
+
+def datum(tokens: int = 2) -> tinker.Datum:
+    ids = list(range(tokens))
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints(ids),
+        loss_fn_inputs={"target_tokens": ids, "weights": [1.0] * tokens},
+    )
+
+
+def refused(kind: str, *place: str) -> Reply:
+    return Reply(422, {"detail": [{"type": kind, "loc": ["body", *place], "msg": "no"}]})
+
+
+def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    server = server_of(OF_0_38, {"refresh_interval_sec": 300})
+    with caplog.at_level(logging.INFO, "tinker_ext"), make_client(server) as service:
+        futures = [service.create_rest_client().list_training_runs() for _ in range(5)]
+        for future in futures:
+            future.result(10)
+        service.get_server_capabilities()
+        assert service.dialect.release == "0.38.0"
+    assert [one.operation for one in server.received[:2]] == [
+        "get_client_config",
+        "get_client_dynamic_config",
+    ]
+    assert len(server.calls("get_client_config")) == 1
+    assert server.calls("get_client_config")[0].body == {"sdk_version": tinker.__version__}
+    said = [one.message for one in caplog.records if " speaks " in one.message]
+    assert said == [f"http://fake.invalid speaks {service.dialect}"]
+
+
+def test_an_old_server_costs_one_question() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        service.get_server_capabilities()
+        service.create_lora_training_client("fake/model")
+        assert service.dialect.flags is None
+    asked = [one.operation for one in server.received if "config" in one.operation]
+    assert asked == ["get_client_config"]
+
+
+@pytest.mark.parametrize("status", [500, 503, 408])
+def test_a_question_that_comes_to_nothing_is_asked_again(status: int) -> None:
+    server = server_of(OF_0_24)
+    server.answer("get_client_config", Reply(status))
+    with make_client(server) as service:
+        service.get_server_capabilities()
+        assert service.dialect.flags is None
+        service.get_server_capabilities()
+        assert service.dialect.release == "0.24.1"
+
+
+def test_but_not_for_ever() -> None:
+    server = FakeServer()
+    server.answer_always("get_client_config", Reply(500))
+    with make_client(server) as service:
+        for _ in range(6):
+            service.get_server_capabilities()
+    assert len(server.calls("get_client_config")) == 3
+
+
+@pytest.mark.parametrize(
+    "trouble", [Reply(429, None, {"retry-after": "1"}), httpx.ConnectError("refused")]
+)
+def test_what_keeps_the_call_away_too_is_waited_for(trouble: Reply | Exception) -> None:
+    server = server_of(OF_0_24)
+    server.answer("get_client_config", trouble, trouble)
+    with make_client(server, clock=SimulatedTime().clock) as service:
+        service.get_server_capabilities()
+        assert service.dialect.release == "0.24.1"
+    assert len(server.calls("get_client_config")) == 3
+    assert len(server.calls("get_server_capabilities")) == 1
+
+
+def test_an_unreachable_server_is_told_of_by_the_call_of_the_user() -> None:
+    server = FakeServer()
+    server.answer_always("get_client_config", httpx.ConnectError("refused"))
+    with (
+        make_client(server, retry_window=1, clock=SimulatedTime().clock) as service,
+        pytest.raises(tinker.APIConnectionError) as caught,
+    ):
+        service.get_server_capabilities()
+    assert caught.value.operation == "get_server_capabilities"
+    assert caught.value.attempts is not None
+    assert caught.value.attempts > 1
+
+
+def test_limits_of_the_server_hold_where_the_user_has_none() -> None:
+    server = server_of(
+        OF_0_24, sample_max_concurrent_requests=7, fwdbwd_dispatch_bytes_semaphore_size=1000
+    )
+    with make_client(server) as service, make_client(server, max_samples_in_flight=3) as other:
+        for one in (service, other):
+            one.get_server_capabilities()
+        assert service._core.in_flight.samples.limit == 7
+        assert service._core.in_flight.training_bytes.limit == 1000
+        assert other._core.in_flight.samples.limit == 3
+
+
+def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> None:
+    server = server_of(OF_0_24, fwdbwd_max_chunk_len=2)
+    # Which is a flag of 0.25.0, whose servers take protobuf; this one does not.
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        output = training.forward_backward([datum(n) for n in (1, 2, 3, 4, 5)], "cross_entropy")
+        sizes = [len(one["logprobs"].data) for one in output.result(10).loss_fn_outputs]
+        training.optim_step(tinker.AdamParams()).result(10)
+        assert service.dialect.refused == {"protobuf"}
+    assert sizes == [1, 2, 3, 4, 5]
+    taken = [one for one in server.calls("forward_backward") if not isinstance(one.body, bytes)]
+    numbers = [one.body["seq_id"] for one in taken]
+    assert sorted(numbers) == [1, 2, 3]
+    assert numbers[-1] == 1
+    assert server.calls("optim_step")[0].body["seq_id"] == 4
+    assert server.conflicts == []
+
+
+def test_a_server_may_want_the_parts_one_after_the_other() -> None:
+    server = server_of(OF_0_24, parallel_fwdbwd_chunks=False)
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        training.forward_backward([datum()] * 1025, "cross_entropy").result(30)
+    assert [one.body["seq_id"] for one in server.calls("forward_backward")] == [1, 2]
+
+
+def test_a_refused_part_burns_no_number() -> None:
+    server = server_of(OF_0_24)
+    server.answer("forward_backward", Reply(400, {"detail": "a bad datum"}))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        failing = training.forward_backward([datum()] * 1025, "cross_entropy")
+        step = training.optim_step(tinker.AdamParams())
+        with pytest.raises(tinker.BadRequestError):
+            failing.result(30)
+        step.result(10)
+    assert [one.body["seq_id"] for one in server.calls("forward_backward")] == [2]
+    assert server.calls("optim_step")[0].body["seq_id"] == 1
+
+
+def test_a_server_that_refuses_numbers_before_their_turn_gets_them_in_order() -> None:
+    server = server_of(OF_0_24)
+    early = "Sequence conflict: expected 1, got 2."
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        failed = server.submitted(
+            {"error": early, "category": "user_error", "type": "request_failed"}
+        )
+        server.answer("forward_backward", failed)
+        with pytest.raises(tinker.RequestFailedError):
+            training.forward_backward([datum()] * 1025, "cross_entropy").result(30)
+        training.forward_backward([datum()] * 1025, "cross_entropy").result(30)
+    assert [one.body["seq_id"] for one in server.calls("forward_backward")] == [2, 1, 1, 2]
+
+
+def test_a_large_result_is_announced_and_fetched_whole() -> None:
+    server = server_of(OF_0_24)
+    size = {"status": "complete_metadata", "response_payload_size": 10}
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("retrieve_future", Reply(200, size))
+        training.forward_backward([datum()], "cross_entropy").result(10)
+    allowed = [one.body["allow_metadata_only"] for one in server.calls("retrieve_future")[-2:]]
+    assert allowed == [True, False]
+
+
+def test_images_are_told_as_the_server_wants_them() -> None:
+    sized = tinker.ImageChunk(data=b"x", format="png", height=4, width=6, tokens=9)
+    bare = tinker.ImageChunk(data=b"x", format="png", expected_tokens=9)
+    params = tinker.SamplingParams(max_tokens=1)
+    told = []
+    for server in (FakeServer(), server_of(OF_0_24)):
+        with make_client(server) as service:
+            sampler = service.create_sampling_client(base_model="fake/model")
+            sampler.sample(tinker.ModelInput(chunks=[sized]), 1, params).result(10)
+            if service.dialect.images == "expected_tokens":
+                sampler.sample(tinker.ModelInput(chunks=[bare]), 1, params).result(10)
+            else:
+                with pytest.raises(tinker.InvalidInputError, match="height, width"):
+                    sampler.sample(tinker.ModelInput(chunks=[bare]), 1, params)
+        told += [one.body["prompt"]["chunks"][0] for one in server.calls("asample")]
+    same = {"data": "eA==", "format": "png", "type": "image"}
+    assert told == [
+        {**same, "height": 4, "width": 6, "tokens": 9},
+        {**same, "expected_tokens": 9},
+        {**same, "expected_tokens": 9},
+    ]
+
+
+def test_sizes_that_are_refused_are_told_otherwise_under_the_same_number() -> None:
+    server = FakeServer()
+    server.answer("asample", refused("extra_forbidden", "prompt", "chunks", "0", "height"))
+    sized = tinker.ImageChunk(data=b"x", format="png", height=4, width=6, tokens=9)
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        prompt = tinker.ModelInput(chunks=[sized])
+        sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(10)
+        assert service.dialect.images == "expected_tokens"
+    first, second = server.calls("asample")
+    assert first.body["seq_id"] == second.body["seq_id"]
+    assert "height" not in second.body["prompt"]["chunks"][0]
+    assert first.headers["x-idempotency-key"] == second.headers["x-idempotency-key"]
+
+
+def test_a_field_that_says_nothing_is_left_out_for_who_refuses_it() -> None:
+    server = FakeServer()
+    server.answer("create_model", refused("extra_forbidden", "type"))
+    with make_client(server) as service:
+        service.create_lora_training_client("fake/model")
+        service.create_lora_training_client("fake/model")
+    first, again, second = server.calls("create_model")
+    assert "type" in first.body
+    assert "type" not in again.body
+    assert again.body["model_seq_id"] == first.body["model_seq_id"]
+    assert "type" not in second.body
+
+
+def test_a_field_that_says_something_is_not() -> None:
+    server = FakeServer()
+    server.answer_always("asample", refused("extra_forbidden", "topk_sample_logprobs"))
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        prompt = tinker.ModelInput.from_ints([1, 2])
+        params = tinker.SamplingParams(max_tokens=1)
+        with pytest.raises(tinker.UnprocessableEntityError, match="topk_sample_logprobs"):
+            sampler.sample(prompt, 1, params, topk_sample_logprobs=2).result(10)
+    assert all(one.body["topk_sample_logprobs"] == 2 for one in server.calls("asample"))
+
+
+@pytest.mark.parametrize("key", ["told", "made up"])
+def test_a_model_is_made_from_saved_weights_in_one_request(key: str) -> None:
+    server = server_of(OF_0_38, {})
+    made = {"model_id": "run-7"} if key == "told" else {"path": "tinker://run-1/weights/a"}
+    server.answer("load_weights", server.submitted(made))
+    with make_client(server) as service:
+        training = service.create_training_client_from_state(
+            "tinker://run-1/weights/a", user_metadata={"a": "b"}
+        )
+        assert training.model_id == ("run-7" if key == "told" else "session-1:train:0")
+    [loaded] = server.calls("load_weights")
+    assert loaded.body == {
+        "path": "tinker://run-1/weights/a",
+        "session_id": "session-1",
+        "model_seq_id": 0,
+        "optimizer": True,
+        "user_metadata": {"a": "b"},
+        "type": "load_weights",
+    }
+    assert server.calls("create_model") == []
+
+
+def test_or_in_two_where_the_server_does_not_make_models_so() -> None:
+    server = server_of(OF_0_38, {})
+    server.answer("load_weights", refused("missing", "model_id"))
+    with make_client(server) as service:
+        service.create_training_client_from_state("tinker://run-1/weights/a")
+        assert not service.dialect.creates_by_load
+    [made] = server.calls("create_model")
+    assert made.body["model_seq_id"] == 0
+    assert len(server.calls("get_weights_info")) == 1
+    assert server.calls("load_weights")[1].body["model_id"] == "session-1:train:0"
+
+
+def test_or_by_the_run_where_weights_are_not_told_of() -> None:
+    server = server_of(OF_0_24)
+    server.answer_always("get_weights_info", NOT_FOUND)
+    with make_client(server) as service:
+        for _ in range(2):
+            service.create_training_client_from_state("tinker://run-1/weights/a")
+        assert not service.dialect.has("get_weights_info")
+    assert len(server.calls("get_weights_info")) == 1
+    assert len(server.calls("get_training_run")) == 2
+
+
+def test_missing_weights_are_no_missing_operation() -> None:
+    server = server_of(OF_0_24)
+    server.answer_always("get_weights_info", Reply(404, {"detail": "no such weights"}))
+    with make_client(server) as service, pytest.raises(tinker.NotFoundError, match="no such"):
+        service.create_training_client_from_state("tinker://run-1/weights/a")
+
+
+class OnPurposeError(Exception):
+    pass
+
+
+def _end_with(error: BaseException, server: FakeServer) -> None:
+    with make_client(server) as service:
+        service.create_lora_training_client("fake/model")
+        raise error
+
+
+def test_the_end_of_a_session_is_told_with_its_reason() -> None:
+    server = server_of(OF_0_32, {})
+    with make_client(server) as service:
+        service.create_lora_training_client("fake/model")
+    service = make_client(server)
+    service.create_lora_training_client("fake/model")
+    assert service.close("errored", "out of ideas").result() is None
+    service.close("success")
+    for error in (OnPurposeError("with a key: tml-test"), KeyboardInterrupt()):
+        with pytest.raises(type(error)):
+            _end_with(error, server)
+    assert [one.body for one in server.calls("finish_session")] == [
+        {"reason": {"type": "success"}, "detail": None},
+        {"reason": {"type": "errored"}, "detail": "out of ideas"},
+        {"reason": {"type": "errored"}, "detail": "OnPurposeError"},
+        {"reason": {"type": "interrupted"}, "detail": "KeyboardInterrupt"},
+    ]
+
+
+def test_it_is_not_told_to_who_does_not_know_it_nor_without_a_session() -> None:
+    old, rest_only = server_of(OF_0_24), server_of(OF_0_38, {})
+    with make_client(old) as service:
+        service.create_lora_training_client("fake/model")
+    with make_client(rest_only) as service:
+        service.get_server_capabilities()
+    assert old.calls("finish_session") == rest_only.calls("finish_session") == []
+
+
+def test_an_end_that_can_not_be_told_is_no_trouble() -> None:
+    server = server_of(OF_0_32, {})
+    server.answer_always("finish_session", Reply(500))
+    with make_client(server) as service:
+        service.create_lora_training_client("fake/model")
+    assert len(server.calls("finish_session")) == 1
+
+
+def test_dynamic_flags_are_asked_for_again_when_it_is_time() -> None:
+    server = server_of(OF_0_32, {"refresh_interval_sec": 60})
+    time = SimulatedTime()
+    with make_client(server, clock=time.clock) as service:
+        service.get_server_capabilities()
+        service.get_server_capabilities()
+        server.answer_always(
+            "get_client_dynamic_config", Reply(200, {"sample_cancel_enabled": True})
+        )
+        time.pass_by(61)
+        service.get_server_capabilities()
+        service.get_server_capabilities()
+        assert service.dialect.dynamic.sample_cancel_enabled
+    assert len(server.calls("get_client_dynamic_config")) == 2
+
+
+def test_notes_on_what_will_end_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    server = FakeServer()
+    note = {"x-deprecation-note": "use another, tml-test"}
+    server.answer(
+        "get_server_capabilities",
+        Reply(200, {"supported_models": []}, note),
+        Reply(200, {"supported_models": []}, note),
+        Reply(
+            200,
+            {"supported_models": []},
+            {"x-deprecation-note": "gone soon", "x-deprecation-level": "error"},
+        ),
+    )
+    with make_client(server) as service:
+        for _ in range(3):
+            service.get_server_capabilities()
+    notes = [one for one in caplog.records if "server says" in one.message]
+    said = [(one.levelname, one.message.split(" [")[0]) for one in notes]
+    assert said == [
+        ("WARNING", "get_server_capabilities: the server says: use another, ***"),
+        ("ERROR", "get_server_capabilities: the server says: gone soon"),
+    ]
