@@ -166,7 +166,7 @@ def test_closing_on_the_clients_own_loop_ends_it_all_the_same(server: FaultServe
     service.create_sampling_client(base_model="fake/model")
     background_loop().call_soon(service.close)
     assert comes_true(lambda: released == [True])
-    assert not tasks() - before
+    assert comes_true(lambda: not tasks() - before)
     assert comes_true(lambda: not server.connections_open)
 
 

@@ -187,5 +187,5 @@ def test_a_token_that_names_nobody_is_an_error_that_does_not_show_it(
         rest.whoami().result(10)
     assert nobody not in f"{caught.value} {caught.value.body}"
     server.answer("create_auth_token", Reply(404, {"detail": "Not Found"}))
-    with pytest.raises(tinker.NotFoundError):
+    with pytest.raises(tinker.APIResponseValidationError, match="HTTP 404"):
         rest.whoami().result(10)

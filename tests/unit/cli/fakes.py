@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from tinker_ext import types
 from tinker_ext.cli.context import CommandContext
 from tinker_ext.errors import NotFoundError
+from tinker_ext.rules.dialect import FIRST, Dialect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,6 +138,10 @@ class FakeService:
     #: Whether capabilities answer even where everything else fails.
     public_capabilities: bool = False
     opened_with: list[dict[str, Any]] = field(factory=list)
+
+    @property
+    def dialect(self) -> Dialect:
+        return FIRST
 
     def create_rest_client(self) -> FakeRest:
         return self.rest

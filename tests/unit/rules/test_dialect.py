@@ -56,6 +56,13 @@ def test_the_end_of_a_session_is_told_to_whom_it_interests() -> None:
     assert not FIRST.finishes_sessions
 
 
+def test_how_batches_go_is_a_flag() -> None:
+    late = introduced({"proto_compress_fwdbwd": True, "parallel_fwdbwd_chunks": False}, {})
+    assert (late.compresses, late.side_by_side) == (True, False)
+    assert (FIRST.compresses, FIRST.side_by_side) == (False, False)
+    assert introduced({}).side_by_side
+
+
 def test_flags_keep_their_defaults_where_a_server_makes_no_sense() -> None:
     said = {"fwdbwd_max_chunk_len": 7, "parallel_fwdbwd_chunks": 0, "proto_compress_fwdbwd": None}
     flags = Flags.read(said)
