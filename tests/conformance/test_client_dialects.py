@@ -7,7 +7,7 @@ does not have is refused as a server of that release would.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(120)
 
 WAIT = 60.0
+LATEST = {"0.38", "any"}
 TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
 PROTOBUF = {"0.25", "0.38", "any"}
 RELEASES = {"0.4.1": "0.4.1", "0.24": "0.24.1", "0.25": "0.25.0", "0.38": "0.38.0", "any": "0.38.0"}
@@ -101,6 +102,88 @@ def test_it_samples_and_scores(service: ServiceClient) -> None:
     scored = named.compute_logprobs(prompt).result(WAIT)
     assert scored[0] is None
     assert all(one is not None and math.isfinite(one) for one in scored[1:])
+
+
+def test_it_tells_of_samples_what_the_release_can(
+    service: ServiceClient, server: EmbeddedServer
+) -> None:
+    sampler = service.create_sampling_client(base_model="embedded/tiny")
+    prompt = types.ModelInput.from_ints(TOKENS[:5])
+    params = types.SamplingParams(max_tokens=4, seed=3)
+    asked: dict[str, Any] = {
+        "topk_sample_logprobs": 2,
+        "target_prompt_logprobs": types.TensorData([[one, -1] for one in TOKENS[1:5]]),
+        "prompt_alt_tokens_k": 3,
+        "include_prompt_logprobs": True,
+        "prompt_logprobs_last_n": 2,
+    }
+    if server.dialect not in LATEST:
+        with pytest.raises(APIStatusError) as caught:
+            sampler.sample(prompt, 1, params, **asked).result(WAIT)
+        assert caught.value.status_code == 422
+        return
+    if server.dialect == "0.38":  # Then results come as protobuf.
+        training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
+        training.forward([datum()], "cross_entropy").result(WAIT)
+    found = sampler.sample(prompt, 2, params, **asked).result(WAIT)
+    scores = found.prompt_logprobs
+    assert scores is not None
+    assert [one is None for one in scores] == [True] * 3 + [False] * 2
+    assert found.target_prompt_logprobs is not None
+    targets = found.target_prompt_logprobs.to_numpy()
+    assert targets[-2:, 0].tolist() == pytest.approx(scores[-2:], rel=1e-5)
+    assert targets[:, 1].tolist() == [0] * 4
+    assert found.prompt_alt_tokens is not None
+    assert found.prompt_alt_tokens.tokens.shape == [4, 3]
+    assert found.prompt_alt_tokens.logprobs.shape == [4, 3]
+    for one in found.sequences:
+        assert one.sequence_id is not None
+        assert one.topk_logprobs is not None
+        assert [row and len(row) for row in one.topk_logprobs] == [2] * len(one.tokens)
+
+
+def test_what_later_releases_save_and_keep(service: ServiceClient, server: EmbeddedServer) -> None:
+    training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
+    if server.dialect not in LATEST:
+        with pytest.raises(APIStatusError) as caught:
+            training.save_state("kept", overwrite=True, user_metadata={"k": "v"}).result(WAIT)
+        assert caught.value.status_code == 422
+        return
+    rest = service.create_rest_client()
+    first = training.save_state("kept", 3600, user_metadata={"k": "v"}).result(WAIT).path
+    again = training.save_state("kept", overwrite=True, user_metadata={"k": "w"}).result(WAIT).path
+    assert first == again
+    (kept,) = rest.list_checkpoints(training.model_id).result(WAIT).checkpoints
+    assert (kept.user_metadata, kept.expires_at) == ({"k": "w"}, None)
+    rest.set_checkpoint_ttl_from_tinker_path(first, 3600).result(WAIT)
+    (kept,) = rest.list_checkpoints(training.model_id).result(WAIT).checkpoints
+    assert kept.expires_at is not None
+    training.load_state(first, optimizer=False).result(WAIT)
+    training.load_state_with_optimizer(first).result(WAIT)
+    made = service.create_training_client_from_state_with_optimizer(first)
+    made.forward([datum()], "cross_entropy").result(WAIT)
+    info = rest.get_weights_info_by_tinker_path(first).result(WAIT)
+    assert (info.base_model, info.lora_rank) == ("embedded/tiny", 2)
+    assert rest.copy_weights(first).result(WAIT) != first
+    sampler = service.create_sampling_client(
+        training.save_weights_for_sampler("s", 3600).result(WAIT).path
+    )
+    assert sampler.get_base_model() == "embedded/tiny"
+    training.optim_step(types.AdamParams(weight_decay=0.1, grad_clip_norm=1)).result(WAIT)
+
+
+def test_it_looks_up_sessions(service: ServiceClient, server: EmbeddedServer) -> None:
+    training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
+    rest = service.create_rest_client()
+    if server.dialect == "0.4.1":
+        with pytest.raises(APIStatusError) as caught:
+            rest.list_sessions().result(WAIT)
+        assert caught.value.status_code == 404
+        return
+    sessions = rest.list_sessions(access_scope="owned").result(WAIT).sessions
+    found = [rest.get_session(one).result(WAIT).training_run_ids for one in sessions]
+    assert training.model_id in {run for runs in found for run in runs}
+    rest.get_training_run(training.model_id, "accessible").result(WAIT)
 
 
 def test_it_lists_and_deletes(service: ServiceClient) -> None:

@@ -183,6 +183,27 @@ def test_a_sample_says_nothing_where_there_is_nothing() -> None:
     assert np.frombuffer(topk.logprobs, "<f4").tolist() == [-99999, -99999, -0.5, -1.0]
 
 
+def test_what_later_releases_tell_of_samples_is_packed() -> None:
+    one = {"tokens": [5], "logprobs": [-0.5], "stop_reason": "stop", "topk_logprobs": [[[5, -0.5]]]}
+    ids = {"data": [3, 4], "dtype": "int64", "shape": [1, 2]}
+    answer = {
+        "type": "sample",
+        "sequences": [one],
+        "target_prompt_logprobs": tensor([-1.0, 0.0], [1, 2]),
+        "prompt_alt_tokens": {"tokens": ids, "logprobs": tensor([-1.0, -2.0], [1, 2])},
+    }
+    packed = as_message(orjson.dumps(answer))
+    assert packed is not None
+    message = pb.SampleResponse.FromString(packed)
+    topk = message.sequences[0].topk_sampled_logprobs
+    assert (topk.k, topk.length, np.frombuffer(topk.token_ids, "<i4").tolist()) == (1, 1, [5])
+    targets = message.target_prompt_logprobs
+    assert (targets.dtype, list(targets.shape)) == (pb.DTYPE_FLOAT32, [1, 2])
+    assert np.frombuffer(targets.dense, "<f4").tolist() == [-1, 0]
+    assert np.frombuffer(message.prompt_alt_tokens.tokens.dense, "<i8").tolist() == [3, 4]
+    assert np.frombuffer(message.prompt_alt_tokens.logprobs.dense, "<f4").tolist() == [-1, -2]
+
+
 def test_other_answers_stay_json() -> None:
     assert as_message(b'{"type": "optim_step"}') is None
     assert as_message(b'{"error": "no", "category": "user"}') is None

@@ -19,7 +19,8 @@ limit_blas_threads(os.environ)
 
 import numpy as np  # noqa: E402  # after the limit
 
-from tinker_ext.embedded.engine.generate import SampleJob, generate  # noqa: E402
+from tinker_ext.embedded.engine.generate import generate  # noqa: E402
+from tinker_ext.embedded.engine.jobs import SampleJob  # noqa: E402
 from tinker_ext.embedded.engine.model import load_base_model  # noqa: E402
 from tinker_ext.embedded.engine.trainer import (  # noqa: E402
     AdamSettings,

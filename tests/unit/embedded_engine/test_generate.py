@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tinker_ext.embedded.engine.errors import EngineInputError
-from tinker_ext.embedded.engine.generate import SampleJob, generate, stop_sequences
+from tinker_ext.embedded.engine.generate import generate, stop_sequences
+from tinker_ext.embedded.engine.jobs import SampleJob
 from tinker_ext.embedded.engine.scoring import prompt_logprobs
 from tinker_ext.embedded.engine.text import END_OF_TEXT, encode
 from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer
@@ -175,3 +176,33 @@ def test_too_long_is_told_in_numbers(small: BaseModel) -> None:
 
 def test_no_jobs_no_samples(small: BaseModel) -> None:
     assert generate(small, None, []) == []
+
+
+def test_the_likeliest_are_told_with_each_token(small: BaseModel) -> None:
+    jobs = [
+        job([1, 2, 3], topk=3, num_samples=2, temperature=0.8),
+        job([4], topk=0),
+        job([1], topk=5, temperature=0.0, max_tokens=2),
+        job([1, 2], topk=4, top_k=2),
+    ]
+    warm, plain, cold, cut = generate(small, None, jobs)
+    assert [one.topk for one in plain] == [None]
+    for one in warm:
+        assert one.topk is not None
+        assert [len(row) for row in one.topk] == [3] * len(one.tokens)
+        for token, logprob, row in zip(one.tokens, one.logprobs, one.topk, strict=True):
+            assert row == sorted(row, key=lambda pair: -pair[1])
+            assert dict(row).get(token, logprob) == logprob
+    (greedy,) = cold
+    assert greedy.topk is not None
+    assert [row[0][0] for row in greedy.topk] == greedy.tokens
+    (narrow,) = cut
+    assert narrow.topk is not None
+    assert {len(row) for row in narrow.topk} == {2}
+    alone = generate(small, None, jobs[:1])[0]
+    assert [one.tokens for one in alone] == [one.tokens for one in warm]
+
+
+def test_more_of_the_likeliest_than_there_are_is_refused(small: BaseModel) -> None:
+    with pytest.raises(EngineInputError, match="topk_sample_logprobs"):
+        generate(small, None, [job([1], topk=259)])

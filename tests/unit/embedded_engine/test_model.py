@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tinker_ext.embedded.engine.generate import SampleJob, generate
+from tinker_ext.embedded.engine.generate import generate
+from tinker_ext.embedded.engine.jobs import SampleJob
 from tinker_ext.embedded.engine.model import (
     BASE_MODELS,
     ModelShape,

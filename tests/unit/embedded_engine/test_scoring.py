@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinker_ext.embedded.engine.errors import EngineInputError
-from tinker_ext.embedded.engine.scoring import prompt_logprobs
+from tinker_ext.embedded.engine.scoring import PromptTable, prompt_logprobs
 
 if TYPE_CHECKING:
     from tinker_ext.embedded.engine.model import BaseModel
@@ -61,3 +61,41 @@ def test_topk_has_bounds(small: BaseModel, topk: int) -> None:
 def test_an_empty_prompt_is_refused(small: BaseModel) -> None:
     with pytest.raises(EngineInputError, match="0 tokens"):
         prompt_logprobs(small, None, np.array([], np.int64))
+
+
+def test_other_tokens_are_scored_where_they_are_asked_for(small: BaseModel) -> None:
+    table = PromptTable.of(small, None, PROMPT)
+    own = table.scores().logprobs[1:]
+    targets = np.stack([PROMPT[1:], np.full(4, -1), np.arange(4)], axis=-1)
+    found = table.of_targets(targets)
+    assert found.shape == targets.shape
+    assert found[:, 0].tolist() == pytest.approx(own)
+    assert found[:, 1].tolist() == [0.0] * 4
+    assert found[2, 2] == pytest.approx(table.table[2, 2])
+
+
+@pytest.mark.parametrize(
+    "targets", [np.zeros(4, int), np.zeros((5, 1), int), np.full((4, 1), 258), np.full((4, 1), -2)]
+)
+def test_targets_that_are_none_are_refused(
+    small: BaseModel, targets: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+) -> None:
+    with pytest.raises(EngineInputError) as caught:
+        PromptTable.of(small, None, PROMPT).of_targets(targets)
+    assert caught.value.where == "target_prompt_logprobs"
+
+
+def test_alternatives_are_drawn_at_the_temperature_and_scored_at_one(small: BaseModel) -> None:
+    table = PromptTable.of(small, None, PROMPT)
+    tokens, logprobs = table.alternatives(200, 1.0, seed=1)
+    assert tokens.shape == logprobs.shape == (4, 200)
+    assert (tokens == table.alternatives(200, 1.0, seed=1)[0]).all()
+    assert (tokens != table.alternatives(200, 1.0, seed=2)[0]).any()
+    assert logprobs[3, 7] == pytest.approx(table.table[3, tokens[3, 7]])
+    cold, _ = table.alternatives(3, 0.0, seed=None)
+    assert (cold == table.table.argmax(axis=-1)[:, None]).all()
+    # Colder draws come from the likelier tokens.
+    assert table.alternatives(200, 0.3, seed=1)[1].mean() > logprobs.mean()
+    with pytest.raises(EngineInputError) as caught:
+        table.alternatives(259, 1.0, None)
+    assert caught.value.where == "prompt_alt_tokens_k"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, field
 
-from tinker_ext.embedded.engine.batching import check_tokens
 from tinker_ext.embedded.engine.cache import KeyValueCache, recording_attention
-from tinker_ext.embedded.engine.errors import EngineInputError
+from tinker_ext.embedded.engine.jobs import Sampled, check_job
 from tinker_ext.embedded.engine.merged import MergedCache
-from tinker_ext.embedded.engine.sampling import NO_TOP_K, Filters, draw
+from tinker_ext.embedded.engine.sampling import Filters, best, distribution, draw_from
 from tinker_ext.embedded.engine.text import END_OF_TEXT, encode
 from tinker_ext.embedded.engine.transformer import hidden_states, plain_projection
 
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from tinker_ext.embedded.engine.jobs import SampleJob, TokenLogprobs
     from tinker_ext.embedded.engine.model import BaseModel
 
     Array = npt.NDArray[np.floating[Any]]
@@ -32,41 +31,8 @@ MERGED = MergedCache()
 POSITIONS_PER_GROUP = 65_536
 """Cached positions computed side by side: 256 MB of keys and values for embedded/tiny."""
 
-MAX_SAMPLES = 1024
-"""Most samples of one job, so that one request can't occupy the machine for long."""
-
 _SHRINK_BELOW = 0.75
 """Finished rows are carried along until this share is left: shrinking copies the cache."""
-
-
-@frozen(eq=False)
-class SampleJob:
-    """One sampling request.
-
-    `max_tokens` None means as many as the context still holds. `stop` is a list of texts, or of
-    token ids; a sequence ends with the token that completes the first of them, which it keeps.
-    ``<|end|>`` ends it too, unless `stop` is an empty list. `seed` makes the tokens repeatable:
-    sample i of a seed is the same whatever `num_samples` is and whatever runs beside it, up to
-    the last bit of float32. See `sampling` for temperature, top_k and top_p.
-    """
-
-    prompt: npt.NDArray[np.integer[Any]]
-    num_samples: int = 1
-    max_tokens: int | None = None
-    temperature: float = 1.0
-    top_k: int = NO_TOP_K
-    top_p: float = 1.0
-    stop: Sequence[str] | Sequence[int] | None = None
-    seed: int | None = None
-
-
-@frozen
-class Sampled:
-    """One sequence: new tokens only, each one's log-probability, and why it ended."""
-
-    tokens: list[int]
-    logprobs: list[float]
-    stop_reason: Literal["length", "stop"]
 
 
 def generate(
@@ -90,46 +56,13 @@ def generate(
     return results
 
 
-def check_job(base: BaseModel, job: SampleJob, *, where: str = "") -> None:
-    """EngineInputError for anything about a job that can't be computed."""
-    inside = f"{where}." if where else ""
-    check_tokens(base, np.asarray(job.prompt), f"{inside}prompt")
-    wanted, room = job.max_tokens, base.max_context - len(job.prompt)
-    parameters = f"{inside}sampling_params"
-    _require(
-        1 <= job.num_samples <= MAX_SAMPLES,
-        f"{inside}num_samples",
-        f"must be from 1 to {MAX_SAMPLES}",
-    )
-    _require(wanted is None or wanted >= 1, f"{parameters}.max_tokens", "must be at least 1")
-    _require(
-        (wanted or 1) <= room,
-        f"{parameters}.max_tokens",
-        f"{len(job.prompt)} prompt tokens and {wanted or 1} new ones are more than "
-        f"{base.name}'s context of {base.max_context}",
-    )
-    _require(
-        math.isfinite(job.temperature) and job.temperature >= 0,
-        f"{parameters}.temperature",
-        "must be a finite number, at least 0",
-    )
-    _require(
-        job.top_k == NO_TOP_K or job.top_k >= 1,
-        f"{parameters}.top_k",
-        f"must be at least 1, or {NO_TOP_K} for no limit",
-    )
-    _require(0 < job.top_p <= 1, f"{parameters}.top_p", "must be above 0 and at most 1")
-    _require("" not in (job.stop or ()), f"{parameters}.stop", "an empty text would stop at once")
-
-
-def _require(holds: bool, where: str, message: str) -> None:
-    if not holds:
-        raise EngineInputError(message, where=where)
-
-
 @define(eq=False)
 class _Row:
-    """One sequence being sampled. `uniforms` holds one draw per token it may still get."""
+    """One sequence being sampled.
+
+    `uniforms` holds one draw per token it may still get, `wanted` is how many of the likeliest
+    tokens are told at each position.
+    """
 
     job: int
     prompt: Integers
@@ -137,8 +70,10 @@ class _Row:
     stops: list[list[int]]
     filters: tuple[float, int, float]
     uniforms: npt.NDArray[np.float64]
+    wanted: int = 0
     tokens: list[int] = field(factory=list)
     logprobs: list[float] = field(factory=list)
+    topk: list[TokenLogprobs] = field(factory=list)
     stopped: bool = False
 
     @property
@@ -155,7 +90,8 @@ class _Row:
         self.stopped = any(self.tokens[-len(stop) :] == stop for stop in self.stops)
 
     def result(self) -> Sampled:
-        return Sampled(self.tokens, self.logprobs, "stop" if self.stopped else "length")
+        topk = self.topk if self.wanted else None
+        return Sampled(self.tokens, self.logprobs, "stop" if self.stopped else "length", topk)
 
 
 def _start(base: BaseModel, job: SampleJob, index: int, sample: int) -> _Row:
@@ -168,6 +104,7 @@ def _start(base: BaseModel, job: SampleJob, index: int, sample: int) -> _Row:
         stops=stop_sequences(job.stop),
         filters=(job.temperature, job.top_k, job.top_p),
         uniforms=np.random.default_rng(entropy).random(limit),
+        wanted=job.topk,
     )
 
 
@@ -197,10 +134,15 @@ def _run(base: BaseModel, weights: Mapping[str, Array], rows: list[_Row]) -> Non
     filters = _stacked([row.filters for row in rows])
     while rows:
         step = np.array([row.uniforms[len(row.tokens)] if row.active else 0.0 for row in rows])
-        tokens, logprobs = draw(logits, filters, step)
-        for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
+        drawn_from = distribution(logits, filters)
+        tokens, logprobs = draw_from(drawn_from, filters, step)
+        for place, (row, token, logprob) in enumerate(
+            zip(rows, tokens.tolist(), logprobs.tolist(), strict=True)
+        ):
             if row.active:
                 row.append(token, logprob)
+                if row.wanted:
+                    row.topk += best(drawn_from[place : place + 1], row.wanted)
         active = np.array([row.active for row in rows])
         if active.sum() <= _SHRINK_BELOW * len(rows):
             rows = [row for row in rows if row.active]

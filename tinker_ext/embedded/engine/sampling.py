@@ -46,13 +46,36 @@ def draw(logits: Array, filters: Filters, uniforms: Floats) -> tuple[Integers, F
     `uniforms` are (rows,) in [0, 1) and decide each draw alone: the same logits and uniform always
     give the same token.
     """
+    return draw_from(distribution(logits, filters), filters, uniforms)
+
+
+def distribution(logits: Array, filters: Filters) -> Floats:
+    """Log-probabilities (rows, vocabulary) as they are told; at temperature 0 the model's own."""
     exact: Floats = logits.astype(np.float64)
-    tokens, logprobs = exact.argmax(axis=-1), log_softmax(exact)
+    logprobs = log_softmax(exact)
     warm = np.flatnonzero(filters.temperature > 0)
     if warm.size:
         logprobs[warm] = filtered_logprobs(exact[warm], filters.rows(warm))
-        tokens[warm] = _inverse_cumulative(logprobs[warm], uniforms[warm])
+    return logprobs
+
+
+def draw_from(logprobs: Floats, filters: Filters, uniforms: Floats) -> tuple[Integers, Floats]:
+    """As `draw`, from the `distribution` of the logits."""
+    tokens: Integers = logprobs.argmax(axis=-1)
+    warm = np.flatnonzero(filters.temperature > 0)
+    if warm.size:
+        tokens[warm] = inverse_cumulative(logprobs[warm], uniforms[warm])
     return tokens, logprobs[np.arange(len(tokens)), tokens]
+
+
+def best(logprobs: Array, count: int) -> list[list[tuple[int, float]]]:
+    """Per row the likeliest tokens with their log-probabilities, without those that can't be."""
+    order = np.argsort(-logprobs, axis=-1, kind="stable")[:, :count]
+    values = np.take_along_axis(logprobs, order, axis=-1)
+    return [
+        [pair for pair in zip(ids, row, strict=True) if pair[1] > -np.inf]
+        for ids, row in zip(order.tolist(), values.tolist(), strict=True)
+    ]
 
 
 def filtered_logprobs(logits: Floats, filters: Filters) -> Floats:
@@ -83,7 +106,8 @@ def _kept(logprobs: Floats, filters: Filters) -> npt.NDArray[np.bool_]:
     return kept
 
 
-def _inverse_cumulative(logprobs: Floats, uniforms: Floats) -> Integers:
+def inverse_cumulative(logprobs: Floats, uniforms: Floats) -> Integers:
+    """Per row the token that a uniform number in [0, 1) falls on."""
     cumulative = np.cumsum(np.exp(logprobs), axis=-1)
     reached = cumulative <= (uniforms * cumulative[:, -1])[:, None]
     tokens: Integers = reached.sum(axis=-1)

@@ -11,6 +11,7 @@ from tinker_ext.embedded.engine import ops
 from tinker_ext.embedded.engine.batching import check_tokens
 from tinker_ext.embedded.engine.errors import EngineInputError
 from tinker_ext.embedded.engine.generate import MERGED
+from tinker_ext.embedded.engine.sampling import best, inverse_cumulative
 from tinker_ext.embedded.engine.transformer import (
     causal_attention,
     hidden_states,
@@ -51,16 +52,80 @@ def prompt_logprobs(
     EngineInputError for tokens that are no prompt of this model, or a `topk` outside 0 to the
     vocabulary's size.
     """
-    check_tokens(base, np.asarray(tokens), "prompt")
-    if not 0 <= topk <= base.vocabulary:
-        raise EngineInputError(
-            f"must be from 0 to {base.vocabulary}, not {topk}", where="topk_prompt_logprobs"
-        )
-    prompt = np.asarray(tokens, np.int64)
-    table = _next_logprobs(base, MERGED.get(base, adapter), prompt)[:-1]
-    own = table[np.arange(len(table)), prompt[1:]]
-    best = [None, *_best(table, topk)] if topk else None
-    return PromptScores([None, *own.tolist()], best)
+    return PromptTable.of(base, adapter, tokens).scores(topk)
+
+
+@frozen(eq=False)
+class PromptTable:
+    """What the model expects after each prompt token but the last: log-probabilities.
+
+    `table` is (n - 1, vocabulary); its row i is of what follows token i, so of token i + 1.
+    """
+
+    prompt: Integers
+    table: Array
+
+    @classmethod
+    def of(
+        cls,
+        base: BaseModel,
+        adapter: Mapping[str, Array] | None,
+        tokens: npt.NDArray[np.integer[Any]],
+    ) -> PromptTable:
+        """One pass over the prompt; EngineInputError for tokens that are none of this model."""
+        check_tokens(base, np.asarray(tokens), "prompt")
+        prompt = np.asarray(tokens, np.int64)
+        return cls(prompt, _next_logprobs(base, MERGED.get(base, adapter), prompt)[:-1])
+
+    def scores(self, topk: int = 0) -> PromptScores:
+        """Of the prompt's own tokens, and of the likeliest."""
+        if not 0 <= topk <= self.table.shape[1]:
+            raise EngineInputError(
+                f"must be from 0 to {self.table.shape[1]}, not {topk}", where="topk_prompt_logprobs"
+            )
+        own = self.table[np.arange(len(self.table)), self.prompt[1:]]
+        likeliest = [None, *best(self.table, topk)] if topk else None
+        return PromptScores([None, *own.tolist()], likeliest)
+
+    def of_targets(self, targets: Integers) -> Array:
+        """Of other tokens, (n - 1, k) ids; 0 where there is -1, which asks for nothing.
+
+        EngineInputError for another shape, or ids that are no tokens.
+        """
+        where = "target_prompt_logprobs"
+        rows, vocabulary = self.table.shape
+        if targets.ndim != 2 or len(targets) != rows:
+            raise EngineInputError(
+                f"must have {rows} rows, one for each prompt token but the first, "
+                f"not the shape {list(targets.shape)}",
+                where=where,
+            )
+        if ((targets < -1) | (targets >= vocabulary)).any():
+            raise EngineInputError(f"holds a token id outside -1 to {vocabulary - 1}", where=where)
+        values = np.take_along_axis(self.table, np.maximum(targets, 0), axis=-1)
+        return np.where(targets < 0, 0.0, values).astype(np.float32)
+
+    def alternatives(
+        self, count: int, temperature: float, seed: int | None
+    ) -> tuple[Integers, Array]:
+        """Other tokens for each position, (n - 1, count), and the model's logprobs of them.
+
+        They are drawn one by one at `temperature`, the likeliest at 0; a seed repeats them.
+        EngineInputError for more of them than there are tokens.
+        """
+        rows, vocabulary = self.table.shape
+        if not 0 <= count <= vocabulary:
+            raise EngineInputError(
+                f"must be from 0 to {vocabulary}, not {count}", where="prompt_alt_tokens_k"
+            )
+        if temperature > 0:
+            heated = ops.log_softmax(self.table.astype(np.float64) / temperature)
+            uniforms = np.random.default_rng(None if seed is None else seed % 2**64)
+            draws = uniforms.random((count, rows))
+            tokens = np.stack([inverse_cumulative(heated, row) for row in draws], axis=-1)
+        else:
+            tokens = np.repeat(self.table.argmax(axis=-1)[:, None], count, axis=-1)
+        return tokens, np.take_along_axis(self.table, tokens, axis=-1).astype(np.float32)
 
 
 def _next_logprobs(base: BaseModel, weights: Mapping[str, Array], tokens: Integers) -> Array:
@@ -72,12 +137,3 @@ def _next_logprobs(base: BaseModel, weights: Mapping[str, Array], tokens: Intege
         base.shape, weights, project, attend, tokens[None], np.arange(time)[None]
     )
     return ops.log_softmax(project(states, "lm_head"))
-
-
-def _best(table: Array, topk: int) -> list[list[tuple[int, float]]]:
-    order = np.argsort(-table, axis=-1, kind="stable")[:, :topk]
-    values = np.take_along_axis(table, order, axis=-1)
-    return [
-        list(zip(ids, logprobs, strict=True))
-        for ids, logprobs in zip(order.tolist(), values.tolist(), strict=True)
-    ]

@@ -69,17 +69,33 @@ def _sample_message(content: Json) -> pb.SampleResponse:
     message = pb.SampleResponse()
     for one in content["sequences"]:
         stopped = one["stop_reason"] == "stop"
-        message.sequences.add(
+        sequence = message.sequences.add(
             stop_reason=pb.STOP_REASON_STOP if stopped else pb.STOP_REASON_LENGTH,
             tokens=_packed(one["tokens"], "<i4"),
             logprobs=_packed(one["logprobs"], "<f4"),
         )
+        if one.get("topk_logprobs") is not None:
+            _fill_topk(sequence.topk_sampled_logprobs, one["topk_logprobs"])
     if content.get("prompt_logprobs") is not None:
         # null becomes NaN
         message.prompt_logprobs = _packed(content["prompt_logprobs"], "<f4")
     if content.get("topk_prompt_logprobs") is not None:
         _fill_topk(message.topk_prompt_logprobs, content["topk_prompt_logprobs"])
+    if content.get("target_prompt_logprobs") is not None:
+        _fill_tensor(message.target_prompt_logprobs, content["target_prompt_logprobs"])
+    if content.get("prompt_alt_tokens") is not None:
+        for name, tensor in content["prompt_alt_tokens"].items():
+            _fill_tensor(getattr(message.prompt_alt_tokens, name), tensor)
     return message
+
+
+def _fill_tensor(field: pb.Tensor, tensor: Json) -> None:
+    from tinker_api.proto import tinker_public_pb2 as pb
+
+    dtype = DTYPES[tensor["dtype"]]
+    field.dense = _packed(tensor["data"], dtype)
+    field.dtype = pb.DTYPE_FLOAT32 if dtype == "<f4" else pb.DTYPE_INT64
+    field.shape.extend(tensor["shape"])
 
 
 def _fill_topk(field: pb.TopkLogprobs, rows: Sequence[Sequence[Any] | None]) -> None:

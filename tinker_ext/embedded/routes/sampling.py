@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
@@ -12,16 +12,10 @@ from tinker_ext.embedded.store import SamplerRecord
 from tinker_ext.embedded.work.samples import MAX_SAMPLES, Weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from starlette.responses import Response
 
     from tinker_ext.embedded.backend import Backend
     from tinker_ext.embedded.routes.call import Call
-
-
-# Fields of a sample request that ask for more than the engine gives.
-NOT_COMPUTED = ("topk_sample_logprobs", "target_prompt_logprobs", "prompt_alt_tokens_k")
 
 
 def sampling_session_id(session_id: str, number: int) -> str:
@@ -55,7 +49,6 @@ async def create_sampling_session(call: Call) -> Response:
 async def asample(call: Call) -> Response:
     """Requests without a sampling session are told apart by what they sample from."""
     backend, body = call.backend, call.body
-    _refuse_unknown_extras(body)
     sampler_id = body.get("sampling_session_id")
     if sampler_id is None:
         base_model, model_path = body.get("base_model"), body.get("model_path")
@@ -91,21 +84,6 @@ def _submitted(call: Call, request_id: str) -> Response:
     count = min(int(call.body.get("num_samples", 1)), MAX_SAMPLES)
     ids = {"sample_sequence_ids": [f"{request_id}:{number}" for number in range(count)]}
     return submitted(request_id, **call.told("UntypedAPIFuture", ids))
-
-
-def _refuse_unknown_extras(body: Mapping[str, Any]) -> None:
-    """What later releases may ask for and this server can't compute.
-
-    Raises:
-        RefusalError: something of the kind is asked for (422).
-    """
-    faults = [
-        fault(("body", name), "extra_forbidden", "is not supported here")
-        for name in NOT_COMPUTED
-        if body.get(name)
-    ]
-    if faults:
-        raise unprocessable(faults)
 
 
 def _sampler(backend: Backend, sampler_id: str) -> SamplerRecord:

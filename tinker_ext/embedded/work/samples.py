@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import frozen
 
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from tinker_ext.embedded.engine.generate import Sampled, SampleJob
+    from tinker_ext.embedded.engine.jobs import Sampled, SampleJob
     from tinker_ext.embedded.engine.model import BaseModel
+    from tinker_ext.embedded.engine.scoring import PromptTable
+
+T = TypeVar("T")
 
 # Samples of one request, each with a cache of its own.
 MAX_SAMPLES = 1024
@@ -36,12 +39,67 @@ class Weights:
 
 
 @frozen(eq=False)
+class PromptWish:
+    """What is to be told of the prompt.
+
+    `topk` and `alternatives` are 0 for none; `last_n` is how many of the prompt's logprobs are
+    told, None for all. Alternatives are drawn at `temperature`, repeatably with a `seed`.
+    """
+
+    logprobs: bool
+    topk: int
+    last_n: int | None
+    targets: npt.NDArray[np.int64] | None
+    alternatives: int
+    temperature: float
+    seed: int | None
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any], job: SampleJob) -> PromptWish:
+        """Of a request that fits the specification.
+
+        Raises:
+            UserFailureError: naming the field.
+        """
+        return cls(
+            logprobs=bool(body.get("prompt_logprobs")),
+            topk=int(body.get("topk_prompt_logprobs", 0)),
+            last_n=_last_n(body),
+            targets=_targets(body.get("target_prompt_logprobs")),
+            alternatives=int(body.get("prompt_alt_tokens_k", 0)),
+            temperature=job.temperature,
+            seed=job.seed,
+        )
+
+    def told(self, table: PromptTable) -> dict[str, Any]:
+        """The part of the answer about the prompt."""
+        answer: dict[str, Any] = {}
+        scores = table.scores(self.topk)
+        if self.logprobs:
+            answer["prompt_logprobs"] = _last(scores.logprobs, self.last_n)
+        if scores.topk is not None:
+            answer["topk_prompt_logprobs"] = _last(scores.topk, self.last_n)
+        if self.targets is not None:
+            found = table.of_targets(self.targets)
+            answer["target_prompt_logprobs"] = arrays.tensor_data(found)
+        if self.alternatives:
+            tokens, logprobs = table.alternatives(self.alternatives, self.temperature, self.seed)
+            answer["prompt_alt_tokens"] = {
+                "tokens": arrays.tensor_data(tokens),
+                "logprobs": arrays.tensor_data(logprobs),
+            }
+        return answer
+
+    def __bool__(self) -> bool:
+        return bool(self.logprobs or self.topk or self.alternatives or self.targets is not None)
+
+
+@frozen(eq=False)
 class SampleWork:
     """One sampling request, ready to run.
 
-    `job` is None when the prompt is only to be scored, because it fills the context. `topk` is 0
-    without top-k prompt logprobs. `last_n` is how many of the prompt's logprobs are told, None for
-    all. `positions` is what the request costs: prompt and new tokens of all its samples.
+    `job` is None when the prompt is only to be scored, because it fills the context. `positions`
+    is what the request costs: prompt and new tokens of all its samples.
     """
 
     request_id: str
@@ -49,10 +107,8 @@ class SampleWork:
     prompt: npt.NDArray[np.integer[Any]]
     job: SampleJob | None
     num_samples: int
-    prompt_logprobs: bool
-    topk: int
+    wish: PromptWish
     positions: int
-    last_n: int | None = None
 
 
 def prepared(request_id: str, weights: Weights, body: Mapping[str, Any]) -> SampleWork:
@@ -61,13 +117,13 @@ def prepared(request_id: str, weights: Weights, body: Mapping[str, Any]) -> Samp
     Raises:
         UserFailureError, EngineInputError: naming the field.
     """
-    from tinker_ext.embedded.engine.generate import check_job
+    from tinker_ext.embedded.engine.jobs import check_job
     from tinker_ext.embedded.engine.model import load_base_model
 
     base = load_base_model(weights.base_model)
     job = _job(body)
-    prompt_logprobs = bool(body.get("prompt_logprobs"))
-    only_scored = prompt_logprobs and job.max_tokens == 1 and len(job.prompt) == base.max_context
+    wish = PromptWish.of(body, job)
+    only_scored = wish.logprobs and job.max_tokens == 1 and len(job.prompt) == base.max_context
     if not only_scored:
         check_job(base, job)
     new = base.max_context if job.max_tokens is None else job.max_tokens
@@ -77,16 +133,14 @@ def prepared(request_id: str, weights: Weights, body: Mapping[str, Any]) -> Samp
         prompt=job.prompt,
         job=None if only_scored else job,
         num_samples=job.num_samples,
-        prompt_logprobs=prompt_logprobs,
-        topk=int(body.get("topk_prompt_logprobs", 0)),
+        wish=wish,
         positions=job.num_samples * (len(job.prompt) + new),
-        last_n=_last_n(body),
     )
 
 
 def _job(body: Mapping[str, Any]) -> SampleJob:
     """The engine's words for a request; what is left out has the defaults of release 0.4.1."""
-    from tinker_ext.embedded.engine.generate import SampleJob
+    from tinker_ext.embedded.engine.jobs import SampleJob
 
     given = body["sampling_params"]
     num_samples = int(body.get("num_samples", 1))
@@ -101,6 +155,7 @@ def _job(body: Mapping[str, Any]) -> SampleJob:
         top_p=float(given.get("top_p", 1.0)),
         stop=_stops(given.get("stop")),
         seed=_whole(given.get("seed")),
+        topk=int(body.get("topk_sample_logprobs", 0)),
     )
 
 
@@ -112,23 +167,35 @@ def answered(
 ) -> dict[str, Any]:
     """The SampleResponse, with the prompt scored where that was asked for."""
     empty = {"tokens": [], "logprobs": [], "stop_reason": "length"}
-    sequences = [
-        {"tokens": one.tokens, "logprobs": one.logprobs, "stop_reason": one.stop_reason}
-        for one in sampled
-    ]
+    sequences = [_sequence(one) for one in sampled]
     answer: dict[str, Any] = {
         "type": "sample",
         "sequences": sequences if work.job is not None else [empty] * work.num_samples,
     }
-    if work.prompt_logprobs or work.topk:
-        from tinker_ext.embedded.engine.scoring import prompt_logprobs
+    if work.wish:
+        from tinker_ext.embedded.engine.scoring import PromptTable
 
-        scores = prompt_logprobs(base, adapter, work.prompt, work.topk)
-        if work.prompt_logprobs:
-            answer["prompt_logprobs"] = _last(scores.logprobs, work.last_n)
-        if work.topk:
-            answer["topk_prompt_logprobs"] = scores.topk
+        answer |= work.wish.told(PromptTable.of(base, adapter, work.prompt))
     return answer
+
+
+def _sequence(one: Sampled) -> dict[str, Any]:
+    topk = {} if one.topk is None else {"topk_logprobs": one.topk}
+    return {
+        "tokens": one.tokens,
+        "logprobs": one.logprobs,
+        "stop_reason": one.stop_reason,
+        **topk,
+    }
+
+
+def _targets(given: Mapping[str, Any] | None) -> npt.NDArray[np.int64] | None:
+    if given is None:
+        return None
+    where = "target_prompt_logprobs"
+    if given["dtype"] != "int64":
+        raise UserFailureError(f"{where}: token ids are int64, not {given['dtype']}")
+    return cast("npt.NDArray[np.int64]", arrays.tensor(given, where=where))
 
 
 def _last_n(body: Mapping[str, Any]) -> int | None:
@@ -138,10 +205,10 @@ def _last_n(body: Mapping[str, Any]) -> int | None:
     return last_n
 
 
-def _last(logprobs: list[float | None], last_n: int | None) -> list[float | None]:
+def _last(entries: Sequence[T | None], last_n: int | None) -> list[T | None]:
     """The same, with nothing said of what comes before the last ones."""
-    unsaid = 0 if last_n is None else max(len(logprobs) - last_n, 0)
-    return [None] * unsaid + logprobs[unsaid:]
+    unsaid = 0 if last_n is None else max(len(entries) - last_n, 0)
+    return [None] * unsaid + list(entries[unsaid:])
 
 
 def _whole(value: float | None) -> int | None:
