@@ -227,3 +227,22 @@ def test_names_that_do_not_fit_the_sequences_are_left_out(
     reply = server.submitted({"sequences": [{"stop_reason": "stop", "tokens": [1]}]})
     server.answer("asample", Reply(200, {**reply.body, "sample_sequence_ids": []}))
     assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences[0].sequence_id is None
+
+
+def test_weights_alone_are_an_error_where_the_optimizer_always_comes_with_them(
+    server: Later, training: tinker.TrainingClient
+) -> None:
+    unknown = [{"type": "extra_forbidden", "loc": ["body", "optimizer"], "msg": "not permitted"}]
+
+    def old(received: Received) -> Reply:
+        if "optimizer" in received.body:
+            return Reply(422, {"detail": unknown})
+        return server.usual(received)
+
+    server.answer_always("load_weights", old)
+    training.load_state_with_optimizer(PATH).result(10)
+    with pytest.raises(tinker.UnprocessableEntityError, match="optimizer"):
+        training.load_state(PATH, optimizer=False).result(10)
+    training.load_state_with_optimizer(PATH).result(10)
+    sent = [one.body.get("optimizer") for one in server.calls("load_weights")]
+    assert sent == [True, None, False, None]
