@@ -45,6 +45,11 @@ CALLS: list[tuple[str, Any, Any]] = [
         lambda it: it.set_checkpoint_ttl_from_tinker_path(PATH, 3600).result(),
     ),
     (
+        "get_weights_info",
+        _rest,
+        lambda it: it.get_weights_info_by_tinker_path(PATH).result(),
+    ),
+    (
         "get_external_weights_urls",
         _rest,
         lambda it: it.get_external_weights_urls(OUTSIDE).result(),

@@ -159,6 +159,11 @@ def _work() -> Iterator[Operation]:
             _training,
             lambda it: it.save_weights_for_sampler("a").result(),
         ),
+        (
+            "save_weights_external",
+            _training,
+            lambda it: it.save_weights_external("a").result(),
+        ),
         ("asample", _sampler, lambda it: it.sample(PROMPT, 1, PARAMS).result()),
     ]
     for name, prepare, run in work:

@@ -10,6 +10,7 @@ from typing import Any, assert_type
 import numpy as np
 import numpy.typing as npt
 
+import tinker_ext as tinker
 from tinker_ext import types
 
 
@@ -52,15 +53,25 @@ def read(output: types.ForwardBackwardOutput, response: types.SampleResponse) ->
     for sequence in response.sequences:
         assert_type(sequence.tokens, list[int])
         assert_type(sequence.logprobs, list[float] | None)
+        assert_type(sequence.sequence_id, str | None)
+        assert_type(sequence.topk_logprobs, list[list[tuple[int, float]] | None] | None)
+        assert_type(sequence.tokens_np, npt.NDArray[Any])
         if sequence.stop_reason == "length":
             print("cut")
     assert_type(response.prompt_logprobs, list[float | None] | None)
     assert_type(response.topk_prompt_logprobs, list[list[tuple[int, float]] | None] | None)
+    assert_type(response.target_prompt_logprobs, types.TensorData | None)
+    if response.prompt_alt_tokens is not None:
+        assert_type(response.prompt_alt_tokens.tokens, types.TensorData)
+    if response.topk_prompt_logprobs_np is not None:
+        assert_type(response.topk_prompt_logprobs_np.token_ids, npt.NDArray[Any])
 
 
 def choose() -> None:
     """Settings are typed by name."""
-    types.AdamParams(learning_rate=1e-3)
+    types.AdamParams(learning_rate=1e-3, weight_decay=0.1, grad_clip_norm=1)
+    types.DimuonParams(1e-3)
+    types.DimuonParams()  # type: ignore[call-arg]  # must be an error
     types.SamplingParams(max_tokens=5, stop=["a"], temperature=0)
     types.SamplingParams(stop=[1, 2])
     types.SamplingParams(max_tokens="5")  # type: ignore[arg-type]  # must be an error
@@ -70,6 +81,51 @@ def choose() -> None:
     types.TensorData([1], dtype="int32")  # type: ignore[arg-type]  # must be an error
     types.ModelInput.from_ints("abc")  # type: ignore[arg-type]  # must be an error
     types.Datum(model_input=[1], loss_fn_inputs={})  # type: ignore[arg-type]  # must be an error
+
+
+def train(service: tinker.ServiceClient, path: str) -> None:
+    """Clients are clients and their own results; what is asked of them are futures."""
+    training = service.create_lora_training_client("m", optimizer=tinker.DimuonOptimizerConfig())
+    assert_type(training, tinker.TrainingClient)
+    assert_type(training.result(), tinker.TrainingClient)
+    assert_type(
+        service.create_training_client_from_state_with_optimizer(path, "m"), tinker.TrainingClient
+    )
+    training.optim_step(tinker.DimuonParams(1e-3))
+    training.optim_step(adam_params=tinker.AdamParams())
+    training.optim_step(1e-3)  # type: ignore[arg-type]  # must be an error
+    assert_type(training.save_state("a", 3600, overwrite=True).result().path, str)
+    assert_type(training.save_weights_external("a").result().size_bytes, int | None)
+    sampler = training.save_weights_and_get_sampling_client(kind="inflight")
+    assert_type(sampler.get_base_model(), str)
+    assert_type(
+        tinker.SamplingClient.from_sampler_handle(sampler.get_sampler_handle()),
+        tinker.SamplingClient,
+    )
+    training.save_weights_and_get_sampling_client(kind="x")  # type: ignore[arg-type]  # must be an error
+
+
+async def look(rest: tinker.RestClient, admin: tinker.AdminClient) -> None:
+    """Every call is a future; the `*_async` names give its value."""
+    assert_type(rest.list_sessions().result().sessions, list[str])
+    assert_type(await rest.get_session_async("s", "owned"), types.GetSessionResponse)
+    rest.get_session("s", "mine")  # type: ignore[arg-type]  # must be an error
+    assert_type(await rest.copy_weights("p", ttl_seconds=3600), str)
+    assert_type(rest.set_checkpoint_ttl_from_tinker_path("p", None), tinker.APIFuture[None])
+    assert_type((await rest.whoami()).email, str | None)
+    found = await rest.search_sessions(types.SessionSearchRequest(owner=types.OwnSearchOwner()))
+    for session in found.sessions:
+        match session.status:
+            case types.SessionFailed(message=message):
+                assert_type(message, str)
+            case types.ClientSessionFinished(reason=reason):
+                assert_type(reason.type, str)
+    for event in (await admin.get_billing_usage_async("a", "b")).data:
+        match event.event_info:
+            case types.StorageBillingEvent(gigabyte_hours=hours):
+                assert_type(hours, float)
+            case types.TrainingBillingEvent(token_count=count):
+                assert_type(count, int)
 
 
 def frozen(params: types.AdamParams) -> None:

@@ -117,6 +117,9 @@ def made_up(operation: str, body: Any) -> Any:
             if body.get("path") is None:
                 return {"sampling_session_id": f"sampling-of-{body['sampling_session_seq_id']}"}
             return {"path": f"tinker://{body['model_id']}/sampler_weights/{body['path']}"}
+        case "save_weights_external":
+            path = f"tinker://{body['model_id']}/external_weights/{body['path']}"
+            return {"path": path, "size_bytes": 1000}
         case "load_weights":
             return {"path": body["path"]}
         case "asample":
