@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.wire.flagged import announce
 from tinker_ext.runtime.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, make_client
 
@@ -88,6 +89,23 @@ def test_the_last_reference_takes_everything_with_it(server: FaultServer) -> Non
     sent = [one["event"] for call in server.calls("send_telemetry") for one in call.body["events"]]
     assert sent[-1] == "SESSION_END"
     gc.collect()
+
+
+def test_one_that_hears_of_its_samples_together_is_collected_too(server: FaultServer) -> None:
+    announce(server, sample_use_retrieve_futures=True)
+    gc.collect()
+    before = tasks()
+    service = client(server)
+    sampler = service.create_sampling_client(base_model="fake/model")
+    for future in [sampler.sample(PROMPT, 1, PARAMS) for _ in range(20)]:
+        future.result(30)
+    core = weakref.ref(service._core)
+    del service, sampler, future
+    assert comes_true(lambda: core() is None), "without the help of the cycle collector"
+    assert comes_true(lambda: not tasks() - before)
+    assert comes_true(lambda: not server.connections_open)
+    reports = [one.body["retrieved_request_ids"] for one in server.calls("retrieve_futures")]
+    assert len({one for report in reports for one in report}) == 20, "the last word included"
 
 
 def test_work_whose_future_is_held_goes_on(server: FaultServer) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 import tinker_ext as tinker
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tests.wire.flagged import announce
+from tinker_ext.testing import FakeServer, FaultServer, Received, Reply, make_client
 from tinker_ext.transport.pool import ShardedTransport
 
 if TYPE_CHECKING:
@@ -45,6 +46,51 @@ def test_four_hundred_samples_stay_within_the_limit() -> None:
         assert all(future.result(60).sequences for future in futures)
     assert server.most == 50
     assert sorted(one.body["seq_id"] for one in server.calls("asample")) == list(range(400))
+
+
+@pytest.mark.parametrize(("flags", "most"), [({}, 40), ({"sample_dispatch": 1000}, 10)])
+def test_submissions_keep_to_the_bytes_that_the_server_names(
+    flags: dict[str, Any], most: int
+) -> None:
+    """Prompts of 10 tokens are taken for 100 bytes each; results that are out take none."""
+    server = Counting()
+    announce(server, **{f"{name}_bytes_semaphore_size": size for name, size in flags.items()})
+    waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+    server.answer("retrieve_future", *[Reply(200, waiting)] * 40)
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        prompt = tinker.ModelInput.from_ints(list(range(10)))
+        params = tinker.SamplingParams(max_tokens=1)
+        futures = [sampler.sample(prompt, 1, params) for _ in range(40)]
+        assert all(future.result(60).sequences for future in futures)
+    assert server.most == most
+
+
+def test_four_hundred_samples_are_heard_of_by_a_tenth_as_many_questions() -> None:
+    """On sockets; the server ends forty at a time, and holds a question for 50 ms."""
+    told = 0
+
+    def some_more(received: Received) -> Reply:
+        nonlocal told
+        listed = server.usual(received).body["completions"][:40]
+        cursor = received.body["prev_cursor"] + len(listed)
+        told += len(listed)
+        return Reply(200, {"completions": listed, "cursor": cursor}, delay=0.05)
+
+    with FaultServer() as server:
+        announce(server, sample_use_retrieve_futures=True)
+        server.answer_always("retrieve_futures", some_more)
+        with make_client(base_url=server.url) as service:
+            sampler = service.create_sampling_client(base_model="fake/model")
+            prompt = tinker.ModelInput.from_ints([1])
+            params = tinker.SamplingParams(max_tokens=1)
+            futures = [sampler.sample(prompt, 1, params) for _ in range(400)]
+            assert all(future.result(120).sequences for future in futures)
+        questions, polls = server.calls("retrieve_futures"), server.calls("retrieve_future")
+    fetched = [one for call in questions for one in call.body["retrieved_request_ids"]]
+    assert told == len(polls) == len(set(fetched)) == 400
+    assert len(questions) <= 40
+    assert len(fetched) < 800, "each is reported until an answer has come, and not for ever"
 
 
 async def test_a_shard_is_free_again_when_the_body_is_closed_not_before() -> None:

@@ -10,7 +10,7 @@ from tinker_ext.clients.ready import Ready
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIStatusError, InvalidInputError
 from tinker_ext.runtime.core import restored_core
-from tinker_ext.runtime.sequence import SampleNumbers
+from tinker_ext.runtime.member import Member
 from tinker_ext.types import ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Sampler(Ready):
         elsewhere: bool = False,
     ) -> None:
         self._core = core
-        self._numbers = SampleNumbers(elsewhere=elsewhere)
+        self._member = Member(sampling_session_id, elsewhere=elsewhere)
         self._base_model = base_model
         self._record_stability_info = record_stability_info
         self.sampling_session_id = sampling_session_id

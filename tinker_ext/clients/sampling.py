@@ -10,6 +10,7 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.sample_request import Sample, Wanted
 from tinker_ext.clients.sampler import Sampler
 from tinker_ext.errors import GoneError, InvalidInputError
+from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.types.absent import known
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ class SamplingClient(Sampler):
                 body = self._request(prompt, num_samples, sampling_params, wanted)
             if traced.active:
                 traced.set(self._described(body, prompt.known_length))
-            return self._core.start(self._sample(body), lambda sample: sample.response(wanted))
+            sampling = self._sample(body, prompt_bytes(prompt))
+            return self._core.start(sampling, lambda sample: sample.response(wanted))
 
     async def sample_async(
         self,
@@ -158,18 +160,19 @@ class SamplingClient(Sampler):
             params=body.sampling_params.to_dict(),
         )
 
-    async def _sample(self, body: models.SampleRequest) -> Sample:
+    async def _sample(self, body: models.SampleRequest, size: int) -> Sample:
+        """`size` is about that of its prompt, in bytes."""
         for attempt in range(1, GONE_LIMIT + 1):
             # One number for all attempts to submit it; a new request takes a new one.
-            body.seq_id = self._numbers.next()
+            body.seq_id = await self._member.number(self._core)
             tracing.note_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
             async with self._core.in_flight.samples.reserve(1):
-                future = await self._core.call("asample", lambda one: one.asample(body))
+                future = await self._submit(body, size)
                 request_id = str(future.request_id)  # Some servers number them.
                 tracing.note_id(tracing.REQUEST_ID, request_id)
                 try:
-                    result = await self._core.poller.wait(request_id, operation="asample")
+                    result = await self._member.result(self._core, request_id)
                 except GoneError:
                     if attempt == GONE_LIMIT:
                         raise
@@ -177,3 +180,7 @@ class SamplingClient(Sampler):
                     tracing.sampled(result)
                     return Sample(result, known(future.sample_sequence_ids))
         raise AssertionError("unreachable")
+
+    async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
+        async with self._core.in_flight.sample_bytes.reserve(size):
+            return await self._core.call("asample", lambda gateway: gateway.asample(body))

@@ -11,6 +11,7 @@ a forward pass                     forward  as flagged  a flag      a flag      
 images                             sizes    expected    expected    expected    expected
 `optimizer` of `load_weights`      no       yes         yes         yes         yes
 `allow_metadata_only` of a poll    no       yes         yes         yes         yes
+`retrieved_request_ids`            no       no          no          no          yes
 `process_uuid` of telemetry        no       yes         yes         yes         yes
 a model from saved weights         loaded   as flagged  as flagged  as flagged  made so
 the session's end                  no       no          no          told        told
@@ -57,6 +58,7 @@ _SIZES = frozenset({"height", "width"})
 _TELLABLE = {
     "load_weights": {"optimizer": "0.24.1"},
     "retrieve_future": {"allow_metadata_only": "0.24.1"},
+    "retrieve_futures": {"retrieved_request_ids": "0.38.0"},
     "send_telemetry": {"process_uuid": "0.24.1"},
 }
 _ASSUMED = DynamicFlags()
@@ -177,7 +179,10 @@ def introduced(answer: Mapping[str, Any], dynamic: Mapping[str, Any] | None = No
         forward="flag" if by_flag else "operation",
         images="expected_tokens",
         told=frozenset(
-            f"{operation}.{name}" for operation, names in _TELLABLE.items() for name in names
+            f"{operation}.{name}"
+            for operation, names in _TELLABLE.items()
+            for name, since in names.items()
+            if at_least(release, since)
         ),
         without=frozenset() if dynamic is not None else frozenset({"get_client_dynamic_config"}),
         creates_by_load=at_least(release, "0.38.0") or flags.create_model_via_load_weights,

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tinker_ext.types.chunks import ModelInputChunk
+    from tinker_ext.types.model_input import ModelInput
 
 #: Requests that start directly after a rate-limit pause, and the longest time in seconds until
 #: traffic is full again (0.38.0 lets 10 through for 10 s after a backoff); full is what 0.4.1 lets
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
 RESTART_REQUESTS = 10
 RESTART_SECONDS = 10.0
 RESTART_FULL = 400
+#: Bytes that one token of a prompt is taken for while it is being sent (0.38.0).
+TOKEN_BYTES = 10
 
 
 @frozen
@@ -78,3 +85,17 @@ def restart_delay(position: int, paused: float) -> float:
     # The share first: its rounding then never takes the whole past the ramp.
     share = math.log((position + 1) / RESTART_REQUESTS) / growth
     return min(paused, RESTART_SECONDS) * share
+
+
+def prompt_bytes(prompt: ModelInput) -> int:
+    """About how many bytes the prompt of a sample is on its way (0.38.0's estimate)."""
+    return sum(_chunk_bytes(chunk) for chunk in prompt.chunks)
+
+
+def _chunk_bytes(chunk: ModelInputChunk) -> int:
+    match chunk:
+        case ImageChunk(data=data):
+            return len(data)
+        case ImageAssetPointerChunk(location=location):
+            return len(location)
+    return chunk.length * TOKEN_BYTES

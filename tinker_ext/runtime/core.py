@@ -15,7 +15,9 @@ from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError, ConfigurationError
+from tinker_ext.runtime.cancels import Cancels
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.completions import Listeners
 from tinker_ext.runtime.connection import Connection
 from tinker_ext.runtime.ending import Belongings, SessionEnd, wait_for_endings
 from tinker_ext.runtime.futures import APIFuture
@@ -98,19 +100,32 @@ class ClientCore:
             interval=config.heartbeat_interval,
             observer=weakly(self._session_observer),
         )
+
+        def alive() -> bool:
+            return session.heard_lately
+
         self.connection, self.telemetry, self.session = connection, telemetry, session
+        self.listeners, self.cancels = Listeners(connection, alive), Cancels(connection)
         self.poller = FuturePoller(
             poll=connection.poll,
             retrier=retrier,
             deadline=config.future_timeout,
             policy=partial(connection.policy, "retrieve_future"),
             queue=QueueLog(self._queue_state_observer, self._clock),
-            alive=lambda: session.heard_lately,
+            alive=alive,
             slots=connection.in_flight.polls,
             result_bytes=connection.in_flight.result_bytes,
         )
         release = self._release if self._owner == os.getpid() else _nothing
-        self._belongings = Belongings(session, telemetry, connection, release, self._process)
+        self._belongings = Belongings(
+            listeners=self.listeners,
+            cancels=self.cancels,
+            session=session,
+            telemetry=telemetry,
+            connection=connection,
+            release=release,
+            process=self._process,
+        )
         self._when_dropped = weakref.finalize(self, self._belongings.end_unattended)
         self._when_dropped.atexit = False  # _close_what_is_open sees to that.
 

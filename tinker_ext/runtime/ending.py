@@ -15,6 +15,8 @@ from tinker_ext.runtime.loop import loop_if_started
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tinker_ext.runtime.cancels import Cancels
+    from tinker_ext.runtime.completions import Listeners
     from tinker_ext.runtime.connection import Connection
     from tinker_ext.runtime.session import Session
     from tinker_ext.runtime.telemetry import Telemetry
@@ -46,7 +48,7 @@ class SessionEnd:
         return cls("interrupted" if left else "errored", type(error).__name__)
 
 
-@frozen(eq=False)
+@frozen(eq=False, kw_only=True)
 class Belongings:
     """What of a client goes on in the background, and ends with it. None of it knows the client.
 
@@ -55,6 +57,8 @@ class Belongings:
         process: where all of this runs; in a fork of it there is nothing to end.
     """
 
+    listeners: Listeners
+    cancels: Cancels
     session: Session
     telemetry: Telemetry
     connection: Connection
@@ -64,6 +68,7 @@ class Belongings:
     async def end(self, told: SessionEnd | None = None) -> None:
         """Tell the server, send what telemetry there is, stop the heartbeat, close the sockets."""
         try:
+            await asyncio.gather(self.cancels.close(), self.listeners.close())
             await self.telemetry.close()
             await self.session.close()
             session_id = self.session.known_id

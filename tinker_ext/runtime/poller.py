@@ -57,6 +57,16 @@ class Poll(Protocol):
     ) -> Awaitable[Any]: ...
 
 
+class News(Protocol):
+    """Tells of requests that have ended, so that not each is polled for (`runtime.completions`)."""
+
+    async def ended(self, request_id: str, within: float) -> tuple[bool, int | None]:
+        """Return when the request is to be polled for: whether it ended, its result's size."""
+
+    def fetched(self, request_id: str) -> None:
+        """The request's end has been seen."""
+
+
 @frozen
 class FuturePoller:
     """Waits for results of submitted requests; any number may be waited for at once.
@@ -79,8 +89,8 @@ class FuturePoller:
     slots: Budget
     result_bytes: Budget
 
-    async def wait(self, request_id: str, *, operation: str) -> Any:
-        """The result's body, as decoded JSON.
+    async def wait(self, request_id: str, *, operation: str, news: News | None = None) -> Any:
+        """The result's body, as decoded JSON. With `news` it is polled for once it is there.
 
         Raises:
             RequestFailedError: the server did the work and it failed.
@@ -93,11 +103,18 @@ class FuturePoller:
         try:
             async with AsyncExitStack() as held:
                 held.enter_context(tracing.on_server(request_id))
-                return await self._poll_until_done(request_id, operation, held)
+                body = await self._poll_until_done(request_id, operation, held, news)
+        except RequestFailedError:
+            _fetched(news, request_id)
+            raise
         finally:
             self.queue.done(request_id)
+        _fetched(news, request_id)
+        return body
 
-    async def _poll_until_done(self, request_id: str, operation: str, held: AsyncExitStack) -> Any:
+    async def _poll_until_done(
+        self, request_id: str, operation: str, held: AsyncExitStack, news: News | None
+    ) -> Any:
         """`held` takes what is reserved until the result is there."""
         clock = self.retrier.clock
         until = clock.now() + self.deadline
@@ -105,6 +122,13 @@ class FuturePoller:
         kind: type[PollOutcome] | None = None
         announced = False
         while True:
+            if news is not None:
+                ended, size = await news.ended(request_id, until - clock.now())
+                if ended:
+                    news = None
+                if size:
+                    announced = True
+                    await held.enter_async_context(self.result_bytes.reserve(size))
             async with self.slots.reserve(1):
                 asked = clock.now()
                 ask = partial(self.poll, request_id, operation=operation, iteration=iteration)
@@ -182,6 +206,11 @@ def _is_the_engines(outcome: PollOutcome, error: APIStatusError) -> bool:
         case "false" if isinstance(outcome, TryAgain | Retry):
             return True
     return isinstance(outcome, Refused) or outcome == Retry(error.status_code)
+
+
+def _fetched(news: News | None, request_id: str) -> None:
+    if news is not None:
+        news.fetched(request_id)
 
 
 def _note_progress(operation: str, request_id: str, seen: str) -> None:

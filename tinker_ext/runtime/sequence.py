@@ -1,6 +1,4 @@
-"""Numbers for requests, none used for two different ones.
-
-Training requests are numbered in order and without gaps, samples in any way that is unique.
+"""Numbers for the requests of a model, in order and without gaps, none used for two different ones.
 
 A server works through a model's requests by `seq_id`. A number that was never used makes it wait
 for ever, or refuse all that follows ("Sequence conflict: expected 1, got 3"); a number used twice
@@ -11,9 +9,6 @@ goes on from there.
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-import secrets
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import APIStatusError
@@ -105,25 +100,6 @@ class SequenceNumbers:
         self._free = sorted({*self._free, *numbers})
         while self._free and self._free[-1] == self.next - 1:
             self.next = self._free.pop()
-
-
-class SampleNumbers:
-    """Numbers for the samples of one sampling session, unique among the processes that share it.
-
-    The process that opened the session counts from 0, as 0.4.1 does. Others (a copy that was
-    pickled, the child of a fork) count from a random number that JSON still holds exactly.
-    """
-
-    def __init__(self, *, elsewhere: bool = False) -> None:
-        self._process = None if elsewhere else os.getpid()
-        self._numbers = itertools.count()
-
-    def next(self) -> int:
-        """The next number; from any thread."""
-        if self._process != os.getpid():
-            self._process = os.getpid()
-            self._numbers = itertools.count(secrets.randbits(31) << 21)
-        return next(self._numbers)
 
 
 async def _run(send: Callable[[int], Awaitable[T]], seq_id: int) -> T:

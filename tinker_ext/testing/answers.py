@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from tinker_ext.config import may_be_secret
 from tinker_ext.redaction import MASK, redact
+from tinker_ext.testing.ended import Ended
 from tinker_ext.testing.results import made_up, plain_answer
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ class Answers:
         self._always: dict[str, Any] = {}
         self._request_ids: dict[tuple[str, ...], Reply] = {}
         self._ids = itertools.count(1)
+        self._ended = Ended()
         self._lock = threading.RLock()
 
     def answer(self, operation: str, *answers: Answer) -> None:
@@ -208,9 +210,16 @@ class Answers:
             return Reply(200, {"sampling_session_id": f"sampling-{next(self._ids)}"})
         if received.operation == "get_info":
             return Reply(200, {"model_id": body.get("model_id"), "model_data": self.model_data})
+        if received.operation == "retrieve_futures":
+            return Reply(200, self._ended.since(body))
+        if received.operation == "join_sampling_session":
+            return Reply(200, {"client_counter": self._ended.joined(body)})
         plain = plain_answer(received.operation, received.path)
         if plain is None:
-            return self.submitted(made_up(received.operation, body))
+            reply = self.submitted(made_up(received.operation, body))
+            if received.operation == "asample":
+                self._ended.note(body, reply.body["request_id"])
+            return reply
         status, answer, headers = plain
         return Reply(status, answer, headers)
 

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.rules.limits import RESTART_FULL, RESTART_SECONDS, Budget, admit, restart_delay
+from tinker_ext.rules.limits import (
+    RESTART_FULL,
+    RESTART_SECONDS,
+    Budget,
+    admit,
+    prompt_bytes,
+    restart_delay,
+)
+from tinker_ext.types.chunks import EncodedTextChunk
+from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk
+from tinker_ext.types.model_input import ModelInput
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 80), max_size=40), st.data())
@@ -67,3 +77,11 @@ def test_who_stood_further_back_starts_later(
 def test_nothing_is_negative(position: int, paused: float) -> None:
     with pytest.raises(ValueError, match="negative"):
         restart_delay(position, paused)
+
+
+def test_a_prompt_is_taken_for_ten_bytes_a_token_and_what_its_images_are() -> None:
+    text = EncodedTextChunk(tokens=[1, 2, 3])
+    image = ImageChunk(data=b"12345", format="png", height=1, width=1, tokens=99)
+    pointer = ImageAssetPointerChunk(location="s3://a", format="png")
+    assert prompt_bytes(ModelInput(chunks=[text, image, pointer, text])) == 30 + 5 + 6 + 30
+    assert prompt_bytes(ModelInput.empty()) == 0

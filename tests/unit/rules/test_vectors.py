@@ -16,6 +16,7 @@ from tinker_ext import errors, redaction, rules
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.rules import (
     chunking,
+    completions,
     conflicts,
     dialect,
     hashing,
@@ -295,3 +296,19 @@ def test_what_a_server_can_not_do_is_said(case: dict[str, Any]) -> None:
         assert found is None
     else:
         assert all(words in str(found) for words in case["expect"])
+
+
+@pytest.mark.parametrize("case", load("completions.json", "read_completions"))
+def test_what_has_ended(case: dict[str, Any]) -> None:
+    expected = None if case["expect"] is None else completions.Told(**case["expect"])
+    assert completions.read_completions(case["body"]) == expected
+
+
+@pytest.mark.parametrize("case", load("completions.json", "spared"))
+def test_refusals_that_are_borne(case: dict[str, Any]) -> None:
+    assert completions.spared(case["status"], case["in_a_row"]) is case["expect"]
+
+
+@pytest.mark.parametrize("case", load("completions.json", "first_number"))
+def test_numbers_of_a_client_that_joins(case: dict[str, Any]) -> None:
+    assert completions.first_number(case["counter"]) == case["expect"]

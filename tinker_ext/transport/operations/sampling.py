@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 from tinker_api import models
-from tinker_api.api.futures import retrieve_future
-from tinker_api.api.sampling import asample, create_sampling_session
+from tinker_api.api.futures import cancel_future, retrieve_future, retrieve_futures
+from tinker_api.api.sampling import asample, create_sampling_session, join_sampling_session
+from tinker_api.types import UNSET
 
 from tinker_ext import tracing
 from tinker_ext.transport.encoding import read_body
@@ -15,8 +16,14 @@ from tinker_ext.transport.images import with_images_as
 from tinker_ext.transport.operations.base import Operations, answer, value
 from tinker_ext.transport.results import PROTOBUF, ProtobufResult
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 # Seconds; releases 0.4.1 and 0.38.0. A poll is held by the server.
 POLL_TIMEOUT = 45.0
+# Seconds; release 0.38.0. A report that asks for nothing, and a request to give up another.
+REPORT_TIMEOUT = 5.0
+CANCEL_TIMEOUT = 30.0
 # What the polls of an operation call it; release 0.4.1.
 _REQUEST_TYPES = {
     "create_model": "CreateModel",
@@ -46,6 +53,13 @@ class SamplingOperations(Operations):
         return await value(
             self.change("create_sampling_session"), sent, models.CreateSamplingSessionResponse
         )
+
+    async def join_sampling_session(self, sampling_session_id: str) -> object:
+        """The number under which the server counts this client of the sampling session."""
+        body = models.JoinSamplingSessionRequest(sampling_session_id=sampling_session_id)
+        sent = join_sampling_session.asyncio_detailed(client=self.client, body=body)
+        call = self.change("join_sampling_session")
+        return (await value(call, sent, models.JoinSamplingSessionResponse)).client_counter
 
     async def asample(self, body: models.SampleRequest) -> models.UntypedAPIFuture:
         prompt = with_images_as(body.prompt, self.dialect.images, "prompt")
@@ -78,3 +92,36 @@ class SamplingOperations(Operations):
             return ProtobufResult(operation, found.content)
         with tracing.stage(tracing.Stage.DECODE):
             return read_body(found.content)
+
+    async def retrieve_futures(
+        self,
+        sampling_session_id: str,
+        client_counter: int,
+        cursor: int,
+        *,
+        fetched: Sequence[str],
+        wait: bool,
+    ) -> Any:
+        """Which requests have ended since `cursor`, as JSON, for `rules.completions`.
+
+        `fetched` are requests whose results the server may drop, where it wants to know. With
+        `wait` it may hold the question until there is something to tell.
+        """
+        body = models.FuturesRetrieveRequest(
+            target=models.SamplingSessionFuturesTarget(
+                sampling_session_id=sampling_session_id, cloned_sampler_id=client_counter
+            ),
+            prev_cursor=cursor,
+            timeout=UNSET if wait else 0,
+        )
+        if self.dialect.tells("retrieve_futures", "retrieved_request_ids"):
+            body.retrieved_request_ids = list(fetched)
+        sent = retrieve_futures.asyncio_detailed(client=self.client, body=body)
+        timeout = POLL_TIMEOUT if wait else REPORT_TIMEOUT
+        found = await answer(self.change("retrieve_futures", timeout=timeout), sent)
+        return read_body(found.content)
+
+    async def cancel_future(self, request_id: str) -> None:
+        body = models.CancelFutureRequest(request_id=request_id)
+        sent = cancel_future.asyncio_detailed(client=self.client, body=body)
+        await answer(self.change("cancel_future", timeout=CANCEL_TIMEOUT), sent)

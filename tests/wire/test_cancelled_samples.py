@@ -1,0 +1,207 @@
+"""Samples that nobody waits for any more: the server is told, where it wants to be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+import tinker_ext as tinker
+from tests.wire.flagged import announce
+from tinker_ext.runtime import cancels
+from tinker_ext.testing import FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.wire.conftest import Fits
+
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+PARAMS = tinker.SamplingParams(max_tokens=3)
+WAITING = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "active"}, delay=0.05)
+
+
+def cancelling(*, batched: bool = False, **dynamic: Any) -> FakeServer:
+    """A server that never finishes a sample, and stops those it is told to."""
+    server = FakeServer()
+    dynamic = {"sample_cancel_enabled": True, **dynamic}
+    announce(server, dynamic=dynamic, sample_use_retrieve_futures=batched)
+    server.answer_always("retrieve_future", WAITING)
+    server.answer_always(
+        "retrieve_futures", Reply(200, {"completions": [], "cursor": 0}, delay=0.05)
+    )
+    return server
+
+
+def comes_true(condition: Callable[[], bool], within: float = 10.0) -> bool:
+    until = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def submitted(
+    server: FakeServer, service: tinker.ServiceClient, count: int
+) -> list[tinker.APIFuture[tinker.SampleResponse]]:
+    """Samples that the server has taken in, and whose results are being waited for."""
+    sampler = service.create_sampling_client(base_model="fake/model")
+    futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(count)]
+    core = service._core
+    assert comes_true(lambda: len(server.calls("asample")) == count)
+    assert comes_true(lambda: core.in_flight.sample_bytes.used == 0)
+    assert comes_true(
+        lambda: bool(server.calls("retrieve_future") or server.calls("retrieve_futures"))
+    )
+    return futures
+
+
+def cancelled(server: FakeServer) -> list[str]:
+    return [one.body["request_id"] for one in server.calls("cancel_future")]
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["polled", "batched"])
+def test_cancelling_a_future_cancels_its_work(fits: Fits, batched: bool) -> None:
+    server = cancelling(batched=batched)
+    with make_client(server) as service:
+        futures = submitted(server, service, 3)
+        assert futures[1].cancel()
+        assert comes_true(lambda: len(cancelled(server)) == 1)
+        for future in futures:
+            future.cancel()
+        assert comes_true(lambda: len(cancelled(server)) == 3)
+    assert sorted(cancelled(server)) == sorted(server.results)
+    for call in server.calls("cancel_future"):
+        fits(call, "0.38")
+
+
+def test_a_deadline_cancels_it_too() -> None:
+    server = cancelling()
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with tinker.deadline(0.3):
+            future = sampler.sample(PROMPT, 1, PARAMS)
+        with pytest.raises(tinker.DeadlineExceededError):
+            future.result(10)
+        assert comes_true(lambda: cancelled(server) == list(server.results))
+
+
+def test_so_does_the_end_of_the_longest_wait() -> None:
+    server = cancelling()
+    with make_client(server, future_timeout=0.2) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.DeadlineExceededError):
+            sampler.sample(PROMPT, 1, PARAMS).result(10)
+        assert comes_true(lambda: cancelled(server) == list(server.results))
+
+
+def test_giving_up_the_wait_alone_cancels_nothing() -> None:
+    server = cancelling()
+    with make_client(server) as service:
+        [future] = submitted(server, service, 1)
+        with pytest.raises(tinker.DeadlineExceededError):
+            future.result(0.1)
+        assert not cancelled(server)
+        future.cancel()
+
+
+def test_closing_cancels_what_it_gives_up() -> None:
+    server = cancelling()
+    service = make_client(server)
+    submitted(server, service, 70)
+    service.close(timeout=0)
+    assert sorted(cancelled(server)) == sorted(server.results)
+
+
+def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
+    server = cancelling()
+    server.answer_always("cancel_future", Reply(200, None, delay=60))
+    service = make_client(server)
+    submitted(server, service, 3)
+    started = time.monotonic()
+    service.close(timeout=0)
+    assert time.monotonic() - started < cancels.LAST_WORD + 3
+    assert len(cancelled(server)) == 3
+
+
+class Counting(FakeServer):
+    """Counts how many cancellations are under way at once."""
+
+    now = most = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/cancel_future"):
+            return await super().handle_async_request(request)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.002)
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            self.now -= 1
+
+
+def test_no_more_are_sent_at_once_than_the_server_says() -> None:
+    server = Counting()
+    dynamic = {"sample_cancel_enabled": True, "sample_cancel_max_batch_size": 8}
+    announce(server, dynamic=dynamic)
+    server.answer_always("retrieve_future", WAITING)
+    with make_client(server) as service:
+        for future in submitted(server, service, 50):
+            future.cancel()
+        assert comes_true(lambda: len(cancelled(server)) == 50)
+    assert 1 < server.most <= 8
+
+
+@pytest.mark.parametrize(
+    "dynamic", [{"sample_cancel_enabled": False}, {}], ids=["told not to", "told nothing"]
+)
+def test_a_server_that_does_not_want_it_is_told_nothing(dynamic: dict[str, Any]) -> None:
+    server = FakeServer()
+    announce(server, dynamic=dynamic)
+    server.answer_always("retrieve_future", WAITING)
+    with make_client(server) as service:
+        submitted(server, service, 1)[0].cancel()
+    assert not cancelled(server)
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_server_that_has_not_got_it_is_told_once(status: int) -> None:
+    server = cancelling(sample_cancel_max_batch_size=1)
+    server.answer_always("cancel_future", Reply(status, ""))
+    with make_client(server) as service:
+        for future in submitted(server, service, 5):
+            future.cancel()
+        assert comes_true(lambda: not service.dialect.has("cancel_future"))
+    assert len(cancelled(server)) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Reply(403, {"detail": "no"}), Reply(200, "<html>"), Reply(404, {"detail": "no such request"})],
+    ids=["403", "a page", "404 for the request"],
+)
+def test_what_fails_hurts_nobody(fault: Reply) -> None:
+    server = cancelling()
+    server.answer_always("cancel_future", fault)
+    with make_client(server) as service:
+        kept, *others = submitted(server, service, 4)
+        for future in others:
+            future.cancel()
+        assert comes_true(lambda: len(cancelled(server)) == 3)
+        server.answer_usually()
+        assert kept.result(10).sequences
+        assert service.dialect.has("cancel_future")
+
+
+def test_what_passes_is_sent_again() -> None:
+    server = cancelling()
+    server.answer("cancel_future", Reply(503, ""), httpx.ConnectError("no"))
+    with make_client(server) as service:
+        submitted(server, service, 1)[0].cancel()
+        assert comes_true(lambda: len(cancelled(server)) == 3)
+    assert len(set(cancelled(server))) == 1

@@ -1,0 +1,119 @@
+"""Copies of a sampling client in other processes: each has a range of numbers for itself."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tinker_ext as tinker
+from tests.wire.flagged import announce
+from tinker_ext.testing import FaultServer, Reply, faults, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.wire.conftest import Fits
+
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+PARAMS = tinker.SamplingParams(max_tokens=3)
+RANGE = 1_000_000_000
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    monkeypatch.setenv("TINKER_API_KEY", "tml-test")
+    with FaultServer() as running:
+        announce(running, sample_join_sampling_session=True, sample_use_retrieve_futures=True)
+        yield running
+
+
+def copies(service: tinker.ServiceClient, count: int) -> list[tinker.SamplingClient]:
+    """As other processes get them."""
+    pickled = pickle.dumps(service.create_sampling_client(base_model="fake/model"))
+    return [pickle.loads(pickled) for _ in range(count)]
+
+
+def numbers(server: FaultServer) -> list[int]:
+    return [one.body["seq_id"] for one in server.calls("asample")]
+
+
+def test_each_copy_asks_once_which_it_is(server: FaultServer, fits: Fits) -> None:
+    with make_client(base_url=server.url) as service:
+        first, second = copies(service, 2)
+        for sampler in (first, second):
+            for future in [sampler.sample(PROMPT, 1, PARAMS) for _ in range(5)]:
+                assert future.result(30).sequences
+        assert sorted(numbers(server)) == [
+            *range(RANGE, RANGE + 5),
+            *range(2 * RANGE, 2 * RANGE + 5),
+        ]
+        joined = server.calls("join_sampling_session")
+        assert len(joined) == 2
+        for call in joined:
+            fits(call, "0.38")
+            assert call.body["sampling_session_id"] == first.sampling_session_id
+        asked = server.calls("retrieve_futures")
+        assert {one.body["target"]["cloned_sampler_id"] for one in asked} == {1, 2}
+
+
+def test_who_opened_the_session_joins_nothing(server: FaultServer) -> None:
+    with make_client(base_url=server.url) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        for _ in range(2):
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert numbers(server) == [0, 1]
+    assert not server.calls("join_sampling_session")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply(404, {"detail": "Not Found"}),
+        Reply(405, ""),
+        Reply(501, {"detail": "clones choose their numbers by themselves"}),
+        Reply(200, {"client_counter": 0}),
+        Reply(200, {"client_counter": "one"}),
+    ],
+    ids=["404", "405", "501", "the number of another", "no number"],
+)
+def test_who_is_not_counted_starts_anywhere(server: FaultServer, answer: Reply) -> None:
+    server.answer_always("join_sampling_session", answer)
+    with make_client(base_url=server.url) as service:
+        [copy] = copies(service, 1)
+        for _ in range(3):
+            assert copy.sample(PROMPT, 1, PARAMS).result(30).sequences
+    first, *others = numbers(server)
+    assert first > 0
+    assert others == [first + 1, first + 2]
+    assert len(server.calls("join_sampling_session")) == 1
+    assert not server.calls("retrieve_futures"), "another may share the range"
+
+
+@pytest.mark.parametrize("flags", [{}, {"sample_join_sampling_session": False}])
+def test_who_is_not_asked_to_join_does_not(server: FaultServer, flags: dict[str, Any]) -> None:
+    announce(server, **flags)
+    with make_client(base_url=server.url) as service:
+        assert copies(service, 1)[0].sample(PROMPT, 1, PARAMS).result(30).sequences
+    assert not server.calls("join_sampling_session")
+
+
+def test_a_lost_answer_is_asked_for_again(server: FaultServer) -> None:
+    server.answer("join_sampling_session", faults.lost_request(), Reply(503, ""))
+    with make_client(base_url=server.url) as service:
+        assert copies(service, 1)[0].sample(PROMPT, 1, PARAMS).result(60).sequences
+    assert numbers(server) == [RANGE]
+
+
+def test_a_refusal_reaches_those_who_sample_and_the_next_tries_again(server: FaultServer) -> None:
+    server.answer("join_sampling_session", Reply(403, {"detail": "not you"}))
+    with make_client(base_url=server.url) as service:
+        [copy] = copies(service, 1)
+        failed = [copy.sample(PROMPT, 1, PARAMS) for _ in range(3)]
+        for future in failed:
+            with pytest.raises(tinker.PermissionDeniedError, match="not you"):
+                future.result(30)
+        assert not server.calls("asample")
+        assert copy.sample(PROMPT, 1, PARAMS).result(30).sequences
+    assert numbers(server) == [RANGE]
