@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from openapi_spec_validator import validate
 from specification import build
 from specification.compare import text_differences
-from specification.documents import load_yaml, sha256
-from specification.locations import OPENAPI, RELEASES, SPECIFICATION
+from specification.documents import sha256
+from specification.locations import OPENAPI
 from specification.overlay import OverlayError
 from specification.wheels import WheelError
 
@@ -35,10 +35,11 @@ def main() -> int:
 
 
 def _specifications() -> Iterator[str]:
-    for path, text in build.texts(build.kept_releases()).items():
+    made = build.everything(build.kept_releases())
+    for document in made.documents.values():
+        validate(document)
+    for path, text in made.texts.items():
         yield from text_differences(text, path)
-    for path in (*sorted(RELEASES.glob("*.yaml")), SPECIFICATION):
-        validate(load_yaml(path))
 
 
 def _hashes() -> Iterator[str]:

@@ -38,7 +38,7 @@ def main() -> int:
 
 def keep(more: list[str]) -> int:
     releases = {*build.kept_releases(), *more}
-    texts = build.texts(releases)
+    texts = build.everything(releases).texts
     RELEASES.mkdir(exist_ok=True)
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8")

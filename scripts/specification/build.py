@@ -67,6 +67,19 @@ class Contract:
     gaps: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Made:
+    """What the files in `openapi/` are made of, by path.
+
+    Attributes:
+        documents: the specifications, of each release and of all.
+        texts: every file that is made, the specifications too.
+    """
+
+    documents: dict[Path, Json]
+    texts: dict[Path, str]
+
+
 def contract(wheel: Wheel) -> Contract:
     """Read `wheel` and apply the overlay. Gaps are listed, and marked where they are."""
     document = reconstruct(wheel)
@@ -115,22 +128,20 @@ def reading_of_one(contract: Json, release: str) -> Json:
     return in_order(tolerant(document))
 
 
-def texts(releases: Iterable[str]) -> dict[Path, str]:
-    """Every file in `openapi/` that is made, by path: contracts, their union, reports on both."""
-    made = contracts(releases)
-    found = {
-        RELEASES / f"{release}.yaml": dump_yaml(
-            one.document, header=CONTRACT_HEADER.format(release=release)
-        )
-        for release, one in made.items()
+def everything(releases: Iterable[str]) -> Made:
+    """All that is made: contracts, their union, reports on both."""
+    found = contracts(releases)
+    documents = {RELEASES / f"{release}.yaml": one.document for release, one in found.items()}
+    headers = {
+        RELEASES / f"{release}.yaml": CONTRACT_HEADER.format(release=release) for release in found
     }
-    header = UNION_HEADER.format(releases=", ".join(made))
-    document = reading(made)
-    found[SPECIFICATION] = dump_yaml(document, header=header)
+    documents[SPECIFICATION] = reading(found)
+    headers[SPECIFICATION] = UNION_HEADER.format(releases=", ".join(found))
+    texts = {path: dump_yaml(one, header=headers[path]) for path, one in documents.items()}
     traffic = json.loads(TRAFFIC.read_text(encoding="utf-8")) if TRAFFIC.exists() else None
-    found[EVIDENCE] = evidence(document, load_yaml(OVERLAY), traffic)
-    found[CHANGELOG] = changelog({release: one.document for release, one in made.items()})
-    return found
+    texts[EVIDENCE] = evidence(documents[SPECIFICATION], load_yaml(OVERLAY), traffic)
+    texts[CHANGELOG] = changelog({release: one.document for release, one in found.items()})
+    return Made(documents, texts)
 
 
 def kept_releases() -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .source import Module
 
@@ -80,31 +80,24 @@ def calls_in(module: Module) -> Iterator[Call]:
             yield Call(node, functions, module, method, path_template(path))
 
 
-def stray_paths(module: Module) -> list[str]:
-    """Paths in the code of `module` that are not part of a call the reader knows.
+def stray_paths(module: Module, calls: Iterable[Call]) -> list[str]:
+    """Paths in the code of `module` that are not part of `calls`, which are those in it.
 
     Texts for people (docstrings, messages) hold spaces; a path does not.
     """
     used = {
-        id(part)
-        for call in calls_in(module)
-        for argument in call.node.args
-        for part in ast.walk(argument)
+        id(part) for call in calls for argument in call.node.args for part in ast.walk(argument)
     }
-    docstrings = {
-        id(node.value)
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    }
-    return [
-        f"{module.name}:{node.lineno} the path {node.value} is not in a call the reader knows"
-        for node in ast.walk(module.tree)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value.startswith(PREFIX)
-        and " " not in node.value
-        and id(node) not in used | docstrings
-    ]
+    stray = []
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Expr):  # perhaps a docstring, which is walked after this
+            used.add(id(node.value))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            path = node.value
+            if path.startswith(PREFIX) and " " not in path and id(node) not in used:
+                where = f"{module.name}:{node.lineno}"
+                stray.append(f"{where} the path {path} is not in a call the reader knows")
+    return stray
 
 
 def _walk(

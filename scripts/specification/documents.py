@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import pickle
 import textwrap
+from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +24,15 @@ FOLD_WIDTH = 80
 
 
 def load_yaml(path: Path) -> Json:
-    """The document at `path`, as plain dictionaries and lists."""
-    document: Json = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    """The document at `path`, as plain dictionaries and lists of the caller's own."""
+    document: Json = pickle.loads(_parsed(path.read_text(encoding="utf-8")))
     return document
+
+
+@cache
+def _parsed(text: str) -> bytes:
+    """A YAML text's document, pickled: parsing a release takes a second, unpickling none."""
+    return pickle.dumps(YAML(typ="safe", pure=True).load(text))
 
 
 def dump_yaml(document: Json, *, header: str = "") -> str:

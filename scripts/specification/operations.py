@@ -38,11 +38,12 @@ def find_operations(components: Components) -> list[Operation]:
     found: dict[tuple[str, str], Operation] = {}
     for name in sorted(components.source.modules):
         module = components.source.modules[name]
-        for call in calls_in(module):
+        calls = list(calls_in(module))
+        for call in calls:
             key = (call.path, call.method)
             operation = found.setdefault(key, Operation(call.method, call.path))
             _describe(operation, call, components)
-        components.problems += stray_paths(module)
+        components.problems += stray_paths(module, calls)
     return [found[key] for key in sorted(found)]
 
 

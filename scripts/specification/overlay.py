@@ -73,17 +73,17 @@ def apply_overlay(
     """
     result: Json = copy.deepcopy(document)
     effects: Effects = {}
+    before = json.dumps(result)
     for place, action in enumerate(overlay["actions"]):
         if not _is_meant(action, release, form):
             continue
-        before = json.dumps(result)
         fitting, unknown, known = _fitting(action, result)
+        after = before
         if fitting is not None:
-            result = apply_actions(result, {"actions": [_plain(fitting)]})
-        after = json.dumps(result)
-        result = json.loads(after)  # an update of several places puts one object into all of them
-        changed = after != before
-        effects[place] = Effect(changed, frozenset(unknown), frozenset(known))
+            after = json.dumps(apply_actions(result, {"actions": [_plain(fitting)]}))
+            result = json.loads(after)  # an update of several places puts one object into them all
+        effects[place] = Effect(after != before, frozenset(unknown), frozenset(known))
+        before = after
     return result, effects
 
 

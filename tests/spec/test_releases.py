@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_spec_validator import validate
-from packaging.version import Version
 from specification import build
 from specification.documents import load_yaml
 from specification.locations import RELEASES, ROOT
@@ -222,19 +221,10 @@ def test_every_operation_says_how_it_may_be_retried(contract: Json) -> None:
             assert operation["x-retry-why"]
 
 
-UNTUNED = sorted(
-    (
-        path.name.split("-")[1]
-        for path in (ROOT / ".cache" / "wheels").glob("tinker-*.whl")
-        if path.name.split("-")[1] not in KEPT
-    ),
-    key=Version,
-)
-
-
-@pytest.mark.parametrize("name", UNTUNED)
+@pytest.mark.parametrize("name", ["0.1.0", "0.16.1", "0.30.0"])
 def test_another_release_gives_a_valid_document_or_says_why_not(name: str) -> None:
-    """Releases whose wheels happen to be in the cache: nothing was tuned for them."""
+    """The first one, and two in between: nothing was tuned for them."""
+    assert name not in KEPT
     made = build.contract(build.locked_wheel(name))
     validate(made.document)
     assert made.document.get("x-unread", []) == list(made.gaps)

@@ -8,11 +8,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import check_spec
 from specification.compare import differences
 from specification.locations import GENERATED, PACKAGE_NAME, ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 GENERATE = """
 import sys
@@ -27,9 +30,10 @@ def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 
-def test_the_specifications_are_what_wheel_and_overlay_give() -> None:
-    done = run(sys.executable, str(ROOT / "scripts" / "check_spec.py"))
-    assert done.returncode == 0, done.stderr
+def test_the_specifications_are_what_wheel_and_overlay_give(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check_spec.main() == 0, capsys.readouterr().err
 
 
 def test_the_bindings_are_what_the_specification_gives(tmp_path: Path) -> None:
