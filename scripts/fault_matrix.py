@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 
-from faultmatrix.cells import run_row
+from faultmatrix.cells import run_rows
 from faultmatrix.operations import OPERATIONS
 from faultmatrix.table import DOCUMENT, document
 
@@ -17,9 +17,9 @@ from faultmatrix.table import DOCUMENT, document
 def main() -> None:
     if "--run" in sys.argv:
         started = time.monotonic()
-        for operation in OPERATIONS:
-            for case, seen in run_row(operation).items():
-                print(f"{operation.name} x {case}: {seen}")
+        for operation, different in run_rows(OPERATIONS, workers=6).items():
+            for case, seen in different.items():
+                print(f"{operation} x {case}: {seen}")
         print(f"{time.monotonic() - started:.0f} s")
     DOCUMENT.write_text(document(), encoding="utf-8")
 

@@ -15,7 +15,7 @@ from tinker_ext.testing import FaultServer, Reply, faults
 from tinker_ext.transport.operations import sampling as polls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from faultmatrix.operations import Operation
 
@@ -124,20 +124,22 @@ def _name(error: tinker.TinkerError) -> str:
     return next(kind.__name__ for kind in type(error).__mro__ if hasattr(tinker, kind.__name__))
 
 
-def run_row(operation: Operation, workers: int = 4) -> dict[str, Seen]:
-    """Run an operation's cells, some at a time; what differs from what is to come of them.
+def run_rows(operations: Sequence[Operation], workers: int) -> dict[str, dict[str, Seen]]:
+    """Run all cells of operations, some at a time; by row, what differs from what is to come.
 
-    The seconds a poll may take are cut short, for the cases about silence.
+    The cells that wait for real time to pass come first, so that the others run meanwhile. The
+    seconds a poll may take are cut short, for the cases about silence.
     """
+    cells = [(one, case) for one in operations for case in columns(one)]
+    cells.sort(key=lambda cell: "timeout" not in cell[1].settings)
     usual, polls.POLL_TIMEOUT = polls.POLL_TIMEOUT, SHORT_TIMEOUT
-    cases = columns(operation)
     try:
         with ThreadPoolExecutor(workers) as pool:
-            seen = list(pool.map(lambda case: run_cell(operation, case), cases))
+            seen = list(pool.map(lambda cell: run_cell(*cell), cells))
     finally:
         polls.POLL_TIMEOUT = usual
-    return {
-        case.name: one
-        for case, one in zip(cases, seen, strict=True)
-        if one != Seen(case.expected(operation))
-    }
+    different: dict[str, dict[str, Seen]] = {operation.name: {} for operation in operations}
+    for (operation, case), one in zip(cells, seen, strict=True):
+        if one != Seen(case.expected(operation)):
+            different[operation.name][case.name] = one
+    return different
