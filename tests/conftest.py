@@ -12,9 +12,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tinker_ext import stored_login
+from tinker_ext.embedded.engine.threads import limit_blas_threads
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+# As the embedded backend does for itself: with threads of their own, small products take several
+# times as long, above all beside other work. numpy reads this when it is imported, after this.
+limit_blas_threads(os.environ)
 
 # How fast this machine happens to be is no property of the code.
 settings.register_profile(
