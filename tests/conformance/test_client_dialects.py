@@ -9,11 +9,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
+from attrs import evolve
 
-from tinker_ext import APIStatusError, RequestFailedError, ServiceClient, types
+from tinker_ext import (
+    APIStatusError,
+    RequestFailedError,
+    ServiceClient,
+    TinkerError,
+    UnprocessableEntityError,
+    types,
+)
 from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
 from tinker_ext.embedded.releases import DIALECTS
+from tinker_ext.testing import make_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +34,8 @@ WAIT = 60.0
 LATEST = {"0.38", "any"}
 TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
 PROTOBUF = {"0.25", "0.38", "any"}
+# All that is ever refused: a strict server of a release gets what its specification has.
+UNKNOWN_THERE = {"0.4.1": [("client/config", 404)]}
 RELEASES = {"0.4.1": "0.4.1", "0.24": "0.24.1", "0.25": "0.25.0", "0.38": "0.38.0", "any": "0.38.0"}
 
 
@@ -33,9 +45,28 @@ def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
         yield started
 
 
+class Noting(httpx.AsyncHTTPTransport):
+    """Sends, and notes what is refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[tuple[str, int]] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if response.status_code >= 400:
+            self.refused.append((request.url.path.removeprefix("/api/v1/"), response.status_code))
+        return response
+
+
 @pytest.fixture
-def service(server: EmbeddedServer) -> Iterator[ServiceClient]:
-    with ServiceClient(base_url=server.url, api_key="tml-x") as opened:
+def noting() -> Noting:
+    return Noting()
+
+
+@pytest.fixture
+def service(server: EmbeddedServer, noting: Noting) -> Iterator[ServiceClient]:
+    with make_client(noting, base_url=server.url, api_key="tml-x") as opened:
         yield opened
 
 
@@ -50,7 +81,9 @@ def loss_of(output: types.ForwardBackwardOutput) -> float:
     return -sum(float(one["logprobs"].to_numpy().sum()) for one in output.loss_fn_outputs)
 
 
-def test_it_trains_saves_and_loads(service: ServiceClient, server: EmbeddedServer) -> None:
+def test_it_trains_saves_and_loads(
+    service: ServiceClient, server: EmbeddedServer, noting: Noting
+) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=4, seed=1)
     first = loss_of(training.forward([datum()] * 2, "cross_entropy").result(WAIT))
     losses = []
@@ -75,8 +108,32 @@ def test_it_trains_saves_and_loads(service: ServiceClient, server: EmbeddedServe
     second = service.create_training_client_from_state(saved)
     assert loss_of(second.forward([datum()], "cross_entropy").result(WAIT)) == pytest.approx(kept)
 
+    assert noting.refused == UNKNOWN_THERE.get(server.dialect, [])
     assert service.dialect.release == RELEASES[server.dialect]
     assert (service.dialect.training_body == "protobuf") == (server.dialect in PROTOBUF)
+
+
+def test_it_tells_of_images_and_optimizers_what_the_release_knows(
+    service: ServiceClient, server: EmbeddedServer, noting: Noting
+) -> None:
+    training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
+    image = types.ImageChunk(data=b"x", format="png", height=2, width=2, tokens=3)
+    shown = evolve(datum(), model_input=datum().model_input.append(image))
+    # The shape of the request is taken, and the model sees no images.
+    with pytest.raises(TinkerError, match="image"):
+        training.forward([evolve(shown, loss_fn_inputs=datum().loss_fn_inputs)], "ppo").result(WAIT)
+    training.forward_backward([datum()], "cross_entropy").result(WAIT)
+    decaying = types.AdamParams(learning_rate=0.01, weight_decay=0.1)
+    if server.dialect == "0.4.1":
+        with pytest.raises(UnprocessableEntityError, match="weight_decay"):
+            training.optim_step(decaying).result(WAIT)
+    else:
+        training.optim_step(decaying).result(WAIT)
+    training.optim_step(types.AdamParams(learning_rate=0.01)).result(WAIT)
+    unexpected = [one for one in noting.refused if one not in UNKNOWN_THERE.get(server.dialect, [])]
+    assert [status for _, status in unexpected if status != 400] == (
+        [422] if server.dialect == "0.4.1" else []
+    )
 
 
 def test_it_samples_and_scores(service: ServiceClient) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import tinker_ext as tinker
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
+from tinker_ext.transport.encoding import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,3 +188,8 @@ def test_absurd_heads(head: bytes) -> None:
         with pytest.raises(tinker.APIError):
             service.get_server_capabilities()
         assert time.monotonic() - started < 60
+
+
+def test_halves_of_characters_become_something_that_can_be_written() -> None:
+    assert decode(b'{"a": "x\\ud800y", "b": "\\ud83d\\ude00", "c": NaN}')["a"] == "x?y"
+    assert decode(b'{"a": "\\ud800", "b": "\\ud83d\\ude00"}')["b"] == "\U0001f600"

@@ -53,9 +53,26 @@ def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptu
         "get_client_dynamic_config",
     ]
     assert len(server.calls("get_client_config")) == 1
-    assert server.calls("get_client_config")[0].body == {"sdk_version": tinker.__version__}
+    version = f"0.38.0+tinker-ext.{tinker.__version__}"
+    assert server.calls("get_client_config")[0].body == {"sdk_version": version}
     said = [one.message for one in caplog.records if " speaks " in one.message]
     assert said == [f"http://fake.invalid speaks {service.dialect}"]
+
+
+def test_a_server_is_told_the_release_it_is_spoken_to_like_and_by_whom() -> None:
+    for server, release in ((FakeServer(), "0.4.1"), (server_of(OF_0_24), "0.24.1")):
+        with make_client(server, project_id="p-1", tags=["t"]) as service:
+            service.create_lora_training_client("fake/model")
+        assert server.calls("create_session")[0].body == {
+            "tags": ["t"],
+            "user_metadata": {},
+            "project_id": "p-1",
+            "sdk_version": f"{release}+tinker-ext.{tinker.__version__}",
+            "type": "create_session",
+        }
+        for call in server.calls("send_telemetry"):
+            assert call.body["sdk_version"].startswith(release)
+            assert ("process_uuid" in call.body) == (release == "0.24.1")
 
 
 def test_an_old_server_costs_one_question() -> None:

@@ -240,7 +240,8 @@ def _with_other_fields(dialect: Dialect, operation: str, body: object) -> Dialec
     if dialect.images == "sizes" and unknown & _SIZES:
         return evolve(dialect, images="expected_tokens")
     told = {f"{operation}.{name}" for name in missing & _TELLABLE.get(operation, {}).keys()}
-    untold = {f"{operation}.{name}" for name in unknown}
+    # Only those at the top can be left out.
+    untold = {f"{operation}.{name}" for name in unknown_fields(body, at_top=True)}
     better = evolve(
         dialect,
         told=(dialect.told | told) - untold,

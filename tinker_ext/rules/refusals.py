@@ -21,6 +21,8 @@ _FRAMEWORK_WORDS = frozenset(
 )
 # FastAPI's codes for a body of which nothing could be read.
 _UNREADABLE = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
+# The length of a place at the top of the body: "body", and the field.
+_TOP = 2
 _QUOTED = r"[`'\"]([A-Za-z_]\w*)[`'\"]"
 _MISSING_WORDS = (
     re.compile(rf"missing field {_QUOTED}", re.IGNORECASE),
@@ -38,11 +40,15 @@ def missing_fields(body: object) -> frozenset[str]:
     return frozenset(listed - {""}) | _named(body, _MISSING_WORDS)
 
 
-def unknown_fields(body: object) -> frozenset[str]:
-    """The fields that a refusal has no use for, by their own names."""
+def unknown_fields(body: object, *, at_top: bool = False) -> frozenset[str]:
+    """The fields that a refusal has no use for, by their own names; only those `at_top` if asked.
+
+    A sentence does not say where in the body a field is.
+    """
     listed = {
         _name(fault)
         for fault in _faults(body)
+        if not (at_top and len(_place(fault)) > _TOP)
         if fault.get("type") in ("extra_forbidden", "value_error.extra")
         or "extra inputs are not permitted" in str(fault.get("msg", "")).lower()
     }

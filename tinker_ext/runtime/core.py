@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from attrs import evolve
-from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError, ConfigurationError
@@ -30,7 +29,6 @@ from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.runtime.session import Session
 from tinker_ext.runtime.telemetry import Telemetry
 from tinker_ext.tracing import log
-from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -249,14 +247,12 @@ class ClientCore:
 async def _create_session(
     connection: Connection, telemetry: Telemetry, config: ClientConfig
 ) -> str:
-    body = models.CreateSessionRequest(
-        tags=list(config.tags),
-        user_metadata=models.UserMetadata.from_dict(dict(config.user_metadata)),
-        sdk_version=__version__,
-    )
     with tracing.operation("create_session"):
         answer = await connection.call(
-            "create_session", lambda gateway: gateway.create_session(body)
+            "create_session",
+            lambda gateway: gateway.create_session(
+                config.tags, config.user_metadata, config.project_id
+            ),
         )
     for write, message in (
         (log.info, answer.info_message),

@@ -20,7 +20,6 @@ from tinker_ext.rules.dialect import FIRST, Dialect, introduced
 from tinker_ext.rules.flags import DynamicFlags, Flags, at_least, release_of
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
-from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -74,7 +73,7 @@ class Introduction:
 
     async def _ask(self, gateway: Gateway) -> None:
         try:
-            answer = await gateway.get_client_config(__version__)
+            answer = await gateway.get_client_config()
         except APIError as error:
             self._not_told(error)
             return
@@ -133,7 +132,7 @@ class Introduction:
 async def _dynamic(gateway: Gateway) -> Mapping[str, Any] | None:
     """The dynamic flags; None where they can't be had, which is no trouble of anybody's."""
     try:
-        answer = await gateway.get_client_dynamic_config(__version__)
+        answer = await gateway.get_client_dynamic_config()
     except APIError as error:
         log.debug("no dynamic configuration: %s", error)
         return None

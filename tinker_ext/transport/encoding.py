@@ -15,6 +15,7 @@ import orjson
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.redaction import READ_TEXT
 
+_ESCAPED_SURROGATE = b"\\ud"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
@@ -27,7 +28,8 @@ def decode(content: bytes) -> Any:
     """Decode a JSON answer.
 
     Some servers write `NaN` and `Infinity` for metrics. They are no JSON, and orjson refuses them,
-    so such an answer is read once more by the standard library, which takes them.
+    so such an answer is read once more by the standard library, which takes them. It also takes
+    halves of characters (lone surrogates), which could not be written anywhere: they become "?".
 
     Raises:
         ValueError: the content is no JSON in either reading.
@@ -37,9 +39,12 @@ def decode(content: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     try:
-        return json.loads(content)
+        found = json.loads(content)
+        if _ESCAPED_SURROGATE in content.lower():
+            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+    return found
 
 
 def read_body(content: bytes) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve, frozen
 from tinker_api import models
@@ -14,9 +14,15 @@ from tinker_api.api.service import get_health, get_server_capabilities
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
 from tinker_api.api.telemetry import send_telemetry
 
+from tinker_ext.rules.flags import RELEASES
 from tinker_ext.transport.call import Call
 from tinker_ext.transport.encoding import read_body
 from tinker_ext.transport.operations.base import Operations, answer, value
+from tinker_ext.types.absent import or_unset
+from tinker_ext.version import sdk_version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # Seconds; releases 0.4.1 and 0.38.0. Heartbeats must not pile up.
 HEARTBEAT_TIMEOUT = 10.0
@@ -37,17 +43,17 @@ def _process_uuid(pid: int) -> str:
 class ServiceOperations(Operations):
     """What a server offers, and the frame around a client's work."""
 
-    async def get_client_config(self, sdk_version: str) -> Any:
+    async def get_client_config(self) -> Any:
         """What the server asks of its clients, as decoded JSON: which flags it sends tells much."""
-        body = models.ClientConfigRequest(sdk_version=sdk_version)
+        body = models.ClientConfigRequest(sdk_version=sdk_version(RELEASES[-1]))
         sent = get_client_config.asyncio_detailed(client=self.client, body=body)
         call = evolve(self.change("get_client_config", timeout=CONFIG_TIMEOUT), credential="key")
         found = await answer(call, sent)
         return read_body(found.content)
 
-    async def get_client_dynamic_config(self, sdk_version: str) -> Any:
+    async def get_client_dynamic_config(self) -> Any:
         """What of that may change while a client runs, as decoded JSON."""
-        body = models.ClientConfigRequest(sdk_version=sdk_version)
+        body = models.ClientConfigRequest(sdk_version=sdk_version(RELEASES[-1]))
         sent = get_client_dynamic_config.asyncio_detailed(client=self.client, body=body)
         found = await answer(self.change("get_client_dynamic_config", timeout=CONFIG_TIMEOUT), sent)
         return read_body(found.content)
@@ -62,8 +68,14 @@ class ServiceOperations(Operations):
         return await value(Call("get_health"), sent, models.HealthResponse)
 
     async def create_session(
-        self, body: models.CreateSessionRequest
+        self, tags: Sequence[str], user_metadata: Mapping[str, str], project_id: str | None
     ) -> models.CreateSessionResponse:
+        body = models.CreateSessionRequest(
+            tags=list(tags),
+            user_metadata=models.UserMetadata.from_dict(dict(user_metadata)),
+            project_id=or_unset(project_id),
+            sdk_version=sdk_version(self.dialect.release),
+        )
         sent = create_session.asyncio_detailed(client=self.client, body=body)
         return await value(self.change("create_session"), sent, models.CreateSessionResponse)
 
@@ -82,6 +94,7 @@ class ServiceOperations(Operations):
         await answer(self.change("finish_session", timeout=FINISH_TIMEOUT), sent)
 
     async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
+        body.sdk_version = sdk_version(self.dialect.release)
         if self.dialect.tells("send_telemetry", "process_uuid"):
             body.process_uuid = _process_uuid(os.getpid())
         sent = send_telemetry.asyncio_detailed(client=self.client, body=body)
