@@ -16,7 +16,8 @@ TOP = """
     BillingError Checkpoint CheckpointType ConflictError Datum DimuonOptimizerConfig DimuonParams
     EncodedTextChunk ForwardBackwardOutput InternalServerError LoraConfig ModelID ModelInput
     ModelInputChunk NotFoundError OptimParams OptimStepResponse ParsedCheckpointTinkerPath
-    PermissionDeniedError RateLimitError RequestFailedError RestClient SampledSequence
+    PermissionDeniedError PromptProvenanceSpan RateLimitError RequestFailedError RestClient
+    SampledProvenanceSpan SampledSequence
     SampleResponse SamplingClient SamplingParams ServiceClient StopReason TensorData TensorDtype
     TinkerError TrainingClient TrainingRun types UnprocessableEntityError
 """
@@ -29,9 +30,7 @@ ABSENT = {
     "LossHandle": "losses run in the client",
     "OptimStepRequest": "requests are the transport's",
     "PerDatumLossFn": "losses run in the client",
-    "PromptProvenanceSpan": "not supported",
     "RequestOptions": "settings of the client take its place",
-    "SampledProvenanceSpan": "not supported",
     "SampleRequest": "requests are the transport's",
     "Timeout": "a number of seconds takes its place",
     "auth": "tinker-ext doctor takes its place",

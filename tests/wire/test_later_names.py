@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tinker_ext.testing import Received
 
 PATH = "tinker://run-1/weights/a"
+
+
 PROMPT = tinker.ModelInput.from_ints([1])
 PARAMS = tinker.SamplingParams(max_tokens=1)
 NOT_FOUND = Reply(404, {"detail": "Not Found"})

@@ -42,16 +42,17 @@ class Batch:
         model_id: str,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
-        loss_fn_config: Mapping[str, float] | None,
+        loss_fn_config: types.LossFnConfig | None,
         dialect: Dialect,
     ) -> Batch:
         """Validate, split and encode `data` for a server, on the calling thread."""
         if not data:
             raise InvalidInputError("there are no datums to train on", where="data")
         types.validate_data(data, loss_fn=loss_fn, images=dialect.images)
+        config = types.read_config(loss_fn_config)
         chunks = _split(data, dialect)
         encoded = [
-            TrainingData([data[index] for index in chunk], loss_fn, loss_fn_config, dialect)
+            TrainingData([data[index] for index in chunk], loss_fn, config, dialect)
             for chunk in chunks
         ]
         return cls(

@@ -53,7 +53,7 @@ class TrainingClient(ModelWeights):
         self,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
-        loss_fn_config: dict[str, float] | None = None,
+        loss_fn_config: types.LossFnConfig | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
         """Compute the loss and logprobs of `data` without touching gradients.
 
@@ -66,7 +66,7 @@ class TrainingClient(ModelWeights):
         self,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
-        loss_fn_config: dict[str, float] | None = None,
+        loss_fn_config: types.LossFnConfig | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
         """Compute the loss of `data` and add its gradients to those not yet stepped on.
 
@@ -162,7 +162,7 @@ class TrainingClient(ModelWeights):
         self,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
-        loss_fn_config: dict[str, float] | None = None,
+        loss_fn_config: types.LossFnConfig | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
         return self.forward(data, loss_fn, loss_fn_config)
 
@@ -170,7 +170,7 @@ class TrainingClient(ModelWeights):
         self,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
-        loss_fn_config: dict[str, float] | None = None,
+        loss_fn_config: types.LossFnConfig | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
         return self.forward_backward(data, loss_fn, loss_fn_config)
 
@@ -195,7 +195,7 @@ class TrainingClient(ModelWeights):
         operation: Operation,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
-        loss_fn_config: dict[str, float] | None,
+        loss_fn_config: types.LossFnConfig | None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
         with tracing.operation(operation):
             with tracing.stage(tracing.Stage.ENCODE):

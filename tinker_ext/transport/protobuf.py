@@ -19,7 +19,7 @@ from tinker_ext.types.sparse import filled_up
 from tinker_ext.types.topk import NO_LOGPROB, TopkRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -33,7 +33,7 @@ _TOKEN_BYTES = 4  # int32
 
 
 def encode_data(
-    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: Mapping[str, float] | None
+    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: types.LossFnConfig | None
 ) -> bytes:
     """The part of a forward_backward's body that does not say whose it is: see `encode_head`.
 
@@ -41,10 +41,13 @@ def encode_data(
         InvalidInputError: what protobuf has no place for, with its datum.
     """
     request = pb.ForwardBackwardRequest(loss_fn=loss_fn)
-    for name, number in (loss_fn_config or {}).items():
+    for name, setting in (loss_fn_config or {}).items():
+        if isinstance(setting, str):
+            request.loss_fn_config_v2[name].text = setting
+            continue
         # Servers of 0.25 read the first, those of 0.38 the second.
-        request.loss_fn_config[name] = number
-        request.loss_fn_config_v2[name].number = number
+        request.loss_fn_config[name] = setting
+        request.loss_fn_config_v2[name].number = setting
     for at, datum in enumerate(data):
         _write_datum(request.data.add(), datum, f"data[{at}]")
     return request.SerializeToString()
@@ -65,6 +68,16 @@ def _write_datum(message: pb.Datum, datum: types.Datum, where: str) -> None:
         field.dense = np.asarray(tensor.to_api().data, dtype=_WIRE[tensor.dtype]).tobytes()
         field.dtype = _DTYPES[tensor.dtype]
         field.shape.extend([tensor.size] if tensor.shape is None else tensor.shape)
+    _write_spans(message.model_input_spans, datum.model_input_spans or [])
+    _write_spans(message.loss_fn_input_spans, datum.loss_fn_input_spans or [])
+
+
+def _write_spans(field: Any, spans: types.ProvenanceSpans) -> None:
+    for span in spans:
+        added = field.add()
+        sampled = isinstance(span, types.SampledProvenanceSpan)
+        place = added.sampled_tokens if sampled else added.prompt_tokens
+        place.sequence_id, place.offset, place.length = span.sequence_id, span.offset, span.length
 
 
 def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) -> None:

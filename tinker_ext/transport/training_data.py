@@ -10,7 +10,7 @@ from tinker_ext.transport.encoding import Encoded
 from tinker_ext.transport.images import with_images_as
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from tinker_ext import types
     from tinker_ext.rules.dialect import Dialect
@@ -28,7 +28,7 @@ class TrainingData:
         self,
         data: Sequence[types.Datum],
         loss_fn: str,
-        loss_fn_config: Mapping[str, float] | None,
+        loss_fn_config: types.LossFnConfig | None,
         dialect: Dialect,
     ) -> None:
         self._data = data

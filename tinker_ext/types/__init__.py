@@ -45,7 +45,19 @@ from tinker_ext.types.optimizers import (
     OptimizerConfig,
     OptimParams,
 )
-from tinker_ext.types.params import AdamParams, LoraConfig, LossFnType, SamplingParams
+from tinker_ext.types.params import (
+    AdamParams,
+    LoraConfig,
+    LossFnConfig,
+    LossFnType,
+    SamplingParams,
+    read_config,
+)
+from tinker_ext.types.provenance import (
+    PromptProvenanceSpan,
+    ProvenanceSpans,
+    SampledProvenanceSpan,
+)
 from tinker_ext.types.sampling import (
     PromptAltTokens,
     SampledSequence,
@@ -161,6 +173,7 @@ __all__ = [
     "ListSessionsResponse",
     "LoadWeightsResponse",
     "LoraConfig",
+    "LossFnConfig",
     "LossFnInputs",
     "LossFnOutput",
     "LossFnType",
@@ -176,9 +189,12 @@ __all__ = [
     "OwnSearchOwner",
     "ParsedCheckpointTinkerPath",
     "PromptAltTokens",
+    "PromptProvenanceSpan",
+    "ProvenanceSpans",
     "RequestErrorCategory",
     "RequestID",
     "SampleResponse",
+    "SampledProvenanceSpan",
     "SampledSequence",
     "SamplingParams",
     "SamplingPrefillBillingEvent",
@@ -215,6 +231,7 @@ __all__ = [
     "WhoamiResponse",
     "byte_count",
     "number_count",
+    "read_config",
     "validate_data",
     "validate_prompt",
 ]

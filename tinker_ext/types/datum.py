@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.arrays import SupportsArray
 from tinker_ext.types.dtypes import DTYPE_BY_KEY
 from tinker_ext.types.model_input import ModelInput
+from tinker_ext.types.provenance import ProvenanceSpan, ProvenanceSpans, check_cover, read_spans
 from tinker_ext.types.reading import NumberSequence
 from tinker_ext.types.tensor_data import TensorData
 
@@ -47,6 +48,14 @@ def _check_model_input(_instance: object, _attribute: Any, value: Any) -> None:
         )
 
 
+def _input_spans(value: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | None:
+    return read_spans(value, "model_input_spans")
+
+
+def _target_spans(value: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | None:
+    return read_spans(value, "loss_fn_input_spans")
+
+
 @frozen(kw_only=True)
 class Datum:
     """One training example: what the model reads, and the tensors the loss needs.
@@ -58,7 +67,10 @@ class Datum:
 
     Raises:
         InvalidInputError: bools, complex, text, ragged lists, floats under ``target_tokens``,
-            integers beyond int64; ``where`` names the field.
+            integers beyond int64; spans for one of two fields; ``where`` names the field.
+
+    The two lists of spans say where the tokens come from; set them by `with_provenance`. Servers
+    that take training data as JSON (before 0.25.0) are not told of them.
 
     >>> Datum(
     ...     model_input=ModelInput.from_ints([1, 2, 3]),
@@ -69,6 +81,28 @@ class Datum:
 
     loss_fn_inputs: LossFnInputs = field(converter=_read_inputs)
     model_input: ModelInput = field(validator=_check_model_input)
+    model_input_spans: ProvenanceSpans | None = field(default=None, converter=_input_spans)
+    loss_fn_input_spans: ProvenanceSpans | None = field(default=None, converter=_target_spans)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.model_input_spans is None) != (self.loss_fn_input_spans is None):
+            raise InvalidInputError(
+                "spans are for both fields or for neither", where="model_input_spans"
+            )
+
+    def with_provenance(
+        self, model_input: Sequence[ProvenanceSpan], loss_fn_inputs: Sequence[ProvenanceSpan]
+    ) -> Datum:
+        """The same datum, saying where its input and its targets come from.
+
+        Raises:
+            InvalidInputError: spans don't cover their field, position by position.
+        """
+        check_cover(model_input, self.model_input.length, "model_input")
+        targets = self.loss_fn_inputs.get("target_tokens")
+        if targets is not None and targets.shape is not None and len(targets.shape) == 1:
+            check_cover(loss_fn_inputs, targets.size, "loss_fn_inputs")
+        return evolve(self, model_input_spans=model_input, loss_fn_input_spans=loss_fn_inputs)
 
     def to_api(self) -> api.Datum:
         """The generated model; arrays are passed through, not copied."""

@@ -8,7 +8,8 @@ fields they don't know.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from attrs import field, frozen
@@ -43,6 +44,29 @@ LossFnType: TypeAlias = (
     ]
     | str
 )
+
+#: Settings of a loss by name; text only in release 0.38.0.
+LossFnConfig: TypeAlias = Mapping[str, float | str]
+
+
+def read_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
+    """The settings of a loss, as plain numbers and text.
+
+    Raises:
+        InvalidInputError: one is neither text nor a finite number; it is named.
+    """
+    if config is None:
+        return None
+    plain = {name: plain_number(value) for name, value in config.items()}
+    for name, value in plain.items():
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        if not (isinstance(value, str) or (real and math.isfinite(value))):
+            raise InvalidInputError(
+                f"expected a finite number or text, got {value!r}",
+                where=f"loss_fn_config[{name!r}]",
+            )
+    return plain
+
 
 _from_zero = number("a number from 0", lambda x: x >= 0)
 _beta = number("a number from 0 up to, not including, 1", lambda x: 0 <= x < 1)

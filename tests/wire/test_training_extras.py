@@ -1,0 +1,102 @@
+"""What training data may say beside its tokens: a loss's settings, and where tokens come from."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from attrs import evolve
+from tinker_api.proto import tinker_public_pb2 as pb
+
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, make_client
+from tinker_ext.transport.protobuf import encode_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def datum() -> tinker.Datum:
+    return tinker.Datum(
+        model_input=tinker.ModelInput.from_ints([1, 2]),
+        loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
+    )
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    return FakeServer()
+
+
+@pytest.fixture
+def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
+    with make_client(server) as opened:
+        yield opened
+
+
+def test_a_loss_may_have_settings_in_words(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    training = service.create_lora_training_client("fake/model")
+    given: dict[str, Any] = {"level": "sequence", "clip": np.float32(0.5)}
+    training.forward_backward([datum()], "gspo", given).result(10)
+    [sent] = server.calls("forward_backward")
+    config = sent.body["forward_backward_input"]["loss_fn_config"]
+    assert config == {"level": "sequence", "clip": 0.5}
+
+
+@pytest.mark.parametrize("value", [math.nan, True, None, [1]])
+def test_a_setting_that_is_neither_number_nor_text_is_not_sent(
+    server: FakeServer, service: tinker.ServiceClient, value: Any
+) -> None:
+    training = service.create_lora_training_client("fake/model")
+    with pytest.raises(tinker.InvalidInputError, match=r"loss_fn_config\['clip'\]"):
+        training.forward([datum()], "ppo", {"clip": value})
+    assert not server.calls("forward")
+
+
+def test_where_tokens_come_from_travels_with_them() -> None:
+    known = datum().with_provenance(
+        model_input=[tinker.PromptProvenanceSpan(sequence_id="s:0", length=2)],
+        loss_fn_inputs=[
+            tinker.PromptProvenanceSpan(sequence_id="s:0", offset=1, length=1),
+            tinker.SampledProvenanceSpan(sequence_id="s:0", length=1),
+        ],
+    )
+    message = pb.ForwardBackwardRequest.FromString(
+        encode_data([known, datum()], "stable_reinforce", {"level": "token", "clip": 0.5})
+    )
+    first, second = message.data
+    [whole] = first.model_input_spans
+    assert (whole.prompt_tokens.sequence_id, whole.prompt_tokens.length) == ("s:0", 2)
+    prompt, sampled = first.loss_fn_input_spans
+    assert (prompt.prompt_tokens.offset, prompt.prompt_tokens.length) == (1, 1)
+    assert sampled.WhichOneof("span") == "sampled_tokens"
+    assert not second.model_input_spans
+    assert message.loss_fn_config_v2["level"].text == "token"
+    assert message.loss_fn_config_v2["clip"].number == 0.5
+    assert dict(message.loss_fn_config) == {"clip": 0.5}
+
+
+NO_SPANS: Any = ["s:0"]
+SPAN = tinker.SampledProvenanceSpan(sequence_id="s:0", length=2)
+
+
+@pytest.mark.parametrize(
+    ("where", "make"),
+    [
+        ("model_input", lambda: datum().with_provenance([SPAN, SPAN], [SPAN])),
+        ("loss_fn_inputs", lambda: datum().with_provenance([SPAN], [])),
+        ("model_input_spans", lambda: evolve(datum(), model_input_spans=[SPAN])),
+        ("loss_fn_input_spans", lambda: evolve(datum(), loss_fn_input_spans=NO_SPANS)),
+        ("sequence_id", lambda: tinker.SampledProvenanceSpan(sequence_id="", length=1)),
+        ("length", lambda: tinker.PromptProvenanceSpan(sequence_id="s", length=-1)),
+        ("offset", lambda: tinker.PromptProvenanceSpan(sequence_id="s", offset=-1, length=1)),
+    ],
+)
+def test_spans_that_do_not_fit_are_refused(where: str, make: Callable[[], object]) -> None:
+    with pytest.raises(tinker.InvalidInputError) as caught:
+        make()
+    assert caught.value.where == where
