@@ -67,7 +67,7 @@ typescript: $(STAMP)  ## types and a client in TypeScript, in dist/openapi; need
 docs: $(STAMP)  ## the API reference as one HTML page, in dist/openapi; needs npm
 	@$(RUN) scripts/portable.py docs
 
-benchmark: $(STAMP)  ## this client beside the official SDK 0.4.1, in one run
+benchmark: $(STAMP)  ## this client beside the official SDKs 0.4.1 and 0.38.0, in one run
 	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
 
 soak: $(STAMP)  ## 20,000 samples and 500 training steps among faults (ten minutes)

@@ -1,9 +1,9 @@
-"""This client beside the official SDK's release 0.4.1, in one run, in turn: medians and ratios.
+"""This client beside two releases of the official SDK, in one run, in turn: medians and ratios.
 
     make benchmark
 
-Both talk to the same stub server on loopback, each run in a fresh process. On a shared machine
-trust the ratios.
+For each release a stub server on loopback speaks its protocol, to it and to this client. Each run
+is a fresh process. On a shared machine trust the ratios.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
+RELEASES = ("0.4.1", "0.38.0")
 ROUNDS = 3
 CASES = (
     ("import", ()),
@@ -40,11 +41,11 @@ LIMIT = 180.0  # Seconds for one run.
 
 
 @contextmanager
-def stub_server() -> Iterator[str]:
+def stub_server(protocol: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen([sys.executable, HERE / "stub_server.py", str(port)])
+    server = subprocess.Popen([sys.executable, HERE / "stub_server.py", str(port), protocol])
     try:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -67,10 +68,10 @@ def run(python: str, module: str, url: str, what: str, sizes: tuple[str, ...]) -
     return found
 
 
-def main() -> None:
-    clients = (("tinker_ext", sys.executable), ("tinker", str(python_of("0.4.1"))))
-    table = Table("case", "figure", "tinker_ext", "tinker 0.4.1", "ratio")
-    with stub_server() as url:
+def measured(release: str) -> Iterator[tuple[str, ...]]:
+    """A row for each case and figure: both clients on the protocol of the release."""
+    clients = (("tinker_ext", sys.executable), ("tinker", str(python_of(release))))
+    with stub_server(release) as url:
         for what, sizes in CASES:
             figures: dict[tuple[str, str], list[float]] = defaultdict(list)
             for _ in range(ROUNDS):
@@ -80,8 +81,15 @@ def main() -> None:
             for name in dict.fromkeys(name for name, _ in figures):
                 ours, theirs = (statistics.median(figures[name, module]) for module, _ in clients)
                 case = f"{what} {' x '.join(sizes)}"
-                table.add_row(case, name, f"{ours:.3g}", f"{theirs:.3g}", f"{ours / theirs:.2f}")
-    Console(width=100).print(table)
+                yield case, name, f"{ours:.3g}", f"{theirs:.3g}", f"{ours / theirs:.2f}"
+
+
+def main() -> None:
+    for release in RELEASES:
+        table = Table("case", "figure", "tinker_ext", f"tinker {release}", "ratio")
+        for row in measured(release):
+            table.add_row(*row)
+        Console(width=100).print(table)
 
 
 if __name__ == "__main__":

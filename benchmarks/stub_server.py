@@ -1,8 +1,9 @@
 """A server that answers the API at once with made-up results, so that a client's own cost shows.
 
-    python benchmarks/stub_server.py PORT [SECONDS]
+    python benchmarks/stub_server.py PORT [PROTOCOL] [SECONDS]
 
-Each result is ready after SECONDS (0 unless given). It speaks the JSON protocol of release 0.4.1.
+Each result is ready after SECONDS (0 unless given). PROTOCOL is that of release 0.4.1 (JSON, the
+default) or 0.38.0 (protobuf, with every flag as clients assume it).
 """
 
 from __future__ import annotations
@@ -12,11 +13,16 @@ import itertools
 import sys
 from typing import Any
 
+import numpy as np
 import orjson
 import uvicorn
+from tinker_api.proto import tinker_public_pb2 as pb
 
 TOKENS = list(range(64))
 LOGPROBS = [-0.5] * 64
+PROTOBUF = b"application/x-protobuf"
+# The flags that tell which release speaks; what is left out clients assume.
+FLAGS = {"fwdbwd_max_chunk_len": 1024, "custom_loss_server_side": False}
 _ids = itertools.count()
 _results: dict[str, Any] = {}
 
@@ -30,15 +36,23 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    operation = scope["path"].rsplit("/", 1)[-1]
-    content = orjson.dumps(await answer(operation, body))
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    operation = scope["path"].partition("/api/v1/")[2]
+    found = await (answer if PROTOCOL == "0.4.1" else later_answer)(operation, body)
+    kind = PROTOBUF if isinstance(found, bytes) else b"application/json"
+    content = found if isinstance(found, bytes) else orjson.dumps(found)
+    status = 404 if found == NOT_FOUND else 200
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
+
+
+NOT_FOUND = {"detail": "Not Found"}
 
 
 async def answer(operation: str, body: bytes) -> Any:
     match operation:
+        case "client/config" | "client/dynamic_config":
+            return NOT_FOUND
         case "create_session":
             return {"session_id": "session", "type": "create_session"}
         case "session_heartbeat":
@@ -53,7 +67,10 @@ async def answer(operation: str, body: bytes) -> Any:
         case "create_model":
             return submitted({"type": "create_model", "model_id": "model"})
         case "forward_backward":
-            return submitted(loss(orjson.loads(body)["forward_backward_input"]["data"]))
+            data = orjson.loads(body)["forward_backward_input"]["data"]
+            return submitted(
+                loss([len(one["loss_fn_inputs"]["target_tokens"]["data"]) for one in data])
+            )
         case "optim_step":
             return submitted({"metrics": {}})
         case "retrieve_future":
@@ -63,14 +80,33 @@ async def answer(operation: str, body: bytes) -> Any:
     return {}
 
 
+async def later_answer(operation: str, body: bytes) -> Any:
+    match operation:
+        case "client/config":
+            return FLAGS
+        case "asample":
+            return {**submitted(SAMPLE), "sample_sequence_ids": ["sample"]}
+        case "get_info":
+            model = {"arch": "stub", "model_name": "stub/model", "tokenizer_id": None}
+            info = {"type": "get_info", "model_id": "model", "model_name": "stub/model"}
+            return {**info, "model_data": model, "is_lora": True, "lora_rank": 32}
+        case "forward_backward":
+            data = pb.ForwardBackwardRequest.FromString(body).data
+            return submitted(
+                losses([len(one.loss_fn_inputs["target_tokens"].dense) // 8 for one in data])
+            )
+        case "client/dynamic_config":
+            return {"refresh_interval_sec": 300}
+    return await answer(operation, body)
+
+
 def submitted(result: Any) -> Any:
     request_id = str(next(_ids))
     _results[request_id] = result
     return {"request_id": request_id}
 
 
-def loss(data: list[Any]) -> Any:
-    sizes = [len(one["loss_fn_inputs"]["target_tokens"]["data"]) for one in data]
+def loss(sizes: list[int]) -> Any:
     outputs = [
         {"logprobs": {"data": [-1.5] * size, "dtype": "float32", "shape": [size]}} for size in sizes
     ]
@@ -81,6 +117,30 @@ def loss(data: list[Any]) -> Any:
     }
 
 
+def losses(sizes: list[int]) -> bytes:
+    """The same as a message."""
+    output = pb.ForwardBackwardOutput(loss_fn_output_type="ArrayRecord", metrics={"loss:sum": 1.0})
+    field = output.loss_fn_outputs.add(num_datums=len(sizes)).fields["logprobs"]
+    field.dtype = pb.DTYPE_FLOAT32
+    field.data = np.full(sum(sizes), -1.5, dtype="<f4").tobytes()
+    field.offsets = (np.cumsum([0, *sizes]) * 4).astype("<i8").tobytes()
+    return output.SerializeToString()
+
+
+def _sample() -> bytes:
+    message = pb.SampleResponse()
+    message.sequences.add(
+        stop_reason=pb.STOP_REASON_LENGTH,
+        tokens=np.array(TOKENS, dtype="<i4").tobytes(),
+        logprobs=np.array(LOGPROBS, dtype="<f4").tobytes(),
+    )
+    return message.SerializeToString()
+
+
+SAMPLE = _sample()
+
+
 if __name__ == "__main__":
-    WAIT = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
+    PROTOCOL = sys.argv[2] if len(sys.argv) > 2 else "0.4.1"
+    WAIT = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False)
