@@ -2,7 +2,8 @@
 
 With a release, its contract joins those kept in `openapi/releases/`; without one, the kept releases
 are made anew. Either way `openapi/tinker.yaml`, the tolerant union the bindings are made from, the
-reports beside it and `openapi/lock.json` follow.
+reports beside it and `openapi/lock.json` follow. What of the release the overlay has no text for is
+listed.
 
 With `--to FOLDER` the release is read on trial: its document goes there, nothing in `openapi/`
 changes, and what could not be read or does not fit the overlay is listed.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openapi_spec_validator import validate
 from specification import build
@@ -20,6 +22,9 @@ from specification.documents import dump_yaml, load_yaml
 from specification.locations import OVERLAY, RELEASES, ROOT
 from specification.overlay import OverlayError, idle_actions
 from specification.wheels import WheelError
+
+if TYPE_CHECKING:
+    from specification.documents import Json
 
 
 def main() -> int:
@@ -38,14 +43,16 @@ def main() -> int:
 
 def keep(more: list[str]) -> int:
     releases = {*build.kept_releases(), *more}
-    texts = build.everything(releases).texts
+    made = build.everything(releases)
     RELEASES.mkdir(exist_ok=True)
-    for path, text in texts.items():
+    for path, text in made.texts.items():
         path.write_text(text, encoding="utf-8")
         print(path.relative_to(ROOT))
+    for release in more:
+        tell_undescribed(made.documents[RELEASES / f"{release}.yaml"])
     for kept in sorted(releases):
         build.lock_wheel(build.locked_wheel(kept))
-    build.lock_files(texts)
+    build.lock_files(made.texts)
     return 0
 
 
@@ -59,11 +66,15 @@ def try_release(release: str, folder: Path) -> int:
     print(f"{path}: {operations} operations, {len(made.document['components']['schemas'])} types")
     for gap in made.gaps:
         print(f"not read: {gap}")
-    for line in build.undescribed(made.document):
-        print(f"no text: {line}")
+    tell_undescribed(made.document)
     for line in idle_actions(load_yaml(OVERLAY), made.effects):
         print(f"does not fit: {line}")
     return 1 if made.gaps else 0
+
+
+def tell_undescribed(document: Json) -> None:
+    for line in build.undescribed(document):
+        print(f"no text: {line}")
 
 
 if __name__ == "__main__":
