@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tests.wire.flagged import announce
 from tinker_ext.runtime.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
@@ -41,16 +42,6 @@ def tasks() -> set[asyncio.Task[Any]]:
     found: Future[set[asyncio.Task[Any]]] = Future()
     background_loop().call_soon(lambda: found.set_result(asyncio.all_tasks()))
     return found.result(10)
-
-
-def comes_true(condition: Callable[[], bool], within: float = 20.0) -> bool:
-    """Whether it does, in time."""
-    until = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def goes_silent(server: FaultServer) -> bool:

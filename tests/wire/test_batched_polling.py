@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tests.wire.flagged import flagged
 from tinker_ext.runtime import completions
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
@@ -40,15 +41,6 @@ def untold_until(server: FakeServer, submitted: int) -> Callable[[Received], Rep
         return server.usual(received)
 
     return answer
-
-
-def comes_true(condition: Callable[[], bool], within: float = 10.0) -> bool:
-    until = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def reported(server: FakeServer) -> list[str]:

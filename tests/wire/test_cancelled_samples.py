@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,13 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
+from tests.wire.counting import Counting
 from tests.wire.flagged import announce
 from tinker_ext.runtime import cancels
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.wire.conftest import Fits
 
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
@@ -34,15 +33,6 @@ def cancelling(*, batched: bool = False, **dynamic: Any) -> FakeServer:
         "retrieve_futures", Reply(200, {"completions": [], "cursor": 0}, delay=0.05)
     )
     return server
-
-
-def comes_true(condition: Callable[[], bool], within: float = 10.0) -> bool:
-    until = time.monotonic() + within
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def submitted(
@@ -128,25 +118,8 @@ def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
     assert len(cancelled(server)) == 3
 
 
-class Counting(FakeServer):
-    """Counts how many cancellations are under way at once."""
-
-    now = most = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if not request.url.path.endswith("/cancel_future"):
-            return await super().handle_async_request(request)
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0.002)
-        try:
-            return await super().handle_async_request(request)
-        finally:
-            self.now -= 1
-
-
 def test_no_more_are_sent_at_once_than_the_server_says() -> None:
-    server = Counting()
+    server = Counting("/cancel_future")
     dynamic = {"sample_cancel_enabled": True, "sample_cancel_max_batch_size": 8}
     announce(server, dynamic=dynamic)
     server.answer_always("retrieve_future", WAITING)

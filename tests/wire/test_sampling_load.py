@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.wire.counting import Counting
 from tests.wire.flagged import announce
 from tinker_ext.testing import FakeServer, FaultServer, Received, Reply, make_client
 from tinker_ext.transport.pool import ShardedTransport
@@ -17,27 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class Counting(FakeServer):
-    """Counts how many submissions are under way at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = self.most = 0
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        if not request.url.path.endswith("/asample"):
-            return await super().handle_async_request(request)
-        self.now += 1
-        self.most = max(self.most, self.now)
-        await asyncio.sleep(0.002)
-        try:
-            return await super().handle_async_request(request)
-        finally:
-            self.now -= 1
-
-
 def test_four_hundred_samples_stay_within_the_limit() -> None:
-    server = Counting()
+    server = Counting("/asample")
     with make_client(server, max_samples_in_flight=50) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput.from_ints([1])
@@ -53,7 +34,7 @@ def test_submissions_keep_to_the_bytes_that_the_server_names(
     flags: dict[str, Any], most: int
 ) -> None:
     """Prompts of 10 tokens are taken for 100 bytes each; results that are out take none."""
-    server = Counting()
+    server = Counting("/asample")
     announce(server, **{f"{name}_bytes_semaphore_size": size for name, size in flags.items()})
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     server.answer("retrieve_future", *[Reply(200, waiting)] * 40)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
 from tests.unit.cli.fakes import FakeRest, FakeService, a_checkpoint, a_run
-from tinker_ext.cli.main import program
+from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext.errors import (
     APIConnectionError,
     AuthenticationError,
@@ -19,17 +17,6 @@ from tinker_ext.errors import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PATH = "tinker://run-1/weights/0001"
-
-
-def run(service: FakeService, *args: str, answer: str | None = None) -> Result:
-    return CliRunner().invoke(program, args, obj=service.context(), input=answer)
-
-
-def as_json(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_runs_are_listed_as_a_table_that_loses_nothing() -> None:

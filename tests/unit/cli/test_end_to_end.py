@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
 import tinker_ext as tinker
+from tests.unit.cli.running import as_json
 from tinker_ext.cli.main import program
 from tinker_ext.embedded.launch import start_embedded
 
@@ -39,11 +39,6 @@ def run(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setenv("TINKER_BASE_URL", url)
     monkeypatch.setenv("TINKER_API_KEY", "tml-any")
     return lambda *args: CliRunner().invoke(program, args)
-
-
-def as_json(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def test_runs(run: Run, path: str) -> None:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
 from tests.unit.cli.fakes import MADE, FakeRest, FakeService, a_checkpoint
+from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext import types
-from tinker_ext.cli.main import program
 from tinker_ext.cli.text import moment
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PATH = "tinker://run-1/weights/0001"
-
-
-def run(service: FakeService, *args: str, answer: str | None = None) -> Result:
-    return CliRunner().invoke(program, args, obj=service.context(), input=answer)
-
-
-def as_json(result: Result) -> Any:
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 @pytest.mark.parametrize(

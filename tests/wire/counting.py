@@ -1,0 +1,31 @@
+"""A server in memory that counts what is under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tinker_ext.testing import FakeServer
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class Counting(FakeServer):
+    """Counts how many requests to one endpoint are under way, and how many ever were at once."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+        self.now = self.most = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith(self._endpoint):
+            return await super().handle_async_request(request)
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.002)
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            self.now -= 1
