@@ -82,6 +82,8 @@ class ClientConfig:
 
     tags: tuple[str, ...] = _setting(settings.read_words, (), "TINKER_TAGS")
     user_metadata: Mapping[str, str] = _setting(settings.read_metadata, MappingProxyType({}))
+    #: What people call the session (0.38.0).
+    display_name: str | None = _setting(settings.read_text, None)
     #: Extra headers of every request; shown and pickled without what may be a credential.
     default_headers: Mapping[str, str] = _setting(
         settings.read_headers, MappingProxyType({}), show=_masked_headers

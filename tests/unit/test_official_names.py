@@ -128,6 +128,7 @@ AT_ONCE = {
     "get_sampler_handle",
     "get_tokenizer",
 }
+METHODS[tinker.RestClient] |= METHODS[tinker.AdminClient]
 CALLS = [(kind, name) for kind, methods in METHODS.items() for name in methods]
 
 

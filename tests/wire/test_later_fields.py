@@ -210,6 +210,15 @@ def test_what_no_server_can_answer_is_not_sent(
     assert not server.calls("asample")
 
 
+def test_logprobs_of_the_last_tokens_alone_are_computed(
+    server: Later, sampler: tinker.SamplingClient
+) -> None:
+    server.told(prompt_logprobs=[None, None, -0.5])
+    assert sampler.compute_logprobs(PROMPT, 1).result(10) == [None, None, -0.5]
+    [sent] = server.calls("asample")
+    assert (sent.body["prompt_logprobs"], sent.body["prompt_logprobs_last_n"]) == (True, 1)
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 1.5, True])
 def test_a_time_that_can_not_be_kept_is_not_sent(
     server: Later, training: tinker.TrainingClient, seconds: Any

@@ -178,3 +178,17 @@ def test_a_service_copies_weights_into_its_project(server: FakeServer) -> None:
         assert service.copy_weights(PATH, ttl_seconds=3600).result(10).startswith("tinker://")
     [copied] = server.calls("copy_weights")
     assert copied.body["destination_project_id"] == "mine"
+
+
+def test_a_session_may_have_a_name_and_a_project(
+    server: FakeServer, fits: Callable[[Received, str], None]
+) -> None:
+    with make_client(server, project_id="p", display_name="nightly") as service:
+        service.create_sampling_client(base_model="fake/model")
+    with make_client(server) as service:
+        service.create_sampling_client(base_model="fake/model")
+    named, plain = server.calls("create_session")
+    assert (named.body["project_id"], named.body["display_name"]) == ("p", "nightly")
+    assert not {"project_id", "display_name"} & plain.body.keys()
+    fits(named, "0.38")
+    fits(plain, "0.4.1")

@@ -18,16 +18,8 @@ AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "
 LONGEST_USAGE = timedelta(days=14)
 
 
-class AdminClient(RestCalls):
-    """Reads the audit log, the bill and the storage of an organization (release 0.38.0).
-
-    Made with the settings of a `ServiceClient`; the key must be an administrator's. Every method
-    returns a future; the `*_async` names return its value.
-
-    Example:
-        >>> for entry in AdminClient().get_audit_log().result().entries:
-        ...     print(entry.timestamp, entry.event)
-    """
+class AdminCalls(RestCalls):
+    """What `AdminClient` has; until release 0.32.0 it was `RestClient` that had it."""
 
     def get_audit_log(
         self, event_type: AuditEventType = "all", day: date | None = None
@@ -87,6 +79,18 @@ class AdminClient(RestCalls):
         self, project_id: str | None = None
     ) -> types.CurrentCheckpointStorageUsageResponse:
         return await self.get_current_checkpoint_storage_usage(project_id)
+
+
+class AdminClient(AdminCalls):
+    """Reads the audit log, the bill and the storage of an organization.
+
+    Made with the settings of a `ServiceClient`; the key must be an administrator's. Every method
+    returns a future; the `*_async` names return its value.
+
+    Example:
+        >>> for entry in AdminClient().get_audit_log().result().entries:
+        ...     print(entry.timestamp, entry.event)
+    """
 
 
 def _full_hour(given: datetime | str, where: str) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinker_ext import types
+from tinker_ext.clients.admin import AdminCalls
 from tinker_ext.clients.rest_calls import AccessScope, check_page, check_scope, needed
 from tinker_ext.clients.rest_checkpoints import CheckpointCalls
 from tinker_ext.clients.rest_sessions import SessionCalls
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.futures import APIFuture
 
 
-class RestClient(CheckpointCalls, SessionCalls):
+class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
     """Looks after training runs, checkpoints and sessions. It needs no session of its own.
 
     Make it with `ServiceClient.create_rest_client`, or alone with the same settings as a

@@ -251,7 +251,7 @@ async def _create_session(
         answer = await connection.call(
             "create_session",
             lambda gateway: gateway.create_session(
-                config.tags, config.user_metadata, config.project_id
+                config.tags, config.user_metadata, config.project_id, config.display_name
             ),
         )
     for write, message in (

@@ -68,12 +68,17 @@ class ServiceOperations(Operations):
         return await value(Call("get_health"), sent, models.HealthResponse)
 
     async def create_session(
-        self, tags: Sequence[str], user_metadata: Mapping[str, str], project_id: str | None
+        self,
+        tags: Sequence[str],
+        user_metadata: Mapping[str, str],
+        project_id: str | None,
+        display_name: str | None,
     ) -> models.CreateSessionResponse:
         body = models.CreateSessionRequest(
             tags=list(tags),
             user_metadata=models.UserMetadata.from_dict(dict(user_metadata)),
             project_id=or_unset(project_id),
+            display_name=or_unset(display_name),
             sdk_version=sdk_version(self.dialect.release),
         )
         sent = create_session.asyncio_detailed(client=self.client, body=body)
