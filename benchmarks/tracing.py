@@ -1,17 +1,19 @@
 """What tracing costs: processor time per sample, in each way of using it.
 
-    python benchmarks/tracing.py [--rounds 7] [--samples 1500] [--in-flight 16]
+    python benchmarks/tracing.py [--rounds 15] [--samples 400] [--in-flight 16]
 
-Each measurement is a process of its own that samples from a stub server on this machine; the ways
-take turns, and the least of the rounds counts, because other work on the machine only adds. "bare"
-is the client with its calls into tracing replaced by functions that do nothing, which is what the
-others are compared with. A busy machine makes these figures differ by a tenth from run to run;
-`--calls` measures what the client says to tracing in a sample, and nothing else, to a percent.
+One process with no SDK and one with an SDK sample from a stub server on this machine. In each, the
+ways take turns: 400 samples of each, then again, so that whatever else the machine does meets all
+of them alike. "bare" is the client with its calls into tracing replaced by functions that do
+nothing. A way counts by its least quarter of rounds, because other work on the machine only adds;
+"paired" is the median over the rounds of its ratio to the same round's "bare": where the two differ
+much, the machine was too busy. The processor time is the whole process's, with the exports in it.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import socket
@@ -29,11 +31,17 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 WAYS = {
-    "bare": "calls into tracing replaced by nothing",
-    "api only": "opentelemetry-api, no SDK: what everybody has",
-    "recording": "TINKER_EXT_TRACE=file, no SDK",
-    "sdk, spans": "SDK, batch processor, official OTLP/HTTP exporter to a sink",
-    "sdk, all": "the same, and metrics",
+    "none": {
+        "bare": "calls into tracing replaced by nothing",
+        "api only": "opentelemetry-api, no SDK: what everybody has",
+        "recording": "TINKER_EXT_TRACE=file, no SDK",
+    },
+    "sdk": {
+        "bare": "calls into tracing replaced by nothing",
+        "sdk, spans": "SDK, batch processor, official OTLP/HTTP exporter to a sink",
+        "sdk, detail": "the same, with the details of every sample",
+        "sdk, all": "spans and metrics",
+    },
 }
 SINK = """
 import http.server, sys
@@ -51,106 +59,90 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Sink).serve_for
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--samples", type=int, default=1500)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--samples", type=int, default=400, help="of each way in a round")
     parser.add_argument("--in-flight", type=int, default=16)
-    parser.add_argument("--calls", action="store_true", help="only the calls into tracing")
-    parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--setup", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--ports", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.way is not None:
+    if options.setup is not None:
         print(json.dumps(measure(options)))
         return
+    print(f"{options.rounds} rounds of {options.samples} samples, {options.in_flight} in flight")
+    print(f"{'':12} {'ms/sample':>10} {'over bare':>10} {'paired':>10}")
     with servers() as ports:
-        found: dict[str, list[float]] = {way: [] for way in WAYS}
-        for _ in range(options.rounds):
-            for way in WAYS:
-                found[way].append(run(way, ports, options))
-                print(f"{way}: {found[way][-1]:.3f}", file=sys.stderr)
-    report(found, options)
+        for setup in WAYS:
+            report(setup, run(setup, ports, options))
 
 
-def run(way: str, ports: tuple[int, int], options: argparse.Namespace) -> float:
-    """One measurement in a process of its own: milliseconds of processor time per sample."""
-    command = [sys.executable, __file__, "--way", way, "--ports", *map(str, ports)]
+def run(setup: str, ports: tuple[int, int], options: argparse.Namespace) -> list[dict[str, float]]:
+    """For each round the milliseconds of processor time per sample, by way."""
+    command = [sys.executable, __file__, "--setup", setup, "--ports", *map(str, ports)]
     command += ["--samples", str(options.samples), "--in-flight", str(options.in_flight)]
-    command += ["--calls"] if options.calls else []
-    ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-    return float(json.loads(ran.stdout))
+    command += ["--rounds", str(options.rounds)]
+    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=1200)
+    found: list[dict[str, float]] = json.loads(ran.stdout)
+    return found
 
 
-def measure(options: argparse.Namespace) -> float:
+def report(setup: str, rounds: list[dict[str, float]]) -> None:
+    bare = least([one["bare"] for one in rounds])
+    for way, meaning in WAYS[setup].items():
+        found = least([one[way] for one in rounds])
+        paired = statistics.median(one[way] / one["bare"] - 1 for one in rounds)
+        print(f"{way:12} {found:10.3f} {found / bare - 1:10.1%} {paired:10.1%}   {meaning}")
+
+
+def least(values: list[float]) -> float:
+    """The mean of the lower quarter: other work on the machine only adds."""
+    return statistics.mean(sorted(values)[: max(1, len(values) // 4)])
+
+
+def measure(options: argparse.Namespace) -> list[dict[str, float]]:
     """In the process that is measured."""
     os.environ["TINKER_TELEMETRY"] = "0"
     server, sink = (f"http://127.0.0.1:{port}" for port in options.ports)
-    with prepared(options.way, sink) as settings:
-        if options.calls:
-            if "trace_file" in settings:
-                from tinker_ext import tracing
+    import driver  # type: ignore[import-not-found]  # beside this file
 
-                tracing.record_to(settings["trace_file"])
-            return calls_alone()
-        import driver  # type: ignore[import-not-found]  # beside this file
+    import tinker_ext
 
-        import tinker_ext
+    if options.setup == "sdk":
+        set_up_sdk(sink)
+    rounds = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tinker_ext.ServiceClient(api_key="tml-benchmark", base_url=server) as service,
+    ):
+        ways = prepared(options.setup, Path(folder) / "run.jsonl")
 
-        with tinker_ext.ServiceClient(
-            api_key="tml-benchmark", base_url=server, **settings
-        ) as service:
-            driver.sampling(tinker_ext, service, options.in_flight, options.samples // 5)
-            before = time.process_time()
-            driver.sampling(tinker_ext, service, options.in_flight, options.samples)
-            # What is still to be exported belongs to it.
-            flush()
-            return float((time.process_time() - before) / options.samples * 1000)
+        def sample(way: str) -> float:
+            with ways[way]():
+                gc.collect()
+                before = time.process_time()
+                driver.sampling(tinker_ext, service, options.in_flight, options.samples)
+                flush()  # What is still to be exported belongs to it.
+                return float((time.process_time() - before) / options.samples * 1000)
+
+        for number in range(options.rounds + 1):
+            order = list(ways) if number % 2 else list(reversed(ways))
+            rounds.append({way: sample(way) for way in order})
+    return rounds[1:]  # In the first everything is new.
+
+
+def prepared(setup: str, path: Path) -> dict[str, Any]:
+    """What to enter for each way of a setup."""
+    if setup == "none":
+        return {"bare": without_tracing, "api only": nullcontext, "recording": lambda: record(path)}
+    return {
+        "bare": without_tracing,
+        "sdk, spans": without_metrics,
+        "sdk, detail": in_detail,
+        "sdk, all": nullcontext,
+    }
 
 
 @contextmanager
-def prepared(way: str, sink: str) -> Iterator[dict[str, Any]]:
-    """Set this process up for one way; the client's settings for it."""
-    if way == "bare":
-        remove_tracing()
-    if way.startswith("sdk"):
-        set_up_sdk(sink, with_metrics=way == "sdk, all")
-    if way != "recording":
-        yield {}
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield {"trace_file": Path(folder) / "run.jsonl"}
-
-
-def calls_alone(rounds: int = 9, count: int = 500) -> float:
-    """Microseconds for what the client says to tracing in a sample, without the sample."""
-    from tinker_ext import tracing
-
-    def sample() -> None:
-        with tracing.operation("sample") as traced:
-            with tracing.stage(tracing.Stage.ENCODE):
-                pass
-            for path, stage in (("asample", tracing.submitting), ("retrieve_future", _on_server)):
-                with stage("id", "key"), tracing.attempt(path, "POST", f"/api/v1/{path}") as sent:
-                    tracing.trace_headers()
-                    if sent is not None:
-                        sent.sending(f"http://127.0.0.1/api/v1/{path}", 500)
-                        sent.answered(200, 500)
-            tracing.note_id(tracing.REQUEST_ID, "1")
-        with tracing.waiting(traced), tracing.decoding(traced):
-            pass
-
-    def _on_server(request_id: str, _: str) -> Any:
-        return tracing.on_server(request_id)
-
-    best = float("inf")
-    for _ in range(rounds):
-        before = time.process_time()
-        for _ in range(count):
-            sample()
-        flush()
-        best = min(best, (time.process_time() - before) / count)
-    return best * 1e6
-
-
-def remove_tracing() -> None:
+def without_tracing() -> Iterator[None]:
     """Replace what the client calls on every sample by what does nothing at all."""
     from tinker_ext import tracing
 
@@ -176,12 +168,51 @@ def remove_tracing() -> None:
         ),
         **dict.fromkeys(("note_id", "annotate", "sampled", "polled"), lambda *_: None),
     }
-    for name, replacement in replacements.items():
-        assert hasattr(tracing, name), name
-        setattr(tracing, name, replacement)
+    with replaced(tracing, replacements):
+        yield
 
 
-def set_up_sdk(sink: str, *, with_metrics: bool) -> None:
+@contextmanager
+def without_metrics() -> Iterator[None]:
+    from tinker_ext.tracing import metrics
+
+    with replaced(metrics, {"enabled": lambda: False}):
+        yield
+
+
+@contextmanager
+def in_detail() -> Iterator[None]:
+    from tinker_ext.tracing import allowance
+
+    with without_metrics(), replaced(allowance.in_detail, {"take": lambda: True}):
+        yield
+
+
+@contextmanager
+def record(path: Path) -> Iterator[None]:
+    from tinker_ext import tracing
+
+    tracing.record_to(path)
+    try:
+        yield
+    finally:
+        tracing.stop_recording()
+
+
+@contextmanager
+def replaced(of: Any, replacements: dict[str, Any]) -> Iterator[None]:
+    """For the block, `of` has other functions under these names."""
+    kept = {name: getattr(of, name) for name in replacements}
+    try:
+        for name, replacement in replacements.items():
+            setattr(of, name, replacement)
+        yield
+    finally:
+        for name, original in kept.items():
+            setattr(of, name, original)
+
+
+def set_up_sdk(sink: str) -> None:
     from opentelemetry import metrics, trace
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -194,9 +225,8 @@ def set_up_sdk(sink: str, *, with_metrics: bool) -> None:
     exporter = OTLPSpanExporter(f"{sink}/v1/traces")
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=1 << 16))
     trace.set_tracer_provider(provider)
-    if with_metrics:
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{sink}/v1/metrics"))
-        metrics.set_meter_provider(MeterProvider([reader]))
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{sink}/v1/metrics"))
+    metrics.set_meter_provider(MeterProvider([reader]))
 
 
 def flush() -> None:
@@ -240,19 +270,6 @@ def wait_for(port: int) -> None:
                 return
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens at {port}")
-
-
-def report(found: dict[str, list[float]], options: argparse.Namespace) -> None:
-    if options.calls:
-        for way, values in found.items():
-            print(f"{way:12} {min(values):8.1f} microseconds a sample  {WAYS[way]}")
-        return
-    bare = min(found["bare"])
-    print(f"{options.samples} samples, {options.in_flight} in flight, {options.rounds} rounds")
-    print(f"{'':12} {'ms/sample':>10} {'over bare':>10}")
-    for way, values in found.items():
-        rest = f"median {statistics.median(values):.3f}, most {max(values):.3f}"
-        print(f"{way:12} {min(values):10.3f} {min(values) / bare - 1:10.1%}  {rest}  {WAYS[way]}")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ _IDLE = "#EEEEEE"
 # Lanes of one operation that are drawn; further ones are counted.
 _MOST_LANES = 8
 # Inches: of the picture's width, of one lane, and of what is above and below the lanes.
-_WIDTH, _LANE, _FRAME = 12.0, 0.34, 1.3
+_WIDTH, _LANE, _FRAME = 10.0, 0.32, 1.3
 
 
 def draw(recording: Recording, target: Path) -> None:
@@ -56,7 +56,7 @@ def draw(recording: Recording, target: Path) -> None:
     _label(axes, shown)
     summary = summarize(recording)
     axes.set_title(summary.verdict, loc="left", fontsize=11, pad=22 if summary.steps else 8)
-    _add_legend(figure, lines)
+    _add_legend(figure, recording, lines)
     figure.savefig(target)
 
 
@@ -157,7 +157,8 @@ def _label(axes: Axes, shown: list[Lane]) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _add_legend(figure: Figure, lines: Lines) -> None:
+def _add_legend(figure: Figure, recording: Recording, lines: Lines) -> None:
+    """What is in the picture, and nothing else."""
     present = {piece.where for line in lines.of.values() for piece in line.pieces} | {Where.OWN}
     handles: list[Patch | Line2D] = [
         Patch(
@@ -169,8 +170,13 @@ def _add_legend(figure: Figure, lines: Lines) -> None:
         for where in Where
         if where in present
     ]
-    handles.append(Line2D([], [], marker="v", color="black", linestyle="", label="retry"))
-    handles.append(Line2D([], [], marker="X", color="black", linestyle="", label="failed"))
+    retried = any(
+        event.name == names.RETRY_EVENT for span in recording.spans for event in span.events
+    )
+    failed = any(span.failed and span.is_operation for span in recording.spans)
+    for there, marker, label in ((retried, "v", "retry"), (failed, "X", "failed")):
+        if there:
+            handles.append(Line2D([], [], marker=marker, color="black", linestyle="", label=label))
     figure.legend(
         handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9, frameon=False
     )

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 #: Sampling continues tokens; there is no chat in it.
 _COMPLETION = "text_completion"
 _PROVIDER = "tinker"
+#: Attribute, the parameter's name in the API, and the value that asks for nothing.
+_PARAMETERS = (
+    (names.GEN_AI_MAX_TOKENS, "max_tokens", None),
+    (names.GEN_AI_TEMPERATURE, "temperature", None),
+    (names.GEN_AI_TOP_P, "top_p", 1),
+    (names.GEN_AI_TOP_K, "top_k", -1),
+    (names.GEN_AI_SEED, "seed", None),
+)
 
 
 @runtime_checkable
@@ -28,23 +36,20 @@ def of_sample(
     model: str | None, *, prompt_tokens: int, num_samples: int, params: Mapping[str, Any]
 ) -> Attributes:
     """What is known of a sample when it is asked for; `params` by their names in the API."""
-    asked = {
-        names.GEN_AI_MAX_TOKENS: params.get("max_tokens"),
-        names.GEN_AI_TEMPERATURE: params.get("temperature"),
-        names.GEN_AI_TOP_P: params.get("top_p"),
-        names.GEN_AI_TOP_K: params.get("top_k"),
-        names.GEN_AI_SEED: params.get("seed"),
-    }
-    return {
+    known: dict[str, Any] = {
         names.GEN_AI_OPERATION: _COMPLETION,
         names.GEN_AI_PROVIDER: _PROVIDER,
         **of_weights(model),
-        **{name: value for name, value in asked.items() if isinstance(value, int | float)},
-        names.GEN_AI_CHOICES: num_samples,
         names.GEN_AI_INPUT_TOKENS: prompt_tokens,
-        names.TOKEN_COUNT: prompt_tokens,
-        names.SAMPLE_COUNT: num_samples,
     }
+    # The conventions leave out the number where it is one.
+    if num_samples != 1:
+        known[names.GEN_AI_CHOICES] = num_samples
+    for name, asked, unlimited in _PARAMETERS:
+        value = params.get(asked)
+        if value != unlimited and isinstance(value, int | float):
+            known[name] = value
+    return known
 
 
 def of_weights(model: str | None) -> Attributes:

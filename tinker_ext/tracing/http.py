@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from opentelemetry import context as otel_context
@@ -27,45 +27,58 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from tinker_ext.tracing.names import Attributes
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 _propagator = TraceContextTextMapPropagator()
+
+
+class Target(NamedTuple):
+    """What is known of a request before it is sent, and the same for all of its kind."""
+
+    name: str
+    of_span: Attributes
+    of_metrics: Attributes
+
+
+@lru_cache(maxsize=256)
+def _target(call: str, method: str, path: str, url: str) -> Target:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    common: dict[str, Any] = {names.HTTP_METHOD: method, names.SERVER_ADDRESS: parts.hostname or ""}
+    if port is not None:
+        common[names.SERVER_PORT] = port
+    of_span = {**common, names.URL_FULL: parts._replace(query="", fragment="").geturl()}
+    # A path that is the operation's name has no id in it, is its own template, and names the span.
+    if path.endswith(f"/{call}"):
+        return Target(f"{method} {path}", of_span, {**common, names.URL_TEMPLATE: path})
+    return Target(method, {**of_span, names.OPERATION: call}, common)
 
 
 class Attempt:
     """One HTTP request of an operation."""
 
-    def __init__(self, of: Operation, call: str, method: str, path: str) -> None:
+    def __init__(self, of: Operation, call: str, target: Target) -> None:
         self._of = of
         self._call = call
-        self._method = method
+        self._target = target
+        self._method = str(target.of_metrics[names.HTTP_METHOD])
         self._sent = self._received = 0
-        # A path that is the operation's name has no id in it, and is its own template.
-        self._template = path if path.endswith(f"/{call}") else None
-        name = method if self._template is None else f"{method} {path}"
-        self._described: dict[str, Any] = {names.HTTP_METHOD: method}
-        if self._template is not None:
-            self._described[names.URL_TEMPLATE] = self._template
-        self._details: dict[str, Any] = {}
-        self._span: Span = (
-            spans.start(name, {names.OPERATION: call}, kind=SpanKind.CLIENT)
-            if of.detailed
-            else trace.INVALID_SPAN
-        )
+        self._outcome: dict[str, Any] = {}
+        self._sizes: dict[str, Any] = {}
 
-    def sending(self, url: str, size: int) -> None:
-        """The request is built: its URL without the query, and the bytes of its body."""
-        self._sent = size
-        self._described |= _server(url)
-        self._details = {names.URL_FULL: url, names.HTTP_REQUEST_SIZE: size}
+    def sending(self, size: int) -> None:
+        """The request is built: the bytes of its body."""
+        self._sent = self._sizes[names.HTTP_REQUEST_SIZE] = size
         if resends := self._resends():
-            self._details[names.HTTP_RESEND_COUNT] = resends
+            self._sizes[names.HTTP_RESEND_COUNT] = resends
 
     def answered(self, status: int, size: int) -> None:
         """The answer is here: its status, and the bytes of its body."""
-        self._received = size
-        self._described[names.HTTP_STATUS] = status
-        self._details[names.HTTP_RESPONSE_SIZE] = size
+        self._received = self._sizes[names.HTTP_RESPONSE_SIZE] = size
+        self._outcome[names.HTTP_STATUS] = status
         if status >= 400:
-            self._described[names.ERROR_TYPE] = str(status)
+            self._outcome[names.ERROR_TYPE] = str(status)
             self._span.set_status(Status(StatusCode.ERROR))
 
     def _resends(self) -> int:
@@ -80,10 +93,13 @@ class Attempt:
         return stage.attempts - 1
 
     def __enter__(self) -> Self:
-        here = otel_context.set_value(_SUPPRESS, True, spans.below(self._span))
-        self._token = otel_context.attach(
-            here if self._of.detailed else otel_context.set_value(_SUPPRESS, True)
-        )
+        here = otel_context.get_current()
+        self._span: Span = trace.INVALID_SPAN
+        if self._of.detailed:
+            name, attributes, _ = self._target
+            self._span = spans.start(name, attributes, kind=SpanKind.CLIENT, parent=here)
+            here = trace.set_span_in_context(self._span, here)
+        self._token = otel_context.attach(otel_context.set_value(_SUPPRESS, True, here))
         self._began = time.perf_counter()
         if self._of.measured:
             metrics.in_flight(self._method, 1)
@@ -97,30 +113,29 @@ class Attempt:
     ) -> None:
         otel_context.detach(self._token)
         if error is not None:
-            self._described[names.ERROR_TYPE] = type(error).__name__
+            self._outcome[names.ERROR_TYPE] = type(error).__name__
             spans.fail(self._span, error)
-        self._span.set_attributes({**self._described, **self._details})
-        self._span.end()
+        if self._of.detailed:
+            self._span.set_attributes({**self._outcome, **self._sizes})
+            self._span.end()
         if self._of.measured:
             metrics.in_flight(self._method, -1)
             seconds = time.perf_counter() - self._began
-            metrics.request_ended(seconds, self._sent, self._received, self._described)
+            described = {**self._target.of_metrics, **self._outcome}
+            metrics.request_ended(seconds, self._sent, self._received, described)
 
 
-@lru_cache
-def _server(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    address: dict[str, Any] = {names.SERVER_ADDRESS: parts.hostname or ""}
-    return address if port is None else {**address, names.SERVER_PORT: port}
+def attempt(
+    call: str, method: str, path: str, url: object
+) -> AbstractContextManager[Attempt | None]:
+    """An HTTP request of the current operation, for the block; None where nobody looks.
 
-
-def attempt(call: str, method: str, path: str) -> AbstractContextManager[Attempt | None]:
-    """An HTTP request of the current operation, for the block; None where nobody looks."""
+    `url` is what goes out but for its query; it is turned into text only where somebody looks.
+    """
     current = current_operation()
     if current is None or not current.active:
-        return nullcontext()
-    return Attempt(current, call, method, path)
+        return _NOTHING
+    return Attempt(current, call, _target(call, method, path, str(url)))
 
 
 def trace_headers() -> dict[str, str]:

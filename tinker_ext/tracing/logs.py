@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import MutableMapping
 
 _about: ContextVar[str] = ContextVar("tinker_ext_log_about", default="")
 
@@ -34,14 +33,19 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
 log = RequestLogger(_logger, {})
 
 
-@contextmanager
-def about_request(request_id: str) -> Iterator[None]:
+class about_request:  # noqa: N801  # It reads as the function that it once was.
     """What is logged in this block is about this request."""
-    token = _about.set(request_id)
-    try:
-        yield
-    finally:
-        _about.reset(token)
+
+    __slots__ = ("_id", "_token")
+
+    def __init__(self, request_id: str) -> None:
+        self._id = request_id
+
+    def __enter__(self) -> None:
+        self._token = _about.set(self._id)
+
+    def __exit__(self, *_: object) -> None:
+        _about.reset(self._token)
 
 
 def use_level(level: str | None) -> None:

@@ -4,7 +4,8 @@ Attributes hold ids, counts, sizes and names of things; never headers, bodies, p
 What is not in `ATTRIBUTES` is not set anywhere (`tests/unit/tracing/test_allow_list.py`), and
 `docs/observability.md` shows the same table.
 
-Sources: the OpenTelemetry semantic conventions 1.37 for HTTP clients, GenAI clients and errors;
+Sources: the OpenTelemetry semantic conventions 1.37 for HTTP clients, GenAI clients and errors
+(those for GenAI have since moved to a repository of their own, under the same names);
 `tinker.*` is ours, because there is no convention for training.
 """
 
@@ -25,7 +26,6 @@ REQUEST_ID = "tinker.request.id"
 SEQ_ID = "tinker.seq_id"
 DATUM_COUNT = "tinker.datum.count"
 TOKEN_COUNT = "tinker.token.count"
-SAMPLE_COUNT = "tinker.sample.count"
 CHUNK_COUNT = "tinker.chunk.count"
 LOSS_FN = "tinker.loss_fn"
 QUEUE_STATE = "tinker.queue.state"
@@ -68,14 +68,13 @@ GEN_AI_TOKEN_TYPE = "gen_ai.token.type"
 #: What each attribute says. Nothing else is ever set on a span, an event or a metric.
 ATTRIBUTES: Mapping[str, str] = MappingProxyType(
     {
-        OPERATION: "the operation, as the API calls it: forward_backward, asample",
+        OPERATION: "the operation, as the API calls it; not on spans that have it in their name",
         SESSION_ID: "the session's id",
         MODEL_ID: "the id of the model in training",
         REQUEST_ID: "the ids the server gave the operation's requests, one for each chunk",
         SEQ_ID: "the sequence numbers the client gave them",
         DATUM_COUNT: "datums in the batch",
-        TOKEN_COUNT: "tokens in it, or in the prompt",
-        SAMPLE_COUNT: "samples asked for",
+        TOKEN_COUNT: "tokens in it",
         CHUNK_COUNT: "requests the batch was split into",
         LOSS_FN: "the loss function's name",
         QUEUE_STATE: "what the server said of the queue: active, paused_capacity, ...",
@@ -97,17 +96,17 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
         SERVER_ADDRESS: "the server's host",
         SERVER_PORT: "and port",
         URL_FULL: "the URL without its query",
-        URL_TEMPLATE: "its path, where there is no id in it",
+        URL_TEMPLATE: "its path, where there is no id in it; a span has it in its name",
         IO_DIRECTION: "transmit or receive",
         GEN_AI_OPERATION: "text_completion",
         GEN_AI_PROVIDER: "tinker",
         GEN_AI_MODEL: "the base model's name, or the checkpoint's path",
         GEN_AI_MAX_TOKENS: "as asked for",
         GEN_AI_TEMPERATURE: "as asked for",
-        GEN_AI_TOP_P: "as asked for",
-        GEN_AI_TOP_K: "as asked for",
+        GEN_AI_TOP_P: "as asked for, where it is not 1",
+        GEN_AI_TOP_K: "as asked for, where it is not -1",
         GEN_AI_SEED: "as asked for",
-        GEN_AI_CHOICES: "samples asked for",
+        GEN_AI_CHOICES: "samples asked for, where it is not 1",
         GEN_AI_INPUT_TOKENS: "tokens of the prompt",
         GEN_AI_OUTPUT_TOKENS: "tokens of all samples",
         GEN_AI_FINISH_REASONS: "why each sample ended",

@@ -17,6 +17,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.trace import SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
+from tinker_ext.tracing.allowance import in_detail
 from tinker_ext.tracing.recording import RecordedSpan
 
 if TYPE_CHECKING:
@@ -33,15 +34,18 @@ class Operation:
     """One operation while it runs. Entered as a context, it is the current one.
 
     Leaving the context ends it, unless it was handed over: then the end of its task does. It is
-    `active` if anybody looks: an SDK, a recording, or a meter.
+    `active` if anybody looks: an SDK, a recording, or a meter; and `detailed` if its stages and
+    attempts are spans too, which in a recording they always are.
     """
 
     def __init__(self, name: str, attributes: Attributes) -> None:
         self.name = name
         self.span = spans.start(names.span_name(name), attributes, kind=SpanKind.CLIENT)
-        self.detailed = self.span.is_recording()
+        recorded = isinstance(self.span, RecordedSpan)
+        told = self.span.is_recording()
+        self.detailed = recorded or (told and in_detail.take())
         self.measured = metrics.enabled()
-        self.active = self.detailed or self.measured
+        self.active = told or self.measured
         self.handed_over = False
         self.attempts = 0
         self._known: dict[str, Any] = dict(attributes) if self.active else {}

@@ -36,9 +36,11 @@ def start(
     `start_time` is for what began a while ago, in nanoseconds as `now` gives them.
     With no SDK and no recording it is a span that does nothing, and `is_recording()` is false.
     """
+    # Told once, the SDK does not look it up several times.
+    context = otel_context.get_current() if parent is None else parent
     inner = _tracer.start_span(
         name,
-        context=parent,
+        context=context,
         kind=kind,
         attributes=attributes,
         # The SDK reads the time of day, which may have been set since.
@@ -49,7 +51,7 @@ def start(
     writer = recorder()
     if writer is None:
         return inner
-    above = trace.get_current_span(parent).get_span_context()
+    above = trace.get_current_span(context).get_span_context()
     return RecordedSpan(
         writer,
         inner,

@@ -2,7 +2,7 @@
 
 A stage belongs to the operation that is current. Where there is neither an SDK nor a recording nor
 a meter it costs one look at a context variable. Stages in which nothing else happens are only told
-when they took a millisecond: a span costs a twentieth of one, and a sample would have ten of them.
+when they took a millisecond: a span costs a tenth of one, and a sample would have ten of them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from tinker_ext.tracing.logs import about_request
 from tinker_ext.tracing.names import Stage
 from tinker_ext.tracing.operations import (
     Operation,
-    annotate,
     as_current,
     current_operation,
 )
@@ -28,37 +27,48 @@ from tinker_ext.tracing.operations import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+    from contextvars import Token
     from types import TracebackType
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
     from tinker_ext.tracing.names import Attributes
 
 _stage: ContextVar[RunningStage | None] = ContextVar("tinker_ext_stage", default=None)
 _NOTHING: AbstractContextManager[Any] = nullcontext()
+_SPAN_NAMES = {name: names.span_name(name) for name in Stage}
 
 
 class RunningStage:
     """One stage of an operation; for the block it is the parent of what happens in it."""
 
-    def __init__(self, of: Operation, name: Stage, attributes: Attributes) -> None:
+    def __init__(
+        self, of: Operation, name: Stage, attributes: Attributes, about: str | None = None
+    ) -> None:
         self.of = of
         self.name = name
         self.attempts = 0
+        # A pause is told in any case: somebody will ask where the time went.
+        self._detailed = of.detailed or name is Stage.PAUSE
+        self.span: Span = trace.INVALID_SPAN
+        self._attributes = attributes
         self._paused_since: float | None = None
-        self.span: Span = (
-            spans.start(names.span_name(name), attributes) if of.detailed else trace.INVALID_SPAN
-        )
+        self._log = nullcontext() if about is None else about_request(about)
 
     def polled(self, state: str, reason: str | None) -> None:
         """The server has answered that the result is not there yet."""
         attributes = {names.QUEUE_STATE: state}
         if reason:
             attributes[names.QUEUE_REASON] = reason[: names.LONGEST_TEXT]
-        self.span.add_event(names.POLL_EVENT, attributes)
+        self.tell(names.POLL_EVENT, attributes)
         self._end_queueing()
         if state.startswith("paused"):
             self._paused_since = time.perf_counter()
+
+    def tell(self, event: str, attributes: Attributes) -> None:
+        """Add an event to its span, or to the operation's where it has none."""
+        (self.span if self._detailed else self.of.span).add_event(event, attributes)
 
     def _end_queueing(self) -> None:
         if self._paused_since is not None and self.of.measured:
@@ -66,8 +76,13 @@ class RunningStage:
         self._paused_since = None
 
     def __enter__(self) -> Self:
-        here = spans.below(self.span) if self.of.detailed else otel_context.get_current()
-        self._tokens = _stage.set(self), otel_context.attach(here)
+        self._token = _stage.set(self)
+        self._attached: Token[Context] | None = None
+        if self._detailed:
+            here = otel_context.get_current()
+            self.span = spans.start(_SPAN_NAMES[self.name], self._attributes, parent=here)
+            self._attached = otel_context.attach(trace.set_span_in_context(self.span, here))
+        self._log.__enter__()
         self._began = time.perf_counter()
         return self
 
@@ -77,8 +92,10 @@ class RunningStage:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        otel_context.detach(self._tokens[1])
-        _stage.reset(self._tokens[0])
+        self._log.__exit__(None, None, None)
+        if self._attached is not None:
+            otel_context.detach(self._attached)
+        _stage.reset(self._token)
         self._end_queueing()
         if error is not None:
             spans.fail(self.span, error)
@@ -112,7 +129,7 @@ class ShortStage:
         if took < names.SHORTEST_SPAN:
             return
         if self._of.detailed:
-            name = names.span_name(self._name)
+            name = _SPAN_NAMES[self._name]
             span = spans.start(name, {}, parent=self._parent, start_time=self._began)
             if error is not None:
                 spans.fail(span, error)
@@ -136,20 +153,22 @@ def current_stage() -> RunningStage | None:
     return _stage.get()
 
 
-@contextmanager
-def submitting(session_id: str | None, key: str) -> Iterator[None]:
+def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any]:
     """For the block, a request is sent until it is accepted; `key` is its idempotency key."""
+    current = current_operation()
+    if current is None or not current.active:
+        return about_request(key)
     if session_id is not None:
-        annotate({names.SESSION_ID: session_id})
-    with about_request(key), stage(Stage.SUBMIT):
-        yield
+        current.set({names.SESSION_ID: session_id})
+    return RunningStage(current, Stage.SUBMIT, {}, key)
 
 
-@contextmanager
-def on_server(request_id: str) -> Iterator[None]:
+def on_server(request_id: str) -> AbstractContextManager[Any]:
     """For the block, the server has the request and the client asks for its result."""
-    with about_request(request_id), stage(Stage.SERVER, {names.REQUEST_ID: request_id}):
-        yield
+    current = current_operation()
+    if current is None or not current.active:
+        return about_request(request_id)
+    return RunningStage(current, Stage.SERVER, {}, request_id)
 
 
 def fetching(call: str, status: int) -> AbstractContextManager[Any]:
@@ -195,7 +214,7 @@ def retrying(attempt: int, delay: float, reason: str, error: Exception) -> None:
         names.RETRY_REASON: reason[: names.LONGEST_TEXT],
         names.ERROR_TYPE: cause,
     }
-    current.span.add_event(names.RETRY_EVENT, attributes)
+    current.tell(names.RETRY_EVENT, attributes)
     if current.of.measured:
         metrics.retried(current.of.name, cause)
 
@@ -210,7 +229,7 @@ def gave_up(attempts: int, reason: str, error: Exception) -> None:
         names.RETRY_REASON: reason[: names.LONGEST_TEXT],
         names.ERROR_TYPE: _cause(error),
     }
-    current.span.add_event(names.GAVE_UP_EVENT, attributes)
+    current.tell(names.GAVE_UP_EVENT, attributes)
 
 
 def _cause(error: Exception) -> str:

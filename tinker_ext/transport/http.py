@@ -110,10 +110,12 @@ class ApiHttpClient(httpx.AsyncClient):
     async def _attempt(
         self, call: Call, key: Secret | None, method: str, url: httpx.URL | str, **options: Any
     ) -> Answer:
-        with tracing.attempt(call.operation, method.upper(), str(url)) as attempt:
-            request = self._build(call, key, method, str(url), **options)
+        path = str(url)
+        bare = self._url(path, None)
+        with tracing.attempt(call.operation, method.upper(), path, bare) as attempt:
+            request = self._build(call, key, method, path, **options)
             if attempt is not None:
-                attempt.sending(str(request.url.copy_with(query=None)), len(request.content))
+                attempt.sending(len(request.content))
             response = await self._send(call, request)
             place = place_of(request.url, response) if call.follows_redirect else None
             if place is not None:
