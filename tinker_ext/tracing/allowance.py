@@ -1,6 +1,6 @@
 """How many operations are told in detail, so that tracing never costs more than it tells.
 
-A span costs the SDK and its exporter about a twentieth of a sample's processor time, and in detail
+A span costs the SDK and its exporter about a tenth of a sample's processor time, and in detail
 a sample has five. A program that makes a few calls a second gets all of them; one that makes
 hundreds gets its operations, what went wrong in them, and the details of some.
 """
@@ -34,4 +34,4 @@ class Allowance:
 
 
 #: For all clients of the process: an operation's spans are its process's cost.
-in_detail = Allowance(at_once=100, per_second=10)
+in_detail = Allowance(at_once=100, per_second=5)
