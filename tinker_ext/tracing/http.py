@@ -70,7 +70,7 @@ class Attempt:
     def sending(self, size: int) -> None:
         """The request is built: the bytes of its body."""
         self._sent = self._sizes[names.HTTP_REQUEST_SIZE] = size
-        if resends := self._resends():
+        if resends := _resends(self._of, self._call):
             self._sizes[names.HTTP_RESEND_COUNT] = resends
 
     def answered(self, status: int, size: int) -> None:
@@ -80,17 +80,6 @@ class Attempt:
         if status >= 400:
             self._outcome[names.ERROR_TYPE] = str(status)
             self._span.set_status(Status(StatusCode.ERROR))
-
-    def _resends(self) -> int:
-        """How many attempts came before; polls are not repetitions of each other."""
-        stage = current_stage()
-        if self._call == "retrieve_future":
-            return 0
-        self._of.attempts += 1
-        if stage is None or stage.name is not Stage.SUBMIT:
-            return 0
-        stage.attempts += 1
-        return stage.attempts - 1
 
     def __enter__(self) -> Self:
         here = otel_context.get_current()
@@ -125,6 +114,39 @@ class Attempt:
             metrics.request_ended(seconds, self._sent, self._received, described)
 
 
+class UntoldAttempt(Attempt):
+    """A request of which only its operation tells: it is counted, and nobody else tells of it."""
+
+    def __init__(self, of: Operation, call: str) -> None:
+        self._of = of
+        self._call = call
+
+    def sending(self, size: int) -> None:
+        _resends(self._of, self._call)
+
+    def answered(self, status: int, size: int) -> None:
+        """The operation's events tell of failures."""
+
+    def __enter__(self) -> Self:
+        self._token = otel_context.attach(otel_context.set_value(_SUPPRESS, True))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        otel_context.detach(self._token)
+
+
+def _resends(of: Operation, call: str) -> int:
+    """How many attempts came before; polls are not repetitions of each other."""
+    if call == "retrieve_future":
+        return 0
+    of.attempts += 1
+    stage = current_stage()
+    if stage is None or stage.name is not Stage.SUBMIT:
+        return 0
+    stage.attempts += 1
+    return stage.attempts - 1
+
+
 def attempt(
     call: str, method: str, path: str, url: object
 ) -> AbstractContextManager[Attempt | None]:
@@ -135,6 +157,8 @@ def attempt(
     current = current_operation()
     if current is None or not current.active:
         return _NOTHING
+    if not current.detailed and not current.measured:
+        return UntoldAttempt(current, call)
     return Attempt(current, call, _target(call, method, path, str(url)))
 
 
