@@ -1,9 +1,10 @@
 """A long run under faults: `python benchmarks/soak.py [--samples 20000] [--steps 500]`.
 
 Samples with 400 in flight and a training run go on at the same time, against a server on a loopback
-socket, in a process of its own, that spoils one answer in five, each time in another way. At the
-end all must be done, the server must have counted every number once, and memory must be flat.
-Nothing is simulated; backoffs take their time. Exits with 1 when something is not as it should be.
+socket, in a process of its own, that spoils one answer in five, each time in another way, and
+refuses connections now and then. At the end all must be done, the server must have counted every
+number once, and memory must be flat. Nothing is simulated; backoffs take their time. Prints a table
+of it all, and exits with 1 when something is not as it should be.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import threading
 import time
 from collections import Counter, deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -28,29 +29,43 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 400
 FAULT_SHARE = 0.2
-GROWTH_ALLOWED = 1.10
+GROWTH_ALLOWED = 0.10
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 DATUM = tinker.Datum(
     model_input=tinker.ModelInput.from_ints([1, 2]),
     loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
 )
-WAIT = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "active"})
 KINDS = {
+    "408": Reply(408, {"detail": "slow"}),
     "429": Reply(429, None, {"Retry-After": "0.05"}),
     "500 as text": Reply(500, "Internal Server Error"),
     "502 of a proxy": faults.proxy_page(502),
     "503": Reply(503, {"detail": "busy"}),
+    "504": Reply(504),
     "520": Reply(520, "error code: 520"),
+    "200, HTML of a portal": faults.proxy_page(200),
+    "200, no body": Reply(200, ""),
     "request lost": faults.lost_request(),
     "answer lost": faults.dropped(),
     "half of the body": faults.half_sent(),
     "reset": faults.reset(),
     "no HTTP": faults.not_http(),
     "half of the JSON": faults.truncated_json(),
+    "no JSON": faults.invalid_json(),
+    "wrong content type": faults.wrong_content_type(),
+    "NaN and Infinity": faults.not_a_number(),
     "a trickle": faults.trickled(),
+    "a delay": faults.delayed(0.2),
     "unknown fields": faults.unknown_fields(),
+    "unknown words": faults.unknown_values(),
 }
+# A poll may be held for 45 s, so silence there would only measure that.
+OF_POLLS = {"try again": Reply(200, {"type": "try_again", "queue_state": "active"})}
+OF_OTHERS = {"silence": faults.silent()}
+# Now and then all connections end, and new ones are refused for so many seconds.
+REFUSED_EVERY, REFUSED_FOR = 5000, 0.3
+REQUEST_TIMEOUT = 5.0
 
 
 class FaultyServer(FaultServer):
@@ -64,16 +79,20 @@ class FaultyServer(FaultServer):
 
     def decide(self, received: Received) -> object:
         self.requests += 1
+        if self.requests % REFUSED_EVERY == 0:
+            self.spoiled["refused"] += 1
+            self._loop.call_later(REFUSED_FOR, self._listen_again)
+            return faults.refused()
         if self._chance.random() >= FAULT_SHARE:
             return None
-        kinds = {**KINDS, "try again": WAIT} if _is_poll(received) else KINDS
+        is_poll = received.operation == "retrieve_future"
+        kinds = {**KINDS, **(OF_POLLS if is_poll else OF_OTHERS)}
         kind = self._chance.choice(list(kinds))
         self.spoiled[kind] += 1
         return kinds[kind]
 
-
-def _is_poll(received: Received) -> bool:
-    return received.operation == "retrieve_future"
+    def _listen_again(self) -> None:
+        self._listening = self._loop.create_task(self._listen())
 
 
 @frozen
@@ -81,7 +100,7 @@ class Count:
     """What the server saw."""
 
     requests: int
-    spoiled: int
+    spoiled: Counter[str]
     samples: int
     training: int
     conflicts: int
@@ -96,7 +115,7 @@ def serve(pipe: Connection, seed: int) -> None:
         pipe.send(
             Count(
                 server.requests,
-                sum(server.spoiled.values()),
+                server.spoiled,
                 counted["sampling_session_id"],
                 counted["model_id"],
                 len(server.conflicts),
@@ -114,7 +133,7 @@ def sample_all(service: tinker.ServiceClient, count: int, memory: list[int]) -> 
             going.append(sampler.sample(PROMPT, 1, PARAMS))
             started += 1
         right += going.popleft().result(600).sequences[0].tokens == [1, 2, 3]
-        if right % (count // 20) == 0:
+        if right % max(1, count // 100) == 0:
             memory.append(resident())
     return right
 
@@ -154,7 +173,8 @@ def main() -> int:
     pipe, other_end = context.Pipe()
     process = context.Process(target=serve, args=(other_end, wanted.seed), daemon=True)
     process.start()
-    with tinker.ServiceClient(base_url=pipe.recv(), api_key="tml-soak") as service:
+    settings: dict[str, Any] = {"base_url": pipe.recv(), "timeout": REQUEST_TIMEOUT}
+    with tinker.ServiceClient(api_key="tml-soak", **settings) as service:
         training = threading.Thread(target=train, args=(service, wanted.steps, trained))
         training.start()
         right = sample_all(service, wanted.samples, memory)
@@ -175,27 +195,36 @@ def report(
     memory: list[int],
 ) -> int:
     early, late = memory[len(memory) // 10], max(memory[len(memory) // 10 :])
-    facts = {
-        "samples done": (right, right == wanted.samples),
-        "training requests done": (trained, trained == 2 * wanted.steps),
-        "samples the server counted": (count.samples, count.samples == wanted.samples),
-        "training requests the server counted": (
+    spoiled, kinds = sum(count.spoiled.values()), len(count.spoiled)
+    growth = late / early - 1
+    rows = [
+        ("samples done", right, right == wanted.samples),
+        ("samples the server counted", count.samples, count.samples == wanted.samples),
+        ("training requests done", trained, trained == 2 * wanted.steps),
+        (
+            "training requests the server counted",
             count.training,
             count.training == 2 * wanted.steps,
         ),
-        "numbers used for two requests": (count.conflicts, not count.conflicts),
-        "requests received": (count.requests, True),
-        "answers spoiled": (
-            f"{count.spoiled} ({count.spoiled / count.requests:.0%})",
-            count.spoiled > 0,
+        ("numbers used for two requests", count.conflicts, not count.conflicts),
+        ("requests received", f"{count.requests:,}", True),
+        (
+            f"answers spoiled, in {kinds} ways",
+            f"{spoiled:,} ({spoiled / count.requests:.0%})",
+            kinds == len(KINDS) + len(OF_POLLS) + len(OF_OTHERS) + 1,
         ),
-        "seconds": (round(took), True),
-        "MB resident after the first tenth": (early // 1_000_000, True),
-        "MB resident at most after that": (late // 1_000_000, late <= early * GROWTH_ALLOWED),
-    }
-    for name, (value, holds) in facts.items():
-        print(f"{'ok  ' if holds else 'FAIL'} {name}: {value}")
-    return 0 if all(holds for _, holds in facts.values()) else 1
+        ("time", f"{took:.0f} s, of which {time.process_time():.0f} s on the processor", True),
+        ("resident memory after the first tenth", f"{early / 1e6:.1f} MB", True),
+        (
+            "resident memory at most after that",
+            f"{late / 1e6:.1f} MB ({growth:+.1%})",
+            growth <= GROWTH_ALLOWED,
+        ),
+    ]
+    print("| | | holds |\n|---|---|---|")
+    for name, value, holds in rows:
+        print(f"| {name} | {value} | {'yes' if holds else 'NO'} |")
+    return 0 if all(holds for *_, holds in rows) else 1
 
 
 if __name__ == "__main__":

@@ -145,7 +145,8 @@ def not_a_number() -> Fault:
 
     def alter(body: Any) -> Any:
         if isinstance(body, dict):
-            body = {**body, "metrics": {"a:mean": float("nan"), "b:max": float("inf")}}
+            numbers = {"a:mean": float("nan"), "b:max": float("inf")}
+            body = {**body, "metrics": {**(body.get("metrics") or {}), **numbers}}
         return _Text(json.dumps(body))
 
     return Fault(alter=alter)

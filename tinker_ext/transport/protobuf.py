@@ -30,6 +30,9 @@ _WIRE = {"float32": "<f4", "int64": "<i8"}
 _LARGEST_TOKEN = 2**31 - 1
 _STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
 _TOKEN_BYTES = 4  # int32
+# Datums of one record, which cost no bytes where it has no fields. Ours; a request has at most 1024
+# of them (0.38.0's flag fwdbwd_max_chunk_len).
+_MOST_DATUMS = 100_000
 
 
 def encode_data(
@@ -112,7 +115,7 @@ def decode_result(
     read = _sample_response if operation == "asample" else _forward_backward_output
     try:
         return read(content)
-    except (ValueError, TypeError, DecodeError) as error:
+    except (ValueError, TypeError, OverflowError, DecodeError) as error:
         raise APIResponseValidationError(
             f"the result can't be read as protobuf: {error}", operation=operation
         ) from error
@@ -131,12 +134,17 @@ def _rows(record: pb.ArrayRecord) -> Iterator[dict[str, types.TensorData]]:
     """The outputs of a record's datums, each a map of its fields."""
     columns = {name: _column(field) for name, field in record.fields.items()}
     count = record.num_datums or max(map(len, columns.values()), default=0)
+    if not 0 <= count <= _MOST_DATUMS or any(len(column) != count for column in columns.values()):
+        sizes = {name: len(column) for name, column in columns.items()}
+        raise ValueError(f"a record of {count} datums has fields of {sizes}")
     for at in range(count):
         yield {name: types.TensorData.from_numpy(column[at]) for name, column in columns.items()}
 
 
 def _column(field: pb.BatchedTensor) -> list[Array]:
     offsets = np.frombuffer(field.offsets, dtype="<i8")
+    if offsets.size and (offsets[0] < 0 or offsets[-1] > len(field.data) or _decreases(offsets)):
+        raise ValueError(f"offsets that don't follow each other in {len(field.data)} bytes")
     trailing = list(field.trailing_shape)
     row = max(1, math.prod(trailing))
     arrays = []
@@ -144,6 +152,10 @@ def _column(field: pb.BatchedTensor) -> list[Array]:
         values = _values(field.data[start:end], field.dtype)
         arrays.append(values.reshape([values.size // row, *trailing]))
     return arrays
+
+
+def _decreases(numbers: Array) -> bool:
+    return bool((numbers[1:] < numbers[:-1]).any())
 
 
 def _values(data: bytes, dtype: int) -> Array:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from tinker_ext.types.arrays import Array
 
 
+#: Bytes of a matrix that is filled up: what an answer may have (ClientConfig.max_response_bytes).
+MOST_BYTES = 268_435_456
+
+
 def filled_up(values: Any, crow_indices: Any, col_indices: Any, shape: Sequence[int]) -> Array:
     """The dense matrix of compressed sparse rows, zero where nothing is given.
 
@@ -29,6 +33,8 @@ def filled_up(values: Any, crow_indices: Any, col_indices: Any, shape: Sequence[
         raise ValueError(f"row indices don't describe {rows} rows of {len(values)} values")
     if len(columns) != len(values) or ((columns < 0) | (columns >= width)).any():
         raise ValueError(f"column indices don't place {len(values)} values in {width} columns")
+    if rows * width * values.itemsize > MOST_BYTES:
+        raise ValueError(f"{rows} rows of {width} columns are more than {MOST_BYTES} bytes")
     dense: Array = np.zeros((rows, width), dtype=values.dtype)
     dense[np.repeat(np.arange(rows), counts), columns] = values
     return dense
