@@ -15,7 +15,7 @@ import tinker_ext as tinker
 from tinker_ext.runtime.clock import Clock
 from tinker_ext.runtime.pause import Pause, PausedError
 from tinker_ext.runtime.session import Session
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
@@ -233,6 +233,25 @@ async def test_silence_is_reported_by_log_observer_and_error_and_passes(
     answers[:] = [None] * 1000
     await asyncio.wait_for(_heard_again(session), 10)
     await session.close()
+
+
+async def test_it_is_two_minutes_of_silence_that_are_reported() -> None:
+    time, watching, beats = SimulatedTime(), Watching(), 0
+
+    async def create() -> str:
+        return "session-1"
+
+    async def beat(session_id: str) -> None:
+        nonlocal beats
+        beats += not watching.lost
+        raise ConnectionError("down")
+
+    session = Session(create, beat, observer=watching, clock=time.clock)
+    await session.id()
+    await asyncio.wait_for(asyncio.to_thread(watching.told.wait), 30)
+    await session.close()
+    assert beats in (12, 13), "one every ten seconds"
+    assert 120 < (watching.lost[0].silent_for or 0) < 140
 
 
 async def _heard_again(session: Session) -> None:

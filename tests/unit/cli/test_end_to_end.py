@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,6 @@ from tinker_ext.embedded.launch import start_embedded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     Run = Callable[..., Result]
 
@@ -55,6 +55,9 @@ def test_a_checkpoint_from_list_to_archive(run: Run, path: str, tmp_path: Path) 
     saved = as_json(run("checkpoint", "download", path, "-o", str(tmp_path), "-f", "json"))
     with tarfile.open(saved["file"]) as archive:
         assert "adapter_model.safetensors" in archive.getnames()
+    again = ("--force", "--extract", "-f", "json")
+    unpacked = as_json(run("checkpoint", "download", path, "-o", str(tmp_path), *again))
+    assert (Path(unpacked["folder"]) / "adapter_model.safetensors").stat().st_size > 0
     run("checkpoint", "publish", path)
     assert as_json(run("checkpoint", "info", path, "-f", "json"))["public"] is True
     run("checkpoint", "unpublish", path)

@@ -129,13 +129,18 @@ def set_ttl(context: CommandContext, path: str, ttl: int | None, remove: bool) -
     help="The folder to save the archive in (default: the current one).",
 )
 @click.option("--force", is_flag=True, help="Replace a file that is already there.")
+@click.option("--extract", is_flag=True, help="Unpack it, too, into a folder of its name.")
 @format_option
 @click.pass_obj
-def download(context: CommandContext, path: str, output: Path, force: bool) -> None:
+def download(context: CommandContext, path: str, output: Path, force: bool, extract: bool) -> None:
     """Download the archive of a checkpoint."""
     from tinker_ext.cli.download import archive_name, save_archive
+    from tinker_ext.cli.unpack import unpack
 
     target = output / archive_name(path)
+    folder = target.with_name(target.name.removesuffix(".tar.gz"))
+    if extract and folder.exists():
+        raise CommandError(f"{folder} is already there.")
     if target.exists() and not force:
         raise CommandError(f"{target} is already there; --force replaces it.")
     with context.service() as service:
@@ -143,7 +148,12 @@ def download(context: CommandContext, path: str, output: Path, force: bool) -> N
         url = rest.get_checkpoint_archive_url_from_tinker_path(path).result().url
         count = save_archive(url, target)
     record = {"tinker_path": path, "file": str(target), "size_bytes": count}
-    show(context.format, record, f"Saved {path} as {target} ({size(count)})")
+    said = f"Saved {path} as {target} ({size(count)})"
+    if extract:
+        files = unpack(target, folder)
+        record |= {"folder": str(folder), "files": files}
+        said += f" and its {files} files in {folder}"
+    show(context.format, record, said)
 
 
 def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:
