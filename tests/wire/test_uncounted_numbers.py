@@ -18,7 +18,9 @@ MISSING = "tinker://run/weights/missing"
 
 
 def conflict(expected: int, got: int) -> Reply:
-    return Reply(409, {"detail": f"Sequence conflict: expected {expected}, got {got}."})
+    """Told late enough that what was asked for meanwhile is on its way, too."""
+    words = f"Sequence conflict: expected {expected}, got {got}."
+    return Reply(409, {"detail": words}, delay=0.3)
 
 
 def test_numbering_goes_on_from_where_the_server_waits() -> None:

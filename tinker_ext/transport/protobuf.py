@@ -16,7 +16,8 @@ from tinker_api.proto import tinker_public_pb2 as pb
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.types.sparse import filled_up
-from tinker_ext.types.topk import NO_LOGPROB, TopkRows
+from tinker_ext.types.topk import TopkLogprobs
+from tinker_ext.types.two_forms import Logprobs, SomeLogprobs, Tokens, Topk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -210,11 +211,12 @@ def _sample_response(content: bytes) -> types.SampleResponse:
 
 
 def _sequence(message: pb.SampledSequence) -> types.SampledSequence:
-    logprobs = np.frombuffer(message.logprobs, dtype="<f4").tolist()
     return types.SampledSequence(
         stop_reason=_STOP_REASONS.get(message.stop_reason, str(message.stop_reason)),
-        tokens=np.frombuffer(message.tokens, dtype="<i4").tolist(),
-        logprobs=logprobs or None,
+        tokens=Tokens(array=np.frombuffer(message.tokens, dtype="<i4")),
+        logprobs=Logprobs(array=np.frombuffer(message.logprobs, dtype="<f4"))
+        if message.logprobs
+        else None,
         topk_logprobs=_topk(message.topk_sampled_logprobs)
         if message.HasField("topk_sampled_logprobs")
         else None,
@@ -237,20 +239,16 @@ def _tensor(message: pb.Tensor) -> types.TensorData:
     )
 
 
-def _optional(data: bytes) -> list[float | None] | None:
+def _optional(data: bytes) -> SomeLogprobs | None:
     """Logprobs in which NaN stands for none; None where there are none at all."""
-    values = np.frombuffer(data, dtype="<f4").tolist()
-    return [None if math.isnan(value) else value for value in values] or None
+    return SomeLogprobs(array=np.frombuffer(data, dtype="<f4")) if data else None
 
 
-def _topk(message: pb.TopkLogprobs) -> TopkRows:
+def _topk(message: pb.TopkLogprobs) -> Topk:
     shape = (message.length, message.k)
-    tokens = np.frombuffer(message.token_ids, dtype="<i4").reshape(shape).tolist()
-    logprobs = np.frombuffer(message.logprobs, dtype="<f4").reshape(shape).tolist()
-    rows: TopkRows = []
-    for ids, values in zip(tokens, logprobs, strict=True):
-        pairs = [
-            (token, value) for token, value in zip(ids, values, strict=True) if value > NO_LOGPROB
-        ]
-        rows.append(pairs or None)
-    return rows
+    return Topk(
+        array=TopkLogprobs(
+            np.frombuffer(message.token_ids, dtype="<i4").reshape(shape),
+            np.frombuffer(message.logprobs, dtype="<f4").reshape(shape),
+        )
+    )

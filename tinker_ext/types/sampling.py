@@ -4,48 +4,78 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from attrs import frozen
+from attrs import field, fields, frozen
 
 from tinker_ext.types.absent import known, known_or
 from tinker_ext.types.tensor_data import TensorData
-from tinker_ext.types.topk import TopkLogprobs, TopkRows
+from tinker_ext.types.two_forms import Logprobs, SomeLogprobs, Tokens, Topk
 
 if TYPE_CHECKING:
     from tinker_api import models as api
 
     from tinker_ext.types.arrays import Array
+    from tinker_ext.types.topk import TopkLogprobs, TopkRows
 
 #: Why a sequence ended. Releases 0.4.1 to 0.38.0 send "length" and "stop"; the API's own
 #: overview names the other three. Whatever a server sends is kept.
 StopReason: TypeAlias = Literal["length", "stop", "max_tokens", "stop_sequence", "eos"] | str
 
 
-@frozen
+def _to_tokens(value: list[int] | Tokens) -> Tokens:
+    return value if isinstance(value, Tokens) else Tokens(value)
+
+
+def _to_logprobs(value: list[float] | Logprobs | None) -> Logprobs | None:
+    return value if value is None or isinstance(value, Logprobs) else Logprobs(value)
+
+
+def _to_some(value: list[float | None] | SomeLogprobs | None) -> SomeLogprobs | None:
+    return value if value is None or isinstance(value, SomeLogprobs) else SomeLogprobs(value)
+
+
+def _to_topk(value: TopkRows | Topk | None) -> Topk | None:
+    return value if value is None or isinstance(value, Topk) else Topk(value)
+
+
+@frozen(repr=False)
 class SampledSequence:
     """One sampled sequence: token ids, and their logprobs where the server gives them.
 
     `topk_logprobs` has the likeliest tokens at each position where that was asked for;
     `sequence_id` names the sequence in later requests, None where the server names none. The
-    `*_np` names are the same as arrays: int32 and float32.
+    `*_np` names are the same as arrays: int32 and float32. Each form is made when it is asked for,
+    and not to be changed.
     """
 
     stop_reason: StopReason
-    tokens: list[int]
-    logprobs: list[float] | None = None
-    topk_logprobs: TopkRows | None = None
+    _tokens: Tokens = field(alias="tokens", converter=_to_tokens)
+    _logprobs: Logprobs | None = field(alias="logprobs", default=None, converter=_to_logprobs)
+    _topk_logprobs: Topk | None = field(alias="topk_logprobs", default=None, converter=_to_topk)
     sequence_id: str | None = None
 
     @property
+    def tokens(self) -> list[int]:
+        return self._tokens.list
+
+    @property
+    def logprobs(self) -> list[float] | None:
+        return None if self._logprobs is None else self._logprobs.list
+
+    @property
+    def topk_logprobs(self) -> TopkRows | None:
+        return None if self._topk_logprobs is None else self._topk_logprobs.list
+
+    @property
     def tokens_np(self) -> Array:
-        return _array(self.tokens, "int32")
+        return self._tokens.array
 
     @property
     def logprobs_np(self) -> Array | None:
-        return None if self.logprobs is None else _array(self.logprobs, "float32")
+        return None if self._logprobs is None else self._logprobs.array
 
     @property
     def topk_logprobs_np(self) -> TopkLogprobs | None:
-        return None if self.topk_logprobs is None else TopkLogprobs.of(self.topk_logprobs)
+        return None if self._topk_logprobs is None else self._topk_logprobs.array
 
     @classmethod
     def from_api(cls, model: api.SampledSequence) -> SampledSequence:
@@ -57,6 +87,9 @@ class SampledSequence:
             topk_logprobs=_topk(known(model.topk_logprobs)),
             sequence_id=known(model.sequence_id),
         )
+
+    def __repr__(self) -> str:
+        return _shown(self)
 
 
 @frozen
@@ -75,7 +108,7 @@ class PromptAltTokens:
         return cls(TensorData.from_api(model.tokens), TensorData.from_api(model.logprobs))
 
 
-@frozen
+@frozen(repr=False)
 class SampleResponse:
     """What a sample call answers: `num_samples` sequences, and of the prompt what was asked for.
 
@@ -86,20 +119,31 @@ class SampleResponse:
     """
 
     sequences: list[SampledSequence]
-    prompt_logprobs: list[float | None] | None = None
-    topk_prompt_logprobs: TopkRows | None = None
+    _prompt_logprobs: SomeLogprobs | None = field(
+        alias="prompt_logprobs", default=None, converter=_to_some
+    )
+    _topk_prompt_logprobs: Topk | None = field(
+        alias="topk_prompt_logprobs", default=None, converter=_to_topk
+    )
     target_prompt_logprobs: TensorData | None = None
     prompt_cache_hit_tokens: int = 0
     prompt_alt_tokens: PromptAltTokens | None = None
 
     @property
+    def prompt_logprobs(self) -> list[float | None] | None:
+        return None if self._prompt_logprobs is None else self._prompt_logprobs.list
+
+    @property
+    def topk_prompt_logprobs(self) -> TopkRows | None:
+        return None if self._topk_prompt_logprobs is None else self._topk_prompt_logprobs.list
+
+    @property
     def prompt_logprobs_np(self) -> Array | None:
-        return None if self.prompt_logprobs is None else _array(self.prompt_logprobs, "float32")
+        return None if self._prompt_logprobs is None else self._prompt_logprobs.array
 
     @property
     def topk_prompt_logprobs_np(self) -> TopkLogprobs | None:
-        rows = self.topk_prompt_logprobs
-        return None if rows is None else TopkLogprobs.of(rows)
+        return None if self._topk_prompt_logprobs is None else self._topk_prompt_logprobs.array
 
     @classmethod
     def from_api(cls, model: api.SampleResponse) -> SampleResponse:
@@ -114,15 +158,17 @@ class SampleResponse:
             prompt_alt_tokens=None if drawn is None else PromptAltTokens.from_api(drawn),
         )
 
+    def __repr__(self) -> str:
+        return _shown(self)
+
+
+def _shown(value: SampledSequence | SampleResponse) -> str:
+    """As attrs would, by the names that users know."""
+    named = {one.alias: getattr(value, one.name) for one in fields(type(value))}
+    return f"{type(value).__name__}({', '.join(f'{k}={v!r}' for k, v in named.items())})"
+
 
 def _topk(rows: list[Any] | None) -> TopkRows | None:
     if rows is None:
         return None
     return [None if row is None else [(token, value) for token, value in row] for row in rows]
-
-
-def _array(values: list[Any], dtype: str) -> Array:
-    """A new array; None becomes NaN."""
-    import numpy as np
-
-    return np.array(values, dtype=dtype)
