@@ -32,3 +32,9 @@ def close_with_telemetry(scene: Scene) -> str:
     with scene.client(telemetry=True) as service:
         service.create_sampling_client(base_model="fake/model")
     return "closed"
+
+
+def ask_at_all(scene: Scene) -> int:
+    """Make a first request, before which the server is asked what it speaks."""
+    with scene.client(telemetry=False) as service:
+        return len(service.get_server_capabilities().supported_models)

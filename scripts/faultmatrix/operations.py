@@ -138,6 +138,8 @@ def _calls() -> Iterator[Operation]:
         lambda it: it.get_tokenizer().decode([1, 2]),
         counts=0,
     )
+    name = "get_client_config"
+    yield Operation(name, "call", name, _itself, background.ask_at_all, counts=0)
     name = "from_state: get_training_run"
     yield Operation(name, "call", "get_training_run", _itself, _from_state, counts=2)
 
@@ -201,6 +203,9 @@ def _background() -> Iterator[Operation]:
         background.sample_after_heartbeats,
         sends=background.MANY,
         counts=2,
+    )
+    yield Operation(
+        "finish_session", "background", "finish_session", _itself, background.close_with_telemetry
     )
     yield Operation(
         "send_telemetry", "background", "send_telemetry", _itself, background.close_with_telemetry
