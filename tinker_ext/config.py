@@ -113,6 +113,9 @@ class ClientConfig:
     telemetry: bool = _setting(settings.read_flag, True, "TINKER_TELEMETRY")  # 0.4.1: on
     #: The file to which this process writes its spans, for `tinker-ext trace`; None for none.
     trace_file: Path | None = _setting(settings.read_path, None, "TINKER_EXT_TRACE")
+    #: Operations a second whose stages and attempts are spans, beside the first 100; infinity for
+    #: all. Ours: each detail costs the process as much as a tenth of a sample.
+    trace_detail: float = _setting(settings.read_rate, 5.0, "TINKER_EXT_TRACE_DETAIL")
     #: Whether requests carry a `traceparent` header when there is a trace.
     trace_headers: bool = _setting(settings.read_flag, True, "TINKER_EXT_TRACE_HEADERS")
     #: None leaves logging as the program set it up.

@@ -117,6 +117,14 @@ def read_seconds(value: object) -> float:
     return seconds
 
 
+def read_rate(value: object) -> float:
+    """A number a second, from 0; infinity is one."""
+    rate = _number(value)
+    if not rate >= 0:
+        raise ValueError(f"{shown(value)} is not a number from 0")
+    return rate
+
+
 def read_count(value: object) -> int:
     """A whole number, at least 1."""
     count = _number(value)

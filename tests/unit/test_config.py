@@ -39,6 +39,7 @@ VARIABLES: list[tuple[str, str, str, object, object, object]] = [
     ("TINKER_TAGS", "tags", "b, a,,b", ("b", "a"), ["c", "c"], ("c",)),
     ("TINKER_TELEMETRY", "telemetry", "Off", False, True, True),
     ("TINKER_EXT_TRACE", "trace_file", "/a/b.jsonl", Path("/a/b.jsonl"), Path("c"), Path("c")),
+    ("TINKER_EXT_TRACE_DETAIL", "trace_detail", "inf", math.inf, 0.5, 0.5),
     ("TINKER_EXT_TRACE_HEADERS", "trace_headers", "no", False, True, True),
     ("TINKER_LOG", "log_level", "DEBUG", "debug", "info", "info"),
     ("TINKER_FEATURE_GATES", "feature_gates", "x,y", ("x", "y"), (), ()),

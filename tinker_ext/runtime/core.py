@@ -267,7 +267,7 @@ async def _create_session(
 
 def _set_up_tracing(config: ClientConfig) -> None:
     try:
-        tracing.set_up(config.trace_file, config.log_level)
+        tracing.set_up(config.trace_file, config.trace_detail, config.log_level)
     except OSError as error:
         raise ConfigurationError(
             f"spans can't be written to {config.trace_file}: {error.strerror}",

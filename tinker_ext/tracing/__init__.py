@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinker_ext.tracing import names
+from tinker_ext.tracing.allowance import in_detail
 from tinker_ext.tracing.gen_ai import of_sample, of_weights, sampled
 from tinker_ext.tracing.http import Attempt, attempt, trace_headers
 from tinker_ext.tracing.logs import about_request, log, use_level
@@ -96,12 +97,13 @@ __all__ = [
 ]
 
 
-def set_up(trace_file: Path | None, log_level: str | None) -> None:
-    """Record and log as a client's configuration says; both concern the whole process.
+def set_up(trace_file: Path | None, trace_detail: float, log_level: str | None) -> None:
+    """Record, trace and log as a client's configuration says; all concern the whole process.
 
     Raises:
         OSError: the recording can't be written.
     """
     use_level(log_level)
+    in_detail.set_rate(trace_detail)
     if trace_file is not None:
         record_to(trace_file)

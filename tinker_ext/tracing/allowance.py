@@ -7,8 +7,12 @@ hundreds gets its operations, what went wrong in them, and the details of some.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+
+# Ours: see above.
+PER_SECOND = 5.0
 
 
 class Allowance:
@@ -20,10 +24,17 @@ class Allowance:
         self._at = time.monotonic()
         self._lock = threading.Lock()
 
+    def set_rate(self, per_second: float) -> None:
+        """So many a second from now on; infinity is all of them."""
+        with self._lock:
+            self._per_second = per_second
+
     def take(self, now: float | None = None) -> bool:
         """Whether one more may be told in detail; `now` in seconds, of the monotonic clock."""
         now = time.monotonic() if now is None else now
         with self._lock:
+            if self._per_second == math.inf:
+                return True
             earned = max(0.0, now - self._at) * self._per_second
             self._left = min(self._most, self._left + earned)
             self._at = now
@@ -34,4 +45,4 @@ class Allowance:
 
 
 #: For all clients of the process: an operation's spans are its process's cost.
-in_detail = Allowance(at_once=100, per_second=5)
+in_detail = Allowance(at_once=100, per_second=PER_SECOND)

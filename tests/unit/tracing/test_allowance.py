@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +25,7 @@ def _spent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left to be told in detail."""
     monkeypatch.setattr(allowance.in_detail, "_left", 0.0)
     monkeypatch.setattr(allowance.in_detail, "_per_second", 0.0)
+    monkeypatch.setenv("TINKER_EXT_TRACE_DETAIL", "0")
 
 
 def test_some_at_once_and_then_some_a_second() -> None:
@@ -33,6 +35,14 @@ def test_some_at_once_and_then_some_a_second() -> None:
     assert not of.take(1e9 + 0.9)
     assert of.take(1e9 + 1.0)
     assert [of.take(2e9) for _ in range(4)] == [True, True, True, False]
+
+
+def test_all_of_them_where_that_is_asked_for(sdk: Sdk) -> None:
+    with make_client(FakeServer(), trace_detail=math.inf) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        for _ in range(3):
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert len(sdk.named("POST /api/v1/asample")) == 3
 
 
 def test_an_operation_is_told_with_what_went_wrong_in_it(sdk: Sdk) -> None:
