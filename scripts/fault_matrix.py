@@ -9,15 +9,14 @@ from __future__ import annotations
 import sys
 import time
 
-from faultmatrix.cells import run_rows
-from faultmatrix.operations import OPERATIONS
+from faultmatrix.processes import run_all
 from faultmatrix.table import DOCUMENT, document
 
 
 def main() -> None:
     if "--run" in sys.argv:
         started = time.monotonic()
-        for operation, different in run_rows(OPERATIONS, workers=6).items():
+        for operation, different in run_all().items():
             for case, seen in different.items():
                 print(f"{operation} x {case}: {seen}")
         print(f"{time.monotonic() - started:.0f} s")

@@ -49,7 +49,7 @@ def _run(scene: Scene, operation: Operation, case: Case) -> Seen:
     _script(server, operation, case)
     if case.comes_back is not None:
         simulated.on_sleep = lambda _: (
-            _listen_soon(server) if len(simulated.slept) == case.comes_back else None
+            server.listen() if len(simulated.slept) == case.comes_back else None
         )
     counted = len(server.counted)
     outcome, value = _outcome(lambda: operation.run(subject))
@@ -95,10 +95,6 @@ def _script(server: FaultServer, operation: Operation, case: Case) -> None:
         server.answer_always(operation.endpoint, case.answers[0])
     else:
         server.answer(operation.endpoint, *case.answers)
-
-
-def _listen_soon(server: FaultServer) -> None:
-    threading.Thread(target=server.listen).start()
 
 
 def _outcome(run: Callable[[], Any]) -> tuple[str, Any]:

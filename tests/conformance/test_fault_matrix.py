@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from faultmatrix.cells import Seen, run_rows
 from faultmatrix.operations import OPERATIONS, Operation
+from faultmatrix.processes import run_all
 from faultmatrix.table import DOCUMENT, document
+
+if TYPE_CHECKING:
+    from faultmatrix.cells import Seen
 
 
 @pytest.fixture(scope="module")
 def different() -> dict[str, dict[str, Seen]]:
     """By operation, the cells that came to something else; run all at once, for time's sake."""
-    return run_rows(OPERATIONS, workers=6)
+    return run_all()
 
 
 @pytest.mark.timeout(600)  # the first of them runs the cells of all
