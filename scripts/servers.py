@@ -3,7 +3,8 @@
 A server is one of `embedded`, `tuft`, `skyrl-tx`; a client is `ours` or a release, as `0.38.0`.
 Without a name all is redone, which takes an hour and more; `tuft` redoes what is about it, and
 `tuft/ours` one column. What came of it is kept in `.cache`, and the table of `docs/servers.md` is
-written from all that is kept. The servers are installed into `.venvs` the first time: gigabytes.
+written from all that is kept; as long as a column is missing there, it is only shown. The servers
+are installed into `.venvs` the first time: gigabytes.
 Fails if a step of this client hangs or goes wrong by its doing.
 """
 
@@ -58,17 +59,23 @@ def main() -> int:
     done = []
     for server, client in wanted:
         done.append(_column(server, client))
-        _write()
+    _write()
     ours = [one for column in done if column.client == OURS for one in column.outcomes]
     return 0 if all(one.ending.good for one in ours) else 1
 
 
 def _write() -> None:
-    """Write the table of all that is kept into the page."""
-    seen = (kept(server, _title(client)) for server in NAMES for client in CLIENTS)
+    """Write the table of all that is kept into the page; show it where columns are missing."""
+    pairs = [(server, client) for server in NAMES for client in CLIENTS]
+    seen = [kept(server, _title(client)) for server, client in pairs]
     text = table([column for column in seen if column is not None])
+    if None in seen:
+        missing = ["/".join(pair) for pair, one in zip(pairs, seen, strict=True) if one is None]
+        print(f"{text}\n\n{PAGE.name} is as it was: nothing is kept yet of {', '.join(missing)}")
+        return
     page = PAGE.read_text(encoding="utf-8")
     PAGE.write_text(PLACE.sub(lambda _: f"\n{text}\n\n", page, count=1), encoding="utf-8")
+    print(PAGE.relative_to(ROOT))
 
 
 def _columns(names: list[str], parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
