@@ -12,7 +12,7 @@ from tinker_ext.runtime.sequence import SequenceNumbers
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
-    from tinker_ext.testing.answers import Received
+    from tinker_ext.testing import Received
 
 MISSING = "tinker://run/weights/missing"
 

@@ -25,10 +25,11 @@ pauses pass at once.
 from __future__ import annotations
 
 from tinker_ext.testing import faults
-from tinker_ext.testing.answers import Answers, Received, Reply
+from tinker_ext.testing.answers import Answers
 from tinker_ext.testing.fake import BASE_URL, FakeServer, make_client
 from tinker_ext.testing.fault_server import FaultServer
 from tinker_ext.testing.faults import Fault
+from tinker_ext.testing.messages import Received, Reply
 from tinker_ext.testing.simulated_time import SimulatedTime
 
 __all__ = [

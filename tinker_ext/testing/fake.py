@@ -12,8 +12,9 @@ from tinker_ext.clients.service import ServiceClient
 from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.testing.answers import Answers, Received, Reply
+from tinker_ext.testing.answers import Answers
 from tinker_ext.testing.faults import Fault
+from tinker_ext.testing.messages import Received, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import h11
 
-from tinker_ext.testing.answers import Answers, Received, Reply, decoded
+from tinker_ext.testing.answers import Answers, decoded
 from tinker_ext.testing.faults import Fault
+from tinker_ext.testing.messages import Received, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

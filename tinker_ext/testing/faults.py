@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen
 
-from tinker_ext.testing.answers import Reply
+from tinker_ext.testing.messages import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from tinker_ext.embedded.work.answers import UserFailureError
 
 if TYPE_CHECKING:
+    from tinker_ext.embedded.engine.lora import LoraSettings
     from tinker_ext.embedded.engine.model import BaseModel
     from tinker_ext.embedded.engine.trainer import Trainer
     from tinker_ext.embedded.store import RunRecord
+    from tinker_ext.embedded.store.runs import LoraRecord
 
 
 def base_model(name: str) -> BaseModel:
@@ -29,6 +31,14 @@ def base_model(name: str) -> BaseModel:
 def new_trainer(run: RunRecord) -> Trainer:
     """An adapter that has learned nothing yet."""
     from tinker_ext.embedded.engine.trainer import Trainer
-    from tinker_ext.embedded.work.saving import settings_of
 
     return Trainer(base_model(run.base_model), settings_of(run.lora))
+
+
+def settings_of(lora: LoraRecord) -> LoraSettings:
+    """The engine's words for how an adapter is made."""
+    from attrs import asdict
+
+    from tinker_ext.embedded.engine.lora import LoraSettings
+
+    return LoraSettings(**asdict(lora))

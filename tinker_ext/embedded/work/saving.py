@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.checkpoints.files import CheckpointFiles, Contents
     from tinker_ext.embedded.checkpoints.names import CheckpointKind
     from tinker_ext.embedded.store import CheckpointTable
-    from tinker_ext.embedded.store.runs import LoraRecord
 
 
 @frozen
@@ -108,16 +107,7 @@ class Saving:
 def peft_config_of(contents: Contents) -> Mapping[str, object]:
     """How PEFT describes an adapter of these contents."""
     from tinker_ext.embedded.engine.lora import peft_config
-    from tinker_ext.embedded.work.bases import base_model
+    from tinker_ext.embedded.work.bases import base_model, settings_of
 
     base = base_model(contents.base_model)
     return peft_config(contents.base_model, settings_of(contents.lora), base.shape)
-
-
-def settings_of(lora: LoraRecord) -> Any:
-    """The engine's words for how an adapter is made."""
-    from attrs import asdict
-
-    from tinker_ext.embedded.engine.lora import LoraSettings
-
-    return LoraSettings(**asdict(lora))
