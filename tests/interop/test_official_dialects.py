@@ -25,9 +25,15 @@ pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
 
 # Seconds that a token lives where the server demands one.
 JWT_LIFE = 600.0
-# Release of the SDK, what the server is told to speak, and whether it demands tokens.
-PAIRS: list[tuple[str, str, float | None]] = [
-    (release, dialect, None)
+# What the hosted service may ask of samplers; as long as it does not, clients do without.
+BATCHED = {
+    "sample_use_retrieve_futures": True,
+    "sample_join_sampling_session": True,
+    "sample_cancel_enabled": True,
+}
+# Release of the SDK, what the server is told to speak, whether it demands tokens, its flags.
+PAIRS: list[tuple[str, str, float | None, dict[str, bool]]] = [
+    (release, dialect, None, {})
     for release, own in (
         ("0.4.1", "0.4.1"),
         ("0.24.1", "0.24"),
@@ -36,18 +42,20 @@ PAIRS: list[tuple[str, str, float | None]] = [
     )
     for dialect in (own, "any")
 ]
-PAIRS.append(("0.38.0", "0.38", JWT_LIFE))
+PAIRS.append(("0.38.0", "0.38", JWT_LIFE, {}))
+PAIRS.append(("0.38.0", "0.38", None, BATCHED))
 
 
-def _name(pair: tuple[str, str, float | None]) -> str:
-    release, dialect, life = pair
-    return f"{release}-on-{dialect}" if life is None else f"{release}-on-{dialect}-with-tokens"
+def _name(pair: tuple[str, str, float | None, dict[str, bool]]) -> str:
+    release, dialect, life, flags = pair
+    tokens, batched = "-with-tokens" if life is not None else "", "-batched" if flags else ""
+    return f"{release}-on-{dialect}{tokens}{batched}"
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids=_name)
 def loop(request: pytest.FixtureRequest) -> Run:
-    release, dialect, life = request.param
-    with start_embedded(dialect=dialect, jwt_life=life) as server:
+    release, dialect, life, flags = request.param
+    with start_embedded(dialect=dialect, jwt_life=life, flags=flags) as server:
         with recording(Forwarder(server.url)) as record:
             run = drive(release, "training_loop", record.url)
             exchanges = list(record.exchanges)
@@ -57,6 +65,8 @@ def loop(request: pytest.FixtureRequest) -> Run:
     check_tokens(exchanges, demanded=life is not None)
     problems = {one for exchange in exchanges for one in specified.verdict(exchange).problems}
     assert not problems, "said or answered otherwise than specified"
+    together = [one for one in exchanges if one.asked.path.endswith("/retrieve_futures")]
+    assert bool(together) is bool(flags), "many samples are asked for at once where it says so"
     assert value(run, "open_service") == release
     return run
 

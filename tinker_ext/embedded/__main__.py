@@ -13,6 +13,7 @@ import logging  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from tinker_ext.embedded.flags import parse_flag  # noqa: E402
 from tinker_ext.embedded.releases import ANY, DIALECTS  # noqa: E402
 
 # What shells report for a command that Ctrl-C ended: 128 and the number of SIGINT.
@@ -27,6 +28,7 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--dialect", default=ANY, choices=DIALECTS, help="the release to speak")
     parser.add_argument("--jwt-life", type=float, help="demand tokens that live so many seconds")
+    parser.add_argument("--flag", action="append", default=[], help="announce it, as NAME=VALUE")
     parser.add_argument("--parent-pipe", action="store_true", help="end when stdin closes")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -40,11 +42,12 @@ def main() -> int:
             options.host,
             dialect=options.dialect,
             jwt_life=options.jwt_life,
+            flags=dict(parse_flag(one) for one in options.flag),
             parent_pipe=options.parent_pipe,
         )
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

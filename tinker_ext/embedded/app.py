@@ -16,6 +16,7 @@ from starlette.routing import Route
 from tinker_ext.embedded.bodies import is_protobuf, read_body
 from tinker_ext.embedded.checkpoints import archive
 from tinker_ext.embedded.dialects import specification_of
+from tinker_ext.embedded.flags import check_flags
 from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.releases import ANY
 from tinker_ext.embedded.routes import HANDLERS
@@ -46,7 +47,8 @@ def build_app(backend: Backend, dialect: str = ANY) -> Starlette:
     `dialect` is one of `DIALECTS`: what it takes and how it answers.
 
     Raises:
-        RuntimeError: the backend demands tokens, and the dialect's release has none.
+        RuntimeError: the backend demands tokens or announces flags that the dialect's release has
+            not got.
     """
 
     @asynccontextmanager
@@ -59,6 +61,7 @@ def build_app(backend: Backend, dialect: str = ANY) -> Starlette:
         raise RuntimeError(f"operations without a handler: {', '.join(missing)}")
     if backend.tokens.demanded and "create_auth_token" not in specification.operations:
         raise RuntimeError(f"release {dialect} has no tokens to demand")
+    check_flags(specification, backend.flags)
     routes = [_route(backend, specification, one) for one in specification.operations.values()]
 
     async def download(request: Request) -> Response:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinker_ext.embedded.checkpoints.archive import ArchiveSigner
 from tinker_ext.embedded.checkpoints.files import CheckpointFiles
@@ -27,6 +27,7 @@ from tinker_ext.embedded.work.saving import Saving
 from tinker_ext.embedded.work.training import Training
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 logger = logging.getLogger("tinker_ext.embedded")
@@ -44,6 +45,7 @@ class Backend:
     would get into each other's way. Order and fairness come from the queues in front.
 
     With `jwt_life` clients must exchange their key for a token, which lives as many seconds.
+    `flags` are announced to clients, those of `client/config` and of `client/dynamic_config`.
 
     Raises:
         RuntimeError: another server uses the folder, or what it holds cannot be read.
@@ -57,9 +59,11 @@ class Backend:
         poll_seconds: float = POLL_SECONDS,
         max_loaded: int = MAX_LOADED,
         jwt_life: float | None = None,
+        flags: Mapping[str, Any] | None = None,
     ) -> None:
         state_dir.mkdir(parents=True, exist_ok=True)
         self.poll_seconds = poll_seconds
+        self.flags = dict(flags or {})
         self._lock = FolderLock(state_dir)
         self._database = Database(state_dir / "state.sqlite3")
         self.sessions = SessionTable(self._database)

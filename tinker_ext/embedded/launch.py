@@ -15,12 +15,13 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, Queue
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from tinker_ext.embedded.releases import ANY
 from tinker_ext.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 # What `pip install 'tinker-ext[embedded]'` brings.
@@ -39,14 +40,18 @@ LOG_NAME = "embedded.log"
 
 
 def start_embedded(
-    state_dir: Path | None = None, *, dialect: str = ANY, jwt_life: float | None = None
+    state_dir: Path | None = None,
+    *,
+    dialect: str = ANY,
+    jwt_life: float | None = None,
+    flags: Mapping[str, Any] | None = None,
 ) -> EmbeddedServer:
     """Start a server on a free loopback port and wait until it answers.
 
     It keeps everything in `state_dir`, or in a temporary folder that goes with it, and ends with
     `close` or with this process, however that ends. `dialect` is the release it speaks (0.4.1,
     0.24, 0.25 or 0.38), strictly, or any. With `jwt_life` clients must exchange their key for a
-    token of so many seconds. Blocks for about a second.
+    token of so many seconds; `flags` are announced to them. Blocks for about a second.
 
     Raises:
         ConfigurationError: a package is missing, or the server did not start; the message quotes
@@ -57,7 +62,7 @@ def start_embedded(
         raise ConfigurationError(
             f"the embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
         )
-    return EmbeddedServer(state_dir, dialect=dialect, jwt_life=jwt_life)
+    return EmbeddedServer(state_dir, dialect=dialect, jwt_life=jwt_life, flags=flags)
 
 
 class EmbeddedServer:
@@ -69,8 +74,10 @@ class EmbeddedServer:
         *,
         dialect: str = ANY,
         jwt_life: float | None = None,
+        flags: Mapping[str, Any] | None = None,
     ) -> None:
         self.dialect = dialect
+        self._flags = dict(flags or {})
         self._jwt_life = jwt_life
         self._temporary = state_dir is None
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tinker-"))
@@ -122,6 +129,8 @@ class EmbeddedServer:
         command += ["--dialect", self.dialect]
         if self._jwt_life is not None:
             command += ["--jwt-life", str(self._jwt_life)]
+        for name, value in self._flags.items():
+            command += ["--flag", f"{name}={json.dumps(value)}"]
         with self.log_path.open("ab") as log:
             return subprocess.Popen(
                 [*command, "--state-dir", str(self.state_dir)],

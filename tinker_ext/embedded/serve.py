@@ -10,7 +10,7 @@ import sys
 import threading
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -19,6 +19,7 @@ from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.releases import ANY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 logger = logging.getLogger("tinker_ext.embedded")
@@ -43,23 +44,25 @@ def serve(
     *,
     dialect: str = ANY,
     jwt_life: float | None = None,
+    flags: Mapping[str, Any] | None = None,
     parent_pipe: bool = False,
 ) -> None:
     """Run the server until it is interrupted, or with `parent_pipe` until stdin closes.
 
     Port 0 takes a free one. When the server answers, one JSON line ``{"url": ...}`` goes to
     stdout; everything else goes to the log on stderr. `dialect` is one of `DIALECTS`. With
-    `jwt_life` clients must exchange their key for a token of so many seconds. Blocks.
+    `jwt_life` clients must exchange their key for a token of so many seconds; `flags` are what it
+    announces to them. Blocks.
 
     Raises:
         OSError: the address cannot be listened on.
         RuntimeError: another server uses the state folder, or it cannot be read; the dialect has no
-            tokens.
+            tokens, or not these flags.
         KeyboardInterrupt: it was interrupted; everything has been put away by then.
     """
     listener = _listen(host, port)
     try:
-        backend = Backend(state_dir.resolve(), jwt_life=jwt_life)
+        backend = Backend(state_dir.resolve(), jwt_life=jwt_life, flags=flags)
         app = build_app(backend, dialect)
     except BaseException:
         listener.close()

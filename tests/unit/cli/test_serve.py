@@ -83,3 +83,30 @@ def test_tokens_of_a_release_without_them_are_refused(tmp_path: Path) -> None:
     ended = subprocess.run([*SERVE, *chosen], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "release 0.4.1 has no tokens to demand" in ended.stderr
+
+
+def test_flags_are_announced_where_told_to(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [*SERVE, "--port", "0", "--state-dir", str(tmp_path), "--flag", "sample_no_retries=true"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        url = json.loads(server.stdout.readline())["url"]
+        asked = urllib.request.Request(
+            f"{url}/api/v1/client/config",
+            data=b'{"sdk_version": "0.38.0"}',
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(asked) as answer:
+            assert json.load(answer)["sample_no_retries"] is True
+        server.send_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("flag", ["no_such_flag=true", "sample_no_retries"])
+def test_a_flag_that_is_none_is_refused(tmp_path: Path, flag: str) -> None:
+    chosen = ["--port", "0", "--state-dir", str(tmp_path), "--flag", flag]
+    ended = subprocess.run([*SERVE, *chosen], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert flag.partition("=")[0] in ended.stderr

@@ -211,6 +211,7 @@ async def test_a_state_folder_of_before_is_taken_over(open_api: OpenApi, tmp_pat
         for table, columns in (
             ("sessions", ("project_id", "display_name", "finished")),
             ("checkpoints", ("expires", "user_metadata")),
+            ("samplers", ("joined",)),
         ):
             for column in columns:
                 connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")

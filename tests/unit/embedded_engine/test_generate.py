@@ -206,3 +206,26 @@ def test_the_likeliest_are_told_with_each_token(small: BaseModel) -> None:
 def test_more_of_the_likeliest_than_there_are_is_refused(small: BaseModel) -> None:
     with pytest.raises(EngineInputError, match="topk_sample_logprobs"):
         generate(small, None, [job([1], topk=259)])
+
+
+class GivenUpAfter:
+    """Contains a job once that was asked so many times."""
+
+    def __init__(self, given_up: SampleJob, times: int) -> None:
+        self.given_up, self.left = given_up, times
+
+    def __contains__(self, asked: object) -> bool:
+        self.left -= asked is self.given_up
+        return asked is self.given_up and self.left < 0
+
+
+@pytest.mark.parametrize("times", [0, 1, 4])
+def test_a_job_that_is_given_up_ends_and_changes_nothing_for_others(
+    small: BaseModel, times: int
+) -> None:
+    dropped, kept = job(seed=1), job([7, 8], seed=2, num_samples=2)
+    [[partial], others] = generate(small, None, [dropped, kept], GivenUpAfter(dropped, times))
+    assert len(partial.tokens) == times
+    [[whole], undisturbed] = generate(small, None, [dropped, kept])
+    assert whole.tokens[:times] == partial.tokens
+    assert [one.tokens for one in others] == [one.tokens for one in undisturbed]

@@ -9,14 +9,16 @@ import tempfile
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tinker_ext.cli.problems import CommandError
+from tinker_ext.embedded.flags import parse_flag
 from tinker_ext.embedded.releases import ANY, DIALECTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
 #: Not that of other programs people run while they train: 8000 and 8080 are everybody's.
@@ -66,8 +68,22 @@ MAX_LIFE = 86_400.0
     metavar="SECONDS",
     help="How long a token of --jwt lives.",
 )
+@click.option(
+    "--flag",
+    "flags",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Announce a flag to clients, as the hosted service may; sample_use_retrieve_futures=true "
+    "has them ask for many samples at once. May be repeated.",
+)
 def serve(
-    port: int, host: str, state_dir: Path | None, dialect: str, jwt: bool, jwt_life: float
+    port: int,
+    host: str,
+    state_dir: Path | None,
+    dialect: str,
+    jwt: bool,
+    jwt_life: float,
+    flags: Sequence[str],
 ) -> None:
     """Run the embedded backend on this machine.
 
@@ -75,6 +91,7 @@ def serve(
     JSON with its URL; point a client at it with base_url or TINKER_BASE_URL. Ctrl-C ends it.
     """
     _check_packages()
+    announced = dict(_flag(text) for text in flags)
     from tinker_ext.embedded.engine.threads import limit_blas_threads
 
     limit_blas_threads(os.environ)  # before anything imports numpy
@@ -85,7 +102,12 @@ def serve(
         click.echo(f"Runs and checkpoints are kept in {folder}", err=True)
         try:
             server.serve(
-                port, Path(folder), host, dialect=dialect, jwt_life=jwt_life if jwt else None
+                port,
+                Path(folder),
+                host,
+                dialect=dialect,
+                jwt_life=jwt_life if jwt else None,
+                flags=announced,
             )
         except RuntimeError as error:
             raise CommandError(str(error)) from error
@@ -95,6 +117,13 @@ def serve(
             raise CommandError(
                 f"Port {port} of {host} is in use; choose another with --port, 0 for a free one."
             ) from error
+
+
+def _flag(text: str) -> tuple[str, Any]:
+    try:
+        return parse_flag(text)
+    except ValueError as error:
+        raise CommandError(f"--flag: {error}") from None
 
 
 def _check_packages() -> None:

@@ -15,7 +15,7 @@ from tinker_ext.embedded.engine.text import END_OF_TEXT, encode
 from tinker_ext.embedded.engine.transformer import hidden_states, plain_projection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -36,20 +36,29 @@ _SHRINK_BELOW = 0.75
 
 
 def generate(
-    base: BaseModel, adapter: Mapping[str, Array] | None, jobs: Sequence[SampleJob]
+    base: BaseModel,
+    adapter: Mapping[str, Array] | None,
+    jobs: Sequence[SampleJob],
+    given_up: Container[SampleJob] = (),
 ) -> list[list[Sampled]]:
     """For each job its samples, all jobs computed together.
 
-    Every job is checked before anything is computed: EngineInputError names the first that is
-    wrong as ``jobs[i]``; use `check_job` before batching to blame one request alone.
+    Jobs that come into `given_up` meanwhile, from any thread, end with the next token. Every job
+    is checked before anything is computed: EngineInputError names the first that is wrong as
+    ``jobs[i]``; use `check_job` before batching to blame one request alone.
     """
     rows: list[_Row] = []
     for index, job in enumerate(jobs):
         check_job(base, job, where=f"jobs[{index}]")
         rows += [_start(base, job, index, sample) for sample in range(job.num_samples)]
     weights = MERGED.get(base, adapter)
+
+    def drop_given_up(rows: list[_Row]) -> None:
+        for row in rows:
+            row.stopped = row.stopped or jobs[row.job] in given_up
+
     for group in _groups(rows):
-        _run(base, weights, group)
+        _run(base, weights, group, drop_given_up)
     results: list[list[Sampled]] = [[] for _ in jobs]
     for row in rows:
         results[row.job].append(row.result())
@@ -128,8 +137,17 @@ def _groups(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
         yield group
 
 
-def _run(base: BaseModel, weights: Mapping[str, Array], rows: list[_Row]) -> None:
-    """Sample all rows of one group to their end."""
+def _run(
+    base: BaseModel,
+    weights: Mapping[str, Array],
+    rows: list[_Row],
+    between: Callable[[list[_Row]], None],
+) -> None:
+    """Sample all rows of one group to their end; `between` two tokens it may stop some."""
+    between(rows)
+    rows = [row for row in rows if row.active]
+    if not rows:
+        return
     logits, cache = _prefill(base, weights, rows)
     filters = _stacked([row.filters for row in rows])
     while rows:
@@ -143,6 +161,7 @@ def _run(base: BaseModel, weights: Mapping[str, Array], rows: list[_Row]) -> Non
                 row.append(token, logprob)
                 if row.wanted:
                     row.topk += best(drawn_from[place : place + 1], row.wanted)
+        between(rows)
         active = np.array([row.active for row in rows])
         if active.sum() <= _SHRINK_BELOW * len(rows):
             rows = [row for row in rows if row.active]

@@ -45,6 +45,7 @@ HANDLERS: dict[str, Handler] = {
     "get_session": sessions.get_session,
     "get_training_run": training_runs.get_training_run,
     "get_weights_info": models.get_weights_info,
+    "join_sampling_session": sampling.join_sampling_session,
     "list_checkpoints": checkpoints.list_checkpoints,
     "list_sessions": sessions.list_sessions,
     "list_training_runs": training_runs.list_training_runs,

@@ -21,7 +21,6 @@ REASONS = {
     "get_external_weights_urls": "it saves no external weights; fetch a checkpoint's archive",
     "get_own_api_key": "it has no keys",
     "get_session_trace_export": "it records no traces; the client does, for OpenTelemetry",
-    "join_sampling_session": "clones of a sampler choose their numbers by themselves here",
     "save_weights_external": "it has no storage but its own folder; fetch a checkpoint's archive",
     "search_sessions": "list the sessions instead",
 }

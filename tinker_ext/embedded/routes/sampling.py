@@ -46,6 +46,15 @@ async def create_sampling_session(call: Call) -> Response:
     return answer({"type": "create_sampling_session", "sampling_session_id": sampler_id})
 
 
+async def join_sampling_session(call: Call) -> Response:
+    """Each time another number, which a client that shares the session has for itself."""
+    sampler_id = call.body["sampling_session_id"]
+    counter = call.backend.samplers.join(sampler_id)
+    if counter is None:
+        raise _no_sampler(sampler_id)
+    return answer({"type": "join_sampling_session", "client_counter": counter})
+
+
 async def asample(call: Call) -> Response:
     """Requests without a sampling session are told apart by what they sample from."""
     backend, body = call.backend, call.body
@@ -74,7 +83,7 @@ async def get_sampler(call: Call) -> Response:
 
 
 async def cancel_future(call: Call) -> Response:
-    """Samples that wait are given up; what is at work or done stays as it is."""
+    """Samples that wait or are at work are given up; all else stays as it is."""
     call.backend.sampler.cancel(call.body["request_id"])
     return done()
 
@@ -89,8 +98,12 @@ def _submitted(call: Call, request_id: str) -> Response:
 def _sampler(backend: Backend, sampler_id: str) -> SamplerRecord:
     record = backend.samplers.get(sampler_id)
     if record is None:
-        raise RefusalError(404, f"there is no sampling session {sampler_id!r} here")
+        raise _no_sampler(sampler_id)
     return record
+
+
+def _no_sampler(sampler_id: str) -> RefusalError:
+    return RefusalError(404, f"there is no sampling session {sampler_id!r} here")
 
 
 def _session_weights(backend: Backend, record: SamplerRecord) -> Weights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinker_ext.embedded.flags import announced
 from tinker_ext.embedded.routes.call import answer
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ async def get_server_capabilities(call: Call) -> Response:
 
 
 async def get_client_config(call: Call) -> Response:
-    """Every flag of the dialect as clients assume it anyway, unless tokens are demanded."""
-    flags = call.specification.defaults("ClientConfigResponse")
+    """Every flag of the dialect as clients assume it anyway, unless it was told otherwise."""
+    flags = announced(call.specification, "ClientConfigResponse", call.backend.flags)
     if call.backend.tokens.demanded:
         flags |= {"pjwt_auth_enabled": True}
     return answer(flags)
 
 
 async def get_client_dynamic_config(call: Call) -> Response:
-    return answer(call.specification.defaults("ClientDynamicConfigResponse"))
+    return answer(announced(call.specification, "ClientDynamicConfigResponse", call.backend.flags))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Raised when the tables change; a state folder of a higher number is refused, not guessed at.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # How long a writer waits for another thread's transaction. Transactions here take microseconds.
 BUSY_SECONDS = 10.0
@@ -67,19 +67,23 @@ CREATE TABLE IF NOT EXISTS samplers (
     model_path TEXT,
     folder TEXT,
     expired INTEGER NOT NULL DEFAULT 0,
-    created REAL NOT NULL
+    created REAL NOT NULL,
+    joined INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
 
-# What makes a state folder of layout 1 one of layout 2.
-FROM_1_TO_2 = """
+# What makes a state folder of an earlier layout one of the next.
+UPGRADES = {
+    1: """
 ALTER TABLE sessions ADD COLUMN project_id TEXT;
 ALTER TABLE sessions ADD COLUMN display_name TEXT;
 ALTER TABLE sessions ADD COLUMN finished TEXT;
 ALTER TABLE checkpoints ADD COLUMN expires REAL;
 ALTER TABLE checkpoints ADD COLUMN user_metadata TEXT;
-"""
+""",
+    2: "ALTER TABLE samplers ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;",
+}
 
 
 class Database:
@@ -106,9 +110,10 @@ class Database:
     def _lay_out(self) -> None:
         with self.transaction() as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, 1, SCHEMA_VERSION):
+            if not 0 <= version <= SCHEMA_VERSION:
                 raise RuntimeError(f"has layout {version}, this release knows {SCHEMA_VERSION}")
-            changes = FROM_1_TO_2 if version == 1 else SCHEMA
+            earlier = "".join(UPGRADES[step] for step in range(version, SCHEMA_VERSION) if version)
+            changes = earlier or SCHEMA
             for statement in filter(str.strip, changes.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -16,7 +16,8 @@ class SamplerRecord:
 
     `model_path` names a listed checkpoint, `folder` unlisted weights that were saved for this
     session alone (`expired` once they were dropped for newer ones); with neither the base model
-    itself is sampled. `created` in seconds since the epoch.
+    itself is sampled. `created` in seconds since the epoch; `joined` clients share it with the one
+    that opened it.
     """
 
     sampling_session_id: str
@@ -26,6 +27,7 @@ class SamplerRecord:
     folder: str | None
     created: float
     expired: bool = False
+    joined: int = 0
 
 
 class SamplerTable:
@@ -38,7 +40,7 @@ class SamplerTable:
         """Remember a sampling session; one that exists stays as it is."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR IGNORE INTO samplers VALUES (?, ?, ?, ?, ?, 0, ?)",
+                "INSERT OR IGNORE INTO samplers VALUES (?, ?, ?, ?, ?, 0, ?, 0)",
                 (
                     record.sampling_session_id,
                     record.session_id,
@@ -56,6 +58,16 @@ class SamplerTable:
         if row is None:
             return None
         return SamplerRecord(**{**row, "expired": bool(row["expired"])})
+
+    def join(self, sampling_session_id: str) -> int | None:
+        """Count one more client of a sampling session: its number. None where there is no such."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "UPDATE samplers SET joined = joined + 1 WHERE sampling_session_id = ? "
+                "RETURNING joined",
+                (sampling_session_id,),
+            ).fetchone()
+        return None if row is None else int(row["joined"])
 
     def ids_of_session(self, session_id: str) -> list[str]:
         """The oldest first."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from tinker_ext.embedded.checkpoints.files import CheckpointFiles
+    from tinker_ext.embedded.engine.jobs import SampleJob
     from tinker_ext.embedded.work.results import Results
     from tinker_ext.embedded.work.samples import SampleWork, Weights
 
@@ -55,6 +56,8 @@ class Sampler:
         self._results = results
         self._thread = thread
         self._queue: deque[SampleWork] = deque()
+        self._at_work: dict[str, SampleWork] = {}
+        self._given_up: set[SampleJob] = set()
         self._runner: asyncio.Task[None] | None = None
         self._adapters = _Adapters(files)
         self.completions = Completions()
@@ -88,12 +91,17 @@ class Sampler:
         return request_id
 
     def cancel(self, request_id: str) -> None:
-        """Give up a sample that waits; one at work or done stays as it is."""
-        for work in self._queue:
-            if work.request_id == request_id:
-                self._queue.remove(work)
-                self._finish(request_id, failure("cancelled by its client", "user"))
+        """Give up a sample that waits or is at work; one that is done stays as it is."""
+        work = self._at_work.pop(request_id, None)
+        if work is not None:
+            if work.job is not None:
+                self._given_up.add(work.job)  # The sampling thread looks after each token.
+        else:
+            work = next((one for one in self._queue if one.request_id == request_id), None)
+            if work is None:
                 return
+            self._queue.remove(work)
+        self._finish(request_id, failure("cancelled by its client", "user"))
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -125,9 +133,12 @@ class Sampler:
             loop = asyncio.get_running_loop()
             while self._queue:
                 batch = self._next_batch()
+                self._at_work = {work.request_id: work for work in batch}
                 answers = await loop.run_in_executor(self._thread, self._sample, batch)
                 for work, answer in zip(batch, answers, strict=True):
-                    self._finish(work.request_id, answer)
+                    if self._at_work.pop(work.request_id, None) is not None:
+                        self._finish(work.request_id, answer)
+                self._given_up.clear()
         finally:
             self._runner = None
 
@@ -155,7 +166,8 @@ class Sampler:
         try:
             weights = batch[0].weights
             base, adapter = load_base_model(weights.base_model), self._adapters.get(weights)
-            drawn = iter(generate(base, adapter, [work.job for work in batch if work.job]))
+            jobs = [work.job for work in batch if work.job]
+            drawn = iter(generate(base, adapter, jobs, self._given_up))
             samples = [next(drawn) if work.job else [] for work in batch]
         except UserFailureError as error:
             return [failure(str(error), "user")] * len(batch)

@@ -1,0 +1,112 @@
+"""The client before a server that tells of ended samples together, counts copies, takes cancels.
+
+The embedded backend announces what the hosted service may; training stays as it is.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from interop.recorder import Forwarder, recording
+
+from tinker_ext import RequestFailedError, SamplingClient, SamplingParams, ServiceClient, types
+from tinker_ext.embedded.launch import start_embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interop.recorder import Recording
+
+pytestmark = pytest.mark.timeout(120)
+
+FLAGS = {
+    "sample_use_retrieve_futures": True,
+    "sample_join_sampling_session": True,
+    "sample_cancel_enabled": True,
+}
+KEY = "tml-batched"
+WAIT = 60.0
+PROMPT = types.ModelInput.from_ints(list(b"The quick brown fox"))
+
+
+@pytest.fixture(scope="module")
+def record() -> Iterator[Recording]:
+    """Between the client and the server, to count what is asked."""
+    with (
+        start_embedded(dialect="0.38", flags=FLAGS) as server,
+        recording(Forwarder(server.url)) as recorded,
+    ):
+        yield recorded
+
+
+@pytest.fixture
+def service(record: Recording) -> Iterator[ServiceClient]:
+    record.exchanges.clear()
+    with ServiceClient(base_url=record.url, api_key=KEY) as opened:
+        yield opened
+
+
+def asked(record: Recording, operation: str) -> int:
+    """How often an operation has been answered."""
+    return sum(one.asked.path.endswith(f"/{operation}") for one in list(record.exchanges))
+
+
+def sampler_of(service: ServiceClient) -> SamplingClient:
+    return service.create_sampling_client(base_model="embedded/tiny")
+
+
+def params(tokens: int = 16) -> SamplingParams:
+    return SamplingParams(max_tokens=tokens, seed=1, stop=[])
+
+
+def test_two_hundred_samples_take_few_questions(service: ServiceClient, record: Recording) -> None:
+    sampler = sampler_of(service)
+    futures = [sampler.sample(PROMPT, 1, params()) for _ in range(200)]
+    found = {tuple(future.result(WAIT).sequences[0].tokens) for future in futures}
+    assert len(found) == 1, "all have the same seed"
+    assert len(found.pop()) == 16
+    assert asked(record, "retrieve_future") == asked(record, "asample") == 200
+    assert asked(record, "retrieve_futures") < 30
+
+
+def test_the_same_is_sampled_as_without(service: ServiceClient) -> None:
+    together = sampler_of(service).sample(PROMPT, 3, params()).result(WAIT)
+    with start_embedded() as plain, ServiceClient(base_url=plain.url, api_key=KEY) as other:
+        alone = sampler_of(other).sample(PROMPT, 3, params()).result(WAIT)
+    assert [one.tokens for one in together.sequences] == [one.tokens for one in alone.sequences]
+
+
+def test_what_fails_fails_by_its_name(service: ServiceClient) -> None:
+    sampler = sampler_of(service)
+    good = sampler.sample(PROMPT, 1, params())
+    with pytest.raises(RequestFailedError, match="max_tokens"):
+        sampler.sample(PROMPT, 1, params(10**6)).result(WAIT)
+    assert good.result(WAIT).sequences
+
+
+def test_copies_sample_beside_the_one_they_are_of(
+    service: ServiceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    sampler = sampler_of(service)
+    copies = [pickle.loads(pickle.dumps(sampler)) for _ in range(2)]
+    futures = [one.sample(PROMPT, 1, params()) for one in (sampler, *copies) for _ in range(5)]
+    assert all(future.result(WAIT).sequences for future in futures)
+    assert [one._member.counter for one in (sampler, *copies)] == [0, 1, 2]
+
+
+def test_what_is_cancelled_makes_room(service: ServiceClient, record: Recording) -> None:
+    """The work would take minutes."""
+    sampler = sampler_of(service)
+    endless = [sampler.sample(PROMPT, 512, params(900)) for _ in range(3)]
+    until = time.monotonic() + WAIT
+    while asked(record, "asample") < 3 or service._core.in_flight.sample_bytes.used:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    for future in endless:
+        assert future.cancel()
+    assert sampler.sample(PROMPT, 1, params()).result(WAIT).sequences
+    assert asked(record, "cancel_future") == 3
