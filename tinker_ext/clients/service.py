@@ -10,16 +10,16 @@ from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
 from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.ending import SessionEnd
 from tinker_ext.runtime.futures import done_future
+from tinker_ext.runtime.session_ends import SessionEnd
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from tinker_ext.rules.dialect import Dialect
-    from tinker_ext.runtime.ending import SessionStatus
     from tinker_ext.runtime.futures import APIFuture
     from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
+    from tinker_ext.runtime.session_ends import SessionStatus
 
 # Seconds that close() lets pending requests finish.
 CLOSE_TIMEOUT = 10.0

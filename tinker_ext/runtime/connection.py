@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.rules.flags import Flags
-    from tinker_ext.runtime.ending import SessionStatus
     from tinker_ext.runtime.retrying import Retrier
+    from tinker_ext.runtime.session_ends import SessionEnd
     from tinker_ext.secret import Secret
 
 T = TypeVar("T")
@@ -210,15 +210,13 @@ class Connection:
         """Send one heartbeat, once."""
         await (await self.gateway()).session_heartbeat(session_id)
 
-    async def finish_session(
-        self, session_id: str, status: SessionStatus, detail: str | None
-    ) -> None:
+    async def finish_session(self, session_id: str, end: SessionEnd) -> None:
         """Say once how a session ended, to a server that wants to hear it."""
         if not self.dialect.finishes_sessions:
             return
         gateway = (await self.gateway()).speaking(self.dialect)
         try:
-            await gateway.finish_session(session_id, status, detail)
+            await gateway.finish_session(session_id, end.status, end.detail)
         except APIError as error:  # It ends by itself, without heartbeats.
             log.debug("session %s: its end could not be told: %s", session_id, error)
 

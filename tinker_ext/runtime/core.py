@@ -18,7 +18,7 @@ from tinker_ext.runtime.cancels import Cancels
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.completions import Listeners
 from tinker_ext.runtime.connection import Connection
-from tinker_ext.runtime.ending import Belongings, SessionEnd, wait_for_endings
+from tinker_ext.runtime.ending import Belongings, wait_for_endings
 from tinker_ext.runtime.futures import APIFuture
 from tinker_ext.runtime.loop import BackgroundLoop, background_loop
 from tinker_ext.runtime.pause import shared_pause
@@ -27,8 +27,8 @@ from tinker_ext.runtime.progress import new_progress
 from tinker_ext.runtime.queue_log import QueueLog, QueueStateObserver, SessionObserver, weakly
 from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.runtime.session import Session
+from tinker_ext.runtime.session_ends import SessionEnd, begin_session
 from tinker_ext.runtime.telemetry import Telemetry
-from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -93,7 +93,7 @@ class ClientCore:
         connection = Connection(config, self._find_base_url, retrier, self._transport)
         telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
         session = Session(
-            partial(_create_session, connection, telemetry, config),
+            partial(begin_session, connection, telemetry, config),
             connection.beat,
             interval=config.heartbeat_interval,
             observer=weakly(self._session_observer),
@@ -242,27 +242,6 @@ class ClientCore:
             self._lock = threading.Lock()
             self._when_dropped.detach()
             self._reset()
-
-
-async def _create_session(
-    connection: Connection, telemetry: Telemetry, config: ClientConfig
-) -> str:
-    with tracing.operation("create_session"):
-        answer = await connection.call(
-            "create_session",
-            lambda gateway: gateway.create_session(
-                config.tags, config.user_metadata, config.project_id, config.display_name
-            ),
-        )
-    for write, message in (
-        (log.info, answer.info_message),
-        (log.warning, answer.warning_message),
-        (log.error, answer.error_message),
-    ):
-        if isinstance(message, str) and message:
-            write("session %s: %s", answer.session_id, message)
-    telemetry.session_started(answer.session_id)
-    return answer.session_id
 
 
 def _set_up_tracing(config: ClientConfig) -> None:

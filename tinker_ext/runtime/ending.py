@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import Future, wait
 from contextvars import Context
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.completions import Listeners
     from tinker_ext.runtime.connection import Connection
     from tinker_ext.runtime.session import Session
+    from tinker_ext.runtime.session_ends import SessionEnd
     from tinker_ext.runtime.telemetry import Telemetry
 
 # Seconds that the interpreter's exit waits for endings under way: an embedded backend is given 15
@@ -26,26 +27,6 @@ if TYPE_CHECKING:
 EXIT_LIMIT = 20.0
 
 _under_way: set[Future[None]] = set()
-
-
-#: How a session can end, as 0.38.0 tells it.
-SessionStatus: TypeAlias = Literal["success", "errored", "interrupted"]
-
-
-@frozen
-class SessionEnd:
-    """How a session ended, for the server to note: the first one told counts."""
-
-    status: SessionStatus
-    detail: str | None = None
-
-    @classmethod
-    def of(cls, error: BaseException | None) -> SessionEnd:
-        """By what ended a `with` block. Of an error only its kind is told."""
-        if error is None:
-            return cls("success")
-        left = isinstance(error, KeyboardInterrupt | SystemExit | asyncio.CancelledError)
-        return cls("interrupted" if left else "errored", type(error).__name__)
 
 
 @frozen(eq=False, kw_only=True)
@@ -73,7 +54,7 @@ class Belongings:
             await self.session.close()
             session_id = self.session.known_id
             if told is not None and session_id is not None:
-                await self.connection.finish_session(session_id, told.status, told.detail)
+                await self.connection.finish_session(session_id, told)
             await self.connection.close()
         finally:
             await self._release_on_a_worker()
