@@ -140,7 +140,8 @@ class Connection:
             self._renewing = asyncio.create_task(self._renew(gateway), context=Context())
 
     async def _renew(self, gateway: Gateway) -> None:
-        self.dialect = await self._introduction.renew(gateway, self.dialect)
+        dynamic = await self._introduction.renew(gateway, self.dialect.dynamic)
+        self.dialect = evolve(self.dialect, dynamic=dynamic)  # It may have learnt since.
 
     async def _admitted(self, gateway: Gateway, flags: Flags) -> None:
         """Do what a server that has these flags wants before it answers anything else."""

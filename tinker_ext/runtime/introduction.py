@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from attrs import evolve
-
 from tinker_ext import tracing
 from tinker_ext.errors import (
     APIConnectionError,
@@ -100,12 +98,12 @@ class Introduction:
 
     def _done(self, dialect: Dialect) -> None:
         self.made = True
-        self._note_renewal(dialect)
+        if dialect.flags is not None and dialect.has("get_client_dynamic_config"):
+            self._note_renewal(dialect.dynamic)
         self._learn(dialect)
 
-    def _note_renewal(self, dialect: Dialect) -> None:
-        known = dialect.flags is not None and dialect.has("get_client_dynamic_config")
-        self._renewal = self._clock.now() + dialect.dynamic.refresh_seconds if known else None
+    def _note_renewal(self, dynamic: DynamicFlags) -> None:
+        self._renewal = self._clock.now() + dynamic.refresh_seconds
 
     def due(self) -> bool:
         """Whether it is time to ask for the dynamic flags again. True once each time."""
@@ -120,13 +118,13 @@ class Introduction:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
 
-    async def renew(self, gateway: Gateway, dialect: Dialect) -> Dialect:
-        """The dialect with the dynamic flags of now; the old one where they can't be had."""
+    async def renew(self, gateway: Gateway, known: DynamicFlags) -> DynamicFlags:
+        """The dynamic flags of now; those known where they can't be had."""
         answer = await _dynamic(gateway)
         if answer is not None:
-            dialect = evolve(dialect, dynamic=DynamicFlags.read(answer))
-        self._note_renewal(dialect)
-        return dialect
+            known = DynamicFlags.read(answer)
+        self._note_renewal(known)
+        return known
 
 
 async def _dynamic(gateway: Gateway) -> Mapping[str, Any] | None:
