@@ -13,6 +13,7 @@ from tinker_ext.errors import (
     APIError,
     APIStatusError,
     APITimeoutError,
+    TinkerError,
 )
 from tinker_ext.rules.dialect import FIRST, Dialect, introduced
 from tinker_ext.rules.flags import DynamicFlags, Flags, at_least, release_of
@@ -131,7 +132,7 @@ async def _dynamic(gateway: Gateway) -> Mapping[str, Any] | None:
     """The dynamic flags; None where they can't be had, which is no trouble of anybody's."""
     try:
         answer = await gateway.get_client_dynamic_config()
-    except APIError as error:
+    except TinkerError as error:
         log.debug("no dynamic configuration: %s", error)
         return None
     return answer if isinstance(answer, Mapping) else None
