@@ -1,9 +1,10 @@
 """A server that answers the API at once with made-up results, so that a client's own cost shows.
 
-    python benchmarks/stub_server.py PORT [PROTOCOL] [SECONDS]
+    python benchmarks/stub_server.py PORT [PROTOCOL] [SECONDS] [together]
 
 Each result is ready after SECONDS (0 unless given). PROTOCOL is that of release 0.4.1 (JSON, the
-default) or 0.38.0 (protobuf, with every flag as clients assume it).
+default) or 0.38.0 (protobuf, with every flag as clients assume it). With `together` the latter has
+clients ask for all samples at once, and not for each by itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,12 @@ LOGPROBS = [-0.5] * 64
 PROTOBUF = b"application/x-protobuf"
 # The flags that tell which release speaks; what is left out clients assume.
 FLAGS = {"fwdbwd_max_chunk_len": 1024, "custom_loss_server_side": False}
+# As long as the hosted service holds a question for what has ended (release 0.38.0).
+HOLD = 30.0
 _ids = itertools.count()
 _results: dict[str, Any] = {}
+_ended: list[str] = []
+_news = asyncio.Event()
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -74,7 +80,7 @@ async def answer(operation: str, body: bytes) -> Any:
         case "optim_step":
             return submitted({"metrics": {}})
         case "retrieve_future":
-            if WAIT:
+            if WAIT and not TOGETHER:
                 await asyncio.sleep(WAIT)
             return _results.pop(orjson.loads(body)["request_id"])
     return {}
@@ -83,9 +89,13 @@ async def answer(operation: str, body: bytes) -> Any:
 async def later_answer(operation: str, body: bytes) -> Any:
     match operation:
         case "client/config":
-            return FLAGS
+            return {**FLAGS, "sample_use_retrieve_futures": TOGETHER}
         case "asample":
-            return {**submitted(SAMPLE), "sample_sequence_ids": ["sample"]}
+            given = submitted(SAMPLE)
+            asyncio.get_running_loop().call_later(WAIT, end, given["request_id"])
+            return {**given, "sample_sequence_ids": ["sample"]}
+        case "retrieve_futures":
+            return await told(orjson.loads(body))
         case "get_info":
             model = {"arch": "stub", "model_name": "stub/model", "tokenizer_id": None}
             info = {"type": "get_info", "model_id": "model", "model_name": "stub/model"}
@@ -98,6 +108,23 @@ async def later_answer(operation: str, body: bytes) -> Any:
         case "client/dynamic_config":
             return {"refresh_interval_sec": 300}
     return await answer(operation, body)
+
+
+def end(request_id: str) -> None:
+    """A sample has ended, and who asks is told."""
+    _ended.append(request_id)
+    _news.set()
+
+
+async def told(asked: Any) -> Any:
+    """What has ended since; held until there is something."""
+    cursor = asked["prev_cursor"]
+    if len(_ended) == cursor and asked.get("timeout") != 0:
+        _news.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(_news.wait(), HOLD)
+    news = [{"state": "finished", "request_id": one} for one in _ended[cursor:]]
+    return {"completions": news, "cursor": len(_ended)}
 
 
 def submitted(result: Any) -> Any:
@@ -143,4 +170,5 @@ SAMPLE = _sample()
 if __name__ == "__main__":
     PROTOCOL = sys.argv[2] if len(sys.argv) > 2 else "0.4.1"
     WAIT = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+    TOGETHER = "together" in sys.argv[4:]
     uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="error", access_log=False)
