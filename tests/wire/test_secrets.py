@@ -16,7 +16,7 @@ import tinker_ext as tinker
 from tests.unit.tracing.sdk import recording_sdk
 from tests.wire.tokens import DemandingFaultServer
 from tinker_ext.runtime.loop import background_loop
-from tinker_ext.testing import FaultServer, Reply, SimulatedTime, faults, make_client
+from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,3 +241,9 @@ def test_a_proxys_password_is_not_shown(log: io.StringIO) -> None:
     assert said[0]
     for text in (*said, log.getvalue()):
         assert PROXY_SECRET not in text
+
+
+def test_a_word_for_a_key_spoils_no_answer() -> None:
+    with make_client(FakeServer(), api_key="fake") as service:
+        [model] = service.get_server_capabilities().supported_models
+        assert model.model_name == "fake/model"
