@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from tinker_ext.runtime.loop import background_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,3 +21,10 @@ def comes_true(condition: Callable[[], bool], within: float = 20.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def tasks() -> set[asyncio.Task[Any]]:
+    """Those of the client's loop that are not done."""
+    found: Future[set[asyncio.Task[Any]]] = Future()
+    background_loop().call_soon(lambda: found.set_result(asyncio.all_tasks()))
+    return found.result(10)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import subprocess
 import sys
 import time
 import weakref
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tinker_ext as tinker
-from tests.waiting import comes_true
+from tests.waiting import comes_true, tasks
 from tests.wire.flagged import announce
 from tinker_ext.runtime.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, make_client
@@ -35,13 +33,6 @@ def server() -> Iterator[FaultServer]:
 
 def client(server: FaultServer, **settings: Any) -> tinker.ServiceClient:
     return make_client(base_url=server.url, heartbeat_interval=0.05, telemetry=True, **settings)
-
-
-def tasks() -> set[asyncio.Task[Any]]:
-    """Those of the client's loop that are not done."""
-    found: Future[set[asyncio.Task[Any]]] = Future()
-    background_loop().call_soon(lambda: found.set_result(asyncio.all_tasks()))
-    return found.result(10)
 
 
 def goes_silent(server: FaultServer) -> bool:
