@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tinker_ext.clients.ready import Ready
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIStatusError, InvalidInputError
+from tinker_ext.rules.refusals import MISSING_STATUSES
 from tinker_ext.runtime.core import restored_core
 from tinker_ext.runtime.member import Member
 from tinker_ext.types import ParsedCheckpointTinkerPath
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
-
-# What servers answer to an operation that they have not got.
-_NOT_THERE = frozenset({404, 405, 501})
 
 
 class Sampler(Ready):
@@ -132,7 +130,7 @@ class Sampler(Ready):
                 "get_sampler", lambda gateway: gateway.get_sampler(self.sampling_session_id)
             )
         except APIStatusError as error:
-            if error.status_code not in _NOT_THERE or self.model_path is None:
+            if error.status_code not in MISSING_STATUSES or self.model_path is None:
                 raise
             run_id = ParsedCheckpointTinkerPath.from_tinker_path(self.model_path).training_run_id
             run = await core.call(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_NO_SUCH_OPERATION = frozenset({404, 405, 501})
+#: With these a server answers to an operation that it has not got; 404 also to a missing model.
+MISSING_STATUSES = frozenset({404, 405, 501})
 # What web frameworks say of a path they have not got; a missing model has other words.
 _FRAMEWORK_WORDS = frozenset(
     {"not found", "method not allowed", "not implemented", "404 page not found"}
@@ -67,7 +68,7 @@ def blames_body(status: int, body: object) -> bool:
 
 def no_such_operation(status: int, body: object) -> bool:
     """Whether an answer says that there is no such operation, and not no such model."""
-    if status not in _NO_SUCH_OPERATION:
+    if status not in MISSING_STATUSES:
         return False
     words = body.get("detail") if isinstance(body, dict) else body
     if not words or not isinstance(words, str):

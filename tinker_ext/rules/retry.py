@@ -46,6 +46,9 @@ RETRIED_STATUSES = frozenset({408, 409, 429})
 #: Server errors that stay as they are: not implemented, HTTP version (RFC 9110, 15.6), and a
 #: network that wants a login first (RFC 6585, 6).
 LASTING_SERVER_ERRORS = frozenset({501, 505, 511})
+#: Answers of something between us and the server, which may or may not have passed the request on;
+#: the last are Cloudflare's.
+PROXY_STATUSES = frozenset({502, 503, 504, *range(520, 525)})
 
 #: Longest Retry-After value looked at; a date has 29 characters.
 _LONGEST_VALUE = 64

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextvars import Context
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tinker_ext.errors import TinkerError
+from tinker_ext.runtime import tasks
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Cancels:
             return
         self._waiting.append(request_id)
         if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send(), context=Context())
+            self._sending = tasks.start_apart(self._send())
 
     @property
     def _wanted(self) -> bool:
@@ -65,5 +65,4 @@ class Cancels:
         if self._sending is None:
             return
         await asyncio.wait({self._sending}, timeout=LAST_WORD)
-        self._sending.cancel()
-        await asyncio.gather(self._sending, return_exceptions=True)
+        await tasks.end(self._sending)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from contextvars import Context
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, APITimeoutError
 from tinker_ext.rules.completions import Told, read_completions, spared
 from tinker_ext.rules.polling import QueueState, TryAgain, poll_delay
 from tinker_ext.rules.retry import TransportFault
+from tinker_ext.runtime import tasks
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -68,17 +68,14 @@ class Listeners:
 
     def run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Run in a context of its own: whose span is current is chance."""
-        task = asyncio.create_task(work, context=Context())
+        task = tasks.start_apart(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
         """End them all; each may report what was fetched."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(*self._tasks)
 
 
 class Listener:

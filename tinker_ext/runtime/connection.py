@@ -6,7 +6,6 @@ import asyncio
 import copy
 import math
 import uuid
-from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
@@ -17,6 +16,7 @@ from tinker_ext.errors import APIError, APIStatusError
 from tinker_ext.rules.dialect import FIRST, Dialect, corrected
 from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy
 from tinker_ext.rules.unsupported import advice
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK
 from tinker_ext.runtime.in_flight import InFlight
 from tinker_ext.runtime.introduction import Introduction
@@ -137,7 +137,7 @@ class Connection:
                 mine.operation = operation
                 raise mine from None
         if self._introduction.due():
-            self._renewing = asyncio.create_task(self._renew(gateway), context=Context())
+            self._renewing = tasks.start_apart(self._renew(gateway))
 
     async def _renew(self, gateway: Gateway) -> None:
         dynamic = await self._introduction.renew(gateway, self.dialect.dynamic)
@@ -171,12 +171,8 @@ class Connection:
 
     async def gateway(self) -> Gateway:
         """The operations of the server, which is connected to if need be."""
-        if self._connecting is None or (
-            self._connecting.done() and self._connecting.exception() is not None
-        ):
-            self._connecting = asyncio.get_running_loop().create_task(
-                self._connect(), context=Context()
-            )
+        if self._connecting is None or tasks.has_failed(self._connecting):
+            self._connecting = tasks.start_apart(self._connect())
         if not self._connecting.done():
             with tracing.stage(tracing.Stage.CONNECT):
                 return await asyncio.shield(self._connecting)

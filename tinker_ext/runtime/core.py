@@ -14,6 +14,7 @@ from attrs import evolve
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError, ConfigurationError
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.cancels import Cancels
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.completions import Listeners
@@ -184,7 +185,7 @@ class ClientCore:
         """Let `close` wait for a task, or end it, though nobody else may be left who does."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(_look_at)
+        task.add_done_callback(tasks.look_at)
 
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
         """One logical call, retried by the rules, under one idempotency key."""
@@ -210,10 +211,8 @@ class ClientCore:
     async def _shut_down(self, timeout: float, told: SessionEnd | None) -> None:
         if self._tasks and timeout > 0:
             await asyncio.wait(set(self._tasks), timeout=timeout)
-        while left := list(self._tasks):
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+        while self._tasks:
+            await tasks.end(*self._tasks)
         await self._belongings.end(told)
 
     def __copy__(self) -> Self:
@@ -292,9 +291,3 @@ def _close_what_is_open() -> None:
 
 def _nothing() -> None:
     """To release."""
-
-
-def _look_at(task: asyncio.Task[Any]) -> None:
-    """Nobody may be left to look at its error, of which asyncio would complain."""
-    if not task.cancelled():
-        task.exception()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext import tracing
@@ -17,6 +16,8 @@ from tinker_ext.errors import (
 )
 from tinker_ext.rules.dialect import FIRST, Dialect, introduced
 from tinker_ext.rules.flags import DynamicFlags, Flags, at_least, release_of
+from tinker_ext.rules.retry import PROXY_STATUSES
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
 
@@ -31,7 +32,7 @@ MOST_ATTEMPTS = 3
 # Those that keep away the call as well: it is paused, and both are tried again.
 _PAUSING = frozenset({402, 429})
 # Those that say nothing of the server: something on the way, or trouble that passes.
-_PASSING = frozenset({408, 409, 425, 500, 502, 503, 504, *range(520, 525)})
+_PASSING = PROXY_STATUSES | {408, 409, 425, 500}
 
 
 class Introduction:
@@ -65,8 +66,7 @@ class Introduction:
         if self.made:
             return
         if self._asking is None or self._asking.done():
-            # In a context of its own: no span or deadline of whoever asks first belongs to it.
-            self._asking = asyncio.create_task(self._ask(gateway), context=Context())
+            self._asking = tasks.start_apart(self._ask(gateway))
         with tracing.stage(tracing.Stage.CONNECT):
             await asyncio.shield(self._asking)
 
@@ -115,9 +115,7 @@ class Introduction:
 
     async def close(self) -> None:
         """End the question that may be under way."""
-        if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+        await tasks.end(self._asking)
 
     async def renew(self, gateway: Gateway, known: DynamicFlags) -> DynamicFlags:
         """The dynamic flags of now; those known where they can't be had."""

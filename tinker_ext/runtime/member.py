@@ -12,21 +12,19 @@ import asyncio
 import itertools
 import os
 import secrets
-from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, DeadlineExceededError
 from tinker_ext.rules.completions import NUMBERS_PER_CLIENT, first_number
+from tinker_ext.rules.refusals import MISSING_STATUSES
+from tinker_ext.runtime import tasks
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.completions import Listener
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.gateway import Gateway
-
-# What a server that has no such operation answers, whatever its words.
-_LACKING = frozenset({404, 405, 501})
 
 
 class Member:
@@ -57,7 +55,7 @@ class Member:
         if self._process != process:
             joining = self._joining.get(process)
             if joining is None or joining.done():
-                joining = asyncio.create_task(self._join(core, process), context=Context())
+                joining = tasks.start_apart(self._join(core, process))
                 self._joining = {process: joining}
                 core.keep(joining)
             with tracing.stage(tracing.Stage.CONNECT):
@@ -69,7 +67,7 @@ class Member:
         try:
             counter = await core.call("join_sampling_session", self._counted)
         except APIStatusError as error:
-            if error.status_code not in _LACKING:
+            if error.status_code not in MISSING_STATUSES:  # Whatever its words.
                 raise
         first = first_number(counter)
         if first is None:

@@ -12,6 +12,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import APIStatusError
+from tinker_ext.rules.retry import PROXY_STATUSES
+from tinker_ext.runtime import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -20,9 +22,6 @@ T = TypeVar("T")
 
 # As releases 0.4.1 to 0.38.0 start.
 FIRST = 1
-
-# Answers of something between us and the server, which may or may not have passed the request on.
-_FROM_A_PROXY = frozenset({502, 503, 504, *range(520, 525)})
 
 
 class SequenceNumbers:
@@ -63,7 +62,7 @@ class SequenceNumbers:
 
         try:
             await all_of(range(1, len(sends)))
-            if not any(map(_failed, sending.values())):
+            if not any(map(tasks.has_failed, sending.values())):
                 await all_of([0])
         finally:
             kept = {numbers[at] for at, task in sending.items() if not _was_refused(task)}
@@ -106,10 +105,6 @@ async def _run(send: Callable[[int], Awaitable[T]], seq_id: int) -> T:
     return await send(seq_id)
 
 
-def _failed(sending: asyncio.Future[T]) -> bool:
-    return sending.cancelled() or sending.exception() is not None
-
-
 def _was_refused(sending: asyncio.Future[T]) -> bool:
     """Whether the server itself said no, so that it has not counted the number.
 
@@ -118,4 +113,4 @@ def _was_refused(sending: asyncio.Future[T]) -> bool:
     if not sending.done() or sending.cancelled():
         return False
     error = sending.exception()
-    return isinstance(error, APIStatusError) and error.status_code not in _FROM_A_PROXY
+    return isinstance(error, APIStatusError) and error.status_code not in PROXY_STATUSES

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from contextvars import Context
 from typing import TYPE_CHECKING
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, SessionLostError
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
 
@@ -61,11 +61,8 @@ class Session:
             SessionLostError: as `check`.
         """
         self.check()
-        if self._creating is None or _failed(self._creating):
-            # In a context of its own: no span or deadline of whoever asks first belongs to it.
-            self._creating = asyncio.get_running_loop().create_task(
-                self._start(), context=Context()
-            )
+        if self._creating is None or tasks.has_failed(self._creating):
+            self._creating = tasks.start_apart(self._start())
         if not self._creating.done():
             with tracing.stage(tracing.Stage.CONNECT):
                 return await asyncio.shield(self._creating)
@@ -106,10 +103,7 @@ class Session:
 
     async def close(self) -> None:
         """Stop the heartbeat."""
-        tasks = [task for task in (self._creating, self._heart) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(self._creating, self._heart)
 
     async def _start(self) -> str:
         session_id = await self._create()
@@ -161,13 +155,9 @@ class Session:
 
     def _lost(self, why: str) -> SessionLostError:
         creating = self._creating
-        made = creating is not None and creating.done() and not _failed(creating)
+        made = creating is not None and creating.done() and not tasks.has_failed(creating)
         session_id = creating.result() if creating is not None and made else None
         return SessionLostError(why, session_id=session_id, silent_for=self._silent_for())
 
     def _silent_for(self) -> float:
         return self._clock.now() - (self.last_beat or 0.0)
-
-
-def _failed(task: asyncio.Task[str]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)

@@ -14,13 +14,13 @@ import time
 import uuid
 from collections import deque
 from contextlib import suppress
-from contextvars import Context
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tinker_api import models
 
 from tinker_ext.errors import APIStatusError, RequestErrorCategory, RequestFailedError, TinkerError
+from tinker_ext.runtime import tasks
 from tinker_ext.tracing import log
 from tinker_ext.version import __version__
 
@@ -72,9 +72,7 @@ class Telemetry:
             return
         self._session_id, self._started = session_id, time.monotonic()
         self._add(models.SessionStartEvent(event="SESSION_START", **self._common("INFO")))
-        self._flushing = asyncio.get_running_loop().create_task(
-            self._flush_for_ever(), context=Context()
-        )
+        self._flushing = tasks.start_apart(self._flush_for_ever())
 
     def call_failed(self, operation: str, error: BaseException) -> None:
         """A call of the user's has failed for good."""
@@ -106,9 +104,7 @@ class Telemetry:
         """Send what is left, within CLOSE_LIMIT."""
         if self._session_id is None:
             return
-        if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
+        await tasks.end(self._flushing)
         lasted = timedelta(seconds=time.monotonic() - self._started)
         self._add(
             models.SessionEndEvent(

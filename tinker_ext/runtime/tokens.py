@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextvars import Context
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from tinker_ext.errors import AuthenticationError, TinkerError
 from tinker_ext.rules import tokens as rules
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
 
@@ -100,10 +100,7 @@ class TokenKeeper:
     async def close(self) -> None:
         """End what goes on in the background; a token is still given to whoever asks."""
         self._closed = True
-        tasks = [task for task in (self._renewing, self._fetching) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await tasks.end(self._renewing, self._fetching)
 
     def _is_usable(self, held: _Held) -> bool:
         if rules.is_fresh(self._age(held), held.life):
@@ -119,11 +116,8 @@ class TokenKeeper:
     async def _fetched(self) -> _Held:
         """The outcome of the fetch under way, or of one begun now."""
         if self._fetching is None or self._fetching.done():
-            # In a context of its own: no span or deadline of whoever asks first belongs to it.
-            self._fetching = asyncio.get_running_loop().create_task(
-                self._fetch_once(), context=Context()
-            )
-            self._fetching.add_done_callback(_look_at)
+            self._fetching = tasks.start_apart(self._fetch_once())
+            self._fetching.add_done_callback(tasks.look_at)
         return await asyncio.shield(self._fetching)
 
     async def _fetch_once(self) -> _Held:
@@ -133,9 +127,7 @@ class TokenKeeper:
         life = rules.life(rules.read_times(token.reveal()), self._clock.wall())
         self._held = held = _Held(token, self._clock.now(), life)
         if self._ahead and not self._closed and (self._renewing is None or self._renewing.done()):
-            self._renewing = asyncio.get_running_loop().create_task(
-                self._renew_for_ever(), context=Context()
-            )
+            self._renewing = tasks.start_apart(self._renew_for_ever())
         return held
 
     async def _renew_for_ever(self) -> None:
@@ -163,9 +155,3 @@ class TokenKeeper:
             return rules.RETRY_AFTER
         delay = rules.refresh_delay(held.life, self._clock.jitter())
         return max(rules.LEAST_DELAY, delay - self._age(held))
-
-
-def _look_at(task: asyncio.Task[_Held]) -> None:
-    """Nobody may be left to look at its error, of which asyncio would complain."""
-    if not task.cancelled():
-        task.exception()
