@@ -27,9 +27,10 @@ class CheckpointCalls(RestCalls):
 
     def list_checkpoints(self, training_run_id: str) -> APIFuture[types.CheckpointsListResponse]:
         """All checkpoints of a training run."""
+        needed(training_run_id, "training_run_id")
         return self._call(
             "list_checkpoints",
-            lambda gateway: gateway.list_checkpoints(needed(training_run_id, "training_run_id")),
+            lambda gateway: gateway.list_checkpoints(training_run_id),
             types.CheckpointsListResponse.from_api,
         )
 
@@ -79,7 +80,7 @@ class CheckpointCalls(RestCalls):
     ) -> APIFuture[None]:
         """Keep the checkpoint at a path for so many seconds from now; None: for good."""
         place = _place(_parsed(tinker_path))
-        seconds = None if ttl_seconds is None else checked_ttl(ttl_seconds)
+        seconds = checked_ttl(ttl_seconds)
         return self._call(
             "set_checkpoint_ttl",
             lambda gateway: gateway.set_checkpoint_ttl(*place, seconds),
@@ -132,7 +133,7 @@ class CheckpointCalls(RestCalls):
         body = models.CopyWeightsRequest(
             source_path=path,
             destination_project_id=or_unset(project),
-            ttl_seconds=or_unset(None if ttl_seconds is None else checked_ttl(ttl_seconds)),
+            ttl_seconds=or_unset(checked_ttl(ttl_seconds)),
         )
         return self._call(
             "copy_weights",

@@ -14,6 +14,7 @@ from tinker_api.types import UNSET, Unset
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.ordered import Part
+from tinker_ext.types.absent import or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -59,7 +60,7 @@ def save(
     return models.SaveWeightsRequest(
         model_id=model_id,
         path=_checked_name(name),
-        ttl_seconds=UNSET if ttl_seconds is None else checked_ttl(ttl_seconds),
+        ttl_seconds=or_unset(checked_ttl(ttl_seconds)),
         overwrite=overwrite or UNSET,
         user_metadata=_metadata(user_metadata),
     )
@@ -72,7 +73,7 @@ def save_for_sampler(
     return models.SaveWeightsForSamplerRequest(
         model_id=model_id,
         path=_checked_name(name),
-        ttl_seconds=UNSET if ttl_seconds is None else checked_ttl(ttl_seconds),
+        ttl_seconds=or_unset(checked_ttl(ttl_seconds)),
         user_metadata=_metadata(user_metadata),
     )
 
@@ -95,7 +96,7 @@ def save_external(
     return models.SaveWeightsExternalRequest(
         model_id=model_id,
         path=_checked_name(name),
-        ttl_seconds=UNSET if ttl_seconds is None else checked_ttl(ttl_seconds),
+        ttl_seconds=or_unset(checked_ttl(ttl_seconds)),
         age_encryption_recipients=UNSET if recipients is None else list(recipients),
     )
 
@@ -109,18 +110,20 @@ def load(
     return models.LoadWeightsRequest(
         model_id=model_id,
         path=path,
-        optimizer=UNSET if optimizer is None else optimizer,
-        weights_access_token=UNSET if access_token is None else access_token,
+        optimizer=or_unset(optimizer),
+        weights_access_token=or_unset(access_token),
     )
 
 
-def checked_ttl(seconds: int) -> int:
-    """How long to keep something, in seconds. What else is too short is the server's to say.
+def checked_ttl(seconds: int | None) -> int | None:
+    """How long to keep something, in seconds; None says nothing of it, or for good.
+
+    What else is too short is the server's to say.
 
     Raises:
         InvalidInputError: no whole number from 1.
     """
-    if type(seconds) is not int or seconds < 1:
+    if seconds is not None and (type(seconds) is not int or seconds < 1):
         raise InvalidInputError(
             f"expected a whole number of seconds from 1, got {seconds!r}", where="ttl_seconds"
         )

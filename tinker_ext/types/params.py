@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.absent import or_unset
 from tinker_ext.types.checks import (
     flag,
     number,
@@ -163,12 +164,11 @@ class SamplingParams:
     def to_api(self) -> api.SamplingParams:
         """The generated model; ``None`` fields are left out."""
         from tinker_api import models as api
-        from tinker_api.types import UNSET
 
         return api.SamplingParams(
-            max_tokens=UNSET if self.max_tokens is None else self.max_tokens,
-            seed=UNSET if self.seed is None else self.seed,
-            stop=UNSET if self.stop is None else self.stop,
+            max_tokens=or_unset(self.max_tokens),
+            seed=or_unset(self.seed),
+            stop=or_unset(self.stop),
             temperature=self.temperature,
             top_k=self.top_k,
             top_p=self.top_p,
@@ -195,11 +195,10 @@ class LoraConfig:
     def to_api(self) -> api.LoraConfig:
         """The generated model; a seed of ``None`` is left out."""
         from tinker_api import models as api
-        from tinker_api.types import UNSET
 
         return api.LoraConfig(
             rank=self.rank,
-            seed=UNSET if self.seed is None else self.seed,
+            seed=or_unset(self.seed),
             train_unembed=self.train_unembed,
             train_mlp=self.train_mlp,
             train_attn=self.train_attn,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.absent import aware, entries, known, known_or
+from tinker_ext.types.absent import aware, entries, known, known_or, or_unset
 from tinker_ext.types.checks import whole
 from tinker_ext.types.session_status import SessionStatus, SessionStatusQuery, read_status
 
@@ -116,10 +116,10 @@ class SessionSearchRequest:
 
         statuses = [one.to_api() for one in self.statuses or ()]
         return api.SessionSearchRequest(
-            session_id=UNSET if self.session_id is None else self.session_id,
-            project_ids=UNSET if self.project_ids is None else self.project_ids,
+            session_id=or_unset(self.session_id),
+            project_ids=or_unset(self.project_ids),
             user_metadata=api.TextMetadata.from_dict(self.user_metadata),
-            display_name=UNSET if self.display_name is None else self.display_name,
+            display_name=or_unset(self.display_name),
             owner=self.owner.to_api(),
             statuses=statuses or UNSET,
             limit=self.limit,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, fields, frozen
 
-from tinker_ext.types.absent import known
+from tinker_ext.types.absent import known, or_unset
 
 if TYPE_CHECKING:
     from tinker_api import models as api
@@ -161,11 +161,8 @@ class ClientFinishedSessionStatusQuery:
     def to_api(self) -> api.ClientFinishedSessionStatusQuery:
         """The generated model."""
         from tinker_api import models as api
-        from tinker_api.types import UNSET
 
-        return api.ClientFinishedSessionStatusQuery(
-            reasons=UNSET if self.reasons is None else self.reasons
-        )
+        return api.ClientFinishedSessionStatusQuery(reasons=or_unset(self.reasons))
 
 
 SessionStatusQuery: TypeAlias = (
