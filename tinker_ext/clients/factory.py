@@ -15,8 +15,7 @@ from tinker_ext.clients.making import (
 )
 from tinker_ext.clients.rest import RestClient
 from tinker_ext.clients.restoring import restore
-from tinker_ext.clients.sampling import SamplingClient
-from tinker_ext.clients.sampling_session import check_source, open_sampling_session
+from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.training import TrainingClient
 
 if TYPE_CHECKING:
@@ -212,16 +211,9 @@ class ClientFactory:
     def _sampling_client(
         self, model_path: str | None, base_model: str | None, record_stability_info: bool
     ) -> APIFuture[SamplingClient]:
-        check_source(model_path, base_model)
-        weights = tracing.of_weights(model_path or base_model)
-        with tracing.operation("create_sampling_session", weights):
-            return self._core.start(
-                open_sampling_session(self._core, model_path=model_path, base_model=base_model),
-                lambda session_id: SamplingClient(
-                    self._core,
-                    session_id,
-                    model_path=model_path,
-                    base_model=base_model,
-                    record_stability_info=record_stability_info,
-                ),
-            )
+        return open_sampling_client(
+            self._core,
+            model_path=model_path,
+            base_model=base_model,
+            record_stability_info=record_stability_info,
+        )

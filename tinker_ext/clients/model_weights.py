@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tinker_ext import tracing, types
 from tinker_ext.clients import wishes
 from tinker_ext.clients.model_saves import ModelSaves, sampler_of
-from tinker_ext.clients.sampling import SamplingClient
+from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
 
 if TYPE_CHECKING:
@@ -69,7 +69,12 @@ class ModelWeights(ModelSaves):
     def create_sampling_client(
         self, model_path: str, *, record_stability_info: bool = False
     ) -> SamplingClient:
-        """A client that samples from saved weights; blocks until the server has opened them."""
+        """A client that samples from saved weights; blocks until the server has opened them.
+
+        Raises:
+            InvalidInputError: `model_path` is no `tinker://` path.
+            NotFoundError: the server has no such checkpoint.
+        """
         return self._sampling_client(model_path, record_stability_info).result()
 
     def get_info(self) -> types.GetInfoResponse:
@@ -115,13 +120,6 @@ class ModelWeights(ModelSaves):
     def _sampling_client(
         self, model_path: str, record_stability_info: bool
     ) -> APIFuture[SamplingClient]:
-        with tracing.operation("create_sampling_session", tracing.of_weights(model_path)):
-            return self._core.start(
-                open_sampling_session(self._core, model_path=model_path),
-                lambda session_id: SamplingClient(
-                    self._core,
-                    session_id,
-                    model_path=model_path,
-                    record_stability_info=record_stability_info,
-                ),
-            )
+        return open_sampling_client(
+            self._core, model_path=model_path, record_stability_info=record_stability_info
+        )

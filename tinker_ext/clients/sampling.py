@@ -9,11 +9,13 @@ from tinker_api import models
 from tinker_ext import tracing, types
 from tinker_ext.clients.sample_request import Sample, Wanted
 from tinker_ext.clients.sampler import Sampler
+from tinker_ext.clients.sampling_session import check_source, open_sampling_session
 from tinker_ext.errors import GoneError, InvalidInputError
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.types.absent import known
 
 if TYPE_CHECKING:
+    from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
 
 # How often a sample whose result the server has lost (410) is made anew.
@@ -184,3 +186,29 @@ class SamplingClient(Sampler):
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
         async with self._core.in_flight.sample_bytes.reserve(size):
             return await self._core.call("asample", lambda gateway: gateway.asample(body))
+
+
+def open_sampling_client(
+    core: ClientCore,
+    *,
+    model_path: str | None = None,
+    base_model: str | None = None,
+    record_stability_info: bool = False,
+) -> APIFuture[SamplingClient]:
+    """A client on saved weights or on a base model, once the server has opened them.
+
+    Raises:
+        InvalidInputError: neither is given, or `model_path` is no `tinker://` path.
+    """
+    check_source(model_path, base_model)
+    with tracing.operation("create_sampling_session", tracing.of_weights(model_path or base_model)):
+        return core.start(
+            open_sampling_session(core, model_path=model_path, base_model=base_model),
+            lambda session_id: SamplingClient(
+                core,
+                session_id,
+                model_path=model_path,
+                base_model=base_model,
+                record_stability_info=record_stability_info,
+            ),
+        )
