@@ -1,15 +1,30 @@
-"""What was sent, held to the specification of a release."""
+"""A server in memory with a client of it; what was sent, held to the specification of a release."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tinker_ext.embedded.dialects import specification_of
-from tinker_ext.testing import Received
+from tinker_ext.testing import FakeServer, Received, make_client
+
+if TYPE_CHECKING:
+    import tinker_ext as tinker
 
 Fits = Callable[[Received, str], None]
+
+
+@pytest.fixture
+def server() -> FakeServer:
+    return FakeServer()
+
+
+@pytest.fixture
+def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
+    with make_client(server) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ import pytest
 
 import tinker_ext as tinker
 from tinker_ext import types
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.testing import FakeServer, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tinker_ext.testing import Received
 
@@ -37,12 +37,6 @@ class Later(FakeServer):
 @pytest.fixture
 def server() -> Later:
     return Later()
-
-
-@pytest.fixture
-def service(server: Later) -> Iterator[tinker.ServiceClient]:
-    with make_client(server) as opened:
-        yield opened
 
 
 @pytest.fixture

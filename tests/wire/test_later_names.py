@@ -12,7 +12,7 @@ import tinker_ext as tinker
 from tinker_ext.testing import BASE_URL, FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tinker_ext.testing import Received
 
@@ -22,17 +22,6 @@ PATH = "tinker://run-1/weights/a"
 PROMPT = tinker.ModelInput.from_ints([1])
 PARAMS = tinker.SamplingParams(max_tokens=1)
 NOT_FOUND = Reply(404, {"detail": "Not Found"})
-
-
-@pytest.fixture
-def server() -> FakeServer:
-    return FakeServer()
-
-
-@pytest.fixture
-def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
-    with make_client(server) as opened:
-        yield opened
 
 
 def test_another_optimizer_is_chosen_once_and_its_params_sent_with_each_step(

@@ -25,11 +25,6 @@ SEARCH = types.SessionSearchRequest(display_name="nightly")
 
 
 @pytest.fixture
-def server() -> FakeServer:
-    return FakeServer()
-
-
-@pytest.fixture
 def rest(server: FakeServer) -> Iterator[tinker.RestClient]:
     with make_client(server) as opened:
         yield opened.create_rest_client()

@@ -104,11 +104,6 @@ ADMIN: list[Call] = [
 
 
 @pytest.fixture
-def server() -> FakeServer:
-    return FakeServer()
-
-
-@pytest.fixture
 def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
     with make_client(server, project_id="of-the-configuration") as opened:
         yield opened

@@ -11,11 +11,12 @@ from attrs import evolve
 from tinker_api.proto import tinker_public_pb2 as pb
 
 import tinker_ext as tinker
-from tinker_ext.testing import FakeServer, make_client
 from tinker_ext.transport.protobuf import encode_data
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from tinker_ext.testing import FakeServer
 
 
 def datum() -> tinker.Datum:
@@ -23,17 +24,6 @@ def datum() -> tinker.Datum:
         model_input=tinker.ModelInput.from_ints([1, 2]),
         loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
     )
-
-
-@pytest.fixture
-def server() -> FakeServer:
-    return FakeServer()
-
-
-@pytest.fixture
-def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
-    with make_client(server) as opened:
-        yield opened
 
 
 def test_a_loss_may_have_settings_in_words(
