@@ -203,6 +203,7 @@ def test_a_copy_goes_to_the_project_named_or_configured_and_shows_no_token(
     [
         ("access_scope", lambda it: it.get_session("s", "mine")),
         ("access_scope", lambda it: it.list_training_runs(access_scope="")),
+        ("training_run_id", lambda it: it.list_checkpoints("")),
         ("session_id", lambda it: it.get_session("")),
         ("session_id", lambda it: it.export_session_trace("")),
         ("sampler_id", lambda it: it.get_sampler("")),
