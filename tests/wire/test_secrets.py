@@ -31,6 +31,7 @@ TOKEN = "PLANTED-token"
 ENVIRONMENT_KEY = "tml-PLANTED-in-the-environment-0123"
 ALL = (KEY, CF_SECRET, HEADER_SECRET, PROXY_SECRET, TOKEN, ENVIRONMENT_KEY)
 PARAMS = tinker.SamplingParams(max_tokens=4)
+WEIGHTS = "tinker://run-1/weights/a"
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 DATUM = tinker.Datum(
     model_input=tinker.ModelInput.from_ints([1, 2]),
@@ -241,6 +242,16 @@ def test_a_proxys_password_is_not_shown(log: io.StringIO) -> None:
     assert said[0]
     for text in (*said, log.getvalue()):
         assert PROXY_SECRET not in text
+
+
+@pytest.mark.parametrize("token", ["", "fake", "r"])
+def test_a_word_for_a_token_of_weights_spoils_no_answer(token: str) -> None:
+    with make_client(FakeServer()) as service:
+        training = service.create_lora_training_client("fake/model")
+        assert training.load_state(WEIGHTS, token).result(10).path == WEIGHTS
+        rest = service.create_rest_client()
+        copied = rest.copy_weights(WEIGHTS, "p", weights_access_token=token).result(10)
+        assert copied == "tinker://run-2/weights/a"
 
 
 def test_a_word_for_a_key_spoils_no_answer() -> None:

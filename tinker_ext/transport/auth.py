@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 # Header names as releases 0.4.1 to 0.38.0 send them.
 API_KEY_HEADER = "X-API-Key"
 CF_ID_HEADER = "CF-Access-Client-Id"
-# Characters of a value that is blotted out of answers. What is shorter (some servers take any word
-# for a key) stands in too many of them by chance: without its x, `application/x-protobuf` can't be
-# read. Ours; the service's keys are far longer.
-SHORTEST = 6
 CF_SECRET_HEADER = "CF-Access-Client-Secret"
 
 
@@ -88,7 +84,7 @@ class ApiKeyAuth:
         """What must not be shown, even where a server says it back to us."""
         known = (*self.keys.secrets(), self.cf_access_client_secret)
         revealed = [secret.reveal() for secret in known if secret is not None]
-        return tuple(value for value in (*revealed, *self.others) if len(value) >= SHORTEST)
+        return tuple(value for value in (*revealed, *self.others) if value)
 
     async def key(self, credential: Credential) -> Secret | None:
         """The value of X-API-Key for a call."""

@@ -27,7 +27,7 @@ from tinker_ext.redaction import redact
 from tinker_ext.rules.dialect import without_idle_fields
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
-from tinker_ext.transport.blotting import blotted, harmless_headers
+from tinker_ext.transport.blotting import blotted, harmless_headers, worth_blotting
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.deprecation import DeprecationNotes
 from tinker_ext.transport.encoding import Answer, encode, read_body
@@ -206,7 +206,7 @@ class ApiHttpClient(httpx.AsyncClient):
         )
 
     def _secrets(self, call: Call) -> tuple[str, ...]:
-        return (*self._credentials.secrets(), *call.secrets)
+        return worth_blotting((*self._credentials.secrets(), *call.secrets))
 
 
 def _judge(call: Call, response: Answer) -> Answer:
