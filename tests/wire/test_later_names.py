@@ -73,6 +73,16 @@ def test_a_state_may_go_on_with_another_base_model_and_the_metadata_given(
         service.create_training_client_from_state(PATH, {"k": "v"}, {"k": "v"})
 
 
+def test_weights_to_sample_from_have_a_path_whichever_client_is_asked(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    training = service.create_lora_training_client("fake/model")
+    for create in (service.create_sampling_client, training.create_sampling_client):
+        with pytest.raises(tinker.InvalidInputError, match="model_path"):
+            create("run-1/weights/a")
+    assert not server.calls("create_sampling_session")
+
+
 async def test_the_optimizer_s_state_is_asked_for_or_left(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
