@@ -27,7 +27,9 @@ class AdminCalls(RestCalls):
         """The events of one day (UTC); today's if none is named."""
         if event_type not in get_args(AuditEventType):
             known = ", ".join(get_args(AuditEventType))
-            raise InvalidInputError(f"expected one of {known}", where="event_type")
+            raise InvalidInputError(
+                f"expected one of {known}, got {event_type!r}", where="event_type"
+            )
         if isinstance(day, datetime):
             day = day.date()
         return self._call(

@@ -113,7 +113,7 @@ def _check_from(least: int, value: int, where: str) -> None:
 def _check_targets(targets: types.TensorData, scored: int | None) -> None:
     where = "target_prompt_logprobs"
     if targets.dtype != "int64":
-        raise InvalidInputError("token ids are integers", where=where)
+        raise InvalidInputError(f"token ids are int64, not {targets.dtype}", where=where)
     shape = targets.shape or [targets.size]
     if len(shape) != 2 or (scored is not None and shape[0] != scored):
         rows = "one" if scored is None else f"{scored} of them: one"

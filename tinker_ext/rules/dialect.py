@@ -86,6 +86,7 @@ class Dialect:
     Attributes:
         release: the newest of `flags.RELEASES` whose requests it is known to take.
         flags: what it said of itself; None where it has no `client/config`.
+        dynamic: what of that may change; as 0.38.0 assumes it where it has not said.
         training_body: the form of training data.
         forward: how a forward pass is asked for.
         images: what is said of an image: its sizes, or how many tokens it is taken for.

@@ -40,7 +40,6 @@ class FaultServer(Answers):
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._port = 0
-        self.connections_made = 0
         self._thread = threading.Thread(target=self._run, name="fault-server", daemon=True)
         self._thread.start()
         self.listen()
@@ -105,7 +104,6 @@ class FaultServer(Answers):
         await asyncio.gather(*ending, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections_made += 1
         task = self._loop.create_task(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)

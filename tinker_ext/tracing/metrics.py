@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -16,6 +15,9 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from tinker_ext.tracing import names
 from tinker_ext.tracing.names import Stage
 from tinker_ext.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 _meter = metrics.get_meter("tinker_ext", __version__)
 
@@ -86,9 +88,15 @@ _meter.create_observable_counter(
     description="Tokens trained on, and tokens sampled.",
 )
 
-#: Told the sessions that are alive: (id, seconds since the server answered a heartbeat).
-HeartbeatAge = Callable[[], "tuple[str, float] | None"]
-_heartbeats: weakref.WeakSet[Any] = weakref.WeakSet()
+
+class Beating(Protocol):
+    """A session with a heartbeat."""
+
+    def heartbeat_age(self) -> tuple[str, float] | None:
+        """Its id, and the seconds since the server last answered; None where it is not alive."""
+
+
+_heartbeats: weakref.WeakSet[Beating] = weakref.WeakSet()
 
 
 def _heartbeat_ages(_: CallbackOptions) -> Iterable[Observation]:
@@ -106,8 +114,8 @@ _meter.create_observable_gauge(
 )
 
 
-def watch_heartbeat(session: Any) -> None:
-    """Report `session.heartbeat_age()`, a `HeartbeatAge`, for as long as the session exists."""
+def watch_heartbeat(session: Beating) -> None:
+    """Report how old the session's last heartbeat is, for as long as the session exists."""
     _heartbeats.add(session)
 
 

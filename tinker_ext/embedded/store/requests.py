@@ -73,13 +73,6 @@ class RequestTable:
         ).fetchone()
         return None if row is None else RequestRecord(**row)
 
-    def last_number(self, run_id: str) -> int | None:
-        """The highest number used so far."""
-        number: int | None = self._database.connection.execute(
-            "SELECT max(seq_id) FROM requests WHERE run_id = ?", (run_id,)
-        ).fetchone()[0]
-        return number
-
     def answer(self, request_id: str, answer: bytes) -> None:
         """Keep the answer if it is small enough."""
         if len(answer) > KEPT_ANSWER_BYTES:
