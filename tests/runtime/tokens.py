@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import itertools
-import json
 
+from tests.web_tokens import web_token
 from tinker_ext.runtime.clock import Clock
 from tinker_ext.secret import Secret
 
@@ -58,5 +57,4 @@ def token(life: float | None = 3600.0, issued: float = START) -> Secret:
     claims: dict[str, float] = {"jti": next(_serial)}
     if life is not None:
         claims |= {"iat": issued, "exp": issued + life}
-    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
-    return Secret(f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln")
+    return Secret(web_token(claims))

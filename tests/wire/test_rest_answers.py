@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +9,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.web_tokens import web_token
 from tinker_ext import types
 from tinker_ext.clients.rest_sessions import TRACE_EXPORT_INTERVAL
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
@@ -149,26 +148,21 @@ def test_a_client_may_have_a_connection_of_its_own() -> None:
         tinker.AdminClient(rest._core, api_key="tml-y")
 
 
-def token(claims: object) -> str:
-    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return f"eyJhbGciOiJub25lIn0.{payload}.c2lnbmVk"
-
-
 CLAIMS = {"sub": "tml:organization_user:7", "org_id": "9", "email": "me@example.org"}
 ME = types.WhoamiResponse("tml:organization_user:7", "tml:organization:9", "me@example.org")
 
 
 def test_a_token_for_the_key_tells_who_asks(server: FakeServer, rest: tinker.RestClient) -> None:
-    server.answer("create_auth_token", Reply(200, {"jwt": token(CLAIMS)}))
+    server.answer("create_auth_token", Reply(200, {"jwt": web_token(CLAIMS)}))
     assert rest.whoami().result(10) == ME
     [asked] = server.calls("create_auth_token")
     assert asked.body == {}
-    server.answer("create_auth_token", Reply(200, {"jwt": token({**CLAIMS, "email": ""})}))
+    server.answer("create_auth_token", Reply(200, {"jwt": web_token({**CLAIMS, "email": ""})}))
     assert rest.whoami().result(10).email is None
 
 
 async def test_a_key_that_is_a_token_tells_it_without_asking(server: FakeServer) -> None:
-    with make_client(server, api_key=token(CLAIMS)) as service:
+    with make_client(server, api_key=web_token(CLAIMS)) as service:
         assert await service.create_rest_client().whoami_async() == ME
     assert not server.calls("create_auth_token")
 
@@ -176,7 +170,7 @@ async def test_a_key_that_is_a_token_tells_it_without_asking(server: FakeServer)
 def test_a_token_that_names_nobody_is_an_error_that_does_not_show_it(
     server: FakeServer, rest: tinker.RestClient
 ) -> None:
-    nobody = token({"sub": "x"})
+    nobody = web_token({"sub": "x"})
     server.answer("create_auth_token", Reply(200, {"jwt": nobody}))
     with pytest.raises(tinker.APIResponseValidationError, match="nobody") as caught:
         rest.whoami().result(10)

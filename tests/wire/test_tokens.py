@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import gc
 import logging
@@ -13,7 +12,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true, tasks
-from tests.wire.tokens import INVALID, KEY, TOKENLESS, DemandingServer, web_token
+from tests.wire.tokens import INVALID, KEY, TOKENLESS, DemandingServer, token
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def test_a_server_may_give_the_same_token_again() -> None:
     server.make = lambda serial: "always-the-same-token"
     with make_client(server, clock=simulated.clock) as service:
         service.get_server_capabilities()
-        asyncio.run(_pass_by(simulated, 61))
+        simulated.pass_by(61)
         service.get_server_capabilities()
     assert server.exchanges == 2
     assert sent_with(server)["get_server_capabilities"] == {"always-the-same-token"}
@@ -234,9 +233,7 @@ def test_polls_and_heartbeats_survive_a_revocation() -> None:
         assert polls[0].body == polls[1].body
         server.received.clear()
         server.revoke()
-        until = time.monotonic() + 30
-        while server.exchanges < 1 and time.monotonic() < until:
-            time.sleep(0.01)
+        assert comes_true(lambda: server.exchanges >= 1)
         time.sleep(0.2)
         beats = server.calls("session_heartbeat")
     assert server.exchanges == 1
@@ -253,7 +250,7 @@ def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
     server.wall = simulated.clock.wall
     with make_client(server, clock=simulated.clock) as service:
         service.get_server_capabilities()
-        asyncio.run(_pass_by(simulated, 3570))
+        simulated.pass_by(3570)
         server.answer("create_auth_token", BUSY)
         with caplog.at_level(logging.WARNING, "tinker_ext"):
             for _ in range(3):
@@ -261,15 +258,11 @@ def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
         assert server.exchanges == 2
         assert sent_with(server)["get_server_capabilities"] == {server.given[0]}
         assert "the last one is used on" in caplog.text
-        asyncio.run(_pass_by(simulated, 30))
+        simulated.pass_by(30)
         server.answer("create_auth_token", BUSY, BUSY)
         service.get_server_capabilities()
     assert server.exchanges == 5, "each failure is one attempt of the call, which goes on"
     assert server.calls("get_server_capabilities")[-1].headers["x-api-key"] == server.given[1]
-
-
-async def _pass_by(simulated: SimulatedTime, seconds: float) -> None:
-    await simulated.clock.sleep(seconds)
 
 
 def test_a_refused_key_is_told_as_it_is_and_not_again() -> None:
@@ -343,7 +336,7 @@ def test_an_answer_without_a_token_is_an_error_that_shows_nothing_of_it(body: An
 def test_a_key_that_is_over_is_refused_before_anything_is_sent() -> None:
     server = FakeServer()
     with (
-        make_client(server, api_key=web_token(1, 60, time.time() - 100)) as service,
+        make_client(server, api_key=token(1, 60, time.time() - 100)) as service,
         pytest.raises(tinker.ConfigurationError, match="life is over"),
     ):
         service.get_server_capabilities()

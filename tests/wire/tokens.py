@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.web_tokens import web_token
 from tinker_ext.testing import FakeServer, FaultServer, Reply
 from tinker_ext.testing.answers import Answers
 
@@ -23,11 +22,9 @@ INVALID = Reply(
 )
 
 
-def web_token(serial: int, life: float, now: float) -> str:
-    """A token that tells when it ends, as servers give them; nobody checks its signature."""
-    claims = {"jti": serial, "iat": now, "exp": now + life}
-    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
-    return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln"
+def token(serial: int, life: float, now: float) -> str:
+    """A token that tells when it ends."""
+    return web_token({"jti": serial, "iat": now, "exp": now + life})
 
 
 class Demanding(Answers):
@@ -47,7 +44,7 @@ class Demanding(Answers):
         self.live: set[str] = set()
         self.life = 3600.0
         self.wall: Callable[[], float] = time.time
-        self.make: Callable[[int], str] = lambda serial: web_token(serial, self.life, self.wall())
+        self.make: Callable[[int], str] = lambda serial: token(serial, self.life, self.wall())
         self._serials = itertools.count(1)
         self._flags = {"pjwt_auth_enabled": True, **flags}
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import json
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.web_tokens import web_token
 from tinker_ext.rules.tokens import (
     LEAST_DELAY,
     Times,
@@ -21,20 +19,16 @@ from tinker_ext.rules.tokens import (
 NOTHING = Times()
 
 
-def token(payload: bytes) -> str:
-    return f"e30.{base64.urlsafe_b64encode(payload).rstrip(b'=').decode()}."
-
-
-@given(st.text() | st.binary().map(token))
+@given(st.text() | st.binary().map(web_token))
 def test_any_text_is_read(text: str) -> None:
     assert isinstance(read_times(text), Times)
 
 
 def test_absurd_tokens_say_nothing() -> None:
-    assert read_times(token(b"[" * 40_000)) == NOTHING
-    assert read_times(token(b'{"exp": 1' + b"0" * 400 + b"}")) == NOTHING
-    assert read_times(token(json.dumps({"exp": 5, "more": "x" * 70_000}).encode())) == NOTHING
-    assert read_times(token(b"\xff\xfe")) == NOTHING
+    assert read_times(web_token(b"[" * 40_000)) == NOTHING
+    assert read_times(web_token(b'{"exp": 1' + b"0" * 400 + b"}")) == NOTHING
+    assert read_times(web_token({"exp": 5, "more": "x" * 70_000})) == NOTHING
+    assert read_times(web_token(b"\xff\xfe")) == NOTHING
 
 
 moments = st.none() | st.floats(-1e12, 1e12)

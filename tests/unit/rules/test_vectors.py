@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from tests.web_tokens import web_token
 from tinker_ext import errors, redaction, rules
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.rules import (
@@ -221,8 +221,7 @@ def test_server_words(case: dict[str, Any]) -> None:
 def token_of(case: dict[str, Any]) -> str:
     if "token" in case:
         return str(case["token"])
-    payload = base64.urlsafe_b64encode(case["payload"].encode()).rstrip(b"=").decode()
-    return f"eyJhbGciOiJIUzI1NiJ9.{payload}.c2ln"
+    return web_token(case["payload"])
 
 
 @pytest.mark.parametrize("case", load("tokens.json", "read_times"))
