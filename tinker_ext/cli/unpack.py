@@ -18,7 +18,7 @@ def unpack(archive: Path, folder: Path) -> int:
     """Unpack a tar archive into `folder`, which must not exist; the number of files.
 
     Whole, or not at all. An archive with a link, a device, a name that leads out of the folder or
-    a name twice is refused, and so is one that unfolds to more than there is room for.
+    a name twice is refused, and so is one of too many files, or of more than there is room for.
     """
     if folder.exists():
         raise CommandError(f"{folder} is already there.")
@@ -45,7 +45,9 @@ def _unpack_all(tar: tarfile.TarFile, place: Path) -> int:
         if content is None:
             raise tarfile.TarError(f"{member.name!r} is no plain file")
         count, room = count + 1, room - member.size
-        if room < 0 or count > MOST_FILES:
+        if count > MOST_FILES:
+            raise tarfile.TarError(f"it has more than {MOST_FILES} files")
+        if room < 0:
             raise tarfile.TarError("it unfolds to more than there is room for")
         target.parent.mkdir(parents=True, exist_ok=True)
         with content, target.open("xb") as file:

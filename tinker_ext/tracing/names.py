@@ -88,7 +88,7 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
         TOKEN_USE: "trained or sampled",
         DIALECT: "the release of the official SDK that the server was spoken to like",
         ERROR_TYPE: "the class of the error, or the HTTP status",
-        HTTP_METHOD: "GET, POST or DELETE",
+        HTTP_METHOD: "GET, POST, PUT or DELETE",
         HTTP_STATUS: "the answer's status",
         HTTP_RESEND_COUNT: "how many attempts of this request came before",
         HTTP_REQUEST_SIZE: "bytes of the request's body",

@@ -103,7 +103,9 @@ def _check_cross_entropy(datum: Datum, where: str) -> None:
     if targets is None:
         raise InvalidInputError("cross_entropy needs 'target_tokens'", where=where)
     if targets.dtype != "int64":
-        raise InvalidInputError("token ids are integers", where=f"{where}['target_tokens']")
+        raise InvalidInputError(
+            f"token ids are int64, not {targets.dtype}", where=f"{where}['target_tokens']"
+        )
     text_only = all(isinstance(c, EncodedTextChunk) for c in datum.model_input.chunks)
     shape = _shape(targets)
     if text_only and shape[0] != datum.model_input.length:
