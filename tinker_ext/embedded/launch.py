@@ -38,6 +38,9 @@ QUOTED_CHARACTERS = 2000
 
 LOG_NAME = "embedded.log"
 
+# Variables that hold a key, or how to get one (tinker_ext.config).
+SECRET = frozenset({"TINKER_API_KEY", "TINKER_CREDENTIAL_CMD", "CLOUDFLARE_ACCESS_CLIENT_SECRET"})
+
 
 def start_embedded(
     state_dir: Path | None = None,
@@ -170,9 +173,9 @@ def _read_line(stream: IO[bytes], lines: Queue[bytes]) -> None:
 def _environment() -> dict[str, str]:
     """This process's environment, where the child finds the packages that this process found.
 
-    The key is left out: the embedded server has no use for it.
+    What is secret is left out: the embedded server has no use for it.
     """
-    environment = {name: value for name, value in os.environ.items() if name != "TINKER_API_KEY"}
+    environment = {name: value for name, value in os.environ.items() if name not in SECRET}
     roots = [_root("tinker_ext"), _root("tinker_api"), os.environ.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, roots))
     return environment

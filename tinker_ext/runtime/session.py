@@ -91,10 +91,6 @@ class Session:
         """Whether the server has answered a heartbeat, or made the session, not long ago."""
         return self.last_beat is not None and self._silent_for() <= self._silence_limit
 
-    @property
-    def started(self) -> bool:
-        return self._heart is not None
-
     def next_model_seq_id(self) -> int:
         return next(self._model_seq_ids)
 

@@ -64,7 +64,8 @@ def test_it_listens_on_loopback_says_so_and_needs_no_key(tmp_path: Path) -> None
 def test_no_key_gets_into_the_child_or_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    for variable in ("TINKER_API_KEY", "TINKER_CREDENTIAL_CMD", "CLOUDFLARE_ACCESS_CLIENT_SECRET"):
+        monkeypatch.setenv(variable, KEY)
     with start_embedded(tmp_path) as server:
         for path in ("/api/v1/healthz", "/api/v1/none", "/api/v1/create_session"):
             httpx.post(f"{server.url}{path}", headers={"X-API-Key": KEY}, json={"api_key": KEY})

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tests.unit.embedded_engine.scored import prompt_logprobs
 from tinker_ext.embedded.engine.errors import EngineInputError
 from tinker_ext.embedded.engine.generate import generate, stop_sequences
 from tinker_ext.embedded.engine.jobs import SampleJob
-from tinker_ext.embedded.engine.scoring import prompt_logprobs
 from tinker_ext.embedded.engine.text import END_OF_TEXT, encode
 from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.unit.embedded_engine.scored import prompt_logprobs
 from tinker_ext.embedded.engine.errors import EngineInputError
 from tinker_ext.embedded.engine.lora import (
     LORA_ALPHA,
@@ -18,7 +19,6 @@ from tinker_ext.embedded.engine.lora import (
     peft_config,
 )
 from tinker_ext.embedded.engine.merged import MergedCache, check_adapter
-from tinker_ext.embedded.engine.scoring import prompt_logprobs
 from tinker_ext.embedded.engine.trainer import Trainer, TrainingDatum
 
 if TYPE_CHECKING:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tinker_ext.embedded.engine.sampling import NO_TOP_K, Filters, draw, filtered_logprobs
+from tinker_ext.embedded.engine.sampling import (
+    NO_TOP_K,
+    Filters,
+    distribution,
+    draw_from,
+    filtered_logprobs,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -23,6 +29,10 @@ def filters(
     rows: int = 1, temperature: float = 1.0, top_k: int = NO_TOP_K, top_p: float = 1.0
 ) -> Filters:
     return Filters(np.full(rows, temperature), np.full(rows, top_k), np.full(rows, top_p))
+
+
+def draw(logits: Floats, chosen: Filters, uniforms: Floats) -> tuple[npt.NDArray[np.int64], Floats]:
+    return draw_from(distribution(logits, chosen), chosen, uniforms)
 
 
 def probabilities(chosen: Filters) -> Floats:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from tests.unit.embedded_engine.scored import prompt_logprobs
 from tinker_ext.embedded.engine.errors import EngineInputError
-from tinker_ext.embedded.engine.scoring import PromptTable, prompt_logprobs
+from tinker_ext.embedded.engine.scoring import PromptTable
 
 if TYPE_CHECKING:
     from tinker_ext.embedded.engine.model import BaseModel

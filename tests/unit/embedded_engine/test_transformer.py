@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from tinker_ext.embedded.engine.scoring import prompt_logprobs
+from tests.unit.embedded_engine.scored import prompt_logprobs
 
 if TYPE_CHECKING:
     import numpy.typing as npt

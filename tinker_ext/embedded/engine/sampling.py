@@ -40,15 +40,6 @@ class Filters:
         return Filters(self.temperature[chosen], self.top_k[chosen], self.top_p[chosen])
 
 
-def draw(logits: Array, filters: Filters, uniforms: Floats) -> tuple[Integers, Floats]:
-    """One token per row with its log-probability, from logits (rows, vocabulary).
-
-    `uniforms` are (rows,) in [0, 1) and decide each draw alone: the same logits and uniform always
-    give the same token.
-    """
-    return draw_from(distribution(logits, filters), filters, uniforms)
-
-
 def distribution(logits: Array, filters: Filters) -> Floats:
     """Log-probabilities (rows, vocabulary) as they are told; at temperature 0 the model's own."""
     exact: Floats = logits.astype(np.float64)
@@ -60,7 +51,11 @@ def distribution(logits: Array, filters: Filters) -> Floats:
 
 
 def draw_from(logprobs: Floats, filters: Filters, uniforms: Floats) -> tuple[Integers, Floats]:
-    """As `draw`, from the `distribution` of the logits."""
+    """One token per row with its log-probability, from the `distribution` of its logits.
+
+    `uniforms` are (rows,) in [0, 1) and decide each draw alone: the same logits and uniform always
+    give the same token.
+    """
     tokens: Integers = logprobs.argmax(axis=-1)
     warm = np.flatnonzero(filters.temperature > 0)
     if warm.size:

@@ -41,20 +41,6 @@ class PromptScores:
     topk: list[list[tuple[int, float]] | None] | None
 
 
-def prompt_logprobs(
-    base: BaseModel,
-    adapter: Mapping[str, Array] | None,
-    tokens: npt.NDArray[np.integer[Any]],
-    topk: int = 0,
-) -> PromptScores:
-    """Score a prompt by the model's own distribution: temperature 1, nothing cut.
-
-    EngineInputError for tokens that are no prompt of this model, or a `topk` outside 0 to the
-    vocabulary's size.
-    """
-    return PromptTable.of(base, adapter, tokens).scores(topk)
-
-
 @frozen(eq=False)
 class PromptTable:
     """What the model expects after each prompt token but the last: log-probabilities.
@@ -78,7 +64,10 @@ class PromptTable:
         return cls(prompt, _next_logprobs(base, MERGED.get(base, adapter), prompt)[:-1])
 
     def scores(self, topk: int = 0) -> PromptScores:
-        """Of the prompt's own tokens, and of the likeliest."""
+        """Of the prompt's own tokens, and of the `topk` likeliest: temperature 1, nothing cut.
+
+        EngineInputError for a `topk` outside 0 to the vocabulary's size.
+        """
         if not 0 <= topk <= self.table.shape[1]:
             raise EngineInputError(
                 f"must be from 0 to {self.table.shape[1]}, not {topk}", where="topk_prompt_logprobs"
