@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.processes import bare_environment
 from tests.waiting import comes_true, tasks
 from tests.wire.flagged import announce
 from tinker_ext.runtime.loop import background_loop
@@ -183,12 +183,10 @@ del service
 
 
 def test_what_is_dropped_just_before_the_exit_is_released_too(server: FaultServer) -> None:
-    environment = {name: value for name, value in os.environ.items() if "TINKER" not in name}
-    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", DROPPED, server.url],
         capture_output=True,
-        env=environment,
+        env=bare_environment(),
         timeout=100,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"released\n", b"")

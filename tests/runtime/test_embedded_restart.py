@@ -14,6 +14,7 @@ import httpx
 import pytest
 from safetensors.numpy import load_file
 
+from tests.waiting import comes_true
 from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
 
 if TYPE_CHECKING:
@@ -182,8 +183,7 @@ def test_a_kill_in_the_middle_of_saving_leaves_only_whole_checkpoints(
         _, model = before.new_model(rank=64)
         saving = threading.Thread(target=save_until_killed, args=(before, model))
         saving.start()
-        while len(answered) < 2:
-            time.sleep(0.01)
+        assert comes_true(lambda: len(answered) >= 2)
         time.sleep(random.Random(seed).uniform(0, 0.2))
         before.kill()
         saving.join()

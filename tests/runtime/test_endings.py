@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tinker_ext as tinker
+from tests.processes import bare_environment
+from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, FaultServer, Reply, make_client
 
 if TYPE_CHECKING:
@@ -57,13 +58,11 @@ print("ready", flush=True)
 
 
 def start(program: str, server: FaultServer) -> subprocess.Popen[bytes]:
-    environment = {name: value for name, value in os.environ.items() if "TINKER" not in name}
-    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     return subprocess.Popen(
         [sys.executable, "-W", "always", "-c", program, server.url],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment,
+        env=bare_environment(),
     )
 
 
@@ -109,8 +108,7 @@ def test_closing_with_500_calls_under_way_cancels_them_as_asked(busy: FaultServe
     service = tinker.ServiceClient(base_url=busy.url, api_key="tml-test")
     sampler = service.create_sampling_client(base_model="fake/model")
     futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(500)]
-    while len(busy.calls("asample")) < 300:
-        time.sleep(0.01)
+    assert comes_true(lambda: len(busy.calls("asample")) >= 300)
     started = time.monotonic()
     service.close(timeout=0)
     assert time.monotonic() - started < 20

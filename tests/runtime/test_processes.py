@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tinker_ext as tinker
+from tests.processes import bare_environment
 from tinker_ext.testing import FakeServer, FaultServer, make_client
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def server() -> Iterator[FaultServer]:
 
 def run_elsewhere(code: str, pickled: bytes, key: str | None = "tml-of-the-worker") -> str:
     """Run code in a fresh interpreter, with the client as `client`; what it printed."""
-    environment = {name: value for name, value in os.environ.items() if "TINKER" not in name}
-    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    environment = bare_environment()
     if key is not None:
         environment["TINKER_API_KEY"] = key
     program = f"import pickle, sys\nclient = pickle.load(sys.stdin.buffer)\n{code}"

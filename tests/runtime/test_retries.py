@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
@@ -54,8 +55,7 @@ def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
         ]
         started = time.monotonic()
         refused = samplers[0].sample(PROMPT, 1, PARAMS)
-        while not server.calls("asample"):
-            time.sleep(0.005)
+        assert comes_true(lambda: bool(server.calls("asample")))
         time.sleep(0.05)
         paused, free = samplers[1].sample(PROMPT, 1, PARAMS), samplers[2].sample(PROMPT, 1, PARAMS)
         free.result(30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 
@@ -204,10 +204,7 @@ def test_a_custom_loss_runs_for_a_program_that_only_polls() -> None:
         future = training.forward_backward_custom(
             [datum()], lambda data, logprobs: (0.0, logprobs, {}), arrays="numpy"
         )
-        deadline = time.monotonic() + 10
-        while not future.done():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        assert comes_true(future.done, within=10)
         assert future.result().metrics["loss:sum"] == 0.0
 
 

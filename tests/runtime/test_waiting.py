@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tinker_ext.runtime.clock import Clock
 from tinker_ext.runtime.pause import Pause, PausedError
 from tinker_ext.runtime.session import Session
@@ -85,8 +86,7 @@ def test_a_caller_whose_window_is_shorter_than_the_pause_is_told_so() -> None:
         waits = patient.create_sampling_client(base_model="fake/model")
         goes = hasty.create_sampling_client(base_model="fake/model")
         waiting = waits.sample(PROMPT, 1, PARAMS)
-        while not server.calls("asample"):
-            time.sleep(0.005)
+        assert comes_true(lambda: bool(server.calls("asample")))
         time.sleep(0.1)
         started = time.monotonic()
         with pytest.raises(tinker.RateLimitError, match="not sent: the server has paused") as told:

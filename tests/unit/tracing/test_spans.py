@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 import tinker_ext as tinker
 from tests.unit.tracing.sdk import Sdk, id_of, known
+from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, make_client
 from tinker_ext.tracing.names import SHORT_STAGES
 
@@ -295,8 +296,7 @@ def test_a_request_given_up_ends_its_span(sdk: Sdk) -> None:
     server.answer("asample", Reply(200, delay=30))
     service = make_client(server)
     future = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
-    while not server.calls("asample"):
-        threading.Event().wait(0.01)
+    assert comes_true(lambda: bool(server.calls("asample")))
     assert future.cancel()
     service.close(timeout=0)
     assert known(sdk.one("tinker.sample"))["error.type"] == "CancelledError"
@@ -323,7 +323,6 @@ def test_a_heartbeat_belongs_to_no_call(sdk: Sdk) -> None:
     with make_client(server, heartbeat_interval=0.05) as service:
         with tracer.start_as_current_span("caller"):
             service.create_sampling_client(base_model="fake/model")
-        while not server.calls("session_heartbeat"):
-            threading.Event().wait(0.01)
+        assert comes_true(lambda: bool(server.calls("session_heartbeat")))
     assert "traceparent" not in server.calls("session_heartbeat")[0].headers
     assert not [one for one in sdk.spans if "heartbeat" in one.name]
