@@ -59,6 +59,7 @@ class QueueState(StrEnum):
 
     @classmethod
     def parse(cls, value: object) -> QueueState:
+        """Read what a server says of its queue; anything unknown is UNKNOWN."""
         return cls(value) if isinstance(value, str) and value in set(cls) else cls.UNKNOWN
 
 

@@ -140,10 +140,12 @@ class ClientCore:
 
     @property
     def loop(self) -> BackgroundLoop:
+        """The loop of this process; another one after a fork."""
         return background_loop()
 
     @property
     def closed(self) -> bool:
+        """Whether nothing more may be started."""
         return self._closed
 
     def start(

@@ -46,6 +46,7 @@ class FaultServer(Answers):
 
     @property
     def url(self) -> str:
+        """Where it listens, for `base_url`."""
         return f"http://127.0.0.1:{self._port}"
 
     @property

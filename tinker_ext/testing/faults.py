@@ -132,6 +132,7 @@ def truncated_json() -> Fault:
 
 
 def invalid_json() -> Fault:
+    """A body that is Python and no JSON."""
     return Fault(alter=lambda body: _Text("{'single': quotes}"))
 
 
@@ -168,6 +169,7 @@ def another_shape() -> Fault:
 
 
 def redirect(location: str, status: int = 307) -> Fault:
+    """The answer is kept elsewhere; nothing is done."""
     return Fault(reply=Reply(status, None, {"location": location}), works=False)
 
 

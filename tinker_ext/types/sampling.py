@@ -55,26 +55,32 @@ class SampledSequence:
 
     @property
     def tokens(self) -> list[int]:
+        """The token ids."""
         return self._tokens.list
 
     @property
     def logprobs(self) -> list[float] | None:
+        """The logprob of each token; None where the server gives none."""
         return None if self._logprobs is None else self._logprobs.list
 
     @property
     def topk_logprobs(self) -> TopkRows | None:
+        """At each position the likeliest (token, logprob) pairs; None where not asked for."""
         return None if self._topk_logprobs is None else self._topk_logprobs.list
 
     @property
     def tokens_np(self) -> Array:
+        """The token ids: int32, of the shape (tokens,)."""
         return self._tokens.array
 
     @property
     def logprobs_np(self) -> Array | None:
+        """The logprobs: float32, of the shape (tokens,)."""
         return None if self._logprobs is None else self._logprobs.array
 
     @property
     def topk_logprobs_np(self) -> TopkLogprobs | None:
+        """The likeliest tokens as two matrices."""
         return None if self._topk_logprobs is None else self._topk_logprobs.array
 
     @classmethod
@@ -131,18 +137,22 @@ class SampleResponse:
 
     @property
     def prompt_logprobs(self) -> list[float | None] | None:
+        """The logprob of each prompt token; None where not asked for."""
         return None if self._prompt_logprobs is None else self._prompt_logprobs.list
 
     @property
     def topk_prompt_logprobs(self) -> TopkRows | None:
+        """The likeliest (token, logprob) pairs at each prompt token; None where not asked for."""
         return None if self._topk_prompt_logprobs is None else self._topk_prompt_logprobs.list
 
     @property
     def prompt_logprobs_np(self) -> Array | None:
+        """The logprobs of the prompt: float32, of the shape (prompt tokens,); NaN for None."""
         return None if self._prompt_logprobs is None else self._prompt_logprobs.array
 
     @property
     def topk_prompt_logprobs_np(self) -> TopkLogprobs | None:
+        """The likeliest tokens at each prompt token as two matrices."""
         return None if self._topk_prompt_logprobs is None else self._topk_prompt_logprobs.array
 
     @classmethod
