@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tinker_ext import ServiceClient
 
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 Format = Literal["table", "json"]
 
 #: Seconds a command keeps retrying a server that fails or does not answer. The client's own 300 s
@@ -66,3 +68,14 @@ format_option = click.option(
     callback=_use_format,
     help="Output format (default: table).",
 )
+
+
+def limit_option(what: str) -> Decorator:
+    """`--limit` of a command that lists; `what` says of which things."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=0),
+        default=20,
+        show_default=True,
+        help=f"{what}; 0 shows all.",
+    )

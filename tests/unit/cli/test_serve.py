@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,21 +19,32 @@ from tinker_ext.cli.main import program
 from tinker_ext.cli.problems import INTERRUPTED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 #: In a process of its own: a server sets up logging and the threads of the array library.
 SERVE = (sys.executable, "-m", "tinker_ext.cli", "serve")
 
 
-def test_it_says_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+@contextmanager
+def serving(state_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The running command, and its URL; it ends with the block, however that ends."""
     with subprocess.Popen(
-        [*SERVE, "--port", "0", "--state-dir", str(tmp_path / "new")],
+        [*SERVE, "--port", "0", "--state-dir", str(state_dir), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as server:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["url"]
+        try:
+            assert server.stdout is not None
+            yield server, json.loads(server.stdout.readline())["url"]
+        finally:
+            if server.poll() is None:
+                server.kill()
+
+
+def test_it_says_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+    with serving(tmp_path / "new") as (server, url):
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{url}/api/v1/healthz") as answer:
             assert answer.status == 200
@@ -65,17 +77,11 @@ def test_a_missing_package_is_told_with_the_way_to_get_it(
 
 
 def test_it_demands_tokens_where_told_to(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [*SERVE, "--port", "0", "--state-dir", str(tmp_path), "--jwt", "--jwt-life", "60"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["url"]
-        with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(f"{url}/api/v1/healthz")
-        server.send_signal(signal.SIGINT)
+    with (
+        serving(tmp_path, "--jwt", "--jwt-life", "60") as (_, url),
+        pytest.raises(urllib.error.HTTPError, match="401"),
+    ):
+        urllib.request.urlopen(f"{url}/api/v1/healthz")
 
 
 def test_tokens_of_a_release_without_them_are_refused(tmp_path: Path) -> None:
@@ -86,14 +92,7 @@ def test_tokens_of_a_release_without_them_are_refused(tmp_path: Path) -> None:
 
 
 def test_flags_are_announced_where_told_to(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [*SERVE, "--port", "0", "--state-dir", str(tmp_path), "--flag", "sample_no_retries=true"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["url"]
+    with serving(tmp_path, "--flag", "sample_no_retries=true") as (_, url):
         asked = urllib.request.Request(
             f"{url}/api/v1/client/config",
             data=b'{"sdk_version": "0.38.0"}',
@@ -101,7 +100,6 @@ def test_flags_are_announced_where_told_to(tmp_path: Path) -> None:
         )
         with urllib.request.urlopen(asked) as answer:
             assert json.load(answer)["sample_no_retries"] is True
-        server.send_signal(signal.SIGINT)
 
 
 @pytest.mark.parametrize("flag", ["no_such_flag=true", "sample_no_retries"])

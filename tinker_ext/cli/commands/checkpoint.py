@@ -9,7 +9,7 @@ import click
 
 from tinker_ext.cli.commands.checkpoint_delete import delete
 from tinker_ext.cli.commands.checkpoint_path import check_path, find
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, format_option, limit_option
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.problems import CommandError
@@ -40,13 +40,7 @@ checkpoint.add_command(delete)
 
 @checkpoint.command("list")
 @click.option("--run-id", metavar="RUN", help="Only those of this training run, all of them.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="How many to show without --run-id; 0 shows all.",
-)
+@limit_option("How many to show without --run-id")
 @format_option
 @click.pass_obj
 def list_checkpoints(context: CommandContext, run_id: str | None, limit: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, format_option, limit_option
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.text import NOTHING, age, counted
@@ -26,13 +26,7 @@ def run() -> None:
 
 
 @run.command("list")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="How many runs to show; 0 shows all.",
-)
+@limit_option("How many runs to show")
 @format_option
 @click.pass_obj
 def list_runs(context: CommandContext, limit: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, format_option, limit_option
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Page, fetch_all
 from tinker_ext.cli.problems import CommandError
@@ -28,13 +28,7 @@ def session() -> None:
 
 
 @session.command("list")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=0),
-    default=20,
-    show_default=True,
-    help="How many to show; 0 shows all.",
-)
+@limit_option("How many to show")
 @format_option
 @click.pass_obj
 def list_sessions(context: CommandContext, limit: int) -> None:
