@@ -16,7 +16,7 @@ START, END = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 SEARCH = types.SessionSearchRequest()
 
 
-def _rest(scene: Scene) -> tinker.RestClient:
+def rest(scene: Scene) -> tinker.RestClient:
     return scene.service.create_rest_client()
 
 
@@ -25,36 +25,36 @@ def _admin(scene: Scene) -> tinker.AdminClient:
 
 
 CALLS: list[tuple[str, Any, Any]] = [
-    ("get_session", _rest, lambda it: it.get_session("s").result()),
-    ("list_sessions", _rest, lambda it: it.list_sessions().result()),
-    ("search_sessions", _rest, lambda it: it.search_sessions(SEARCH).result()),
+    ("get_session", rest, lambda it: it.get_session("s").result()),
+    ("list_sessions", rest, lambda it: it.list_sessions().result()),
+    ("search_sessions", rest, lambda it: it.search_sessions(SEARCH).result()),
     (
         "set_session_project",
-        _rest,
+        rest,
         lambda it: it.assign_session_project("s", "p").result(),
     ),
     (
         "get_session_trace_export",
-        _rest,
+        rest,
         lambda it: it.export_session_trace("s").result(),
     ),
-    ("get_sampler", _rest, lambda it: it.get_sampler("s").result()),
+    ("get_sampler", rest, lambda it: it.get_sampler("s").result()),
     (
         "set_checkpoint_ttl",
-        _rest,
+        rest,
         lambda it: it.set_checkpoint_ttl_from_tinker_path(PATH, 3600).result(),
     ),
     (
         "get_weights_info",
-        _rest,
+        rest,
         lambda it: it.get_weights_info_by_tinker_path(PATH).result(),
     ),
     (
         "get_external_weights_urls",
-        _rest,
+        rest,
         lambda it: it.get_external_weights_urls(OUTSIDE).result(),
     ),
-    ("copy_weights", _rest, lambda it: it.copy_weights(PATH, "p").result()),
+    ("copy_weights", rest, lambda it: it.copy_weights(PATH, "p").result()),
     ("get_audit_log", _admin, lambda it: it.get_audit_log().result()),
     ("get_billing_usage", _admin, lambda it: it.get_billing_usage(START, END).result()),
     (

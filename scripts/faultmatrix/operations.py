@@ -8,6 +8,7 @@ from attrs import frozen
 
 import tinker_ext as tinker
 from faultmatrix import background, later
+from faultmatrix.later import PATH, rest
 from tinker_ext.embedded.engine.text import tokenizer_folder
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ DATUM = tinker.Datum(
     model_input=tinker.ModelInput.from_ints([1, 2]),
     loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
 )
-PATH = "tinker://run-1/weights/a"
 
 
 @frozen
@@ -68,10 +68,6 @@ def _itself(scene: Scene) -> Scene:
     return scene
 
 
-def _rest(scene: Scene) -> tinker.RestClient:
-    return scene.service.create_rest_client()
-
-
 def _with_a_tokenizer(scene: Scene) -> tinker.TrainingClient:
     scene.server.model_data["tokenizer_id"] = str(tokenizer_folder())
     return _training(scene)
@@ -101,28 +97,28 @@ def _calls() -> Iterator[Operation]:
         ("create_session", _itself, _sampler),
         ("create_sampling_session", _itself, _sampler),
         ("get_info", _training, lambda it: it.get_info()),
-        ("get_training_run", _rest, lambda it: it.get_training_run("run-1").result()),
-        ("list_training_runs", _rest, lambda it: it.list_training_runs().result()),
-        ("list_checkpoints", _rest, lambda it: it.list_checkpoints("run-1").result()),
-        ("list_user_checkpoints", _rest, lambda it: it.list_user_checkpoints().result()),
+        ("get_training_run", rest, lambda it: it.get_training_run("run-1").result()),
+        ("list_training_runs", rest, lambda it: it.list_training_runs().result()),
+        ("list_checkpoints", rest, lambda it: it.list_checkpoints("run-1").result()),
+        ("list_user_checkpoints", rest, lambda it: it.list_user_checkpoints().result()),
         (
             "delete_checkpoint",
-            _rest,
+            rest,
             lambda it: it.delete_checkpoint_from_tinker_path(PATH).result(),
         ),
         (
             "publish_checkpoint",
-            _rest,
+            rest,
             lambda it: it.publish_checkpoint_from_tinker_path(PATH).result(),
         ),
         (
             "unpublish_checkpoint",
-            _rest,
+            rest,
             lambda it: it.unpublish_checkpoint_from_tinker_path(PATH).result(),
         ),
         (
             "get_checkpoint_archive_url",
-            _rest,
+            rest,
             lambda it: it.get_checkpoint_archive_url_from_tinker_path(PATH).result(),
         ),
         *later.CALLS,
