@@ -61,25 +61,21 @@ class ServiceClient(ClientFactory):
             config["user_metadata"] = user_metadata
         self._config = ClientConfig.resolve(**config)
         backend = EmbeddedBackend(self._config)
-        core = ClientCore(
+        self._core = ClientCore(
             self._config,
             backend.base_url,
             backend.stop,
             queue_state_observer=queue_state_observer,
             session_observer=session_observer,
         )
-        self._start(core)
 
     @classmethod
     def over(cls, core: ClientCore) -> Self:
         """A client on a core made elsewhere; `tinker_ext.testing` makes one without a network."""
         service = cls.__new__(cls)
         service._config = core.config
-        service._start(core)
+        service._core = core
         return service
-
-    def _start(self, core: ClientCore) -> None:
-        self._core = core
 
     @property
     def config(self) -> ClientConfig:

@@ -144,10 +144,22 @@ class Connection:
         self.dialect = evolve(self.dialect, dynamic=dynamic)  # It may have learnt since.
 
     async def _admitted(self, gateway: Gateway, flags: Flags) -> None:
-        """Do what a server that has these flags wants before it answers anything else."""
-        if flags.pjwt_auth_enabled:
-            command_only = flags.credential_default_source == "credential_cmd"
-            await self.exchange_tokens(gateway, command_only=command_only)
+        """Do what a server that has these flags wants before it answers anything else.
+
+        That is to be sent tokens in place of the key, from now on.
+
+        Raises:
+            ConfigurationError: the server wants a key that a command makes, and there is none.
+            APIError: there is no token, and why.
+        """
+        if not flags.pjwt_auth_enabled:
+            return
+
+        async def exchange() -> Secret:
+            return await gateway.keyed(str(uuid.uuid4())).create_auth_token()
+
+        command_only = flags.credential_default_source == "credential_cmd"
+        await self.keys.exchange_with(exchange, command_only=command_only)
 
     def _introduced(self, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -182,19 +194,6 @@ class Connection:
         base_url = self.base_url = await asyncio.to_thread(self._find_base_url)
         client = build_client(self._config, base_url, self._transport, keys=self.keys)
         return Gateway(client)
-
-    async def exchange_tokens(self, gateway: Gateway, *, command_only: bool) -> None:
-        """Send tokens in place of the key from now on, and get the first one.
-
-        Raises:
-            ConfigurationError: the server wants a key that a command makes, and there is none.
-            APIError: there is no token, and why.
-        """
-
-        async def exchange() -> Secret:
-            return await gateway.keyed(str(uuid.uuid4())).create_auth_token()
-
-        await self.keys.exchange_with(exchange, command_only=command_only)
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
         """Ask once for a result; unless it is to be `whole`, its size may come instead."""

@@ -58,7 +58,7 @@ class ClientCore:
         self,
         config: ClientConfig,
         find_base_url: Callable[[], str],
-        release: Callable[[], None] = lambda: None,
+        release: Callable[[], None] | None = None,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
         queue_state_observer: QueueStateObserver | None = None,
@@ -115,7 +115,7 @@ class ClientCore:
             slots=connection.in_flight.polls,
             result_bytes=connection.in_flight.result_bytes,
         )
-        release = self._release if self._owner == os.getpid() else _nothing
+        release = self._release if self._owner == os.getpid() else None
         self._belongings = Belongings(
             listeners=self.listeners,
             cancels=self.cancels,
@@ -232,11 +232,8 @@ class ClientCore:
         And whether the server needs no key.
         """
         found = self.connection.base_url
-        config = self.config if found is None else self._moved_config(found)
+        config = self.config if found is None else evolve(self.config, base_url=found)
         return config, self.config.is_embedded or self._keyless
-
-    def _moved_config(self, base_url: str) -> ClientConfig:
-        return evolve(self.config, base_url=base_url)
 
     def _begin_anew_after_fork(self) -> None:
         if self._process != os.getpid():
@@ -289,7 +286,3 @@ def _close_what_is_open() -> None:
     for core in list(_open):
         core.close(timeout=0.0)
     wait_for_endings()
-
-
-def _nothing() -> None:
-    """To release."""

@@ -34,7 +34,7 @@ class Belongings:
     """What of a client goes on in the background, and ends with it. None of it knows the client.
 
     Attributes:
-        release: called last, on a worker thread.
+        release: called last, on a worker thread, if there is anything to release.
         process: where all of this runs; in a fork of it there is nothing to end.
     """
 
@@ -43,7 +43,7 @@ class Belongings:
     session: Session
     telemetry: Telemetry
     connection: Connection
-    release: Callable[[], None]
+    release: Callable[[], None] | None
     process: int
 
     async def end(self, told: SessionEnd | None = None) -> None:
@@ -60,6 +60,8 @@ class Belongings:
             await self._release_on_a_worker()
 
     async def _release_on_a_worker(self) -> None:
+        if self.release is None:
+            return
         try:
             releasing = asyncio.get_running_loop().run_in_executor(None, self.release)
         except RuntimeError:  # The interpreter exits, and gives out no threads any more.
