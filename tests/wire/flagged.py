@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tinker_ext.testing import Answers
 
 #: What tells release 0.38.0 from those before it.
-OF_0_38 = {"custom_loss_server_side": False}
+OF_0_38: dict[str, Any] = {"custom_loss_server_side": False}
 
 
 def announce(

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.wire.flagged import OF_0_38
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
-# The flags by which a server is known to be of these releases.
+# The flags by which a server is known to be of these releases, too.
 OF_0_24: dict[str, Any] = {"create_model_via_load_weights": False}
 OF_0_32: dict[str, Any] = {"sample_use_retrieve_futures": False}
-OF_0_38: dict[str, Any] = {"custom_loss_server_side": False}
 NOT_FOUND = Reply(404, {"detail": "Not Found"})
 
 
