@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import time as real_time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.processes import is_gone
 from tests.runtime.tokens import HeldTime, token
+from tests.waiting import comes_true
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, ConfigurationError
 from tinker_ext.runtime.credential_cmd import printed_key
@@ -19,7 +19,7 @@ from tinker_ext.runtime.keys import Keys
 from tinker_ext.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
 KEY = Secret("tml-KEY0123456789")
 PRINTED = "tml-PRINTED0123456789"
@@ -187,7 +187,9 @@ async def test_a_command_is_ended_with_all_it_has_started(tmp_path: Path, ending
     command = f"(sleep 60 & echo $! > {shlex.quote(str(ids))}; wait) | cat"
     began = real_time.monotonic()
     running = asyncio.create_task(printed_key(Secret(command), 0.5 if ending == "limit" else 60))
-    assert await comes_true(lambda: ids.exists() and bool(ids.read_text().strip()))
+    assert await asyncio.to_thread(
+        comes_true, lambda: ids.exists() and bool(ids.read_text().strip())
+    )
     if ending == "cancelled":
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -196,24 +198,7 @@ async def test_a_command_is_ended_with_all_it_has_started(tmp_path: Path, ending
         with pytest.raises(ConfigurationError, match=r"was not done after 0\.5 s"):
             await running
     assert real_time.monotonic() - began < 20
-    assert await comes_true(lambda: is_gone(int(ids.read_text())))
-
-
-async def comes_true(condition: Callable[[], bool]) -> bool:
-    for _ in range(1000):
-        if condition():
-            return True
-        await asyncio.sleep(0.01)
-    return False
-
-
-def is_gone(pid: int) -> bool:
-    """Whether a process has ended; nobody may have taken note of that yet."""
-    try:
-        os.kill(pid, 0)
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except (ProcessLookupError, FileNotFoundError):
-        return True
+    assert await asyncio.to_thread(comes_true, lambda: is_gone(int(ids.read_text())))
 
 
 async def test_the_loop_goes_on_while_a_command_runs() -> None:

@@ -73,6 +73,7 @@ class Member:
         if first is None:
             if counter is not None:
                 log.warning("the server counts a client as %r, which is none", counter)
+            # Below 2**52, and 2**21 numbers from the next that it might have been.
             self._begin(process, None, secrets.randbits(31) << 21)
         else:
             self._begin(process, first // NUMBERS_PER_CLIENT, first)

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.processes import is_gone
+from tests.waiting import comes_true
 from tinker_ext.embedded import launch
 from tinker_ext.embedded.launch import start_embedded
 from tinker_ext.embedded.serve import reach
 from tinker_ext.errors import ConfigurationError
 
 KEY = "tml-not-for-any-log"
-
-
-def ended(pid: int, within: float = 20.0) -> bool:
-    """Whether a process that is not our child comes to its end."""
-    deadline = time.monotonic() + within
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -58,7 +46,7 @@ def test_it_listens_on_loopback_says_so_and_needs_no_key(tmp_path: Path) -> None
         log = server.log_path.read_text()
         assert f"listening on {server.url} (this machine only)" in log
         pid = server.pid
-    assert ended(pid)
+    assert comes_true(lambda: is_gone(pid))
 
 
 def test_no_key_gets_into_the_child_or_its_log(
@@ -104,7 +92,7 @@ def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     owner.kill()
     owner.wait()
     owner.stdout.close()
-    assert ended(pid)
+    assert comes_true(lambda: is_gone(pid))
 
 
 def test_a_folder_in_use_is_told_apart(tmp_path: Path) -> None:
