@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -36,15 +37,24 @@ _IDLE = "#EEEEEE"
 # Lanes of one operation that are drawn; further ones are counted.
 _MOST_LANES = 8
 # Inches: of the picture's width, of one lane, and of what is above and below the lanes.
-_WIDTH, _LANE, _FRAME = 10.0, 0.32, 1.3
+_WIDTH, _LANE, _FRAME = 10.0, 0.32, 1.1
+# Letters of the title that fit beside the longest name of a lane, and the inches of a line of them.
+_TITLE, _LINE = 78, 0.2
 
 
 def draw(recording: Recording, target: Path) -> None:
     """Draw `recording` as a PNG to `target`."""
+    picture(recording).savefig(target)
+
+
+def picture(recording: Recording) -> Figure:
+    """The drawing of `recording`."""
     lines = Lines(recording)
     shown = [lane for _, group in groupby(lanes(recording), _name) for lane in _some(list(group))]
     start = min((span.start for lane in shown for span in lane.spans), default=0)
-    height = _FRAME + _LANE * (len(shown) + 2)
+    summary = summarize(recording)
+    verdict = wrap(summary.verdict, _TITLE)
+    height = _FRAME + _LANE * (len(shown) + 2) + _LINE * len(verdict)
     figure = Figure(figsize=(_WIDTH, height), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -54,10 +64,9 @@ def draw(recording: Recording, target: Path) -> None:
         _draw_retries(axes, recording, lane, row, start)
     _draw_steps(axes, recording, start, len(shown) + 1)
     _label(axes, shown)
-    summary = summarize(recording)
-    axes.set_title(summary.verdict, loc="left", fontsize=11, pad=22 if summary.steps else 8)
+    axes.set_title("\n".join(verdict), loc="left", fontsize=11, pad=22 if summary.steps else 8)
     _add_legend(figure, recording, lines)
-    figure.savefig(target)
+    return figure
 
 
 def _name(lane: Lane) -> str:

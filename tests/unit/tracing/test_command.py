@@ -114,6 +114,22 @@ def test_the_plot_is_a_picture_of_some_size(recording: Path, tmp_path: Path) -> 
     assert height > 300
 
 
+def test_a_long_verdict_is_not_cut_off(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("matplotlib")
+    from tinker_ext.cli.trace_plot import picture
+    from tinker_ext.tracing.summary import Summary
+
+    monkeypatch.setattr(Summary, "verdict", "word " * 50)
+    figure = picture(read_recording(recording))
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    left, low, right, high = axes.get_tightbbox().extents
+    assert left >= 0
+    assert low >= 0
+    assert right <= figure.bbox.width
+    assert high <= figure.bbox.height
+
+
 WITHOUT_MATPLOTLIB = """
 import sys
 sys.modules["matplotlib"] = None
