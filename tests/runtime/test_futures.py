@@ -106,8 +106,9 @@ def test_blocking_on_the_clients_own_loop_raises() -> None:
 
 async def test_blocking_another_running_loop_warns_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(futures, "_warned_about_loop", False)
-    with pytest.warns(RuntimeWarning, match="blocks a running event loop"):
+    with pytest.warns(RuntimeWarning, match="blocks a running event loop") as warned:
         after(0.02).result(5)
+    assert [one.filename for one in warned] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         after(0.02).result(5)

@@ -13,6 +13,7 @@ from tinker_ext.clients.making import (
     make_model,
     saved_state,
 )
+from tinker_ext.clients.ready import made
 from tinker_ext.clients.rest import RestClient
 from tinker_ext.clients.restoring import restore
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 
 
 class ClientFactory:
-    """The part of `ServiceClient` that makes other clients."""
+    """The part of `ServiceClient` that makes other clients.
+
+    A method that blocks until a client is made does not where an event loop runs: there it returns
+    at once, and its result is to be awaited, as in release 0.38.0.
+    """
 
     _core: ClientCore
 
@@ -50,7 +55,7 @@ class ClientFactory:
                 no room for it.
         """
         lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
-        return self._create_model(base_model, lora, user_metadata, optimizer).result()
+        return made(self._create_model(base_model, lora, user_metadata, optimizer), TrainingClient)
 
     async def create_lora_training_client_async(
         self,
@@ -83,15 +88,18 @@ class ClientFactory:
         In the official SDK of 0.24.1 and later this name leaves it out, and the next one has it.
         `weights_access_token` is for a checkpoint of another account.
         """
-        return self._from_state(
-            saved_state(
-                path,
-                base_model,
-                user_metadata,
-                access_token=weights_access_token,
-                optimizer=optimizer,
-            )
-        ).result()
+        return made(
+            self._from_state(
+                saved_state(
+                    path,
+                    base_model,
+                    user_metadata,
+                    access_token=weights_access_token,
+                    optimizer=optimizer,
+                )
+            ),
+            TrainingClient,
+        )
 
     async def create_training_client_from_state_async(
         self,
@@ -119,15 +127,18 @@ class ClientFactory:
         weights_access_token: str | None = None,
     ) -> TrainingClient:
         """As `create_training_client_from_state`; the server is told to restore the optimizer."""
-        return self._from_state(
-            saved_state(
-                path,
-                base_model,
-                user_metadata,
-                access_token=weights_access_token,
-                with_optimizer=True,
-            )
-        ).result()
+        return made(
+            self._from_state(
+                saved_state(
+                    path,
+                    base_model,
+                    user_metadata,
+                    access_token=weights_access_token,
+                    with_optimizer=True,
+                )
+            ),
+            TrainingClient,
+        )
 
     async def create_training_client_from_state_with_optimizer_async(
         self,
@@ -170,7 +181,9 @@ class ClientFactory:
             InvalidInputError: neither is given, or `model_path` is no `tinker://` path.
             NotFoundError: the server has no such checkpoint or model.
         """
-        return self._sampling_client(model_path, base_model, record_stability_info).result()
+        return made(
+            self._sampling_client(model_path, base_model, record_stability_info), SamplingClient
+        )
 
     async def create_sampling_client_async(
         self,

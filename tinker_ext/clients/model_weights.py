@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from tinker_ext import tracing, types
 from tinker_ext.clients import wishes
 from tinker_ext.clients.model_saves import ModelSaves, sampler_of
+from tinker_ext.clients.ready import made
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
 
@@ -62,9 +64,10 @@ class ModelWeights(ModelSaves):
         are under way go on with the new weights, `record_stability_info` has the server note what
         the loss stable_reinforce needs (both release 0.38.0).
         """
-        return self.save_weights_and_get_sampling_client_submit(
+        saved = self.save_weights_and_get_sampling_client_submit(
             kind=kind, record_stability_info=record_stability_info
-        ).result()
+        )
+        return made(saved, SamplingClient)
 
     def create_sampling_client(
         self, model_path: str, *, record_stability_info: bool = False
@@ -75,7 +78,7 @@ class ModelWeights(ModelSaves):
             InvalidInputError: `model_path` is no `tinker://` path.
             NotFoundError: the server has no such checkpoint.
         """
-        return self._sampling_client(model_path, record_stability_info).result()
+        return made(self._sampling_client(model_path, record_stability_info), SamplingClient)
 
     def get_info(self) -> types.GetInfoResponse:
         """What the server says of this model."""
@@ -87,11 +90,7 @@ class ModelWeights(ModelSaves):
         Raises:
             TinkerError: it can't be loaded from where it is; the message tells what was tried.
         """
-        from tinker_ext.tokenizers import get_tokenizer
-
-        info = self.get_info()
-        name = info.model_data.model_name or info.model_name or ""
-        return get_tokenizer(name, info.model_data.tokenizer_id)
+        return _tokenizer_of(self.get_info())
 
     async def save_weights_and_get_sampling_client_async(
         self,
@@ -112,6 +111,10 @@ class ModelWeights(ModelSaves):
     async def get_info_async(self) -> types.GetInfoResponse:
         return await self._info()
 
+    async def get_tokenizer_async(self) -> PreTrainedTokenizerBase:
+        """As `get_tokenizer`, loaded on a thread."""
+        return await asyncio.to_thread(_tokenizer_of, await self._info())
+
     def _info(self) -> APIFuture[types.GetInfoResponse]:
         with tracing.operation("get_info", {tracing.MODEL_ID: self.model_id}):
             sent = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
@@ -123,3 +126,10 @@ class ModelWeights(ModelSaves):
         return open_sampling_client(
             self._core, model_path=model_path, record_stability_info=record_stability_info
         )
+
+
+def _tokenizer_of(info: types.GetInfoResponse) -> PreTrainedTokenizerBase:
+    from tinker_ext.tokenizers import get_tokenizer
+
+    name = info.model_data.model_name or info.model_name or ""
+    return get_tokenizer(name, info.model_data.tokenizer_id)

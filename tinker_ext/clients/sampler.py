@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import TYPE_CHECKING, Any, Self
@@ -57,6 +58,12 @@ class Sampler(Ready):
         from tinker_ext.tokenizers import get_tokenizer
 
         return get_tokenizer(self.get_base_model())
+
+    async def get_tokenizer_async(self) -> PreTrainedTokenizerBase:
+        """As `get_tokenizer`, loaded on a thread."""
+        from tinker_ext.tokenizers import get_tokenizer
+
+        return await asyncio.to_thread(get_tokenizer, await self._base())
 
     def get_sampler_handle(self) -> str:
         """Text from which `from_sampler_handle` makes a client on the same weights.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import warnings
 from concurrent.futures import Future
@@ -206,10 +207,18 @@ def _warn_about_running_loop() -> None:
         return
     _warned_about_loop = True
     warnings.warn(
-        "result() blocks a running event loop; use `await future` or the *_async methods there",
+        "this call blocks a running event loop; await its future there, or its *_async form",
         RuntimeWarning,
-        stacklevel=4,
+        stacklevel=_users_level(),
     )
+
+
+def _users_level() -> int:
+    """The stack level, to a warning of the caller's, of the nearest line that is not ours."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "tinker_ext":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def done_future() -> APIFuture[None]:
