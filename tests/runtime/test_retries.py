@@ -76,6 +76,32 @@ def test_what_was_answered_before_the_last_attempt_broke_off_is_told() -> None:
     assert "answered before: HTTP 500" in str(caught.value)
 
 
+def test_who_waits_long_for_a_server_that_is_down_is_warned_once_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = FakeServer()
+    server.answer("asample", *[httpx.ConnectError("refused")] * 40)
+    with (
+        caplog.at_level(logging.WARNING, "tinker_ext"),
+        make_client(server, clock=SimulatedTime().clock, retry_window=40.0) as service,
+    ):
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.APIConnectionError):
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    [told] = [one.message for one in caplog.records if one.levelno == logging.WARNING]
+    assert told.startswith("asample: no success in ")
+    assert "ConnectError: refused (http://fake.invalid)" in told
+
+
+def test_who_waits_shortly_is_not_warned(caplog: pytest.LogCaptureFixture) -> None:
+    server = FakeServer()
+    server.answer("asample", httpx.ConnectError("refused"), Reply(503))
+    with caplog.at_level(logging.WARNING, "tinker_ext"), make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert not caplog.records
+
+
 def test_a_delay_that_does_not_fit_stops_at_once_with_its_value() -> None:
     server = FakeServer()
     server.answer("asample", Reply(429, None, {"Retry-After": "1000"}))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import pickle
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -57,6 +60,19 @@ def test_a_step_takes_the_params_of_one_optimizer(
     training = service.create_lora_training_client("fake/model")
     with pytest.raises(tinker.InvalidInputError, match="optim_params"):
         training.optim_step(**given)
+
+
+def test_params_of_another_kind_are_refused_before_anything_is_sent(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    training: Any = service.create_lora_training_client("fake/model")
+    sampler: Any = service.create_sampling_client(base_model="fake/model")
+    with pytest.raises(tinker.InvalidInputError, match="optim_params: expected AdamParams"):
+        training.optim_step(1e-4)
+    with pytest.raises(tinker.InvalidInputError, match="sampling_params: expected SamplingParams"):
+        sampler.sample(PROMPT, 1, {"max_tokens": 1})
+    assert not server.calls("optim_step")
+    assert not server.calls("asample")
 
 
 def test_a_state_may_go_on_with_another_base_model_and_the_metadata_given(
@@ -126,6 +142,51 @@ async def test_clients_are_their_own_results(service: tinker.ServiceClient) -> N
     assert await sampler.result_async(1) is sampler
 
 
+async def test_where_a_loop_runs_clients_come_as_futures_that_do_not_block_it(
+    service: tinker.ServiceClient,
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        training, restored = await asyncio.gather(
+            service.create_lora_training_client("fake/model"),
+            service.create_training_client_from_state(PATH),
+        )
+        again = await service.create_training_client_from_state_with_optimizer(PATH)
+        samplers = [
+            await service.create_sampling_client(base_model="fake/model"),
+            await training.create_sampling_client(PATH.replace("weights", "sampler_weights")),
+            await training.save_weights_and_get_sampling_client(),
+        ]
+    assert {type(one) for one in (training, restored, again)} == {tinker.TrainingClient}
+    assert {type(one) for one in samplers} == {tinker.SamplingClient}
+
+
+async def test_such_a_future_is_the_client_for_those_who_do_not_await_it(
+    service: tinker.ServiceClient,
+) -> None:
+    sampler = service.create_sampling_client(base_model="fake/model")
+    assert isinstance(sampler, tinker.SamplingClient)
+    assert repr(sampler) in ("<SamplingClient soon>", "<SamplingClient fake/model>")
+    made = await sampler.result_async(10)
+    assert type(made) is tinker.SamplingClient
+    assert sampler.result() is made
+    assert repr(sampler) == repr(made)
+    assert len((await sampler.sample(PROMPT, 1, PARAMS)).sequences) == 1
+    copy = pickle.loads(pickle.dumps(sampler))
+    assert copy.sampling_session_id == made.sampling_session_id
+
+
+async def test_a_client_that_can_not_be_made_says_so_when_it_is_awaited(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
+    with pytest.raises(tinker.InvalidInputError, match="rank"):
+        service.create_lora_training_client("fake/model", rank=0)
+    server.answer("create_sampling_session", NOT_FOUND)
+    refused = service.create_sampling_client(base_model="fake/model")
+    with pytest.raises(tinker.NotFoundError):
+        await refused
+
+
 def test_the_base_model_is_known_asked_for_or_that_of_the_run(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
@@ -149,6 +210,7 @@ async def test_the_tokenizer_of_the_embedded_model_is_at_hand(
     sampler = await service.create_sampling_client_async(base_model="embedded/tiny")
     assert await sampler.get_base_model_async() == "embedded/tiny"
     assert sampler.get_tokenizer().encode("ab") == [97, 98]
+    assert await sampler.get_tokenizer_async() is sampler.get_tokenizer()
 
 
 def test_a_handle_leads_to_the_same_weights_and_holds_no_key(

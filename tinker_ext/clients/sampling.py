@@ -142,6 +142,11 @@ class SamplingClient(Sampler):
         types.validate_prompt(prompt, images=self._core.dialect.images)
         if num_samples < 1:
             raise InvalidInputError(f"expected 1 or more, got {num_samples}", where="num_samples")
+        if not isinstance(sampling_params, types.SamplingParams):
+            raise InvalidInputError(
+                f"expected SamplingParams, got {type(sampling_params).__name__}",
+                where="sampling_params",
+            )
         wanted.check(prompt)
         body = models.SampleRequest(
             prompt=prompt.to_api(),

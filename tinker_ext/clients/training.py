@@ -217,6 +217,10 @@ def _step(
     given = params if adam is None else adam
     if given is None or (params is not None and adam is not None):
         raise InvalidInputError("give the params of one optimizer", where="optim_params")
+    if not isinstance(given, types.OptimParams):
+        raise InvalidInputError(
+            f"expected AdamParams or DimuonParams, got {type(given).__name__}", where="optim_params"
+        )
     if isinstance(given, types.AdamParams):
         return models.OptimStepRequest(model_id=model_id, adam_params=given.to_api())
     return models.OptimStepRequest(model_id=model_id, optimizer_params=given.to_api())

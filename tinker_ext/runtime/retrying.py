@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Seconds after which a call without success is warned of, once a minute and operation. Ours: longer
+# than a hiccup, shorter than anybody waits in silence.
+PATIENCE = 10.0
+
 
 @frozen
 class Retrier:
@@ -102,6 +106,8 @@ class Retrier:
             if decision.retry:
                 self._share(error, decision)
                 _report(operation, state.attempt_number, error, decision)
+                if elapsed + decision.delay >= PATIENCE and self._seldom.due(operation):
+                    _warn(operation, state.attempt_number, error, elapsed, decision.delay)
                 last[:] = [decision]
             else:
                 error.gave_up(
@@ -176,6 +182,17 @@ def _report(operation: str, attempt: int, error: APIError, decision: Decision) -
         decision.reason,
     )
     tracing.retrying(attempt, decision.delay, decision.reason, error)
+
+
+def _warn(operation: str, attempt: int, error: APIError, elapsed: float, delay: float) -> None:
+    log.warning(
+        "%s: no success in %.0f s; attempt %d failed, again in %.2f s: %s",
+        operation,
+        elapsed,
+        attempt,
+        delay,
+        error.message,
+    )
 
 
 def _report_end(error: APIError, decision: Decision, attempts: int) -> None:

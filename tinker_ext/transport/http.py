@@ -191,7 +191,7 @@ class ApiHttpClient(httpx.AsyncClient):
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not `from error`: that one holds the request, and with it the key.
-            raise _connection_error(call, error, self._secrets(call)) from None
+            raise _connection_error(call, request.url, error, self._secrets(call)) from None
         except BodyError as error:
             raise APIResponseValidationError(
                 str(error), status_code=response.status_code, operation=call.operation
@@ -231,10 +231,14 @@ def _status_error(call: Call, response: Answer) -> APIStatusError:
     )
 
 
-def _connection_error(call: Call, error: Exception, secrets: tuple[str, ...]) -> APIConnectionError:
+def _connection_error(
+    call: Call, url: httpx.URL, error: Exception, secrets: tuple[str, ...]
+) -> APIConnectionError:
     fault = next(
         (fault for kind, fault in _FAULTS if isinstance(error, kind)), TransportFault.CONNECT
     )
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    return kind(redact(words, secrets), operation=call.operation, fault=fault)
+    # Where to, without the path and the query: an archive's address has a key in them.
+    told = f"{words} ({url.scheme}://{url.netloc.decode('ascii')})"
+    return kind(redact(told, secrets), operation=call.operation, fault=fault)

@@ -95,7 +95,7 @@ def test_a_server_that_is_not_there_fails_and_the_settings_are_shown_all_the_sam
     assert "Key" not in [
         line.split("│")[1].strip() for line in result.stdout.splitlines() if "│" in line
     ]
-    assert result.stderr.startswith("Error: Server: nobody there")
+    assert result.stderr == "Error: Server: nobody there: does it run, and is base_url right?\n"
 
 
 def test_a_refused_key_is_told_from_a_missing_server() -> None:

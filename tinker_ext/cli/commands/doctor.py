@@ -14,7 +14,7 @@ from tinker_ext.cli.output import View, show
 from tinker_ext.cli.problems import CommandError, describe
 from tinker_ext.cli.text import NOTHING
 from tinker_ext.config import ClientConfig
-from tinker_ext.errors import ConfigurationError, NotFoundError, TinkerError
+from tinker_ext.errors import APIConnectionError, ConfigurationError, NotFoundError, TinkerError
 from tinker_ext.secret import Secret
 from tinker_ext.version import __version__
 
@@ -105,6 +105,9 @@ def _ask_in_turn(service: ServiceClient) -> Iterator[Check]:
         started = time.perf_counter()
         try:
             found, ok = ask(), True
+        except APIConnectionError as error:
+            # The advice that other commands give here is to run this one.
+            found, ok = f"{error.message}: does it run, and is base_url right?", False
         except TinkerError as error:
             found, ok = describe(error), False
         yield Check(name, ok, found, round(time.perf_counter() - started, 4))
