@@ -123,7 +123,9 @@ def test_a_long_verdict_is_not_cut_off(recording: Path, monkeypatch: pytest.Monk
     figure = picture(read_recording(recording))
     figure.draw_without_rendering()
     [axes] = figure.axes
-    left, low, right, high = axes.get_tightbbox().extents
+    box = axes.get_tightbbox()
+    assert box is not None
+    left, low, right, high = box.extents
     assert left >= 0
     assert low >= 0
     assert right <= figure.bbox.width
