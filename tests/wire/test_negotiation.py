@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import time
 from typing import Any
 
 import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tests.wire.flagged import OF_0_38
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
@@ -116,6 +119,23 @@ def test_what_keeps_the_call_away_too_is_waited_for(trouble: Reply | Exception) 
         assert service.dialect.release == "0.24.1"
     assert len(server.calls("get_client_config")) == 3
     assert len(server.calls("get_server_capabilities")) == 1
+
+
+def test_a_question_that_fails_when_all_who_waited_have_left_is_nobodys_trouble(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = FakeServer()
+    server.answer("get_client_config", Reply(429, None, {"retry-after": "0.1"}, delay=0.4))
+    with make_client(server) as service:
+        rest = service.create_rest_client()
+        left = rest.list_training_runs()
+        assert comes_true(lambda: bool(server.calls("get_client_config")))
+        assert left.cancel()
+        time.sleep(0.5)
+        rest.list_training_runs().result(10)
+        gc.collect()
+    assert len(server.calls("get_client_config")) == 2
+    assert "never retrieved" not in caplog.text
 
 
 def test_an_unreachable_server_is_told_of_by_the_call_of_the_user() -> None:

@@ -184,7 +184,7 @@ class Connection:
     async def gateway(self) -> Gateway:
         """The operations of the server, which is connected to if need be."""
         if self._connecting is None or tasks.has_failed(self._connecting):
-            self._connecting = tasks.start_apart(self._connect())
+            self._connecting = tasks.start_shared(self._connect())
         if not self._connecting.done():
             with tracing.stage(tracing.Stage.CONNECT):
                 return await asyncio.shield(self._connecting)

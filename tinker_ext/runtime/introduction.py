@@ -66,7 +66,7 @@ class Introduction:
         if self.made:
             return
         if self._asking is None or self._asking.done():
-            self._asking = tasks.start_apart(self._ask(gateway))
+            self._asking = tasks.start_shared(self._ask(gateway))
         with tracing.stage(tracing.Stage.CONNECT):
             await asyncio.shield(self._asking)
 

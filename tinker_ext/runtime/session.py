@@ -62,7 +62,7 @@ class Session:
         """
         self.check()
         if self._creating is None or tasks.has_failed(self._creating):
-            self._creating = tasks.start_apart(self._start())
+            self._creating = tasks.start_shared(self._start())
         if not self._creating.done():
             with tracing.stage(tracing.Stage.CONNECT):
                 return await asyncio.shield(self._creating)

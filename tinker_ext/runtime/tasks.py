@@ -17,6 +17,13 @@ def start_apart(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return asyncio.get_running_loop().create_task(work, context=Context())
 
 
+def start_shared(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """As `start_apart`, for what several may wait for: all of them may leave before it fails."""
+    task = start_apart(work)
+    task.add_done_callback(look_at)
+    return task
+
+
 def has_failed(task: asyncio.Future[Any]) -> bool:
     """Whether it is over without a value."""
     return task.done() and (task.cancelled() or task.exception() is not None)

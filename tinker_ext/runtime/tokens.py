@@ -116,8 +116,7 @@ class TokenKeeper:
     async def _fetched(self) -> _Held:
         """The outcome of the fetch under way, or of one begun now."""
         if self._fetching is None or self._fetching.done():
-            self._fetching = tasks.start_apart(self._fetch_once())
-            self._fetching.add_done_callback(tasks.look_at)
+            self._fetching = tasks.start_shared(self._fetch_once())
         return await asyncio.shield(self._fetching)
 
     async def _fetch_once(self) -> _Held:
