@@ -226,6 +226,9 @@ def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
 def _unknown(name: str, known: Mapping[str, object]) -> str:
     import difflib  # only on the way to an error
 
+    # The official client's bounds of retries (0.4.1); nothing here is called like them.
+    if name in ("max_retries", "retry_config"):
+        return f"There is no setting {name!r}; retries are bounded by time, see retry_window."
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}."
     return f"There is no setting {settings.shown(name)}; {advice}"
