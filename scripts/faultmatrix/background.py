@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 INTERVAL = 0.05
 #: How often a heart beats is not for a cell to say, only that no beat is repeated.
 MANY = 1_000_000
-#: Seconds in which a second heartbeat comes, if one is to come.
-PATIENCE = 1.5
+#: Seconds in which the first heartbeat is answered and a second one comes, if it is to come. All
+#: cells run at once.
+PATIENCE = 6.0
 
 
 def sample_after_heartbeats(scene: Scene) -> str:

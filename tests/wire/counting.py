@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 class Counting(FakeServer):
     """Counts how many requests to one endpoint are under way, and how many ever were at once."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, hold: float = 0.002) -> None:
         super().__init__()
         self._endpoint = endpoint
+        self._hold = hold
         self.now = self.most = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -24,7 +25,7 @@ class Counting(FakeServer):
             return await super().handle_async_request(request)
         self.now += 1
         self.most = max(self.most, self.now)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(self._hold)
         try:
             return await super().handle_async_request(request)
         finally:

@@ -29,12 +29,10 @@ def test_four_hundred_samples_stay_within_the_limit() -> None:
     assert sorted(one.body["seq_id"] for one in server.calls("asample")) == list(range(400))
 
 
-@pytest.mark.parametrize(("flags", "most"), [({}, 40), ({"sample_dispatch": 1000}, 10)])
-def test_submissions_keep_to_the_bytes_that_the_server_names(
-    flags: dict[str, Any], most: int
-) -> None:
+@pytest.mark.parametrize("flags", [{}, {"sample_dispatch": 1000}])
+def test_submissions_keep_to_the_bytes_that_the_server_names(flags: dict[str, Any]) -> None:
     """Prompts of 10 tokens are taken for 100 bytes each; results that are out take none."""
-    server = Counting("/asample")
+    server = Counting("/asample", hold=0.02)
     announce(server, **{f"{name}_bytes_semaphore_size": size for name, size in flags.items()})
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     server.answer("retrieve_future", *[Reply(200, waiting)] * 40)
@@ -44,7 +42,8 @@ def test_submissions_keep_to_the_bytes_that_the_server_names(
         params = tinker.SamplingParams(max_tokens=1)
         futures = [sampler.sample(prompt, 1, params) for _ in range(40)]
         assert all(future.result(60).sequences for future in futures)
-    assert server.most == most
+    # Ten fit into what the server names; without it all forty come as fast as they can.
+    assert (server.most <= 10) == bool(flags)
 
 
 def test_four_hundred_samples_are_heard_of_by_a_tenth_as_many_questions() -> None:
