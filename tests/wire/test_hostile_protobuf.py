@@ -101,6 +101,13 @@ def matrix(width: int) -> bytes:
     return pb.SampleResponse(target_prompt_logprobs=tensor).SerializeToString()
 
 
+def topk(length: int) -> bytes:
+    """So many positions, and nothing at any of them."""
+    return pb.SampleResponse(
+        topk_prompt_logprobs=pb.TopkLogprobs(length=length)
+    ).SerializeToString()
+
+
 @pytest.mark.parametrize(
     ("operation", "content"),
     [
@@ -112,8 +119,18 @@ def matrix(width: int) -> bytes:
         ("forward_backward", output(fields={"x": field([0, 400], 4)})),
         ("forward_backward", output(fields={"x": field([0, 4], 4, trailing_shape=[2**62, 4])})),
         ("asample", matrix(10**9)),
+        ("asample", topk(2**31 - 1)),
     ],
-    ids=["many", "negative", "missing", "overlapping", "beyond", "absurd shape", "sparse bomb"],
+    ids=[
+        "many",
+        "negative",
+        "missing",
+        "overlapping",
+        "beyond",
+        "shape",
+        "sparse bomb",
+        "rows",
+    ],
 )
 def test_small_messages_that_unfold_to_large_results_are_refused(
     operation: str, content: bytes

@@ -245,6 +245,8 @@ def _optional(data: bytes) -> SomeLogprobs | None:
 
 
 def _topk(message: pb.TopkLogprobs) -> Topk:
+    if message.length and not message.k:  # Nothing would bound the number of rows.
+        raise ValueError(f"{message.length} positions with no token at any")
     shape = (message.length, message.k)
     return Topk(
         array=TopkLogprobs(
