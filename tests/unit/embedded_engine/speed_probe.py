@@ -17,7 +17,8 @@ from tinker_ext.embedded.engine.threads import limit_blas_threads
 
 limit_blas_threads(os.environ)
 
-import numpy as np  # noqa: E402  # after the limit
+# After the limit, which numpy's libraries read when they are loaded.
+import numpy as np  # noqa: E402
 
 from tinker_ext.embedded.engine.generate import generate  # noqa: E402
 from tinker_ext.embedded.engine.jobs import SampleJob  # noqa: E402
