@@ -94,7 +94,7 @@ class Connection:
             nonlocal spoken
             await self._introduce(connected, operation)
             spoken = self.dialect
-            tracing.annotate({tracing.DIALECT: spoken.release})
+            tracing.detail({tracing.DIALECT: spoken.release})
             return await send(connected.speaking(spoken))
 
         while True:

@@ -33,6 +33,7 @@ from tinker_ext.tracing.operations import (
     Operation,
     annotate,
     begun_operation,
+    detail,
     note_id,
     operation,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "attempt",
     "begun_operation",
     "decoding",
+    "detail",
     "fetching",
     "gave_up",
     "log",

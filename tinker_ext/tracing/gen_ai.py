@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from tinker_ext.tracing import names
 from tinker_ext.tracing.operations import annotate, current_operation
@@ -23,13 +23,6 @@ _PARAMETERS = (
     (names.GEN_AI_TOP_K, "top_k", -1),
     (names.GEN_AI_SEED, "seed", None),
 )
-
-
-@runtime_checkable
-class Outlined(Protocol):
-    """A result that is no JSON, and tells what of it a trace shows."""
-
-    def outline(self) -> dict[str, Any]: ...
 
 
 def of_sample(
@@ -65,9 +58,8 @@ def sampled(body: object) -> None:
     current = current_operation()
     if current is None or not current.active:
         return
-    if isinstance(body, Outlined):
-        body = body.outline()
-    sequences = body.get("sequences") if isinstance(body, dict) else None
+    outlined = body if isinstance(body, dict) else _outline(body)
+    sequences = outlined.get("sequences")
     if not isinstance(sequences, list):
         return
     found = [one for one in sequences if isinstance(one, dict)]
@@ -77,6 +69,13 @@ def sampled(body: object) -> None:
             names.GEN_AI_FINISH_REASONS: [str(one.get("stop_reason")) for one in found],
         }
     )
+
+
+def _outline(body: object) -> dict[str, Any]:
+    """What a result that is not decoded yet tells of itself, if it is one."""
+    outline = getattr(body, "outline", None)
+    found = outline() if callable(outline) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _length(tokens: object) -> int:

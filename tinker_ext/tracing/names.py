@@ -86,7 +86,7 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
         STAGE: "the stage of an operation: encode, server, pause, ...",
         STEP: "the number given to tinker.step",
         TOKEN_USE: "trained or sampled",
-        DIALECT: "the release of the official SDK that the server was spoken to like",
+        DIALECT: "the official SDK's release that the server was spoken to like; only in detail",
         ERROR_TYPE: "the class of the error, or the HTTP status",
         HTTP_METHOD: "GET, POST, PUT or DELETE",
         HTTP_STATUS: "the answer's status",

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import contextmanager, nullcontext
-from contextvars import ContextVar, Token
+from contextlib import nullcontext
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import context as otel_context
@@ -21,7 +21,6 @@ from tinker_ext.tracing.allowance import in_detail
 from tinker_ext.tracing.recording import RecordedSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -49,9 +48,9 @@ class Operation:
         self.handed_over = False
         self.attempts = 0
         self._known: dict[str, Any] = dict(attributes) if self.active else {}
+        self._told = attributes
         self._ended = False
         self._started = time.perf_counter()
-        self._tokens: list[tuple[Token[Operation | None], Token[otel_context.Context]]] = []
         if isinstance(self.span, RecordedSpan):
             self.span.begin()
 
@@ -84,15 +83,22 @@ class Operation:
             spans.fail(self.span, error)
         if self.attempts:
             self._known[names.ATTEMPT_COUNT] = self.attempts
-        self.span.set_attributes(self._known)
+        self.span.set_attributes(self._untold())
         self.span.end()
         if self.measured:
             seconds = time.perf_counter() - self._started
             metrics.operation_ended(self.name, seconds, self._known, error)
 
+    def _untold(self) -> Attributes:
+        """What its span was not started with: each attribute costs the SDK a few microseconds."""
+        told = self._told
+        if not told:
+            return self._known
+        return {name: value for name, value in self._known.items() if told.get(name) != value}
+
     def __enter__(self) -> Self:
-        mine = _operation.set(self)
-        self._tokens.append((mine, otel_context.attach(spans.below(self.span))))
+        self._mine = _operation.set(self)
+        self._current = otel_context.attach(spans.below(self.span))
         return self
 
     def __exit__(
@@ -101,9 +107,8 @@ class Operation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        mine, current = self._tokens.pop()
-        otel_context.detach(current)
-        _operation.reset(mine)
+        otel_context.detach(self._current)
+        _operation.reset(self._mine)
         if error is not None or not self.handed_over:
             self.finish(error)
 
@@ -126,14 +131,19 @@ def current_operation() -> Operation | None:
     return _operation.get()
 
 
-@contextmanager
-def as_current(of: Operation) -> Iterator[None]:
+class as_current:  # noqa: N801  # It reads as a function, and costs less than a generator.
     """For the block, this thread works for `of`."""
-    token = _operation.set(of)
-    try:
-        yield
-    finally:
-        _operation.reset(token)
+
+    __slots__ = ("_of", "_token")
+
+    def __init__(self, of: Operation) -> None:
+        self._of = of
+
+    def __enter__(self) -> None:
+        self._token = _operation.set(self._of)
+
+    def __exit__(self, *_: object) -> None:
+        _operation.reset(self._token)
 
 
 def begun_operation() -> Operation | None:
@@ -146,6 +156,13 @@ def annotate(attributes: Attributes) -> None:
     """Set attributes of the current operation, if there is one."""
     current = _operation.get()
     if current is not None and current.active:
+        current.set(attributes)
+
+
+def detail(attributes: Attributes) -> None:
+    """As `annotate`, but only where the operation is told in detail: others say the same."""
+    current = _operation.get()
+    if current is not None and current.detailed:
         current.set(attributes)
 
 

@@ -8,7 +8,7 @@ when they took a millisecond: a span costs a tenth of one, and a sample would ha
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,7 +25,6 @@ from tinker_ext.tracing.operations import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from contextvars import Token
     from types import TracebackType
@@ -107,14 +106,11 @@ class RunningStage:
 class ShortStage:
     """A stage in which nothing else happens: a span if it takes long, and only when it is over."""
 
-    __slots__ = ("_began", "_name", "_of", "_parent")
+    __slots__ = ("_began", "_name", "_of")
 
-    def __init__(
-        self, of: Operation, name: Stage, parent: otel_context.Context | None = None
-    ) -> None:
+    def __init__(self, of: Operation, name: Stage) -> None:
         self._of = of
         self._name = name
-        self._parent = parent
 
     def __enter__(self) -> None:
         self._began = spans.now()
@@ -130,12 +126,45 @@ class ShortStage:
             return
         if self._of.detailed:
             name = _SPAN_NAMES[self._name]
-            span = spans.start(name, {}, parent=self._parent, start_time=self._began)
+            span = spans.start(name, {}, parent=self._parent(), start_time=self._began)
             if error is not None:
                 spans.fail(span, error)
             span.end()
         if self._of.measured:
             metrics.stage_ended(self._of.name, self._name, took / 1e9)
+
+    def _parent(self) -> Context | None:
+        """Where its span belongs; None is below the current one."""
+        return None
+
+
+class OwnersStage(ShortStage):
+    """One on the thread of whoever has the future, where the operation is no longer current."""
+
+    __slots__ = ()
+
+    def _parent(self) -> Context | None:
+        return spans.below(self._of.span)
+
+
+class Decoding(OwnersStage):
+    """The owner's thread makes the result, and for so long works for the operation."""
+
+    __slots__ = ("_current",)
+
+    def __enter__(self) -> None:
+        self._current = as_current(self._of)
+        self._current.__enter__()
+        super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        self._current.__exit__()
 
 
 def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
@@ -182,17 +211,14 @@ def waiting(of: Operation | None) -> AbstractContextManager[Any]:
     """For the block, the user waits for the result of `of`."""
     if of is None or not of.active:
         return _NOTHING
-    return ShortStage(of, Stage.WAIT, spans.below(of.span))
+    return OwnersStage(of, Stage.WAIT)
 
 
-@contextmanager
-def decoding(of: Operation | None) -> Iterator[None]:
+def decoding(of: Operation | None) -> AbstractContextManager[None]:
     """For the block, this thread makes the result of `of`, which may have ended long ago."""
     if of is None or not of.active:
-        yield
-        return
-    with as_current(of), ShortStage(of, Stage.DECODE, spans.below(of.span)):
-        yield
+        return _NOTHING
+    return Decoding(of, Stage.DECODE)
 
 
 def polled(state: str, reason: str | None = None) -> None:
