@@ -157,7 +157,7 @@ def attempt(
     current = current_operation()
     if current is None or not current.active:
         return _NOTHING
-    if not current.detailed and not current.measured:
+    if not current.staged:
         return UntoldAttempt(current, call)
     return Attempt(current, call, _target(call, method, path, str(url)))
 

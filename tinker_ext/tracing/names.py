@@ -151,3 +151,6 @@ STEP_SPAN = "tinker.step"
 def span_name(name: str) -> str:
     """The name of the span of an operation or a stage."""
     return f"tinker.{name}"
+
+
+STAGE_SPANS = {name: span_name(name) for name in Stage}

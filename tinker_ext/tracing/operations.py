@@ -33,8 +33,9 @@ class Operation:
     """One operation while it runs. Entered as a context, it is the current one.
 
     Leaving the context ends it, unless it was handed over: then the end of its task does. It is
-    `active` if anybody looks: an SDK, a recording, or a meter; and `detailed` if its stages and
-    attempts are spans too, which in a recording they always are.
+    `active` if anybody looks: an SDK, a recording, or a meter; `detailed` if its stages and
+    attempts are spans too, which in a recording they always are; and `staged` if anybody looks at
+    these, as a span or as a duration.
     """
 
     def __init__(self, name: str, attributes: Attributes) -> None:
@@ -45,6 +46,7 @@ class Operation:
         self.detailed = recorded or (told and in_detail.take())
         self.measured = metrics.enabled()
         self.active = told or self.measured
+        self.staged = self.detailed or self.measured
         self.handed_over = False
         self.attempts = 0
         self._known: dict[str, Any] = dict(attributes) if self.active else {}

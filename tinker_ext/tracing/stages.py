@@ -1,8 +1,8 @@
 """The stages of an operation, as spans and as durations.
 
 A stage belongs to the operation that is current. Where there is neither an SDK nor a recording nor
-a meter it costs one look at a context variable. Stages in which nothing else happens are only told
-when they took a millisecond: a span costs a tenth of one, and a sample would have ten of them.
+a meter it costs one look at a context variable. Stages in which nothing else happens are in
+`short_stages`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ from opentelemetry import trace
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.logs import about_request
 from tinker_ext.tracing.names import Stage
-from tinker_ext.tracing.operations import (
-    Operation,
-    as_current,
-    current_operation,
-)
+from tinker_ext.tracing.operations import Operation, current_operation
+from tinker_ext.tracing.short_stages import Decoding, OwnersStage, ShortStage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -36,7 +33,6 @@ if TYPE_CHECKING:
 
 _stage: ContextVar[RunningStage | None] = ContextVar("tinker_ext_stage", default=None)
 _NOTHING: AbstractContextManager[Any] = nullcontext()
-_SPAN_NAMES = {name: names.span_name(name) for name in Stage}
 
 
 class RunningStage:
@@ -79,7 +75,7 @@ class RunningStage:
         self._attached: Token[Context] | None = None
         if self._detailed:
             here = otel_context.get_current()
-            self.span = spans.start(_SPAN_NAMES[self.name], self._attributes, parent=here)
+            self.span = spans.start(names.STAGE_SPANS[self.name], self._attributes, parent=here)
             self._attached = otel_context.attach(trace.set_span_in_context(self.span, here))
         self._log.__enter__()
         self._began = time.perf_counter()
@@ -103,77 +99,13 @@ class RunningStage:
             metrics.stage_ended(self.of.name, self.name, time.perf_counter() - self._began)
 
 
-class ShortStage:
-    """A stage in which nothing else happens: a span if it takes long, and only when it is over."""
-
-    __slots__ = ("_began", "_name", "_of")
-
-    def __init__(self, of: Operation, name: Stage) -> None:
-        self._of = of
-        self._name = name
-
-    def __enter__(self) -> None:
-        self._began = spans.now()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        took = spans.now() - self._began
-        if took < names.SHORTEST_SPAN:
-            return
-        if self._of.detailed:
-            name = _SPAN_NAMES[self._name]
-            span = spans.start(name, {}, parent=self._parent(), start_time=self._began)
-            if error is not None:
-                spans.fail(span, error)
-            span.end()
-        if self._of.measured:
-            metrics.stage_ended(self._of.name, self._name, took / 1e9)
-
-    def _parent(self) -> Context | None:
-        """Where its span belongs; None is below the current one."""
-        return None
-
-
-class OwnersStage(ShortStage):
-    """One on the thread of whoever has the future, where the operation is no longer current."""
-
-    __slots__ = ()
-
-    def _parent(self) -> Context | None:
-        return spans.below(self._of.span)
-
-
-class Decoding(OwnersStage):
-    """The owner's thread makes the result, and for so long works for the operation."""
-
-    __slots__ = ("_current",)
-
-    def __enter__(self) -> None:
-        self._current = as_current(self._of)
-        self._current.__enter__()
-        super().__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, traceback)
-        self._current.__exit__()
-
-
 def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
     """A stage of the current operation, for the block."""
     current = current_operation()
     if current is None or not current.active:
         return _NOTHING
     if name in names.SHORT_STAGES:
-        return ShortStage(current, name)
+        return ShortStage(current, name) if current.staged else _NOTHING
     return RunningStage(current, name, attributes or {})
 
 
@@ -209,14 +141,14 @@ def fetching(call: str, status: int) -> AbstractContextManager[Any]:
 
 def waiting(of: Operation | None) -> AbstractContextManager[Any]:
     """For the block, the user waits for the result of `of`."""
-    if of is None or not of.active:
+    if of is None or not of.staged:
         return _NOTHING
     return OwnersStage(of, Stage.WAIT)
 
 
 def decoding(of: Operation | None) -> AbstractContextManager[None]:
     """For the block, this thread makes the result of `of`, which may have ended long ago."""
-    if of is None or not of.active:
+    if of is None or not of.staged:
         return _NOTHING
     return Decoding(of, Stage.DECODE)
 
