@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 from attrs import evolve
 
@@ -197,6 +198,53 @@ def test_it_tells_of_samples_what_the_release_can(
         assert one.sequence_id is not None
         assert one.topk_logprobs is not None
         assert [row and len(row) for row in one.topk_logprobs] == [2] * len(one.tokens)
+
+
+def test_compressed_rows_and_sound_are_understood_and_refused_by_name(
+    service: ServiceClient, server: EmbeddedServer
+) -> None:
+    training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
+    wide = np.zeros((len(TOKENS) - 1, 9), dtype=np.int64)
+    wide[:, 0] = TOKENS[1:]
+    rows = types.TensorData.from_torch_sparse(wide)
+    assert rows.is_sparse
+    several = evolve(datum(), loss_fn_inputs={"target_tokens": rows})
+    # They were taken for the matrix that they are: this model has one target for each token.
+    with pytest.raises(RequestFailedError, match=r"data\[0\].*target_tokens.*shape \(43, 9\)"):
+        training.forward([several], "cross_entropy").result(WAIT)
+    sound = types.ModelInput(chunks=[types.DmelChunk(dmel=bytes([0, 1, 43]))])
+    words = "chunks.0" if server.dialect == "0.4.1" else "reads text, not dmel"
+    with pytest.raises(TinkerError, match=words):
+        training.forward([evolve(datum(), model_input=sound)], "cross_entropy").result(WAIT)
+    training.forward([datum()], "cross_entropy").result(WAIT)
+
+
+def test_targets_of_a_sample_are_told_in_rows_where_they_are_asked_in_rows(
+    service: ServiceClient, server: EmbeddedServer
+) -> None:
+    if server.dialect not in LATEST:
+        pytest.skip("asked and refused in test_it_tells_of_samples_what_the_release_can")
+    if server.dialect == "0.38":  # Then results come as protobuf.
+        training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
+        training.forward([datum()], "cross_entropy").result(WAIT)
+    sampler = service.create_sampling_client(base_model="embedded/tiny")
+    prompt = types.ModelInput.from_ints(TOKENS[:9])
+    ids = np.full((8, 6), -1)
+    ids[3, 1] = ids[7, 5] = TOKENS[4]
+
+    def told(targets: types.TensorData) -> types.TensorData:
+        params = types.SamplingParams(max_tokens=1)
+        asked = sampler.sample(prompt, 1, params, target_prompt_logprobs=targets)
+        found = asked.result(WAIT).target_prompt_logprobs
+        assert found is not None
+        return found
+
+    whole = told(types.TensorData(ids))
+    rows = told(types.TensorData.from_torch_sparse(ids, pad_value=-1))
+    assert (whole.is_sparse, rows.is_sparse) == (False, True)
+    assert rows.sparse_col_indices == [1, 5]
+    assert rows.tolist() == whole.tolist()
+    assert np.count_nonzero(whole.to_numpy()) == 2
 
 
 def test_what_later_releases_save_and_keep(service: ServiceClient, server: EmbeddedServer) -> None:

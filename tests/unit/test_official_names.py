@@ -14,8 +14,9 @@ TOP = """
     AdamOptimizerConfig AdamParams AdminClient APIConnectionError APIError APIFuture
     APIResponseValidationError APIStatusError APITimeoutError AuthenticationError BadRequestError
     BillingError Checkpoint CheckpointType ConflictError Datum DimuonOptimizerConfig DimuonParams
-    EncodedTextChunk ForwardBackwardOutput InternalServerError LoraConfig ModelID ModelInput
-    ModelInputChunk NotFoundError OptimParams OptimStepResponse ParsedCheckpointTinkerPath
+    DmelChunk EncodedTextChunk ForwardBackwardOutput InternalServerError LoraConfig ModelID
+    ModelInput ModelInputChunk NotFoundError OptimParams OptimStepResponse
+    ParsedCheckpointTinkerPath
     PermissionDeniedError PromptProvenanceSpan RateLimitError RequestFailedError RestClient
     SampledProvenanceSpan SampledSequence
     SampleResponse SamplingClient SamplingParams ServiceClient StopReason TensorData TensorDtype
@@ -25,7 +26,6 @@ TOP = """
 ABSENT = {
     "BackcompatSamplingClientFuture": "clients are their own results",
     "BackcompatTrainingClientFuture": "clients are their own results",
-    "DmelChunk": "sound is not supported",
     "ExperimentalWarning": "nothing here warns so",
     "LossHandle": "losses run in the client",
     "OptimStepRequest": "requests are the transport's",

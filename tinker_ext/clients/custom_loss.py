@@ -48,7 +48,7 @@ class Gradients:
                 datum,
                 loss_fn_inputs={
                     "target_tokens": datum.loss_fn_inputs["target_tokens"],
-                    "weights": types.TensorData.from_numpy(-gradient),
+                    "weights": types.TensorData.from_torch_sparse(-gradient),
                 },
             )
             for datum, gradient in zip(data, self.by_datum, strict=True)
@@ -90,6 +90,7 @@ def _targets_and_weights(datum: types.Datum) -> dict[str, types.TensorData]:
 
         zeros = np.zeros(targets.shape or [targets.size], dtype=np.float32)
         weights = types.TensorData.from_numpy(zeros)
+        weights = weights.to_sparse() if targets.is_sparse else weights
     return {"target_tokens": targets, "weights": weights}
 
 

@@ -9,6 +9,7 @@ what a request says                0.4.1    0.24.1      0.25.0      0.32.0      
 training data                      JSON     as flagged  protobuf    protobuf    protobuf
 a forward pass                     forward  as flagged  a flag      a flag      a flag
 images                             sizes    expected    expected    expected    expected
+matrices in compressed rows        no       yes         yes         yes         yes
 `optimizer` of `load_weights`      no       yes         yes         yes         yes
 `allow_metadata_only` of a poll    no       yes         yes         yes         yes
 `retrieved_request_ids`            no       no          no          no          yes
@@ -31,6 +32,8 @@ no words or a web framework's own    has
 that a client can do without         not asked again
 422 that misses a field we know of   from now on it is said (`told`)
 422 that has no use for one          from now on it is not (`untold`): where nothing is lost by it
+422 that has no use for the indices  matrices go with all their numbers
+of compressed rows
 422 to a `load_weights` that makes   models are made first, and loaded then
 a model, for want of `model_id`
 ===================================  ================================================
@@ -54,6 +57,7 @@ Form = Literal["json", "protobuf"]
 
 _TRAINING = frozenset({"forward", "forward_backward"})
 _SIZES = frozenset({"height", "width"})
+_INDICES = frozenset({"sparse_crow_indices", "sparse_col_indices"})
 # What each operation can say if it is asked to, by the release that first had to.
 _TELLABLE = {
     "load_weights": {"optimizer": "0.24.1"},
@@ -129,6 +133,12 @@ class Dialect:
     def finishes_sessions(self) -> bool:
         """Whether the server wants to hear of a session's end."""
         return at_least(self.release, "0.32.0") and "finish_session" not in self.without
+
+    @property
+    def sparse(self) -> bool:
+        """Whether training data as JSON may have matrices in compressed rows; protobuf may."""
+        refused = {name.rpartition(".")[2] for name in self.untold}
+        return at_least(self.release, "0.24.1") and refused.isdisjoint(_INDICES)
 
     def tells(self, operation: str, name: str) -> bool:
         """Whether a field of `_TELLABLE` is sent."""
@@ -242,7 +252,10 @@ def _with_other_fields(dialect: Dialect, operation: str, body: object) -> Dialec
         return evolve(dialect, images="expected_tokens")
     told = {f"{operation}.{name}" for name in missing & _TELLABLE.get(operation, {}).keys()}
     # Only those at the top can be left out.
-    untold = {f"{operation}.{name}" for name in unknown_fields(body, at_top=True)}
+    idle = unknown_fields(body, at_top=True)
+    if operation in _TRAINING:
+        idle |= unknown & _INDICES  # Nor are these needed: a matrix can have all its numbers.
+    untold = {f"{operation}.{name}" for name in idle}
     better = evolve(
         dialect,
         told=(dialect.told | told) - untold,

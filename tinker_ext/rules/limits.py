@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk
+from tinker_ext.types.chunks import EncodedTextChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,9 +93,5 @@ def prompt_bytes(prompt: ModelInput) -> int:
 
 
 def _chunk_bytes(chunk: ModelInputChunk) -> int:
-    match chunk:
-        case ImageChunk(data=data):
-            return len(data)
-        case ImageAssetPointerChunk(location=location):
-            return len(location)
-    return chunk.length * TOKEN_BYTES
+    text = isinstance(chunk, EncodedTextChunk)
+    return chunk.length * TOKEN_BYTES if text else chunk.byte_count

@@ -15,7 +15,8 @@ from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.types.sparse import filled_up
+from tinker_ext.types.numbers import Numbers
+from tinker_ext.types.sparse import check_answer
 from tinker_ext.types.topk import TopkLogprobs
 from tinker_ext.types.two_forms import Logprobs, SomeLogprobs, Tokens, Topk
 
@@ -68,12 +69,26 @@ def _write_datum(message: pb.Datum, datum: types.Datum, where: str) -> None:
     for at, chunk in enumerate(datum.model_input.chunks):
         _write_chunk(message.model_input.add(), chunk, f"{where}.model_input.chunks[{at}]")
     for name, tensor in datum.loss_fn_inputs.items():
-        field = message.loss_fn_inputs[name]
-        field.dense = np.asarray(tensor.to_api().data, dtype=_WIRE[tensor.dtype]).tobytes()
-        field.dtype = _DTYPES[tensor.dtype]
-        field.shape.extend([tensor.size] if tensor.shape is None else tensor.shape)
+        _write_tensor(message.loss_fn_inputs[name], tensor)
     _write_spans(message.model_input_spans, datum.model_input_spans or [])
     _write_spans(message.loss_fn_input_spans, datum.loss_fn_input_spans or [])
+
+
+def _write_tensor(message: pb.Tensor, tensor: types.TensorData) -> None:
+    model = tensor.to_api()
+    values = _packed(model.data, _WIRE[tensor.dtype])
+    if tensor.is_sparse:
+        message.sparse_csr.values = values
+        message.sparse_csr.crow_indices = _packed(model.sparse_crow_indices, "<i8")
+        message.sparse_csr.col_indices = _packed(model.sparse_col_indices, "<i8")
+    else:
+        message.dense = values
+    message.dtype = _DTYPES[tensor.dtype]
+    message.shape.extend([tensor.size] if tensor.shape is None else tensor.shape)
+
+
+def _packed(numbers: Any, dtype: str) -> bytes:
+    return np.asarray(numbers, dtype=dtype).tobytes()
 
 
 def _write_spans(field: Any, spans: types.ProvenanceSpans) -> None:
@@ -97,6 +112,8 @@ def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) ->
         message.image.format = chunk.format
         if chunk.expected is not None:
             message.image.expected_tokens = chunk.expected
+    elif isinstance(chunk, types.DmelChunk):
+        message.dmel.dmel = chunk.dmel
     else:
         raise InvalidInputError(
             "this server takes training data as protobuf, which has no image pointers; "
@@ -224,19 +241,16 @@ def _sequence(message: pb.SampledSequence) -> types.SampledSequence:
 
 
 def _tensor(message: pb.Tensor) -> types.TensorData:
-    """A tensor of an answer; one in compressed rows is filled up with zeros."""
     shape = list(message.shape)
     if not message.HasField("sparse_csr"):
         return types.TensorData.from_numpy(_values(message.dense, message.dtype).reshape(shape))
     sparse = message.sparse_csr
-    return types.TensorData.from_numpy(
-        filled_up(
-            _values(sparse.values, message.dtype),
-            np.frombuffer(sparse.crow_indices, dtype="<i8"),
-            np.frombuffer(sparse.col_indices, dtype="<i8"),
-            shape,
-        )
-    )
+    values = _values(sparse.values, message.dtype)
+    crow = np.frombuffer(sparse.crow_indices, dtype="<i8")
+    columns = np.frombuffer(sparse.col_indices, dtype="<i8")
+    check_answer(values, crow, columns, shape)
+    of = Numbers.of_array
+    return types.TensorData.in_rows(of(values), of(crow), of(columns), shape)
 
 
 def _optional(data: bytes) -> SomeLogprobs | None:

@@ -34,20 +34,20 @@ class TrainingData:
         self._data = data
         self._loss_fn = loss_fn
         self._loss_fn_config = loss_fn_config
-        self._json: dict[ImageForm, Encoded] = {}
+        self._json: dict[tuple[ImageForm, bool], Encoded] = {}
         self._protobuf: bytes | None = None
         if dialect.training_body == "protobuf":
             self._size = len(self._message())
         else:
-            self._size = len(self._encoded(dialect.images))
+            self._size = len(self._encoded(dialect))
 
     def __len__(self) -> int:
         """Bytes in the first form."""
         return self._size
 
-    def json(self, images: ImageForm) -> models.ForwardBackwardInput:
+    def json(self, dialect: Dialect) -> models.ForwardBackwardInput:
         """Stands in for the model that it is the encoding of."""
-        return cast("models.ForwardBackwardInput", self._encoded(images))
+        return cast("models.ForwardBackwardInput", self._encoded(dialect))
 
     def protobuf(self, model_id: str, seq_id: int, *, forward_only: bool, compress: bool) -> bytes:
         """The body of a whole request, compressed by zstd (RFC 8878) where that is asked for."""
@@ -61,16 +61,17 @@ class TrainingData:
 
         return zstandard.ZstdCompressor().compress(body)
 
-    def _encoded(self, images: ImageForm) -> Encoded:
-        if images not in self._json:
+    def _encoded(self, dialect: Dialect) -> Encoded:
+        form = (dialect.images, dialect.sparse)
+        if form not in self._json:
             body = models.ForwardBackwardInput(
-                data=[_datum(datum, images, at) for at, datum in enumerate(self._data)],
+                data=[_datum(datum, dialect, at) for at, datum in enumerate(self._data)],
                 loss_fn=self._loss_fn,
             )
             if self._loss_fn_config is not None:
                 body.loss_fn_config = models.LossFnConfig.from_dict(dict(self._loss_fn_config))
-            self._json[images] = Encoded(body)
-        return self._json[images]
+            self._json[form] = Encoded(body)
+        return self._json[form]
 
     def _message(self) -> bytes:
         if self._protobuf is None:
@@ -80,7 +81,8 @@ class TrainingData:
         return self._protobuf
 
 
-def _datum(datum: types.Datum, images: ImageForm, at: int) -> models.Datum:
-    found = datum.to_api()
-    found.model_input = with_images_as(found.model_input, images, f"data[{at}].model_input")
+def _datum(datum: types.Datum, dialect: Dialect, at: int) -> models.Datum:
+    found = (datum if dialect.sparse else datum.to_dense()).to_api()
+    where = f"data[{at}].model_input"
+    found.model_input = with_images_as(found.model_input, dialect.images, where)
     return found

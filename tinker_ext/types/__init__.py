@@ -103,6 +103,7 @@ from tinker_ext.types.sessions import (
     ListSessionsResponse,
     WhoamiResponse,
 )
+from tinker_ext.types.sound import DmelChunk
 from tinker_ext.types.tensor_data import TensorData
 from tinker_ext.types.topk import TopkLogprobs, TopkRows
 from tinker_ext.types.training import (
@@ -159,6 +160,7 @@ __all__ = [
     "Datum",
     "DimuonOptimizerConfig",
     "DimuonParams",
+    "DmelChunk",
     "EncodedTextChunk",
     "ExternalWeightsUrlsResponse",
     "FailedSessionStatusQuery",

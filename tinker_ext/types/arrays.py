@@ -33,6 +33,7 @@ DTYPE_OF_KIND: dict[str, TensorDtype] = {"f": "float32", "i": "int64", "u": "int
 
 _KIND_NAMES = {"b": "bool", "c": "complex", "O": "object", "U": "text", "S": "bytes"}
 _INT64_MAX = 2**63 - 1
+_STRIDED = "torch.strided"  # torch's name of the layout that has every number
 
 
 def is_torch(value: object) -> bool:
@@ -44,8 +45,9 @@ def is_torch(value: object) -> bool:
 def as_numpy(value: object) -> Array | None:
     """A numpy view (or copy) of a torch tensor, numpy array or ``__array__`` object.
 
-    Returns ``None`` for anything else, plain sequences included. Tensors are detached and
-    brought to the CPU; bfloat16 and float16 tensors become float32.
+    Returns ``None`` for anything else, plain sequences included. Tensors are detached, filled up
+    where their layout leaves zeros out, and brought to the CPU; bfloat16 and float16 tensors
+    become float32.
     """
     if is_torch(value):
         return _torch_to_numpy(value)
@@ -58,6 +60,8 @@ def as_numpy(value: object) -> Array | None:
 
 def _torch_to_numpy(tensor: Any) -> Array:
     detached = tensor.detach()
+    if str(getattr(detached, "layout", _STRIDED)) != _STRIDED:
+        detached = detached.to_dense()
     if detached.is_floating_point():
         detached = detached.float()
     array: Array = detached.cpu().numpy()

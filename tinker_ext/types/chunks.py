@@ -1,4 +1,4 @@
-"""What a model's input is made of: runs of tokens, and images (`images`)."""
+"""What a model's input is made of: runs of tokens, images (`images`) and sound (`sound`)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk
 from tinker_ext.types.numbers import Numbers
 from tinker_ext.types.reading import read
+from tinker_ext.types.sound import DmelChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,4 +82,4 @@ class EncodedTextChunk:
         return f"EncodedTextChunk({self._tokens!r}, length={self.length})"
 
 
-ModelInputChunk: TypeAlias = EncodedTextChunk | ImageChunk | ImageAssetPointerChunk
+ModelInputChunk: TypeAlias = EncodedTextChunk | ImageChunk | ImageAssetPointerChunk | DmelChunk

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import evolve, field, frozen
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.arrays import SupportsArray
+from tinker_ext.types.arrays import SupportsArray, is_torch
 from tinker_ext.types.dtypes import DTYPE_BY_KEY
 from tinker_ext.types.model_input import ModelInput
 from tinker_ext.types.provenance import ProvenanceSpan, ProvenanceSpans, check_cover, read_spans
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tinker_api import models as api
 
 LossFnInputs: TypeAlias = dict[str, TensorData]
+#: Keys whose matrices are sent in compressed rows where they are torch tensors (0.38.0).
+_MOSTLY_ZERO = frozenset({"target_tokens", "weights"})
 #: What `Datum` makes a tensor of.
 TensorInput: TypeAlias = TensorData | SupportsArray | NumberSequence
 
@@ -36,7 +38,8 @@ def _read_input(key: str, value: object) -> TensorData:
     if isinstance(value, TensorData):
         return value
     dtype = DTYPE_BY_KEY.get(key) if isinstance(value, list | tuple) else None
-    return TensorData.read(value, dtype=dtype, where=f"loss_fn_inputs[{key!r}]")
+    tensor = TensorData.read(value, dtype=dtype, where=f"loss_fn_inputs[{key!r}]")
+    return tensor.to_sparse() if key in _MOSTLY_ZERO and is_torch(value) else tensor
 
 
 def _check_model_input(_instance: object, _attribute: Any, value: Any) -> None:
@@ -64,6 +67,8 @@ class Datum:
     tensors and `TensorData`. Arrays and tensors keep their kind (floating becomes float32,
     integers int64). A list takes the dtype of its key (`DTYPE_BY_KEY`); under an unknown key
     it is int64 if all its numbers are ints, else float32 (release 0.4.1 raised KeyError).
+    A torch matrix under ``target_tokens`` or ``weights`` that is mostly zero is held in compressed
+    rows (`TensorData.from_torch_sparse`), as in release 0.38.0.
 
     Raises:
         InvalidInputError: bools, complex, text, ragged lists, floats under ``target_tokens``,
@@ -103,6 +108,13 @@ class Datum:
         if targets is not None and targets.shape is not None and len(targets.shape) == 1:
             check_cover(loss_fn_inputs, targets.size, "loss_fn_inputs")
         return evolve(self, model_input_spans=model_input, loss_fn_input_spans=loss_fn_inputs)
+
+    def to_dense(self) -> Datum:
+        """The same datum, compressed rows among its tensors filled up with zeros."""
+        if not any(tensor.is_sparse for tensor in self.loss_fn_inputs.values()):
+            return self
+        dense = {key: tensor.to_dense() for key, tensor in self.loss_fn_inputs.items()}
+        return evolve(self, loss_fn_inputs=dense)
 
     def to_api(self) -> api.Datum:
         """The generated model; arrays are passed through, not copied."""

@@ -21,14 +21,18 @@ ImageFormat: TypeAlias = Literal["png", "jpeg"]
 ImageForm: TypeAlias = Literal["sizes", "expected_tokens"]
 
 
-def _read_bytes(value: bytes | str) -> bytes:
-    """Image bytes; text is taken as base64, as release 0.4.1 does."""
+def read_bytes(value: bytes | str, where: str) -> bytes:
+    """Bytes as they are; text is taken as base64, as release 0.4.1 does."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, TypeError, ValueError):
-        raise InvalidInputError("image data is bytes, or their base64 text", where="data") from None
+        raise InvalidInputError("expected bytes, or their base64 text", where=where) from None
+
+
+def _read_data(value: bytes | str) -> bytes:
+    return read_bytes(value, "data")
 
 
 def _check_format(_instance: object, _attribute: Any, value: Any) -> None:
@@ -87,7 +91,7 @@ class Image:
 class ImageChunk(Image):
     """An image sent with the request. `data` is its bytes, or their base64 text."""
 
-    data: bytes = field(converter=_read_bytes, repr=lambda data: f"<{len(data)} bytes>")
+    data: bytes = field(converter=_read_data, repr=lambda data: f"<{len(data)} bytes>")
     type: Literal["image"] = "image"
 
     def to_api(self) -> api.ImageChunk:

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.chunks import EncodedTextChunk, ModelInputChunk
 from tinker_ext.types.images import Image
+from tinker_ext.types.sound import DmelChunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def _read_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
     found = list(chunks)
     for at, chunk in enumerate(found):
-        if not isinstance(chunk, EncodedTextChunk | Image):
+        if not isinstance(chunk, EncodedTextChunk | Image | DmelChunk):
             raise InvalidInputError(
                 f"expected a chunk, got {type(chunk).__name__}; "
                 "token ids go through ModelInput.from_ints(...)",
@@ -32,7 +33,7 @@ def _read_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
 
 @frozen
 class ModelInput:
-    """A row of text and image chunks. Never changed: `append` gives a new one.
+    """A row of chunks of text, images and sound. Never changed: `append` gives a new one.
 
     >>> ModelInput.from_ints([1, 2]).append_int(3).to_ints()
     [1, 2, 3]
@@ -67,7 +68,7 @@ class ModelInput:
 
     @property
     def length(self) -> int:
-        """How many tokens of context the input takes, images included."""
+        """How many tokens of context the input takes, images and sound included."""
         return sum(chunk.length for chunk in self.chunks)
 
     @property

@@ -36,6 +36,15 @@ class Numbers:
         """Numbers a server sent: no check, no copy, nothing converted yet."""
         return cls(dtype, cast("NumberList", items), None)
 
+    @classmethod
+    def of_array(cls, array: Array) -> Numbers:
+        """Numbers of a one-dimensional int64 or float32 array that nobody changes any more."""
+        import numpy as np
+
+        whole = np.ascontiguousarray(array)  # as the encoder wants it
+        whole.setflags(write=False)
+        return cls("int64" if whole.dtype.kind == "i" else "float32", None, whole)
+
     @property
     def _held(self) -> NumberList | Array:
         return self.to_list() if self._array is None else self._array

@@ -11,7 +11,13 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.absent import known
 from tinker_ext.types.numbers import NumberList, Numbers
 from tinker_ext.types.reading import read
-from tinker_ext.types.sparse import filled_up
+from tinker_ext.types.sparse import (
+    check_answer,
+    compressed,
+    filled_up,
+    read_indices,
+    read_pad,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +40,10 @@ class TensorData:
     was made from; it is built when first read. NaN and infinities are held (a server may send
     them) but never sent.
 
+    A matrix may be in compressed rows (CSR): `data` then has the cells that are given, row by
+    row, `sparse_crow_indices` where each row begins there, `sparse_col_indices` their columns.
+    `from_torch_sparse` makes one where that saves room; `to_dense` fills it up.
+
     >>> TensorData([0.5, 1.0], dtype="float32").shape
     [2]
     """
@@ -41,12 +51,16 @@ class TensorData:
     dtype: TensorDtype
     shape: list[int] | None
     _numbers: Numbers = field(alias="data")
+    _crow: Numbers | None = field(default=None, alias="sparse_crow_indices")
+    _columns: Numbers | None = field(default=None, alias="sparse_col_indices")
 
     def __init__(
         self,
-        data: NumberSequence | SupportsArray | Numbers,
+        data: NumberSequence | SupportsArray | Numbers = (),
         dtype: TensorDtype | None = None,
         shape: Sequence[int] | None = None,
+        sparse_crow_indices: Sequence[int] | SupportsArray | Numbers | None = None,
+        sparse_col_indices: Sequence[int] | SupportsArray | Numbers | None = None,
     ) -> None:
         """Check and copy ``data``.
 
@@ -55,14 +69,23 @@ class TensorData:
                 is given.
             dtype: "int64" or "float32"; by default integers are int64 and floats float32.
             shape: sizes of the dimensions; their product must be the number of values.
+            sparse_crow_indices: of a matrix in compressed rows: where each row begins in ``data``,
+                from 0, and their number at the end. ``shape`` is then ``[rows, columns]``.
+            sparse_col_indices: the column of each number, ascending within a row.
 
         Raises:
-            InvalidInputError: see `Datum`; ``where`` is ``data``, ``dtype`` or ``shape``.
+            InvalidInputError: see `Datum`; ``where`` is the argument's name.
         """
-        self._fill(data, dtype, shape, "data")
+        self._fill(data, dtype, shape, "data", sparse_crow_indices, sparse_col_indices)
 
     def _fill(
-        self, data: object, dtype: TensorDtype | None, shape: Sequence[int] | None, where: str
+        self,
+        data: object,
+        dtype: TensorDtype | None,
+        shape: Sequence[int] | None,
+        where: str,
+        crow: object = None,
+        columns: object = None,
     ) -> None:
         if dtype not in (None, "int64", "float32"):
             raise InvalidInputError(f"dtype is 'int64' or 'float32', not {dtype!r}", where="dtype")
@@ -71,8 +94,13 @@ class TensorData:
         else:
             values = data.to_list() if isinstance(data, Numbers) else data
             numbers, found = read(values, dtype=dtype, where=where)
-        size = found if shape is None else _shape(shape, len(numbers))
-        self.__attrs_init__(cast("TensorDtype", numbers.dtype), size, numbers)
+        kind = cast("TensorDtype", numbers.dtype)
+        if crow is not None or columns is not None:
+            starts, places, size = read_indices(crow, columns, len(numbers), shape)
+            self.__attrs_init__(kind, size, numbers, starts, places)
+        else:
+            size = found if shape is None else _shape(shape, len(numbers))
+            self.__attrs_init__(kind, size, numbers)
 
     @classmethod
     def read(cls, values: object, *, dtype: TensorDtype | None, where: str) -> TensorData:
@@ -91,35 +119,106 @@ class TensorData:
         """A tensor of the torch tensor's shape: floating becomes float32, integers int64."""
         return cls.read(tensor, dtype=None, where="tensor")
 
+    @classmethod
+    def from_torch_sparse(
+        cls, tensor: torch.Tensor | SupportsArray, pad_value: int = 0
+    ) -> TensorData:
+        """A matrix (a torch tensor, or a numpy array) without the cells that hold `pad_value`.
+
+        It is in compressed rows if those are fewer numbers than the whole; else it is what
+        `from_torch` gives, and so is a tensor that is no matrix.
+        """
+        return cls.read(tensor, dtype=None, where="tensor").to_sparse(pad_value)
+
     @property
     def data(self) -> NumberList:
         """The numbers in row-major order as a list; built once, do not change it."""
         return self._numbers.to_list()
 
     @property
+    def sparse_crow_indices(self) -> list[int] | None:
+        """Of compressed rows: where each begins in `data`, and the end. Else None."""
+        return None if self._crow is None else cast("list[int]", self._crow.to_list())
+
+    @property
+    def sparse_col_indices(self) -> list[int] | None:
+        """Of compressed rows: the column of each number of `data`. Else None."""
+        return None if self._columns is None else cast("list[int]", self._columns.to_list())
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it is in compressed rows."""
+        return self._crow is not None
+
+    @property
     def size(self) -> int:
-        """How many numbers there are."""
+        """How many numbers there are; of compressed rows those that are given."""
         return len(self._numbers)
 
     @property
+    def dense_size(self) -> int:
+        """How many numbers there are once compressed rows are filled up."""
+        return math.prod(self.shape or []) if self.is_sparse else self.size
+
+    @property
     def byte_count(self) -> int:
-        """Bytes of the numbers: 8 of an int64, 4 of a float32."""
-        return (8 if self.dtype == "int64" else 4) * self.size
+        """Bytes of the numbers: 8 of an int64 or an index, 4 of a float32."""
+        indices = sum(len(one) for one in (self._crow, self._columns) if one is not None)
+        return (8 if self.dtype == "int64" else 4) * self.size + 8 * indices
 
-    def to_numpy(self) -> npt.NDArray[Any]:
-        """A new numpy array, int64 or float32, in the tensor's shape (flat without one)."""
-        flat = self._numbers.to_array().copy()
-        return flat if self.shape is None else flat.reshape(self.shape)
+    def to_numpy(self, pad_value: int = 0) -> npt.NDArray[Any]:
+        """A new numpy array, int64 or float32, in the tensor's shape (flat without one).
 
-    def to_torch(self) -> torch.Tensor:
-        """A new torch tensor, int64 or float32, in the tensor's shape. Imports torch."""
+        Compressed rows are filled up with `pad_value`.
+        """
+        pad, given = read_pad(pad_value), self._numbers.to_array()
+        if self._crow is not None and self._columns is not None and self.shape is not None:
+            crow, columns = self._crow.to_array(), self._columns.to_array()
+            return filled_up(given, crow, columns, self.shape, pad)
+        return given.copy() if self.shape is None else given.copy().reshape(self.shape)
+
+    def to_torch(self, pad_value: int = 0) -> torch.Tensor:
+        """A new torch tensor, int64 or float32, in the tensor's shape. Imports torch.
+
+        Compressed rows are filled up with `pad_value`.
+        """
         import torch
 
-        return torch.from_numpy(self.to_numpy())
+        return torch.from_numpy(self.to_numpy(pad_value))
 
-    def tolist(self) -> Any:
-        """The numbers as lists nested by shape; a bare number for shape ``[]``."""
-        return self.to_numpy().tolist()
+    def tolist(self, pad_value: int = 0) -> Any:
+        """The numbers as lists nested by shape; a bare number for shape ``[]``.
+
+        Compressed rows are filled up with `pad_value`.
+        """
+        return self.to_numpy(pad_value).tolist()
+
+    def to_dense(self, pad_value: int = 0) -> TensorData:
+        """The same with all cells given: compressed rows are filled up with `pad_value`."""
+        return self.from_numpy(self.to_numpy(pad_value)) if self.is_sparse else self
+
+    def to_sparse(self, pad_value: int = 0) -> TensorData:
+        """A matrix without the cells that hold `pad_value`, in compressed rows if that saves room.
+
+        Anything else is given back as it is.
+        """
+        pad = read_pad(pad_value)
+        if self.is_sparse or self.shape is None or len(self.shape) != 2:
+            return self
+        found = compressed(self._numbers.to_array().reshape(self.shape), pad)
+        if found is None:
+            return self
+        values, crow, columns = (Numbers.of_array(one) for one in found)
+        return self.in_rows(values, crow, columns, self.shape)
+
+    @classmethod
+    def in_rows(
+        cls, values: Numbers, crow: Numbers, columns: Numbers, shape: list[int]
+    ) -> TensorData:
+        """A matrix in compressed rows that are known to fit together (`sparse.check_answer`)."""
+        made = cls.__new__(cls)
+        made.__attrs_init__(cast("TensorDtype", values.dtype), shape, values, crow, columns)
+        return made
 
     def first_not_finite(self) -> int | None:
         """The flat position of the first NaN or infinity, or ``None``."""
@@ -132,26 +231,35 @@ class TensorData:
         made = api.TensorData(data=cast("list[float]", self._numbers.wire), dtype=self.dtype)
         if self.shape is not None:
             made.shape = self.shape
+        if self._crow is not None and self._columns is not None:
+            made.sparse_crow_indices = cast("list[int]", self._crow.wire)
+            made.sparse_col_indices = cast("list[int]", self._columns.wire)
         return made
 
     @classmethod
     def from_api(cls, model: api.TensorData) -> TensorData:
         """The tensor of an answer. Nothing is checked or converted until it is read.
 
-        Except one in compressed rows, which is filled up with zeros at once.
+        Except the indices of compressed rows, which have to fit.
+
+        Raises:
+            ValueError: they don't.
         """
         made = cls.__new__(cls)
         dtype = known(model.dtype) or "float32"
         shape = known(model.shape)
         crow, columns = known(model.sparse_crow_indices), known(model.sparse_col_indices)
         if shape is not None and crow is not None and columns is not None:
-            values = Numbers.trusted(model.data, dtype).to_array()
-            return cls.from_numpy(filled_up(values, crow, columns, shape))
+            values = Numbers.trusted(model.data, dtype)
+            check_answer(values.to_array(), crow, columns, shape)
+            rows, places = Numbers.trusted(crow, "int64"), Numbers.trusted(columns, "int64")
+            return cls.in_rows(values, rows, places, shape)
         made.__attrs_init__(cast("TensorDtype", dtype), shape, Numbers.trusted(model.data, dtype))
         return made
 
     def __repr__(self) -> str:
-        return f"TensorData({self._numbers!r}, dtype={self.dtype!r}, shape={self.shape})"
+        rows = "" if self._columns is None else f", sparse_col_indices={self._columns!r}"
+        return f"TensorData({self._numbers!r}, dtype={self.dtype!r}, shape={self.shape}{rows})"
 
 
 def _shape(shape: Sequence[int], size: int) -> list[int]:

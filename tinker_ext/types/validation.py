@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 def number_count(datum: Datum) -> int:
     """How much a datum weighs when a batch is split: context length plus numbers in tensors.
 
-    The measure of release 0.4.1 (`TrainingClient`, limit 500 000 a chunk).
+    The measure of release 0.4.1 (`TrainingClient`, limit 500 000 a chunk). Servers that it is for
+    know no compressed rows; they are sent all numbers.
     """
     return datum.model_input.known_length + sum(
-        tensor.size for tensor in datum.loss_fn_inputs.values()
+        tensor.dense_size for tensor in datum.loss_fn_inputs.values()
     )
 
 
 def byte_count(datum: Datum) -> int:
     """How much a datum weighs for servers that count bytes: 0.24.1 and later.
 
-    Text has 4 bytes a token, images and tensors their own (0.38.0 training_client.py).
+    Text has 4 bytes a token; images, sound and tensors have their own (0.38.0
+    training_client.py).
     """
     chunks = sum(chunk.byte_count for chunk in datum.model_input.chunks)
     return chunks + sum(tensor.byte_count for tensor in datum.loss_fn_inputs.values())

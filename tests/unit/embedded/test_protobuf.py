@@ -12,6 +12,7 @@ from tinker_api.proto import tinker_public_pb2 as pb
 from tinker_ext.embedded.protobuf.requests import loss_request
 from tinker_ext.embedded.protobuf.results import as_message
 from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.work import arrays
 from tinker_ext.embedded.work.answers import UserFailureError
 
 if TYPE_CHECKING:
@@ -202,6 +203,46 @@ def test_what_later_releases_tell_of_samples_is_packed() -> None:
     assert np.frombuffer(targets.dense, "<f4").tolist() == [-1, 0]
     assert np.frombuffer(message.prompt_alt_tokens.tokens.dense, "<i8").tolist() == [3, 4]
     assert np.frombuffer(message.prompt_alt_tokens.logprobs.dense, "<f4").tolist() == [-1, -2]
+
+
+def test_what_is_told_in_compressed_rows_is_packed_so() -> None:
+    rows = {"sparse_crow_indices": [0, 1], "sparse_col_indices": [1]}
+    answer = {"sequences": [], "target_prompt_logprobs": {**tensor([-1.0], [1, 2]), **rows}}
+    packed = as_message(orjson.dumps(answer))
+    assert packed is not None
+    found = pb.SampleResponse.FromString(packed).target_prompt_logprobs
+    assert (found.dtype, list(found.shape)) == (pb.DTYPE_FLOAT32, [1, 2])
+    assert np.frombuffer(found.sparse_csr.values, "<f4").tolist() == [-1]
+    assert np.frombuffer(found.sparse_csr.crow_indices, "<i8").tolist() == [0, 1]
+    assert np.frombuffer(found.sparse_csr.col_indices, "<i8").tolist() == [1]
+
+
+ROWS: dict[str, Any] = {
+    **tensor([7.0, 8.0], [2, 3]),
+    "sparse_crow_indices": [0, 1, 2],
+    "sparse_col_indices": [2, 0],
+}
+
+
+def test_compressed_rows_as_json_become_the_same_matrix() -> None:
+    assert arrays.tensor(ROWS, where="x").tolist() == [[0, 0, 7], [8, 0, 0]]
+    assert arrays.tensor(ROWS, where="x", fill=-1).tolist() == [[-1, -1, 7], [8, -1, -1]]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sparse_col_indices": None}, "x: compressed rows have two lists"),
+        ({"sparse_crow_indices": None}, "x: compressed rows have two lists"),
+        ({"sparse_col_indices": [2, 3]}, "x: the compressed rows don't make"),
+        ({"sparse_col_indices": [2, 0.5]}, "x: int64 data"),
+        ({"shape": None}, "x: the compressed rows don't make"),
+        ({"shape": [2, 2**40]}, "x: a matrix may have"),
+    ],
+)
+def test_compressed_rows_that_make_no_matrix_are_named(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserFailureError, match=words):
+        arrays.tensor({**ROWS, **change}, where="x")
 
 
 def test_other_answers_stay_json() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from tinker_ext.rules.dialect import FIRST, Dialect, introduced
+from tinker_ext.rules.dialect import FIRST, Dialect, corrected, introduced
 from tinker_ext.rules.flags import DynamicFlags, Flags, at_least
 
 FLAG = Dialect(training_body="protobuf", forward="flag", without=frozenset({"forward"}))
@@ -79,3 +79,17 @@ def test_releases_have_an_order() -> None:
     assert at_least("0.38.0", "0.4.1")
     assert at_least("0.25.0", "0.25.0")
     assert not at_least("0.24.1", "0.25.0")
+
+
+def test_matrices_go_in_compressed_rows_until_they_are_refused() -> None:
+    late = introduced({}, None)
+    assert (late.sparse, FIRST.sparse) == (True, False)
+    place = ["body", "forward_input", "data", 0, "loss_fn_inputs", "weights"]
+    fault = {"type": "extra_forbidden", "loc": [*place, "sparse_col_indices"], "msg": "x"}
+    body = {"detail": [fault]}
+    taught = corrected(late, "forward", 422, body)
+    assert taught is not None
+    assert not taught.sparse
+    assert corrected(taught, "forward", 422, body) is None
+    # What is asked of a sample in rows is not asked without them: the refusal is the caller's.
+    assert corrected(late, "asample", 422, body) is None

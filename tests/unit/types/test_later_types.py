@@ -23,7 +23,6 @@ from tinker_ext.types import (
     SampleResponse,
     SaveWeightsExternalResponse,
     SupportedModel,
-    TensorData,
     TopkLogprobs,
     WeightsInfoResponse,
 )
@@ -123,14 +122,6 @@ def test_weights_for_use_elsewhere() -> None:
     assert SaveWeightsExternalResponse.from_api(saved) == SaveWeightsExternalResponse("p", 3)
     with pytest.raises(ValueError, match="did not say where"):
         SaveWeightsExternalResponse.from_api(api.SaveWeightsExternalResponseInternal())
-
-
-def test_a_tensor_in_compressed_rows_is_filled_up() -> None:
-    body = {"data": [1, 2, 3], "dtype": "int64", "shape": [3, 4]}
-    body |= {"sparse_crow_indices": [0, 2, 2, 3], "sparse_col_indices": [0, 3, 1]}
-    read = TensorData.from_api(api.TensorData.from_dict(body))
-    assert read.tolist() == [[1, 0, 0, 2], [0, 0, 0, 0], [0, 3, 0, 0]]
-    assert (read.dtype, read.shape) == ("int64", [3, 4])
 
 
 @pytest.mark.parametrize(

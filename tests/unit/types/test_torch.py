@@ -110,3 +110,29 @@ def test_real_tensors_come_back_as_they_went(dtype: str) -> None:
     assert back.dtype == (torch.float32 if "float" in dtype else torch.int64)
     assert torch.equal(back, tensor.detach().to(back.dtype))
     assert made == TensorData.from_numpy(np.array([[1, 3], [2, 4]], dtype=made.dtype))
+
+
+def test_a_matrix_that_is_mostly_zero_is_compressed() -> None:
+    torch = pytest.importorskip("torch")
+    weights = torch.zeros(4, 10, dtype=torch.bfloat16)
+    weights[1, 2] = 0.5
+    made = Datum(
+        model_input=ModelInput.from_ints([1, 2, 3, 4]),
+        loss_fn_inputs={"target_tokens": weights.long(), "weights": weights, "advantages": weights},
+    ).loss_fn_inputs
+    assert made["weights"].sparse_crow_indices == [0, 0, 1, 1, 1]
+    assert made["target_tokens"].is_sparse
+    assert not made["advantages"].is_sparse
+    assert torch.equal(made["weights"].to_torch(), weights.float())
+    assert made["weights"].to_torch(pad_value=2)[0, 0] == 2
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
+def test_a_tensor_in_torchs_own_compressed_layout_is_taken() -> None:
+    torch = pytest.importorskip("torch")
+    weights = torch.zeros(4, 10)
+    weights[1, 2] = 0.5
+    compressed = TensorData.from_torch_sparse(weights)
+    for layout in (weights.to_sparse(), weights.to_sparse_csr()):
+        assert TensorData.from_torch_sparse(layout) == compressed
+        assert TensorData.from_torch(layout) == TensorData.from_torch(weights)

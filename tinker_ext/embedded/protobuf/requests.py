@@ -10,6 +10,7 @@ from attrs import frozen
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.work.answers import UserFailureError
 from tinker_ext.embedded.work.arrays import LossInput, checked_config
+from tinker_ext.embedded.work.sparse import Rows
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.engine.trainer import TrainingDatum
 
     Array = npt.NDArray[np.generic]
-
-# Largest matrix that a sparse tensor may stand for, in numbers: some bytes can claim any shape.
-MAX_DENSE = 16 * 1024 * 1024
 
 
 @frozen
@@ -126,29 +124,11 @@ def _tensor(message: pb.Tensor, where: str) -> Array:
 
 
 def _dense(sparse: pb.SparseCsr, dtype: str, shape: list[int], where: str) -> Array:
-    """The matrix that compressed rows stand for; what they leave out is 0."""
-    import numpy as np
-
-    values = _numbers(sparse.values, dtype, where)
-    starts = _numbers(sparse.crow_indices, "<i8", where)
-    columns = _numbers(sparse.col_indices, "<i8", where)
-    lengths = np.diff(starts)
-    fits = (
-        len(shape) == 2
-        and starts.size == shape[0] + 1
-        and starts[0] == 0
-        and starts[-1] == values.size == columns.size
-        and bool(((starts >= 0) & (starts <= values.size)).all())
-        and bool((lengths >= 0).all())
-        and bool(((columns >= 0) & (columns < shape[1])).all())
+    rows = Rows(
+        starts=_numbers(sparse.crow_indices, "<i8", where),
+        columns=_numbers(sparse.col_indices, "<i8", where),
     )
-    if not fits:
-        raise UserFailureError(f"{where}: the compressed rows don't make a matrix {shape}")
-    if math.prod(shape) > MAX_DENSE:
-        raise UserFailureError(f"{where}: a matrix may have {MAX_DENSE} numbers at most")
-    matrix = np.zeros(shape, dtype)
-    matrix[np.repeat(np.arange(shape[0]), lengths), columns] = values
-    return matrix
+    return rows.matrix(_numbers(sparse.values, dtype, where), shape, where)
 
 
 def _numbers(data: bytes, dtype: str, where: str) -> npt.NDArray[Any]:

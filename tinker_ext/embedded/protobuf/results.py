@@ -93,7 +93,12 @@ def _fill_tensor(field: pb.Tensor, tensor: Json) -> None:
     from tinker_api.proto import tinker_public_pb2 as pb
 
     dtype = DTYPES[tensor["dtype"]]
-    field.dense = _packed(tensor["data"], dtype)
+    if "sparse_crow_indices" in tensor:
+        field.sparse_csr.values = _packed(tensor["data"], dtype)
+        field.sparse_csr.crow_indices = _packed(tensor["sparse_crow_indices"], "<i8")
+        field.sparse_csr.col_indices = _packed(tensor["sparse_col_indices"], "<i8")
+    else:
+        field.dense = _packed(tensor["data"], dtype)
     field.dtype = pb.DTYPE_FLOAT32 if dtype == "<f4" else pb.DTYPE_INT64
     field.shape.extend(tensor["shape"])
 

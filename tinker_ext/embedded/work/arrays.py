@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from tinker_ext.embedded.work.answers import UserFailureError
+from tinker_ext.embedded.work.sparse import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,16 +85,19 @@ def prompt(model_input: Mapping[str, Any], *, where: str) -> npt.NDArray[np.int6
     return _array(tokens, "i8", where)
 
 
-def tensor(value: Mapping[str, Any], *, where: str) -> Array:
+def tensor(value: Mapping[str, Any], *, where: str, fill: int = 0) -> Array:
     """A TensorData as an array of its dtype and shape; row-major, one-dimensional without a shape.
 
+    Compressed rows are filled up with `fill`.
+
     Raises:
-        UserFailureError: the numbers don't fit the dtype or the shape.
+        UserFailureError: the numbers don't fit the dtype or the shape, or the rows them.
     """
-    if value.get("sparse_crow_indices") is not None:
-        raise UserFailureError(f"{where}: compressed rows come as protobuf here, not as JSON")
     flat = _array(value["data"], DTYPES[value["dtype"]], where)
     shape = value.get("shape")
+    rows = compressed_rows(value, where=where)
+    if rows is not None:
+        return rows.matrix(flat, [int(size) for size in shape or []], where, fill)
     if shape is None:
         return flat
     try:
@@ -101,6 +105,20 @@ def tensor(value: Mapping[str, Any], *, where: str) -> Array:
     except ValueError:
         message = f"{where}: {flat.size} numbers don't make the shape {shape}"
         raise UserFailureError(message) from None
+
+
+def compressed_rows(value: Mapping[str, Any], *, where: str) -> Rows | None:
+    """Where the numbers of a TensorData are, if it is in compressed rows.
+
+    Raises:
+        UserFailureError: one of the two lists of indices is missing.
+    """
+    starts, columns = value.get("sparse_crow_indices"), value.get("sparse_col_indices")
+    if starts is None and columns is None:
+        return None
+    if starts is None or columns is None:
+        raise UserFailureError(f"{where}: compressed rows have two lists of indices")
+    return Rows(starts=_array(starts, "i8", where), columns=_array(columns, "i8", where))
 
 
 def _array(numbers: Sequence[int | float], dtype: str, where: str) -> npt.NDArray[Any]:
@@ -119,11 +137,18 @@ def _array(numbers: Sequence[int | float], dtype: str, where: str) -> npt.NDArra
     return cast
 
 
-def tensor_data(array: npt.NDArray[Any]) -> dict[str, Any]:
-    """An array as a TensorData, ready for the encoder, which writes arrays as they are."""
+def tensor_data(array: npt.NDArray[Any], rows: Rows | None = None) -> dict[str, Any]:
+    """An array as a TensorData, ready for the encoder, which writes arrays as they are.
+
+    Of a matrix with `rows` only what is in those.
+    """
     dtype = "float32" if array.dtype.kind == "f" else "int64"
-    return {
-        "data": array.astype(DTYPES[dtype], copy=False).ravel(),
+    given = array if rows is None else rows.of(array)
+    found = {
+        "data": given.astype(DTYPES[dtype], copy=False).ravel(),
         "dtype": dtype,
         "shape": list(array.shape),
     }
+    if rows is None:
+        return found
+    return {**found, "sparse_crow_indices": rows.starts, "sparse_col_indices": rows.columns}

@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.engine.jobs import Sampled, SampleJob
     from tinker_ext.embedded.engine.model import BaseModel
     from tinker_ext.embedded.engine.scoring import PromptTable
+    from tinker_ext.embedded.work.sparse import Rows
 
 T = TypeVar("T")
 
 # Samples of one request, each with a cache of its own.
 MAX_SAMPLES = 1024
+
+TARGETS = "target_prompt_logprobs"
+# In place of a token's id there: asks for nothing (0.38.0).
+NOTHING = -1
 
 
 @frozen
@@ -42,6 +47,8 @@ class Weights:
 class PromptWish:
     """What is to be told of the prompt.
 
+    The logprobs of `targets` are told in the layout that was asked in: `rows` are the compressed
+    ones of their matrix, None for the whole of it.
     `topk` and `alternatives` are 0 for none; `last_n` is how many of the prompt's logprobs are
     told, None for all. Alternatives are drawn at `temperature`, repeatably with a `seed`.
     """
@@ -50,6 +57,7 @@ class PromptWish:
     topk: int
     last_n: int | None
     targets: npt.NDArray[np.int64] | None
+    rows: Rows | None
     alternatives: int
     temperature: float
     seed: int | None
@@ -61,11 +69,13 @@ class PromptWish:
         Raises:
             UserFailureError: naming the field.
         """
+        targets = body.get("target_prompt_logprobs")
         return cls(
             logprobs=bool(body.get("prompt_logprobs")),
             topk=int(body.get("topk_prompt_logprobs", 0)),
             last_n=_last_n(body),
-            targets=_targets(body.get("target_prompt_logprobs")),
+            targets=_targets(targets),
+            rows=targets and arrays.compressed_rows(targets, where=TARGETS),
             alternatives=int(body.get("prompt_alt_tokens_k", 0)),
             temperature=job.temperature,
             seed=job.seed,
@@ -81,7 +91,7 @@ class PromptWish:
             answer["topk_prompt_logprobs"] = _last(scores.topk, self.last_n)
         if self.targets is not None:
             found = table.of_targets(self.targets)
-            answer["target_prompt_logprobs"] = arrays.tensor_data(found)
+            answer["target_prompt_logprobs"] = arrays.tensor_data(found, self.rows)
         if self.alternatives:
             tokens, logprobs = table.alternatives(self.alternatives, self.temperature, self.seed)
             answer["prompt_alt_tokens"] = {
@@ -192,10 +202,9 @@ def _sequence(one: Sampled) -> dict[str, Any]:
 def _targets(given: Mapping[str, Any] | None) -> npt.NDArray[np.int64] | None:
     if given is None:
         return None
-    where = "target_prompt_logprobs"
     if given["dtype"] != "int64":
-        raise UserFailureError(f"{where}: token ids are int64, not {given['dtype']}")
-    return cast("npt.NDArray[np.int64]", arrays.tensor(given, where=where))
+        raise UserFailureError(f"{TARGETS}: token ids are int64, not {given['dtype']}")
+    return cast("npt.NDArray[np.int64]", arrays.tensor(given, where=TARGETS, fill=NOTHING))
 
 
 def _last_n(body: Mapping[str, Any]) -> int | None:

@@ -44,7 +44,7 @@ class TrainingOperations(Operations):
     ) -> models.UntypedAPIFuture:
         if self.dialect.forward == "flag":
             return await self.forward_backward(data, model_id, seq_id, forward_only=True)
-        input_ = data.json(self.dialect.images)
+        input_ = data.json(self.dialect)
         body = models.ForwardRequest(forward_input=input_, model_id=model_id, seq_id=seq_id)
         sent = forward.asyncio_detailed(client=self.client, body=body)
         return await value(self.change("forward"), sent, models.UntypedAPIFuture)
@@ -62,7 +62,7 @@ class TrainingOperations(Operations):
             body = File(payload=BytesIO(content))
             headers = _COMPRESSED if compress else {}
         else:
-            input_ = data.json(self.dialect.images)
+            input_ = data.json(self.dialect)
             body = models.ForwardBackwardRequest(
                 forward_backward_input=input_, model_id=model_id, seq_id=seq_id
             )

@@ -1,0 +1,59 @@
+"""Sound: tables of tokens, of which only the sizes are read."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types import Datum, DmelChunk, EncodedTextChunk, ModelInput, byte_count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Type 2, two dimensions, 3 rows of 2 values.
+TABLE = bytes([2, 2, 3, 2, *range(6)])
+#: The same value in 300 rows of 80; sizes over 127 take two bytes.
+CONSTANT = bytes([254, 0, 2, 0xAC, 0x02, 80, 7])
+
+
+@pytest.mark.parametrize("dmel", [TABLE, bytearray(TABLE), base64.b64encode(TABLE).decode()])
+def test_sound_is_the_base64_text_of_its_table(dmel: Any, wire: Callable[[Any], Any]) -> None:
+    chunk = DmelChunk(dmel=dmel)
+    assert (chunk.dmel, chunk.length, chunk.known_length, chunk.byte_count) == (TABLE, 3, 3, 10)
+    assert wire(chunk) == {"dmel": base64.b64encode(TABLE).decode(), "type": "dmel"}
+    assert repr(chunk) == "DmelChunk(dmel=<10 bytes>, type='dmel')"
+
+
+def test_a_row_of_the_table_is_a_token_of_context() -> None:
+    sound = ModelInput(chunks=[EncodedTextChunk([1, 2]), DmelChunk(dmel=CONSTANT)])
+    assert (sound.length, sound.known_length) == (302, 302)
+    assert sound.append_int(3).length == 303
+    datum = Datum(model_input=sound, loss_fn_inputs={"target_tokens": [1]})
+    assert byte_count(datum) == 4 * 2 + len(CONSTANT) + 8
+    with pytest.raises(InvalidInputError, match="DmelChunk has no token ids"):
+        sound.to_ints()
+
+
+@pytest.mark.parametrize(
+    ("dmel", "words"),
+    [
+        (b"", "no type"),
+        (b"\xfe", "no type"),
+        (b"RIFF", "unknown type 82"),
+        (b"\x08\x01\x01", "unknown type 8"),
+        (b"\x00", "cut off"),
+        (b"\x00\x02\x05", "cut off"),
+        (b"\x00\x01\x85", "cut off"),
+        (b"\x00\x01" + b"\xff" * 9 + b"\x01", "too large"),
+        (b"\x00\x00", "no rows"),
+        ("not base64!", "base64"),
+        (7, "base64"),
+    ],
+)
+def test_what_is_no_table_is_refused(dmel: Any, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words) as caught:
+        DmelChunk(dmel=dmel)
+    assert caught.value.where == "dmel"
