@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from faultmatrix.later_server import REFUSED, TOKENLESS
+from faultmatrix.operation import LATER
+from faultmatrix.outcomes import AGAIN, VALUE
 from faultmatrix.scene import MOST_BYTES
 from tinker_ext.testing import Reply, faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from faultmatrix.operations import Group, Operation
+    from faultmatrix.operation import Group, Operation
 
-#: Outcomes that are no error.
-VALUE, AGAIN = "value", "retried, value"
+Kind = Literal["passing", "harmless", "lasting"]
 
 #: Seconds for one request where it is about silence.
 SHORT_TIMEOUT = 0.5
@@ -34,6 +36,7 @@ class Case:
         but: the outcome of single operations, by their row's name.
         settings: of the client.
         comes_back: after how many waits the server listens again.
+        kind: whether it passes, lasts, or does no harm.
     """
 
     name: str
@@ -44,8 +47,11 @@ class Case:
     always: bool = False
     settings: dict[str, Any] = field(factory=dict)
     comes_back: int | None = None
+    kind: Kind = "lasting"
 
     def expected(self, operation: Operation) -> str:
+        if operation.ends is not None:
+            return operation.ends.of(self)
         if operation.name == "get_client_config" and self.name not in _SAYS_NOTHING:
             return VALUE
         return self.but.get(operation.name, self.usual(operation.group))
@@ -87,6 +93,8 @@ _SAYS_NOTHING = frozenset(
 _ARCHIVE = "get_checkpoint_archive_url"
 # Its answer may be elsewhere.
 _AUDIT = "get_audit_log"
+#: A case of an operation that is sent with a token.
+TOKEN_REFUSED = "401, the token refused"
 # Is asked again while it is not ready, and any unknown word is taken for that.
 _TRACE = "get_session_trace_export"
 _FAILED: dict[Group, str] = {"result": "RequestFailedError"}
@@ -201,12 +209,36 @@ def _of_results() -> Iterator[Case]:
     yield Case("failed work", (failed,), "RequestFailedError")
 
 
-CASES = [*_once(), *_harmless(), *_lasting()]
+def _of_tokens() -> Iterator[Case]:
+    """What only a server can answer that wants tokens, and not where it is asked for one."""
+    yield Case(TOKEN_REFUSED, (REFUSED,), AGAIN)
+    yield Case("401, any token refused", (REFUSED,), "AuthenticationError", always=True)
+
+
+def _of_kind(kind: Kind, cases: Iterator[Case]) -> list[Case]:
+    return [evolve(one, kind=kind) for one in cases]
+
+
+CASES = [
+    *_of_kind("passing", _once()),
+    *_of_kind("harmless", _harmless()),
+    *_of_kind("lasting", _lasting()),
+]
 RESULT_CASES = list(_of_results())
+TOKEN_CASES = list(_of_tokens())
+# What is no fault of the operation, or is another one's trouble.
+_NOT_MEANT = {
+    # A server without `forward` is asked in another dialect from then on: tests/wire/test_dialects.
+    ("forward", "501"),
+    # Its usual answer.
+    ("cancel_future", "200, no body"),
+}
 
 
 def columns(operation: Operation) -> list[Case]:
     """The cases of one operation."""
-    # A server without `forward` is asked in another dialect from then on: tests/wire/test_dialects.
-    usual = [one for one in CASES if (operation.endpoint, one.name) != ("forward", "501")]
-    return usual + (RESULT_CASES if operation.group == "result" else [])
+    usual = [one for one in CASES if (operation.endpoint, one.name) not in _NOT_MEANT]
+    if operation.group == "result":
+        return usual + RESULT_CASES
+    with_token = operation.group == LATER and operation.endpoint not in TOKENLESS
+    return usual + (TOKEN_CASES if with_token else [])

@@ -5,23 +5,30 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 import tinker_ext as tinker
-from faultmatrix.cases import AGAIN, SHORT_TIMEOUT, VALUE, Case, columns
+from faultmatrix.cases import SHORT_TIMEOUT, Case, columns
+from faultmatrix.outcomes import AGAIN, VALUE, WITHOUT, Without
 from faultmatrix.scene import Scene
 from tinker_ext.testing import FaultServer, Reply, faults
 from tinker_ext.transport.operations import sampling as polls
+from tinker_ext.transport.operations import service as start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from faultmatrix.operations import Operation
+    from faultmatrix.operation import Operation
 
 #: Seconds of real time after which a cell counts as hanging.
 HANGS = 60.0
-_COMPARED = (tinker.SampleResponse, tinker.ForwardBackwardOutput, tinker.TrainingRun)
+#: Seconds for the question what a server speaks: less than in earnest, and enough for a busy
+#: machine, where an answer in time must not be missed.
+CONFIG_TIMEOUT = 2.0
+REQUEST_ID = "request-of-the-fault"
+_COMPARED = (tinker.SampleResponse, tinker.ForwardBackwardOutput, tinker.TrainingRun, int, list)
 
 
 @frozen
@@ -34,7 +41,7 @@ class Seen:
 
 def run_cell(operation: Operation, case: Case) -> Seen:
     """Run one cell against a server and a client of its own."""
-    with FaultServer() as server:
+    with operation.server() as server:
         scene = Scene(server, case.settings)
         try:
             return _run(scene, operation, case)
@@ -57,15 +64,17 @@ def _run(scene: Scene, operation: Operation, case: Case) -> Seen:
     if outcome == VALUE and (sent > operation.sends or simulated.slept):
         outcome = AGAIN
     wrong = [f"counted twice: {one}" for one in server.conflicts]
+    if isinstance(value, tinker.APIStatusError) and not value.request_id:
+        wrong.append(f"without a request id: {value}")
     grown = len(server.counted) - counted
-    if outcome in (VALUE, AGAIN) and grown != _times(operation, case):
+    if outcome in (VALUE, AGAIN, WITHOUT) and grown != _times(operation, case):
         wrong.append(f"counted {grown} times")
     server.answer_usually()
     server.listen()
     after, next_value = _outcome(lambda: operation.run(subject))
-    if after != VALUE:
+    if after not in (VALUE, WITHOUT):
         wrong.append(f"the next one: {after}")
-    elif outcome in (VALUE, AGAIN) and not _alike(case, value, next_value):
+    elif outcome in (VALUE, AGAIN, WITHOUT) and not _alike(case, value, next_value):
         wrong.append(f"another value: {value!r}")
     return Seen(outcome, tuple(wrong))
 
@@ -92,9 +101,14 @@ def _script(server: FaultServer, operation: Operation, case: Case) -> None:
         delay = case.answers[1]
         server.answer(operation.endpoint, faults.delayed(delay))
     elif case.always:
-        server.answer_always(operation.endpoint, case.answers[0])
+        server.answer_always(operation.endpoint, _named(case.answers[0]))
     else:
-        server.answer(operation.endpoint, *case.answers)
+        server.answer(operation.endpoint, *map(_named, case.answers))
+
+
+def _named(answer: Reply | faults.Fault) -> Reply | faults.Fault:
+    """An answer under a request id, as servers give one to each."""
+    return evolve(answer, headers={**answer.headers, "x-request-id": REQUEST_ID})
 
 
 def _outcome(run: Callable[[], Any]) -> tuple[str, Any]:
@@ -103,7 +117,9 @@ def _outcome(run: Callable[[], Any]) -> tuple[str, Any]:
 
     def work() -> None:
         try:
-            came.append((VALUE, run()))
+            value = run()
+            without = isinstance(value, Without)
+            came.append((WITHOUT, value.value) if without else (VALUE, value))
         except tinker.TinkerError as error:
             came.append((_name(error), error))
         except BaseException as error:
@@ -124,16 +140,17 @@ def run_rows(operations: Sequence[Operation], workers: int) -> dict[str, dict[st
     """Run all cells of operations, some at a time; by row, what differs from what is to come.
 
     The cells that wait for real time to pass come first, so that the others run meanwhile. The
-    seconds a poll may take are cut short, for the cases about silence.
+    seconds that a poll and a question at the start may take are cut short, for the cases about
+    silence.
     """
     cells = [(one, case) for one in operations for case in columns(one)]
     cells.sort(key=lambda cell: "timeout" not in cell[1].settings)
-    usual, polls.POLL_TIMEOUT = polls.POLL_TIMEOUT, SHORT_TIMEOUT
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            seen = list(pool.map(lambda cell: run_cell(*cell), cells))
-    finally:
-        polls.POLL_TIMEOUT = usual
+    with (
+        patch.object(polls, "POLL_TIMEOUT", SHORT_TIMEOUT),
+        patch.object(start, "CONFIG_TIMEOUT", CONFIG_TIMEOUT),
+        ThreadPoolExecutor(workers) as pool,
+    ):
+        seen = list(pool.map(lambda cell: run_cell(*cell), cells))
     different: dict[str, dict[str, Seen]] = {operation.name: {} for operation in operations}
     for (operation, case), one in zip(cells, seen, strict=True):
         if one != Seen(case.expected(operation)):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
-from attrs import frozen
+from typing import TYPE_CHECKING, Any
 
 import tinker_ext as tinker
-from faultmatrix import background, later
+from faultmatrix import background, later, unasked
 from faultmatrix.later import PATH, rest
+from faultmatrix.operation import Operation
 from tinker_ext.embedded.engine.text import tokenizer_folder
 
 if TYPE_CHECKING:
@@ -21,39 +20,12 @@ if TYPE_CHECKING:
 
     Arrays = list[npt.NDArray[np.float32]]
 
-Group = Literal["call", "submission", "result", "background"]
-GROUPS: dict[Group, str] = {
-    "call": "answered at once",
-    "submission": "submitting work",
-    "result": "fetching its result",
-    "background": "sent by itself, once",
-}
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 DATUM = tinker.Datum(
     model_input=tinker.ModelInput.from_ints([1, 2]),
     loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
 )
-
-
-@frozen
-class Operation:
-    """A row: what the user calls, and which request of it the fault hits.
-
-    Attributes:
-        sends: how many requests to `endpoint` a call makes where nothing goes wrong.
-        hit: which of them the fault hits first, from 0.
-        counts: how many requests of a call the server counts.
-    """
-
-    name: str
-    group: Group
-    endpoint: str
-    prepare: Callable[[Scene], Any]
-    run: Callable[[Any], Any]
-    sends: int = 1
-    hit: int = 0
-    counts: int = 1
 
 
 def _training(scene: Scene) -> tinker.TrainingClient:
@@ -208,4 +180,4 @@ def _background() -> Iterator[Operation]:
     )
 
 
-OPERATIONS = [*_calls(), *_work(), *_background()]
+OPERATIONS = [*_calls(), *_work(), *_background(), *unasked.OPERATIONS]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from faultmatrix.operations import OPERATIONS, Operation
+from faultmatrix.operations import OPERATIONS
 from faultmatrix.processes import run_all
 from faultmatrix.table import DOCUMENT, document
 
 if TYPE_CHECKING:
     from faultmatrix.cells import Seen
+    from faultmatrix.operation import Operation
 
 
 @pytest.fixture(scope="module")
