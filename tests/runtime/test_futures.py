@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 import os
 import pickle
 import threading
 import time
 import warnings
+import weakref
 
 import pytest
 
@@ -83,6 +85,20 @@ def test_errors_come_through_as_they_are() -> None:
         future.result(5)
     with pytest.raises(tinker.TinkerError, match="no"):
         future.map(str).result(5)
+
+
+def test_a_result_leaves_memory_with_its_future() -> None:
+    gc.disable()  # Results are large, and the collector may be long in coming.
+    try:
+        future = after(0.01, threading.Event())
+        left = weakref.ref(future.result(5))
+        del future
+        deadline = time.monotonic() + 5
+        while left() is not None and time.monotonic() < deadline:
+            time.sleep(0.01)  # The loop's thread may still be leaving the task.
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_callbacks_and_standard_futures() -> None:

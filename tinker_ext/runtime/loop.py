@@ -66,20 +66,25 @@ class BackgroundLoop:
             if ended is not None:
                 task.add_done_callback(ended)
             task.add_done_callback(lambda done: _hand_over(done, outcome, progress))
-            outcome.add_done_callback(cancel_task_of(task))
-
-        def cancel_task_of(task: asyncio.Task[T]) -> Callable[[object], None]:
-            # An outcome may be kept for long: not with the task, its context and its traceback.
-            running = weakref.ref(task)
-
-            def cancel(_: object) -> None:
-                if outcome.cancelled() and (it := running()) is not None:
-                    self.call_soon(it.cancel)
-
-            return cancel
+            outcome.add_done_callback(self._cancelling(task))
 
         self.call_soon(start)
         return outcome
+
+    def _cancelling(self, task: asyncio.Task[T]) -> Callable[[concurrent.futures.Future[T]], None]:
+        """What cancels the task when its outcome was cancelled.
+
+        It holds neither. An outcome may be kept for long: not with the task, its context and its
+        traceback. And a future keeps what it has called, so a large result would stay in memory
+        until the garbage collector comes.
+        """
+        running = weakref.ref(task)
+
+        def cancel(outcome: concurrent.futures.Future[T]) -> None:
+            if outcome.cancelled() and (it := running()) is not None:
+                self.call_soon(it.cancel)
+
+        return cancel
 
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` on the loop, from any thread."""
