@@ -42,6 +42,11 @@ def is_torch(value: object) -> bool:
     return torch is not None and isinstance(value, torch.Tensor)
 
 
+def is_numpy_loaded() -> bool:
+    """Whether numpy can be had without paying for its import."""
+    return sys.modules.get("numpy") is not None
+
+
 def as_numpy(value: object) -> Array | None:
     """A numpy view (or copy) of a torch tensor, numpy array or ``__array__`` object.
 
@@ -94,8 +99,12 @@ def wire_copy(array: Array, dtype: TensorDtype, where: str) -> Array:
 
     if array.dtype.kind == "u" and array.size and int(array.max()) > _INT64_MAX:
         raise InvalidInputError("an unsigned integer is larger than int64 holds", where=where)
-    with np.errstate(over="ignore"):
-        flat: Array = np.array(array, dtype=numpy_dtype(dtype), order="C", copy=True).reshape(-1)
+    wanted = numpy_dtype(dtype)
+    if array.dtype == wanted:
+        flat: Array = array.flatten()
+    else:
+        with np.errstate(over="ignore"):
+            flat = array.astype(wanted, order="C").reshape(-1)
     flat.setflags(write=False)
     return flat
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tinker_api import models as api
 
-    from tinker_ext.types.arrays import SupportsArray
+    from tinker_ext.types.arrays import Array, SupportsArray
 
 
 def read_tokens(values: object, where: str = "tokens") -> Numbers:
@@ -56,6 +56,11 @@ class EncodedTextChunk:
     def tokens(self) -> list[int]:
         """The token ids; built once, do not change the list."""
         return cast("list[int]", self._tokens.to_list())
+
+    @property
+    def flat(self) -> Array:
+        """The token ids as int64: read-only, for encoders, no copy."""
+        return self._tokens.to_array()
 
     @property
     def length(self) -> int:

@@ -6,8 +6,10 @@ through numpy, imported when it is met.
 
 from __future__ import annotations
 
-from array import array as buffer
+import struct
+import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
+from operator import countOf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tinker_ext.errors import InvalidInputError
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 #: What is accepted beside arrays: numbers in a row, or rows of them of equal length.
 NumberSequence: TypeAlias = Sequence[float] | Sequence[Sequence[float]]
 
-#: Codes of the standard library's typed buffers; both have the width of the wire dtype.
-_BUFFER_CODE = {"int64": "q", "float32": "f"}
+#: What can be packed as the wire dtype: of float32 all that Python has as a float.
+_RANGES = {
+    "int64": (-(2**63), 2**63 - 1),
+    "float32": (-sys.float_info.max, sys.float_info.max),
+}
 _NOT_A_SEQUENCE = (str, bytes, bytearray, Mapping, Set)
 
 
@@ -38,40 +43,46 @@ def read(values: object, *, dtype: TensorDtype | None, where: str) -> tuple[Numb
     array = as_numpy(values)
     if array is None:
         items = _items(values, where)
-        kinds = set(map(type, items))
+        kinds = _kinds(items)
         if kinds <= {int, float}:
             return _from_list(items, kinds, dtype, where)
         array = _from_mixed(items, kinds, where)
     return _from_array(array, dtype, where)
 
 
-def _items(values: object, where: str) -> list[Any]:
+def _items(values: object, where: str) -> tuple[Any, ...]:
     if isinstance(values, _NOT_A_SEQUENCE) or not isinstance(values, Iterable):
         raise InvalidInputError(
             f"expected a list, numpy array or torch tensor of numbers, got {_name(values)}",
             where=where,
         )
-    return list(values)
+    return tuple(values)
+
+
+def _kinds(items: tuple[Any, ...]) -> set[type]:
+    """The types of the items; that all have the same one is seen sooner than a set is made."""
+    first = type(items[0]) if items else int
+    return {first} if countOf(map(type, items), first) == len(items) else set(map(type, items))
 
 
 def _from_list(
-    items: list[Any], kinds: set[type], dtype: TensorDtype | None, where: str
+    items: tuple[Any, ...], kinds: set[type], dtype: TensorDtype | None, where: str
 ) -> tuple[Numbers, list[int]]:
     wanted = dtype or ("float32" if float in kinds else "int64")
     if wanted == "int64" and float in kinds:
         at = next(i for i, item in enumerate(items) if type(item) is float)
         raise InvalidInputError(f"expected integers, got {items[at]!r}", where=f"{where}[{at}]")
     try:
-        buffer(_BUFFER_CODE[wanted], items)
-    except OverflowError:
-        at = next(i for i, item in enumerate(items) if not -(2**63) <= item < 2**63)
+        return Numbers.packing(items, wanted), [len(items)]
+    except struct.error:
+        least, most = _RANGES[wanted]
+        at = next(i for i, item in enumerate(items) if item < least or item > most)
         raise InvalidInputError(
             f"{items[at]} is beyond what {wanted} holds", where=f"{where}[{at}]"
         ) from None
-    return Numbers(wanted, items, None), [len(items)]
 
 
-def _from_mixed(items: list[Any], kinds: set[type], where: str) -> Array:
+def _from_mixed(items: tuple[Any, ...], kinds: set[type], where: str) -> Array:
     """Nested lists, lists of numpy scalars, lists of arrays: whatever numpy makes a block of."""
     import numpy as np
 

@@ -166,16 +166,27 @@ class TensorData:
         indices = sum(len(one) for one in (self._crow, self._columns) if one is not None)
         return (8 if self.dtype == "int64" else 4) * self.size + 8 * indices
 
+    @property
+    def flat(self) -> npt.NDArray[Any]:
+        """`data` as an int64 or float32 array: read-only, for encoders, no copy."""
+        return self._numbers.to_array()
+
+    @property
+    def flat_indices(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
+        """The two lists of indices of compressed rows as `flat` is, int64. Else None."""
+        if self._crow is None or self._columns is None:
+            return None
+        return self._crow.to_array(), self._columns.to_array()
+
     def to_numpy(self, pad_value: int = 0) -> npt.NDArray[Any]:
         """A new numpy array, int64 or float32, in the tensor's shape (flat without one).
 
         Compressed rows are filled up with `pad_value`.
         """
-        pad, given = read_pad(pad_value), self._numbers.to_array()
-        if self._crow is not None and self._columns is not None and self.shape is not None:
-            crow, columns = self._crow.to_array(), self._columns.to_array()
-            return filled_up(given, crow, columns, self.shape, pad)
-        return given.copy() if self.shape is None else given.copy().reshape(self.shape)
+        pad, indices = read_pad(pad_value), self.flat_indices
+        if indices is not None and self.shape is not None:
+            return filled_up(self.flat, *indices, self.shape, pad)
+        return self.flat.copy() if self.shape is None else self.flat.copy().reshape(self.shape)
 
     def to_torch(self, pad_value: int = 0) -> torch.Tensor:
         """A new torch tensor, int64 or float32, in the tensor's shape. Imports torch.

@@ -37,6 +37,7 @@ def test_tokens_come_back_as_ints_whatever_they_came_in(
     [
         ([1, -2], "tokens[1]", "-2"),
         (np.array([1, -2]), "tokens[1]", "-2"),
+        ([2**63 - 1, 128, -(2**63)], "tokens[2]", "-9223372036854775808"),
         ([1, 2.0], "tokens[1]", "2.0"),
         (np.array([1.0]), "tokens", "float64"),
         ([1, True], "tokens[1]", "bool"),

@@ -43,9 +43,18 @@ def test_lists_need_no_numpy_from_building_to_checking() -> None:
     code = (
         "import sys; from tinker_ext.types import *; "
         "d = Datum(model_input=ModelInput.from_ints([1]), loss_fn_inputs={'weights': [0.5]}); "
-        "validate_data([d]); d.to_api().to_dict(); repr(d); print('numpy' in sys.modules)"
+        "validate_data([d]); d.to_api().to_dict(); repr(d); print('numpy' in sys.modules, "
+        "d.model_input == ModelInput.from_ints([2]), d.model_input.to_ints())"
     )
-    assert run(code) == "False"
+    assert run(code) == "False False [1]"
+
+
+def test_what_lists_hold_is_checked_without_numpy_too() -> None:
+    code = (
+        "from tinker_ext.types import *; large, bad = [3e38] * 10, [1, -float('inf')]; "
+        "print([TensorData(data).first_not_finite() for data in (large, bad)])"
+    )
+    assert run(code) == "[None, 1]"
 
 
 @pytest.mark.parametrize("name", OFFICIAL.split())

@@ -121,6 +121,7 @@ def test_nested_lists_of_equal_length_are_two_dimensional(data: Any) -> None:
         ([1, 2.5], "int64", "data[1]", "2.5"),
         ([0, 2**63], None, "data[1]", "int64"),
         ([1.0, 10**400], None, "data[1]", "float32"),
+        ([1e20, -(10**400)], None, "data[1]", "float32"),
         ("12", None, "data", "str"),
         (b"12", None, "data", "bytes"),
         (5, None, "data", "int"),
