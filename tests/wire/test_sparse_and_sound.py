@@ -81,8 +81,8 @@ def test_one_that_will_not_have_them_is_sent_all_numbers_under_the_same_number()
 
 
 def test_protobuf_has_a_place_for_both() -> None:
-    content = encode_data([datum(tinker.DmelChunk(dmel=SOUND))], "cross_entropy", None)
-    [sent] = pb.ForwardBackwardRequest.FromString(content).data
+    parts = encode_data([datum(tinker.DmelChunk(dmel=SOUND))], "cross_entropy", None)
+    [sent] = pb.ForwardBackwardRequest.FromString(b"".join(parts)).data
     assert sent.model_input[1].dmel.dmel == SOUND
     tensor = sent.loss_fn_inputs["target_tokens"]
     assert tensor.WhichOneof("encoding") == "sparse_csr"

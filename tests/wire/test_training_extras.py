@@ -55,9 +55,8 @@ def test_where_tokens_come_from_travels_with_them() -> None:
             tinker.SampledProvenanceSpan(sequence_id="s:0", length=1),
         ],
     )
-    message = pb.ForwardBackwardRequest.FromString(
-        encode_data([known, datum()], "stable_reinforce", {"level": "token", "clip": 0.5})
-    )
+    parts = encode_data([known, datum()], "stable_reinforce", {"level": "token", "clip": 0.5})
+    message = pb.ForwardBackwardRequest.FromString(b"".join(parts))
     first, second = message.data
     [whole] = first.model_input_spans
     assert (whole.prompt_tokens.sequence_id, whole.prompt_tokens.length) == ("s:0", 2)

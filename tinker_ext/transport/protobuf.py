@@ -39,8 +39,11 @@ _MOST_DATUMS = 100_000
 
 def encode_data(
     data: Sequence[types.Datum], loss_fn: str, loss_fn_config: types.LossFnConfig | None
-) -> bytes:
-    """The part of a forward_backward's body that does not say whose it is: see `encode_head`.
+) -> list[bytes]:
+    """The parts of a forward_backward's body that don't say whose it is: see `encode_head`.
+
+    One for the loss, then one for each datum. Protobuf copies what it writes several times, which
+    costs little in memory that the last datum has left, and much in memory for a whole batch.
 
     Raises:
         InvalidInputError: what protobuf has no place for, with its datum.
@@ -53,13 +56,16 @@ def encode_data(
         # Servers of 0.25 read the first, those of 0.38 the second.
         request.loss_fn_config[name] = setting
         request.loss_fn_config_v2[name].number = setting
+    parts: list[bytes] = [request.SerializeToString()]
     for at, datum in enumerate(data):
-        _write_datum(request.data.add(), datum, f"data[{at}]")
-    return request.SerializeToString()
+        part = pb.ForwardBackwardRequest()
+        _write_datum(part.data.add(), datum, f"data[{at}]")
+        parts.append(part.SerializeToString())
+    return parts
 
 
 def encode_head(model_id: str, seq_id: int, *, forward_only: bool) -> bytes:
-    """The part of a forward_backward's body that says whose it is; either part may come first."""
+    """The part of a forward_backward's body that says whose it is; it may come first or last."""
     return pb.ForwardBackwardRequest(
         model_id=model_id, seq_id=seq_id, forward_only=forward_only
     ).SerializeToString()
@@ -75,20 +81,20 @@ def _write_datum(message: pb.Datum, datum: types.Datum, where: str) -> None:
 
 
 def _write_tensor(message: pb.Tensor, tensor: types.TensorData) -> None:
-    model = tensor.to_api()
-    values = _packed(model.data, _WIRE[tensor.dtype])
-    if tensor.is_sparse:
-        message.sparse_csr.values = values
-        message.sparse_csr.crow_indices = _packed(model.sparse_crow_indices, "<i8")
-        message.sparse_csr.col_indices = _packed(model.sparse_col_indices, "<i8")
-    else:
+    values, indices = _packed(tensor.flat, _WIRE[tensor.dtype]), tensor.flat_indices
+    if indices is None:
         message.dense = values
+    else:
+        crow, columns = indices
+        message.sparse_csr.values = values
+        message.sparse_csr.crow_indices = _packed(crow, "<i8")
+        message.sparse_csr.col_indices = _packed(columns, "<i8")
     message.dtype = _DTYPES[tensor.dtype]
     message.shape.extend([tensor.size] if tensor.shape is None else tensor.shape)
 
 
-def _packed(numbers: Any, dtype: str) -> bytes:
-    return np.asarray(numbers, dtype=dtype).tobytes()
+def _packed(numbers: Array, dtype: str) -> bytes:
+    return numbers.astype(dtype, copy=False).tobytes()
 
 
 def _write_spans(field: Any, spans: types.ProvenanceSpans) -> None:
@@ -101,7 +107,7 @@ def _write_spans(field: Any, spans: types.ProvenanceSpans) -> None:
 
 def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) -> None:
     if isinstance(chunk, types.EncodedTextChunk):
-        tokens = np.asarray(chunk.to_api().tokens, dtype="<i8")
+        tokens = chunk.flat
         if tokens.size and tokens.max() > _LARGEST_TOKEN:
             raise InvalidInputError(
                 f"{tokens.max()} is no token id: a server takes 32 bits", where=where

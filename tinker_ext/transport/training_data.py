@@ -35,9 +35,9 @@ class TrainingData:
         self._loss_fn = loss_fn
         self._loss_fn_config = loss_fn_config
         self._json: dict[tuple[ImageForm, bool], Encoded] = {}
-        self._protobuf: bytes | None = None
+        self._protobuf: Sequence[bytes] | None = None
         if dialect.training_body == "protobuf":
-            self._size = len(self._message())
+            self._size = sum(map(len, self._parts()))
         else:
             self._size = len(self._encoded(dialect))
 
@@ -53,8 +53,8 @@ class TrainingData:
         """The body of a whole request, compressed by zstd (RFC 8878) where that is asked for."""
         from tinker_ext.transport.protobuf import encode_head
 
-        # Messages put after each other are one message with the fields of both.
-        body = encode_head(model_id, seq_id, forward_only=forward_only) + self._message()
+        # Messages put after each other are one message with the fields of all.
+        body = b"".join([encode_head(model_id, seq_id, forward_only=forward_only), *self._parts()])
         if not compress:
             return body
         import zstandard
@@ -73,7 +73,7 @@ class TrainingData:
             self._json[form] = Encoded(body)
         return self._json[form]
 
-    def _message(self) -> bytes:
+    def _parts(self) -> Sequence[bytes]:
         if self._protobuf is None:
             from tinker_ext.transport.protobuf import encode_data
 
