@@ -28,7 +28,10 @@ def open_service(**settings: Any) -> Iterator[ServiceClient]:
     """A service client for the time of one command; settings left out come from the environment."""
     import tinker_ext
 
-    with tinker_ext.ServiceClient(**{"retry_window": RETRY_WINDOW, **settings}) as service:
+    window = settings.get("retry_window", RETRY_WINDOW)
+    # Nor does anybody at a prompt wait for an account to be paid.
+    windows = {"retry_window": window, "billing_window": window}
+    with tinker_ext.ServiceClient(**{**windows, **settings}) as service:
         yield service
 
 

@@ -12,6 +12,7 @@ from tinker_ext import stored_login
 from tinker_ext.cli.main import program
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, AuthenticationError, ConfigurationError
+from tinker_ext.testing import FaultServer, Reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,6 +87,16 @@ def test_only_one_attempt_is_made() -> None:
     run(service)
     (settings,) = service.opened_with
     assert settings["retry_window"] < 0.01
+
+
+def test_an_account_that_can_not_pay_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FaultServer() as server:
+        server.answer_always("get_server_capabilities", Reply(402, {"detail": "no credit"}))
+        monkeypatch.setenv("TINKER_API_KEY", KEY)
+        found = CliRunner().invoke(program, ["--base-url", server.url, "doctor"])
+        assert found.exit_code == 1
+        assert "no credit" in found.output
+        assert len(server.calls("get_server_capabilities")) == 1
 
 
 def test_a_server_that_is_not_there_fails_and_the_settings_are_shown_all_the_same() -> None:
