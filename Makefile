@@ -14,7 +14,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic servers benchmark soak pins clean
+.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic names servers benchmark soak pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -79,6 +79,9 @@ interop: $(STAMP)  ## run the official SDKs, each in its own environment, and ho
 
 traffic: $(STAMP)  ## write openapi/traffic.json: which operations the official SDKs have confirmed
 	@$(RUN) scripts/traffic.py
+
+names: $(STAMP)  ## write tests/official_names: the public names of the official SDKs
+	@$(RUN) scripts/names.py
 
 servers: $(STAMP)  ## take this client and the official ones through servers, and write docs/servers.md
 	@$(RUN) scripts/servers.py $(ONLY)

@@ -14,15 +14,15 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from tinker_ext.version import __version__
+from tinker_ext.version import __title__, __version__
 
 if TYPE_CHECKING:
-    from tinker_ext import types
+    from tinker_ext import auth, types
     from tinker_ext.clients.admin import AdminClient
     from tinker_ext.clients.rest import RestClient
-    from tinker_ext.clients.sampling import SamplingClient
+    from tinker_ext.clients.sampling import BackcompatSamplingClientFuture, SamplingClient
     from tinker_ext.clients.service import ServiceClient
-    from tinker_ext.clients.training import TrainingClient
+    from tinker_ext.clients.training import BackcompatTrainingClientFuture, TrainingClient
     from tinker_ext.config import ClientConfig
     from tinker_ext.errors import (
         APIConnectionError,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ConfigurationError,
         ConflictError,
         DeadlineExceededError,
+        ExperimentalWarning,
         GoneError,
         InternalServerError,
         InvalidInputError,
@@ -89,9 +90,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "tinker_ext.clients.admin": ("AdminClient",),
     "tinker_ext.clients.rest": ("RestClient",),
-    "tinker_ext.clients.sampling": ("SamplingClient",),
+    "tinker_ext.clients.sampling": ("BackcompatSamplingClientFuture", "SamplingClient"),
     "tinker_ext.clients.service": ("ServiceClient",),
-    "tinker_ext.clients.training": ("TrainingClient",),
+    "tinker_ext.clients.training": ("BackcompatTrainingClientFuture", "TrainingClient"),
     "tinker_ext.config": ("ClientConfig",),
     "tinker_ext.rules.polling": ("QueueState",),
     "tinker_ext.runtime.futures": ("APIFuture",),
@@ -111,6 +112,7 @@ _HOMES = {
         "ConfigurationError",
         "ConflictError",
         "DeadlineExceededError",
+        "ExperimentalWarning",
         "GoneError",
         "InternalServerError",
         "InvalidInputError",
@@ -168,6 +170,8 @@ __all__ = [
     "AdamParams",
     "AdminClient",
     "AuthenticationError",
+    "BackcompatSamplingClientFuture",
+    "BackcompatTrainingClientFuture",
     "BadRequestError",
     "BillingError",
     "Checkpoint",
@@ -182,6 +186,7 @@ __all__ = [
     "DimuonParams",
     "DmelChunk",
     "EncodedTextChunk",
+    "ExperimentalWarning",
     "ForwardBackwardOutput",
     "GoneError",
     "ImageAssetPointerChunk",
@@ -220,7 +225,9 @@ __all__ = [
     "TrainingClient",
     "TrainingRun",
     "UnprocessableEntityError",
+    "__title__",
     "__version__",
+    "auth",
     "deadline",
     "step",
     "types",
@@ -228,8 +235,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    if name == "types":
-        return import_module("tinker_ext.types")
+    if name in ("auth", "types"):
+        return import_module(f"tinker_ext.{name}")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'tinker_ext' has no attribute {name!r}")

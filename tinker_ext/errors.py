@@ -55,6 +55,10 @@ class RequestErrorCategory(StrEnum):
     UNKNOWN = "unknown"
     SERVER = "server"
     USER = "user"
+    # The official SDK's spelling of the same.
+    Unknown = UNKNOWN
+    Server = SERVER
+    User = USER
 
     @classmethod
     def parse(cls, value: object) -> RequestErrorCategory:
@@ -65,9 +69,17 @@ class RequestErrorCategory(StrEnum):
         return cls(word) if word in set(cls) else cls.UNKNOWN
 
 
+class ExperimentalWarning(FutureWarning):
+    """What release 0.38.0 warns with of methods that may change, for programs that filter it.
+
+    Nothing here does.
+    """
+
+
 class TinkerError(Exception):
     """The base of every error here."""
 
+    message: str
     #: What would help; empty when there is nothing to say. A class's own, or of one error alone.
     hint: str = ""
 
@@ -99,6 +111,10 @@ class APIError(TinkerError):
     first), `reason` (why there was no further attempt) and `answered` (with what an attempt before
     was answered, where the last was not) with `gave_up`.
     """
+
+    operation: str | None
+    request_id: str | None
+    body: object
 
     def __init__(
         self,
@@ -153,6 +169,8 @@ class APIStatusError(APIError):
     where it says nothing. `unsupported` says that the server can't do the operation at all, or
     not with these fields; `hint` then says in which dialect it was asked, and what would work.
     """
+
+    status_code: int
 
     def __init__(
         self,
@@ -296,6 +314,8 @@ class DeadlineExceededError(APITimeoutError, TimeoutError):
 class APIResponseValidationError(APIError):
     """The answer is not what the operation promises; `status_code` is the answer's."""
 
+    status_code: int | None
+
     hint = "The server speaks another dialect, or something between changed the answer."
 
     def __init__(
@@ -316,6 +336,9 @@ class APIResponseValidationError(APIError):
 
 class RequestFailedError(TinkerError):
     """The server accepted the request, worked on it and failed; `category` tells whose fault."""
+
+    request_id: str | None
+    category: RequestErrorCategory
 
     def __init__(
         self,

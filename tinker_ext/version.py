@@ -1,5 +1,6 @@
-"""The version of this package, in the one place that everything else reads."""
+"""The name and version of this package, in the one place that everything else reads."""
 
+__title__ = "tinker-ext"
 __version__ = "0.1.0"
 
 

@@ -155,3 +155,14 @@ def test_after_a_fork_the_child_starts_anew() -> None:
     assert "before a fork" in said
     assert anew == "anew"
     assert inherited.result(5) == "done"
+
+
+def test_cancelling_the_standard_future_gives_the_request_up() -> None:
+    future = after(60)
+    assert future.future().cancel()
+    assert future.cancelled()
+    with pytest.raises(concurrent.futures.CancelledError):
+        future.result(5)
+    done = after(0)
+    assert done.result(5) == "done"
+    assert not done.future().cancel()

@@ -13,6 +13,7 @@ from tinker_ext.clients.making import (
     make_model,
     saved_state,
 )
+from tinker_ext.clients.official import check_retry_config
 from tinker_ext.clients.ready import made
 from tinker_ext.clients.rest import RestClient
 from tinker_ext.clients.restoring import restore
@@ -169,18 +170,19 @@ class ClientFactory:
         self,
         model_path: str | None = None,
         base_model: str | None = None,
-        *,
+        retry_config: None = None,
         record_stability_info: bool = False,
     ) -> SamplingClient:
         """A client that samples from saved weights (`tinker://...`) or from a base model.
 
         `record_stability_info` has the server note what the loss stable_reinforce needs (release
-        0.38.0).
+        0.38.0). Retries are bounded by settings; `retry_config` keeps a place of the official SDK.
 
         Raises:
             InvalidInputError: neither is given, or `model_path` is no `tinker://` path.
             NotFoundError: the server has no such checkpoint or model.
         """
+        check_retry_config(retry_config)
         return made(
             self._sampling_client(model_path, base_model, record_stability_info), SamplingClient
         )
@@ -189,9 +191,10 @@ class ClientFactory:
         self,
         model_path: str | None = None,
         base_model: str | None = None,
-        *,
+        retry_config: None = None,
         record_stability_info: bool = False,
     ) -> SamplingClient:
+        check_retry_config(retry_config)
         return await self._sampling_client(model_path, base_model, record_stability_info)
 
     def create_rest_client(self) -> RestClient:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tinker_ext import tracing, types
 from tinker_ext.clients import wishes
 from tinker_ext.clients.model_saves import ModelSaves, sampler_of
+from tinker_ext.clients.official import check_retry_config
 from tinker_ext.clients.ready import made
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
@@ -22,9 +23,14 @@ class ModelWeights(ModelSaves):
     """The part of `TrainingClient` that does not train. Its requests keep the same order."""
 
     def save_weights_and_get_sampling_client_submit(
-        self, *, kind: wishes.Kind = "snapshot", record_stability_info: bool = False
+        self,
+        retry_config: None = None,
+        *,
+        kind: types.SamplingClientKind = "snapshot",
+        record_stability_info: bool = False,
     ) -> APIFuture[SamplingClient]:
         """Save the weights for sampling, without a name; a future of a client on them."""
+        check_retry_config(retry_config)
         number = self._core.session.next_sampling_seq_id()
         body = wishes.save_passing(self.model_id, number, kind)
         with tracing.operation("save_weights_and_get_sampling_client"):
@@ -53,24 +59,28 @@ class ModelWeights(ModelSaves):
     def save_weights_and_get_sampling_client(
         self,
         name: str | None = None,
-        *,
-        kind: wishes.Kind = "snapshot",
+        retry_config: None = None,
         record_stability_info: bool = False,
+        kind: types.SamplingClientKind = "snapshot",
     ) -> SamplingClient:
         """Save the weights for sampling and return a client on them; blocks until saved.
 
         `name` is accepted and not used, as in release 0.4.1: the weights live as long as the
         session. Use `save_weights_for_sampler` to keep them. `kind` "inflight" lets samples that
         are under way go on with the new weights, `record_stability_info` has the server note what
-        the loss stable_reinforce needs (both release 0.38.0).
+        the loss stable_reinforce needs (both release 0.38.0). Retries are bounded by settings;
+        `retry_config` keeps a place of the official SDK.
         """
         saved = self.save_weights_and_get_sampling_client_submit(
-            kind=kind, record_stability_info=record_stability_info
+            retry_config, kind=kind, record_stability_info=record_stability_info
         )
         return made(saved, SamplingClient)
 
     def create_sampling_client(
-        self, model_path: str, *, record_stability_info: bool = False
+        self,
+        model_path: str,
+        retry_config: None = None,
+        record_stability_info: bool = False,
     ) -> SamplingClient:
         """A client that samples from saved weights; blocks until the server has opened them.
 
@@ -78,6 +88,7 @@ class ModelWeights(ModelSaves):
             InvalidInputError: `model_path` is no `tinker://` path.
             NotFoundError: the server has no such checkpoint.
         """
+        check_retry_config(retry_config)
         return made(self._sampling_client(model_path, record_stability_info), SamplingClient)
 
     def get_info(self) -> types.GetInfoResponse:
@@ -95,17 +106,21 @@ class ModelWeights(ModelSaves):
     async def save_weights_and_get_sampling_client_async(
         self,
         name: str | None = None,
-        *,
-        kind: wishes.Kind = "snapshot",
+        retry_config: None = None,
         record_stability_info: bool = False,
+        kind: types.SamplingClientKind = "snapshot",
     ) -> SamplingClient:
         return await self.save_weights_and_get_sampling_client_submit(
-            kind=kind, record_stability_info=record_stability_info
+            retry_config, kind=kind, record_stability_info=record_stability_info
         )
 
     async def create_sampling_client_async(
-        self, model_path: str, *, record_stability_info: bool = False
+        self,
+        model_path: str,
+        retry_config: None = None,
+        record_stability_info: bool = False,
     ) -> SamplingClient:
+        check_retry_config(retry_config)
         return await self._sampling_client(model_path, record_stability_info)
 
     async def get_info_async(self) -> types.GetInfoResponse:

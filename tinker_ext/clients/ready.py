@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ class Ready:
 
     async def result_async(self, timeout: float | None = None) -> Self:
         return self
+
+    async def coroutine(self) -> Self:
+        """The client itself, for what takes nothing but a coroutine."""
+        return self
+
+    def future(self) -> Future[Self]:
+        """The client itself as a standard future, which is done."""
+        done: Future[Self] = Future()
+        done.set_result(self)
+        return done
 
     def __await__(self) -> Generator[Any, None, Self]:
         return self.result_async().__await__()
@@ -52,6 +63,12 @@ class _StandIn(Generic[C]):
 
     async def result_async(self, timeout: float | None = None) -> C:
         return await self._future.result_async(timeout)
+
+    async def coroutine(self) -> C:
+        return await self._future
+
+    def future(self) -> Future[C]:
+        return self._future.future()
 
     def __await__(self) -> Generator[Any, None, C]:
         return self._future.__await__()

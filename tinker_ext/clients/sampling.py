@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tinker_api import models
 
@@ -191,6 +191,10 @@ class SamplingClient(Sampler):
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
         async with self._core.in_flight.sample_bytes.reserve(size):
             return await self._core.call("asample", lambda gateway: gateway.asample(body))
+
+
+#: Release 0.38.0's name of a client that is being made; here it is a future of itself.
+BackcompatSamplingClientFuture: TypeAlias = SamplingClient
 
 
 def open_sampling_client(

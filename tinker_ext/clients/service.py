@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 from tinker_ext import tracing, types
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
+from tinker_ext.clients.official import with_headers
 from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.futures import done_future
 from tinker_ext.runtime.session_ends import SessionEnd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
     from tinker_ext.rules.dialect import Dialect
@@ -34,8 +36,10 @@ class ServiceClient(ClientFactory):
 
     Args:
         user_metadata: stored with the session.
+        project_id: the project that the session belongs to (0.38.0).
         queue_state_observer: told why the server lets requests wait.
         session_observer: told when the server no longer hears the session's heartbeats.
+        default_headers_overrides: release 0.38.0's name of the setting `default_headers`.
         config: every setting of `ClientConfig.resolve`, such as `api_key`, `base_url` ("embedded"
             for a backend on this machine), `timeout` in seconds, `tags`, `proxy`. An argument wins
             over the environment, the environment over the default.
@@ -52,14 +56,15 @@ class ServiceClient(ClientFactory):
     def __init__(
         self,
         user_metadata: dict[str, str] | None = None,
+        project_id: str | None = None,
         *,
         queue_state_observer: QueueStateObserver | None = None,
         session_observer: SessionObserver | None = None,
+        default_headers_overrides: Mapping[str, str] | None = None,
         **config: Any,
     ) -> None:
-        if user_metadata is not None:
-            config["user_metadata"] = user_metadata
-        self._config = ClientConfig.resolve(**config)
+        config |= {"user_metadata": user_metadata, "project_id": project_id}
+        self._config = ClientConfig.resolve(**with_headers(config, default_headers_overrides))
         backend = EmbeddedBackend(self._config)
         self._core = ClientCore(
             self._config,

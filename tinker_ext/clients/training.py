@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import evolve
 from tinker_api import models
@@ -18,6 +18,7 @@ from tinker_ext.clients.custom_loss import (
     run_loss,
 )
 from tinker_ext.clients.model_weights import ModelWeights
+from tinker_ext.clients.official import check_loss_type_input
 from tinker_ext.clients.reading import Body, reader
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.ordered import Part
@@ -84,6 +85,7 @@ class TrainingClient(ModelWeights):
         loss_fn: CustomLoss,
         *,
         arrays: Arrays = "torch",
+        loss_type_input: Literal["logprobs"] | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
         """As `forward_backward`, with a loss of your own over the logprobs of the targets.
 
@@ -96,11 +98,13 @@ class TrainingClient(ModelWeights):
         (a worker thread if none waits), never on the client's event loop. Both requests it takes
         have their place in the order from the moment of the call. The result's `loss:sum` is your
         loss, next to your metrics; that of the surrogate is `surrogate_loss:sum`.
+        `loss_type_input` is release 0.38.0's, and says what is so anyway.
 
         Raises:
             InvalidInputError: at once for bad data; from the future for what `loss_fn` returned.
             ConfigurationError: torch is asked for and not installed.
         """
+        check_loss_type_input(loss_type_input)
         check_arrays(arrays)
         with tracing.operation("forward_backward_custom", {tracing.MODEL_ID: self.model_id}):
             return self._custom(data, loss_fn, arrays)
@@ -175,9 +179,16 @@ class TrainingClient(ModelWeights):
         return self.forward_backward(data, loss_fn, loss_fn_config)
 
     async def forward_backward_custom_async(
-        self, data: Sequence[types.Datum], loss_fn: CustomLoss, *, arrays: Arrays = "torch"
+        self,
+        data: Sequence[types.Datum],
+        loss_fn: CustomLoss,
+        *,
+        arrays: Arrays = "torch",
+        loss_type_input: Literal["logprobs"] | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        return self.forward_backward_custom(data, loss_fn, arrays=arrays)
+        return self.forward_backward_custom(
+            data, loss_fn, arrays=arrays, loss_type_input=loss_type_input
+        )
 
     async def optim_step_async(
         self,
@@ -209,6 +220,10 @@ class TrainingClient(ModelWeights):
                 batch.attributes,
                 side_by_side=batch.side_by_side,
             )
+
+
+#: Release 0.38.0's name of a client that is being made; here it is a future of itself.
+BackcompatTrainingClientFuture: TypeAlias = TrainingClient
 
 
 def _step(

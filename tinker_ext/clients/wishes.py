@@ -6,7 +6,7 @@ they don't know.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, TypeAlias, get_args
 
 from attrs import evolve
 from tinker_api import models
@@ -14,6 +14,7 @@ from tinker_api.types import UNSET, Unset
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.ordered import Part
+from tinker_ext.types import SamplingClientKind
 from tinker_ext.types.absent import or_unset
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ Body: TypeAlias = (
     | models.SaveWeightsForSamplerRequest
     | models.SaveWeightsExternalRequest
 )
-
-#: Samplers of weights as they are now, or of whatever the model's are by then.
-Kind: TypeAlias = Literal["snapshot", "inflight"]
 
 
 def part(body: Body) -> Part:
@@ -78,9 +76,11 @@ def save_for_sampler(
     )
 
 
-def save_passing(model_id: str, number: int, kind: Kind) -> models.SaveWeightsForSamplerRequest:
+def save_passing(
+    model_id: str, number: int, kind: SamplingClientKind
+) -> models.SaveWeightsForSamplerRequest:
     """Of the weights alone, without a name, for the sampling session of that number."""
-    if kind not in get_args(Kind):
+    if kind not in get_args(SamplingClientKind):
         raise InvalidInputError(f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind")
     return models.SaveWeightsForSamplerRequest(
         model_id=model_id,

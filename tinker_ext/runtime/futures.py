@@ -86,6 +86,10 @@ class APIFuture(Generic[T]):
                 raise self._not_yet(timeout) from None
         return self._settle()
 
+    async def coroutine(self) -> T:
+        """This future as a coroutine, for what takes nothing else (`asyncio.create_task`)."""
+        return await self
+
     def __await__(self) -> Generator[Any, None, T]:
         return self.result_async().__await__()
 
@@ -135,8 +139,9 @@ class APIFuture(Generic[T]):
     def future(self) -> Future[T]:
         """A standard future of the same result, for `concurrent.futures.wait` and its like.
 
-        Its result is decoded on the thread that finishes it.
+        Its result is decoded on the thread that finishes it. Cancelling it gives the request up.
         """
+        self._settled.add_done_callback(lambda settled: settled.cancelled() and self.cancel())
         self._outcome.add_done_callback(lambda _: self._settle_quietly())
         self._nobody_waits()
         return self._settled
@@ -165,7 +170,8 @@ class APIFuture(Generic[T]):
                 self._settled.cancel()
                 self._settled.set_running_or_notify_cancel()
                 return
-            self._settled.set_running_or_notify_cancel()
+            if not self._settled.set_running_or_notify_cancel():
+                return
             try:
                 with tracing.decoding(self._traced):
                     value = finish(self._outcome.result())

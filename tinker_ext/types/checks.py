@@ -64,3 +64,13 @@ def flag(_instance: object, attribute: Any, value: Any) -> None:
     """A validator for True and False, and nothing that only looks like them."""
     if type(value) is not bool:
         raise InvalidInputError(f"expected True or False, got {value!r}", where=attribute.name)
+
+
+def only(word: object) -> Check:
+    """A validator for a field that has one value, such as the name of its type on the wire."""
+
+    def check(_instance: object, attribute: Any, value: Any) -> None:
+        if value != word:
+            raise InvalidInputError(f"expected {word!r}, got {value!r}", where=attribute.name)
+
+    return check

@@ -59,7 +59,7 @@ def _target_spans(value: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | N
     return read_spans(value, "loss_fn_input_spans")
 
 
-@frozen(kw_only=True)
+@frozen
 class Datum:
     """One training example: what the model reads, and the tensors the loss needs.
 
@@ -84,8 +84,8 @@ class Datum:
     'float32'
     """
 
-    loss_fn_inputs: LossFnInputs = field(converter=_read_inputs)
     model_input: ModelInput = field(validator=_check_model_input)
+    loss_fn_inputs: LossFnInputs = field(factory=dict, converter=_read_inputs)
     model_input_spans: ProvenanceSpans | None = field(default=None, converter=_input_spans)
     loss_fn_input_spans: ProvenanceSpans | None = field(default=None, converter=_target_spans)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from tinker_ext.types.checks import number, plain_float
+from tinker_ext.types.checks import number, only, plain_float
 from tinker_ext.types.params import AdamParams
 
 if TYPE_CHECKING:
@@ -52,15 +52,21 @@ class OptimizerConfig:
 class AdamOptimizerConfig(OptimizerConfig):
     """Adam, which every server has."""
 
-    type: str = field(default="adamw", init=False)
+    type: Literal["adamw"] = field(default="adamw", validator=only("adamw"), kw_only=True)
+    settings: Mapping[str, Any] = field(factory=dict, init=False, repr=False)
 
 
 @frozen
 class DimuonOptimizerConfig(OptimizerConfig):
     """Dimuon, in its only version; its steps take `DimuonParams`."""
 
-    type: str = field(default="dimuon", init=False)
-    settings: Mapping[str, Any] = field(factory=lambda: {"version": 1}, init=False)
+    type: Literal["dimuon"] = field(default="dimuon", validator=only("dimuon"), kw_only=True)
+    version: Literal[1] = field(default=1, validator=only(1), kw_only=True)
+    settings: Mapping[str, Any] = field(init=False, repr=False)
+
+    @settings.default
+    def _of_version(self) -> Mapping[str, Any]:
+        return {"version": self.version}
 
 
 @frozen
@@ -78,6 +84,7 @@ class DimuonParams:
         converter=plain_float,
         validator=number("a number from 0 up to, not including, 1", lambda x: 0 <= x < 1),
     )
+    type: Literal["dimuon"] = field(default="dimuon", validator=only("dimuon"), kw_only=True)
 
     def to_api(self) -> api.OptimParamsBase:
         """The generated model."""

@@ -46,6 +46,8 @@ LossFnType: TypeAlias = (
     | str
 )
 
+#: Samplers of weights as they are now, or of whatever the model's are by then (0.38.0).
+SamplingClientKind: TypeAlias = Literal["snapshot", "inflight"]
 #: Settings of a loss by name; text only in release 0.38.0.
 LossFnConfig: TypeAlias = Mapping[str, float | str]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from attrs import field, fields, frozen
 
@@ -123,6 +123,8 @@ class SampleResponse:
     tensor asked with, 0 where that had -1. `prompt_cache_hit_tokens` is how many tokens of the
     prompt the server had at hand already. The `*_np` names are the same as arrays, NaN for None.
     """
+
+    type: ClassVar[Literal["sample"]] = "sample"
 
     sequences: list[SampledSequence]
     _prompt_logprobs: SomeLogprobs | None = field(

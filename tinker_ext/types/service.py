@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
@@ -77,6 +77,7 @@ class GetInfoResponse:
     lora_rank: int | None = None
     model_name: str | None = None
     optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
+    type: Literal["get_info"] = "get_info"
 
     @classmethod
     def from_api(cls, model: api.GetInfoResponse) -> GetInfoResponse:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.absent import aware, entries, known, known_or, or_unset
-from tinker_ext.types.checks import whole
+from tinker_ext.types.checks import only, whole
 from tinker_ext.types.session_status import SessionStatus, SessionStatusQuery, read_status
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def _not_empty(_instance: object, attribute: Any, value: Any) -> None:
 class OwnSearchOwner:
     """The caller's own sessions."""
 
+    type: Literal["own"] = field(default="own", validator=only("own"))
+
     def to_api(self) -> api.OwnSearchOwner:
         """The generated model."""
         from tinker_api import models as api
@@ -40,6 +42,8 @@ class OwnSearchOwner:
 @frozen
 class AccessibleSearchOwner:
     """Everybody's sessions that the caller may see."""
+
+    type: Literal["accessible"] = field(default="accessible", validator=only("accessible"))
 
     def to_api(self) -> api.AccessibleSearchOwner:
         """The generated model."""
@@ -53,6 +57,7 @@ class UserSearchOwner:
     """The sessions of one to ten users, by URN."""
 
     owner_urns: list[str] = field()
+    type: Literal["user"] = field(default="user", validator=only("user"))
 
     @owner_urns.validator
     def _check(self, _attribute: object, value: list[str]) -> None:

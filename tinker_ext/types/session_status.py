@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attrs import field, fields, frozen
 
 from tinker_ext.types.absent import known, or_unset
+from tinker_ext.types.checks import only
 
 if TYPE_CHECKING:
     from tinker_api import models as api
@@ -40,6 +41,27 @@ class SessionFailedReason:
 
 
 @frozen
+class SessionFailedRequestReason(SessionFailedReason):
+    """A request failed it."""
+
+    type: str = "request"
+
+
+@frozen
+class SessionFailedTrainingRunReason(SessionFailedReason):
+    """A training run failed it."""
+
+    type: str = "training_run"
+
+
+@frozen
+class SessionFailedSamplingSessionReason(SessionFailedReason):
+    """A sampling session failed it."""
+
+    type: str = "sampling_session"
+
+
+@frozen
 class SessionFailed:
     """Something in it failed; `category` is "user" or "internal"."""
 
@@ -54,6 +76,27 @@ class ClientSessionFinishReason:
     """How its client ended it: "success", "errored" or "interrupted"."""
 
     type: str
+
+
+@frozen
+class ClientSessionFinishSuccess(ClientSessionFinishReason):
+    """It was done."""
+
+    type: str = "success"
+
+
+@frozen
+class ClientSessionFinishErrored(ClientSessionFinishReason):
+    """It ended with an error."""
+
+    type: str = "errored"
+
+
+@frozen
+class ClientSessionFinishInterrupted(ClientSessionFinishReason):
+    """Somebody stopped it."""
+
+    type: str = "interrupted"
 
 
 @frozen
@@ -73,9 +116,25 @@ class OtherSessionStatus:
     content: dict[str, Any] = field(factory=dict)
 
 
+#: How a client ends its session.
+ClientSessionFinishReasonType: TypeAlias = Literal["success", "errored", "interrupted"]
+
 SessionStatus: TypeAlias = (
     SessionActive | SessionCancelled | SessionFailed | ClientSessionFinished | OtherSessionStatus
 )
+
+
+# Reasons of another type are of the classes that these are made from.
+_FAILED: dict[str, type[SessionFailedReason]] = {
+    "request": SessionFailedRequestReason,
+    "training_run": SessionFailedTrainingRunReason,
+    "sampling_session": SessionFailedSamplingSessionReason,
+}
+_FINISHED: dict[str, type[ClientSessionFinishReason]] = {
+    "success": ClientSessionFinishSuccess,
+    "errored": ClientSessionFinishErrored,
+    "interrupted": ClientSessionFinishInterrupted,
+}
 
 
 def read_status(
@@ -99,7 +158,7 @@ def read_status(
         case api.SessionCancelled() as cancelled:
             return SessionCancelled(known(cancelled.detail))
         case api.ClientSessionFinished() as ended:
-            how = ClientSessionFinishReason(_type(ended.reason.to_dict()))
+            how = _finish_reason(_type(ended.reason.to_dict()))
             return ClientSessionFinished(how, known(ended.detail))
         case api.SessionFailed() as failed:
             reason = _reason(failed.reason.to_dict())
@@ -112,7 +171,12 @@ def read_status(
 def _reason(content: dict[str, Any]) -> SessionFailedReason:
     known_names = {one.name for one in fields(SessionFailedReason)} - {"type"}
     ids = {name: str(content[name]) for name in known_names & content.keys()}
-    return SessionFailedReason(_type(content), **ids)
+    kind = _type(content)
+    return _FAILED.get(kind, SessionFailedReason)(type=kind, **ids)
+
+
+def _finish_reason(kind: str) -> ClientSessionFinishReason:
+    return _FINISHED.get(kind, ClientSessionFinishReason)(type=kind)
 
 
 def _type(content: dict[str, Any]) -> str:
@@ -122,6 +186,8 @@ def _type(content: dict[str, Any]) -> str:
 @frozen
 class ActiveSessionStatusQuery:
     """Sessions that are running."""
+
+    type: Literal["active"] = field(default="active", validator=only("active"))
 
     def to_api(self) -> api.ActiveSessionStatusQuery:
         """The generated model."""
@@ -134,6 +200,8 @@ class ActiveSessionStatusQuery:
 class CancelledSessionStatusQuery:
     """Sessions that somebody cancelled."""
 
+    type: Literal["cancelled"] = field(default="cancelled", validator=only("cancelled"))
+
     def to_api(self) -> api.CancelledSessionStatusQuery:
         """The generated model."""
         from tinker_api import models as api
@@ -144,6 +212,8 @@ class CancelledSessionStatusQuery:
 @frozen
 class FailedSessionStatusQuery:
     """Sessions that failed."""
+
+    type: Literal["failed"] = field(default="failed", validator=only("failed"))
 
     def to_api(self) -> api.FailedSessionStatusQuery:
         """The generated model."""
@@ -156,7 +226,10 @@ class FailedSessionStatusQuery:
 class ClientFinishedSessionStatusQuery:
     """Sessions that their client ended, for one of `reasons` (None: for any)."""
 
-    reasons: list[Literal["success", "errored", "interrupted"]] | None = None
+    reasons: list[ClientSessionFinishReasonType] | None = None
+    type: Literal["client_finished"] = field(
+        default="client_finished", validator=only("client_finished")
+    )
 
     def to_api(self) -> api.ClientFinishedSessionStatusQuery:
         """The generated model."""

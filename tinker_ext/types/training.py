@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -57,6 +57,7 @@ class CreateModelResponse:
     """A new model (a training run), by id."""
 
     model_id: str
+    type: Literal["create_model"] = "create_model"
 
     @classmethod
     def from_api(cls, model: api.CreateModelResponse) -> CreateModelResponse:
@@ -69,6 +70,7 @@ class UnloadModelResponse:
     """The model that was unloaded, by id."""
 
     model_id: str | None = None
+    type: Literal["unload_model"] = "unload_model"
 
     @classmethod
     def from_api(cls, model: api.UnloadModelResponse) -> UnloadModelResponse:

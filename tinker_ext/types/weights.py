@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
@@ -18,6 +18,7 @@ class SaveWeightsResponse:
     """Where the training state was saved."""
 
     path: str
+    type: Literal["save_weights"] = "save_weights"
 
     @classmethod
     def from_api(cls, model: api.SaveWeightsResponse) -> SaveWeightsResponse:
@@ -31,6 +32,7 @@ class LoadWeightsResponse:
 
     path: str | None = None
     model_id: str | None = None
+    type: Literal["load_weights"] = "load_weights"
 
     @classmethod
     def from_api(cls, model: api.LoadWeightsResponse) -> LoadWeightsResponse:
@@ -43,6 +45,7 @@ class SaveWeightsForSamplerResponse:
     """Where weights for sampling were saved."""
 
     path: str
+    type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
     @classmethod
     def from_api(cls, model: api.SaveWeightsForSamplerResponse) -> SaveWeightsForSamplerResponse:
@@ -56,6 +59,7 @@ class SaveWeightsForSamplerResponseInternal:
 
     path: str | None = None
     sampling_session_id: str | None = None
+    type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
     @classmethod
     def from_api(
@@ -71,6 +75,7 @@ class SaveWeightsExternalResponse:
 
     path: str
     size_bytes: int | None = None
+    type: Literal["save_weights_external"] = "save_weights_external"
 
     @classmethod
     def from_api(

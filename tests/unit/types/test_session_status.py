@@ -1,0 +1,59 @@
+"""How sessions stand, and for which reason: known kinds by their class, others by their type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tinker_api import models as api
+
+from tinker_ext import types
+from tinker_ext.types.session_status import read_status
+
+FAILED = {"category": "user", "message": "no", "type": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        (
+            {"type": "request", "request_id": "r", "request_type": "Sample"},
+            types.SessionFailedRequestReason(request_id="r", request_type="Sample"),
+        ),
+        (
+            {"type": "training_run", "training_run_id": "t"},
+            types.SessionFailedTrainingRunReason(training_run_id="t"),
+        ),
+        (
+            {"type": "sampling_session", "sampling_session_id": "s"},
+            types.SessionFailedSamplingSessionReason(sampling_session_id="s"),
+        ),
+        ({"type": "flood"}, types.SessionFailedReason("flood")),
+    ],
+)
+def test_a_failure_s_reason_is_of_its_kind(
+    reason: dict[str, Any], expected: types.SessionFailedReason
+) -> None:
+    found = read_status(api.SessionFailed.from_dict({**FAILED, "reason": reason}))
+    assert isinstance(found, types.SessionFailed)
+    assert found.reason == expected
+    assert (found.reason.type, found.category) == (reason["type"], "user")
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("success", types.ClientSessionFinishSuccess),
+        ("errored", types.ClientSessionFinishErrored),
+        ("interrupted", types.ClientSessionFinishInterrupted),
+        ("bored", types.ClientSessionFinishReason),
+    ],
+)
+def test_the_way_a_client_ended_is_of_its_kind(
+    kind: str, expected: type[types.ClientSessionFinishReason]
+) -> None:
+    told = {"type": "client_finished", "reason": {"type": kind}, "detail": "d"}
+    found = read_status(api.ClientSessionFinished.from_dict(told))
+    assert isinstance(found, types.ClientSessionFinished)
+    assert type(found.reason) is expected
+    assert (found.reason.type, found.detail) == (kind, "d")

@@ -1,0 +1,46 @@
+"""Arguments that the official SDK's users pass, whose purpose something else has here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from tinker_ext.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def check_retry_config(given: object) -> None:
+    """Refuse bounds of one client's retries; None, the official default, asks for none.
+
+    Raises:
+        InvalidInputError: naming the settings that take their place.
+    """
+    if given is not None:
+        raise InvalidInputError(
+            f"{type(given).__name__} is not known here; retries are bounded by settings of "
+            "ServiceClient: retry_window, future_timeout, max_samples_in_flight",
+            where="retry_config",
+        )
+
+
+def check_loss_type_input(given: Literal["logprobs"] | None) -> None:
+    """Refuse to hand a loss anything but logprobs, as release 0.38.0 does.
+
+    Raises:
+        InvalidInputError: something else is asked for.
+    """
+    if given not in (None, "logprobs"):
+        raise InvalidInputError(
+            f"a loss is given logprobs and nothing else, got {given!r}", where="loss_type_input"
+        )
+
+
+def with_headers(config: dict[str, Any], overrides: Mapping[str, str] | None) -> dict[str, Any]:
+    """The settings with `default_headers_overrides`, which is 0.38.0's name of `default_headers`.
+
+    A header under both names has the value that the first one gives it.
+    """
+    if overrides is None:
+        return config
+    return {**config, "default_headers": {**(config.get("default_headers") or {}), **overrides}}
