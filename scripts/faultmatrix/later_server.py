@@ -36,7 +36,7 @@ HOLD = 60.0
 #: What is asked for with the key itself.
 TOKENLESS = frozenset({"get_client_config", "create_auth_token"})
 # RFC 6750, 3.
-_INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+_INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"', "x-request-id": "of-a-token"}
 #: A token is refused.
 REFUSED = Reply(401, {"detail": "no such token"}, _INVALID)
 

@@ -56,6 +56,18 @@ def _of_config() -> Iterator[Operation]:
         Ends(AGAIN, WITHOUT, {**_AWAY, **asked_again, **not_asked}),
         server=partial(LaterServer, pjwt_auth_enabled=False),
     )
+    # The key is then refused, so that it is asked again, until it answers.
+    no_answer = {"410 always": "AuthenticationError"}
+    failing = dict.fromkeys(("503 always", "520 always"), "InternalServerError")
+    unreadable = dict.fromkeys(
+        ("no JSON always", "another shape always"), "APIResponseValidationError"
+    )
+    yield _operation(
+        "client/config, tokens wanted",
+        "get_client_config",
+        calls.introduce,
+        Ends(AGAIN, AGAIN, {**_AWAY, **no_answer, **failing, **unreadable}),
+    )
 
 
 def _of_dynamic_config() -> Iterator[Operation]:

@@ -116,6 +116,16 @@ def is_invalid_token(status: int, headers: Mapping[str, str]) -> bool:
     return _INVALID_TOKEN.search(header(headers, "www-authenticate") or "") is not None
 
 
+def may_want_token(status: int, headers: Mapping[str, str], *, told: bool, asked: bool) -> bool:
+    """Whether a refusal is a reason to ask the server again what it speaks.
+
+    One that wants tokens says so in its `client/config`, and refuses a key, which it is sent where
+    it could not be asked. `told` is whether it has said what it speaks, `asked` whether the refused
+    call has asked it again already.
+    """
+    return not told and not asked and is_invalid_token(status, headers)
+
+
 def has_expired(key: str, now: float) -> bool:
     """Whether a key is a token whose end has passed; a key of any other kind never is."""
     expires = read_times(key).expires

@@ -15,6 +15,7 @@ from tinker_ext import tracing
 from tinker_ext.errors import APIError, APIStatusError
 from tinker_ext.rules.dialect import FIRST, Dialect, corrected
 from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy
+from tinker_ext.rules.tokens import may_want_token
 from tinker_ext.rules.unsupported import advice
 from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK
@@ -89,11 +90,13 @@ class Connection:
         key = str(uuid.uuid4())
         connected = (await self.gateway()).keyed(key)
         spoken = self.dialect
+        told, asked_again = True, False
 
         async def attempt() -> T:
-            nonlocal spoken
+            nonlocal spoken, told
+            told = True  # What the first question meets is no refusal of this request.
             await self._introduce(connected, operation)
-            spoken = self.dialect
+            spoken, told = self.dialect, self._introduction.told
             tracing.detail({tracing.DIALECT: spoken.release})
             return await send(connected.speaking(spoken))
 
@@ -104,7 +107,11 @@ class Connection:
                         attempt, operation=operation, policy=self.policy(operation)
                     )
             except APIStatusError as error:
-                if not self._learn(spoken, operation, error):
+                if may_want_token(error.status_code, error.headers, told=told, asked=asked_again):
+                    asked_again = True
+                    self._introduction.insist()
+                    log.info("%s: the key is no token, is one wanted? %s", operation, error.message)
+                elif not self._learn(spoken, operation, error):
                     error.not_here(advice(operation, error.status_code, error.body, spoken))
                     raise
 

@@ -41,6 +41,11 @@ class Introduction:
     A server that has no `client/config` speaks release 0.4.1's dialect, until a refusal teaches
     better. `learn` is given the dialect; `admit` what a server that knows flags says of its keys,
     before anything else is asked of it.
+
+    Attributes:
+        made: nothing is to be asked.
+        told: the server has said what it speaks. One that was asked and has not is taken for one
+            that has no such question.
     """
 
     def __init__(
@@ -55,13 +60,15 @@ class Introduction:
         self._asking: asyncio.Task[None] | None = None
         self._attempts = 0
         self._renewal: float | None = None
-        self.made = False
+        self._insists = False
+        self.made = self.told = False
 
     async def make(self, gateway: Gateway) -> None:
         """Return when the server has been asked, or could not be, which is then tried again.
 
         Raises:
             APIConnectionError, RateLimitError, BillingError: nothing else would get through either.
+            APIError: after `insist`, whatever it is that may pass.
         """
         if self.made:
             return
@@ -77,8 +84,9 @@ class Introduction:
             self._not_told(error)
             return
         if not isinstance(answer, Mapping):
-            self._done(FIRST)
+            self._taken_for_first()
             return
+        self.told, self._insists = True, False
         await self._admit(gateway, Flags.read(answer))
         dynamic = None
         if at_least(release_of(answer), "0.25.0"):
@@ -90,12 +98,26 @@ class Introduction:
         unreachable = isinstance(error, APIConnectionError) and not isinstance(
             error, APITimeoutError
         )
-        if unreachable or status in _PAUSING:
+        passing = status is None or status in _PASSING
+        if unreachable or status in _PAUSING or (passing and self._insists):
             raise error
         self._attempts += 1
-        passing = status is None or status in _PASSING
         if not passing or self._attempts >= MOST_ATTEMPTS:
+            self._taken_for_first()
+
+    def _taken_for_first(self) -> None:
+        if self._insists:  # It was so before; what its refusals have taught since stays.
+            self.made, self._insists = True, False
+        else:
             self._done(FIRST)
+
+    def insist(self) -> None:
+        """Ask again, and send nothing before that comes to something; unless the server has told.
+
+        For one that refuses what a server would that has no such question.
+        """
+        if not self.told:
+            self.made, self._insists = False, True
 
     def _done(self, dialect: Dialect) -> None:
         self.made = True

@@ -252,6 +252,14 @@ def test_refusal_of_a_token(case: dict[str, Any]) -> None:
     assert tokens.is_invalid_token(case["status"], case["headers"]) == case["expect"]
 
 
+@pytest.mark.parametrize("case", load("tokens.json", "may_want_token"))
+def test_a_token_may_be_wanted(case: dict[str, Any]) -> None:
+    found = tokens.may_want_token(
+        case["status"], case["headers"], told=case["told"], asked=case["asked"]
+    )
+    assert found is case["expect"]
+
+
 @pytest.mark.parametrize("case", load("tokens.json", "has_expired"))
 def test_end_of_a_key(case: dict[str, Any]) -> None:
     assert tokens.has_expired(token_of(case), case["now"]) == case["expect"]
