@@ -6,6 +6,7 @@ how much of it, and what is blotted out.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +50,8 @@ def server_words(body: object, secrets: Iterable[str] = ()) -> str:
     """What an error body says, in one redacted and shortened line.
 
     Reads ``{"error": ...}``, ``{"detail": ...}`` (text or FastAPI's list with paths),
-    ``{"message": ...}``, these inside one another, plain text and HTML pages.
+    ``{"message": ...}``, these inside one another, plain text and HTML pages. Anything else is
+    shown as JSON.
     """
     # Redacted first: a key cut in half is not recognized any more, and half of it would show.
     return shorten(redact(_words(body, depth=0)[:READ_TEXT], secrets))
@@ -67,7 +69,7 @@ def _words(body: object, depth: int) -> str:
     if isinstance(body, list | tuple):
         said = (_words(item, depth + 1) for item in body[:KEPT_ENTRIES])
         return "; ".join(words for words in said if words)
-    return str(body)
+    return _as_json(body)
 
 
 def _mapping_words(body: dict[Any, Any], depth: int) -> str:
@@ -76,7 +78,12 @@ def _mapping_words(body: dict[Any, Any], depth: int) -> str:
     for name in ("error", "detail", "message", "error_message"):
         if words := _words(body.get(name), depth + 1):
             return words
-    return str(redact_body(body)) if body else ""
+    return _as_json(redact_body(body)) if body else ""
+
+
+def _as_json(value: object) -> str:
+    """As clients in other languages write it, too."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _page_title(text: str) -> str:

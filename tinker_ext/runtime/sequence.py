@@ -12,7 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import APIStatusError
-from tinker_ext.rules.retry import PROXY_STATUSES
+from tinker_ext.rules.numbers import is_free
 from tinker_ext.runtime import tasks
 
 if TYPE_CHECKING:
@@ -106,11 +106,8 @@ async def _run(send: Callable[[int], Awaitable[T]], seq_id: int) -> T:
 
 
 def _was_refused(sending: asyncio.Future[T]) -> bool:
-    """Whether the server itself said no, so that it has not counted the number.
-
-    A connection that broke, an answer of a proxy, or none yet, says nothing about that.
-    """
+    """Whether the server itself said no, so that it has not counted the number."""
     if not sending.done() or sending.cancelled():
         return False
     error = sending.exception()
-    return isinstance(error, APIStatusError) and error.status_code not in PROXY_STATUSES
+    return isinstance(error, APIStatusError) and is_free(error.status_code)

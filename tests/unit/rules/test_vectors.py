@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve
 
 from tests.web_tokens import web_token
-from tinker_ext import errors, redaction, rules
+from tinker_ext import errors, redaction, rules, types
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.rules import (
     chunking,
@@ -22,6 +22,7 @@ from tinker_ext.rules import (
     hashing,
     limits,
     metrics,
+    numbers,
     outputs,
     polling,
     retry,
@@ -105,9 +106,32 @@ def test_chunking(case: dict[str, Any]) -> None:
     assert [[run.start, run.stop] for run in runs] == case["expect"]
 
 
+CHUNKS = {
+    "encoded_text": types.EncodedTextChunk,
+    "image": types.ImageChunk,
+    "image_asset_pointer": types.ImageAssetPointerChunk,
+}
+
+
+@pytest.mark.parametrize("case", load("chunking.json", "size"))
+def test_size_of_a_datum(case: dict[str, Any]) -> None:
+    chunks = [dict(chunk) for chunk in case["datum"]["model_input"]["chunks"]]
+    inputs = case["datum"]["loss_fn_inputs"]
+    datum = types.Datum(
+        model_input=types.ModelInput([CHUNKS[chunk.pop("type")](**chunk) for chunk in chunks]),
+        loss_fn_inputs={name: types.TensorData(**told) for name, told in inputs.items()},
+    )
+    assert types.number_count(datum) == case["expect"]
+
+
 @pytest.mark.parametrize("case", load("conflicts.json"))
 def test_conflicts(case: dict[str, Any]) -> None:
     assert conflicts.expected_number(case["message"]) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("numbers.json"))
+def test_numbers(case: dict[str, Any]) -> None:
+    assert numbers.is_free(case["status"]) is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("metrics.json"))
