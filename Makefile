@@ -14,7 +14,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript docs interop traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -64,6 +64,9 @@ portable: $(STAMP)  ## lint the specification, and try it in TypeScript and as O
 typescript: $(STAMP)  ## types and a client in TypeScript, in dist/openapi; needs npm
 	@$(RUN) scripts/portable.py typescript
 
+port: $(STAMP)  ## the client in TypeScript, held to the vectors and to a strict server; needs npm
+	@$(RUN) scripts/port.py
+
 docs: $(STAMP)  ## the API reference as one HTML page, in dist/openapi; needs npm
 	@$(RUN) scripts/portable.py docs
 
@@ -75,7 +78,7 @@ soak: $(STAMP)  ## 20,000 samples and 500 training steps among faults (ten minut
 
 interop: $(STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
 	@$(RUN) -m pytest -m interop tests/interop
-	@$(MAKE) --no-print-directory portable
+	@$(MAKE) --no-print-directory portable port
 
 traffic: $(STAMP)  ## write openapi/traffic.json: which operations the official SDKs have confirmed
 	@$(RUN) scripts/traffic.py
@@ -91,7 +94,9 @@ pins: $(STAMP)  ## write constraints.txt from what .venv holds
 	@mv constraints.new constraints.txt
 
 clean:  ## remove .venv and everything made by the other targets
-	rm -rf $(VENV) .venvs .cache demo-output .mypy_cache .ruff_cache .pytest_cache .coverage
+	rm -rf $(VENV) .venvs .cache demo-output .mypy_cache .ruff_cache .pytest_cache .coverage dist \
+	    scripts/node/node_modules ports/typescript/node_modules ports/typescript/dist \
+	    ports/typescript/src/generated
 
 # The stamp is newer than the pins and the project file, or the environment is brought up to date.
 $(STAMP): pyproject.toml constraints.txt | $(RUN)

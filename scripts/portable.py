@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import nodetools
+from nodetools import ToolError
 from openapi_spec_validator import OpenAPIV30SpecValidator
-from specification.documents import dump_yaml, load_yaml, sha256
+from specification.documents import dump_yaml, load_yaml
 from specification.downgrade import downgraded
 from specification.locations import RELEASES, ROOT, SPECIFICATION
 
@@ -28,14 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NODE = ROOT / "scripts" / "node"
-BIN = NODE / "node_modules" / ".bin"
-STAMP = NODE / "node_modules" / ".lock-sha256"
 OUT = ROOT / "dist" / "openapi"
 QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
-
-
-class ToolError(Exception):
-    """A tool is missing, or found a fault."""
 
 
 def main() -> int:
@@ -99,30 +94,7 @@ TASKS: dict[str, Callable[[], None]] = {
 
 def run(tool: str, *arguments: str) -> None:
     """Run a tool of `scripts/node`; raises ToolError with what it said if it fails."""
-    install()
-    outcome = subprocess.run(
-        (str(BIN / tool), *arguments),
-        env={**os.environ, **QUIET},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if outcome.returncode != 0:
-        raise ToolError(f"{tool} failed:\n{outcome.stdout}{outcome.stderr}".rstrip())
-
-
-def install() -> None:
-    """Install what the lock file names, unless that was done before."""
-    wanted = sha256((NODE / "package-lock.json").read_bytes())
-    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == wanted:
-        return
-    if shutil.which("npm") is None:
-        raise ToolError("npm was not found: install Node.js 20 or newer")
-    command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
-    outcome = subprocess.run(command, cwd=NODE, capture_output=True, text=True, check=False)
-    if outcome.returncode != 0:
-        raise ToolError(f"npm ci failed; it needs the network once:\n{outcome.stderr}".rstrip())
-    STAMP.write_text(wanted, encoding="utf-8")
+    nodetools.run(NODE, tool, *arguments, environment=QUIET)
 
 
 def relative(path: Path) -> Path:

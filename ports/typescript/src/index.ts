@@ -1,0 +1,13 @@
+/** The public names. */
+
+export type { Settings } from "./core.js";
+export * from "./errors.js";
+export { modelInput, tensor, type Datum, type ModelInput, type TensorData } from "./inputs.js";
+export {
+  SamplingClient,
+  type SampleOptions,
+  type SampleResponse,
+  type SamplingParams,
+} from "./sampling.js";
+export { ServiceClient, type LoraConfig } from "./service.js";
+export { TrainingClient, type ForwardBackwardOutput } from "./training.js";

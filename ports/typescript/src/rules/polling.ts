@@ -1,0 +1,145 @@
+/**
+ * What an answer to `retrieve_future` means, the pause after it, and whether to go on.
+ * Vectors: polling.json.
+ */
+
+import { backoff, POLICY, type Category } from "./retry.js";
+import { isObject, redact, serverWords, shorten, type Fields } from "./words.js";
+
+export const QUEUE_STATES = ["active", "paused_capacity", "paused_rate_limit"] as const;
+export type QueueState = (typeof QUEUE_STATES)[number] | "unknown";
+
+export type Outcome =
+  | { kind: "ready"; body: Fields }
+  | { kind: "try_again"; queueState: QueueState; queueStateReason: string | null }
+  | { kind: "metadata_only"; size: number }
+  | { kind: "gone" }
+  | { kind: "failed"; message: string; category: Category; status: number }
+  | { kind: "refused"; status: number; message: string }
+  // `status` is absent where no answer came; `spare` is how many in a row are borne, null is any.
+  | { kind: "retry"; status?: number; spare: number | null }
+  | { kind: "broken"; why: string; spare: number };
+
+/** How often in a row an answer that should not be is put down to something between. */
+export const SPARE_POLLS = 3;
+const HELD_SECONDS = 1;
+const LEAST_PAUSE = 0.05;
+const WAIT_BASE = 0.1;
+const WAIT_CAP = 2;
+
+/** Read one answer: `body` is parsed JSON, the text where it is none, or null. */
+export function classify(status: number, body: unknown): Outcome {
+  if (status >= 200 && status < 300) return success(status, body);
+  if (status === 408) return tryAgain(isObject(body) ? body : {});
+  if (status === 410) return { kind: "gone" };
+  if (status === 402 || status === 429 || status >= 500) {
+    return { kind: "retry", status, spare: null };
+  }
+  const words = serverWords(body);
+  if (status === 400 && !words) return { kind: "retry", status, spare: SPARE_POLLS };
+  if ([400, 409, 422].includes(status)) return failed(status, body);
+  return { kind: "refused", status, message: words };
+}
+
+function success(status: number, body: unknown): Outcome {
+  if (!isObject(body)) {
+    if ((status === 202 || status === 204) && (body === null || body === "")) return tryAgain({});
+    return { kind: "broken", why: "a JSON object was expected", spare: SPARE_POLLS };
+  }
+  const type = body["type"] ?? null;
+  if (type === "try_again" || (type === null && "queue_state" in body)) return tryAgain(body);
+  if (type === "request_failed" || (body["error"] ?? null) !== null) return failed(status, body);
+  if (body["status"] === "complete_metadata") return metadata(body["response_payload_size"]);
+  return { kind: "ready", body };
+}
+
+function tryAgain(body: Fields): Outcome {
+  const state = QUEUE_STATES.find((known) => known === body["queue_state"]) ?? "unknown";
+  const reason = body["queue_state_reason"];
+  const words = typeof reason === "string" ? shorten(redact(reason), 200) : "";
+  return { kind: "try_again", queueState: state, queueStateReason: words || null };
+}
+
+function failed(status: number, body: unknown): Outcome {
+  const message = serverWords(body) || "the server gives no reason";
+  // A refusal in place of a result blames the request, unless the body says otherwise.
+  const category = categoryOf(body) ?? (status < 300 ? "unknown" : "user");
+  return { kind: "failed", message, category, status };
+}
+
+function metadata(size: unknown): Outcome {
+  if (typeof size === "number" && Number.isInteger(size) && size >= 0) {
+    return { kind: "metadata_only", size };
+  }
+  return { kind: "broken", why: "complete_metadata without a size", spare: SPARE_POLLS };
+}
+
+/** The category that a body names; undefined where it names none. */
+export function categoryOf(body: unknown): Category | undefined {
+  const named = isObject(body) ? (body["category"] ?? null) : null;
+  return named === null ? undefined : parseCategory(named);
+}
+
+export function parseCategory(value: unknown): Category {
+  if (typeof value !== "string") return "unknown";
+  const word = value
+    .trim()
+    .toLowerCase()
+    .replace(/_error$/, "");
+  return word === "server" || word === "user" ? word : "unknown";
+}
+
+/** Seconds before the next poll; 0 where none follows. `held` is how long the answer took. */
+export function pollDelay(
+  outcome: Outcome,
+  consecutive: number,
+  jitter: number,
+  { held = 0, serverDelay = 0 } = {},
+): number {
+  switch (outcome.kind) {
+    case "try_again":
+      return Math.max(
+        serverDelay,
+        held >= HELD_SECONDS ? 0 : idlePause(outcome, consecutive, jitter),
+      );
+    case "metadata_only": // The size was told in order to be asked for the rest, once.
+      return Math.max(serverDelay, consecutive <= 1 ? 0 : pause(consecutive - 1, jitter));
+    case "retry":
+    case "broken": {
+      const unpaid = outcome.kind === "retry" && outcome.status === 402;
+      return Math.max(serverDelay, unpaid ? POLICY.billingPause : pause(consecutive, jitter));
+    }
+    default:
+      return 0;
+  }
+}
+
+function idlePause(outcome: { queueState: QueueState }, consecutive: number, jitter: number) {
+  return outcome.queueState.startsWith("paused")
+    ? pause(consecutive, jitter)
+    : pause(consecutive, jitter, WAIT_BASE, WAIT_CAP);
+}
+
+function pause(attempt: number, jitter: number, base?: number, cap?: number): number {
+  return Math.max(LEAST_PAUSE, backoff(attempt, jitter, base, cap));
+}
+
+/** Whether another poll may follow; `streak` is the seconds since the first outcome like this. */
+export function worthPolling(
+  outcome: Outcome,
+  consecutive: number,
+  { streak = 0, window = POLICY.maxElapsed } = {},
+): boolean {
+  switch (outcome.kind) {
+    case "try_again":
+    case "metadata_only":
+      return true;
+    case "retry":
+      if (outcome.status === 402) return streak < Math.max(window, POLICY.billingMaxElapsed);
+      return consecutive <= (outcome.spare ?? Infinity) && streak < window;
+    case "broken":
+      return consecutive <= outcome.spare && streak < window;
+    default:
+      return false;
+  }
+}

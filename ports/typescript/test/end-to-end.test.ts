@@ -1,0 +1,149 @@
+/** The client trains and samples before a server that speaks release 0.4.1 and nothing else. */
+
+import assert from "node:assert/strict";
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+import ts from "typescript";
+
+import {
+  modelInput,
+  ServiceClient,
+  tensor,
+  UnprocessableEntityError,
+  type Datum,
+} from "../src/index.js";
+import { REAL_CLOCK } from "../src/retrying.js";
+
+// `make port` names the one of this checkout.
+const PROGRAM = process.env["TINKER_EXT"] ?? "tinker-ext";
+const TOKENS = [...Buffer.from("The quick brown fox jumps over the lazy dog.")];
+const LIMIT = { timeout: 60_000 };
+
+let server: ChildProcess;
+let url: string;
+const refused: string[] = [];
+const beats: number[] = [];
+
+before(async () => {
+  server = spawn(PROGRAM, ["serve", "--port", "0", "--dialect", "0.4.1"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  process.once("exit", () => server.kill());
+  assert.ok(server.stdout);
+  const lines = createInterface(server.stdout);
+  const ended = once(server, "exit").then(() => assert.fail(`${PROGRAM} serve did not start`));
+  const [line] = await Promise.race([once(lines, "line"), ended]);
+  url = JSON.parse(line).url;
+}, LIMIT);
+
+after(async () => {
+  server.kill("SIGINT");
+  await once(server, "exit");
+}, LIMIT);
+
+/** Sends, and notes what is refused: nobody else hears of a heartbeat's refusal. */
+async function noting(request: Request): Promise<Response> {
+  const response = await fetch(request);
+  if (request.url.endsWith("/session_heartbeat")) beats.push(response.status);
+  if (response.status >= 400) refused.push(`${response.status} ${new URL(request.url).pathname}`);
+  return response;
+}
+
+/** The heart beats a hundred times as fast. */
+const heart = {
+  ...REAL_CLOCK,
+  sleep: (seconds: number, idle?: boolean) => REAL_CLOCK.sleep(seconds / 100, idle),
+};
+
+function connect(): ServiceClient {
+  return new ServiceClient({ baseUrl: url, apiKey: "tml-any", fetch: noting, heart });
+}
+
+function datum(): Datum {
+  const weights = TOKENS.slice(1).map(() => 1);
+  return {
+    model_input: modelInput(TOKENS.slice(0, -1)),
+    loss_fn_inputs: {
+      target_tokens: tensor(TOKENS.slice(1), "int64"),
+      weights: tensor(weights, "float32"),
+    },
+  };
+}
+
+test("training lowers the loss, and what was learnt is sampled", LIMIT, async () => {
+  const service = connect();
+  const [base] = await service.getServerCapabilities();
+  assert.ok(base);
+  const training = await service.createLoraTrainingClient(base, { rank: 8, seed: 1 });
+
+  const steps = Array.from({ length: 8 }, () => {
+    const step = training.forwardBackward([datum()], "cross_entropy");
+    return [step, training.optimStep({ learning_rate: 2e-2 })] as const;
+  });
+  const losses: number[] = [];
+  for (const [step, update] of steps) {
+    losses.push((await step).metrics["loss:sum"] ?? NaN);
+    await update;
+  }
+  const [first = NaN, last = NaN] = [losses[0], losses.at(-1)];
+  assert.ok(last < 0.5 * first, `the losses: ${losses}`);
+
+  const sampler = await training.saveWeightsAndGetSamplingClient();
+  const greedy = { max_tokens: 4, temperature: 0 };
+  const prompt = modelInput(TOKENS.slice(0, 20));
+  const { sequences } = await sampler.sample(prompt, greedy, { numSamples: 2 });
+  assert.deepEqual(
+    sequences.map(({ tokens }) => tokens?.length),
+    [4, 4],
+  );
+
+  const named = await training.saveWeightsForSampler("learnt");
+  const again = await service.createSamplingClient({ modelPath: named });
+  const repeated = await again.sample(prompt, greedy, { promptLogprobs: true });
+  assert.deepEqual(repeated.sequences[0]?.tokens, sequences[0]?.tokens);
+  assert.equal(repeated.prompt_logprobs?.length, 20);
+  assert.match(await training.saveState("state"), /^tinker:\/\//);
+  while (beats.length === 0) await REAL_CLOCK.sleep(0.05);
+  service.close();
+});
+
+test("a batch of several requests has the loss of all its datums", LIMIT, async () => {
+  const service = connect();
+  const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4 });
+  const one = await training.forward([datum()], "cross_entropy");
+  const many = await training.forward(Array<Datum>(130).fill(datum()), "cross_entropy");
+  assert.equal(many.lossFnOutputs.length, 130);
+  const [loss = NaN, sum = NaN] = [one.metrics["loss:sum"], many.metrics["loss:sum"]];
+  assert.ok(Math.abs(sum - 130 * loss) < 1e-3 * sum, `${sum} for 130 times ${loss}`);
+  service.close();
+});
+
+test("a strict server of the release has refused nothing", () => {
+  assert.deepEqual([refused, [...new Set(beats)]], [[], [200]]);
+});
+
+test("that server is strict: a field of a later release is refused", LIMIT, async () => {
+  const service = new ServiceClient({ baseUrl: url, apiKey: "tml-any" });
+  const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4 });
+  await assert.rejects(training.optimStep({ weight_decay: 0.1 }), UnprocessableEntityError);
+  await training.optimStep();
+  service.close();
+});
+
+test("the example of ports/README.md runs", LIMIT, async () => {
+  const page = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  const code = /```ts\n(.*?)```/s.exec(page)?.[1]?.replace("http://127.0.0.1:8765", url);
+  assert.ok(code);
+  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
+  // Within the package, which so finds itself by its name.
+  const program = fileURLToPath(new URL("../example.js", import.meta.url));
+  writeFileSync(program, ts.transpileModule(code, { compilerOptions }).outputText);
+  const { stdout } = await promisify(execFile)(process.execPath, [program]);
+  assert.equal(stdout.match(/loss:sum/g)?.length, 10);
+});

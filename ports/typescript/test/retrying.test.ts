@@ -1,0 +1,115 @@
+/** Attempts, pauses, and what is thrown when there is no further one. */
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { inspect } from "node:util";
+
+import * as tinker from "../src/index.js";
+import { scripted, SimulatedClock } from "./support.js";
+
+test("all attempts of a call have one number and one idempotency key", async () => {
+  const { server, clock, service } = scripted();
+  const training = await service.createLoraTrainingClient("base");
+  server.script("optim_step", { status: 503 }, new TypeError("fetch failed"), { body: "<html>" });
+  await training.optimStep();
+  await training.optimStep();
+  const sent = server.sent("optim_step");
+  const keys = new Set(sent.map(({ headers }) => headers.get("x-idempotency-key")));
+  assert.deepEqual(
+    sent.map(({ body }) => body.seq_id),
+    [1, 1, 1, 1, 2],
+  );
+  assert.equal(keys.size, 2);
+  assert.deepEqual(clock.slept, [0.25, 0.5, 1]);
+});
+
+test("a wait that the server names is kept to, or handed on where it does not fit", async () => {
+  const { server, clock, service } = scripted();
+  server.script("get_server_capabilities", { status: 503, headers: { "retry-after": "7" } });
+  server.script("get_server_capabilities", { body: { supported_models: [] } });
+  assert.deepEqual(await service.getServerCapabilities(), []);
+  assert.deepEqual(clock.slept, [7]);
+  server.script("get_server_capabilities", { status: 429, headers: { "retry-after": "400" } });
+  await assert.rejects(service.getServerCapabilities(), (error: tinker.RateLimitError) => {
+    assert.ok(error instanceof tinker.RateLimitError);
+    assert.deepEqual([error.attempts, error.retryAfter], [1, 400]);
+    return true;
+  });
+});
+
+test("who comes into a pause waits for its end", async () => {
+  const { server, settings, service } = scripted();
+  const late = new SimulatedClock();
+  const other = new tinker.ServiceClient({ ...settings, clock: late });
+  const models = { body: { supported_models: [{ model_name: "base" }] } };
+  let release = () => {};
+  const held = new Promise<typeof models>((resolve) => (release = () => resolve(models)));
+  server.script("get_server_capabilities", { status: 429, headers: { "retry-after": "7" } });
+  server.script("get_server_capabilities", held, models);
+  const first = service.getServerCapabilities();
+  while (server.seen.length < 2) await new Promise(setImmediate);
+  assert.deepEqual(await other.getServerCapabilities(), ["base"]);
+  assert.deepEqual(late.slept, [7]);
+  release();
+  await first;
+});
+
+test("a success that is none is asked for again three times", async () => {
+  const { server, service } = scripted();
+  const page = { body: "<html>welcome</html>" };
+  server.script("get_server_capabilities", page, page, page, page);
+  const asked = service.getServerCapabilities();
+  await assert.rejects(asked, tinker.APIResponseValidationError);
+  assert.equal(server.seen.length, 4);
+});
+
+test("an answer of another shape is not asked for again", async () => {
+  const { server, service } = scripted();
+  server.script("create_session", { body: { hello: 1 } });
+  await assert.rejects(service.createLoraTrainingClient("base"), tinker.APIResponseValidationError);
+  assert.equal(server.seen.length, 1);
+});
+
+test("an error tells what happened, and no key", async () => {
+  const { server, settings, service } = scripted();
+  const body = { detail: `no such key: ${settings.apiKey}`, category: "user" };
+  const headers = { "x-request-id": "r-1" };
+  server.script("get_server_capabilities", { status: 401, body, headers });
+  await assert.rejects(service.getServerCapabilities(), (error: tinker.APIStatusError) => {
+    assert.ok(error instanceof tinker.AuthenticationError);
+    assert.equal(error.category, "user");
+    assert.equal(error.requestId, "r-1");
+    assert.match(error.message, /^get_server_capabilities: HTTP 401 no such key: \*\*\* .*r-1/);
+    assert.doesNotMatch(inspect(error, { depth: 9 }), /0123456789/);
+    return true;
+  });
+  assert.doesNotMatch(inspect(service, { depth: 9, showHidden: true }), /0123456789/);
+});
+
+test("a redirect is not followed: the key would go along", async (context) => {
+  const seen: string[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request.url ?? "");
+    response.writeHead(302, { location: "/elsewhere" }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  context.after(() => server.close());
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const service = new tinker.ServiceClient({ baseUrl, apiKey: "tml-x" });
+  await assert.rejects(service.getServerCapabilities(), { name: "APIStatusError", status: 302 });
+  assert.deepEqual(seen, ["/api/v1/get_server_capabilities"]);
+});
+
+test("a server that is not there is tried for five minutes", async () => {
+  const clock = new SimulatedClock();
+  const baseUrl = "http://127.0.0.1:1"; // a port that nobody may listen on
+  const service = new tinker.ServiceClient({ baseUrl, apiKey: "tml-x", clock });
+  await assert.rejects(service.getServerCapabilities(), (error: tinker.APIConnectionError) => {
+    assert.ok(error instanceof tinker.APIConnectionError);
+    assert.equal(error.fault, "connect");
+    return true;
+  });
+  assert.ok(Math.abs(clock.slept.reduce((a, b) => a + b, 0) - 300) < 1e-9);
+});
