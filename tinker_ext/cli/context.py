@@ -21,6 +21,8 @@ Format = Literal["table", "json"]
 #: Seconds a command keeps retrying a server that fails or does not answer. The client's own 300 s
 #: suit a training run; somebody at a prompt wants to hear of a wrong address soon.
 RETRY_WINDOW = 5.0
+#: How many things a list shows where nobody says.
+DEFAULT_LIMIT = 20
 
 
 @contextmanager
@@ -78,7 +80,7 @@ def limit_option(what: str) -> Decorator:
     return click.option(
         "--limit",
         type=click.IntRange(min=0),
-        default=20,
+        default=DEFAULT_LIMIT,
         show_default=True,
         help=f"{what}; 0 shows all.",
     )

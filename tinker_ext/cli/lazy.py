@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 class LazyCommand(NamedTuple):
     """Where a command lives ("module:attribute") and its line in the help of its group.
 
-    The line is repeated here because reading it from the command would import the command.
+    The line is repeated here because reading it from the command would import the command. So is
+    whether it is `local`: it asks no server.
     """
 
     target: str
     summary: str
+    local: bool = False
 
     def load(self) -> click.Command:
         module, attribute = self.target.split(":")

@@ -27,16 +27,22 @@ COMMANDS = {
         "tinker_ext.cli.commands.model:model", "List the base models of the server."
     ),
     "serve": LazyCommand(
-        "tinker_ext.cli.commands.serve:serve", "Run the embedded backend on this machine."
+        "tinker_ext.cli.commands.serve:serve",
+        "Run the embedded backend on this machine.",
+        local=True,
     ),
     "trace": LazyCommand(
-        "tinker_ext.cli.commands.trace:trace", "Show where the time of a recorded run went."
+        "tinker_ext.cli.commands.trace:trace",
+        "Show where the time of a recorded run went.",
+        local=True,
     ),
     "doctor": LazyCommand(
         "tinker_ext.cli.commands.doctor:doctor",
         "Show the configuration and try the server it leads to.",
     ),
-    "version": LazyCommand("tinker_ext.cli.commands.version:version", "Show the version."),
+    "version": LazyCommand(
+        "tinker_ext.cli.commands.version:version", "Show the version.", local=True
+    ),
 }
 
 
@@ -75,6 +81,9 @@ def program(
     that of the official client's login. There is no option for it, because the arguments of a
     program are visible to everybody on its machine.
     """
+    command = COMMANDS.get(ctx.invoked_subcommand or "")
+    if base_url is not None and command is not None and command.local:
+        raise click.UsageError(f"--base-url: `{ctx.invoked_subcommand}` asks no server.")
     ctx.obj = replace(
         ctx.obj or CommandContext(),
         format=output_format,

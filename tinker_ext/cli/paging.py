@@ -43,8 +43,14 @@ def fetch_all(
             if _is_last(page, asked) or len(items) >= _wanted(page, limit):
                 break
             progress.update(len(items), None if page.total is None else _wanted(page, limit))
+    listing = cut(items, limit)
+    return listing._replace(left_out=max((page.total or 0) - len(listing.items), 0))
+
+
+def cut(items: list[Item], limit: int) -> Listing[Item]:
+    """The first `limit` items of a list that is whole; 0 means all."""
     kept = items[:limit] if limit else items
-    return Listing(kept, max((page.total or 0) - len(kept), 0))
+    return Listing(kept, len(items) - len(kept))
 
 
 def _is_last(page: Page[Item], asked: int) -> bool:

@@ -13,7 +13,7 @@ import logging  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from tinker_ext.embedded.flags import parse_flag  # noqa: E402
+from tinker_ext.embedded.flags import parse_flags  # noqa: E402
 from tinker_ext.embedded.releases import ANY, DIALECTS  # noqa: E402
 
 # What shells report for a command that Ctrl-C ended: 128 and the number of SIGINT.
@@ -42,7 +42,7 @@ def main() -> int:
             options.host,
             dialect=options.dialect,
             jwt_life=options.jwt_life,
-            flags=dict(parse_flag(one) for one in options.flag),
+            flags=parse_flags(options.flag),
             parent_pipe=options.parent_pipe,
         )
     except KeyboardInterrupt:

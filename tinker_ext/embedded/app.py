@@ -61,6 +61,8 @@ def build_app(backend: Backend, dialect: str = ANY) -> Starlette:
         raise RuntimeError(f"operations without a handler: {', '.join(missing)}")
     if backend.tokens.demanded and "create_auth_token" not in specification.operations:
         raise RuntimeError(f"release {dialect} has no tokens to demand")
+    if backend.tokens.demanded and backend.flags.get("pjwt_auth_enabled") is False:
+        raise RuntimeError("a server that demands tokens can't say pjwt_auth_enabled=false")
     check_flags(specification, backend.flags)
     routes = [_route(backend, specification, one) for one in specification.operations.values()]
 

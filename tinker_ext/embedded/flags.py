@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from tinker_ext.embedded.validation import Specification
 
@@ -27,6 +27,20 @@ def parse_flag(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except ValueError:
         return name, value
+
+
+def parse_flags(texts: Iterable[str]) -> dict[str, Any]:
+    """Values by name, each of which is given once.
+
+    Raises:
+        ValueError: one is no flag, or is given twice.
+    """
+    flags: dict[str, Any] = {}
+    for name, value in map(parse_flag, texts):
+        if name in flags:
+            raise ValueError(f"{name} is given twice")
+        flags[name] = value
+    return flags
 
 
 def check_flags(specification: Specification, flags: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner, Result
@@ -12,6 +13,8 @@ from tinker_ext.cli.main import program
 if TYPE_CHECKING:
     from tests.unit.cli.fakes import FakeService
 
+#: In a process of its own: a server sets up logging and the threads of the array library.
+SERVE = (sys.executable, "-m", "tinker_ext.cli", "serve")
 #: Of the checkpoint that the fakes have.
 PATH = "tinker://run-1/weights/0001"
 

@@ -67,6 +67,15 @@ def test_checkpoints_of_one_run_are_all_shown() -> None:
     ]
 
 
+def test_or_as_many_as_are_asked_for() -> None:
+    mine = [a_checkpoint("run-1", f"{number:04}") for number in range(30)]
+    service = FakeService(FakeRest(checkpoints=mine))
+    shown = run(service, "checkpoint", "list", "--run-id", "run-1", "--limit", "7").stdout
+    assert "7 checkpoints of run run-1 (23 more; --limit 0 shows all)" in shown
+    everything = run(service, "checkpoint", "list", "--run-id", "run-1", "--limit", "0").stdout
+    assert "30 checkpoints of run run-1" in everything
+
+
 def test_a_checkpoint_is_found_by_its_path() -> None:
     service = FakeService(FakeRest(checkpoints=[a_checkpoint(name="0002"), a_checkpoint()]))
     table = run(service, "checkpoint", "info", PATH).stdout

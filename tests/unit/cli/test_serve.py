@@ -6,7 +6,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -15,15 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
+from tests.unit.cli.running import SERVE
 from tinker_ext.cli.main import program
 from tinker_ext.cli.problems import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-#: In a process of its own: a server sets up logging and the threads of the array library.
-SERVE = (sys.executable, "-m", "tinker_ext.cli", "serve")
 
 
 @contextmanager

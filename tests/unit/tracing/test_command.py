@@ -86,7 +86,7 @@ def test_the_export_has_every_span_in_a_lane_where_nothing_overlaps(recording: P
     result = run("export", recording)
     target = recording.with_suffix(".trace.json")
     assert result.exit_code == 0
-    assert str(target) in result.stderr
+    assert str(target) in result.stdout
     events = json.loads(target.read_text())["traceEvents"]
     spans = [line for line in recording.read_text().splitlines() if '"kind":"span"' in line]
     assert sum(event["ph"] in "Xb" for event in events) == len(spans)
@@ -100,6 +100,13 @@ def test_the_export_has_every_span_in_a_lane_where_nothing_overlaps(recording: P
             if event["ph"] == "X" and event["tid"] == tid and f"{event['name']} " in f"{name} "
         )
         assert all(one[1] <= other[0] for one, other in itertools.pairwise(outer)), name
+
+
+def test_what_was_written_is_told_to_programs(recording: Path, tmp_path: Path) -> None:
+    target = tmp_path / "spans.json"
+    told = json.loads(run("export", recording, "-o", target, "-f", "json").stdout)
+    spans = [line for line in recording.read_text().splitlines() if '"kind":"span"' in line]
+    assert told == {"file": str(target), "spans": len(spans)}
 
 
 def test_the_plot_is_a_picture_of_some_size(recording: Path, tmp_path: Path) -> None:

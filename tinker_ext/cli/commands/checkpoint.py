@@ -9,9 +9,9 @@ import click
 
 from tinker_ext.cli.commands.checkpoint_delete import delete
 from tinker_ext.cli.commands.checkpoint_path import check_path, find
-from tinker_ext.cli.context import CommandContext, format_option, limit_option
+from tinker_ext.cli.context import DEFAULT_LIMIT, CommandContext, format_option
 from tinker_ext.cli.output import View, show
-from tinker_ext.cli.paging import Listing, Page, fetch_all
+from tinker_ext.cli.paging import Listing, Page, cut, fetch_all
 from tinker_ext.cli.problems import CommandError
 from tinker_ext.cli.text import age, counted, moment, size, yes_or_no
 
@@ -39,18 +39,23 @@ checkpoint.add_command(delete)
 
 
 @checkpoint.command("list")
-@click.option("--run-id", metavar="RUN", help="Only those of this training run, all of them.")
-@limit_option("How many to show without --run-id")
+@click.option("--run-id", metavar="RUN", help="Only those of this training run.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    show_default=f"{DEFAULT_LIMIT}, of one run all",
+    help="How many to show; 0 shows all.",
+)
 @format_option
 @click.pass_obj
-def list_checkpoints(context: CommandContext, run_id: str | None, limit: int) -> None:
+def list_checkpoints(context: CommandContext, run_id: str | None, limit: int | None) -> None:
     """List checkpoints, of one run or of all."""
     with context.service() as service:
         rest = service.create_rest_client()
         if run_id is not None:
-            listing = Listing(rest.list_checkpoints(run_id).result().checkpoints, 0)
+            listing = cut(rest.list_checkpoints(run_id).result().checkpoints, limit or 0)
         else:
-            listing = _list_all(rest, limit)
+            listing = _list_all(rest, DEFAULT_LIMIT if limit is None else limit)
     of_run = {} if run_id is None else {"run_id": run_id}
     show(context.format, of_run | {"checkpoints": listing.items}, _list_view(listing, run_id))
 

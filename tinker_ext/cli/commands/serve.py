@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinker_ext.cli.problems import CommandError
-from tinker_ext.embedded.flags import parse_flag
+from tinker_ext.embedded.flags import parse_flags
 from tinker_ext.embedded.releases import ANY, DIALECTS
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ MAX_LIFE = 86_400.0
 @click.option(
     "--jwt-life",
     type=click.FloatRange(min=1, max=MAX_LIFE),
-    default=DEFAULT_LIFE,
-    show_default=True,
+    show_default=f"{DEFAULT_LIFE:g}",
     metavar="SECONDS",
     help="How long a token of --jwt lives.",
 )
@@ -82,7 +81,7 @@ def serve(
     state_dir: Path | None,
     dialect: str,
     jwt: bool,
-    jwt_life: float,
+    jwt_life: float | None,
     flags: Sequence[str],
 ) -> None:
     """Run the embedded backend on this machine.
@@ -90,8 +89,10 @@ def serve(
     It trains and samples on a tiny model, without a key. When it is ready it prints one line of
     JSON with its URL; point a client at it with base_url or TINKER_BASE_URL. Ctrl-C ends it.
     """
+    if jwt_life is not None and not jwt:
+        raise click.UsageError("--jwt-life is for the tokens of --jwt, which is not there.")
     _check_packages()
-    announced = dict(_flag(text) for text in flags)
+    announced = _flags(flags)
     from tinker_ext.embedded.engine.threads import limit_blas_threads
 
     limit_blas_threads(os.environ)  # before anything imports numpy
@@ -106,7 +107,7 @@ def serve(
                 Path(folder),
                 host,
                 dialect=dialect,
-                jwt_life=jwt_life if jwt else None,
+                jwt_life=(jwt_life or DEFAULT_LIFE) if jwt else None,
                 flags=announced,
             )
         except RuntimeError as error:
@@ -119,9 +120,9 @@ def serve(
             ) from error
 
 
-def _flag(text: str) -> tuple[str, Any]:
+def _flags(texts: Sequence[str]) -> dict[str, Any]:
     try:
-        return parse_flag(text)
+        return parse_flags(texts)
     except ValueError as error:
         raise CommandError(f"--flag: {error}") from None
 

@@ -79,6 +79,8 @@ def export_trace(
     """Have the server draw a timeline of a session, for ui.perfetto.dev."""
     from tinker_ext.cli.download import file_name, save_archive
 
+    if url_only and (output is not None or force):
+        raise click.UsageError("--url-only saves nothing, so --output and --force have no use.")
     target = output or Path(f"{file_name(session_id)}.pftrace")
     if target.exists() and not (force or url_only):
         raise CommandError(f"{target} is already there; --force replaces it.")

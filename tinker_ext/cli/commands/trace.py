@@ -55,13 +55,16 @@ def summary(context: CommandContext, recording: Path) -> None:
     type=TARGET,
     help="Where to write. Default: the recording's name with .trace.json.",
 )
-def export(recording: Path, output: Path | None) -> None:
+@format_option
+@click.pass_obj
+def export(context: CommandContext, recording: Path, output: Path | None) -> None:
     """Write a file for https://ui.perfetto.dev or chrome://tracing."""
     from tinker_ext.cli.trace_export import write_chrome_trace
 
     target = output or recording.with_suffix(".trace.json")
     count = write_chrome_trace(_read(recording), target)
-    click.echo(f"{target}: {count} spans; open it at https://ui.perfetto.dev", err=True)
+    said = f"{target}: {count} spans; open it at https://ui.perfetto.dev"
+    show(context.format, {"file": str(target), "spans": count}, said)
 
 
 @trace.command()
@@ -69,7 +72,9 @@ def export(recording: Path, output: Path | None) -> None:
 @click.option(
     "-o", "--output", type=TARGET, help="Where to write. Default: the recording's name with .png."
 )
-def plot(recording: Path, output: Path | None) -> None:
+@format_option
+@click.pass_obj
+def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
     """Draw a timeline: a lane for each kind of operation, pauses and retries marked."""
     try:
         from tinker_ext.cli.trace_plot import draw
@@ -80,7 +85,7 @@ def plot(recording: Path, output: Path | None) -> None:
 
     target = output or recording.with_suffix(".png")
     draw(_read(recording), target)
-    click.echo(f"{target}", err=True)
+    show(context.format, {"file": str(target)}, f"{target}")
 
 
 def _read(path: Path) -> Recording:
