@@ -29,7 +29,8 @@ test: $(STAMP)  ## the tests; every branch of the rules must be covered
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency
-	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py
+	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
+	    tests/runtime/test_loss_handles.py
 
 check: $(STAMP)  ## format, lint, types, import rules, drift of what is produced; changes no file
 	@$(RUN) -m ruff format --check --quiet .
@@ -76,7 +77,7 @@ benchmark: $(STAMP)  ## this client beside the official SDKs 0.4.1 and 0.38.0, i
 soak: $(STAMP)  ## 20,000 samples and 500 training steps among faults (ten minutes)
 	@$(RUN) benchmarks/soak.py
 
-interop: $(STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
+interop: $(TORCH_STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
 	@$(RUN) -m pytest -m interop tests/interop
 	@$(MAKE) --no-print-directory portable port
 

@@ -19,6 +19,7 @@ from tinker_ext.version import __title__, __version__
 if TYPE_CHECKING:
     from tinker_ext import auth, types
     from tinker_ext.clients.admin import AdminClient
+    from tinker_ext.clients.loss_handle import LossHandle, PerDatumLossFn
     from tinker_ext.clients.rest import RestClient
     from tinker_ext.clients.sampling import BackcompatSamplingClientFuture, SamplingClient
     from tinker_ext.clients.service import ServiceClient
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "tinker_ext.clients.admin": ("AdminClient",),
+    "tinker_ext.clients.loss_handle": ("LossHandle", "PerDatumLossFn"),
     "tinker_ext.clients.rest": ("RestClient",),
     "tinker_ext.clients.sampling": ("BackcompatSamplingClientFuture", "SamplingClient"),
     "tinker_ext.clients.service": ("ServiceClient",),
@@ -195,6 +197,7 @@ __all__ = [
     "InvalidInputError",
     "LoraConfig",
     "LossFnType",
+    "LossHandle",
     "ModelID",
     "ModelInput",
     "ModelInputChunk",
@@ -202,6 +205,7 @@ __all__ = [
     "OptimParams",
     "OptimStepResponse",
     "ParsedCheckpointTinkerPath",
+    "PerDatumLossFn",
     "PermissionDeniedError",
     "PromptProvenanceSpan",
     "QueueState",

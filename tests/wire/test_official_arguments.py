@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
@@ -82,6 +83,14 @@ def test_a_loss_is_given_logprobs_whatever_is_said(service: tinker.ServiceClient
     with pytest.raises(tinker.InvalidInputError) as caught:
         training.forward_backward_custom([datum], loss, **said)
     assert caught.value.where == "loss_type_input"
+
+
+def test_a_traced_loss_needs_torch(
+    service: tinker.ServiceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(tinker.ConfigurationError, match=r"torch.*numpy"):
+        service.create_custom_loss(lambda logprobs: (logprobs.sum(), {}), {"logprobs": 1})
 
 
 def test_a_service_takes_its_project_by_place_and_headers_by_either_name() -> None:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.admin import AdminClient
+from tinker_ext.clients.loss_tracing import trace
 from tinker_ext.clients.making import (
     DEFAULT_RANK,
     NewModel,
     SavedState,
+    make_loss,
     make_model,
     saved_state,
 )
@@ -21,6 +23,9 @@ from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.training import TrainingClient
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinker_ext.clients.loss_handle import LossHandle, PerDatumLossFn
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
 
@@ -196,6 +201,35 @@ class ClientFactory:
     ) -> SamplingClient:
         check_retry_config(retry_config)
         return await self._sampling_client(model_path, base_model, record_stability_info)
+
+    def create_custom_loss(
+        self, fn: PerDatumLossFn, input_ranks: Mapping[str, types.CustomLossInputRank]
+    ) -> APIFuture[LossHandle]:
+        """A loss for `TrainingClient.forward_backward_custom`, in the form of release 0.38.0.
+
+        `fn` is the loss of one datum: it takes ``logprobs``, then the keys of ``loss_fn_inputs``
+        that it reads, all tensors of torch, and returns a scalar tensor and a dict of scalar
+        tensors named ``custom/<name>:sum`` or ``custom/<name>:mean``. `input_ranks` has the
+        dimensions of each parameter: 0, 1 (one value a target) or 2.
+
+        It is traced at once (`torch.fx`). A server that runs losses itself is then given its graph,
+        and a batch is one request; elsewhere it runs here, in two. It may not branch on values of
+        tensors, nor use anything but its parameters, torch and math.
+
+        Raises:
+            InvalidInputError: `fn` can't be traced, or uses what no server allows.
+            ConfigurationError: torch is not installed.
+
+        Example:
+            >>> def weighted(logprobs, weights):
+            ...     loss = -(logprobs * weights).sum()
+            ...     return loss, {"custom/weighted:sum": loss}
+            >>> made = service.create_custom_loss(weighted, {"logprobs": 1, "weights": 1})
+            >>> training.forward_backward_custom(data, made.result())
+        """
+        traced = trace(fn, input_ranks)
+        with tracing.operation("create_custom_loss"):
+            return self._core.start(make_loss(self._core, traced), lambda handle: handle)
 
     def create_rest_client(self) -> RestClient:
         """A client for training runs, checkpoints and sessions; it needs no session."""

@@ -1,14 +1,16 @@
-"""Models in training: made anew, or from a saved state."""
+"""Models in training, made anew or from a saved state, and losses of the user's own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from tinker_api import models
 from tinker_api.types import UNSET
 
 from tinker_ext import types
+from tinker_ext.clients.loss_graph import encoded
+from tinker_ext.clients.loss_handle import LossHandle
 from tinker_ext.clients.reading import read
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submitting import submit
@@ -16,6 +18,7 @@ from tinker_ext.runtime.submitting import submit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tinker_ext.clients.loss_tracing import TracedLoss
     from tinker_ext.runtime.core import ClientCore
 
 # LoRA rank where none is asked for; release 0.4.1.
@@ -90,3 +93,22 @@ async def make_model(core: ClientCore, wish: NewModel, number: int | None = None
         body.user_metadata = models.UserMetadata.from_dict(dict(wish.user_metadata))
     result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
     return read("create_model", result, models.CreateModelResponse, lambda made: made.model_id)
+
+
+async def make_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
+    """A handle on a traced loss: the server is given the loss if it runs losses itself."""
+    handle = LossHandle(traced.name, traced.inputs, await core.session.id(), traced.graph)
+    flags = core.dialect.flags
+    if flags is None or not flags.custom_loss_server_side:
+        return handle
+    body = models.CreateCustomLossRequest(
+        session_id=handle.session_id,
+        custom_loss_seq_id=core.session.next_loss_seq_id(),
+        name=traced.name,
+        inputs=[one.to_api() for one in traced.inputs],
+        graph=encoded(traced),
+    )
+    name = "create_custom_loss"
+    result = await submit(core, name, lambda gateway: gateway.create_custom_loss(body))
+    loss_id = read(name, result, models.CreateCustomLossResponse, lambda made: made.loss_id)
+    return evolve(handle, loss_id=loss_id)

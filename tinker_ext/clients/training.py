@@ -17,6 +17,7 @@ from tinker_ext.clients.custom_loss import (
     forward_data,
     run_loss,
 )
+from tinker_ext.clients.loss_handle import LossHandle
 from tinker_ext.clients.model_weights import ModelWeights
 from tinker_ext.clients.official import check_loss_type_input
 from tinker_ext.clients.reading import Body, reader
@@ -82,7 +83,7 @@ class TrainingClient(ModelWeights):
     def forward_backward_custom(
         self,
         data: Sequence[types.Datum],
-        loss_fn: CustomLoss,
+        loss_fn: CustomLoss | LossHandle,
         *,
         arrays: Arrays = "torch",
         loss_type_input: Literal["logprobs"] | None = None,
@@ -100,14 +101,33 @@ class TrainingClient(ModelWeights):
         loss, next to your metrics; that of the surrogate is `surrogate_loss:sum`.
         `loss_type_input` is release 0.38.0's, and says what is so anyway.
 
+        A handle of `ServiceClient.create_custom_loss` runs on the server where that has it, as one
+        request with all of the data's inputs; elsewhere here, like any function.
+
         Raises:
             InvalidInputError: at once for bad data; from the future for what `loss_fn` returned.
             ConfigurationError: torch is asked for and not installed.
         """
         check_loss_type_input(loss_type_input)
+        if isinstance(loss_fn, LossHandle):
+            self._check_handle(loss_fn, data, arrays)
+            if loss_fn.loss_id is not None:
+                return self.forward_backward(data, "custom", {"loss_id": loss_fn.loss_id})
         check_arrays(arrays)
         with tracing.operation("forward_backward_custom", {tracing.MODEL_ID: self.model_id}):
             return self._custom(data, loss_fn, arrays)
+
+    def _check_handle(self, loss: LossHandle, data: Sequence[types.Datum], arrays: Arrays) -> None:
+        if arrays != "torch":
+            raise InvalidInputError("a handle is of a torch function", where="arrays")
+        if loss.session_id != self._core.session.known_id:
+            raise InvalidInputError(
+                f"the loss {loss.name} was made in session {loss.session_id}, and is of use to its "
+                "clients alone",
+                where="loss_fn",
+            )
+        types.validate_data(data, images=self._core.dialect.images)
+        loss.check_data(data)
 
     def _custom(
         self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
@@ -181,7 +201,7 @@ class TrainingClient(ModelWeights):
     async def forward_backward_custom_async(
         self,
         data: Sequence[types.Datum],
-        loss_fn: CustomLoss,
+        loss_fn: CustomLoss | LossHandle,
         *,
         arrays: Arrays = "torch",
         loss_type_input: Literal["logprobs"] | None = None,

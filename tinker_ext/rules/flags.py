@@ -84,6 +84,7 @@ class Flags(_Read):
     sample_use_retrieve_futures: bool = False
     sample_join_sampling_session: bool = False
     billing_exception_max_pause_duration_sec: int = 3600
+    custom_loss_server_side: bool = False
 
 
 @frozen(kw_only=True)

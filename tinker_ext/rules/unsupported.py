@@ -39,6 +39,7 @@ _CHECK_URL = "check that the base URL is a server's of this API, without a path 
 INSTEAD = {
     "asample": _ONLY_TRAINS,
     "copy_weights": "create_training_client_from_state, and save_state of what it makes",
+    "create_custom_loss": "pass the function itself to forward_backward_custom, which runs it here",
     "create_model": _ONLY_SAMPLES,
     "create_sampling_session": _ONLY_TRAINS,
     "create_session": _CHECK_URL,

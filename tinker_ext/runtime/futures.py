@@ -141,7 +141,8 @@ class APIFuture(Generic[T]):
 
         Its result is decoded on the thread that finishes it. Cancelling it gives the request up.
         """
-        self._settled.add_done_callback(lambda settled: settled.cancelled() and self.cancel())
+        outcome = self._outcome
+        self._settled.add_done_callback(lambda settled: settled.cancelled() and outcome.cancel())
         self._outcome.add_done_callback(lambda _: self._settle_quietly())
         self._nobody_waits()
         return self._settled

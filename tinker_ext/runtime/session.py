@@ -26,7 +26,7 @@ class Session:
     """The session all clients of one `ServiceClient` share.
 
     Counters are per session and start at 0, as in release 0.4.1: one for models, one shared by
-    sampling sessions and unnamed sampler checkpoints.
+    sampling sessions and unnamed sampler checkpoints; since 0.38.0 one for losses.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Session:
         self._clock = clock
         self._model_seq_ids = itertools.count()
         self._sampling_seq_ids = itertools.count()
+        self._loss_seq_ids = itertools.count()
         self._creating: asyncio.Task[str] | None = None
         self._heart: asyncio.Task[None] | None = None
         self._ended: str | None = None
@@ -96,6 +97,9 @@ class Session:
 
     def next_sampling_seq_id(self) -> int:
         return next(self._sampling_seq_ids)
+
+    def next_loss_seq_id(self) -> int:
+        return next(self._loss_seq_ids)
 
     async def close(self) -> None:
         """Stop the heartbeat."""

@@ -34,6 +34,7 @@ from tinker_ext.types.checkpoints import (
     ParsedCheckpointTinkerPath,
 )
 from tinker_ext.types.chunks import EncodedTextChunk, ModelInputChunk
+from tinker_ext.types.custom_loss import CustomLossInput, CustomLossInputRank
 from tinker_ext.types.datum import Datum, LossFnInputs, TensorInput
 from tinker_ext.types.dtypes import DTYPE_BY_KEY, TensorDtype
 from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
@@ -169,6 +170,8 @@ __all__ = [
     "CurrentCheckpointStorageUsageItem",
     "CurrentCheckpointStorageUsageResponse",
     "Cursor",
+    "CustomLossInput",
+    "CustomLossInputRank",
     "Datum",
     "DimuonOptimizerConfig",
     "DimuonParams",

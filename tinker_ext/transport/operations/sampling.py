@@ -24,8 +24,9 @@ POLL_TIMEOUT = 45.0
 # Seconds; release 0.38.0. A report that asks for nothing, and a request to give up another.
 REPORT_TIMEOUT = 5.0
 CANCEL_TIMEOUT = 30.0
-# What the polls of an operation call it; release 0.4.1.
+# What the polls of an operation call it; releases 0.4.1 and 0.38.0.
 _REQUEST_TYPES = {
+    "create_custom_loss": "CreateCustomLoss",
     "create_model": "CreateModel",
     "forward": "Forward",
     "forward_backward": "ForwardBackward",

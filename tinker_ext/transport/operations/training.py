@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from tinker_api import models
 from tinker_api.api.models import create_model, get_info, unload_model
-from tinker_api.api.training import forward, forward_backward, optim_step
+from tinker_api.api.training import (
+    create_custom_loss,
+    forward,
+    forward_backward,
+    optim_step,
+)
 from tinker_api.types import File
 
 from tinker_ext.transport.operations.base import Operations, value
@@ -38,6 +43,12 @@ class TrainingOperations(Operations):
         body = models.UnloadModelRequest(model_id=model_id)
         sent = unload_model.asyncio_detailed(client=self.client, body=body)
         return await value(self.change("unload_model"), sent, models.UntypedAPIFuture)
+
+    async def create_custom_loss(
+        self, body: models.CreateCustomLossRequest
+    ) -> models.UntypedAPIFuture:
+        sent = create_custom_loss.asyncio_detailed(client=self.client, body=body)
+        return await value(self.change("create_custom_loss"), sent, models.UntypedAPIFuture)
 
     async def forward(
         self, data: TrainingData, model_id: str, seq_id: int
