@@ -390,22 +390,6 @@ def test_an_end_that_can_not_be_told_is_no_trouble() -> None:
     assert len(server.calls("finish_session")) == 1
 
 
-def test_dynamic_flags_are_asked_for_again_when_it_is_time() -> None:
-    server = server_of(OF_0_32, {"refresh_interval_sec": 60})
-    time = SimulatedTime()
-    with make_client(server, clock=time.clock) as service:
-        service.get_server_capabilities()
-        service.get_server_capabilities()
-        server.answer_always(
-            "get_client_dynamic_config", Reply(200, {"sample_cancel_enabled": True})
-        )
-        time.pass_by(61)
-        service.get_server_capabilities()
-        service.get_server_capabilities()
-        assert service.dialect.dynamic.sample_cancel_enabled
-    assert len(server.calls("get_client_dynamic_config")) == 2
-
-
 def test_notes_on_what_will_end_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     note = {"x-deprecation-note": "use another, tml-test"}

@@ -305,6 +305,23 @@ def test_an_exchange_that_is_not_there_is_no_answer_to_something_else(
         assert server.exchanges == 2
 
 
+@pytest.mark.parametrize("status", [400, 404, 501])
+def test_an_exchange_that_is_to_be_repeated_is(status: int) -> None:
+    server = DemandingServer()
+    again = Reply(status, {"detail": "Not Found"}, {"x-should-retry": "true"})
+    server.answer("create_auth_token", again, again)
+    with make_client(server, clock=SimulatedTime().clock) as service:
+        training = service.create_lora_training_client("fake/model")
+        assert server.exchanges == 3
+        known = service.dialect
+        server.revoke()
+        server.answer_always("create_auth_token", again)
+        with pytest.raises(tinker.APIStatusError) as caught:
+            training.forward([datum()], "cross_entropy").result(30)
+        assert caught.value.operation == "create_auth_token"
+        assert service.dialect == known, "it is no answer to something else"
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -161,9 +161,9 @@ def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
     """Whether the same request may do better next time, and why; time is not considered."""
     if not policy.repeatable:
         return False, "the operation is never repeated"
-    wish = header(failure.headers, "x-should-retry")
-    if wish in ("true", "false"):
-        return wish == "true", f"x-should-retry: {wish}"
+    wish = retry_wish(failure.headers)
+    if wish is not None:
+        return wish, f"x-should-retry: {str(wish).lower()}"
     if failure.category is not None and failure.category.value == "user":
         return False, "the server calls it the user's error"
     if failure.status is not None and failure.status >= 400:
@@ -171,6 +171,11 @@ def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
     if failure.fault is not None:
         return True, f"{failure.fault} fault"
     return False, "nothing says that another attempt would help"
+
+
+def retry_wish(headers: Mapping[str, str]) -> bool | None:
+    """Whether the server wants the request again; None where it does not say."""
+    return {"true": True, "false": False}.get(header(headers, "x-should-retry") or "")
 
 
 def _repeatable_status(status: int) -> tuple[bool, str]:

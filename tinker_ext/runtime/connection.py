@@ -25,6 +25,7 @@ from tinker_ext.runtime.keys import Keys
 from tinker_ext.tracing import log
 from tinker_ext.transport.build import build_client
 from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport.operations.auth import TOKEN_OPERATION
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -90,13 +91,13 @@ class Connection:
         key = str(uuid.uuid4())
         connected = (await self.gateway()).keyed(key)
         spoken = self.dialect
-        told, asked_again = True, False
+        sent = told = asked_again = False
 
         async def attempt() -> T:
-            nonlocal spoken, told
-            told = True  # What the first question meets is no refusal of this request.
+            nonlocal spoken, sent, told
+            sent = False
             await self._introduce(connected, operation)
-            spoken, told = self.dialect, self._introduction.told
+            spoken, sent, told = self.dialect, True, self._introduction.told
             tracing.detail({tracing.DIALECT: spoken.release})
             return await send(connected.speaking(spoken))
 
@@ -107,6 +108,8 @@ class Connection:
                         attempt, operation=operation, policy=self.policy(operation)
                     )
             except APIStatusError as error:
+                if not sent or error.operation == TOKEN_OPERATION != operation:
+                    raise  # It answers what comes before the request.
                 if may_want_token(error.status_code, error.headers, told=told, asked=asked_again):
                     asked_again = True
                     self._introduction.insist()

@@ -16,7 +16,8 @@ from tinker_ext.errors import (
 )
 from tinker_ext.rules.dialect import FIRST, Dialect, introduced
 from tinker_ext.rules.flags import DynamicFlags, Flags, at_least, release_of
-from tinker_ext.rules.retry import PROXY_STATUSES
+from tinker_ext.rules.refusals import no_such_operation
+from tinker_ext.rules.retry import PROXY_STATUSES, retry_wish
 from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
@@ -88,17 +89,19 @@ class Introduction:
             return
         self.told, self._insists = True, False
         await self._admit(gateway, Flags.read(answer))
-        dynamic = None
+        dynamic, has_any = None, False
         if at_least(release_of(answer), "0.25.0"):
-            dynamic = await _dynamic(gateway)
-        self._done(introduced(answer, dynamic))
+            dynamic, has_any = await _dynamic(gateway)
+        self._done(introduced(answer, (dynamic or {}) if has_any else None))
 
     def _not_told(self, error: APIError) -> None:
-        status = error.status_code if isinstance(error, APIStatusError) else None
+        status, wish = None, None
+        if isinstance(error, APIStatusError):
+            status, wish = error.status_code, retry_wish(error.headers)
         unreachable = isinstance(error, APIConnectionError) and not isinstance(
             error, APITimeoutError
         )
-        passing = status is None or status in _PASSING
+        passing = status is None or status in _PASSING or wish is True
         if unreachable or status in _PAUSING or (passing and self._insists):
             raise error
         self._attempts += 1
@@ -141,18 +144,24 @@ class Introduction:
 
     async def renew(self, gateway: Gateway, known: DynamicFlags) -> DynamicFlags:
         """The dynamic flags of now; those known where they can't be had."""
-        answer = await _dynamic(gateway)
+        answer, _ = await _dynamic(gateway)
         if answer is not None:
             known = DynamicFlags.read(answer)
         self._note_renewal(known)
         return known
 
 
-async def _dynamic(gateway: Gateway) -> Mapping[str, Any] | None:
-    """The dynamic flags; None where they can't be had, which is no trouble of anybody's."""
+async def _dynamic(gateway: Gateway) -> tuple[Mapping[str, Any] | None, bool]:
+    """The dynamic flags, None where they can't be had now; and whether the server may have any.
+
+    That it fails is no trouble of anybody's: they are asked for again when that is due.
+    """
     try:
         answer = await gateway.get_client_dynamic_config()
     except TinkerError as error:
         log.debug("no dynamic configuration: %s", error)
-        return None
-    return answer if isinstance(answer, Mapping) else None
+        missing = isinstance(error, APIStatusError) and no_such_operation(
+            error.status_code, error.body
+        )
+        return None, not missing
+    return answer if isinstance(answer, Mapping) else None, True

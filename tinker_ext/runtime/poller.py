@@ -33,7 +33,7 @@ from tinker_ext.rules.polling import (
     poll_delay,
     worth_polling,
 )
-from tinker_ext.rules.retry import TransportFault, header
+from tinker_ext.rules.retry import TransportFault, retry_wish
 from tinker_ext.runtime.progress import current_progress
 from tinker_ext.transport.results import ProtobufResult
 
@@ -200,10 +200,10 @@ class FuturePoller:
 
 def _is_the_engines(outcome: PollOutcome, error: APIStatusError) -> bool:
     """Whether the retry engine decides what follows: no news, or the server has its own opinion."""
-    match header(error.headers, "x-should-retry"):
-        case "true":
+    match retry_wish(error.headers):
+        case True:
             return True
-        case "false" if isinstance(outcome, TryAgain | Retry):
+        case False if isinstance(outcome, TryAgain | Retry):
             return True
     return isinstance(outcome, Refused) or outcome == Retry(error.status_code)
 

@@ -9,14 +9,15 @@ from tinker_api import models
 from tinker_api.api.auth import create_auth_token
 
 from tinker_ext.errors import APIResponseValidationError, APIStatusError
-from tinker_ext.rules.retry import LASTING_SERVER_ERRORS, RETRIED_STATUSES
+from tinker_ext.rules.retry import LASTING_SERVER_ERRORS, RETRIED_STATUSES, retry_wish
 from tinker_ext.settings import read_secret
 from tinker_ext.transport.operations.base import Operations, value
 
 if TYPE_CHECKING:
     from tinker_ext.secret import Secret
 
-_OPERATION = "create_auth_token"
+#: What an error of it says that it is of.
+TOKEN_OPERATION = "create_auth_token"
 # Refusals of the key, which are the caller's to know.
 _REFUSALS = frozenset({401, 402, 403})
 
@@ -33,30 +34,33 @@ class AuthOperations(Operations):
             APIResponseValidationError: there is no such operation, or the answer has no token that
                 fits in a header; nothing of it is shown.
         """
-        call = evolve(self.change(_OPERATION), credential="key", answer_is_secret=True)
+        call = evolve(self.change(TOKEN_OPERATION), credential="key", answer_is_secret=True)
         sent = create_auth_token.asyncio_detailed(
             client=self.client, body=models.AuthTokenRequest()
         )
         try:
             return read_secret((await value(call, sent, models.AuthTokenResponse)).jwt)
         except APIStatusError as error:
-            if _is_of_the_moment(error.status_code):
+            if _is_of_the_moment(error.status_code) or retry_wish(error.headers):
                 raise
             # Not as an error status, which would be taken for the answer to what the token is for.
             raise APIResponseValidationError(
                 f"the server wants tokens, and gives none: {error.message}",
                 status_code=error.status_code,
-                operation=_OPERATION,
+                operation=TOKEN_OPERATION,
                 request_id=error.request_id,
             ) from None
         except APIResponseValidationError as error:
             # Of the same kind, because one that is cut off is asked for again.
             raise type(error)(
-                "the answer has no token", status_code=error.status_code, operation=_OPERATION
+                "the answer has no token",
+                status_code=error.status_code,
+                operation=TOKEN_OPERATION,
+                request_id=error.request_id,
             ) from None
         except ValueError as error:
             raise APIResponseValidationError(
-                f"the answer's token can't be used: {error}", operation=_OPERATION
+                f"the answer's token can't be used: {error}", operation=TOKEN_OPERATION
             ) from None
 
 
