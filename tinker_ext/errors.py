@@ -35,7 +35,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from tinker_ext.redaction import kept_headers, redact, redact_body, server_words
+from tinker_ext.redaction import REQUEST_ID, kept_headers, redact, redact_body, server_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -441,7 +441,7 @@ def status_error(
         retry_after=retry_after,
         category=body_category(body),
         operation=operation,
-        request_id=request_id or kept.get("x-request-id"),
+        request_id=request_id or kept.get(REQUEST_ID),
         body=redact_body(body, hidden),
     )
 

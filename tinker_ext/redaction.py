@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+#: The response header with the server's name for a request.
+REQUEST_ID = "x-request-id"
 #: Response headers an error keeps. None of them can carry a credential; everything else may.
 KEPT_HEADERS = frozenset(
     {
@@ -24,7 +26,7 @@ KEPT_HEADERS = frozenset(
         "retry-after-ms",
         "server",
         "www-authenticate",
-        "x-request-id",
+        REQUEST_ID,
         "x-should-retry",
     }
 )

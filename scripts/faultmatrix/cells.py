@@ -28,6 +28,7 @@ HANGS = 60.0
 #: machine, where an answer in time must not be missed.
 CONFIG_TIMEOUT = 2.0
 REQUEST_ID = "request-of-the-fault"
+_OF_AN_ANSWER = (tinker.APIStatusError, tinker.APIResponseValidationError)
 _COMPARED = (tinker.SampleResponse, tinker.ForwardBackwardOutput, tinker.TrainingRun, int, list)
 
 
@@ -64,7 +65,7 @@ def _run(scene: Scene, operation: Operation, case: Case) -> Seen:
     if outcome == VALUE and (sent > operation.sends or simulated.slept):
         outcome = AGAIN
     wrong = [f"counted twice: {one}" for one in server.conflicts]
-    if isinstance(value, tinker.APIStatusError) and not value.request_id:
+    if isinstance(value, _OF_AN_ANSWER) and not value.request_id:
         wrong.append(f"without a request id: {value}")
     grown = len(server.counted) - counted
     if outcome in (VALUE, AGAIN, WITHOUT) and grown != _times(operation, case):

@@ -182,7 +182,7 @@ class FaultServer(Answers):
         assert fault.stream is not None
         head = h11.Response(
             status_code=reply.status,
-            headers=[("transfer-encoding", "chunked"), ("content-type", "application/json")],
+            headers=[("transfer-encoding", "chunked"), *{**_JSON, **fault.headers}.items()],
         )
         writer.write(connection.send(head) or b"")
         for part in fault.stream():

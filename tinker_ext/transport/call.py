@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
+from tinker_ext.redaction import REQUEST_ID, kept_headers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -38,6 +40,15 @@ class Call:
     answer_is_secret: bool = False
     # Fields that the server has no use for: they are left out where nothing is said by them.
     untold: frozenset[str] = frozenset()
+    # The server's names for the answers that came: for errors of what is done with them later.
+    request_ids: list[str] = field(factory=list, repr=False, eq=False)
+
+    @property
+    def request_id(self) -> str | None:
+        """The name of the last answer, fit to be shown."""
+        if not self.request_ids:
+            return None
+        return kept_headers({REQUEST_ID: self.request_ids[-1]})[REQUEST_ID]
 
 
 _current: ContextVar[Call] = ContextVar("tinker_ext_call")

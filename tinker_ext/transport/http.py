@@ -23,7 +23,7 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
-from tinker_ext.redaction import redact
+from tinker_ext.redaction import REQUEST_ID, kept_headers, redact
 from tinker_ext.rules.dialect import without_idle_fields
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
@@ -104,6 +104,8 @@ class ApiHttpClient(httpx.AsyncClient):
             other = await self._credentials.keys.instead_of(key)
             if other is not None and other != key:
                 answer = await self._attempt(call, other, method, url, **options)
+        if (name := answer.headers.get(REQUEST_ID)) is not None:
+            call.request_ids.append(name)
         self._notes.log(call.operation, answer.headers)
         return _judge(call, answer)
 
@@ -194,7 +196,10 @@ class ApiHttpClient(httpx.AsyncClient):
             raise _connection_error(call, request.url, error, self._secrets(call)) from None
         except BodyError as error:
             raise APIResponseValidationError(
-                str(error), status_code=response.status_code, operation=call.operation
+                str(error),
+                status_code=response.status_code,
+                operation=call.operation,
+                request_id=kept_headers(response.headers, self._secrets(call)).get(REQUEST_ID),
             ) from None
         secrets = self._secrets(call)
         # What was asked for as a secret is left as it is.

@@ -60,7 +60,9 @@ class AuthOperations(Operations):
             ) from None
         except ValueError as error:
             raise APIResponseValidationError(
-                f"the answer's token can't be used: {error}", operation=TOKEN_OPERATION
+                f"the answer's token can't be used: {error}",
+                operation=TOKEN_OPERATION,
+                request_id=call.request_id,
             ) from None
 
 

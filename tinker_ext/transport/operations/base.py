@@ -64,7 +64,8 @@ async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
         try:
             return await sent
         except UnreadableAnswerError as error:
-            error.operation = call.operation
+            if error.operation is None:  # Otherwise it is of a request that this one needed.
+                error.operation, error.request_id = call.operation, call.request_id
             raise
         except ConfigurationError:
             raise  # Of the key, which nothing was sent with; it is a ValueError as well.
@@ -72,6 +73,7 @@ async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
             raise APIResponseValidationError(
                 f"the answer can't be read: {type(error).__name__}: {error}",
                 operation=call.operation,
+                request_id=call.request_id,
             ) from error
 
 
@@ -84,6 +86,8 @@ async def value(call: Call, sent: Awaitable[Response[Any]], kind: type[T]) -> T:
     parsed = (await answer(call, sent)).parsed
     if not isinstance(parsed, kind):
         raise APIResponseValidationError(
-            f"the answer is no {kind.__name__}", operation=call.operation
+            f"the answer is no {kind.__name__}",
+            operation=call.operation,
+            request_id=call.request_id,
         )
     return parsed
