@@ -43,8 +43,17 @@ export function checkInput(input: ModelInput, where: string): void {
   });
 }
 
+/** Settings as they are sent; JSON would write null for a NaN or an infinity. */
+export function checkNumbers<T extends object>(settings: T, where: string): T {
+  for (const [name, value] of Object.entries(settings)) {
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      throw new InvalidInputError(`${value} can't be sent`, `${where}.${name}`);
+    }
+  }
+  return { ...settings };
+}
+
 function checkTensor({ data, dtype, shape }: TensorData, where: string): void {
-  // JSON has neither NaN nor infinities, and JavaScript would write null for them.
   const fits = dtype === "int64" ? Number.isSafeInteger : Number.isFinite;
   const wrong = data.findIndex((value) => !fits(value));
   if (wrong >= 0) {

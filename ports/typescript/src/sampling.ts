@@ -3,7 +3,7 @@
 import { future, idOf, missing, type Core } from "./core.js";
 import { GoneError, InvalidInputError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
-import { checkInput, type ModelInput } from "./inputs.js";
+import { checkInput, checkNumbers, type ModelInput } from "./inputs.js";
 
 export type SamplingParams = Schemas["SamplingParams"];
 export interface SampleOptions {
@@ -47,7 +47,7 @@ export class SamplingClient {
         type: "sample",
         sampling_session_id: this.samplingSessionId,
         prompt: structuredClone(prompt),
-        sampling_params: { ...PARAMS, ...params },
+        sampling_params: checkNumbers({ ...PARAMS, ...params }, "params"),
         num_samples: numSamples,
         prompt_logprobs: promptLogprobs ?? null,
         topk_prompt_logprobs: topkPromptLogprobs,

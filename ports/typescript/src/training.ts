@@ -2,13 +2,14 @@
 
 import { future, idOf, missing, type Core } from "./core.js";
 import type { Schemas } from "./gateway.js";
-import { checkData, type Datum } from "./inputs.js";
+import { checkData, checkNumbers, type Datum } from "./inputs.js";
 import { OrderedRequests, type Part } from "./ordered.js";
 import { combineOutputs, sizeOf, split, type ChunkOutput } from "./rules/batches.js";
 import type { Fields } from "./rules/words.js";
 import { openSamplingSession, SamplingClient } from "./sampling.js";
 
 type AdamParams = Schemas["AdamParams"];
+type LossFnConfig = Schemas["LossFnConfig"];
 type LossFnOutput = Schemas["LossFnOutput"];
 
 export interface ForwardBackwardOutput {
@@ -35,28 +36,32 @@ export class TrainingClient {
   }
 
   /** The loss of `data` without gradients. */
-  forward(data: readonly Datum[], loss: string, config?: Schemas["LossFnConfig"]) {
-    return this.#pass("forward", data, (data) => (seq_id) => (api, options) => {
-      const forward_input = { data, loss_fn: loss, loss_fn_config: config ?? null };
+  forward(data: readonly Datum[], loss: string, config?: LossFnConfig) {
+    return this.#pass("forward", data, loss, config, (forward_input) => (seq_id) => {
       const body = { forward_input, model_id: this.modelId, seq_id };
-      return api.POST("/api/v1/forward", { ...options, body });
+      return (api, options) => api.POST("/api/v1/forward", { ...options, body });
     });
   }
 
   /** The loss of `data`; its gradients are added to those that `optimStep` will use up. */
-  forwardBackward(data: readonly Datum[], loss: string, config?: Schemas["LossFnConfig"]) {
-    return this.#pass("forward_backward", data, (data) => (seq_id) => (api, options) => {
-      const forward_backward_input = { data, loss_fn: loss, loss_fn_config: config ?? null };
-      const body = { forward_backward_input, model_id: this.modelId, seq_id };
-      return api.POST("/api/v1/forward_backward", { ...options, body });
-    });
+  forwardBackward(data: readonly Datum[], loss: string, config?: LossFnConfig) {
+    return this.#pass(
+      "forward_backward",
+      data,
+      loss,
+      config,
+      (forward_backward_input) => (seq_id) => {
+        const body = { forward_backward_input, model_id: this.modelId, seq_id };
+        return (api, options) => api.POST("/api/v1/forward_backward", { ...options, body });
+      },
+    );
   }
 
   /** One Adam step with the gradients gathered so far; what is not given is 0.4.1's. */
   optimStep(params: Partial<AdamParams> = {}): Promise<Schemas["OptimStepResponse"]> {
-    const wanted = { type: "optim_step", adam_params: { ...ADAM, ...params } } as const;
+    const adam_params = checkNumbers({ ...ADAM, ...params }, "params");
     const part: Part = (seq_id) => (api, options) => {
-      const body = { ...wanted, model_id: this.modelId, seq_id };
+      const body = { type: "optim_step", adam_params, model_id: this.modelId, seq_id } as const;
       return api.POST("/api/v1/optim_step", { ...options, body });
     };
     return this.#requests.start("optim_step", [part], ([body]) => body ?? {});
@@ -114,24 +119,30 @@ export class TrainingClient {
   #pass(
     operation: "forward" | "forward_backward",
     data: readonly Datum[],
-    partOf: (data: Datum[]) => Part,
+    loss_fn: string,
+    config: LossFnConfig | undefined,
+    partOf: (input: Schemas["ForwardBackwardInput"]) => Part,
   ): Promise<ForwardBackwardOutput> {
     checkData(data);
+    const loss_fn_config = config ? checkNumbers(config, "config") : null;
     // A copy: it is sent later, and the caller may change it meanwhile.
     const copy = structuredClone([...data]);
     const chunks = split(copy.map(sizeOf)).map(([first, end]) => copy.slice(first, end));
+    const parts = chunks.map((data) => partOf({ data, loss_fn, loss_fn_config }));
     const counts = chunks.map((chunk) => chunk.length);
-    return this.#requests.start(operation, chunks.map(partOf), (bodies) => {
-      const parts = bodies as readonly ChunkOutput<LossFnOutput>[];
-      const { loss_fn_output_type, loss_fn_outputs, metrics } = combineOutputs(parts, counts);
-      const shown = Object.entries(metrics).map(([key, value]) => [key, Number(value)] as const);
-      return {
-        lossFnOutputType: loss_fn_output_type ?? "",
-        lossFnOutputs: loss_fn_outputs,
-        metrics: Object.fromEntries(shown),
-      };
-    });
+    return this.#requests.start(operation, parts, (bodies) => shown(bodies, counts));
   }
+}
+
+function shown(bodies: readonly Fields[], datumCounts: number[]): ForwardBackwardOutput {
+  const parts = bodies as readonly ChunkOutput<LossFnOutput>[];
+  const { loss_fn_output_type, loss_fn_outputs, metrics } = combineOutputs(parts, datumCounts);
+  const floats = Object.entries(metrics).map(([key, value]) => [key, Number(value)] as const);
+  return {
+    lossFnOutputType: loss_fn_output_type ?? "",
+    lossFnOutputs: loss_fn_outputs,
+    metrics: Object.fromEntries(floats),
+  };
 }
 
 function pathOf(operation: string): (bodies: Fields[]) => string {

@@ -4,14 +4,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import * as tinker from "../src/index.js";
-import { scripted } from "./support.js";
+import { scripted, SteppedClock } from "./support.js";
 
 const PROMPT = tinker.modelInput([1, 2, 3]);
 const SAMPLE = { body: { sequences: [{ stop_reason: "length", tokens: [4] }] } };
 
 async function training() {
-  const all = scripted({ deadline: 600 });
-  return { ...all, training: await all.service.createLoraTrainingClient("base") };
+  const heart = new SteppedClock();
+  const all = scripted({ deadline: 600, heart });
+  return { ...all, heart, training: await all.service.createLoraTrainingClient("base") };
 }
 
 test("a result is asked for until it is there", async () => {
@@ -40,23 +41,66 @@ test("work that failed tells whose fault it was", async () => {
   });
 });
 
-test("the server's own opinion of a refused poll counts", async () => {
-  const { server, training: model } = await training();
-  server.script("retrieve_future", { status: 503, headers: { "x-should-retry": "false" } });
-  await assert.rejects(model.optimStep(), tinker.InternalServerError);
-  server.script("retrieve_future", {
-    status: 400,
-    body: {},
-    headers: { "x-should-retry": "true" },
-  });
+test("the server's own opinion of a poll counts", async () => {
+  const { server, clock, training: model } = await training();
+  const never = { headers: { "x-should-retry": "false" } };
+  for (const [status, kind] of [
+    [503, tinker.InternalServerError],
+    [408, tinker.APIStatusError],
+    [400, tinker.BadRequestError],
+  ] as const) {
+    server.script("retrieve_future", { status, ...never });
+    await assert.rejects(model.optimStep(), kind);
+  }
+  assert.deepEqual(clock.slept, []);
+  const again = { headers: { "x-should-retry": "true" }, body: { detail: "not yet" } };
+  server.script("retrieve_future", { status: 409, ...again }, { status: 410, ...again });
   await model.optimStep();
+  assert.deepEqual(clock.slept, [0.25, 0.5]);
+});
+
+test("a poll that is refused ends the wait", async () => {
+  const { server, training: model } = await training();
+  server.script("retrieve_future", { status: 404, body: { detail: "no such future" } });
+  await assert.rejects(model.optimStep(), (error: tinker.NotFoundError) => {
+    assert.ok(error instanceof tinker.NotFoundError);
+    assert.deepEqual([error.attempts, error.requestId], [1, "1"]);
+    return true;
+  });
+});
+
+test("a wait that the server asks for is kept to between polls", async () => {
+  const { server, clock, training: model } = await training();
+  server.script("retrieve_future", { status: 408, headers: { "retry-after": "3" } });
+  await model.optimStep();
+  assert.deepEqual(clock.slept, [3]);
 });
 
 test("a poll that is held for too long is no failure while the server lives", async () => {
-  const { server, training: model } = await training();
-  server.script("retrieve_future", new DOMException("too long", "TimeoutError"));
+  const { server, clock, heart, training: model } = await training();
+  const tooLong = new DOMException("too long", "TimeoutError");
+  server.script("retrieve_future", tooLong, tooLong, new TypeError("fetch failed"));
   await model.optimStep();
-  assert.equal(server.sent("retrieve_future").length, 3);
+  assert.deepEqual(clock.slept, [0.05, 0.1, 0.25]); // the last one is a failure
+  clock.slept.length = 0;
+  server.script("retrieve_future", () => {
+    heart.pass(121); // in which no heartbeat was answered
+    return tooLong;
+  });
+  await model.optimStep();
+  assert.deepEqual(clock.slept, [0.25]);
+});
+
+test("polls that fail do so no longer than the whole wait may last", async () => {
+  const { server, clock, service } = scripted({ deadline: 20 });
+  const model = await service.createLoraTrainingClient("base");
+  for (const status of [503, 402]) {
+    const began = clock.now();
+    server.script("retrieve_future", ...Array<object>(40).fill({ status }));
+    await assert.rejects(model.optimStep(), tinker.APIStatusError);
+    assert.ok(clock.now() - began <= 20);
+    server.forget("retrieve_future");
+  }
 });
 
 test("the whole wait has a deadline", async () => {

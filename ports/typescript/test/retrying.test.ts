@@ -56,6 +56,41 @@ test("who comes into a pause waits for its end", async () => {
   await first;
 });
 
+test("who can't wait for the end of a pause fails at once, and sends nothing", async () => {
+  const { server, settings, service } = scripted();
+  const early = new tinker.ServiceClient({ ...settings, clock: new SimulatedClock(990) });
+  let release = () => {};
+  const held = new Promise<object>((resolve) => (release = () => resolve({ body: {} })));
+  const limited = { status: 429, headers: { "retry-after": "300" } };
+  server.script("get_server_capabilities", limited, held);
+  const first = service.getServerCapabilities();
+  while (server.seen.length < 2) await new Promise(setImmediate);
+  await assert.rejects(early.getServerCapabilities(), (error: tinker.RateLimitError) => {
+    assert.ok(error instanceof tinker.RateLimitError);
+    assert.deepEqual([error.attempts, error.retryAfter], [0, 310]);
+    return true;
+  });
+  assert.equal(server.seen.length, 2);
+  release();
+  await first;
+});
+
+test("a wait that concerns one call alone holds nobody else back", async () => {
+  const { server, settings, service } = scripted();
+  const late = new SimulatedClock();
+  const other = new tinker.ServiceClient({ ...settings, clock: late });
+  let release = () => {};
+  const held = new Promise<object>((resolve) => (release = () => resolve({ body: {} })));
+  const busy = { status: 503, headers: { "retry-after": "7" } };
+  server.script("get_server_capabilities", busy, held, { body: {} });
+  const first = service.getServerCapabilities();
+  while (server.seen.length < 2) await new Promise(setImmediate);
+  await other.getServerCapabilities();
+  assert.deepEqual(late.slept, []);
+  release();
+  await first;
+});
+
 test("a success that is none is asked for again three times", async () => {
   const { server, service } = scripted();
   const page = { body: "<html>welcome</html>" };
@@ -63,6 +98,14 @@ test("a success that is none is asked for again three times", async () => {
   const asked = service.getServerCapabilities();
   await assert.rejects(asked, tinker.APIResponseValidationError);
   assert.equal(server.seen.length, 4);
+});
+
+test("three times in a row, that is", async () => {
+  const { server, service } = scripted();
+  const page = { body: "<html>welcome</html>" };
+  server.script("get_server_capabilities", page, page, page, { status: 500 });
+  server.script("get_server_capabilities", page, page, page, { body: {} });
+  assert.deepEqual(await service.getServerCapabilities(), []);
 });
 
 test("an answer of another shape is not asked for again", async () => {

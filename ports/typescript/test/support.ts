@@ -13,7 +13,11 @@ export const SPECIFICATION = new URL(
 /** Nobody waits: each pause is noted, and over. */
 export class SimulatedClock implements Clock {
   readonly slept: number[] = [];
-  #now = 1000;
+  #now: number;
+
+  constructor(now = 1000) {
+    this.#now = now;
+  }
 
   now = (): number => this.#now;
   wall = (): number => 1_000_000_000 + this.#now;
@@ -57,6 +61,7 @@ export interface Seen {
   readonly headers: Headers;
   readonly body: any;
 }
+export type Script = Scripted | Promise<Scripted> | (() => Scripted);
 export type Scripted =
   | Error
   | { status?: number; body?: unknown; headers?: Record<string, string> };
@@ -64,11 +69,16 @@ export type Scripted =
 /** Answers what was scripted for an operation, one after the other, then as if all went well. */
 export class ScriptedServer {
   readonly seen: Seen[] = [];
-  readonly #scripts = new Map<string, (Scripted | Promise<Scripted>)[]>();
+  readonly #scripts = new Map<string, Script[]>();
   #made = 0;
 
-  script(operation: string, ...answers: (Scripted | Promise<Scripted>)[]): void {
+  script(operation: string, ...answers: Script[]): void {
     this.#scripts.set(operation, [...(this.#scripts.get(operation) ?? []), ...answers]);
+  }
+
+  /** Whatever was scripted for an operation, all goes well from now on. */
+  forget(operation: string): void {
+    this.#scripts.delete(operation);
   }
 
   /** What was sent to an operation. */
@@ -81,7 +91,8 @@ export class ScriptedServer {
     const text = await request.text();
     const seen = { operation, headers: request.headers, body: text ? JSON.parse(text) : null };
     this.seen.push(seen);
-    const scripted = await (this.#scripts.get(operation)?.shift() ?? this.#usual(seen));
+    const script = this.#scripts.get(operation)?.shift() ?? this.#usual(seen);
+    const scripted = await (typeof script === "function" ? script() : script);
     if (scripted instanceof Error) throw scripted;
     const { status = 200, body, headers = {} } = scripted;
     const written = typeof body === "string" ? body : JSON.stringify(body);

@@ -103,6 +103,8 @@ test("what can't be sent is refused at once, and takes no number", async () => {
     where("data[1].model_input.chunks[0][1]"),
   );
   assert.throws(bad({ loss_fn_inputs: { weights } }), where("data[1].loss_fn_inputs.weights[1]"));
+  assert.throws(() => model.optimStep({ learning_rate: NaN }), where("params.learning_rate"));
+  assert.throws(() => model.forward([DATUM], "ppo", { clip: Infinity }), where("config.clip"));
   assert.throws(() => new tinker.ServiceClient({ baseUrl: "", apiKey: "x" }), where("baseUrl"));
   await model.optimStep();
   assert.deepEqual(
