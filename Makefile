@@ -28,9 +28,10 @@ test: $(STAMP)  ## the tests; every branch of the rules must be covered
 	@$(RUN) -m pytest -m "not interop" --cov=tinker_ext.rules --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
 
-test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency
+test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency: 878 MB on disk
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
 	    tests/runtime/test_loss_handles.py
+	@$(RUN) -m pytest -q tests/interop/test_same_program.py
 
 check: $(STAMP)  ## format, lint, types, import rules, drift of what is produced; changes no file
 	@$(RUN) -m ruff format --check --quiet .
@@ -77,7 +78,7 @@ benchmark: $(STAMP)  ## this client beside the official SDKs 0.4.1 and 0.38.0, i
 soak: $(STAMP)  ## 20,000 samples and 500 training steps among faults (ten minutes)
 	@$(RUN) benchmarks/soak.py
 
-interop: $(TORCH_STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
+interop: $(STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
 	@$(RUN) -m pytest -m interop tests/interop
 	@$(MAKE) --no-print-directory portable port
 

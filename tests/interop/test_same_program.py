@@ -12,7 +12,7 @@ from interop.same import TORCH, Played, play
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not TORCH.is_dir(), reason="`make interop` fetches torch"),
+    pytest.mark.skipif(not TORCH.is_dir(), reason="`make test-torch` fetches torch"),
 ]
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
