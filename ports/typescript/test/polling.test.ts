@@ -129,6 +129,4 @@ test("a sample whose result is gone is made anew, a training step is not", async
     server.sent("asample").map(({ body }) => body.seq_id),
     [0, 1],
   );
-  server.script("retrieve_future", { status: 410 }, { status: 410 }, { status: 410 });
-  await assert.rejects(sampler.sample(PROMPT), tinker.GoneError);
 });

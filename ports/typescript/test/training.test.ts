@@ -103,6 +103,13 @@ test("what can't be sent is refused at once, and takes no number", async () => {
     where("data[1].model_input.chunks[0][1]"),
   );
   assert.throws(bad({ loss_fn_inputs: { weights } }), where("data[1].loss_fn_inputs.weights[1]"));
+  const target_tokens = tinker.tensor([0.5, 1], "int64");
+  const shaped = { ...tinker.tensor([1, 2], "float32"), shape: [3] };
+  assert.throws(
+    bad({ loss_fn_inputs: { target_tokens } }),
+    where("data[1].loss_fn_inputs.target_tokens[0]"),
+  );
+  assert.throws(bad({ loss_fn_inputs: { shaped } }), where("data[1].loss_fn_inputs.shaped"));
   assert.throws(() => model.optimStep({ learning_rate: NaN }), where("params.learning_rate"));
   assert.throws(() => model.forward([DATUM], "ppo", { clip: Infinity }), where("config.clip"));
   assert.throws(() => new tinker.ServiceClient({ baseUrl: "", apiKey: "x" }), where("baseUrl"));
