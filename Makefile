@@ -10,6 +10,8 @@ STAMP := $(VENV)/.setup-done
 TORCH := torch==2.13.0
 TORCH_DIR := .venvs/torch
 TORCH_STAMP := $(TORCH_DIR)/.setup-done
+# The one that Python 3.11 brings along takes three times as long to choose packages.
+PIP := pip==26.3
 
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
@@ -104,6 +106,7 @@ clean:  ## remove .venv and everything made by the other targets
 $(STAMP): pyproject.toml constraints.txt | $(RUN)
 	@echo "Installing pinned packages into $(VENV) (a minute or two the first time)"
 	@$(RUN) -m pip --version > /dev/null 2>&1 || $(RUN) -m ensurepip --upgrade > /dev/null
+	@$(RUN) -m pip install $(PIP_OPTIONS) $(PIP)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@
 
