@@ -16,6 +16,10 @@ PIP := pip==26.3
 CODE := tinker_ext tests scripts benchmarks
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
+# Where the shell asks Python to keep no byte code, each of the many processes that tests start would
+# compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
 
 help:  ## list the targets
