@@ -1,4 +1,4 @@
-"""Validators and converters of attrs fields that hold one number or flag.
+"""Validators and converters of attrs fields that hold one number or flag, and of shapes.
 
 A failed check raises InvalidInputError with the field's name as ``where``.
 """
@@ -6,7 +6,7 @@ A failed check raises InvalidInputError with the field's name as ``where``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from tinker_ext.errors import InvalidInputError
@@ -70,7 +70,22 @@ def only(word: object) -> Check:
     """A validator for a field that has one value, such as the name of its type on the wire."""
 
     def check(_instance: object, attribute: Any, value: Any) -> None:
-        if value != word:
+        if value != word or isinstance(value, bool):  # True is equal to 1
             raise InvalidInputError(f"expected {word!r}, got {value!r}", where=attribute.name)
 
     return check
+
+
+def read_shape(shape: object) -> list[int]:
+    """The sizes of a tensor's dimensions.
+
+    Raises:
+        InvalidInputError: they are no whole numbers from 0 up to what an int64 holds.
+    """
+    sizes = list(map(plain_number, shape)) if isinstance(shape, Iterable) else None
+    if sizes is None or not all(type(size) is int and 0 <= size < 2**63 for size in sizes):
+        raise InvalidInputError(
+            f"expected the sizes of the dimensions, whole numbers from 0, got {shape!r}",
+            where="shape",
+        )
+    return sizes

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.checks import plain_number
+from tinker_ext.types.checks import plain_number, read_shape
 from tinker_ext.types.numbers import Numbers
 from tinker_ext.types.reading import read
 
@@ -100,12 +100,12 @@ def read_indices(
     if crow_indices is None or col_indices is None:
         missing = "sparse_crow_indices" if crow_indices is None else "sparse_col_indices"
         raise InvalidInputError("compressed rows need both lists of indices", where=missing)
-    if shape is None or len(shape) != 2 or any(int(length) < 0 for length in shape):
+    size_of = None if shape is None else read_shape(shape)
+    if size_of is None or len(size_of) != 2:
         raise InvalidInputError(
             f"compressed rows need the shape of their matrix, [rows, columns], got {shape}",
             where="shape",
         )
-    size_of = [int(length) for length in shape]
     crow = _read_list(crow_indices, "sparse_crow_indices")
     columns = _read_list(col_indices, "sparse_col_indices")
     _check_ascending(crow.to_array(), columns.to_array(), size, size_of)

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.absent import known
+from tinker_ext.types.checks import read_shape
 from tinker_ext.types.numbers import NumberList, Numbers
 from tinker_ext.types.reading import read
 from tinker_ext.types.sparse import (
@@ -274,7 +275,7 @@ class TensorData:
 
 
 def _shape(shape: Sequence[int], size: int) -> list[int]:
-    found = [int(length) for length in shape]
-    if any(length < 0 for length in found) or math.prod(found) != size:
+    found = read_shape(shape)
+    if math.prod(found) != size:
         raise InvalidInputError(f"{size} values don't fill the shape {found}", where="shape")
     return found

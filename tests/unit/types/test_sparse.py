@@ -109,7 +109,7 @@ def test_rows_are_values() -> None:
         ({"sparse_col_indices": None}, "sparse_col_indices", "both lists"),
         ({"shape": None}, "shape", "rows, columns"),
         ({"shape": [12]}, "shape", "rows, columns"),
-        ({"shape": [3, -4]}, "shape", "rows, columns"),
+        ({"shape": [3, -4]}, "shape", "whole numbers from 0"),
         ({"shape": [2, 4]}, "sparse_crow_indices", "2 rows"),
         ({"sparse_crow_indices": [0, 2, 1, 3]}, "sparse_crow_indices", "3 rows of 3 values"),
         ({"sparse_crow_indices": [0, 2, 2, 4]}, "sparse_crow_indices", "3 rows of 3 values"),

@@ -153,6 +153,20 @@ def test_a_shape_must_hold_exactly_the_values(shape: list[int]) -> None:
     assert caught.value.where == "shape"
 
 
+@pytest.mark.parametrize("shape", [2, "2", [2.5], [True, 2], [None], [2**63, 0]])
+def test_a_shape_is_whole_numbers(shape: Any) -> None:
+    rows: dict[str, Any] = {"sparse_crow_indices": [0, 1], "sparse_col_indices": [0]}
+    for more in ({}, rows):
+        with pytest.raises(InvalidInputError, match="sizes of the dimensions") as caught:
+            TensorData([1, 2], shape=shape, **more)
+        assert caught.value.where == "shape"
+
+
+def test_a_shape_may_be_an_array() -> None:
+    sizes: Any = np.array([2, 1])
+    assert TensorData([1, 2], shape=sizes).shape == [2, 1]
+
+
 def test_a_given_shape_arranges_a_flat_list() -> None:
     assert TensorData([1, 2, 3, 4], shape=(2, 2)).tolist() == [[1, 2], [3, 4]]
 
