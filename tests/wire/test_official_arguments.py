@@ -108,6 +108,13 @@ def test_a_service_takes_its_project_by_place_and_headers_by_either_name() -> No
     assert config.sources["project_id"] == "argument"
 
 
+@pytest.mark.parametrize("name", ["default_headers", "default_headers_overrides"])
+def test_headers_that_have_no_names_are_refused_as_a_setting(name: str) -> None:
+    wrong: dict[str, Any] = {"default_headers_overrides": {"x-b": "2"}, name: ["x-a: 1"]}
+    with pytest.raises(tinker.ConfigurationError, match=r"default_headers: .* not a list"):
+        tinker.ServiceClient(base_url="embedded", **wrong)
+
+
 async def test_clients_and_futures_go_where_coroutines_or_standard_futures_are_wanted(
     service: tinker.ServiceClient,
 ) -> None:
@@ -128,9 +135,12 @@ def test_what_tells_types_apart_can_be_said_and_read() -> None:
     assert (adam.type, dimuon.version, dimuon.settings) == ("adamw", 1, {"version": 1})
     assert types.DimuonParams(type="dimuon", learning_rate=1.0).type == "dimuon"
     other: Any = "sgd"
+    yes: Any = True
     for kind in (types.AdamOptimizerConfig, types.DimuonOptimizerConfig, types.OwnSearchOwner):
         with pytest.raises(tinker.InvalidInputError, match="sgd"):
             kind(type=other)
+    with pytest.raises(tinker.InvalidInputError, match="expected 1, got True"):
+        types.DimuonOptimizerConfig(version=yes)
     assert types.SampleResponse([]).type == "sample"
     category = tinker.RequestErrorCategory
     assert (category.User, category.Server) == (category.USER, category.SERVER)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from tinker_ext.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def check_retry_config(given: object) -> None:
@@ -43,4 +41,8 @@ def with_headers(config: dict[str, Any], overrides: Mapping[str, str] | None) ->
     """
     if overrides is None:
         return config
-    return {**config, "default_headers": {**(config.get("default_headers") or {}), **overrides}}
+    given = config.get("default_headers") or {}
+    for one in (given, overrides):
+        if not isinstance(one, Mapping):  # Refused where settings are read.
+            return {**config, "default_headers": one}
+    return {**config, "default_headers": {**given, **overrides}}
