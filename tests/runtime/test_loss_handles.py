@@ -137,11 +137,28 @@ def test_data_that_the_loss_can_not_read_is_named(
     assert server.calls("forward") == []
 
 
-def test_a_loss_of_several_numbers_is_refused_where_it_runs(service: tinker.ServiceClient) -> None:
+@pytest.mark.parametrize(
+    ("fn", "words"),
+    [
+        (lambda logprobs: (logprobs * 2, {}), r"loss <lambda> .* one number, got shape \[2\]"),
+        (lambda logprobs: (logprobs.shape[0], {}), "loss <lambda> .* one number, got 2"),
+        (
+            lambda logprobs: (logprobs.sum(), {"custom/a:sum": logprobs}),
+            r"metric custom/a:sum .* one number, got shape \[2\]",
+        ),
+        (
+            lambda logprobs: (logprobs.sum(), {"custom/n:sum": logprobs.shape[0]}),
+            "metric custom/n:sum .* one number, got 2",
+        ),
+    ],
+)
+def test_what_is_not_one_number_is_refused_where_it_runs(
+    service: tinker.ServiceClient, fn: Callable[..., Any], words: str
+) -> None:
     training = service.create_lora_training_client("fake/model")
-    made = service.create_custom_loss(lambda logprobs: (logprobs * 2, {}), {"logprobs": 1})
+    made = service.create_custom_loss(fn, {"logprobs": 1})
     future = training.forward_backward_custom([datum(1.0, 2.0)], made.result(30))
-    with pytest.raises(tinker.InvalidInputError, match=r"one number, got shape \[2\]"):
+    with pytest.raises(tinker.InvalidInputError, match=words):
         future.result(30)
 
 
@@ -174,7 +191,7 @@ def elsewhere(logprobs: Any) -> Any:
     return logprobs
 
 
-Fault = tuple["Callable[..., Any]", dict[str, Any], str]
+Fault = tuple[Any, Any, str]
 OUTSIDE = torch.ones(2)
 MODULE = torch.nn.Softmax(dim=0)
 ONE: dict[str, Any] = {"logprobs": 1}
@@ -199,14 +216,18 @@ FAULTS: list[Fault] = [
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": 0}, "1 or 2 dimensions"),
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": 3}, "0, 1 or 2 dimensions, got 3"),
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": True}, "got True"),
+    (lambda logprobs: (logprobs.sum(), {}), [1], "by parameter, got list"),
+    (lambda logprobs: (logprobs.sum(), {}), {1: 1}, "got those of 1"),
+    (7, ONE, "function of Python's, got int"),
+    (min, ONE, "function of Python's, got builtin"),
 ]
 
 
 @pytest.mark.parametrize(("fn", "ranks", "words"), FAULTS, ids=[one[2] for one in FAULTS])
 def test_what_no_server_takes_is_refused_at_once(
     service: tinker.ServiceClient,
-    fn: Callable[..., Any],
-    ranks: dict[str, Any],
+    fn: Any,
+    ranks: Any,
     words: str,
 ) -> None:
     with pytest.raises(tinker.InvalidInputError, match=words):

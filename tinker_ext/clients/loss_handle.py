@@ -73,22 +73,32 @@ class LossHandle:
     def __call__(
         self, data: Sequence[types.Datum], logprobs: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """The losses of all datums together; their metrics added up, or averaged over them."""
+        """The losses of all datums together; their metrics added up, or averaged over them.
+
+        Raises:
+            InvalidInputError: the loss or a metric is not one number in a tensor.
+        """
+        import torch
+
         losses: list[Any] = []
         sums: dict[str, float] = {}
         for datum, one in zip(data, logprobs, strict=True):
             given = [datum.loss_fn_inputs[name].to_torch() for name in self.input_names]
             loss, metrics = self.graph(one, *given)
-            if loss.ndim:
-                raise InvalidInputError(
-                    f"the loss {self.name} must be one number, got shape {list(loss.shape)}",
-                    where="loss_fn",
-                )
+            if not isinstance(loss, torch.Tensor) or loss.ndim:
+                raise _not_one_number(f"the loss {self.name}", loss)
             losses.append(loss)
             for name, value in metrics.items():
+                if not isinstance(value, torch.Tensor) or value.numel() != 1:
+                    raise _not_one_number(f"the metric {name} of the loss {self.name}", value)
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
         means = {
             name: total / len(data) if name.endswith(":mean") else total
             for name, total in sums.items()
         }
         return sum(losses), means
+
+
+def _not_one_number(what: str, value: object) -> InvalidInputError:
+    got = f"shape {list(value.shape)}" if hasattr(value, "shape") else repr(value)
+    return InvalidInputError(f"{what} must be a tensor of one number, got {got}", where="loss_fn")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -17,7 +18,7 @@ from tinker_ext import types
 from tinker_ext.errors import ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     import torch.fx
 
@@ -52,6 +53,7 @@ def trace(fn: Callable[..., Any], input_ranks: Ranks) -> TracedLoss:
         InvalidInputError: it can't be traced, or is made of what no server allows.
         ConfigurationError: torch is not installed.
     """
+    inputs = _inputs(fn, input_ranks)
     try:
         import torch.fx
     except ImportError:
@@ -61,7 +63,6 @@ def trace(fn: Callable[..., Any], input_ranks: Ranks) -> TracedLoss:
             setting="fn",
         ) from None
     name = getattr(fn, "__name__", type(fn).__name__)
-    inputs = _inputs(fn, input_ranks)
     try:
         graph = torch.fx.symbolic_trace(fn)
     except Exception as error:
@@ -76,13 +77,22 @@ def trace(fn: Callable[..., Any], input_ranks: Ranks) -> TracedLoss:
 
 
 def _inputs(fn: Callable[..., Any], ranks: Ranks) -> tuple[types.CustomLossInput, ...]:
-    parameters = inspect.signature(fn).parameters
+    try:
+        parameters = inspect.signature(fn).parameters
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            f"expected a function of Python's, got {type(fn).__name__}", where="fn"
+        ) from None
+    if not isinstance(ranks, Mapping):
+        raise InvalidInputError(
+            f"expected dimensions by parameter, got {type(ranks).__name__}", where="input_ranks"
+        )
     for fault in _faults_of_parameters(list(parameters.values())):
         raise InvalidInputError(fault, where="fn")
     if ranks.keys() != parameters.keys():
         raise InvalidInputError(
             f"expected the dimensions of {', '.join(parameters)}, got those of "
-            f"{', '.join(ranks) or 'nothing'}",
+            f"{', '.join(map(str, ranks)) or 'nothing'}",
             where="input_ranks",
         )
     if ranks["logprobs"] == 0:
