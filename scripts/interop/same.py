@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from interop.session import Run
 
 DRIVER = "same_program"
-# Made by `make interop`; lent to both.
+# Made by `make test-torch`; lent to both.
 TORCH = ENVIRONMENTS / "torch"
 OPERATIONS = frozenset({"asample", "create_custom_loss", "forward", "forward_backward"})
 # What one client says and another leaves to the server, which takes it for granted.
