@@ -49,6 +49,7 @@ class PromptWish:
 
     The logprobs of `targets` are told in the layout that was asked in: `rows` are the compressed
     ones of their matrix, None for the whole of it.
+
     `topk` and `alternatives` are 0 for none; `last_n` is how many of the prompt's logprobs are
     told, None for all. Alternatives are drawn at `temperature`, repeatably with a `seed`.
     """
@@ -69,7 +70,7 @@ class PromptWish:
         Raises:
             UserFailureError: naming the field.
         """
-        targets = body.get("target_prompt_logprobs")
+        targets = body.get(TARGETS)
         return cls(
             logprobs=bool(body.get("prompt_logprobs")),
             topk=int(body.get("topk_prompt_logprobs", 0)),
@@ -91,7 +92,7 @@ class PromptWish:
             answer["topk_prompt_logprobs"] = _last(scores.topk, self.last_n)
         if self.targets is not None:
             found = table.of_targets(self.targets)
-            answer["target_prompt_logprobs"] = arrays.tensor_data(found, self.rows)
+            answer[TARGETS] = arrays.tensor_data(found, self.rows)
         if self.alternatives:
             tokens, logprobs = table.alternatives(self.alternatives, self.temperature, self.seed)
             answer["prompt_alt_tokens"] = {
