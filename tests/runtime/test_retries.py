@@ -44,7 +44,7 @@ def test_the_servers_delay_is_obeyed() -> None:
 
 def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
     server = FakeServer()
-    server.answer("asample", Reply(429, None, {"Retry-After": "0.5"}))
+    server.answer("asample", Reply(429, None, {"Retry-After": "2"}))
     with (
         make_client(server, api_key="tml-shared") as first,
         make_client(server, api_key="tml-shared") as second,
@@ -59,9 +59,9 @@ def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
         time.sleep(0.05)
         paused, free = samplers[1].sample(PROMPT, 1, PARAMS), samplers[2].sample(PROMPT, 1, PARAMS)
         free.result(30)
-        assert time.monotonic() - started < 0.4
+        assert not paused.done()
         paused.result(30)
-        assert time.monotonic() - started >= 0.5
+        assert time.monotonic() - started >= 2
         refused.result(30)
 
 

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 
@@ -26,8 +27,7 @@ def test_a_session_starts_on_first_need_once_and_beats() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        time.sleep(0.3)
-        beats = len(server.calls("session_heartbeat"))
+        assert comes_true(lambda: len(server.calls("session_heartbeat")) >= 2)
     assert [one.body["tags"] for one in server.calls("create_session")] == [["a", "b"]]
     assert sorted(one.body["model_seq_id"] for one in server.calls("create_model")) == [
         0,
@@ -36,7 +36,6 @@ def test_a_session_starts_on_first_need_once_and_beats() -> None:
         3,
         4,
     ]
-    assert beats >= 2
     stopped_at = len(server.calls("session_heartbeat"))
     time.sleep(0.15)
     assert len(server.calls("session_heartbeat")) == stopped_at
@@ -56,12 +55,12 @@ def test_the_servers_messages_are_logged(caplog: pytest.LogCaptureFixture) -> No
     } <= told
 
 
-def test_a_session_the_server_ended_is_said_so() -> None:
+def test_a_session_the_server_ended_is_said_so(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     server.answer("session_heartbeat", Reply(410, {"detail": "expired"}))
     with make_client(server, heartbeat_interval=0.02) as service:
         service.create_lora_training_client("fake/model")
-        time.sleep(0.2)
+        assert comes_true(lambda: "has ended session" in caplog.text)
         with pytest.raises(tinker.SessionLostError, match="expired"):
             service.create_lora_training_client("fake/model")
     assert len(server.calls("session_heartbeat")) == 1

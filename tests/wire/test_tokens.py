@@ -73,7 +73,7 @@ def test_without_the_flag_there_are_no_tokens() -> None:
     assert sent_with(server)["get_server_capabilities"] == {KEY}
 
 
-def test_a_token_is_renewed_in_good_time_and_nothing_is_refused() -> None:
+def test_a_token_is_renewed_while_it_is_still_accepted() -> None:
     server = DemandingServer()
     server.life = 2.0
     with make_client(server) as service:
@@ -81,7 +81,7 @@ def test_a_token_is_renewed_in_good_time_and_nothing_is_refused() -> None:
         while server.exchanges < 3 and time.monotonic() < until:
             service.get_server_capabilities()
             time.sleep(0.02)
-    assert server.exchanges == 3
+    assert server.exchanges >= 3
     assert len(sent_with(server)["get_server_capabilities"]) >= 2
 
 
@@ -90,10 +90,10 @@ def test_a_client_without_work_keeps_its_token_fresh_and_ends_with_it() -> None:
     server.life = 2.0
     with make_client(server) as service:
         service.get_server_capabilities()
-        time.sleep(1.6)
-        assert server.exchanges == 2
+        assert comes_true(lambda: server.exchanges >= 2)
+    ended_with = server.exchanges
     time.sleep(1.3)
-    assert server.exchanges == 2
+    assert server.exchanges == ended_with
 
 
 def test_a_client_that_nobody_closed_renews_nothing_any_more() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -45,10 +44,10 @@ async def test_queued_bodies_have_a_bound(api: Api, monkeypatch: pytest.MonkeyPa
         release.wait(30)
         return {}
 
-    api.backend.models.submit(api.model_id, "held", 1, held, size=101)
+    request_id = api.backend.models.submit(api.model_id, "held", 1, held, size=101)
     assert (await api.post("forward_backward", **api.batch(2))).status_code == 429
     release.set()
-    await asyncio.sleep(0.1)
+    assert await api.result(request_id) == {}
     assert "loss_fn_outputs" in await api.forward_backward(2)
 
 
