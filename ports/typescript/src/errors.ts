@@ -59,7 +59,7 @@ export class APIStatusError extends APIError {
   readonly #answer: Answered;
 
   constructor(message: string, answer: Answered, operation: string, requestId?: string) {
-    super(message, operation, requestId ?? answer.headers["x-request-id"]);
+    super(message, operation, requestId);
     this.status = answer.status;
     this.retryAfter = answer.retryAfter;
     this.category = answer.category;

@@ -94,7 +94,8 @@ export class Gateway {
     const retryAfter = retryAfterSeconds(headers, Date.now() / 1000);
     const answer = { status, headers, body, retryAfter, category: categoryOf(body) };
     const words = `HTTP ${status} ${serverWords(body, this.#key)}`.trim();
-    return new (statusError(status))(words, answer, call.operation, call.requestId);
+    const named = redact(headers["x-request-id"] ?? "", this.#key) || undefined;
+    return new (statusError(status))(words, answer, call.operation, call.requestId ?? named);
   }
 
   #connectionError(call: Call, error: unknown, otherwise: Fault): APIError {

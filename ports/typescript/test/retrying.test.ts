@@ -118,12 +118,12 @@ test("an answer of another shape is not asked for again", async () => {
 test("an error tells what happened, and no key", async () => {
   const { server, settings, service } = scripted();
   const body = { detail: `no such key: ${settings.apiKey}`, category: "user" };
-  const headers = { "x-request-id": "r-1" };
+  const headers = { "x-request-id": `r-1 of ${settings.apiKey}` };
   server.script("get_server_capabilities", { status: 401, body, headers });
   await assert.rejects(service.getServerCapabilities(), (error: tinker.APIStatusError) => {
     assert.ok(error instanceof tinker.AuthenticationError);
     assert.equal(error.category, "user");
-    assert.equal(error.requestId, "r-1");
+    assert.equal(error.requestId, "r-1 of ***");
     assert.match(error.message, /^get_server_capabilities: HTTP 401 no such key: \*\*\* .*r-1/);
     assert.doesNotMatch(inspect(error, { depth: 9 }), /0123456789/);
     return true;
