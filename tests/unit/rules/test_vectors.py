@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,10 +56,26 @@ def same(found: Any, expected: Any) -> bool:
     return bool(found == expected)
 
 
-def test_every_file_is_run() -> None:
+def test_every_list_of_every_file_is_run_and_names_its_rule() -> None:
     source = Path(__file__).read_text(encoding="utf-8")
     for file in VECTORS.glob("*.json"):
-        assert f'load("{file.name}"' in source
+        content = json.loads(file.read_text(encoding="utf-8"))
+        lists = [name for name, value in content.items() if isinstance(value, list)]
+        for name in set(lists) - {"rules", "cases"}:
+            assert f'load("{file.name}", "{name}")' in source
+        assert ("cases" in content) == (f'load("{file.name}")' in source)
+        for rule in content.get("rules") or [content["rule"]]:
+            assert callable(named(rule)), rule
+
+
+def named(rule: str) -> object:
+    """What a file calls its rule: `module.function`, or `module.Class.method`."""
+    module, *names = rule.split(".")
+    is_rule = (Path(rules.__file__).parent / f"{module}.py").exists()
+    found: object = import_module(f"tinker_ext.{'rules.' if is_rule else ''}{module}")
+    for name in names:
+        found = getattr(found, name)
+    return found
 
 
 def test_every_module_of_rules_has_vectors() -> None:
