@@ -62,7 +62,7 @@ def picture(recording: Recording) -> Figure:
     for row, lane in enumerate(shown, start=1):
         _draw_lane(axes, lane, lines, row, start)
         _draw_retries(axes, recording, lane, row, start)
-    _draw_steps(axes, recording, start, len(shown) + 1)
+    _draw_steps(axes, recording, start)
     _label(axes, shown)
     axes.set_title("\n".join(verdict), loc="left", fontsize=11, pad=22 if summary.steps else 8)
     _add_legend(figure, recording, lines)
@@ -131,7 +131,7 @@ def _draw_retries(axes: Axes, recording: Recording, lane: Lane, row: int, start:
         axes.plot(times, [row - 0.42] * len(times), "v", color="black", markersize=6, clip_on=False)
 
 
-def _draw_steps(axes: Axes, recording: Recording, start: int, rows: int) -> None:
+def _draw_steps(axes: Axes, recording: Recording, start: int) -> None:
     steps = [span for span in recording.spans if span.is_step]
     every = 1 + len(steps) // 25  # As many numbers as fit beside each other.
     for number, step in enumerate(steps):

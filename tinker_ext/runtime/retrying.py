@@ -73,7 +73,7 @@ class Retrier:
         try:
             await self.pause.wait(left)
         except PausedError as paused:
-            raise _paused_too_long(operation, status, paused.left, left).gave_up(
+            raise _paused_too_long(operation, status, paused.left).gave_up(
                 reason=f"the shared pause does not fit in {left:.1f} s",
                 attempts=made,
                 elapsed=elapsed,
@@ -161,7 +161,7 @@ def _policy_for(unreadable: int, attempt: int, policy: RetryPolicy) -> RetryPoli
     return evolve(policy, max_attempts=attempt) if unreadable > SPARE_POLLS else policy
 
 
-def _paused_too_long(operation: str, status: int, left: float, window: float) -> APIStatusError:
+def _paused_too_long(operation: str, status: int, left: float) -> APIStatusError:
     kind = STATUS_ERRORS.get(status, APIStatusError)
     return kind(
         f"not sent: the server has paused all requests with this key ({status_phrase(status)}) "
