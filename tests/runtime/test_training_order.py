@@ -208,6 +208,17 @@ def test_a_custom_loss_runs_for_a_program_that_only_polls() -> None:
         assert future.result().metrics["loss:sum"] == 0.0
 
 
+def test_a_loss_that_is_no_function_is_refused_before_anything_is_sent() -> None:
+    server = FakeServer()
+    none: Any = None
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        with pytest.raises(tinker.InvalidInputError, match="a function, got NoneType") as caught:
+            training.forward_backward_custom([datum()], none, arrays="numpy")
+    assert caught.value.where == "loss_fn"
+    assert server.calls("forward") == []
+
+
 def test_an_error_in_a_custom_loss_is_the_futures() -> None:
     server = FakeServer()
 

@@ -1,8 +1,9 @@
 """Losses of the user's own, over the logprobs of the targets.
 
-The server knows no such loss. Two requests do it: `forward` gets the logprobs; then, because the
-gradient of any loss L is that of the linear loss sum(dL/dlogprob * logprob), `forward_backward`
-with `cross_entropy` and weights of -dL/dlogprob adds up the same gradients.
+A server knows a traced one at most (`loss_handle`). Two requests do for any other: `forward` gets
+the logprobs; then, because the gradient of any loss L is that of the linear loss
+sum(dL/dlogprob * logprob), `forward_backward` with `cross_entropy` and weights of -dL/dlogprob adds
+up the same gradients.
 """
 
 from __future__ import annotations
@@ -62,8 +63,12 @@ class Gradients:
         return evolve(output, metrics={**metrics, "loss:sum": self.loss, **self.metrics})
 
 
-def check_arrays(arrays: Arrays) -> None:
+def check_loss(loss_fn: object, arrays: Arrays) -> None:
     """Refuse at once what could only fail after the forward pass."""
+    if not callable(loss_fn):
+        raise InvalidInputError(
+            f"expected a function, got {type(loss_fn).__name__}", where="loss_fn"
+        )
     if arrays not in ("torch", "numpy"):
         raise InvalidInputError(f"expected 'torch' or 'numpy', got {arrays!r}", where="arrays")
     if arrays == "torch":

@@ -13,7 +13,7 @@ from tinker_ext.clients.custom_loss import (
     Arrays,
     CustomLoss,
     Gradients,
-    check_arrays,
+    check_loss,
     forward_data,
     run_loss,
 )
@@ -105,7 +105,8 @@ class TrainingClient(ModelWeights):
         request with all of the data's inputs; elsewhere here, like any function.
 
         Raises:
-            InvalidInputError: at once for bad data; from the future for what `loss_fn` returned.
+            InvalidInputError: at once for bad data, or a `loss_fn` that is no function; from the
+                future for what it returned.
             ConfigurationError: torch is asked for and not installed.
         """
         check_loss_type_input(loss_type_input)
@@ -113,7 +114,7 @@ class TrainingClient(ModelWeights):
             self._check_handle(loss_fn, data, arrays)
             if loss_fn.loss_id is not None:
                 return self.forward_backward(data, "custom", {"loss_id": loss_fn.loss_id})
-        check_arrays(arrays)
+        check_loss(loss_fn, arrays)
         with tracing.operation("forward_backward_custom", {tracing.MODEL_ID: self.model_id}):
             return self._custom(data, loss_fn, arrays)
 
