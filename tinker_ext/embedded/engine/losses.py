@@ -72,7 +72,7 @@ class Loss:
 def find_loss(name: str) -> Loss:
     """The loss of that name; EngineInputError names those there are."""
     if name not in _LOSSES:
-        known = ", ".join(_LOSSES)
+        known = ", ".join(LOSS_NAMES)
         raise EngineInputError(f"unknown loss {name!r}; there are {known}", where="loss_fn")
     return _LOSSES[name]
 
@@ -201,5 +201,5 @@ _LOSSES = {
     "dro": Loss(_dro, _policy_metrics, _SAMPLED, config=_DRO_BETA),
 }
 
+#: The losses `forward` and `forward_backward` take.
 LOSS_NAMES: tuple[str, ...] = tuple(_LOSSES)
-"""The losses `forward` and `forward_backward` take."""
