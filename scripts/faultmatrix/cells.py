@@ -137,21 +137,27 @@ def _name(error: tinker.TinkerError) -> str:
     return next(kind.__name__ for kind in type(error).__mro__ if hasattr(tinker, kind.__name__))
 
 
+def _waits(operation: Operation, case: Case) -> bool:
+    """Whether real time has to pass: until an answer is overdue, or another heartbeat is."""
+    return "timeout" in case.settings or operation.endpoint == "session_heartbeat"
+
+
 def run_rows(operations: Sequence[Operation], workers: int) -> dict[str, dict[str, Seen]]:
     """Run all cells of operations, some at a time; by row, what differs from what is to come.
 
-    The cells that wait for real time to pass come first, so that the others run meanwhile. The
-    seconds that a poll and a question at the start may take are cut short, for the cases about
-    silence.
+    The cells that wait for real time to pass have as many threads of their own, so that the others
+    run meanwhile. The seconds that a poll and a question at the start may take are cut short, for
+    the cases about silence.
     """
     cells = [(one, case) for one in operations for case in columns(one)]
-    cells.sort(key=lambda cell: "timeout" not in cell[1].settings)
     with (
         patch.object(polls, "POLL_TIMEOUT", SHORT_TIMEOUT),
         patch.object(start, "CONFIG_TIMEOUT", CONFIG_TIMEOUT),
         ThreadPoolExecutor(workers) as pool,
+        ThreadPoolExecutor(workers) as waiting,
     ):
-        seen = list(pool.map(lambda cell: run_cell(*cell), cells))
+        running = [(waiting if _waits(*cell) else pool).submit(run_cell, *cell) for cell in cells]
+        seen = [one.result() for one in running]
     different: dict[str, dict[str, Seen]] = {operation.name: {} for operation in operations}
     for (operation, case), one in zip(cells, seen, strict=True):
         if one != Seen(case.expected(operation)):
