@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from .documents import sha256
 from .locations import WHEEL_CACHE
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DISTRIBUTION = "tinker"
 
@@ -64,12 +62,16 @@ def _cached(release: str) -> Path | None:
 
 def _fetch(release: str) -> Path:
     WHEEL_CACHE.mkdir(parents=True, exist_ok=True)
-    command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
-        *("--no-deps", "--only-binary=:all:", "--dest", str(WHEEL_CACHE)),
-        f"{DISTRIBUTION}=={release}",
-    ]
-    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Elsewhere first: another process, which fetches it too, has the whole file or none.
+    with tempfile.TemporaryDirectory(dir=WHEEL_CACHE) as scratch:
+        command = [
+            *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--only-binary=:all:", "--dest", scratch),
+            f"{DISTRIBUTION}=={release}",
+        ]
+        outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+        for wheel in Path(scratch).glob("*.whl"):
+            wheel.replace(WHEEL_CACHE / wheel.name)
     path = _cached(release)
     if outcome.returncode != 0 or path is None:
         reason = outcome.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
