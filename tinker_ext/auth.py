@@ -7,8 +7,8 @@ from tinker_ext.errors import ConfigurationError, TinkerError
 
 __all__ = ["get_tinker_token", "raise_if_tinker_not_accessible", "tinker_has_credentials"]
 
-# Seconds for retries: too few for any, so that what is wrong is said at once.
-_NO_RETRIES = 0.001
+#: Seconds for retries: too few for any, so that what is wrong is said at once.
+NO_RETRIES = 0.001
 
 
 def get_tinker_token() -> str | None:
@@ -44,7 +44,7 @@ def raise_if_tinker_not_accessible() -> None:
     from tinker_ext.clients.service import ServiceClient
 
     try:
-        with ServiceClient(retry_window=_NO_RETRIES, billing_window=_NO_RETRIES) as service:
+        with ServiceClient(retry_window=NO_RETRIES, billing_window=NO_RETRIES) as service:
             service.get_server_capabilities()
     except TinkerError:
         raise

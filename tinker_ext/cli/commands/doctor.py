@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import asdict, fields, frozen
 
+from tinker_ext.auth import NO_RETRIES
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.problems import CommandError, describe
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
     from tinker_ext import ServiceClient
-
-#: Seconds for retries: too few for any. One attempt is enough to tell what is wrong.
-NO_RETRIES = 0.001
 
 
 @frozen
