@@ -9,6 +9,7 @@ from tinker_api import models
 from tinker_api.types import UNSET
 
 from tinker_ext import types
+from tinker_ext.clients.arguments import check_text, check_texts
 from tinker_ext.clients.loss_graph import encoded
 from tinker_ext.clients.loss_handle import LossHandle
 from tinker_ext.clients.reading import read
@@ -35,8 +36,9 @@ class NewModel:
     optimizer: types.OptimizerConfig | None = None
 
     def __attrs_post_init__(self) -> None:
-        if not self.base_model:
-            raise InvalidInputError("a base model is needed", where="base_model")
+        check_text(self.base_model, "base_model")
+        if self.user_metadata is not None:
+            check_texts(self.user_metadata, "user_metadata")
 
 
 @frozen(kw_only=True)
@@ -61,6 +63,10 @@ class SavedState:
         return self.with_optimizer if self.optimizer is None else False
 
     def __attrs_post_init__(self) -> None:
+        if self.base_model is not None:
+            check_text(self.base_model, "base_model")
+        if self.user_metadata is not None:
+            check_texts(self.user_metadata, "user_metadata")
         parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(self.path)
         object.__setattr__(self, "run_id", parsed.training_run_id)
 

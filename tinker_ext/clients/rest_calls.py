@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
 from tinker_ext import tracing
+from tinker_ext.clients.arguments import check_text, check_whole
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.errors import InvalidInputError
 
@@ -57,17 +58,14 @@ class RestCalls:
 
 def needed(value: str, where: str) -> str:
     """The value, which must say something."""
-    if not value:
-        raise InvalidInputError("must not be empty", where=where)
+    check_text(value, where)
     return value
 
 
 def check_page(limit: int, offset: int) -> None:
     """Refuse a page that can't be."""
-    if limit < 1:
-        raise InvalidInputError(f"expected 1 or more, got {limit}", where="limit")
-    if offset < 0:
-        raise InvalidInputError(f"expected 0 or more, got {offset}", where="offset")
+    check_whole(limit, 1, "limit")
+    check_whole(offset, 0, "offset")
 
 
 def check_scope(access_scope: str | None) -> None:

@@ -6,6 +6,7 @@ from attrs import evolve, frozen
 from tinker_api import models
 
 from tinker_ext import types
+from tinker_ext.clients.arguments import check_flag, check_whole
 from tinker_ext.clients.reading import Body, read
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 
@@ -31,9 +32,10 @@ class Wanted:
         Raises:
             InvalidInputError: naming the argument.
         """
-        _check_from(0, self.topk_prompt, "topk_prompt_logprobs")
-        _check_from(0, self.topk_sample, "topk_sample_logprobs")
-        _check_from(0, self.alternatives, "prompt_alt_tokens_k")
+        check_flag(self.prompt_logprobs, "include_prompt_logprobs")
+        check_whole(self.topk_prompt, 0, "topk_prompt_logprobs")
+        check_whole(self.topk_sample, 0, "topk_sample_logprobs")
+        check_whole(self.alternatives, 0, "prompt_alt_tokens_k")
         # What an image takes is the server's to say.
         text_only = all(isinstance(chunk, types.EncodedTextChunk) for chunk in prompt.chunks)
         scored = prompt.length - 1 if text_only else None
@@ -44,7 +46,7 @@ class Wanted:
 
     def _check_last_n(self, last_n: int, scored: int | None) -> None:
         where = "prompt_logprobs_last_n"
-        _check_from(1, last_n, where)
+        check_whole(last_n, 1, where)
         if not self.prompt_logprobs:
             raise InvalidInputError("it needs include_prompt_logprobs=True", where=where)
         if scored is not None and last_n > scored:
@@ -105,13 +107,10 @@ class Sample:
         return evolve(found, sequences=named)
 
 
-def _check_from(least: int, value: int, where: str) -> None:
-    if value < least:
-        raise InvalidInputError(f"expected {least} or more, got {value}", where=where)
-
-
 def _check_targets(targets: types.TensorData, scored: int | None) -> None:
     where = "target_prompt_logprobs"
+    if not isinstance(targets, types.TensorData):
+        raise InvalidInputError(f"expected TensorData, got {type(targets).__name__}", where=where)
     if targets.dtype != "int64":
         raise InvalidInputError(f"token ids are int64, not {targets.dtype}", where=where)
     shape = targets.shape or [targets.size]

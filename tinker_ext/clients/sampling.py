@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from tinker_api import models
 
 from tinker_ext import tracing, types
+from tinker_ext.clients.arguments import check_whole
 from tinker_ext.clients.sample_request import Sample, Wanted
 from tinker_ext.clients.sampler import Sampler
 from tinker_ext.clients.sampling_session import check_source, open_sampling_session
@@ -140,8 +141,7 @@ class SamplingClient(Sampler):
         wanted: Wanted,
     ) -> models.SampleRequest:
         types.validate_prompt(prompt, images=self._core.dialect.images)
-        if num_samples < 1:
-            raise InvalidInputError(f"expected 1 or more, got {num_samples}", where="num_samples")
+        check_whole(num_samples, 1, "num_samples")
         if not isinstance(sampling_params, types.SamplingParams):
             raise InvalidInputError(
                 f"expected SamplingParams, got {type(sampling_params).__name__}",

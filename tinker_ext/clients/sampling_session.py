@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinker_api import models
 
+from tinker_ext.clients.arguments import check_text
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.types.absent import known
 
@@ -44,7 +45,9 @@ def check_source(model_path: str | None, base_model: str | None) -> None:
     """Refuse a source of weights that can't be."""
     if model_path is None and base_model is None:
         raise InvalidInputError("give a model_path or a base_model", where="model_path")
-    if model_path is not None and not model_path.startswith("tinker://"):
+    if base_model is not None:
+        check_text(base_model, "base_model")
+    if model_path is not None and not str(model_path).startswith("tinker://"):
         raise InvalidInputError(
             f"expected a tinker:// path, got {model_path!r}", where="model_path"
         )

@@ -12,6 +12,7 @@ from attrs import evolve
 from tinker_api import models
 from tinker_api.types import UNSET, Unset
 
+from tinker_ext.clients.arguments import check_texts
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.ordered import Part
 from tinker_ext.types import SamplingClientKind
@@ -131,11 +132,14 @@ def checked_ttl(seconds: int | None) -> int | None:
 
 
 def _metadata(given: Mapping[str, str] | None) -> models.TextMetadata | Unset:
-    return UNSET if given is None else models.TextMetadata.from_dict(dict(given))
+    if given is None:
+        return UNSET
+    check_texts(given, "user_metadata")
+    return models.TextMetadata.from_dict(dict(given))
 
 
-def _checked_name(name: str) -> str:
-    if not name or "/" in name:
+def _checked_name(name: object) -> str:
+    if not isinstance(name, str) or not name or "/" in name:
         raise InvalidInputError(
             f"a checkpoint's name is a word without slashes, got {name!r}", where="name"
         )

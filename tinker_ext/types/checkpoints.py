@@ -51,8 +51,8 @@ class ParsedCheckpointTinkerPath:
         Raises:
             InvalidInputError: (a ValueError) the path has another shape.
         """
-        run, *rest = tinker_path.removeprefix(SCHEME).split("/")
-        if not (tinker_path.startswith(SCHEME) and run and _is_checkpoint_id(rest)):
+        run, *rest = str(tinker_path).removeprefix(SCHEME).split("/")
+        if not (str(tinker_path).startswith(SCHEME) and run and _is_checkpoint_id(rest)):
             raise InvalidInputError(
                 f"{tinker_path!r} is not of the form tinker://RUN/weights/NAME, "
                 "tinker://RUN/sampler_weights/NAME or tinker://RUN/external_weights/NAME",

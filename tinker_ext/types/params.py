@@ -60,6 +60,10 @@ def read_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
     """
     if config is None:
         return None
+    if not isinstance(config, Mapping):
+        raise InvalidInputError(
+            f"expected settings by name, got {type(config).__name__}", where="loss_fn_config"
+        )
     plain = {name: plain_number(value) for name, value in config.items()}
     for name, value in plain.items():
         real = isinstance(value, int | float) and not isinstance(value, bool)

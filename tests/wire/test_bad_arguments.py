@@ -1,0 +1,150 @@
+"""Arguments that no server could take are refused by name, and nothing is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+import tinker_ext as tinker
+from tinker_ext import types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tinker_ext.testing import FakeServer
+
+    Call = Callable[[tinker.ServiceClient, Any], object]
+
+PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
+PARAMS = tinker.SamplingParams(max_tokens=1)
+DATUM = tinker.Datum(PROMPT, {"target_tokens": [2, 3, 4]})
+PATH = "tinker://run-1/weights/a"
+
+
+def sample(service: tinker.ServiceClient, num_samples: Any = 1, **wanted: Any) -> Any:
+    sampler = service.create_sampling_client(base_model="fake/model")
+    return sampler.sample(PROMPT, num_samples, PARAMS, **wanted)
+
+
+def train(service: tinker.ServiceClient, *loss: Any) -> Any:
+    return service.create_lora_training_client("fake/model").forward([DATUM], *loss)
+
+
+def save(service: tinker.ServiceClient, name: Any = "a", **more: Any) -> Any:
+    return service.create_lora_training_client("fake/model").save_state(name, **more)
+
+
+BAD: list[tuple[str, str, Call, list[Any]]] = [
+    ("num_samples", "asample", sample, [0, 1.5, True, "2", None]),
+    (
+        "include_prompt_logprobs",
+        "asample",
+        lambda service, bad: sample(service, include_prompt_logprobs=bad),
+        ["yes", 1, None],
+    ),
+    (
+        "topk_prompt_logprobs",
+        "asample",
+        lambda service, bad: sample(service, topk_prompt_logprobs=bad),
+        [-1, "2", 1.0],
+    ),
+    (
+        "target_prompt_logprobs",
+        "asample",
+        lambda service, bad: sample(service, target_prompt_logprobs=bad),
+        [[[1], [2]], np.zeros((2, 1), dtype=np.int64)],
+    ),
+    ("loss_fn", "forward", train, [None, "", 5]),
+    (
+        "loss_fn_config",
+        "forward",
+        lambda service, bad: train(service, "ppo", bad),
+        [["clip"], "clip"],
+    ),
+    ("name", "save_weights", save, [None, 5, "", "a/b"]),
+    (
+        "user_metadata['a']",
+        "save_weights",
+        lambda service, bad: save(service, user_metadata={"a": bad}),
+        [5, None],
+    ),
+    (
+        "user_metadata",
+        "create_model",
+        lambda service, bad: service.create_lora_training_client("m", user_metadata=bad),
+        [["a"], "a"],
+    ),
+    (
+        "base_model",
+        "create_model",
+        lambda service, bad: service.create_lora_training_client(bad),
+        [None, "", 5],
+    ),
+    (
+        "base_model",
+        "create_model",
+        lambda service, bad: service.create_training_client_from_state(PATH, bad),
+        ["", 5],
+    ),
+    (
+        "tinker_path",
+        "create_model",
+        lambda service, bad: service.create_training_client_from_state(bad),
+        [None, 5, "a"],
+    ),
+    (
+        "model_path",
+        "create_sampling_session",
+        lambda service, bad: service.create_sampling_client(bad),
+        [None, 5, "a"],
+    ),
+    (
+        "base_model",
+        "create_sampling_session",
+        lambda service, bad: service.create_sampling_client(base_model=bad),
+        ["", 5],
+    ),
+    (
+        "limit",
+        "list_training_runs",
+        lambda service, bad: service.create_rest_client().list_training_runs(limit=bad),
+        [0, "a", None],
+    ),
+    (
+        "session_id",
+        "get_session",
+        lambda service, bad: service.create_rest_client().get_session(bad),
+        ["", None, 5],
+    ),
+]
+CASES = [(where, operation, call, bad) for where, operation, call, all_ in BAD for bad in all_]
+
+
+@pytest.mark.parametrize(("where", "operation", "call", "bad"), CASES)
+def test_it_is_refused(
+    service: tinker.ServiceClient,
+    server: FakeServer,
+    where: str,
+    operation: str,
+    call: Call,
+    bad: Any,
+) -> None:
+    with pytest.raises(tinker.InvalidInputError) as caught:
+        call(service, bad)
+    assert caught.value.where == where
+    assert server.calls(operation) == []
+
+
+def test_numbers_and_flags_of_numpy_are_as_good(
+    service: tinker.ServiceClient, server: FakeServer
+) -> None:
+    wanted: dict[str, Any] = {"include_prompt_logprobs": np.True_}
+    sample(service, np.int64(1), **wanted).result(10)
+    body = server.calls("asample")[0].body
+    assert (body["num_samples"], body["prompt_logprobs"]) == (1, True)
+
+
+def test_settings_of_a_loss_may_be_any_mapping() -> None:
+    assert types.read_config({"a": np.float32(0.5)}) == {"a": 0.5}  # type: ignore[dict-item]
