@@ -116,7 +116,25 @@ BAD: list[tuple[str, str, Call, list[Any]]] = [
         "session_id",
         "get_session",
         lambda service, bad: service.create_rest_client().get_session(bad),
-        ["", None, 5],
+        ["", None, 5, ".", ".."],
+    ),
+    (
+        "training_run_id",
+        "delete_checkpoint",
+        lambda service, bad: service.create_rest_client().delete_checkpoint(bad, "weights/a"),
+        ["", None, "."],
+    ),
+    (
+        "checkpoint_id",
+        "delete_checkpoint",
+        lambda service, bad: service.create_rest_client().delete_checkpoint("run-1", bad),
+        ["", None, "..", "weights/.."],
+    ),
+    (
+        "tinker_path",
+        "delete_checkpoint",
+        lambda service, bad: service.create_rest_client().delete_checkpoint_from_tinker_path(bad),
+        [None, "tinker://../weights/a", "tinker://run-1/weights/.", "tinker://run-1/.."],
     ),
 ]
 CASES = [(where, operation, call, bad) for where, operation, call, all_ in BAD for bad in all_]
@@ -135,6 +153,7 @@ def test_it_is_refused(
         call(service, bad)
     assert caught.value.where == where
     assert server.calls(operation) == []
+    assert {one.method for one in server.received} <= {"GET", "POST"}
 
 
 def test_numbers_and_flags_of_numpy_are_as_good(

@@ -8,6 +8,7 @@ from tinker_ext import tracing
 from tinker_ext.clients.arguments import check_text, check_whole
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.checkpoints import DOT_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,8 +58,10 @@ class RestCalls:
 
 
 def needed(value: str, where: str) -> str:
-    """The value, which must say something."""
+    """The value, which must say something: it becomes a part of the URL, or of what is sent."""
     check_text(value, where)
+    if value in DOT_SEGMENTS:
+        raise InvalidInputError(f"expected an id, got {value!r}", where=where)
     return value
 
 

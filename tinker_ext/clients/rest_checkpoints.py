@@ -229,6 +229,7 @@ def _parsed(tinker_path: str) -> ParsedCheckpointTinkerPath:
 
 def _checkpoint(training_run_id: str, checkpoint_id: str) -> ParsedCheckpointTinkerPath:
     run = needed(training_run_id, "training_run_id")
+    needed(checkpoint_id, "checkpoint_id")
     try:
         return _parsed(f"tinker://{run}/{checkpoint_id}")
     except InvalidInputError:

@@ -27,6 +27,9 @@ TYPE_BY_SEGMENT: dict[str, Literal["training", "sampler", "external"]] = {
     "external_weights": "external",
     "checkpoints": "training",
 }
+#: No names: in a URL they stand for other places, so another resource would be asked for (RFC 3986,
+#: 5.2.4).
+DOT_SEGMENTS = frozenset({".", ".."})
 
 
 @frozen
@@ -51,8 +54,9 @@ class ParsedCheckpointTinkerPath:
         Raises:
             InvalidInputError: (a ValueError) the path has another shape.
         """
-        run, *rest = str(tinker_path).removeprefix(SCHEME).split("/")
-        if not (str(tinker_path).startswith(SCHEME) and run and _is_checkpoint_id(rest)):
+        run, *rest = segments = str(tinker_path).removeprefix(SCHEME).split("/")
+        named = run and _is_checkpoint_id(rest) and DOT_SEGMENTS.isdisjoint(segments)
+        if not str(tinker_path).startswith(SCHEME) or not named:
             raise InvalidInputError(
                 f"{tinker_path!r} is not of the form tinker://RUN/weights/NAME, "
                 "tinker://RUN/sampler_weights/NAME or tinker://RUN/external_weights/NAME",
