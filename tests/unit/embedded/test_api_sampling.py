@@ -206,3 +206,10 @@ async def test_requests_in_flight_keep_to_their_own_weights(api: Api) -> None:
     assert [one["sequences"][0]["tokens"] for one in together] == [
         one["sequences"][0]["tokens"] for one in alone * 2
     ]
+
+
+async def test_a_copy_of_a_client_may_count_from_far_away(api: Api) -> None:
+    sampler = await new_sampler(api, **BASE)
+    body = api.sample_body(sampling_session_id=sampler, seq_id=10**18 + 1)
+    assert (await api.done("asample", **body))["sequences"]
+    assert (await api.post("asample", **{**body, "seq_id": 2**63})).status_code == 422

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 # Numbers of the API are counted, never astronomical; this is what JSON readers agree on (RFC 8259,
 # section 6).
 MAX_NUMBER = 2**53 - 1
+# But for those of samples: each copy of a client of 0.38.0 counts from a random multiple of a
+# thousand million, up to 10**18 (lib/public_interfaces/sampling_client.py).
+MAX_SAMPLE_NUMBER = 2**63 - 1
 
 
 @frozen
@@ -46,7 +49,9 @@ class Call:
         """The parts of the path that the specification names."""
         return self.request.path_params
 
-    def number(self, name: str, *, at_least: int = 0) -> int | None:
+    def number(
+        self, name: str, *, at_least: int = 0, at_most: int = MAX_NUMBER
+    ) -> int | None:
         """A counting number of the body, which may be missing, null, or written 1.0.
 
         Raises:
@@ -55,8 +60,8 @@ class Call:
         value = self.body.get(name)
         if value is None:
             return None
-        if not at_least <= value <= MAX_NUMBER:
-            message = f"must be from {at_least} to {MAX_NUMBER}"
+        if not at_least <= value <= at_most:
+            message = f"must be from {at_least} to {at_most}"
             raise unprocessable([fault(("body", name), "greater_than_equal", message)])
         return int(value)
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer, checkpoint_of, done, submitted
+from tinker_ext.embedded.routes.call import (
+    MAX_SAMPLE_NUMBER,
+    answer,
+    checkpoint_of,
+    done,
+    submitted,
+)
 from tinker_ext.embedded.store import SamplerRecord
 from tinker_ext.embedded.work.samples import MAX_SAMPLES, Weights
 
@@ -67,9 +73,8 @@ async def asample(call: Call) -> Response:
         return _submitted(call, backend.sampler.submit(scope, None, weights, body))
     record = _sampler(backend, sampler_id)
     weights = _session_weights(backend, record)
-    return _submitted(
-        call, backend.sampler.submit(sampler_id, call.number("seq_id"), weights, body)
-    )
+    number = call.number("seq_id", at_most=MAX_SAMPLE_NUMBER)
+    return _submitted(call, backend.sampler.submit(sampler_id, number, weights, body))
 
 
 async def get_sampler(call: Call) -> Response:
