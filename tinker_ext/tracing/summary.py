@@ -45,7 +45,7 @@ class Summary:
         total: from the first call to the last result.
         seconds: by where; they add up to `total`.
         own_while_idle: seconds of the user's own code in which no request was under way.
-        round_trip: seconds that a small request and its answer take; 0 if unknown.
+        round_trip: seconds that a small request and its answer take at best; 0 if unknown.
         queue_reasons: what the server said of its queue, and how often.
         steps: the duration of each `tinker.step`, by its number.
         unfinished: operations that never ended: name and seconds until the recording's end.
@@ -81,7 +81,10 @@ class Summary:
             case Where.COMPUTE:
                 return "the server's work on your requests."
             case Where.NETWORK:
-                return f"the network; a small request takes {self.round_trip * 1e3:.3g} ms."
+                return (
+                    "the network, or the server's taking requests in; "
+                    f"a small one takes {self.round_trip * 1e3:.3g} ms at best."
+                )
             case Where.PAUSE:
                 return (
                     f"pauses between attempts, {retries} in all: the server refused or failed "

@@ -104,6 +104,17 @@ def test_a_poll_as_short_as_a_round_trip_found_the_result_ready(
     assert seconds(Lines(Recording(spans, [])).of[one.id]) == pytest.approx(expected)
 
 
+def test_a_round_trip_is_the_quickest_answer_whatever_a_burst_or_a_refusal_took() -> None:
+    burst = [operation(2, 9, None) for _ in range(20)]
+    refused = operation(9, 10)
+    stage = span("submit", 9, 10, refused)
+    attempt = span("POST /api/v1/x", 9, 9.1, stage, attributes={"error.type": "503"})
+    quick = operation(10, 11)
+    spans = [*burst, *(part for one in burst for part in submitted(one, 2, 6))]
+    spans += [refused, stage, attempt, quick, *submitted(quick, 10, 10.5)]
+    assert Lines(Recording(spans, [])).round_trip == 0.5 * SECOND
+
+
 def test_two_waits_at_once_count_half_each() -> None:
     first, second = operation(0, 2, None), operation(0, 2, None)
     spans = [first, second, *submitted(first, 0, 2), span("server", 0, 2, second)]
