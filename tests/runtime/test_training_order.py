@@ -219,6 +219,38 @@ def test_a_loss_that_is_no_function_is_refused_before_anything_is_sent() -> None
     assert server.calls("forward") == []
 
 
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (lambda grads: (0.0, {}), r"\(loss, gradients, metrics\), got \(float, dict\)"),
+        (lambda grads: (0.0, grads), r"got \(float, list\)"),
+        (lambda grads: (0.0, {}, grads), r"got \(float, dict, list\)"),
+        (lambda grads: 0.0, r"got float"),
+    ],
+)
+def test_what_a_custom_loss_must_return_is_said(returned: Any, words: str) -> None:
+    def loss(data: list[tinker.Datum], logprobs: list[Any]) -> Any:
+        return returned(logprobs)
+
+    with make_client(FakeServer()) as service:
+        training = service.create_lora_training_client("fake/model")
+        custom = training.forward_backward_custom([datum()], loss, arrays="numpy")
+        with pytest.raises(tinker.InvalidInputError, match=words):
+            custom.result(10)
+
+
+def test_a_function_and_a_name_of_a_loss_are_not_confused() -> None:
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        with pytest.raises(tinker.InvalidInputError, match="got function; a loss of your own"):
+            training.forward_backward([datum()], lambda data, logprobs: 0.0)  # type: ignore[arg-type]
+        with pytest.raises(tinker.InvalidInputError, match="got str; losses by name"):
+            training.forward_backward_custom([datum()], "ppo", arrays="numpy")  # type: ignore[arg-type]
+        training.optim_step(tinker.AdamParams()).result(10)
+    assert seq_ids(server, *ORDERED) == [1]
+
+
 def test_an_error_in_a_custom_loss_is_the_futures() -> None:
     server = FakeServer()
 

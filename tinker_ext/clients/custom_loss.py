@@ -8,6 +8,7 @@ up the same gradients.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import evolve, frozen
@@ -16,7 +17,7 @@ from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import numpy.typing as npt
@@ -67,7 +68,9 @@ def check_loss(loss_fn: object, arrays: Arrays) -> None:
     """Refuse at once what could only fail after the forward pass."""
     if not callable(loss_fn):
         raise InvalidInputError(
-            f"expected a function, got {type(loss_fn).__name__}", where="loss_fn"
+            f"expected a function, got {type(loss_fn).__name__}; "
+            "losses by name are for forward_backward",
+            where="loss_fn",
         )
     if arrays not in ("torch", "numpy"):
         raise InvalidInputError(f"expected 'torch' or 'numpy', got {arrays!r}", where="arrays")
@@ -134,7 +137,7 @@ def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
     import torch
 
     leaves = [torch.from_numpy(one).requires_grad_(True) for one in logprobs]
-    loss, metrics = loss_fn(data, leaves)
+    loss, metrics = _returned(loss_fn(data, leaves), "loss", "metrics")
     if not (isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad):
         raise InvalidInputError(
             "the first value returned must be a scalar tensor computed from the logprobs",
@@ -155,9 +158,21 @@ def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
 def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
     import numpy as np
 
-    loss, gradients, metrics = loss_fn(data, logprobs)
+    returned = loss_fn(data, logprobs)
+    loss, gradients, metrics = _returned(returned, "loss", "gradients", "metrics")
     arrays = [np.asarray(gradient, dtype=np.float32) for gradient in gradients]
     return Gradients(float(loss), arrays, dict(metrics))
+
+
+def _returned(value: Any, *parts: str) -> tuple[Any, ...]:
+    """What the user's function returned, in as many parts as it has to have; metrics come last."""
+    right = isinstance(value, tuple | list) and len(value) == len(parts)
+    if right and isinstance(value[-1], Mapping):
+        return tuple(value)
+    got = type(value).__name__
+    if isinstance(value, tuple | list):
+        got = f"({', '.join(type(part).__name__ for part in value)})"
+    raise InvalidInputError(f"must return ({', '.join(parts)}), got {got}", where="loss_fn")
 
 
 def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> None:
