@@ -32,6 +32,8 @@ START_SECONDS = 60.0
 
 # How long a server may take to end by itself before it is killed, in seconds.
 STOP_SECONDS = 15.0
+# The same, where all it has and all it still computes goes with its folder.
+DISCARD_SECONDS = 1.0
 
 # How much of the log an error quotes.
 QUOTED_CHARACTERS = 2000
@@ -103,11 +105,14 @@ class EmbeddedServer:
         return self.state_dir / LOG_NAME
 
     def close(self) -> None:
-        """Stop the server and wait for its end. A second call does nothing."""
+        """Stop the server and wait for its end. A second call does nothing.
+
+        With a folder to keep it first finishes the step that it computes.
+        """
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(DISCARD_SECONDS if self._temporary else STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

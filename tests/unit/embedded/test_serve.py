@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -70,6 +72,15 @@ def test_a_temporary_folder_goes_with_the_server() -> None:
         assert server.state_dir.is_dir()
     assert not server.state_dir.exists()
     server.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no way to hold a process")
+def test_what_is_thrown_away_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "STOP_SECONDS", "nothing to wait by")
+    with start_embedded() as server:
+        os.kill(server.pid, signal.SIGSTOP)
+    assert is_gone(server.pid)
+    assert not server.state_dir.exists()
 
 
 def test_a_folder_given_stays(tmp_path: Path) -> None:
