@@ -22,6 +22,8 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
+#: What the paths of all operations begin with.
+API_PATH = "/api/v1"
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: token
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-content
@@ -66,7 +68,10 @@ def read_base_url(value: object) -> str:
     text = read_text(value).rstrip("/")
     if text == EMBEDDED:
         return text
-    parts = _split_url(text, ("http", "https"))
+    parts = _split_url(text, ("http", "https"), other=f", nor {EMBEDDED!r}")
+    if parts.path.endswith(API_PATH):
+        visible = shown(without_credentials(text))
+        raise ValueError(f"{visible} ends with {API_PATH}, which is appended to it; leave that out")
     if parts.username is not None or parts.password is not None:
         raise ValueError("a URL must not contain a user or password; use default_headers")
     if parts.query or parts.fragment:
@@ -90,7 +95,7 @@ def without_credentials(url: str) -> str:
     return re.split("[?#]", text, maxsplit=1)[0]
 
 
-def _split_url(text: str, schemes: tuple[str, ...]) -> SplitResult:
+def _split_url(text: str, schemes: tuple[str, ...], other: str = "") -> SplitResult:
     visible = shown(without_credentials(text))
     try:
         parts = urlsplit(text)
@@ -98,7 +103,7 @@ def _split_url(text: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:  # such as a port that is no number
         usable = False
     if not usable or " " in text:
-        raise ValueError(f"{visible} is not a URL starting with {' or '.join(schemes)}")
+        raise ValueError(f"{visible} is not a URL starting with {' or '.join(schemes)}{other}")
     return parts
 
 

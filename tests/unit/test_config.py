@@ -142,6 +142,8 @@ def test_every_variable_is_in_the_table() -> None:
         ("TINKER_API_KEY", "tml-schlüssel", "blanks, control or non-ASCII"),
         ("TINKER_BASE_URL", "localhost:8000", "'localhost:8000' is not a URL"),
         ("TINKER_BASE_URL", "ftp://host", "starting with http or https"),
+        ("TINKER_BASE_URL", "embeded", "is not a URL .*, nor 'embedded'"),
+        ("TINKER_BASE_URL", "http://host/api/v1/", "ends with /api/v1, .* leave that out"),
         ("TINKER_BASE_URL", "http://", "is not a URL"),
         ("TINKER_BASE_URL", "http://host:port", "is not a URL"),
         ("TINKER_BASE_URL", "http://host:0", "is not a URL"),

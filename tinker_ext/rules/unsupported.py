@@ -4,7 +4,7 @@
 answer                               what is said
 ===================================  ==================================================
 404, 405 with no words or a web      the server has no such operation, and what does
-framework's own; 501                 instead (`INSTEAD`)
+framework's own, or a page; 501      instead (`INSTEAD`)
 415                                  it takes the body in no form that this client has
 422 that has no use for fields       which; leave them out
 422 that misses fields               which; say them, or use a client as new as it
@@ -17,7 +17,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.rules.refusals import missing_fields, no_such_operation, unknown_fields
+from tinker_ext.rules.refusals import (
+    MISSING_STATUSES,
+    missing_fields,
+    no_such_operation,
+    unknown_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +55,7 @@ INSTEAD = {
     "get_external_weights_urls": "get_checkpoint_archive_url, of weights for a sampler",
     "get_info": "get_training_run with the client's model_id",
     "get_sampler": "the model_path or base_model that the sampling client was made from",
-    "get_server_capabilities": "name the base model; whether it is served shows when it is used",
+    "get_server_capabilities": f"{_CHECK_URL}; if it is, name the base model without asking",
     "get_session": "list_training_runs",
     "get_training_run": "list_training_runs; or create_lora_training_client and load_state",
     "get_weights_info": "get_training_run, of the checkpoint's run",
@@ -72,7 +77,7 @@ INSTEAD = {
 
 def advice(operation: str, status: int, body: object, dialect: Dialect) -> str | None:
     """What would help where the server can't do the operation at all; None where it could."""
-    if status == 501 or no_such_operation(status, body):
+    if status == 501 or no_such_operation(status, body) or _is_page(status, body):
         instead = INSTEAD.get(operation, _ANOTHER)
         return f"This server has no such operation. {_spoken(dialect)} Instead: {instead}."
     if status == 415:
@@ -87,6 +92,11 @@ def advice(operation: str, status: int, body: object, dialect: Dialect) -> str |
             f"if it is none, the server is newer than this client. {_spoken(dialect)}"
         )
     return None
+
+
+def _is_page(status: int, body: object) -> bool:
+    """Whether a server of web pages answered, which has nothing of this API."""
+    return status in MISSING_STATUSES and isinstance(body, str) and body.lstrip().startswith("<")
 
 
 def _spoken(dialect: Dialect) -> str:
