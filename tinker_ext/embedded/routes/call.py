@@ -49,9 +49,7 @@ class Call:
         """The parts of the path that the specification names."""
         return self.request.path_params
 
-    def number(
-        self, name: str, *, at_least: int = 0, at_most: int = MAX_NUMBER
-    ) -> int | None:
+    def number(self, name: str, *, at_least: int = 0, at_most: int = MAX_NUMBER) -> int | None:
         """A counting number of the body, which may be missing, null, or written 1.0.
 
         Raises:
@@ -98,9 +96,22 @@ def checkpoint_of(backend: Backend, path: str, where: str) -> tuple[CheckpointRe
     except BadNameError as error:
         raise unprocessable([fault(("body", where), "value_error", str(error))]) from None
     record, run = backend.checkpoints.get(name), backend.runs.get(name.run_id)
-    if record is None or run is None:
+    if run is None:
+        raise RefusalError(
+            404,
+            f"there is no checkpoint {path} here, nor anything else of its run: what is to outlive "
+            "a backend needs a folder, TINKER_EMBEDDED_DIR",
+        )
+    if record is None:
         raise RefusalError(404, f"there is no checkpoint {path} here")
     return record, run
+
+
+def no_session(session_id: str) -> RefusalError:
+    """What a request of an unknown session is answered with."""
+    return RefusalError(
+        404, f"there is no session {session_id!r} here; a new client (ServiceClient) opens one"
+    )
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[Response]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer, checkpoint_of, submitted
+from tinker_ext.embedded.routes.call import answer, checkpoint_of, no_session, submitted
 from tinker_ext.embedded.store import RunRecord
 from tinker_ext.embedded.store.runs import LoraRecord
 
@@ -38,7 +38,7 @@ def new_run(call: Call, base_model: str, lora: LoraRecord) -> RunRecord:
     check_optimizer(call)
     session_id, number = call.body["session_id"], call.number("model_seq_id")
     if call.backend.sessions.get(session_id) is None:
-        raise RefusalError(404, f"there is no session {session_id!r} here")
+        raise no_session(session_id)
     now = time.time()
     return RunRecord(
         run_id=f"{session_id}:train:{number}",

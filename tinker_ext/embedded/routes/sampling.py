@@ -12,6 +12,7 @@ from tinker_ext.embedded.routes.call import (
     answer,
     checkpoint_of,
     done,
+    no_session,
     submitted,
 )
 from tinker_ext.embedded.store import SamplerRecord
@@ -32,7 +33,7 @@ def sampling_session_id(session_id: str, number: int) -> str:
 async def create_sampling_session(call: Call) -> Response:
     session_id = call.body["session_id"]
     if call.backend.sessions.get(session_id) is None:
-        raise RefusalError(404, f"there is no session {session_id!r} here")
+        raise no_session(session_id)
     number = call.number("sampling_session_seq_id")
     assert number is not None, "the specification requires it"
     sampler_id = sampling_session_id(session_id, number)

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer, done
+from tinker_ext.embedded.routes.call import answer, done, no_session
 from tinker_ext.embedded.routes.models import texts
 from tinker_ext.embedded.store import SessionRecord
 
@@ -36,7 +36,7 @@ async def create_session(call: Call) -> Response:
 async def session_heartbeat(call: Call) -> Response:
     session_id = call.body["session_id"]
     if not call.backend.sessions.heartbeat(session_id, time.time()):
-        raise _unknown(session_id)
+        raise no_session(session_id)
     if _session(call, session_id).finished is not None:
         raise RefusalError(410, f"session {session_id!r} was finished by its client")
     return answer({"type": "session_heartbeat"})
@@ -46,7 +46,7 @@ async def finish_session(call: Call) -> Response:
     """Nothing ends by it but the heartbeat: models stay until they make room for others."""
     session_id = call.path["session_id"]
     if not call.backend.sessions.finish(session_id, dict(call.body)):
-        raise _unknown(session_id)
+        raise no_session(session_id)
     return done()
 
 
@@ -70,16 +70,12 @@ async def get_session(call: Call) -> Response:
 async def set_session_project(call: Call) -> Response:
     session_id = call.path["session_id"]
     if not call.backend.sessions.set_project(session_id, call.body["project_id"]):
-        raise _unknown(session_id)
+        raise no_session(session_id)
     return done()
 
 
 def _session(call: Call, session_id: str) -> SessionRecord:
     record = call.backend.sessions.get(session_id)
     if record is None:
-        raise _unknown(session_id)
+        raise no_session(session_id)
     return record
-
-
-def _unknown(session_id: str) -> RefusalError:
-    return RefusalError(404, f"there is no session {session_id!r} here")

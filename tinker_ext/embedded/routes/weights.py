@@ -10,8 +10,7 @@ from attrs import evolve
 
 from tinker_ext.embedded.checkpoints.names import CheckpointName
 from tinker_ext.embedded.faults import fault, unprocessable
-from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.routes.call import answer, checkpoint_of, submitted
+from tinker_ext.embedded.routes.call import answer, checkpoint_of, no_session, submitted
 from tinker_ext.embedded.routes.models import new_run
 from tinker_ext.embedded.routes.sampling import sampling_session_id
 from tinker_ext.embedded.routes.training import submit
@@ -105,5 +104,5 @@ def _copied_run(call: Call, run: RunRecord) -> RunRecord:
         key = call.request.headers.get("x-idempotency-key", uuid.uuid4().hex)
         session_id = f"copy-{uuid.uuid5(uuid.NAMESPACE_URL, f'{run.run_id} {key}')}"
     elif call.backend.sessions.get(session_id) is None:
-        raise RefusalError(404, f"there is no session {session_id!r} here")
+        raise no_session(session_id)
     return evolve(run, run_id=f"{session_id}:train:{number or 0}", session_id=session_id)
