@@ -13,3 +13,10 @@ DIALECTS = {
     "0.38": "readings/0.38.0.json",
     ANY: "openapi.json",
 }
+
+#: The dialect that the whole number of its release means: 0.38.0 is 0.38.
+BY_RELEASE = {
+    document.removeprefix("readings/").removesuffix(".json"): name
+    for name, document in DIALECTS.items()
+    if name != ANY
+}

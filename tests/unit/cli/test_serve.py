@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from tests.unit.cli.running import SERVE
 from tinker_ext.cli.main import program
 from tinker_ext.cli.problems import INTERRUPTED
+from tinker_ext.embedded.releases import BY_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,12 @@ def test_it_demands_tokens_where_told_to(tmp_path: Path) -> None:
         pytest.raises(urllib.error.HTTPError, match="401"),
     ):
         urllib.request.urlopen(f"{url}/api/v1/healthz")
+
+
+def test_a_dialect_may_be_named_by_the_whole_number_of_its_release(tmp_path: Path) -> None:
+    assert BY_RELEASE == {"0.4.1": "0.4.1", "0.24.1": "0.24", "0.25.0": "0.25", "0.38.0": "0.38"}
+    with serving(tmp_path, "--dialect", "0.38.0") as (_, url):
+        assert url.startswith("http://127.0.0.1:")
 
 
 def test_tokens_of_a_release_without_them_are_refused(tmp_path: Path) -> None:

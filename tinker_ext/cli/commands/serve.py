@@ -15,7 +15,7 @@ import click
 
 from tinker_ext.cli.problems import CommandError
 from tinker_ext.embedded.flags import parse_flags
-from tinker_ext.embedded.releases import ANY, DIALECTS
+from tinker_ext.embedded.releases import ANY, BY_RELEASE, DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,14 @@ DEFAULT_PORT = 8765
 #: Seconds that a token lives, and may live at most: a day.
 DEFAULT_LIFE = 3600.0
 MAX_LIFE = 86_400.0
+
+
+class _Dialect(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A dialect by its name, or by the whole number of its release."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name: str = super().convert(BY_RELEASE.get(value, value), param, ctx)
+        return name
 
 
 @click.command()
@@ -50,7 +58,7 @@ MAX_LIFE = 86_400.0
 )
 @click.option(
     "--dialect",
-    type=click.Choice(list(DIALECTS)),
+    type=_Dialect(list(DIALECTS)),
     default=ANY,
     show_default=True,
     help="The release of the API to speak: of one release only what it has, or of any all.",
@@ -86,8 +94,9 @@ def serve(
 ) -> None:
     """Run the embedded backend on this machine.
 
-    It trains and samples on a tiny model, without a key. When it is ready it prints one line of
-    JSON with its URL; point a client at it with base_url or TINKER_BASE_URL. Ctrl-C ends it.
+    It trains and samples on a tiny model. When it is ready it prints one line of JSON with its URL;
+    point a client at it with base_url or TINKER_BASE_URL, and TINKER_API_KEY=tml-any: it checks no
+    key, but clients send one. Ctrl-C ends it.
     """
     if jwt_life is not None and not jwt:
         raise click.UsageError("--jwt-life is for the tokens of --jwt, which is not there.")
