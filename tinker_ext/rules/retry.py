@@ -12,7 +12,12 @@ the transport fault   each kind: again, the idempotency key makes it safe
 
 The wait is the server's (``retry-after-ms``, then ``retry-after`` in seconds or as a date) when
 it fits into what is left of the window; when it does not, the answer is to stop at once and hand
-the value on. Without one it is exponential backoff with full jitter. Time bounds the whole.
+the value on. Without one it is exponential backoff with full jitter. Time bounds the whole. A wait
+of zero and a date gone by are no wish of the server's.
+
+A fault decides where there is no status, or that of a success that broke off; a failure without
+either is not repeated. What a 402 or a 429 makes wait is everybody with the same base URL and key,
+stopped or not. A 402 has the longer of the two windows.
 """
 
 from __future__ import annotations
