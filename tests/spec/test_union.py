@@ -175,6 +175,7 @@ def test_the_evidence_is_that_of_the_specification(document: Json) -> None:
 def test_most_operations_are_confirmed_by_traffic() -> None:
     traffic = json.loads(TRAFFIC.read_text())
     for path in RELEASES.glob("*.yaml"):
+        assert path.stem in traffic["releases"], f"{path.stem}: `make interop traffic` records it"
         seen = traffic["releases"][path.stem]
         assert len(seen["confirmed"]) >= 0.9 * seen["operations"], path.stem
 
