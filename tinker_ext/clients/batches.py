@@ -8,6 +8,7 @@ from attrs import frozen
 from tinker_api import models
 
 from tinker_ext import tracing, types
+from tinker_ext.clients.arguments import check_text
 from tinker_ext.clients.reading import Body, read
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
@@ -48,12 +49,13 @@ class Batch:
         """Validate, split and encode `data` for a server, on the calling thread."""
         if not data:
             raise InvalidInputError("there are no datums to train on", where="data")
-        if not isinstance(loss_fn, str):
+        if callable(loss_fn):
             raise InvalidInputError(
                 f"expected a loss's name, got {type(loss_fn).__name__}; "
                 "a loss of your own goes to forward_backward_custom",
                 where="loss_fn",
             )
+        check_text(loss_fn, "loss_fn")
         types.validate_data(data, loss_fn=loss_fn, images=dialect.images)
         config = types.read_config(loss_fn_config)
         chunks = _split(data, dialect)
