@@ -70,6 +70,7 @@ def test_an_id_of_another_shape_is_refused_before_sending(
     rest: tinker.RestClient, server: SparseServer
 ) -> None:
     for wrong in ("", "weights", "a/b", "weights/a/b"):
-        with pytest.raises(tinker.InvalidInputError, match="or a NAME"):
+        words = "or a NAME" if wrong else "must not be empty"
+        with pytest.raises(tinker.InvalidInputError, match=words):
             rest.get_checkpoint_archive_url("run", wrong)
     assert server.paths == []
