@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -80,6 +82,20 @@ def test_it_demands_tokens_where_told_to(tmp_path: Path) -> None:
         pytest.raises(urllib.error.HTTPError, match="401"),
     ):
         urllib.request.urlopen(f"{url}/api/v1/healthz")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a process is ended without a signal")
+def test_a_temporary_folder_goes_at_a_sigterm(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "TINKER_EMBEDDED_DIR": ""}
+    with subprocess.Popen(
+        [*SERVE, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline()
+        assert list(tmp_path.iterdir())
+        server.terminate()
+    assert server.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_dialect_may_be_named_by_the_whole_number_of_its_release(tmp_path: Path) -> None:

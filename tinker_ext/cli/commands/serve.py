@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
+import sys
 import tempfile
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from tinker_ext.embedded.flags import parse_flags
 from tinker_ext.embedded.releases import ANY, BY_RELEASE, DIALECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
 #: Not that of other programs people run while they train: 8000 and 8080 are everybody's.
@@ -108,7 +110,7 @@ def serve(
     from tinker_ext.embedded import serve as server
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with _state_folder(state_dir) as folder:
+    with _ended_by_sigterm(), _state_folder(state_dir) as folder:
         click.echo(f"Runs and checkpoints are kept in {folder}", err=True)
         try:
             server.serve(
@@ -127,6 +129,16 @@ def serve(
             raise CommandError(
                 f"Port {port} of {host} is in use; choose another with --port, 0 for a free one."
             ) from error
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Have a SIGTERM unwind the stack, as Ctrl-C does, so that a temporary folder is removed."""
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _flags(texts: Sequence[str]) -> dict[str, Any]:
