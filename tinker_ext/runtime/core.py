@@ -165,8 +165,9 @@ class ClientCore:
             coroutine.close()
             raise ClientClosedError
         self._begin_anew_after_fork()
-        progress = new_progress()
         traced = tracing.begun_operation()
+        operation = None if traced is None else traced.name
+        progress = new_progress(operation)
         outcome = self.loop.submit(
             coroutine,
             finally_=finally_,
@@ -174,6 +175,7 @@ class ClientCore:
             progress=progress,
             ended=None if traced is None else partial(self._call_ended, traced),
         )
+        outcome.operation = operation
         if traced is not None:
             traced.hand_over()
         return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import os
 import threading
 import time
@@ -13,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import ClientClosedError
 from tinker_ext.runtime.frames import forget_inner_frames
+from tinker_ext.runtime.outcome import Outcome
 from tinker_ext.runtime.progress import Progress, current_progress
 
 if TYPE_CHECKING:
+    import concurrent.futures
     from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
@@ -40,7 +41,7 @@ class BackgroundLoop:
         tasks: set[asyncio.Task[Any]] | None = None,
         progress: Progress | None = None,
         ended: Callable[[asyncio.Future[Any]], None] | None = None,
-    ) -> concurrent.futures.Future[T]:
+    ) -> Outcome[T]:
         """Start `coroutine` on the loop and return the future of its outcome, from any thread.
 
         `finally_` is called on the loop when the task has ended, and also when it was cancelled
@@ -50,7 +51,7 @@ class BackgroundLoop:
         copy of the caller's context (spans). `ended` is given the task when it has ended, before
         anybody can see its outcome.
         """
-        outcome: concurrent.futures.Future[T] = concurrent.futures.Future()
+        outcome: Outcome[T] = Outcome()
         context = copy_context()
         context.run(current_progress.set, progress)
 

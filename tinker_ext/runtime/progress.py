@@ -76,7 +76,7 @@ def deadline(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-def new_progress() -> Progress:
+def new_progress(operation: str | None) -> Progress:
     """Of work that starts now, with the deadline of the block it was asked for in."""
     until, allowed = _deadline.get() or (None, None)
-    return Progress(until, allowed)
+    return Progress(until, allowed, operation=operation)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -87,3 +89,43 @@ def test_a_program_with_handlers_of_its_own_gets_no_others(level: None) -> None:
     assert logging.getLogger("tinker_ext").handlers == handlers
     tracing.use_level(None)
     assert logging.getLogger("tinker_ext").level == logging.DEBUG
+
+
+def failing() -> FakeServer:
+    server = FakeServer()
+    server.answer("asample", Reply(400, {"detail": "no such thing"}))
+    return server
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_failure_that_nobody_asks_for_is_a_warning(
+    caplog: pytest.LogCaptureFixture, asked: bool
+) -> None:
+    prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
+    with caplog.at_level(logging.WARNING, "tinker_ext"), make_client(failing()) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        future = sampler.sample(prompt, 1, params)
+        if asked:
+            assert isinstance(future.exception(30), tinker.BadRequestError)
+        else:
+            finished = threading.Event()
+            future.add_done_callback(lambda _: finished.set())
+            assert finished.wait(30)
+        del future
+        gc.collect()
+    unasked = [line for line in caplog.messages if "nobody asked" in line]
+    assert len(unasked) == (0 if asked else 1)
+    assert asked or re.search("sample failed.*no such thing", unasked[0])
+
+
+def test_a_wait_that_is_too_long_names_its_operation() -> None:
+    server = FakeServer()
+    server.answer("asample", *[Reply(503)] * 50)
+    prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
+    with make_client(server) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        future = sampler.sample(prompt, 1, params)
+        with pytest.raises(tinker.DeadlineExceededError) as caught:
+            future.result(0.05)
+        future.cancel()
+    assert caught.value.operation == "sample"
