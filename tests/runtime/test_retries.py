@@ -19,7 +19,7 @@ PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 def test_a_sample_keeps_its_number_and_key_over_all_attempts() -> None:
     server = FakeServer()
     server.answer("asample", Reply(503), httpx.ReadError("gone"))
-    with make_client(server) as service:
+    with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         response = sampler.sample(PROMPT, 2, PARAMS).result(30)
         sampler.sample(PROMPT, 1, PARAMS).result(30)
@@ -96,7 +96,10 @@ def test_who_waits_long_for_a_server_that_is_down_is_warned_once_a_minute(
 def test_who_waits_shortly_is_not_warned(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     server.answer("asample", httpx.ConnectError("refused"), Reply(503))
-    with caplog.at_level(logging.WARNING, "tinker_ext"), make_client(server) as service:
+    with (
+        caplog.at_level(logging.WARNING, "tinker_ext"),
+        make_client(server, clock=SimulatedTime().clock) as service,
+    ):
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
     assert not caplog.records
@@ -166,7 +169,7 @@ def test_polling_survives_what_passes_and_logs_why_it_waits(
 ) -> None:
     server = FakeServer()
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "paused_capacity"}
-    with make_client(server) as service:
+    with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         server.answer(
             "retrieve_future",
@@ -186,7 +189,7 @@ def test_polling_survives_what_passes_and_logs_why_it_waits(
 
 def test_polling_that_never_gets_through_ends_in_a_typed_error() -> None:
     server = FakeServer()
-    with make_client(server, retry_window=0.5) as service:
+    with make_client(server, clock=SimulatedTime().clock, retry_window=0.5) as service:
         training = service.create_lora_training_client("fake/model")
         server.answer("retrieve_future", *[Reply(500, "Internal Server Error")] * 100)
         with pytest.raises(tinker.InternalServerError) as caught:
@@ -227,7 +230,7 @@ def test_an_answer_of_another_shape_is_a_typed_error() -> None:
 def test_a_success_that_is_no_json_is_asked_for_again_under_the_same_number() -> None:
     server = FakeServer()
     server.answer("optim_step", Reply(200, "<html></html>"), Reply(200, '{"request_'))
-    with make_client(server) as service:
+    with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         training.optim_step(tinker.AdamParams()).result(30)
         server.answer("get_info", *[Reply(200, "<html></html>")] * 4)

@@ -11,7 +11,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 
 def datum(tokens: int = 4) -> tinker.Datum:
@@ -99,7 +99,7 @@ def test_a_number_whose_fate_is_unknown_is_not_used_again() -> None:
 def test_a_retried_request_keeps_its_number_and_its_key() -> None:
     server = FakeServer()
     server.answer("optim_step", Reply(503), Reply(500), httpx.ConnectError("no"))
-    with make_client(server) as service:
+    with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         training.optim_step(tinker.AdamParams()).result(30)
     calls = server.calls("optim_step")

@@ -9,7 +9,7 @@ import pytest
 
 import tinker_ext as tinker
 from tinker_ext.runtime.sequence import SequenceNumbers
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:
     from tinker_ext.testing import Received
@@ -60,7 +60,7 @@ def test_old_news_does_not_set_numbers_back_again() -> None:
 
 def test_a_poll_that_is_held_beyond_our_limit_is_no_failure() -> None:
     server = FakeServer()
-    with make_client(server, retry_window=0.01) as service:
+    with make_client(server, clock=SimulatedTime().clock, retry_window=0.01) as service:
         training = service.create_lora_training_client("fake/model")
         server.answer("retrieve_future", *[httpx.ReadTimeout("held")] * 6)
         training.optim_step(tinker.AdamParams()).result(30)

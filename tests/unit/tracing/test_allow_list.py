@@ -12,7 +12,7 @@ import pytest
 
 import tinker_ext as tinker
 from tinker_ext import tracing
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 from tinker_ext.tracing.names import ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def everything(server: FakeServer, **config: Any) -> None:
     server.answer("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}), Reply(503))
     server.answer("save_weights", Reply(400, {"detail": f"hidden words {KEY}"}))
     config = {"default_headers": {"X-Mine": "hidden header"}, "api_key": KEY, **config}
-    with make_client(server, user_metadata={"a": "hidden metadata"}, **config) as service:
+    with make_client(
+        server, clock=SimulatedTime().clock, user_metadata={"a": "hidden metadata"}, **config
+    ) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         with tinker.step(1):
             training.forward_backward([DATUM] * 200, "cross_entropy").result(30)

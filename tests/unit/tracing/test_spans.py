@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 import tinker_ext as tinker
 from tests.unit.tracing.sdk import Sdk, id_of, known
 from tests.waiting import comes_true
-from tinker_ext.testing import FakeServer, Reply, make_client
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 from tinker_ext.tracing.names import SHORT_STAGES
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_a_sample_from_the_call_to_the_result(sdk: Sdk) -> None:
 def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
     server = FakeServer()
     server.answer("asample", Reply(503), httpx.ReadError("gone"))
-    with make_client(server) as service:
+    with make_client(server, clock=SimulatedTime().clock) as service:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
     first, second, third = sdk.named("POST /api/v1/asample")
     size = known(third).pop("http.request.body.size")
