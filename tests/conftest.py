@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tinker_ext import settings as setting_readers
 from tinker_ext import stored_login
 from tinker_ext.embedded.engine.threads import limit_blas_threads
 
@@ -39,6 +40,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith(("TINKER_", "CLOUDFLARE_ACCESS_", "OTEL_")):
             monkeypatch.delenv(name)
     monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", Path(os.devnull) / "no credentials")
+
+
+@pytest.fixture(params=setting_readers.HTTP_TRANSPORTS)
+def http_transport(request: pytest.FixtureRequest) -> str:
+    """Each of what HTTP can go over: whatever is above must not notice."""
+    return str(request.param)
 
 
 # The keys that tests use look like keys, and the log is kept at every level (pyproject.toml).

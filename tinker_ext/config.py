@@ -89,6 +89,11 @@ class ClientConfig:
         settings.read_headers, MappingProxyType({}), show=_masked_headers
     )
     proxy: str | None = _setting(settings.read_proxy, None, show=_masked_proxy)
+    #: What HTTP goes over: "httpcore", or "aiohttp" (the extra of that name), which takes less of
+    #: the processor.
+    http_transport: str = _setting(
+        settings.read_http_transport, "httpcore", "TINKER_EXT_HTTP_TRANSPORT"
+    )
 
     #: One request, and its connection (both 0.4.1 _constants.py).
     timeout: float = _setting(settings.read_seconds, 60.0)
@@ -140,8 +145,9 @@ class ClientConfig:
         a missing key is let pass (to look at a configuration, not to use it).
 
         Raises:
-            ConfigurationError: a value that cannot be, naming the argument or variable; an
-                unknown name, with the nearest known ones; no key and no embedded backend.
+            ConfigurationError: a value that cannot be, naming the argument or variable; two that
+                cannot be together; an unknown name, with the nearest known ones; no key and no
+                embedded backend.
         """
         known = _settings()
         for name in explicit:
@@ -153,6 +159,7 @@ class ClientConfig:
             **{name: value for name, (value, _) in found.items()},
             sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
         )
+        config.check_proxy()
         if require_key:
             config.check_key()
         return config
@@ -180,6 +187,17 @@ class ClientConfig:
                 "or set TINKER_CREDENTIAL_CMD to a command that prints one; "
                 'base_url="embedded" trains on this machine without one.',
                 setting="api_key",
+            )
+
+    def check_proxy(self) -> None:
+        """Raise ConfigurationError if the transport can't go through this kind of proxy."""
+        if not self.proxy or not self.proxy.startswith("socks"):
+            return
+        if self.http_transport == "aiohttp":
+            raise ConfigurationError(
+                "http_transport: aiohttp knows no SOCKS proxy; httpcore does, or give the URL of "
+                "an HTTP proxy.",
+                setting="http_transport",
             )
 
     def __copy__(self) -> Self:

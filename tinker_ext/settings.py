@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +20,8 @@ from tinker_ext.secret import Secret
 #: The base URL that means the backend on this machine.
 EMBEDDED = "embedded"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+#: What HTTP goes over; the second is an extra of that name.
+HTTP_TRANSPORTS = ("httpcore", "aiohttp")
 
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
@@ -162,6 +165,16 @@ def read_log_level(value: object) -> str:
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in LOG_LEVELS:
         raise ValueError(f"{shown(value)} is none of {', '.join(LOG_LEVELS)}")
+    return word
+
+
+def read_http_transport(value: object) -> str:
+    """The name of a transport, in lower case, whose package is there."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in HTTP_TRANSPORTS:
+        raise ValueError(f"{shown(value)} is none of {', '.join(HTTP_TRANSPORTS)}")
+    if find_spec(word) is None:
+        raise ValueError(f"{word} is not installed: pip install 'tinker-ext[{word}]'")
     return word
 
 

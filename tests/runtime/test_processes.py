@@ -7,17 +7,16 @@ import os
 import pickle
 import subprocess
 import sys
-import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 
 import tinker_ext as tinker
-from tests.processes import bare_environment
+from tests.processes import bare_environment, in_a_fork
 from tinker_ext.testing import FakeServer, FaultServer, make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 KEY = "tml-planted-in-the-parent"
 PARAMS = tinker.SamplingParams(max_tokens=4)
@@ -111,29 +110,15 @@ def test_a_copy_is_the_client_itself() -> None:
             assert copy.copy(client) is client
 
 
-def in_a_fork(work: Callable[[], str]) -> str:
-    """What `work` returns in a child of this process."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # Python warns of forking a process with threads, which is what this is about.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        try:
-            said = work()
-        except BaseException as error:
-            said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading, "rb") as pipe:
-        return pipe.read().decode()
-
-
-def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(server: FaultServer) -> None:
+def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(
+    server: FaultServer, http_transport: str
+) -> None:
     released: list[int] = []
-    with make_client(base_url=server.url, release=lambda: released.append(os.getpid())) as service:
+    with make_client(
+        base_url=server.url,
+        release=lambda: released.append(os.getpid()),
+        http_transport=http_transport,
+    ) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         training = service.create_lora_training_client("fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(60)
@@ -153,8 +138,10 @@ def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(server: FaultS
     assert released == [os.getpid()]
 
 
-def test_a_fork_does_not_end_the_parents_session(server: FaultServer) -> None:
-    with make_client(base_url=server.url, heartbeat_interval=0.05) as service:
+def test_a_fork_does_not_end_the_parents_session(server: FaultServer, http_transport: str) -> None:
+    with make_client(
+        base_url=server.url, heartbeat_interval=0.05, http_transport=http_transport
+    ) as service:
         service.create_lora_training_client("fake/model")
 
         def child() -> str:

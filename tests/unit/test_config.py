@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ VARIABLES: list[tuple[str, str, str, object, object, object]] = [
     ("TINKER_EXT_TRACE", "trace_file", "/a/b.jsonl", Path("/a/b.jsonl"), Path("c"), Path("c")),
     ("TINKER_EXT_TRACE_DETAIL", "trace_detail", "inf", math.inf, 0.5, 0.5),
     ("TINKER_EXT_TRACE_HEADERS", "trace_headers", "no", False, True, True),
+    ("TINKER_EXT_HTTP_TRANSPORT", "http_transport", "AIOHTTP", "aiohttp", "httpcore", "httpcore"),
     ("TINKER_LOG", "log_level", "DEBUG", "debug", "info", "info"),
     ("TINKER_FEATURE_GATES", "feature_gates", "x,y", ("x", "y"), (), ()),
     ("CLOUDFLARE_ACCESS_CLIENT_ID", "cf_access_client_id", "i1", "i1", "i2", "i2"),
@@ -153,6 +155,7 @@ def test_every_variable_is_in_the_table() -> None:
         ("TINKER_BASE_URL", "http://me:hidden@host", "default_headers"),
         ("TINKER_TELEMETRY", "perhaps", "'perhaps' is neither on nor off"),
         ("TINKER_LOG", "loud", "'loud' is none of debug, info"),
+        ("TINKER_EXT_HTTP_TRANSPORT", "requests", "'requests' is none of httpcore, aiohttp"),
         ("TINKER_PROJECT_ID", "a\nb", "fit in no header"),
         ("CLOUDFLARE_ACCESS_CLIENT_SECRET", "a b", "blanks, control or non-ASCII"),
     ],
@@ -228,6 +231,30 @@ def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> 
         resolve(**{name: 1})
     assert advice in str(caught.value)
     assert caught.value.setting == name
+
+
+def test_what_a_transport_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve(http_transport="aiohttp").http_transport == "aiohttp"
+    monkeypatch.setitem(sys.modules, "aiohttp", None)  # As if it were not there.
+    assert resolve().http_transport == "httpcore"
+    with pytest.raises(ConfigurationError, match=r"pip install 'tinker-ext\[aiohttp\]'"):
+        resolve(http_transport="aiohttp")
+
+
+@pytest.mark.parametrize(
+    ("transport", "setting", "words"),
+    [
+        ("aiohttp", "http_transport", "aiohttp knows no SOCKS proxy"),
+    ],
+)
+def test_what_a_socks_proxy_needs_is_told(
+    monkeypatch: pytest.MonkeyPatch, transport: str, setting: str, words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        resolve(proxy="socks5://me:hidden@host", http_transport=transport)
+    assert caught.value.setting == setting
+    assert "hidden" not in str(caught.value)
 
 
 def test_no_key_tells_both_ways_out() -> None:

@@ -10,6 +10,7 @@ import sys
 ALLOWED = 0.15
 #: Packages that are loaded when they are needed and not before.
 NOT_AT_IMPORT = {
+    "aiohttp",
     "asyncio",
     "autograd",
     "click",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Ours, and those of what we call: their variables are the client, and requests with their headers.
 _INNER = frozenset(
     {"tinker_ext", "tinker_api", "tenacity", "httpx", "httpcore", "anyio", "h11", "h2"}
+    | {"aiohttp", "aiohappyeyeballs", "yarl"}
     | {"asyncio", "concurrent", "contextlib", "json"}
 )
 

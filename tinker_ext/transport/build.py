@@ -56,7 +56,7 @@ def build_client(
     """
     http = ApiHttpClient(
         base_url=base_url,
-        transport=transport or _pool(config, base_url),
+        transport=transport or _connections(config, base_url),
         auth=ApiKeyAuth.from_config(config, keys),
         headers={"User-Agent": _user_agent(), **config.default_headers},
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
@@ -67,14 +67,23 @@ def build_client(
     return client.set_async_httpx_client(http)
 
 
-def _pool(config: ClientConfig, base_url: str) -> ShardedTransport:
+def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTransport:
+    """The transport that the configuration asks for; that of an extra is imported here."""
+    tls = _tls() if base_url.startswith("https") or config.proxy else None
+    if config.http_transport == "httpcore":
+        return _pool(config, tls)
+    from tinker_ext.transport.aiohttp_transport import AiohttpTransport
+
+    return AiohttpTransport(tls, config.proxy)
+
+
+def _pool(config: ClientConfig, tls: ssl.SSLContext | None) -> ShardedTransport:
     limits = httpx.Limits(
         max_connections=REQUESTS_PER_SHARD, max_keepalive_connections=REQUESTS_PER_SHARD
     )
-    verify = _tls() if base_url.startswith("https") or config.proxy else False
 
     def make_shard() -> httpx.AsyncBaseTransport:
-        return httpx.AsyncHTTPTransport(verify=verify, limits=limits, proxy=config.proxy)
+        return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=config.proxy)
 
     return ShardedTransport(make_shard)
 

@@ -1,0 +1,116 @@
+"""A server that does what a function tells it to with each connection, down to the bytes."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import struct
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+#: A certificate for 127.0.0.1 that nobody but these tests trusts, with its key.
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds (socket(7)).
+
+
+class Peer:
+    """The server's end of a connection.
+
+    Attributes:
+        gone: set when the server is closed; for acts that wait.
+    """
+
+    def __init__(self, sock: socket.socket, gone: threading.Event) -> None:
+        self.sock = sock
+        self.gone = gone
+        self._rest = b""
+
+    def request(self) -> bytes:
+        """The head of the next request, its body taken in too; empty when there is none."""
+        while b"\r\n\r\n" not in self._rest:
+            if not (part := self.sock.recv(65536)):
+                return b""
+            self._rest += part
+        head, _, self._rest = self._rest.partition(b"\r\n\r\n")
+        length = next(
+            (line for line in head.lower().split(b"\r\n") if b"content-length:" in line), b":0"
+        )
+        left = int(length.partition(b":")[2]) - len(self._rest)
+        while left > 0 and (part := self.sock.recv(min(left, 65536))):
+            left -= len(part)
+        self._rest = b""
+        return head
+
+    def say(self, text: bytes) -> None:
+        self.sock.sendall(text)
+
+    def answer(self, body: bytes = b"{}", headers: bytes = b"") -> None:
+        self.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), headers, body))
+
+    def reset(self) -> None:
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.sock.close()
+
+    def encrypt(self) -> None:
+        """Go on with TLS."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(CERTIFICATE)
+        self.sock = context.wrap_socket(self.sock, server_side=True)
+
+
+class RawServer:
+    """Listens on 127.0.0.1; each connection has a thread in which `act` deals with it.
+
+    Attributes:
+        connections: how many there have been.
+        open: how many there are.
+    """
+
+    def __init__(self, act: Callable[[Peer], object], backlog: int = 128) -> None:
+        self.connections = self.open = 0
+        self._act = act
+        self._gone = threading.Event()
+        self._lock = threading.Lock()
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                sock, _ = self._socket.accept()
+                self.connections += 1
+                threading.Thread(target=self._deal_with, args=(sock,), daemon=True).start()
+
+    def _deal_with(self, sock: socket.socket) -> None:
+        with self._lock:
+            self.open += 1
+        peer = Peer(sock, self._gone)
+        try:
+            with suppress(OSError):
+                self._act(peer)
+        finally:
+            peer.sock.close()
+            with self._lock:
+                self.open -= 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._gone.set()
+        with suppress(OSError):  # Wakes the thread that accepts.
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()

@@ -1,0 +1,227 @@
+"""When every transport makes, keeps and closes connections, seen from their other end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import io
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from contextlib import suppress
+
+import httpx
+import pytest
+
+import tinker_ext as tinker
+from tests.processes import bare_environment, in_a_fork
+from tests.waiting import comes_true
+from tests.wire.raw_server import Peer, RawServer
+from tests.wire.transports import Polite, client_of
+from tinker_ext.testing import FaultServer
+from tinker_ext.transport.aiohttp_transport import AiohttpTransport
+
+
+async def test_a_connection_is_used_again(http_transport: str) -> None:
+    with RawServer(Polite()) as server:
+        async with client_of(http_transport, server.url) as http:
+            for _ in range(3):
+                await http.request("GET", "/a")
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_one_that_the_server_has_closed_is_not_used_again(
+    http_transport: str, method: str
+) -> None:
+    """Not even where the loop has not come to hear of it."""
+
+    def once(peer: Peer) -> None:
+        peer.request()
+        peer.answer()
+
+    with RawServer(once) as server:
+        async with client_of(http_transport, server.url) as http:
+            for number in range(1, 4):
+                await http.request(method, "/a")
+                assert server.connections == number
+                while server.open:
+                    time.sleep(0.001)  # noqa: ASYNC251 - the loop is busy on purpose
+
+
+async def test_nor_is_one_on_which_it_has_said_more(http_transport: str) -> None:
+    was_read, has_said_more = threading.Semaphore(0), threading.Semaphore(0)
+
+    def one_too_many(peer: Peer) -> None:
+        peer.request()
+        peer.answer()
+        was_read.acquire(timeout=10)
+        peer.answer(b'"of another request"')
+        has_said_more.release()
+        peer.request()
+
+    with RawServer(one_too_many) as server:
+        async with client_of(http_transport, server.url) as http:
+            for _ in range(3):
+                assert (await http.request("GET", "/a")).content == b"{}"
+                was_read.release()
+                assert await asyncio.to_thread(has_said_more.acquire, timeout=10)
+
+
+async def test_a_get_is_not_repeated(http_transport: str) -> None:
+    heads = []
+
+    def close_the_second(peer: Peer) -> None:
+        heads.append(peer.request())
+        peer.answer()
+        heads.append(peer.request())
+
+    with RawServer(close_the_second) as server:
+        async with client_of(http_transport, server.url) as http:
+            await http.request("GET", "/a")
+            with pytest.raises(tinker.APIConnectionError, match="protocol fault"):
+                await http.request("GET", "/a")
+    assert len(heads) == 2
+    assert server.connections == 1
+
+
+async def test_what_is_cancelled_is_closed(http_transport: str) -> None:
+    def hold(peer: Peer) -> None:
+        peer.request()
+        peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
+        peer.request()
+
+    with RawServer(hold) as server:
+        async with client_of(http_transport, server.url) as http:
+            task = asyncio.ensure_future(http.request("GET", "/a"))
+            assert await asyncio.to_thread(comes_true, lambda: server.open == 1)
+            await asyncio.sleep(0.02)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await asyncio.to_thread(comes_true, lambda: server.open == 0)
+
+
+@pytest.mark.parametrize("word", [b"", b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"])
+async def test_what_is_not_taken_in_is_given_up(http_transport: str, word: bytes) -> None:
+    def take_no_more(peer: Peer) -> None:
+        peer.sock.recv(1)
+        peer.say(word)
+        peer.gone.wait(20)
+
+    with RawServer(take_no_more) as server:
+        async with client_of(http_transport, server.url, timeout=0.1) as http:
+            before = sockets()
+            with pytest.raises(tinker.APIError):
+                await http.request("POST", "/a", content=io.BytesIO(b"x" * 30_000_000))
+            kept = before + 1  # The server's end.
+            assert await asyncio.to_thread(comes_true, lambda: sockets() == kept, 5.0)
+
+
+def sockets() -> int:
+    """How many this process has."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # That of the list itself.
+            found.append(os.readlink(f"/proc/self/fd/{name}"))
+    return sum(link.startswith("socket:") for link in found)
+
+
+async def test_no_more_connections_than_are_allowed() -> None:
+    most = 0
+
+    def slow(peer: Peer) -> None:
+        nonlocal most
+        while peer.request():
+            most = max(most, server.open)
+            peer.gone.wait(0.01)
+            peer.answer()
+
+    def request(pool: float) -> httpx.Request:
+        limits = httpx.Timeout(20.0, pool=pool).as_dict()
+        return httpx.Request("GET", f"{server.url}/a", extensions={"timeout": limits})
+
+    async def get() -> int:
+        response = await transport.handle_async_request(request(20.0))
+        await response.aread()
+        await response.aclose()
+        return response.status_code
+
+    with RawServer(slow) as server:
+        transport = AiohttpTransport(most=3)
+        assert set(await asyncio.gather(*[get() for _ in range(20)])) == {200}
+        assert most == server.connections == 3
+        held = [await transport.handle_async_request(request(20.0)) for _ in range(3)]
+        with pytest.raises(httpx.PoolTimeout):
+            await transport.handle_async_request(request(0.01))
+        await held[0].aclose()
+        await held[0].aclose()
+        assert await get() == 200
+        await transport.aclose()
+        with pytest.raises(httpx.ConnectError):
+            await get()
+
+
+async def test_what_a_fork_drops_goes_on_in_the_parent(caplog: pytest.LogCaptureFixture) -> None:
+    async def get() -> None:
+        response = await transports[0].handle_async_request(httpx.Request("GET", server.url))
+        await response.aread()
+        await response.aclose()
+
+    def drop_it() -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # An error would end the finalizer before it logs.
+            transports.clear()
+            gc.collect()
+        return f"{[one.message for one in caplog.records if one.levelno > logging.DEBUG]}"
+
+    with RawServer(Polite()) as server:
+        transports = [AiohttpTransport()]
+        await get()
+        assert in_a_fork(drop_it) == "[]"
+        await asyncio.wait_for(get(), 10)
+        assert server.connections == 1
+        await transports[0].aclose()
+
+
+PROGRAM = """
+import sys, tinker_ext as t
+from tinker_ext.testing import make_client
+
+def work(service, model="fake/model"):
+    sampler = service.create_sampling_client(base_model=model)
+    prompt, params = t.ModelInput.from_ints([1]), t.SamplingParams(max_tokens=1)
+    for one in [sampler.sample(prompt, 1, params) for _ in range(10)]:
+        one.result(60)
+
+def client(**more):
+    return make_client(base_url=sys.argv[1], **more)
+
+with client() as plain:
+    work(plain)
+assert "aiohttp" not in sys.modules
+with client(http_transport="aiohttp") as closed:
+    work(closed)
+work(client(http_transport="aiohttp"))
+left_open = client(http_transport="aiohttp")
+work(left_open)
+with t.ServiceClient(base_url="embedded", http_transport="aiohttp") as embedded:
+    work(embedded, "embedded/tiny")
+"""
+
+
+def test_a_program_with_aiohttp_ends_without_a_word() -> None:
+    """Its clients are closed, dropped, and left open; and it is imported when it is asked for."""
+    with FaultServer() as server:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", PROGRAM, server.url],
+            capture_output=True,
+            env=bare_environment(),
+            timeout=100,
+        )
+        assert comes_true(lambda: not server.connections_open)
+    assert (done.returncode, done.stderr.decode()) == (0, "")

@@ -1,0 +1,161 @@
+"""What breaks a request off is told alike by both transports, so that retries are alike."""
+
+from __future__ import annotations
+
+import io
+import socket
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tinker_ext as tinker
+from tests.wire.raw_server import Peer, RawServer
+from tinker_ext.config import ClientConfig
+from tinker_ext.transport.build import build_client
+from tinker_ext.transport.call import Call, calling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Seconds, for whatever is to be waited for in vain; and for what is not.
+SHORT, LONG = 0.2, 20.0
+# Bytes that no socket takes in by itself.
+LARGE = b"x" * 30_000_000
+
+
+async def error_of(
+    transport: str, url: str, body: bytes = b"{}", *, timeout: float = LONG, **more: Any
+) -> tinker.APIConnectionError:
+    """What comes of a request."""
+    config = ClientConfig.resolve(
+        api_key="tml-test", http_transport=transport, timeout=timeout, **more
+    )
+    http = build_client(config, url).get_async_httpx_client()
+    try:
+        with calling(Call("probe")), pytest.raises(tinker.APIConnectionError) as caught:
+            await http.request("POST", "/api", content=io.BytesIO(body))
+    finally:
+        await http.aclose()
+    return caught.value
+
+
+def after_the_request(do: Callable[[Peer], object]) -> Callable[[Peer], None]:
+    def act(peer: Peer) -> None:
+        if peer.request():
+            do(peer)
+
+    return act
+
+
+HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+
+
+def half_then_reset(peer: Peer) -> None:
+    peer.say(HALF)
+    peer.gone.wait(0.1)  # What has not been read is dropped with a reset.
+    peer.reset()
+
+
+BROKEN_OFF: dict[str, tuple[Callable[[Peer], object], str]] = {
+    "closed before the answer": (lambda peer: None, "protocol"),
+    "reset before the answer": (lambda peer: peer.reset(), "read"),
+    "closed in the head": (lambda peer: peer.say(b"HTTP/1.1 200 O"), "protocol"),
+    "half of the body": (lambda peer: peer.say(HALF), "protocol"),
+    "half of the chunks": (lambda peer: peer.say(CHUNKED), "protocol"),
+    "reset in the body": (half_then_reset, "read"),
+    "no HTTP": (lambda peer: peer.say(b"SSH-2.0-OpenSSH_9.6\r\n"), "protocol"),
+    "nonsense among the chunks": (lambda peer: peer.say(CHUNKED + b"zz\r\n{}\r\n"), "protocol"),
+}
+
+
+@pytest.mark.parametrize(("do", "fault"), BROKEN_OFF.values(), ids=BROKEN_OFF)
+async def test_broken_off(http_transport: str, do: Callable[[Peer], object], fault: str) -> None:
+    with RawServer(after_the_request(do)) as server:
+        error = await error_of(http_transport, server.url)
+    assert (type(error), error.fault) == (tinker.APIConnectionError, fault)
+    assert server.connections == 1, "a transport repeats nothing"
+
+
+async def test_reset_while_it_is_sent(http_transport: str) -> None:
+    def act(peer: Peer) -> None:
+        peer.sock.recv(1)
+        peer.reset()
+
+    with RawServer(act) as server:
+        error = await error_of(http_transport, server.url, LARGE)
+    assert (type(error), error.fault) == (tinker.APIConnectionError, "read")
+
+
+def half_of_it(peer: Peer) -> None:
+    peer.say(HALF)
+    peer.gone.wait(LONG)
+
+
+SILENCES: dict[str, tuple[Callable[[Peer], object], bytes]] = {
+    "nothing is read": (lambda peer: peer.gone.wait(LONG), LARGE),
+    "nothing is answered": (after_the_request(lambda peer: peer.gone.wait(LONG)), b"{}"),
+    "after half of the body": (after_the_request(half_of_it), b"{}"),
+}
+
+
+@pytest.mark.parametrize(("act", "body"), SILENCES.values(), ids=SILENCES)
+async def test_silence(http_transport: str, act: Callable[[Peer], None], body: bytes) -> None:
+    with RawServer(act) as server:
+        error = await error_of(http_transport, server.url, body, timeout=SHORT)
+    assert (type(error), error.fault) == (tinker.APITimeoutError, "timeout")
+    assert "the exchange was not over" not in str(error), "each read and write has its own limit"
+
+
+async def test_no_connection(http_transport: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with RawServer(lambda peer: None) as server:
+        refused = await error_of(http_transport, f"http://127.0.0.1:{port}")
+        unknown = await error_of(http_transport, "http://server.invalid")
+        # It closes in the middle of the handshake.
+        no_tls = await error_of(http_transport, f"https://127.0.0.1:{server.port}")
+    for error in (refused, unknown, no_tls):
+        assert (type(error), error.fault) == (tinker.APIConnectionError, "connect")
+
+
+async def test_no_connection_in_time(http_transport: str) -> None:
+    """Of a queue that is full, further connections are dropped without a word (listen(2))."""
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = full.getsockname()
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        url = f"http://127.0.0.1:{address[1]}"
+        error = await error_of(http_transport, url, connect_timeout=SHORT)
+    assert (type(error), error.fault) == (tinker.APITimeoutError, "connect")
+
+
+async def test_a_proxy_that_refuses(http_transport: str) -> None:
+    def act(peer: Peer) -> None:
+        peer.request()
+        peer.say(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(act) as proxy:
+        error = await error_of(http_transport, "https://server.invalid", proxy=proxy.url)
+    assert (type(error), error.fault) == (tinker.APIConnectionError, "connect")
+
+
+async def test_an_early_refusal_is_heard_though_not_all_was_sent(http_transport: str) -> None:
+    def act(peer: Peer) -> None:
+        peer.sock.recv(65536)
+        peer.say(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nmuch")
+        peer.sock.shutdown(socket.SHUT_WR)
+        while peer.sock.recv(1 << 20):
+            pass
+
+    config = ClientConfig.resolve(api_key="tml-test", http_transport=http_transport)
+    with RawServer(act) as server:
+        http = build_client(config, server.url).get_async_httpx_client()
+        with calling(Call("probe")), pytest.raises(tinker.APIStatusError) as caught:
+            await http.request("POST", "/api", content=io.BytesIO(LARGE))
+        await http.aclose()
+    assert caught.value.status_code == 413

@@ -1,0 +1,160 @@
+"""What every transport sends and takes in, seen from the other end of the connection."""
+
+from __future__ import annotations
+
+import base64
+import io
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tinker_ext as tinker
+from tests.wire.raw_server import CERTIFICATE, Peer, RawServer
+from tests.wire.transports import Polite, client_of
+from tinker_ext.transport import build
+from tinker_ext.transport.call import Call, calling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    """The first line, and the headers by name."""
+    first, *lines = head.split(b"\r\n")
+    pairs = [line.partition(b": ") for line in lines]
+    assert len({name.lower() for name, _, _ in pairs}) == len(pairs)
+    return first, {name.lower(): value for name, _, value in pairs}
+
+
+async def test_the_same_is_sent() -> None:
+    """No header is added, and no letter of an address is changed."""
+    seen = []
+    place = "/a%2Fb/tinker:%2F%2Frun-1%2Fa/~x?sig=a%2Fb%3D%7E&b=1+2%20c&d=%C3%A4&e"
+    for transport in ("httpcore", "aiohttp"):
+        polite = Polite()
+        with RawServer(polite) as server:
+            async with client_of(transport, server.url, default_headers={"X-Mine": "a b"}) as http:
+                await http.request("POST", "/api/v1/x", json={"a": 1})
+                await http.request("POST", "/api/v1/x")
+                await http.request("POST", "/api/v1/x", content=io.BytesIO(b"x" * 200_000))
+                await http.request("GET", "/api/v1/x", params={"a b": "c/d?", "e": "ä"})
+                await http.request("DELETE", place)
+            port = str(server.port).encode()
+            seen.append([sent(head.replace(port, b"PORT")) for head in polite.heads])
+    assert seen[0] == seen[1]
+    assert seen[0][4][0] == b"DELETE " + place.encode() + b" HTTP/1.1"
+    assert seen[0][0][1][b"x-mine"] == b"a b"
+
+
+async def test_no_cookie_is_kept_or_told(
+    http_transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    polite = Polite(b"Set-Cookie: a=1; Path=/\r\nSet-Cookie: HIDDEN a=HIDDEN; expires=HIDDEN\r\n")
+    with RawServer(polite) as server, caplog.at_level(logging.DEBUG):
+        async with client_of(http_transport, f"http://localhost:{server.port}") as http:
+            for _ in range(2):
+                await http.request("GET", "/a")
+    assert not [head for head in polite.heads if b"cookie" in head.lower()]
+    assert "HIDDEN" not in caplog.text
+
+
+async def test_a_long_address_in_an_answer_is_read(http_transport: str) -> None:
+    place = "http://storage/" + "x" * 30_000
+
+    def elsewhere(peer: Peer) -> None:
+        peer.request()
+        peer.say(b"HTTP/1.1 302 Go\r\nContent-Length: 0\r\nLocation: ")
+        peer.say(place.encode() + b"\r\n\r\n")
+
+    with RawServer(elsewhere) as server:
+        async with client_of(http_transport, server.url) as http:
+            with calling(Call("probe", redirect_is_answer=True)):
+                assert (await http.request("GET", "/a")).headers["location"] == place
+
+
+async def test_a_redirect_is_an_answer(http_transport: str) -> None:
+    def elsewhere(peer: Peer) -> None:
+        peer.request()
+        peer.say(b"HTTP/1.1 307 Go\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n")
+        peer.request()
+
+    with RawServer(elsewhere) as server:
+        async with client_of(http_transport, server.url) as http:
+            with pytest.raises(tinker.APIStatusError) as caught:
+                await http.request("GET", "/a")
+    assert (caught.value.status_code, server.connections) == (307, 1)
+
+
+async def test_where_it_leads_is_told_no_password(http_transport: str) -> None:
+    """It is gone to as it is written, but for a user and a password."""
+    there = Polite()
+    with RawServer(there) as storage:
+        place = f"http://user:pass@127.0.0.1:{storage.port}/b%2Fc?sig=a%2Fb%3D#part"
+
+        def elsewhere(peer: Peer) -> None:
+            peer.request()
+            peer.say(b"HTTP/1.1 307 Go\r\nContent-Length: 0\r\nLocation: ")
+            peer.say(place.encode() + b"\r\n\r\n")
+
+        with RawServer(elsewhere) as server:
+            async with client_of(http_transport, server.url) as http:
+                with calling(Call("probe", follows_redirect=True)):
+                    await http.request("GET", "/a")
+    first, headers = sent(there.heads[0])
+    assert first == b"GET /b%2Fc?sig=a%2Fb%3D HTTP/1.1"
+    assert set(headers) == {b"host", b"accept"}
+
+
+async def test_a_proxy_is_gone_through(http_transport: str) -> None:
+    polite = Polite()
+    with RawServer(polite) as proxy:
+        settings = {"proxy": f"http://me:p%40ss@127.0.0.1:{proxy.port}"}
+        async with client_of(http_transport, "http://server.invalid", **settings) as http:
+            for _ in range(2):
+                await http.request("GET", "/a")
+    first, headers = sent(polite.heads[1])
+    assert first == b"GET http://server.invalid/a HTTP/1.1"
+    assert headers[b"host"] == b"server.invalid"
+    assert headers[b"proxy-authorization"] == b"Basic " + base64.b64encode(b"me:p@ss")
+    assert proxy.connections == 1
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The certificate of RawServer is trusted."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    build._tls.cache_clear()
+    yield
+    build._tls.cache_clear()
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_tls_through_a_proxy_and_without(http_transport: str) -> None:
+    protocols = []
+
+    def encrypted(peer: Peer) -> None:
+        peer.encrypt()
+        Polite()(peer)
+
+    def tunnel(peer: Peer) -> None:
+        protocols.append(peer.request().partition(b"\r\n")[0])
+        peer.say(b"HTTP/1.1 200 Yes\r\n\r\n")
+        encrypted(peer)
+
+    with RawServer(encrypted) as server, RawServer(tunnel) as proxy:
+        url = f"https://127.0.0.1:{server.port}"
+        async with client_of(http_transport, url) as http:
+            await http.request("GET", "/a")
+            await http.request("POST", "/a", content=io.BytesIO(b"x" * 300_000))
+        async with client_of(http_transport, url, proxy=proxy.url) as http:
+            await http.request("GET", "/a")
+        assert server.connections == 1
+    assert protocols == [b"CONNECT 127.0.0.1:%d HTTP/1.1" % server.port]
+
+
+async def test_a_certificate_that_is_not_trusted_is_refused(http_transport: str) -> None:
+    with RawServer(lambda peer: peer.encrypt()) as server:
+        async with client_of(http_transport, f"https://127.0.0.1:{server.port}") as http:
+            with pytest.raises(tinker.APIConnectionError, match="connect fault"):
+                await http.request("GET", "/a")
