@@ -18,7 +18,7 @@ from tinker_ext.transport.operations import sampling as polls
 from tinker_ext.transport.operations import service as start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from faultmatrix.operation import Operation
 
@@ -142,14 +142,21 @@ def _waits(operation: Operation, case: Case) -> bool:
     return "timeout" in case.settings or operation.endpoint == "session_heartbeat"
 
 
-def run_rows(operations: Sequence[Operation], workers: int) -> dict[str, dict[str, Seen]]:
+def run_rows(
+    operations: Sequence[Operation], workers: int, only: Container[str] | None = None
+) -> dict[str, dict[str, Seen]]:
     """Run all cells of operations, some at a time; by row, what differs from what is to come.
 
-    The cells that wait for real time to pass have as many threads of their own, so that the others
-    run meanwhile. The seconds that a poll and a question at the start may take are cut short, for
-    the cases about silence.
+    With `only` those of some cases. The cells that wait for real time to pass have as many threads
+    of their own, so that the others run meanwhile. The seconds that a poll and a question at the
+    start may take are cut short, for the cases about silence.
     """
-    cells = [(one, case) for one in operations for case in columns(one)]
+    cells = [
+        (one, case)
+        for one in operations
+        for case in columns(one)
+        if only is None or case.name in only
+    ]
     with (
         patch.object(polls, "POLL_TIMEOUT", SHORT_TIMEOUT),
         patch.object(start, "CONFIG_TIMEOUT", CONFIG_TIMEOUT),

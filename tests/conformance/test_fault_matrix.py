@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from faultmatrix.cells import run_rows
 from faultmatrix.operations import OPERATIONS
 from faultmatrix.processes import run_all
 from faultmatrix.table import DOCUMENT, document
@@ -24,6 +25,23 @@ def different() -> dict[str, dict[str, Seen]]:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
 def test_operation(operation: Operation, different: dict[str, dict[str, Seen]]) -> None:
     assert different[operation.name] == {}
+
+
+#: What a transport has a part in.
+ON_THE_WIRE = frozenset(
+    {"request lost", "answer lost", "half of the body", "reset in the middle", "no HTTP at all"}
+    | {"refused, then back", "silence", "a body without end", "a storm of everything", "a trickle"}
+    | {"a redirect", "answers lost always", "refused always", "2 MB, 1 MB allowed", "a gzip bomb"}
+)
+#: One of each group but that of what waits for a second heartbeat.
+SOME = ("get_training_run", "asample", "result of asample")
+
+
+def test_another_transport_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With this variable `python scripts/fault_matrix.py --run` runs all cells so."""
+    monkeypatch.setenv("TINKER_EXT_HTTP_TRANSPORT", "aiohttp")
+    rows = [one for one in OPERATIONS if one.name in SOME]
+    assert run_rows(rows, 6, ON_THE_WIRE) == {name: {} for name in SOME}
 
 
 def test_the_committed_table_is_the_one_that_was_run() -> None:

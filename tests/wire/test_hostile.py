@@ -141,8 +141,9 @@ def test_absurd_bodies(operation: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("fault", [faults.huge(100_000_000), faults.bomb(300_000_000)])
-def test_memory_stays_bounded_whatever_is_sent(fault: faults.Fault) -> None:
-    with FaultServer() as server, make_client(base_url=server.url, **SMALL) as service:
+def test_memory_stays_bounded_whatever_is_sent(http_transport: str, fault: faults.Fault) -> None:
+    settings = {"http_transport": http_transport, **SMALL}
+    with FaultServer() as server, make_client(base_url=server.url, **settings) as service:
         service.get_server_capabilities()
         server.answer("get_server_capabilities", fault)
         tracemalloc.start()
@@ -175,13 +176,11 @@ SMALL: dict[str, Any] = {"max_response_bytes": 5_000_000}
     ],
     ids=lambda head: repr(head[15:45]),
 )
-def test_absurd_heads(head: bytes) -> None:
-    simulated = SimulatedTime()
+def test_absurd_heads(http_transport: str, head: bytes) -> None:
+    settings = {"http_transport": http_transport, "retry_window": 10, **SMALL}
     with (
         FaultServer() as server,
-        make_client(
-            base_url=server.url, clock=simulated.clock, retry_window=10, **SMALL
-        ) as service,
+        make_client(base_url=server.url, clock=SimulatedTime().clock, **settings) as service,
     ):
         server.answer_always("get_server_capabilities", faults.Fault(raw=head, ending="close"))
         started = time.monotonic()

@@ -60,7 +60,15 @@ def log() -> Iterator[io.StringIO]:
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
-    names = ("tinker_ext", "httpx", "httpcore", "asyncio", "concurrent.futures", "opentelemetry")
+    names = (
+        "tinker_ext",
+        "httpx",
+        "httpcore",
+        "aiohttp",
+        "asyncio",
+        "concurrent.futures",
+        "opentelemetry",
+    )
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:
         logging.getLogger(name).setLevel(logging.DEBUG)
@@ -102,9 +110,16 @@ def echo(status: int, server: FaultServer) -> Any:
     )
 
 
+# Tokens go where the key goes: each transport meets one of the two.
+@pytest.mark.parametrize(
+    ("server", "http_transport"),
+    [("key", "httpcore"), ("key", "aiohttp"), ("tokens", "httpcore")],
+    indirect=True,
+)
 @pytest.mark.usefixtures("watched_loop")
 def test_nothing_that_is_emitted_holds_a_secret(
     server: FaultServer,
+    http_transport: str,
     log: io.StringIO,
     capfd: pytest.CaptureFixture[str],
     tmp_path: Path,
@@ -120,6 +135,7 @@ def test_nothing_that_is_emitted_holds_a_secret(
             trace_file=recording,
             telemetry=True,
             heartbeat_interval=0.05,
+            http_transport=http_transport,
             **settings(server),
         )
         training = service.create_lora_training_client("fake/model")
@@ -136,6 +152,7 @@ def test_nothing_that_is_emitted_holds_a_secret(
             faults.not_http(),
             faults.half_sent(),
             faults.Fault(raw=f"{KEY}\r\n\r\n".encode(), ending="close"),
+            Reply(200, {}, {"Set-Cookie": f"{KEY} a={KEY}; expires={KEY}"}),
         ):
             server.answer("session_heartbeat", echo(500, server), faults.dropped())
             for operation, call in (
@@ -178,7 +195,7 @@ def test_nothing_that_is_emitted_holds_a_secret(
         "errors, reprs, pickles": "\n".join(emitted),
     }
     for word, place in (
-        ("httpcore", "log"),
+        ("httpcore" if http_transport == "httpcore" else "asyncio", "log"),
         ("asyncio Executing", "log"),
         ("tinker.retry", "recording"),
         ("tinker.retry", "spans"),
@@ -230,12 +247,17 @@ def loss(data: object, logprobs: object) -> Any:
     """A loss of the user's, which is not reached."""
 
 
-def test_a_proxys_password_is_not_shown(log: io.StringIO) -> None:
+def test_a_proxys_password_is_not_shown(http_transport: str, log: io.StringIO) -> None:
     proxy = f"http://me:{PROXY_SECRET}@127.0.0.1:9"
     with (
         FaultServer() as server,
         warnings.catch_warnings(),
-        make_client(proxy=proxy, clock=SimulatedTime().clock, **settings(server)) as service,
+        make_client(
+            proxy=proxy,
+            http_transport=http_transport,
+            clock=SimulatedTime().clock,
+            **settings(server),
+        ) as service,
     ):
         said = _emitted_by(service.get_server_capabilities)
         said += [repr(service), repr(service.config), repr(pickle.dumps(service))]
