@@ -7,6 +7,7 @@ with its variable, its default and where that comes from; `tinker_ext.settings` 
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -190,7 +191,7 @@ class ClientConfig:
             )
 
     def check_proxy(self) -> None:
-        """Raise ConfigurationError if the transport can't go through this kind of proxy."""
+        """Raise ConfigurationError if nothing here can go through this kind of proxy."""
         if not self.proxy or not self.proxy.startswith("socks"):
             return
         if self.http_transport == "aiohttp":
@@ -198,6 +199,11 @@ class ClientConfig:
                 "http_transport: aiohttp knows no SOCKS proxy; httpcore does, or give the URL of "
                 "an HTTP proxy.",
                 setting="http_transport",
+            )
+        if find_spec("socksio") is None:
+            raise ConfigurationError(
+                "proxy: for a SOCKS proxy a package is missing: pip install 'httpx[socks]'",
+                setting="proxy",
             )
 
     def __copy__(self) -> Self:

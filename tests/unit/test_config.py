@@ -245,6 +245,7 @@ def test_what_a_transport_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None
     ("transport", "setting", "words"),
     [
         ("aiohttp", "http_transport", "aiohttp knows no SOCKS proxy"),
+        ("httpcore", "proxy", r"pip install 'httpx\[socks\]'"),
     ],
 )
 def test_what_a_socks_proxy_needs_is_told(
