@@ -59,10 +59,17 @@ def stub_server(protocol: str) -> Iterator[str]:
         server.wait()
 
 
-def run(python: str, module: str, url: str, what: str, sizes: tuple[str, ...]) -> dict[str, float]:
+def run(
+    python: str, module: str, url: str, what: str, sizes: tuple[str, ...], **environment: str
+) -> dict[str, float]:
     command = [python, str(HERE / "driver.py"), module, url, what, *sizes]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=LIMIT, check=True, env=variables()
+        command,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=True,
+        env=variables(**environment),
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

@@ -102,7 +102,7 @@ def measure(options: argparse.Namespace) -> list[dict[str, float]]:
     """In the process that is measured."""
     os.environ["TINKER_TELEMETRY"] = "0"
     server, sink = (f"http://127.0.0.1:{port}" for port in options.ports)
-    import driver  # type: ignore[import-not-found]  # beside this file
+    import driver  # beside this file
 
     import tinker_ext
 

@@ -1,0 +1,74 @@
+"""This client over each of its transports, beside the official SDK: seconds of the processor.
+
+    PYTHONPATH=scripts python benchmarks/transports.py [ROUNDS]
+
+The clients take turns, each run in a fresh process. A figure is the least of all rounds, a ratio
+the median of those within a round: other work on the machine changes from round to round.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from compare import run, stub_server
+from interop.environments import python_of
+from rich.console import Console
+from rich.table import Table
+
+from tinker_ext.settings import HTTP_TRANSPORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIGURE = {"sampling": "cpu_s_per_1000", "training": "cpu_s"}
+# The last is a request of 13 MB as JSON.
+CASES = (
+    ("0.38.0", "sampling", ("1", "400")),
+    ("0.38.0", "sampling", ("16", "800")),
+    ("0.38.0", "sampling", ("64", "1200")),
+    ("0.38.0", "sampling", ("400", "2000")),
+    ("0.38.0", "training", ("256", "2048")),
+    ("0.4.1", "training", ("256", "2048")),
+)
+
+
+def once(release: str, url: str, what: str, sizes: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """One round: the figure of each client."""
+    for transport in HTTP_TRANSPORTS:
+        variable = {"TINKER_EXT_HTTP_TRANSPORT": transport}
+        found = run(sys.executable, "tinker_ext", url, what, sizes, **variable)
+        yield transport, found[FIGURE[what]]
+    found = run(str(python_of(release)), "tinker", url, what, sizes)
+    yield "official", found[FIGURE[what]]
+
+
+def measured(rounds: int) -> Iterator[tuple[str, ...]]:
+    for release, what, sizes in CASES:
+        figures: dict[str, list[float]] = defaultdict(list)
+        with stub_server(release) as url:
+            for _ in range(rounds):
+                for name, value in once(release, url, what, sizes):
+                    figures[name].append(value)
+        least = (f"{min(values):.3g}" for values in figures.values())
+        ratios = (_ratio(figures["aiohttp"], figures[other]) for other in ("httpcore", "official"))
+        yield f"{what} {' x '.join(sizes)}", release, FIGURE[what], *least, *ratios
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> str:
+    return f"{statistics.median(a / b for a, b in zip(ours, theirs, strict=True)):.2f}"
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    names = ("httpcore", "aiohttp", "official", "aiohttp/httpcore", "aiohttp/official")
+    table = Table("case", "release", "figure", *names)
+    for row in measured(rounds):
+        table.add_row(*row)
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
