@@ -24,6 +24,7 @@ from tinker_ext.tracing.operations import Operation, current_operation
 from tinker_ext.tracing.stages import current_stage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -162,12 +163,22 @@ def attempt(
     return Attempt(current, call, _target(call, method, path, str(url)))
 
 
-def trace_headers() -> dict[str, str]:
+def trace_headers() -> Mapping[str, str]:
     """`traceparent`, and `tracestate` where there is one, of the current span; else nothing.
 
     Never baggage, which holds whatever the program put there.
     """
+    span = trace.get_current_span()
+    current = current_operation()
+    if current is None or current.span is not span:
+        return _headers_of(span)
+    if current.headers is None:
+        current.headers = _headers_of(span)
+    return current.headers
+
+
+def _headers_of(span: Span) -> Mapping[str, str]:
     headers: dict[str, str] = {}
-    if trace.get_current_span().get_span_context().is_valid:
+    if span.get_span_context().is_valid:
         _propagator.inject(headers)
     return headers

@@ -79,7 +79,7 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
         LOSS_FN: "the loss function's name",
         QUEUE_STATE: "what the server said of the queue: active, paused_capacity, ...",
         QUEUE_REASON: "why, in the server's words: at most 200 characters",
-        ATTEMPT_COUNT: "HTTP requests it took to submit, retries included",
+        ATTEMPT_COUNT: "HTTP requests it took to submit, where there were retries",
         ATTEMPT: "which attempt failed, from 1",
         RETRY_DELAY: "seconds until the next attempt",
         RETRY_REASON: "why there is another attempt, and why then",

@@ -21,6 +21,7 @@ from tinker_ext.tracing.allowance import in_detail
 from tinker_ext.tracing.recording import RecordedSpan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -49,6 +50,8 @@ class Operation:
         self.staged = self.detailed or self.measured
         self.handed_over = False
         self.attempts = 0
+        #: What its requests carry of the trace, once it is known.
+        self.headers: Mapping[str, str] | None = None
         self._known: dict[str, Any] = dict(attributes) if self.active else {}
         self._told = attributes
         self._ended = False
@@ -83,7 +86,7 @@ class Operation:
             return
         if error is not None:
             spans.fail(self.span, error)
-        if self.attempts:
+        if self.attempts > len(self._known.get(names.REQUEST_ID, ())):
             self._known[names.ATTEMPT_COUNT] = self.attempts
         self.span.set_attributes(self._untold())
         self.span.end()

@@ -23,10 +23,8 @@ from tinker_ext.tracing.short_stages import Decoding, OwnersStage, ShortStage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from contextvars import Token
     from types import TracebackType
 
-    from opentelemetry.context import Context
     from opentelemetry.trace import Span
 
     from tinker_ext.tracing.names import Attributes
@@ -36,20 +34,16 @@ _NOTHING: AbstractContextManager[Any] = nullcontext()
 
 
 class RunningStage:
-    """One stage of an operation; for the block it is the parent of what happens in it."""
+    """One stage of an operation, without a span: what happens in it is told by the operation's."""
 
-    def __init__(
-        self, of: Operation, name: Stage, attributes: Attributes, about: str | None = None
-    ) -> None:
+    __slots__ = ("_about", "_began", "_paused_since", "_token", "attempts", "name", "of")
+
+    def __init__(self, of: Operation, name: Stage, about: str | None = None) -> None:
         self.of = of
         self.name = name
         self.attempts = 0
-        # A pause is told in any case: somebody will ask where the time went.
-        self._detailed = of.detailed or name is Stage.PAUSE
-        self.span: Span = trace.INVALID_SPAN
-        self._attributes = attributes
         self._paused_since: float | None = None
-        self._log = nullcontext() if about is None else about_request(about)
+        self._about = None if about is None else about_request(about)
 
     def polled(self, state: str, reason: str | None) -> None:
         """The server has answered that the result is not there yet."""
@@ -62,8 +56,8 @@ class RunningStage:
             self._paused_since = time.perf_counter()
 
     def tell(self, event: str, attributes: Attributes) -> None:
-        """Add an event to its span, or to the operation's where it has none."""
-        (self.span if self._detailed else self.of.span).add_event(event, attributes)
+        """Add an event where it will be looked for."""
+        self.of.span.add_event(event, attributes)
 
     def _end_queueing(self) -> None:
         if self._paused_since is not None and self.of.measured:
@@ -72,12 +66,8 @@ class RunningStage:
 
     def __enter__(self) -> Self:
         self._token = _stage.set(self)
-        self._attached: Token[Context] | None = None
-        if self._detailed:
-            here = otel_context.get_current()
-            self.span = spans.start(names.STAGE_SPANS[self.name], self._attributes, parent=here)
-            self._attached = otel_context.attach(trace.set_span_in_context(self.span, here))
-        self._log.__enter__()
+        if self._about is not None:
+            self._about.__enter__()
         self._began = time.perf_counter()
         return self
 
@@ -87,16 +77,45 @@ class RunningStage:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._log.__exit__(None, None, None)
-        if self._attached is not None:
-            otel_context.detach(self._attached)
+        if self._about is not None:
+            self._about.__exit__()
         _stage.reset(self._token)
         self._end_queueing()
-        if error is not None:
-            spans.fail(self.span, error)
-        self.span.end()
         if self.of.measured:
             metrics.stage_ended(self.of.name, self.name, time.perf_counter() - self._began)
+
+
+class SpannedStage(RunningStage):
+    """A stage with a span, which for the block is the parent of what happens in it."""
+
+    __slots__ = ("_attached", "_attributes", "_span")
+
+    def __init__(
+        self, of: Operation, name: Stage, attributes: Attributes, about: str | None = None
+    ) -> None:
+        super().__init__(of, name, about)
+        self._attributes = attributes
+
+    def tell(self, event: str, attributes: Attributes) -> None:
+        self._span.add_event(event, attributes)
+
+    def __enter__(self) -> Self:
+        here = otel_context.get_current()
+        self._span: Span = spans.start(names.STAGE_SPANS[self.name], self._attributes, parent=here)
+        self._attached = otel_context.attach(trace.set_span_in_context(self._span, here))
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, traceback)
+        otel_context.detach(self._attached)
+        if error is not None:
+            spans.fail(self._span, error)
+        self._span.end()
 
 
 def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
@@ -106,7 +125,10 @@ def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextM
         return _NOTHING
     if name in names.SHORT_STAGES:
         return ShortStage(current, name) if current.staged else _NOTHING
-    return RunningStage(current, name, attributes or {})
+    # A pause is told in any case: somebody will ask where the time went.
+    if current.detailed or name is Stage.PAUSE:
+        return SpannedStage(current, name, attributes or {})
+    return RunningStage(current, name)
 
 
 def current_stage() -> RunningStage | None:
@@ -121,7 +143,7 @@ def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any]:
         return about_request(key)
     if session_id is not None:
         current.set({names.SESSION_ID: session_id})
-    return RunningStage(current, Stage.SUBMIT, {}, key)
+    return _running(current, Stage.SUBMIT, key)
 
 
 def on_server(request_id: str) -> AbstractContextManager[Any]:
@@ -129,7 +151,11 @@ def on_server(request_id: str) -> AbstractContextManager[Any]:
     current = current_operation()
     if current is None or not current.active:
         return about_request(request_id)
-    return RunningStage(current, Stage.SERVER, {}, request_id)
+    return _running(current, Stage.SERVER, request_id)
+
+
+def _running(of: Operation, name: Stage, about: str) -> RunningStage:
+    return SpannedStage(of, name, {}, about) if of.detailed else RunningStage(of, name, about)
 
 
 def fetching(call: str, status: int) -> AbstractContextManager[Any]:

@@ -75,7 +75,6 @@ def test_a_sample_from_the_call_to_the_result(sdk: Sdk) -> None:
         "tinker.request.id": ("request-2",),
         "tinker.seq_id": (0,),
         "tinker.dialect.release": "0.4.1",
-        "tinker.attempt.count": 1,
         "gen_ai.operation.name": "text_completion",
         "gen_ai.provider.name": "tinker",
         "gen_ai.request.model": "fake/model",
@@ -166,7 +165,6 @@ def test_a_training_call_tells_its_batch_and_reduces_its_chunks(sdk: Sdk) -> Non
         "tinker.chunk.count": 2,
         "tinker.seq_id": (1, 2),
         "tinker.request.id": ("request-2", "request-3"),
-        "tinker.attempt.count": 2,
     }
     stages = [child.name for child in sdk.children(span)]
     assert (stages.count("tinker.submit"), stages.count("tinker.server")) == (2, 2)
