@@ -7,16 +7,22 @@ import ssl
 import struct
 import threading
 from contextlib import suppress
-from pathlib import Path
+from functools import cache
 from typing import TYPE_CHECKING, Self
+
+import trustme
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-#: A certificate for 127.0.0.1 that nobody but these tests trusts, with its key.
-CERTIFICATE = Path(__file__).with_name("loopback.pem")
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds (socket(7)).
+
+
+@cache
+def authority() -> trustme.CA:
+    """Who vouches for the servers of this run, and for nobody else."""
+    return trustme.CA()
 
 
 class Peer:
@@ -60,7 +66,7 @@ class Peer:
     def encrypt(self) -> None:
         """Go on with TLS."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(CERTIFICATE)
+        authority().issue_cert("127.0.0.1").configure_cert(context)
         self.sock = context.wrap_socket(self.sock, server_side=True)
 
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tinker_ext as tinker
-from tests.wire.raw_server import CERTIFICATE, Peer, RawServer
+from tests.wire.raw_server import Peer, RawServer, authority
 from tests.wire.transports import Polite, client_of
 from tinker_ext.transport import build
 from tinker_ext.transport.call import Call, calling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
@@ -121,9 +122,11 @@ async def test_a_proxy_is_gone_through(http_transport: str) -> None:
 
 
 @pytest.fixture
-def trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """The certificate of RawServer is trusted."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    certificate = tmp_path / "authority.pem"
+    authority().cert_pem.write_to_path(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     build._tls.cache_clear()
     yield
     build._tls.cache_clear()
