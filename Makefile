@@ -15,13 +15,14 @@ PIP := pip==26.3
 
 CODE := tinker_ext tests scripts benchmarks
 RULES := tests/unit/rules
+CONFORMANCE := tests/conformance
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
 # Where the shell asks Python to keep no byte code, each of the many processes that tests start would
 # compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-rules test-conformance test-others test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -31,12 +32,19 @@ setup: $(STAMP)  ## a virtual environment in .venv, from pinned versions
 demo: $(STAMP)  ## fine-tune for real, sample before and after, draw the loss curve
 	@$(RUN) scripts/demo.py
 
+test: test-rules test-conformance test-others  ## the tests; every branch of the rules must be covered
+
 # The rules' own tests reach every branch of them. Only these are traced, which would make the others
 # take half as long again.
-test: $(STAMP)  ## the tests; every branch of the rules must be covered
+test-rules: $(STAMP)
 	@$(RUN) -m pytest $(RULES) --cov=tinker_ext.rules --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
-	@$(RUN) -m pytest -m "not interop" --ignore=$(RULES)
+
+test-conformance: $(STAMP)
+	@$(RUN) -m pytest $(CONFORMANCE)
+
+test-others: $(STAMP)
+	@$(RUN) -m pytest -m "not interop" --ignore=$(RULES) --ignore=$(CONFORMANCE)
 
 test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency: 878 MB on disk
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
