@@ -48,7 +48,8 @@ async def test_without_demand_any_key_does_and_tokens_are_given(api: Api) -> Non
     for key in (None, KEY, token):
         assert (await ask(api, key)).status_code == 200
     said = claims(token)
-    assert said["exp"] - said["iat"] == pytest.approx(LIFE, abs=1)
+    # Without approx, which looks into numpy; the backend's thread is importing it, if nobody has.
+    assert abs(said["exp"] - said["iat"] - LIFE) <= 1
     assert KEY not in str(said)
     assert await exchanged(api) != token
 
