@@ -54,6 +54,16 @@ async def test_many_can_wait_for_one() -> None:
     assert await asyncio.gather(*[future.result_async() for _ in range(50)]) == ["done"] * 50
 
 
+def test_who_looks_at_the_end_cannot_keep_the_outcome_back() -> None:
+    async def work() -> str:
+        return "done"
+
+    def looking(_: object) -> None:
+        raise RuntimeError("of a span processor")
+
+    assert background_loop().submit(work(), ended=looking).result(5) == "done"
+
+
 def test_cancel_ends_the_work_and_every_wait() -> None:
     future = after(60)
     threading.Timer(0.05, future.cancel).start()

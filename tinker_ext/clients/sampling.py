@@ -164,7 +164,7 @@ class SamplingClient(Sampler):
             self.model_path or self._base_model,
             prompt_tokens=prompt_tokens,
             num_samples=known(body.num_samples) or 1,
-            params=body.sampling_params.to_dict(),
+            params=body.sampling_params,
         )
 
     async def _sample(self, body: models.SampleRequest, size: int) -> Sample:

@@ -64,9 +64,7 @@ class BackgroundLoop:
                 task.add_done_callback(tasks.discard)
             if finally_ is not None:
                 task.add_done_callback(lambda _: finally_())
-            if ended is not None:
-                task.add_done_callback(ended)
-            task.add_done_callback(lambda done: _hand_over(done, outcome, progress))
+            task.add_done_callback(lambda done: _hand_over(done, outcome, progress, ended))
             outcome.add_done_callback(self._cancelling(task))
 
         self.call_soon(start)
@@ -111,8 +109,20 @@ def _hand_over(
     task: asyncio.Task[T],
     outcome: concurrent.futures.Future[T],
     progress: Progress | None,
+    ended: Callable[[asyncio.Future[Any]], None] | None,
 ) -> None:
-    """Copy the outcome of a task; the user may have cancelled the future in the meantime."""
+    """Copy the outcome of a task, which whoever looks at its end can't hinder."""
+    try:
+        if ended is not None:
+            ended(task)
+    finally:
+        _settle(task, outcome, progress)
+
+
+def _settle(
+    task: asyncio.Task[T], outcome: concurrent.futures.Future[T], progress: Progress | None
+) -> None:
+    """The user may have cancelled the future in the meantime."""
     error = _given_up(progress) if task.cancelled() else task.exception()
     if not outcome.set_running_or_notify_cancel():
         return  # The user cancelled it.

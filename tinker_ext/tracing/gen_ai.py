@@ -8,8 +8,6 @@ from tinker_ext.tracing import names
 from tinker_ext.tracing.operations import annotate, current_operation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tinker_ext.tracing.names import Attributes
 
 #: Sampling continues tokens; there is no chat in it.
@@ -26,9 +24,9 @@ _PARAMETERS = (
 
 
 def of_sample(
-    model: str | None, *, prompt_tokens: int, num_samples: int, params: Mapping[str, Any]
+    model: str | None, *, prompt_tokens: int, num_samples: int, params: object
 ) -> Attributes:
-    """What is known of a sample when it is asked for; `params` by their names in the API."""
+    """What is known of a sample when it is asked for; `params` are those of the API."""
     known: dict[str, Any] = {
         names.GEN_AI_OPERATION: _COMPLETION,
         names.GEN_AI_PROVIDER: _PROVIDER,
@@ -39,7 +37,7 @@ def of_sample(
     if num_samples != 1:
         known[names.GEN_AI_CHOICES] = num_samples
     for name, asked, unlimited in _PARAMETERS:
-        value = params.get(asked)
+        value = getattr(params, asked, None)
         if value != unlimited and isinstance(value, int | float):
             known[name] = value
     return known
