@@ -1,7 +1,7 @@
 """Attempts: one HTTP request each, by the conventions for HTTP clients, and `traceparent`.
 
-`opentelemetry-instrumentation-httpx` would report the same requests once more, from below; it is
-told not to, by the context key that exists for this.
+`opentelemetry-instrumentation-httpx` would report the same requests once more, from below; the
+operation tells it not to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -26,7 +25,10 @@ from tinker_ext.tracing.stages import current_stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from contextvars import Token
     from types import TracebackType
+
+    from opentelemetry.context import Context
 
     from tinker_ext.tracing.names import Attributes
 
@@ -83,13 +85,13 @@ class Attempt:
             self._span.set_status(Status(StatusCode.ERROR))
 
     def __enter__(self) -> Self:
-        here = otel_context.get_current()
         self._span: Span = trace.INVALID_SPAN
+        self._attached: Token[Context] | None = None
         if self._of.detailed:
             name, attributes, _ = self._target
+            here = otel_context.get_current()
             self._span = spans.start(name, attributes, kind=SpanKind.CLIENT, parent=here)
-            here = trace.set_span_in_context(self._span, here)
-        self._token = otel_context.attach(otel_context.set_value(_SUPPRESS, True, here))
+            self._attached = otel_context.attach(trace.set_span_in_context(self._span, here))
         self._began = time.perf_counter()
         if self._of.measured:
             metrics.in_flight(self._method, 1)
@@ -101,7 +103,8 @@ class Attempt:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        otel_context.detach(self._token)
+        if self._attached is not None:
+            otel_context.detach(self._attached)
         if error is not None:
             self._outcome[names.ERROR_TYPE] = type(error).__name__
             spans.fail(self._span, error)
@@ -116,7 +119,7 @@ class Attempt:
 
 
 class UntoldAttempt(Attempt):
-    """A request of which only its operation tells: it is counted, and nobody else tells of it."""
+    """A request of which only its operation tells: it is counted."""
 
     def __init__(self, of: Operation, call: str) -> None:
         self._of = of
@@ -129,11 +132,10 @@ class UntoldAttempt(Attempt):
         """The operation's events tell of failures."""
 
     def __enter__(self) -> Self:
-        self._token = otel_context.attach(otel_context.set_value(_SUPPRESS, True))
         return self
 
     def __exit__(self, *_: object) -> None:
-        otel_context.detach(self._token)
+        """Nothing has been begun."""
 
 
 def _resends(of: Operation, call: str) -> int:

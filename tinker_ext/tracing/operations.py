@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import context as otel_context
+from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
 from opentelemetry.trace import SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
@@ -103,7 +104,12 @@ class Operation:
 
     def __enter__(self) -> Self:
         self._mine = _operation.set(self)
-        self._current = otel_context.attach(spans.below(self.span))
+        inside = spans.below(self.span)
+        if (
+            self.active
+        ):  # Its requests are told here: instrumentation of httpx is not to tell them too.
+            inside = otel_context.set_value(_SUPPRESS, True, inside)
+        self._current = otel_context.attach(inside)
         return self
 
     def __exit__(
