@@ -29,7 +29,8 @@ _OFF = frozenset({"0", "false", "no", "off"})
 API_PATH = "/api/v1"
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: token
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110, 5.5: field-content
+# RFC 9110, 5.5: field-content, but for what is above US-ASCII, which httpx does not send as text.
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 Reader = Callable[[object], object]

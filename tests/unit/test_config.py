@@ -201,6 +201,7 @@ def test_a_bad_variable_is_named(
         ("user_metadata", {"a": 1}, "the entry 'a' is not text"),
         ("default_headers", {"a b": "x"}, "what begins with 'a' is not the name of a header"),
         ("default_headers", {"A": "hidden\n"}, "the value of A has characters"),
+        ("default_headers", {"A": "Gr\u00fc\u00dfe"}, "the value of A has characters"),
         ("default_headers", {"x-API-key": "hidden"}, "is what api_key is for"),
         ("embedded_dir", "", "a path is needed"),
         ("embedded_dir", 7, "a path is needed, not 7"),
