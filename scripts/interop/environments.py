@@ -40,7 +40,10 @@ def python_of(release: str) -> Path:
     pins = _lines(REQUIREMENTS.read_text(encoding="utf-8"))
     shared = _environment("requirements", pins)
     python = _environment(f"tinker-{release}", [f"tinker=={release}"])
-    (_packages(python) / "requirements.pth").write_text(f"{_packages(shared)}\n", encoding="utf-8")
+    link, lent = _packages(python) / "requirements.pth", f"{_packages(shared)}\n"
+    # Not anew each time: an interpreter that starts meanwhile would find it empty.
+    if not link.is_file() or link.read_text(encoding="utf-8") != lent:
+        link.write_text(lent, encoding="utf-8")
     return python
 
 

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types import ParsedCheckpointTinkerPath
 
-SEGMENT = st.text(st.characters(exclude_characters="/", codec="ascii"), min_size=1)
+SEGMENT = st.text(st.characters(exclude_characters="/", codec="ascii"), min_size=1).filter(
+    lambda segment: segment not in {".", ".."}  # They would name another resource.
+)
 
 
 @pytest.mark.parametrize(
