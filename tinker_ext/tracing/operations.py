@@ -105,9 +105,8 @@ class Operation:
     def __enter__(self) -> Self:
         self._mine = _operation.set(self)
         inside = spans.below(self.span)
-        if (
-            self.active
-        ):  # Its requests are told here: instrumentation of httpx is not to tell them too.
+        if self.active:
+            # Its requests are told here: instrumentation of httpx is not to tell them too.
             inside = otel_context.set_value(_SUPPRESS, True, inside)
         self._current = otel_context.attach(inside)
         return self
