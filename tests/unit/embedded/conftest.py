@@ -204,7 +204,7 @@ def open_api(tmp_path: Path, release_of: Callable[[str], Release]) -> OpenApi:
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(
                 transport=transport,
-                base_url="http://server",
+                base_url="http://127.0.0.1:8765",
                 timeout=60,
                 event_hooks={"response": [release.check_response]},
             ) as http:

@@ -1,0 +1,74 @@
+"""uvicorn's HTTP/1.1 connection with a bound on the head of a request: its size and its time.
+
+httptools, which uvicorn uses if it is installed, sets neither; h11 bounds the size only. Without
+them a client could have the server collect headers for ever.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from tinker_ext.embedded.bodies import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    import asyncio
+
+# Bytes of a request line and headers: what h11 takes by default.
+MAX_HEAD_BYTES = 64 * 1024
+
+# Seconds from the first byte of a request, or from connecting, to the end of its headers.
+HEAD_SECONDS = 30.0
+
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-length: 0\r\nconnection: close\r\n\r\n"
+)
+
+
+# uvicorn chooses the class when it is imported, which a type checker can't follow.
+class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+    """Closes a connection whose next request does not begin in time, or not in `MAX_HEAD_BYTES`.
+
+    From the end of the headers on the application bounds the body (`bodies`). Connections that are
+    idle after a response are uvicorn's (`timeout_keep_alive`).
+    """
+
+    _timer: asyncio.TimerHandle | None = None
+    _handled: Any = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._start_timer()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        request = self.cycle
+        if request is not self._handled:  # its headers are complete
+            self._handled = request
+            self._head_bytes = 0
+            self._stop_timer()
+        if request is not None and not request.response_complete:
+            return
+        # A response may come before the end of the body, which is then read and dropped.
+        bound = MAX_BODY_BYTES if request is not None and request.more_body else MAX_HEAD_BYTES
+        self._head_bytes += len(data)
+        if self._head_bytes > bound and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        elif self._timer is None:
+            self._start_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _start_timer(self) -> None:
+        self._timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
