@@ -6,14 +6,12 @@ them a client could have the server collect headers for ever.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from tinker_ext.embedded.bodies import MAX_BODY_BYTES
-
-if TYPE_CHECKING:
-    import asyncio
 
 # Bytes of a request line and headers: what h11 takes by default.
 MAX_HEAD_BYTES = 64 * 1024
@@ -27,13 +25,18 @@ _TOO_LARGE = (
 )
 
 
-# uvicorn chooses the class when it is imported, which a type checker can't follow.
-class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
-    """Closes a connection whose next request does not begin in time, or not in `MAX_HEAD_BYTES`.
+class BoundedHeads(asyncio.Protocol):
+    """Closes a connection if the next request's headers are too slow or too large.
 
-    From the end of the headers on the application bounds the body (`bodies`). Connections that are
-    idle after a response are uvicorn's (`timeout_keep_alive`).
+    To be put before one of uvicorn's classes. From the end of the headers on the application
+    bounds the body (`bodies`); uvicorn closes connections that are idle after a response
+    (`timeout_keep_alive`).
     """
+
+    # uvicorn's: the request under way or handled last, and the connection.
+    cycle: Any
+    transport: Any
+    loop: asyncio.AbstractEventLoop
 
     _timer: asyncio.TimerHandle | None = None
     _handled: Any = None
@@ -72,3 +75,8 @@ class BoundedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+# uvicorn chooses the class when it is imported, which a type checker can't follow.
+class BoundedProtocol(BoundedHeads, AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+    """HTTP/1.1 over the faster parser that is installed."""

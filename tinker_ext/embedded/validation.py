@@ -61,12 +61,17 @@ class Operation:
             RefusalError: 422 with the place of every fault.
         """
         if not self._validator.is_valid(decoded):
-            problems = islice(self._validator.iter_errors(decoded), MAX_FAULTS)
-            faults = [one for problem in problems for one in faults_of(problem, ("body",))]
-            raise unprocessable(faults[:MAX_FAULTS])
+            raise unprocessable(self._faults(decoded)[:MAX_FAULTS])
         # Every request body of the specification is an object.
         assert isinstance(decoded, dict)
         return decoded
+
+    def _faults(self, decoded: object) -> list[dict[str, Any]]:
+        try:
+            problems = list(islice(self._validator.iter_errors(decoded), MAX_FAULTS))
+        except ValueError:  # the validator's limit on recursion, 255 levels
+            return [fault(("body",), "recursion_loop", "is nested too deeply")]
+        return [one for problem in problems for one in faults_of(problem, ("body",))]
 
     def query(self, given: Mapping[str, str]) -> dict[str, Any]:
         """The query's values, defaults filled in: counts as numbers, all else as text.
