@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tinker_ext.embedded.access import Access
-from tinker_ext.embedded.bodies import discard_body, is_protobuf, read_body
+from tinker_ext.embedded.bodies import discard_body, has_body, is_protobuf, read_body
 from tinker_ext.embedded.checkpoints import archive
 from tinker_ext.embedded.dialects import specification_of
 from tinker_ext.embedded.flags import check_flags
@@ -91,7 +91,7 @@ def _route(
     def check(request: Request) -> None:
         access.check(request)
         backend.tokens.check(operation.operation_id, request.headers.get("X-API-Key"))
-        if operation.takes_body:
+        if operation.takes_body and has_body(request):
             is_protobuf(request, operation)
 
     async def endpoint(request: Request) -> Response:
@@ -106,7 +106,7 @@ def _route(
             )
             if not operation.takes_body:
                 return await handler(call)
-            if is_protobuf(request, operation):
+            if raw and is_protobuf(request, operation):
                 return await handler(evolve(call, message=raw, size=len(raw)))
             decoded = decode(raw)
             try:

@@ -76,7 +76,7 @@ class Backend:
         self.bodies = BodyBudget()
         self._lock = FolderLock(state_dir)
         self.files = CheckpointFiles(state_dir)
-        self.files.clear_scratch()  # before the database is opened, which may need the room
+        self.files.make_room()  # before the database is opened, which may need it
         self._database = Database(state_dir / "state.sqlite3")
         self.sessions = SessionTable(self._database)
         self.runs = RunTable(self._database)
@@ -105,6 +105,7 @@ class Backend:
             runs=self.runs, samplers=self.samplers, saving=self.saving, models=self.models
         )
         self._tidy()
+        self.files.keep_reserve()
         if key is not None:
             self._leave_key(state_dir, key)
         self._training_thread.submit(_import_engine)

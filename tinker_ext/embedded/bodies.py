@@ -134,6 +134,12 @@ async def discard_body(request: Request) -> None:
         return
 
 
+def has_body(request: Request) -> bool:
+    """Whether a request comes with a body, which may be empty if it comes in chunks."""
+    headers = request.headers
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
 def is_protobuf(request: Request, operation: Operation) -> bool:
     """Whether the body is a protobuf message, and not JSON.
 

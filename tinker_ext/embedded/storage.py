@@ -41,7 +41,7 @@ def storage_refusal(problem: str) -> RefusalError:
 
 def _kind(error: BaseException) -> str | None:
     if isinstance(error, sqlite3.Error):
-        return _sqlite_kind(getattr(error, "sqlite_errorcode", 0) & _PRIMARY)
+        return _sqlite_kind(getattr(error, "sqlite_errorcode", 0))
     if isinstance(error, OSError) and error.errno in _FULL:
         return FULL
     if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
@@ -50,10 +50,12 @@ def _kind(error: BaseException) -> str | None:
 
 
 def _sqlite_kind(code: int) -> str | None:
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # there is no room for the file beside the database
+        return FULL
     return {
         sqlite3.SQLITE_FULL: FULL,
         sqlite3.SQLITE_READONLY: NOT_WRITABLE,
         sqlite3.SQLITE_CANTOPEN: NOT_WRITABLE,
         sqlite3.SQLITE_PERM: NOT_WRITABLE,
         sqlite3.SQLITE_IOERR: FAILED,
-    }.get(code)
+    }.get(code & _PRIMARY)

@@ -14,7 +14,7 @@ import pytest
 
 from tinker_ext.backend_key import new_key
 from tinker_ext.embedded.backend import Backend
-from tinker_ext.embedded.checkpoints.files import CheckpointFiles
+from tinker_ext.embedded.checkpoints.files import RESERVE_BYTES, CheckpointFiles
 from tinker_ext.embedded.checkpoints.names import CheckpointName
 from tinker_ext.embedded.launch import start_embedded
 from tinker_ext.embedded.storage import storage_problem
@@ -114,6 +114,12 @@ def test_folder_with_other_things_keeps_its_mode_and_theirs(tmp_path: Path) -> N
     tmp_path.chmod(0o755)
     make_state_folder(tmp_path)
     assert modes(tmp_path) == {".": 0o755, "notes.txt": 0o644, "lock": 0o600}
+
+
+def test_folder_that_all_users_may_write_to_keeps_its_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    make_state_folder(tmp_path)
+    assert modes(tmp_path) == {".": 0o1777}
 
 
 @pytest.mark.parametrize(
@@ -248,6 +254,28 @@ def test_start_clears_scratch_before_it_opens_the_database(tmp_path: Path) -> No
     with pytest.raises(RuntimeError, match="file is not a database"):
         Backend(tmp_path)
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+async def test_room_that_was_set_aside_is_there_for_the_next_start(
+    open_api: OpenApi, tmp_path: Path
+) -> None:
+    async with open_api():
+        pass
+    reserve = tmp_path / "state" / "reserve"
+    assert reserve.stat().st_size == RESERVE_BYTES
+    (tmp_path / "state" / "state.sqlite3").write_text("not a database, so that opening it fails")
+    with pytest.raises(RuntimeError, match="file is not a database"):
+        Backend(tmp_path / "state")
+    assert not reserve.exists(), "the database had the room"
+
+
+async def test_reserve_that_does_not_fit_is_done_without(open_api: OpenApi, tmp_path: Path) -> None:
+    async with open_api():
+        pass
+    with largest_file(100_000):
+        async with open_api() as api:
+            assert (await api.get("healthz")).status_code == 200
+    assert not (tmp_path / "state" / "reserve").exists()
 
 
 async def test_restart_writes_nothing_to_the_database(open_api: OpenApi, tmp_path: Path) -> None:

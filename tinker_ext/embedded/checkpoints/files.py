@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import asdict, frozen
 
 from tinker_ext.embedded.store.runs import LoraRecord
-from tinker_ext.private_files import FOLDER_MODE, open_private
+from tinker_ext.private_files import FOLDER_MODE, open_private, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +37,9 @@ logger = logging.getLogger("tinker_ext.embedded")
 ADAPTER = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 OPTIMIZER = "optimizer.safetensors"
+
+# More than SQLite's shared memory (32 KiB) and the pages that a small transaction writes.
+RESERVE_BYTES = 128 * 1024
 
 
 @frozen
@@ -59,6 +62,7 @@ class CheckpointFiles:
     def __init__(self, state_dir: Path) -> None:
         self.root = state_dir
         self._scratch = state_dir / "scratch"
+        self._reserve = state_dir / "reserve"
         self._scratch.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
 
     def checkpoint(self, run_id: str, kind: str, name: str) -> Path:
@@ -73,8 +77,20 @@ class CheckpointFiles:
         """A name for a temporary file; whatever is left over goes at the next start."""
         return self._scratch / f"{uuid.uuid4().hex}{suffix}"
 
-    def clear_scratch(self) -> None:
-        """Delete all temporary files, which only a sudden end of a server leaves behind."""
+    def make_room(self) -> None:
+        """Delete the reserve, and all temporary files, which a sudden end of a server leaves."""
+        self._reserve.unlink(missing_ok=True)
+        self._clear_scratch()
+
+    def keep_reserve(self) -> None:
+        """Set room aside with which the next start can open the database on a full disk."""
+        try:
+            # Random, so that no file system stores it in less.
+            write_private(self._reserve, os.urandom(RESERVE_BYTES))
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+
+    def _clear_scratch(self) -> None:
         for leftover in self._scratch.iterdir():
             _delete(leftover)
 
@@ -134,7 +150,7 @@ class CheckpointFiles:
     def sweep(self, kept: Iterable[Path]) -> None:
         """Delete what no row knows: leftovers of a process that ended in the middle."""
         known = set(kept)
-        self.clear_scratch()
+        self._clear_scratch()
         for pattern in ("checkpoints/*/*/*", "samplers/*"):
             for folder in self.root.glob(pattern):
                 if folder not in known:

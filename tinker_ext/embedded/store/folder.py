@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from typing import TYPE_CHECKING
 
 from tinker_ext.private_files import make_private, make_private_folder
@@ -19,6 +20,7 @@ OWN_NAMES = frozenset(
         "embedded.log",
         "key",
         "lock",
+        "reserve",
         "samplers",
         "scratch",
         "state.sqlite3",
@@ -31,8 +33,8 @@ OWN_NAMES = frozenset(
 def make_state_folder(folder: Path) -> None:
     """Make the folder with mode 0700, and take what an earlier release left from other users.
 
-    A folder that holds anything else (a home folder, say) keeps its mode; what the server has in
-    it is private all the same.
+    A folder that holds anything else (a home folder, say) or that all users may write to (``/tmp``)
+    keeps its mode; what the server has in it is private all the same.
 
     Raises:
         OSError: it can't be made, or is not a folder.
@@ -45,7 +47,7 @@ def make_state_folder(folder: Path) -> None:
             if (folder / name).is_dir():
                 for path in (folder / name).rglob("*"):
                     make_private(path)
-        if present <= OWN_NAMES:
+        if present <= OWN_NAMES and not folder.stat().st_mode & stat.S_ISVTX:
             make_private(folder)
     except OSError as error:  # another owner's, or a file system without modes
         logger.warning("%s may be readable by other users: %s", folder, error)
