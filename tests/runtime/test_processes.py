@@ -179,14 +179,14 @@ def test_client_of_an_embedded_backend_works_in_a_worker_without_a_key_in_its_pi
             "import tinker_ext as t\n"
             "prompt, params = t.ModelInput.from_ints([1, 2, 3]), t.SamplingParams(max_tokens=4)\n"
             f"other = t.SamplingClient.from_sampler_handle({handle!r})\n"
-            "for one in (client, pickle.loads(pickle.dumps(client)), other):\n"
-            "    print(len(one.sample(prompt, 1, params).result(60).sequences[0].tokens))"
+            "for sampler in (client, pickle.loads(pickle.dumps(client)), other):\n"
+            "    print(len(sampler.sample(prompt, 1, params).result(60).sequences[0].tokens))"
         )
         assert run_elsewhere(code, pickled).split() == ["4", "4", "4"]
         url = json.loads(readable)["base_url"]
         for headers in ({}, {"X-API-Key": KEY}):
             refused = httpx.get(f"{url}/api/v1/healthz", headers=headers)
-            assert refused.status_code == 401, "another user, who can't read the file"
+            assert refused.status_code == 401, "another user can't read the file"
 
 
 def test_client_of_an_embedded_backend_that_has_ended_says_so(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class EmbeddedBackend:
     """Finds the base URL of a configuration; starts the embedded backend where it asks for one.
 
     The backend belongs to one client: it starts on a free loopback port and stops with it. It
-    answers only requests with a random key, so that other users of the machine can't use it.
+    accepts only requests with a random key, so that other users of the machine can't use it.
 
     Attributes:
         config: the configuration to connect with; for an embedded backend with that key instead of

@@ -43,19 +43,19 @@ class Access:
             RefusalError: its Host is not a name of this server (421), or it comes from another
                 origin (403).
         """
-        host = request.headers.get("host", "")
-        name = host_name(host)
-        if not self._is_own(name):
+        hosts = request.headers.getlist("host")
+        host = ", ".join(hosts)
+        if len(hosts) != 1 or not self._is_own(host_name(host)):
             raise RefusalError(
                 421,
                 f"Host {host[:200]!r} is not a name of this server; if it is, start the server "
                 "with --allow-host NAME",
             )
-        origin = request.headers.get("origin")
-        if origin is not None and not self._is_same(origin, host):
-            raise RefusalError(
-                403, f"Origin {origin[:200]!r}: requests of other web sites are not accepted"
-            )
+        for origin in request.headers.getlist("origin"):
+            if not self._is_same(origin, host):
+                raise RefusalError(
+                    403, f"Origin {origin[:200]!r}: requests of other web sites are not accepted"
+                )
         site = request.headers.get("sec-fetch-site", "none")
         navigated = request.headers.get("sec-fetch-mode") == "navigate"
         if site not in ("none", "same-origin") and not navigated:

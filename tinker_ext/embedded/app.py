@@ -47,8 +47,7 @@ MALFORMED = frozenset({400, 422})
 def build_app(backend: Backend, dialect: str = ANY, access: Access | None = None) -> Starlette:
     """The application in front of a backend, which it closes when it ends.
 
-    `dialect` is one of `DIALECTS`: what it takes and how it answers. `access` has the names that
-    requests may be addressed to.
+    `dialect` is one of `DIALECTS`. `access` has the names that requests may be addressed to.
 
     Raises:
         RuntimeError: the backend demands tokens or announces flags that the dialect's release has
@@ -121,7 +120,7 @@ def _route(
 
 
 def _guarded(endpoint: Endpoint, check: Check) -> Endpoint:
-    """Turn refusals into their answers, and mistakes of ours into a logged 500.
+    """Turn refusals into responses, and errors of the server into a logged 500.
 
     `check` refuses a request by its headers, before its body is kept.
     """

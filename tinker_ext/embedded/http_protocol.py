@@ -47,22 +47,32 @@ class BoundedHeads(asyncio.Protocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
+        self._head_bytes += len(data)
         super().data_received(data)
         request = self.cycle
         if request is not self._handled:  # its headers are complete
             self._handled = request
             self._head_bytes = 0
             self._stop_timer()
-        if request is not None and not request.response_complete:
+        handling = request is not None and not request.response_complete
+        over_h11 = hasattr(self, "conn")
+        if handling and over_h11:  # which bounds all but bodies itself
+            self._head_bytes = 0
             return
         # A response may come before the end of the body, which is then read and dropped.
-        bound = MAX_BODY_BYTES if request is not None and request.more_body else MAX_HEAD_BYTES
-        self._head_bytes += len(data)
+        dropping = over_h11 and request is not None and request.more_body
+        bound = MAX_BODY_BYTES if dropping else MAX_HEAD_BYTES
         if self._head_bytes > bound and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
+            if not handling:
+                self.transport.write(_TOO_LARGE)
             self.transport.close()
-        elif self._timer is None:
+        elif not handling and self._timer is None:
             self._start_timer()
+
+    def on_body(self, body: bytes) -> None:
+        """Called by httptools for each piece of a body, so that it is not taken for headers."""
+        self._head_bytes = 0
+        super().on_body(body)  # type: ignore[misc]  # of uvicorn's class
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()

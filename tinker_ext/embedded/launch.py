@@ -69,7 +69,7 @@ def start_embedded(
     `close` or with this process, however that ends. `dialect` is the release it speaks (0.4.1,
     0.24, 0.25 or 0.38), strictly, or any. With `jwt_life` clients must exchange their key for a
     token of so many seconds; `flags` are announced to them. With a `key`, one of
-    `backend_key.new_key`, the server answers only who sends it. Blocks for about a second.
+    `backend_key.new_key`, the server accepts no request without it. Blocks for about a second.
 
     Raises:
         ConfigurationError: a package is missing, `state_dir` is not a folder that can be written

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -71,7 +71,7 @@ class Operation:
             problems = list(islice(self._validator.iter_errors(decoded), MAX_FAULTS))
         except ValueError:  # the validator's limit on recursion, 255 levels
             return [fault(("body",), "recursion_loop", "is nested too deeply")]
-        return [one for problem in problems for one in faults_of(problem, ("body",))]
+        return list(chain.from_iterable(faults_of(problem, ("body",)) for problem in problems))
 
     def query(self, given: Mapping[str, str]) -> dict[str, Any]:
         """The query's values, defaults filled in: counts as numbers, all else as text.

@@ -144,8 +144,8 @@ def refused(*options: str, **variables: str) -> str:
 def status(url: str, **headers: str) -> int:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=named)) as answer:
-            return int(answer.status)
+        with urllib.request.urlopen(urllib.request.Request(url, headers=named)) as response:
+            return int(response.status)
     except urllib.error.HTTPError as error:
         with error:
             return error.code
@@ -153,8 +153,8 @@ def status(url: str, **headers: str) -> int:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "some.name"])
 def test_address_that_other_machines_reach_needs_a_key(tmp_path: Path, host: str) -> None:
-    said = refused("--state-dir", str(tmp_path), "--host", host)
-    assert said == (
+    line = refused("--state-dir", str(tmp_path), "--host", host)
+    assert line == (
         f"Error: Other machines can reach {host}, so clients must send a key: give it with "
         "--key-file FILE or in TINKER_EXT_SERVE_KEY."
     )
@@ -196,12 +196,12 @@ def test_key_file_without_a_key_is_refused(tmp_path: Path, content: bytes) -> No
 
 def test_public_url_that_is_none_is_refused(tmp_path: Path) -> None:
     for text in ("proxy.example", "embedded"):
-        said = refused("--state-dir", str(tmp_path), "--public-url", text)
-        assert said.startswith("Error: --public-url: ")
+        line = refused("--state-dir", str(tmp_path), "--public-url", text)
+        assert line.startswith("Error: --public-url: ")
 
 
 def test_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    said = refused(TINKER_EMBEDDED_DIR=str(tmp_path / "file" / "below"))
-    assert f"{tmp_path / 'file' / 'below'} can't be used as the state folder" in said
-    assert "--state-dir" in said
+    line = refused(TINKER_EMBEDDED_DIR=str(tmp_path / "file" / "below"))
+    assert f"{tmp_path / 'file' / 'below'} can't be used as the state folder" in line
+    assert "--state-dir" in line

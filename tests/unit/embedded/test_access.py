@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -73,6 +74,16 @@ def test_foreign_host_is_refused(ask: Ask, host: str) -> None:
 )
 def test_request_of_another_site_is_refused(ask: Ask, headers: dict[str, str]) -> None:
     assert ask(Host="localhost:8765", **headers).status_code == 403
+
+
+@pytest.mark.parametrize("other", ["Host: evil.example", "Origin: https://evil.example"])
+def test_second_header_of_the_name_is_not_overlooked(url: str, other: str) -> None:
+    own = {"Host": "Host: localhost", "Origin": "Host: localhost\r\nOrigin: http://localhost"}
+    head = f"GET /api/v1/healthz HTTP/1.1\r\n{own[other.partition(':')[0]]}\r\n{other}\r\n\r\n"
+    address = httpx.URL(url)
+    with socket.create_connection((address.host, address.port or 0), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).split()[1] in (b"400", b"403", b"421")
 
 
 def test_request_of_the_servers_own_origin_is_accepted(ask: Ask) -> None:
@@ -196,14 +207,14 @@ def test_private_server_keeps_its_key_in_a_file_for_the_owner(tmp_path: Path) ->
         assert read_key(file) == key
         assert file.stat().st_mode & 0o777 == 0o600
         assert httpx.get(f"{server.url}/api/v1/healthz").status_code == 401
-        sent = {"X-API-Key": key.reveal()}
-        assert httpx.get(f"{server.url}/api/v1/healthz", headers=sent).status_code == 200
+        headers = {"X-API-Key": key.reveal()}
+        assert httpx.get(f"{server.url}/api/v1/healthz", headers=headers).status_code == 200
         assert key.reveal() not in server.log_path.read_text()
 
 
 def test_only_the_key_of_a_backend_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "anything"
     assert read_key(file) is None
-    for content in (b"", b"tml-somebody's", b"\xff", new_key().reveal().encode() + b"\nmore"):
+    for content in (b"", b"tml-of-a-user", b"\xff", new_key().reveal().encode() + b"\nmore"):
         file.write_bytes(content)
         assert read_key(file) is None

@@ -73,9 +73,9 @@ async def post(api: Api, operation: str, **body: object) -> httpx.Response:
 def test_server_process_makes_private_files_whatever_the_umask(tmp_path: Path, mask: int) -> None:
     folder = tmp_path / "state"
     with umask(mask), start_embedded(folder, key=new_key()):
-        found = modes(folder)
-    assert {"lock", "key", "embedded.log", "state.sqlite3", "state.sqlite3-wal"} <= found.keys()
-    for path, mode in found.items():
+        mode_of = modes(folder)
+    assert {"lock", "key", "embedded.log", "state.sqlite3", "state.sqlite3-wal"} <= mode_of.keys()
+    for path, mode in mode_of.items():
         assert mode == (0o700 if (folder / path).is_dir() else 0o600), path
 
 
@@ -89,9 +89,9 @@ async def test_checkpoints_samplers_and_secrets_are_private(api: Api, tmp_path: 
             seq_id=2,
             sampling_session_seq_id=0,
         )
-    found = modes(tmp_path / "state")
-    assert sum(path.endswith(".safetensors") for path in found) == 3
-    for path, mode in found.items():
+    mode_of = modes(tmp_path / "state")
+    assert sum(path.endswith(".safetensors") for path in mode_of) == 3
+    for path, mode in mode_of.items():
         assert mode == (0o700 if (tmp_path / "state" / path).is_dir() else 0o600), path
 
 

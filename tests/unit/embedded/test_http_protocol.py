@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,7 +54,7 @@ def protocol(
 async def connected(
     protocol: type[asyncio.Protocol],
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to a server that answers with what it is sent."""
+    """A connection to a server that echoes each body."""
     config = uvicorn.Config(echo, http=protocol, lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -130,6 +130,33 @@ async def test_endless_header_is_refused(protocol: type[asyncio.Protocol]) -> No
             await asyncio.sleep(0)
         assert (await asyncio.wait_for(status, 10)).split()[1] in (b"400", b"431")
         assert sent < 100 * MAX_HEAD_BYTES
+
+
+@pytest.mark.parametrize("start", [b"1;", b"1\r\nx\r\n0\r\na: "], ids=["extension", "trailer"])
+async def test_endless_frame_of_a_chunk_is_cut_off(
+    protocol: type[asyncio.Protocol], start: bytes
+) -> None:
+    async with connected(protocol) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(start)
+        closed = asyncio.create_task(reader.read())
+        sent = 0
+        while not closed.done() and sent < 100 * MAX_HEAD_BYTES:
+            with suppress(ConnectionError):
+                writer.write(b"b" * 4096)
+                await writer.drain()
+            sent += 4096
+        await asyncio.wait([closed], timeout=10)
+        closed.exception()  # of a connection that was reset, if it was
+        assert sent < 100 * MAX_HEAD_BYTES
+
+
+async def test_chunked_body_is_not_cut_off(protocol: type[asyncio.Protocol]) -> None:
+    async with connected(protocol) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"1\r\nx\r\n" * MAX_HEAD_BYTES + b"0\r\n\r\n")
+        assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        assert await asyncio.wait_for(reader.readexactly(MAX_HEAD_BYTES), 10)
 
 
 async def test_large_body_is_not_taken_for_headers(protocol: type[asyncio.Protocol]) -> None:

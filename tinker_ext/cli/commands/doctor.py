@@ -75,7 +75,7 @@ def _settings(config: ClientConfig) -> Iterator[Setting]:
 
 
 def _warnings() -> Iterator[str]:
-    """What is wrong without keeping a client from working."""
+    """Problems that do not keep a client from working."""
     stored = stored_login.CREDENTIALS_FILE
     if is_shared(stored.expanduser()):
         yield f"other users can read the keys in {stored}: chmod 600 {stored}"

@@ -172,8 +172,8 @@ def _fill(building: Path, contents: Contents, peft_config: Mapping[str, object])
 def _make_folders(folder: Path, root: Path) -> None:
     """Make a folder below `root`, and those between; `mkdir` gives its mode to the last only."""
     missing = [folder, *folder.parents]
-    for one in reversed(missing[: missing.index(root)]):
-        one.mkdir(FOLDER_MODE, exist_ok=True)
+    for parent in reversed(missing[: missing.index(root)]):
+        parent.mkdir(FOLDER_MODE, exist_ok=True)
 
 
 def _write_arrays(file: Path, arrays: Arrays, header: Mapping[str, object]) -> None:

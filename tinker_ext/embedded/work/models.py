@@ -162,7 +162,7 @@ class Models:
         )
         try:
             self._requests.add(record)
-        except sqlite3.Error:  # a full disk, say: the client is told, and may use the number again
+        except sqlite3.Error:  # a full disk, say: the number may be used again
             if work.seq_id is not None:
                 self.refuse(model.run_id, work.seq_id)
             raise
