@@ -48,8 +48,8 @@ class EmbeddedBackend:
 
     def key_file(self) -> Path | None:
         """The file from which other processes read the key of a backend that has started."""
-        with self._lock:
-            return None if self._server is None else self._server.state_dir.absolute() / FILE_NAME
+        server = self._server
+        return None if server is None else server.state_dir.absolute() / FILE_NAME
 
     def stop(self) -> None:
         with self._lock:

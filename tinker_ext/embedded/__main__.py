@@ -30,10 +30,9 @@ def main() -> int:
     parser.add_argument("--dialect", default=ANY, choices=DIALECTS, help="the release to speak")
     parser.add_argument("--jwt-life", type=float, help="demand tokens that live so many seconds")
     parser.add_argument("--flag", action="append", default=[], help="announce it, as NAME=VALUE")
+    parser.add_argument("--parent-pipe", action="store_true", help="end when stdin closes")
     parser.add_argument(
-        "--parent-pipe",
-        action="store_true",
-        help="take the key from the first line of stdin, empty for none, and end when it closes",
+        "--piped-key", action="store_true", help="the first line of stdin is the key to require"
     )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
@@ -49,7 +48,7 @@ def main() -> int:
             jwt_life=options.jwt_life,
             flags=parse_flags(options.flag),
             parent_pipe=options.parent_pipe,
-            key=_piped_key() if options.parent_pipe else None,
+            key=_piped_key() if options.piped_key else None,
         )
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -59,10 +58,12 @@ def main() -> int:
     return 0
 
 
-def _piped_key() -> Secret | None:
-    """The key that the parent process sends: in no argument and no variable, which others see."""
+def _piped_key() -> Secret:
+    """The key that the parent process sends, in no argument, which other users can see."""
     text = sys.stdin.buffer.readline().decode("ascii").strip()
-    return Secret(text) if text else None
+    if not text:
+        raise ValueError("--piped-key: there is no key in the first line of stdin")
+    return Secret(text)
 
 
 if __name__ == "__main__":

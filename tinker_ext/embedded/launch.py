@@ -100,9 +100,10 @@ class EmbeddedServer:
         self._jwt_life = jwt_life
         self._temporary = state_dir is None
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tinker-"))
-        self._process = self._spawn(_open_log(self.state_dir))
+        self._process = self._spawn(_open_log(self.state_dir), piped_key=key is not None)
         try:
-            self._send_key(key)
+            if key is not None:
+                self._send(key)
             self.url = self._wait_for_url()
         except BaseException:
             self.close()
@@ -146,8 +147,9 @@ class EmbeddedServer:
     ) -> None:
         self.close()
 
-    def _spawn(self, log: int) -> subprocess.Popen[bytes]:
+    def _spawn(self, log: int, *, piped_key: bool) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "tinker_ext.embedded", "--parent-pipe"]
+        command += ["--piped-key"] if piped_key else []
         command += ["--dialect", self.dialect]
         if self._jwt_life is not None:
             command += ["--jwt-life", str(self._jwt_life)]
@@ -166,12 +168,12 @@ class EmbeddedServer:
         finally:
             os.close(log)
 
-    def _send_key(self, key: Secret | None) -> None:
-        """Send the first line of the child's input, through which no other user can look."""
+    def _send(self, key: Secret) -> None:
+        """Send the key through the pipe, which other users can't read."""
         stdin = self._process.stdin
         assert stdin is not None
         with suppress(BrokenPipeError):  # it has ended, which is reported next
-            stdin.write((key.reveal() if key else "").encode() + b"\n")
+            stdin.write(key.reveal().encode() + b"\n")
             stdin.flush()
 
     def _wait_for_url(self) -> str:
