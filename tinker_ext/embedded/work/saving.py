@@ -86,7 +86,7 @@ class Saving:
         self.save(name, contents, wish)
 
     def remove(self, name: CheckpointName) -> None:
-        """Off the list, then off the disk; what is cut off in between goes at the next start.
+        """Off the list, then off the disk; the next start completes a removal that was cut off.
 
         On a full disk the list can't be changed before the files have made room for it.
         """
