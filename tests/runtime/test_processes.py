@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import json
 import os
 import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 import tinker_ext as tinker
@@ -17,6 +20,7 @@ from tinker_ext.testing import FakeServer, FaultServer, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KEY = "tml-planted-in-the-parent"
 PARAMS = tinker.SamplingParams(max_tokens=4)
@@ -157,3 +161,43 @@ def test_a_fork_does_not_end_the_parents_session(server: FaultServer, http_trans
                 break
             service.get_server_capabilities()
         assert len(server.calls("session_heartbeat")) > before
+
+
+def test_client_of_an_embedded_backend_works_in_a_worker_without_a_key_in_its_pickle(
+    tmp_path: Path,
+) -> None:
+    with tinker.ServiceClient(base_url="embedded", api_key=KEY, embedded_dir=tmp_path) as service:
+        sampler = service.create_sampling_client(base_model="embedded/tiny")
+        sampler.sample(PROMPT, 1, PARAMS).result(60)
+        pickled, handle = pickle.dumps(sampler), sampler.get_sampler_handle()
+        private = (tmp_path / "key").read_bytes()
+        readable = base64.urlsafe_b64decode(handle)
+        for secret in (private, KEY.encode()):
+            assert secret not in pickled
+            assert secret not in readable
+        code = (
+            "import tinker_ext as t\n"
+            "prompt, params = t.ModelInput.from_ints([1, 2, 3]), t.SamplingParams(max_tokens=4)\n"
+            f"other = t.SamplingClient.from_sampler_handle({handle!r})\n"
+            "for sampler in (client, pickle.loads(pickle.dumps(client)), other):\n"
+            "    print(len(sampler.sample(prompt, 1, params).result(60).sequences[0].tokens))"
+        )
+        assert run_elsewhere(code, pickled).split() == ["4", "4", "4"]
+        url = json.loads(readable)["base_url"]
+        for headers in ({}, {"X-API-Key": KEY}):
+            refused = httpx.get(f"{url}/api/v1/healthz", headers=headers)
+            assert refused.status_code == 401, "another user can't read the file"
+
+
+def test_client_of_an_embedded_backend_that_has_ended_says_so(tmp_path: Path) -> None:
+    with tinker.ServiceClient(base_url="embedded") as service:
+        sampler = service.create_sampling_client(base_model="embedded/tiny")
+        sampler.sample(PROMPT, 1, PARAMS).result(60)
+        pickled = pickle.dumps(sampler)
+    code = (
+        "import tinker_ext as t\n"
+        "prompt, params = t.ModelInput.from_ints([1]), t.SamplingParams(max_tokens=4)\n"
+        "try: client.sample(prompt, 1, params).result(60)\n"
+        "except t.ConfigurationError as error: print(error)"
+    )
+    assert "the embedded backend of this client has ended" in run_elsewhere(code, pickled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tinker_ext.clients.ready import Ready
@@ -71,14 +72,14 @@ class Sampler(Ready):
         For other processes, as pickling is; it holds no key, and is good for as long as the
         session that made this client lives.
         """
-        config, keyless = self._core.portable()
+        config, key_file = self._core.portable()
         if config.is_embedded:
             raise InvalidInputError(
                 "the embedded backend has not started yet; sample something first", where="handle"
             )
         content = {
             "base_url": config.base_url,
-            "keyless": keyless,
+            "key_file": None if key_file is None else str(key_file),
             "sampling_session_id": self.sampling_session_id,
             "model_path": self.model_path,
             "base_model": self._base_model,
@@ -97,13 +98,14 @@ class Sampler(Ready):
         """
         try:
             content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(handle))
-            base_url, keyless = content["base_url"], content["keyless"]
+            base_url = content["base_url"]
+            key_file = None if content["key_file"] is None else Path(content["key_file"])
             session_id = content["sampling_session_id"]
         except (ValueError, KeyError, TypeError):
             raise InvalidInputError("that is no sampler's handle", where="handle") from None
         config = ClientConfig.resolve(require_key=False, base_url=base_url, api_key=api_key)
         return cls(
-            restored_core(config, keyless),
+            restored_core(config, key_file),
             session_id,
             model_path=content.get("model_path"),
             base_model=content.get("base_model"),

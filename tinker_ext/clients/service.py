@@ -67,9 +67,10 @@ class ServiceClient(ClientFactory):
         self._config = ClientConfig.resolve(**with_headers(config, default_headers_overrides))
         backend = EmbeddedBackend(self._config)
         self._core = ClientCore(
-            self._config,
+            backend.config,
             backend.base_url,
             backend.stop,
+            key_file=backend.key_file,
             queue_state_observer=queue_state_observer,
             session_observer=session_observer,
         )

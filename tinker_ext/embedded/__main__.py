@@ -15,6 +15,7 @@ from pathlib import Path  # noqa: E402
 
 from tinker_ext.embedded.flags import parse_flags  # noqa: E402
 from tinker_ext.embedded.releases import ANY, DIALECTS  # noqa: E402
+from tinker_ext.secret import Secret  # noqa: E402
 
 # What shells report for a command that Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED = 130
@@ -30,6 +31,9 @@ def main() -> int:
     parser.add_argument("--jwt-life", type=float, help="demand tokens that live so many seconds")
     parser.add_argument("--flag", action="append", default=[], help="announce it, as NAME=VALUE")
     parser.add_argument("--parent-pipe", action="store_true", help="end when stdin closes")
+    parser.add_argument(
+        "--piped-key", action="store_true", help="the first line of stdin is the key to require"
+    )
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
@@ -44,6 +48,7 @@ def main() -> int:
             jwt_life=options.jwt_life,
             flags=parse_flags(options.flag),
             parent_pipe=options.parent_pipe,
+            key=_piped_key() if options.piped_key else None,
         )
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -51,6 +56,14 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _piped_key() -> Secret:
+    """The key that the parent process sends, in no argument, which other users can see."""
+    text = sys.stdin.buffer.readline().decode("ascii").strip()
+    if not text:
+        raise ValueError("--piped-key: there is no key in the first line of stdin")
+    return Secret(text)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from tinker_ext.backend_key import write_key
+from tinker_ext.embedded.bodies import BodyBudget
 from tinker_ext.embedded.checkpoints.archive import ArchiveSigner
 from tinker_ext.embedded.checkpoints.files import CheckpointFiles
 from tinker_ext.embedded.store import (
@@ -18,6 +21,7 @@ from tinker_ext.embedded.store import (
     SamplerTable,
     SessionTable,
 )
+from tinker_ext.embedded.store.folder import make_state_folder
 from tinker_ext.embedded.store.lock import FolderLock
 from tinker_ext.embedded.tokens import Tokens
 from tinker_ext.embedded.work.models import GAP_SECONDS, MAX_LOADED, Models
@@ -29,6 +33,8 @@ from tinker_ext.embedded.work.training import Training
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from tinker_ext.secret import Secret
 
 logger = logging.getLogger("tinker_ext.embedded")
 
@@ -45,9 +51,11 @@ class Backend:
     would get into each other's way. Order and fairness come from the queues in front.
 
     With `jwt_life` clients must exchange their key for a token, which lives as many seconds.
-    `flags` are announced to clients, those of `client/config` and of `client/dynamic_config`.
+    `flags` are announced to clients, those of `client/config` and of `client/dynamic_config`. With
+    a `key`, clients must send it.
 
     Raises:
+        OSError: the folder can't be made or written to.
         RuntimeError: another server uses the folder, or what it holds cannot be read.
     """
 
@@ -60,22 +68,25 @@ class Backend:
         max_loaded: int = MAX_LOADED,
         jwt_life: float | None = None,
         flags: Mapping[str, Any] | None = None,
+        key: Secret | None = None,
     ) -> None:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        make_state_folder(state_dir)
         self.poll_seconds = poll_seconds
         self.flags = dict(flags or {})
+        self.bodies = BodyBudget()
         self._lock = FolderLock(state_dir)
+        self.files = CheckpointFiles(state_dir)
+        self.files.make_room()  # before the database is opened, which may need it
         self._database = Database(state_dir / "state.sqlite3")
         self.sessions = SessionTable(self._database)
         self.runs = RunTable(self._database)
         self.requests = RequestTable(self._database)
         self.checkpoints = CheckpointTable(self._database)
         self.samplers = SamplerTable(self._database)
-        self.files = CheckpointFiles(state_dir)
         self.saving = Saving(self.checkpoints, self.files)
         self.signer = ArchiveSigner(self._database.secret("archives", secrets.token_bytes(32)))
         self.tokens = Tokens(
-            self._database.secret("tokens", secrets.token_bytes(32)), life=jwt_life
+            self._database.secret("tokens", secrets.token_bytes(32)), life=jwt_life, key=key
         )
         self.results = Results()
         self._training_thread = ThreadPoolExecutor(1, "training")
@@ -94,6 +105,9 @@ class Backend:
             runs=self.runs, samplers=self.samplers, saving=self.saving, models=self.models
         )
         self._tidy()
+        self.files.keep_reserve()
+        if key is not None:
+            self._leave_key(state_dir, key)
         self._training_thread.submit(_import_engine)
 
     async def close(self) -> None:
@@ -108,8 +122,21 @@ class Backend:
         self._database.close()
         self._lock.release()
 
+    def _leave_key(self, state_dir: Path, key: Secret) -> None:
+        """Write the key down for other processes of the same user."""
+        try:
+            write_key(state_dir, key)
+        except OSError as error:
+            logger.warning("other processes can't use this server: no key file (%s)", error)
+
     def _tidy(self) -> None:
         """After a sudden end: forget files that are not listed, and rows whose files are gone."""
+        try:
+            self._forget_missing()
+        except sqlite3.Error as error:
+            logger.warning("the list of checkpoints was not tidied up: %s", error)
+
+    def _forget_missing(self) -> None:
         self.saving.sweep_expired()
         kept = []
         for record in self.checkpoints.all():

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, Queue
@@ -19,10 +20,13 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from tinker_ext.embedded.releases import ANY
 from tinker_ext.errors import ConfigurationError
+from tinker_ext.private_files import make_private_folder, open_private, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
+
+    from tinker_ext.secret import Secret
 
 # What `pip install 'tinker-ext[embedded]'` brings.
 NEEDED = ("autograd", "jsonschema_rs", "jwt", "safetensors", "starlette", "tokenizers", "uvicorn")
@@ -41,7 +45,14 @@ QUOTED_CHARACTERS = 2000
 LOG_NAME = "embedded.log"
 
 # Variables that hold a key, or how to get one (tinker_ext.config).
-SECRET = frozenset({"TINKER_API_KEY", "TINKER_CREDENTIAL_CMD", "CLOUDFLARE_ACCESS_CLIENT_SECRET"})
+SECRET = frozenset(
+    {
+        "TINKER_API_KEY",
+        "TINKER_CREDENTIAL_CMD",
+        "CLOUDFLARE_ACCESS_CLIENT_SECRET",
+        "TINKER_EXT_SERVE_KEY",
+    }
+)
 
 
 def start_embedded(
@@ -50,24 +61,26 @@ def start_embedded(
     dialect: str = ANY,
     jwt_life: float | None = None,
     flags: Mapping[str, Any] | None = None,
+    key: Secret | None = None,
 ) -> EmbeddedServer:
     """Start a server on a free loopback port and wait until it answers.
 
     It keeps everything in `state_dir`, or in a temporary folder that goes with it, and ends with
     `close` or with this process, however that ends. `dialect` is the release it speaks (0.4.1,
     0.24, 0.25 or 0.38), strictly, or any. With `jwt_life` clients must exchange their key for a
-    token of so many seconds; `flags` are announced to them. Blocks for about a second.
+    token of so many seconds; `flags` are announced to them. With a `key`, one of
+    `backend_key.new_key`, the server accepts no request without it. Blocks for about a second.
 
     Raises:
-        ConfigurationError: a package is missing, or the server did not start; the message quotes
-            what it had to say.
+        ConfigurationError: a package is missing, `state_dir` is not a folder that can be written
+            to, or the server did not start; the message quotes what it had to say.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ConfigurationError(
             f"the embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
         )
-    return EmbeddedServer(state_dir, dialect=dialect, jwt_life=jwt_life, flags=flags)
+    return EmbeddedServer(state_dir, dialect=dialect, jwt_life=jwt_life, flags=flags, key=key)
 
 
 class EmbeddedServer:
@@ -80,15 +93,17 @@ class EmbeddedServer:
         dialect: str = ANY,
         jwt_life: float | None = None,
         flags: Mapping[str, Any] | None = None,
+        key: Secret | None = None,
     ) -> None:
         self.dialect = dialect
         self._flags = dict(flags or {})
         self._jwt_life = jwt_life
         self._temporary = state_dir is None
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tinker-"))
-        self.state_dir.mkdir(parents=True, exist_ok=True)
-        self._process = self._spawn()
+        self._process = self._spawn(_open_log(self.state_dir), piped_key=key is not None)
         try:
+            if key is not None:
+                self._send(key)
             self.url = self._wait_for_url()
         except BaseException:
             self.close()
@@ -132,14 +147,15 @@ class EmbeddedServer:
     ) -> None:
         self.close()
 
-    def _spawn(self) -> subprocess.Popen[bytes]:
+    def _spawn(self, log: int, *, piped_key: bool) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "tinker_ext.embedded", "--parent-pipe"]
+        command += ["--piped-key"] if piped_key else []
         command += ["--dialect", self.dialect]
         if self._jwt_life is not None:
             command += ["--jwt-life", str(self._jwt_life)]
         for name, value in self._flags.items():
             command += ["--flag", f"{name}={json.dumps(value)}"]
-        with self.log_path.open("ab") as log:
+        try:
             return subprocess.Popen(
                 [*command, "--state-dir", str(self.state_dir)],
                 stdin=subprocess.PIPE,
@@ -149,6 +165,16 @@ class EmbeddedServer:
                 # Ctrl-C at the terminal is for the owner, who then closes the pipe.
                 start_new_session=True,
             )
+        finally:
+            os.close(log)
+
+    def _send(self, key: Secret) -> None:
+        """Send the key through the pipe, which other users can't read."""
+        stdin = self._process.stdin
+        assert stdin is not None
+        with suppress(BrokenPipeError):  # it has ended, which is reported next
+            stdin.write(key.reveal().encode() + b"\n")
+            stdin.flush()
 
     def _wait_for_url(self) -> str:
         stdout = self._process.stdout
@@ -168,6 +194,23 @@ class EmbeddedServer:
         text = self.log_path.read_text(encoding="utf-8", errors="replace").strip()
         quoted = text[-QUOTED_CHARACTERS:] or "nothing"
         return ConfigurationError(f"the embedded server {what}; it said:\n{quoted}")
+
+
+def _open_log(state_dir: Path) -> int:
+    """Make the folder and the log in it; returns the log's descriptor.
+
+    Raises:
+        ConfigurationError: the folder can't be made or written to.
+    """
+    try:
+        make_private_folder(state_dir)
+        return open_private(state_dir / LOG_NAME, os.O_WRONLY | os.O_APPEND)
+    except OSError as error:
+        raise ConfigurationError(
+            f"embedded_dir: {state_dir} can't be used as the folder of the embedded backend "
+            f"({unusable(error)}); name another with TINKER_EMBEDDED_DIR or embedded_dir=...",
+            setting="embedded_dir",
+        ) from None
 
 
 def _read_line(stream: IO[bytes], lines: Queue[bytes]) -> None:

@@ -8,19 +8,21 @@ import os
 import socket
 import sys
 import threading
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from tinker_ext.embedded.access import Access, http_url, is_loopback
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
+from tinker_ext.embedded.http_protocol import BoundedProtocol
 from tinker_ext.embedded.releases import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from tinker_ext.secret import Secret
 
 logger = logging.getLogger("tinker_ext.embedded")
 
@@ -36,6 +38,9 @@ GRACE_SECONDS = 2
 # How long after its owner's end a server that still computes is ended by force, in seconds.
 FORCED_END_SECONDS = 10.0
 
+# Permission bits that files and folders of this process do not get: nothing for other users.
+UMASK = 0o077
+
 
 def serve(
     port: int,
@@ -46,28 +51,37 @@ def serve(
     jwt_life: float | None = None,
     flags: Mapping[str, Any] | None = None,
     parent_pipe: bool = False,
+    key: Secret | None = None,
+    allow_hosts: Iterable[str] = (),
+    public_url: str | None = None,
 ) -> None:
     """Run the server until it is interrupted, or with `parent_pipe` until stdin closes.
 
     Port 0 takes a free one. When the server answers, one JSON line ``{"url": ...}`` goes to
     stdout; everything else goes to the log on stderr. `dialect` is one of `DIALECTS`. With
     `jwt_life` clients must exchange their key for a token of so many seconds; `flags` are what it
-    announces to them. Blocks.
+    announces to them. With a `key`, clients must send it; an address that other machines can reach
+    needs one. `allow_hosts` are names that requests may be addressed to beside `host`, and
+    `public_url` is what links to this server begin with, behind a proxy. Blocks.
 
     Raises:
         OSError: the address cannot be listened on.
+        ValueError: other machines can reach the address, and there is no key.
         RuntimeError: another server uses the state folder, or it cannot be read; the dialect has no
             tokens, or not these flags.
         KeyboardInterrupt: it was interrupted; everything has been put away by then.
     """
+    if key is None and not is_loopback(host):
+        raise ValueError(f"other machines can reach {host}, so the server needs a key")
+    os.umask(UMASK)
     listener = _listen(host, port)
     try:
-        backend = Backend(state_dir.resolve(), jwt_life=jwt_life, flags=flags)
-        app = build_app(backend, dialect)
+        backend = Backend(state_dir.resolve(), jwt_life=jwt_life, flags=flags, key=key)
+        app = build_app(backend, dialect, Access((host, *allow_hosts), public_url))
     except BaseException:
         listener.close()
         raise
-    url = _url(host, listener.getsockname()[1])
+    url = http_url(host, listener.getsockname()[1])
     server = _Server(_config(app), url)
     if parent_pipe:
         threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
@@ -95,9 +109,11 @@ def _config(app: object) -> uvicorn.Config:
     """No access log and no echo of headers: keys never reach a log."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # uvicorn's own alias for an application is private
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="on",
         ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -120,19 +136,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def reach(url: str) -> str:
     """Who can connect, in words."""
-    host = url.removeprefix("http://").rpartition(":")[0].strip("[]")
-    with suppress(ValueError):
-        if ip_address(host).is_loopback:
-            return "this machine only"
-    if host == "localhost":
+    if is_loopback(url.removeprefix("http://").rpartition(":")[0].strip("[]")):
         return "this machine only"
-    return "reachable from other machines, and open to all who reach it: no key is checked"
+    return "reachable from other machines, with the key"
 
 
 def _end_with_parent(server: uvicorn.Server) -> None:

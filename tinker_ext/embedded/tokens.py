@@ -1,15 +1,20 @@
-"""Tokens for keys: made, signed and checked by this server, which takes any key."""
+"""Keys and tokens: checked by this server, which takes any key unless it was started with one."""
 
 from __future__ import annotations
 
+import hmac
 import math
 import time
 import uuid
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import jwt
 
 from tinker_ext.embedded.refusals import RefusalError
+
+if TYPE_CHECKING:
+    from tinker_ext.secret import Secret
 
 _ALGORITHM = "HS256"
 _ISSUER = "tinker-ext embedded"
@@ -22,10 +27,16 @@ _INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 
 
 class Tokens:
-    """Gives tokens that live `life` seconds; where that is None it gives them, but needs none."""
+    """Gives tokens that live `life` seconds; where that is None it gives them, but needs none.
 
-    def __init__(self, secret: bytes, life: float | None = None) -> None:
+    With a `key`, requests need that key, or a token that was given for it.
+    """
+
+    def __init__(
+        self, secret: bytes, life: float | None = None, *, key: Secret | None = None
+    ) -> None:
         self._secret = secret
+        self._key = key
         self._life = LIFE if life is None else life
         self.demanded = life is not None
 
@@ -33,10 +44,12 @@ class Tokens:
         """A new token for a key.
 
         Raises:
-            RefusalError: there is no key (401).
+            RefusalError: there is no key, or not the right one (401).
         """
         if not key:
             raise RefusalError(401, "a token is given for a key, and X-API-Key has none")
+        if not self._is_key(key):
+            raise _wrong_key()
         now = time.time()
         claims = {
             "iss": _ISSUER,
@@ -48,14 +61,32 @@ class Tokens:
         }
         return jwt.encode(claims, self._secret, algorithm=_ALGORITHM)
 
-    def check(self, operation: str, token: str | None) -> None:
-        """Refuse a request without a live token of this server, where one is demanded.
+    def check(self, operation: str, sent: str | None) -> None:
+        """Refuse a request without this server's key, or without a live token if it demands one.
 
         Raises:
-            RefusalError: there is none, or it is over, or not from here (401).
+            RefusalError: there is none, or it has expired, or is not from here (401).
         """
-        if not self.demanded or operation in TOKENLESS:
-            return
+        if operation == "create_auth_token":
+            return  # `issue` checks the key
+        if self.demanded and operation not in TOKENLESS:
+            self._check_token(sent)
+        elif not self._is_key(sent) and not (self.demanded and self._is_token(sent)):
+            raise _wrong_key()
+
+    def _is_key(self, sent: str | None) -> bool:
+        if self._key is None:
+            return True
+        return hmac.compare_digest(self._key.reveal().encode(), (sent or "").encode())
+
+    def _is_token(self, sent: str | None) -> bool:
+        try:
+            self._check_token(sent)
+        except RefusalError:
+            return False
+        return True
+
+    def _check_token(self, token: str | None) -> None:
         try:
             jwt.decode(
                 token or "",
@@ -71,3 +102,7 @@ class Tokens:
                 "POST the key to /api/v1/auth/token for one",
                 headers=_INVALID,
             ) from None
+
+
+def _wrong_key() -> RefusalError:
+    return RefusalError(401, "X-API-Key does not hold the key that this server was started with")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -61,12 +61,17 @@ class Operation:
             RefusalError: 422 with the place of every fault.
         """
         if not self._validator.is_valid(decoded):
-            problems = islice(self._validator.iter_errors(decoded), MAX_FAULTS)
-            faults = [one for problem in problems for one in faults_of(problem, ("body",))]
-            raise unprocessable(faults[:MAX_FAULTS])
+            raise unprocessable(self._faults(decoded)[:MAX_FAULTS])
         # Every request body of the specification is an object.
         assert isinstance(decoded, dict)
         return decoded
+
+    def _faults(self, decoded: object) -> list[dict[str, Any]]:
+        try:
+            problems = list(islice(self._validator.iter_errors(decoded), MAX_FAULTS))
+        except ValueError:  # the validator's limit on recursion, 255 levels
+            return [fault(("body",), "recursion_loop", "is nested too deeply")]
+        return list(chain.from_iterable(faults_of(problem, ("body",)) for problem in problems))
 
     def query(self, given: Mapping[str, str]) -> dict[str, Any]:
         """The query's values, defaults filled in: counts as numbers, all else as text.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from attrs import evolve
 
 from tinker_ext import tracing
+from tinker_ext.backend_key import read_key
 from tinker_ext.errors import ClientClosedError, ConfigurationError
 from tinker_ext.runtime import tasks
 from tinker_ext.runtime.cancels import Cancels
@@ -33,6 +34,7 @@ from tinker_ext.runtime.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from pathlib import Path
 
     import httpx
 
@@ -46,12 +48,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+def _no_key_file() -> None:
+    return None
+
+
 class ClientCore:
     """One connection to one server with one configuration. Connects on first use.
 
     `find_base_url` is asked once, on a worker thread, for the URL to talk to (an embedded backend
     has none before it has started); `release` is called after the last request. `transport` takes
     the place of the connection pool, and `clock` that of time, in tests. Heartbeats keep real time.
+    `key_file` names the file with the key of an embedded backend, for other processes.
     """
 
     def __init__(
@@ -64,10 +71,10 @@ class ClientCore:
         queue_state_observer: QueueStateObserver | None = None,
         session_observer: SessionObserver | None = None,
         clock: Clock = REAL_CLOCK,
-        keyless: bool = False,
+        key_file: Callable[[], Path | None] = _no_key_file,
     ) -> None:
         self.config = config
-        self._keyless = keyless
+        self._key_file = key_file
         self._queue_state_observer = queue_state_observer
         self._session_observer = session_observer
         self._clock = clock
@@ -228,14 +235,14 @@ class ClientCore:
     def __reduce__(self) -> tuple[Any, ...]:
         return restored_core, self.portable()
 
-    def portable(self) -> tuple[ClientConfig, bool]:
+    def portable(self) -> tuple[ClientConfig, Path | None]:
         """What another process gets: the settings, the key excepted, with the URL found so far.
 
-        And whether the server needs no key.
+        And the file that has the key of an embedded backend.
         """
         found = self.connection.base_url
         config = self.config if found is None else evolve(self.config, base_url=found)
-        return config, self.config.is_embedded or self._keyless
+        return config, self._key_file()
 
     def _begin_anew_after_fork(self) -> None:
         if self._process != os.getpid():
@@ -254,13 +261,15 @@ def _set_up_tracing(config: ClientConfig) -> None:
         ) from None
 
 
-def restored_core(config: ClientConfig, keyless: bool) -> ClientCore:
+def restored_core(config: ClientConfig, key_file: Path | None) -> ClientCore:
     """The core that clients unpickled in this process share, where their settings are the same.
 
-    Its key is that of this process's environment; without one the first call raises
-    ConfigurationError, unless the server is an embedded one, which needs none (`keyless`).
+    Its key is that of this process's environment, or that in the `key_file` of an embedded
+    backend; without one the first call raises ConfigurationError.
     """
-    name = (config.share_key, keyless, repr(config))
+    if key_file is not None:
+        config = evolve(config, api_key=read_key(key_file), credential_cmd=None)
+    name = (config.share_key, key_file, repr(config))
     with _restored_lock:
         core = _restored.get(name)
         if core is None or core.closed:
@@ -270,11 +279,14 @@ def restored_core(config: ClientConfig, keyless: bool) -> ClientCore:
                     raise ConfigurationError(
                         "the client was pickled before its embedded backend had started"
                     )
-                if not keyless:
-                    config.check_key()
+                if key_file is not None and config.api_key is None:
+                    raise ConfigurationError(
+                        f"the embedded backend of this client has ended: {key_file} has no key"
+                    )
+                config.check_key()
                 return config.base_url
 
-            core = _restored[name] = ClientCore(config, find_base_url, keyless=keyless)
+            core = _restored[name] = ClientCore(config, find_base_url, key_file=lambda: key_file)
         return core
 
 

@@ -27,6 +27,7 @@ from opentelemetry.trace import (
     format_trace_id,
 )
 
+from tinker_ext.private_files import open_private
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Recorder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        self._file = os.open(path, flags, 0o644)
+        self._file = open_private(path, os.O_WRONLY | os.O_APPEND)
         self._close = weakref.finalize(self, os.close, self._file)
         self.write(
             {

@@ -127,3 +127,21 @@ def test_without_a_key_the_settings_are_shown_and_the_error_says_what_to_set() -
     assert result.exit_code == 1
     assert "api_key" in result.stdout
     assert "TINKER_API_KEY" in result.stderr
+
+
+def test_credentials_that_other_users_can_read_are_warned_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    login = tmp_path / "credentials.json"
+    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", login)
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    assert record(FakeService())["warnings"] == []
+    login.write_text("{}")
+    for mode, warned in ((0o600, False), (0o644, True), (0o640, True), (0o400, False)):
+        login.chmod(mode)
+        warnings = record(FakeService())["warnings"]
+        assert bool(warnings) == warned
+        result = run(FakeService())
+        assert result.exit_code == 0
+        expected = f"Warning: other users can read the keys in {login}: chmod 600 {login}"
+        assert (expected in result.stdout) == warned

@@ -128,3 +128,80 @@ def test_a_flag_that_is_none_is_refused(tmp_path: Path, flag: str) -> None:
     ended = subprocess.run([*SERVE, *chosen], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert flag.partition("=")[0] in ended.stderr
+
+
+def refused(*options: str, **variables: str) -> str:
+    """What the command says when it does not start, in its last line."""
+    command = [*SERVE, "--port", "0", *options]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, **variables}
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    return ended.stderr.splitlines()[-1]
+
+
+def status(url: str, **headers: str) -> int:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=named)) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "some.name"])
+def test_address_that_other_machines_reach_needs_a_key(tmp_path: Path, host: str) -> None:
+    line = refused("--state-dir", str(tmp_path), "--host", host)
+    assert line == (
+        f"Error: Other machines can reach {host}, so clients must send a key: give it with "
+        "--key-file FILE or in TINKER_EXT_SERVE_KEY."
+    )
+
+
+def test_key_of_a_file_is_checked_on_every_address(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("tml-from-a-file\n")
+    file.chmod(0o644)
+    options = ["--key-file", str(file), "--host", "0.0.0.0", "--allow-host", "tinker.example"]
+    with serving(tmp_path / "state", *options) as (server, url):
+        health = f"{url.replace('0.0.0.0', '127.0.0.1')}/api/v1/healthz"
+        assert status(health) == 401
+        assert status(health, X_API_Key="tml-other") == 401
+        assert status(health, X_API_Key="tml-from-a-file") == 200
+        assert status(health, X_API_Key="tml-from-a-file", Host="tinker.example") == 200
+        assert status(health, X_API_Key="tml-from-a-file", Host="other.example") == 421
+        server.send_signal(signal.SIGINT)
+        _, said = server.communicate(timeout=30)
+    assert f"Warning: other users can read {file}; chmod 600 it." in said
+    assert "reachable from other machines, with the key" in said
+    assert "tml-from-a-file" not in said
+
+
+def test_key_of_the_environment_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINKER_EXT_SERVE_KEY", "tml-from-a-variable")
+    with serving(tmp_path) as (_, url):
+        assert status(f"{url}/api/v1/healthz") == 401
+        assert status(f"{url}/api/v1/healthz", X_API_Key="tml-from-a-variable") == 200
+
+
+@pytest.mark.parametrize("content", [b"", b"two words", b"\xff"])
+def test_key_file_without_a_key_is_refused(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "key"
+    file.write_bytes(content)
+    assert f"--key-file {file}: " in refused("--key-file", str(file))
+    assert "No such file" in refused("--key-file", str(tmp_path / "none"))
+
+
+def test_public_url_that_is_none_is_refused(tmp_path: Path) -> None:
+    for text in ("proxy.example", "embedded"):
+        line = refused("--state-dir", str(tmp_path), "--public-url", text)
+        assert line.startswith("Error: --public-url: ")
+
+
+def test_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    line = refused(TINKER_EMBEDDED_DIR=str(tmp_path / "file" / "below"))
+    assert f"{tmp_path / 'file' / 'below'} can't be used as the state folder" in line
+    assert "--state-dir" in line

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
+    from tinker_ext.embedded.access import Access
+
     OpenApi = Callable[..., AbstractAsyncContextManager["Api"]]
 
 ROOT = Path(__file__).parents[3]
@@ -196,15 +198,17 @@ def open_api(tmp_path: Path, release_of: Callable[[str], Release]) -> OpenApi:
     """Start a server over the test's folder; once more is a restart."""
 
     @asynccontextmanager
-    async def opened(dialect: str = "any", **settings: Any) -> AsyncIterator[Api]:
+    async def opened(
+        dialect: str = "any", *, access: Access | None = None, **settings: Any
+    ) -> AsyncIterator[Api]:
         backend = Backend(tmp_path / "state", **settings)
-        app = build_app(backend, dialect)
+        app = build_app(backend, dialect, access)
         release = release_of(HELD_TO[dialect])
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(
                 transport=transport,
-                base_url="http://server",
+                base_url="http://127.0.0.1:8765",
                 timeout=60,
                 event_hooks={"response": [release.check_response]},
             ) as http:

@@ -79,7 +79,11 @@ async def test_a_caller_who_leaves_is_noticed(api: Api) -> None:
         "method": "POST",
         "path": "/api/v1/retrieve_future",
         "query_string": b"",
-        "headers": [(b"content-length", str(len(body)).encode())],
+        "headers": [
+            (b"host", b"localhost"),
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ],
     }
     call = asyncio.ensure_future(api.app(scope, receive, send))
     await asyncio.sleep(0.1)

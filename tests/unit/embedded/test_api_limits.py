@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 from tinker_ext.embedded import bodies
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.work import models, sampling
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from starlette.responses import Response
 
     from tests.unit.embedded.conftest import Api, OpenApi
@@ -67,6 +71,60 @@ async def test_a_body_has_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
     assert response.status_code == 404
     with pytest.raises(AssertionError, match=r"413 is not documented: .*100 bytes at most"):
         await api.post("get_info", model_id="x" * 100)
+
+
+async def test_bodies_of_all_requests_have_a_bound_together(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BODIES_BYTES", 10_000)
+    other = api.backend.bodies.reservation()
+    other.take(9_990)
+    refused = await api.post("get_info", model_id="x" * 100)
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    with other:
+        pass
+    for _ in range(200):  # each gives back what it took, refused or not
+        assert (await api.post("get_info", model_id="x" * 100)).status_code == 404
+        assert (await api.post("create_session", tags=7)).status_code == 422
+
+
+async def test_compressed_body_counts_decompressed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 3_000_000)
+    api.http.event_hooks = {}
+    headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
+    for size, status in ((2_000_000, 422), (4_000_000, 413), (1_000_000_000, 413)):
+        packed = zstandard.ZstdCompressor().compress(b" " * size)
+        response = await api.http.post("/api/v1/get_info", content=packed, headers=headers)
+        assert response.status_code == status
+    await api.new_session()
+
+
+async def test_body_that_trickles_in_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    api.http.event_hooks = {}
+
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.02)
+
+    headers = {"Content-Type": "application/json"}
+    response = await asyncio.wait_for(
+        api.http.post("/api/v1/get_info", content=trickle(), headers=headers), 10
+    )
+    assert response.status_code == 408
+
+
+@pytest.mark.parametrize("depth", [500, 900, 5_000])
+async def test_deeply_nested_body_is_unprocessable(api: Api, depth: int) -> None:
+    for opening, closing in ((b"[", b"]"), (b'{"tags":', b"}")):
+        body = opening * depth + b"1" + closing * depth
+        response = await api.http.post(
+            "/api/v1/create_session", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert response.status_code == 422
 
 
 async def test_a_large_body_is_taken_the_same_way(

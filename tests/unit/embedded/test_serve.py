@@ -167,10 +167,10 @@ def test_alone_it_tells_its_url_and_ends_on_interrupt(tmp_path: Path) -> None:
         ("http://127.0.0.1:80", "this machine only"),
         ("http://[::1]:80", "this machine only"),
         ("http://localhost:80", "this machine only"),
-        ("http://0.0.0.0:80", "open to all"),
-        ("http://[::]:80", "open to all"),
-        ("http://192.0.2.7:80", "open to all"),
-        ("http://some.name:80", "open to all"),
+        ("http://0.0.0.0:80", "with the key"),
+        ("http://[::]:80", "with the key"),
+        ("http://192.0.2.7:80", "with the key"),
+        ("http://some.name:80", "with the key"),
     ],
 )
 def test_it_knows_who_can_reach_it(url: str, expected: str) -> None:

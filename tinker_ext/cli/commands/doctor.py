@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import asdict, fields, frozen
 
+from tinker_ext import stored_login
 from tinker_ext.auth import NO_RETRIES
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.output import View, show
@@ -16,6 +17,7 @@ from tinker_ext.cli.problems import CommandError, describe
 from tinker_ext.cli.text import NOTHING
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, ConfigurationError, NotFoundError, TinkerError
+from tinker_ext.private_files import is_shared
 from tinker_ext.secret import Secret
 from tinker_ext.version import __version__
 
@@ -57,8 +59,10 @@ def doctor(context: CommandContext) -> None:
         "version": __version__,
         "configuration": [asdict(setting) for setting in settings],
         "checks": [asdict(check) for check in checks],
+        "warnings": list(_warnings()),
     }
-    show(context.format, record, _settings_view(settings), _checks_view(checks))
+    views = (_settings_view(settings), _checks_view(checks))
+    show(context.format, record, *views, *(f"Warning: {text}" for text in record["warnings"]))
     if not checks[-1].ok:
         raise CommandError(f"{checks[-1].name}: {checks[-1].found}")
 
@@ -68,6 +72,13 @@ def _settings(config: ClientConfig) -> Iterator[Setting]:
         if field.name in config.sources:
             shown = _shown(getattr(config, field.name), field)
             yield Setting(field.name, shown, config.sources[field.name])
+
+
+def _warnings() -> Iterator[str]:
+    """Problems that do not keep a client from working."""
+    stored = stored_login.CREDENTIALS_FILE
+    if is_shared(stored.expanduser()):
+        yield f"other users can read the keys in {stored}: chmod 600 {stored}"
 
 
 def _shown(value: Any, field: Attribute[Any]) -> str:

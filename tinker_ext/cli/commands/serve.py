@@ -18,13 +18,19 @@ import click
 from tinker_ext.cli.problems import CommandError
 from tinker_ext.embedded.flags import parse_flags
 from tinker_ext.embedded.releases import ANY, BY_RELEASE, DIALECTS
+from tinker_ext.private_files import is_shared, make_private_folder, unusable
+from tinker_ext.settings import EMBEDDED, read_base_url, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from tinker_ext.secret import Secret
+
 #: Not that of other programs people run while they train: 8000 and 8080 are everybody's.
 DEFAULT_PORT = 8765
+#: The environment variable that may hold the key of the server.
+KEY_VARIABLE = "TINKER_EXT_SERVE_KEY"
 #: Seconds that a token lives, and may live at most: a day.
 DEFAULT_LIFE = 3600.0
 MAX_LIFE = 86_400.0
@@ -50,7 +56,27 @@ class _Dialect(click.Choice):  # type: ignore[type-arg]  # generic from click 8.
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen on. Beyond this machine anybody may use it: no key is checked.",
+    help="The address to listen on. One that other machines can reach needs a key.",
+)
+@click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    help=f"A file with the key that clients must send. The variable {KEY_VARIABLE} may hold the "
+    "key itself instead. The official client takes keys that begin with tml- only.",
+)
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A host name, without a port, that requests may be addressed to, as behind a proxy; IP "
+    "addresses, localhost and the name of --host always may. May be repeated.",
+)
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="Where clients reach the server, if a proxy is in front of it: links to archives begin "
+    "with it. Its host is allowed, too.",
 )
 @click.option(
     "--state-dir",
@@ -88,6 +114,9 @@ class _Dialect(click.Choice):  # type: ignore[type-arg]  # generic from click 8.
 def serve(
     port: int,
     host: str,
+    key_file: Path | None,
+    allow_hosts: Sequence[str],
+    public_url: str | None,
     state_dir: Path | None,
     dialect: str,
     jwt: bool,
@@ -97,13 +126,13 @@ def serve(
     """Run the embedded backend on this machine.
 
     It trains and samples on a tiny model. When it is ready it prints one line of JSON with its URL;
-    point a client at it with base_url or TINKER_BASE_URL, and TINKER_API_KEY=tml-any: it checks no
-    key, but clients send one. Ctrl-C ends it.
+    point a client at it with base_url or TINKER_BASE_URL, and TINKER_API_KEY=tml-any: without
+    --key-file it takes any key. Requests of web pages are refused. Ctrl-C ends it.
     """
     if jwt_life is not None and not jwt:
         raise click.UsageError("--jwt-life is for the tokens of --jwt, which is not there.")
     _check_packages()
-    announced = _flags(flags)
+    announced, key = _flags(flags), _key(key_file, host)
     from tinker_ext.embedded.engine.threads import limit_blas_threads
 
     limit_blas_threads(os.environ)  # before anything imports numpy
@@ -120,6 +149,9 @@ def serve(
                 dialect=dialect,
                 jwt_life=(jwt_life or DEFAULT_LIFE) if jwt else None,
                 flags=announced,
+                key=key,
+                allow_hosts=allow_hosts,
+                public_url=None if public_url is None else _url(public_url),
             )
         except RuntimeError as error:
             raise CommandError(str(error)) from error
@@ -148,6 +180,49 @@ def _flags(texts: Sequence[str]) -> dict[str, Any]:
         raise CommandError(f"--flag: {error}") from None
 
 
+def _key(file: Path | None, host: str) -> Secret | None:
+    """The key that clients must send; None if they may send any."""
+    from tinker_ext.embedded.access import is_loopback
+
+    text = os.environ.get(KEY_VARIABLE, "").strip()
+    source = KEY_VARIABLE if file is None else f"--key-file {file}"
+    if file is not None:
+        text = _read_key_file(file)
+    if text or file is not None:
+        try:
+            return read_secret(text)
+        except ValueError as error:
+            raise CommandError(f"{source}: {error}.") from None
+    if not is_loopback(host):
+        raise CommandError(
+            f"Other machines can reach {host}, so clients must send a key: give it with "
+            f"--key-file FILE or in {KEY_VARIABLE}."
+        )
+    return None
+
+
+def _read_key_file(file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CommandError(f"--key-file {file}: it is not text.") from None
+    except OSError as error:
+        raise CommandError(f"--key-file {file}: {error.strerror}.") from None
+    if is_shared(file):
+        click.echo(f"Warning: other users can read {file}; chmod 600 it.", err=True)
+    return text
+
+
+def _url(text: str) -> str:
+    try:
+        url = read_base_url(text)
+    except ValueError as error:
+        raise CommandError(f"--public-url: {error}.") from None
+    if url == EMBEDDED:
+        raise CommandError("--public-url: a URL such as https://tinker.example is needed.")
+    return url
+
+
 def _check_packages() -> None:
     from tinker_ext.embedded.launch import NEEDED
 
@@ -164,5 +239,11 @@ def _state_folder(chosen: Path | None) -> AbstractContextManager[str | Path]:
     folder = chosen or ClientConfig.resolve(require_key=False).embedded_dir
     if folder is None:
         return tempfile.TemporaryDirectory(prefix="tinker-")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        make_private_folder(folder)
+    except OSError as error:
+        raise CommandError(
+            f"{folder} can't be used as the state folder: {unusable(error)}; choose another with "
+            "--state-dir."
+        ) from error
     return nullcontext(folder)

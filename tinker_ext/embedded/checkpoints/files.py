@@ -15,14 +15,16 @@ import logging
 import os
 import shutil
 import uuid
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
 from tinker_ext.embedded.store.runs import LoraRecord
+from tinker_ext.private_files import FOLDER_MODE, open_private, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -35,6 +37,9 @@ logger = logging.getLogger("tinker_ext.embedded")
 ADAPTER = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 OPTIMIZER = "optimizer.safetensors"
+
+# More than SQLite's shared memory (32 KiB) and the pages that a small transaction writes.
+RESERVE_BYTES = 128 * 1024
 
 
 @frozen
@@ -57,7 +62,8 @@ class CheckpointFiles:
     def __init__(self, state_dir: Path) -> None:
         self.root = state_dir
         self._scratch = state_dir / "scratch"
-        self._scratch.mkdir(parents=True, exist_ok=True)
+        self._reserve = state_dir / "reserve"
+        self._scratch.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
 
     def checkpoint(self, run_id: str, kind: str, name: str) -> Path:
         """Where a listed checkpoint lives. The colon of run ids is not a legal name everywhere."""
@@ -71,23 +77,55 @@ class CheckpointFiles:
         """A name for a temporary file; whatever is left over goes at the next start."""
         return self._scratch / f"{uuid.uuid4().hex}{suffix}"
 
+    def make_room(self) -> None:
+        """Delete the reserve, and all temporary files, which a sudden end of a server leaves."""
+        self._reserve.unlink(missing_ok=True)
+        self._clear_scratch()
+
+    def keep_reserve(self) -> None:
+        """Set room aside with which the next start can open the database on a full disk."""
+        try:
+            # Random, so that no file system stores it in less.
+            write_private(self._reserve, os.urandom(RESERVE_BYTES))
+        except OSError:
+            self._reserve.unlink(missing_ok=True)
+
+    def _clear_scratch(self) -> None:
+        for leftover in self._scratch.iterdir():
+            _delete(leftover)
+
     def write(self, place: Path, contents: Contents, peft_config: Mapping[str, object]) -> int:
-        """Write a checkpoint to `place`; returns its size in bytes. `place` must not exist."""
-        building = self.scratch_file(".checkpoint")
-        building.mkdir()
-        settings = {"base_model": contents.base_model, "lora": asdict(contents.lora)}
-        _write_arrays(building / ADAPTER, contents.adapter, settings)
-        _write_bytes(building / ADAPTER_CONFIG, json.dumps(peft_config, indent=2).encode())
-        if contents.optimizer is not None:
-            _write_arrays(building / OPTIMIZER, contents.optimizer, {"step": contents.step})
-        size = sum(file.stat().st_size for file in building.iterdir())
-        _flush_folder(building)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        # A complete folder that no row lists: its save was cut off before it was promised.
-        shutil.rmtree(place, ignore_errors=True)
-        os.rename(building, place)
-        _flush_folder(place.parent)
-        return size
+        """Write a checkpoint to `place`, instead of any other; returns its size in bytes."""
+        with self.written(place, contents, peft_config) as size:
+            return size
+
+    @contextmanager
+    def written(
+        self, place: Path, contents: Contents, peft_config: Mapping[str, object]
+    ) -> Iterator[int]:
+        """Write a checkpoint to `place`, and have it stay if the block succeeds.
+
+        If writing or the block fails, nothing of it is left, and `place` holds what it held before.
+        """
+        building, before = self.scratch_file(".checkpoint"), self.scratch_file(".before")
+        try:
+            building.mkdir(FOLDER_MODE)
+            size = _fill(building, contents, peft_config)
+            _make_folders(place.parent, self.root)
+            with suppress(FileNotFoundError):
+                os.rename(place, before)
+            os.rename(building, place)
+            _flush_folder(place.parent)
+            yield size
+        except BaseException:
+            if not building.exists():
+                self.remove(place)
+            if before.exists():
+                os.rename(before, place)
+            raise
+        finally:
+            _delete(building)
+            _delete(before)
 
     def read(self, place: Path, *, optimizer: bool) -> Contents:
         """Read a checkpoint back; with `optimizer`, its optimizer too where it has one."""
@@ -112,13 +150,30 @@ class CheckpointFiles:
     def sweep(self, kept: Iterable[Path]) -> None:
         """Delete what no row knows: leftovers of a process that ended in the middle."""
         known = set(kept)
-        for leftover in self._scratch.iterdir():
-            _delete(leftover)
+        self._clear_scratch()
         for pattern in ("checkpoints/*/*/*", "samplers/*"):
             for folder in self.root.glob(pattern):
                 if folder not in known:
                     logger.info("deleting %s, which was never finished", folder)
                     _delete(folder)
+
+
+def _fill(building: Path, contents: Contents, peft_config: Mapping[str, object]) -> int:
+    """Write the files of a checkpoint; returns their size in bytes."""
+    settings = {"base_model": contents.base_model, "lora": asdict(contents.lora)}
+    _write_arrays(building / ADAPTER, contents.adapter, settings)
+    _write_bytes(building / ADAPTER_CONFIG, json.dumps(peft_config, indent=2).encode())
+    if contents.optimizer is not None:
+        _write_arrays(building / OPTIMIZER, contents.optimizer, {"step": contents.step})
+    _flush_folder(building)
+    return sum(file.stat().st_size for file in building.iterdir())
+
+
+def _make_folders(folder: Path, root: Path) -> None:
+    """Make a folder below `root`, and those between; `mkdir` gives its mode to the last only."""
+    missing = [folder, *folder.parents]
+    for parent in reversed(missing[: missing.index(root)]):
+        parent.mkdir(FOLDER_MODE, exist_ok=True)
 
 
 def _write_arrays(file: Path, arrays: Arrays, header: Mapping[str, object]) -> None:
@@ -136,7 +191,7 @@ def _read_arrays(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _write_bytes(file: Path, content: bytes) -> None:
-    with file.open("xb") as opened:
+    with open(open_private(file, os.O_WRONLY | os.O_EXCL), "wb") as opened:
         opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())

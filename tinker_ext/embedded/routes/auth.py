@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 
 
 async def create_auth_token(call: Call) -> Response:
-    """A token for whatever key there is: none is checked."""
+    """A token for the key: for any, unless the server was started with one."""
     return answer({"jwt": call.backend.tokens.issue(call.request.headers.get("X-API-Key"))})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from attrs import field, frozen
 from starlette.responses import Response
 
+from tinker_ext.embedded.access import Access
 from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName
 from tinker_ext.embedded.faults import fault, unprocessable
 from tinker_ext.embedded.refusals import RefusalError
@@ -33,6 +34,7 @@ MAX_SAMPLE_NUMBER = 2**63 - 1
 class Call:
     """One request that fits the specification. `size` is that of its body, in bytes.
 
+    `access` knows the address of this server.
     A body is either JSON, in `body`, or a protobuf message, still as bytes in `message`.
     """
 
@@ -43,6 +45,7 @@ class Call:
     query: Mapping[str, Any] = field(factory=dict)
     message: bytes | None = None
     size: int = 0
+    access: Access = field(factory=Access)
 
     @property
     def path(self) -> Mapping[str, str]:

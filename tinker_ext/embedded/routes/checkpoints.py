@@ -74,7 +74,7 @@ async def get_checkpoint_archive_url(call: Call) -> Response:
     expires = int(time.time()) + LIFETIME_SECONDS
     address = call.backend.signer.address(name, expires)
     headers = {
-        "Location": str(call.request.base_url).rstrip("/") + address,
+        "Location": call.access.url_of(call.request) + address,
         "Expires": formatdate(expires, usegmt=True),
     }
     return Response(status_code=302, headers=headers)
@@ -87,7 +87,11 @@ async def download_archive(backend: Backend, request: Request) -> Response:
         raise RefusalError(403, "this address has expired, or was never valid: ask for a new one")
     archive = backend.files.scratch_file(".tar.gz")
     place = backend.files.checkpoint(name.run_id, name.kind, name.name)
-    await asyncio.to_thread(pack, place, archive)
+    try:
+        await asyncio.to_thread(pack, place, archive)
+    except BaseException:
+        archive.unlink(missing_ok=True)
+        raise
     return FileResponse(
         archive,
         media_type="application/gzip",

@@ -38,12 +38,16 @@ class CheckpointTable:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, record: CheckpointRecord) -> None:
-        """List a checkpoint. Flushed to the disk: from here on it is promised."""
+    def add(self, record: CheckpointRecord, *, replace: bool = False) -> None:
+        """List a checkpoint, with `replace` instead of one of the same name.
+
+        Flushed to the disk: from here on it is promised.
+        """
         metadata = record.user_metadata
+        verb = "REPLACE" if replace else "INSERT"
         with self._database.transaction(durable=True) as connection:
             connection.execute(
-                "INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"{verb} INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *_key(record.name),
                     record.created,

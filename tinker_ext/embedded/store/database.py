@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from tinker_ext.embedded.storage import storage_problem
+from tinker_ext.private_files import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +97,7 @@ class Database:
     ``durable=True`` it also survives a power cut, for the price of a disk flush.
 
     Raises:
-        RuntimeError: the file is no database, or one of another release.
+        RuntimeError: the file is not a database, or of another release, or can't be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,14 +106,19 @@ class Database:
         self._opened: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         try:
+            # SQLite gives the files beside it (-wal, -shm) the mode of the database.
+            os.close(open_private(path, os.O_RDWR))
             self._lay_out()
-        except (sqlite3.DatabaseError, RuntimeError) as error:
+        except (OSError, sqlite3.DatabaseError, RuntimeError) as error:
             self.close()
-            raise RuntimeError(f"{path}: {error}; choose another state folder") from error
+            advice = storage_problem(error) or f"{error}; choose another state folder"
+            raise RuntimeError(f"{path}: {advice}") from error
 
     def _lay_out(self) -> None:
+        if self._version(self.connection) == SCHEMA_VERSION:
+            return  # nothing to write, which a full disk would not take
         with self.transaction() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            version = self._version(connection)
             if not 0 <= version <= SCHEMA_VERSION:
                 raise RuntimeError(f"has layout {version}, this release knows {SCHEMA_VERSION}")
             earlier = "".join(UPGRADES[step] for step in range(version, SCHEMA_VERSION) if version)
@@ -117,6 +126,11 @@ class Database:
             for statement in filter(str.strip, changes.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection) -> int:
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        return version
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -148,22 +162,29 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        else:
             connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # SQLite itself rolls back after some errors
+                connection.execute("ROLLBACK")
+            raise
         finally:
             if durable:
                 connection.execute("PRAGMA synchronous = NORMAL")
 
     def secret(self, name: str, fresh: bytes) -> bytes:
         """The secret of this state folder; `fresh` becomes it where there is none yet."""
+        known = self._secret(name)
+        if known is not None:
+            return known
         with self.transaction() as connection:
-            connection.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, fresh))
-            row = connection.execute("SELECT value FROM secrets WHERE name = ?", (name,))
-            value: bytes = row.fetchone()[0]
-            return value
+            connection.execute("INSERT INTO secrets VALUES (?, ?)", (name, fresh))
+        return fresh
+
+    def _secret(self, name: str) -> bytes | None:
+        row = self.connection.execute(
+            "SELECT value FROM secrets WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else row[0]
 
     def close(self) -> None:
         """Close every thread's connection. The database must not be used afterwards."""

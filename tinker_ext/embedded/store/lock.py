@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from tinker_ext.private_files import open_private
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,11 +16,16 @@ class FolderLock:
     """Held until released or the process ends, however it ends.
 
     Raises:
-        RuntimeError: another process holds it.
+        RuntimeError: another process holds it, or the folder can't be written to.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._handle = open_private(folder / "lock", os.O_RDWR)
+        except OSError as error:
+            raise RuntimeError(
+                f"{folder} can't be written to ({error.strerror}): choose another state folder"
+            ) from error
         # Windows has no flock; there the folder's owner has to take care.
         if sys.platform != "win32":
             import fcntl

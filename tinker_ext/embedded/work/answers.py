@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import orjson
 
+from tinker_ext.embedded.storage import storage_problem
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,8 +39,8 @@ def is_failure(answer: bytes) -> bool:
 def attempt(act: Callable[[], object], what: str) -> bytes:
     """Do the work and encode its answer; whatever it raises becomes a failed answer.
 
-    The asker's mistakes keep their words. Mistakes of ours are logged with their traceback and
-    reported by type and message.
+    The asker's mistakes keep their words, and so do errors of the disk, which would be the same the
+    next time. Mistakes of ours are logged with their traceback and reported by type and message.
     """
     from tinker_ext.embedded.engine.errors import EngineInputError
 
@@ -47,5 +49,9 @@ def attempt(act: Callable[[], object], what: str) -> bytes:
     except (UserFailureError, EngineInputError) as error:
         return failure(str(error), "user")
     except Exception as error:
+        problem = storage_problem(error)
+        if problem is not None:
+            logger.warning("%s failed: %s", what, problem)
+            return failure(f"{what} failed: {problem}", "user")
         logger.exception("%s failed", what)
         return failure(f"{what} failed in the server: {type(error).__name__}: {error}", "server")

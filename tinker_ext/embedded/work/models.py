@@ -157,9 +157,15 @@ class Models:
 
     def _accept(self, model: Model, work: Work) -> None:
         model.last_used = time.time()
-        self._requests.add(
-            RequestRecord(work.request_id, model.run_id, work.seq_id, work.kind, model.last_used)
+        record = RequestRecord(
+            work.request_id, model.run_id, work.seq_id, work.kind, model.last_used
         )
+        try:
+            self._requests.add(record)
+        except sqlite3.Error:  # a full disk, say: the number may be used again
+            if work.seq_id is not None:
+                self.refuse(model.run_id, work.seq_id)
+            raise
         self._results.open(work.request_id)
         self._queued_bytes += work.size
         try:
@@ -212,8 +218,9 @@ class Models:
         self._queued_bytes -= work.size
         try:
             self._requests.answer(work.request_id, answer)
-        except sqlite3.Error:  # a full disk, say: the answer is still good for as long as we live
-            logger.exception("the answer of %s could not be kept", work.request_id)
+        except sqlite3.Error as error:
+            # On a full disk, say. It is still good for as long as this process runs.
+            logger.warning("the result of %s could not be kept: %s", work.request_id, error)
         self._results.finish(work.request_id, answer)
 
     def _make_room(self) -> None:

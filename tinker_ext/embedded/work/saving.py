@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 import uuid
 from typing import TYPE_CHECKING
@@ -71,11 +72,13 @@ class Saving:
         return name
 
     def save(self, name: CheckpointName, contents: Contents, wish: SaveRequest) -> None:
-        """Write and list a checkpoint; by overwriting, one of the same name goes."""
-        if wish.overwrite:
-            self.remove(name)
-        size = self.files.write(self.place(name), contents, peft_config_of(contents))
-        self._list(name, size, wish)
+        """Write and list a checkpoint; by overwriting, one of the same name goes.
+
+        If it can't be written or listed, nothing of it is left, and the one before stays.
+        """
+        place, config = self.place(name), peft_config_of(contents)
+        with self.files.written(place, contents, config) as size:
+            self._list(name, size, wish)
 
     def copy(self, source: CheckpointRecord, name: CheckpointName, wish: SaveRequest) -> None:
         """List the same weights once more, under another name."""
@@ -83,8 +86,18 @@ class Saving:
         self.save(name, contents, wish)
 
     def remove(self, name: CheckpointName) -> None:
-        """Off the list, then off the disk; what is cut off in between goes at the next start."""
-        if self.checkpoints.remove(name):
+        """Off the list, then off the disk; the next start completes a removal that was cut off.
+
+        On a full disk the list can't be changed before the files have made room for it.
+        """
+        try:
+            removed = self.checkpoints.remove(name)
+        except sqlite3.Error:
+            if self.checkpoints.get(name) is None:
+                raise
+            self.files.remove(self.place(name))
+            removed = self.checkpoints.remove(name)
+        if removed:
             self.files.remove(self.place(name))
 
     def sweep_expired(self) -> None:
@@ -100,7 +113,8 @@ class Saving:
                 size,
                 expires=wish.expires,
                 user_metadata=wish.user_metadata,
-            )
+            ),
+            replace=wish.overwrite,
         )
 
 

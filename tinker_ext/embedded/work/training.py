@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
@@ -17,6 +18,7 @@ from tinker_ext.embedded.work.saving import peft_config_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from tinker_ext.embedded.engine.trainer import LossOutput, Trainer, TrainerState
     from tinker_ext.embedded.store import RunRecord, RunTable, SamplerTable
@@ -154,21 +156,27 @@ class Training:
         folder = None
         if path is None:
             folder = sampling_session_id.replace(":", "_")
-            contents = self._sampler_contents(model)
-            files = self.saving.files
-            files.write(files.sampler(folder), contents, peft_config_of(contents))
-        self.samplers.add(
-            SamplerRecord(
-                sampling_session_id=sampling_session_id,
-                session_id=run.session_id,
-                base_model=run.base_model,
-                model_path=path,
-                folder=folder,
-                created=time.time(),
-            )
+        record = SamplerRecord(
+            sampling_session_id=sampling_session_id,
+            session_id=run.session_id,
+            base_model=run.base_model,
+            model_path=path,
+            folder=folder,
+            created=time.time(),
         )
+        with self._unlisted_weights(model, folder):
+            self.samplers.add(record)
         for dropped in self.samplers.drop_older_folders(run.session_id, KEPT_SAMPLERS):
             self.saving.files.remove(self.saving.files.sampler(dropped))
+
+    def _unlisted_weights(
+        self, model: Model, folder: str | None
+    ) -> AbstractContextManager[int | None]:
+        """The weights in a sampler's folder, if it has one, written for as long as all succeeds."""
+        if folder is None:
+            return nullcontext()
+        contents, files = self._sampler_contents(model), self.saving.files
+        return files.written(files.sampler(folder), contents, peft_config_of(contents))
 
     def _read_training(self, path: str, run: RunRecord) -> Contents:
         try:

@@ -1,0 +1,109 @@
+"""Which requests are the server's to take: by their Host, Origin and Sec-Fetch-Site headers.
+
+A web page can have the user's browser send requests to this machine: under a name of its own that
+resolves to 127.0.0.1 (DNS rebinding), or from its own origin. Both are refused.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+from tinker_ext.embedded.refusals import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.requests import Request
+
+
+def _lower(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.strip().strip("[]").rstrip(".").lower() for name in names)
+
+
+@frozen
+class Access:
+    """The names a server goes by.
+
+    An IP address and ``localhost`` are always accepted, because a web page can't have either
+    resolve to another machine. `names` are further host names without a port; `public_url` is
+    where clients reach the server if that is not the address it listens on.
+    """
+
+    names: frozenset[str] = field(default=frozenset(), converter=_lower)
+    public_url: str | None = None
+
+    def check(self, request: Request) -> None:
+        """Refuse a request that a foreign web page caused.
+
+        Raises:
+            RefusalError: its Host is not a name of this server (421), or it comes from another
+                origin (403).
+        """
+        hosts = request.headers.getlist("host")
+        host = ", ".join(hosts)
+        if len(hosts) != 1 or not self._is_own(host_name(host)):
+            raise RefusalError(
+                421,
+                f"Host {host[:200]!r} is not a name of this server; if it is, start the server "
+                "with --allow-host NAME",
+            )
+        for origin in request.headers.getlist("origin"):
+            if not self._is_same(origin, host):
+                raise RefusalError(
+                    403, f"Origin {origin[:200]!r}: requests of other web sites are not accepted"
+                )
+        site = request.headers.get("sec-fetch-site", "none")
+        navigated = request.headers.get("sec-fetch-mode") == "navigate"
+        if site not in ("none", "same-origin") and not navigated:
+            raise RefusalError(403, "requests of other web sites are not accepted")
+
+    def url_of(self, request: Request) -> str:
+        """The server's own address for links: as configured, else where this request arrived."""
+        if self.public_url is not None:
+            return self.public_url
+        host, port = request.scope["server"]
+        return http_url(host, port)
+
+    def _is_own(self, name: str) -> bool:
+        public = urlsplit(self.public_url or "").hostname
+        return name in {"localhost", public} | self.names or is_address(name)
+
+    def _is_same(self, origin: str, host: str) -> bool:
+        """Whether an origin is that of the request's own Host, or a name given for a proxy."""
+        scheme, _, authority = origin.lower().partition("://")
+        if scheme not in ("http", "https"):
+            return False
+        return authority == host.lower() or host_name(authority) in self.names
+
+
+def host_name(authority: str) -> str:
+    """The host of ``host:port``, in lower case; an IPv6 address without its brackets."""
+    text = authority.strip().lower()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0].rstrip(".")
+
+
+def is_address(name: str) -> bool:
+    """Whether a host is an IP address."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to an address that is listened on."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    return is_address(host) and ip_address(host).is_loopback
+
+
+def http_url(host: str, port: int) -> str:
+    """The URL of a host and port."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,75 @@
+"""Files and folders that only their owner can read, whatever the umask."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+
+#: Permission bits of the group and of other users.
+_SHARED = 0o077
+
+
+def open_private(path: Path, flags: int) -> int:
+    """Open a file for writing, with mode 0600 if it is created; returns its descriptor.
+
+    The mode of a file that exists is left alone: it may be a device or a pipe.
+
+    Raises:
+        OSError: as `os.open`.
+    """
+    try:
+        created = os.open(path, flags | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    except FileExistsError:
+        return os.open(path, flags | os.O_CREAT, FILE_MODE)
+    if sys.platform != "win32":
+        os.fchmod(created, FILE_MODE)  # a umask can take bits away from the owner, too
+    return created
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Replace a file by one with mode 0600."""
+    path.unlink(missing_ok=True)
+    with open(open_private(path, os.O_WRONLY), "wb") as file:
+        file.write(content)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder with mode 0700; its parents get the usual mode. An existing one is kept."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(FOLDER_MODE)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(FOLDER_MODE)
+
+
+def unusable(error: OSError) -> str:
+    """Why `make_private_folder` failed, for a message that names the folder."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file is in its place, or above it"
+    return error.strerror or str(error)
+
+
+def make_private(path: Path) -> None:
+    """Take every permission on a file or folder away from other users; links are left alone."""
+    mode = path.lstat().st_mode
+    if mode & _SHARED and (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        path.chmod(stat.S_IMODE(mode) & ~_SHARED)
+
+
+def is_shared(path: Path) -> bool:
+    """Whether users other than the owner may read or write a file; False if there is none."""
+    try:
+        return sys.platform != "win32" and bool(path.stat().st_mode & _SHARED)
+    except OSError:
+        return False
