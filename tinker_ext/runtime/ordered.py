@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,8 +22,9 @@ from opentelemetry.util.types import AttributeValue
 from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.errors import RequestFailedError, TinkerError
+from tinker_ext.errors import APIError, InvalidInputError, RequestFailedError, TinkerError
 from tinker_ext.rules.conflicts import expected_number
+from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.caller_work import CallerWork
 from tinker_ext.runtime.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.turns import TurnQueue
@@ -32,10 +42,14 @@ Attributes = Mapping[str, AttributeValue]
 
 @frozen
 class Part:
-    """One request of an operation: how to send it under a sequence number, and its bytes."""
+    """One request of an operation: how to send it under a sequence number, and its bytes.
+
+    `datums` are those that it carries of the operation's batch.
+    """
 
     send: Send
     size: int = 0
+    datums: range = range(0)
 
 
 class OrderedRequests:
@@ -122,11 +136,13 @@ class OrderedRequests:
                 request_ids = await self._submit_together(operation, parts)
             else:
                 request_ids = [await self._submit(operation, part) for part in parts]
-        return await _all(self._result(operation, one, era) for one in request_ids)
+        pairs = zip(parts, request_ids, strict=True)
+        return await _all(self._result(operation, part, one, era) for part, one in pairs)
 
-    async def _result(self, operation: str, request_id: str, era: int) -> Body:
+    async def _result(self, operation: str, part: Part, request_id: str, era: int) -> Body:
         try:
-            return await self._core.poller.wait(request_id, operation=operation)
+            with naming_datums(part.datums):
+                return await self._core.poller.wait(request_id, operation=operation)
         except RequestFailedError as error:
             expected = expected_number(error.message)
             if expected is not None:
@@ -154,7 +170,8 @@ class OrderedRequests:
 
     async def _send(self, operation: str, part: Part, seq_id: int) -> str:
         tracing.note_id(tracing.SEQ_ID, seq_id)
-        future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
+        with naming_datums(part.datums):
+            future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
         request_id = str(future.request_id)  # Some servers number them.
         tracing.note_id(tracing.REQUEST_ID, request_id)
         return request_id
@@ -172,6 +189,22 @@ class OrderedRequests:
                 f"model {self._model_id} is trained by the process that this one was forked from, "
                 "and two can't keep one order; make a training client here, or pickle that one"
             )
+
+
+@contextmanager
+def naming_datums(datums: range) -> Iterator[None]:
+    """Have errors of a request name its datums by their places in the batch."""
+    try:
+        yield
+    except TinkerError as error:
+        if datums.start:
+            error.message = text_in_batch(error.message, datums)
+            error.args = (error.message, *error.args[1:])
+            if isinstance(error, APIError):
+                error.body = body_in_batch(error.body, datums)
+            if isinstance(error, InvalidInputError) and error.where is not None:
+                error.where = text_in_batch(error.where, datums)
+        raise
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:
