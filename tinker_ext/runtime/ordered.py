@@ -22,11 +22,18 @@ from opentelemetry.util.types import AttributeValue
 from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.errors import APIError, InvalidInputError, RequestFailedError, TinkerError
+from tinker_ext.errors import (
+    APIError,
+    ClientClosedError,
+    InvalidInputError,
+    RequestFailedError,
+    TinkerError,
+)
 from tinker_ext.rules.conflicts import expected_number
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.caller_work import CallerWork
 from tinker_ext.runtime.sequence import FIRST, SequenceNumbers
+from tinker_ext.runtime.submitting import submit
 from tinker_ext.runtime.turns import TurnQueue
 from tinker_ext.transport.gateway import Gateway
 
@@ -66,6 +73,10 @@ class OrderedRequests:
         self._numbers = SequenceNumbers(core.keep, first_number)
         self._one_by_one = False
         self._process = os.getpid()
+        # Operations whose results are not there yet, counted on the event loop.
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._unloaded = False
         self.work = CallerWork()
 
     @property
@@ -86,7 +97,7 @@ class OrderedRequests:
 
         Several requests of it are sent one after the other, or `side_by_side`.
         """
-        self._check_same_process()
+        self.check_usable()
         with tracing.operation(operation, self._described(parts, attributes)):
             ticket = self._turns.take()
             return self._core.start(
@@ -102,7 +113,7 @@ class OrderedRequests:
         finish: Callable[[Any], T],
     ) -> APIFuture[T]:
         """Start `run` with two tickets that follow each other; it uses them with `run`."""
-        self._check_same_process()
+        self.check_usable()
         first, second = self._turns.take(), self._turns.take()
 
         def give_back() -> None:
@@ -113,6 +124,38 @@ class OrderedRequests:
             return await run(first, second)
 
         return self._core.start(both(), finish, finally_=give_back, work=self.work)
+
+    def unload(
+        self,
+        send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]],
+        finish: Callable[[list[Body]], T],
+    ) -> APIFuture[T]:
+        """Unload the model once the results of all earlier operations are there.
+
+        From now on every other operation is refused, unless the server fails to unload it.
+        """
+        self.check_usable()
+        with tracing.operation("unload_model", {tracing.MODEL_ID: self._model_id}):
+            ticket, self._unloaded = self._turns.take(), True
+            return self._core.start(
+                self._unload(ticket, send),
+                finish,
+                finally_=lambda: self._turns.give_back(ticket),
+                work=self.work,
+            )
+
+    async def _unload(
+        self, ticket: int, send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
+    ) -> list[Body]:
+        try:
+            async with self._turns.turn(ticket):
+                while self._under_way:
+                    self._idle.clear()
+                    await self._idle.wait()
+                return [await submit(self._core, "unload_model", send)]
+        except BaseException:
+            self._unloaded = False
+            raise
 
     async def run(
         self,
@@ -130,14 +173,25 @@ class OrderedRequests:
     async def _run(
         self, operation: str, ticket: int, parts: Sequence[Part], side_by_side: bool
     ) -> list[Body]:
-        async with self._turns.turn(ticket):
-            era = self._numbers.era
-            if side_by_side and not self._one_by_one:
-                request_ids = await self._submit_together(operation, parts)
-            else:
-                request_ids = [await self._submit(operation, part) for part in parts]
-        pairs = zip(parts, request_ids, strict=True)
-        return await _all(self._result(operation, part, one, era) for part, one in pairs)
+        with self._counted():
+            async with self._turns.turn(ticket):
+                era = self._numbers.era
+                if side_by_side and not self._one_by_one:
+                    request_ids = await self._submit_together(operation, parts)
+                else:
+                    request_ids = [await self._submit(operation, part) for part in parts]
+            pairs = zip(parts, request_ids, strict=True)
+            return await _all(self._result(operation, part, one, era) for part, one in pairs)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
 
     async def _result(self, operation: str, part: Part, request_id: str, era: int) -> Body:
         try:
@@ -183,7 +237,18 @@ class OrderedRequests:
             **(attributes or {}),
         }
 
-    def _check_same_process(self) -> None:
+    def check_usable(self) -> None:
+        """Refuse a call on a model that is not this client's to use any more.
+
+        Raises:
+            ClientClosedError: it was unloaded.
+            TinkerError: this is a forked process.
+        """
+        if self._unloaded:
+            raise ClientClosedError(
+                f"model {self._model_id} was unloaded; create another, from a saved state with "
+                "create_training_client_from_state"
+            )
         if os.getpid() != self._process:
             raise TinkerError(
                 f"model {self._model_id} is trained by the process that this one was forked from, "

@@ -112,6 +112,8 @@ def made_up(operation: str, body: Any) -> Any:
             return _loss(data["data"])
         case "optim_step":
             return {"metrics": {}}
+        case "unload_model":
+            return {"model_id": body["model_id"]}
         case "save_weights":
             return {"path": f"tinker://{body['model_id']}/weights/{body['path']}"}
         case "save_weights_for_sampler":
