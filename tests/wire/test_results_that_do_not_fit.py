@@ -201,14 +201,14 @@ def test_misfit_in_a_later_request_names_the_datum_of_the_batch(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     sizes = [128, 2]  # datums of the two requests that 0.4.1 allows
-    one = {"logprobs": TENSOR}
-    whole: dict[str, Any] = {"loss_fn_outputs": [one] * 128, "metrics": {}}
+    output = {"logprobs": TENSOR}
+    whole: dict[str, Any] = {"loss_fn_outputs": [output] * 128, "metrics": {}}
     short = {"logprobs": {**TENSOR, "shape": [5]}}
     training = service.create_lora_training_client("fake/model")
     for bad, message in (
-        ([one, short], "loss_fn_outputs[129]['logprobs'].shape"),
-        ([one], "expected 2, one for each datum of data[128:130], got 1"),
-        ([one, {"logprobs": {**TENSOR, "data": [], "shape": [0]}}], "loss_fn_outputs[129]"),
+        ([output, short], "loss_fn_outputs[129]['logprobs'].shape"),
+        ([output], "expected 2, one for each datum of data[128:130], got 1"),
+        ([output, {"logprobs": {**TENSOR, "data": [], "shape": [0]}}], "loss_fn_outputs[129]"),
     ):
         server.answer("forward_backward", server.submitted(whole))
         server.answer("forward_backward", server.submitted({**whole, "loss_fn_outputs": bad}))
@@ -221,8 +221,8 @@ def array(numbers: list[float], dtype: str) -> bytes:
 
 
 def message(**more: Any) -> bytes:
-    one = {"tokens": array([1, 2], "<i4"), "logprobs": array([-1, -2], "<f4"), **more}
-    return pb.SampleResponse(sequences=[pb.SampledSequence(**one)]).SerializeToString()
+    sequence = {"tokens": array([1, 2], "<i4"), "logprobs": array([-1, -2], "<f4"), **more}
+    return pb.SampleResponse(sequences=[pb.SampledSequence(**sequence)]).SerializeToString()
 
 
 def outputs(**field: Any) -> bytes:
@@ -266,14 +266,14 @@ def test_protobuf_metrics_come_in_one_order() -> None:
 def test_metrics_keep_the_order_of_the_first_request(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
-    one = {"logprobs": TENSOR}
+    output = {"logprobs": TENSOR}
     first = {"z:sum": 1.0, "a:mean": 1.0, "m:max": 1.0}
     for count, metrics in ((128, first), (2, {"m:max": 2.0, "new:sum": 1.0, "a:mean": 1.0})):
-        result = {"loss_fn_outputs": [one] * count, "metrics": metrics}
+        result = {"loss_fn_outputs": [output] * count, "metrics": metrics}
         server.answer("forward", server.submitted(result))
     training = service.create_lora_training_client("fake/model")
-    output = training.forward([datum()] * 130, "cross_entropy").result(10)
-    assert list(output.metrics) == ["z:sum", "a:mean", "m:max", "new:sum"]
+    combined = training.forward([datum()] * 130, "cross_entropy").result(10)
+    assert list(combined.metrics) == ["z:sum", "a:mean", "m:max", "new:sum"]
 
 
 LOC = ["body", "forward_backward_input", "data", 1, "loss_fn_inputs"]

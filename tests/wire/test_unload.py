@@ -66,8 +66,8 @@ def test_calls_after_unload_fail_at_once(
     with pytest.raises(tinker.ClientClosedError, match=f"{training.model_id} was unloaded"):
         call(training)
     unloaded.result(10)
-    sent = {one.operation for one in server.received}
-    assert sent.isdisjoint({"forward", "optim_step", "save_weights", "get_info"})
+    operations = {request.operation for request in server.received}
+    assert operations.isdisjoint({"forward", "optim_step", "save_weights", "get_info"})
 
 
 async def test_unload_async_returns_its_future(training: tinker.TrainingClient) -> None:
@@ -92,3 +92,14 @@ def test_failed_call_does_not_keep_a_model_from_being_unloaded(
     training.unload().result(10)
     with pytest.raises(tinker.BadRequestError):
         failed.result(10)
+
+
+def test_model_of_the_embedded_backend_is_unloaded_and_resumed() -> None:
+    with tinker.ServiceClient(base_url="embedded") as service:
+        training = service.create_lora_training_client("embedded/tiny", rank=2)
+        saved = training.save_state("a")
+        assert training.unload().result(60).model_id == training.model_id
+        resumed = service.create_training_client_from_state(saved.result(60).path)
+        assert resumed.optim_step(tinker.AdamParams()).result(60) is not None
+        with pytest.raises(tinker.ClientClosedError, match="was unloaded"):
+            training.optim_step(tinker.AdamParams())

@@ -9,12 +9,11 @@ from tinker_api import models
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.arguments import check_text
-from tinker_ext.clients.reading import Body, read
-from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.clients.reading import Body, misfit, read
+from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.ordered import Part, naming_datums
-from tinker_ext.transport.results import ProtobufResult
 from tinker_ext.transport.training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Batch:
         pairs = zip(bodies, self.chunks, strict=True)
         outputs = [self._output(body, chunk) for body, chunk in pairs]
         with tracing.stage(tracing.Stage.REDUCE):
-            combined = combine_outputs(outputs, datum_counts=[len(one) for one in self.chunks])
+            combined = combine_outputs(outputs, datum_counts=list(map(len, self.chunks)))
         return types.ForwardBackwardOutput(
             loss_fn_output_type=combined.loss_fn_output_type or "",
             loss_fn_outputs=combined.loss_fn_outputs,
@@ -104,24 +103,22 @@ class Batch:
             output = read(self.operation, body, model, convert)
         outputs = output.loss_fn_outputs
         if len(outputs) != len(chunk):
-            raise self._misfit(
+            raise misfit(
+                self.operation,
+                body,
                 f"loss_fn_outputs: expected {len(chunk)}, one for each datum of "
                 f"data[{chunk.start}:{chunk.stop}], got {len(outputs)}",
-                body,
             )
         for at, one in zip(chunk, outputs, strict=True):
             size, logprobs = self.target_sizes[at], one.get("logprobs")
             if size is not None and logprobs is not None and logprobs.dense_size != size:
-                raise self._misfit(
+                raise misfit(
+                    self.operation,
+                    body,
                     f"loss_fn_outputs[{at}]['logprobs']: expected {size} numbers, one for each "
                     f"target token, got {logprobs.dense_size}",
-                    body,
                 )
         return output
-
-    def _misfit(self, message: str, body: Body) -> APIResponseValidationError:
-        kept = None if isinstance(body, ProtobufResult) else body
-        return APIResponseValidationError(message, operation=self.operation, body=kept)
 
 
 def _target_size(datum: types.Datum) -> int | None:

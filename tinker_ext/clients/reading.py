@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 from tinker_api import models
 
 from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.transport.results import ProtobufResult
+from tinker_ext.transport.results import FetchedResult, ProtobufResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# Decoded JSON, or a result that is no JSON.
-Body = Any
+Body = FetchedResult
 T = TypeVar("T")
 
 
@@ -33,26 +32,35 @@ _ENTRIES: Mapping[str, type[Model]] = {
 }
 
 
-def read(operation: str, body: Body, model: type[M], convert: Callable[[M], T]) -> T:
-    """Parse a result's body as `model` and convert it; protobuf has only one meaning.
+def read(operation: str, result: Body, model: type[M], convert: Callable[[M], T]) -> T:
+    """Parse a result as `model` and convert it; protobuf has only one meaning.
 
     Raises:
         APIResponseValidationError: the body is not such a model; the message names the field.
     """
-    if isinstance(body, ProtobufResult):
-        return cast("T", body.decode())
+    body = result.body
     try:
+        if isinstance(body, ProtobufResult):
+            return cast("T", body.decode())
         return convert(model.from_dict(body))
+    except APIResponseValidationError as error:
+        error.request_id = result.request_id
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise APIResponseValidationError(
-            f"the result is not a {model.__name__}: {_explanation(body, error)}",
-            operation=operation,
-            body=body,
-        ) from error
+        message = f"the result is not a {model.__name__}: {_explanation(body, error)}"
+        raise misfit(operation, result, message) from error
 
 
-def _explanation(body: Body, error: Exception) -> str:
-    """What is wrong with a result, beginning with the path to it."""
+def misfit(operation: str, result: Body, message: str) -> APIResponseValidationError:
+    """The error for a result that is not what was asked for."""
+    body = None if isinstance(result.body, ProtobufResult) else result.body
+    return APIResponseValidationError(
+        message, operation=operation, request_id=result.request_id, body=body
+    )
+
+
+def _explanation(body: Any, error: Exception) -> str:
+    """Why a result could not be parsed, beginning with the path to the field."""
     for name, model in _ENTRIES.items():
         entries = body.get(name) if isinstance(body, dict) else None
         for at, entry in enumerate(entries if isinstance(entries, list) else ()):

@@ -103,10 +103,10 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
 async def _model_of_run(core: ClientCore, state: SavedState) -> NewModel:
     """Of the run whose state it is: release 0.4.1. Only the rank is told of its adapter."""
     with explaining_run_id(state.run_id):
-        answer = await core.call(
+        response = await core.call(
             "get_training_run", lambda gateway: gateway.get_training_run(state.run_id)
         )
-    run = types.TrainingRun.from_api(answer)
+    run = types.TrainingRun.from_api(response)
     return NewModel(
         base_model=state.base_model or run.base_model,
         lora=types.LoraConfig(rank=DEFAULT_RANK if run.lora_rank is None else run.lora_rank),

@@ -7,8 +7,8 @@ from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients.arguments import check_flag, check_whole
-from tinker_ext.clients.reading import Body, read
-from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.clients.reading import Body, misfit, read
+from tinker_ext.errors import InvalidInputError
 
 
 @frozen(kw_only=True)
@@ -73,13 +73,10 @@ class Wanted:
         """Refuse a result that does not fit its request, or passes over a later release's option.
 
         Raises:
-            APIResponseValidationError: naming the field or the argument.
+            ValueError: naming the field or the argument.
         """
-        try:
-            response.check(num_samples, prompt_tokens)
-            self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
-        except ValueError as error:
-            raise APIResponseValidationError(str(error), operation="asample") from None
+        response.check(num_samples, prompt_tokens)
+        self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
         untold = any(one.tokens and one.topk_logprobs is None for one in response.sequences)
         if self.topk_sample and untold:
             raise _ignored("topk_sample_logprobs")
@@ -107,7 +104,7 @@ class Wanted:
 class Sample:
     """A result's body, and the names that the submission gave its sequences, if any."""
 
-    body: Body
+    result: Body
     sequence_ids: list[str] | None
 
     def response(
@@ -117,15 +114,20 @@ class Sample:
 
         `prompt_tokens` is None if only the server knows it.
         """
-        found = read("asample", self.body, models.SampleResponse, types.SampleResponse.from_api)
-        wanted.check_answer(found, num_samples, prompt_tokens)
-        if self.sequence_ids is None or len(self.sequence_ids) != len(found.sequences):
-            return found
+        response = read(
+            "asample", self.result, models.SampleResponse, types.SampleResponse.from_api
+        )
+        try:
+            wanted.check_answer(response, num_samples, prompt_tokens)
+        except ValueError as error:
+            raise misfit("asample", self.result, str(error)) from None
+        if self.sequence_ids is None or len(self.sequence_ids) != len(response.sequences):
+            return response
         named = [
             evolve(one, sequence_id=name)
-            for one, name in zip(found.sequences, self.sequence_ids, strict=True)
+            for one, name in zip(response.sequences, self.sequence_ids, strict=True)
         ]
-        return evolve(found, sequences=named)
+        return evolve(response, sequences=named)
 
 
 def text_length(prompt: types.ModelInput) -> int | None:
@@ -159,9 +161,8 @@ def _check_targets(targets: types.TensorData, scored: int | None) -> None:
         )
 
 
-def _ignored(name: str) -> APIResponseValidationError:
-    return APIResponseValidationError(
+def _ignored(name: str) -> ValueError:
+    return ValueError(
         f"{name} was asked for, and the answer passes over it; "
-        "the server may be older than release 0.38.0, which brought it",
-        operation="asample",
+        "the server may be older than release 0.38.0, which brought it"
     )

@@ -13,6 +13,7 @@ from tinker_ext.clients.sampler import Sampler
 from tinker_ext.clients.sampling_session import check_source, open_sampling_session
 from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
 from tinker_ext.rules.limits import prompt_bytes
+from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.absent import known
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ class SamplingClient(Sampler):
                         raise
                 else:
                     tracing.sampled(result)
-                    return Sample(result, known(future.sample_sequence_ids))
+                    fetched = FetchedResult(result, request_id)
+                    return Sample(fetched, known(future.sample_sequence_ids))
         raise AssertionError("unreachable")
 
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:

@@ -28,11 +28,11 @@ async def open_sampling_session(
     if base_model is not None:
         body.base_model = base_model
     with explaining_run_id(model_path or ""):
-        answer = await core.call(
+        response = await core.call(
             "create_sampling_session", lambda gateway: gateway.create_sampling_session(body)
         )
-    made = known(answer.sampling_session_id)
-    if made is None and (request_id := known(answer.request_id)) is not None:
+    made = known(response.sampling_session_id)
+    if made is None and (request_id := known(response.request_id)) is not None:
         # Some servers answer with a future.
         result = await core.poller.wait(str(request_id), operation="create_sampling_session")
         made = result.get("sampling_session_id")

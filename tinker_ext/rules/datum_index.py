@@ -69,7 +69,7 @@ def body_in_batch(body: Any, chunk: range) -> Any:
         case str():
             return text_in_batch(body, chunk)
         case list() | tuple():
-            return [body_in_batch(one, chunk) for one in body]
+            return [body_in_batch(entry, chunk) for entry in body]
         case dict():
             return {name: _value_in_batch(name, value, chunk) for name, value in body.items()}
     return body

@@ -36,13 +36,14 @@ from tinker_ext.runtime.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.submitting import submit
 from tinker_ext.runtime.turns import TurnQueue
 from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport.results import FetchedResult
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
 
 T = TypeVar("T")
-Body = Any
+Body = FetchedResult
 Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
 Attributes = Mapping[str, AttributeValue]
 
@@ -196,7 +197,8 @@ class OrderedRequests:
     async def _result(self, operation: str, part: Part, request_id: str, era: int) -> Body:
         try:
             with naming_datums(part.datums):
-                return await self._core.poller.wait(request_id, operation=operation)
+                body = await self._core.poller.wait(request_id, operation=operation)
+                return FetchedResult(body, request_id)
         except RequestFailedError as error:
             expected = expected_number(error.message)
             if expected is not None:

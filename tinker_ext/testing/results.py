@@ -132,8 +132,8 @@ def made_up(operation: str, body: Any) -> Any:
 
 def _sample(body: dict[str, Any]) -> Any:
     """Three tokens a sequence; one logprob of -1 for each prompt token but the first, if asked."""
-    one = {"stop_reason": "length", "tokens": [1, 2, 3], "logprobs": [-1.0, -1.0, -1.0]}
-    result: dict[str, Any] = {"sequences": [one] * body["num_samples"]}
+    sequence = {"stop_reason": "length", "tokens": [1, 2, 3], "logprobs": [-1.0, -1.0, -1.0]}
+    result: dict[str, Any] = {"sequences": [sequence] * body["num_samples"]}
     if body.get("prompt_logprobs"):
         count = sum(len(chunk.get("tokens", ())) for chunk in body["prompt"]["chunks"])
         result["prompt_logprobs"] = [None, *[-1.0] * (count - 1)]

@@ -1,7 +1,7 @@
 """Numbers, shapes and rows as a server sent them in JSON: checked, and not converted.
 
 Tokens, logprobs and tensors are data that a program computes with, so they are read strictly.
-Every check raises a ValueError that names the field, what was expected and what was received.
+Every check raises a ValueError with the path to the field, the expected and the received value.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_numbers(values: Sequence[Any], dtype: str, where: str) -> Numbers:
     else:
         kinds = _check_kinds(values, _NUMBERS_OR_NULL, "a number", where)
         if int in kinds:
-            _check_range([0 if one is None else one for one in values], "d", dtype, where)
+            _check_range([0 if value is None else value for value in values], "d", dtype, where)
     return Numbers.trusted(values, dtype)
 
 
@@ -85,7 +85,7 @@ def read_some_logprobs(values: list[Any] | None, where: str) -> SomeLogprobs | N
     if values is None:
         return None
     if int in _check_kinds(values, _NUMBERS_OR_NULL, "a logprob or null", where):
-        _check_range([0 if one is None else one for one in values], "d", "float32", where)
+        _check_range([0 if value is None else value for value in values], "d", "float32", where)
     return SomeLogprobs(values)
 
 
@@ -122,8 +122,8 @@ def check_shape(shape: Iterable[Any], size: int, where: str) -> list[int]:
         ValueError: they are not the sizes of that many.
     """
     sizes = list(shape)
-    whole = all(type(one) is int and one >= 0 for one in sizes)
-    if not whole or len(sizes) > MAX_DIMENSIONS or math.prod(sizes) != size:
+    valid = all(type(length) is int and length >= 0 for length in sizes)
+    if not valid or len(sizes) > MAX_DIMENSIONS or math.prod(sizes) != size:
         raise ValueError(
             f"{where}.shape: expected the sizes of {size} numbers, got {_shown(sizes)}"
         )

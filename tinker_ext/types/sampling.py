@@ -139,7 +139,7 @@ class PromptAltTokens:
         """Read the two tensors.
 
         Raises:
-            ValueError: one is not a tensor of what it should hold.
+            ValueError: the numbers, the dtype and the shape of one do not fit together.
         """
         where = "prompt_alt_tokens"
         return cls(
@@ -219,7 +219,7 @@ class SampleResponse:
         None if only the server knows it.
 
         Raises:
-            ValueError: naming the field, what was expected, and what was received.
+            ValueError: with the field, the expected and the received number.
         """
         if len(self.sequences) != num_samples:
             raise ValueError(

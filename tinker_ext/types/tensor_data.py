@@ -263,10 +263,10 @@ class TensorData:
         crow, columns = known(model.sparse_crow_indices), known(model.sparse_col_indices)
         if crow is not None or columns is not None:
             return cls._rows_from_api(values, crow, columns, shape, where)
-        made = cls.__new__(cls)
+        tensor = cls.__new__(cls)
         size = None if shape is None else check_shape(shape, len(values), where)
-        made.__attrs_init__(cast("TensorDtype", dtype), size, values)
-        return made
+        tensor.__attrs_init__(cast("TensorDtype", dtype), size, values)
+        return tensor
 
     @classmethod
     def _rows_from_api(
