@@ -117,7 +117,7 @@ def test_name_that_nothing_is_saved_under_is_warned_of(service: tinker.ServiceCl
 async def test_name_that_nothing_is_saved_under_is_warned_of_when_awaited(
     service: tinker.ServiceClient,
 ) -> None:
-    training = service.create_lora_training_client(BASE)
+    training = await service.create_lora_training_client_async(BASE)
     with pytest.warns(UserWarning, match="'step-100'") as caught:
         await training.save_weights_and_get_sampling_client_async("step-100")
     assert caught[0].filename == __file__
