@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from tinker_ext.types.checkpoints import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# The id of a session without the number of a model (RFC 9562); other servers name runs as they like.
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def check_base_model(base_model: str, instead: str) -> None:
@@ -50,9 +54,8 @@ def explaining_run_id(run: str) -> Iterator[None]:
         yield
     except NotFoundError as error:
         run_id = run.removeprefix(SCHEME).partition("/")[0]
-        if run_id and not error.hint and ":" not in run_id:
+        if not error.hint and _UUID.fullmatch(run_id):
             error.hint = (
-                f"{run_id!r} has no number of a model: the first run of a session is named "
-                "SESSION:train:0."
+                f"{run_id} may be a session: the first run of a session is named {run_id}:train:0."
             )
         raise
