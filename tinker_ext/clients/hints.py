@@ -12,7 +12,7 @@ from tinker_ext.types.checkpoints import SCHEME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# The id of a session without the number of a model (RFC 9562); other servers name runs as they like.
+# The id of a session (RFC 9562), without the number of a model.
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
