@@ -101,6 +101,9 @@ class ClientConfig:
     connect_timeout: float = _setting(settings.read_seconds, 5.0)
     #: All attempts of one call (0.4.1 execute_with_retries).
     retry_window: float = _setting(settings.read_seconds, 300.0)
+    #: Attempts after the first one; None for as many as fit in the window. 0: no retries, as the
+    #: official client's option of that name means.
+    max_retries: int | None = _setting(settings.read_whole, None)
     #: All attempts while the account cannot pay (0.38.0's default of its flag
     #: billing_exception_max_pause_duration_sec).
     billing_window: float = _setting(settings.read_seconds, 3600.0)
@@ -250,9 +253,9 @@ def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
 def _unknown(name: str, known: Mapping[str, object]) -> str:
     import difflib  # only on the way to an error
 
-    # The official client's bounds of retries (0.4.1); nothing here is called like them.
-    if name in ("max_retries", "retry_config"):
-        return f"There is no setting {name!r}; retries are bounded by time, see retry_window."
+    # The official client's bounds of retries (0.4.1); nothing here is called like it.
+    if name == "retry_config":
+        return f"There is no setting {name!r}; retries are bounded by retry_window and max_retries."
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}."
     return f"There is no setting {settings.shown(name)}; {advice}"

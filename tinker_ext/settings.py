@@ -142,6 +142,14 @@ def read_count(value: object) -> int:
     return int(count)
 
 
+def read_whole(value: object) -> int:
+    """A whole number, at least 0."""
+    count = _number(value)
+    if not count >= 0 or not count.is_integer():
+        raise ValueError(f"{shown(value)} is not a whole number of at least 0")
+    return int(count)
+
+
 def _number(value: object) -> float:
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:

@@ -101,6 +101,16 @@ _FAILED: dict[Group, str] = {"result": "RequestFailedError"}
 _SHORT = {"timeout": SHORT_TIMEOUT, "connect_timeout": 5.0}
 
 
+# These hold what was asked for: tokens, tensors, a number of them.
+_MISFITS = dict.fromkeys(
+    (
+        *("result of forward", "result of forward_backward", "result of asample"),
+        *("result of custom loss: forward", "result of custom loss: forward_backward"),
+    ),
+    UNREADABLE,
+)
+
+
 def _once() -> Iterator[Case]:
     """Faults that pass."""
     for status in (408, 409, 429):
@@ -207,6 +217,8 @@ def _of_results() -> Iterator[Case]:
     yield Case("try again always", (waiting,), "DeadlineExceededError", always=True)
     yield Case("a result announced", (announced,), AGAIN)
     yield Case("failed work", (failed,), "RequestFailedError")
+    yield Case("more than was asked for", (faults.other_counts(),), VALUE, but=_MISFITS)
+    yield Case("null tokens, wrong shapes", (faults.wrong_values(),), VALUE, but=_MISFITS)
 
 
 def _of_tokens() -> Iterator[Case]:

@@ -211,11 +211,12 @@ def test_the_whole_wait_is_bounded() -> None:
 def test_every_success_status_is_a_success() -> None:
     server = FakeServer()
     server.answer("create_session", Reply(201, {"session_id": "s"}))
-    server.results["x"] = {"sequences": []}
+    server.results["x"] = {"sequences": [{"stop_reason": "stop", "tokens": []}]}
     server.answer("asample", Reply(202, {"request_id": "x", "status": "pending"}))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences == []
+        [sequence] = sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
+    assert sequence.tokens == []
 
 
 def test_an_answer_of_another_shape_is_a_typed_error() -> None:

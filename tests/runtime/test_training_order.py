@@ -33,7 +33,7 @@ def test_requests_arrive_in_the_order_they_were_made() -> None:
     server = FakeServer()
     # The first is slow to be taken in; nothing may pass it.
     server.answer("forward_backward", Reply(200, {"request_id": "slow"}, delay=0.1))
-    server.results["slow"] = {"loss_fn_outputs": [], "metrics": {}, "loss_fn_output_type": ""}
+    server.results["slow"] = {"loss_fn_outputs": [{}], "metrics": {}, "loss_fn_output_type": ""}
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         futures: list[tinker.APIFuture[Any]] = [

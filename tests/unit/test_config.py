@@ -220,7 +220,7 @@ def test_a_bad_argument_is_named(name: str, value: object, words: str) -> None:
     [
         ("base_ur", "did you mean base_url"),
         ("apikey", "did you mean api_key"),
-        ("max_retries", "bounded by time, see retry_window"),
+        ("retry_config", "bounded by retry_window and max_retries"),
         ("time_out", "did you mean timeout"),
         ("sources", "There is no setting 'sources'"),
         ("zzz", "known are api_key, credential_cmd, base_url"),

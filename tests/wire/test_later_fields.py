@@ -207,7 +207,9 @@ def test_what_no_server_can_answer_is_not_sent(
 def test_logprobs_of_the_last_tokens_alone_are_computed(
     server: Later, sampler: tinker.SamplingClient
 ) -> None:
-    server.told(prompt_logprobs=[None, None, -0.5])
+    sequence = {"stop_reason": "length", "tokens": [1], "logprobs": [-1]}
+    result = {"sequences": [sequence], "prompt_logprobs": [None, None, -0.5]}
+    server.answer("asample", server.submitted(result))
     assert sampler.compute_logprobs(PROMPT, 1).result(10) == [None, None, -0.5]
     [sent] = server.calls("asample")
     assert (sent.body["prompt_logprobs"], sent.body["prompt_logprobs_last_n"]) == (True, 1)

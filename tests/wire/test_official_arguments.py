@@ -35,9 +35,9 @@ def test_a_datum_is_made_by_place_and_may_have_no_inputs() -> None:
         lambda service, given: service.create_sampling_client_async(PATH, None, given),
         lambda service, given: trained(service).create_sampling_client(PATH, given),
         lambda service, given: trained(service).create_sampling_client_async(PATH, given),
-        lambda service, given: trained(service).save_weights_and_get_sampling_client("a", given),
+        lambda service, given: trained(service).save_weights_and_get_sampling_client(None, given),
         lambda service, given: trained(service).save_weights_and_get_sampling_client_async(
-            "a", given
+            None, given
         ),
         lambda service, given: trained(service).save_weights_and_get_sampling_client_submit(given),
     ],
@@ -65,7 +65,7 @@ def test_what_comes_after_a_retry_config_has_its_place(
     sampler = service.create_sampling_client(PATH, None, None, True)
     prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
     sampler.sample(prompt, 1, params).result(10)
-    trained(service).save_weights_and_get_sampling_client("a", None, True, "inflight")
+    trained(service).save_weights_and_get_sampling_client(None, None, True, "inflight")
     assert server.calls("asample")[0].body["record_stability_info"] is True
     assert server.calls("save_weights_for_sampler")[0].body["kind"] == "inflight"
 

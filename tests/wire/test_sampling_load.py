@@ -135,4 +135,4 @@ def test_what_a_sample_sends() -> None:
     assert body["prompt_logprobs"] is True
     assert response.sequences[0].stop_reason == "new"
     assert response.prompt_logprobs == [None, -0.5]
-    assert logprobs == []
+    assert logprobs == [None, -1.0]

@@ -10,6 +10,7 @@ import click
 from tinker_ext.cli.context import FORMATS, CommandContext, Format
 from tinker_ext.cli.lazy import LazyCommand, LazyGroup
 from tinker_ext.cli.problems import explained
+from tinker_ext.cli.text import escape_what_cannot_be_encoded
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -50,6 +51,7 @@ class Program(LazyGroup):
     """The outermost group: every error of every command passes here and becomes one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        escape_what_cannot_be_encoded()
         with explained(traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)
 

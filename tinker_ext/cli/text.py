@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from datetime import UTC, datetime, timedelta
 
 NOTHING = "-"
@@ -13,8 +15,22 @@ def one_line(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with control characters shown as escapes: a server's words are not ours to trust."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    """`text` with control characters shown as escapes: a server's words are not ours to trust.
+
+    So are characters that the encoding of standard output lacks.
+    """
+    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Have standard output show any character that its encoding lacks as an escape.
+
+    Standard error does so in any program.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def yes_or_no(value: bool | None) -> str:

@@ -9,11 +9,11 @@ from tinker_api import models
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.arguments import check_text
-from tinker_ext.clients.reading import Body, read
+from tinker_ext.clients.reading import Body, misfit, read
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
-from tinker_ext.runtime.ordered import Part
+from tinker_ext.runtime.ordered import Part, naming_datums
 from tinker_ext.transport.training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class Batch:
     operation: Operation
     parts: Sequence[Part]
     side_by_side: bool
-    datum_counts: Sequence[int]
+    chunks: Sequence[range]
+    # The number of target tokens of each datum; None if it has none, or they are sparse.
+    target_sizes: Sequence[int | None]
     attributes: Mapping[str, Any]
 
     @classmethod
@@ -59,15 +61,18 @@ class Batch:
         types.validate_data(data, loss_fn=loss_fn, images=dialect.images)
         config = types.read_config(loss_fn_config)
         chunks = _split(data, dialect)
-        encoded = [
-            TrainingData([data[index] for index in chunk], loss_fn, config, dialect)
-            for chunk in chunks
-        ]
+
+        def part(chunk: range) -> Part:
+            with naming_datums(chunk):
+                encoded = TrainingData([data[at] for at in chunk], loss_fn, config, dialect)
+            return Part(_sender(operation, model_id, encoded), len(encoded), chunk)
+
         return cls(
             operation,
-            parts=[Part(_sender(operation, model_id, one), len(one)) for one in encoded],
+            parts=[part(chunk) for chunk in chunks],
             side_by_side=len(chunks) > 1 and dialect.side_by_side,
-            datum_counts=[len(chunk) for chunk in chunks],
+            chunks=chunks,
+            target_sizes=[_target_size(datum) for datum in data],
             attributes={
                 tracing.LOSS_FN: loss_fn,
                 tracing.DATUM_COUNT: len(data),
@@ -76,23 +81,49 @@ class Batch:
         )
 
     def output(self, bodies: Sequence[Body]) -> types.ForwardBackwardOutput:
-        """The result of the whole batch."""
-        outputs = [
-            read(
-                self.operation,
-                body,
-                models.ForwardBackwardOutput,
-                types.ForwardBackwardOutput.from_api,
-            )
-            for body in bodies
-        ]
+        """The result of the whole batch.
+
+        Raises:
+            APIResponseValidationError: a result that does not fit its request.
+        """
+        pairs = zip(bodies, self.chunks, strict=True)
+        outputs = [self._output(body, chunk) for body, chunk in pairs]
         with tracing.stage(tracing.Stage.REDUCE):
-            combined = combine_outputs(outputs, datum_counts=self.datum_counts)
+            combined = combine_outputs(outputs, datum_counts=list(map(len, self.chunks)))
         return types.ForwardBackwardOutput(
             loss_fn_output_type=combined.loss_fn_output_type or "",
             loss_fn_outputs=combined.loss_fn_outputs,
             metrics=combined.metrics,
         )
+
+    def _output(self, body: Body, chunk: range) -> types.ForwardBackwardOutput:
+        """The result of one request, which has an output for each of its datums."""
+        model, convert = models.ForwardBackwardOutput, types.ForwardBackwardOutput.from_api
+        with naming_datums(chunk):
+            output = read(self.operation, body, model, convert)
+        outputs = output.loss_fn_outputs
+        if len(outputs) != len(chunk):
+            raise misfit(
+                self.operation,
+                body,
+                f"loss_fn_outputs: expected {len(chunk)}, one for each datum of "
+                f"data[{chunk.start}:{chunk.stop}], got {len(outputs)}",
+            )
+        for at, one in zip(chunk, outputs, strict=True):
+            size, logprobs = self.target_sizes[at], one.get("logprobs")
+            if size is not None and logprobs is not None and logprobs.dense_size != size:
+                raise misfit(
+                    self.operation,
+                    body,
+                    f"loss_fn_outputs[{at}]['logprobs']: expected {size} numbers, one for each "
+                    f"target token, got {logprobs.dense_size}",
+                )
+        return output
+
+
+def _target_size(datum: types.Datum) -> int | None:
+    targets = datum.loss_fn_inputs.get("target_tokens")
+    return None if targets is None or targets.is_sparse else targets.size
 
 
 def _split(data: Sequence[types.Datum], dialect: Dialect) -> list[range]:

@@ -117,20 +117,18 @@ def run_loss(
 
 
 def _logprobs(data: Sequence[types.Datum], output: types.ForwardBackwardOutput) -> list[Array]:
-    outputs = output.loss_fn_outputs
-    if len(outputs) != len(data) or any("logprobs" not in one for one in outputs):
-        raise APIResponseValidationError(
-            f"a custom loss needs logprobs for each of {len(data)} datums; "
-            f"the server gave {sum('logprobs' in one for one in outputs)}",
-            operation="forward",
-        )
-    return [
-        one["logprobs"]
-        .to_numpy()
-        .astype("float32")
-        .reshape(datum.loss_fn_inputs["target_tokens"].shape or [-1])
-        for datum, one in zip(data, outputs, strict=True)
-    ]
+    arrays = []
+    for at, (datum, one) in enumerate(zip(data, output.loss_fn_outputs, strict=True)):
+        targets, logprobs = datum.loss_fn_inputs["target_tokens"], one.get("logprobs")
+        if logprobs is None or logprobs.dense_size != targets.dense_size:
+            got = "none" if logprobs is None else f"{logprobs.dense_size}"
+            raise APIResponseValidationError(
+                f"loss_fn_outputs[{at}]['logprobs']: a custom loss needs {targets.dense_size}, "
+                f"one for each target token, got {got}",
+                operation="forward",
+            )
+        arrays.append(logprobs.to_numpy().astype("float32").reshape(targets.shape or [-1]))
+    return arrays
 
 
 def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:

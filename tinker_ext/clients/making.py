@@ -10,6 +10,7 @@ from tinker_api.types import UNSET
 
 from tinker_ext import types
 from tinker_ext.clients.arguments import check_text, check_texts
+from tinker_ext.clients.hints import check_base_model, check_path
 from tinker_ext.clients.loss_graph import encoded
 from tinker_ext.clients.loss_handle import LossHandle
 from tinker_ext.clients.reading import read
@@ -37,6 +38,7 @@ class NewModel:
 
     def __attrs_post_init__(self) -> None:
         check_text(self.base_model, "base_model")
+        check_base_model(self.base_model, "create_training_client_from_state")
         if self.user_metadata is not None:
             check_texts(self.user_metadata, "user_metadata")
 
@@ -63,8 +65,10 @@ class SavedState:
         return self.with_optimizer if self.optimizer is None else False
 
     def __attrs_post_init__(self) -> None:
+        check_path(self.path, "tinker_path", "create_lora_training_client")
         if self.base_model is not None:
             check_text(self.base_model, "base_model")
+            check_base_model(self.base_model, "the first argument")
         if self.user_metadata is not None:
             check_texts(self.user_metadata, "user_metadata")
         parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(self.path)

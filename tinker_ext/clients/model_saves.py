@@ -8,9 +8,8 @@ from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients import wishes
-from tinker_ext.clients.reading import Body, read, reader
+from tinker_ext.clients.reading import Body, misfit, read, reader
 from tinker_ext.clients.ready import Ready
-from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.runtime.ordered import OrderedRequests
 from tinker_ext.runtime.sequence import FIRST
 
@@ -164,9 +163,7 @@ def sampler_of(bodies: list[Body]) -> types.SaveWeightsForSamplerResponseInterna
 def _sampler_path(body: Body) -> types.SaveWeightsForSamplerResponse:
     path = sampler_of([body]).path
     if path is None:
-        raise APIResponseValidationError(
-            "the server saved the weights and did not say where",
-            operation="save_weights_for_sampler",
-            body=body,
+        raise misfit(
+            "save_weights_for_sampler", body, "the server saved the weights and did not say where"
         )
     return types.SaveWeightsForSamplerResponse(path=path)

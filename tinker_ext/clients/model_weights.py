@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tinker_ext import tracing, types
 from tinker_ext.clients import wishes
 from tinker_ext.clients.model_saves import ModelSaves, sampler_of
-from tinker_ext.clients.official import check_retry_config
+from tinker_ext.clients.official import check_retry_config, warn_of_unused_name
 from tinker_ext.clients.ready import made
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
@@ -65,14 +65,16 @@ class ModelWeights(ModelSaves):
     ) -> SamplingClient:
         """Save the weights for sampling and return a client on them; blocks until saved.
 
-        `name` is accepted and not used, as in release 0.4.1: the weights live as long as the
-        session. Use `save_weights_for_sampler` to keep them. `kind` "inflight" lets samples that
-        are under way go on with the new weights, `record_stability_info` has the server note what
-        the loss stable_reinforce needs (both release 0.38.0). Retries are bounded by settings;
+        `name` is not used, as in the official SDK, and a warning says so: the weights live as long
+        as the session. Use `save_weights_for_sampler` to keep them. `kind` "inflight" lets samples
+        that are under way go on with the new weights, `record_stability_info` has the server note
+        what the loss stable_reinforce needs (both release 0.38.0). Retries are bounded by settings;
         `retry_config` keeps a place of the official SDK.
         """
+        check_retry_config(retry_config)
+        warn_of_unused_name(name)
         saved = self.save_weights_and_get_sampling_client_submit(
-            retry_config, kind=kind, record_stability_info=record_stability_info
+            kind=kind, record_stability_info=record_stability_info
         )
         return made(saved, SamplingClient)
 
@@ -110,8 +112,10 @@ class ModelWeights(ModelSaves):
         record_stability_info: bool = False,
         kind: types.SamplingClientKind = "snapshot",
     ) -> SamplingClient:
+        check_retry_config(retry_config)
+        warn_of_unused_name(name)
         return await self.save_weights_and_get_sampling_client_submit(
-            retry_config, kind=kind, record_stability_info=record_stability_info
+            kind=kind, record_stability_info=record_stability_info
         )
 
     async def create_sampling_client_async(
@@ -132,6 +136,7 @@ class ModelWeights(ModelSaves):
 
     def _info(self) -> APIFuture[types.GetInfoResponse]:
         with tracing.operation("get_info", {tracing.MODEL_ID: self.model_id}):
+            self._requests.check_usable()
             sent = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
             return self._core.start(sent, types.GetInfoResponse.from_api)
 

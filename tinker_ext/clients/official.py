@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -19,6 +20,17 @@ def check_retry_config(given: object) -> None:
             f"{type(given).__name__} is not known here; retries are bounded by settings of "
             "ServiceClient: retry_window, future_timeout, max_samples_in_flight",
             where="retry_config",
+        )
+
+
+def warn_of_unused_name(name: str | None) -> None:
+    """Warn that weights saved for a sampling client have no name, which both releases ignore."""
+    if name is not None:
+        warnings.warn(
+            f"save_weights_and_get_sampling_client saves nothing under the name {name!r}: its "
+            "weights live as long as the session. save_weights_for_sampler keeps them under a name",
+            UserWarning,
+            stacklevel=3,
         )
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
+from tinker_api import models
+
 from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.transport.results import ProtobufResult
+from tinker_ext.transport.results import FetchedResult, ProtobufResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-# Decoded JSON, or a result that is no JSON.
-Body = Any
+Body = FetchedResult
 T = TypeVar("T")
 
 
@@ -24,23 +25,61 @@ class Model(Protocol):
 
 M = TypeVar("M", bound=Model)
 
+# The lists of objects in results.
+_ENTRIES: Mapping[str, type[Model]] = {
+    "sequences": models.SampledSequence,
+    "loss_fn_outputs": models.LossFnOutput,
+}
 
-def read(operation: str, body: Body, model: type[M], convert: Callable[[M], T]) -> T:
-    """Parse a result's body as `model` and convert it; protobuf has only one meaning.
+
+def read(operation: str, result: Body, model: type[M], convert: Callable[[M], T]) -> T:
+    """Parse a result as `model` and convert it; protobuf has only one meaning.
 
     Raises:
-        APIResponseValidationError: the body is not such a model.
+        APIResponseValidationError: the body is not such a model; the message names the field.
     """
-    if isinstance(body, ProtobufResult):
-        return cast("T", body.decode())
+    body = result.body
     try:
+        if isinstance(body, ProtobufResult):
+            return cast("T", body.decode())
         return convert(model.from_dict(body))
+    except APIResponseValidationError as error:
+        error.request_id = result.request_id
+        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise APIResponseValidationError(
-            f"the result is no {model.__name__}: {type(error).__name__}: {error}",
-            operation=operation,
-            body=body,
-        ) from error
+        message = f"the result is not a {model.__name__}: {_explanation(body, error)}"
+        raise misfit(operation, result, message) from error
+
+
+def misfit(operation: str, result: Body, message: str) -> APIResponseValidationError:
+    """The error for a result that is not what was asked for."""
+    body = None if isinstance(result.body, ProtobufResult) else result.body
+    return APIResponseValidationError(
+        message, operation=operation, request_id=result.request_id, body=body
+    )
+
+
+def _explanation(body: Any, error: Exception) -> str:
+    """Why a result could not be parsed, beginning with the path to the field."""
+    for name, model in _ENTRIES.items():
+        entries = body.get(name) if isinstance(body, dict) else None
+        for at, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if not isinstance(entry, dict):
+                return f"{name}[{at}]: expected an object, got {type(entry).__name__}"
+            try:
+                model.from_dict(entry)
+            except (KeyError, TypeError, ValueError, AttributeError) as found:
+                return f"{name}[{at}]: {_words(found)}"
+    return _words(error)
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case KeyError():
+            return f"the field {error} is missing"
+        case ValueError():
+            return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def reader(operation: str, model: type[M], convert: Callable[[M], T]) -> Callable[[list[Body]], T]:

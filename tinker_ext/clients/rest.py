@@ -46,6 +46,7 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
             "get_training_run",
             lambda gateway: gateway.get_training_run(training_run_id, access_scope),
             types.TrainingRun.from_api,
+            run=training_run_id,
         )
 
     def get_training_run_by_tinker_path(

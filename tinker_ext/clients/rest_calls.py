@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 from tinker_ext import tracing
 from tinker_ext.clients.arguments import check_text, check_whole
 from tinker_ext.clients.embedded import new_core
+from tinker_ext.clients.hints import explaining_run_id
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.checkpoints import DOT_SEGMENTS
 
@@ -52,9 +53,17 @@ class RestCalls:
         operation: str,
         send: Callable[[Gateway], Awaitable[R]],
         finish: Callable[[R], T],
+        *,
+        run: str = "",
     ) -> APIFuture[T]:
+        """`run` is the id or a path of the training run that the call is about."""
+
+        async def sent() -> R:
+            with explaining_run_id(run):
+                return await self._core.call(operation, send)
+
         with tracing.operation(operation):
-            return self._core.start(self._core.call(operation, send), finish)
+            return self._core.start(sent(), finish)
 
 
 def needed(value: str, where: str) -> str:

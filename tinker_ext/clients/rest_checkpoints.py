@@ -32,6 +32,7 @@ class CheckpointCalls(RestCalls):
             "list_checkpoints",
             lambda gateway: gateway.list_checkpoints(training_run_id),
             types.CheckpointsListResponse.from_api,
+            run=training_run_id,
         )
 
     def list_user_checkpoints(
@@ -85,6 +86,7 @@ class CheckpointCalls(RestCalls):
             "set_checkpoint_ttl",
             lambda gateway: gateway.set_checkpoint_ttl(*place, seconds),
             lambda _: None,
+            run=tinker_path,
         )
 
     def get_external_weights_urls(
@@ -102,6 +104,7 @@ class CheckpointCalls(RestCalls):
             "get_external_weights_urls",
             lambda gateway: gateway.get_external_weights_urls(*_place(path)),
             types.ExternalWeightsUrlsResponse.from_api,
+            run=tinker_path,
         )
 
     def get_weights_info_by_tinker_path(
@@ -113,6 +116,7 @@ class CheckpointCalls(RestCalls):
             "get_weights_info",
             lambda gateway: gateway.get_weights_info(tinker_path),
             types.WeightsInfoResponse.from_api,
+            run=tinker_path,
         )
 
     def copy_weights(
@@ -207,7 +211,12 @@ class CheckpointCalls(RestCalls):
         method: Callable[[Gateway, str, str, str], Awaitable[None]],
         path: ParsedCheckpointTinkerPath,
     ) -> APIFuture[None]:
-        return self._call(operation, lambda gateway: method(gateway, *_place(path)), lambda _: None)
+        return self._call(
+            operation,
+            lambda gateway: method(gateway, *_place(path)),
+            lambda _: None,
+            run=path.training_run_id,
+        )
 
     def _archive(
         self, path: ParsedCheckpointTinkerPath
@@ -216,6 +225,7 @@ class CheckpointCalls(RestCalls):
             "get_checkpoint_archive_url",
             lambda gateway: gateway.get_checkpoint_archive_url(*_place(path)),
             lambda headers: archive_url(headers, datetime.now(UTC)),
+            run=path.training_run_id,
         )
 
 

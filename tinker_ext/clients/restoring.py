@@ -8,6 +8,7 @@ from tinker_api import models
 from tinker_api.types import UNSET
 
 from tinker_ext import types
+from tinker_ext.clients.hints import explaining_run_id
 from tinker_ext.clients.making import DEFAULT_RANK, NewModel, SavedState, make_model
 from tinker_ext.clients.reading import read
 from tinker_ext.clients.training import TrainingClient
@@ -89,7 +90,10 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
     if not at_least(core.dialect.release, "0.24.1") or not core.dialect.has("get_weights_info"):
         return None
     try:
-        return await core.call("get_weights_info", lambda gateway: gateway.get_weights_info(path))
+        with explaining_run_id(path):
+            return await core.call(
+                "get_weights_info", lambda gateway: gateway.get_weights_info(path)
+            )
     except NotFoundError:
         if core.dialect.has("get_weights_info"):
             raise
@@ -98,9 +102,11 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
 
 async def _model_of_run(core: ClientCore, state: SavedState) -> NewModel:
     """Of the run whose state it is: release 0.4.1. Only the rank is told of its adapter."""
-    run = types.TrainingRun.from_api(
-        await core.call("get_training_run", lambda gateway: gateway.get_training_run(state.run_id))
-    )
+    with explaining_run_id(state.run_id):
+        response = await core.call(
+            "get_training_run", lambda gateway: gateway.get_training_run(state.run_id)
+        )
+    run = types.TrainingRun.from_api(response)
     return NewModel(
         base_model=state.base_model or run.base_model,
         lora=types.LoraConfig(rank=DEFAULT_RANK if run.lora_rank is None else run.lora_rank),

@@ -7,8 +7,8 @@ from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients.arguments import check_flag, check_whole
-from tinker_ext.clients.reading import Body, read
-from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.clients.reading import Body, misfit, read
+from tinker_ext.errors import InvalidInputError
 
 
 @frozen(kw_only=True)
@@ -36,9 +36,8 @@ class Wanted:
         check_whole(self.topk_prompt, 0, "topk_prompt_logprobs")
         check_whole(self.topk_sample, 0, "topk_sample_logprobs")
         check_whole(self.alternatives, 0, "prompt_alt_tokens_k")
-        # What an image takes is the server's to say.
-        text_only = all(isinstance(chunk, types.EncodedTextChunk) for chunk in prompt.chunks)
-        scored = prompt.length - 1 if text_only else None
+        tokens = text_length(prompt)
+        scored = None if tokens is None else tokens - 1
         if self.targets is not None:
             _check_targets(self.targets, scored)
         if self.last_n is not None:
@@ -68,12 +67,16 @@ class Wanted:
         if self.last_n is not None:
             body.prompt_logprobs_last_n = self.last_n
 
-    def check_answer(self, response: types.SampleResponse) -> None:
-        """Refuse an answer that passes over what only later releases know.
+    def check_answer(
+        self, response: types.SampleResponse, num_samples: int, prompt_tokens: int | None
+    ) -> None:
+        """Refuse a result that does not fit its request, or passes over a later release's option.
 
         Raises:
-            APIResponseValidationError: naming the argument.
+            ValueError: naming the field or the argument.
         """
+        response.check(num_samples, prompt_tokens)
+        self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
         untold = any(one.tokens and one.topk_logprobs is None for one in response.sequences)
         if self.topk_sample and untold:
             raise _ignored("topk_sample_logprobs")
@@ -86,25 +89,60 @@ class Wanted:
             if any(logprob is not None for logprob in before):
                 raise _ignored("prompt_logprobs_last_n")
 
+    def _check_tensors(self, response: types.SampleResponse, scored: int | None) -> None:
+        """`scored` is the number of prompt tokens that have a logprob, None if it is unknown."""
+        scores, drawn = response.target_prompt_logprobs, response.prompt_alt_tokens
+        if self.targets is not None and scores is not None:
+            _check_shape("target_prompt_logprobs", scores, "float32", self.targets.shape)
+        if self.alternatives and drawn is not None:
+            shape = drawn.tokens.shape if scored is None else [scored, self.alternatives]
+            _check_shape("prompt_alt_tokens.tokens", drawn.tokens, "int64", shape)
+            _check_shape("prompt_alt_tokens.logprobs", drawn.logprobs, "float32", shape)
+
 
 @frozen
 class Sample:
     """A result's body, and the names that the submission gave its sequences, if any."""
 
-    body: Body
+    result: Body
     sequence_ids: list[str] | None
 
-    def response(self, wanted: Wanted) -> types.SampleResponse:
-        """The result, which must have what was wanted, its sequences named."""
-        found = read("asample", self.body, models.SampleResponse, types.SampleResponse.from_api)
-        wanted.check_answer(found)
-        if self.sequence_ids is None or len(self.sequence_ids) != len(found.sequences):
-            return found
+    def response(
+        self, wanted: Wanted, num_samples: int, prompt_tokens: int | None
+    ) -> types.SampleResponse:
+        """The result, which must have what was wanted, its sequences named.
+
+        `prompt_tokens` is None if only the server knows it.
+        """
+        response = read(
+            "asample", self.result, models.SampleResponse, types.SampleResponse.from_api
+        )
+        try:
+            wanted.check_answer(response, num_samples, prompt_tokens)
+        except ValueError as error:
+            raise misfit("asample", self.result, str(error)) from None
+        if self.sequence_ids is None or len(self.sequence_ids) != len(response.sequences):
+            return response
         named = [
             evolve(one, sequence_id=name)
-            for one, name in zip(found.sequences, self.sequence_ids, strict=True)
+            for one, name in zip(response.sequences, self.sequence_ids, strict=True)
         ]
-        return evolve(found, sequences=named)
+        return evolve(response, sequences=named)
+
+
+def text_length(prompt: types.ModelInput) -> int | None:
+    """The number of a prompt's tokens; None if it has images, whose tokens the server counts."""
+    text_only = all(isinstance(chunk, types.EncodedTextChunk) for chunk in prompt.chunks)
+    return prompt.length if text_only else None
+
+
+def _check_shape(
+    name: str, tensor: types.TensorData, dtype: types.TensorDtype, shape: list[int] | None
+) -> None:
+    if tensor.dtype != dtype or tensor.shape != shape:
+        raise ValueError(
+            f"{name}: expected {dtype} of the shape {shape}, got {tensor.dtype} of {tensor.shape}"
+        )
 
 
 def _check_targets(targets: types.TensorData, scored: int | None) -> None:
@@ -123,9 +161,8 @@ def _check_targets(targets: types.TensorData, scored: int | None) -> None:
         )
 
 
-def _ignored(name: str) -> APIResponseValidationError:
-    return APIResponseValidationError(
+def _ignored(name: str) -> ValueError:
+    return ValueError(
         f"{name} was asked for, and the answer passes over it; "
-        "the server may be older than release 0.38.0, which brought it",
-        operation="asample",
+        "the server may be older than release 0.38.0, which brought it"
     )

@@ -8,11 +8,12 @@ from tinker_api import models
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.arguments import check_whole
-from tinker_ext.clients.sample_request import Sample, Wanted
+from tinker_ext.clients.sample_request import Sample, Wanted, text_length
 from tinker_ext.clients.sampler import Sampler
 from tinker_ext.clients.sampling_session import check_source, open_sampling_session
-from tinker_ext.errors import GoneError, InvalidInputError
+from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
 from tinker_ext.rules.limits import prompt_bytes
+from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.absent import known
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class SamplingClient(Sampler):
 
         Raises:
             InvalidInputError: at once, naming the argument; nothing was sent.
-            APIResponseValidationError: from the future; the server passed over what was asked.
+            APIResponseValidationError: from the future; the result does not fit the request, or the
+                server passed over what was asked.
         """
         wanted = Wanted(
             prompt_logprobs=include_prompt_logprobs,
@@ -82,8 +84,10 @@ class SamplingClient(Sampler):
                 body = self._request(prompt, num_samples, sampling_params, wanted)
             if traced.active:
                 traced.set(self._described(body, prompt.known_length))
-            sampling = self._sample(body, prompt_bytes(prompt))
-            return self._core.start(sampling, lambda sample: sample.response(wanted))
+            sampling, tokens = self._sample(body, prompt_bytes(prompt)), text_length(prompt)
+            return self._core.start(
+                sampling, lambda sample: sample.response(wanted, num_samples, tokens)
+            )
 
     async def sample_async(
         self,
@@ -115,6 +119,9 @@ class SamplingClient(Sampler):
         """The logprob of each token of `prompt` given those before it; None for the first.
 
         With `prompt_logprobs_last_n` None for all but the last so many (release 0.38.0).
+
+        Raises:
+            APIResponseValidationError: from the future; the result has no logprobs of the prompt.
         """
         sampled = self.sample(
             prompt,
@@ -123,7 +130,7 @@ class SamplingClient(Sampler):
             include_prompt_logprobs=True,
             prompt_logprobs_last_n=prompt_logprobs_last_n,
         )
-        return sampled.map(lambda response: response.prompt_logprobs or [])
+        return sampled.map(_scored)
 
     async def compute_logprobs_async(
         self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
@@ -185,12 +192,22 @@ class SamplingClient(Sampler):
                         raise
                 else:
                     tracing.sampled(result)
-                    return Sample(result, known(future.sample_sequence_ids))
+                    fetched = FetchedResult(result, request_id)
+                    return Sample(fetched, known(future.sample_sequence_ids))
         raise AssertionError("unreachable")
 
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
         async with self._core.in_flight.sample_bytes.reserve(size):
             return await self._core.call("asample", lambda gateway: gateway.asample(body))
+
+
+def _scored(response: types.SampleResponse) -> list[float | None]:
+    if response.prompt_logprobs is None:
+        raise APIResponseValidationError(
+            "prompt_logprobs: expected a list, one entry for each prompt token, got none",
+            operation="asample",
+        )
+    return response.prompt_logprobs
 
 
 #: Release 0.38.0's name of a client that is being made; here it is a future of itself.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tinker_api import models
 
 from tinker_ext.clients.arguments import check_text
+from tinker_ext.clients.hints import check_base_model, check_path, explaining_run_id
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.types.absent import known
 
@@ -26,11 +27,12 @@ async def open_sampling_session(
         body.model_path = model_path
     if base_model is not None:
         body.base_model = base_model
-    answer = await core.call(
-        "create_sampling_session", lambda gateway: gateway.create_sampling_session(body)
-    )
-    made = known(answer.sampling_session_id)
-    if made is None and (request_id := known(answer.request_id)) is not None:
+    with explaining_run_id(model_path or ""):
+        response = await core.call(
+            "create_sampling_session", lambda gateway: gateway.create_sampling_session(body)
+        )
+    made = known(response.sampling_session_id)
+    if made is None and (request_id := known(response.request_id)) is not None:
         # Some servers answer with a future.
         result = await core.poller.wait(str(request_id), operation="create_sampling_session")
         made = result.get("sampling_session_id")
@@ -47,7 +49,6 @@ def check_source(model_path: str | None, base_model: str | None) -> None:
         raise InvalidInputError("give a model_path or a base_model", where="model_path")
     if base_model is not None:
         check_text(base_model, "base_model")
-    if model_path is not None and not str(model_path).startswith("tinker://"):
-        raise InvalidInputError(
-            f"expected a tinker:// path, got {model_path!r}", where="model_path"
-        )
+        check_base_model(base_model, "model_path=")
+    if model_path is not None:
+        check_path(model_path, "model_path", "base_model=")

@@ -183,6 +183,22 @@ class TrainingClient(ModelWeights):
         finish = reader("optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api)
         return self._requests.start("optim_step", [Part(send)], finish)
 
+    def unload(self) -> APIFuture[types.UnloadModelResponse]:
+        """Have the server drop the model's weights and optimizer state from memory.
+
+        What was called before it is finished first; checkpoints are kept. Every later call on this
+        client raises ClientClosedError, unless the server could not unload the model: release
+        0.38.0 has no such operation, and ends models with their session.
+        """
+        model_id = self.model_id
+        finish = reader(
+            "unload_model", models.UnloadModelResponse, types.UnloadModelResponse.from_api
+        )
+        return self._requests.unload(lambda gateway: gateway.unload_model(model_id), finish)
+
+    async def unload_async(self) -> APIFuture[types.UnloadModelResponse]:
+        return self.unload()
+
     async def forward_async(
         self,
         data: Sequence[types.Datum],

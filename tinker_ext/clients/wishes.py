@@ -13,6 +13,7 @@ from tinker_api import models
 from tinker_api.types import UNSET, Unset
 
 from tinker_ext.clients.arguments import check_texts
+from tinker_ext.clients.hints import check_path
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.ordered import Part
 from tinker_ext.types import SamplingClientKind
@@ -106,8 +107,7 @@ def load(
     model_id: str, path: str, optimizer: bool | None, access_token: str | None
 ) -> models.LoadWeightsRequest:
     """Of a checkpoint into a model; what becomes of the optimizer may be left to the server."""
-    if not path.startswith("tinker://"):
-        raise InvalidInputError(f"expected a tinker:// path, got {path!r}", where="path")
+    check_path(path, "path", "create_lora_training_client")
     return models.LoadWeightsRequest(
         model_id=model_id,
         path=path,

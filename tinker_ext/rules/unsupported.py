@@ -71,6 +71,7 @@ INSTEAD = {
     "save_weights_for_sampler": "save_state, which can be trained on",
     "search_sessions": "list_sessions, and look through them",
     "set_checkpoint_ttl": "delete_checkpoint, when its time has come",
+    "unload_model": "close the ServiceClient, which ends its session and the session's models",
     "unpublish_checkpoint": _NO_SHARING,
 }
 

@@ -122,9 +122,11 @@ class Connection:
         """For how long, and how often, an operation is tried again."""
         flags = self.dialect.flags
         once = flags is not None and flags.sample_no_retries and operation == "asample"
+        retries = self._config.max_retries
+        most = None if retries is None else retries + 1
         return RetryPolicy(
             max_elapsed=min(self._config.retry_window, _WINDOWS.get(operation, math.inf)),
-            max_attempts=1 if once else None,
+            max_attempts=1 if once else most,
             backoff_base=_BACKOFFS.get(operation, BACKOFF_BASE),
             billing_max_elapsed=self._billing_window(),
             # As the specification marks it (x-retry).

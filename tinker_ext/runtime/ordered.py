@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,29 +22,42 @@ from opentelemetry.util.types import AttributeValue
 from tinker_api import models
 
 from tinker_ext import tracing
-from tinker_ext.errors import RequestFailedError, TinkerError
+from tinker_ext.errors import (
+    APIError,
+    ClientClosedError,
+    InvalidInputError,
+    RequestFailedError,
+    TinkerError,
+)
 from tinker_ext.rules.conflicts import expected_number
+from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.caller_work import CallerWork
 from tinker_ext.runtime.sequence import FIRST, SequenceNumbers
+from tinker_ext.runtime.submitting import submit
 from tinker_ext.runtime.turns import TurnQueue
 from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport.results import FetchedResult
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
 
 T = TypeVar("T")
-Body = Any
+Body = FetchedResult
 Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
 Attributes = Mapping[str, AttributeValue]
 
 
 @frozen
 class Part:
-    """One request of an operation: how to send it under a sequence number, and its bytes."""
+    """One request of an operation: how to send it under a sequence number, and its bytes.
+
+    `datums` are those that it carries of the operation's batch.
+    """
 
     send: Send
     size: int = 0
+    datums: range = range(0)
 
 
 class OrderedRequests:
@@ -52,6 +74,10 @@ class OrderedRequests:
         self._numbers = SequenceNumbers(core.keep, first_number)
         self._one_by_one = False
         self._process = os.getpid()
+        # Operations whose results are not there yet, counted on the event loop.
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._unloaded = False
         self.work = CallerWork()
 
     @property
@@ -72,7 +98,7 @@ class OrderedRequests:
 
         Several requests of it are sent one after the other, or `side_by_side`.
         """
-        self._check_same_process()
+        self.check_usable()
         with tracing.operation(operation, self._described(parts, attributes)):
             ticket = self._turns.take()
             return self._core.start(
@@ -88,7 +114,7 @@ class OrderedRequests:
         finish: Callable[[Any], T],
     ) -> APIFuture[T]:
         """Start `run` with two tickets that follow each other; it uses them with `run`."""
-        self._check_same_process()
+        self.check_usable()
         first, second = self._turns.take(), self._turns.take()
 
         def give_back() -> None:
@@ -99,6 +125,38 @@ class OrderedRequests:
             return await run(first, second)
 
         return self._core.start(both(), finish, finally_=give_back, work=self.work)
+
+    def unload(
+        self,
+        send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]],
+        finish: Callable[[list[Body]], T],
+    ) -> APIFuture[T]:
+        """Unload the model once the results of all earlier operations are there.
+
+        From now on every other operation is refused, unless the server fails to unload it.
+        """
+        self.check_usable()
+        with tracing.operation("unload_model", {tracing.MODEL_ID: self._model_id}):
+            ticket, self._unloaded = self._turns.take(), True
+            return self._core.start(
+                self._unload(ticket, send),
+                finish,
+                finally_=lambda: self._turns.give_back(ticket),
+                work=self.work,
+            )
+
+    async def _unload(
+        self, ticket: int, send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
+    ) -> list[Body]:
+        try:
+            async with self._turns.turn(ticket):
+                while self._under_way:
+                    self._idle.clear()
+                    await self._idle.wait()
+                return [await submit(self._core, "unload_model", send)]
+        except BaseException:
+            self._unloaded = False
+            raise
 
     async def run(
         self,
@@ -116,17 +174,31 @@ class OrderedRequests:
     async def _run(
         self, operation: str, ticket: int, parts: Sequence[Part], side_by_side: bool
     ) -> list[Body]:
-        async with self._turns.turn(ticket):
-            era = self._numbers.era
-            if side_by_side and not self._one_by_one:
-                request_ids = await self._submit_together(operation, parts)
-            else:
-                request_ids = [await self._submit(operation, part) for part in parts]
-        return await _all(self._result(operation, one, era) for one in request_ids)
+        with self._counted():
+            async with self._turns.turn(ticket):
+                era = self._numbers.era
+                if side_by_side and not self._one_by_one:
+                    request_ids = await self._submit_together(operation, parts)
+                else:
+                    request_ids = [await self._submit(operation, part) for part in parts]
+            pairs = zip(parts, request_ids, strict=True)
+            return await _all(self._result(operation, part, one, era) for part, one in pairs)
 
-    async def _result(self, operation: str, request_id: str, era: int) -> Body:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._under_way += 1
         try:
-            return await self._core.poller.wait(request_id, operation=operation)
+            yield
+        finally:
+            self._under_way -= 1
+            if not self._under_way:
+                self._idle.set()
+
+    async def _result(self, operation: str, part: Part, request_id: str, era: int) -> Body:
+        try:
+            with naming_datums(part.datums):
+                body = await self._core.poller.wait(request_id, operation=operation)
+                return FetchedResult(body, request_id)
         except RequestFailedError as error:
             expected = expected_number(error.message)
             if expected is not None:
@@ -154,7 +226,8 @@ class OrderedRequests:
 
     async def _send(self, operation: str, part: Part, seq_id: int) -> str:
         tracing.note_id(tracing.SEQ_ID, seq_id)
-        future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
+        with naming_datums(part.datums):
+            future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
         request_id = str(future.request_id)  # Some servers number them.
         tracing.note_id(tracing.REQUEST_ID, request_id)
         return request_id
@@ -166,12 +239,39 @@ class OrderedRequests:
             **(attributes or {}),
         }
 
-    def _check_same_process(self) -> None:
+    def check_usable(self) -> None:
+        """Refuse a call on a model that is not this client's to use any more.
+
+        Raises:
+            ClientClosedError: it was unloaded.
+            TinkerError: this is a forked process.
+        """
+        if self._unloaded:
+            raise ClientClosedError(
+                f"model {self._model_id} was unloaded; create another, from a saved state with "
+                "create_training_client_from_state"
+            )
         if os.getpid() != self._process:
             raise TinkerError(
                 f"model {self._model_id} is trained by the process that this one was forked from, "
                 "and two can't keep one order; make a training client here, or pickle that one"
             )
+
+
+@contextmanager
+def naming_datums(datums: range) -> Iterator[None]:
+    """Have errors of a request name its datums by their places in the batch."""
+    try:
+        yield
+    except TinkerError as error:
+        if datums.start:
+            error.message = text_in_batch(error.message, datums)
+            error.args = (error.message, *error.args[1:])
+            if isinstance(error, APIError):
+                error.body = body_in_batch(error.body, datums)
+            if isinstance(error, InvalidInputError) and error.where is not None:
+                error.where = text_in_batch(error.where, datums)
+        raise
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:

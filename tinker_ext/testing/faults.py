@@ -163,6 +163,16 @@ def unknown_values() -> Fault:
     return Fault(alter=_rename)
 
 
+def other_counts() -> Fault:
+    """One sequence or one output more than the request asked for."""
+    return Fault(alter=_repeat_first)
+
+
+def wrong_values() -> Fault:
+    """Tokens that are null, and tensors whose shape is not that of their numbers."""
+    return Fault(alter=_falsify)
+
+
 def another_shape() -> Fault:
     """A JSON document, and nothing of what was promised."""
     return Fault(alter=lambda body: [1, 2, 3])
@@ -185,6 +195,8 @@ def refused() -> Fault:
 
 _JSON = {"content-type": "application/json"}
 _WORDS = frozenset({"type", "stop_reason", "loss_fn_output_type", "checkpoint_type", "status"})
+
+_COUNTED = ("sequences", "loss_fn_outputs")
 
 
 class _Text(str):
@@ -214,3 +226,20 @@ def _rename(body: Any) -> Any:
             for name, value in body.items()
         }
     return [_rename(one) for one in body] if isinstance(body, list) else body
+
+
+def _repeat_first(body: Any) -> Any:
+    if not isinstance(body, dict):
+        return body
+    return {
+        name: [*value, *value[:1]] if name in _COUNTED else value for name, value in body.items()
+    }
+
+
+def _falsify(body: Any) -> Any:
+    if isinstance(body, dict):
+        return {
+            name: [None] if name == "tokens" else [7] if name == "shape" else _falsify(value)
+            for name, value in body.items()
+        }
+    return list(map(_falsify, body)) if isinstance(body, list) else body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 _TIME = "2026-01-01T00:00:00Z"
@@ -111,6 +112,8 @@ def made_up(operation: str, body: Any) -> Any:
             return _loss(data["data"])
         case "optim_step":
             return {"metrics": {}}
+        case "unload_model":
+            return {"model_id": body["model_id"]}
         case "save_weights":
             return {"path": f"tinker://{body['model_id']}/weights/{body['path']}"}
         case "save_weights_for_sampler":
@@ -123,14 +126,23 @@ def made_up(operation: str, body: Any) -> Any:
         case "load_weights":
             return {"path": body["path"]}
         case "asample":
-            one = {"stop_reason": "length", "tokens": [1, 2, 3], "logprobs": [-1.0, -1.0, -1.0]}
-            return {"sequences": [one] * body["num_samples"]}
+            return _sample(body)
     return {}
+
+
+def _sample(body: dict[str, Any]) -> Any:
+    """Three tokens a sequence; one logprob of -1 for each prompt token but the first, if asked."""
+    sequence = {"stop_reason": "length", "tokens": [1, 2, 3], "logprobs": [-1.0, -1.0, -1.0]}
+    result: dict[str, Any] = {"sequences": [sequence] * body["num_samples"]}
+    if body.get("prompt_logprobs"):
+        count = sum(len(chunk.get("tokens", ())) for chunk in body["prompt"]["chunks"])
+        result["prompt_logprobs"] = [None, *[-1.0] * (count - 1)]
+    return result
 
 
 def _loss(data: list[Any]) -> Any:
     """One logprob of -1 for each target."""
-    sizes = [len(datum["loss_fn_inputs"]["target_tokens"]["data"]) for datum in data]
+    sizes = [_size(datum["loss_fn_inputs"]["target_tokens"]) for datum in data]
     return {
         "loss_fn_output_type": "logprobs",
         "loss_fn_outputs": [
@@ -139,3 +151,9 @@ def _loss(data: list[Any]) -> Any:
         ],
         "metrics": {"loss:sum": float(sum(sizes))},
     }
+
+
+def _size(tensor: dict[str, Any]) -> int:
+    """How many numbers a tensor has; of compressed rows those of the whole matrix."""
+    shape = tensor.get("shape")
+    return len(tensor["data"]) if shape is None else math.prod(shape)

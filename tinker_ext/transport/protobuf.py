@@ -16,6 +16,7 @@ from tinker_api.proto import tinker_public_pb2 as pb
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.types.numbers import Numbers
+from tinker_ext.types.received import check_shape
 from tinker_ext.types.sparse import check_answer
 from tinker_ext.types.topk import TopkLogprobs
 from tinker_ext.types.two_forms import Logprobs, SomeLogprobs, Tokens, Topk
@@ -32,6 +33,14 @@ _WIRE = {"float32": "<f4", "int64": "<i8"}
 _LARGEST_TOKEN = 2**31 - 1
 _STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
 _TOKEN_BYTES = 4  # int32
+# What a server writes numbers as; float32 if it names no type.
+_READ_DTYPES: dict[int, str] = {
+    pb.DTYPE_UNSPECIFIED: "<f4",
+    pb.DTYPE_FLOAT32: "<f4",
+    pb.DTYPE_INT64: "<i8",
+    pb.DTYPE_INT32: "<i4",
+    pb.DTYPE_BFLOAT16: "<u2",
+}
 # Datums of one record, which cost no bytes where it has no fields. Ours; a request has at most 1024
 # of them (0.38.0's flag fwdbwd_max_chunk_len).
 _MOST_DATUMS = 100_000
@@ -149,34 +158,42 @@ def _forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
     message = pb.ForwardBackwardOutput.FromString(content)
     return types.ForwardBackwardOutput(
         loss_fn_output_type=message.loss_fn_output_type.rpartition(":")[2],
-        loss_fn_outputs=[row for record in message.loss_fn_outputs for row in _rows(record)],
-        metrics=dict(message.metrics),
+        loss_fn_outputs=[
+            row
+            for at, record in enumerate(message.loss_fn_outputs)
+            for row in _rows(record, f"record {at} of loss_fn_outputs")
+        ],
+        # A map has no order in protobuf, and another one in each process.
+        metrics=dict(sorted(message.metrics.items())),
     )
 
 
-def _rows(record: pb.ArrayRecord) -> Iterator[dict[str, types.TensorData]]:
+def _rows(record: pb.ArrayRecord, where: str) -> Iterator[dict[str, types.TensorData]]:
     """The outputs of a record's datums, each a map of its fields."""
-    columns = {name: _column(field) for name, field in record.fields.items()}
+    columns = {
+        name: _column(field, f"{where}, field {name!r}") for name, field in record.fields.items()
+    }
     count = record.num_datums or max(map(len, columns.values()), default=0)
     if not 0 <= count <= _MOST_DATUMS or any(len(column) != count for column in columns.values()):
         sizes = {name: len(column) for name, column in columns.items()}
-        raise ValueError(f"a record of {count} datums has fields of {sizes}")
+        raise ValueError(f"{where}: it is of {count} datums and has fields of {sizes}")
     for at in range(count):
         yield {name: types.TensorData.from_numpy(column[at]) for name, column in columns.items()}
 
 
-def _column(field: pb.BatchedTensor) -> list[Array]:
-    offsets = np.frombuffer(field.offsets, dtype="<i8")
+def _column(field: pb.BatchedTensor, where: str) -> list[Array]:
+    offsets = _array(field.offsets, "<i8", f"{where}: offsets")
     # Taken once: each look at a message's bytes copies them all.
     data = memoryview(field.data)
     if offsets.size and (offsets[0] < 0 or offsets[-1] > len(data) or _decreases(offsets)):
-        raise ValueError(f"offsets that don't follow each other in {len(data)} bytes")
+        raise ValueError(f"{where}: offsets that don't follow each other in {len(data)} bytes")
     trailing = list(field.trailing_shape)
     row = max(1, math.prod(trailing))
     arrays = []
     for start, end in pairwise(offsets.tolist()):
-        values = _values(data[start:end], field.dtype)
-        arrays.append(values.reshape([values.size // row, *trailing]))
+        values = _values(data[start:end], field.dtype, where)
+        shape = check_shape([values.size // row, *trailing], values.size, where)
+        arrays.append(values.reshape(shape))
     return arrays
 
 
@@ -184,16 +201,21 @@ def _decreases(numbers: Array) -> bool:
     return bool((numbers[1:] < numbers[:-1]).any())
 
 
-def _values(data: bytes | memoryview, dtype: int) -> Array:
-    match dtype:
-        case pb.DTYPE_BFLOAT16:  # The upper half of a float32.
-            halves = np.frombuffer(data, dtype="<u2").astype(np.uint32)
-            return (halves << 16).view(np.float32)
-        case pb.DTYPE_INT64:
-            return np.frombuffer(data, dtype="<i8")
-        case pb.DTYPE_INT32:
-            return np.frombuffer(data, dtype="<i4").astype(np.int64)
-    return np.frombuffer(data, dtype="<f4")
+def _array(data: bytes | memoryview, dtype: str, where: str) -> Array:
+    """A message's bytes as numbers."""
+    try:
+        return np.frombuffer(data, dtype=dtype)
+    except ValueError:
+        raise ValueError(f"{where}: {len(data)} bytes are not a whole number of {dtype}") from None
+
+
+def _values(data: bytes | memoryview, dtype: int, where: str) -> Array:
+    if dtype not in _READ_DTYPES:
+        raise ValueError(f"{where}: dtype {dtype} is not known")
+    values = _array(data, _READ_DTYPES[dtype], where)
+    if dtype == pb.DTYPE_BFLOAT16:  # The upper half of a float32.
+        return (values.astype(np.uint32) << 16).view(np.float32)
+    return values.astype(np.int64) if dtype == pb.DTYPE_INT32 else values
 
 
 def outline(content: bytes) -> dict[str, Any]:
@@ -219,60 +241,71 @@ def outline(content: bytes) -> dict[str, Any]:
 def _sample_response(content: bytes) -> types.SampleResponse:
     message = pb.SampleResponse.FromString(content)
     drawn, has = message.prompt_alt_tokens, message.HasField
+    targets = "target_prompt_logprobs"
     return types.SampleResponse(
-        sequences=[_sequence(one) for one in message.sequences],
-        prompt_logprobs=_optional(message.prompt_logprobs),
-        topk_prompt_logprobs=_topk(message.topk_prompt_logprobs)
+        sequences=[_sequence(one, f"sequences[{at}]") for at, one in enumerate(message.sequences)],
+        prompt_logprobs=_optional(message.prompt_logprobs, "prompt_logprobs"),
+        topk_prompt_logprobs=_topk(message.topk_prompt_logprobs, "topk_prompt_logprobs")
         if has("topk_prompt_logprobs")
         else None,
-        target_prompt_logprobs=_tensor(message.target_prompt_logprobs)
-        if has("target_prompt_logprobs")
+        target_prompt_logprobs=_tensor(message.target_prompt_logprobs, targets)
+        if has(targets)
         else None,
         prompt_cache_hit_tokens=message.prompt_cache_hit_tokens,
-        prompt_alt_tokens=types.PromptAltTokens(_tensor(drawn.tokens), _tensor(drawn.logprobs))
+        prompt_alt_tokens=types.PromptAltTokens(
+            _tensor(drawn.tokens, "prompt_alt_tokens.tokens"),
+            _tensor(drawn.logprobs, "prompt_alt_tokens.logprobs"),
+        )
         if has("prompt_alt_tokens")
         else None,
     )
 
 
-def _sequence(message: pb.SampledSequence) -> types.SampledSequence:
+def _sequence(message: pb.SampledSequence, where: str) -> types.SampledSequence:
+    logprobs = message.logprobs
     return types.SampledSequence(
         stop_reason=_STOP_REASONS.get(message.stop_reason, str(message.stop_reason)),
-        tokens=Tokens(array=np.frombuffer(message.tokens, dtype="<i4")),
-        logprobs=Logprobs(array=np.frombuffer(message.logprobs, dtype="<f4"))
-        if message.logprobs
-        else None,
-        topk_logprobs=_topk(message.topk_sampled_logprobs)
+        tokens=Tokens(array=_tokens(message.tokens, f"{where}.tokens")),
+        logprobs=Logprobs(array=_array(logprobs, "<f4", f"{where}.logprobs")) if logprobs else None,
+        topk_logprobs=_topk(message.topk_sampled_logprobs, f"{where}.topk_logprobs")
         if message.HasField("topk_sampled_logprobs")
         else None,
-    )
+    ).checked(where)
 
 
-def _tensor(message: pb.Tensor) -> types.TensorData:
+def _tokens(data: bytes, where: str) -> Array:
+    tokens = _array(data, "<i4", where)
+    if tokens.size and tokens.min() < 0:
+        at = int(tokens.argmin())
+        raise ValueError(f"{where}[{at}]: expected a token id, got {tokens[at]}")
+    return tokens
+
+
+def _tensor(message: pb.Tensor, where: str) -> types.TensorData:
     shape = list(message.shape)
     if not message.HasField("sparse_csr"):
-        return types.TensorData.from_numpy(_values(message.dense, message.dtype).reshape(shape))
+        dense = _values(message.dense, message.dtype, where)
+        return types.TensorData.from_numpy(dense.reshape(check_shape(shape, dense.size, where)))
     sparse = message.sparse_csr
-    values = _values(sparse.values, message.dtype)
-    crow = np.frombuffer(sparse.crow_indices, dtype="<i8")
-    columns = np.frombuffer(sparse.col_indices, dtype="<i8")
-    check_answer(values, crow, columns, shape)
+    values = _values(sparse.values, message.dtype, where)
+    crow = _array(sparse.crow_indices, "<i8", f"{where}.sparse_crow_indices")
+    columns = _array(sparse.col_indices, "<i8", f"{where}.sparse_col_indices")
+    check_answer(values, crow, columns, shape, where)
     of = Numbers.of_array
     return types.TensorData.in_rows(of(values), of(crow), of(columns), shape)
 
 
-def _optional(data: bytes) -> SomeLogprobs | None:
+def _optional(data: bytes, where: str) -> SomeLogprobs | None:
     """Logprobs in which NaN stands for none; None where there are none at all."""
-    return SomeLogprobs(array=np.frombuffer(data, dtype="<f4")) if data else None
+    return SomeLogprobs(array=_array(data, "<f4", where)) if data else None
 
 
-def _topk(message: pb.TopkLogprobs) -> Topk:
+def _topk(message: pb.TopkLogprobs, where: str) -> Topk:
     if message.length and not message.k:  # Nothing would bound the number of rows.
-        raise ValueError(f"{message.length} positions with no token at any")
+        raise ValueError(f"{where}: {message.length} positions with no token at any")
     shape = (message.length, message.k)
-    return Topk(
-        array=TopkLogprobs(
-            np.frombuffer(message.token_ids, dtype="<i4").reshape(shape),
-            np.frombuffer(message.logprobs, dtype="<f4").reshape(shape),
-        )
-    )
+    tokens = _tokens(message.token_ids, f"{where}.token_ids")
+    logprobs = _array(message.logprobs, "<f4", f"{where}.logprobs")
+    check_shape(shape, tokens.size, f"{where}.token_ids")
+    check_shape(shape, logprobs.size, f"{where}.logprobs")
+    return Topk(array=TopkLogprobs(tokens.reshape(shape), logprobs.reshape(shape)))

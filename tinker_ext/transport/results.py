@@ -1,4 +1,4 @@
-"""Results that did not come as JSON."""
+"""Results as they are fetched, before they are decoded."""
 
 from __future__ import annotations
 
@@ -34,3 +34,11 @@ class ProtobufResult:
         from tinker_ext.transport.protobuf import outline
 
         return outline(self.content)
+
+
+@frozen
+class FetchedResult:
+    """The body of a result, as decoded JSON or a `ProtobufResult`, and whose result it is."""
+
+    body: Any
+    request_id: str

@@ -56,7 +56,7 @@ class Numbers:
 
     @classmethod
     def trusted(cls, items: Sequence[Any], dtype: str) -> Numbers:
-        """Numbers a server sent: no check, no copy, nothing converted yet."""
+        """Numbers of a result that `received.read_numbers` checked: no copy, no conversion yet."""
         return cls(dtype, cast("NumberList", items), None)
 
     @classmethod

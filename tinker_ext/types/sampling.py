@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from attrs import field, fields, frozen
 
 from tinker_ext.types.absent import known, known_or
+from tinker_ext.types.received import (
+    check_length,
+    read_logprobs,
+    read_some_logprobs,
+    read_tokens,
+    read_topk,
+)
 from tinker_ext.types.tensor_data import TensorData
 from tinker_ext.types.two_forms import Logprobs, SomeLogprobs, Tokens, Topk
 
@@ -84,15 +91,34 @@ class SampledSequence:
         return None if self._topk_logprobs is None else self._topk_logprobs.array
 
     @classmethod
-    def from_api(cls, model: api.SampledSequence) -> SampledSequence:
-        """Read one sequence; an unknown stop reason survives as its text."""
+    def from_api(cls, model: api.SampledSequence, where: str = "sequence") -> SampledSequence:
+        """Read one sequence; an unknown stop reason survives as its text.
+
+        Raises:
+            ValueError: a field does not hold what it should, or does not fit the others; `where`
+                is the path to the sequence.
+        """
         return cls(
             stop_reason=str(known_or(model.stop_reason, "")),
-            tokens=known_or(model.tokens, []),
-            logprobs=known(model.logprobs),
-            topk_logprobs=_topk(known(model.topk_logprobs)),
+            tokens=read_tokens(model.tokens, f"{where}.tokens"),
+            logprobs=read_logprobs(known(model.logprobs), f"{where}.logprobs"),
+            topk_logprobs=read_topk(known(model.topk_logprobs), f"{where}.topk_logprobs"),
             sequence_id=known(model.sequence_id),
-        )
+        ).checked(where)
+
+    def checked(self, where: str) -> SampledSequence:
+        """The sequence, if it has as many logprobs as tokens.
+
+        Raises:
+            ValueError: it has not; `where` is the path to the sequence.
+        """
+        count = len(self._tokens)
+        if self._logprobs is not None:
+            check_length(len(self._logprobs), count, "logprobs", "token", f"{where}.logprobs")
+        if self._topk_logprobs is not None:
+            rows = len(self._topk_logprobs)
+            check_length(rows, count, "rows", "token", f"{where}.topk_logprobs")
+        return self
 
     def __repr__(self) -> str:
         return _shown(self)
@@ -110,8 +136,16 @@ class PromptAltTokens:
 
     @classmethod
     def from_api(cls, model: api.PromptAltTokens) -> PromptAltTokens:
-        """Read the two tensors."""
-        return cls(TensorData.from_api(model.tokens), TensorData.from_api(model.logprobs))
+        """Read the two tensors.
+
+        Raises:
+            ValueError: the numbers, the dtype and the shape of one do not fit together.
+        """
+        where = "prompt_alt_tokens"
+        return cls(
+            TensorData.from_api(model.tokens, f"{where}.tokens"),
+            TensorData.from_api(model.logprobs, f"{where}.logprobs"),
+        )
 
 
 @frozen(repr=False)
@@ -159,16 +193,50 @@ class SampleResponse:
 
     @classmethod
     def from_api(cls, model: api.SampleResponse) -> SampleResponse:
-        """Read an answer; a missing list of sequences becomes empty."""
+        """Read a result; a missing list of sequences becomes empty.
+
+        Raises:
+            ValueError: a field does not hold what it should, or does not fit the others.
+        """
         targets, drawn = known(model.target_prompt_logprobs), known(model.prompt_alt_tokens)
+        sequences = enumerate(known_or(model.sequences, []))
+        where = "target_prompt_logprobs"
         return cls(
-            sequences=[SampledSequence.from_api(one) for one in known_or(model.sequences, [])],
-            prompt_logprobs=known(model.prompt_logprobs),
-            topk_prompt_logprobs=_topk(known(model.topk_prompt_logprobs)),
-            target_prompt_logprobs=None if targets is None else TensorData.from_api(targets),
+            sequences=[SampledSequence.from_api(one, f"sequences[{at}]") for at, one in sequences],
+            prompt_logprobs=read_some_logprobs(known(model.prompt_logprobs), "prompt_logprobs"),
+            topk_prompt_logprobs=read_topk(
+                known(model.topk_prompt_logprobs), "topk_prompt_logprobs"
+            ),
+            target_prompt_logprobs=None if targets is None else TensorData.from_api(targets, where),
             prompt_cache_hit_tokens=known_or(model.prompt_cache_hit_tokens, 0),
             prompt_alt_tokens=None if drawn is None else PromptAltTokens.from_api(drawn),
         )
+
+    def check(self, num_samples: int, prompt_tokens: int | None) -> None:
+        """Refuse a result that does not fit its request.
+
+        Of the prompt a server may leave the first token out, which has no logprob. Its length is
+        None if only the server knows it.
+
+        Raises:
+            ValueError: with the field, the expected and the received number.
+        """
+        if len(self.sequences) != num_samples:
+            raise ValueError(
+                f"sequences: expected {num_samples} (num_samples), got {len(self.sequences)}"
+            )
+        if prompt_tokens is None:
+            return
+        by_token = {
+            "prompt_logprobs": self._prompt_logprobs,
+            "topk_prompt_logprobs": self._topk_prompt_logprobs,
+        }
+        for name, values in by_token.items():
+            if values is not None and not 0 <= prompt_tokens - len(values) <= 1:
+                raise ValueError(
+                    f"{name}: expected {prompt_tokens} entries, one for each prompt token, "
+                    f"got {len(values)}"
+                )
 
     def __repr__(self) -> str:
         return _shown(self)
@@ -178,9 +246,3 @@ def _shown(value: SampledSequence | SampleResponse) -> str:
     """As attrs would, by the names that users know."""
     named = {one.alias: getattr(value, one.name) for one in fields(type(value))}
     return f"{type(value).__name__}({', '.join(f'{k}={v!r}' for k, v in named.items())})"
-
-
-def _topk(rows: list[Any] | None) -> TopkRows | None:
-    if rows is None:
-        return None
-    return [None if row is None else [(token, value) for token, value in row] for row in rows]

@@ -60,21 +60,25 @@ def filled_up(
     return dense
 
 
-def check_answer(values: Any, crow: Any, columns: Any, shape: Sequence[int]) -> None:
+def check_answer(
+    values: Array, crow: Array, columns: Array, shape: Sequence[int], where: str
+) -> None:
     """Refuse compressed rows of a server that could not be filled up.
 
     Raises:
         ValueError: they don't fit together, or the shape; or it is larger than an answer may be.
     """
-    import numpy as np
-
-    given = np.asarray(values)
-    _counts(
-        np.asarray(crow, dtype=np.int64), np.asarray(columns, dtype=np.int64), len(given), shape
-    )
+    if len(shape) != 2 or not all(type(size) is int for size in shape):
+        raise ValueError(f"{where}.shape: expected [rows, columns], got {list(shape)}")
+    try:
+        _counts(crow, columns, len(values), shape)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
     rows, width = shape
-    if rows * width * given.itemsize > MOST_BYTES:
-        raise ValueError(f"{rows} rows of {width} columns are more than {MOST_BYTES} bytes")
+    if rows * width * values.itemsize > MOST_BYTES:
+        raise ValueError(
+            f"{where}: {rows} rows of {width} columns are more than {MOST_BYTES} bytes"
+        )
 
 
 def _counts(starts: Array, columns: Array, size: int, shape: Sequence[int]) -> Array:

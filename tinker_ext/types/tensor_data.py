@@ -12,6 +12,7 @@ from tinker_ext.types.absent import known
 from tinker_ext.types.checks import read_shape
 from tinker_ext.types.numbers import NumberList, Numbers
 from tinker_ext.types.reading import read
+from tinker_ext.types.received import check_shape, read_numbers
 from tinker_ext.types.sparse import (
     check_answer,
     compressed,
@@ -249,25 +250,41 @@ class TensorData:
         return made
 
     @classmethod
-    def from_api(cls, model: api.TensorData) -> TensorData:
-        """The tensor of an answer. Nothing is checked or converted until it is read.
+    def from_api(cls, model: api.TensorData, where: str = "tensor") -> TensorData:
+        """The tensor of a result, checked; its numbers are not converted until they are read.
 
-        Except the indices of compressed rows, which have to fit.
+        `where` is the path to it within the result.
 
         Raises:
-            ValueError: they don't.
+            ValueError: the numbers, the dtype, the shape and the indices don't fit together.
         """
-        made = cls.__new__(cls)
-        dtype = known(model.dtype) or "float32"
-        shape = known(model.shape)
+        dtype, shape = known(model.dtype) or "float32", known(model.shape)
+        values = read_numbers(model.data, dtype, f"{where}.data")
         crow, columns = known(model.sparse_crow_indices), known(model.sparse_col_indices)
-        if shape is not None and crow is not None and columns is not None:
-            values = Numbers.trusted(model.data, dtype)
-            check_answer(values.to_array(), crow, columns, shape)
-            rows, places = Numbers.trusted(crow, "int64"), Numbers.trusted(columns, "int64")
-            return cls.in_rows(values, rows, places, shape)
-        made.__attrs_init__(cast("TensorDtype", dtype), shape, Numbers.trusted(model.data, dtype))
-        return made
+        if crow is not None or columns is not None:
+            return cls._rows_from_api(values, crow, columns, shape, where)
+        tensor = cls.__new__(cls)
+        size = None if shape is None else check_shape(shape, len(values), where)
+        tensor.__attrs_init__(cast("TensorDtype", dtype), size, values)
+        return tensor
+
+    @classmethod
+    def _rows_from_api(
+        cls,
+        values: Numbers,
+        crow: list[int] | None,
+        columns: list[int] | None,
+        shape: list[int] | None,
+        where: str,
+    ) -> TensorData:
+        if shape is None or crow is None or columns is None:
+            raise ValueError(
+                f"{where}: compressed rows need sparse_crow_indices, sparse_col_indices and shape"
+            )
+        starts = read_numbers(crow, "int64", f"{where}.sparse_crow_indices")
+        places = read_numbers(columns, "int64", f"{where}.sparse_col_indices")
+        check_answer(values.to_array(), starts.to_array(), places.to_array(), shape, where)
+        return cls.in_rows(values, starts, places, shape)
 
     def __repr__(self) -> str:
         rows = "" if self._columns is None else f", sparse_col_indices={self._columns!r}"

@@ -35,7 +35,9 @@ class TopkLogprobs:
         padding = [(NO_TOKEN, NO_LOGPROB)] * k
         whole = [[*(row or ()), *padding][:k] for row in rows]
         shape = (len(rows), k)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            logprobs = np.array([logprob for row in whole for _, logprob in row], np.float32)
         return cls(
             np.array([token for row in whole for token, _ in row], np.int32).reshape(shape),
-            np.array([logprob for row in whole for _, logprob in row], np.float32).reshape(shape),
+            logprobs.reshape(shape),
         )

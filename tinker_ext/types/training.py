@@ -28,16 +28,22 @@ class ForwardBackwardOutput:
 
     @classmethod
     def from_api(cls, model: api.ForwardBackwardOutput) -> ForwardBackwardOutput:
-        """Read an answer; missing or null lists and maps become empty."""
+        """Read a result; missing or null lists and maps become empty.
+
+        Raises:
+            ValueError: a tensor's numbers, dtype and shape don't fit together.
+        """
+        outputs = enumerate(known_or(model.loss_fn_outputs, []))
         return cls(
             loss_fn_output_type=known_or(model.loss_fn_output_type, ""),
-            loss_fn_outputs=[_output(one) for one in known_or(model.loss_fn_outputs, [])],
+            loss_fn_outputs=[_output(one, f"loss_fn_outputs[{at}]") for at, one in outputs],
             metrics=entries(model.metrics) or {},
         )
 
 
-def _output(model: object) -> LossFnOutput:
-    return {key: TensorData.from_api(value) for key, value in (entries(model) or {}).items()}
+def _output(model: object, where: str) -> LossFnOutput:
+    tensors = (entries(model) or {}).items()
+    return {key: TensorData.from_api(value, f"{where}[{key!r}]") for key, value in tensors}
 
 
 @frozen

@@ -41,6 +41,10 @@ class TwoForms(Generic[L, A]):
             self._array = self._arrayed(cast("L", self._list))
         return self._array
 
+    def __len__(self) -> int:
+        """How many positions there are, whichever form they are held in."""
+        return len(cast("Any", self._array if self._list is None else self._list))
+
     def _listed(self, array: A) -> L:
         raise NotImplementedError
 
@@ -78,9 +82,7 @@ class Logprobs(TwoForms[list[float], "Array"]):
         return cast("list[float]", array.tolist())
 
     def _arrayed(self, listed: list[float]) -> Array:
-        import numpy as np
-
-        return np.array(listed, dtype=np.float32)
+        return _float32(listed)
 
 
 class SomeLogprobs(TwoForms["list[float | None]", "Array"]):
@@ -90,9 +92,7 @@ class SomeLogprobs(TwoForms["list[float | None]", "Array"]):
         return [None if math.isnan(value) else value for value in array.tolist()]
 
     def _arrayed(self, listed: list[float | None]) -> Array:
-        import numpy as np
-
-        return np.array(listed, dtype=np.float32)
+        return _float32(listed)
 
 
 class Topk(TwoForms[TopkRows, TopkLogprobs]):
@@ -105,5 +105,18 @@ class Topk(TwoForms[TopkRows, TopkLogprobs]):
             rows.append([(token, value) for token, value in pairs if value > NO_LOGPROB] or None)
         return rows
 
+    def __len__(self) -> int:
+        if self._list is not None:
+            return len(self._list)
+        return len(cast("TopkLogprobs", self._array).token_ids)
+
     def _arrayed(self, listed: TopkRows) -> TopkLogprobs:
         return TopkLogprobs.of(listed)
+
+
+def _float32(numbers: list[float] | list[float | None]) -> Array:
+    """The numbers as float32: NaN for None, infinite if beyond it."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.array(numbers, dtype=np.float32)

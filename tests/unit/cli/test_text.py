@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,3 +63,23 @@ def test_titles_count_what_is_shown_and_what_is_not(
     count: int, left_out: int, expected: str
 ) -> None:
     assert text.counted(count, "run", left_out=left_out) == expected
+
+
+def test_a_table_is_shown_in_an_encoding_that_lacks_its_characters() -> None:
+    script = (
+        "from tinker_ext.cli.output import View, show\n"
+        "from tinker_ext.cli.text import escape_what_cannot_be_encoded\n"
+        "show('table', None, View('Zürich', ('a', 'b'), [('Zürich', '日'), ('x', 'y')]), 'é')\n"
+        "escape_what_cannot_be_encoded()\n"
+        "print('ü')\n"
+    )
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, env=environment, check=True
+    )
+    lines = ran.stdout.decode("ascii").splitlines()
+    assert lines[0].strip() == r"Z\xfcrich"
+    rows = [line for line in lines if line.startswith("|")]
+    assert len({len(row) for row in rows}) == 1, "the columns are straight"
+    assert r"| Z\xfcrich | \u65e5 |" in lines
+    assert lines[-2:] == [r"\xe9", r"\xfc"]

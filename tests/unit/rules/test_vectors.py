@@ -19,6 +19,7 @@ from tinker_ext.rules import (
     chunking,
     completions,
     conflicts,
+    datum_index,
     dialect,
     hashing,
     limits,
@@ -144,6 +145,21 @@ def test_size_of_a_datum(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("conflicts.json"))
 def test_conflicts(case: dict[str, Any]) -> None:
     assert conflicts.expected_number(case["message"]) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("datum_index.json"))
+def test_datum_index_in_text(case: dict[str, Any]) -> None:
+    assert datum_index.text_in_batch(case["text"], range(*case["chunk"])) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("datum_index.json", "bodies"))
+def test_datum_index_in_body(case: dict[str, Any]) -> None:
+    assert datum_index.body_in_batch(case["body"], range(*case["chunk"])) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("datum_index.json", "paths"))
+def test_datum_index_in_path(case: dict[str, Any]) -> None:
+    assert datum_index.path_in_batch(case["path"], range(*case["chunk"])) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("numbers.json"))

@@ -208,7 +208,7 @@ def test_a_request_behind_another_waits_for_its_turn(sdk: Sdk) -> None:
 
 
 def _slowly(server: FakeServer) -> Reply:
-    done = server.submitted({"loss_fn_outputs": [], "metrics": {}, "loss_fn_output_type": ""})
+    done = server.submitted({"loss_fn_outputs": [{}], "metrics": {}, "loss_fn_output_type": ""})
     return Reply(200, done.body, delay=0.25)
 
 

@@ -102,8 +102,10 @@ def test_a_sample_answer() -> None:
 
 def test_a_sample_answer_with_holes() -> None:
     assert sample({"sequences": None}) == SampleResponse([], None, None)
-    [sequence] = sample({"sequences": [{"stop_reason": "eos", "tokens": None}]}).sequences
+    [sequence] = sample({"sequences": [{"stop_reason": "eos", "tokens": []}]}).sequences
     assert (sequence.tokens, sequence.logprobs) == ([], None)
+    with pytest.raises(ValueError, match=r"sequences\[0\]\.tokens: expected token ids, got null"):
+        sample({"sequences": [{"stop_reason": "eos", "tokens": None}]})
 
 
 @pytest.mark.parametrize("reason", ["length", "stop", "max_tokens", "stop_sequence", "eos", "new"])
