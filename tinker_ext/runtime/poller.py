@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -100,10 +101,17 @@ class FuturePoller:
             APIStatusError, APIConnectionError: polling itself failed for good.
         """
         _note_progress(operation, request_id, "submitted")
+        limit = asyncio.timeout(self.deadline)  # Also of a poll that hangs or trickles.
         try:
-            async with AsyncExitStack() as held:
+            async with AsyncExitStack() as held, limit:
                 held.enter_context(tracing.on_server(request_id))
                 body = await self._poll_until_done(request_id, operation, held, news)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            progress = current_progress.get()
+            seen = None if progress is None else progress.last_seen
+            raise self._too_late(request_id, operation, seen) from None
         except RequestFailedError:
             _fetched(news, request_id)
             raise
@@ -152,7 +160,7 @@ class FuturePoller:
             await clock.sleep(pause)
             iteration += 1
 
-    def _too_late(self, request_id: str, operation: str, seen: str) -> DeadlineExceededError:
+    def _too_late(self, request_id: str, operation: str, seen: str | None) -> DeadlineExceededError:
         return DeadlineExceededError(
             "no result",
             last_seen=seen,
