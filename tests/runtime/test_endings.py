@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ import pytest
 import tinker_ext as tinker
 from tests.processes import bare_environment
 from tests.waiting import comes_true
+from tinker_ext.runtime import tasks
 from tinker_ext.testing import FakeServer, FaultServer, Reply, make_client
 
 if TYPE_CHECKING:
@@ -137,6 +140,34 @@ def no_log() -> Iterator[None]:
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
+
+
+async def test_an_ended_task_has_left_its_owners_set() -> None:
+    """Also one that was done before, and whose callbacks were still to run."""
+    owned: set[asyncio.Task[None]] = set()
+    task = asyncio.create_task(asyncio.sleep(0, None))
+    owned.add(task)
+    task.add_done_callback(owned.discard)
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert task.done()
+    assert owned == {task}
+    await tasks.end(*owned)
+    assert owned == set()
+
+
+def test_close_right_after_a_cancel_returns() -> None:
+    for _ in range(20):
+        server = FakeServer()
+        server.answer("asample", Reply(200, delay=30))
+        service = make_client(server)
+        future = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
+        assert comes_true(partial(server.calls, "asample"))
+        future.cancel()
+        closing = threading.Thread(target=service.close, kwargs={"timeout": 0}, daemon=True)
+        closing.start()
+        closing.join(20)
+        assert not closing.is_alive()
 
 
 @pytest.mark.usefixtures("no_log")

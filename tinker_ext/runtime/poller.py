@@ -35,6 +35,7 @@ from tinker_ext.rules.polling import (
     worth_polling,
 )
 from tinker_ext.rules.retry import TransportFault, retry_wish
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.progress import current_progress
 from tinker_ext.transport.results import ProtobufResult
 
@@ -101,9 +102,10 @@ class FuturePoller:
             APIStatusError, APIConnectionError: polling itself failed for good.
         """
         _note_progress(operation, request_id, "submitted")
-        limit = asyncio.timeout(self.deadline)  # Also of a poll that hangs or trickles.
+        limit = asyncio.timeout(None)
         try:
             async with AsyncExitStack() as held, limit:
+                tasks.expire(limit, self.deadline)  # Even while a poll hangs or trickles.
                 held.enter_context(tracing.on_server(request_id))
                 body = await self._poll_until_done(request_id, operation, held, news)
         except TimeoutError:
