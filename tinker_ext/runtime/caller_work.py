@@ -17,6 +17,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
+from tinker_ext.errors import TinkerError
 from tinker_ext.runtime.user_code import as_carried
 
 if TYPE_CHECKING:
@@ -133,8 +134,18 @@ def wait(outcome: Future[Any], work: CallerWork | None, timeout: float | None) -
 
 
 async def wait_async(outcome: Future[Any], work: CallerWork | None, timeout: float | None) -> None:
-    """As `wait`, on the caller's event loop. Cancelling the wait leaves `outcome` alone."""
-    loop = asyncio.get_running_loop()
+    """As `wait`, on the caller's event loop. Cancelling the wait leaves `outcome` alone.
+
+    Raises:
+        TinkerError: the event loop is not one of asyncio.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise TinkerError(
+            "await needs a running asyncio event loop, and there is none here; under trio, write "
+            "await trio.to_thread.run_sync(future.result)"
+        ) from None
     changed = asyncio.Event()
 
     def wake() -> None:

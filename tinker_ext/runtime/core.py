@@ -222,7 +222,7 @@ class ClientCore:
             await asyncio.wait(set(self._tasks), timeout=timeout)
         while self._tasks:
             await tasks.end(*self._tasks)
-        await self._belongings.end(told)
+        await self._belongings.end(told, at_once=timeout <= 0)
 
     def __copy__(self) -> Self:
         return self
