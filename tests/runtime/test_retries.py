@@ -61,7 +61,7 @@ def test_one_attempt_follows_a_suspension_after_the_end_of_the_window() -> None:
         with pytest.raises(tinker.InternalServerError) as caught:
             sampler.sample(PROMPT, 1, PARAMS).result(30)
     assert caught.value.attempts == len(server.calls("asample")) == 2
-    assert 1061 <= caught.value.elapsed < 1063, "as the user's clock has it"
+    assert 1061 <= (caught.value.elapsed or 0) < 1063, "as the user's clock has it"
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_a_deadline_gives_up_work_and_tells_what_was_seen_last() -> None:
 def test_limit_ends_the_wait_while_a_poll_hangs_or_trickles(
     poll: faults.Fault, limit: str, http_transport: str
 ) -> None:
-    config = {"future_timeout": 0.5} if limit == "future_timeout" else {}
+    config: dict[str, Any] = {"future_timeout": 0.5} if limit == "future_timeout" else {}
     with (
         FaultServer() as server,
         make_client(base_url=server.url, http_transport=http_transport, **config) as service,

@@ -132,8 +132,8 @@ class APIFuture(Generic[T]):
     def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
         """Call `function(self)` when done: on the thread that finishes it, or at once if done.
 
-        That thread is usually the client's event loop, so `function` must be quick; what it raises
-        there is logged.
+        That thread is usually the client's event loop, so `function` must be quick. Exceptions
+        that it raises there are logged.
         """
         self._outcome.add_done_callback(lambda _: function(self))
         self._nobody_waits()

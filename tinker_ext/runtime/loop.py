@@ -111,8 +111,8 @@ class BackgroundLoop:
     def _run(self) -> None:
         """Run the loop for as long as the process lives.
 
-        `SystemExit` and `KeyboardInterrupt` leave `run_forever`, whichever user's code raised them:
-        a log handler, say. What was due then is still due, so that the loop can be entered again.
+        `SystemExit` and `KeyboardInterrupt` leave `run_forever`, wherever they were raised: in a
+        log handler, say. Callbacks that were due stay due, so the loop is entered again.
         """
         asyncio.set_event_loop(self._loop)
         self._loop.call_soon(self._tick)

@@ -39,7 +39,7 @@ def as_raised(error: BaseException | None) -> BaseException | None:
 
 
 def notify(function: Callable[..., object], *args: object, name: str) -> None:
-    """Call an observer on the loop; what it raises, even to exit, is logged and goes no further."""
+    """Call an observer on the loop. Any exception, also one to exit, is logged and swallowed."""
     try:
         function(*args)
     except BaseException:
