@@ -3,12 +3,22 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
 
-VENV ?= .venv
 PYTHON ?=
+# PYTHON=/path/to/python3 has everything run there, in an environment of its own beside .venv.
+ifneq ($(PYTHON),)
+VERSION := $(shell "$(PYTHON)" -c 'import sys, ensurepip, venv; print(*sys.version_info[:3], sep=".") \
+    if sys.version_info >= (3, 11) else None' 2> /dev/null)
+ifeq ($(filter 3.%,$(VERSION)),)
+$(error PYTHON=$(PYTHON) is not a Python from 3.11 on that runs and has its venv module. \
+    Found on PATH and of pyenv: $(shell scripts/interpreters.sh))
+endif
+VENV := .venvs/py$(VERSION)
+endif
+VENV ?= .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
 TORCH := torch==2.13.0
-TORCH_DIR := .venvs/torch
+TORCH_DIR := $(VENV)/torch
 TORCH_STAMP := $(TORCH_DIR)/.setup-done
 # The one that Python 3.11 brings along takes three times as long to choose packages.
 PIP := pip==26.3
@@ -22,17 +32,26 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-rules test-conformance test-others test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP)  ## a virtual environment in .venv, from pinned versions
+setup: $(STAMP)  ## a virtual environment in .venv, from pinned versions; one more with PYTHON=python3.12
 
 demo: $(STAMP)  ## fine-tune for real, sample before and after, draw the loss curve
 	@$(RUN) scripts/demo.py
 
 test: test-rules test-conformance test-others  ## the tests; every branch of the rules must be covered
+
+test-all:  ## the tests under each Python from 3.11 on that is found, on PATH or of pyenv
+	@pythons=$$(scripts/interpreters.sh); failed=; \
+	test -n "$$pythons" || { echo "No Python 3.11 or newer was found" >&2; exit 1; }; \
+	for python in $$pythons; do \
+	    echo "== $$python"; \
+	    $(MAKE) --no-print-directory test PYTHON="$$python" || failed="$$failed $$python"; \
+	done; \
+	test -z "$$failed" || { echo "The tests failed under$$failed" >&2; exit 1; }
 
 # The rules' own tests reach every branch of them. Only these are traced, which would make the others
 # take half as long again.
@@ -126,13 +145,13 @@ $(STAMP): pyproject.toml constraints.txt | $(RUN)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@
 
-# Beside the environment and not in it, so that the other tests show that nothing needs torch.
+# Beside the environment's packages, so that the other tests show that nothing needs torch.
 $(TORCH_STAMP): | $(STAMP)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --target $(TORCH_DIR) $(TORCH)
 	@touch $@
 
 $(RUN):
-	@for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+	@for python in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3); do \
 	    if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; \
 	    then exec "$$python" -m venv $(VENV); fi; \
 	done; \

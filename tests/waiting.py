@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def comes_true(condition: Callable[[], bool], within: float = 20.0) -> bool:
+def comes_true(condition: Callable[[], object], within: float = 20.0) -> bool:
     """Whether it does, within some seconds."""
     until = time.monotonic() + within
     while not condition():

@@ -1,9 +1,10 @@
-"""Virtual environments for the official SDKs: one per release, made once, kept in `.venvs`."""
+"""Virtual environments for the official SDKs: one per release and Python, in `.venvs`."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-ENVIRONMENTS = ROOT / ".venvs"
+ENVIRONMENTS = ROOT / ".venvs" / f"interop-{platform.python_version()}"
 REQUIREMENTS = HERE / "requirements.txt"
 STUBS = HERE / "stubs"
 # Servers bring torch, jax or ray with them.

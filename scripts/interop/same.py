@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from tinker_api.proto import tinker_public_pb2 as messages
 
-from interop.environments import ENVIRONMENTS, python_of
+from interop.environments import python_of
 from interop.recorder import PROTOBUF_TYPE, recording
 from interop.scripted import Scripted
 from interop.session import drive_by
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DRIVER = "same_program"
 # Made by `make test-torch`; lent to both.
-TORCH = ENVIRONMENTS / "torch"
+TORCH = Path(sys.prefix) / "torch"
 OPERATIONS = frozenset({"asample", "create_custom_loss", "forward", "forward_backward"})
 # What one client says and another leaves to the server, which takes it for granted.
 IDLE: tuple[object, ...] = (None, False, 0)

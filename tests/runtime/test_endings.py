@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,9 @@ import pytest
 import tinker_ext as tinker
 from tests.processes import bare_environment
 from tests.waiting import comes_true
-from tinker_ext.testing import FakeServer, FaultServer, Reply, make_client
+from tests.wire.flagged import announce
+from tinker_ext.runtime import tasks
+from tinker_ext.testing import FakeServer, FaultServer, Reply, faults, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
+SAID_LAST = ("cancel_future", "retrieve_futures", "send_telemetry", "finish_session")
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
 DATUM = tinker.Datum(
@@ -137,6 +142,52 @@ def no_log() -> Iterator[None]:
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
+
+
+async def test_an_ended_task_has_left_its_owners_set() -> None:
+    """Also one that was done before, and whose callbacks were still to run."""
+    owned: set[asyncio.Task[None]] = set()
+    task = asyncio.create_task(asyncio.sleep(0, None))
+    owned.add(task)
+    task.add_done_callback(owned.discard)
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert task.done()
+    assert owned == {task}
+    await tasks.end(*owned)
+    assert owned == set()
+
+
+def test_close_right_after_a_cancel_returns() -> None:
+    for _ in range(20):
+        server = FakeServer()
+        server.answer("asample", Reply(200, delay=30))
+        service = make_client(server)
+        future = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
+        assert comes_true(partial(server.calls, "asample"))
+        future.cancel()
+        closing = threading.Thread(target=service.close, kwargs={"timeout": 0}, daemon=True)
+        closing.start()
+        closing.join(20)
+        assert not closing.is_alive()
+
+
+def test_closing_at_once_does_not_wait_for_a_silent_server(http_transport: str) -> None:
+    with FaultServer() as server:
+        announce(server, sample_use_retrieve_futures=True, dynamic={"sample_cancel_enabled": True})
+        service = make_client(base_url=server.url, http_transport=http_transport)
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+        for operation in SAID_LAST:
+            server.answer_always(operation, faults.silent())
+        future = sampler.sample(PROMPT, 1, PARAMS)
+        assert comes_true(partial(server.calls, "retrieve_futures"))
+        future.cancel()
+        started = time.monotonic()
+        service.close("interrupted", timeout=0)
+        took = time.monotonic() - started
+        assert server.calls("finish_session")
+    assert took < 4, "1.5 s, on a machine with something else to do"
 
 
 @pytest.mark.usefixtures("no_log")

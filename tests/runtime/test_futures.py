@@ -18,6 +18,7 @@ import tinker_ext as tinker
 from tinker_ext.runtime import futures
 from tinker_ext.runtime.futures import APIFuture
 from tinker_ext.runtime.loop import background_loop
+from tinker_ext.testing import FakeServer, Reply, make_client
 
 
 def after(seconds: float, value: object = "done") -> APIFuture[object]:
@@ -138,6 +139,26 @@ async def test_blocking_another_running_loop_warns_once(monkeypatch: pytest.Monk
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         after(0.02).result(5)
+
+
+def test_await_without_asyncio_says_what_to_write() -> None:
+    """As trio steps through a coroutine: nothing of asyncio runs."""
+    future = after(30)
+    with pytest.raises(tinker.TinkerError, match=r"trio.to_thread.run_sync\(future.result\)"):
+        future.__await__().send(None)
+    assert future.cancel()
+
+
+async def test_displaying_a_client_that_is_being_created_does_not_wait_for_it() -> None:
+    server = FakeServer()
+    waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+    server.answer("retrieve_future", Reply(200, waiting, delay=1))
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        for hook in ("_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_pretty_"):
+            assert not hasattr(training, hook)
+        assert repr(training) == "<TrainingClient soon>"
+        assert (await training).model_id
 
 
 def test_a_future_does_not_pickle_and_says_so() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true
+from tinker_ext.runtime.clock import Suspension
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
@@ -30,6 +31,59 @@ def test_a_sample_keeps_its_number_and_key_over_all_attempts() -> None:
     assert len(set(keys[:3])) == 1
     assert keys[3] != keys[0]
     assert calls[0].headers["x-tinker-sampling-backpressure"] == "1"
+
+
+def test_an_attempt_follows_a_suspension_longer_than_the_window() -> None:
+    server, time = FakeServer(), SimulatedTime()
+
+    def asleep(_: object) -> Reply:
+        time.suspend(1000)
+        raise httpx.ReadError("reset while asleep")
+
+    server.answer("asample", Reply(503), asleep, Reply(503), asleep)
+    with make_client(server, clock=time.clock, retry_window=60) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert len(server.calls("asample")) == 5
+
+
+def test_one_attempt_follows_a_suspension_after_the_end_of_the_window() -> None:
+    server, time = FakeServer(), SimulatedTime()
+
+    def asleep(_: object) -> Reply:
+        time.pass_by(61)
+        time.suspend(1000)
+        raise httpx.ReadError("reset while asleep")
+
+    server.answer("asample", asleep, *[Reply(503)] * 5)
+    with make_client(server, clock=time.clock, retry_window=60) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.InternalServerError) as caught:
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert caught.value.attempts == len(server.calls("asample")) == 2
+    assert 1061 <= (caught.value.elapsed or 0) < 1063, "as the user's clock has it"
+
+
+@pytest.mark.parametrize(
+    ("ticks", "suspended"),
+    [
+        ([], 0.0),
+        ([0.0, 1.0, 2.0], 0.0),
+        ([0.0, 1.5, 3.25], 0.0),
+        ([0.0, 1.0, 61.0], 58.0),
+        ([0.0, 61.0, 62.0, 122.0], 117.0),
+    ],
+)
+def test_late_ticks_are_suspended_time(ticks: list[float], suspended: float) -> None:
+    now = [0.0]
+    measured = Suspension(lambda: now[0])
+    for now[0] in ticks:
+        measured.tick()
+    assert measured.seconds() == suspended
+    now[0] += 2.0
+    assert measured.seconds() == suspended, "not late yet"
+    now[0] += 30.0
+    assert measured.seconds() == (suspended + 30.0 if ticks else 0.0), "also before the tick comes"
 
 
 def test_the_servers_delay_is_obeyed() -> None:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.waiting import comes_true
 from tinker_ext.runtime.clock import Clock
 from tinker_ext.runtime.pause import Pause, PausedError
 from tinker_ext.runtime.session import Session
-from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
+from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
@@ -145,6 +146,29 @@ def test_a_deadline_gives_up_work_and_tells_what_was_seen_last() -> None:
         pass
 
 
+@pytest.mark.parametrize("poll", [faults.silent(), faults.endless()], ids=["hangs", "trickles"])
+@pytest.mark.parametrize("limit", ["future_timeout", "deadline", "result"])
+def test_limit_ends_the_wait_while_a_poll_hangs_or_trickles(
+    poll: faults.Fault, limit: str, http_transport: str
+) -> None:
+    config: dict[str, Any] = {"future_timeout": 0.5} if limit == "future_timeout" else {}
+    with (
+        FaultServer() as server,
+        make_client(base_url=server.url, http_transport=http_transport, **config) as service,
+    ):
+        sampler = service.create_sampling_client(base_model="fake/model")
+        server.answer("retrieve_future", Reply(200, WAITING), poll)
+        started = time.monotonic()
+        with tinker.deadline(0.5) if limit == "deadline" else nullcontext():
+            future = sampler.sample(PROMPT, 1, PARAMS)
+        with pytest.raises(tinker.DeadlineExceededError) as caught:
+            future.result(0.5 if limit == "result" else 15)
+        assert time.monotonic() - started < 10, "and not the 45 s that a poll may take"
+        future.cancel()
+    assert caught.value.deadline == 0.5
+    assert caught.value.last_seen == "queue state active"
+
+
 def test_a_deadline_counts_the_pause_and_belongs_to_its_block_alone() -> None:
     server = FakeServer()
     server.answer("create_session", Reply(429, None, {"Retry-After": "1"}))
@@ -252,6 +276,27 @@ async def test_it_is_two_minutes_of_silence_that_are_reported() -> None:
     await session.close()
     assert beats in (12, 13), "one every ten seconds"
     assert 120 < (watching.lost[0].silent_for or 0) < 140
+
+
+async def test_suspended_time_is_not_silence() -> None:
+    time, watching, beats = SimulatedTime(), Watching(), 0
+
+    async def create() -> str:
+        return "session-1"
+
+    async def beat(session_id: str) -> None:
+        nonlocal beats
+        beats += not watching.lost
+        raise ConnectionError("down")
+
+    session = Session(create, beat, observer=watching, clock=time.clock)
+    await session.id()
+    time.suspend(1000)
+    assert session.heard_lately
+    await asyncio.wait_for(asyncio.to_thread(watching.told.wait), 30)
+    await session.close()
+    assert beats in (12, 13), "as many as without the suspension"
+    assert 1120 < (watching.lost[0].silent_for or 0) < 1140
 
 
 async def _heard_again(session: Session) -> None:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 
+# What notebooks look for on whatever they display; clients have none of it.
+_DISPLAY_HOOKS = ("_repr_", "_ipython_")
+
 
 class Ready:
     """Is its own result: in release 0.38.0 clients are made as futures, in 0.4.1 at once."""
@@ -74,6 +77,8 @@ class _StandIn(Generic[C]):
         return self._future.__await__()
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith(_DISPLAY_HOOKS):
+            raise AttributeError(name)
         return getattr(self._future.result(), name)
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -15,6 +15,9 @@ it fits into what is left of the window; when it does not, the answer is to stop
 the value on. Without one it is exponential backoff with full jitter. Time bounds the whole. A wait
 of zero and a date gone by are no wish of the server's.
 
+Time in which the process was suspended (a laptop asleep, a paused container) is not counted, as no
+attempt was possible then. After it one more attempt is made even if the window is used up.
+
 A fault decides where there is no status, or that of a success that broke off; a failure without
 either is not repeated. What a 402 or a 429 makes wait is everybody with the same base URL and key,
 stopped or not. A 402 has the longer of the two windows.
@@ -132,23 +135,26 @@ def decide(
     elapsed: float,
     now: float,
     jitter: float,
+    resumed: bool = False,
 ) -> Decision:
     """Decide what follows a failed attempt.
 
     `attempt` counts attempts made so far, from 1; `elapsed` is the seconds since the first
-    began; `now` is the time in seconds since 1970 (Retry-After dates are relative to it);
-    `jitter` is a random number in [0, 1).
+    began, without those in which the process was suspended; `now` is the time in seconds since
+    1970 (Retry-After dates are relative to it); `jitter` is a random number in [0, 1). `resumed`
+    says that the process was suspended after the failed attempt began.
     """
     again, reason = _worth_repeating(failure, policy)
     asked = retry_after_seconds(failure.headers, now) or 0.0
     shared = failure.status in (402, 429)
     window = policy.window(failure)
     left = window - elapsed
+    last_chance = resumed and left <= 0
     if again and policy.max_attempts is not None and attempt >= policy.max_attempts:
         again, reason = False, f"{reason}, {policy.max_attempts} attempts are used up"
-    elif again and left <= 0:
+    elif again and left <= 0 and not last_chance:
         again, reason = False, f"{reason}, the window of {window:g} s is used up"
-    elif again and asked > left:
+    elif again and asked > max(left, 0.0):
         again, reason = False, f"{reason}, a wait of {asked:g} s does not fit in {left:.1f} s"
     if not again or asked > 0:
         return Decision(
@@ -158,8 +164,11 @@ def decide(
         delay = policy.billing_pause
     else:
         delay = backoff(attempt, jitter, base=policy.backoff_base, cap=policy.backoff_cap)
-    # The last attempt comes at the end of the window, not long before it.
-    return Decision(retry=True, delay=min(delay, left), reason=reason, shared=shared)
+    if last_chance:
+        reason = f"{reason}, after a suspension"
+    else:
+        delay = min(delay, left)  # The last attempt comes at the end of the window, not before.
+    return Decision(retry=True, delay=delay, reason=reason, shared=shared)
 
 
 def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:

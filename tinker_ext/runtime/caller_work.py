@@ -13,8 +13,12 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from tinker_ext.errors import TinkerError
+from tinker_ext.runtime.user_code import as_carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,14 +36,18 @@ class CallerWork:
         self._nobody_waits = False
 
     async def run(self, function: Callable[[], T]) -> T:
-        """From the event loop: have a thread of the user's run `function`; wait for its value."""
-        outcome: Future[T] = Future()
+        """From the event loop: have a thread of the user's run `function`; wait for its value.
+
+        Raises:
+            CarriedError: it raised what the loop must not see; any other error comes as it is.
+        """
+        ended: Future[Callable[[], T]] = Future()
 
         def job() -> None:
-            _run_into(outcome, function)
+            _run_into(ended, function)
 
         self._offer(job)
-        return await asyncio.wrap_future(outcome)
+        return (await asyncio.wrap_future(ended))()
 
     def take_one(self) -> bool:
         """Run the next job on this thread; False when there is none."""
@@ -81,21 +89,30 @@ class CallerWork:
 
     def _start_worker(self) -> None:
         def work() -> None:
-            while self.take_one():
-                pass
+            more = True
+            while more:
+                with suppress(BaseException):  # The job's future has it.
+                    more = self.take_one()
 
         threading.Thread(target=work, name="tinker-ext-custom-loss", daemon=True).start()
 
 
-def _run_into(outcome: Future[Any], function: Callable[[], Any]) -> None:
-    if not outcome.set_running_or_notify_cancel():
+def _run_into(ended: Future[Callable[[], T]], function: Callable[[], T]) -> None:
+    """Run `function`, and let `ended` have what returns its value or raises its error."""
+    if not ended.set_running_or_notify_cancel():
         return
     try:
-        outcome.set_result(function())
+        value = function()
     except BaseException as error:
-        outcome.set_exception(error)
+        ended.set_result(partial(_raise, as_carried(error)))
         if not isinstance(error, Exception):
             raise  # Ctrl-C also ends the wait of the thread it arrived on.
+    else:
+        ended.set_result(lambda: value)
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def wait(outcome: Future[Any], work: CallerWork | None, timeout: float | None) -> None:
@@ -117,8 +134,18 @@ def wait(outcome: Future[Any], work: CallerWork | None, timeout: float | None) -
 
 
 async def wait_async(outcome: Future[Any], work: CallerWork | None, timeout: float | None) -> None:
-    """As `wait`, on the caller's event loop. Cancelling the wait leaves `outcome` alone."""
-    loop = asyncio.get_running_loop()
+    """As `wait`, on the caller's event loop. Cancelling the wait leaves `outcome` alone.
+
+    Raises:
+        TinkerError: the event loop is not one of asyncio.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        raise TinkerError(
+            "await needs a running asyncio event loop, and there is none here; under trio, write "
+            "await trio.to_thread.run_sync(future.result)"
+        ) from None
     changed = asyncio.Event()
 
     def wake() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Seconds that a client which ends still takes to tell; ours. What is not told then, the server
 # learns from the end of the heartbeats.
-LAST_WORD = 2.0
+LAST_WORD = 1.0
 
 
 class Cancels:

@@ -33,7 +33,7 @@ PATIENCE = 120.0
 # How long the question is put aside when it came to nothing.
 REST = 60.0
 # The report of a client that ends may take so long.
-LAST_WORD = 2.0
+LAST_WORD = 1.0
 
 # Ended requests that nobody waits for (yet); the oldest are forgotten.
 MAX_KEPT = 10_000

@@ -31,6 +31,7 @@ from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.runtime.session import Session
 from tinker_ext.runtime.session_ends import SessionEnd, begin_session
 from tinker_ext.runtime.telemetry import Telemetry
+from tinker_ext.runtime.user_code import as_raised
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -188,8 +189,12 @@ class ClientCore:
         return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)
 
     def _call_ended(self, traced: tracing.Operation, task: asyncio.Future[Any]) -> None:
-        traced.task_ended(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            traced.finish(asyncio.CancelledError())
+            return
+        error = as_raised(task.exception())
+        traced.finish(error)
+        if error is not None:
             self.telemetry.call_failed(traced.name, error)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
@@ -224,7 +229,7 @@ class ClientCore:
             await asyncio.wait(set(self._tasks), timeout=timeout)
         while self._tasks:
             await tasks.end(*self._tasks)
-        await self._belongings.end(told)
+        await self._belongings.end(told, at_once=timeout <= 0)
 
     def __copy__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 # to stop by itself (embedded.launch).
 EXIT_LIMIT = 20.0
 
+# Seconds that the server may take to note how a session ended; ours. The second is for a client
+# that is closed without waiting, as after Ctrl-C: all in all that takes less than two seconds.
+FINISH_LIMIT = 5.0
+FINISH_LIMIT_AT_ONCE = 0.5
+
 _under_way: set[Future[None]] = set()
 
 
@@ -46,15 +52,21 @@ class Belongings:
     release: Callable[[], None] | None
     process: int
 
-    async def end(self, told: SessionEnd | None = None) -> None:
-        """Tell the server, send what telemetry there is, stop the heartbeat, close the sockets."""
+    async def end(self, told: SessionEnd | None = None, *, at_once: bool = False) -> None:
+        """Tell the server, send what telemetry there is, stop the heartbeat, close the sockets.
+
+        The server gets less time to respond if it is to be done `at_once`.
+        """
         try:
-            await asyncio.gather(self.cancels.close(), self.listeners.close())
-            await self.telemetry.close()
+            await asyncio.gather(
+                self.cancels.close(), self.listeners.close(), self.telemetry.close()
+            )
             await self.session.close()
             session_id = self.session.known_id
             if told is not None and session_id is not None:
-                await self.connection.finish_session(session_id, told)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(FINISH_LIMIT_AT_ONCE if at_once else FINISH_LIMIT):
+                        await self.connection.finish_session(session_id, told)
             await self.connection.close()
         finally:
             await self._release_on_a_worker()

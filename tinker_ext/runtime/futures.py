@@ -15,6 +15,7 @@ from tinker_ext.errors import DeadlineExceededError, TinkerError
 from tinker_ext.runtime.caller_work import CallerWork, wait, wait_async
 from tinker_ext.runtime.loop import background_loop
 from tinker_ext.runtime.progress import Progress
+from tinker_ext.runtime.user_code import CallbackFuture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -50,7 +51,7 @@ class APIFuture(Generic[T]):
         self._traced = traced
         self._finish: Callable[[Any], T] | None = finish
         self._work = work
-        self._settled: Future[T] = Future()
+        self._settled: Future[T] = CallbackFuture()
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -131,7 +132,8 @@ class APIFuture(Generic[T]):
     def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
         """Call `function(self)` when done: on the thread that finishes it, or at once if done.
 
-        That thread is usually the client's event loop, so `function` must be quick.
+        That thread is usually the client's event loop, so `function` must be quick. Exceptions
+        that it raises there are logged.
         """
         self._outcome.add_done_callback(lambda _: function(self))
         self._nobody_waits()

@@ -7,13 +7,17 @@ import os
 import threading
 import time
 import weakref
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import ClientClosedError
+from tinker_ext.runtime.clock import SUSPENSION, TICK
 from tinker_ext.runtime.frames import forget_inner_frames
 from tinker_ext.runtime.outcome import Outcome
 from tinker_ext.runtime.progress import Progress, current_progress
+from tinker_ext.runtime.user_code import as_raised
+from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -96,13 +100,28 @@ class BackgroundLoop:
         timer = self._loop.call_later(max(0.0, until - time.monotonic()), give_up)
         task.add_done_callback(lambda _: timer.cancel())
 
+    def _tick(self) -> None:
+        SUSPENSION.tick()
+        self._loop.call_later(TICK, self._tick)
+
     def is_current(self) -> bool:
         """Whether the caller is on the loop's own thread, where waiting would wait for ever."""
         return threading.get_ident() == self._thread.ident
 
     def _run(self) -> None:
+        """Run the loop for as long as the process lives.
+
+        `SystemExit` and `KeyboardInterrupt` leave `run_forever`, wherever they were raised: in a
+        log handler, say. Callbacks that were due stay due, so the loop is entered again.
+        """
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        self._loop.call_soon(self._tick)
+        while True:
+            try:
+                self._loop.run_forever()
+            except (SystemExit, KeyboardInterrupt):
+                with suppress(BaseException):  # A log handler may be what raised it.
+                    log.exception("an exit was asked for on the client's event loop, which goes on")
 
 
 def _hand_over(
@@ -123,7 +142,7 @@ def _settle(
     task: asyncio.Task[T], outcome: concurrent.futures.Future[T], progress: Progress | None
 ) -> None:
     """The user may have cancelled the future in the meantime."""
-    error = _given_up(progress) if task.cancelled() else task.exception()
+    error = _given_up(progress) if task.cancelled() else as_raised(task.exception())
     if not outcome.set_running_or_notify_cancel():
         return  # The user cancelled it.
     if error is not None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from concurrent.futures import Future
 from typing import TypeVar
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError
+from tinker_ext.runtime.user_code import CallbackFuture
 
 T = TypeVar("T")
 
 
-class Outcome(Future[T]):
+class Outcome(CallbackFuture[T]):
     """The future between the loop's task and the user's `APIFuture`.
 
     A failure that nobody has asked for when the last reference to it goes is logged: a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,6 +35,7 @@ from tinker_ext.rules.polling import (
     worth_polling,
 )
 from tinker_ext.rules.retry import TransportFault, retry_wish
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.progress import current_progress
 from tinker_ext.transport.results import ProtobufResult
 
@@ -100,10 +102,18 @@ class FuturePoller:
             APIStatusError, APIConnectionError: polling itself failed for good.
         """
         _note_progress(operation, request_id, "submitted")
+        limit = asyncio.timeout(None)
         try:
-            async with AsyncExitStack() as held:
+            async with AsyncExitStack() as held, limit:
+                tasks.expire(limit, self.deadline)  # Even while a poll hangs or trickles.
                 held.enter_context(tracing.on_server(request_id))
                 body = await self._poll_until_done(request_id, operation, held, news)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            progress = current_progress.get()
+            seen = None if progress is None else progress.last_seen
+            raise self._too_late(request_id, operation, seen) from None
         except RequestFailedError:
             _fetched(news, request_id)
             raise
@@ -152,7 +162,7 @@ class FuturePoller:
             await clock.sleep(pause)
             iteration += 1
 
-    def _too_late(self, request_id: str, operation: str, seen: str) -> DeadlineExceededError:
+    def _too_late(self, request_id: str, operation: str, seen: str | None) -> DeadlineExceededError:
         return DeadlineExceededError(
             "no result",
             last_seen=seen,

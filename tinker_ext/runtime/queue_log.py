@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from tinker_ext.rules.polling import QueueState, TryAgain, describe_queue
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.seldom import Seldom
+from tinker_ext.runtime.user_code import notify
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ class QueueLog:
             self._tell(TryAgain(QueueState.ACTIVE))
 
     def _tell(self, state: TryAgain) -> None:
-        if self._observer is None:
-            return
-        try:
-            self._observer.on_queue_state_change(state.queue_state, state.queue_state_reason)
-        except Exception:
-            log.exception("the queue state observer failed")
+        if self._observer is not None:
+            notify(
+                self._observer.on_queue_state_change,
+                state.queue_state,
+                state.queue_state_reason,
+                name="queue state observer",
+            )

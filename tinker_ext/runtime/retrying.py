@@ -33,6 +33,30 @@ T = TypeVar("T")
 PATIENCE = 10.0
 
 
+class _Course:
+    """How long a call has taken so far, and how much of that the process was running."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started = clock.now()
+        self._suspended = self._before_attempt = clock.suspended()
+
+    def begin_attempt(self) -> None:
+        self._before_attempt = self._clock.suspended()
+
+    def elapsed(self) -> float:
+        """Seconds since the call began."""
+        return self._clock.now() - self._started
+
+    def awake(self) -> float:
+        """Seconds since the call began in which the process was not suspended."""
+        return self.elapsed() - (self._clock.suspended() - self._suspended)
+
+    def resumed(self) -> bool:
+        """Whether the process was suspended since the latest attempt began."""
+        return self._clock.suspended() > self._before_attempt
+
+
 @frozen
 class Retrier:
     """Runs attempts until one succeeds or the rules say stop.
@@ -55,21 +79,22 @@ class Retrier:
             APIError: the last failure; it tells the attempts made and why there was no other.
                 RateLimitError or BillingError also where a shared pause outlasts the policy.
         """
-        started = self.clock.now()
+        course = _Course(self.clock)
         # A fresh object per call: one AsyncRetrying shared by concurrent calls mixes their states.
-        async for one in self._make_retrying(operation, policy, started):
+        async for one in self._make_retrying(operation, policy, course):
             made = one.retry_state.attempt_number - 1
-            await self._sit_out_pause(operation, policy, started, made)
+            await self._sit_out_pause(operation, policy, course, made)
+            course.begin_attempt()
             with one:
                 return await attempt()
         raise AssertionError("tenacity ended without a value or an error")
 
     async def _sit_out_pause(
-        self, operation: str, policy: RetryPolicy, started: float, made: int
+        self, operation: str, policy: RetryPolicy, course: _Course, made: int
     ) -> None:
         status = self.pause.status
-        elapsed = self.clock.now() - started
-        left = max(0.0, policy.window(Failure(status=status)) - elapsed)
+        elapsed = course.elapsed()
+        left = max(0.0, policy.window(Failure(status=status)) - course.awake())
         try:
             await self.pause.wait(left)
         except PausedError as paused:
@@ -80,7 +105,7 @@ class Retrier:
             ) from None
 
     def _make_retrying(
-        self, operation: str, policy: RetryPolicy, started: float
+        self, operation: str, policy: RetryPolicy, course: _Course
     ) -> tenacity.AsyncRetrying:
         last: list[Decision] = []
         unreadable = 0
@@ -92,14 +117,15 @@ class Retrier:
             unreadable = unreadable + 1 if isinstance(error, UnreadableAnswerError) else 0
             if not isinstance(error, APIStatusError | APIConnectionError | UnreadableAnswerError):
                 return False
-            elapsed = self.clock.now() - started
+            elapsed = course.elapsed()
             decision = decide(
                 _failure(error),
                 policy=_policy_for(unreadable, state.attempt_number, policy),
                 attempt=state.attempt_number,
-                elapsed=elapsed,
+                elapsed=course.awake(),
                 now=self.clock.wall(),
                 jitter=self.clock.jitter(),
+                resumed=course.resumed(),
             )
             if isinstance(error, APIStatusError):
                 answered = error.message

@@ -10,6 +10,7 @@ from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, SessionLostError
 from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.user_code import notify
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Session:
         self._heart: asyncio.Task[None] | None = None
         self._ended: str | None = None
         self._silence: str | None = None
+        self._suspended_before = 0.0
         self.last_beat: float | None = None
         self.known_id: str | None = None
 
@@ -90,7 +92,7 @@ class Session:
     @property
     def heard_lately(self) -> bool:
         """Whether the server has answered a heartbeat, or made the session, not long ago."""
-        return self.last_beat is not None and self._silent_for() <= self._silence_limit
+        return self.last_beat is not None and self._failing_for() <= self._silence_limit
 
     def next_model_seq_id(self) -> int:
         return next(self._model_seq_ids)
@@ -107,7 +109,7 @@ class Session:
 
     async def _start(self) -> str:
         session_id = await self._create()
-        self.last_beat = self._clock.now()
+        self._heard()
         self.known_id = session_id
         tracing.watch_heartbeat(self)
         self._heart = asyncio.create_task(self._beat_for_ever(session_id))
@@ -124,7 +126,7 @@ class Session:
                 self._note_success(session_id)
 
     def _note_success(self, session_id: str) -> None:
-        self.last_beat = self._clock.now()
+        self._heard()
         if self._silence is not None:
             log.warning("session %s: heartbeats reach the server again", session_id)
             self._silence = None
@@ -136,22 +138,17 @@ class Session:
             self._report(self._ended)
             return
         log.debug("session %s: a heartbeat failed: %s", session_id, error)
-        silent_for = self._silent_for()
-        if silent_for > self._silence_limit and self._silence is None:
+        if self._failing_for() > self._silence_limit and self._silence is None:
             self._silence = (
                 f"session {session_id}: no heartbeat has reached the server for "
-                f"{silent_for:.0f} s ({error}); its models may be unloaded"
+                f"{self._silent_for():.0f} s ({error}); its models may be unloaded"
             )
             self._report(self._silence)
 
     def _report(self, why: str) -> None:
         log.error("%s", why)
-        if self._observer is None:
-            return
-        try:
-            self._observer.on_session_lost(self._lost(why))
-        except Exception:
-            log.exception("the session observer failed")
+        if self._observer is not None:
+            notify(self._observer.on_session_lost, self._lost(why), name="session observer")
 
     def _lost(self, why: str) -> SessionLostError:
         creating = self._creating
@@ -159,5 +156,13 @@ class Session:
         session_id = creating.result() if creating is not None and made else None
         return SessionLostError(why, session_id=session_id, silent_for=self._silent_for())
 
+    def _heard(self) -> None:
+        self.last_beat = self._clock.now()
+        self._suspended_before = self._clock.suspended()
+
     def _silent_for(self) -> float:
         return self._clock.now() - (self.last_beat or 0.0)
+
+    def _failing_for(self) -> float:
+        """Seconds of silence in which the process was running and could have sent a heartbeat."""
+        return self._silent_for() - (self._clock.suspended() - self._suspended_before)

@@ -24,7 +24,7 @@ class SimulatedTime:
     """
 
     def __init__(self, seed: int = 0) -> None:
-        self._skipped = 0.0
+        self._skipped = self._suspended = 0.0
         self._random = random.Random(seed)
         self.slept: list[float] = []
         self.on_sleep: Callable[[float], None] = lambda seconds: None
@@ -33,6 +33,7 @@ class SimulatedTime:
             wall=lambda: time.time() + self._skipped,
             sleep=self._sleep,
             jitter=self._random.random,
+            suspended=lambda: self._suspended,
         )
 
     @property
@@ -43,6 +44,11 @@ class SimulatedTime:
     def pass_by(self, seconds: float) -> None:
         """Let time pass without anybody waiting for it."""
         self._skipped += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """Let time pass in which the process does not run, as that of a laptop asleep."""
+        self._skipped += seconds
+        self._suspended += seconds
 
     async def _sleep(self, seconds: float) -> None:
         self._skipped += max(0.0, seconds)

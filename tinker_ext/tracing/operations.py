@@ -7,7 +7,6 @@ request, and ends there with the result. What is current travels in context vari
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import nullcontext
 from contextvars import ContextVar
@@ -71,12 +70,8 @@ class Operation:
             self.set({name: (*self._known.get(name, ()), value)})
 
     def hand_over(self) -> None:
-        """Leave the end to a task: from now on `task_ended` ends it, and not the context."""
+        """Leave the end to a task: from now on `finish` ends it, and not the context."""
         self.handed_over = True
-
-    def task_ended(self, task: asyncio.Future[Any]) -> None:
-        """The task it was handed to is done."""
-        self.finish(asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def finish(self, error: BaseException | None = None) -> None:
         """End it, once; `error` is what it failed with."""

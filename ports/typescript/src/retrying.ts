@@ -14,14 +14,39 @@ export interface Clock {
   wall(): number;
   /** In [0, 1). */
   jitter(): number;
+  /** Of these seconds, how many the process was suspended. */
+  suspended(): number;
   /** `idle` waiting does not keep the program alive. */
   sleep(seconds: number, idle?: boolean): Promise<void>;
 }
+
+/** Seconds between two looks at whether the process runs. */
+const TICK = 1;
+
+/** A timer that comes more than its own length late shows that the process was suspended. */
+class Suspension {
+  #ticked = performance.now() / 1000;
+  #before = 0;
+
+  constructor() {
+    const tick = () => {
+      [this.#before, this.#ticked] = [this.seconds(), performance.now() / 1000];
+    };
+    setInterval(tick, TICK * 1000).unref();
+  }
+
+  seconds(): number {
+    return this.#before + Math.max(0, performance.now() / 1000 - this.#ticked - 2 * TICK);
+  }
+}
+
+const suspension = new Suspension();
 
 export const REAL_CLOCK: Clock = {
   now: () => performance.now() / 1000,
   wall: () => Date.now() / 1000,
   jitter: Math.random,
+  suspended: () => suspension.seconds(),
   sleep: (seconds, idle = false) => sleep(seconds * 1000, undefined, { ref: !idle }),
 };
 
@@ -47,29 +72,39 @@ export class Retrier {
 
   /** The value of the first attempt that succeeds; the error of the last tells why it was that. */
   async run<T>(operation: string, attempt: () => Promise<T>, policy = POLICY): Promise<T> {
-    const started = this.clock.now();
+    const { clock } = this;
+    const [started, suspended] = [clock.now(), clock.suspended()];
     let unreadable = 0;
     for (let made = 1; ; made += 1) {
-      await this.#sitOutPause(operation, policy, started, made - 1);
+      await this.#sitOutPause(operation, policy, started + clock.suspended() - suspended, made - 1);
+      const before = clock.suspended();
       try {
         return await attempt();
       } catch (error) {
         if (!(error instanceof APIError)) throw error;
         unreadable = error instanceof APIResponseValidationError ? unreadable + 1 : 0;
-        const elapsed = this.clock.now() - started;
+        const elapsed = clock.now() - started;
+        const asleep = clock.suspended();
         // An answer that is none is put down to something in between, a few times.
         const patience = unreadable > SPARE_POLLS ? { ...policy, maxAttempts: made } : policy;
-        const decision = this.#decide(error, patience, made, elapsed);
+        const awake = elapsed - (asleep - suspended);
+        const decision = this.#decide(error, patience, made, awake, asleep > before);
         if (!decision.retry) throw error.gaveUp(made, elapsed, decision.reason);
-        await this.clock.sleep(decision.delay);
+        await clock.sleep(decision.delay);
       }
     }
   }
 
-  #decide(error: APIError, policy: RetryPolicy, attempt: number, elapsed: number): Decision {
+  #decide(
+    error: APIError,
+    policy: RetryPolicy,
+    attempt: number,
+    elapsed: number,
+    resumed: boolean,
+  ): Decision {
     const failure = failureOf(error);
     const { clock } = this;
-    const moment = { attempt, elapsed, now: clock.wall(), jitter: clock.jitter() };
+    const moment = { attempt, elapsed, now: clock.wall(), jitter: clock.jitter(), resumed };
     const decision = decide(failure, policy, moment);
     const until = clock.now() + decision.delay;
     if (decision.retry && decision.shared && until > this.#pause.until) {

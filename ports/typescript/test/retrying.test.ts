@@ -91,6 +91,23 @@ test("a wait that concerns one call alone holds nobody else back", async () => {
   await first;
 });
 
+test("an attempt is made after a suspension longer than the window, and one alone", async () => {
+  const { server, clock, service } = scripted();
+  const broken = { status: 503 };
+  const late = () => {
+    clock.pass(299);
+    clock.suspend(1000);
+    clock.pass(2);
+    return broken;
+  };
+  server.script("get_server_capabilities", late, broken, { body: {} });
+  await assert.rejects(service.getServerCapabilities(), (error: tinker.APIError) => {
+    assert.equal(error.attempts, 2);
+    return true;
+  });
+  assert.equal(server.seen.length, 2);
+});
+
 test("a success that is none is asked for again three times", async () => {
   const { server, service } = scripted();
   const page = { body: "<html>welcome</html>" };

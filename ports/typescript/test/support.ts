@@ -14,6 +14,7 @@ export const SPECIFICATION = new URL(
 export class SimulatedClock implements Clock {
   readonly slept: number[] = [];
   #now: number;
+  #suspended = 0;
 
   constructor(now = 1000) {
     this.#now = now;
@@ -22,6 +23,7 @@ export class SimulatedClock implements Clock {
   now = (): number => this.#now;
   wall = (): number => 1_000_000_000 + this.#now;
   jitter = (): number => 0.5;
+  suspended = (): number => this.#suspended;
 
   async sleep(seconds: number): Promise<void> {
     this.slept.push(seconds);
@@ -30,6 +32,12 @@ export class SimulatedClock implements Clock {
 
   pass(seconds: number): void {
     this.#now += seconds;
+  }
+
+  /** The process is suspended for so long. */
+  suspend(seconds: number): void {
+    this.pass(seconds);
+    this.#suspended += seconds;
   }
 }
 

@@ -33,8 +33,9 @@ const LEFT_OUT: Record<string, string> = {
 
 const RULES: Record<string, Record<string, Run>> = {
   "retry.json": {
-    cases: ({ failure, policy, attempt, elapsed, now, jitter }) => {
-      const found = decide(failure, policyOf(policy), { attempt, elapsed, now, jitter });
+    cases: ({ failure, policy, attempt, elapsed, now, jitter, resumed }) => {
+      const moment = { attempt, elapsed, now, jitter, resumed };
+      const found = decide(failure, policyOf(policy), moment);
       assert.ok(found.reason);
       const { retry, delay, serverDelay: server_delay, shared } = found;
       return { retry, delay, server_delay, shared };

@@ -6,6 +6,7 @@ Runs in the environment of any client; DRIVER_PACKAGE says which package to look
 from __future__ import annotations
 
 import dataclasses
+import enum
 import importlib
 import inspect
 import os
@@ -57,7 +58,9 @@ def _told(value: Any) -> Any:
         return {"members": {name: parameters(getattr(value, name)) for name in names}}
     if not inspect.isclass(value) or not value.__module__.startswith(PACKAGE):
         return None
-    return {"made": parameters(value), "members": _members(value)}
+    # An enumeration's class is called as the version of Python has it, and not as the package does.
+    made = None if issubclass(value, enum.Enum) else parameters(value)
+    return {"made": made, "members": _members(value)}
 
 
 def _members(kind: type) -> dict[str, Any]:

@@ -105,6 +105,7 @@ def test_retry(case: dict[str, Any]) -> None:
         elapsed=case["elapsed"],
         now=case["now"],
         jitter=case["jitter"],
+        resumed=case["resumed"],
     )
     expected = {"server_delay": False, "shared": False} | case["expect"]
     assert decision.delay == pytest.approx(expected.pop("delay"), rel=1e-12)

@@ -48,9 +48,12 @@ export interface Decision {
 
 export interface Moment {
   readonly attempt: number;
+  /** Without the seconds in which the process was suspended. */
   readonly elapsed: number;
   readonly now: number;
   readonly jitter: number;
+  /** The process was suspended after the failed attempt began. */
+  readonly resumed: boolean;
 }
 
 const RETRIED = new Set([408, 409, 429]);
@@ -67,12 +70,13 @@ export function decide(failure: Failure, policy: RetryPolicy, moment: Moment): D
   const { status, headers = {} } = failure;
   const asked = retryAfterSeconds(headers, moment.now) ?? 0;
   const left = windowOf(policy, status) - moment.elapsed;
+  const lastChance = moment.resumed && left <= 0;
   let [retry, reason] = worthRepeating(failure, policy);
   if (retry && moment.attempt >= policy.maxAttempts) {
     [retry, reason] = [false, `${reason}, ${policy.maxAttempts} attempts are used up`];
-  } else if (retry && left <= 0) {
+  } else if (retry && left <= 0 && !lastChance) {
     [retry, reason] = [false, `${reason}, the time for attempts is used up`];
-  } else if (retry && asked > left) {
+  } else if (retry && asked > Math.max(left, 0)) {
     [retry, reason] = [false, `${reason}, a wait of ${asked} s does not fit in ${left} s`];
   }
   const shared = status === 402 || status === 429;
@@ -83,6 +87,7 @@ export function decide(failure: Failure, policy: RetryPolicy, moment: Moment): D
     status === 402
       ? policy.billingPause
       : backoff(moment.attempt, moment.jitter, policy.backoffBase, policy.backoffCap);
+  if (lastChance) return { retry, delay, reason, serverDelay: false, shared };
   return { retry, delay: Math.min(delay, left), reason, serverDelay: false, shared };
 }
 
