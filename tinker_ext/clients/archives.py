@@ -1,10 +1,12 @@
-"""Where a checkpoint's archive is: a redirect, read."""
+"""The URL of a checkpoint's archive, read from a redirect or from a body."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+
+from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError
@@ -16,14 +18,18 @@ if TYPE_CHECKING:
 DEFAULT_ARCHIVE_LIFE = timedelta(minutes=15)
 
 
-def archive_url(headers: Mapping[str, str], now: datetime) -> types.CheckpointArchiveUrlResponse:
-    """The address in a redirect's headers, and when it ends."""
-    url = headers.get("location")
+def archive_url(
+    response: Mapping[str, str] | models.CheckpointArchiveUrlResponse, now: datetime
+) -> types.CheckpointArchiveUrlResponse:
+    """The URL and its expiry, from a redirect's headers or from a body (release 0.25.0)."""
+    if isinstance(response, models.CheckpointArchiveUrlResponse):
+        return types.CheckpointArchiveUrlResponse.from_api(response)
+    url = response.get("location")
     if not url:
         raise APIResponseValidationError(
             "the answer names no location", operation="get_checkpoint_archive_url"
         )
-    return types.CheckpointArchiveUrlResponse(url, _expiry(headers.get("expires"), now))
+    return types.CheckpointArchiveUrlResponse(url, _expiry(response.get("expires"), now))
 
 
 def _expiry(value: str | None, now: datetime) -> datetime:

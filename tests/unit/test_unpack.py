@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tinker_ext.cli import unpack as unpacking
-from tinker_ext.cli.problems import CommandError
-from tinker_ext.cli.unpack import unpack
+from tinker_ext.clients import unpack as unpacking
+from tinker_ext.clients.unpack import unpack
+from tinker_ext.errors import DownloadError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,11 +35,11 @@ def pack(folder: Path, *members: tarfile.TarInfo) -> Path:
 
 def test_files_and_folders_are_unpacked(tmp_path: Path) -> None:
     archive = pack(tmp_path, entry("config.json"), entry("a", tarfile.DIRTYPE), entry("a/b/c.bin"))
-    assert unpack(archive, tmp_path / "out") == 2
+    assert len(unpack(archive, tmp_path / "out")) == 2
     files = {str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").rglob("*.*")}
     assert files == {"config.json", "a/b/c.bin"}
     assert (tmp_path / "out" / "a/b/c.bin").read_bytes() == b"abc"
-    with pytest.raises(CommandError, match="already there"):
+    with pytest.raises(DownloadError, match="already there"):
         unpack(archive, tmp_path / "out")
 
 
@@ -52,11 +52,11 @@ def test_files_and_folders_are_unpacked(tmp_path: Path) -> None:
         (entry("..\\evil"), "leads out"),
         (entry("C:\\evil"), "leads out"),
         (entry("\\\\host\\share\\evil"), "leads out"),
-        (entry("link", tarfile.SYMTYPE, "/etc/passwd"), "no plain file"),
-        (entry("link", tarfile.SYMTYPE, "good"), "no plain file"),
-        (entry("link", tarfile.LNKTYPE, "good"), "no plain file"),
-        (entry("device", tarfile.CHRTYPE), "no plain file"),
-        (entry("pipe", tarfile.FIFOTYPE), "no plain file"),
+        (entry("link", tarfile.SYMTYPE, "/etc/passwd"), "not a plain file"),
+        (entry("link", tarfile.SYMTYPE, "good"), "not a plain file"),
+        (entry("link", tarfile.LNKTYPE, "good"), "not a plain file"),
+        (entry("device", tarfile.CHRTYPE), "not a plain file"),
+        (entry("pipe", tarfile.FIFOTYPE), "not a plain file"),
         (entry("good"), "File exists"),
     ],
     ids=lambda value: getattr(value, "name", None),
@@ -65,7 +65,7 @@ def test_what_could_reach_outside_is_refused_and_nothing_stays(
     member: tarfile.TarInfo, told: str, tmp_path: Path
 ) -> None:
     archive = pack(tmp_path, entry("good"), member)
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(DownloadError, match=told):
         unpack(archive, tmp_path / "out")
     assert list(tmp_path.iterdir()) == [archive]
 
@@ -77,10 +77,10 @@ def test_what_unfolds_to_too_much_is_refused(
     huge.size = 2**60
     archive = tmp_path / "a.tar"
     archive.write_bytes(huge.tobuf() + b"abc")
-    with pytest.raises(CommandError, match="more than there is room for"):
+    with pytest.raises(DownloadError, match="more than there is room for"):
         unpack(archive, tmp_path / "out")
-    monkeypatch.setattr(unpacking, "MOST_FILES", 2)
-    with pytest.raises(CommandError, match="more than 2 files"):
+    monkeypatch.setattr(unpacking, "MAX_ENTRIES", 2)
+    with pytest.raises(DownloadError, match="more than 2 files"):
         unpack(pack(tmp_path, *map(entry, "abc")), tmp_path / "out")
 
 
@@ -96,7 +96,7 @@ def test_a_damaged_archive_is_refused_or_unpacked(tmp_path: Path, data: st.DataO
     shutil.rmtree(out, ignore_errors=True)
     try:
         unpack(archive, out)
-    except CommandError:
+    except DownloadError:
         assert not out.exists()
     assert {one.name for one in tmp_path.iterdir()} >= {"a.tar.gz", "damaged"}
     assert not list(tmp_path.glob(".unpacking-*"))
