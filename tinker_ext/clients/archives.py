@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 # How long an archive's address holds when the server does not say; release 0.4.1.
 DEFAULT_ARCHIVE_LIFE = timedelta(minutes=15)
 
 
-def archive_url(
-    response: Mapping[str, str] | models.CheckpointArchiveUrlResponse, now: datetime
-) -> types.CheckpointArchiveUrlResponse:
+#: The headers of a redirect, or a body.
+ArchiveResponse: TypeAlias = Mapping[str, str] | models.CheckpointArchiveUrlResponse
+
+
+def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArchiveUrlResponse:
     """The URL and its expiry, from a redirect's headers or from a body (release 0.25.0)."""
     if isinstance(response, models.CheckpointArchiveUrlResponse):
         return types.CheckpointArchiveUrlResponse.from_api(response)

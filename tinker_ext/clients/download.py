@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -35,7 +34,6 @@ from tinker_ext.clients.transfer import (
     ProgressCallbackError,
     SignedUrls,
     Transfer,
-    UrlSigner,
 )
 from tinker_ext.clients.unpack import MAX_ENTRIES, unpack
 from tinker_ext.errors import APIError, APIStatusError, DownloadError
@@ -48,11 +46,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from os import PathLike
 
+    from tinker_ext.clients.archives import ArchiveResponse
     from tinker_ext.clients.rest_calls import RestCalls
-    from tinker_ext.clients.transfer import ProgressCallback
+    from tinker_ext.clients.transfer import ProgressCallback, UrlSigner
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.futures import APIFuture
-    from tinker_ext.types.checkpoints import CheckpointArchiveUrlResponse
 
 T = TypeVar("T")
 
@@ -148,14 +146,14 @@ def download_url(
     rest: RestCalls, url: str, target: Path, progress: ProgressCallback | None = None
 ) -> APIFuture[int]:
     """Start the download of a signed URL to a file; a future of its size in bytes."""
-    signed = SignedUrls({"": url}, datetime.now(UTC) + timedelta(days=1))
 
     async def sign() -> SignedUrls:
-        return signed
+        now = datetime.now(UTC)  # It can't be signed again, so it is used until it is rejected.
+        return SignedUrls({"": url}, now, now.timestamp())
 
     async def run() -> int:
         async with Transfer(rest._core, progress) as transfer:
-            return await _fetch_file(transfer, UrlSigner(sign), target)
+            return await _fetch_file(transfer, transfer.signer(sign), target)
 
     return _started(rest._core, run)
 
@@ -220,7 +218,7 @@ class _Download:
             return signed
 
         archive, target = self.target.archive, self.target
-        size = await _fetch_file(self.transfer, UrlSigner(sign, first), archive)
+        size = await _fetch_file(self.transfer, self.transfer.signer(sign, first), archive)
         if not target.extract:
             return CheckpointDownload(path, archive, None, (archive,), size)
         await asyncio.to_thread(shutil.rmtree, target.building, ignore_errors=True)
@@ -235,7 +233,8 @@ class _Download:
         Repeated requests have the same idempotency key, so that packing does not start again.
         """
         key, timeout = str(uuid.uuid4()), self.core.config.archive_timeout
-        until = time.monotonic() + timeout
+        clock = self.core.connection.retrier.clock
+        until = clock.now() + timeout
         while True:
             try:
                 response = await self.core.call(
@@ -244,25 +243,25 @@ class _Download:
                         *_place(parsed), timeout=timeout
                     ),
                 )
-                return self._signed(archive_url(response, datetime.now(UTC)))
+                return self._located(response, clock.wall())
             except APIStatusError as error:
                 if error.unsupported and error.status_code in MISSING_STATUSES:
                     return None
                 delay = error.retry_after or PACKING_INTERVAL
                 if error.status_code != 503:
                     raise
-                if time.monotonic() + delay > until:
+                if clock.now() + delay > until:
                     error.hint = (
                         f"Waited for the archive; the setting archive_timeout is {timeout:g} s."
                     )
                     raise
-            await asyncio.sleep(delay)
+            await clock.sleep(delay)
 
-    def _signed(self, response: CheckpointArchiveUrlResponse) -> SignedUrls:
+    def _located(self, response: ArchiveResponse, now: float) -> SignedUrls:
+        found = archive_url(response, datetime.fromtimestamp(now, UTC))
         # A Location may be relative (RFC 9110, 10.2.2).
-        return SignedUrls(
-            {"": urljoin(self.core.connection.base_url or "", response.url)}, response.expires
-        )
+        url = urljoin(self.core.connection.base_url or "", found.url)
+        return SignedUrls({"": url}, found.expires, now)
 
     async def _exported(self, path: str) -> CheckpointDownload:
         """Download a training state as external weights that exist only for that."""
@@ -305,7 +304,7 @@ class _Download:
     ) -> CheckpointDownload:
         """Download the files of external weights into a folder."""
         place = _place(parsed)
-        signer = UrlSigner(partial(self._sign, place, temporary=temporary))
+        signer = self.transfer.signer(partial(self._sign, place, temporary=temporary))
         signed = await signer.current()
         if not signed.urls:
             raise DownloadError(f"the external weights {path} have no files")
@@ -325,7 +324,7 @@ class _Download:
             "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*place)
         )
         found = ExternalWeightsUrlsResponse.from_api(response)
-        return SignedUrls(found.urls, found.expires)
+        return SignedUrls(found.urls, found.expires, self.core.connection.retrier.clock.wall())
 
     async def _renew(self, place: tuple[str, str, str]) -> None:
         """Let a temporary export live as long as its new URLs."""
@@ -352,7 +351,7 @@ def _checked_names(urls: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         names = {name: safe_parts(name) for name in urls}
     except UnsafeNameError as error:
         raise DownloadError(f"the server named a file that can't be saved: {error}") from None
-    parents = {parts[:end] for parts in names.values() for end in range(len(parts))}
+    parents = {parts[:end] for parts in names.values() for end in range(len(parts))} | {()}
     if len(set(names.values())) < len(names) or not parents.isdisjoint(names.values()):
         raise DownloadError("the server named two files that can't be in one folder")
     if len(names) + len(parents) > MAX_ENTRIES:

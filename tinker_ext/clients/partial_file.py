@@ -60,8 +60,10 @@ class PartialFile:
         known = self.content
         if content.start == 0 or known is None:
             return True
-        same_size = known.size in (None, content.size) or content.size is None
-        return same_size and known.validator in (None, content.validator)
+        same_size = None in (known.size, content.size) or known.size == content.size
+        # Without one, the server has compared that of `If-Range`.
+        validators = (known.validator, content.validator)
+        return same_size and (None in validators or known.validator == content.validator)
 
     def open(self, content: Content) -> None:
         """Prepare to write the bytes of a response, from its start on.

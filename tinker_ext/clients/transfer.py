@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Literal, Self
 
     from tinker_ext.clients.partial_file import PartialFile
+    from tinker_ext.runtime.clock import Clock
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.storage import StorageResponse
 
@@ -63,10 +64,15 @@ class ProgressCallbackError(Exception):
 
 @frozen(eq=False)
 class SignedUrls:
-    """URLs by the names of files, and when they expire."""
+    """URLs by the names of files, when they expire, and when they were signed (epoch seconds)."""
 
     urls: Mapping[str, str]
     expires: datetime
+    signed: float
+
+    def expire_soon(self, now: float) -> bool:
+        """Whether they should be signed again."""
+        return is_expiring(self.expires.timestamp(), self.signed, now)
 
 
 @define(eq=False)
@@ -74,6 +80,7 @@ class UrlSigner:
     """Has URLs signed anew when they expire or were rejected."""
 
     sign: Callable[[], Awaitable[SignedUrls]]
+    clock: Clock
     _signed: SignedUrls | None = None
     _lock: asyncio.Lock = field(factory=asyncio.Lock)
 
@@ -81,11 +88,7 @@ class UrlSigner:
         """URLs that can be used now, other than those that storage `rejected`."""
         async with self._lock:
             signed = self._signed
-            if (
-                signed is None
-                or signed is rejected
-                or is_expiring(signed.expires.timestamp(), time.time())
-            ):
+            if signed is None or signed is rejected or signed.expire_soon(self.clock.wall()):
                 signed = self._signed = await self.sign()
             return signed
 
@@ -103,7 +106,7 @@ class Transfer:
     """The files of one download, within `async with`. Used on the event loop only."""
 
     def __init__(self, core: ClientCore, progress: ProgressCallback | None = None) -> None:
-        clock = core.connection.retrier.clock
+        self._clock = clock = core.connection.retrier.clock
         # Storage's limits are not those of the API.
         self._retrier = Retrier(Pause(clock), clock)
         window = core.config.retry_window
@@ -122,6 +125,12 @@ class Transfer:
         traceback: TracebackType | None,
     ) -> None:
         await self._storage.close()
+
+    def signer(
+        self, sign: Callable[[], Awaitable[SignedUrls]], first: SignedUrls | None = None
+    ) -> UrlSigner:
+        """A source of URLs, which has `first` already."""
+        return UrlSigner(sign, self._clock, first)
 
     async def while_preparing(self, work: Coroutine[Any, Any, T], what: str) -> T:
         """The result of `work`, during which progress is reported and the wait is logged."""

@@ -130,6 +130,11 @@ def _decoded(text: str) -> bytes:
         return b""
 
 
-def is_expiring(expires: float, now: float) -> bool:
-    """Whether a URL that is valid until `expires` should be replaced; both in epoch seconds."""
-    return expires - now < RESIGN_MARGIN
+def is_expiring(expires: float, signed: float, now: float) -> bool:
+    """Whether a URL should be signed again; all in epoch seconds.
+
+    A URL that is valid for a few minutes only is used for half of them. One that seems to have been
+    signed for the past shows that the clocks differ, and is used until it is rejected.
+    """
+    lifetime = expires - signed
+    return lifetime > 0 and expires - now < min(RESIGN_MARGIN, lifetime / 2)
