@@ -19,7 +19,7 @@ SIGNATURE = "signature=PLANTED-signature-of-a-url"
 
 @frozen
 class Fault:
-    """What goes wrong with one response.
+    """A fault in one response.
 
     Attributes:
         status: sent instead of a success, with an error's body.
@@ -37,7 +37,7 @@ class Fault:
 
 
 @frozen
-class Asked:
+class StorageRequest:
     """One request."""
 
     path: str
@@ -55,7 +55,7 @@ class Storage:
     etag: str | None = '"first"'
     headers: dict[str, str] = field(factory=dict)
     faults: deque[Fault] = field(factory=deque)
-    asked: list[Asked] = field(factory=list)
+    requests: list[StorageRequest] = field(factory=list)
 
     def signed(self, path: str) -> str:
         """The signed URL of a file."""
@@ -64,7 +64,7 @@ class Storage:
     @property
     def ranges(self) -> list[str | None]:
         """The `Range` of each request."""
-        return [request.range for request in self.asked]
+        return [request.range for request in self.requests]
 
 
 @contextmanager
@@ -93,7 +93,9 @@ def storage() -> Iterator[Storage]:
 def _respond(handler: BaseHTTPRequestHandler, served: Storage) -> None:
     headers = {name.lower(): value for name, value in handler.headers.items()}
     path = handler.path.partition("?")[0]
-    served.asked.append(Asked(path, headers.get("range"), headers.get("if-range"), headers))
+    served.requests.append(
+        StorageRequest(path, headers.get("range"), headers.get("if-range"), headers)
+    )
     fault = served.faults.popleft() if served.faults else Fault()
     status = fault.status if path in served.files else 403
     if status is not None:

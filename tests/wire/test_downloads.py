@@ -1,4 +1,4 @@
-"""Downloads of checkpoints: what is sent to the API and to storage, and what is on the disk."""
+"""Downloads of checkpoints: requests to the API and to storage, and files on the disk."""
 
 from __future__ import annotations
 
@@ -122,10 +122,10 @@ def test_the_key_is_not_sent_to_storage(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     download(rest, tmp_path)
-    (asked,) = store.asked
-    assert "x-api-key" not in asked.headers
-    assert "tml-" not in str(asked.headers)
-    assert asked.headers["accept-encoding"] == "identity"
+    (request,) = store.requests
+    assert "x-api-key" not in request.headers
+    assert "tml-" not in str(request.headers)
+    assert request.headers["accept-encoding"] == "identity"
 
 
 def test_a_broken_download_resumes_where_it_was(
@@ -135,7 +135,7 @@ def test_a_broken_download_resumes_where_it_was(
     download(rest, tmp_path)
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
     assert store.ranges == [None, "bytes=100000-", "bytes=100000-", "bytes=150000-"]
-    assert [request.if_range for request in store.asked] == [None, *['"first"'] * 3]
+    assert [request.if_range for request in store.requests] == [None, *['"first"'] * 3]
     assert len(server.calls("get_external_weights_urls")) == 1
 
 
@@ -228,7 +228,7 @@ def test_contents_with_another_digest_are_downloaded_once_more(
     store.faults += [wrong, wrong, wrong]
     with pytest.raises(tinker.DownloadError, match=r"wrong contents: its (md5|sha256) is"):
         download(rest, tmp_path / "again")
-    assert len(store.asked) == 4
+    assert len(store.requests) == 4
     assert saved(tmp_path / "again") == {}
 
 
@@ -244,8 +244,8 @@ def test_a_later_call_resumes_the_bytes_of_an_earlier_one(
     with make_client(server) as service:
         download(service.create_rest_client(), tmp_path)
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
-    assert store.asked[-1].range == "bytes=100000-"
-    assert store.asked[-1].if_range == '"first"'
+    assert store.requests[-1].range == "bytes=100000-"
+    assert store.requests[-1].if_range == '"first"'
 
 
 def test_a_later_call_keeps_files_that_are_complete(
@@ -260,11 +260,11 @@ def test_a_later_call_keeps_files_that_are_complete(
     offer(server, store, {"one": "/weights", "two": "/refused"})
     with pytest.raises(tinker.PermissionDeniedError):
         download(rest, tmp_path)
-    store.asked.clear()
+    store.requests.clear()
     offer(server, store, {"one": "/weights", "two": "/other"})
     download(rest, tmp_path)
     assert saved(tmp_path / "run-1_external_weights_final") == {"one": CONTENT, "two": OTHER}
-    ranges = {request.path: request.range for request in store.asked}
+    ranges = {request.path: request.range for request in store.requests}
     assert ranges == {"/weights": f"bytes={len(CONTENT)}-", "/other": None}
 
 
@@ -320,7 +320,7 @@ def test_a_refusal_that_stays_is_an_error_without_the_signature(
     store.faults += [Fault(status=403)] * 5
     with pytest.raises(tinker.PermissionDeniedError) as caught:
         download(rest, tmp_path)
-    assert len(store.asked) == 2
+    assert len(store.requests) == 2
     secret = SIGNATURE.partition("=")[2]
     assert secret not in f"{caught.value} {caught.value!r} {caught.value.body} {caplog.text}"
     assert "/weights" in caplog.text, "httpx logs the URL, without its query"
@@ -361,7 +361,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(
     offer(server, store, dict.fromkeys(names, "/weights"))
     with pytest.raises(tinker.DownloadError, match="the server named"):
         download(rest, tmp_path)
-    assert store.asked == []
+    assert store.requests == []
     assert saved(tmp_path) == {}
 
 
@@ -608,7 +608,7 @@ def test_a_disk_without_room_is_an_error_before_anything_is_written(
     store.faults.append(Fault(headers={"content-length": str(10**17)}))
     with pytest.raises(tinker.DownloadError, match=r"disk full: .* bytes are missing, .* are free"):
         download(rest, tmp_path)
-    assert len(store.asked) == 1
+    assert len(store.requests) == 1
     assert saved(tmp_path) == {}
 
 
@@ -628,12 +628,12 @@ def test_a_disk_that_fills_up_keeps_the_bytes_and_is_not_retried(
         patched.setattr(partial_file, "open", small, raising=False)
         with pytest.raises(tinker.DownloadError, match=r"disk full: .* bytes are kept"):
             download(rest, tmp_path)
-    assert len(store.asked) == 1
-    kept = (tmp_path / PART).read_bytes()
-    assert kept
-    assert kept == CONTENT[: len(kept)]
+    assert len(store.requests) == 1
+    content = (tmp_path / PART).read_bytes()
+    assert content
+    assert content == CONTENT[: len(content)]
     download(rest, tmp_path)
-    assert store.ranges == [None, f"bytes={len(kept)}-"]
+    assert store.ranges == [None, f"bytes={len(content)}-"]
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 

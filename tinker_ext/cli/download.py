@@ -1,4 +1,4 @@
-"""What the commands that download have in common: settings, progress, and what may be replaced."""
+"""Shared by the commands that download: settings, progress, and the check for existing files."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def file_name(*parts: str) -> str:
 
 @frozen
 class Target:
-    """Where the download of a checkpoint goes in a folder, and what may be replaced there."""
+    """The paths of a download in the folder `parent`, and whether it may replace files there."""
 
     parent: Path = field(converter=Path)
     name: str
@@ -115,7 +115,7 @@ class Target:
 def target_of(
     tinker_path: str, to: str | PathLike[str], *, extract: bool = False, overwrite: bool = False
 ) -> Target:
-    """Where a checkpoint goes in the folder `to`.
+    """The paths of a checkpoint's download in the folder `to`.
 
     Raises:
         InvalidInputError: it is not the path of a checkpoint.
@@ -258,10 +258,10 @@ class _Download:
             await clock.sleep(delay)
 
     def _located(self, response: ArchiveResponse, now: float) -> SignedUrls:
-        found = archive_url(response, datetime.fromtimestamp(now, UTC))
+        archive = archive_url(response, datetime.fromtimestamp(now, UTC))
         # A Location may be relative (RFC 9110, 10.2.2).
-        url = urljoin(self.core.connection.base_url or "", found.url)
-        return SignedUrls({"": url}, found.expires, now)
+        url = urljoin(self.core.connection.base_url or "", archive.url)
+        return SignedUrls({"": url}, archive.expires, now)
 
     async def _exported(self, path: str) -> CheckpointDownload:
         """Download a training state as external weights that exist only for that."""
@@ -323,8 +323,8 @@ class _Download:
         response = await self.core.call(
             "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*place)
         )
-        found = ExternalWeightsUrlsResponse.from_api(response)
-        return SignedUrls(found.urls, found.expires, self.core.connection.retrier.clock.wall())
+        weights = ExternalWeightsUrlsResponse.from_api(response)
+        return SignedUrls(weights.urls, weights.expires, self.core.connection.retrier.clock.wall())
 
     async def _renew(self, place: tuple[str, str, str]) -> None:
         """Let a temporary export live as long as its new URLs."""

@@ -33,7 +33,7 @@ class PartialFile:
     Attributes:
         target: the file's final path.
         offset: how many bytes there are, from the start.
-        content: what is known of the whole file; None before the first response.
+        content: the size, validator and digest of the whole file; None before the first response.
     """
 
     def __init__(self, target: Path) -> None:
@@ -46,7 +46,7 @@ class PartialFile:
         self._resume()
 
     def _resume(self) -> None:
-        """Continue an earlier download, if it can be told whether the file is still the same."""
+        """Continue an earlier download that has a validator, with which changes can be detected."""
         try:
             described = json.loads(self._description.read_bytes())
             size, validator = described["size"], str(described["validator"])
@@ -111,8 +111,7 @@ class PartialFile:
             DownloadError: the disk is full, or the file can't be written.
         """
         assert self._file is not None
-        kept = f"the first {self.offset} bytes are kept"
-        with disk_errors(self.part, kept):
+        with disk_errors(self.part, f"the first {self.offset} bytes are kept"):
             self._file.write(piece)
             self._file.flush()
         self.offset += len(piece)
@@ -130,7 +129,7 @@ class PartialFile:
         return 0 if size is None else size - self.offset
 
     def flaw(self) -> str | None:
-        """What is wrong with the contents of a file that has all its bytes; None if nothing is."""
+        """Describes a wrong size or digest of a file that has all its bytes; None if it is fine."""
         content = self.content
         if self.missing < 0:
             return f"it has {self.offset} bytes, expected {self.offset + self.missing}"
@@ -138,10 +137,10 @@ class PartialFile:
             return None
         algorithm, expected = content.digest
         with disk_errors(self.part), self.part.open("rb") as file:
-            found = hashlib.file_digest(file, algorithm).digest()
-        if found == expected:
+            digest = hashlib.file_digest(file, algorithm).digest()
+        if digest == expected:
             return None
-        return f"its {algorithm} is {found.hex()}, expected {expected.hex()}"
+        return f"its {algorithm} is {digest.hex()}, expected {expected.hex()}"
 
     def discard(self) -> None:
         """Start again from the first byte."""

@@ -44,8 +44,8 @@ class Content:
     Attributes:
         start: the offset of its first byte.
         size: of the whole file in bytes; None if the server does not say.
-        validator: the value for `If-Range`; None if the file can't be told from a later version.
-        digest: hashlib's name of an algorithm and the digest of the whole file, if given.
+        validator: the value for `If-Range`; None if a later change can't be detected.
+        digest: hashlib's name of an algorithm and the digest of the whole file, if there is one.
     """
 
     start: int
@@ -97,17 +97,17 @@ def _digest(headers: Mapping[str, str], *, whole: bool) -> tuple[str, bytes] | N
     file only. The other sources: RFC 9530 and 3230, S3 (`x-amz-checksum-sha256`, unless it is
     composed of those of parts) and Google (`x-goog-hash`, of the file as it is stored).
     """
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name in ("digest", "repr-digest", *(("content-digest",) if whole else ())):
-        given |= _entries(headers.get(name, ""))
+        values |= _entries(headers.get(name, ""))
     if headers.get("x-goog-stored-content-encoding", "identity") == "identity":
-        given |= _entries(headers.get("x-goog-hash", ""))
+        values |= _entries(headers.get("x-goog-hash", ""))
     if headers.get("x-amz-checksum-type", "").upper() != "COMPOSITE":
-        given |= _named("sha-256", headers.get("x-amz-checksum-sha256"))
+        values |= _named("sha-256", headers.get("x-amz-checksum-sha256"))
     if whole:
-        given |= _named("md5", headers.get("content-md5"))
+        values |= _named("md5", headers.get("content-md5"))
     for name, (algorithm, size) in _ALGORITHMS.items():
-        digest = _decoded(given.get(name, ""))
+        digest = _decoded(values.get(name, ""))
         if len(digest) == size:
             return algorithm, digest
     return None

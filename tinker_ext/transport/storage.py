@@ -77,18 +77,18 @@ class Storage:
             APIConnectionError: the connection failed, also while the body is read.
             APIResponseValidationError: the URL can't be requested.
         """
-        asked = _parsed(operation, url)
-        call = signed(Call(operation), asked)
+        target = _parsed(operation, url)
+        call = signed(Call(operation), target)
         token = _downloading.set(True)
         try:
             try:
-                request = self._client.build_request("GET", asked, headers=dict(headers))
+                request = self._client.build_request("GET", target, headers=dict(headers))
                 response = await self._client.send(request, stream=True)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise _connection_error(call, asked, error, call.secrets) from None
+                raise _connection_error(call, target, error, call.secrets) from None
             try:
                 call = signed(call, response.url)
-                _check_encrypted(operation, asked, response.url)
+                _check_encrypted(operation, target, response.url)
                 if not response.is_success and response.status_code != UNSATISFIABLE:
                     raise await _status_error(call, response)
                 async with aclosing(_pieces(call, response)) as pieces:
@@ -113,10 +113,10 @@ def _parsed(operation: str, url: str) -> httpx.URL:
     return parsed
 
 
-def _check_encrypted(operation: str, asked: httpx.URL, found: httpx.URL) -> None:
-    if (asked.scheme, found.scheme) == ("https", "http"):
+def _check_encrypted(operation: str, requested: httpx.URL, final: httpx.URL) -> None:
+    if (requested.scheme, final.scheme) == ("https", "http"):
         raise APIResponseValidationError(
-            f"{asked.host} redirected the download from https to http", operation=operation
+            f"{requested.host} redirected the download from https to http", operation=operation
         )
 
 

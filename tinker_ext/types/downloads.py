@@ -39,7 +39,7 @@ class CheckpointDownload:
         archive: the tar.gz, if the server packs archives; None otherwise.
         folder: the folder of the files; None for an archive that was not extracted.
         files: the files in `folder`, or the archive alone.
-        size_bytes: of what was downloaded.
+        size_bytes: of the downloaded files.
     """
 
     tinker_path: str

@@ -1,4 +1,4 @@
-"""What the commands that download save, and what they refuse to replace."""
+"""Downloads of the command line: the saved file, its name, its progress."""
 
 from __future__ import annotations
 
