@@ -54,9 +54,9 @@ def test_the_bytes_in_a_response(
 def test_only_strong_tags_and_dates_are_validators(
     headers: dict[str, str], validator: str | None
 ) -> None:
-    found = content_of(200, headers, 0)
-    assert found is not None
-    assert found.validator == validator
+    content = content_of(200, headers, 0)
+    assert content is not None
+    assert content.validator == validator
 
 
 @pytest.mark.parametrize(
