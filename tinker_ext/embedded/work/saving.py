@@ -70,12 +70,16 @@ class Saving:
             )
         return name
 
-    def save(self, name: CheckpointName, contents: Contents, wish: SaveRequest) -> None:
-        """Write and list a checkpoint; by overwriting, one of the same name goes."""
+    def save(self, name: CheckpointName, contents: Contents, wish: SaveRequest) -> int:
+        """Write and list a checkpoint; returns its size in bytes.
+
+        With `overwrite`, it replaces one of the same name.
+        """
         if wish.overwrite:
             self.remove(name)
         size = self.files.write(self.place(name), contents, peft_config_of(contents))
         self._list(name, size, wish)
+        return size
 
     def copy(self, source: CheckpointRecord, name: CheckpointName, wish: SaveRequest) -> None:
         """List the same weights once more, under another name."""
