@@ -36,7 +36,7 @@ from tinker_ext.clients.transfer import (
     Transfer,
 )
 from tinker_ext.clients.unpack import MAX_ENTRIES, unpack
-from tinker_ext.errors import APIError, APIStatusError, DownloadError
+from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.rules.refusals import MISSING_STATUSES
 from tinker_ext.tracing import log
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
@@ -57,7 +57,9 @@ T = TypeVar("T")
 # Seconds that a temporary export lives if deleting it fails; the hosted service takes no less
 # (0.38.0's command line).
 EXPORT_TTL = 3600
-# Seconds until an archive that is still being packed (503) is requested again (0.25.0).
+# Statuses of an archive that is still being packed: the server's own (0.25.0), and those of a proxy
+# for which it takes too long (the last is Cloudflare's). Seconds until the next request (0.25.0).
+PACKING_STATUSES = frozenset({503, 504, 524})
 PACKING_INTERVAL = 30.0
 # Seconds that the deletion of a temporary export may take, and after a cancellation.
 CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
@@ -235,6 +237,9 @@ class _Download:
         key, timeout = str(uuid.uuid4()), self.core.config.archive_timeout
         clock = self.core.connection.retrier.clock
         until = clock.now() + timeout
+        hint = (
+            f"The setting archive_timeout, which bounds the wait for an archive, is {timeout:g} s."
+        )
         while True:
             try:
                 response = await self.core.call(
@@ -244,16 +249,17 @@ class _Download:
                     ),
                 )
                 return self._located(response, clock.wall())
+            except APITimeoutError as error:
+                error.hint = hint
+                raise
             except APIStatusError as error:
                 if error.unsupported and error.status_code in MISSING_STATUSES:
                     return None
                 delay = error.retry_after or PACKING_INTERVAL
-                if error.status_code != 503:
+                if error.status_code not in PACKING_STATUSES:
                     raise
                 if clock.now() + delay > until:
-                    error.hint = (
-                        f"Waited for the archive; the setting archive_timeout is {timeout:g} s."
-                    )
+                    error.hint = hint
                     raise
             await clock.sleep(delay)
 

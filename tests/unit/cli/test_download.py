@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
-from tests.wire.storage import Fault, Storage, storage
+from tests.unit.cli.running import as_json
+from tests.wire.storage import SIGNATURE, Fault, Storage, storage
+from tinker_ext.cli import download as cli_download
 from tinker_ext.cli.download import show_progress
+from tinker_ext.cli.main import program
 from tinker_ext.clients.download import download_url, file_name, target_of
 from tinker_ext.errors import APIError, InvalidInputError
-from tinker_ext.testing import FakeServer, SimulatedTime, make_client
+from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, make_client
 from tinker_ext.types import DownloadProgress
 
 if TYPE_CHECKING:
@@ -78,3 +82,52 @@ def test_progress_is_shown_on_a_terminal_alone(capsys: pytest.CaptureFixture[str
         update(DownloadProgress("downloading", 10, 20, 0, 1, 62.0))
     shown = capsys.readouterr()
     assert shown.out == ""
+
+
+def test_the_command_saves_a_folder_from_a_server_without_archives(
+    store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", "tml-any")
+    path = "tinker://run-1/external_weights/final"
+    with FaultServer() as server:
+        monkeypatch.setenv("TINKER_BASE_URL", server.url)
+        body = {"urls": {"a": store.signed("/trace")}, "expires": "2099-01-01T00:00:00Z"}
+        server.answer_always("get_external_weights_urls", Reply(200, body))
+        command = ("checkpoint", "download", path, "-o", str(tmp_path), "-f", "json")
+        store.faults += [Fault(status=403)] * 2
+        failed = CliRunner().invoke(program, command)
+        assert failed.exit_code == 1
+        assert "403" in failed.stderr
+        assert SIGNATURE.partition("=")[2] not in failed.stderr
+        record = as_json(CliRunner().invoke(program, command))
+        folder = tmp_path / "run-1_external_weights_final"
+        assert record == {
+            "tinker_path": path,
+            "size_bytes": len(CONTENT),
+            "folder": str(folder),
+            "files": 1,
+        }
+        assert (folder / "a").read_bytes() == CONTENT
+        again = CliRunner().invoke(program, command)
+        assert again.exit_code == 1
+        assert f"{folder} is already there. --force replaces it." in again.stderr
+        assert CliRunner().invoke(program, (*command, "--force")).exit_code == 0
+
+
+def test_the_wait_for_an_archive_is_an_option(
+    store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", "tml-any")
+    path = "tinker://run-1/sampler_weights/final"
+    with FaultServer() as server:
+        monkeypatch.setenv("TINKER_BASE_URL", server.url)
+        reply = Reply(302, None, {"location": store.signed("/trace")}, delay=1.5)
+        server.answer_always("get_checkpoint_archive_url", reply)
+        command = ("checkpoint", "download", path, "-o", str(tmp_path))
+        saved = CliRunner().invoke(program, command)
+        assert saved.exit_code == 0
+        assert (tmp_path / "run-1_sampler_weights_final.tar.gz").read_bytes() == CONTENT
+        monkeypatch.setattr(cli_download, "RETRY_WINDOW", 0.2)
+        late = CliRunner().invoke(program, (*command, "--force", "--archive-timeout", "0.2"))
+        assert late.exit_code == 1
+        assert "archive_timeout, which bounds the wait for an archive, is 0.2 s" in late.stderr
