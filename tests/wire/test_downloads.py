@@ -627,7 +627,9 @@ def test_a_disk_that_fills_up_keeps_the_bytes_and_is_not_retried(
             return super().write(piece)
 
     def small(path: Any, mode: str, **more: Any) -> Any:
-        return SmallDisk(path, mode) if "b" in mode else open(path, mode, **more)
+        if "b" not in mode:
+            return open(path, mode, **more)
+        return io.BufferedWriter(SmallDisk(path, mode), 1_000_000)
 
     with monkeypatch.context() as patched:
         patched.setattr(partial_file, "open", small, raising=False)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
 from attrs import evolve
@@ -117,10 +118,11 @@ class PartialFile:
         self.offset += len(piece)
 
     def close(self) -> None:
-        """Stop writing."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Stop writing. All bytes are on the disk already, but for those of a failed write."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # They are tried once more, on a disk that is full.
+                file.close()
 
     @property
     def missing(self) -> int:
