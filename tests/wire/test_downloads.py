@@ -232,6 +232,17 @@ def test_contents_with_another_digest_are_downloaded_once_more(
     assert saved(tmp_path / "again") == {}
 
 
+def test_wrong_contents_that_also_break_off_are_not_downloaded_forever(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.files["/weights"] = CONTENT * 10
+    store.headers = digests(OTHER)["Repr-Digest"]
+    store.faults += [Fault(cut=1_500_000), Fault()] * 3
+    with pytest.raises(tinker.DownloadError, match="wrong contents"):
+        download(rest, tmp_path)
+    assert store.ranges == [None, "bytes=1500000-"] * 2
+
+
 def test_a_later_call_resumes_the_bytes_of_an_earlier_one(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:

@@ -19,6 +19,7 @@ from tinker_ext.rules.downloads import (
     range_headers,
 )
 from tinker_ext.rules.retry import RetryPolicy, TransportFault
+from tinker_ext.runtime import tasks
 from tinker_ext.runtime.pause import Pause
 from tinker_ext.runtime.retrying import Retrier
 from tinker_ext.tracing import log
@@ -171,7 +172,7 @@ class Transfer:
     async def _fetch(self, signer: UrlSigner, name: str, file: PartialFile) -> None:
         async with self._slots:
             rejected: SignedUrls | None = None
-            problem: Exception | None = None
+            flawed = False
             while True:
                 signed = await signer.current(rejected)
                 if name not in signed.urls:
@@ -183,10 +184,11 @@ class Transfer:
                 if end is _End.COMPLETE:
                     self._meter.complete.add(id(file))
                     return
-                # New URLs, or all bytes again, may help once.
-                if error is not None and problem is not None:
+                # New URLs may help once in a row, all bytes again may help once.
+                if error is not None and (flawed if end is _End.FLAWED else rejected is not None):
                     raise error
-                rejected, problem = signed if end is _End.REJECTED else None, error
+                rejected = signed if end is _End.REJECTED else None
+                flawed = flawed or end is _End.FLAWED
 
     async def _attempt(self, url: str, file: PartialFile) -> tuple[_End, Exception | None]:
         before = file.offset
@@ -226,12 +228,23 @@ class Transfer:
                 return
             _check_encoding(response, file)
             try:
-                await asyncio.to_thread(file.open, content)
+                await _on_thread(file.open, content)
                 async for piece in response.pieces:
-                    await asyncio.to_thread(file.write, piece)
+                    await _on_thread(file.write, piece)
                     await self._meter.moved()
             finally:
                 file.close()
+
+
+async def _on_thread(function: Callable[[T], None], argument: T) -> None:
+    """Call a function on a thread; a cancellation takes effect when it has returned."""
+    call = asyncio.ensure_future(asyncio.to_thread(function, argument))
+    try:
+        await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait({call})
+        tasks.look_at(call)
+        raise
 
 
 def _broken(message: str) -> APIConnectionError:
