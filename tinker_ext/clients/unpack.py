@@ -32,7 +32,7 @@ MAX_TOTAL_BYTES = 4 << 40
 #: Long headers cost quadratic time in Python before 3.11.10 and 3.12.6 (CVE-2024-6232). A path has
 #: 4096 bytes at most.
 MAX_HEADER_BYTES = 10_240
-MAX_LONG_HEADERS_BYTES = 262_144
+MAX_LONG_HEADERS_BYTES = 65_536
 #: Bytes of zeros at the end; GNU tar writes records of 10 KiB, other programs up to 512 KiB.
 MAX_TRAILER_BYTES = 1 << 20
 _USUAL_HEADER_BYTES = 3 * tarfile.BLOCKSIZE
