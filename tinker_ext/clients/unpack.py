@@ -24,8 +24,7 @@ from tinker_ext.errors import DownloadError
 #: Files and folders of one archive, those included that are only part of a path. A checkpoint has
 #: a handful.
 MAX_ENTRIES = 10_000
-#: Bytes of one file and of all. The weights of the largest models have about 2 TB, adapters far
-#: less.
+#: Bytes of one file and of all. Ours: far more than any checkpoint has.
 MAX_FILE_BYTES = 1 << 40
 MAX_TOTAL_BYTES = 4 << 40
 #: Bytes that are read to find one entry, and bytes of all entries beyond the usual three blocks.
