@@ -109,6 +109,9 @@ class ClientConfig:
     billing_window: float = _setting(settings.read_seconds, 3600.0)
     #: From the submission of a request to its result (0.38.0 waits as long without progress).
     future_timeout: float = _setting(settings.read_seconds, 7200.0)
+    #: The time a server may take to pack the archive of a checkpoint. Ours: packing takes up to
+    #: ten minutes.
+    archive_timeout: float = _setting(settings.read_seconds, 1800.0)
     heartbeat_interval: float = _setting(settings.read_seconds, 10.0)  # 0.4.1
 
     #: Samples between submission and result (0.4.1: its semaphore).

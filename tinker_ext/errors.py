@@ -21,6 +21,7 @@
     ├── InvalidInputError                a bad argument; nothing was sent (a ValueError too)
     ├── ConfigurationError               a bad setting (a ValueError too)
     ├── ClientClosedError                used after close() (a RuntimeError too)
+    ├── DownloadError                    a file can't be saved, or has the wrong contents
     └── SessionLostError                 the server no longer hears this session
 
 Each one carries what a handler needs as attributes, pickles, and deep-copies. ``str()`` says
@@ -386,6 +387,17 @@ class ClientClosedError(TinkerError, RuntimeError):
 
     def __init__(self, message: str = "the client is closed; make a new one") -> None:
         super().__init__(message)
+
+
+class DownloadError(TinkerError):
+    """A download can't be saved: the disk is full, a file is in the way, the contents are wrong.
+
+    `path` is the file or folder it is about. Not retried: something has to change first.
+    """
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(redact(message))
+        self.path = path
 
 
 class SessionLostError(TinkerError):

@@ -98,7 +98,7 @@ TOKEN_REFUSED = "401, the token refused"
 # Is asked again while it is not ready, and any unknown word is taken for that.
 _TRACE = "get_session_trace_export"
 _FAILED: dict[Group, str] = {"result": "RequestFailedError"}
-_SHORT = {"timeout": SHORT_TIMEOUT, "connect_timeout": 5.0}
+_SHORT = {"timeout": SHORT_TIMEOUT, "archive_timeout": SHORT_TIMEOUT, "connect_timeout": 5.0}
 
 
 # These hold what was asked for: tokens, tensors, a number of them.

@@ -28,6 +28,7 @@ from tinker_ext.testing import make_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -318,3 +319,21 @@ def test_a_mistake_is_named_and_holds_nothing_up(service: ServiceClient) -> None
             "cross_entropy",
         ).result(WAIT)
     training.forward([datum()], "cross_entropy").result(WAIT)
+
+
+def test_a_training_state_is_downloaded(
+    server: EmbeddedServer, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """As an archive, or before a server of 0.38.0 as the files of an export that is then gone."""
+    with ServiceClient(base_url=server.url, api_key="tml-test") as service:
+        training = service.create_lora_training_client("embedded/tiny", rank=2)
+        path = training.save_state("kept").result(WAIT).path
+        rest = service.create_rest_client()
+        saved = rest.download_checkpoint(path, tmp_path, extract=True).result(WAIT)
+        assert saved.folder is not None
+        names = {file.name for file in saved.files}
+        assert names >= {"adapter_config.json", "adapter_model.safetensors"}
+        assert names == {file.name for file in saved.folder.iterdir()}
+        assert (saved.archive is None) == ("0.38" in request.node.name)
+        listed = rest.list_user_checkpoints().result(WAIT).checkpoints
+        assert not [item for item in listed if item.checkpoint_type == "external"]

@@ -21,6 +21,7 @@ from tinker_ext.errors import (
     ClientClosedError,
     ConfigurationError,
     DeadlineExceededError,
+    DownloadError,
     InternalServerError,
     InvalidInputError,
     NotFoundError,
@@ -64,6 +65,7 @@ SPECIMENS: list[TinkerError] = [
     InvalidInputError("too long", where="data[3].loss_fn_inputs['weights']"),
     ConfigurationError("bad", setting="TINKER_TELEMETRY"),
     ClientClosedError(),
+    DownloadError("disk full", path="/models/a.part"),
     SessionLostError("lost", session_id="s1", silent_for=130.0),
 ]
 
@@ -294,6 +296,7 @@ def test_what_looks_like_a_key_is_hidden_in_every_error() -> None:
         DeadlineExceededError(said, last_seen=said),
         RequestFailedError(said),
         ConfigurationError(said),
+        DownloadError(said),
         SessionLostError(said),
     ):
         assert KEY not in everything_of(error)

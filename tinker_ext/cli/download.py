@@ -1,74 +1,50 @@
-"""Saving a checkpoint's archive: a plain download from the signed URL the API gives."""
+"""Shared by the commands that download: settings, progress, and the check for existing files."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from tinker_ext.cli.problems import CommandError
 from tinker_ext.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import httpx
+    from tinker_ext.types import DownloadProgress
 
-#: Seconds without a byte after which a download has failed. No bound on the whole: archives differ.
-SILENCE = 60.0
-CHUNK = 1 << 20
-#: The archive is compressed already, and an encoding on top would end up in the file.
-_AS_IT_IS = {"Accept-Encoding": "identity"}
+#: Seconds of attempts without progress. Ours: storage and networks have longer pauses than a person
+#: at a prompt gives a wrong address.
+RETRY_WINDOW = 60.0
 
 
-def archive_name(tinker_path: str) -> str:
-    """The file name for a checkpoint's archive: RUN_weights_NAME.tar.gz.
-
-    The parts come from the path, so whatever could leave the folder is replaced.
-    """
-    parts = tinker_path.partition("://")[2].split("/")
-    return file_name(*parts) + ".tar.gz"
+def download_settings(archive_timeout: float | None) -> dict[str, Any]:
+    """The settings of a client that downloads."""
+    return {"retry_window": RETRY_WINDOW, "archive_timeout": archive_timeout}
 
 
-def file_name(*parts: str) -> str:
-    """The parts as one name, without what means something to a file system."""
-    safe = ("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
-    return "_".join(safe).lstrip(".")
+def check_target(path: str, output: Path, *, extract: bool, force: bool) -> None:
+    """Refuse to replace what is there already, before anything is sent."""
+    from tinker_ext.clients.download import target_of
+    from tinker_ext.errors import DownloadError
 
-
-def save_archive(url: str, target: Path) -> int:
-    """Download `url` to `target` and return the number of bytes; whole, or not at all.
-
-    The URL is its own permission: it is fetched without the API key, which belongs to the API
-    only and not to whatever storage the URL leads to.
-    """
-    import httpx
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.part")
     try:
-        with httpx.stream(
-            "GET", url, headers=_AS_IT_IS, follow_redirects=True, timeout=SILENCE
-        ) as response:
-            if response.is_error:
-                raise CommandError(
-                    f"The storage answered {response.status_code} {response.reason_phrase}; "
-                    "the link lasts minutes only, so run the command again."
-                )
-            count = _write(response, partial)
-        partial.replace(target)
-    except httpx.HTTPError as error:
-        raise CommandError(f"The download broke off ({error}); run the command again.") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+        target_of(path, output, extract=extract, overwrite=force)
+    except DownloadError as error:
+        raise CommandError(f"{error} --force replaces it.") from None
 
 
-def _write(response: httpx.Response, partial: Path) -> int:
-    length = response.headers.get("content-length")
-    total = int(length) if length and length.isdecimal() else None
-    count = 0
-    with partial.open("wb") as file, ProgressLine(partial.stem, unit="bytes") as progress:
-        for piece in response.iter_raw(CHUNK):
-            file.write(piece)
-            count += len(piece)
-            progress.update(count, total)
-    return count
+@contextmanager
+def show_progress(label: str) -> Iterator[Callable[[DownloadProgress], None]]:
+    """Show a download as a line; the function is called with its progress, from any thread."""
+    with ProgressLine(label, unit="bytes") as line:
+
+        def update(progress: DownloadProgress) -> None:
+            if progress.stage == "preparing":
+                waited = f"waiting for the server to prepare {label} ({progress.elapsed:.0f} s)"
+                line.update(0, None, waited)
+            else:
+                line.update(progress.bytes_done, progress.bytes_total)
+
+        yield update

@@ -23,11 +23,11 @@ class ProgressLine:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
-    def update(self, done: float, total: float | None) -> None:
+    def update(self, done: float, total: float | None, label: str | None = None) -> None:
         """Say how far the work is; `total` None where that is not known."""
         progress = self._progress or self._start()
         assert self._task is not None
-        progress.update(self._task, completed=done, total=total)
+        progress.update(self._task, completed=done, total=total, description=label or self._label)
 
     def _start(self) -> Progress:
         from rich.console import Console

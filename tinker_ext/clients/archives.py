@@ -1,29 +1,35 @@
-"""Where a checkpoint's archive is: a redirect, read."""
+"""The URL of a checkpoint's archive, read from a redirect or from a body."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TypeAlias
+
+from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # How long an archive's address holds when the server does not say; release 0.4.1.
 DEFAULT_ARCHIVE_LIFE = timedelta(minutes=15)
 
 
-def archive_url(headers: Mapping[str, str], now: datetime) -> types.CheckpointArchiveUrlResponse:
-    """The address in a redirect's headers, and when it ends."""
-    url = headers.get("location")
+#: The headers of a redirect, or a body.
+ArchiveResponse: TypeAlias = Mapping[str, str] | models.CheckpointArchiveUrlResponse
+
+
+def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArchiveUrlResponse:
+    """The URL and its expiry, from a redirect's headers or from a body (release 0.25.0)."""
+    if isinstance(response, models.CheckpointArchiveUrlResponse):
+        return types.CheckpointArchiveUrlResponse.from_api(response)
+    url = response.get("location")
     if not url:
         raise APIResponseValidationError(
             "the answer names no location", operation="get_checkpoint_archive_url"
         )
-    return types.CheckpointArchiveUrlResponse(url, _expiry(headers.get("expires"), now))
+    return types.CheckpointArchiveUrlResponse(url, _expiry(response.get("expires"), now))
 
 
 def _expiry(value: str | None, now: datetime) -> datetime:

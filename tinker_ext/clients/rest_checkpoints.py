@@ -9,6 +9,7 @@ from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients.archives import archive_url
+from tinker_ext.clients.arguments import check_flag
 from tinker_ext.clients.rest_calls import RestCalls, check_page, needed
 from tinker_ext.clients.wishes import checked_ttl
 from tinker_ext.errors import InvalidInputError
@@ -18,7 +19,9 @@ from tinker_ext.types.absent import or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from os import PathLike
 
+    from tinker_ext.clients.transfer import ProgressCallback
     from tinker_ext.runtime.futures import APIFuture
 
 
@@ -67,7 +70,11 @@ class CheckpointCalls(RestCalls):
     def get_checkpoint_archive_url(
         self, training_run_id: str, checkpoint_id: str
     ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
-        """A signed address to download a checkpoint's archive from, and when it ends."""
+        """A signed address to download a checkpoint's archive from, and when it ends.
+
+        The server may pack the archive first, for up to `archive_timeout` (a setting) a request.
+        `download_checkpoint` downloads it, also from servers that have no archives.
+        """
         return self._archive(_checkpoint(training_run_id, checkpoint_id))
 
     def get_checkpoint_archive_url_from_tinker_path(
@@ -106,6 +113,47 @@ class CheckpointCalls(RestCalls):
             types.ExternalWeightsUrlsResponse.from_api,
             run=tinker_path,
         )
+
+    def download_checkpoint(
+        self,
+        tinker_path: str,
+        to: str | PathLike[str] = ".",
+        *,
+        extract: bool = False,
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> APIFuture[types.CheckpointDownload]:
+        """Download a checkpoint into the folder `to`.
+
+        A server that packs archives (before release 0.38.0) gives RUN_weights_NAME.tar.gz, and
+        with `extract` the folder RUN_weights_NAME beside it. Any other gives that folder, of
+        external weights or of a training state, which is exported for the time of the download.
+
+        A download that broke off is resumed, also by a later call: its bytes are kept in files that
+        end in ``.part``. Failures that pass are retried for `retry_window` without progress, URLs
+        are signed again before they expire, and a server may take `archive_timeout` to pack (both
+        are settings). Sizes are checked, and checksums if the storage has them. Files can be read
+        by their owner only.
+
+        `progress(DownloadProgress)` is called now and then, on a thread; an error of its ends the
+        download and is raised from the future. `overwrite` replaces a file or folder that is
+        already there.
+
+        Raises:
+            InvalidInputError: at once, if it is not the path of a checkpoint.
+            DownloadError: at once, if something is already there; from the future, if the disk is
+                full, the contents are wrong, or this server can't give this kind of checkpoint.
+
+        Example:
+            >>> saved = rest.download_checkpoint(path, "models", extract=True).result()
+            >>> saved.folder, saved.files
+        """
+        from tinker_ext.clients.download import download_checkpoint, target_of
+
+        check_flag(extract, "extract")
+        check_flag(overwrite, "overwrite")
+        target = target_of(tinker_path, to, extract=extract, overwrite=overwrite)
+        return download_checkpoint(self._core, tinker_path, target, progress)
 
     def get_weights_info_by_tinker_path(
         self, tinker_path: str
@@ -185,6 +233,24 @@ class CheckpointCalls(RestCalls):
     ) -> types.ExternalWeightsUrlsResponse:
         return await self.get_external_weights_urls(tinker_path)
 
+    async def download_checkpoint_async(
+        self,
+        tinker_path: str,
+        to: str | PathLike[str] = ".",
+        *,
+        extract: bool = False,
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> types.CheckpointDownload:
+        """As `download_checkpoint`; cancelling it ends the download and keeps its bytes."""
+        download = self.download_checkpoint(
+            tinker_path, to, extract=extract, overwrite=overwrite, progress=progress
+        )
+        try:
+            return await download
+        finally:
+            download.cancel()
+
     async def get_weights_info_by_tinker_path_async(
         self, tinker_path: str
     ) -> types.WeightsInfoResponse:
@@ -221,9 +287,10 @@ class CheckpointCalls(RestCalls):
     def _archive(
         self, path: ParsedCheckpointTinkerPath
     ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
+        timeout = self._core.config.archive_timeout
         return self._call(
             "get_checkpoint_archive_url",
-            lambda gateway: gateway.get_checkpoint_archive_url(*_place(path)),
+            lambda gateway: gateway.get_checkpoint_archive_url(*_place(path), timeout=timeout),
             lambda headers: archive_url(headers, datetime.now(UTC)),
             run=path.training_run_id,
         )

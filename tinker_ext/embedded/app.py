@@ -22,7 +22,7 @@ from tinker_ext.embedded.refusals import RefusalError
 from tinker_ext.embedded.releases import ANY
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.routes.call import Call, answer
-from tinker_ext.embedded.routes.checkpoints import download_archive
+from tinker_ext.embedded.routes.checkpoints import download_archive, download_file
 from tinker_ext.embedded.storage import storage_problem, storage_refusal
 from tinker_ext.embedded.validation import decode
 
@@ -76,7 +76,11 @@ def build_app(backend: Backend, dialect: str = ANY, access: Access | None = None
     async def download(request: Request) -> Response:
         return await download_archive(backend, request)
 
+    async def download_one(request: Request) -> Response:
+        return await download_file(backend, request)
+
     routes.append(Route(archive.ROUTE, _guarded(download, access.check), methods=["GET"]))
+    routes.append(Route(archive.FILE_ROUTE, _guarded(download_one, access.check), methods=["GET"]))
     return Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error}
     )

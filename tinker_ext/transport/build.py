@@ -67,6 +67,21 @@ def build_client(
     return client.set_async_httpx_client(http)
 
 
+def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
+    """A client for signed URLs, which are their own authorization: it sends no credentials.
+
+    Use it on one event loop, and close it with `await client.aclose()`.
+    """
+    return httpx.AsyncClient(
+        verify=_tls(),
+        proxy=config.proxy,
+        timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
+        # Compressed again on the way, the file would be saved as that.
+        headers={"User-Agent": _user_agent(), "Accept": "*/*", "Accept-Encoding": "identity"},
+        follow_redirects=True,
+    )
+
+
 def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTransport:
     """The transport that the configuration asks for; that of an extra is imported here."""
     tls = _tls() if base_url.startswith("https") or config.proxy else None

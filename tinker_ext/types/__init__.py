@@ -36,6 +36,7 @@ from tinker_ext.types.checkpoints import (
 from tinker_ext.types.chunks import EncodedTextChunk, ModelInputChunk
 from tinker_ext.types.custom_loss import CustomLossInput, CustomLossInputRank
 from tinker_ext.types.datum import Datum, LossFnInputs, TensorInput
+from tinker_ext.types.downloads import CheckpointDownload, DownloadProgress
 from tinker_ext.types.dtypes import DTYPE_BY_KEY, TensorDtype
 from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
 from tinker_ext.types.model_input import ModelInput
@@ -157,6 +158,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointArchiveUrlResponse",
     "CheckpointBillingEvent",
+    "CheckpointDownload",
     "CheckpointType",
     "CheckpointsListResponse",
     "ClientFinishedSessionStatusQuery",
@@ -176,6 +178,7 @@ __all__ = [
     "DimuonOptimizerConfig",
     "DimuonParams",
     "DmelChunk",
+    "DownloadProgress",
     "EncodedTextChunk",
     "ExternalWeightsUrlsResponse",
     "FailedSessionStatusQuery",

@@ -1,97 +1,133 @@
-"""Saving an archive: whole or not at all, and never outside its folder."""
+"""Downloads of the command line: the saved file, its name, its progress."""
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
-from tinker_ext.cli.download import archive_name, save_archive
-from tinker_ext.cli.problems import CommandError
+from tests.unit.cli.running import as_json
+from tests.wire.storage import SIGNATURE, Fault, Storage, storage
+from tinker_ext.cli import download as cli_download
+from tinker_ext.cli.download import show_progress
+from tinker_ext.cli.main import program
+from tinker_ext.clients.download import download_url, file_name, target_of
+from tinker_ext.errors import APIError, InvalidInputError
+from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, make_client
+from tinker_ext.types import DownloadProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ARCHIVE = bytes(range(256)) * 8192  # 2 MiB, more than one chunk
+    import tinker_ext as tinker
+
+CONTENT = bytes(range(256)) * 8192
 
 
-class Storage(BaseHTTPRequestHandler):
-    """Signed storage: /whole, /half breaks off, /gone has expired, /moved leads to /whole."""
-
-    seen: ClassVar[list[dict[str, str]]] = []
-
-    def do_GET(self) -> None:
-        self.seen.append({name.lower(): value for name, value in self.headers.items()})
-        if self.path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/whole")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        self.send_response(403 if self.path == "/gone" else 200)
-        self.send_header("Content-Length", str(len(ARCHIVE)))
-        self.end_headers()
-        self.wfile.write(ARCHIVE[: 1000 if self.path == "/half" else None])
-
-    def log_message(self, *_: object) -> None:
-        """Nothing: a test's output is its own."""
+@pytest.fixture
+def store() -> Iterator[Storage]:
+    with storage() as served:
+        served.files["/trace"] = CONTENT
+        yield served
 
 
-@contextmanager
-def storage() -> Iterator[str]:
-    Storage.seen.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Storage) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+@pytest.fixture
+def rest() -> Iterator[tinker.RestClient]:
+    with make_client(FakeServer(), clock=SimulatedTime().clock, retry_window=5) as service:
+        yield service.create_rest_client()
 
 
-def test_the_archive_arrives_whole_and_nothing_else_stays(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "a.tar.gz"
-    with storage() as url:
-        assert save_archive(f"{url}/moved", target) == len(ARCHIVE)
-    assert target.read_bytes() == ARCHIVE
+def test_a_url_is_saved_whole_and_nothing_else_stays(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.faults.append(Fault(cut=1000))
+    target = tmp_path / "new" / "a.pftrace"
+    assert download_url(rest, store.signed("/trace"), target).result(60) == len(CONTENT)
+    assert target.read_bytes() == CONTENT
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_the_key_is_not_shown_to_the_storage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("status", [403, 501, 503])
+def test_a_failed_download_keeps_the_old_file(
+    status: int, rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("TINKER_API_KEY", "tml-secret-of-mine")
-    with storage() as url:
-        save_archive(f"{url}/whole", tmp_path / "a")
-    assert "secret-of-mine" not in str(Storage.seen)
-    assert Storage.seen[0]["accept-encoding"] == "identity"
-
-
-@pytest.mark.parametrize(("path", "told"), [("half", "broke off"), ("gone", "403")])
-def test_a_failed_download_leaves_no_file_and_keeps_the_old_one(
-    path: str, told: str, tmp_path: Path
-) -> None:
-    target = tmp_path / "a.tar.gz"
+    target = tmp_path / "a.pftrace"
     target.write_bytes(b"old")
-    with storage() as url, pytest.raises(CommandError, match=told):
-        save_archive(f"{url}/{path}", target)
-    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [
-        ("a.tar.gz", b"old")
-    ]
+    store.faults += [Fault(cut=1000), *[Fault(status=status)] * 200]
+    with pytest.raises(APIError, match=str(status)):
+        download_url(rest, store.signed("/trace"), target).result(60)
+    assert target.read_bytes() == b"old"
+    assert (tmp_path / "a.pftrace.part").read_bytes() == CONTENT[:1000]
 
 
-@pytest.mark.parametrize(
-    ("tinker_path", "name"),
-    [
-        ("tinker://run-1/weights/0001", "run-1_weights_0001.tar.gz"),
-        ("tinker://run:train:0/sampler_weights/a b", "run-train-0_sampler_weights_a-b.tar.gz"),
-        ("tinker://../weights/..\\..\\x", "_weights_..-..-x.tar.gz"),
-    ],
-)
-def test_the_name_of_an_archive_stays_in_its_folder(tinker_path: str, name: str) -> None:
-    assert archive_name(tinker_path) == name
+def test_the_name_of_an_archive_stays_in_its_folder(tmp_path: Path) -> None:
+    for path, name in (
+        ("tinker://run-1/weights/0001", "run-1_weights_0001"),
+        ("tinker://run:train:0/sampler_weights/a b", "run-train-0_sampler_weights_a-b"),
+        ("tinker://run/weights/..\\..\\x", "run_weights_..-..-x"),
+    ):
+        target = target_of(path, tmp_path)
+        assert target.archive == tmp_path / f"{name}.tar.gz"
+        assert target.folder == tmp_path / name
+    assert file_name("..", "weights", "..\\..\\x") == "_weights_..-..-x"
+    with pytest.raises(InvalidInputError):
+        target_of("tinker://../weights/x", tmp_path)
+
+
+def test_progress_is_shown_on_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with show_progress("run-1") as update:
+        update(DownloadProgress("preparing", 0, None, 0, 0, 61.0))
+        update(DownloadProgress("downloading", 10, 20, 0, 1, 62.0))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+
+
+def test_the_command_saves_a_folder_from_a_server_without_archives(
+    store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", "tml-any")
+    path = "tinker://run-1/external_weights/final"
+    with FaultServer() as server:
+        monkeypatch.setenv("TINKER_BASE_URL", server.url)
+        body = {"urls": {"a": store.signed("/trace")}, "expires": "2099-01-01T00:00:00Z"}
+        server.answer_always("get_external_weights_urls", Reply(200, body))
+        command = ("checkpoint", "download", path, "-o", str(tmp_path), "-f", "json")
+        store.faults += [Fault(status=403)] * 2
+        failed = CliRunner().invoke(program, command)
+        assert failed.exit_code == 1
+        assert "403" in failed.stderr
+        assert SIGNATURE.partition("=")[2] not in failed.stderr
+        record = as_json(CliRunner().invoke(program, command))
+        folder = tmp_path / "run-1_external_weights_final"
+        assert record == {
+            "tinker_path": path,
+            "size_bytes": len(CONTENT),
+            "folder": str(folder),
+            "files": 1,
+        }
+        assert (folder / "a").read_bytes() == CONTENT
+        again = CliRunner().invoke(program, command)
+        assert again.exit_code == 1
+        assert f"{folder} is already there. --force replaces it." in again.stderr
+        assert CliRunner().invoke(program, (*command, "--force")).exit_code == 0
+
+
+def test_the_wait_for_an_archive_is_an_option(
+    store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", "tml-any")
+    path = "tinker://run-1/sampler_weights/final"
+    with FaultServer() as server:
+        monkeypatch.setenv("TINKER_BASE_URL", server.url)
+        reply = Reply(302, None, {"location": store.signed("/trace")}, delay=1.5)
+        server.answer_always("get_checkpoint_archive_url", reply)
+        command = ("checkpoint", "download", path, "-o", str(tmp_path))
+        saved = CliRunner().invoke(program, command)
+        assert saved.exit_code == 0
+        assert (tmp_path / "run-1_sampler_weights_final.tar.gz").read_bytes() == CONTENT
+        monkeypatch.setattr(cli_download, "RETRY_WINDOW", 0.2)
+        late = CliRunner().invoke(program, (*command, "--force", "--archive-timeout", "0.2"))
+        assert late.exit_code == 1
+        assert "archive_timeout, which bounds the wait for an archive, is 0.2 s" in late.stderr

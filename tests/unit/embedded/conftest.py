@@ -37,6 +37,7 @@ RESULTS = {
     "load_weights": "LoadWeightsResponse",
     "optim_step": "OptimStepResponse",
     "save_weights": "SaveWeightsResponse",
+    "save_weights_external": "SaveWeightsExternalResponseInternal",
     "save_weights_for_sampler": "SaveWeightsForSamplerResponseInternal",
     "unload_model": "UnloadModelResponse",
 }

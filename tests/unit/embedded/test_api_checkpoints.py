@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load
 
 if TYPE_CHECKING:
-    from tests.unit.embedded.conftest import Api
+    from tests.unit.embedded.conftest import Api, OpenApi
 
 
 async def save(api: Api, seq_id: int, name: str | None = "a") -> dict[str, Any]:
@@ -253,3 +253,54 @@ async def test_a_name_used_again_stands_for_the_new_weights(api: Api) -> None:
         await api.forward_backward(first + 1)
         await api.optim_step(first + 2, learning_rate=0.05)
     assert answers[0] != answers[1]
+
+
+async def test_external_weights_are_fetched_file_by_file(open_api: OpenApi) -> None:
+    async with open_api("0.38") as api:
+        await fetch_external_weights(api)
+
+
+async def fetch_external_weights(api: Api) -> None:
+    await api.new_model()
+    result = await api.done(
+        "save_weights_external", model_id=api.model_id, seq_id=1, path="out", ttl_seconds=3600
+    )
+    assert result["path"] == f"tinker://{api.model_id}/external_weights/out"
+    (listed,) = (await api.get("checkpoints")).json()["checkpoints"]
+    assert (listed["checkpoint_type"], listed["size_bytes"]) == ("external", result["size_bytes"])
+    assert listed["expires_at"] is not None
+    place = f"training_runs/{api.model_id}/checkpoints"
+    urls = (await api.get(f"{place}/external_weights/out/external_weights_urls")).json()["urls"]
+    assert set(urls) == {"adapter_config.json", "adapter_model.safetensors"}
+    responses = {name: await api.http.get(url) for name, url in urls.items()}
+    assert sum(len(response.content) for response in responses.values()) == result["size_bytes"]
+    assert load(responses["adapter_model.safetensors"].content)
+    url = urls["adapter_model.safetensors"]
+    part = await api.http.get(url, headers={"Range": "bytes=10-"})
+    assert part.status_code == 206
+    assert part.content == responses["adapter_model.safetensors"].content[10:]
+    api.http.event_hooks["response"].clear()
+    for wrong in (url.replace("model.safetensors", "config.json"), url[:-1], url.partition("?")[0]):
+        assert (await api.http.get(wrong)).status_code == 403
+    await save(api, 2)
+    assert (await api.get(f"{place}/weights/a/external_weights_urls")).status_code == 404
+
+
+async def test_weights_are_not_encrypted_here(open_api: OpenApi) -> None:
+    async with open_api("0.38") as api:
+        await refuse_encryption(api)
+
+
+async def refuse_encryption(api: Api) -> None:
+    await api.new_model()
+    api.http.event_hooks["response"].clear()
+    refused = await api.post(
+        "save_weights_external",
+        model_id=api.model_id,
+        seq_id=1,
+        path="out",
+        age_encryption_recipients=["age1key"],
+    )
+    assert refused.status_code == 422
+    assert "can't encrypt" in refused.text
+    assert "path" in await save(api, 2), "the refused number is not waited for"

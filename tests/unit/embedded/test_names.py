@@ -49,5 +49,6 @@ def test_names_that_could_not_be_a_folder_are_refused(name: str) -> None:
 
 
 def test_an_unknown_kind_is_refused() -> None:
-    with pytest.raises(BadNameError, match="weights or sampler_weights"):
-        parse_kind("external_weights")
+    assert parse_kind("external_weights") == "external_weights"
+    with pytest.raises(BadNameError, match="weights, sampler_weights, external_weights"):
+        parse_kind("checkpoints")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tinker_ext.embedded.store import Database, RequestRecord, RequestTable
+from tinker_ext.embedded.store.database import SCHEMA
 from tinker_ext.embedded.store.lock import FolderLock
 from tinker_ext.embedded.store.requests import KEPT_ANSWER_BYTES, KEPT_REQUESTS
 
@@ -75,6 +76,25 @@ def test_a_layout_of_a_later_release_is_refused(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(RuntimeError, match="layout 99"):
         Database(path)
+
+
+def test_a_layout_without_external_weights_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(SCHEMA.replace(", 'external_weights'", ""))
+        connection.execute("PRAGMA user_version = 3")
+        row = ("run", "weights", "a", 1.0, 7, 1, None, "{}")
+        connection.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.close()
+    database = Database(path)
+    with database.transaction() as connection:
+        rows = connection.execute("SELECT * FROM checkpoints").fetchall()
+        assert [tuple(found) for found in rows] == [row]
+        connection.execute(
+            "INSERT INTO checkpoints (run_id, kind, name, created, size_bytes) "
+            "VALUES ('run', 'external_weights', 'b', 2.0, 8)"
+        )
+    database.close()
 
 
 def test_a_number_is_used_once(database: Database) -> None:

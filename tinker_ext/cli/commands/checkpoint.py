@@ -125,34 +125,51 @@ def set_ttl(context: CommandContext, path: str, ttl: int | None, remove: bool) -
     "--output",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(),
-    help="The folder to save the archive in (default: the current one).",
+    help="The folder to save it in (default: the current one).",
 )
-@click.option("--force", is_flag=True, help="Replace a file that is already there.")
-@click.option("--extract", is_flag=True, help="Unpack it, too, into a folder of its name.")
+@click.option("--force", is_flag=True, help="Replace a file or folder that is already there.")
+@click.option("--extract", is_flag=True, help="Unpack an archive, too, into a folder of its name.")
+@click.option(
+    "--archive-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long the server may take to pack the archive (default: 1800).",
+)
 @format_option
 @click.pass_obj
-def download(context: CommandContext, path: str, output: Path, force: bool, extract: bool) -> None:
-    """Download the archive of a checkpoint."""
-    from tinker_ext.cli.download import archive_name, save_archive
-    from tinker_ext.cli.unpack import unpack
+def download(
+    context: CommandContext,
+    path: str,
+    output: Path,
+    force: bool,
+    extract: bool,
+    archive_timeout: float | None,
+) -> None:
+    """Download a checkpoint; run again, it resumes a download that broke off.
 
-    target = output / archive_name(path)
-    folder = target.with_name(target.name.removesuffix(".tar.gz"))
-    if extract and folder.exists():
-        raise CommandError(f"{folder} is already there.")
-    if target.exists() and not force:
-        raise CommandError(f"{target} is already there; --force replaces it.")
-    with context.service() as service:
+    It is saved as an archive (RUN_weights_NAME.tar.gz), or on servers without archives as a folder
+    of files. Such a server exports a training state for the time of its download.
+    """
+    from tinker_ext.cli.download import check_target, download_settings, show_progress
+
+    check_target(path, output, extract=extract, force=force)
+    with context.service(**download_settings(archive_timeout)) as service:
         rest = service.create_rest_client()
-        url = rest.get_checkpoint_archive_url_from_tinker_path(path).result().url
-        count = save_archive(url, target)
-    record = {"tinker_path": path, "file": str(target), "size_bytes": count}
-    said = f"Saved {path} as {target} ({size(count)})"
-    if extract:
-        files = unpack(target, folder)
-        record |= {"folder": str(folder), "files": files}
-        said += f" and its {files} files in {folder}"
-    show(context.format, record, said)
+        with show_progress(path) as progress:
+            saved = rest.download_checkpoint(
+                path, output, extract=extract, overwrite=force, progress=progress
+            ).result()
+    record: dict[str, object] = {"tinker_path": path, "size_bytes": saved.size_bytes}
+    places = []
+    if saved.archive is not None:
+        record["file"] = str(saved.archive)
+        places.append(str(saved.archive))
+    if saved.folder is not None:
+        record |= {"folder": str(saved.folder), "files": len(saved.files)}
+        places.append(f"{saved.folder} ({len(saved.files)} files)")
+    show(
+        context.format, record, f"Saved {path} as {' and '.join(places)}, {size(saved.size_bytes)}"
+    )
 
 
 def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:

@@ -77,7 +77,8 @@ def export_trace(
     context: CommandContext, session_id: str, output: Path | None, url_only: bool, force: bool
 ) -> None:
     """Have the server draw a timeline of a session, for ui.perfetto.dev."""
-    from tinker_ext.cli.download import file_name, save_archive
+    from tinker_ext.cli.download import show_progress
+    from tinker_ext.clients.download import download_url, file_name
 
     if url_only and (output is not None or force):
         raise click.UsageError("--url-only saves nothing, so --output and --force have no use.")
@@ -85,11 +86,13 @@ def export_trace(
     if target.exists() and not (force or url_only):
         raise CommandError(f"{target} is already there; --force replaces it.")
     with context.service(future_timeout=LONGEST_EXPORT) as service:
-        url = service.create_rest_client().export_session_trace(session_id).result()
+        rest = service.create_rest_client()
+        url = rest.export_session_trace(session_id).result()
         if url_only:
             show(context.format, {"session_id": session_id, "url": url}, url)
             return
-        count = save_archive(url, target)
+        with show_progress(target.name) as progress:
+            count = download_url(rest, url, target, progress).result()
     record = {"session_id": session_id, "file": str(target), "size_bytes": count}
     show(context.format, record, f"Saved the trace of {session_id} as {target} ({size(count)})")
 

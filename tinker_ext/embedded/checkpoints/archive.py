@@ -1,4 +1,4 @@
-"""Archives: a signed address that lasts for a while, and the tar.gz behind it."""
+"""Archives and single files: a signed address that lasts for a while, and the tar.gz."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ LIFETIME_SECONDS = 15 * 60
 GZIP_LEVEL = 1
 
 ROUTE = "/archives/{training_run_id}/{checkpoint_kind}/{checkpoint_name}"
+FILE_ROUTE = ROUTE + "/{file}"
 
 
 @frozen
@@ -32,23 +33,27 @@ class ArchiveSigner:
 
     secret: bytes
 
-    def address(self, name: CheckpointName, expires: int) -> str:
-        """Path and query of an archive that may be fetched until `expires` (epoch seconds)."""
-        path = f"/archives/{quote(name.run_id, safe='')}/{name.kind}/{quote(name.name, safe='')}"
-        query = urlencode({"expires": expires, "signature": self._signature(name, str(expires))})
-        return f"{path}?{query}"
+    def address(self, name: CheckpointName, expires: int, file: str = "") -> str:
+        """Path and query of an archive, or a file, that may be fetched until `expires`."""
+        parts = [name.run_id, name.kind, name.name, *([file] if file else [])]
+        path = "/".join(quote(part, safe="") for part in parts)
+        signature = self._signature(name, str(expires), file)
+        return f"/archives/{path}?{urlencode({'expires': expires, 'signature': signature})}"
 
-    def admits(self, name: CheckpointName, query: Mapping[str, str], now: float) -> bool:
+    def admits(
+        self, name: CheckpointName, query: Mapping[str, str], now: float, file: str = ""
+    ) -> bool:
         """Whether the address was signed here and has not expired."""
         expires = query.get("expires", "")
-        expected = self._signature(name, expires)
+        expected = self._signature(name, expires, file)
         signed = hmac.compare_digest(
             expected.encode(), query.get("signature", "").encode("utf-8", "replace")
         )
         return signed and now < int(expires)
 
-    def _signature(self, name: CheckpointName, expires: str) -> str:
-        message = f"{name.path} {expires}".encode()
+    def _signature(self, name: CheckpointName, expires: str, file: str) -> str:
+        # No name has a slash, so none of a file is that of an archive.
+        message = f"{name.path}{'/' if file else ''}{file} {expires}".encode()
         return hmac.new(self.secret, message, hashlib.sha256).hexdigest()
 
 

@@ -9,7 +9,13 @@ from attrs import frozen
 
 SCHEME = "tinker://"
 
-CheckpointKind = Literal["weights", "sampler_weights"]
+CheckpointKind = Literal["weights", "sampler_weights", "external_weights"]
+CheckpointType = Literal["training", "sampler", "external"]
+_TYPES: dict[CheckpointKind, CheckpointType] = {
+    "weights": "training",
+    "sampler_weights": "sampler",
+    "external_weights": "external",
+}
 
 # One path segment that is also a safe file name everywhere: no separators, no leading dot.
 # 200 leaves room below the 255 bytes most file systems allow.
@@ -39,8 +45,8 @@ class CheckpointName:
         return f"{self.kind}/{self.name}"
 
     @property
-    def checkpoint_type(self) -> Literal["training", "sampler"]:
-        return "training" if self.kind == "weights" else "sampler"
+    def checkpoint_type(self) -> CheckpointType:
+        return _TYPES[self.kind]
 
     @classmethod
     def parse(cls, path: str) -> Self:
@@ -53,7 +59,8 @@ class CheckpointName:
         if not path.startswith(SCHEME) or len(segments) != 3 or not segments[0]:
             raise BadNameError(
                 f"{path!r} is not a checkpoint path: it looks like "
-                "tinker://RUN/weights/NAME or tinker://RUN/sampler_weights/NAME"
+                "tinker://RUN/weights/NAME, tinker://RUN/sampler_weights/NAME or "
+                "tinker://RUN/external_weights/NAME"
             )
         run_id, kind, name = segments
         return cls(run_id=run_id, kind=parse_kind(kind), name=checked_name(name))
@@ -63,12 +70,12 @@ def parse_kind(text: str) -> CheckpointKind:
     """The segment between run and name.
 
     Raises:
-        BadNameError: it is neither of the two.
+        BadNameError: it is another text.
     """
     for kind in get_args(CheckpointKind):
         if text == kind:
             return kind  # type: ignore[no-any-return]  # get_args is untyped
-    raise BadNameError(f"{text!r} is no kind of checkpoint: weights or sampler_weights")
+    raise BadNameError(f"{text!r} is not a kind of checkpoint: {', '.join(_TYPES)}")
 
 
 def checked_name(text: str) -> str:

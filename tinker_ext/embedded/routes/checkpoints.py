@@ -100,6 +100,28 @@ async def download_archive(backend: Backend, request: Request) -> Response:
     )
 
 
+async def get_external_weights_urls(call: Call) -> Response:
+    """Addresses of this same server, one for each file, that work without a key for a while."""
+    name = _existing(call.backend, call.path)
+    if name.kind != "external_weights":
+        raise RefusalError(404, f"{name.path} is not external weights (save_weights_external)")
+    expires = int(time.time()) + LIFETIME_SECONDS
+    place = call.backend.files.checkpoint(name.run_id, name.kind, name.name)
+    base, sign = str(call.request.base_url).rstrip("/"), call.backend.signer.address
+    files = sorted(file.name for file in place.iterdir())
+    urls = {file: base + sign(name, expires, file) for file in files}
+    return answer({"urls": urls, "expires": timestamp(expires)})
+
+
+async def download_file(backend: Backend, request: Request) -> Response:
+    """One file of external weights; not an operation of the API."""
+    name, file = _existing(backend, request.path_params), request.path_params["file"]
+    if not backend.signer.admits(name, request.query_params, time.time(), file):
+        raise RefusalError(403, "this address has expired, or was never valid: ask for a new one")
+    place = backend.files.checkpoint(name.run_id, name.kind, name.name)
+    return FileResponse(place / file, media_type="application/octet-stream")
+
+
 def described(call: Call, record: CheckpointRecord) -> dict[str, Any]:
     """One checkpoint as the API shows it."""
     content = {

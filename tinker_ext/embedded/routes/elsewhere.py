@@ -18,10 +18,8 @@ REASONS = {
     "get_audit_log": "it keeps no audit log",
     "get_billing_usage": "nothing costs anything here",
     "get_checkpoint_storage_usage": "nothing costs anything here; list the checkpoints instead",
-    "get_external_weights_urls": "it saves no external weights; fetch a checkpoint's archive",
     "get_own_api_key": "it has no keys",
     "get_session_trace_export": "it records no traces; the client does, for OpenTelemetry",
-    "save_weights_external": "it has no storage but its own folder; fetch a checkpoint's archive",
     "search_sessions": "list the sessions instead",
 }
 

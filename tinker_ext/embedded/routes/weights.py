@@ -51,6 +51,14 @@ async def save_weights_for_sampler(call: Call) -> Response:
     return submit(call, "save_weights_for_sampler", act)
 
 
+async def save_weights_external(call: Call) -> Response:
+    if call.body.get("age_encryption_recipients"):
+        message = "this server can't encrypt; leave it out"
+        raise unprocessable([fault(("body", "age_encryption_recipients"), "value_error", message)])
+    act = call.backend.training.save_weights_external(_wish(call))
+    return submit(call, "save_weights_external", act)
+
+
 async def copy_weights(call: Call) -> Response:
     """A checkpoint of a run of its own. Asked again under the same key, the same copy."""
     source, run = checkpoint_of(call.backend, call.body["source_path"], "source_path")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Raised when the tables change; a state folder of a higher number is refused, not guessed at.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 # How long a writer waits for another thread's transaction. Transactions here take microseconds.
 BUSY_SECONDS = 10.0
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS requests (
 );
 CREATE TABLE IF NOT EXISTS checkpoints (
     run_id TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('weights', 'sampler_weights')),
+    kind TEXT NOT NULL CHECK (kind IN ('weights', 'sampler_weights', 'external_weights')),
     name TEXT NOT NULL,
     created REAL NOT NULL,
     size_bytes INTEGER NOT NULL,
@@ -87,6 +87,24 @@ ALTER TABLE checkpoints ADD COLUMN expires REAL;
 ALTER TABLE checkpoints ADD COLUMN user_metadata TEXT;
 """,
     2: "ALTER TABLE samplers ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;",
+    # SQLite changes a CHECK only with its table.
+    3: """
+CREATE TABLE new_checkpoints (
+    run_id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('weights', 'sampler_weights', 'external_weights')),
+    name TEXT NOT NULL,
+    created REAL NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    public INTEGER NOT NULL DEFAULT 0,
+    expires REAL,
+    user_metadata TEXT,
+    PRIMARY KEY (run_id, kind, name)
+);
+INSERT INTO new_checkpoints
+SELECT run_id, kind, name, created, size_bytes, public, expires, user_metadata FROM checkpoints;
+DROP TABLE checkpoints;
+ALTER TABLE new_checkpoints RENAME TO checkpoints;
+""",
 }
 
 

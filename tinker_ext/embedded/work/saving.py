@@ -71,14 +71,16 @@ class Saving:
             )
         return name
 
-    def save(self, name: CheckpointName, contents: Contents, wish: SaveRequest) -> None:
-        """Write and list a checkpoint; by overwriting, one of the same name goes.
+    def save(self, name: CheckpointName, contents: Contents, wish: SaveRequest) -> int:
+        """Write and list a checkpoint; returns its size in bytes.
 
-        If it can't be written or listed, nothing of it is left, and the one before stays.
+        With `overwrite`, it replaces one of the same name. If it can't be written or listed,
+        nothing of it remains, and the previous one stays.
         """
         place, config = self.place(name), peft_config_of(contents)
         with self.files.written(place, contents, config) as size:
             self._list(name, size, wish)
+        return size
 
     def copy(self, source: CheckpointRecord, name: CheckpointName, wish: SaveRequest) -> None:
         """List the same weights once more, under another name."""

@@ -134,6 +134,14 @@ class Training:
 
         return act
 
+    def save_weights_external(self, wish: SaveRequest) -> Act:
+        def act(model: Model) -> Answer:
+            name = self.saving.free_name(model.run_id, "external_weights", wish)
+            size = self.saving.save(name, self._sampler_contents(model), wish)
+            return {"type": "save_weights_external", "path": name.path, "size_bytes": size}
+
+        return act
+
     def _trainer(self, model: Model) -> Trainer:
         if model.trainer is None:
             raise self.models.missing_trainer(model)

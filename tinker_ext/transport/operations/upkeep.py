@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 from tinker_api import models
 from tinker_api.api.checkpoints import (
     delete_checkpoint,
@@ -82,11 +82,21 @@ class UpkeepOperations(Operations):
         sent = unpublish_checkpoint.asyncio_detailed(run, kind, name, client=self.client)
         await answer(self.change("unpublish_checkpoint"), sent)
 
-    async def get_checkpoint_archive_url(self, run: str, kind: str, name: str) -> Mapping[str, str]:
-        """The headers of the redirect: `location`, and `expires` where the server says."""
+    async def get_checkpoint_archive_url(
+        self, run: str, kind: str, name: str, *, timeout: float
+    ) -> Mapping[str, str] | models.CheckpointArchiveUrlResponse:
+        """The headers of the redirect (`location`, `expires`), or the body of a success.
+
+        The server may pack the archive before it responds, for up to `timeout` seconds. The
+        idempotency key lets it recognize a repeated request.
+        """
         sent = get_checkpoint_archive_url.asyncio_detailed(run, kind, name, client=self.client)
-        call = Call("get_checkpoint_archive_url", redirect_is_answer=True)
-        return (await answer(call, sent)).headers
+        call = self.change("get_checkpoint_archive_url", timeout=timeout)
+        response = await answer(evolve(call, redirect_is_answer=True), sent)
+        parsed = response.parsed
+        if isinstance(parsed, models.CheckpointArchiveUrlResponse):
+            return parsed
+        return response.headers
 
     async def get_external_weights_urls(
         self, run: str, kind: str, name: str

@@ -1,0 +1,670 @@
+"""Downloads of checkpoints: requests to the API and to storage, and files on the disk."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import logging
+import stat
+import tarfile
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import tinker_ext as tinker
+from tests.waiting import comes_true
+from tests.wire.flagged import announce
+from tests.wire.storage import SIGNATURE, Fault, Storage, storage
+from tinker_ext.clients import partial_file, transfer
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tinker_ext.types import DownloadProgress
+
+EXTERNAL = "tinker://run-1/external_weights/final"
+TRAINING = "tinker://run-1/weights/final"
+SAMPLER = "tinker://run-1/sampler_weights/final"
+CONTENT = bytes(range(256)) * 1000
+OTHER = bytes(reversed(CONTENT))
+NO_SUCH_ROUTE = Reply(404, {"detail": "Not Found"})
+
+
+@pytest.fixture
+def store() -> Iterator[Storage]:
+    with storage() as served:
+        served.files["/weights"] = CONTENT
+        yield served
+
+
+@pytest.fixture
+def server(store: Storage) -> FakeServer:
+    """As release 0.38.0: external weights of one file, and no archives."""
+    server = FakeServer()
+    announce(server)
+    server.answer_always("get_checkpoint_archive_url", NO_SUCH_ROUTE)
+    offer(server, store, {"weights.safetensors": "/weights"})
+    return server
+
+
+@pytest.fixture
+def time() -> SimulatedTime:
+    return SimulatedTime()
+
+
+@pytest.fixture
+def rest(server: FakeServer, time: SimulatedTime) -> Iterator[tinker.RestClient]:
+    with make_client(server, clock=time.clock, retry_window=30) as service:
+        yield service.create_rest_client()
+
+
+def offer(server: FakeServer, store: Storage, files: dict[str, str]) -> None:
+    """Have the server sign URLs of files in storage for an hour."""
+    expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    urls = {name: store.signed(path) for name, path in files.items()}
+    reply = Reply(200, {"urls": urls, "expires": expires})
+    server.answer_always("get_external_weights_urls", reply)
+
+
+def archive_of(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def download(rest: tinker.RestClient, to: Path, path: str = EXTERNAL, **more: Any) -> Any:
+    return rest.download_checkpoint(path, to, **more).result(60)
+
+
+def saved(folder: Path) -> dict[str, bytes]:
+    """All files below a folder."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+WEIGHTS = "run-1_external_weights_final/weights.safetensors"
+PART = "run-1_external_weights_final.part/weights.safetensors.part"
+
+
+def test_external_weights_are_saved_as_private_files(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    store.files |= {"/config": b"{}", "/empty": b""}
+    offer(server, store, {"a/weights": "/weights", "config.json": "/config", "e": "/empty"})
+    result = download(rest, tmp_path / "new" / "models")
+    folder = tmp_path / "new" / "models" / "run-1_external_weights_final"
+    assert result.folder == folder
+    assert result.archive is None
+    assert result.size_bytes == len(CONTENT) + 2
+    assert set(result.files) == {folder / "a" / "weights", folder / "config.json", folder / "e"}
+    assert saved(tmp_path / "new") == {
+        f"models/{folder.name}/a/weights": CONTENT,
+        f"models/{folder.name}/config.json": b"{}",
+        f"models/{folder.name}/e": b"",
+    }
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new").rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert server.calls("create_session") == []
+
+
+def test_the_key_is_not_sent_to_storage(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    download(rest, tmp_path)
+    (request,) = store.requests
+    assert "x-api-key" not in request.headers
+    assert "tml-" not in str(request.headers)
+    assert request.headers["accept-encoding"] == "identity"
+
+
+def test_a_broken_download_resumes_where_it_was(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [Fault(cut=100_000), Fault(status=503), Fault(cut=50_000)]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-", "bytes=100000-", "bytes=150000-"]
+    assert [request.if_range for request in store.requests] == [None, *['"first"'] * 3]
+    assert len(server.calls("get_external_weights_urls")) == 1
+
+
+def test_a_server_that_ignores_ranges_sends_all_bytes_again(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [Fault(cut=100_000), Fault(ignores_range=True)]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-"]
+
+
+@pytest.mark.parametrize("changed", ["answered with the whole file", "range of another version"])
+def test_a_file_that_changed_is_downloaded_from_the_start(
+    changed: str, rest: tinker.RestClient, store: Storage, time: SimulatedTime, tmp_path: Path
+) -> None:
+    def change(_: float) -> None:
+        store.files["/weights"] = OTHER
+        if changed == "answered with the whole file":
+            store.etag = '"second"'
+
+    time.on_sleep = change
+    other = Fault(headers={"etag": '"second"'})
+    store.faults += [Fault(cut=100_000), *([other] if store.etag and "range" in changed else [])]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: OTHER}
+    assert store.ranges[:2] == [None, "bytes=100000-"]
+
+
+@pytest.mark.parametrize(
+    "described", ["bytes 100000-255999/256001", "bytes 99999-255999/256000", "nonsense"]
+)
+def test_a_range_that_does_not_fit_is_not_appended(
+    described: str, rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [Fault(cut=100_000), Fault(headers={"content-range": described})]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-", None]
+
+
+def test_a_response_shorter_than_announced_is_completed(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    short = {"content-length": "1000"}
+    store.faults += [Fault(cut=100_000), Fault(cut=1000, headers=short)]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-", "bytes=101000-"]
+
+
+def test_a_file_with_more_bytes_than_announced_is_refused(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.etag = None
+    length = {"content-range": "bytes 100000-255999/200000"}
+    store.faults += [Fault(cut=100_000, headers={"content-length": "200000"})]
+    store.faults += [
+        Fault(headers=length),
+        Fault(cut=100_000, headers={"content-length": "200000"}),
+    ]
+    store.faults += [Fault(headers=length)]
+    with pytest.raises(tinker.DownloadError, match="it has 256000 bytes, expected 200000"):
+        download(rest, tmp_path)
+    assert saved(tmp_path) == {}
+
+
+def digests(content: bytes) -> dict[str, dict[str, str]]:
+    """The digest of a file in each header that has one."""
+    md5, sha = hashlib.md5(content).digest(), hashlib.sha256(content).digest()
+    short, long = base64.b64encode(md5).decode(), base64.b64encode(sha).decode()
+    return {
+        "Content-MD5": {"content-md5": short},
+        "Repr-Digest": {"repr-digest": f"unknown=:AAAA:, sha-256=:{long}:"},
+        "Digest": {"digest": f"SHA-256={long}"},
+        "Google": {"x-goog-hash": f"crc32c=AAAAAA==,md5={short}"},
+        "Amazon": {"x-amz-checksum-sha256": long},
+    }
+
+
+@pytest.mark.parametrize("source", digests(b""))
+def test_contents_with_another_digest_are_downloaded_once_more(
+    source: str, rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.headers = digests(CONTENT)[source]
+    wrong = Fault(headers=digests(OTHER)[source])
+    store.faults.append(wrong)
+    download(rest, tmp_path)
+    assert store.ranges == [None, None]
+    store.faults += [wrong, wrong, wrong]
+    with pytest.raises(tinker.DownloadError, match=r"wrong contents: its (md5|sha256) is"):
+        download(rest, tmp_path / "again")
+    assert len(store.requests) == 4
+    assert saved(tmp_path / "again") == {}
+
+
+def test_wrong_contents_that_also_break_off_are_not_downloaded_forever(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.files["/weights"] = CONTENT * 10
+    store.headers = digests(OTHER)["Repr-Digest"]
+    store.faults += [Fault(cut=1_500_000), Fault()] * 3
+    with pytest.raises(tinker.DownloadError, match="wrong contents"):
+        download(rest, tmp_path)
+    assert store.ranges == [None, "bytes=1500000-"] * 2
+
+
+def test_a_later_call_resumes_the_bytes_of_an_earlier_one(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [Fault(cut=100_000), *[Fault(status=501)] * 2]
+    with pytest.raises(tinker.InternalServerError):
+        download(rest, tmp_path)
+    assert saved(tmp_path)[PART] == CONTENT[:100_000]
+    assert stat.S_IMODE((tmp_path / PART).stat().st_mode) == 0o600
+    store.faults.clear()
+    with make_client(server) as service:
+        download(service.create_rest_client(), tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.requests[-1].range == "bytes=100000-"
+    assert store.requests[-1].if_range == '"first"'
+
+
+def test_a_later_call_keeps_files_that_are_complete(
+    rest: tinker.RestClient,
+    server: FakeServer,
+    store: Storage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transfer, "CONCURRENT_FILES", 1)
+    store.files["/other"] = OTHER
+    offer(server, store, {"one": "/weights", "two": "/refused"})
+    with pytest.raises(tinker.PermissionDeniedError):
+        download(rest, tmp_path)
+    store.requests.clear()
+    offer(server, store, {"one": "/weights", "two": "/other"})
+    download(rest, tmp_path)
+    assert saved(tmp_path / "run-1_external_weights_final") == {"one": CONTENT, "two": OTHER}
+    ranges = {request.path: request.range for request in store.requests}
+    assert ranges == {"/weights": f"bytes={len(CONTENT)}-", "/other": None}
+
+
+def test_without_a_validator_a_later_call_starts_again(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.etag = None
+    store.faults += [Fault(cut=100_000), Fault(cut=10_000), Fault(status=501)]
+    with pytest.raises(tinker.InternalServerError):
+        download(rest, tmp_path)
+    assert store.ranges == [None, "bytes=100000-", "bytes=110000-"]
+    download(rest, tmp_path)
+    assert store.ranges[3:] == [None]
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+def test_expired_urls_are_signed_again(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [Fault(cut=100_000), Fault(status=403)]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-", "bytes=100000-"]
+    assert len(server.calls("get_external_weights_urls")) == 2
+
+
+@pytest.mark.parametrize(("minutes", "signed"), [(54, 1), (56, 2)])
+def test_urls_are_signed_again_five_minutes_before_they_expire(
+    minutes: int,
+    signed: int,
+    rest: tinker.RestClient,
+    server: FakeServer,
+    store: Storage,
+    time: SimulatedTime,
+    tmp_path: Path,
+) -> None:
+    store.files["/weights"] = CONTENT * 10
+    store.faults.append(Fault(cut=2_000_000))
+
+    def pass_by(_: DownloadProgress) -> None:
+        if time.passed == 0:
+            time.pass_by(60 * minutes)
+
+    download(rest, tmp_path, progress=pass_by)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT * 10}
+    assert len(server.calls("get_external_weights_urls")) == signed
+
+
+def test_a_refusal_that_stays_is_an_error_without_the_signature(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    store.faults += [Fault(status=403)] * 5
+    with pytest.raises(tinker.PermissionDeniedError) as caught:
+        download(rest, tmp_path)
+    assert len(store.requests) == 2
+    secret = SIGNATURE.partition("=")[2]
+    assert secret not in f"{caught.value} {caught.value!r} {caught.value.body} {caplog.text}"
+    assert "/weights" in caplog.text, "httpx logs the URL, without its query"
+
+
+def test_a_lost_connection_is_an_error_without_the_signature(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    urls = {"a": f"http://127.0.0.1:9/a?{SIGNATURE}"}
+    body = {"urls": urls, "expires": "2099-01-01T00:00:00Z"}
+    server.answer_always("get_external_weights_urls", Reply(200, body))
+    with pytest.raises(tinker.APIConnectionError) as caught:
+        download(rest, tmp_path)
+    assert "http://127.0.0.1:9" in str(caught.value)
+    assert SIGNATURE.partition("=")[2] not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "/srv/models/a", "ftp://host/a", "http://"])
+def test_a_url_that_is_not_http_is_an_error(
+    url: str, rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    body = {"urls": {"a": url}, "expires": "2099-01-01T00:00:00Z"}
+    server.answer_always("get_external_weights_urls", Reply(200, body))
+    with pytest.raises(tinker.APIResponseValidationError, match="can't be downloaded from"):
+        download(rest, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *([name] for name in ("../evil", "/etc/evil", "a/../../evil", "C:\\evil", "..\\evil")),
+        *(["a\0b"], [""], ["."], ["a", "./a"], ["a", "a/b"]),
+    ],
+)
+def test_names_that_lead_out_of_the_folder_are_refused(
+    names: list[str], rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    offer(server, store, dict.fromkeys(names, "/weights"))
+    with pytest.raises(tinker.DownloadError, match="the server named"):
+        download(rest, tmp_path)
+    assert store.requests == []
+    assert saved(tmp_path) == {}
+
+
+def test_what_is_there_already_is_replaced_only_on_request(
+    rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run-1_external_weights_final"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    with pytest.raises(tinker.DownloadError, match="already there"):
+        rest.download_checkpoint(EXTERNAL, tmp_path)
+    assert server.calls("get_external_weights_urls") == []
+    download(rest, tmp_path, overwrite=True)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+def test_a_training_state_is_exported_and_the_export_deleted(
+    rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    result = download(rest, tmp_path, TRAINING)
+    folder = "run-1_weights_final"
+    assert saved(tmp_path) == {f"{folder}/weights.safetensors": CONTENT}
+    assert result.tinker_path == TRAINING
+    (loaded,), (export,) = server.calls("load_weights"), server.calls("save_weights_external")
+    assert loaded.body["path"] == TRAINING
+    assert loaded.body["optimizer"] is False
+    assert export.body["ttl_seconds"] == 3600
+    (deleted,) = server.calls("delete_checkpoint")
+    assert deleted.path.endswith(f"/external_weights/{export.body['path']}")
+    assert server.calls("get_external_weights_urls")[0].path.endswith(
+        f"/external_weights/{export.body['path']}/external_weights_urls"
+    )
+
+
+def test_a_failed_download_deletes_its_export(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [Fault(status=501)] * 5
+    with pytest.raises(tinker.InternalServerError):
+        download(rest, tmp_path, TRAINING)
+    assert len(server.calls("delete_checkpoint")) == 1
+
+
+def test_an_export_that_can_not_be_deleted_is_logged(
+    rest: tinker.RestClient, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer_always("delete_checkpoint", Reply(403, {"detail": "not yours"}))
+    download(rest, tmp_path, TRAINING)
+    (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "temporary export" in line.getMessage()
+    assert "it expires in 3600 s" in line.getMessage()
+
+
+def test_a_sampler_checkpoint_of_a_server_without_archives_is_refused(
+    rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    with pytest.raises(tinker.DownloadError, match="this server has no archives"):
+        download(rest, tmp_path, SAMPLER)
+    assert server.calls("load_weights") == []
+
+
+def test_a_missing_checkpoint_is_not_exported(
+    rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    server.answer_always("get_checkpoint_archive_url", Reply(404, {"detail": "no checkpoint x"}))
+    with pytest.raises(tinker.NotFoundError, match="no checkpoint x"):
+        download(rest, tmp_path, TRAINING)
+    assert server.calls("load_weights") == []
+
+
+ARCHIVE = archive_of({"a/b.bin": CONTENT, "config.json": b"{}"})
+
+
+@pytest.fixture
+def packing(store: Storage) -> FakeServer:
+    """As release 0.4.1: archives, and no external weights."""
+    server = FakeServer()
+    store.files["/archive"] = ARCHIVE
+    server.answer_always("get_checkpoint_archive_url", moved(store.signed("/archive")))
+    return server
+
+
+def moved(url: str) -> Reply:
+    return Reply(302, None, {"location": url})
+
+
+@pytest.fixture
+def archives(packing: FakeServer, time: SimulatedTime) -> Iterator[tinker.RestClient]:
+    with make_client(packing, clock=time.clock, retry_window=30) as service:
+        yield service.create_rest_client()
+
+
+def test_an_archive_is_saved_and_extracted(
+    archives: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.faults.append(Fault(cut=100))
+    result = download(archives, tmp_path, SAMPLER, extract=True)
+    assert store.ranges == [None, "bytes=100-"]
+    folder = tmp_path / "run-1_sampler_weights_final"
+    assert result.archive == tmp_path / "run-1_sampler_weights_final.tar.gz"
+    assert result.archive.read_bytes() == ARCHIVE
+    assert result.size_bytes == len(ARCHIVE)
+    assert set(result.files) == {folder / "a" / "b.bin", folder / "config.json"}
+    assert saved(folder) == {"a/b.bin": CONTENT, "config.json": b"{}"}
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+
+
+def test_an_archive_can_be_replaced_and_extracted_again(
+    archives: tinker.RestClient, tmp_path: Path
+) -> None:
+    download(archives, tmp_path, SAMPLER, extract=True)
+    with pytest.raises(tinker.DownloadError, match="already there"):
+        download(archives, tmp_path, SAMPLER)
+    (tmp_path / "run-1_sampler_weights_final" / "old").touch()
+    download(archives, tmp_path, SAMPLER, extract=True, overwrite=True)
+    assert "run-1_sampler_weights_final/old" not in saved(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["relative", "body"])
+def test_an_archive_url_may_be_relative_or_in_a_body(
+    form: str, store: Storage, packing: FakeServer, tmp_path: Path
+) -> None:
+    packing.answer(
+        "get_checkpoint_archive_url",
+        moved(f"/archive?{SIGNATURE}")
+        if form == "relative"
+        else Reply(200, {"url": store.signed("/archive"), "expires": "2099-01-01T00:00:00Z"}),
+    )
+    with make_client(packing, base_url=store.url) as service:
+        result = download(service.create_rest_client(), tmp_path, SAMPLER)
+    assert result.archive.read_bytes() == ARCHIVE
+
+
+def test_an_archive_may_take_longer_than_a_request(
+    packing: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    url = store.signed("/archive")
+    packing.answer("get_checkpoint_archive_url", Reply(302, None, {"location": url}, delay=0.5))
+    seen: list[DownloadProgress] = []
+    with make_client(packing, timeout=0.2) as service:
+        rest = service.create_rest_client()
+        download(rest, tmp_path, SAMPLER, progress=seen.append)
+    assert len(packing.calls("get_checkpoint_archive_url")) == 1
+    assert seen[0].stage == "preparing"
+    assert seen[-1].stage == "downloading"
+
+
+@pytest.mark.parametrize("status", [503, 504, 524])
+def test_an_archive_that_is_being_packed_is_requested_under_the_same_key(
+    status: int,
+    archives: tinker.RestClient,
+    packing: FakeServer,
+    time: SimulatedTime,
+    tmp_path: Path,
+) -> None:
+    later = Reply(status, {"detail": "packing"}, {"retry-after": "60"})
+    packing.answer("get_checkpoint_archive_url", *[later] * 10)
+    download(archives, tmp_path, SAMPLER)
+    assert time.slept == [60.0] * 10
+    calls = packing.calls("get_checkpoint_archive_url")
+    assert len(calls) == 11
+    assert len({call.headers["x-idempotency-key"] for call in calls}) == 1
+
+
+def test_the_wait_for_an_archive_ends_at_its_limit(
+    packing: FakeServer, time: SimulatedTime, tmp_path: Path
+) -> None:
+    later = Reply(503, {"detail": "packing"}, {"retry-after": "60"})
+    packing.answer_always("get_checkpoint_archive_url", later)
+    with (
+        make_client(packing, clock=time.clock, retry_window=30, archive_timeout=300) as service,
+        pytest.raises(tinker.InternalServerError, match=r"archive_timeout, .* is 300 s"),
+    ):
+        download(service.create_rest_client(), tmp_path, SAMPLER)
+    assert time.passed <= 300
+
+
+def test_progress_is_reported_up_to_the_end(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    store.files["/other"] = OTHER
+    offer(server, store, {"one": "/weights", "two": "/other"})
+    seen: list[DownloadProgress] = []
+    download(rest, tmp_path, progress=seen.append)
+    done = [progress.bytes_done for progress in seen]
+    assert done == sorted(done)
+    last = seen[-1]
+    assert (last.stage, last.files_done, last.files_total) == ("downloading", 2, 2)
+    assert last.bytes_done == last.bytes_total == 2 * len(CONTENT)
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3), KeyboardInterrupt()])
+def test_an_error_of_the_progress_callback_ends_the_download_alone(
+    error: BaseException, rest: tinker.RestClient, tmp_path: Path
+) -> None:
+    def fail(_: DownloadProgress) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        download(rest, tmp_path, progress=fail)
+    assert caught.value is error
+    assert WEIGHTS not in saved(tmp_path)
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+async def test_the_async_form_returns_the_same(rest: tinker.RestClient, tmp_path: Path) -> None:
+    result = await rest.download_checkpoint_async(EXTERNAL, str(tmp_path))
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert result.files == (tmp_path / WEIGHTS,)
+
+
+def test_a_cancelled_download_ends_and_is_resumed(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    store.faults.append(Fault(wait=release))
+    future = rest.download_checkpoint(TRAINING, tmp_path)
+    part = tmp_path / "run-1_weights_final.part" / "weights.safetensors.part"
+    assert comes_true(lambda: part.exists() and part.stat().st_size == 1)
+    assert future.cancel()
+    assert comes_true(lambda: bool(server.calls("delete_checkpoint")))
+    release.set()
+    assert part.read_bytes() == CONTENT[:1]
+    download(rest, tmp_path, TRAINING)
+    assert store.ranges == [None, "bytes=1-"]
+    assert saved(tmp_path) == {"run-1_weights_final/weights.safetensors": CONTENT}
+
+
+def test_closing_the_client_ends_a_download(
+    server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    store.faults.append(Fault(wait=release))
+    service = make_client(server)
+    future = service.create_rest_client().download_checkpoint(EXTERNAL, tmp_path)
+    assert comes_true(lambda: (tmp_path / PART).exists())
+    service.close(timeout=0)
+    with pytest.raises(tinker.ClientClosedError):
+        future.result(10)
+    release.set()
+
+
+def test_a_disk_without_room_is_an_error_before_anything_is_written(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.faults.append(Fault(headers={"content-length": str(10**17)}))
+    with pytest.raises(tinker.DownloadError, match=r"disk full: .* bytes are missing, .* are free"):
+        download(rest, tmp_path)
+    assert len(store.requests) == 1
+    assert saved(tmp_path) == {}
+
+
+def test_a_disk_that_fills_up_keeps_the_bytes_and_is_not_retried(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SmallDisk(io.FileIO):
+        def write(self, piece: Any) -> int:
+            if self.tell() + len(piece) > 100_000:
+                raise OSError(28, "No space left on device")
+            return super().write(piece)
+
+    def small(path: Any, mode: str, **more: Any) -> Any:
+        if "b" not in mode:
+            return open(path, mode, **more)
+        return io.BufferedWriter(SmallDisk(path, mode), 1_000_000)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(partial_file, "open", small, raising=False)
+        with pytest.raises(tinker.DownloadError, match=r"disk full: .* bytes are kept"):
+            download(rest, tmp_path)
+    assert len(store.requests) == 1
+    content = (tmp_path / PART).read_bytes()
+    assert content
+    assert content == CONTENT[: len(content)]
+    download(rest, tmp_path)
+    assert store.ranges == [None, f"bytes={len(content)}-"]
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+def test_a_folder_that_can_not_be_made_is_an_error(rest: tinker.RestClient, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(tinker.DownloadError, match=r"Not a directory|File exists"):
+        download(rest, tmp_path / "file")
+
+
+def test_a_file_that_was_compressed_on_the_way_is_refused(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.files["/weights"] = gzip.compress(CONTENT)
+    store.headers = {"content-encoding": "gzip"}
+    with pytest.raises(tinker.DownloadError, match="encoded as 'gzip'"):
+        download(rest, tmp_path)

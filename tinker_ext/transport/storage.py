@@ -1,0 +1,144 @@
+"""Files behind signed URLs, read as a stream. Errors and logs show no URL's path or query."""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import aclosing, asynccontextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import httpx
+from attrs import frozen
+
+from tinker_ext.errors import APIResponseValidationError, APIStatusError, status_error
+from tinker_ext.rules.downloads import UNSATISFIABLE
+from tinker_ext.rules.retry import retry_after_seconds
+from tinker_ext.transport.build import build_storage_client
+from tinker_ext.transport.call import Call
+from tinker_ext.transport.encoding import read_body
+from tinker_ext.transport.http import _connection_error
+from tinker_ext.transport.reading import BodyError, read_body_bytes
+from tinker_ext.transport.redirects import signed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+    from tinker_ext.config import ClientConfig
+
+# Bytes of an error's body that are read; those of storage have less than a thousand.
+_ERROR_BYTES = 65_536
+
+_downloading: ContextVar[bool] = ContextVar("tinker_ext_downloading", default=False)
+
+
+class _WithoutQueries(logging.Filter):
+    """Removes the query of URLs that httpx logs while a signed URL is requested."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _downloading.get() and isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg
+                for arg in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQueries())
+
+
+@frozen
+class StorageResponse:
+    """A success, or a 416, whose body is still to be read; names of headers in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+
+
+class Storage:
+    """Requests signed URLs. Used on one event loop; retries nothing."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._client = build_storage_client(config)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def get(
+        self, operation: str, url: str, headers: Mapping[str, str]
+    ) -> AsyncIterator[StorageResponse]:
+        """Request `url`; its response is open within the context.
+
+        Raises:
+            APIStatusError: storage refused it, other than by 416.
+            APIConnectionError: the connection failed, also while the body is read.
+            APIResponseValidationError: the URL can't be requested.
+        """
+        target = _parsed(operation, url)
+        call = signed(Call(operation), target)
+        token = _downloading.set(True)
+        try:
+            try:
+                request = self._client.build_request("GET", target, headers=dict(headers))
+                response = await self._client.send(request, stream=True)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise _connection_error(call, target, error, call.secrets) from None
+            try:
+                call = signed(call, response.url)
+                _check_encrypted(operation, target, response.url)
+                if not response.is_success and response.status_code != UNSATISFIABLE:
+                    raise await _status_error(call, response)
+                async with aclosing(_pieces(call, response)) as pieces:
+                    yield StorageResponse(response.status_code, dict(response.headers), pieces)
+            finally:
+                await response.aclose()
+        finally:
+            _downloading.reset(token)
+
+
+def _parsed(operation: str, url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except (httpx.InvalidURL, TypeError):
+        parsed = httpx.URL()
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise APIResponseValidationError(
+            f"the server gave a URL that can't be downloaded from (scheme {parsed.scheme!r}); "
+            "it may be a path in its own file system",
+            operation=operation,
+        )
+    return parsed
+
+
+def _check_encrypted(operation: str, requested: httpx.URL, final: httpx.URL) -> None:
+    if (requested.scheme, final.scheme) == ("https", "http"):
+        raise APIResponseValidationError(
+            f"{requested.host} redirected the download from https to http", operation=operation
+        )
+
+
+async def _pieces(call: Call, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    try:
+        async for piece in response.aiter_raw():
+            yield piece
+    except httpx.HTTPError as error:
+        raise _connection_error(call, response.url, error, call.secrets) from None
+
+
+async def _status_error(call: Call, response: httpx.Response) -> APIStatusError:
+    try:
+        body = read_body(await read_body_bytes(response, _ERROR_BYTES))
+    except (httpx.HTTPError, BodyError):
+        body = None
+    headers = dict(response.headers)
+    return status_error(
+        response.status_code,
+        headers=headers,
+        body=body,
+        operation=call.operation,
+        retry_after=retry_after_seconds(headers, time.time()),
+        secrets=(*call.secrets, response.url.query.decode("ascii")),
+    )
