@@ -206,7 +206,8 @@ class ApiHttpClient(httpx.AsyncClient):
         told = call.answer_is_secret and 200 <= response.status_code < 300
         return Answer(
             response.status_code,
-            headers=harmless_headers(response.headers, secrets),
+            # Not ASCII, as a mapping's values would have to be: a header's bytes may be any.
+            headers=httpx.Headers(harmless_headers(response.headers, secrets), encoding="utf-8"),
             content=content if told else blotted(content, secrets),
         )
 
