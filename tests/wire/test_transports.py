@@ -5,19 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 
 import tinker_ext as tinker
-from tests.wire.raw_server import Peer, RawServer, authority
+from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
-from tinker_ext.transport import build
 from tinker_ext.transport.call import Call, calling
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
@@ -119,17 +113,6 @@ async def test_a_proxy_is_gone_through(http_transport: str) -> None:
     assert headers[b"host"] == b"server.invalid"
     assert headers[b"proxy-authorization"] == b"Basic " + base64.b64encode(b"me:p@ss")
     assert proxy.connections == 1
-
-
-@pytest.fixture
-def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The certificate of RawServer is trusted."""
-    certificate = tmp_path / "authority.pem"
-    authority().cert_pem.write_to_path(certificate)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    build._tls.cache_clear()
-    yield
-    build._tls.cache_clear()
 
 
 @pytest.mark.usefixtures("trusted")

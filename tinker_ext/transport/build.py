@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from functools import cache
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +13,7 @@ import tinker_api
 from tinker_ext.transport.auth import ApiKeyAuth
 from tinker_ext.transport.http import ApiHttpClient
 from tinker_ext.transport.pool import REQUESTS_PER_SHARD, ShardedTransport
+from tinker_ext.transport.routes import RoutedTransport
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -33,12 +34,6 @@ class _NamesOnly(logging.Filter):
 # httpcore logs, at DEBUG, through one logger for each of its kinds of connection.
 for _name in ("connection", "http11", "http2", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_NamesOnly())
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """One context for all connections of the process: building one takes about 50 ms."""
-    return httpx.create_ssl_context()
 
 
 def build_client(
@@ -68,22 +63,30 @@ def build_client(
 
 
 def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTransport:
+    return RoutedTransport(config, base_url, partial(_make_transport, config.http_transport))
+
+
+def _make_transport(
+    kind: str, tls: ssl.SSLContext | None, proxy: str | None
+) -> httpx.AsyncBaseTransport:
     """The transport that the configuration asks for; that of an extra is imported here."""
-    tls = _tls() if base_url.startswith("https") or config.proxy else None
-    if config.http_transport == "httpcore":
-        return _pool(config, tls)
+    if kind == "httpcore" or (proxy or "").startswith("socks"):
+        return _pool(tls, proxy)
     from tinker_ext.transport.aiohttp_transport import AiohttpTransport
 
-    return AiohttpTransport(tls, config.proxy)
+    return AiohttpTransport(tls, proxy)
 
 
-def _pool(config: ClientConfig, tls: ssl.SSLContext | None) -> ShardedTransport:
+def _pool(tls: ssl.SSLContext | None, proxy: str | None) -> ShardedTransport:
     limits = httpx.Limits(
         max_connections=REQUESTS_PER_SHARD, max_keepalive_connections=REQUESTS_PER_SHARD
     )
+    # Both ends of a tunnel are trusted by the same certificates.
+    encrypted = tls if (proxy or "").startswith("https") else None
+    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=encrypted)
 
     def make_shard() -> httpx.AsyncBaseTransport:
-        return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=config.proxy)
+        return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=through)
 
     return ShardedTransport(make_shard)
 

@@ -1,0 +1,51 @@
+"""Sends each request the way that its URL needs: through which proxy, and with or without TLS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tinker_ext.transport.tls import tls_context
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from tinker_ext.config import ClientConfig
+
+    MakeTransport = Callable[[ssl.SSLContext | None, str | None], httpx.AsyncBaseTransport]
+
+
+class RoutedTransport(httpx.AsyncBaseTransport):
+    """One transport per way, each made by `make` on first use. Used from one event loop only.
+
+    Most requests go to the base URL. A redirect may lead elsewhere, and NO_PROXY may except only
+    one of the two hosts.
+    """
+
+    def __init__(self, config: ClientConfig, base_url: str, make: MakeTransport) -> None:
+        self._config = config
+        self._make = make
+        self._transports: dict[tuple[bool, str | None], httpx.AsyncBaseTransport] = {}
+        self._base = httpx.URL(base_url)
+        self._usual = self._transport(base_url, self._base.scheme)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url, base = request.url, self._base
+        if url.raw_host == base.raw_host and url.scheme == base.scheme and url.port == base.port:
+            return await self._usual.handle_async_request(request)
+        return await self._transport(str(url), url.scheme).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        for transport in self._transports.values():
+            await transport.aclose()
+
+    def _transport(self, url: str, scheme: str) -> httpx.AsyncBaseTransport:
+        proxy = self._config.proxy_for(url)
+        encrypted = scheme == "https" or (proxy or "").startswith("https")
+        way = encrypted, proxy
+        if way not in self._transports:
+            tls = tls_context(self._config) if encrypted else None
+            self._transports[way] = self._make(tls, proxy)
+        return self._transports[way]
