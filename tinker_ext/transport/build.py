@@ -57,6 +57,7 @@ def build_client(
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
         max_response_bytes=config.max_response_bytes,
         trace_headers=config.trace_headers,
+        proxy_for=config.proxy_for,
     )
     client = tinker_api.Client(base_url=base_url, raise_on_unexpected_status=True)
     return client.set_async_httpx_client(http)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from typing import TYPE_CHECKING
 
 import httpx
 
+from tinker_ext.transport.network_faults import TlsRequiredError
 from tinker_ext.transport.tls import tls_context
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from tinker_ext.config import ClientConfig
 
     MakeTransport = Callable[[ssl.SSLContext | None, str | None], httpx.AsyncBaseTransport]
+
+#: Seconds for a TLS handshake with a server that failed to respond to plain HTTP; ours.
+PROBE_TIMEOUT = 2.0
 
 
 class RoutedTransport(httpx.AsyncBaseTransport):
@@ -29,17 +34,49 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         self._make = make
         self._transports: dict[tuple[bool, str | None], httpx.AsyncBaseTransport] = {}
         self._base = httpx.URL(base_url)
+        self._responded = False
         self._usual = self._transport(base_url, self._base.scheme)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url, base = request.url, self._base
         if url.raw_host == base.raw_host and url.scheme == base.scheme and url.port == base.port:
-            return await self._usual.handle_async_request(request)
+            return await self._send_usual(request)
         return await self._transport(str(url), url.scheme).handle_async_request(request)
 
     async def aclose(self) -> None:
         for transport in self._transports.values():
             await transport.aclose()
+
+    async def _send_usual(self, request: httpx.Request) -> httpx.Response:
+        if self._responded:
+            return await self._usual.handle_async_request(request)
+        try:
+            response = await self._usual.handle_async_request(request)
+        except (httpx.ReadError, httpx.RemoteProtocolError):
+            if await self._needs_tls():
+                raise TlsRequiredError("") from None
+            raise
+        self._responded = True
+        return response
+
+    async def _needs_tls(self) -> bool:
+        """Whether a server that ends connections without a response wants TLS on them.
+
+        Some servers close such a connection with a TLS alert, which says so, and some without.
+        """
+        if self._base.scheme == "https" or self._config.proxy_for(str(self._base)):
+            return False
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                _, writer = await asyncio.open_connection(
+                    self._base.host, self._base.port or 80, ssl=tls
+                )
+        except OSError:  # TimeoutError and ssl.SSLError, too
+            return False
+        writer.transport.abort()
+        return True
 
     def _transport(self, url: str, scheme: str) -> httpx.AsyncBaseTransport:
         proxy = self._config.proxy_for(url)
