@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import aiohttp
 import httpx
 
-from tinker_ext.transport.network_faults import TLS_ALERT
-
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
@@ -53,8 +51,6 @@ def as_httpx(error: Exception, protocol: ResponseHandler | None = None) -> httpx
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return httpx.ProxyError(str(error.status))
     kind, words = next((kind, words) for known, kind, words in _KINDS if isinstance(error, known))
-    if isinstance(error, aiohttp.ClientResponseError) and TLS_ALERT in str(error):
-        words = f"{words}: {TLS_ALERT}"
     return kind(f"{words}: {reason}" if (reason := _reason(error)) else words)
 
 

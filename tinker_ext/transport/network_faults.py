@@ -49,8 +49,6 @@ _REFUSED = frozenset(
 )
 # OpenSSL's X509_V_ERR codes: a certificate's dates, and its names.
 _DATES, _NAMES = frozenset({9, 10}), frozenset({62, 64})
-#: The first bytes of a TLS alert, as parsers of HTTP show them.
-TLS_ALERT = r"\x15\x03"
 # A SOCKS proxy's refusals, in httpcore's words.
 _SOCKS_LOGIN = ("Requested ", "Invalid username")
 
@@ -72,12 +70,9 @@ def explain(error: Exception) -> NetworkFault:
     """What an error of a transport means."""
     if isinstance(error, httpx.ProxyError):
         return _proxy_fault(str(error))
-    tls = next((cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)), None)
-    if (fault := None if tls is None else _tls_fault(tls)) is not None:
+    if (fault := _tls_fault(error)) is not None:
         return fault
-    if isinstance(error, TlsRequiredError) or (
-        isinstance(error, httpx.RemoteProtocolError) and TLS_ALERT in str(error)
-    ):
+    if isinstance(error, TlsRequiredError):
         return NetworkFault(
             TransportFault.TLS, "the server speaks TLS at this port", "Use https:// in base_url."
         )
@@ -94,8 +89,13 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _tls_fault(error: ssl.SSLError) -> NetworkFault | None:
+def _tls_fault(raised: Exception) -> NetworkFault | None:
     """A fault of TLS that stays; None if another attempt may do better."""
+    # The innermost is OpenSSL's: aiohttp wraps it in one of the same class without its reason.
+    errors = [cause for cause in _causes(raised) if isinstance(cause, ssl.SSLError)]
+    if not errors:
+        return None
+    error = errors[-1]
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = getattr(error, "verify_message", "") or error.strerror
         words = f"the certificate is not accepted: {reason}"

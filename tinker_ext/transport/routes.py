@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     MakeTransport = Callable[[ssl.SSLContext | None, str | None], httpx.AsyncBaseTransport]
 
+#: Connections that end without any response before a TLS handshake is tried; ours.
+PROBE_AFTER = 2
 #: Seconds for a TLS handshake with a server that failed to respond to plain HTTP; ours.
 PROBE_TIMEOUT = 2.0
 
@@ -34,7 +36,8 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         self._make = make
         self._transports: dict[tuple[bool, str | None], httpx.AsyncBaseTransport] = {}
         self._base = httpx.URL(base_url)
-        self._responded = False
+        # Connections that ended without a response; None once there was one.
+        self._failures: int | None = 0
         self._usual = self._transport(base_url, self._base.scheme)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -48,15 +51,16 @@ class RoutedTransport(httpx.AsyncBaseTransport):
             await transport.aclose()
 
     async def _send_usual(self, request: httpx.Request) -> httpx.Response:
-        if self._responded:
+        if self._failures is None:
             return await self._usual.handle_async_request(request)
         try:
             response = await self._usual.handle_async_request(request)
         except (httpx.ReadError, httpx.RemoteProtocolError):
-            if await self._needs_tls():
+            self._failures += 1
+            if self._failures == PROBE_AFTER and await self._needs_tls():
                 raise TlsRequiredError("") from None
             raise
-        self._responded = True
+        self._failures = None
         return response
 
     async def _needs_tls(self) -> bool:

@@ -17,6 +17,7 @@ from tinker_ext.cli.text import NOTHING
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, ConfigurationError, NotFoundError, TinkerError
 from tinker_ext.secret import Secret
+from tinker_ext.settings import without_credentials
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
     from tinker_ext import ServiceClient
+
+
+# The file comes before the folder.
+_CERTIFICATES = ("ssl_cert_file", "ssl_cert_dir")
 
 
 @frozen
@@ -68,6 +73,21 @@ def _settings(config: ClientConfig) -> Iterator[Setting]:
         if field.name in config.sources:
             shown = _shown(getattr(config, field.name), field)
             yield Setting(field.name, shown, config.sources[field.name])
+    yield from _network(config)
+
+
+def _network(config: ClientConfig) -> Iterator[Setting]:
+    """What the environment says of proxies, and which certificates are trusted."""
+    rules = config.proxy_rules
+    for scheme, proxy in rules.proxies.items():
+        yield Setting(f"proxy for {scheme}", without_credentials(proxy.url), proxy.source)
+    if rules.no_proxy:
+        yield Setting("no proxy for", ", ".join(rules.no_proxy), "environment NO_PROXY")
+    named = next((name for name in _CERTIFICATES if getattr(config, name)), None)
+    if named is None:
+        yield Setting("certificates", "the system's and certifi's", "default")
+    else:
+        yield Setting("certificates", str(getattr(config, named)), config.sources[named])
 
 
 def _shown(value: Any, field: Attribute[Any]) -> str:
