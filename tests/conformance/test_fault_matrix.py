@@ -31,6 +31,7 @@ def test_operation(operation: Operation, different: dict[str, dict[str, Seen]]) 
 ON_THE_WIRE = frozenset(
     {"request lost", "answer lost", "half of the body", "reset in the middle", "no HTTP at all"}
     | {"refused, then back", "silence", "a body without end", "a storm of everything", "a trickle"}
+    | {"a TLS alert", "non-ASCII headers", "a surplus response"}
     | {"a redirect", "answers lost always", "refused always", "2 MB, 1 MB allowed", "a gzip bomb"}
 )
 #: One of each group but that of what waits for a second heartbeat.
