@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.transport.auth import KeySource
+    from tinker_ext.transport.reading import Reserve
 
 
 class _NamesOnly(logging.Filter):
@@ -42,10 +43,12 @@ def build_client(
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     keys: KeySource | None = None,
+    reserve: Reserve | None = None,
 ) -> tinker_api.Client:
     """A generated client that sends through our pool (or `transport`), encoder and error mapping.
 
-    Its requests prove themselves with what `keys` gives, or with the configuration's key. It must
+    Its requests prove themselves with what `keys` gives, or with the configuration's key. Large
+    bodies of responses wait for a reservation of `reserve`, in bytes. The client must
     be built and used on one event loop. Close it with
     `await client.get_async_httpx_client().aclose()`.
     """
@@ -58,6 +61,7 @@ def build_client(
         max_response_bytes=config.max_response_bytes,
         trace_headers=config.trace_headers,
         proxy_for=config.proxy_for,
+        reserve=reserve,
     )
     client = tinker_api.Client(base_url=base_url, raise_on_unexpected_status=True)
     return client.set_async_httpx_client(http)

@@ -24,7 +24,7 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
-from tinker_ext.redaction import REQUEST_ID, kept_headers, redact
+from tinker_ext.redaction import READ_TEXT, REQUEST_ID, kept_headers, redact
 from tinker_ext.rules.dialect import without_idle_fields
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
@@ -42,12 +42,15 @@ if TYPE_CHECKING:
 
     from tinker_ext.secret import Secret
     from tinker_ext.transport.auth import ApiKeyAuth
+    from tinker_ext.transport.reading import Reserve
 
 # httpx bounds each read and each write, so a body that trickles, or a server that takes a request
 # in byte by byte, would never end. Ours: the whole exchange may take this many times as long.
 WHOLE_FACTOR = 5.0
 # Seconds, where a configuration has no limit for reads (0.4.1 _constants.py).
 DEFAULT_READ = 60.0
+#: Bytes of an error's body that are decoded as JSON; ours. Longer ones are not the API's.
+MAX_ERROR_BYTES = 1024 * 1024
 
 
 class ApiHttpClient(httpx.AsyncClient):
@@ -70,6 +73,7 @@ class ApiHttpClient(httpx.AsyncClient):
         max_response_bytes: int,
         trace_headers: bool = True,
         proxy_for: Callable[[str], str | None] = lambda _: None,
+        reserve: Reserve | None = None,
     ) -> None:
         super().__init__(base_url=base_url, transport=transport, trust_env=False)
         self._wire = transport
@@ -79,6 +83,7 @@ class ApiHttpClient(httpx.AsyncClient):
         self._most = max_response_bytes
         self._trace_headers = trace_headers
         self._proxy_for = proxy_for
+        self._reserve = reserve
         self._notes = DeprecationNotes()
         self._urls: dict[str, httpx.URL] = {}
 
@@ -171,7 +176,7 @@ class ApiHttpClient(httpx.AsyncClient):
                 response = await self._wire.handle_async_request(request)
                 try:
                     with tracing.fetching(call.operation, response.status_code):
-                        content = await read_body_bytes(response, self._most)
+                        content = await read_body_bytes(response, self._most, self._reserve)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -232,10 +237,20 @@ def _status_error(call: Call, response: Answer) -> APIStatusError:
     error = status_error(
         response.status_code,
         headers=headers,
-        body=read_body(response.content),
+        body=_error_body(response.content),
         operation=call.operation,
         retry_after=retry_after_seconds(headers, time.time()),
     )
     if response.status_code == 407:
         error.hint = PROXY_LOGIN
     return error
+
+
+def _error_body(content: bytes) -> Any:
+    """The body of an error; of one that is too long for one, the beginning as text.
+
+    Decoding all of it would stop the event loop for as long as its size says.
+    """
+    if len(content) <= MAX_ERROR_BYTES:
+        return read_body(content)
+    return content[:READ_TEXT].decode("utf-8", "replace")
