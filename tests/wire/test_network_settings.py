@@ -255,7 +255,7 @@ def _write_hashed(folder: Path) -> None:
     """Write the certificate under the name by which OpenSSL looks for it."""
     certificate = folder / "authority.pem"
     authority().cert_pem.write_to_path(certificate)
-    command = ["openssl", "x509", "-in", certificate, "-noout", "-subject_hash"]
+    command = ["openssl", "x509", "-in", str(certificate), "-noout", "-subject_hash"]
     hashed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     certificate.rename(folder / f"{hashed}.0")
 

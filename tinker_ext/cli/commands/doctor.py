@@ -56,14 +56,16 @@ class Check:
 @click.pass_obj
 def doctor(context: CommandContext) -> None:
     """Show the configuration and try the server it leads to."""
-    settings = list(_settings(ClientConfig.resolve(require_key=False, **context.settings)))
+    config = ClientConfig.resolve(require_key=False, **context.settings)
+    settings, network = list(_settings(config)), list(_network(config))
     checks = _checks(context)
     record = {
         "version": __version__,
         "configuration": [asdict(setting) for setting in settings],
+        "network": [asdict(setting) for setting in network],
         "checks": [asdict(check) for check in checks],
     }
-    show(context.format, record, _settings_view(settings), _checks_view(checks))
+    show(context.format, record, _settings_view(settings + network), _checks_view(checks))
     if not checks[-1].ok:
         raise CommandError(f"{checks[-1].name}: {checks[-1].found}")
 
@@ -73,7 +75,6 @@ def _settings(config: ClientConfig) -> Iterator[Setting]:
         if field.name in config.sources:
             shown = _shown(getattr(config, field.name), field)
             yield Setting(field.name, shown, config.sources[field.name])
-    yield from _network(config)
 
 
 def _network(config: ClientConfig) -> Iterator[Setting]:
