@@ -244,7 +244,7 @@ def _or_stored(found: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:
 
 
 def _complete(cls: type[_Config], found: dict[str, tuple[Any, str]]) -> _Config:
-    """The configuration of settings and their sources, with what else this machine says."""
+    """The configuration of settings and their sources, completed from this machine."""
     rules = _read_proxy_rules()
     found["api_key"] = _or_stored(found)
     found["proxy"] = _or_environment(found, rules)

@@ -50,7 +50,7 @@ async def test_large_bodies_are_read_a_few_at_a_time(http_transport: str, chunke
         await asyncio.sleep(0.1)
         assert budget.used == budget.limit
         may_end.set()
-        assert [len((await one).content) for one in reading] == [len(BODY)] * 5
+        assert [len((await task).content) for task in reading] == [len(BODY)] * 5
         await http.aclose()
     assert budget.used == 0
 

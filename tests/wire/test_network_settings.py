@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-HIDDEN = "hidden-from-everybody"
+HIDDEN = "hidden-password"
 
 
 async def error_of(transport: str, url: str, **more: Any) -> tinker.APIConnectionError:

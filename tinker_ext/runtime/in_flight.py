@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # server holds a poll for less than a minute, and those in line come first come first served, so the
 # oldest requests are the ones that are polled.
 POLLS = 400
-# Bodies of the largest size that may be read at once, whoever asked for them; ours.
+# Bodies of the largest size that one client reads at once; ours.
 LARGEST_BODIES = 4
 
 

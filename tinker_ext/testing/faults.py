@@ -188,7 +188,7 @@ def not_ascii_headers() -> Fault:
 
 def surplus_response() -> Fault:
     """Another response right behind the right one, on the same connection."""
-    body = b'{"error": "of nobody\'s request"}'
+    body = b'{"error": "of another request"}'
     head = b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\n\r\n" % len(body)
     return Fault(surplus=head + body)
 
