@@ -101,7 +101,7 @@ async def test_part_of_a_surplus_response_while_idle_closes_the_connection(
     http_transport: str,
 ) -> None:
     """Sent in two parts, of which the second would be read as a response by itself."""
-    sent = asyncio.Event()
+    all_sent = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def serve(peer: Peer) -> None:
@@ -109,16 +109,16 @@ async def test_part_of_a_surplus_response_while_idle_closes_the_connection(
         peer.answer()
         peer.gone.wait(0.05)
         peer.say(b"HTTP/1.1 200 OK\r\nX-Part: ")
-        loop.call_soon_threadsafe(sent.set)
+        loop.call_soon_threadsafe(all_sent.set)
         peer.request()
 
     with RawServer(serve) as server:
         async with client_of(http_transport, server.url) as http:
             for number in range(1, 4):
-                sent.clear()
+                all_sent.clear()
                 assert (await http.request("GET", "/a")).content == b"{}"
                 assert server.connections == number
-                await sent.wait()
+                await all_sent.wait()
                 await asyncio.sleep(0.05)
 
 

@@ -50,9 +50,9 @@ def test_proxies_and_certificates_are_shown_without_a_password(
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:hidden@proxy:3128")
     monkeypatch.setenv("NO_PROXY", "a.example, b.example")
-    found = record(FakeService())
-    assert "hidden" not in str(found)
-    assert [tuple(entry.values()) for entry in found["network"]] == [
+    shown = record(FakeService())
+    assert "hidden" not in str(shown)
+    assert [tuple(entry.values()) for entry in shown["network"]] == [
         ("proxy for https", "http://proxy:3128", "environment HTTPS_PROXY"),
         ("no proxy for", "a.example, b.example", "environment NO_PROXY"),
         ("certificates", "the system's and certifi's", "default"),
