@@ -37,7 +37,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("TINKER_", "CLOUDFLARE_ACCESS_", "OTEL_")):
+        if name.startswith(("TINKER_", "CLOUDFLARE_ACCESS_", "OTEL_", "SSL_CERT_")) or (
+            name.lower().endswith("_proxy")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", Path(os.devnull) / "no credentials")
 

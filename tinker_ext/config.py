@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 from attrs import frozen
 
 from tinker_ext import settings, stored_login
 from tinker_ext.errors import ConfigurationError
+from tinker_ext.proxies import EnvironmentProxy, ProxyRules
 from tinker_ext.secret import Secret
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 _READER, _VARIABLE = "reader", "variable"
 # Names of headers whose values may be credentials; they don't leave the process in a pickle.
 _TELLING_WORDS = ("auth", "cookie", "key", "secret", "token")
+# Settings of a machine's network: another process reads them from its own environment.
+_OF_THE_MACHINE = ("proxy", "ssl_cert_file", "ssl_cert_dir")
 
 
 def may_be_secret(name: str) -> bool:
@@ -89,9 +92,14 @@ class ClientConfig:
     default_headers: Mapping[str, str] = _setting(
         settings.read_headers, MappingProxyType({}), show=_masked_headers
     )
+    #: The proxy for `base_url`: the argument, which applies to all requests, or the environment's.
     proxy: str | None = _setting(settings.read_proxy, None, show=_masked_proxy)
+    #: Certificate authorities in place of the system's, as a PEM file or a folder that OpenSSL has
+    #: hashed; the file comes first.
+    ssl_cert_file: Path | None = _setting(settings.read_path, None, "SSL_CERT_FILE")
+    ssl_cert_dir: Path | None = _setting(settings.read_path, None, "SSL_CERT_DIR")
     #: What HTTP goes over: "httpcore", or "aiohttp" (the extra of that name), which takes less of
-    #: the processor.
+    #: the processor. Requests through a SOCKS proxy go over httpcore.
     http_transport: str = _setting(
         settings.read_http_transport, "httpcore", "TINKER_EXT_HTTP_TRANSPORT"
     )
@@ -140,6 +148,8 @@ class ClientConfig:
     sources: Mapping[str, str] = attrs.field(
         factory=lambda: MappingProxyType({}), repr=False, eq=False
     )
+    #: The proxies that the environment names, and the hosts that it excepts.
+    proxy_rules: ProxyRules = attrs.field(factory=ProxyRules, repr=False, eq=False)
 
     @classmethod
     def resolve(cls, *, require_key: bool = True, **explicit: object) -> Self:
@@ -161,12 +171,7 @@ class ClientConfig:
             if name not in known:
                 raise ConfigurationError(_unknown(name, known), setting=name)
         found = {name: _find(field, explicit.get(name)) for name, field in known.items()}
-        found["api_key"] = _or_stored(found)
-        config = cls(
-            **{name: value for name, (value, _) in found.items()},
-            sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
-        )
-        config.check_proxy()
+        config = _complete(cls, found)
         if require_key:
             config.check_key()
         return config
@@ -196,21 +201,16 @@ class ClientConfig:
                 setting="api_key",
             )
 
-    def check_proxy(self) -> None:
-        """Raise ConfigurationError if nothing here can go through this kind of proxy."""
-        if not self.proxy or not self.proxy.startswith("socks"):
-            return
-        if self.http_transport == "aiohttp":
-            raise ConfigurationError(
-                "http_transport: aiohttp knows no SOCKS proxy; httpcore does, or give the URL of "
-                "an HTTP proxy.",
-                setting="http_transport",
-            )
-        if find_spec("socksio") is None:
-            raise ConfigurationError(
-                "proxy: for a SOCKS proxy a package is missing: pip install 'httpx[socks]'",
-                setting="proxy",
-            )
+    def proxy_for(self, url: str) -> str | None:
+        """The URL of the proxy for requests to `url`, with its credentials; None for none.
+
+        Raises:
+            ConfigurationError: the environment names a proxy for this URL that can't be used.
+        """
+        if self.sources.get("proxy") == "argument":
+            return self.proxy
+        chosen = self.proxy_rules.choose(url)
+        return None if chosen is None else _usable_proxy(chosen)
 
     def __copy__(self) -> Self:
         return self
@@ -220,6 +220,9 @@ class ClientConfig:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), _portable(self), dict(self.sources))
+
+
+_Config = TypeVar("_Config", bound=ClientConfig)
 
 
 def _settings() -> dict[str, attrs.Attribute[Any]]:
@@ -244,6 +247,70 @@ def _or_stored(found: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:
         return found["api_key"]
     stored = stored_login.read_default_key(stored_login.CREDENTIALS_FILE)
     return found["api_key"] if stored is None else (stored, stored_login.SOURCE)
+
+
+def _complete(cls: type[_Config], found: dict[str, tuple[Any, str]]) -> _Config:
+    """The configuration of settings and their sources, completed from this machine."""
+    rules = _read_proxy_rules()
+    found["api_key"] = _or_stored(found)
+    found["proxy"] = _or_environment(found, rules)
+    return cls(
+        **{name: value for name, (value, _) in found.items()},
+        sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
+        proxy_rules=rules,
+    )
+
+
+def _or_environment(found: Mapping[str, tuple[Any, str]], rules: ProxyRules) -> tuple[Any, str]:
+    """The proxy and its source; if none was given, the environment's for the base URL."""
+    base_url, _ = found["base_url"]
+    proxy, source = found["proxy"]
+    if proxy is not None:
+        _check_socks(proxy, "proxy")
+        return proxy, source
+    chosen = None if base_url == settings.EMBEDDED else rules.choose(base_url)
+    return (proxy, source) if chosen is None else (_usable_proxy(chosen), chosen.source)
+
+
+def _read_proxy_rules() -> ProxyRules:
+    """The proxies of the environment or, if it names none, of the system (macOS and Windows)."""
+    from urllib.request import getproxies  # httpx imports it, too, when there is something to send
+
+    named = getproxies()
+    proxies = {
+        scheme: EnvironmentProxy(url if "://" in url else f"http://{url}", _proxy_source(scheme))
+        for scheme in ("http", "https", "all")
+        if (url := named.get(scheme))
+    }
+    excepted = (entry.strip() for entry in named.get("no", "").split(","))
+    return ProxyRules(proxies, tuple(filter(None, excepted)))
+
+
+def _proxy_source(scheme: str) -> str:
+    # In lower case it comes first (urllib.request.getproxies_environment).
+    for variable in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
+        if os.environ.get(variable):
+            return f"environment {variable}"
+    return "system settings"
+
+
+def _usable_proxy(chosen: EnvironmentProxy) -> str:
+    setting = chosen.source.removeprefix("environment ")
+    try:
+        proxy = settings.read_proxy(chosen.url)
+    except ValueError as error:
+        raise ConfigurationError(f"{setting}: {error}", setting=setting) from None
+    _check_socks(proxy, setting)
+    return proxy
+
+
+def _check_socks(proxy: str, setting: str) -> None:
+    """Raise ConfigurationError if the package for a SOCKS proxy is missing."""
+    if proxy.startswith("socks") and find_spec("socksio") is None:
+        raise ConfigurationError(
+            f"{setting}: for a SOCKS proxy a package is missing: pip install 'httpx[socks]'",
+            setting=setting,
+        )
 
 
 def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
@@ -277,6 +344,9 @@ def _portable(config: ClientConfig) -> dict[str, Any]:
     }
     if config.proxy is not None:
         kept["proxy"] = settings.without_credentials(config.proxy)
+    for name in _OF_THE_MACHINE:
+        if config.sources.get(name) != "argument":
+            del kept[name]
     return kept
 
 
@@ -290,8 +360,4 @@ def _restore(
     for name, field in _settings().items():
         if name not in found:
             found[name] = _find(field, None)
-    found["api_key"] = _or_stored(found)
-    return cls(
-        **{name: value for name, (value, _) in found.items()},
-        sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
-    )
+    return _complete(cls, found)

@@ -87,6 +87,7 @@ _ENDED = {"session_heartbeat": "SessionLostError"}
 _SAYS_NOTHING = frozenset(
     {"429", "429, Retry-After: 30", "429, Retry-After: 1000", "429 always", "402", "402 always"}
     | {"request lost", "answer lost", "half of the body", "reset in the middle", "no HTTP at all"}
+    | {"a TLS alert"}
     | {"answers lost always", "refused, then back", "refused always", "a storm of everything"}
 )
 # Its answer is a redirect.
@@ -132,6 +133,7 @@ def _once() -> Iterator[Case]:
     yield Case("half of the body", (faults.half_sent(),), AGAIN, but=_whole_when_empty())
     yield Case("reset in the middle", (faults.reset(),), AGAIN, but=_whole_when_empty())
     yield Case("no HTTP at all", (faults.not_http(),), AGAIN)
+    yield Case("a TLS alert", (faults.tls_alert(),), AGAIN)
     yield Case("refused, then back", (faults.refused(),), AGAIN, comes_back=3)
     yield Case("silence", (faults.silent(),), AGAIN, settings=_SHORT)
     yield Case("a body without end", (faults.endless(),), AGAIN, but=_READ_NOTHING, settings=_SHORT)
@@ -163,6 +165,8 @@ def _harmless() -> Iterator[Case]:
     yield Case("a delay", (Reply, 0.05), VALUE)
     yield Case("a trickle", (faults.trickled(),), VALUE)
     yield Case("wrong content type", (faults.wrong_content_type(),), VALUE)
+    yield Case("non-ASCII headers", (faults.not_ascii_headers(),), VALUE)
+    yield Case("a surplus response", (faults.surplus_response(),), VALUE)
     yield Case("NaN and Infinity", (faults.not_a_number(),), VALUE)
     yield Case("unknown fields", (faults.unknown_fields(),), VALUE)
     yield Case("unknown words", (faults.unknown_values(),), VALUE, but={_TRACE: AGAIN})

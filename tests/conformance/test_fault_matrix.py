@@ -32,6 +32,7 @@ ON_THE_WIRE = frozenset(
     {"request lost", "answer lost", "half of the body", "reset in the middle", "no HTTP at all"}
     | {"refused, then back", "silence", "a body without end", "a storm of everything", "a trickle"}
     | {"more than was asked for", "null tokens, wrong shapes"}
+    | {"a TLS alert", "non-ASCII headers", "a surplus response"}
     | {"a redirect", "answers lost always", "refused always", "2 MB, 1 MB allowed", "a gzip bomb"}
 )
 #: One of each group but that of what waits for a second heartbeat.

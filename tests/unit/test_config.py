@@ -7,10 +7,16 @@ import math
 import pickle
 import sys
 import traceback
+from functools import partial
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from pickle import loads
+from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,6 +49,8 @@ VARIABLES: list[tuple[str, str, str, object, object, object]] = [
     ("TINKER_EXT_TRACE_DETAIL", "trace_detail", "inf", math.inf, 0.5, 0.5),
     ("TINKER_EXT_TRACE_HEADERS", "trace_headers", "no", False, True, True),
     ("TINKER_EXT_HTTP_TRANSPORT", "http_transport", "AIOHTTP", "aiohttp", "httpcore", "httpcore"),
+    ("SSL_CERT_FILE", "ssl_cert_file", "/a/b.pem", Path("/a/b.pem"), Path("c"), Path("c")),
+    ("SSL_CERT_DIR", "ssl_cert_dir", "/a/b", Path("/a/b"), Path("c"), Path("c")),
     ("TINKER_LOG", "log_level", "DEBUG", "debug", "info", "info"),
     ("TINKER_FEATURE_GATES", "feature_gates", "x,y", ("x", "y"), (), ()),
     ("CLOUDFLARE_ACCESS_CLIENT_ID", "cf_access_client_id", "i1", "i1", "i2", "i2"),
@@ -74,7 +82,7 @@ def test_the_defaults() -> None:
 
 
 def test_every_setting_has_a_source() -> None:
-    fields = {field.name for field in attrs.fields(ClientConfig)} - {"sources"}
+    fields = {field.name for field in attrs.fields(ClientConfig)} - {"sources", "proxy_rules"}
     assert set(resolve().sources) == fields
 
 
@@ -242,21 +250,150 @@ def test_what_a_transport_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None
         resolve(http_transport="aiohttp")
 
 
+@pytest.mark.parametrize("transport", settings.HTTP_TRANSPORTS)
+@pytest.mark.parametrize("variable", [None, "HTTPS_PROXY", "all_proxy"])
+def test_socks_proxy_without_its_package_is_refused(
+    monkeypatch: pytest.MonkeyPatch, transport: str, variable: str | None
+) -> None:
+    """Also when a client is unpickled, and whatever the transport."""
+    monkeypatch.setitem(sys.modules, "socksio", ModuleType("socksio"))
+    sys.modules["socksio"].__spec__ = ModuleSpec("socksio", None)
+    proxy = "socks5://me:hidden@host"
+    if variable is not None:
+        monkeypatch.setenv(variable, proxy)
+    explicit = {"proxy": proxy} if variable is None else {}
+    stored = pickle.dumps(resolve(http_transport=transport, **explicit))
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    for make in (lambda: resolve(http_transport=transport, **explicit), partial(loads, stored)):
+        monkeypatch.setenv("TINKER_API_KEY", KEY)
+        with pytest.raises(ConfigurationError, match=r"pip install 'httpx\[socks\]'") as caught:
+            make()
+        assert caught.value.setting == (variable or "proxy")
+        assert "hidden" not in str(caught.value)
+
+
+# The same hosts and exceptions, and whether httpx sends to them through the proxy.
+URLS = (
+    "https://api.example.com/a",
+    "http://api.example.com",
+    "http://example.com:8080",
+    "https://notexample.com",
+    "https://10.1.2.3",
+    "https://[2001:db8::1]:444/a",
+    "http://EXAMPLE.com",
+)
+NO_PROXY = (
+    "",
+    "*",
+    "example.com",
+    ".example.com",
+    "*.example.com",
+    "api.example.com,10.1.2.3",
+    "example.com:8080",
+    "https://api.example.com",
+    "http://example.com:8080",
+    "10.0.0.0/8",
+    "10.1.2.3",
+    "2001:db8::1",
+    " other.org , example.com ",
+    "a,*",
+    "EXAMPLE.COM",
+)
+VARIABLE_SETS: tuple[dict[str, str], ...] = (
+    {"HTTPS_PROXY": "http://upper:1", "https_proxy": "http://lower:1"},
+    {"HTTP_PROXY": "proxy:3128"},
+    {"all_proxy": "http://all:1", "HTTP_PROXY": "http://plain:1"},
+    {"ALL_PROXY": "http://me:hidden@all:1"},
+)
+
+
+@pytest.mark.parametrize("no_proxy", NO_PROXY)
+@pytest.mark.parametrize("variables", VARIABLE_SETS, ids=["https", "http", "both", "all"])
+def test_environment_proxy_is_the_one_that_httpx_takes(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], no_proxy: str
+) -> None:
+    for name, value in {**variables, "NO_PROXY": no_proxy}.items():
+        monkeypatch.setenv(name, value)
+    config = resolve()
+    with httpx.Client() as client:
+        direct = client._transport
+        for url in URLS:
+            transport: Any = client._transport_for_url(httpx.URL(url))
+            expected = None if transport is direct else transport._pool._proxy_url.host.decode()
+            chosen = config.proxy_for(url)
+            assert (chosen and urlsplit(chosen).hostname) == expected
+
+
 @pytest.mark.parametrize(
-    ("transport", "setting", "words"),
+    "url",
     [
-        ("aiohttp", "http_transport", "aiohttp knows no SOCKS proxy"),
-        ("httpcore", "proxy", r"pip install 'httpx\[socks\]'"),
+        *("http://localhost:1", "http://LOCALHOST", "http://a.localhost", "http://127.0.0.1:8000"),
+        *("http://127.1.2.3", "http://[::1]:1", "http://0.0.0.0:1", "http://[::]:1"),
     ],
 )
-def test_what_a_socks_proxy_needs_is_told(
-    monkeypatch: pytest.MonkeyPatch, transport: str, setting: str, words: str
+def test_environment_proxy_is_not_for_this_machine_but_an_argument_is(
+    monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    monkeypatch.setitem(sys.modules, "socksio", None)
-    with pytest.raises(ConfigurationError, match=words) as caught:
-        resolve(proxy="socks5://me:hidden@host", http_transport=transport)
-    assert caught.value.setting == setting
-    assert "hidden" not in str(caught.value)
+    monkeypatch.setenv("ALL_PROXY", "http://env:1")
+    assert resolve(base_url=url).proxy is None
+    assert resolve(base_url=url).proxy_for(url) is None
+    assert resolve().proxy_for(url) is None
+    explicit = resolve(base_url=url, proxy="http://mine:1")
+    assert explicit.proxy == explicit.proxy_for(url) == "http://mine:1"
+
+
+@pytest.mark.parametrize("entry", ["[2001:db8::1]", "[::1]:80", "a:b", "http://[", "*.*", "://"])
+def test_odd_entry_of_no_proxy_is_no_error(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    """httpx refuses some of these with an error of its own."""
+    monkeypatch.setenv("ALL_PROXY", "http://env:1")
+    monkeypatch.setenv("NO_PROXY", entry)
+    chosen = resolve().proxy_for("http://[2001:db8::1]:5/a")
+    assert chosen == (None if entry == "[2001:db8::1]" else "http://env:1")
+
+
+def test_environment_proxy_is_not_for_the_embedded_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "no proxy at all")
+    assert resolve(base_url="embedded").proxy is None
+
+
+def test_proxy_has_its_variable_as_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{HIDDEN}@proxy:3128")
+    config = resolve()
+    assert config.proxy == f"http://me:{HIDDEN}@proxy:3128"
+    assert config.sources["proxy"] == "environment HTTPS_PROXY"
+    assert HIDDEN not in repr(config) + repr(config.proxy_rules)
+    assert resolve(base_url="http://api.example.com").proxy is None
+
+
+@pytest.mark.parametrize("value", ["ftp://proxy:1", "socks://proxy:1", "http://", "http://a b:1"])
+def test_unusable_environment_proxy_is_refused_where_it_applies(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("https_proxy", value)
+    with pytest.raises(ConfigurationError, match="https_proxy: ") as caught:
+        resolve()
+    assert caught.value.setting == "https_proxy"
+    config = resolve(base_url="http://api.example.com")
+    assert config.proxy is None
+    with pytest.raises(ConfigurationError, match="https_proxy: "):
+        config.proxy_for("https://storage.example.com")
+
+
+def test_pickled_client_uses_the_proxy_of_its_own_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{HIDDEN}@here:1")
+    monkeypatch.setenv("SSL_CERT_FILE", "/here.pem")
+    stored = pickle.dumps(resolve())
+    assert HIDDEN.encode() not in stored
+    monkeypatch.setenv("HTTPS_PROXY", "http://there:1")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSL_CERT_DIR", "/there")
+    there = pickle.loads(stored)
+    assert (there.proxy, there.sources["proxy"]) == ("http://there:1", "environment HTTPS_PROXY")
+    assert (there.ssl_cert_file, there.ssl_cert_dir) == (None, Path("/there"))
+    monkeypatch.delenv("HTTPS_PROXY")
+    assert pickle.loads(stored).proxy is None
 
 
 def test_no_key_tells_both_ways_out() -> None:
@@ -388,6 +525,7 @@ def test_a_pickle_has_no_secret_and_takes_its_own_from_the_environment(
     assert twin.proxy == "http://proxy:3128"
     names = {field.name for field in attrs.fields(ClientConfig)}
     names -= {"api_key", "cf_access_client_secret", "default_headers", "proxy", "sources"}
+    names -= {"proxy_rules"}
     for name in names:
         assert getattr(twin, name) == getattr(config, name)
         assert twin.sources[name] == config.sources[name]

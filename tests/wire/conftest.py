@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.wire.raw_server import authority
 from tinker_ext.embedded.dialects import specification_of
 from tinker_ext.testing import FakeServer, Received, make_client
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import tinker_ext as tinker
 
 Fits = Callable[[Received, str], None]
@@ -25,6 +28,14 @@ def server() -> FakeServer:
 def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
     with make_client(server) as opened:
         yield opened
+
+
+@pytest.fixture
+def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Trust the certificates of RawServer."""
+    certificate = tmp_path / "authority.pem"
+    authority().cert_pem.write_to_path(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import trustme
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from types import TracebackType
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds (socket(7)).
@@ -63,10 +64,10 @@ class Peer:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         self.sock.close()
 
-    def encrypt(self) -> None:
-        """Go on with TLS."""
+    def encrypt(self, host: str = "127.0.0.1", until: datetime | None = None) -> None:
+        """Go on with TLS, with a certificate for `host` that expires at `until`."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority().issue_cert("127.0.0.1").configure_cert(context)
+        authority().issue_cert(host, not_after=until).configure_cert(context)
         self.sock = context.wrap_socket(self.sock, server_side=True)
 
 

@@ -141,7 +141,7 @@ async def test_a_proxy_that_refuses(http_transport: str) -> None:
 
     with RawServer(act) as proxy:
         error = await error_of(http_transport, "https://server.invalid", proxy=proxy.url)
-    assert (type(error), error.fault) == (tinker.APIConnectionError, "connect")
+    assert (type(error), error.fault) == (tinker.APIConnectionError, "proxy")
 
 
 async def test_an_early_refusal_is_heard_though_not_all_was_sent(http_transport: str) -> None:

@@ -5,19 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 
 import tinker_ext as tinker
-from tests.wire.raw_server import Peer, RawServer, authority
+from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
-from tinker_ext.transport import build
 from tinker_ext.transport.call import Call, calling
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
@@ -121,17 +115,6 @@ async def test_a_proxy_is_gone_through(http_transport: str) -> None:
     assert proxy.connections == 1
 
 
-@pytest.fixture
-def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """The certificate of RawServer is trusted."""
-    certificate = tmp_path / "authority.pem"
-    authority().cert_pem.write_to_path(certificate)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    build._tls.cache_clear()
-    yield
-    build._tls.cache_clear()
-
-
 @pytest.mark.usefixtures("trusted")
 async def test_tls_through_a_proxy_and_without(http_transport: str) -> None:
     protocols = []
@@ -159,5 +142,70 @@ async def test_tls_through_a_proxy_and_without(http_transport: str) -> None:
 async def test_a_certificate_that_is_not_trusted_is_refused(http_transport: str) -> None:
     with RawServer(lambda peer: peer.encrypt()) as server:
         async with client_of(http_transport, f"https://127.0.0.1:{server.port}") as http:
-            with pytest.raises(tinker.APIConnectionError, match="connect fault"):
+            with pytest.raises(tinker.APIConnectionError, match="tls fault"):
                 await http.request("GET", "/a")
+
+
+NON_ASCII = {
+    "latin-1": b"X-Region: Z\xfcrich",
+    "utf-8": "Via: 1.1 Zürich".encode(),
+    "neither": b"Server: \x80\xff",
+    "request id": b"X-Request-Id: \xfc1",
+}
+
+
+@pytest.mark.parametrize("header", NON_ASCII.values(), ids=NON_ASCII)
+@pytest.mark.parametrize("status", [200, 503, 404])
+async def test_header_that_is_not_ascii_is_no_error(
+    http_transport: str, header: bytes, status: int
+) -> None:
+    def serve(peer: Peer) -> None:
+        while peer.request():
+            peer.say(b"HTTP/1.1 %d Gr\xfc\xdfe\r\nContent-Length: 2\r\n" % status)
+            peer.say(header + b"\r\n\r\n{}")
+
+    with RawServer(serve) as server:
+        async with client_of(http_transport, server.url) as http:
+            if status == 200:
+                response = await http.request("GET", "/a")
+                assert response.content == b"{}"
+                name, _, value = header.partition(b": ")
+                text = value.decode("utf-8" if b"\xc3" in value else "latin-1")
+                assert response.headers[name.decode()] == text
+            else:
+                with pytest.raises(tinker.APIStatusError) as caught:
+                    await http.request("GET", "/a")
+                assert caught.value.status_code == status
+
+
+async def test_redirect_to_an_address_that_is_none_is_a_response(http_transport: str) -> None:
+    def serve(peer: Peer) -> None:
+        peer.request()
+        peer.say(b"HTTP/1.1 307 Go\r\nContent-Length: 0\r\nLocation: http://[\xfc\r\n\r\n")
+
+    with RawServer(serve) as server:
+        async with client_of(http_transport, server.url) as http:
+            with (
+                calling(Call("probe", follows_redirect=True)),
+                pytest.raises(tinker.APIStatusError, match="307"),
+            ):
+                await http.request("GET", "/a")
+
+
+@pytest.mark.parametrize("line", [b"X-%d: " + b"x" * 50_000, b"X-%d: y"], ids=["long", "many"])
+async def test_headers_without_end_are_given_up(http_transport: str, line: bytes) -> None:
+    sent = 0
+
+    def serve(peer: Peer) -> None:
+        nonlocal sent
+        peer.request()
+        peer.say(b"HTTP/1.1 200 OK\r\n")
+        for number in range(5_000_000 // len(line)):
+            sent += len(line)
+            peer.say(line % number + b"\r\n")
+
+    with RawServer(serve) as server:
+        async with client_of(http_transport, server.url) as http:
+            with pytest.raises(tinker.APIConnectionError, match="protocol fault"):
+                await http.request("GET", "/a")
+    assert sent < 5_000_000

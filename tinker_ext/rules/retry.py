@@ -7,7 +7,7 @@ the policy            an operation marked not repeatable, a window or a count us
 ``x-should-retry``    exactly ``true`` or ``false`` decides, whatever the status
 the failure's words   category ``user``: stop, the same request fails the same way again
 the status            408, 409, 429, 5xx but 501, 505, 511: again; 402: pause; other: stop
-the transport fault   each kind: again, the idempotency key makes it safe
+the transport fault   tls, proxy: stop; others: again, the idempotency key makes it safe
 ====================  ==========================================================================
 
 The wait is the server's (``retry-after-ms``, then ``retry-after`` in seconds or as a date) when
@@ -72,6 +72,13 @@ class TransportFault(StrEnum):
     TIMEOUT = "timeout"
     PROTOCOL = "protocol"
     POOL = "pool"
+    #: A certificate or protocol that does not fit, and a proxy that refuses to connect.
+    TLS = "tls"
+    PROXY = "proxy"
+
+
+#: Faults that stay until a setting is changed.
+LASTING_FAULTS = frozenset({TransportFault.TLS, TransportFault.PROXY})
 
 
 @frozen(kw_only=True)
@@ -183,7 +190,7 @@ def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
     if failure.status is not None and failure.status >= 400:
         return _repeatable_status(failure.status)
     if failure.fault is not None:
-        return True, f"{failure.fault} fault"
+        return failure.fault not in LASTING_FAULTS, f"{failure.fault} fault"
     return False, "nothing says that another attempt would help"
 
 

@@ -204,7 +204,13 @@ class Connection:
 
     async def _connect(self) -> Gateway:
         base_url = self.base_url = await asyncio.to_thread(self._find_base_url)
-        client = build_client(self._config, base_url, self._transport, keys=self.keys)
+        client = build_client(
+            self._config,
+            base_url,
+            self._transport,
+            keys=self.keys,
+            reserve=self.in_flight.body_bytes.reserve,
+        )
         return Gateway(client)
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:

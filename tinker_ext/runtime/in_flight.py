@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # server holds a poll for less than a minute, and those in line come first come first served, so the
 # oldest requests are the ones that are polled.
 POLLS = 400
+# Bodies of the largest size that one client reads at once; ours.
+LARGEST_BODIES = 4
 
 
 class InFlight:
@@ -25,6 +27,7 @@ class InFlight:
         training_bytes: bytes of training requests being submitted.
         polls: requests for results.
         result_bytes: bytes of results that announced their size, being fetched.
+        body_bytes: bytes of large bodies of any responses, being read.
     """
 
     def __init__(self, config: ClientConfig) -> None:
@@ -35,6 +38,7 @@ class InFlight:
         self.training_bytes = Budget(config.max_training_bytes_in_flight)
         self.polls = Budget(POLLS)
         self.result_bytes = Budget(assumed.inflight_response_bytes_semaphore_size)
+        self.body_bytes = Budget(LARGEST_BODIES * config.max_response_bytes)
 
     def obey(self, flags: Flags) -> None:
         """Keep to what the server names, where the user has named nothing else."""

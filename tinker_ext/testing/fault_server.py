@@ -167,14 +167,14 @@ class FaultServer(Answers):
         body = reply.content()
         length = {} if reply.status in (204, 304) else {"content-length": str(len(body))}
         head = h11.Response(
-            status_code=reply.status, headers=list({**length, **reply.all_headers()}.items())
+            status_code=reply.status, headers=_encoded({**length, **reply.all_headers()})
         )
         content = connection.send(head) or b""
         payload = (connection.send(h11.Data(data=body)) or b"") if body else b""
         payload += connection.send(h11.EndOfMessage()) or b""
         payload = payload[: int(len(payload) * fault.cut_body)]
         content += payload
-        await _write(writer, content[: int(len(content) * fault.cut)], fault)
+        await _write(writer, content[: int(len(content) * fault.cut)] + fault.surplus, fault)
 
     async def _stream(
         self, connection: h11.Connection, writer: asyncio.StreamWriter, reply: Reply, fault: Fault
@@ -194,6 +194,10 @@ class FaultServer(Answers):
 
 
 _JSON = {"content-type": "application/json"}
+
+
+def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> Received | None:

@@ -39,6 +39,8 @@ class Fault:
         stream: parts of a body of unknown length, sent in place of the reply's.
         raw: bytes sent as they are in place of any answer.
         stop_listening: refuse every connection from now on, until `FaultServer.listen`.
+        headers: added to those of the reply; any text that fits in bytes of UTF-8.
+        surplus: bytes sent right behind the response.
     """
 
     reply: Reply | None = None
@@ -54,6 +56,7 @@ class Fault:
     raw: bytes | None = None
     stop_listening: bool = False
     headers: dict[str, str] = field(factory=dict)
+    surplus: bytes = b""
 
 
 def lost_request() -> Fault:
@@ -186,6 +189,23 @@ def redirect(location: str, status: int = 307) -> Fault:
 def not_http() -> Fault:
     """Bytes that are no HTTP."""
     return Fault(raw=b"SSH-2.0-OpenSSH_9.6\r\n", ending="close")
+
+
+def not_ascii_headers() -> Fault:
+    """Headers as proxies write them, with bytes beyond ASCII."""
+    return Fault(headers={"x-region": "Zürich", "via": "1.1 Straße 🦊"})
+
+
+def surplus_response() -> Fault:
+    """Another response right behind the right one, on the same connection."""
+    body = b'{"error": "of another request"}'
+    head = b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\n\r\n" % len(body)
+    return Fault(surplus=head + body)
+
+
+def tls_alert() -> Fault:
+    """A TLS alert (RFC 8446, 6) in place of a response, as from a port that speaks TLS."""
+    return Fault(raw=b"\x15\x03\x03\x00\x02\x02\x46", works=False, ending="close")
 
 
 def refused() -> Fault:

@@ -4,20 +4,48 @@ from __future__ import annotations
 
 import os
 import select
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError
 
 if TYPE_CHECKING:
     import ssl
 
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
 # Seconds that a connection is kept without use; httpx's own default.
 KEPT = 5.0
+#: Bytes of the headers of a response, all together and each alone; as many as httpcore takes.
+MAX_HEADER_BYTES = 100 * 1024
+
+
+class ResponseProtocol(ResponseHandler):
+    """Bounds a response's headers, and lets no connection be used again that got data after one.
+
+    aiohttp sets `_payload` when it has a response's headers.
+    """
+
+    _header_bytes = 0
+
+    def set_response_params(self, **params: Any) -> None:
+        self._payload, self._header_bytes = None, 0
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        if self._payload is None:
+            if self._header_bytes > MAX_HEADER_BYTES:
+                self.set_exception(HttpProcessingError(message="the headers are too long"))
+                self.abort()
+                return
+            self._header_bytes += len(data)
+        elif data and self._payload.is_eof():
+            self.force_close()
+        super().data_received(data)
 
 
 class Connections(aiohttp.TCPConnector):
@@ -34,6 +62,7 @@ class Connections(aiohttp.TCPConnector):
             keepalive_timeout=KEPT,
             resolver=aiohttp.ThreadedResolver(),  # The system's own, whatever is installed.
         )
+        self._factory = partial(ResponseProtocol, loop=self._loop)  # type: ignore[assignment]
         self._process = os.getpid()
         self._used: WeakSet[ResponseHandler] = WeakSet()
 

@@ -24,7 +24,6 @@ class NotTakenInError(TimeoutError):
 _KINDS: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
     (NotTakenInError, httpx.WriteTimeout, "the request was not taken in"),
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection was made"),
-    (aiohttp.ClientHttpProxyError, httpx.ProxyError, "the proxy made no connection"),
     (aiohttp.ClientConnectorError, httpx.ConnectError, "no connection was made"),
     (aiohttp.InvalidURL, httpx.UnsupportedProtocol, "the address can't be used"),
     (aiohttp.ClientResponseError, httpx.RemoteProtocolError, "what came is no HTTP"),
@@ -49,6 +48,8 @@ def as_httpx(error: Exception, protocol: ResponseHandler | None = None) -> httpx
     if isinstance(error, aiohttp.ClientPayloadError) and protocol is not None:
         met = protocol.exception()
         error = met if isinstance(met, OSError) else error
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return httpx.ProxyError(str(error.status))
     kind, words = next((kind, words) for known, kind, words in _KINDS if isinstance(error, known))
     return kind(f"{words}: {reason}" if (reason := _reason(error)) else words)
 

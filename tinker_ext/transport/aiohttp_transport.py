@@ -20,7 +20,7 @@ import aiohttp
 import httpx
 from yarl import URL
 
-from tinker_ext.transport.aiohttp_connections import Connections
+from tinker_ext.transport.aiohttp_connections import MAX_HEADER_BYTES, Connections
 from tinker_ext.transport.aiohttp_faults import KNOWN, NotTakenInError, as_httpx
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 #: Requests at a time, each with a connection; ours. 400 polls may be held for a minute each, beside
 #: 400 samples being submitted; who comes later waits for a place, as long as `timeout` says.
 MOST = 1000
-# Bytes of the head of an answer; what h11 takes.
-_HEAD = 100 * 1024
 # Bytes of a body handed down at a time. What is no longer needs no limit for writing either, it
 # goes into the socket's buffer.
 _STEP = 64 * 1024
@@ -58,8 +56,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             skip_auto_headers=_NOT_ADDED,
             auto_decompress=False,  # Ours to do, within bounds.
             proxy=proxy,
-            max_line_size=_HEAD,
-            max_field_size=_HEAD,
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
             middlewares=(_once,),
         )
         self._through_proxy = proxy is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from functools import cache
+from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,6 +13,7 @@ import tinker_api
 from tinker_ext.transport.auth import ApiKeyAuth
 from tinker_ext.transport.http import ApiHttpClient
 from tinker_ext.transport.pool import REQUESTS_PER_SHARD, ShardedTransport
+from tinker_ext.transport.routes import RoutedTransport
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.transport.auth import KeySource
+    from tinker_ext.transport.reading import Reserve
 
 
 class _NamesOnly(logging.Filter):
@@ -35,22 +37,18 @@ for _name in ("connection", "http11", "http2", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_NamesOnly())
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """One context for all connections of the process: building one takes about 50 ms."""
-    return httpx.create_ssl_context()
-
-
 def build_client(
     config: ClientConfig,
     base_url: str,
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     keys: KeySource | None = None,
+    reserve: Reserve | None = None,
 ) -> tinker_api.Client:
     """A generated client that sends through our pool (or `transport`), encoder and error mapping.
 
-    Its requests prove themselves with what `keys` gives, or with the configuration's key. It must
+    Its requests prove themselves with what `keys` gives, or with the configuration's key. Large
+    bodies of responses wait for a reservation of `reserve`, in bytes. The client must
     be built and used on one event loop. Close it with
     `await client.get_async_httpx_client().aclose()`.
     """
@@ -62,6 +60,8 @@ def build_client(
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
         max_response_bytes=config.max_response_bytes,
         trace_headers=config.trace_headers,
+        proxy_for=config.proxy_for,
+        reserve=reserve,
     )
     client = tinker_api.Client(base_url=base_url, raise_on_unexpected_status=True)
     return client.set_async_httpx_client(http)
@@ -73,8 +73,8 @@ def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
     Use it on one event loop, and close it with `await client.aclose()`.
     """
     return httpx.AsyncClient(
-        verify=_tls(),
-        proxy=config.proxy,
+        transport=RoutedTransport(config, partial(_make_transport, config.http_transport)),
+        trust_env=False,  # proxies are chosen by the transport; .netrc holds other credentials
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
         # Compressed again on the way, the file would be saved as that.
         headers={"User-Agent": _user_agent(), "Accept": "*/*", "Accept-Encoding": "identity"},
@@ -83,22 +83,31 @@ def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
 
 
 def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTransport:
+    make = partial(_make_transport, config.http_transport)
+    return RoutedTransport(config, make, base_url)
+
+
+def _make_transport(
+    kind: str, tls: ssl.SSLContext | None, proxy: str | None
+) -> httpx.AsyncBaseTransport:
     """The transport that the configuration asks for; that of an extra is imported here."""
-    tls = _tls() if base_url.startswith("https") or config.proxy else None
-    if config.http_transport == "httpcore":
-        return _pool(config, tls)
+    if kind == "httpcore" or (proxy or "").startswith("socks"):
+        return _pool(tls, proxy)
     from tinker_ext.transport.aiohttp_transport import AiohttpTransport
 
-    return AiohttpTransport(tls, config.proxy)
+    return AiohttpTransport(tls, proxy)
 
 
-def _pool(config: ClientConfig, tls: ssl.SSLContext | None) -> ShardedTransport:
+def _pool(tls: ssl.SSLContext | None, proxy: str | None) -> ShardedTransport:
     limits = httpx.Limits(
         max_connections=REQUESTS_PER_SHARD, max_keepalive_connections=REQUESTS_PER_SHARD
     )
+    # Both ends of a tunnel are trusted by the same certificates.
+    encrypted = tls if (proxy or "").startswith("https") else None
+    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=encrypted)
 
     def make_shard() -> httpx.AsyncBaseTransport:
-        return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=config.proxy)
+        return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=through)
 
     return ShardedTransport(make_shard)
 

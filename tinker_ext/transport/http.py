@@ -10,6 +10,7 @@ needed here.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from typing import IO, TYPE_CHECKING, Any
 
@@ -23,44 +24,33 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
-from tinker_ext.redaction import REQUEST_ID, kept_headers, redact
+from tinker_ext.redaction import READ_TEXT, REQUEST_ID, kept_headers, redact
 from tinker_ext.rules.dialect import without_idle_fields
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
+from tinker_ext.settings import without_credentials
 from tinker_ext.transport.blotting import blotted, harmless_headers, worth_blotting
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.deprecation import DeprecationNotes
 from tinker_ext.transport.encoding import Answer, encode, read_body
+from tinker_ext.transport.network_faults import PROXY_LOGIN, explain
 from tinker_ext.transport.reading import BodyError, read_body_bytes
 from tinker_ext.transport.redirects import bare_request, place_of, signed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tinker_ext.secret import Secret
     from tinker_ext.transport.auth import ApiKeyAuth
+    from tinker_ext.transport.reading import Reserve
 
 # httpx bounds each read and each write, so a body that trickles, or a server that takes a request
 # in byte by byte, would never end. Ours: the whole exchange may take this many times as long.
 WHOLE_FACTOR = 5.0
 # Seconds, where a configuration has no limit for reads (0.4.1 _constants.py).
 DEFAULT_READ = 60.0
-
-_FAULTS: tuple[tuple[type[Exception], TransportFault], ...] = (
-    (httpx.ConnectError, TransportFault.CONNECT),
-    (httpx.ConnectTimeout, TransportFault.CONNECT),
-    (httpx.PoolTimeout, TransportFault.POOL),
-    (httpx.TimeoutException, TransportFault.TIMEOUT),
-    (httpx.ReadError, TransportFault.READ),
-    (httpx.WriteError, TransportFault.WRITE),
-    (httpx.CloseError, TransportFault.READ),
-    (httpx.RemoteProtocolError, TransportFault.PROTOCOL),
-    (httpx.LocalProtocolError, TransportFault.PROTOCOL),
-    (httpx.DecodingError, TransportFault.PROTOCOL),
-    (httpx.ProxyError, TransportFault.CONNECT),
-    (httpx.TransportError, TransportFault.CONNECT),
-    (httpx.InvalidURL, TransportFault.PROTOCOL),
-)
+#: Bytes of an error's body that are decoded as JSON; ours. Longer ones are not the API's.
+MAX_ERROR_BYTES = 1024 * 1024
 
 
 class ApiHttpClient(httpx.AsyncClient):
@@ -82,6 +72,8 @@ class ApiHttpClient(httpx.AsyncClient):
         timeout: httpx.Timeout,
         max_response_bytes: int,
         trace_headers: bool = True,
+        proxy_for: Callable[[str], str | None] = lambda _: None,
+        reserve: Reserve | None = None,
     ) -> None:
         super().__init__(base_url=base_url, transport=transport, trust_env=False)
         self._wire = transport
@@ -90,6 +82,8 @@ class ApiHttpClient(httpx.AsyncClient):
         self._limits = timeout
         self._most = max_response_bytes
         self._trace_headers = trace_headers
+        self._proxy_for = proxy_for
+        self._reserve = reserve
         self._notes = DeprecationNotes()
         self._urls: dict[str, httpx.URL] = {}
 
@@ -182,7 +176,7 @@ class ApiHttpClient(httpx.AsyncClient):
                 response = await self._wire.handle_async_request(request)
                 try:
                     with tracing.fetching(call.operation, response.status_code):
-                        content = await read_body_bytes(response, self._most)
+                        content = await read_body_bytes(response, self._most, self._reserve)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -191,9 +185,9 @@ class ApiHttpClient(httpx.AsyncClient):
                 operation=call.operation,
                 fault=TransportFault.TIMEOUT,
             ) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             # Not `from error`: that one holds the request, and with it the key.
-            raise _connection_error(call, request.url, error, self._secrets(call)) from None
+            raise self._connection_error(call, request.url, error) from None
         except BodyError as error:
             raise APIResponseValidationError(
                 str(error),
@@ -206,9 +200,22 @@ class ApiHttpClient(httpx.AsyncClient):
         told = call.answer_is_secret and 200 <= response.status_code < 300
         return Answer(
             response.status_code,
-            headers=harmless_headers(response.headers, secrets),
+            # Not ASCII, as a mapping's values would have to be: a header's bytes may be any.
+            headers=httpx.Headers(harmless_headers(response.headers, secrets), encoding="utf-8"),
             content=content if told else blotted(content, secrets),
         )
+
+    def _connection_error(self, call: Call, url: httpx.URL, error: Exception) -> APIConnectionError:
+        fault = explain(error)
+        # Where to, without the path and the query: an archive's address has a key in them.
+        place = f"{url.scheme}://{url.netloc.decode('ascii')}"
+        if (proxy := self._proxy_for(str(url))) is not None:
+            place += f" through the proxy {without_credentials(proxy)}"
+        words = redact(f"{fault.words} ({place})", self._secrets(call))
+        kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+        failure = kind(words, operation=call.operation, fault=fault.kind)
+        failure.hint = fault.hint
+        return failure
 
     def _secrets(self, call: Call) -> tuple[str, ...]:
         return worth_blotting((*self._credentials.secrets(), *call.secrets))
@@ -227,23 +234,23 @@ def _judge(call: Call, response: Answer) -> Answer:
 
 def _status_error(call: Call, response: Answer) -> APIStatusError:
     headers = dict(response.headers)
-    return status_error(
+    error = status_error(
         response.status_code,
         headers=headers,
-        body=read_body(response.content),
+        body=_error_body(response.content),
         operation=call.operation,
         retry_after=retry_after_seconds(headers, time.time()),
     )
+    if response.status_code == 407:
+        error.hint = PROXY_LOGIN
+    return error
 
 
-def _connection_error(
-    call: Call, url: httpx.URL, error: Exception, secrets: tuple[str, ...]
-) -> APIConnectionError:
-    fault = next(
-        (fault for kind, fault in _FAULTS if isinstance(error, kind)), TransportFault.CONNECT
-    )
-    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    # Where to, without the path and the query: an archive's address has a key in them.
-    told = f"{words} ({url.scheme}://{url.netloc.decode('ascii')})"
-    return kind(redact(told, secrets), operation=call.operation, fault=fault)
+def _error_body(content: bytes) -> Any:
+    """The body of an error; of one that is too long for one, the beginning as text.
+
+    Decoding all of it would stop the event loop for as long as its size says.
+    """
+    if len(content) <= MAX_ERROR_BYTES:
+        return read_body(content)
+    return content[:READ_TEXT].decode("utf-8", "replace")

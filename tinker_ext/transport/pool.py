@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from tinker_ext.transport.unread import close_if_unread
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 # One or two cost least of 1, 2, 4, 8 and 16, with 64 and with 400 requests in flight: 2.2 to 2.9
 # CPU seconds per 1000 samples, against 3.2 to 4.3 (`python benchmarks/driver.py tinker_ext URL
@@ -47,7 +49,14 @@ class ShardedTransport(httpx.AsyncBaseTransport):
             self._release(shard)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _ReleasingStream(response.stream, lambda: self._release(shard))
+
+        async def give_back() -> None:
+            try:
+                await close_if_unread(shard.transport)
+            finally:
+                self._release(shard)
+
+        response.stream = _ReleasingStream(response.stream, give_back)
         return response
 
     async def aclose(self) -> None:
@@ -91,9 +100,11 @@ class _Shard:
 class _ReleasingStream(httpx.AsyncByteStream):
     """A response body that says once when it is closed."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, release: Callable[[], None]) -> None:
+    def __init__(
+        self, stream: httpx.AsyncByteStream, release: Callable[[], Awaitable[None]]
+    ) -> None:
         self._stream = stream
-        self._release: Callable[[], None] | None = release
+        self._release: Callable[[], Awaitable[None]] | None = release
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
@@ -105,4 +116,4 @@ class _ReleasingStream(httpx.AsyncByteStream):
         finally:
             release, self._release = self._release, None
             if release is not None:
-                release()
+                await release()

@@ -8,13 +8,21 @@ a limit.
 from __future__ import annotations
 
 import zlib
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     import httpx
+
+    Reserve = Callable[[int], AbstractAsyncContextManager[None]]
 
 # What is unfolded at a time.
 _STEP = 1024 * 1024
+#: Bytes of a body that are read without a reservation; most bodies have fewer. Ours.
+UNRESERVED = 1024 * 1024
 # Automatic detection of gzip and zlib headers (zlib's manual, inflateInit2).
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
@@ -49,23 +57,39 @@ class _Inflating:
         return bytes(unfolded)
 
 
-async def read_body_bytes(response: httpx.Response, limit: int) -> bytes:
+async def read_body_bytes(
+    response: httpx.Response, limit: int, reserve: Reserve | None = None
+) -> bytes:
     """The body of a streamed response, decompressed; the stream is left open.
+
+    A body of more than `UNRESERVED` bytes waits for a reservation of its size, or of `limit` bytes
+    if its size is not known, and holds it until it is read.
 
     Raises:
         BodyError: it has more than `limit` bytes, or is not encoded as its headers say.
         httpx.HTTPError: the connection failed on the way.
     """
-    announced = response.headers.get("content-length", "")
-    if announced.isdecimal() and len(announced) < 20 and int(announced) > limit:
+    encoding = response.headers.get("content-encoding", "")
+    announced = _announced(response)
+    if announced is not None and announced > limit:
         raise BodyError(f"the body has {announced} bytes, more than {limit}")
-    decoder = _decoder(response.headers.get("content-encoding", ""))
+    decoder = _decoder(encoding)
+    size = limit if announced is None or not isinstance(decoder, _Plain) else announced
     content = bytearray()
-    async for part in response.stream:  # type: ignore[union-attr]  # an asynchronous transport's
-        content += decoder.feed(part, limit - len(content))
-        if len(content) > limit:
-            raise BodyError(f"the body has more than {limit} bytes")
-    return bytes(content)
+    async with AsyncExitStack() as held:
+        async for part in response.stream:  # type: ignore[union-attr]  # an async transport's
+            content += decoder.feed(part, limit - len(content))
+            if len(content) > limit:
+                raise BodyError(f"the body has more than {limit} bytes")
+            if reserve is not None and len(content) > UNRESERVED:
+                await held.enter_async_context(reserve(size))
+                reserve = None
+        return bytes(content)
+
+
+def _announced(response: httpx.Response) -> int | None:
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isdecimal() and len(length) < 20 else None
 
 
 def _decoder(encoding: str) -> _Decoder:

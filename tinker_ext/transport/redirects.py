@@ -19,7 +19,10 @@ def place_of(asked: httpx.URL, answer: httpx.Response) -> httpx.URL | None:
     location = answer.headers.get("location")
     if not 300 <= answer.status_code < 400 or not location:
         return None
-    place = asked.join(location)
+    try:
+        place = asked.join(location)
+    except httpx.InvalidURL:
+        return None
     if place.scheme not in ("http", "https") or (asked.scheme, place.scheme) == ("https", "http"):
         return None
     return place

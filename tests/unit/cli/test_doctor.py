@@ -45,6 +45,24 @@ def test_every_setting_is_shown_with_where_it_came_from(monkeypatch: pytest.Monk
     assert shown["timeout"]["source"] == "default"
 
 
+def test_proxies_and_certificates_are_shown_without_a_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:hidden@proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "a.example, b.example")
+    shown = record(FakeService())
+    assert "hidden" not in str(shown)
+    assert [tuple(entry.values()) for entry in shown["network"]] == [
+        ("proxy for https", "http://proxy:3128", "environment HTTPS_PROXY"),
+        ("no proxy for", "a.example, b.example", "environment NO_PROXY"),
+        ("certificates", "the system's and certifi's", "default"),
+    ]
+    monkeypatch.setenv("SSL_CERT_DIR", "/folder")
+    assert record(FakeService())["network"][-1]["value"] == "/folder"
+    monkeypatch.setenv("SSL_CERT_FILE", "/file.pem")
+    assert record(FakeService())["network"][-1]["value"] == "/file.pem"
+
+
 def test_secrets_are_masked_in_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     monkeypatch.setenv("CLOUDFLARE_ACCESS_CLIENT_SECRET", "cloudy-secret")

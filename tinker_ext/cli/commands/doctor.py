@@ -19,6 +19,7 @@ from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, ConfigurationError, NotFoundError, TinkerError
 from tinker_ext.private_files import is_shared
 from tinker_ext.secret import Secret
+from tinker_ext.settings import without_credentials
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from attrs import Attribute
 
     from tinker_ext import ServiceClient
+
+
+# The file comes before the folder.
+_CERTIFICATES = ("ssl_cert_file", "ssl_cert_dir")
 
 
 @frozen
@@ -53,15 +58,17 @@ class Check:
 @click.pass_obj
 def doctor(context: CommandContext) -> None:
     """Show the configuration and try the server it leads to."""
-    settings = list(_settings(ClientConfig.resolve(require_key=False, **context.settings)))
+    config = ClientConfig.resolve(require_key=False, **context.settings)
+    settings, network = list(_settings(config)), list(_network(config))
     checks = _checks(context)
     record = {
         "version": __version__,
         "configuration": [asdict(setting) for setting in settings],
+        "network": [asdict(setting) for setting in network],
         "checks": [asdict(check) for check in checks],
         "warnings": list(_warnings()),
     }
-    views = (_settings_view(settings), _checks_view(checks))
+    views = (_settings_view(settings + network), _checks_view(checks))
     show(context.format, record, *views, *(f"Warning: {text}" for text in record["warnings"]))
     if not checks[-1].ok:
         raise CommandError(f"{checks[-1].name}: {checks[-1].found}")
@@ -79,6 +86,20 @@ def _warnings() -> Iterator[str]:
     stored = stored_login.CREDENTIALS_FILE
     if is_shared(stored.expanduser()):
         yield f"other users can read the keys in {stored}: chmod 600 {stored}"
+
+
+def _network(config: ClientConfig) -> Iterator[Setting]:
+    """What the environment says of proxies, and which certificates are trusted."""
+    rules = config.proxy_rules
+    for scheme, proxy in rules.proxies.items():
+        yield Setting(f"proxy for {scheme}", without_credentials(proxy.url), proxy.source)
+    if rules.no_proxy:
+        yield Setting("no proxy for", ", ".join(rules.no_proxy), "environment NO_PROXY")
+    named = next((name for name in _CERTIFICATES if getattr(config, name)), None)
+    if named is None:
+        yield Setting("certificates", "the system's and certifi's", "default")
+    else:
+        yield Setting("certificates", str(getattr(config, named)), config.sources[named])
 
 
 def _shown(value: Any, field: Attribute[Any]) -> str:

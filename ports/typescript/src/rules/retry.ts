@@ -6,7 +6,7 @@
  * with full jitter. Time is in seconds throughout.
  */
 
-export type Fault = "connect" | "read" | "write" | "timeout" | "protocol" | "pool";
+export type Fault = "connect" | "read" | "write" | "timeout" | "protocol" | "pool" | "tls" | "proxy";
 export type Category = "unknown" | "server" | "user";
 
 /** One failed attempt: an answer (status, headers, category of its body) or a fault. */
@@ -101,7 +101,10 @@ function worthRepeating(failure: Failure, policy: RetryPolicy): [boolean, string
     const again = status === 402 || RETRIED.has(status) || (status >= 500 && !LASTING.has(status));
     return [again, `status ${status}`];
   }
-  if (failure.fault !== undefined) return [true, `${failure.fault} fault`];
+  if (failure.fault !== undefined) {
+    const lasting = failure.fault === "tls" || failure.fault === "proxy";
+    return [!lasting, `${failure.fault} fault`];
+  }
   return [false, "nothing says that another attempt would help"];
 }
 

@@ -1,0 +1,73 @@
+"""Large bodies of responses: how many are read at once, and what an error keeps of one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+import tinker_ext as tinker
+from tests.waiting import comes_true
+from tests.wire.raw_server import Peer, RawServer
+from tests.wire.transports import client_of
+from tinker_ext.config import ClientConfig
+from tinker_ext.runtime.budget import Budget
+from tinker_ext.runtime.in_flight import InFlight
+from tinker_ext.transport.build import build_client
+from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.http import MAX_ERROR_BYTES
+from tinker_ext.transport.reading import UNRESERVED
+
+LIMIT = 4 * UNRESERVED
+BODY = b"[%s]" % (b" " * (2 * UNRESERVED))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_large_bodies_are_read_a_few_at_a_time(http_transport: str, chunked: bool) -> None:
+    """Those whose size is not known count as the largest there may be."""
+    may_end = threading.Event()
+    half = len(BODY) * 3 // 4
+
+    def serve(peer: Peer) -> None:
+        peer.request()
+        head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+        peer.say(head + (b"" if chunked else b"Content-Length: %d\r\n" % len(BODY)) + b"\r\n")
+        peer.say(BODY[:half])
+        may_end.wait(20)
+        peer.say(BODY[half:])
+
+    budget = Budget(2 * (LIMIT if chunked else len(BODY)))
+    config = ClientConfig.resolve(
+        api_key="tml-test", http_transport=http_transport, max_response_bytes=LIMIT
+    )
+    with RawServer(serve) as server:
+        client = build_client(config, server.url, reserve=budget.reserve)
+        http = client.get_async_httpx_client()
+        with calling(Call("probe")):
+            reading = [asyncio.create_task(http.request("GET", "/a")) for _ in range(5)]
+        assert await asyncio.to_thread(comes_true, lambda: budget.used == budget.limit)
+        await asyncio.sleep(0.1)
+        assert budget.used == budget.limit
+        may_end.set()
+        assert [len((await task).content) for task in reading] == [len(BODY)] * 5
+        await http.aclose()
+    assert budget.used == 0
+
+
+def test_a_client_has_a_budget_for_large_bodies() -> None:
+    config = ClientConfig.resolve(api_key="tml-test", max_response_bytes=1000)
+    assert InFlight(config).body_bytes.limit == 4000
+
+
+async def test_error_with_a_huge_body_keeps_its_beginning(http_transport: str) -> None:
+    def serve(peer: Peer) -> None:
+        peer.request()
+        body = b'{"detail": "full", "x": "%s"}' % (b"y" * MAX_ERROR_BYTES)
+        peer.say(b"HTTP/1.1 422 No\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with RawServer(serve) as server:
+        async with client_of(http_transport, server.url) as http:
+            with pytest.raises(tinker.UnprocessableEntityError, match="full") as caught:
+                await http.request("GET", "/a")
+    assert len(str(caught.value)) < 1000

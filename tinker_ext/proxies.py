@@ -1,0 +1,99 @@
+"""Which proxy the environment names for a URL.
+
+The rules are httpx's, and so the official client's: a variable per scheme, one for all, and hosts
+that are excepted. Servers on this machine are never reached through such a proxy, which is ours: a
+proxy elsewhere can't reach them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@frozen
+class EnvironmentProxy:
+    """A proxy's URL, which may hold a password, and the setting that names it."""
+
+    url: str = field(repr=False)
+    source: str
+
+
+@frozen
+class ProxyRules:
+    """The proxies by scheme ("http", "https", "all"), and the hosts that are reached directly."""
+
+    proxies: Mapping[str, EnvironmentProxy] = field(factory=dict)
+    no_proxy: tuple[str, ...] = ()
+
+    def choose(self, url: str) -> EnvironmentProxy | None:
+        """The proxy for requests to `url`; None if they are sent directly."""
+        target = urlsplit(url)
+        if is_loopback(target.hostname or ""):
+            return None
+        if any(_is_excepted(target, entry) for entry in self.no_proxy):
+            return None
+        return self.proxies.get(target.scheme) or self.proxies.get("all")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _is_excepted(target: SplitResult, entry: str) -> bool:
+    """Whether an entry of NO_PROXY is about `target`.
+
+    A name is about its subdomains too, and with a dot before it about these only. An address is
+    about itself. A scheme and a port may be given.
+    """
+    if entry == "*":
+        return True
+    try:
+        pattern = _pattern(entry)
+        port = pattern.port
+    except ValueError:  # it is neither a name nor an address, or has no such port
+        return False
+    if pattern.scheme not in ("all", target.scheme):
+        return False
+    if port is not None and port != target.port:
+        return False
+    return _is_host(target.hostname or "", pattern.hostname or "")
+
+
+def _pattern(entry: str) -> SplitResult:
+    """An entry of NO_PROXY as a URL, whose host begins with a star if it is about subdomains."""
+    if "://" in entry:
+        return urlsplit(entry)
+    host = entry.split("/")[0].strip("[]")
+    address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        return urlsplit(f"all://[{host}]")
+    exact = address is not None or entry.lower() == "localhost"
+    return urlsplit(f"all://{entry}" if exact else f"all://*{entry}")
+
+
+def _is_host(host: str, pattern: str) -> bool:
+    if pattern in ("", "*"):
+        return True
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:])
+    if pattern.startswith("*"):
+        return host == pattern[1:] or host.endswith(f".{pattern[1:]}")
+    return host == pattern
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
