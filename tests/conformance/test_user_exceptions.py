@@ -209,7 +209,6 @@ def test_error_of_a_session_observer_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     observer = Raiser(error)
-    server.answer("session_heartbeat", Reply(410, {"detail": "gone"}))
     with make_client(
         base_url=server.url,
         http_transport=http_transport,
@@ -217,6 +216,7 @@ def test_error_of_a_session_observer_is_logged(
         heartbeat_interval=0.05,
     ) as service:
         sample(service)
+        server.answer("session_heartbeat", Reply(410, {"detail": "gone"}))
         assert observer.called.wait(20)
         with pytest.raises(tinker.SessionLostError):
             sample(service)
