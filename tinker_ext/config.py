@@ -16,7 +16,7 @@ from attrs import frozen
 
 from tinker_ext import settings, stored_login
 from tinker_ext.errors import ConfigurationError
-from tinker_ext.secret import Secret
+from tinker_ext.secret import Secret, Unshown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,13 +28,17 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 
 _READER, _VARIABLE = "reader", "variable"
-# Names of headers whose values may be credentials; they don't leave the process in a pickle.
-_TELLING_WORDS = ("auth", "cookie", "key", "secret", "token")
 
 
-def may_be_secret(name: str) -> bool:
-    """Whether a header's name tells that its value may be a credential."""
-    return any(word in name.lower() for word in _TELLING_WORDS)
+def unshown(explicit: Mapping[str, object]) -> dict[str, Any]:
+    """Arguments that are settings, for the frames they pass through: none of them is shown there.
+
+    A traceback with variables would show them otherwise.
+    """
+    return {
+        name: value if value is None or isinstance(value, Secret | Unshown) else Unshown(value)
+        for name, value in explicit.items()
+    }
 
 
 def _setting(
@@ -43,14 +47,6 @@ def _setting(
     """One setting: its reader, its default, its environment variable, and how repr shows it."""
     metadata = {_READER: reader, _VARIABLE: variable}
     return attrs.field(default=default, repr=show, metadata=metadata)
-
-
-def _masked_headers(headers: Mapping[str, str]) -> str:
-    return repr(dict.fromkeys(headers, "***"))
-
-
-def _masked_proxy(proxy: str | None) -> str:
-    return repr(proxy and settings.without_credentials(proxy))
 
 
 @frozen(kw_only=True)
@@ -86,10 +82,10 @@ class ClientConfig:
     #: What people call the session (0.38.0).
     display_name: str | None = _setting(settings.read_text, None)
     #: Extra headers of every request; shown and pickled without what may be a credential.
-    default_headers: Mapping[str, str] = _setting(
-        settings.read_headers, MappingProxyType({}), show=_masked_headers
+    default_headers: settings.Headers = _setting(
+        settings.read_headers, settings.Headers({}), show=repr
     )
-    proxy: str | None = _setting(settings.read_proxy, None, show=_masked_proxy)
+    proxy: settings.ProxyURL | None = _setting(settings.read_proxy, None, show=repr)
     #: What HTTP goes over: "httpcore", or "aiohttp" (the extra of that name), which takes less of
     #: the processor.
     http_transport: str = _setting(
@@ -150,20 +146,27 @@ class ClientConfig:
                 cannot be together; an unknown name, with the nearest known ones; no key and no
                 embedded backend.
         """
+        explicit = unshown(explicit)
         known = _settings()
         for name in explicit:
             if name not in known:
                 raise ConfigurationError(_unknown(name, known), setting=name)
-        found = {name: _find(field, explicit.get(name)) for name, field in known.items()}
-        found["api_key"] = _or_stored(found)
-        config = cls(
-            **{name: value for name, (value, _) in found.items()},
-            sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
+        config = cls._found(
+            {name: _find(field, explicit.get(name)) for name, field in known.items()}
         )
         config.check_proxy()
         if require_key:
             config.check_key()
         return config
+
+    @classmethod
+    def _found(cls, found: dict[str, tuple[Any, str]]) -> Self:
+        """The configuration of values and their sources."""
+        found["api_key"] = _or_stored(found)
+        return cls(
+            **{name: value for name, (value, _) in found.items()},
+            sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
+        )
 
     @property
     def is_embedded(self) -> bool:
@@ -225,8 +228,8 @@ def _find(field: attrs.Attribute[Any], given: object) -> tuple[Any, str]:
     if given is not None:
         return _read(field, given, field.name), "argument"
     variable = field.metadata[_VARIABLE]
-    text = os.environ.get(variable, "").strip() if variable else ""
-    if text:
+    if variable and os.environ.get(variable, "").strip():
+        text = Unshown(os.environ[variable].strip())
         return _read(field, text, variable), f"environment {variable}"
     return field.default, "default"
 
@@ -242,9 +245,11 @@ def _or_stored(found: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:
 
 def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
     try:
-        return field.metadata[_READER](value)
+        return field.metadata[_READER](value.take() if isinstance(value, Unshown) else value)
     except ValueError as error:
-        raise ConfigurationError(f"{setting}: {error}", setting=setting) from None
+        fault = str(error)
+    # Not in the block above: the frames of the first error hold the value.
+    raise ConfigurationError(f"{setting}: {fault}", setting=setting)
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> str:
@@ -267,10 +272,10 @@ def _portable(config: ClientConfig) -> dict[str, Any]:
     kept["default_headers"] = {
         name: text
         for name, text in config.default_headers.items()
-        if not may_be_secret(name) and not any(secret in text for secret in secrets)
+        if not settings.may_be_secret(name, text) and not any(secret in text for secret in secrets)
     }
     if config.proxy is not None:
-        kept["proxy"] = settings.without_credentials(config.proxy)
+        kept["proxy"] = settings.ProxyURL(settings.without_credentials(config.proxy))
     return kept
 
 
@@ -279,13 +284,9 @@ def _restore(
 ) -> ClientConfig:
     """Unpickle: what was left out is taken from the environment of this process."""
     values["user_metadata"] = MappingProxyType(values["user_metadata"])
-    values["default_headers"] = MappingProxyType(values["default_headers"])
+    values["default_headers"] = settings.Headers(values["default_headers"])
     found = {name: (value, sources[name]) for name, value in values.items()}
     for name, field in _settings().items():
         if name not in found:
             found[name] = _find(field, None)
-    found["api_key"] = _or_stored(found)
-    return cls(
-        **{name: value for name, (value, _) in found.items()},
-        sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
-    )
+    return cls._found(found)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from tinker_ext.printable import printable
+
 NOTHING = "-"
 
 
 def one_line(text: str) -> str:
     """`text` on one line, without the control characters that could drive a terminal."""
     return printable(" ".join(text.split()))
-
-
-def printable(text: str) -> str:
-    """`text` with control characters shown as escapes: a server's words are not ours to trust."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def yes_or_no(value: bool | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.config import ClientConfig
+from tinker_ext.config import ClientConfig, unshown
 from tinker_ext.runtime.core import ClientCore
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class EmbeddedBackend:
 
 def new_core(**config: Any) -> ClientCore:
     """A connection with settings of its own, as `ClientConfig.resolve` takes them."""
+    config = unshown(config)
     resolved = ClientConfig.resolve(**config)
     backend = EmbeddedBackend(resolved)
     return ClientCore(resolved, backend.base_url, backend.stop)

@@ -23,7 +23,7 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
-from tinker_ext.redaction import REQUEST_ID, kept_headers, redact
+from tinker_ext.redaction import LONGEST_ID, REQUEST_ID, kept_headers
 from tinker_ext.rules.dialect import without_idle_fields
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
@@ -105,7 +105,7 @@ class ApiHttpClient(httpx.AsyncClient):
             if other is not None and other != key:
                 answer = await self._attempt(call, other, method, url, **options)
         if (name := answer.headers.get(REQUEST_ID)) is not None:
-            call.request_ids.append(name)
+            call.request_ids.append(name[:LONGEST_ID])
         self._notes.log(call.operation, answer.headers)
         return _judge(call, answer)
 
@@ -193,22 +193,21 @@ class ApiHttpClient(httpx.AsyncClient):
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not `from error`: that one holds the request, and with it the key.
-            raise _connection_error(call, request.url, error, self._secrets(call)) from None
+            raise _connection_error(call, request.url, error) from None
         except BodyError as error:
             raise APIResponseValidationError(
                 str(error),
                 status_code=response.status_code,
                 operation=call.operation,
-                request_id=kept_headers(response.headers, self._secrets(call)).get(REQUEST_ID),
+                request_id=kept_headers(response.headers).get(REQUEST_ID),
             ) from None
         secrets = self._secrets(call)
-        # What was asked for as a secret is left as it is.
-        told = call.answer_is_secret and 200 <= response.status_code < 300
-        return Answer(
-            response.status_code,
-            headers=harmless_headers(response.headers, secrets),
-            content=content if told else blotted(content, secrets),
-        )
+        # An error's body is redacted once, when it becomes an error. A secret that was asked for
+        # is left in the response.
+        if 200 <= response.status_code < 300 and not call.answer_is_secret:
+            content = blotted(content, secrets)
+        headers = harmless_headers(response.headers, secrets)
+        return Answer(response.status_code, headers=headers, content=content)
 
     def _secrets(self, call: Call) -> tuple[str, ...]:
         return worth_blotting((*self._credentials.secrets(), *call.secrets))
@@ -236,9 +235,7 @@ def _status_error(call: Call, response: Answer) -> APIStatusError:
     )
 
 
-def _connection_error(
-    call: Call, url: httpx.URL, error: Exception, secrets: tuple[str, ...]
-) -> APIConnectionError:
+def _connection_error(call: Call, url: httpx.URL, error: Exception) -> APIConnectionError:
     fault = next(
         (fault for kind, fault in _FAULTS if isinstance(error, kind)), TransportFault.CONNECT
     )
@@ -246,4 +243,4 @@ def _connection_error(
     kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
     # Where to, without the path and the query: an archive's address has a key in them.
     told = f"{words} ({url.scheme}://{url.netloc.decode('ascii')})"
-    return kind(redact(told, secrets), operation=call.operation, fault=fault)
+    return kind(told, operation=call.operation, fault=fault)
