@@ -35,6 +35,10 @@ class KeySource(Protocol):
         """Another value, once the server has called `refused` invalid; None if there is none."""
         ...
 
+    async def printed_anew(self, refused: Secret | None) -> Secret | None:
+        """What a command prints instead of a key that was refused; None for any other key."""
+        ...
+
     def secrets(self) -> tuple[Secret, ...]:
         """All values that were sent not long ago."""
         ...
@@ -53,6 +57,9 @@ class FixedKey:
         return self.api_key
 
     async def instead_of(self, refused: Secret | None) -> Secret | None:
+        return None
+
+    async def printed_anew(self, refused: Secret | None) -> Secret | None:
         return None
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -91,6 +98,14 @@ class ApiKeyAuth:
     async def key(self, credential: Credential) -> Secret | None:
         """The value of X-API-Key for a call."""
         return await (self.keys.key() if credential == "key" else self.keys.current())
+
+    async def replacement(
+        self, key: Secret | None, credential: Credential, *, invalid: bool
+    ) -> Secret | None:
+        """Another value than one the server refused; `invalid` if it called it an invalid token."""
+        if invalid and credential == "current":
+            return await self.keys.instead_of(key)
+        return await self.keys.printed_anew(key)
 
     def headers(self, key: Secret | None) -> dict[str, str]:
         """The secret headers with that key; only the transport sees them."""

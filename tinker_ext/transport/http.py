@@ -100,8 +100,9 @@ class ApiHttpClient(httpx.AsyncClient):
         options |= {"json": json}
         key = await self._credentials.key(call.credential)
         answer = await self._attempt(call, key, method, url, **options)
-        if call.credential == "current" and is_invalid_token(answer.status_code, answer.headers):
-            other = await self._credentials.keys.instead_of(key)
+        if answer.status_code == 401:
+            invalid = is_invalid_token(answer.status_code, answer.headers)
+            other = await self._credentials.replacement(key, call.credential, invalid=invalid)
             if other is not None and other != key:
                 answer = await self._attempt(call, other, method, url, **options)
         if (name := answer.headers.get(REQUEST_ID)) is not None:
