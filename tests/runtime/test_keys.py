@@ -209,7 +209,7 @@ async def test_a_command_that_prints_no_key_is_named_and_not_shown(
             "failed with status 4: bad user ***",
         ),
         ("printf 'a\\033[31mb\\n\\nc' >&2; exit 1", "failed with status 1: a\\x1b[31mb c"),
-        ("yes noise | head -c 200000 >&2; exit 1", "failed with status 1: noise noise"),
+        ("yes noise | head -c 200000 >&2; echo ' at last' >&2; exit 1", " at last"),
     ],
 )
 async def test_failing_commands_standard_error_is_shown_redacted(command: str, words: str) -> None:

@@ -65,7 +65,8 @@ class ServiceClient(ClientFactory):
     ) -> None:
         config |= {"user_metadata": user_metadata, "project_id": project_id}
         config = unshown(with_headers(config, default_headers_overrides))
-        del default_headers_overrides  # A traceback with variables would show its values.
+        # A traceback with variables would show their values.
+        del user_metadata, project_id, default_headers_overrides
         self._config = ClientConfig.resolve(**config)
         backend = EmbeddedBackend(self._config)
         self._core = ClientCore(

@@ -11,7 +11,8 @@ from subprocess import DEVNULL, PIPE
 
 from tinker_ext import settings
 from tinker_ext.errors import ConfigurationError
-from tinker_ext.redaction import redact, shorten
+from tinker_ext.printable import printable
+from tinker_ext.redaction import redact
 from tinker_ext.secret import SHORTEST, Secret
 
 #: Seconds a command may take. Ours; 0.38.0 waits for ever.
@@ -23,7 +24,7 @@ _GONE = 1.0
 _DRAIN = 0.25
 #: Bytes it may print; a header's value may seldom be longer.
 _MOST = 65_536
-#: Characters of its standard error that are shown if it fails.
+#: Characters of its standard error, the last ones, that are shown if it fails.
 _SHOWN_ERROR = 300
 # The command is in the environment, which only its own user can read; arguments are visible to
 # every user of the machine.
@@ -97,7 +98,8 @@ def _error_text(command: Secret, printing: _Printing) -> str:
     output = printing.output.decode("utf-8", "replace").split()
     words = [word for word in re.split(r"[\s'\"=]+", command.reveal()) if len(word) >= _SECRET_WORD]
     held = [word for word in (*output, *words) if len(word) >= SHORTEST]
-    return shorten(redact(printing.errors.decode("utf-8", "replace"), held), _SHOWN_ERROR)
+    text = redact(printing.errors.decode("utf-8", "replace"), held)
+    return printable(" ".join(text.split()))[-_SHOWN_ERROR:]
 
 
 class _Printing(asyncio.SubprocessProtocol):
@@ -111,8 +113,10 @@ class _Printing(asyncio.SubprocessProtocol):
         self.closed = asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        kept = self.output if fd == 1 else self.errors
-        kept += data[: _MOST + 1 - len(kept)]
+        if fd != 1:
+            self.errors = (self.errors + data)[-_MOST:]  # Commands say last why they failed.
+            return
+        self.output += data[: _MOST + 1 - len(self.output)]
         if len(self.output) > _MOST:
             self.ended.set()
             self.closed.set()
