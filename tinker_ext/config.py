@@ -82,7 +82,7 @@ class ClientConfig:
     #: What people call the session (0.38.0).
     display_name: str | None = _setting(settings.read_text, None)
     #: Extra headers of every request; shown and pickled without what may be a credential.
-    default_headers: settings.Headers = _setting(
+    default_headers: Mapping[str, str] = _setting(
         settings.read_headers, settings.Headers({}), show=repr
     )
     proxy: settings.ProxyURL | None = _setting(settings.read_proxy, None, show=repr)
@@ -178,6 +178,12 @@ class ClientConfig:
         """What configurations that share a rate limit have in common: URL and digest of the key."""
         key = self.api_key or self.credential_cmd
         return self.base_url, key.digest if key else ""
+
+    @property
+    def header_secrets(self) -> tuple[Secret, ...]:
+        """Values of `default_headers` that may be credentials, and parts of these."""
+        headers = self.default_headers
+        return headers.secrets if isinstance(headers, settings.Headers) else ()
 
     def is_default(self, setting: str) -> bool:
         """Whether neither an argument nor the environment has chosen this setting."""

@@ -393,7 +393,7 @@ BAD_SETTINGS: list[dict[str, Any]] = [
     {"proxy": f"foo://me:{PROXY_SECRET}@host"},
     {"timeout": -1},
     {"no_such": 1},
-    {"project_id": f"{KEY}\n"},
+    {"project_id": f"{KEY} é"},
     {"trace_file": "/no/such/folder/x.jsonl"},
     {"api_key": [KEY]},
     {"api_key": f"{KEY} blank"},
@@ -434,7 +434,7 @@ def _rich_traceback(error: BaseException) -> str:
         trace = trace.tb_next
     console = Console(file=io.StringIO(), width=500)
     shown = Traceback.from_exception(
-        type(error), error, trace, show_locals=True, locals_max_string=None
+        type(error), error, trace, show_locals=True, locals_max_string=10_000
     )
     console.print(shown)
     assert isinstance(console.file, io.StringIO)
@@ -450,7 +450,7 @@ def test_variables_of_environment_and_login_errors_hold_no_secret(
     raised: list[tinker.ConfigurationError] = []
     for content in (f"[{KEY}", json.dumps({"default": "a", "keys": {"a": {"key": f"{KEY} é"}}})):
         login.write_text(content, encoding="utf-8")
-        with pytest.raises(tinker.ConfigurationError, match="credentials.json") as caught:
+        with pytest.raises(tinker.ConfigurationError, match=r"credentials\.json") as caught:
             tinker.ServiceClient()
         raised.append(caught.value)
     monkeypatch.setenv("TINKER_API_KEY", f"{KEY} blank")

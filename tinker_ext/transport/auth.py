@@ -85,7 +85,7 @@ class ApiKeyAuth:
             cf_access_client_secret=config.cf_access_client_secret,
             others=tuple(
                 secret
-                for secret in config.default_headers.secrets
+                for secret in config.header_secrets
                 if len(secret.reveal()) >= _SHORTEST_HEADER
             ),
         )
