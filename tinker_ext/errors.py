@@ -404,7 +404,7 @@ class ConfigurationError(TinkerError, ValueError):
 
     def __init__(self, message: str, setting: str | None = None) -> None:
         super().__init__(redact(message))
-        self.setting = None if setting is None else redact(setting)
+        self.setting = setting
 
 
 class ClientClosedError(TinkerError, RuntimeError):

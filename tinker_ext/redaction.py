@@ -1,9 +1,9 @@
 """Makes text from elsewhere fit to be shown: short, printable, and without anything secret.
 
 Errors, logs and spans all quote servers and proxies. This is the one place that decides how much
-of a text is shown, which characters are escaped, and what is redacted: every secret that this
-process holds (`tinker_ext.secret`), whatever looks like a key, and credentials in URLs and after
-the name of an authentication scheme.
+of a text is shown, which characters are escaped, and which parts are redacted: every secret that
+this process holds (`tinker_ext.secret`), words that look like a key, and credentials in URLs and
+after the name of an authentication scheme.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _page_title(text: str) -> str:
 
 
 def shorten(text: str, limit: int = SHOWN_TEXT) -> str:
-    """One printable line of at most `limit` characters, with what is missing counted."""
+    """One printable line of at most `limit` characters, with the full length behind a cut."""
     line = printable(" ".join(text[: 4 * limit].split()))
     if len(line) <= limit and len(text) <= 4 * limit:
         return line
@@ -127,8 +127,8 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def _needles(secrets: Iterable[str]) -> tuple[Needle, ...]:
-    given = (needle for secret in secrets if secret for needle in forms_of(secret))
-    return (*known_needles(), *given)
+    explicit = (needle for secret in secrets if secret for needle in forms_of(secret))
+    return (*known_needles(), *explicit)
 
 
 def _redact(text: str, needles: tuple[Needle, ...]) -> str:

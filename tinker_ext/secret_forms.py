@@ -109,8 +109,8 @@ class _Unescaped:
 
     def original(self, position: int) -> int:
         """The position in the original text of a position between two characters."""
-        found = bisect_right(self._here, position) - 1
-        return self._there[found] + position - self._here[found]
+        index = bisect_right(self._here, position) - 1
+        return self._there[index] + position - self._here[index]
 
 
 def _plain(match: re.Match[str]) -> str:

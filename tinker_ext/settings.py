@@ -96,7 +96,7 @@ class Headers(Mapping[str, str]):
 
 
 def _parts(value: str) -> Iterator[str]:
-    """A header's value, and what may stand in it: `Bearer X`, `name=X; name=Y`, `Basic X`."""
+    """A header's value and its parts: `Bearer X`, `name=X; name=Y`, `Basic X`."""
     yield value
     for piece in re.split(r"[;,]\s*", value):
         scheme, _, rest = piece.strip().partition(" ")

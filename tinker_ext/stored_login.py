@@ -34,7 +34,7 @@ def read_default_key(file: Path) -> Secret | None:
     except (OSError, UnicodeDecodeError) as error:
         why = type(error).__name__
     except (json.JSONDecodeError, RecursionError):
-        why = "it is no JSON"
+        why = "it is not JSON"
     except ValueError as error:
         why = str(error)
     except RuntimeError as error:  # There is no home folder.

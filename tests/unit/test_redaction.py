@@ -132,12 +132,12 @@ def test_credentials_are_recognized_by_their_place(text: str, shown: str) -> Non
 
 def test_body_is_kept_whole_up_to_a_bound_and_no_secret_is_cut_in_half() -> None:
     secret = Secret("opaque-PLANTED-" + "0123456789" * 3)
-    body = {"detail": "x" * 30_000 + secret.reveal() + "y" * 1000}
-    assert redact_body(body) == {"detail": "x" * 30_000 + "***" + "y" * 1000}
+    long = {"detail": "x" * 30_000 + secret.reveal() + "y" * 1000}
+    assert redact_body(long) == {"detail": "x" * 30_000 + "***" + "y" * 1000}
     for before in range(READ_TEXT - 50, READ_TEXT + 5, 5):
-        kept = redact_body("x" * before + secret.reveal() + "y" * 10_000)
-        assert isinstance(kept, str)
-        assert "opaque" not in kept
+        body = redact_body("x" * before + secret.reveal() + "y" * 10_000)
+        assert isinstance(body, str)
+        assert "opaque" not in body
     many = redact_body([{"detail": "x" * 30_000}] * 100)
     assert len(json.dumps(many)) < 3 * READ_TEXT
 
@@ -159,7 +159,7 @@ def test_errors_show_no_control_characters() -> None:
         body={"detail": HOSTILE},
         operation="forward",
     )
-    for one in (
+    for shown in (
         error,
         APIError(HOSTILE, request_id=HOSTILE),
         RequestFailedError(HOSTILE, HOSTILE),
@@ -167,7 +167,7 @@ def test_errors_show_no_control_characters() -> None:
         ConfigurationError("one\x1b[2J"),
         pickle.loads(pickle.dumps(error)),
     ):
-        assert str(one).isprintable()
+        assert str(shown).isprintable()
     error.request_id = "r" * 10_000 + "\x1b"
     assert str(error).isprintable()
     assert len(str(error)) < 2_000

@@ -367,8 +367,8 @@ def test_proxy_that_echoes_its_credentials_shows_none(
     token = encode(f"me:{PROXY_SECRET}")
 
     def refuse(received: Received) -> Reply:
-        sent = received.headers["proxy-authorization"]
-        return Reply(407, f"denied: {sent} of me:{PROXY_SECRET}, {dict(received.headers)}")
+        credentials = received.headers["proxy-authorization"]
+        return Reply(407, f"denied: {credentials} of me:{PROXY_SECRET}, {dict(received.headers)}")
 
     with FaultServer() as proxy:
         proxy.answer_always("get_server_capabilities", refuse)
@@ -505,5 +505,5 @@ def test_request_ids_are_bounded() -> None:
     assert len(refused.value.request_id or "") < 300
     assert len(caught.value.request_id or "") <= 1_024
     assert len(str(caught.value)) < 1_000
-    assert [one.body["request_id"] for one in server.calls("retrieve_future")] == ["r\x1b"]
+    assert [poll.body["request_id"] for poll in server.calls("retrieve_future")] == ["r\x1b"]
     assert str(failed.value).isprintable()

@@ -401,8 +401,10 @@ def test_printed_key_that_is_no_longer_accepted_is_printed_anew(
         simulated.pass_by(61)
         server.answer("get_server_capabilities", Reply(401, {"detail": "expired"}))
         service.get_server_capabilities()
-    sent = [one.headers["x-api-key"] for one in server.calls("get_server_capabilities")]
-    assert sent == ["first-printed-key"] * 3 + ["second-printed-key"]
+    requests = server.calls("get_server_capabilities")
+    assert [request.headers["x-api-key"] for request in requests] == ["first-printed-key"] * 3 + [
+        "second-printed-key"
+    ]
 
 
 def test_a_server_may_insist_on_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

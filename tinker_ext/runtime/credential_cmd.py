@@ -84,8 +84,8 @@ def _read(command: Secret, printing: _Printing, status: int | None) -> Secret:
     if len(printing.output) > _MOST:
         raise _refused(f"printed more than {_MOST} bytes")
     if status != 0:
-        said = _error_text(command, printing)
-        raise _refused(f"failed with status {status}{f': {said}' if said else ''}")
+        text = _error_text(command, printing)
+        raise _refused(f"failed with status {status}{f': {text}' if text else ''}")
     try:
         return settings.read_secret(printing.output.decode("utf-8", "replace"))
     except ValueError as error:
@@ -94,7 +94,7 @@ def _read(command: Secret, printing: _Printing, status: int | None) -> Secret:
 
 
 def _error_text(command: Secret, printing: _Printing) -> str:
-    """What the command said of its failure, without words of the command or of its output."""
+    """The end of the standard error, without words of the command or of its output."""
     output = printing.output.decode("utf-8", "replace").split()
     words = [word for word in re.split(r"[\s'\"=]+", command.reveal()) if len(word) >= _SECRET_WORD]
     held = [word for word in (*output, *words) if len(word) >= SHORTEST]

@@ -243,5 +243,5 @@ def _connection_error(call: Call, url: httpx.URL, error: Exception) -> APIConnec
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
     # Where to, without the path and the query: an archive's address has a key in them.
-    told = f"{words} ({url.scheme}://{url.netloc.decode('ascii')})"
-    return kind(told, operation=call.operation, fault=fault)
+    message = f"{words} ({url.scheme}://{url.netloc.decode('ascii')})"
+    return kind(message, operation=call.operation, fault=fault)
