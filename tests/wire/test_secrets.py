@@ -296,6 +296,18 @@ def encode(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
+def test_access_token_echoed_in_a_failed_result_is_redacted() -> None:
+    server = FakeServer()
+    token = "PLANTED-access-token"
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer_always(
+            "retrieve_future", Reply(200, {"error": f"bad {token}", "category": "user"})
+        )
+        with pytest.raises(tinker.RequestFailedError, match=r"bad \*\*\*"):
+            training.load_state(WEIGHTS, token).result(10)
+
+
 ODD_KEY = 'sk/PLANTED+key"0&12=3<45>6789'
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "plain": str,

@@ -35,7 +35,8 @@ class View:
 def show(output_format: Format, record: Any, *views: View | str) -> None:
     """Print an answer on standard output: the record for programs, the views for people."""
     if output_format == "json":
-        click.echo(json.dumps(record, indent=2, default=plain))
+        # Of control characters, `json` leaves DEL unescaped.
+        click.echo(json.dumps(record, indent=2, default=plain).replace("\x7f", "\\u007f"))
         return
     for view in views:
         if isinstance(view, str):

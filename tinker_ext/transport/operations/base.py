@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
@@ -23,6 +24,9 @@ T = TypeVar("T")
 
 # What parsing an answer of another shape than the specification's may raise.
 UNFIT = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+
+# Secrets of the last calls: the result of a call, which is fetched later, may repeat them.
+_recent: deque[Secret] = deque(maxlen=64)
 
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 
@@ -51,6 +55,7 @@ class Operations:
         if self.idempotency_key is not None:
             merged[IDEMPOTENCY_HEADER] = self.idempotency_key
         secrets = () if secret is None else (Secret(secret),)
+        _recent.extend(secrets)
         untold = self.dialect.untold_of(operation)
         return Call(operation, headers=merged, timeout=timeout, secrets=secrets, untold=untold)
 
