@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hmac
+from collections import deque
 from hashlib import sha256
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 from weakref import WeakValueDictionary
 
 from tinker_ext.secret_forms import Needle, forms_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MASK = "***"
 #: Characters of the shortest secret that is redacted in other text. Some servers take any word for
@@ -16,6 +20,8 @@ SHORTEST = 6
 
 # By id; those that still exist. They are redacted in every text that is shown.
 _known: WeakValueDictionary[int, Secret] = WeakValueDictionary()
+# Secrets of the last calls, which nothing else holds.
+_recent: deque[Secret] = deque(maxlen=64)
 
 
 @final
@@ -102,6 +108,13 @@ class Unshown:
 
     def __reduce__(self) -> tuple[type[Unshown], tuple[None]]:
         return Unshown, (None,)
+
+
+def remembered(values: Iterable[str]) -> tuple[Secret, ...]:
+    """Secrets of one call; they stay known for a while, as a later response may repeat them."""
+    secrets = tuple(Secret(value) for value in values)
+    _recent.extend(secrets)
+    return secrets
 
 
 def known_needles() -> tuple[Needle, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
@@ -10,7 +9,7 @@ from tinker_api.errors import UnexpectedStatus
 
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError
 from tinker_ext.rules.dialect import FIRST, Dialect
-from tinker_ext.secret import Secret
+from tinker_ext.secret import remembered
 from tinker_ext.transport.call import Call, calling
 from tinker_ext.transport.encoding import UnreadableAnswerError
 
@@ -24,9 +23,6 @@ T = TypeVar("T")
 
 # What parsing an answer of another shape than the specification's may raise.
 UNFIT = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
-
-# Secrets of the last calls: the result of a call, which is fetched later, may repeat them.
-_recent: deque[Secret] = deque(maxlen=64)
 
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 
@@ -54,8 +50,7 @@ class Operations:
         merged = dict(headers or {})
         if self.idempotency_key is not None:
             merged[IDEMPOTENCY_HEADER] = self.idempotency_key
-        secrets = () if secret is None else (Secret(secret),)
-        _recent.extend(secrets)
+        secrets = () if secret is None else remembered([secret])
         untold = self.dialect.untold_of(operation)
         return Call(operation, headers=merged, timeout=timeout, secrets=secrets, untold=untold)
 
