@@ -50,8 +50,11 @@ def http_transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-# The keys that tests use look like keys, and the log is kept at every level (pyproject.toml).
-_KEY = re.compile(r"tml-\w[\w-]+|\w*PLANTED\w*")
+# The keys that tests use look like keys, and the log is kept at every level (pyproject.toml). The
+# last three are "PLANTED" in base64, behind none, one and two bytes.
+_KEY = re.compile(
+    r"tml-\w[\w-]+|\w*P(?:LANTED|%4[cC]ANTED|\\+u004[cC])\w*|UExBTlRFR|BMQU5URU|QTEFOVEVE"
+)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,7 +17,7 @@ from attrs import frozen
 from tinker_ext import settings, stored_login
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.proxies import EnvironmentProxy, ProxyRules
-from tinker_ext.secret import Secret
+from tinker_ext.secret import Secret, Unshown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,15 +29,19 @@ if TYPE_CHECKING:
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 
 _READER, _VARIABLE = "reader", "variable"
-# Names of headers whose values may be credentials; they don't leave the process in a pickle.
-_TELLING_WORDS = ("auth", "cookie", "key", "secret", "token")
 # Settings of a machine's network: another process reads them from its own environment.
 _OF_THE_MACHINE = ("proxy", "ssl_cert_file", "ssl_cert_dir")
 
 
-def may_be_secret(name: str) -> bool:
-    """Whether a header's name tells that its value may be a credential."""
-    return any(word in name.lower() for word in _TELLING_WORDS)
+def unshown(explicit: Mapping[str, object]) -> dict[str, Any]:
+    """Arguments that are settings, for the frames they pass through: none of them is shown there.
+
+    A traceback with variables would show them otherwise.
+    """
+    return {
+        name: value if value is None or isinstance(value, Secret | Unshown) else Unshown(value)
+        for name, value in explicit.items()
+    }
 
 
 def _setting(
@@ -46,14 +50,6 @@ def _setting(
     """One setting: its reader, its default, its environment variable, and how repr shows it."""
     metadata = {_READER: reader, _VARIABLE: variable}
     return attrs.field(default=default, repr=show, metadata=metadata)
-
-
-def _masked_headers(headers: Mapping[str, str]) -> str:
-    return repr(dict.fromkeys(headers, "***"))
-
-
-def _masked_proxy(proxy: str | None) -> str:
-    return repr(proxy and settings.without_credentials(proxy))
 
 
 @frozen(kw_only=True)
@@ -90,10 +86,10 @@ class ClientConfig:
     display_name: str | None = _setting(settings.read_text, None)
     #: Extra headers of every request; shown and pickled without what may be a credential.
     default_headers: Mapping[str, str] = _setting(
-        settings.read_headers, MappingProxyType({}), show=_masked_headers
+        settings.read_headers, settings.Headers({}), show=repr
     )
     #: The proxy for `base_url`: the argument, which applies to all requests, or the environment's.
-    proxy: str | None = _setting(settings.read_proxy, None, show=_masked_proxy)
+    proxy: settings.ProxyURL | None = _setting(settings.read_proxy, None, show=repr)
     #: Certificate authorities in place of the system's, as a PEM file or a folder that OpenSSL has
     #: hashed; the file comes first.
     ssl_cert_file: Path | None = _setting(settings.read_path, None, "SSL_CERT_FILE")
@@ -166,6 +162,7 @@ class ClientConfig:
                 cannot be together; an unknown name, with the nearest known ones; no key and no
                 embedded backend.
         """
+        explicit = unshown(explicit)
         known = _settings()
         for name in explicit:
             if name not in known:
@@ -186,6 +183,12 @@ class ClientConfig:
         """What configurations that share a rate limit have in common: URL and digest of the key."""
         key = self.api_key or self.credential_cmd
         return self.base_url, key.digest if key else ""
+
+    @property
+    def header_secrets(self) -> tuple[Secret, ...]:
+        """Values of `default_headers` that may be credentials, and parts of these."""
+        headers = self.default_headers
+        return headers.secrets if isinstance(headers, settings.Headers) else ()
 
     def is_default(self, setting: str) -> bool:
         """Whether neither an argument nor the environment has chosen this setting."""
@@ -234,8 +237,8 @@ def _find(field: attrs.Attribute[Any], given: object) -> tuple[Any, str]:
     if given is not None:
         return _read(field, given, field.name), "argument"
     variable = field.metadata[_VARIABLE]
-    text = os.environ.get(variable, "").strip() if variable else ""
-    if text:
+    if variable and os.environ.get(variable, "").strip():
+        text = Unshown(os.environ[variable].strip())
         return _read(field, text, variable), f"environment {variable}"
     return field.default, "default"
 
@@ -294,7 +297,7 @@ def _proxy_source(scheme: str) -> str:
     return "system settings"
 
 
-def _usable_proxy(chosen: EnvironmentProxy) -> str:
+def _usable_proxy(chosen: EnvironmentProxy) -> settings.ProxyURL:
     setting = chosen.source.removeprefix("environment ")
     try:
         proxy = settings.read_proxy(chosen.url)
@@ -315,9 +318,11 @@ def _check_socks(proxy: str, setting: str) -> None:
 
 def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
     try:
-        return field.metadata[_READER](value)
+        return field.metadata[_READER](value.take() if isinstance(value, Unshown) else value)
     except ValueError as error:
-        raise ConfigurationError(f"{setting}: {error}", setting=setting) from None
+        fault = str(error)
+    # Not in the block above: the frames of the first error hold the value.
+    raise ConfigurationError(f"{setting}: {fault}", setting=setting)
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> str:
@@ -340,10 +345,10 @@ def _portable(config: ClientConfig) -> dict[str, Any]:
     kept["default_headers"] = {
         name: text
         for name, text in config.default_headers.items()
-        if not may_be_secret(name) and not any(secret in text for secret in secrets)
+        if not settings.may_be_secret(name, text) and not any(secret in text for secret in secrets)
     }
     if config.proxy is not None:
-        kept["proxy"] = settings.without_credentials(config.proxy)
+        kept["proxy"] = settings.ProxyURL(settings.without_credentials(config.proxy))
     for name in _OF_THE_MACHINE:
         if config.sources.get(name) != "argument":
             del kept[name]
@@ -355,7 +360,7 @@ def _restore(
 ) -> ClientConfig:
     """Unpickle: what was left out is taken from the environment of this process."""
     values["user_metadata"] = MappingProxyType(values["user_metadata"])
-    values["default_headers"] = MappingProxyType(values["default_headers"])
+    values["default_headers"] = settings.Headers(values["default_headers"])
     found = {name: (value, sources[name]) for name, value in values.items()}
     for name, field in _settings().items():
         if name not in found:

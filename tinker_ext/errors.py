@@ -28,6 +28,7 @@ Each one carries what a handler needs as attributes, pickles, and deep-copies. `
 which operation failed, how, in which words of the server (shortened), under which request id,
 after how many attempts, and what would help. No key gets into any of them: server text is
 redacted, and of the response headers only the harmless ones are kept (`tinker_ext.redaction`).
+Control characters, terminal escapes and bidirectional characters are shown as escapes.
 """
 
 from __future__ import annotations
@@ -36,10 +37,22 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from tinker_ext.redaction import REQUEST_ID, kept_headers, redact, redact_body, server_words
+from tinker_ext.printable import printable
+from tinker_ext.redaction import (
+    REQUEST_ID,
+    SHOWN_HEADER,
+    kept_headers,
+    redact,
+    redact_body,
+    server_words,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+# Characters of a message that quotes a server, whose own words are bounded before.
+_LONGEST_MESSAGE = 1_000
 
 _CLOUDFLARE_PHRASES = {  # statuses Cloudflare answers for an origin it cannot reach
     520: "Unknown Error from Origin",
@@ -89,11 +102,24 @@ class TinkerError(Exception):
         self.message = message
 
     def __str__(self) -> str:
+        return "\n".join(printable(line) for line in self._text().split("\n"))
+
+    def _text(self) -> str:
+        """What `str` shows, control characters still in it."""
         return " ".join(part for part in (self.message, self.hint) if part)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls cls(*args), which no class with keyword-only arguments survives.
         return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _quoted(message: str) -> str:
+    """A message with words of a server in it: one line, bounded, redacted, printable."""
+    return shorten(redact(message), _LONGEST_MESSAGE)
+
+
+def _short_id(request_id: str) -> str:
+    return shorten(redact(request_id), SHOWN_HEADER)
 
 
 def _rebuild(cls: type[TinkerError], args: tuple[object, ...], state: dict[str, Any]) -> Any:
@@ -125,7 +151,7 @@ class APIError(TinkerError):
         request_id: str | None = None,
         body: object = None,
     ) -> None:
-        super().__init__(redact(message))
+        super().__init__(_quoted(message))
         self.operation = operation
         self.request_id = request_id
         self.body = redact_body(body)
@@ -142,9 +168,9 @@ class APIError(TinkerError):
         self.answered = answered
         return self
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         subject = f"{self.operation}: " if self.operation else ""
-        facts = [f"request id {self.request_id}"] if self.request_id else []
+        facts = [f"request id {_short_id(self.request_id)}"] if self.request_id else []
         facts += self._facts()
         if self.attempts is not None and self.elapsed is not None:
             plural = "" if self.attempts == 1 else "s"
@@ -304,7 +330,7 @@ class DeadlineExceededError(APITimeoutError, TimeoutError):
         request_id: str | None = None,
     ) -> None:
         super().__init__(message, operation=operation, request_id=request_id)
-        self.last_seen = redact(last_seen) if last_seen is not None else None
+        self.last_seen = _quoted(last_seen) if last_seen is not None else None
         self.deadline = deadline
 
     def _facts(self) -> list[str]:
@@ -349,14 +375,14 @@ class RequestFailedError(TinkerError):
         *,
         operation: str | None = None,
     ) -> None:
-        super().__init__(redact(message))
+        super().__init__(_quoted(message))
         self.request_id = request_id
         self.category = category
         self.operation = operation
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         subject = f"{self.operation}: " if self.operation else ""
-        request = f"request id {self.request_id}; " if self.request_id else ""
+        request = f"request id {_short_id(self.request_id)}; " if self.request_id else ""
         return f"{subject}{self.message} [{request}category {self.category}]"
 
 
@@ -370,7 +396,7 @@ class InvalidInputError(TinkerError, ValueError):
         super().__init__(message)
         self.where = where
 
-    def __str__(self) -> str:
+    def _text(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
 
 
@@ -408,7 +434,7 @@ class SessionLostError(TinkerError):
     def __init__(
         self, message: str, *, session_id: str | None = None, silent_for: float | None = None
     ) -> None:
-        super().__init__(redact(message))
+        super().__init__(_quoted(message))
         self.session_id = session_id
         self.silent_for = silent_for
 
@@ -439,7 +465,7 @@ def status_error(
     """The error for an answer with an error status.
 
     `body` is parsed JSON, text or None. `retry_after` is what `rules.retry` read from the
-    headers. `secrets` are blotted out of the text on top of whatever looks like a key.
+    headers. `secrets` are redacted as well as those that the process holds.
     """
     hidden = tuple(secrets)
     default = InternalServerError if status_code >= 500 else APIStatusError
@@ -454,7 +480,7 @@ def status_error(
         category=body_category(body),
         operation=operation,
         request_id=request_id or kept.get(REQUEST_ID),
-        body=redact_body(body, hidden),
+        body=body if not hidden else redact_body(body, hidden),
     )
 
 

@@ -1,7 +1,9 @@
-"""What may be shown of a server's answer: short, and without anything secret.
+"""Makes text from elsewhere fit to be shown: short, printable, and without anything secret.
 
-Errors, logs and spans all show what a server or a proxy said. This is the one place that decides
-how much of it, and what is blotted out.
+Errors, logs and spans all quote servers and proxies. This is the one place that decides how much
+of a text is shown, which characters are escaped, and which parts are redacted: every secret that
+this process holds (`tinker_ext.secret`), words that look like a key, and credentials in URLs and
+after the name of an authentication scheme.
 """
 
 from __future__ import annotations
@@ -9,6 +11,10 @@ from __future__ import annotations
 import json
 import re
 from typing import TYPE_CHECKING, Any
+
+from tinker_ext.printable import printable
+from tinker_ext.secret import MASK, known_needles
+from tinker_ext.secret_forms import Needle, forms_of, hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,12 +45,23 @@ READ_TEXT = 65_536
 KEPT_DEPTH = 8
 KEPT_ENTRIES = 200
 
-MASK = "***"
+#: Characters of a request id that are kept and sent. The service's have about 40.
+LONGEST_ID = 1_024
+
+# Characters that are redacted behind what is kept of a longer text; the longest secret.
+_CUT_SECRET = 4_096
 # Keys start with "tml-", their short-lived forms are JSON web tokens (0.38.0 accepts no others).
 # A short one right behind an "h" is more likely "html-page" than a key.
 _KEY_LIKE = re.compile(
     r"(?<!h)tml-[A-Za-z0-9_\-]{4,}|tml-[A-Za-z0-9_\-]{16,}"
     r"|eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,2}"
+)
+_IN_URL = re.compile(r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]+(?=@)")
+# A word of letters alone behind a scheme is prose ("Basic authentication required").
+_SCHEMES = ("Basic", "basic", "BASIC", "Bearer", "bearer", "BEARER")
+_BEHIND_SCHEME = re.compile(
+    r"(?<![\w-])((?:basic|bearer)\s+)(?=[a-z]*(?:[\d+/=._~-]|(?-i:[a-z][A-Z])))[\w+/=.~-]{8,}",
+    re.IGNORECASE,
 )
 
 
@@ -97,38 +114,71 @@ def _page_title(text: str) -> str:
 
 
 def shorten(text: str, limit: int = SHOWN_TEXT) -> str:
-    """One line of at most `limit` characters, with what is missing counted."""
-    line = " ".join(text[: 4 * limit].split())
+    """One printable line of at most `limit` characters, with the full length behind a cut."""
+    line = printable(" ".join(text[: 4 * limit].split()))
     if len(line) <= limit and len(text) <= 4 * limit:
         return line
     return f"{line[:limit]}... ({len(text)} characters)"
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without the given secrets and without anything that looks like a key."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, MASK)
-    return _KEY_LIKE.sub(MASK, text)
+    """`text` without this process's secrets, the given ones, and anything that looks like a key."""
+    return _redact(text, _needles(secrets))
 
 
-def redact_body(body: object, secrets: Iterable[str] = (), depth: int = 0) -> object:
+def _needles(secrets: Iterable[str]) -> tuple[Needle, ...]:
+    explicit = (needle for secret in secrets if secret for needle in forms_of(secret))
+    return (*known_needles(), *explicit)
+
+
+def _redact(text: str, needles: tuple[Needle, ...]) -> str:
+    text = hide(text, needles, MASK)
+    # Most texts have none of these; looking for a word is far cheaper than for a pattern.
+    if "://" in text:
+        text = _IN_URL.sub(MASK, text)
+    if any(scheme in text for scheme in _SCHEMES):
+        text = _BEHIND_SCHEME.sub(rf"\1{MASK}", text)
+    if "tml-" in text or "eyJ" in text:
+        text = _KEY_LIKE.sub(MASK, text)
+    return text
+
+
+def redact_body(body: object, secrets: Iterable[str] = ()) -> object:
     """A copy of a parsed body without secrets, cut where it is absurdly deep, wide or long."""
-    hidden = tuple(secrets)
-    if isinstance(body, bytes | bytearray):
-        body = bytes(body[:READ_TEXT]).decode("utf-8", "replace")
-    if isinstance(body, str):
-        return redact(body[:READ_TEXT], hidden)[: 4 * SHOWN_TEXT]
-    if isinstance(body, dict | list | tuple) and depth >= KEPT_DEPTH:
-        return "..."
-    if isinstance(body, dict):
-        return {
-            redact(str(name)[:SHOWN_HEADER], hidden): redact_body(value, hidden, depth + 1)
-            for name, value in list(body.items())[:KEPT_ENTRIES]
-        }
-    if isinstance(body, list | tuple):
-        return [redact_body(value, hidden, depth + 1) for value in body[:KEPT_ENTRIES]]
-    return body
+    return _BodyCopier(_needles(secrets)).copy(body, depth=0)
+
+
+class _BodyCopier:
+    """Copies one body, at most `READ_TEXT` characters of it."""
+
+    def __init__(self, needles: tuple[Needle, ...]) -> None:
+        self._needles = needles
+        self._room = READ_TEXT
+
+    def copy(self, body: object, depth: int) -> object:
+        if isinstance(body, bytes | bytearray):
+            body = bytes(body[:READ_TEXT]).decode("utf-8", "replace")
+        if isinstance(body, str):
+            return self._text(body)
+        if isinstance(body, dict | list | tuple) and (depth >= KEPT_DEPTH or self._room <= 0):
+            return "..."
+        if isinstance(body, dict):
+            return {
+                self._text(str(name)[:READ_TEXT])[:SHOWN_HEADER]: self.copy(value, depth + 1)
+                for name, value in list(body.items())[:KEPT_ENTRIES]
+            }
+        if isinstance(body, list | tuple):
+            return [self.copy(value, depth + 1) for value in body[:KEPT_ENTRIES]]
+        return body
+
+    def _text(self, text: str) -> str:
+        """The text, redacted; its first part where there is no room for all of it."""
+        room = max(self._room, SHOWN_TEXT)
+        self._room -= len(text) + 1
+        if len(text) <= room:
+            return _redact(text, self._needles)
+        # The cut may leave a part of a secret that is too short to be recognized.
+        return _redact(text[: room + _CUT_SECRET], self._needles)[:-_CUT_SECRET]
 
 
 def kept_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:

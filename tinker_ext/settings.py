@@ -6,16 +6,19 @@ words that complete "base_url: ...". What a reader of secrets is given never get
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, final
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from tinker_ext.redaction import redact, shorten
-from tinker_ext.secret import Secret
+from tinker_ext.secret import MASK, Secret
 
 #: The base URL that means the backend on this machine.
 EMBEDDED = "embedded"
@@ -33,7 +36,110 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: to
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
+# Words in the names of headers whose values may be credentials.
+_TELLING_WORDS = (
+    "auth",
+    "cookie",
+    "credential",
+    "jwt",
+    "key",
+    "pass",
+    "secret",
+    "session",
+    "signature",
+    "token",
+)
+_SCHEME = re.compile(r"(?:basic|bearer|digest|token)\s", re.IGNORECASE)
+
 Reader = Callable[[object], object]
+
+
+def may_be_secret(name: str, value: str = "") -> bool:
+    """Whether a header may be a credential, by its name or by how its value begins."""
+    telling = any(word in name.lower() for word in _TELLING_WORDS)
+    return telling or _SCHEME.match(value) is not None
+
+
+@final
+class Headers(Mapping[str, str]):
+    """Headers of every request; repr and pickle leave out what may be a credential.
+
+    Attributes:
+        secrets: the values of those, and the parts of them that a server may repeat alone.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = dict(headers)
+        parts = (
+            part
+            for name, value in headers.items()
+            if may_be_secret(name, value)
+            for part in _parts(value)
+        )
+        self.secrets = tuple(Secret(part) for part in dict.fromkeys(parts))
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self._headers, MASK))
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[dict[str, str]]]:
+        harmless = {n: value for n, value in self._headers.items() if not may_be_secret(n, value)}
+        return Headers, (harmless,)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """A header's value and its parts: `Bearer X`, `name=X; name=Y`, `Basic X`."""
+    yield value
+    for piece in re.split(r"[;,]\s*", value):
+        scheme, _, rest = piece.strip().partition(" ")
+        if rest:
+            yield rest.strip()
+        if scheme.lower() == "basic":
+            yield from _basic_password(rest.strip())
+        name, _, text = (rest.strip() or piece.strip()).partition("=")
+        if name and " " not in name:
+            yield text.strip().strip('"')
+
+
+def _basic_password(token: str) -> Iterator[str]:
+    try:
+        yield base64.b64decode(token).decode("utf-8", "replace").partition(":")[2]
+    except binascii.Error:
+        return
+
+
+@final
+class ProxyURL(str):
+    """The URL of a proxy; repr and pickle leave out the user and password.
+
+    Attributes:
+        secrets: the password as written and as sent, and the token of Basic authentication.
+    """
+
+    secrets: tuple[Secret, ...]
+
+    def __new__(cls, url: str) -> ProxyURL:
+        self = super().__new__(cls, url)
+        parts = urlsplit(url)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        texts = (parts.password or "", password, token) if user or password else ()
+        self.secrets = tuple(Secret(text) for text in dict.fromkeys(texts) if text)
+        return self
+
+    def __repr__(self) -> str:
+        return repr(without_credentials(str(self)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ProxyURL, (without_credentials(str(self)),)
 
 
 def read_secret(value: object) -> Secret:
@@ -84,11 +190,11 @@ def read_base_url(value: object) -> str:
     return text
 
 
-def read_proxy(value: object) -> str:
+def read_proxy(value: object) -> ProxyURL:
     """The URL of a proxy; a user and password may be in it."""
     text = read_text(value)
     _split_url(text, _PROXY_SCHEMES)
-    return text
+    return ProxyURL(text)
 
 
 def without_credentials(url: str) -> str:
@@ -204,7 +310,7 @@ def read_metadata(value: object) -> Mapping[str, str]:
     return MappingProxyType(_texts(value))
 
 
-def read_headers(value: object) -> Mapping[str, str]:
+def read_headers(value: object) -> Headers:
     """Extra request headers. Their values are not shown, they may be credentials."""
     headers = _texts(value)
     for name, text in headers.items():
@@ -216,7 +322,7 @@ def read_headers(value: object) -> Mapping[str, str]:
             raise ValueError(f"the value of {name} has characters that fit in no header")
         if name.lower() == "x-api-key":
             raise ValueError(f"{name} is what api_key is for")
-    return MappingProxyType(headers)
+    return Headers(headers)
 
 
 def _texts(value: object) -> dict[str, str]:

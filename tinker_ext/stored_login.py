@@ -28,21 +28,25 @@ def read_default_key(file: Path) -> Secret | None:
         ConfigurationError: the file is there and can't be understood; nothing of it is shown.
     """
     try:
-        text = file.expanduser().read_text(encoding="utf-8")
+        return _default_of(json.loads(file.expanduser().read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise _unreadable(file, type(error).__name__) from None
-    try:
-        stored = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _unreadable(file, "it is no JSON") from None
-    return _default_of(stored, file)
+    except (OSError, UnicodeDecodeError) as error:
+        why = type(error).__name__
+    except (json.JSONDecodeError, RecursionError):
+        why = "it is not JSON"
+    except ValueError as error:
+        why = str(error)
+    except RuntimeError as error:  # There is no home folder.
+        why = type(error).__name__
+    # Not in a block above: those errors and their frames hold the file's text.
+    raise _unreadable(file, why)
 
 
-def _default_of(stored: Any, file: Path) -> Secret | None:
+def _default_of(stored: Any) -> Secret | None:
+    """The default key of a file's content; ValueError says why it can't be used."""
     if not isinstance(stored, dict) or stored.get("version", _VERSION) != _VERSION:
-        raise _unreadable(file, f"it is of no form known here (version {_VERSION})")
+        raise ValueError(f"it is of no form known here (version {_VERSION})")
     name, keys = stored.get("default"), stored.get("keys")
     if not isinstance(name, str) or not isinstance(keys, dict) or name not in keys:
         return None
@@ -50,7 +54,7 @@ def _default_of(stored: Any, file: Path) -> Secret | None:
     try:
         return settings.read_secret(entry.get("key") if isinstance(entry, dict) else None)
     except ValueError as error:
-        raise _unreadable(file, f"its default key: {error}") from None
+        raise ValueError(f"its default key: {error}") from None
 
 
 def _unreadable(file: Path, why: str) -> ConfigurationError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
+import signal
+import subprocess
 import time as real_time
 from typing import TYPE_CHECKING, Any
 
@@ -72,27 +75,41 @@ async def test_a_key_that_is_a_token_is_used_until_its_end(time: HeldTime) -> No
     assert key.reveal() not in str(caught.value)
 
 
-async def test_a_command_is_run_each_time_the_key_is_wanted(time: HeldTime, tmp_path: Path) -> None:
+async def test_command_runs_once_for_key_and_current(time: HeldTime, tmp_path: Path) -> None:
     held = keys(time, credential_cmd=counting(tmp_path / "runs", f"  {PRINTED}  "))
     for _ in range(3):
-        assert await held.key() == Secret(PRINTED)
-    assert runs(tmp_path / "runs") == 3
+        assert await held.key() == await held.current() == Secret(PRINTED)
+    assert runs(tmp_path / "runs") == 1
     assert held.secrets() == (Secret(PRINTED),)
 
 
-async def test_what_a_command_printed_is_sent_for_a_minute(time: HeldTime, tmp_path: Path) -> None:
+async def test_concurrent_calls_run_the_command_once(time: HeldTime, tmp_path: Path) -> None:
     held = keys(time, credential_cmd=counting(tmp_path / "runs", PRINTED))
-    many = await asyncio.gather(*(held.current() for _ in range(20)))
+    many = await asyncio.gather(
+        *(held.current() for _ in range(20)), *(held.key() for _ in range(20))
+    )
     assert set(many) == {Secret(PRINTED)}
-    time.now = 59.0
+    time.now = 100_000.0
     await held.current()
     assert runs(tmp_path / "runs") == 1
-    time.now = 60.0
-    await held.current()
-    assert runs(tmp_path / "runs") == 2
     assert await held.instead_of(Secret(PRINTED)) == Secret(PRINTED)
-    assert runs(tmp_path / "runs") == 3
+    assert runs(tmp_path / "runs") == 2
     assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs it in the background"
+
+
+async def test_printed_key_refused_after_a_minute_is_printed_anew(
+    time: HeldTime, tmp_path: Path
+) -> None:
+    held = keys(time, credential_cmd=counting(tmp_path / "runs", PRINTED))
+    key = await held.key()
+    time.now = 59.0
+    assert await held.printed_anew(key) is None, "a run a moment ago did not help"
+    time.now = 60.0
+    assert await held.printed_anew(Secret("of another kind")) is None
+    assert runs(tmp_path / "runs") == 1
+    assert await held.printed_anew(key) == Secret(PRINTED)
+    assert runs(tmp_path / "runs") == 2
+    assert await keys(time, api_key=KEY).printed_anew(KEY) is None
 
 
 async def test_a_command_may_print_tokens_but_none_that_is_over(time: HeldTime) -> None:
@@ -179,6 +196,68 @@ async def test_a_command_that_prints_no_key_is_named_and_not_shown(
     assert str(caught.value).startswith("the command in TINKER_CREDENTIAL_CMD " + words)
     assert "PRINTED" not in str(caught.value)
     assert caught.value.setting == "credential_cmd"
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("echo no such vault >&2; exit 2", "failed with status 2: no such vault"),
+        (f"echo {PRINTED}; echo it is {PRINTED} >&2; exit 1", "failed with status 1: it is ***"),
+        ("echo opaque+PLANTED; echo not opaque+PLANTED >&2; exit 1", "with status 1: not ***"),
+        (
+            "ask() { echo bad user $1 >&2; exit 4; }; ask 'opaque-PLANTED-word'",
+            "failed with status 4: bad user ***",
+        ),
+        ("printf 'a\\033[31mb\\n\\nc' >&2; exit 1", "failed with status 1: a\\x1b[31mb c"),
+        ("yes noise | head -c 200000 >&2; echo ' at last' >&2; exit 1", " at last"),
+    ],
+)
+async def test_failing_commands_standard_error_is_shown_redacted(command: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        await printed_key(Secret(command))
+    message = str(caught.value)
+    assert words in message
+    assert "PLANTED" not in message
+    assert len(message) < 500
+
+
+async def test_standard_error_of_a_command_that_succeeds_is_not_shown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    printed = await printed_key(Secret(f"echo some advice >&2; echo {PRINTED}"))
+    assert printed == Secret(PRINTED)
+    assert "some advice" not in caplog.text
+
+
+async def test_command_is_not_in_the_process_list(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    word = "PLANTED-in-the-command"
+    command = f"KEY={word}; echo $$ > {shlex.quote(str(started))}; sleep 60; echo $KEY"
+    running = asyncio.create_task(printed_key(Secret(command)))
+    assert await asyncio.to_thread(
+        comes_true, lambda: started.exists() and bool(started.read_text().strip())
+    )
+    arguments = await asyncio.to_thread(
+        subprocess.check_output, ["ps", "-o", "args=", "-g", started.read_text().strip()]
+    )
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert b"sleep 60" in arguments
+    assert word.encode() not in arguments
+
+
+async def test_child_that_keeps_stdout_open_is_neither_awaited_nor_killed(tmp_path: Path) -> None:
+    ids = tmp_path / "ids"
+    command = f"sleep 60 & echo $! > {shlex.quote(str(ids))}; echo {PRINTED}"
+    began = real_time.monotonic()
+    assert await printed_key(Secret(command), 30) == Secret(PRINTED)
+    assert real_time.monotonic() - began < 20
+    child = int(ids.read_text())
+    try:
+        assert not is_gone(child)
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("ending", ["limit", "cancelled"])

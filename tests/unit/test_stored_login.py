@@ -75,8 +75,8 @@ def test_without_a_file_there_is_no_login(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (f"[{KEY}", "no JSON"),
-        ("[" * 100_000, "no JSON"),
+        (f"[{KEY}", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         (json.dumps(KEY), "no form known"),
         (stored({"one": {"key": KEY}}, version=2), "no form known"),
         (stored({"one": KEY}), "its default key: a text is needed"),

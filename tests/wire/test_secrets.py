@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import html
 import io
+import json
 import logging
 import pickle
 import traceback
 import warnings
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+import attrs
 import pytest
+from rich.console import Console
+from rich.traceback import Traceback
 
 import tinker_ext as tinker
 from tests.unit.tracing.sdk import recording_sdk
 from tests.wire.tokens import DemandingFaultServer
+from tinker_ext import stored_login
 from tinker_ext.runtime.loop import background_loop
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tinker_ext.testing import Received
 
 KEY = "tml-PLANTED0123456789abcdefKEY"
 CF_SECRET = "cf-PLANTED-access-secret-77"
@@ -280,3 +290,232 @@ def test_a_word_for_a_key_spoils_no_answer() -> None:
     with make_client(FakeServer(), api_key="fake") as service:
         [model] = service.get_server_capabilities().supported_models
         assert model.model_name == "fake/model"
+
+
+def encode(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_access_token_echoed_in_a_failed_result_is_redacted() -> None:
+    server = FakeServer()
+    token = "PLANTED-access-token"
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer_always(
+            "retrieve_future", Reply(200, {"error": f"bad {token}", "category": "user"})
+        )
+        with pytest.raises(tinker.RequestFailedError, match=r"bad \*\*\*"):
+            training.load_state(WEIGHTS, token).result(10)
+
+
+ODD_KEY = 'sk/PLANTED+key"0&12=3<45>6789'
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "JSON": json.dumps,
+    "URL": lambda text: quote(text, safe=""),
+    "HTML": html.escape,
+    "base64": encode,
+    "truncated": lambda text: text[:20],
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 503])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_key_echoed_in_an_encoding_is_redacted(encoding: str, status: int) -> None:
+    echoed = ENCODINGS[encoding](ODD_KEY)
+    server = FakeServer()
+    server.answer_always("get_server_capabilities", Reply(status, {"detail": f"bad {echoed}"}))
+    with make_client(server, api_key=ODD_KEY, clock=SimulatedTime().clock) as service:
+        texts = _emitted_by(service.get_server_capabilities)
+    assert "bad" in texts[0]
+    for text in texts:
+        for form in (*(encode(ODD_KEY) for encode in ENCODINGS.values()), "PLANTED"):
+            assert form not in text
+
+
+def test_key_echoed_in_a_failed_result_is_redacted() -> None:
+    server = FakeServer()
+    words = " ".join(encode(ODD_KEY) for encode in ENCODINGS.values())
+    server.answer_always("retrieve_future", Reply(200, {"error": words, "category": "user"}))
+    with make_client(server, api_key=ODD_KEY) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        [text, *_] = _emitted_by(lambda: sampler.sample(PROMPT, 1, PARAMS).result(30))
+    assert "***" in text
+    for encode in ENCODINGS.values():
+        assert encode(ODD_KEY) not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("Authorization", "Bearer PLANTED-part-1234", "PLANTED-part-1234"),
+        ("Authorization", f"Basic {encode('user:PLANTEDpass')}", "PLANTEDpass"),
+        ("Proxy-Authorization", f"Basic {encode('user:PLANTEDpass')}", "PLANTEDpass"),
+        ("Cookie", "a=1; session=PLANTEDcookie; b=2", "PLANTEDcookie"),
+        ("X-Vault-Password", "PLANTEDvault", "PLANTEDvault"),
+        ("X-Credential", "PLANTEDcredential", "PLANTEDcredential"),
+        ("X-Signature", "PLANTEDsignature", "PLANTEDsignature"),
+    ],
+)
+def test_part_of_a_default_header_is_redacted_and_not_pickled(
+    name: str, value: str, part: str
+) -> None:
+    server = FakeServer()
+    server.answer_always("get_server_capabilities", Reply(401, {"detail": f"bad {part}"}))
+    with make_client(server, default_headers={name: value}) as service:
+        texts = _emitted_by(service.get_server_capabilities)
+        texts += [repr(service.config), repr(pickle.dumps(service)), repr(vars(service))]
+        texts += [repr(attrs.asdict(service.config))]
+    assert server.calls("get_server_capabilities")[0].headers[name.lower()] == value
+    assert "bad ***" in texts[0]
+    for text in texts:
+        assert part not in text
+        assert value not in text
+
+
+def test_proxy_that_echoes_its_credentials_shows_none(
+    http_transport: str, log: io.StringIO
+) -> None:
+    token = encode(f"me:{PROXY_SECRET}")
+
+    def refuse(received: Received) -> Reply:
+        credentials = received.headers["proxy-authorization"]
+        return Reply(407, f"denied: {credentials} of me:{PROXY_SECRET}, {dict(received.headers)}")
+
+    with FaultServer() as proxy:
+        proxy.answer_always("get_server_capabilities", refuse)
+        with make_client(
+            base_url="http://example.invalid",
+            api_key=KEY,
+            proxy=proxy.url.replace("http://", f"http://me:{PROXY_SECRET}@"),
+            http_transport=http_transport,
+            clock=SimulatedTime().clock,
+        ) as service:
+            texts = _emitted_by(service.get_server_capabilities)
+            texts += [repr(attrs.asdict(service.config)), repr(pickle.dumps(service))]
+    assert "denied" in texts[0]
+    for text in (*texts, log.getvalue()):
+        for secret in (PROXY_SECRET, token, KEY):
+            assert secret not in text
+
+
+BAD_SETTINGS: list[dict[str, Any]] = [
+    {"base_url": "ftp://x"},
+    {"base_url": f"http://me:{PROXY_SECRET}@host"},
+    {"proxy": f"foo://me:{PROXY_SECRET}@host"},
+    {"timeout": -1},
+    {"no_such": 1},
+    {"project_id": f"{KEY} é"},
+    {"trace_file": "/no/such/folder/x.jsonl"},
+    {"api_key": [KEY]},
+    {"api_key": f"{KEY} blank"},
+    {"api_key": KEY.encode()},
+    {"cf_access_client_secret": f"{CF_SECRET} blank"},
+    {"default_headers": {"X-Token": f"{HEADER_SECRET}\n"}},
+    {"default_headers": {"X-API-Key": KEY}},
+    {"default_headers": [HEADER_SECRET]},
+]
+
+
+@pytest.mark.parametrize("bad", BAD_SETTINGS, ids=range(len(BAD_SETTINGS)))
+@pytest.mark.parametrize("kind", [tinker.ServiceClient, tinker.RestClient, make_client])
+def test_variables_of_a_configuration_error_hold_no_secret(
+    kind: Callable[..., Any], bad: dict[str, Any]
+) -> None:
+    good = {
+        "api_key": KEY,
+        "base_url": "http://127.0.0.1:1",
+        "cf_access_client_id": "id",
+        "cf_access_client_secret": CF_SECRET,
+        "default_headers": {"Authorization": HEADER_SECRET},
+        "proxy": f"http://me:{PROXY_SECRET}@127.0.0.1:9",
+    }
+    with pytest.raises(tinker.ConfigurationError) as caught:
+        kind(**good | bad)
+    texts = [str(caught.value), repr(vars(caught.value)), *_variables(caught.value)]
+    texts.append(_rich_traceback(caught.value))
+    for text in texts:
+        for secret in ALL:
+            assert secret not in text
+
+
+def _rich_traceback(error: BaseException) -> str:
+    """As rich prints it with variables, from the frames of the package on."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+        trace = trace.tb_next
+    console = Console(file=io.StringIO(), width=500)
+    shown = Traceback.from_exception(
+        type(error), error, trace, show_locals=True, locals_max_string=10_000
+    )
+    console.print(shown)
+    assert isinstance(console.file, io.StringIO)
+    assert "locals" in console.file.getvalue()
+    return console.file.getvalue()
+
+
+def test_variables_of_environment_and_login_errors_hold_no_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    login = tmp_path / "credentials.json"
+    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", login)
+    raised: list[tinker.ConfigurationError] = []
+    for content in (f"[{KEY}", json.dumps({"default": "a", "keys": {"a": {"key": f"{KEY} é"}}})):
+        login.write_text(content, encoding="utf-8")
+        with pytest.raises(tinker.ConfigurationError, match=r"credentials\.json") as caught:
+            tinker.ServiceClient()
+        raised.append(caught.value)
+    monkeypatch.setenv("TINKER_API_KEY", f"{KEY} blank")
+    with pytest.raises(tinker.ConfigurationError, match="TINKER_API_KEY") as caught:
+        tinker.ServiceClient()
+    for error in (*raised, caught.value):
+        for text in (str(error), *_variables(error), _rich_traceback(error)):
+            assert KEY not in text
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2Jno \u202e model\x00"
+
+
+def test_hostile_text_of_a_server_is_escaped(log: io.StringIO) -> None:
+    server = FakeServer()
+    server.answer(
+        "get_server_capabilities",
+        Reply(503, {"detail": HOSTILE}),
+        Reply(400, {"detail": HOSTILE}),
+    )
+    server.answer_always(
+        "retrieve_future", Reply(200, {"error": HOSTILE * 1000, "category": "user"})
+    )
+    with make_client(server, clock=SimulatedTime().clock) as service:
+        with pytest.raises(tinker.BadRequestError) as refused:
+            service.get_server_capabilities()
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.RequestFailedError) as failed:
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert refused.value.body == {"detail": HOSTILE}
+    for text in (str(refused.value), str(failed.value)):
+        assert text.isprintable()
+        assert "\\x1b[2Jno \\u202e model" in text
+        assert len(text) < 1_500
+    assert all(line.isprintable() for line in log.getvalue().splitlines())
+
+
+def test_request_ids_are_bounded() -> None:
+    server = FakeServer()
+    long = "r" * 100_000
+    server.answer("asample", Reply(200, {"request_id": long}), Reply(200, {"request_id": "r\x1b"}))
+    server.answer("get_server_capabilities", Reply(400, {"detail": "no"}, {"X-Request-Id": long}))
+    server.answer("retrieve_future", Reply(422, {"detail": "no"}))
+    with make_client(server) as service:
+        with pytest.raises(tinker.BadRequestError) as refused:
+            service.get_server_capabilities()
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.APIResponseValidationError, match="100000 characters") as caught:
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+        with pytest.raises(tinker.RequestFailedError, match="no") as failed:
+            sampler.sample(PROMPT, 1, PARAMS).result(30)
+    assert len(refused.value.request_id or "") < 300
+    assert len(caught.value.request_id or "") <= 1_024
+    assert len(str(caught.value)) < 1_000
+    assert [poll.body["request_id"] for poll in server.calls("retrieve_future")] == ["r\x1b"]
+    assert str(failed.value).isprintable()

@@ -17,6 +17,7 @@ from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tinker_ext.testing import Received
 
@@ -382,6 +383,28 @@ def test_what_a_command_prints_is_sent_where_no_tokens_are(
     with make_client(server, **command(monkeypatch, "any-kind-of-key")) as service:
         service.get_server_capabilities()
     assert {key for keys in sent_with(server).values() for key in keys} == {"any-kind-of-key"}
+
+
+def test_printed_key_that_is_no_longer_accepted_is_printed_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    printed = tmp_path / "key"
+    printed.write_text("first-printed-key")
+    monkeypatch.setenv("TINKER_CREDENTIAL_CMD", f"cat {printed}")
+    server, simulated = FakeServer(), SimulatedTime()
+    with make_client(server, api_key=None, clock=simulated.clock) as service:
+        service.get_server_capabilities()
+        printed.write_text("second-printed-key")
+        server.answer("get_server_capabilities", Reply(401, {"detail": "expired"}))
+        with pytest.raises(tinker.AuthenticationError):
+            service.get_server_capabilities()
+        simulated.pass_by(61)
+        server.answer("get_server_capabilities", Reply(401, {"detail": "expired"}))
+        service.get_server_capabilities()
+    requests = server.calls("get_server_capabilities")
+    assert [request.headers["x-api-key"] for request in requests] == ["first-printed-key"] * 3 + [
+        "second-printed-key"
+    ]
 
 
 def test_a_server_may_insist_on_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

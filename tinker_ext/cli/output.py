@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.text import printable
+from tinker_ext.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,8 @@ class View:
 def show(output_format: Format, record: Any, *views: View | str) -> None:
     """Print an answer on standard output: the record for programs, the views for people."""
     if output_format == "json":
-        click.echo(json.dumps(record, indent=2, default=plain))
+        # Of control characters, `json` leaves DEL unescaped.
+        click.echo(json.dumps(record, indent=2, default=plain).replace("\x7f", "\\u007f"))
         return
     for view in views:
         if isinstance(view, str):

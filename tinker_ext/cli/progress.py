@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
+from tinker_ext.printable import printable
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -18,7 +20,7 @@ class ProgressLine:
     """
 
     def __init__(self, label: str, unit: Literal["items", "bytes"] = "items") -> None:
-        self._label = label
+        self._label = printable(label)
         self._unit = unit
         self._progress: Progress | None = None
         self._task: TaskID | None = None

@@ -6,22 +6,14 @@ import io
 import sys
 from datetime import UTC, datetime, timedelta
 
+from tinker_ext.printable import printable
+
 NOTHING = "-"
 
 
 def one_line(text: str) -> str:
     """`text` on one line, without the control characters that could drive a terminal."""
     return printable(" ".join(text.split()))
-
-
-def printable(text: str) -> str:
-    """`text` with control characters shown as escapes: a server's words are not ours to trust.
-
-    So are characters that the encoding of standard output lacks.
-    """
-    shown = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-    encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def escape_what_cannot_be_encoded() -> None:

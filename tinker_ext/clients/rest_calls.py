@@ -8,6 +8,7 @@ from tinker_ext import tracing
 from tinker_ext.clients.arguments import check_text, check_whole
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.hints import explaining_run_id
+from tinker_ext.config import unshown
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.checkpoints import DOT_SEGMENTS
 
@@ -35,6 +36,7 @@ class RestCalls:
     """
 
     def __init__(self, core: ClientCore | None = None, **config: Any) -> None:
+        config = unshown(config)
         if core is not None and config:
             raise TypeError("a client has the connection of another, or settings of its own")
         self._core = new_core(**config) if core is None else core

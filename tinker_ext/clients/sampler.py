@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tinker_ext.clients.ready import Ready
-from tinker_ext.config import ClientConfig
+from tinker_ext.config import ClientConfig, unshown
 from tinker_ext.errors import APIStatusError, InvalidInputError
 from tinker_ext.rules.refusals import MISSING_STATUSES
 from tinker_ext.runtime.core import restored_core
@@ -96,6 +96,8 @@ class Sampler(Ready):
         Raises:
             InvalidInputError: it is no handle.
         """
+        explicit = unshown({"api_key": api_key})
+        del api_key  # A traceback with variables would show it.
         try:
             content: dict[str, Any] = json.loads(base64.urlsafe_b64decode(handle))
             base_url = content["base_url"]
@@ -103,7 +105,7 @@ class Sampler(Ready):
             session_id = content["sampling_session_id"]
         except (ValueError, KeyError, TypeError):
             raise InvalidInputError("that is no sampler's handle", where="handle") from None
-        config = ClientConfig.resolve(require_key=False, base_url=base_url, api_key=api_key)
+        config = ClientConfig.resolve(require_key=False, base_url=base_url, **explicit)
         return cls(
             restored_core(config, key_file),
             session_id,

@@ -9,7 +9,7 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
 from tinker_ext.clients.official import with_headers
-from tinker_ext.config import ClientConfig
+from tinker_ext.config import ClientConfig, unshown
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.futures import done_future
 from tinker_ext.runtime.session_ends import SessionEnd
@@ -64,7 +64,10 @@ class ServiceClient(ClientFactory):
         **config: Any,
     ) -> None:
         config |= {"user_metadata": user_metadata, "project_id": project_id}
-        self._config = ClientConfig.resolve(**with_headers(config, default_headers_overrides))
+        config = unshown(with_headers(config, default_headers_overrides))
+        # A traceback with variables would show their values.
+        del user_metadata, project_id, default_headers_overrides
+        self._config = ClientConfig.resolve(**config)
         backend = EmbeddedBackend(self._config)
         self._core = ClientCore(
             backend.config,
@@ -152,6 +155,8 @@ class ServiceClient(ClientFactory):
         return ServiceClient.over, (self._core,)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_core"):  # In a traceback out of __init__.
+            return "<ServiceClient not yet made>"
         return f"<ServiceClient {self._config.base_url}{' closed' if self._core.closed else ''}>"
 
     def _capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from tinker_ext.redaction import LONGEST_ID
 from tinker_ext.rules.polling import SPARE_POLLS
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ def first_number(counter: object) -> int | None:
 
 
 def _id(value: object) -> str | None:
-    """Some servers number their requests."""
-    return str(value) if isinstance(value, str) or _whole(value) is not None else None
+    """The id of a request, a number on some servers; None for an id that is never sent."""
+    text = str(value) if isinstance(value, str) or _whole(value) is not None else None
+    return None if text is None or len(text) > LONGEST_ID else text
 
 
 def _whole(value: object) -> int | None:

@@ -4,44 +4,58 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from contextlib import suppress
 from subprocess import DEVNULL, PIPE
-from typing import TYPE_CHECKING
 
 from tinker_ext import settings
 from tinker_ext.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from tinker_ext.secret import Secret
+from tinker_ext.printable import printable
+from tinker_ext.redaction import redact
+from tinker_ext.secret import SHORTEST, Secret
 
 #: Seconds a command may take. Ours; 0.38.0 waits for ever.
 LIMIT = 60.0
 #: Seconds that a command which was ended is given to be gone.
 _GONE = 1.0
+#: Seconds that its output is read after it has ended, if a process it started holds the pipe open.
+#: Its own output is in the pipe by then. Ours.
+_DRAIN = 0.25
 #: Bytes it may print; a header's value may seldom be longer.
 _MOST = 65_536
+#: Characters of its standard error, the last ones, that are shown if it fails.
+_SHOWN_ERROR = 300
+# The command is in the environment, which only its own user can read; arguments are visible to
+# every user of the machine.
+_VARIABLE = "TINKER_CREDENTIAL_CMD"
+_RUN = f"%{_VARIABLE}%" if os.name == "nt" else f'eval "${_VARIABLE}"'
+# Characters of a word in the command that may be a secret.
+_SECRET_WORD = 16
 
 
 async def printed_key(command: Secret, limit: float = LIMIT) -> Secret:
     """Run a shell command and return what it prints as a key.
 
-    Its standard error is not looked at, nor shown. Once the limit is over, or nobody waits any
-    more, it is ended with all that it has started.
+    It is done once the command itself has ended; processes that it leaves running keep running.
+    At the limit, or if the caller is cancelled, it is killed with all that it has started.
 
     Raises:
         ConfigurationError: it fails, takes too long, or prints nothing that can be a key. The
-            message has neither the command nor what it printed.
+            message has its standard error, redacted, and neither the command nor its output.
     """
     process, printing = await _start(command)
     try:
         async with asyncio.timeout(limit):
-            await printing.over.wait()
+            await printing.ended.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN):
+                await printing.closed.wait()
     except TimeoutError:
         raise _refused(f"was not done after {limit:g} s") from None
     finally:
         await _end(process, printing)
-    return _read(bytes(printing.printed), process.get_returncode())
+    return _read(command, printing, process.get_returncode())
 
 
 async def _start(command: Secret) -> tuple[asyncio.SubprocessTransport, _Printing]:
@@ -49,11 +63,12 @@ async def _start(command: Secret) -> tuple[asyncio.SubprocessTransport, _Printin
     starting = loop.create_task(
         loop.subprocess_shell(
             _Printing,
-            command.reveal(),
+            _RUN,
             stdin=DEVNULL,
             stdout=PIPE,
-            stderr=DEVNULL,
+            stderr=PIPE,
             start_new_session=True,
+            env={**os.environ, _VARIABLE: command.reveal()},
         )
     )
     try:
@@ -65,43 +80,59 @@ async def _start(command: Secret) -> tuple[asyncio.SubprocessTransport, _Printin
         raise
 
 
-def _read(printed: bytes, status: int | None) -> Secret:
-    if len(printed) > _MOST:
+def _read(command: Secret, printing: _Printing, status: int | None) -> Secret:
+    if len(printing.output) > _MOST:
         raise _refused(f"printed more than {_MOST} bytes")
     if status != 0:
-        raise _refused(f"failed with status {status}")
+        text = _error_text(command, printing)
+        raise _refused(f"failed with status {status}{f': {text}' if text else ''}")
     try:
-        return settings.read_secret(printed.decode("utf-8", "replace"))
+        return settings.read_secret(printing.output.decode("utf-8", "replace"))
     except ValueError as error:
-        raise _refused(f"printed no key: {error}") from None
+        fault = str(error)
+    raise _refused(f"printed no key: {fault}")
+
+
+def _error_text(command: Secret, printing: _Printing) -> str:
+    """The end of the standard error, without words of the command or of its output."""
+    output = printing.output.decode("utf-8", "replace").split()
+    words = [word for word in re.split(r"[\s'\"=]+", command.reveal()) if len(word) >= _SECRET_WORD]
+    held = [word for word in (*output, *words) if len(word) >= SHORTEST]
+    text = redact(printing.errors.decode("utf-8", "replace"), held)
+    return printable(" ".join(text.split()))[-_SHOWN_ERROR:]
 
 
 class _Printing(asyncio.SubprocessProtocol):
-    """Collects what is printed, until the process is gone and nobody holds its output any more."""
+    """Collects what a command prints, until it has ended or has printed too much."""
 
     def __init__(self) -> None:
-        self.printed = bytearray()
+        self.output = bytearray()
+        self.errors = bytearray()
+        self.ended = asyncio.Event()
         self.exited = asyncio.Event()
-        self.over = asyncio.Event()
-        self.complete = False
+        self.closed = asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if len(self.printed) <= _MOST:
-            self.printed += data
-        else:
-            self.over.set()
+        if fd != 1:
+            self.errors = (self.errors + data)[-_MOST:]  # Commands say last why they failed.
+            return
+        self.output += data[: _MOST + 1 - len(self.output)]
+        if len(self.output) > _MOST:
+            self.ended.set()
+            self.closed.set()
 
     def process_exited(self) -> None:
         self.exited.set()
+        self.ended.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.complete = True
-        self.over.set()
+        self.ended.set()
+        self.closed.set()
 
 
 async def _end(process: asyncio.SubprocessTransport, printing: _Printing) -> None:
-    """End the command, and what of its group is left, unless it has ended by itself."""
-    if not printing.complete:
+    """Kill the command and the rest of its group, unless it has ended by itself."""
+    if not printing.exited.is_set():
         with suppress(ProcessLookupError, PermissionError):  # Nothing of it is left.
             if hasattr(os, "killpg"):
                 os.killpg(process.get_pid(), signal.SIGKILL)

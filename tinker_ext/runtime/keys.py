@@ -2,15 +2,14 @@
 
 ===========================  =====================================================================
 the server exchanges tokens  a token, which a request of its own gets for the key
-a command makes the keys     what it printed last; run anew once that is a minute old, or at the end
-                             of its life where it is a token that tells it
+a command makes the keys     what it printed; run once per client, and again when that is refused,
+                             or at the end of its life if it is a token that says when
 otherwise                    the key
 ===========================  =====================================================================
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from tinker_ext.errors import ConfigurationError
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
     from tinker_ext.secret import Secret
 
-#: Printed keys that are remembered as secrets when they are used no more.
-_REMEMBERED = 8
+#: Seconds for which a printed key is not printed anew, though the server refuses it. Ours: a key
+#: that is wrong from the start must not have the command run at every request.
+_TRUSTED = 60.0
 _ENDLESS = Times()
 
 
@@ -37,10 +37,8 @@ class Keys:
         self._given = self._fixed = config.api_key
         self._command = config.credential_cmd
         self._clock = clock
-        self._printed: deque[Secret] = deque(maxlen=_REMEMBERED)
+        self._printed = TokenKeeper(self._print, clock=clock, ahead=False, lasting=True)
         self._tokens: TokenKeeper | None = None
-        if self._fixed is None and self._command is not None:
-            self._tokens = TokenKeeper(self._print, clock=clock, ahead=False)
 
     async def exchange_with(
         self, exchange: Callable[[], Awaitable[Secret]], *, command_only: bool = False
@@ -67,7 +65,7 @@ class Keys:
         await self._tokens.current()
 
     async def key(self) -> Secret | None:
-        """The user's key, or what the command prints now.
+        """The user's key, or what the command printed.
 
         Raises:
             ConfigurationError: it is a token whose life is over; the command failed.
@@ -75,7 +73,7 @@ class Keys:
         if self._fixed is not None:
             self._check(self._fixed, "the API key is a token whose life is over: pass a new one")
             return self._fixed
-        return None if self._command is None else await self._print()
+        return None if self._command is None else await self._printed.current()
 
     async def current(self) -> Secret | None:
         """What to send now.
@@ -87,17 +85,30 @@ class Keys:
         return await (self.key() if self._tokens is None else self._tokens.current())
 
     async def instead_of(self, refused: Secret | None) -> Secret | None:
-        """Another token than the refused one; None where the key is sent itself."""
-        return None if self._tokens is None else await self._tokens.instead_of(refused)
+        """Another token than the refused one; None where the user's key is sent itself."""
+        if self._tokens is not None:
+            return await self._tokens.instead_of(refused)
+        if self._fixed is not None or self._command is None:
+            return None
+        return await self._printed.instead_of(refused)
+
+    async def printed_anew(self, refused: Secret | None) -> Secret | None:
+        """What the command prints instead of a key that was refused; None for any other key.
+
+        Also None within a minute of the last run, which then did not help.
+        """
+        age = self._printed.held_for(refused)
+        return None if age is None or age < _TRUSTED else await self._printed.instead_of(refused)
 
     def secrets(self) -> tuple[Secret, ...]:
         """The key, and the tokens of now and shortly before."""
         given = () if self._given is None else (self._given,)
         tokens = () if self._tokens is None else self._tokens.secrets()
-        return (*given, *self._printed, *tokens)
+        return (*given, *self._printed.secrets(), *tokens)
 
     async def close(self) -> None:
         """End what goes on in the background."""
+        await self._printed.close()
         if self._tokens is not None:
             await self._tokens.close()
 
@@ -105,8 +116,6 @@ class Keys:
         assert self._command is not None
         key = await printed_key(self._command)
         self._check(key, "the command in TINKER_CREDENTIAL_CMD printed a token whose life is over")
-        if key not in self._printed:
-            self._printed.append(key)
         return key
 
     def _check(self, key: Secret, otherwise: str) -> None:

@@ -18,6 +18,7 @@ from tinker_ext.errors import (
     GoneError,
     RequestFailedError,
 )
+from tinker_ext.redaction import LONGEST_ID
 from tinker_ext.rules.polling import (
     Broken,
     Failed,
@@ -101,6 +102,12 @@ class FuturePoller:
             APIResponseValidationError: answers that are no result, several times in a row.
             APIStatusError, APIConnectionError: polling itself failed for good.
         """
+        if len(request_id) > LONGEST_ID:
+            raise APIResponseValidationError(
+                f"the request id has {len(request_id)} characters, more than {LONGEST_ID}",
+                operation=operation,
+                request_id=request_id[:LONGEST_ID],
+            )
         _note_progress(operation, request_id, "submitted")
         limit = asyncio.timeout(None)
         try:

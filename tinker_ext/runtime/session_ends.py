@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import frozen
 
 from tinker_ext import tracing
+from tinker_ext.redaction import shorten
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -50,6 +51,6 @@ async def begin_session(connection: Connection, telemetry: Telemetry, config: Cl
         (log.error, answer.error_message),
     ):
         if isinstance(message, str) and message:
-            write("session %s: %s", answer.session_id, message)
+            write("session %s: %s", answer.session_id, shorten(message))
     telemetry.session_started(answer.session_id)
     return answer.session_id

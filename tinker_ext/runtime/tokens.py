@@ -39,7 +39,8 @@ class TokenKeeper:
     """Whoever needs a token asks here; on the event loop only.
 
     `fetch` makes one attempt to get a token. However many wait for one, there is one fetch at a
-    time. With `ahead`, a task renews the token at about half its life, until `close`.
+    time. With `ahead`, a task renews the token at about half its life, until `close`. A token of
+    unknown life is kept for a minute, or with `lasting` until it is refused.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class TokenKeeper:
         *,
         clock: Clock = REAL_CLOCK,
         ahead: bool = True,
+        lasting: bool = False,
     ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._ahead = ahead
+        self._lasting = lasting
         self._held: _Held | None = None
         self._failed = float("-inf")
         self._fetching: asyncio.Task[_Held] | None = None
@@ -97,13 +100,18 @@ class TokenKeeper:
         self._held = None
         return (await self._fetched()).token
 
+    def held_for(self, token: Secret | None) -> float | None:
+        """Seconds since a token was received; None if it is not the current one."""
+        held = self._held
+        return None if held is None or held.token != token else self._age(held)
+
     async def close(self) -> None:
         """End what goes on in the background; a token is still given to whoever asks."""
         self._closed = True
         await tasks.end(self._renewing, self._fetching)
 
     def _is_usable(self, held: _Held) -> bool:
-        if rules.is_fresh(self._age(held), held.life):
+        if (self._lasting and held.life is None) or rules.is_fresh(self._age(held), held.life):
             return True
         return self._clock.now() - self._failed < PATIENCE and self._is_alive(held)
 

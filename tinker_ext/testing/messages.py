@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from tinker_ext.config import may_be_secret
-from tinker_ext.redaction import MASK, redact
+from tinker_ext.redaction import redact
+from tinker_ext.secret import MASK
+from tinker_ext.settings import may_be_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +75,8 @@ _JSON = {"content-type": "application/json"}
 
 def _shown(headers: Mapping[str, str]) -> str:
     """Headers for people: a failing test prints them, and its log is kept."""
-    return repr({name: MASK if may_be_secret(name) else value for name, value in headers.items()})
+    shown = {n: MASK if may_be_secret(n, value) else value for n, value in headers.items()}
+    return repr(shown)
 
 
 @frozen

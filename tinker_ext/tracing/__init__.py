@@ -3,7 +3,7 @@
 `names` is the list of everything that may be said; `operations` are the user's calls, `stages` what
 they go through, `http` their attempts; `metrics` the instruments; `recording` writes spans to a
 file without an SDK, and `summary` reads such a file. Only `opentelemetry-api` is needed. Nothing
-of ours is imported but the version.
+of ours is imported but the version and `redaction`.
 """
 
 from __future__ import annotations

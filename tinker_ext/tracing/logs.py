@@ -1,10 +1,16 @@
-"""The package's logger: quiet until the program asks, and each line says which request it is of."""
+"""The package's logger: quiet until the program asks, and each line says which request it is of.
+
+Lines quote servers, so each is redacted, printable and bounded, whatever it was made from.
+"""
 
 from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+from tinker_ext.printable import printable
+from tinker_ext.redaction import SHOWN_HEADER, redact
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -14,6 +20,23 @@ _about: ContextVar[str] = ContextVar("tinker_ext_log_about", default="")
 _logger = logging.getLogger("tinker_ext")
 # Without it the standard library prints warnings of a program that has set up no logging.
 _logger.addHandler(logging.NullHandler())
+
+# Characters of a line. Ours; the longest of our own have a few hundred.
+_LONGEST_LINE = 4_000
+
+
+class _FitToShow(logging.Filter):
+    """Redacts, escapes and bounds what a line is made from."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = record.getMessage()
+        shown = printable(redact(line[: 2 * _LONGEST_LINE])[:_LONGEST_LINE])
+        if shown != line:
+            record.msg, record.args = shown, ()
+        return True
+
+
+_logger.addFilter(_FitToShow())
 
 
 class RequestLogger(logging.LoggerAdapter[logging.Logger]):
@@ -25,7 +48,7 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        about = _about.get()
+        about = printable(_about.get()[:SHOWN_HEADER])
         kwargs["extra"] = {**(kwargs.get("extra") or {}), "request_id": about}
         return (f"{msg} [{about}]" if about else msg), kwargs
 

@@ -175,4 +175,4 @@ def note_id(name: str, value: str | int) -> None:
     """Add an id to the current operation's list `name`: an operation may be several requests."""
     current = _operation.get()
     if current is not None and current.active:
-        current.append(name, value)
+        current.append(name, value[: names.LONGEST_TEXT] if isinstance(value, str) else value)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from attrs import field, frozen
-
-from tinker_ext.config import may_be_secret
+from attrs import frozen
 
 if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
@@ -17,6 +15,9 @@ if TYPE_CHECKING:
 API_KEY_HEADER = "X-API-Key"
 CF_ID_HEADER = "CF-Access-Client-Id"
 CF_SECRET_HEADER = "CF-Access-Client-Secret"
+# Characters of a default header's value that is taken out of successful responses. Ours: a shorter
+# one may be a name that results have, too; in errors and logs it is redacted.
+_SHORTEST_HEADER = 12
 
 
 class KeySource(Protocol):
@@ -32,6 +33,10 @@ class KeySource(Protocol):
 
     async def instead_of(self, refused: Secret | None) -> Secret | None:
         """Another value, once the server has called `refused` invalid; None if there is none."""
+        ...
+
+    async def printed_anew(self, refused: Secret | None) -> Secret | None:
+        """What a command prints instead of a key that was refused; None for any other key."""
         ...
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -54,6 +59,9 @@ class FixedKey:
     async def instead_of(self, refused: Secret | None) -> Secret | None:
         return None
 
+    async def printed_anew(self, refused: Secret | None) -> Secret | None:
+        return None
+
     def secrets(self) -> tuple[Secret, ...]:
         return () if self.api_key is None else (self.api_key,)
 
@@ -66,7 +74,7 @@ class ApiKeyAuth:
     cf_access_client_id: str | None = None
     cf_access_client_secret: Secret | None = None
     #: Values of other headers that may be credentials.
-    others: tuple[str, ...] = field(default=(), repr=False)
+    others: tuple[Secret, ...] = ()
 
     @classmethod
     def from_config(cls, config: ClientConfig, keys: KeySource | None = None) -> ApiKeyAuth:
@@ -76,19 +84,28 @@ class ApiKeyAuth:
             cf_access_client_id=config.cf_access_client_id,
             cf_access_client_secret=config.cf_access_client_secret,
             others=tuple(
-                value for name, value in config.default_headers.items() if may_be_secret(name)
+                secret
+                for secret in config.header_secrets
+                if len(secret.reveal()) >= _SHORTEST_HEADER
             ),
         )
 
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[Secret, ...]:
         """What must not be shown, even where a server says it back to us."""
-        known = (*self.keys.secrets(), self.cf_access_client_secret)
-        revealed = [secret.reveal() for secret in known if secret is not None]
-        return tuple(value for value in (*revealed, *self.others) if value)
+        access = self.cf_access_client_secret
+        return (*self.keys.secrets(), *(() if access is None else (access,)), *self.others)
 
     async def key(self, credential: Credential) -> Secret | None:
         """The value of X-API-Key for a call."""
         return await (self.keys.key() if credential == "key" else self.keys.current())
+
+    async def replacement(
+        self, key: Secret | None, credential: Credential, *, invalid: bool
+    ) -> Secret | None:
+        """Another value than one the server refused; `invalid` if it called it an invalid token."""
+        if invalid and credential == "current":
+            return await self.keys.instead_of(key)
+        return await self.keys.printed_anew(key)
 
     def headers(self, key: Secret | None) -> dict[str, str]:
         """The secret headers with that key; only the transport sees them."""

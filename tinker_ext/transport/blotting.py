@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.redaction import MASK
+from tinker_ext.secret import MASK, SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import httpx
 
-# Characters of a value that is blotted out of answers. What is shorter (some servers take any word
-# for a key) stands in too many of them by chance: without its x, `application/x-protobuf` can't be
-# read. Ours; the service's keys are far longer.
-SHORTEST = 6
+    from tinker_ext.secret import Secret
 
 
-def worth_blotting(values: Iterable[str]) -> tuple[str, ...]:
-    """Those of the values that no answer has by chance."""
-    return tuple(value for value in values if len(value) >= SHORTEST)
+def worth_blotting(secrets: Iterable[Secret]) -> tuple[str, ...]:
+    """The secrets long enough not to match a response by accident."""
+    values = (secret.reveal() for secret in secrets)
+    return tuple(dict.fromkeys(value for value in values if len(value) >= SHORTEST))
 
 
 def blotted(content: bytes, secrets: tuple[str, ...]) -> bytes:

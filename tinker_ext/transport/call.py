@@ -17,6 +17,8 @@ from tinker_ext.redaction import REQUEST_ID, kept_headers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from tinker_ext.secret import Secret
+
 #: What a call proves itself with: what is current, or the user's own key whatever is current.
 Credential = Literal["current", "key"]
 
@@ -33,7 +35,7 @@ class Call:
     # The answer may be in a storage that the server only points to.
     follows_redirect: bool = False
     # What must not be shown of what is sent, beside the credentials of every request.
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    secrets: tuple[Secret, ...] = ()
     # The key itself for what comes before there is a token: the configuration, and the exchange.
     credential: Credential = "current"
     # Whether a success is handed on as it is, though it may say a secret that we know.

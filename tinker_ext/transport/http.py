@@ -24,7 +24,7 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
-from tinker_ext.redaction import READ_TEXT, REQUEST_ID, kept_headers, redact
+from tinker_ext.redaction import LONGEST_ID, READ_TEXT, REQUEST_ID, kept_headers
 from tinker_ext.rules.dialect import without_idle_fields
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.tokens import is_invalid_token
@@ -94,12 +94,13 @@ class ApiHttpClient(httpx.AsyncClient):
         options |= {"json": json}
         key = await self._credentials.key(call.credential)
         answer = await self._attempt(call, key, method, url, **options)
-        if call.credential == "current" and is_invalid_token(answer.status_code, answer.headers):
-            other = await self._credentials.keys.instead_of(key)
+        if answer.status_code == 401:
+            invalid = is_invalid_token(answer.status_code, answer.headers)
+            other = await self._credentials.replacement(key, call.credential, invalid=invalid)
             if other is not None and other != key:
                 answer = await self._attempt(call, other, method, url, **options)
         if (name := answer.headers.get(REQUEST_ID)) is not None:
-            call.request_ids.append(name)
+            call.request_ids.append(name[:LONGEST_ID])
         self._notes.log(call.operation, answer.headers)
         return _judge(call, answer)
 
@@ -187,35 +188,23 @@ class ApiHttpClient(httpx.AsyncClient):
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             # Not `from error`: that one holds the request, and with it the key.
-            raise self._connection_error(call, request.url, error) from None
+            proxy = self._proxy_for(str(request.url))
+            raise connection_error(call, request.url, error, proxy) from None
         except BodyError as error:
             raise APIResponseValidationError(
                 str(error),
                 status_code=response.status_code,
                 operation=call.operation,
-                request_id=kept_headers(response.headers, self._secrets(call)).get(REQUEST_ID),
+                request_id=kept_headers(response.headers).get(REQUEST_ID),
             ) from None
         secrets = self._secrets(call)
-        # What was asked for as a secret is left as it is.
-        told = call.answer_is_secret and 200 <= response.status_code < 300
-        return Answer(
-            response.status_code,
-            # Not ASCII, as a mapping's values would have to be: a header's bytes may be any.
-            headers=httpx.Headers(harmless_headers(response.headers, secrets), encoding="utf-8"),
-            content=content if told else blotted(content, secrets),
-        )
-
-    def _connection_error(self, call: Call, url: httpx.URL, error: Exception) -> APIConnectionError:
-        fault = explain(error)
-        # Where to, without the path and the query: an archive's address has a key in them.
-        place = f"{url.scheme}://{url.netloc.decode('ascii')}"
-        if (proxy := self._proxy_for(str(url))) is not None:
-            place += f" through the proxy {without_credentials(proxy)}"
-        words = redact(f"{fault.words} ({place})", self._secrets(call))
-        kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-        failure = kind(words, operation=call.operation, fault=fault.kind)
-        failure.hint = fault.hint
-        return failure
+        # An error's body is redacted once, when it becomes an error. A secret that was asked for
+        # is left in the response.
+        if 200 <= response.status_code < 300 and not call.answer_is_secret:
+            content = blotted(content, secrets)
+        # Not ASCII, as a mapping's values would have to be: a header's bytes may be any.
+        headers = httpx.Headers(harmless_headers(response.headers, secrets), encoding="utf-8")
+        return Answer(response.status_code, headers=headers, content=content)
 
     def _secrets(self, call: Call) -> tuple[str, ...]:
         return worth_blotting((*self._credentials.secrets(), *call.secrets))
@@ -254,3 +243,18 @@ def _error_body(content: bytes) -> Any:
     if len(content) <= MAX_ERROR_BYTES:
         return read_body(content)
     return content[:READ_TEXT].decode("utf-8", "replace")
+
+
+def connection_error(
+    call: Call, url: httpx.URL, error: Exception, proxy: str | None
+) -> APIConnectionError:
+    """The error of a request that failed on its way to `url`, through `proxy` if there is one."""
+    fault = explain(error)
+    # Where to, without the path and the query: an archive's address has a key in them.
+    place = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    if proxy is not None:
+        place += f" through the proxy {without_credentials(proxy)}"
+    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+    failure = kind(f"{fault.words} ({place})", operation=call.operation, fault=fault.kind)
+    failure.hint = fault.hint
+    return failure

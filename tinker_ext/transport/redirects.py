@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from attrs import evolve
 
+from tinker_ext.secret import remembered
+
 if TYPE_CHECKING:
     from tinker_ext.transport.call import Call
 
@@ -36,5 +38,5 @@ def bare_request(place: httpx.URL, timeout: Any) -> httpx.Request:
 
 def signed(call: Call, place: httpx.URL) -> Call:
     """The call with what signs the address among its secrets."""
-    values = tuple(value for value in place.params.values() if len(value) >= _SIGNATURE)
-    return evolve(call, secrets=(*call.secrets, *values))
+    values = (value for value in place.params.values() if len(value) >= _SIGNATURE)
+    return evolve(call, secrets=(*call.secrets, *remembered(values)))

@@ -38,15 +38,14 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         self._base = httpx.URL(base_url)
         # Connections that ended without a response; None once there was one.
         self._failures: int | None = 0
-        if base_url:
-            self._transport(base_url, self._base.scheme)  # raises for unusable certificates
+        self._to_base = self._transport(base_url, self._base.scheme) if base_url else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url, base = request.url, self._base
-        transport = self._transport(str(url), url.scheme)
-        if url.raw_host == base.raw_host and url.scheme == base.scheme and url.port == base.port:
-            return await self._send_to_base(transport, request)
-        return await transport.handle_async_request(request)
+        same = url.raw_host == base.raw_host and url.scheme == base.scheme and url.port == base.port
+        if self._to_base is not None and same:
+            return await self._send_to_base(self._to_base, request)
+        return await self._transport(str(url), url.scheme).handle_async_request(request)
 
     async def aclose(self) -> None:
         for transport in self._transports.values():

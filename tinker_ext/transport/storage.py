@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import time
 from contextlib import aclosing, asynccontextmanager
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from tinker_ext.rules.retry import retry_after_seconds
 from tinker_ext.transport.build import build_storage_client
 from tinker_ext.transport.call import Call
 from tinker_ext.transport.encoding import read_body
-from tinker_ext.transport.http import _connection_error
+from tinker_ext.transport.http import connection_error
 from tinker_ext.transport.reading import BodyError, read_body_bytes
 from tinker_ext.transport.redirects import signed
 
@@ -61,6 +62,7 @@ class Storage:
 
     def __init__(self, config: ClientConfig) -> None:
         self._client = build_storage_client(config)
+        self._proxy_for = config.proxy_for
 
     async def close(self) -> None:
         """Close the connections."""
@@ -84,19 +86,28 @@ class Storage:
             try:
                 request = self._client.build_request("GET", target, headers=dict(headers))
                 response = await self._client.send(request, stream=True)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise _connection_error(call, target, error, call.secrets) from None
+            except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+                proxy = self._proxy_for(str(target))
+                raise connection_error(call, target, error, proxy) from None
             try:
                 call = signed(call, response.url)
                 _check_encrypted(operation, target, response.url)
                 if not response.is_success and response.status_code != UNSATISFIABLE:
                     raise await _status_error(call, response)
-                async with aclosing(_pieces(call, response)) as pieces:
+                async with aclosing(self._pieces(call, response)) as pieces:
                     yield StorageResponse(response.status_code, dict(response.headers), pieces)
             finally:
                 await response.aclose()
         finally:
             _downloading.reset(token)
+
+    async def _pieces(self, call: Call, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+        try:
+            async for piece in response.aiter_raw():
+                yield piece
+        except (httpx.HTTPError, ssl.SSLError) as error:
+            proxy = self._proxy_for(str(response.url))
+            raise connection_error(call, response.url, error, proxy) from None
 
 
 def _parsed(operation: str, url: str) -> httpx.URL:
@@ -120,14 +131,6 @@ def _check_encrypted(operation: str, requested: httpx.URL, final: httpx.URL) -> 
         )
 
 
-async def _pieces(call: Call, response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    try:
-        async for piece in response.aiter_raw():
-            yield piece
-    except httpx.HTTPError as error:
-        raise _connection_error(call, response.url, error, call.secrets) from None
-
-
 async def _status_error(call: Call, response: httpx.Response) -> APIStatusError:
     try:
         body = read_body(await read_body_bytes(response, _ERROR_BYTES))
@@ -140,5 +143,5 @@ async def _status_error(call: Call, response: httpx.Response) -> APIStatusError:
         body=body,
         operation=call.operation,
         retry_after=retry_after_seconds(headers, time.time()),
-        secrets=(*call.secrets, response.url.query.decode("ascii")),
+        secrets=(response.url.query.decode("ascii"),),
     )

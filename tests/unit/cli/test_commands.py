@@ -13,6 +13,7 @@ from tinker_ext.errors import (
     AuthenticationError,
     ConfigurationError,
     InternalServerError,
+    NotFoundError,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,29 @@ def test_json_is_the_whole_record_and_nothing_else() -> None:
     assert record["training_run_id"] == "run-1"
     assert record["last_request_time"] == "2026-01-02T03:04:05+00:00"
     assert record["last_checkpoint"]["tinker_path"] == PATH
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2Jrun \u202e\u2066\x9b1m\x7f\nforged"
+
+
+def test_names_of_a_server_are_escaped_in_tables_and_valid_in_json() -> None:
+    runs = [a_run(HOSTILE, base_model=HOSTILE, last_checkpoint=a_checkpoint(HOSTILE, HOSTILE))]
+    service = FakeService(FakeRest(runs, [a_checkpoint(HOSTILE, HOSTILE)]))
+    for command in (("run", "list"), ("run", "info", HOSTILE), ("checkpoint", "list")):
+        table = run(service, *command).stdout
+        assert all(line.isprintable() for line in table.splitlines())
+    assert "\\x1b[2Jrun \\u202e\\u2066\\x9b1m\\x7f\\nforged" in run(service, "run", "list").stdout
+    shown = run(service, "-f", "json", "run", "list")
+    assert as_json(shown)["runs"][0]["base_model"] == HOSTILE
+    assert all(line.isprintable() for line in shown.stdout.splitlines())
+
+
+def test_error_of_a_server_is_one_printable_line() -> None:
+    service = FakeService(FakeRest(error=NotFoundError(f"no {HOSTILE}", status_code=404)))
+    shown = run(service, "run", "list")
+    assert shown.exit_code == 1
+    assert shown.stderr.rstrip("\n").isprintable()
+    assert "\\x1b[2Jrun" in shown.stderr
 
 
 def test_the_format_may_come_last_and_wins_there() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tinker_ext.cli import text
+from tinker_ext.printable import printable
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
@@ -46,7 +47,7 @@ def test_sizes_are_decimal() -> None:
 
 
 def test_control_characters_never_reach_the_terminal() -> None:
-    assert text.printable("a\x1b[31mred\x07 \u202e") == "a\\x1b[31mred\\x07 \\u202e"
+    assert printable("a\x1b[31mred\x07 \u202e") == "a\\x1b[31mred\\x07 \\u202e"
     assert text.one_line("two\n  lines\x1b[2J") == "two lines\\x1b[2J"
 
 

@@ -11,7 +11,8 @@ from tinker_ext.cli.commands.checkpoint_path import check_path, find
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.output import show
 from tinker_ext.cli.problems import CommandError
-from tinker_ext.cli.text import age, counted, one_line, printable, size
+from tinker_ext.cli.text import age, counted, one_line, size
+from tinker_ext.printable import printable
 
 if TYPE_CHECKING:
     from tinker_ext import RestClient

@@ -9,6 +9,7 @@ from tinker_api.errors import UnexpectedStatus
 
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError
 from tinker_ext.rules.dialect import FIRST, Dialect
+from tinker_ext.secret import remembered
 from tinker_ext.transport.call import Call, calling
 from tinker_ext.transport.encoding import UnreadableAnswerError
 
@@ -49,7 +50,7 @@ class Operations:
         merged = dict(headers or {})
         if self.idempotency_key is not None:
             merged[IDEMPOTENCY_HEADER] = self.idempotency_key
-        secrets = () if secret is None else (secret,)
+        secrets = () if secret is None else remembered([secret])
         untold = self.dialect.untold_of(operation)
         return Call(operation, headers=merged, timeout=timeout, secrets=secrets, untold=untold)
 
