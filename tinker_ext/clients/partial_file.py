@@ -17,7 +17,7 @@ from tinker_ext.clients.private_files import (
     make_folders,
     private_opener,
 )
-from tinker_ext.rules.downloads import Content
+from tinker_ext.transport.ranges import Content
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from attrs import define, field, frozen
 
 from tinker_ext.errors import APIConnectionError, APIStatusError, DownloadError
-from tinker_ext.rules.downloads import (
+from tinker_ext.rules.retry import RetryPolicy, TransportFault
+from tinker_ext.runtime import tasks
+from tinker_ext.runtime.pause import Pause
+from tinker_ext.runtime.retrying import Retrier
+from tinker_ext.tracing import log
+from tinker_ext.transport.ranges import (
     REJECTED_URL_STATUSES,
     UNSATISFIABLE,
     content_of,
     is_expiring,
     range_headers,
 )
-from tinker_ext.rules.retry import RetryPolicy, TransportFault
-from tinker_ext.runtime import tasks
-from tinker_ext.runtime.pause import Pause
-from tinker_ext.runtime.retrying import Retrier
-from tinker_ext.tracing import log
 from tinker_ext.transport.storage import Storage
 from tinker_ext.types.downloads import DownloadProgress
 

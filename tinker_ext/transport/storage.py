@@ -13,12 +13,12 @@ import httpx
 from attrs import frozen
 
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, status_error
-from tinker_ext.rules.downloads import UNSATISFIABLE
 from tinker_ext.rules.retry import retry_after_seconds
 from tinker_ext.transport.build import build_storage_client
 from tinker_ext.transport.call import Call
 from tinker_ext.transport.encoding import read_body
 from tinker_ext.transport.http import connection_error
+from tinker_ext.transport.ranges import UNSATISFIABLE
 from tinker_ext.transport.reading import BodyError, read_body_bytes
 from tinker_ext.transport.redirects import signed
 
