@@ -83,7 +83,9 @@ class SamplingClient(Sampler):
             if traced.active:
                 traced.set(self._described(body, prompt.known_length))
             sampling = self._sample(body, prompt_bytes(prompt))
-            return self._core.start(sampling, lambda sample: sample.response(wanted))
+            return self._core.start(
+                sampling, lambda sample: sample.response(wanted), cancel_unawaited=True
+            )
 
     async def sample_async(
         self,
