@@ -116,13 +116,20 @@ class OrderedRequests:
     async def _run(
         self, operation: str, ticket: int, parts: Sequence[Part], side_by_side: bool
     ) -> list[Body]:
-        async with self._turns.turn(ticket):
-            era = self._numbers.era
-            if side_by_side and not self._one_by_one:
-                request_ids = await self._submit_together(operation, parts)
-            else:
-                request_ids = [await self._submit(operation, part) for part in parts]
-        return await _all(self._result(operation, one, era) for one in request_ids)
+        accepted: list[str] = []
+        try:
+            async with self._turns.turn(ticket):
+                era = self._numbers.era
+                if side_by_side and not self._one_by_one:
+                    request_ids = await self._submit_together(operation, parts, accepted)
+                else:
+                    request_ids = [await self._submit(operation, part, accepted) for part in parts]
+            return await _all(self._result(operation, id_, era) for id_ in request_ids)
+        except TinkerError as error:
+            if operation == "forward_backward":
+                others = len(accepted) - (len(accepted) == len(parts))  # Without the failed one.
+                _note_gradients(error, others, len(parts))
+            raise
 
     async def _result(self, operation: str, request_id: str, era: int) -> Body:
         try:
@@ -136,27 +143,30 @@ class OrderedRequests:
                 self._one_by_one = True
             raise
 
-    async def _submit(self, operation: str, part: Part) -> str:
-        """Its request id."""
+    async def _submit(self, operation: str, part: Part, accepted: list[str]) -> str:
+        """Its request id, which is added to `accepted`."""
         self._core.session.check()
         async with self._core.in_flight.training_bytes.reserve(part.size):
-            return await self._numbers.number(partial(self._send, operation, part))
+            return await self._numbers.number(partial(self._send, operation, part, accepted))
 
-    async def _submit_together(self, operation: str, parts: Sequence[Part]) -> list[str]:
-        """Their request ids."""
+    async def _submit_together(
+        self, operation: str, parts: Sequence[Part], accepted: list[str]
+    ) -> list[str]:
+        """Their request ids, which are added to `accepted` as they come."""
 
         async def send(part: Part, seq_id: int) -> str:
             async with self._core.in_flight.training_bytes.reserve(part.size):
-                return await self._send(operation, part, seq_id)
+                return await self._send(operation, part, accepted, seq_id)
 
         self._core.session.check()
         return await self._numbers.together([partial(send, part) for part in parts])
 
-    async def _send(self, operation: str, part: Part, seq_id: int) -> str:
+    async def _send(self, operation: str, part: Part, accepted: list[str], seq_id: int) -> str:
         tracing.note_id(tracing.SEQ_ID, seq_id)
         future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
         request_id = str(future.request_id)  # Some servers number them.
         tracing.note_id(tracing.REQUEST_ID, request_id)
+        accepted.append(request_id)
         return request_id
 
     def _described(self, parts: Sequence[Part], attributes: Attributes | None) -> Attributes:
@@ -172,6 +182,16 @@ class OrderedRequests:
                 f"model {self._model_id} is trained by the process that this one was forked from, "
                 "and two can't keep one order; make a training client here, or pickle that one"
             )
+
+
+def _note_gradients(error: TinkerError, others: int, total: int) -> None:
+    """Say in an error that the rest of its batch is carried out nevertheless."""
+    if others:
+        error.hint = (
+            f"{error.hint} The batch was sent as {total} requests, and the server has accepted "
+            f"{others} other{'s' if others > 1 else ''}: unless they fail too, their gradients "
+            "will be part of the next optim_step."
+        ).lstrip()
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:
