@@ -100,6 +100,7 @@ class FuturePoller:
             APIStatusError, APIConnectionError: polling itself failed for good.
         """
         _note_progress(operation, request_id, "submitted")
+        self.queue.begin(request_id)
         try:
             async with AsyncExitStack() as held:
                 held.enter_context(tracing.on_server(request_id))

@@ -1,4 +1,9 @@
-"""The package's logger: quiet until the program asks, and each line says which request it is of."""
+"""The package's logger, whose lines each say which request they are about.
+
+It has no handler. The standard library prints warnings of a program that has set up no logging on
+standard error, so a failure that the program never looks at is seen; lines at INFO and below are
+not shown unless the program asks for them.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,6 @@ if TYPE_CHECKING:
 _about: ContextVar[str] = ContextVar("tinker_ext_log_about", default="")
 
 _logger = logging.getLogger("tinker_ext")
-# Without it the standard library prints warnings of a program that has set up no logging.
-_logger.addHandler(logging.NullHandler())
 
 
 class RequestLogger(logging.LoggerAdapter[logging.Logger]):
