@@ -383,7 +383,8 @@ class RequestFailedError(TinkerError):
     def _text(self) -> str:
         subject = f"{self.operation}: " if self.operation else ""
         request = f"request id {_short_id(self.request_id)}; " if self.request_id else ""
-        return f"{subject}{self.message} [{request}category {self.category}]"
+        hint = f" {self.hint}" if self.hint else ""
+        return f"{subject}{self.message} [{request}category {self.category}]{hint}"
 
 
 class InvalidInputError(TinkerError, ValueError):

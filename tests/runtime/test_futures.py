@@ -11,14 +11,19 @@ import threading
 import time
 import warnings
 import weakref
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import tinker_ext as tinker
+from tests.waiting import comes_true
 from tinker_ext.runtime import futures
 from tinker_ext.runtime.futures import APIFuture
 from tinker_ext.runtime.loop import background_loop
 from tinker_ext.testing import FakeServer, Reply, make_client
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
 
 
 def after(seconds: float, value: object = "done") -> APIFuture[object]:
@@ -104,10 +109,8 @@ def test_a_result_leaves_memory_with_its_future() -> None:
         future = after(0.01, threading.Event())
         left = weakref.ref(future.result(5))
         del future
-        deadline = time.monotonic() + 5
-        while left() is not None and time.monotonic() < deadline:
-            time.sleep(0.01)  # The loop's thread may still be leaving the task.
-        assert left() is None
+        # The loop's thread may still be leaving the task.
+        assert comes_true(lambda: left() is None)
     finally:
         gc.enable()
 
@@ -119,6 +122,168 @@ def test_callbacks_and_standard_futures() -> None:
     done, _ = concurrent.futures.wait([future.future()], timeout=5)
     assert [one.result() for one in done] == ["done"]
     assert called.wait(5)
+
+
+def asyncio_wait(futures: Any, **options: Any) -> Awaitable[tuple[set[Any], set[Any]]]:
+    """`asyncio.wait`, which is typed for futures of asyncio alone."""
+    return asyncio.wait(futures, **options)
+
+
+FUTURE_STATES = ("pending", "done", "failed", "cancelled")
+
+
+def in_state(state: str) -> APIFuture[object]:
+    if state == "pending":
+        return after(0.1)
+    future = after(60) if state == "cancelled" else after(0, LookupError("no"))
+    if state == "done":
+        future = after(0)
+    if state == "cancelled":
+        future.cancel()
+    future.exception(5)
+    return future
+
+
+@pytest.mark.parametrize("state", FUTURE_STATES)
+async def test_asyncio_wait_returns_the_futures_themselves(state: str) -> None:
+    future, slow = in_state(state), after(60)
+    done, pending = await asyncio_wait([future, slow], return_when=asyncio.FIRST_COMPLETED)
+    assert (done, pending) == ({future}, {slow})
+    assert await asyncio_wait({future}) == ({future}, set())
+    assert await asyncio_wait([slow], timeout=0.01) == (set(), {slow})
+    slow.cancel()
+
+
+async def test_asyncio_wait_ends_with_the_first_error() -> None:
+    failing, slow = after(0.05, LookupError("no")), after(60)
+    ended = asyncio_wait([slow, failing, after(0)], return_when=asyncio.FIRST_EXCEPTION)
+    done, pending = await asyncio.wait_for(ended, 5)
+    assert failing in done
+    assert pending == {slow}
+    slow.cancel()
+
+
+AWAITING: dict[str, Callable[[list[APIFuture[object]]], Awaitable[object]]] = {
+    "gather": lambda futures: asyncio.gather(*futures),
+    "as_completed": lambda futures: in_order(asyncio.as_completed(futures)),
+    "wait_for": lambda futures: in_order(asyncio.wait_for(f, 5) for f in futures),
+    "shield": lambda futures: in_order(map(asyncio.shield, futures)),
+    "ensure_future": lambda futures: in_order(map(asyncio.ensure_future, futures)),
+    "wrap_future": lambda futures: in_order(map(asyncio.wrap_future, futures)),
+    "create_task": lambda futures: in_order(asyncio.create_task(f.coroutine()) for f in futures),
+    "TaskGroup": lambda futures: in_a_group(futures),
+}
+
+
+async def in_order(awaitables: Iterable[Awaitable[object]]) -> list[object]:
+    return [await awaitable for awaitable in awaitables]
+
+
+async def in_a_group(futures: list[APIFuture[object]]) -> list[object]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(future.coroutine()) for future in futures]
+    return [task.result() for task in tasks]
+
+
+@pytest.mark.parametrize("wait", AWAITING.values(), ids=AWAITING)
+async def test_functions_of_asyncio_take_futures(
+    wait: Callable[[list[APIFuture[object]]], Awaitable[object]],
+) -> None:
+    assert await wait([after(0.05), after(0), after(0.02)]) == ["done"] * 3
+
+
+async def as_task(future: Any) -> None:
+    await asyncio.create_task(future)
+
+
+async def as_task_of_a_group(future: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(future)
+
+
+@pytest.mark.parametrize("create", [as_task, as_task_of_a_group])
+async def test_creating_a_task_of_a_future_says_what_to_write(
+    create: Callable[[Any], Awaitable[None]],
+) -> None:
+    with pytest.raises((TypeError, ExceptionGroup)) as caught:
+        await create(after(0))
+    error: BaseException = caught.value
+    while isinstance(error, ExceptionGroup):
+        [error] = error.exceptions
+    assert "pass .coroutine() where a coroutine is required" in str(error)
+
+
+@pytest.mark.parametrize("state", FUTURE_STATES)
+def test_concurrent_futures_wait_for_futures(state: str) -> None:
+    future, slow = in_state(state), after(60)
+    done, not_done = concurrent.futures.wait(
+        [future, slow], 5, return_when=concurrent.futures.FIRST_COMPLETED
+    )
+    assert (done, not_done) == ({future}, {slow})
+    both = {future, future.map(lambda value: value)}
+    assert set(concurrent.futures.as_completed(both, timeout=5)) == both
+    with pytest.raises(TimeoutError):
+        list(concurrent.futures.as_completed([slow], timeout=0.01))
+    threading.Timer(0.05, slow.cancel).start()
+    assert concurrent.futures.wait([slow], 5).done == {slow}
+
+
+def test_concurrent_futures_wait_ends_with_the_first_error() -> None:
+    failing, slow = after(0.05, LookupError("no")), after(60)
+    first = concurrent.futures.FIRST_EXCEPTION
+    assert concurrent.futures.wait([slow, failing], 5, return_when=first).done == {failing}
+    slow.cancel()
+
+
+def test_a_standard_wait_leaves_the_decoding_to_the_one_that_takes_the_result() -> None:
+    threads: list[str] = []
+    future = after(0.05).map(lambda _: threads.append(threading.current_thread().name))
+    assert concurrent.futures.wait([future], 5).done == {future}
+    assert threads == []
+    future.result(5)
+    assert threads == [threading.current_thread().name]
+
+
+def test_a_future_that_is_waited_for_leaves_memory_without_the_collector() -> None:
+    gc.disable()
+    try:
+        future = after(0.01, threading.Event())
+        left = weakref.ref(future)
+        assert concurrent.futures.wait([future], 5).done == {future}
+        del future
+        assert comes_true(lambda: left() is None)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("state", "read"),
+    [
+        ("pending", (False, False, None, None)),
+        ("done", (True, False, "done", None)),
+        ("cancelled", (True, True, None, None)),
+    ],
+)
+def test_a_snapshot_is_the_decoded_state(state: str, read: tuple[object, ...]) -> None:
+    assert in_state(state)._get_snapshot() == read
+    done, was_cancelled, value, error = in_state("failed")._get_snapshot()
+    assert (done, was_cancelled, value) == (True, False, None)
+    assert isinstance(error, LookupError)
+
+
+def test_a_removed_callback_is_not_called() -> None:
+    future, called = after(0.05), list[str]()
+
+    def removed(_: object) -> None:
+        called.append("removed")
+
+    future.add_done_callback(removed)
+    future.add_done_callback(removed)
+    future.add_done_callback(lambda _: called.append("kept"))
+    assert future.remove_done_callback(removed) == 2
+    assert future.remove_done_callback(removed) == 0
+    future.result(5)
+    assert comes_true(lambda: called == ["kept"])
 
 
 def test_blocking_on_the_clients_own_loop_raises() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true
+from tests.wire.flagged import announce
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 
@@ -136,6 +137,40 @@ def test_a_large_batch_goes_in_pieces_and_comes_back_whole() -> None:
     lengths = [len(one["logprobs"].data) for one in output.loss_fn_outputs]
     assert lengths == [3 + index % 5 for index in range(300)]
     assert output.metrics == {"loss:sum": float(sum(lengths))}
+
+
+@pytest.mark.parametrize("parallel", [False, True], ids=["in turn", "side by side"])
+@pytest.mark.parametrize("refused_at", ["submission", "result"])
+@pytest.mark.parametrize("operation", ["forward", "forward_backward"])
+def test_an_error_of_one_request_of_a_batch_mentions_the_gradients_of_the_others(
+    parallel: bool, refused_at: str, operation: str
+) -> None:
+    server = FakeServer()
+    announce(server, parallel_fwdbwd_chunks=parallel, fwdbwd_max_chunk_len=1)
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        call = getattr(training, operation)
+        call([datum()], "cross_entropy").result(30)  # From here on the protocol is known.
+        if refused_at == "submission":
+            server.answer(operation, server.usual, server.usual, Reply(422, {"detail": "no"}))
+        else:
+            failed = {"type": "request_failed", "error": "no", "category": "user"}
+            server.answer("retrieve_future", Reply(200, failed))
+        with pytest.raises(tinker.TinkerError) as caught:
+            call([datum()] * 3, "cross_entropy").result(30)
+    hint = "3 requests, and the server has accepted 2 others: unless they fail too, their gradients"
+    assert (hint in str(caught.value)) == (operation == "forward_backward")
+
+
+def test_an_error_of_a_batch_of_which_nothing_was_accepted_mentions_no_gradients() -> None:
+    server = FakeServer()
+    announce(server, parallel_fwdbwd_chunks=False, fwdbwd_max_chunk_len=1)
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.answer("forward_backward", Reply(422, {"detail": "no"}))
+        error = training.forward_backward([datum()] * 3, "cross_entropy").exception(30)
+    assert isinstance(error, tinker.UnprocessableEntityError)
+    assert "optim_step" not in str(error)
 
 
 def test_a_mistake_in_the_data_raises_at_once_and_sends_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,7 +15,7 @@ from tinker_ext.testing import FakeServer, FaultServer, Received, Reply, make_cl
 from tinker_ext.transport.pool import ShardedTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 
 def test_four_hundred_samples_stay_within_the_limit() -> None:
@@ -106,6 +107,69 @@ async def test_a_shard_is_free_again_after_a_failure() -> None:
     for _ in range(3):
         with pytest.raises(httpx.ConnectError):
             await pool.handle_async_request(httpx.Request("GET", "http://fake.invalid/"))
+    assert pool.in_flight == 0
+
+
+class Stuck(httpx.AsyncBaseTransport):
+    """Never gets to its response, or to the end of closing it."""
+
+    def __init__(self, *, responds: bool) -> None:
+        self.responds = responds
+        self.reached, self.closed = asyncio.Event(), asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if not self.responds:
+            await self._wait()
+        return httpx.Response(200, stream=StuckStream(self._wait))
+
+    async def _wait(self) -> None:
+        self.reached.set()
+        await asyncio.sleep(60)
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
+class StuckStream(httpx.AsyncByteStream):
+    def __init__(self, close: Callable[[], Awaitable[None]]) -> None:
+        self._close = close
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"x"
+
+    async def aclose(self) -> None:
+        await self._close()
+
+
+@pytest.mark.parametrize("responds", [False, True], ids=["in the request", "in the close"])
+async def test_a_shard_whose_request_was_cancelled_is_closed_and_not_used_again(
+    responds: bool,
+) -> None:
+    shards: list[Stuck] = []
+
+    def make_shard() -> httpx.AsyncBaseTransport:
+        shards.append(Stuck(responds=responds))
+        return shards[-1]
+
+    async def send(pool: ShardedTransport) -> None:
+        request = httpx.Request("GET", "http://fake.invalid/")
+        await (await pool.handle_async_request(request)).aclose()
+
+    pool = ShardedTransport(make_shard, per_shard=2)
+    first, second = asyncio.create_task(send(pool)), asyncio.create_task(send(pool))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    await asyncio.wait([first])
+    third = asyncio.create_task(send(pool))
+    await asyncio.sleep(0.01)
+    assert len(shards) == 2, "the third request has a new one"
+    assert not shards[0].closed.is_set(), "the second request is in it"
+    second.cancel()
+    await asyncio.wait_for(shards[0].closed.wait(), 5)
+    third.cancel()
+    await asyncio.wait([second, third])
+    await pool.aclose()
+    assert shards[1].closed.is_set()
     assert pool.in_flight == 0
 
 

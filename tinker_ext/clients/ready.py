@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.runtime.futures import APIFuture
 
-C = TypeVar("C")
+C = TypeVar("C", bound="Ready")
 
 # What notebooks look for on whatever they display; clients have none of it.
 _DISPLAY_HOOKS = ("_repr_", "_ipython_")
@@ -19,6 +19,12 @@ _DISPLAY_HOOKS = ("_repr_", "_ipython_")
 
 class Ready:
     """Is its own result: in release 0.38.0 clients are made as futures, in 0.4.1 at once."""
+
+    #: Equal clients have equal hashes, and a stand-in is hashed before its client exists.
+    _hashed: object = None
+
+    def __hash__(self) -> int:
+        return object.__hash__(self if self._hashed is None else self._hashed)
 
     def result(self, timeout: float | None = None) -> Self:
         """The client itself."""
@@ -55,10 +61,21 @@ def made(future: APIFuture[C], kind: type[C]) -> C:
 
 
 class _StandIn(Generic[C]):
-    """A client that is being made: a future of it, and in the place of it."""
+    """A client that is being made: a future of it, and in the place of it.
+
+    It is equal to its client and has the same hash; neither waits for the client. A copy is the
+    stand-in itself, as a copy of a client is the client itself.
+    """
 
     def __init__(self, future: APIFuture[C], kind: type[C]) -> None:
-        self._future = future
+        identity = object()
+
+        def identify(client: C) -> C:
+            client._hashed = identity
+            return client
+
+        self._identity = identity
+        self._future = future.map(identify)
         self._kind = kind
 
     def result(self, timeout: float | None = None) -> C:
@@ -80,6 +97,21 @@ class _StandIn(Generic[C]):
         if name.startswith(_DISPLAY_HOOKS):
             raise AttributeError(name)
         return getattr(self._future.result(), name)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is _StandIn:
+            return self._identity is other._identity
+        # A client that another one can be compared with was taken from its future before.
+        return isinstance(other, Ready) and self._identity is other._hashed
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._future.result().__reduce_ex__(protocol)

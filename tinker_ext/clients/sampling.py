@@ -86,7 +86,9 @@ class SamplingClient(Sampler):
                 traced.set(self._described(body, prompt.known_length))
             sampling, tokens = self._sample(body, prompt_bytes(prompt)), text_length(prompt)
             return self._core.start(
-                sampling, lambda sample: sample.response(wanted, num_samples, tokens)
+                sampling,
+                lambda sample: sample.response(wanted, num_samples, tokens),
+                cancel_unawaited=True,
             )
 
     async def sample_async(

@@ -47,6 +47,10 @@ LEAST_PAUSE = 0.05
 SPARE_POLLS = 3
 #: Seconds between two log lines about a queue (both official clients).
 QUEUE_LOG_INTERVAL = 60.0
+#: Seconds without a result until a request in an unpaused state is logged, at level INFO and at
+#: level WARNING. Ours: most training steps take less than the first.
+LONG_RUNNING_INFO = 10.0
+LONG_RUNNING_WARNING = 60.0
 
 
 class QueueState(StrEnum):

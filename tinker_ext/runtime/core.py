@@ -28,6 +28,7 @@ from tinker_ext.runtime.poller import FuturePoller
 from tinker_ext.runtime.progress import new_progress
 from tinker_ext.runtime.queue_log import QueueLog, QueueStateObserver, SessionObserver, weakly
 from tinker_ext.runtime.retrying import Retrier
+from tinker_ext.runtime.seldom import Seldom
 from tinker_ext.runtime.session import Session
 from tinker_ext.runtime.session_ends import SessionEnd, begin_session
 from tinker_ext.runtime.telemetry import Telemetry
@@ -98,6 +99,7 @@ class ClientCore:
         config = self.config
         self._process = os.getpid()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._unretrieved = Seldom()
         retrier = Retrier(shared_pause(config.share_key, self._clock), self._clock)
         connection = Connection(config, self._find_base_url, retrier, self._transport)
         telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
@@ -163,8 +165,11 @@ class ClientCore:
         *,
         finally_: Callable[[], None] | None = None,
         work: CallerWork | None = None,
+        cancel_unawaited: bool = False,
     ) -> APIFuture[T]:
         """Run `coroutine` on the loop; a future of `finish(its value)`.
+
+        With `cancel_unawaited`, cancelling the last `await` of the future cancels the task.
 
         Raises:
             ClientClosedError: the client was closed.
@@ -184,6 +189,8 @@ class ClientCore:
             ended=None if traced is None else partial(self._call_ended, traced),
         )
         outcome.operation = operation
+        outcome.cancel_unawaited = cancel_unawaited
+        outcome.seldom = self._unretrieved
         if traced is not None:
             traced.hand_over()
         return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)

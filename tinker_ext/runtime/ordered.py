@@ -174,15 +174,24 @@ class OrderedRequests:
     async def _run(
         self, operation: str, ticket: int, parts: Sequence[Part], side_by_side: bool
     ) -> list[Body]:
-        with self._counted():
-            async with self._turns.turn(ticket):
-                era = self._numbers.era
-                if side_by_side and not self._one_by_one:
-                    request_ids = await self._submit_together(operation, parts)
-                else:
-                    request_ids = [await self._submit(operation, part) for part in parts]
-            pairs = zip(parts, request_ids, strict=True)
-            return await _all(self._result(operation, part, one, era) for part, one in pairs)
+        accepted: list[str] = []
+        try:
+            with self._counted():
+                async with self._turns.turn(ticket):
+                    era = self._numbers.era
+                    if side_by_side and not self._one_by_one:
+                        request_ids = await self._submit_together(operation, parts, accepted)
+                    else:
+                        request_ids = [
+                            await self._submit(operation, part, accepted) for part in parts
+                        ]
+                pairs = zip(parts, request_ids, strict=True)
+                return await _all(self._result(operation, part, id_, era) for part, id_ in pairs)
+        except TinkerError as error:
+            if operation == "forward_backward":
+                others = len(accepted) - (len(accepted) == len(parts))  # Without the failed one.
+                _note_gradients(error, others, len(parts))
+            raise
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -208,28 +217,31 @@ class OrderedRequests:
                 self._one_by_one = True
             raise
 
-    async def _submit(self, operation: str, part: Part) -> str:
-        """Its request id."""
+    async def _submit(self, operation: str, part: Part, accepted: list[str]) -> str:
+        """Its request id, which is added to `accepted`."""
         self._core.session.check()
         async with self._core.in_flight.training_bytes.reserve(part.size):
-            return await self._numbers.number(partial(self._send, operation, part))
+            return await self._numbers.number(partial(self._send, operation, part, accepted))
 
-    async def _submit_together(self, operation: str, parts: Sequence[Part]) -> list[str]:
-        """Their request ids."""
+    async def _submit_together(
+        self, operation: str, parts: Sequence[Part], accepted: list[str]
+    ) -> list[str]:
+        """Their request ids, which are added to `accepted` as they come."""
 
         async def send(part: Part, seq_id: int) -> str:
             async with self._core.in_flight.training_bytes.reserve(part.size):
-                return await self._send(operation, part, seq_id)
+                return await self._send(operation, part, accepted, seq_id)
 
         self._core.session.check()
         return await self._numbers.together([partial(send, part) for part in parts])
 
-    async def _send(self, operation: str, part: Part, seq_id: int) -> str:
+    async def _send(self, operation: str, part: Part, accepted: list[str], seq_id: int) -> str:
         tracing.note_id(tracing.SEQ_ID, seq_id)
         with naming_datums(part.datums):
             future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
         request_id = str(future.request_id)  # Some servers number them.
         tracing.note_id(tracing.REQUEST_ID, request_id)
+        accepted.append(request_id)
         return request_id
 
     def _described(self, parts: Sequence[Part], attributes: Attributes | None) -> Attributes:
@@ -272,6 +284,16 @@ def naming_datums(datums: range) -> Iterator[None]:
             if isinstance(error, InvalidInputError) and error.where is not None:
                 error.where = text_in_batch(error.where, datums)
         raise
+
+
+def _note_gradients(error: TinkerError, others: int, total: int) -> None:
+    """Say in an error that the rest of its batch is carried out nevertheless."""
+    if others:
+        error.hint = (
+            f"{error.hint} The batch was sent as {total} requests, and the server has accepted "
+            f"{others} other{'s' if others > 1 else ''}: unless they fail too, their gradients "
+            "will be part of the next optim_step."
+        ).lstrip()
 
 
 async def _all(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:

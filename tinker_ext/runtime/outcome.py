@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError
 from tinker_ext.runtime.user_code import CallbackFuture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tinker_ext.runtime.seldom import Seldom
 
 T = TypeVar("T")
 
@@ -15,13 +20,40 @@ T = TypeVar("T")
 class Outcome(CallbackFuture[T]):
     """The future between the loop's task and the user's `APIFuture`.
 
-    A failure that nobody has asked for when the last reference to it goes is logged: a
+    A failure that was never retrieved when the last reference to it goes is logged: a
     `forward_backward` whose result is thrown away would else fail unseen, and the optimizer step
     behind it have no gradients.
+
+    Attributes:
+        operation: its name in the log; None logs nothing.
+        seldom: limits how often the failures of an operation are logged; None does not.
+        cancel_unawaited: whether `abandon` cancels it.
+        waiters: one object for each thread, task or function that waits, of any type.
     """
 
     operation: str | None = None
+    seldom: Seldom | None = None
+    cancel_unawaited = False
     _asked = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiters: set[object] = set()
+
+    @contextlib.contextmanager
+    def awaited(self) -> Iterator[None]:
+        """Count one waiter more while the block runs; from any thread."""
+        waiter = object()
+        self.waiters.add(waiter)
+        try:
+            yield
+        finally:
+            self.waiters.discard(waiter)
+
+    def abandon(self) -> None:
+        """Cancel the request if it is not to outlive its waiters, and the last of them has gone."""
+        if self.cancel_unawaited and not self.waiters:
+            self.cancel()
 
     def result(self, timeout: float | None = None) -> T:
         self._asked = True
@@ -38,4 +70,7 @@ class Outcome(CallbackFuture[T]):
         if error is None or isinstance(error, ClientClosedError):
             return
         with contextlib.suppress(Exception):  # The interpreter may be half gone.
-            tracing.log.warning("%s failed, and nobody asked: %s", self.operation, error)
+            if self.seldom is None or self.seldom.due((self.operation, "never retrieved")):
+                tracing.log.warning(
+                    "%s failed and its exception was never retrieved: %s", self.operation, error
+                )

@@ -109,6 +109,7 @@ class FuturePoller:
                 request_id=request_id[:LONGEST_ID],
             )
         _note_progress(operation, request_id, "submitted")
+        self.queue.begin(request_id)
         limit = asyncio.timeout(None)
         try:
             async with AsyncExitStack() as held, limit:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
-from tinker_ext.rules.polling import QueueState, TryAgain, describe_queue
+from attrs import frozen
+
+from tinker_ext.rules.polling import (
+    LONG_RUNNING_INFO,
+    LONG_RUNNING_WARNING,
+    QueueState,
+    TryAgain,
+    describe_queue,
+    last_seen,
+)
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.seldom import Seldom
 from tinker_ext.runtime.user_code import notify
@@ -48,28 +58,66 @@ def weakly(observer: SessionObserver | None) -> SessionObserver | None:
         return observer
 
 
+@frozen
+class _Waiting:
+    """A request's state, None before the first poll, and since when it has been the same."""
+
+    state: TryAgain | None
+    since: float
+
+
 class QueueLog:
-    """Passes on changes of state, and says one line a minute and operation while work waits."""
+    """Passes on changes of state, and logs at most one line a minute, operation and level.
+
+    A pause is logged at once. A request that the server calls active, or says nothing about, is
+    logged when that has not changed for long.
+    """
 
     def __init__(
         self, observer: QueueStateObserver | None = None, clock: Clock = REAL_CLOCK
     ) -> None:
         self._observer = observer
         self._seldom = Seldom(clock=clock)
-        self._states: dict[str, TryAgain] = {}
+        self._clock = clock
+        self._states: dict[str, _Waiting] = {}
+
+    def begin(self, request_id: str) -> None:
+        """The request has been submitted, and its result is waited for from now on."""
+        self._states[request_id] = _Waiting(None, self._clock.now())
 
     def note(self, operation: str, request_id: str, state: TryAgain) -> None:
         """The request waits in this state."""
-        if self._states.get(request_id) != state:
-            self._states[request_id] = state
+        before = self._states.get(request_id) or _Waiting(None, self._clock.now())
+        if before.state != state:
+            changed = before.state is not None and before.state.queue_state != state.queue_state
+            since = self._clock.now() if changed else before.since
+            self._states[request_id] = _Waiting(state, since)
             self._tell(state)
-        reason = describe_queue(state)
-        if reason is not None and self._seldom.due(operation):
-            log.warning("%s is waiting: %s", operation, reason)
+        if state.queue_state in (QueueState.PAUSED_CAPACITY, QueueState.PAUSED_RATE_LIMIT):
+            if self._seldom.due(operation):
+                log.warning("%s is waiting: %s", operation, describe_queue(state))
+        else:
+            self._note_duration(
+                operation, state, self._clock.now() - self._states[request_id].since
+            )
+
+    def _note_duration(self, operation: str, state: TryAgain, seconds: float) -> None:
+        if seconds < LONG_RUNNING_INFO:
+            return
+        level = logging.WARNING if seconds >= LONG_RUNNING_WARNING else logging.INFO
+        if self._seldom.due((operation, level)):
+            log.log(
+                level,
+                "%s: no result in %.0f s; last seen: %s",
+                operation,
+                seconds,
+                last_seen(state),
+            )
 
     def done(self, request_id: str) -> None:
         """The wait for the request is over, however it ended."""
-        state = self._states.pop(request_id, None)
+        waiting = self._states.pop(request_id, None)
+        state = None if waiting is None else waiting.state
         if state is not None and state.queue_state is not QueueState.ACTIVE:
             self._tell(TryAgain(QueueState.ACTIVE))
 

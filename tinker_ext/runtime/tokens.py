@@ -12,6 +12,7 @@ from tinker_ext.errors import AuthenticationError, TinkerError
 from tinker_ext.rules import tokens as rules
 from tinker_ext.runtime import tasks
 from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.seldom import Seldom
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class TokenKeeper:
     ) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._seldom = Seldom(clock=clock)
         self._ahead = ahead
         self._lasting = lasting
         self._held: _Held | None = None
@@ -85,7 +87,8 @@ class TokenKeeper:
             if held is None or held is not self._held or not self._is_alive(held):
                 raise
             self._failed = self._clock.now()
-            log.warning("there is no new token yet, the last one is used on: %s", error)
+            if self._seldom.due("late"):
+                log.warning("there is no new token yet, the last one is used on: %s", error)
             return held.token
 
     async def instead_of(self, refused: Secret | None) -> Secret:

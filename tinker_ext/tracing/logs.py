@@ -1,6 +1,9 @@
-"""The package's logger: quiet until the program asks, and each line says which request it is of.
+"""The package's logger, whose lines each say which request they are about.
 
-Lines quote servers, so each is redacted, printable and bounded, whatever it was made from.
+It has no handler. The standard library prints warnings of a program that has set up no logging on
+standard error, so a failure that the program never looks at is seen; lines at INFO and below are
+not shown unless the program asks for them. Lines quote servers, so each is redacted, printable and
+bounded, whatever it was made from.
 """
 
 from __future__ import annotations
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
 _about: ContextVar[str] = ContextVar("tinker_ext_log_about", default="")
 
 _logger = logging.getLogger("tinker_ext")
-# Without it the standard library prints warnings of a program that has set up no logging.
-_logger.addHandler(logging.NullHandler())
 
 # Characters of a line. Ours; the longest of our own have a few hundred.
 _LONGEST_LINE = 4_000

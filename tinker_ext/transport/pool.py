@@ -7,6 +7,7 @@ than a few requests each, so that scan stays short (`make benchmark`).
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import httpx
@@ -27,6 +28,9 @@ class ShardedTransport(httpx.AsyncBaseTransport):
 
     A shard's place is given back when the body of the response is closed, not when its headers
     arrive: until then the connection is busy. Used from one event loop only.
+
+    A shard whose request was cancelled is not used again: cancelled at certain points, httpcore's
+    pool counts the connection as busy for ever (and otherwise closes it anyway).
     """
 
     def __init__(
@@ -40,21 +44,25 @@ class ShardedTransport(httpx.AsyncBaseTransport):
         self._all: list[_Shard] = []
         # A stack: the shards used last are used next, so that connections stay warm.
         self._with_room: list[_Shard] = []
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         shard = self._acquire()
         try:
             response = await shard.transport.handle_async_request(request)
-        except BaseException:
-            self._release(shard)
+        except BaseException as error:
+            self._release(shard, discard=isinstance(error, asyncio.CancelledError))
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
 
-        async def give_back() -> None:
+        async def give_back(*, discard: bool) -> None:
             try:
                 await close_if_unread(shard.transport)
+            except BaseException:
+                discard = True
+                raise
             finally:
-                self._release(shard)
+                self._release(shard, discard=discard)
 
         response.stream = _ReleasingStream(response.stream, give_back)
         return response
@@ -63,6 +71,7 @@ class ShardedTransport(httpx.AsyncBaseTransport):
         shards, self._all, self._with_room = self._all, [], []
         for shard in shards:
             await shard.transport.aclose()
+        await asyncio.gather(*self._closing)
 
     @property
     def in_flight(self) -> int:
@@ -80,40 +89,52 @@ class ShardedTransport(httpx.AsyncBaseTransport):
             self._with_room.pop()
         return shard
 
-    def _release(self, shard: _Shard) -> None:
+    def _release(self, shard: _Shard, *, discard: bool) -> None:
         was_full = shard.active == self._per_shard
         shard.active -= 1
-        if was_full:
-            self._with_room.append(shard)
+        if discard and not shard.discarded:
+            shard.discarded = True
+            self._all = [kept for kept in self._all if kept is not shard]
+            self._with_room = [kept for kept in self._with_room if kept is not shard]
+        if not shard.discarded:
+            if was_full:
+                self._with_room.append(shard)
+        elif shard.active == 0:
+            task = asyncio.get_running_loop().create_task(shard.transport.aclose())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
 
 class _Shard:
-    """A transport and the number of requests it holds."""
+    """A transport, the number of requests it holds, and whether it takes no more of them."""
 
-    __slots__ = ("active", "transport")
+    __slots__ = ("active", "discarded", "transport")
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self.transport = transport
         self.active = 0
+        self.discarded = False
 
 
 class _ReleasingStream(httpx.AsyncByteStream):
-    """A response body that says once when it is closed."""
+    """A response body that says once when it is closed, and whether closing it went wrong."""
 
     def __init__(
-        self, stream: httpx.AsyncByteStream, release: Callable[[], Awaitable[None]]
+        self, stream: httpx.AsyncByteStream, release: Callable[..., Awaitable[None]]
     ) -> None:
         self._stream = stream
-        self._release: Callable[[], Awaitable[None]] | None = release
+        self._release: Callable[..., Awaitable[None]] | None = release
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for part in self._stream:
             yield part
 
     async def aclose(self) -> None:
+        closed = False
         try:
             await self._stream.aclose()
+            closed = True
         finally:
             release, self._release = self._release, None
             if release is not None:
-                await release()
+                await release(discard=not closed)

@@ -1,4 +1,4 @@
-"""The log: nothing until it is asked for, then each line with the request it is about."""
+"""The log: warnings without any set-up, more on demand, each line with its request's id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tinker_ext.testing import FakeServer, Reply, make_client
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROGRAM = """
+SERVED = """
 import tinker_ext as tinker
 from tinker_ext.testing import FakeServer, Reply, make_client
 server = FakeServer()
@@ -32,10 +32,55 @@ with make_client(server) as service:
 """
 
 
-def lines(**environment: str) -> list[str]:
+FAILING = """
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, make_client
+server = FakeServer()
+server.answer("optim_step", *[Reply(400, {"detail": "no such thing"})] * 3)
+with make_client(server) as service:
+    training = service.create_lora_training_client("fake/model")
+    for _ in range(3):
+        training.optim_step(tinker.AdamParams())
+"""
+
+UNREACHABLE = """
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, SimulatedTime, make_client
+import httpx
+server = FakeServer()
+server.answer("create_session", *[httpx.ConnectError("refused")] * 12)
+with make_client(server, clock=SimulatedTime().clock) as service:
+    service.create_sampling_client(base_model="fake/model")
+"""
+
+STUCK = """
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
+server = FakeServer()
+with make_client(server, clock=SimulatedTime().clock) as service:
+    training = service.create_lora_training_client("fake/model")
+    active = {"type": "try_again", "request_id": "x", "queue_state": "active"}
+    server.answer("retrieve_future", *[Reply(200, active)] * 60)
+    training.optim_step(tinker.AdamParams()).result(30)
+"""
+
+SILENT = """
+import tinker_ext as tinker
+from tinker_ext.testing import FakeServer, Reply, make_client
+server = FakeServer()
+server.answer("asample", Reply(503))
+server.answer("retrieve_future", Reply(408, {}), Reply(503))
+with make_client(server) as service:
+    sampler = service.create_sampling_client(base_model="fake/model")
+    prompt = tinker.ModelInput.from_ints([1])
+    sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(30)
+"""
+
+
+def lines(program: str = SERVED, **environment: str) -> list[str]:
     """What a program that has not set up any logging prints on standard error."""
     ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
+        [sys.executable, "-c", program],
         env={"PATH": "", **environment},
         capture_output=True,
         text=True,
@@ -45,8 +90,31 @@ def lines(**environment: str) -> list[str]:
     return ran.stderr.splitlines()
 
 
-def test_it_is_quiet_until_asked() -> None:
-    assert lines() == []
+def test_short_trouble_is_not_logged_by_default() -> None:
+    assert lines(SILENT) == []
+
+
+@pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        (FAILING, "optim_step failed and its exception was never retrieved: .*no such thing.*"),
+        (UNREACHABLE, r"create_session: no success in \d+ s; attempt \d+ failed.* refused.*"),
+        (STUCK, r"optim_step: no result in 6\d s; last seen: queue state active \[request-2\]"),
+        (SERVED, r"asample is waiting: the service is out of capacity \[request-2\]"),
+    ],
+    ids=["never retrieved", "unreachable", "active", "paused"],
+)
+def test_trouble_that_lasts_is_one_line_without_any_set_up(program: str, expected: str) -> None:
+    [line] = lines(program)
+    assert re.fullmatch(expected, line)
+    assert lines(program, TINKER_LOG="error") == []
+    configured = "import logging; logging.basicConfig(level=logging.ERROR)"
+    assert lines(configured + program) == []
+
+
+def test_the_package_adds_no_handler() -> None:
+    program = "import tinker_ext, logging; assert not logging.getLogger('tinker_ext').handlers"
+    assert lines(program) == []
 
 
 def test_each_line_says_which_request_it_is_about() -> None:
@@ -113,7 +181,7 @@ def test_a_failure_that_nobody_asks_for_is_a_warning(
             assert finished.wait(30)
         del future
         gc.collect()
-    unasked = [line for line in caplog.messages if "nobody asked" in line]
+    unasked = [line for line in caplog.messages if "never retrieved" in line]
     assert len(unasked) == (0 if asked else 1)
     assert asked or re.search("sample failed.*no such thing", unasked[0])
 
