@@ -13,7 +13,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 # The one that Python 3.11 brings along takes three times as long to choose packages.
 PIP := pip==26.3
 
-CODE := tinker_ext tests scripts benchmarks
+CODE := tinker_ext codegen tests scripts benchmarks
 RULES := tests/unit/rules
 CONFORMANCE := tests/conformance
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
@@ -79,16 +79,16 @@ watch: $(STAMP)  ## whether PyPI has a newer release than the kept ones, and wha
 	@$(RUN) scripts/watch.py
 
 portable: $(STAMP)  ## lint the specification, and try it in TypeScript and as OpenAPI 3.0; needs npm
-	@$(RUN) scripts/portable.py lint typescript openapi30
+	@$(RUN) scripts/export_spec.py lint typescript openapi30
 
 typescript: $(STAMP)  ## types and a client in TypeScript, in dist/openapi; needs npm
-	@$(RUN) scripts/portable.py typescript
+	@$(RUN) scripts/export_spec.py typescript
 
 port: $(STAMP)  ## the client in TypeScript, held to the vectors and to a strict server; needs npm
-	@$(RUN) scripts/port.py
+	@$(RUN) scripts/check_typescript.py
 
 docs: $(STAMP)  ## the API reference as one HTML page, in dist/openapi; needs npm
-	@$(RUN) scripts/portable.py docs
+	@$(RUN) scripts/export_spec.py docs
 
 benchmark: $(STAMP)  ## this client beside the official SDKs 0.4.1 and 0.38.0, in one run
 	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
@@ -101,10 +101,10 @@ interop: $(STAMP)  ## run the official SDKs, each in its own environment, and ho
 	@$(MAKE) --no-print-directory portable port
 
 traffic: $(STAMP)  ## write openapi/traffic.json: which operations the official SDKs have confirmed
-	@$(RUN) scripts/traffic.py
+	@$(RUN) scripts/record_traffic.py
 
 names: $(STAMP)  ## write tests/official_names: the public names of the official SDKs
-	@$(RUN) scripts/names.py
+	@$(RUN) scripts/record_official_names.py
 
 servers: $(STAMP)  ## take this client and the official ones through servers, and write docs/servers.md
 	@$(RUN) scripts/servers.py $(ONLY)

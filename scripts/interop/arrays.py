@@ -10,7 +10,7 @@ from tinker_api.proto import tinker_public_pb2 as messages
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from specification.documents import Json
+    from codegen.documents import Json
 
 # What every token of the scripted model costs.
 LOGPROB = -0.5

@@ -14,8 +14,7 @@ from attrs import evolve, frozen
 from interop.recorder import JSON_TYPE
 
 if TYPE_CHECKING:
-    from specification.documents import Json
-
+    from codegen.documents import Json
     from interop.contract import Contract
     from interop.recorder import Answered, Asked, Responder
 

@@ -11,17 +11,16 @@ from urllib.parse import parse_qsl, unquote
 import jsonschema_rs
 import zstandard
 from attrs import field, frozen
-from specification.documents import load_yaml
-from specification.locations import RELEASES
 
+from codegen.documents import load_yaml
+from codegen.paths import RELEASES
 from interop.protobuf_bodies import message_faults
 from interop.recorder import JSON_TYPE, PROTOBUF_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from specification.documents import Json
-
+    from codegen.documents import Json
     from interop.recorder import Answered, Asked, Exchange, Message
 
 METHODS = ("get", "post", "put", "patch", "delete")

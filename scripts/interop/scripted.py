@@ -22,8 +22,7 @@ from interop.stock import MODEL, RUN, SAMPLER, STOCK
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from specification.documents import Json
-
+    from codegen.documents import Json
     from interop.recorder import Asked
 
 TOKEN_SECONDS = 3600

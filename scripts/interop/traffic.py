@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
-from specification.locations import OPENAPI, RELEASES
 
+from codegen.paths import OPENAPI, RELEASES
 from interop.bare import NEEDED, Bare
 from interop.contract import contract
 from interop.environments import python_of
@@ -22,8 +22,7 @@ from tinker_ext.embedded.launch import start_embedded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from specification.documents import Json
-
+    from codegen.documents import Json
     from interop.recorder import Exchange, Responder
     from interop.session import Run
 

@@ -6,12 +6,13 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
-import diff
 import pytest
-from specification.changelog import changelog
-from specification.changes import changes
-from specification.documents import load_yaml
-from specification.locations import CHANGELOG, RELEASES
+
+from codegen.commands import diff
+from codegen.documents import load_yaml
+from codegen.emit.changelog import changelog
+from codegen.paths import CHANGELOG, RELEASES
+from codegen.releases.contract_diff import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

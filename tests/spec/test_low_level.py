@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from specification.locations import ROOT
 from tinker_api.proto import tinker_public_pb2
+
+from codegen.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

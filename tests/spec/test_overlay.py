@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from specification.overlay import OverlayError, apply_checked, apply_overlay, check_effects
+
+from codegen.contract.overlay import OverlayError, apply_checked, apply_overlay, check_effects
 
 Json = dict[str, Any]
 

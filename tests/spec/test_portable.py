@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
-from specification import watching
-from specification.documents import load_yaml
-from specification.downgrade import downgraded
-from specification.locations import SPECIFICATION
-from specification.wheels import WheelError
+
+from codegen.documents import load_yaml
+from codegen.emit.downgrade import downgraded
+from codegen.paths import SPECIFICATION
+from codegen.wheel import pypi
+from codegen.wheel.wheels import WheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,10 +72,10 @@ def test_watching_without_an_index_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_RETRIES", "0")
     with pytest.raises(WheelError, match="Watching needs the network"):
-        watching.newest_release()
+        pypi.newest_release()
 
 
 def test_the_newest_release_is_the_newest_final_one() -> None:
     listing = "tinker (0.9.0)\nAvailable versions: 0.9.0, 0.10.0rc1, 0.10.0, 0.2.0\n  LATEST: x\n"
-    assert watching.newest_of(listing) == "0.10.0"
-    assert watching.newest_of("nothing here") is None
+    assert pypi.newest_of(listing) == "0.10.0"
+    assert pypi.newest_of("nothing here") is None

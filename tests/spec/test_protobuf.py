@@ -7,14 +7,15 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
-import protobuf
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
-from protofile.compiler import PROTO, compile_into, described
-from protofile.descriptor import descriptor_of, normalized
-from protofile.render import RenderError, render
-from specification.build import locked_wheel
-from specification.wheels import Wheel, WheelError
+
+from codegen.commands import protobuf
+from codegen.emit.proto_source import RenderError, render
+from codegen.emit.protoc import PROTO, compile_into, described
+from codegen.lock import locked_wheel
+from codegen.wheel.descriptor import descriptor_of, normalized
+from codegen.wheel.wheels import Wheel, WheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

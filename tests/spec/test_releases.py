@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_spec_validator import validate
-from specification import build
-from specification.documents import load_yaml
-from specification.locations import RELEASES, ROOT
-from specification.wheels import open_wheel
+
+from codegen import build
+from codegen.contract.release import read_contract, undescribed
+from codegen.documents import load_yaml
+from codegen.lock import locked_wheel
+from codegen.paths import RELEASES, ROOT
+from codegen.wheel.wheels import open_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -198,7 +201,7 @@ def test_protobuf_became_mandatory_where_it_did() -> None:
 def test_a_contract_is_valid_and_described(contract: Json) -> None:
     validate(contract)
     assert "x-unread" not in contract
-    assert build.undescribed(contract) == []
+    assert undescribed(contract) == []
 
 
 def test_every_path_and_class_of_the_wheel_is_there(contract: Json, release: str) -> None:
@@ -225,7 +228,7 @@ def test_every_operation_says_how_it_may_be_retried(contract: Json) -> None:
 def test_another_release_gives_a_valid_document_or_says_why_not(name: str) -> None:
     """The first one, and two in between: nothing was tuned for them."""
     assert name not in KEPT
-    made = build.contract(build.locked_wheel(name))
+    made = read_contract(locked_wheel(name))
     validate(made.document)
     assert made.document.get("x-unread", []) == list(made.gaps)
     assert len(made.document["paths"]) >= 15

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import check_spec
-from specification.compare import differences
-from specification.locations import GENERATED, PACKAGE_NAME, ROOT
+from codegen.commands import check_spec
+from codegen.emit.compare import differences
+from codegen.paths import GENERATED, PACKAGE_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 GENERATE = """
 import sys
 from pathlib import Path
-from specification.bindings import generate_package
+from codegen.emit.bindings import generate_package
 generate_package(Path(sys.argv[1]))
 """
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), **environment}
+    variables = {**os.environ, **environment}
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 

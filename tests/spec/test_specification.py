@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 from openapi_spec_validator import validate
-from specification import build
-from specification.documents import load_yaml
-from specification.locations import RELEASES, SPECIFICATION
+
+from codegen.documents import load_yaml
+from codegen.lock import locked_wheel
+from codegen.paths import RELEASES, SPECIFICATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from specification.wheels import Wheel
+    from codegen.wheel.wheels import Wheel
 
 Json = dict[str, Any]
 
@@ -86,7 +87,7 @@ def reading() -> Json:
 
 @pytest.fixture(scope="module")
 def wheel() -> Wheel:
-    return build.locked_wheel("0.4.1")
+    return locked_wheel("0.4.1")
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:

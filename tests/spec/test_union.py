@@ -8,14 +8,15 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from specification.documents import load_yaml
-from specification.evidence import evidence, marked
-from specification.locations import EVIDENCE, OVERLAY, RELEASES, SPECIFICATION, TRAFFIC
-from specification.merging import merge
-from specification.reading import reachable
-from specification.union import union
 from tinker_api import models
 from tinker_api.retry_table import RETRY
+
+from codegen.documents import load_yaml
+from codegen.emit.evidence import evidence, marked
+from codegen.openapi import reachable
+from codegen.paths import EVIDENCE, OVERLAY, RELEASES, SPECIFICATION, TRAFFIC
+from codegen.releases.merging import merge
+from codegen.releases.union import union
 
 Json = dict[str, Any]
 
