@@ -13,7 +13,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 # The one that Python 3.11 brings along takes three times as long to choose packages.
 PIP := pip==26.3
 
-CODE := tinker_ext codegen tests scripts benchmarks
+CODE := tinker_ext codegen conformance tests scripts benchmarks
 RULES := tests/unit/rules
 CONFORMANCE := tests/conformance
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
@@ -49,7 +49,7 @@ test-others: $(STAMP)
 test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency: 878 MB on disk
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
 	    tests/runtime/test_loss_handles.py
-	@$(RUN) -m pytest -q tests/interop/test_same_program.py
+	@$(RUN) -m pytest -q tests/interop/test_parity.py
 
 check: $(STAMP)  ## format, lint, types, import rules, drift of what is produced; changes no file
 	@$(RUN) -m ruff format --check --quiet .
@@ -91,7 +91,7 @@ docs: $(STAMP)  ## the API reference as one HTML page, in dist/openapi; needs np
 	@$(RUN) scripts/export_spec.py docs
 
 benchmark: $(STAMP)  ## this client beside the official SDKs 0.4.1 and 0.38.0, in one run
-	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
+	@$(RUN) benchmarks/compare.py
 
 soak: $(STAMP)  ## 20,000 samples and 500 training steps among faults (ten minutes)
 	@$(RUN) benchmarks/soak.py

@@ -1,7 +1,7 @@
-"""The client in TypeScript: `python scripts/port.py` (`make port`).
+"""Check the TypeScript client (`make port`).
 
-Types are made from the specification, the compiler has no complaint, the rules give the answers of
-the vectors, and the client trains and samples before a strict server of release 0.4.1.
+Generates its types from the specification, compiles it, checks its rules against the vectors, and
+trains and samples on a strict server of release 0.4.1.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from codegen.npm import ToolError, run
 from codegen.paths import ROOT
 
 FOLDER = ROOT / "ports" / "typescript"
-# The server of this checkout, installed beside the interpreter that runs this.
+# The command of this checkout, installed beside the running interpreter.
 SERVER = Path(sys.executable).with_name("tinker-ext")
 
 
 def main() -> int:
     try:
-        said = run(FOLDER, "npm", "run", "check", environment={"TINKER_EXT": str(SERVER)})
+        output = run(FOLDER, "npm", "run", "check", environment={"TINKER_EXT": str(SERVER)})
     except ToolError as problem:
         print(problem, file=sys.stderr)
         return 1
-    passed = re.search(r"\bpass (\d+)", said)
+    passed = re.search(r"\bpass (\d+)", output)
     if passed is None or int(passed[1]) == 0:
-        print(f"no test was run:\n{said}", file=sys.stderr)
+        print(f"no test ran:\n{output}", file=sys.stderr)
         return 1
     print(f"{FOLDER.relative_to(ROOT)}: {passed[1]} tests passed")
     return 0

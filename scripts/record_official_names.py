@@ -1,9 +1,9 @@
-"""Write `tests/official_names`: the public names of the official SDKs, with what they take."""
+"""Write `tests/official_names`: the public names of the official SDKs, with their parameters."""
 
 from __future__ import annotations
 
-from interop.environments import ROOT
-from interop.names import RELEASES, as_text, names_of, path_of
+from conformance.interop.environments import ROOT
+from conformance.interop.public_names import RELEASES, as_text, names_of, path_of
 
 
 def main() -> None:

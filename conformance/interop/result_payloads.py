@@ -1,4 +1,4 @@
-"""Results in both forms, JSON and protobuf, made of the numbers in a request."""
+"""Results that match a request, as JSON and as protobuf."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from codegen.documents import Json
 
-# What every token of the scripted model costs.
+# The log probability of every token.
 LOGPROB = -0.5
 TOKENS = (7, 11, 13)
 SENTINEL = -99999.0
@@ -24,7 +24,7 @@ def lengths_of_json(data: Sequence[Json]) -> list[int]:
 
 
 def lengths_of_message(body: bytes) -> tuple[list[int], str, int]:
-    """The same of a protobuf request, with its model and sequence number."""
+    """The same for a protobuf request, with its model id and sequence number."""
     request = messages.ForwardBackwardRequest.FromString(body)
     lengths = []
     for datum in request.data:
@@ -45,7 +45,7 @@ def loss_as_json(lengths: Sequence[int]) -> Json:
 
 
 def loss_as_message(lengths: Sequence[int]) -> bytes:
-    """One record of all datums, as the hosted service is known to send it."""
+    """One record for all datums, the form that the hosted service sends."""
     output = messages.ForwardBackwardOutput(loss_fn_output_type="records:TorchLossReturn")
     output.metrics["loss:sum"] = -LOGPROB * sum(lengths)
     record = output.loss_fn_outputs.add(type_tag="TorchLossReturn", num_datums=len(lengths))
@@ -56,43 +56,43 @@ def loss_as_message(lengths: Sequence[int]) -> bytes:
     return output.SerializeToString()
 
 
-def sample_as_json(asked: Json) -> Json:
-    prompt = sum(len(chunk.get("tokens", ())) for chunk in asked["prompt"]["chunks"])
+def sample_as_json(request: Json) -> Json:
+    prompt = sum(len(chunk.get("tokens", ())) for chunk in request["prompt"]["chunks"])
     sequence = {"stop_reason": "length", "tokens": list(TOKENS), "logprobs": [LOGPROB] * 3}
-    answer: Json = {"type": "sample", "sequences": [sequence] * asked.get("num_samples", 1)}
-    if asked.get("prompt_logprobs"):
-        answer["prompt_logprobs"] = [None] + [LOGPROB] * (prompt - 1)
-    if asked.get("topk_prompt_logprobs"):
-        row = [[token, LOGPROB] for token in range(asked["topk_prompt_logprobs"])]
-        answer["topk_prompt_logprobs"] = [None] + [row] * (prompt - 1)
-    return answer
+    response: Json = {"type": "sample", "sequences": [sequence] * request.get("num_samples", 1)}
+    if request.get("prompt_logprobs"):
+        response["prompt_logprobs"] = [None] + [LOGPROB] * (prompt - 1)
+    if request.get("topk_prompt_logprobs"):
+        row = [[token, LOGPROB] for token in range(request["topk_prompt_logprobs"])]
+        response["topk_prompt_logprobs"] = [None] + [row] * (prompt - 1)
+    return response
 
 
-def sample_as_message(asked: Json) -> bytes:
-    prompt = sum(len(chunk.get("tokens", ())) for chunk in asked["prompt"]["chunks"])
+def sample_as_message(request: Json) -> bytes:
+    prompt = sum(len(chunk.get("tokens", ())) for chunk in request["prompt"]["chunks"])
     response = messages.SampleResponse(prompt_cache_hit_tokens=1)
-    for _ in range(asked.get("num_samples", 1)):
+    for _ in range(request.get("num_samples", 1)):
         sequence = response.sequences.add(stop_reason=messages.STOP_REASON_LENGTH)
         sequence.tokens = np.array(TOKENS, dtype="<i4").tobytes()
         sequence.logprobs = np.full(len(TOKENS), LOGPROB, dtype="<f4").tobytes()
-        if asked.get("topk_sample_logprobs"):
-            _fill(sequence.topk_sampled_logprobs, len(TOKENS), asked["topk_sample_logprobs"])
-    if asked.get("prompt_logprobs"):
-        response.prompt_logprobs = _scores(prompt, asked.get("prompt_logprobs_last_n")).tobytes()
-    if asked.get("topk_prompt_logprobs"):
-        _fill(response.topk_prompt_logprobs, prompt, asked["topk_prompt_logprobs"])
-    if asked.get("target_prompt_logprobs"):
-        shape = asked["target_prompt_logprobs"]["shape"]
+        if request.get("topk_sample_logprobs"):
+            _fill(sequence.topk_sampled_logprobs, len(TOKENS), request["topk_sample_logprobs"])
+    if request.get("prompt_logprobs"):
+        response.prompt_logprobs = _scores(prompt, request.get("prompt_logprobs_last_n")).tobytes()
+    if request.get("topk_prompt_logprobs"):
+        _fill(response.topk_prompt_logprobs, prompt, request["topk_prompt_logprobs"])
+    if request.get("target_prompt_logprobs"):
+        shape = request["target_prompt_logprobs"]["shape"]
         _tensor(response.target_prompt_logprobs, np.full(shape, LOGPROB, dtype="<f4"))
-    if asked.get("prompt_alt_tokens_k"):
-        shape = (prompt - 1, asked["prompt_alt_tokens_k"])
+    if request.get("prompt_alt_tokens_k"):
+        shape = (prompt - 1, request["prompt_alt_tokens_k"])
         _tensor(response.prompt_alt_tokens.tokens, np.zeros(shape, dtype="<i8"))
         _tensor(response.prompt_alt_tokens.logprobs, np.full(shape, LOGPROB, dtype="<f4"))
     return response.SerializeToString()
 
 
 def _scores(count: int, last: int | None) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """NaN where nothing was scored: the first token, and all before the last ones asked for."""
+    """NaN for unscored tokens: the first one, and all before the last `last` tokens."""
     scores = np.full(count, LOGPROB, dtype="<f4")
     scores[: 1 if last is None else count - last] = np.nan
     return scores
@@ -101,7 +101,7 @@ def _scores(count: int, last: int | None) -> np.ndarray[Any, np.dtype[np.float32
 def _fill(rows: messages.TopkLogprobs, count: int, k: int) -> None:
     tokens = np.tile(np.arange(k, dtype="<i4"), (count, 1))
     logprobs = np.full((count, k), LOGPROB, dtype="<f4")
-    tokens[0], logprobs[0] = 0, SENTINEL  # the first position has no answer
+    tokens[0], logprobs[0] = 0, SENTINEL  # the first position has no prediction
     rows.token_ids, rows.logprobs = tokens.tobytes(), logprobs.tobytes()
     rows.k, rows.length = k, count
 

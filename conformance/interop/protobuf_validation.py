@@ -1,4 +1,4 @@
-"""Whether bytes are a message of `tinker_public.proto`, and nothing besides."""
+"""Validates bytes as a message of `tinker_public.proto` without unknown fields."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tinker_api.proto import tinker_public_pb2
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# How specifications name a message beside a content type, in `x-protobuf`.
+# The prefix of a message name in the `x-protobuf` of a content type.
 REFERENCE = "tinker_public.proto#tinker_public."
 
 
-def message_faults(reference: str, body: bytes) -> Iterator[str]:
-    """What is wrong with `body` as the message that `reference` names."""
+def message_errors(reference: str, body: bytes) -> Iterator[str]:
+    """The reasons why `body` is not a valid message of the type that `reference` names."""
     name = reference.removeprefix(REFERENCE)
     kind: type[Message] = getattr(tinker_public_pb2, name)
     try:
@@ -28,19 +28,19 @@ def message_faults(reference: str, body: bytes) -> Iterator[str]:
 
 
 def _unknown(message: Message, place: str) -> Iterator[str]:
-    """Fields of `message`, and of those in it, that the definition does not have."""
+    """The unknown fields of `message` and of the messages in it."""
     unknown = UnknownFieldSet(message)
     yield from (f"{place}.{unknown[index].field_number}" for index in range(len(unknown)))
     for field, value in message.ListFields():
         if field.message_type is not None:
-            for one in _messages(value):
-                yield from _unknown(one, f"{place}.{field.name}")
+            for nested in _messages(value):
+                yield from _unknown(nested, f"{place}.{field.name}")
 
 
 def _messages(value: Any) -> Iterator[Message]:
-    """The messages that a field holds: itself, several, or those of a map."""
+    """The messages in a field: a single message, a list, or the values of a map."""
     if isinstance(value, Message):
         yield value
     else:
-        several = value.values() if hasattr(value, "values") else value
-        yield from (one for one in several if isinstance(one, Message))
+        items = value.values() if hasattr(value, "values") else value
+        yield from (item for item in items if isinstance(item, Message))

@@ -1,4 +1,4 @@
-"""What the specification of one release says about an exchange, and where the exchange differs."""
+"""Validates exchanges against the specification of one release."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from attrs import field, frozen
 
 from codegen.documents import load_yaml
 from codegen.paths import RELEASES
-from interop.protobuf_bodies import message_faults
-from interop.recorder import JSON_TYPE, PROTOBUF_TYPE
+from conformance.interop.protobuf_validation import message_errors
+from conformance.interop.recorder import JSON_TYPE, PROTOBUF_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codegen.documents import Json
-    from interop.recorder import Answered, Asked, Exchange, Message
+    from conformance.interop.recorder import Exchange, Message, Request, Response
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
-# What retrieve_future answers with depends on what is fetched; the official SDKs say which it is in
-# the header X-Tinker-Request-Type (tinker 0.4.1 and 0.38.0, resources/futures.py).
+# The response of retrieve_future depends on the original request, whose type the official SDKs send
+# in the header X-Tinker-Request-Type (tinker 0.4.1 and 0.38.0, resources/futures.py).
 RESULTS = {
     "CreateCustomLoss": "CreateCustomLossResponse",
     "CreateModel": "CreateModelResponse",
@@ -39,23 +39,23 @@ RESULTS = {
     "SaveWeightsExternal": "SaveWeightsExternalResponseInternal",
     "SaveWeightsForSampler": "SaveWeightsForSamplerResponseInternal",
 }
-# What it may answer with instead, as far as the release knows of it.
+# Other responses of retrieve_future, as far as the release has them.
 INTERIM = ("TryAgainResponse", "RequestFailedResponse", "MetadataOnlyResponse")
 
-# How many faults of one body are worth reading.
-MAX_FAULTS = 5
+# Errors reported for one body.
+MAX_ERRORS = 5
 
 
 @frozen
 class Verdict:
-    """Which operation an exchange belongs to (None: to none) and what is wrong with it."""
+    """The operation of an exchange (None if there is no such operation), and its problems."""
 
     operation_id: str | None
     problems: tuple[str, ...]
 
 
 @frozen(eq=False)
-class _Operation:
+class SpecOperation:
     method: str
     pattern: re.Pattern[str]
     node: Json
@@ -69,26 +69,26 @@ class _Operation:
 
 @frozen(eq=False)
 class Contract:
-    """The specification of one release, read from `openapi/releases`."""
+    """The specification of one release, from `openapi/releases`."""
 
     document: Json
     _validators: dict[str, jsonschema_rs.Draft202012Validator] = field(factory=dict)
 
     @property
     def operation_ids(self) -> list[str]:
-        return sorted(one.operation_id for one in self._operations)
+        return sorted(operation.operation_id for operation in self._operations)
 
     def verdict(self, exchange: Exchange) -> Verdict:
-        """Hold one exchange to the specification."""
-        asked = exchange.asked
-        found = self._find(asked)
-        if found is None:
-            return Verdict(None, (f"{asked.method} {asked.path}: no such operation",))
-        operation, path_values = found
+        """Validate one exchange."""
+        request = exchange.request
+        match = self._find(request)
+        if match is None:
+            return Verdict(None, (f"{request.method} {request.path}: no such operation",))
+        operation, path_values = match
         problems = [
-            *self._parameter_problems(operation, asked, path_values),
-            *self._request_problems(operation, asked),
-            *self._answer_problems(operation, exchange),
+            *self._parameter_problems(operation, request, path_values),
+            *self._request_problems(operation, request),
+            *self._response_problems(operation, exchange),
         ]
         return Verdict(
             operation.operation_id,
@@ -96,90 +96,93 @@ class Contract:
         )
 
     @cached_property
-    def _operations(self) -> list[_Operation]:
-        found = []
+    def _operations(self) -> list[SpecOperation]:
+        operations = []
         for path, item in self.document["paths"].items():
-            # Names are escaped by no one but the braces: `{x}` becomes a named group.
+            # `{x}` becomes a named group; paths have no other special characters.
             pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
             for method in METHODS:
                 if method in item:
                     node = item[method]
                     parameters = [*item.get("parameters", ()), *node.get("parameters", ())]
-                    resolved = [self.resolved(one) for one in parameters]
-                    found.append(_Operation(method.upper(), pattern, node, resolved))
-        return found
+                    resolved = [self.resolved(parameter) for parameter in parameters]
+                    operations.append(SpecOperation(method.upper(), pattern, node, resolved))
+        return operations
 
-    def _find(self, asked: Asked) -> tuple[_Operation, dict[str, str]] | None:
-        """The operation; a path without variables (`/sessions/search`) goes before one with."""
+    def _find(self, request: Request) -> tuple[SpecOperation, dict[str, str]] | None:
+        """The operation; a path without variables (`/sessions/search`) takes precedence."""
         matches = [
-            (one, match.groupdict())
-            for one in self._operations
-            if one.method == asked.method and (match := one.pattern.fullmatch(asked.path))
+            (operation, match.groupdict())
+            for operation in self._operations
+            if operation.method == request.method
+            and (match := operation.pattern.fullmatch(request.path))
         ]
         return min(matches, key=lambda match: len(match[1]), default=None)
 
     def _parameter_problems(
-        self, operation: _Operation, asked: Asked, path_values: dict[str, str]
+        self, operation: SpecOperation, request: Request, path_values: dict[str, str]
     ) -> Iterator[str]:
-        query = dict(parse_qsl(asked.query, keep_blank_values=True))
-        given = {
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        values = {
             "path": {name: unquote(value) for name, value in path_values.items()},
             "query": query,
-            "header": asked.message.headers,
+            "header": request.message.headers,
         }
-        documented = {one["name"] for one in operation.parameters if one["in"] == "query"}
+        documented = {item["name"] for item in operation.parameters if item["in"] == "query"}
         yield from (f"query: {name} is not documented" for name in query.keys() - documented)
         for parameter in operation.parameters:
             name, place = parameter["name"], parameter["in"]
-            text = given[place].get(name.lower() if place == "header" else name)
+            text = values[place].get(name.lower() if place == "header" else name)
             if text is not None:
-                yield from self._faults(
+                yield from self._schema_errors(
                     f"{place} {name}", parameter["schema"], self._read(text, parameter["schema"])
                 )
             elif parameter.get("required"):
                 yield f"{place}: {name} is missing"
         if operation.node.get("security", self.document.get("security")):
-            yield from self._security_problems(asked)
+            yield from self._security_problems(request)
 
-    def _security_problems(self, asked: Asked) -> Iterator[str]:
+    def _security_problems(self, request: Request) -> Iterator[str]:
         schemes = self.document["components"]["securitySchemes"].values()
-        names = [one["name"].lower() for one in schemes if one["type"] == "apiKey"]
-        if not any(name in asked.message.headers for name in names):
+        names = [scheme["name"].lower() for scheme in schemes if scheme["type"] == "apiKey"]
+        if not any(name in request.message.headers for name in names):
             yield f"header: none of {', '.join(names)}"
 
-    def _request_problems(self, operation: _Operation, asked: Asked) -> Iterator[str]:
+    def _request_problems(self, operation: SpecOperation, request: Request) -> Iterator[str]:
         if "requestBody" not in operation.node:
-            if asked.message.body:
+            if request.message.body:
                 yield "body: none is documented"
             return
         body = self.resolved(operation.node["requestBody"])
-        if asked.message.body or body.get("required"):
-            yield from self._content_problems("body", body["content"], asked.message)
+        if request.message.body or body.get("required"):
+            yield from self._content_problems("body", body["content"], request.message)
 
-    def _answer_problems(self, operation: _Operation, exchange: Exchange) -> Iterator[str]:
-        answered = exchange.answered
-        documented = self._response(operation, answered)
+    def _response_problems(self, operation: SpecOperation, exchange: Exchange) -> Iterator[str]:
+        response = exchange.response
+        documented = self._response(operation, response)
         if documented is None:
-            yield f"answer: status {answered.status} is not documented"
+            yield f"response: status {response.status} is not documented"
             return
-        where = f"answer {answered.status}"
+        where = f"response {response.status}"
         for name, header in documented.get("headers", {}).items():
             described = self.resolved(header)
-            text = answered.message.headers.get(name.lower())
+            text = response.message.headers.get(name.lower())
             if text is not None:
                 schema = described["schema"]
-                yield from self._faults(f"{where} header {name}", schema, self._read(text, schema))
+                yield from self._schema_errors(
+                    f"{where} header {name}", schema, self._read(text, schema)
+                )
             elif described.get("required"):
                 yield f"{where}: header {name} is missing"
         content = documented.get("content", {})
-        if operation.operation_id == "retrieve_future" and answered.status == 200:
-            content = self._narrowed(content, exchange.asked)
+        if operation.operation_id == "retrieve_future" and response.status == 200:
+            content = self._narrowed(content, exchange.request)
         if content:
-            yield from self._content_problems(where, content, answered.message)
+            yield from self._content_problems(where, content, response.message)
 
-    def _narrowed(self, content: Json, asked: Asked) -> Json:
-        """The kinds of answer that the kind of request leaves open."""
-        result = RESULTS.get(asked.message.headers.get("x-tinker-request-type", ""))
+    def _narrowed(self, content: Json, request: Request) -> Json:
+        """Narrow the content to the responses that the type of the original request permits."""
+        result = RESULTS.get(request.message.headers.get("x-tinker-request-type", ""))
         if result is None:
             return content
         schemas = self.document["components"]["schemas"]
@@ -188,13 +191,13 @@ class Contract:
         narrowed = {**content, JSON_TYPE: {"schema": union}}
         if PROTOBUF_TYPE in content:
             messages = content[PROTOBUF_TYPE]["x-protobuf"]
-            fitting = [one for one in messages if one.endswith(f".{result}")]
-            narrowed[PROTOBUF_TYPE] = {"x-protobuf": fitting}
+            matching = [message for message in messages if message.endswith(f".{result}")]
+            narrowed[PROTOBUF_TYPE] = {"x-protobuf": matching}
         return narrowed
 
-    def _response(self, operation: _Operation, answered: Answered) -> Json | None:
+    def _response(self, operation: SpecOperation, response: Response) -> Json | None:
         responses: Json = operation.node["responses"]
-        for key in (str(answered.status), f"{answered.status // 100}XX", "default"):
+        for key in (str(response.status), f"{response.status // 100}XX", "default"):
             if key in responses:
                 return self.resolved(responses[key])
         return None
@@ -209,23 +212,23 @@ class Contract:
             except ValueError as error:
                 yield f"{where}: {error}"
                 return
-            yield from self._faults(where, described.get("schema", {}), value)
+            yield from self._schema_errors(where, described.get("schema", {}), value)
         elif message.media_type == PROTOBUF_TYPE:
             yield from _message_problems(where, described, message)
 
-    def _faults(self, where: str, schema: Json, value: Any) -> Iterator[str]:
+    def _schema_errors(self, where: str, schema: Json, value: Any) -> Iterator[str]:
         key = json.dumps(schema, sort_keys=True)
         if key not in self._validators:
             whole = {**schema, "components": self.document["components"]}
             self._validators[key] = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
-        for number, fault in enumerate(self._validators[key].iter_errors(value)):
-            if number == MAX_FAULTS:
+        for number, error in enumerate(self._validators[key].iter_errors(value)):
+            if number == MAX_ERRORS:
                 return
-            place = "/".join(str(part) for part in fault.instance_path)
-            yield f"{where}: {place}: {fault.message[:300]}"
+            place = "/".join(str(part) for part in error.instance_path)
+            yield f"{where}: {place}: {error.message[:300]}"
 
     def _read(self, text: str, schema: Json) -> Any:
-        """A parameter's text as the kind of value its schema asks for."""
+        """Parse the text of a parameter as its schema requires."""
         kinds = self._kinds(schema)
         if kinds & {"integer", "number", "boolean"}:
             try:
@@ -240,24 +243,24 @@ class Contract:
         own = {schema["type"]} if isinstance(schema.get("type"), str) else set()
         return own.union(*(self._kinds(part) for part in parts))
 
-    def answer_schema(self, asked: Asked, answered: Answered) -> Json | None:
-        """What JSON has to look like as the answer to `asked`; None where nothing says."""
-        found = self._find(asked)
-        documented = found and self._response(found[0], answered)
-        if not found or not documented:
+    def response_schema(self, request: Request, response: Response) -> Json | None:
+        """The schema of a JSON response to `request`; None if it is not documented."""
+        match = self._find(request)
+        documented = match and self._response(match[0], response)
+        if not match or not documented:
             return None
         content = documented.get("content", {})
-        if found[0].operation_id == "retrieve_future":
-            content = self._narrowed(content, asked)
+        if match[0].operation_id == "retrieve_future":
+            content = self._narrowed(content, request)
         schema: Json | None = content.get(JSON_TYPE, {}).get("schema")
         return schema
 
     def fits(self, schema: Json, value: Any) -> bool:
-        """Whether the schema allows the value."""
-        return not any(self._faults("", schema, value))
+        """Returns True if the value is valid under the schema."""
+        return not any(self._schema_errors("", schema, value))
 
     def resolved(self, node: Json) -> Json:
-        """The node, or what it refers to."""
+        """Follow the reference of a node, if it has one."""
         while "$ref" in node:
             target: Any = self.document
             for segment in node["$ref"].removeprefix("#/").split("/"):
@@ -267,19 +270,19 @@ class Contract:
 
 
 def _message_problems(where: str, described: Json, message: Message) -> Iterator[str]:
-    """One of the named messages has to fit; what is wrong with the first is told."""
+    """The body must be one of the named messages; reports the errors for the first of them."""
     named = described.get("x-protobuf", [])
     references = [named] if isinstance(named, str) else named
     try:
-        faults = [list(message_faults(one, message.decoded)) for one in references]
+        errors = [list(message_errors(name, message.decoded)) for name in references]
     except zstandard.ZstdError as error:
         yield f"{where}: {error}"
         return
-    if all(faults):  # also where no message is named
-        yield from (f"{where}: {fault}" for fault in (faults or [["no message is named"]])[0])
+    if all(errors):  # also if no message is named
+        yield from (f"{where}: {error}" for error in (errors or [["no message is named"]])[0])
 
 
 @lru_cache
-def contract(release: str) -> Contract:
-    """The contract of a kept release; reading it takes a second or two."""
+def load_contract(release: str) -> Contract:
+    """Load the contract of a kept release, which takes a second or two."""
     return Contract(load_yaml(RELEASES / f"{release}.yaml"))

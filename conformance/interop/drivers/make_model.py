@@ -1,6 +1,6 @@
-"""Make a tiny model with random weights in a folder: `make_model.py FOLDER`.
+"""Create a tiny model with random weights in a folder: `make_model.py FOLDER`.
 
-Runs where torch and transformers are. Enough for a server to train and sample; it knows nothing.
+Needs torch and transformers. A server can train it and sample from it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A server that keeps what is said to it and what is answered, whoever answers."""
+"""A loopback server that records requests and the responses of any responder to them."""
 
 from __future__ import annotations
 
@@ -12,27 +12,30 @@ import uvicorn
 import zstandard
 from attrs import frozen
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from starlette.requests import Request
+    from starlette.requests import Request as HttpRequest
 
-# A hop's own headers (RFC 9110 section 7.6.1), and those that each hop computes anew.
+# Hop-by-hop headers (RFC 9110 section 7.6.1), and headers that each hop recomputes.
 HOP_HEADERS = {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "te"}
 JSON_TYPE = "application/json"
 PROTOBUF_TYPE = "application/x-protobuf"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 START_SECONDS = 30.0
 # Longer than any server holds a poll.
-ANSWER_SECONDS = 120.0
+RESPONSE_SECONDS = 120.0
 
 
 @frozen
 class Message:
-    """A request or an answer: headers (names in lower case, several values joined) and body."""
+    """The headers and the body of a request or response.
+
+    Header names are lower case, and several values of one header are joined.
+    """
 
     headers: dict[str, str]
     body: bytes
@@ -43,10 +46,10 @@ class Message:
 
     @property
     def decoded(self) -> bytes:
-        """The body without its compression, of which clients know one kind.
+        """The decompressed body; zstd is the only encoding that clients use.
 
         Raises:
-            zstandard.ZstdError: it does not have the form that its headers say.
+            zstandard.ZstdError: the body is not zstd although its headers say so.
         """
         if self.headers.get("content-encoding") == "zstd":
             return zstandard.ZstdDecompressor().decompressobj().decompress(self.body)
@@ -54,8 +57,8 @@ class Message:
 
 
 @frozen
-class Asked:
-    """A request as it came in. `path` is as it was sent, where `%2F` and `/` are two things."""
+class Request:
+    """A request. `path` is not decoded: `%2F` and `/` differ."""
 
     method: str
     path: str
@@ -64,8 +67,8 @@ class Asked:
 
 
 @frozen
-class Answered:
-    """An answer."""
+class Response:
+    """A response."""
 
     status: int
     message: Message
@@ -73,22 +76,22 @@ class Answered:
 
 @frozen
 class Exchange:
-    """A request and its answer."""
+    """A request and its response."""
 
-    asked: Asked
-    answered: Answered
+    request: Request
+    response: Response
 
 
 class Responder(Protocol):
-    """Whoever answers."""
+    """Responds to requests."""
 
-    async def __call__(self, asked: Asked) -> Answered: ...
+    async def __call__(self, request: Request) -> Response: ...
 
     async def close(self) -> None: ...
 
 
 class Recording:
-    """Where to send requests, and what went through, in the order of the answers."""
+    """The URL to send requests to, and the recorded exchanges in the order of the responses."""
 
     def __init__(self, url: str, exchanges: list[Exchange]) -> None:
         self.url = url
@@ -97,19 +100,19 @@ class Recording:
 
 @contextmanager
 def recording(responder: Responder) -> Iterator[Recording]:
-    """Listen on a free loopback port, while the context lasts, and let `responder` answer."""
+    """Listen on a free loopback port and pass requests to `responder` until the context exits."""
     exchanges: list[Exchange] = []
 
-    async def endpoint(request: Request) -> Response:
-        asked = Asked(
-            method=request.method,
-            path=request.scope["raw_path"].decode("ascii"),
-            query=request.scope["query_string"].decode("ascii"),
-            message=Message(_joined(request), await request.body()),
+    async def endpoint(http_request: HttpRequest) -> HttpResponse:
+        request = Request(
+            method=http_request.method,
+            path=http_request.scope["raw_path"].decode("ascii"),
+            query=http_request.scope["query_string"].decode("ascii"),
+            message=Message(_joined(http_request), await http_request.body()),
         )
-        answered = await responder(asked)
-        exchanges.append(Exchange(asked, answered))
-        return Response(answered.message.body, answered.status, answered.message.headers)
+        response = await responder(request)
+        exchanges.append(Exchange(request, response))
+        return HttpResponse(response.message.body, response.status, response.message.headers)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -123,39 +126,39 @@ def recording(responder: Responder) -> Iterator[Recording]:
 
 
 class Forwarder:
-    """Answers with what another server answers. Redirects are passed on, not followed."""
+    """Forwards requests to another server. Redirects are returned, not followed."""
 
     def __init__(self, target: str) -> None:
         self._target = target
         self._http: httpx.AsyncClient | None = None
 
-    async def __call__(self, asked: Asked) -> Answered:
-        if self._http is None:  # made here, so that it belongs to the loop of the recording
+    async def __call__(self, request: Request) -> Response:
+        if self._http is None:  # created here, in the event loop of the recording
             limits = httpx.Limits(max_connections=None)
-            self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, limits=limits, trust_env=False)
-        query = f"?{asked.query}" if asked.query else ""
-        answer = await self._http.request(
-            asked.method,
-            httpx.URL(self._target, raw_path=(asked.path + query).encode()),
-            headers=_passed_on(asked.message.headers),
-            content=asked.message.body,
+            self._http = httpx.AsyncClient(timeout=RESPONSE_SECONDS, limits=limits, trust_env=False)
+        query = f"?{request.query}" if request.query else ""
+        upstream = await self._http.request(
+            request.method,
+            httpx.URL(self._target, raw_path=(request.path + query).encode()),
+            headers=_end_to_end(request.message.headers),
+            content=request.message.body,
         )
-        headers = _passed_on(dict(answer.headers))
-        headers.pop("content-encoding", None)  # httpx has undone it
-        return Answered(answer.status_code, Message(headers, answer.content))
+        headers = _end_to_end(dict(upstream.headers))
+        headers.pop("content-encoding", None)  # httpx has decoded the body
+        return Response(upstream.status_code, Message(headers, upstream.content))
 
     async def close(self) -> None:
         if self._http is not None:
             await self._http.aclose()
 
 
-def _passed_on(headers: dict[str, str]) -> dict[str, str]:
+def _end_to_end(headers: dict[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in HOP_HEADERS}
 
 
-def _joined(request: Request) -> dict[str, str]:
-    """A header sent twice means its values in one list (RFC 9110 section 5.3)."""
-    return {name: ", ".join(request.headers.getlist(name)) for name in request.headers}
+def _joined(http_request: HttpRequest) -> dict[str, str]:
+    """Repeated headers as one comma-separated list (RFC 9110 section 5.3)."""
+    return {name: ", ".join(http_request.headers.getlist(name)) for name in http_request.headers}
 
 
 @contextmanager
@@ -167,7 +170,7 @@ def _serving(app: Starlette) -> Iterator[str]:
         ws="none",
         log_level="critical",
         access_log=False,
-        # An SDK that ended in the middle of a poll leaves a request behind; nobody waits for it.
+        # An SDK that exited during a poll leaves a request without a reader.
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

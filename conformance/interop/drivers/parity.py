@@ -1,46 +1,28 @@
-"""One program, for the official SDK and for any client with its names: DRIVER_PACKAGE says which.
+"""The program `parity`: rarely used inputs, which two clients must encode identically.
 
-It sends what is seldom sent: matrices in compressed rows, sound, and losses of its own. It needs
-torch. DRIVER_LATER=yes has it send what release 0.38.0 brought, too.
+It sends CSR matrices, audio chunks and custom losses, and needs torch. With DRIVER_LATER=yes it
+also uses the additions of release 0.38.0.
 """
 
 from __future__ import annotations
 
-import importlib
 import math
 import operator
 import os
-import warnings
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import torch
-from steps import Steps
+from client import ABSENT, resolve, tinker, types
 
-tinker = importlib.import_module(os.environ.get("DRIVER_PACKAGE", "tinker"))
-types = importlib.import_module(f"{tinker.__name__}.types")
-
-warnings.simplefilter("ignore")  # what later releases advise against, and torch's own
-
-step = Steps()
-
-ABSENT = "absent"
 LATER = os.environ.get("DRIVER_LATER") == "yes"
-WAIT = 30.0
-# Type 2, two dimensions, 3 rows of 2; the second one is the same value in 300 rows of 80.
-SOUND = (bytes([2, 2, 3, 2, *range(6)]), bytes([254, 0, 2, 0xAC, 0x02, 80, 7]))
+# Type 2, two dimensions, 3 rows of 2; the second chunk is one value in 300 rows of 80.
+AUDIO = (bytes([2, 2, 3, 2, *range(6)]), bytes([254, 0, 2, 0xAC, 0x02, 80, 7]))
 
 
-def waited(value: Any) -> Any:
-    """What a call came to: some releases answer at once where others give a future."""
-    return value.result(timeout=WAIT) if hasattr(value, "result") else value
-
-
-@step
 def open_service(state: Any) -> Any:
     state.service = tinker.ServiceClient(user_metadata={"purpose": "interop"})
-    state.training = waited(state.service.create_lora_training_client(base_model="org/model"))
+    state.training = resolve(state.service.create_lora_training_client(base_model="org/model"))
 
 
 def eye(rows: int, columns: int, value: float = 1.0) -> Any:
@@ -55,9 +37,8 @@ def datum(*chunks: Any, **inputs: Any) -> Any:
     return types.Datum(model_input=prompt, loss_fn_inputs=inputs)
 
 
-@step
 def train_on_rows(state: Any) -> Any:
-    """Each way to rows there is: found by the SDK, asked for, and said number by number."""
+    """Every way to CSR tensors: chosen by the SDK, requested, and given as index arrays."""
     rows = types.TensorData(
         data=[5, 6, 7],
         dtype="int64",
@@ -75,42 +56,39 @@ def train_on_rows(state: Any) -> Any:
         datum(target_tokens=types.TensorData.from_torch_sparse(eye(3, 9, 4).long())),
         datum(target_tokens=types.TensorData.from_torch(eye(3, 9, 4).bfloat16())),
     ]
-    waited(state.training.forward_backward(data, "importance_sampling"))
-    waited(state.training.forward(data[:1], "importance_sampling"))
+    resolve(state.training.forward_backward(data, "importance_sampling"))
+    resolve(state.training.forward(data[:1], "importance_sampling"))
 
 
-@step
-def train_on_sound(state: Any) -> Any:
-    chunks = [types.DmelChunk(dmel=one) for one in SOUND]
-    waited(state.training.forward_backward([datum(*chunks, target_tokens=[1] * 3)], "ppo"))
-    return [one.length for one in chunks]
+def train_on_audio(state: Any) -> Any:
+    chunks = [types.DmelChunk(dmel=data) for data in AUDIO]
+    resolve(state.training.forward_backward([datum(*chunks, target_tokens=[1] * 3)], "ppo"))
+    return [chunk.length for chunk in chunks]
 
 
-@step
-def train_on_rows_with_another_filling(state: Any) -> Any:
+def train_on_padded_rows(state: Any) -> Any:
     if not LATER:
         return ABSENT
     ids = torch.full((3, 9), -1)
     ids[0, 3] = ids[2, 0] = 4
     tensor = types.TensorData.from_torch_sparse(ids, pad_value=-1)
-    waited(state.training.forward_backward([datum(target_tokens=tensor)], "dro"))
+    resolve(state.training.forward_backward([datum(target_tokens=tensor)], "dro"))
     return [tensor.tolist(-1), tensor.to_torch(pad_value=-1).tolist(), tensor.to_numpy().tolist()]
 
 
-@step
 def sample(state: Any) -> Any:
-    """Sound in a prompt; and ids to score, in rows."""
-    sampler = waited(state.service.create_sampling_client(base_model="org/model"))
+    """An audio prompt, and a CSR tensor of token ids to score."""
+    sampler = resolve(state.service.create_sampling_client(base_model="org/model"))
     params = types.SamplingParams(max_tokens=1)
-    sound = types.ModelInput(chunks=[types.DmelChunk(dmel=one) for one in SOUND])
-    waited(sampler.sample(sound, 1, params))
+    audio = types.ModelInput(chunks=[types.DmelChunk(dmel=data) for data in AUDIO])
+    resolve(sampler.sample(audio, 1, params))
     if not LATER:
         return ABSENT
     ids = torch.full((2, 9), -1)
     ids[1, 4] = 7
-    asked = {"target_prompt_logprobs": types.TensorData.from_torch_sparse(ids, pad_value=-1)}
-    found = waited(sampler.sample(types.ModelInput.from_ints([1, 2, 3]), 1, params, **asked))
-    return found.target_prompt_logprobs.tolist()
+    options = {"target_prompt_logprobs": types.TensorData.from_torch_sparse(ids, pad_value=-1)}
+    response = resolve(sampler.sample(types.ModelInput.from_ints([1, 2, 3]), 1, params, **options))
+    return response.target_prompt_logprobs.tolist()
 
 
 def weighted(logprobs: Any, weights: Any) -> Any:
@@ -140,25 +118,24 @@ LOSSES: tuple[tuple[Any, dict[str, int]], ...] = (
 )
 
 
-@step
 def create_losses(state: Any) -> Any:
     if not LATER:
         return ABSENT
-    made = [waited(state.service.create_custom_loss(fn, ranks)) for fn, ranks in LOSSES]
-    state.handle = made[0]
+    create = state.service.create_custom_loss
+    handles = [resolve(create(fn, ranks)) for fn, ranks in LOSSES]
+    state.handle = handles[0]
     return [
-        [one.name, list(one.input_names), [kind.rank for kind in one.inputs], one.loss_id]
-        for one in made
+        [loss.name, list(loss.input_names), [item.rank for item in loss.inputs], loss.loss_id]
+        for loss in handles
     ]
 
 
-@step
 def run_a_loss(state: Any) -> Any:
     if not LATER:
         return ABSENT
-    data = [datum(target_tokens=[1, 2, 3], weights=[0.5, one, 0.0]) for one in (1.0, 3.0)]
-    found = waited(state.training.forward_backward_custom(data, state.handle))
-    return dict(sorted(found.metrics.items()))
+    data = [datum(target_tokens=[1, 2, 3], weights=[0.5, weight, 0.0]) for weight in (1.0, 3.0)]
+    output = resolve(state.training.forward_backward_custom(data, state.handle))
+    return dict(sorted(output.metrics.items()))
 
 
 def _branching(logprobs: Any) -> Any:
@@ -196,9 +173,8 @@ REFUSED: dict[str, Any] = {
 }
 
 
-@step
 def refuse_losses(state: Any) -> Any:
-    """Which losses are refused before anything is sent."""
+    """Losses that the client rejects before sending a request."""
     if not LATER:
         return ABSENT
     return {name: _refused(state.service, name, fn) for name, fn in REFUSED.items()}
@@ -210,15 +186,14 @@ def _refused(service: Any, name: str, fn: Any) -> bool:
     if fn.__code__.co_flags & 4:  # *rest
         ranks["rest"] = 1
     try:
-        waited(service.create_custom_loss(fn, ranks))
+        resolve(service.create_custom_loss(fn, ranks))
     except ValueError:
         return True
     return False
 
 
-@step
 def refuse_data(state: Any) -> Any:
-    """Data that a loss can't be run on is refused before anything is sent."""
+    """Data that does not fit the loss, which the client rejects before sending a request."""
     if not LATER:
         return ABSENT
     wrong = [
@@ -227,19 +202,20 @@ def refuse_data(state: Any) -> Any:
         datum(target_tokens=[1, 2, 3], weights=[[1.0, 2.0]] * 3),
         datum(target_tokens=[[1], [2], [3]], weights=[1.0] * 3),
     ]
-    return [_fails(state, one) for one in wrong]
+    return [_fails(state, item) for item in wrong]
 
 
-def _fails(state: Any, one: Any) -> bool:
+def _fails(state: Any, datum: Any) -> bool:
     try:
-        state.training.forward_backward_custom([one], state.handle)
+        state.training.forward_backward_custom([datum], state.handle)
     except ValueError:
         return True
     return False
 
 
-if __name__ == "__main__":
-    step.run(SimpleNamespace())
-    # The interpreter's own way out meets the threads that some releases leave running, and now and
-    # then is aborted by them.
-    os._exit(0)
+PROGRAM: dict[str, Any] = {
+    "steps": [
+        *(open_service, train_on_rows, train_on_audio, train_on_padded_rows, sample),
+        *(create_losses, run_a_loss, refuse_losses, refuse_data),
+    ]
+}

@@ -1,31 +1,35 @@
-"""One run of a driver: an official SDK in its environment, spoken to a recorded server."""
+"""Runs a driver: a program for the client in an environment, against a server."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from interop.environments import python_of, variables
+from conformance.interop.environments import python_of, variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DRIVERS = Path(__file__).parent / "drivers"
 
-# A driver takes a few seconds; a busy machine is given the time that shows a hang.
+# A driver takes a few seconds; after this time it counts as hanging even on a busy machine.
 RUN_SECONDS = 100.0
 
-# The SDKs from 0.25 on refuse a key with another beginning.
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+
+# The SDKs from 0.25 on reject a key with another prefix.
 KEY = "tml-interop"
 
 
 @frozen
 class Step:
-    """What one step of a driver came to: its value, or the error it ended with."""
+    """The outcome of one step of a driver: its value, or its error."""
 
     name: str
     value: Any
@@ -35,7 +39,7 @@ class Step:
 
 @frozen
 class Run:
-    """A driver's steps in their order, and what it wrote to standard error."""
+    """The steps of a driver in order, and its standard error."""
 
     steps: Mapping[str, Step]
     stderr: str
@@ -45,18 +49,30 @@ class Run:
         return {step.name: step.error for step in self.steps.values() if step.error is not None}
 
 
-def drive(release: str, driver: str, url: str, **settings: str) -> Run:
-    """Run a program of `drivers` with `tinker==release` against the server at `url`.
+def run_program(
+    release: str | None,
+    program: str,
+    url: str,
+    settings: Mapping[str, str] = NO_SETTINGS,
+    limit: float = RUN_SECONDS,
+) -> Run:
+    """Run a program of the scenario against the server at `url`.
 
-    A driver prints one line of JSON a step. What hangs is ended, and counts as a failed last step.
+    The client is `tinker==release` in its environment, or this project's if `release` is None.
     """
-    return drive_by(python_of(release), driver, url, settings)
+    package = "tinker_ext" if release is None else "tinker"
+    python = Path(sys.executable) if release is None else python_of(release)
+    selection = {"DRIVER_PACKAGE": package, "DRIVER_PROGRAM": program}
+    return run_driver(python, "scenario", url, {**selection, **settings}, limit)
 
 
-def drive_by(
+def run_driver(
     python: Path, driver: str, url: str, settings: Mapping[str, str], limit: float = RUN_SECONDS
 ) -> Run:
-    """The same with whatever client the interpreter has, for `limit` seconds at most."""
+    """Run a script of `drivers`, which prints one line of JSON per step.
+
+    A driver that takes longer than `limit` seconds is killed, and counts as a failed last step.
+    """
     command = [str(python), "-u", str(DRIVERS / f"{driver}.py")]
     environment = variables(TINKER_BASE_URL=url, TINKER_API_KEY=KEY, **settings)
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""One program sends the same with an official SDK and with this client, and comes to the same."""
+"""The program `parity` sends the same requests with an official SDK and with this client."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from interop.same import TORCH, Played, play
 
-# The first run makes the environments as well.
+from conformance.interop.parity import TORCH, ProgramRun, run_parity
+
+# The first run also creates the environments.
 pytestmark = [
     pytest.mark.interop,
     pytest.mark.timeout(600),
-    pytest.mark.skipif(not TORCH.is_dir(), reason="`make test-torch` fetches torch"),
+    pytest.mark.skipif(not TORCH.is_dir(), reason="`make test-torch` installs torch"),
 ]
 
 JSON, PROTOBUF = "application/json", "application/x-protobuf"
@@ -24,35 +25,37 @@ SERVERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(scope="module", params=list(SERVERS))
-def pair(request: pytest.FixtureRequest) -> tuple[str, Played, Played]:
-    """The server's name; the official SDK's run, and this client's."""
+def pair(request: pytest.FixtureRequest) -> tuple[str, ProgramRun, ProgramRun]:
+    """The name of the server, the run of the official SDK, and the run of this client."""
     release, flags = SERVERS[request.param]
     later = "yes" if release == "0.38.0" else "no"
-    theirs, ours = (play(one, flags, DRIVER_LATER=later) for one in (release, None))
+    theirs, ours = (run_parity(client, flags, DRIVER_LATER=later) for client in (release, None))
     return request.param, theirs, ours
 
 
-def test_all_steps_come_to_the_same(pair: tuple[str, Played, Played]) -> None:
+def test_steps_return_the_same_values(pair: tuple[str, ProgramRun, ProgramRun]) -> None:
     _, theirs, ours = pair
     assert theirs.run.failures == {}
     assert ours.run.failures == {}
-    found = [{name: one.value for name, one in it.run.steps.items()} for it in (theirs, ours)]
-    assert found[0] == found[1]
+    values = [
+        {name: step.value for name, step in program.run.steps.items()} for program in (theirs, ours)
+    ]
+    assert values[0] == values[1]
 
 
-def test_all_requests_are_the_same(pair: tuple[str, Played, Played]) -> None:
+def test_requests_are_the_same(pair: tuple[str, ProgramRun, ProgramRun]) -> None:
     _, theirs, ours = pair
     assert ours.sent == theirs.sent
 
 
-def test_the_program_has_sent_what_it_is_for(pair: tuple[str, Played, Played]) -> None:
+def test_every_kind_of_request_was_sent(pair: tuple[str, ProgramRun, ProgramRun]) -> None:
     server, _, ours = pair
-    counted = Counter((one.operation, one.media_type) for one in ours.sent)
+    counted = Counter((request.operation, request.media_type) for request in ours.sent)
     expected = {
         "JSON": {("forward_backward", JSON): 2, ("forward", JSON): 1, ("asample", JSON): 1},
-        # A forward pass is a flag there; the loss's two requests run here.
+        # A forward pass is a flag of forward_backward; the custom loss runs here, in two requests.
         "protobuf": {("forward_backward", PROTOBUF): 6, ("asample", JSON): 2},
-        # The third of the losses that are to be refused is one that torch makes a sum of.
+        # torch turns the third of the invalid losses into a valid sum.
         "losses on the server": {
             ("forward_backward", PROTOBUF): 5,
             ("asample", JSON): 2,

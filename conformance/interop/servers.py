@@ -1,6 +1,7 @@
-"""Independent servers of the API, installed from the package index and started on this machine.
+"""Servers of other projects, installed from the package index and started on this machine.
 
-How, is from their own documentation and from trying it out; nothing else knows their names.
+The commands come from the documentation of the servers and from experiments. No other module
+depends on a particular server.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from interop.environments import ROOT, installed, variables
-from interop.session import DRIVERS, KEY
+from conformance.interop.environments import ROOT, installed, variables
+from conformance.interop.session import DRIVERS, KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,17 +33,17 @@ STOP_SECONDS = 10.0
 
 @frozen
 class Server:
-    """A server: what it is installed from, and the command that starts it on a port."""
+    """A server and the packages to install for it."""
 
     name: str
     requirements: tuple[str, ...]
-    # Installed afterwards without dependencies, which would bring CUDA.
+    # Installed last and without dependencies, which would include CUDA.
     bare_requirements: tuple[str, ...] = ()
-    # The official release whose protocol it speaks; the clients it is compared by.
+    # The official release whose protocol it implements.
     official: str = "0.4.1"
 
     def python(self) -> Path:
-        """The interpreter of its environment. The first time takes minutes and gigabytes."""
+        """The interpreter of its environment. The first call takes minutes and gigabytes."""
         return installed(self.name, self.requirements, self.bare_requirements)
 
 
@@ -79,7 +80,7 @@ supported_models:
     capabilities: [training, sampling]
 authorized_users: {{{key}: interop}}
 """
-# SkyRL tx starts its engine through `uv run ... -m MODULE`; this stands in for uv.
+# SkyRL tx starts its engine through `uv run ... -m MODULE`; this script replaces uv.
 UV = """\
 #!{python}
 import os, sys
@@ -90,7 +91,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[begin:]])
 
 @frozen
 class Running:
-    """Where a server listens, and the name of the model it serves."""
+    """The URL of a server, and the name of its model."""
 
     url: str
     model: str
@@ -98,7 +99,7 @@ class Running:
 
 @contextmanager
 def running(server: Server, folder: Path) -> Iterator[Running]:
-    """Start the server with everything it writes in `folder`; it ends with the context."""
+    """Run the server until the context exits. It writes all its files to `folder`."""
     model = _tiny_model(server)
     port = _free_port()
     command, extra = _command(server, folder, model, port)
@@ -120,7 +121,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
         _wait(url, process, folder / "log")
         yield Running(url, str(model))
     finally:
-        _end(process)
+        _stop(process)
 
 
 def _command(
@@ -143,7 +144,7 @@ def _command(
 
 
 def _tiny_model(server: Server) -> Path:
-    """A model made by the server's own libraries, whose format of tokenizers it then can read."""
+    """A model in a format that the server can read, because its own libraries write it."""
     folder = MODELS / server.name
     if not (folder / "config.json").is_file():
         shutil.rmtree(folder, ignore_errors=True)
@@ -172,12 +173,12 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except OSError:
             time.sleep(0.5)
-    said = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise RuntimeError(f"the server did not start; it said:\n{said}")
+    output = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+    raise RuntimeError(f"the server did not start; its log ends with:\n{output}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it and what it started, which are a group of processes of their own."""
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop the process group of the server, first with SIGTERM, then with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)

@@ -1,10 +1,10 @@
-"""The scripted server's answers that are always the same."""
+"""The constant responses of the scripted server."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from interop.environments import ROOT
+from conformance.interop.environments import ROOT
 
 SESSION = "session-1"
 RUN = "session-1:train:0"
@@ -54,7 +54,7 @@ SESSION_SUMMARY = {
     "user_metadata": {"a": "b"},
     "checkpoint_storage_bytes": 2048,
 }
-# One of each kind of status a session can have.
+# Each kind of session status.
 STATUSES = [
     {"type": "active"},
     {"type": "cancelled", "detail": "by hand"},
@@ -78,7 +78,7 @@ USED = {
     "effective_rate_usd_per_million_tokens": 1.5,
     "effective_rate_usd_per_gigabyte_month": None,
 }
-# One of each kind of thing that costs.
+# Each kind of billed item.
 COSTS = [
     {"type": "training", "token_count": 10},
     {"type": "sampling_prefill", "cached": True, "token_count": 10},
@@ -87,8 +87,8 @@ COSTS = [
     {"type": "storage", "gigabyte_hours": 1.5},
 ]
 
-# Method and path below /api/v1 (a pattern), status, content, headers.
-STOCK: list[tuple[str, int, Any, dict[str, str]]] = [
+# A pattern for method and path below /api/v1, status code, content, headers.
+CANNED_RESPONSES: list[tuple[str, int, Any, dict[str, str]]] = [
     (
         "POST create_session",
         200,
