@@ -1,4 +1,4 @@
-"""Reading and writing documents, always in the same form, so that files compare byte for byte."""
+"""Reads and writes documents in one canonical form, so that files can be compared byte for byte."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ FOLD_WIDTH = 80
 
 
 def load_yaml(path: Path) -> Json:
-    """The document at `path`, as plain dictionaries and lists of the caller's own."""
+    """Load the document at `path` as plain dictionaries and lists, which the caller may modify."""
     document: Json = pickle.loads(_parsed(path.read_text(encoding="utf-8")))
     return document
 
 
 @cache
 def _parsed(text: str) -> bytes:
-    """A YAML text's document, pickled: parsing a release takes a second, unpickling none."""
+    """Parse YAML and pickle the result: parsing a release takes a second, unpickling is fast."""
     return pickle.dumps(YAML(typ="safe", pure=True).load(text))
 
 
 def dump_yaml(document: Json, *, header: str = "") -> str:
-    """`document` as YAML: keys in their order, no anchors, `header` as leading comment lines."""
+    """Write `document` as YAML: key order kept, no anchors, `header` as leading comment lines."""
     yaml = YAML()
-    yaml.width = 10 * LINE_WIDTH  # long texts are folded below, names stay whole
+    yaml.width = 10 * LINE_WIDTH  # long texts are folded below, names are not split
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.representer.ignore_aliases = lambda _data: True
     stream = io.StringIO()
@@ -48,7 +48,7 @@ def dump_yaml(document: Json, *, header: str = "") -> str:
 
 
 def dump_json(document: Json) -> str:
-    """`document` as JSON with two spaces of indentation and a final newline."""
+    """Write `document` as JSON with two spaces of indentation and a final newline."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -57,7 +57,7 @@ def sha256(data: bytes) -> str:
 
 
 def _block_strings(value: Any) -> Any:
-    """Long texts are written as folded YAML blocks, those of several lines as they are."""
+    """Mark long texts as folded YAML blocks, and texts of several lines as literal ones."""
     if isinstance(value, dict):
         return {key: _block_strings(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -70,7 +70,7 @@ def _block_strings(value: Any) -> Any:
 
 
 def _folded(text: str) -> FoldedScalarString:
-    """`text` as a folded block; the emitter wants to be told where its lines end."""
+    """`text` as a folded block. The emitter needs the positions of the line ends."""
     folded: FoldedScalarString = FoldedScalarString(text)
     ends = list(accumulate(len(line) + 1 for line in textwrap.wrap(text, FOLD_WIDTH)))
     folded.fold_pos = [end - 1 for end in ends[:-1]]  # type: ignore[attr-defined]  # untyped there

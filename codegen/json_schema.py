@@ -11,7 +11,7 @@ REFERENCE = "#/components/schemas/"
 
 
 def any_of(members: list[Schema]) -> Schema:
-    """The union of `members`: nested unions are taken apart, repeats dropped, `null` comes last."""
+    """The union of `members`: nested unions flattened, duplicates removed, `null` last."""
     flat: list[Schema] = []
     for member in members:
         for part in member["anyOf"] if set(member) == {"anyOf"} else [member]:
@@ -26,13 +26,13 @@ def nullable(schema: Schema) -> Schema:
 
 
 def not_null(schema: Schema) -> Schema:
-    """`schema` without null, where that leaves one form: null has no place in a query."""
+    """`schema` without null if one member remains: a query cannot contain null."""
     parts = [part for part in schema.get("anyOf", []) if part != NULL]
     return parts[0] if len(parts) == 1 else schema
 
 
 def literal(values: list[Any]) -> Schema:
-    """One value is a constant, several are an enumeration; `None` among them makes it nullable."""
+    """A constant for one value, an enumeration for several; nullable if `None` is among them."""
     real = [value for value in values if value is not None]
     kinds = {str: "string", bool: "boolean", int: "integer"}
     kind = {"type": kinds[type(real[0])]}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def locked_wheel(release: str) -> Wheel:
-    """The wheel of `release`, with the hash the lock has for it, if it has one."""
+    """Open the wheel of `release`, checked against its hash in the lock file, if there is one."""
     return open_wheel(release, expected_sha256=read_lock()["wheels"].get(release))
 
 
@@ -28,31 +28,31 @@ def read_lock() -> dict[str, Any]:
 
 
 def lock_wheel(wheel: Wheel) -> None:
-    """Remember the hash of a wheel seen for the first time."""
+    """Record the hash of a wheel."""
     lock = read_lock()
     lock["wheels"][wheel.release] = wheel.sha256
     _write(lock)
 
 
-def lock_files(made: Iterable[Path]) -> None:
-    """Remember the hashes of the files in `openapi/` that were made or went in, and the tools."""
+def lock_files(generated: Iterable[Path]) -> None:
+    """Record the hashes of the inputs and outputs in `openapi/`, and the versions of the tools."""
     lock = read_lock()
     templates = (path for path in TEMPLATES.rglob("*") if path.is_file())
-    paths = {*made, OVERLAY, GENERATOR_OPTIONS, *templates}
+    paths = {*generated, OVERLAY, GENERATOR_OPTIONS, *templates}
     lock["files"] = {str(path.relative_to(OPENAPI)): sha256(path.read_bytes()) for path in paths}
     lock["tools"] = tool_versions()
     _write(lock)
 
 
 TOOLS = ("oas_patch", "openapi-python-client", "ruamel.yaml", "ruff")
-"""What reads the overlay, the generator of the bindings, what writes YAML, and the formatter."""
+"""The tools that apply the overlay, generate the bindings, write YAML, and format code."""
 
 
 def tool_versions() -> dict[str, str]:
     """Version and hash of each tool, such as `0.29.1 sha256:...`.
 
-    The hash is that of the tool's Python code as it was installed, so the same on every platform; a
-    tool that is a program of another language, such as the formatter, has its version for a hash.
+    The hash covers the installed Python code and is the same on every platform. A tool in another
+    language, such as the formatter, has no hash.
     """
     return {name: f"{version(name)}{_code_hash(name)}" for name in TOOLS}
 

@@ -1,4 +1,4 @@
-"""Tools in JavaScript: installed from a lock file, once, and run."""
+"""Installs JavaScript tools from a lock file, and runs them."""
 
 from __future__ import annotations
 
@@ -15,35 +15,37 @@ if TYPE_CHECKING:
 
 
 class ToolError(Exception):
-    """A tool is missing, or found a fault."""
+    """A tool is missing, or it failed."""
 
 
 def install(folder: Path) -> None:
-    """Install what the lock file of `folder` names, unless that was done before.
+    """Install the packages in the lock file of `folder`, unless they are installed.
 
     Raises:
-        ToolError: there is no npm, or no network when it is needed.
+        ToolError: npm or the network is not available.
     """
     stamp = folder / "node_modules" / ".lock-sha256"
-    wanted = sha256((folder / "package-lock.json").read_bytes())
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    digest = sha256((folder / "package-lock.json").read_bytes())
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == digest:
         return
     if shutil.which("npm") is None:
         raise ToolError("npm was not found: install Node.js 20 or newer")
     command = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent")
     outcome = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if outcome.returncode != 0:
-        raise ToolError(f"npm ci failed; it needs the network once:\n{outcome.stderr}".rstrip())
-    stamp.write_text(wanted, encoding="utf-8")
+        raise ToolError(
+            f"npm ci failed; the first run needs the network:\n{outcome.stderr}".rstrip()
+        )
+    stamp.write_text(digest, encoding="utf-8")
 
 
 def run(
     folder: Path, tool: str, *arguments: str, environment: Mapping[str, str] | None = None
 ) -> str:
-    """What a tool that `folder` installs says; `npm` itself is one. It is run in `folder`.
+    """Run a tool of `folder`, or `npm` itself, in that folder; return its standard output.
 
     Raises:
-        ToolError: it failed, with all it said; or as `install`.
+        ToolError: the tool failed, with its output; or see `install`.
     """
     install(folder)
     program = tool if tool == "npm" else str(folder / "node_modules" / ".bin" / tool)

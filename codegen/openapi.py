@@ -14,27 +14,29 @@ if TYPE_CHECKING:
 METHODS = ("get", "put", "post", "patch", "delete")
 
 
-def operations(document: Json) -> Iterator[Json]:
+def iter_operations(document: Json) -> Iterator[Json]:
     for item in document["paths"].values():
         yield from item.values()
 
 
 def reachable(document: Json, schemas: dict[str, Schema], part: str) -> set[str]:
-    """Names of the schemas that `part` (`requestBody`, `responses`) of any operation leads to."""
-    waiting = [name for item in operations(document) for name in references(item.get(part, {}))]
+    """The schemas reachable from `part` (`requestBody`, `responses`) of any operation."""
+    pending = [
+        name for item in iter_operations(document) for name in references(item.get(part, {}))
+    ]
     if part == "responses":
-        waiting += references(document["components"].get("responses", {}))
-    found: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += references(schemas[name])
-    return found
+        pending += references(document["components"].get("responses", {}))
+    names: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name not in names:
+            names.add(name)
+            pending += references(schemas[name])
+    return names
 
 
 def references(value: Any) -> list[str]:
-    """The schema names referred to anywhere inside `value`."""
+    """The names of the schemas that `value` refers to, at any depth."""
     if isinstance(value, dict):
         own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
         inner = [name for item in value.values() for name in references(item)]

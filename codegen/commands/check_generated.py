@@ -1,4 +1,4 @@
-"""Check that `generated/tinker_api` is what the specification gives: made anew and compared."""
+"""Check that `generated/tinker_api` is up to date: generate it again and compare."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             fresh = generate_package(Path(scratch))
-        except GenerationError as problem:
-            print(problem, file=sys.stderr)
+        except GenerationError as error:
+            print(error, file=sys.stderr)
             return 1
-        found = differences(fresh, GENERATED / PACKAGE_NAME)
-    for line in found:
+        stale = differences(fresh, GENERATED / PACKAGE_NAME)
+    for line in stale:
         print(line, file=sys.stderr)
-    if found:
+    if stale:
         print(
-            "generated/ is not what openapi/tinker.yaml gives: run `make generate`", file=sys.stderr
+            "generated/ is not up to date with openapi/tinker.yaml: run `make generate`",
+            file=sys.stderr,
         )
-    return 1 if found else 0
+    return 1 if stale else 0

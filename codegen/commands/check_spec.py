@@ -1,8 +1,7 @@
-"""Check that `openapi/` is valid, and what the wheels and the overlay give.
+"""Check that `openapi/` is valid and up to date with the wheels and the overlay.
 
-All that `make spec` makes is made anew and compared byte for byte; the hashes in
-`openapi/lock.json` are checked as well. The network is needed for a wheel that is not in
-`.cache/wheels` only.
+Rebuilds all generated files, compares them byte for byte, and checks the hashes in
+`openapi/lock.json`. Needs the network only for wheels that are not in `.cache/wheels`.
 """
 
 from __future__ import annotations
@@ -27,21 +26,21 @@ if TYPE_CHECKING:
 
 def main() -> int:
     try:
-        found = [*_specifications(), *_hashes()]
-    except (WheelError, OverlayError, ReconstructionError) as problem:
-        found = [str(problem)]
-    for line in found:
+        problems = [*_specifications(), *_hashes()]
+    except (WheelError, OverlayError, ReconstructionError) as error:
+        problems = [str(error)]
+    for line in problems:
         print(line, file=sys.stderr)
-    if found:
-        print("openapi/ is not what its sources give: run `make spec`", file=sys.stderr)
-    return 1 if found else 0
+    if problems:
+        print("openapi/ is not up to date with its sources: run `make spec`", file=sys.stderr)
+    return 1 if problems else 0
 
 
 def _specifications() -> Iterator[str]:
-    made = build.build_all(build.kept_releases())
-    for document in made.documents.values():
+    result = build.build_all(build.kept_releases())
+    for document in result.documents.values():
         validate(document)
-    for path, text in made.texts.items():
+    for path, text in result.texts.items():
         yield from text_differences(text, path)
 
 
@@ -52,7 +51,7 @@ def _hashes() -> Iterator[str]:
             yield f"openapi/lock.json has no hash for the wheel of {release}"
     for name, expected in lock["files"].items():
         if sha256((OPENAPI / name).read_bytes()) != expected:
-            yield f"{name}: not the file whose hash is in openapi/lock.json"
+            yield f"{name}: the hash differs from the one in openapi/lock.json"
     for name, expected in lock["tools"].items():
         installed = tool_versions()[name]
         if installed != expected:

@@ -1,7 +1,7 @@
-"""What changed from one release to another: `python scripts/diff.py 0.4.1 0.38.0`.
+"""List the changes between two releases: `python scripts/diff.py 0.4.1 0.38.0`.
 
-Prints a table and ends with status 1 if something breaks. A release that is not kept in
-`openapi/releases/` is read from its wheel; a path to a document is taken, too.
+Prints a table, and exits with 1 if there is a breaking change. A release that is not kept in
+`openapi/releases/` is read from its wheel. An argument can also be the path of a document.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("old", metavar="FROM", help="a release, or a document")
     parser.add_argument("new", metavar="TO", help="a release, or a document")
-    given = parser.parse_args()
+    options = parser.parse_args()
     try:
-        found = changes(document(given.old), document(given.new))
-    except WheelError as problem:
-        print(problem, file=sys.stderr)
+        differences = changes(document(options.old), document(options.new))
+    except WheelError as error:
+        print(error, file=sys.stderr)
         return 2
-    print_table(found)
-    return 1 if of_rating(found, "breaking") else 0
+    print_table(differences)
+    return 1 if of_rating(differences, "breaking") else 0
 
 
 def document(name: str) -> Json:
-    """The contract of a release, kept or read now, or the document at a path."""
+    """The contract of a release, kept or read from its wheel, or the document at a path."""
     if Path(name).is_file():
         return load_yaml(Path(name))
-    kept = RELEASES / f"{name}.yaml"
-    return load_yaml(kept) if kept.exists() else read_contract(locked_wheel(name)).document
+    path = RELEASES / f"{name}.yaml"
+    return load_yaml(path) if path.exists() else read_contract(locked_wheel(name)).document
 
 
-def print_table(found: list[Change]) -> None:
-    width = max((len(change.where) for change in found), default=0)
+def print_table(differences: list[Change]) -> None:
+    width = max((len(change.where) for change in differences), default=0)
     for rating in RATINGS:
-        for change in of_rating(found, rating):
+        for change in of_rating(differences, rating):
             print(f"{rating:9} {change.where:{width}}  {change.what}")
-    counts = (f"{len(of_rating(found, rating))} {rating}" for rating in RATINGS)
+    counts = (f"{len(of_rating(differences, rating))} {rating}" for rating in RATINGS)
     print(", ".join(counts))

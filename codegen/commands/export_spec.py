@@ -1,12 +1,12 @@
-"""The specification for others: `python scripts/portable.py lint | typescript | openapi30 | docs`.
+"""Lint or convert the specification: `export_spec.py lint | typescript | openapi30 | docs`.
 
-    lint        spectral and redocly find no fault with it
-    typescript  types for TypeScript, and a client on them that `tsc --strict` accepts
-    openapi30   the specification in OpenAPI 3.0
-    docs        one HTML page that needs nothing else
+    lint        checks it with spectral and redocly
+    typescript  writes TypeScript types, and compiles a client that uses them with `tsc --strict`
+    openapi30   writes the specification in OpenAPI 3.0
+    docs        writes the API reference as one self-contained HTML page
 
-What is made goes to `dist/openapi/`. The tools in JavaScript are those of
-`scripts/node/package-lock.json`; they are installed once, which needs npm and the network.
+The output goes to `dist/openapi/`. The JavaScript tools are those of
+`scripts/node/package-lock.json`; installing them once needs npm and the network.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def main() -> int:
     try:
         for task in parser.parse_args().task:
             TASKS[task]()
-    except ToolError as problem:
-        print(problem, file=sys.stderr)
+    except ToolError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 
@@ -51,30 +51,32 @@ def lint() -> None:
     rules = str(NODE / "spectral.yaml")
     run("spectral", "lint", "--quiet", "--fail-severity", "warn", "--ruleset", rules, *documents)
     run("redocly", "lint", "--config", str(NODE / "redocly.yaml"), *documents)
-    print(f"spectral and redocly: {len(documents)} documents without a fault")
+    print(f"spectral and redocly: no problems in {len(documents)} documents")
 
 
 def typescript() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     run("openapi-typescript", str(SPECIFICATION), "--output", str(OUT / "tinker.d.ts"))
     shutil.copy(NODE / "client.ts", OUT / "client.ts")
-    # The compiler looks for the packages above the file it reads.
+    # The compiler searches for packages in the folders above its input file.
     modules = OUT / "node_modules"
     if not modules.exists():
         modules.symlink_to(os.path.relpath(NODE / "node_modules", OUT))
     options = ("--strict", "--noEmit", "--target", "es2022", "--module", "nodenext")
     run("tsc", *options, "--moduleResolution", "nodenext", str(OUT / "client.ts"))
-    print(f"{relative(OUT / 'tinker.d.ts')}, and a client on it: tsc --strict has no complaint")
+    print(f"{relative(OUT / 'tinker.d.ts')}, and a client for it: tsc --strict reports no errors")
 
 
 def openapi30() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
-    made = downgraded(load_yaml(SPECIFICATION))
-    faults = [str(error.message) for error in OpenAPIV30SpecValidator(made).iter_errors()]
-    if faults:
-        raise ToolError("\n".join(["not valid OpenAPI 3.0:", *faults]))
+    document = downgraded(load_yaml(SPECIFICATION))
+    errors = [str(error.message) for error in OpenAPIV30SpecValidator(document).iter_errors()]
+    if errors:
+        raise ToolError("\n".join(["not valid OpenAPI 3.0:", *errors]))
     path = OUT / "tinker-3.0.yaml"
-    path.write_text(dump_yaml(made, header="Do not edit. Made from openapi/tinker.yaml."), "utf-8")
+    path.write_text(
+        dump_yaml(document, header="Do not edit. Generated from openapi/tinker.yaml."), "utf-8"
+    )
     print(relative(path))
 
 
@@ -82,7 +84,7 @@ def docs() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     page = OUT / "tinker.html"
     run("redocly", "build-docs", "--inlineBundle", str(SPECIFICATION), "--output", str(page))
-    print(f"{relative(page)}: {page.stat().st_size / 1e6:.1f} MB, needs nothing else")
+    print(f"{relative(page)}: {page.stat().st_size / 1e6:.1f} MB, self-contained")
 
 
 TASKS: dict[str, Callable[[], None]] = {
@@ -94,7 +96,7 @@ TASKS: dict[str, Callable[[], None]] = {
 
 
 def run(tool: str, *arguments: str) -> None:
-    """Run a tool of `scripts/node`; raises ToolError with what it said if it fails."""
+    """Run a tool of `scripts/node`; raises ToolError with its output if it fails."""
     npm.run(NODE, tool, *arguments, environment=QUIET)
 
 

@@ -1,4 +1,4 @@
-"""Make the bindings: `generated/tinker_api` from `openapi/tinker.yaml`."""
+"""Generate the bindings in `generated/tinker_api` from `openapi/tinker.yaml`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             package = generate_package(Path(scratch))
-        except GenerationError as problem:
-            print(problem, file=sys.stderr)
+        except GenerationError as error:
+            print(error, file=sys.stderr)
             return 1
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(package, target)

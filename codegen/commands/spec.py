@@ -1,12 +1,11 @@
-"""Make the specification: `python scripts/spec.py 0.38.0`.
+"""Build the specification: `python scripts/spec.py 0.38.0`.
 
-With a release, its contract joins those kept in `openapi/releases/`; without one, the kept releases
-are made anew. Either way `openapi/tinker.yaml`, the tolerant union the bindings are made from, the
-reports beside it and `openapi/lock.json` follow. What of the release the overlay has no text for is
-listed.
+Builds the contracts of the releases kept in `openapi/releases/` and of those given as arguments,
+then `openapi/tinker.yaml` (the tolerant union, from which the bindings are generated), the reports
+beside it, and `openapi/lock.json`. Lists the elements of a new release without a description.
 
-With `--to FOLDER` the release is read on trial: its document goes there, nothing in `openapi/`
-changes, and what could not be read or does not fit the overlay is listed.
+With `--to FOLDER` it only tries the releases: their documents are written to FOLDER, `openapi/`
+does not change, and the parts that could not be read or do not match the overlay are listed.
 """
 
 from __future__ import annotations
@@ -33,48 +32,55 @@ if TYPE_CHECKING:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("releases", nargs="*", help="releases of tinker on PyPI")
-    parser.add_argument("--to", type=Path, metavar="FOLDER", help="read on trial, keep nothing")
-    given = parser.parse_args()
+    parser.add_argument(
+        "--to",
+        type=Path,
+        metavar="FOLDER",
+        help="write the contracts to FOLDER and change nothing else",
+    )
+    options = parser.parse_args()
     try:
-        if given.to is not None:
-            return max(try_release(release, given.to) for release in given.releases)
-        return keep(given.releases)
+        if options.to is not None:
+            return max(try_release(release, options.to) for release in options.releases)
+        return keep(options.releases)
     except (WheelError, OverlayError, ReconstructionError) as problem:
         print(problem, file=sys.stderr)
         return 1
 
 
-def keep(more: list[str]) -> int:
-    releases = {*build.kept_releases(), *more}
-    made = build.build_all(releases)
+def keep(added: list[str]) -> int:
+    releases = {*build.kept_releases(), *added}
+    result = build.build_all(releases)
     RELEASES.mkdir(exist_ok=True)
-    for path, text in made.texts.items():
+    for path, text in result.texts.items():
         path.write_text(text, encoding="utf-8")
         print(path.relative_to(ROOT))
-    for release in more:
-        tell_undescribed(made.documents[RELEASES / f"{release}.yaml"])
-    for kept in sorted(releases):
-        lock_wheel(locked_wheel(kept))
-    lock_files(made.texts)
+    for release in added:
+        report_undescribed(result.documents[RELEASES / f"{release}.yaml"])
+    for release in sorted(releases):
+        lock_wheel(locked_wheel(release))
+    lock_files(result.texts)
     return 0
 
 
 def try_release(release: str, folder: Path) -> int:
-    made = read_contract(locked_wheel(release))
+    contract = read_contract(locked_wheel(release))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{release}.yaml"
-    path.write_text(dump_yaml(made.document, header=build.TRIAL_HEADER), encoding="utf-8")
-    validate(made.document)
-    operations = sum(len(item) for item in made.document["paths"].values())
-    print(f"{path}: {operations} operations, {len(made.document['components']['schemas'])} types")
-    for gap in made.gaps:
+    path.write_text(dump_yaml(contract.document, header=build.TRIAL_HEADER), encoding="utf-8")
+    validate(contract.document)
+    operations = sum(len(item) for item in contract.document["paths"].values())
+    print(
+        f"{path}: {operations} operations, {len(contract.document['components']['schemas'])} types"
+    )
+    for gap in contract.gaps:
         print(f"not read: {gap}")
-    tell_undescribed(made.document)
-    for line in idle_actions(load_yaml(OVERLAY), made.effects):
-        print(f"does not fit: {line}")
-    return 1 if made.gaps else 0
+    report_undescribed(contract.document)
+    for line in idle_actions(load_yaml(OVERLAY), contract.effects):
+        print(f"does not match: {line}")
+    return 1 if contract.gaps else 0
 
 
-def tell_undescribed(document: Json) -> None:
+def report_undescribed(document: Json) -> None:
     for line in undescribed(document):
         print(f"no text: {line}")

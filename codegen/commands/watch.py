@@ -1,7 +1,7 @@
-"""Whether PyPI has a newer release than the newest kept one, and what it would change.
+"""Report whether PyPI has a newer release than those kept, and the changes it would bring.
 
-Status 0: nothing new, or nothing that breaks; 1: something breaks or cannot be read; 2: PyPI cannot
-be asked.
+Exit status 0: no new release, or no breaking change; 1: a breaking change, or parts that could not
+be read; 2: PyPI is not available.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from codegen.wheel.wheels import WheelError
 
 
 def main() -> int:
-    kept = build.kept_releases()[-1]
+    newest_kept = build.kept_releases()[-1]
     try:
         newest = newest_release()
-        if Version(newest) <= Version(kept):
-            print(f"{kept} is the newest release, and it is kept.")
+        if Version(newest) <= Version(newest_kept):
+            print(f"{newest_kept} is the newest release, and its contract is kept.")
             return 0
-        print(f"{newest} is newer than {kept}, the newest one kept. It would change:")
-        made = read_contract(locked_wheel(newest))
+        print(f"{newest} is newer than {newest_kept}, the newest release kept. Changes:")
+        contract = read_contract(locked_wheel(newest))
     except WheelError as problem:
         print(problem, file=sys.stderr)
         return 2
-    found = changes(document(kept), made.document)
-    print_table(found)
-    for gap in made.gaps:
+    differences = changes(document(newest_kept), contract.document)
+    print_table(differences)
+    for gap in contract.gaps:
         print(f"not read: {gap}")
     print(f"To keep it: make spec RELEASE={newest} (docs/regenerating.md)")
-    return 1 if made.gaps or of_rating(found, "breaking") else 0
+    return 1 if contract.gaps or of_rating(differences, "breaking") else 0

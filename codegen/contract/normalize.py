@@ -1,7 +1,7 @@
-"""Names for what a wheel leaves without one: bodies written out, enumerations and maps in fields.
+"""Names for anonymous schemas of a wheel: inline bodies, and enumerations and maps in fields.
 
-Generators of every language make better code from named types, and two types of one shape become
-one. All functions change the schemas in place.
+Code generators produce better code from named types, and equal schemas become one type. All
+functions modify the schemas in place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ STRINGS: Schema = {"type": "string"}
 NUMBERS: Schema = {"type": "number"}
 ANYTHING: Schema = {}
 
-# Maps that mean the same wherever they occur: field, values (None: whatever they are), type's name.
+# Maps with one meaning everywhere: field, schema of the values (None for any), name of the type.
 SHARED_MAPS: list[tuple[str, Schema | None, str]] = [
     ("metrics", NUMBERS, "Metrics"),
     ("loss_fn_config", None, "LossFnConfig"),
@@ -29,9 +29,9 @@ SHARED_MAPS: list[tuple[str, Schema | None, str]] = [
 
 
 def name_bodies(operation: WheelOperation, schemas: dict[str, Schema], evidence: str) -> None:
-    """Give a body that is written out as a dictionary, and objects in it, names of their own.
+    """Name each inline body and the objects in it.
 
-    The name is that of the path: `sessions/{id}/finish` -> `SessionFinishRequest`.
+    The name is derived from the path: `sessions/{id}/finish` -> `SessionFinishRequest`.
     """
     for kind, schema in operation.bodies.items():
         if "properties" in schema:
@@ -72,10 +72,10 @@ def _shared_name(field: str, part: Schema) -> str | None:
 
 
 def name_enumerations(schemas: dict[str, Schema]) -> None:
-    """Give each enumeration written inside a class a name of its own.
+    """Name each inline enumeration of a class.
 
-    The name is the field's where that has two words and one set of values (`queue_state` ->
-    `QueueState`), else class and field (`ImageChunkFormat`).
+    The name is that of the field if the field has two words and the same values everywhere
+    (`queue_state` -> `QueueState`), else class and field (`ImageChunkFormat`).
     """
     meanings: dict[str, list[Any]] = {}
     for schema in list(schemas.values()):
@@ -96,7 +96,7 @@ def name_enumerations(schemas: dict[str, Schema]) -> None:
 def name_parameter_enumeration(
     field: str, label: str, schema: Schema, schemas: dict[str, Schema], evidence: str
 ) -> None:
-    """The same for the enumeration of a query parameter; `label` is the parameter's component."""
+    """Name the enumeration of a query parameter; `label` is the component of the parameter."""
     for part in _enumerations(schema):
         known = schemas.get(pascal(field), {"enum": part["enum"]})
         free = "_" in field and known.get("enum") == part["enum"]
@@ -112,13 +112,13 @@ def _replace(part: Schema, name: str, schemas: dict[str, Schema], evidence: list
 
 
 def _enumerations(value: Schema) -> list[Schema]:
-    """The enumerations inside a field's schema, through unions and lists."""
-    found = [value] if "enum" in value else []
+    """The enumerations in a field's schema, including those in unions and lists."""
+    enumerations = [value] if "enum" in value else []
     for part in value.get("anyOf", []):
-        found += _enumerations(part)
+        enumerations += _enumerations(part)
     if isinstance(value.get("items"), dict):
-        found += _enumerations(value["items"])
-    return found
+        enumerations += _enumerations(value["items"])
+    return enumerations
 
 
 def pascal(name: str) -> str:
@@ -126,15 +126,15 @@ def pascal(name: str) -> str:
 
 
 def order_unions(schemas: dict[str, Schema]) -> None:
-    """Put the members of each union with more required fields first.
+    """Sort the members of each union by the number of required fields, largest first.
 
-    Tags are not always sent, so whoever tries members in their order must meet the pickiest first.
+    Servers may omit tags. A decoder that tries the members in order must try the strictest first.
     """
     for schema in schemas.values():
         members = schema.get("anyOf", [])
         if members and all("$ref" in member for member in members):
-            schema["anyOf"] = sorted(members, key=lambda member: -_needs(member, schemas))
+            schema["anyOf"] = sorted(members, key=lambda member: -_required_count(member, schemas))
 
 
-def _needs(member: Schema, schemas: dict[str, Schema]) -> int:
+def _required_count(member: Schema, schemas: dict[str, Schema]) -> int:
     return len(schemas[member["$ref"].removeprefix(REFERENCE)].get("required", []))

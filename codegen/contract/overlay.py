@@ -1,20 +1,19 @@
-"""The overlay: what people know and the wheel does not say.
+"""The overlay: facts about the API that a wheel does not contain.
 
-`openapi/overlay.yaml` is an OpenAPI Overlay 1.0 document, applied by `oas-patch`. Each action
-carries
+`openapi/overlay.yaml` is an OpenAPI Overlay 1.0 document, applied by `oas-patch`. Each action has
 
     x-why       the reason, in a sentence
-    x-evidence  where the fact comes from
-    x-releases  optional: the releases it is for, as a version specifier (`>=0.25`)
-    x-form      optional: `tolerant` for the tolerant reading only (default `contract`)
-    x-adds      optional: true where it adds operations, components or fields
+    x-evidence  the source of the fact
+    x-releases  optional: the releases it applies to, as a version specifier (`>=0.25`)
+    x-form      optional: `tolerant` to apply it to the tolerant form only (default `contract`)
+    x-adds      optional: true if it adds operations, components or fields
 
-and must do something: an action that matches nothing or changes nothing is an error, and so is a
-name that no release has, so that the overlay cannot fall out of step with the wheels. An action for
-all releases may fit some of them only; one with `x-releases` must fit each of these.
+An action that matches nothing or changes nothing is an error, and so is a name that no release has,
+so the overlay stays in step with the wheels. An action for all releases may match only some; an
+action with `x-releases` must match each of these releases.
 
-`oas-patch` 0.6 cannot update an entry of a list (with jsonpath-ng 1.16 it loses the index); such a
-target is refused here. What needs a description is therefore a component, or a key of its own.
+`oas-patch` 0.6 cannot update an entry of a list (with jsonpath-ng 1.16 it loses the index), so such
+a target is rejected. Everything that needs a description is a component or has its own key.
 """
 
 from __future__ import annotations
@@ -37,21 +36,21 @@ Form = Literal["contract", "tolerant"]
 
 TYPE_REFERENCE = re.compile(r"#/components/schemas/(\w+)")
 NAMING_LEVELS = {"paths", "parameters", "schemas", "properties"}
-"""Below these keys, and below a path, stand the names of things, which an update must know."""
+"""The keys below these keys, and below a path, are names, which must exist in the document."""
 
 
 class OverlayError(Exception):
-    """An action of the overlay does not do what it says."""
+    """An action of the overlay has no effect, or names something that does not exist."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What one action did to one document.
+    """The effect of one action on one document.
 
     Attributes:
-        changed: whether the document is another one afterwards.
-        unknown: names in the action's update that the document does not have, left out.
-        known: names in it that the document has.
+        changed: whether the document changed.
+        unknown: names in the update that the document does not have; they were skipped.
+        known: names in the update that the document has.
     """
 
     changed: bool
@@ -60,53 +59,58 @@ class Effect:
 
 
 Effects = dict[int, Effect]
-"""By the action's place in the overlay; actions for other releases or forms are not in it."""
+"""Effects by the index of the action; actions for other releases or forms have no entry."""
 
 
 def apply_overlay(
     document: Json, overlay: Json, *, release: str, form: Form
 ) -> tuple[Json, Effects]:
-    """`document` with the actions of `overlay` for this release and this form, and what they did.
+    """Apply the actions of `overlay` for this release and form; return the result and the effects.
 
-    What of an update a release does not have is left out of it; whether that is right is judged
-    over all releases, by `check_effects`.
+    Names in an update that the release does not have are skipped. `check_effects` decides over all
+    releases whether that is an error.
     """
     result: Json = copy.deepcopy(document)
     effects: Effects = {}
     before = json.dumps(result)
     for place, action in enumerate(overlay["actions"]):
-        if not _is_meant(action, release, form):
+        if not _applies(action, release, form):
             continue
-        fitting, unknown, known = _fitting(action, result)
+        applicable, unknown, known = _applicable(action, result)
         after = before
-        if fitting is not None:
-            after = json.dumps(apply_actions(result, {"actions": [_plain(fitting)]}))
-            result = json.loads(after)  # an update of several places puts one object into them all
+        if applicable is not None:
+            after = json.dumps(apply_actions(result, {"actions": [_plain(applicable)]}))
+            result = json.loads(after)  # oas-patch inserts the same object in several places
         effects[place] = Effect(after != before, frozenset(unknown), frozenset(known))
         before = after
     return result, effects
 
 
 def check_effects(overlay: Json, effects: dict[str, Effects]) -> None:
-    """Refuse actions that do not do what they say, judged over all releases in `effects`.
+    """Check the effects of all actions over all releases in `effects`.
 
     An action must change each release it names with `x-releases`, or some release if it names none;
     each name in its update must exist in some release.
+
+    Raises:
+        OverlayError: an action violates these rules.
     """
     for place, action in enumerate(overlay["actions"]):
-        done = {release: made[place] for release, made in effects.items() if place in made}
-        idle = [release for release, effect in done.items() if not effect.changed]
-        if idle and (len(idle) == len(done) or "x-releases" in action):
+        applied = {
+            release: by_place[place] for release, by_place in effects.items() if place in by_place
+        }
+        idle = [release for release, effect in applied.items() if not effect.changed]
+        if idle and (len(idle) == len(applied) or "x-releases" in action):
             where = ", ".join(idle)
             raise OverlayError(f"{_name(action)}: matches nothing or changes nothing in {where}")
-        known = {name for effect in done.values() for name in effect.known}
-        missing = {name for effect in done.values() for name in effect.unknown} - known
+        known = {name for effect in applied.values() for name in effect.known}
+        missing = {name for effect in applied.values() for name in effect.unknown} - known
         if missing:
             raise OverlayError(f"{_name(action)}: there is no {', '.join(sorted(missing))}")
 
 
 def idle_actions(overlay: Json, effects: Effects) -> list[str]:
-    """In words, the actions meant for one release that did not change it."""
+    """Descriptions of the actions for one release that did not change it."""
     return [
         f"{_name(overlay['actions'][place])}: {overlay['actions'][place]['x-why'].strip()}"
         for place, effect in effects.items()
@@ -115,29 +119,29 @@ def idle_actions(overlay: Json, effects: Effects) -> list[str]:
 
 
 def apply_checked(document: Json, overlay: Json, *, release: str, form: Form) -> Json:
-    """`apply_overlay` for a document that stands alone: every action must match it fully."""
+    """Apply the overlay to a single document, which every action must match completely."""
     result, effects = apply_overlay(document, overlay, release=release, form=form)
     check_effects(overlay, {release: effects})
     return result
 
 
-def _is_meant(action: Json, release: str, form: Form) -> bool:
+def _applies(action: Json, release: str, form: Form) -> bool:
     missing = {"x-why", "x-evidence"} - action.keys()
     if missing:
         raise OverlayError(f"{_name(action)}: no {' and no '.join(sorted(missing))}")
-    meant = SpecifierSet(action.get("x-releases", "")).contains(release, prereleases=True)
-    return meant and action.get("x-form", "contract") == form
+    for_release = SpecifierSet(action.get("x-releases", "")).contains(release, prereleases=True)
+    return for_release and action.get("x-form", "contract") == form
 
 
 def _plain(action: Json) -> Json:
-    """The action without our own extensions, its values copied so that nothing is shared."""
+    """The action without our extensions; its values are copied."""
     return {key: copy.deepcopy(value) for key, value in action.items() if not key.startswith("x-")}
 
 
-def _fitting(action: Json, document: Json) -> tuple[Json | None, list[str], list[str]]:
-    """The action without names unknown at the place it is for; then those names, and the others.
+def _applicable(action: Json, document: Json) -> tuple[Json | None, list[str], list[str]]:
+    """The action without names that its target does not have; the unknown and the known names.
 
-    Names of things are checked, keywords are not; an action with `x-adds` brings its names along.
+    Only names are checked, keywords are not. An action with `x-adds` defines its names.
     """
     update = action.get("update")
     matches = parse(action["target"]).find(document)
@@ -150,12 +154,12 @@ def _fitting(action: Json, document: Json) -> tuple[Json | None, list[str], list
     unknown: list[str] = []
     known: list[str] = []
     level = str(matches[0].path).strip("'\"")
-    fitting = _prune(update, matches[0].value, (level,), known, unknown)
-    return ({**action, "update": fitting} if fitting else None), unknown, known
+    applicable = _prune(update, matches[0].value, (level,), known, unknown)
+    return ({**action, "update": applicable} if applicable else None), unknown, known
 
 
 def _dangling(action: Json, document: Json) -> bool:
-    """Whether the update refers to a type the release does not have; it then is not for it."""
+    """Returns True if the update refers to a type that the release does not have."""
     if action.get("x-adds"):
         return False
     known = document["components"].get("schemas", {})
@@ -165,10 +169,10 @@ def _dangling(action: Json, document: Json) -> bool:
 def _prune(
     update: Json, present: object, way: tuple[str, ...], known: list[str], unknown: list[str]
 ) -> Json:
-    """`update` without the names that `present` does not have, where names are those of things."""
+    """`update` without the names that `present` does not have; keywords are not checked."""
     if not isinstance(present, dict):
         return update
-    kept: Json = {}
+    pruned: Json = {}
     for name, value in update.items():
         below = present.get(name)
         here = (*way, name)
@@ -181,8 +185,8 @@ def _prune(
             inner = _prune(value, below, here, known, unknown)
             if not inner and value:
                 continue
-        kept[name] = inner
-    return kept
+        pruned[name] = inner
+    return pruned
 
 
 def _name(action: Json) -> str:

@@ -1,4 +1,4 @@
-"""The document of one release as its wheel tells it, before anything is added by hand."""
+"""The OpenAPI document of one release as reconstructed from its wheel, without the overlay."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 def reconstruct(wheel: Wheel) -> Json:
-    """An OpenAPI document of `wheel`; what could not be read is listed under `x-problems`."""
+    """Reconstruct the document of `wheel`; the parts that could not be read are in `x-problems`."""
     components = Components(Source(wheel))
     components.collect()
     operations = find_operations(components)
     schemas = {name: components.schemas[name] for name in sorted(components.schemas)}
     for name in schemas:
-        found = components.origins[name]
-        schemas[name]["x-evidence"] = [f"tinker {wheel.release}, {found.module.name}"]
+        origin = components.origins[name]
+        schemas[name]["x-evidence"] = [f"tinker {wheel.release}, {origin.module.name}"]
     for operation in operations:
         name_bodies(operation, schemas, _evidence(operation, wheel.release)[0])
     name_enumerations(schemas)
@@ -70,9 +70,9 @@ def reconstruct(wheel: Wheel) -> Json:
 
 
 def _operation(operation: WheelOperation, release: str) -> Json:
-    answer: Json = {"description": "Success"}
-    if operation.answer is not None:
-        answer["content"] = {"application/json": {"schema": operation.answer}}
+    response: Json = {"description": "Success"}
+    if operation.response is not None:
+        response["content"] = {"application/json": {"schema": operation.response}}
     result: Json = {
         "operationId": _operation_id(operation),
         "tags": [operation.tag],
@@ -81,7 +81,7 @@ def _operation(operation: WheelOperation, release: str) -> Json:
     if operation.bodies:
         content = {kind: {"schema": schema} for kind, schema in operation.bodies.items()}
         result["requestBody"] = {"required": True, "content": dict(sorted(content.items()))}
-    result["responses"] = {"200": answer}
+    result["responses"] = {"200": response}
     result["x-evidence"] = _evidence(operation, release)
     if operation.guesses:
         result["x-heuristics"] = list(dict.fromkeys(operation.guesses))
@@ -95,10 +95,10 @@ def _evidence(operation: WheelOperation, release: str) -> list[str]:
 def _parameters(
     operation: WheelOperation, schemas: dict[str, Schema], known: dict[str, Json], evidence: str
 ) -> list[Json]:
-    """References to the operation's parameters, which become components in `known`.
+    """References to the parameters of the operation, which become components in `known`.
 
-    They are components because an overlay can name those, and cannot name an entry of a list. Path
-    parameters are called by their own name, query parameters by the collection and theirs.
+    An overlay can address a component but not an entry of a list. The name of a path parameter's
+    component is its own name, that of a query parameter's component also has the collection.
     """
     collection = [part for part in operation.path.split("/") if not part.startswith("{")][-1]
     references: list[Json] = []
@@ -118,17 +118,17 @@ def _parameters(
 
 
 def _component(known: dict[str, Json], labels: list[str], item: Json) -> Json:
-    """A reference to `item`, under the first of `labels` that is free or means the same."""
+    """Add `item` under the first of `labels` that is unused or identical; return a reference."""
     for label in labels:
         if known.setdefault(label, item) == item:
             return {"$ref": f"#/components/parameters/{label}"}
-    raise ValueError(f"two different parameters are called {labels[-1]}")
+    raise ValueError(f"two different parameters have the name {labels[-1]}")
 
 
 def _query(
     operation: WheelOperation, schemas: dict[str, Schema]
 ) -> Iterator[tuple[str, Schema, bool]]:
-    """Name, schema and need of query parameters; a whole model is taken apart into its fields."""
+    """Name, schema and required flag of each query parameter; a model becomes its fields."""
     for name, (schema, required) in operation.query.items():
         if not name.startswith("*"):
             yield name, schema, required
@@ -139,8 +139,8 @@ def _query(
 
 
 def _operation_id(operation: WheelOperation) -> str:
-    """A name made of method and path: `create_model`, `get_sessions_by_id`."""
+    """The operation id, derived from method and path: `create_model`, `get_sessions_by_id`."""
     segments = operation.path.removeprefix("/api/v1/").split("/")
     words = ["by_id" if segment.startswith("{") else segment for segment in segments]
-    alone = operation.method == "post" and len(segments) == 1
-    return "_".join(words if alone else [operation.method, *words])
+    is_procedure = operation.method == "post" and len(segments) == 1
+    return "_".join(words if is_procedure else [operation.method, *words])

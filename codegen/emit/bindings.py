@@ -1,7 +1,7 @@
-"""From the specification to the package `tinker_api`, byte for byte the same wherever it is made.
+"""Generates the package `tinker_api` from the specification, reproducibly on every machine.
 
-The generator is openapi-python-client, the formatter ruff without any configuration but the options
-here (left alone it would read a configuration file further up).
+The generator is openapi-python-client. The formatter is ruff with the options here; without
+`--isolated` it would read a configuration file in a parent folder.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from codegen.contract.release import tolerant_contract
 from codegen.documents import Json, dump_json, load_yaml
 from codegen.emit.protoc import CompileError, compile_into
-from codegen.openapi import operations
+from codegen.openapi import iter_operations
 from codegen.paths import GENERATOR_OPTIONS, PACKAGE_NAME, RELEASES, SPECIFICATION, TEMPLATES
 
 if TYPE_CHECKING:
@@ -38,15 +38,15 @@ ISOLATED = (
 
 
 class GenerationError(Exception):
-    """The generator or the formatter refused, or warned."""
+    """The generator or the formatter failed or warned."""
 
 
 def generate_package(
     folder: Path, specification: Path = SPECIFICATION, contracts: Path = RELEASES
 ) -> Path:
-    """Make the package in the existing, empty `folder`; answers with the package's folder.
+    """Generate the package in the existing, empty `folder`; return the folder of the package.
 
-    `contracts` has the specifications of single releases, which go along as data.
+    `contracts` has the specifications of single releases, which are included as package data.
     """
     document = load_yaml(specification)
     package = folder / PACKAGE_NAME
@@ -68,14 +68,14 @@ def generate_package(
     _write_documents(package, document, contracts)
     try:
         compile_into(package / "proto")
-    except CompileError as problem:
-        raise GenerationError(str(problem)) from problem
+    except CompileError as error:
+        raise GenerationError(str(error)) from error
     (package / "py.typed").touch()
     return package
 
 
 def _write_documents(package: Path, document: Json, contracts: Path) -> None:
-    """As package data: the specification, and each release's contract and its tolerant reading."""
+    """Write the package data: the specification, and each contract with its tolerant form."""
     (package / "openapi.json").write_text(dump_json(document), encoding="utf-8")
     for folder in ("releases", "readings"):
         (package / folder).mkdir()
@@ -83,17 +83,17 @@ def _write_documents(package: Path, document: Json, contracts: Path) -> None:
         contract = load_yaml(path)
         name = f"{path.stem}.json"
         (package / "releases" / name).write_text(dump_json(contract), encoding="utf-8")
-        reading = dump_json(tolerant_contract(contract, path.stem))
-        (package / "readings" / name).write_text(reading, encoding="utf-8")
+        text = dump_json(tolerant_contract(contract, path.stem))
+        (package / "readings" / name).write_text(text, encoding="utf-8")
 
 
 RETRY_TABLE = f'''\
 {HEADER}
-"""How each operation may be sent again after a failure; the reasons are in the specification.
+"""How each operation may be retried after a failure; the reasons are in the specification.
 
-safe       a repeat does what one attempt does (with the same X-Idempotency-Key, if it has one)
-sequenced  a repeat with the same sequence number is the same request
-never      a failed attempt is not repeated
+safe       a retry has the effect of one attempt (with the same X-Idempotency-Key, if it has one)
+sequenced  a retry with the same sequence number is the same request
+never      a failed attempt is not retried
 """
 
 from collections.abc import Mapping
@@ -111,9 +111,9 @@ RETRY: Mapping[str, Retry] = MappingProxyType(
 
 
 def _retry_table(document: Json) -> str:
-    """The module with the retry mark of each operation. An operation without one is an error."""
+    """The module with the retry mark of each operation. A missing mark is an error."""
     marks: dict[str, str] = {}
-    for operation in operations(document):
+    for operation in iter_operations(document):
         mark = operation.get("x-retry")
         if mark not in ("safe", "sequenced", "never"):
             raise GenerationError(f"{operation['operationId']}: x-retry is {mark}")
@@ -122,21 +122,21 @@ def _retry_table(document: Json) -> str:
 
 
 def generator_view(document: Json) -> Json:
-    """`document` without what this generator turns into code that is wrong or slow.
+    """`document` without constructions for which this generator produces wrong or slow code.
 
-    - Answers that are not a success are left out: the generator would *return* them, typed as any
-      value, and fail on a body that is not JSON. Statuses and headers are the transport's affair.
-    - The answer of retrieve_future is any value: the generator takes the first member of a union
-      that can be read, and some members have no required field. It is told apart by hand.
-    - The protobuf answer of retrieve_future is left out with it.
-    - Arrays of nullable numbers and of arrays of numbers are arrays of anything: one loop over
-      every token is what the generator would make of them.
+    - Error responses are removed: the generator would *return* them, typed as any value, and fail
+      on a body that is not JSON. The transport handles statuses and headers.
+    - The response of retrieve_future is any value: the generator decodes a union as the first
+      member that fits, and some members have no required field. The client distinguishes them.
+    - The protobuf response of retrieve_future is removed as well.
+    - Arrays of nullable numbers and arrays of arrays of numbers have items of any type: the
+      generator would loop over every token.
     """
     view = copy.deepcopy(document)
-    for operation in operations(view):
-        answers: Json = operation["responses"]
+    for operation in iter_operations(view):
+        responses: Json = operation["responses"]
         operation["responses"] = {
-            status: answers[status] for status in answers if status[0] in "23"
+            status: responses[status] for status in responses if status[0] in "23"
         }
     success = view["paths"]["/api/v1/retrieve_future"]["post"]["responses"]["2XX"]
     success["content"] = {"application/json": {"schema": {}}}
@@ -149,7 +149,7 @@ def generator_view(document: Json) -> Json:
 
 
 def _without_named_default(value: Schema) -> Schema:
-    """A default beside a reference stops this generator; the server fills it in just as well."""
+    """This generator fails on a default beside a reference; the server applies the default."""
     return {key: item for key, item in value.items() if key != "default" or "$ref" not in value}
 
 
@@ -162,7 +162,7 @@ def _plain_arrays(value: Schema) -> Schema:
 
 
 def _is_slow(items: Schema) -> bool:
-    """Whether reading such items one by one gains nothing: unions and arrays of bare numbers."""
+    """Returns True for unions and arrays of plain numbers, which need no decoding."""
     parts: list[Schema] = items.get("anyOf", [items])
     return all(_has_no_reference(part) for part in parts) and ("anyOf" in items or "items" in items)
 

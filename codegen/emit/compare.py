@@ -1,4 +1,4 @@
-"""What was made anew against what is in the repository."""
+"""Compares freshly generated files with those in the repository."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SHOWN_LINES = 20
 
 
 def differences(fresh: Path, kept: Path) -> list[str]:
-    """Lines that say where the folders differ; none when every file is the same, byte for byte."""
+    """The differences between two folders; empty if all files are identical."""
     names = sorted(_files(fresh) | _files(kept))
     return [line for name in names for line in _file_differences(fresh / name, kept / name, name)]
 
 
 def text_differences(fresh: str, kept: Path) -> Iterator[str]:
-    """The first lines in which `fresh` and the file `kept` differ, as a unified diff."""
+    """The first lines of a unified diff between the file `kept` and `fresh`."""
     old = kept.read_text(encoding="utf-8") if kept.exists() else ""
     lines = difflib.unified_diff(
         old.splitlines(),
@@ -33,13 +33,13 @@ def text_differences(fresh: str, kept: Path) -> Iterator[str]:
 
 
 def _files(folder: Path) -> set[str]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)) for path in found if "__pycache__" not in path.parts}
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)) for path in paths if "__pycache__" not in path.parts}
 
 
 def _file_differences(fresh: Path, kept: Path, name: str) -> Iterator[str]:
     if not fresh.exists():
-        yield f"{name}: is not made any more"
+        yield f"{name}: is no longer generated"
     elif not kept.exists():
         yield f"{name}: is missing"
     elif fresh.read_bytes() != kept.read_bytes():

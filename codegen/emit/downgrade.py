@@ -1,7 +1,7 @@
-"""The specification in OpenAPI 3.0, for generators that read nothing newer.
+"""Converts the specification to OpenAPI 3.0, for generators that do not support 3.1.
 
-The constructions of this specification that 3.0 lacks are few, and each has a form there. (The npm
-package openapi-down-convert 0.14 leaves unions with `null` as they are, which 3.0 refuses.)
+The specification uses a few constructions that 3.0 lacks, and each has an equivalent. (The npm
+package openapi-down-convert 0.14 does not convert unions with `null`, which are invalid in 3.0.)
 
     anyOf [X, null]        X with `nullable`
     const                  an enumeration of one value
@@ -25,7 +25,7 @@ BOUNDS = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}
 
 
 def downgraded(document: Json) -> Json:
-    """`document`, which is not changed, as an OpenAPI 3.0 document of the same meaning."""
+    """An OpenAPI 3.0 document with the meaning of `document`, which is not modified."""
     result: Json = _converted(document)
     result["openapi"] = VERSION
     result["info"] = {key: value for key, value in result["info"].items() if key != "summary"}
@@ -38,12 +38,12 @@ def _converted(value: Any) -> Any:
         return [_converted(part) for part in value]
     if not isinstance(value, dict):
         return value
-    made = {key: _converted(item) for key, item in value.items()}
-    return _schema(made) if _is_schema(made) else made
+    converted = {key: _converted(item) for key, item in value.items()}
+    return _schema(converted) if _is_schema(converted) else converted
 
 
 def _is_schema(value: Json) -> bool:
-    """Whether keywords that only schemas have occur; a map of names to schemas has none of them."""
+    """Returns True if `value` has a keyword that only schemas have; a map of schemas has none."""
     kind = value.get("type")
     return isinstance(kind, str) or isinstance(value.get("anyOf"), list) or _is_reference(value)
 
@@ -53,19 +53,19 @@ def _is_reference(value: Json) -> bool:
 
 
 def _schema(schema: Schema) -> Schema:
-    made = dict(schema)
-    if "const" in made:
-        made["enum"] = [made.pop("const")]
-    if made.pop("contentEncoding", None) == "base64":
-        made["format"] = "byte"
+    result = dict(schema)
+    if "const" in result:
+        result["enum"] = [result.pop("const")]
+    if result.pop("contentEncoding", None) == "base64":
+        result["format"] = "byte"
     for new, old in BOUNDS.items():
-        if new in made:
-            made[old], made[new] = made[new], True
-    if NULL in made.get("anyOf", []):
-        made = _nullable(made)
-    if _is_reference(made) and len(made) > 1:
-        made = {"allOf": [{"$ref": made.pop("$ref")}], **made}
-    return made
+        if new in result:
+            result[old], result[new] = result[new], True
+    if NULL in result.get("anyOf", []):
+        result = _nullable(result)
+    if _is_reference(result) and len(result) > 1:
+        result = {"allOf": [{"$ref": result.pop("$ref")}], **result}
+    return result
 
 
 def _nullable(schema: Schema) -> Schema:

@@ -1,4 +1,4 @@
-"""A file descriptor as the text of a `.proto` that protoc turns into the same descriptor again."""
+"""Renders a file descriptor as the text of a `.proto` that compiles to the same descriptor."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ INDENT = "  "
 
 
 class RenderError(ValueError):
-    """The descriptor has something this cannot write, or a comment belongs to nothing."""
+    """The descriptor has an unsupported element, or a comment names a missing element."""
 
 
 def render(file: FileDescriptorProto, *, header: str, comments: Mapping[str, str]) -> str:
-    """The text. `comments` are by name: `Message`, `Message.field`, `Enum` or `Enum.VALUE`.
+    """Render the text. Keys of `comments`: `Message`, `Message.field`, `Enum` or `Enum.VALUE`.
 
     Raises:
-        RenderError: for extensions, services, imports, options, and for comments left over.
+        RenderError: there are extensions, services, imports, options, or unused comments.
     """
     writer = _Writer(file.package, dict(comments))
     blocks = [
         "\n".join(f"// {line}".rstrip() for line in header.splitlines()),
         f'syntax = "{file.syntax}";\n\npackage {file.package};',
-        *("\n".join(writer.message(one, "")) for one in file.message_type),
-        *("\n".join(writer.enum(one, "")) for one in file.enum_type),
+        *("\n".join(writer.message(message, "")) for message in file.message_type),
+        *("\n".join(writer.enum(enum, "")) for enum in file.enum_type),
     ]
     if file.syntax != "proto3" or file.extension or file.service or file.dependency:
-        raise RenderError("only messages and enums of a proto3 file without imports can be written")
+        raise RenderError("only messages and enums of a proto3 file without imports are supported")
     if writer.comments:
-        raise RenderError(f"comments for nothing in the file: {', '.join(sorted(writer.comments))}")
+        unused = ", ".join(sorted(writer.comments))
+        raise RenderError(f"comments for elements that the file does not have: {unused}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -52,11 +53,11 @@ class _Writer:
     def message(self, message: DescriptorProto, scope: str) -> Iterator[str]:
         """The lines of a message, with its nested messages and enums before its fields."""
         if message.extension or message.reserved_range or message.reserved_name:
-            raise RenderError(f"{message.name}: extensions and reserved names cannot be written")
+            raise RenderError(f"{message.name}: extensions and reserved names are not supported")
         name = f"{scope}{message.name}"
         yield from self._comment(name)
         yield f"message {message.name} {{"
-        maps = {one.name: one for one in message.nested_type if one.options.map_entry}
+        maps = {nested.name: nested for nested in message.nested_type if nested.options.map_entry}
         for nested in message.nested_type:
             if nested.name not in maps:
                 yield from _indented(self.message(nested, f"{name}."))
@@ -77,7 +78,7 @@ class _Writer:
     def _fields(
         self, message: DescriptorProto, maps: Mapping[str, DescriptorProto], name: str
     ) -> Iterator[str]:
-        """The fields; those of a oneof stand together, where the first of them stood."""
+        """The fields; those of a oneof are grouped at the place of the first."""
         written: set[int] = set()
         for field in message.field:
             if not field.HasField("oneof_index") or field.proto3_optional:
@@ -87,16 +88,16 @@ class _Writer:
                 choice = message.oneof_decl[field.oneof_index].name
                 yield from self._comment(f"{name}.{choice}")
                 yield f"oneof {choice} {{"
-                for one in message.field:
-                    if one.HasField("oneof_index") and one.oneof_index == field.oneof_index:
-                        yield from _indented(self._field(one, maps, name))
+                for member in message.field:
+                    if member.HasField("oneof_index") and member.oneof_index == field.oneof_index:
+                        yield from _indented(self._field(member, maps, name))
                 yield "}"
 
     def _field(
         self, field: FieldDescriptorProto, maps: Mapping[str, DescriptorProto], name: str
     ) -> Iterator[str]:
         if field.HasField("options"):
-            raise RenderError(f"{name}.{field.name}: options cannot be written")
+            raise RenderError(f"{name}.{field.name}: options are not supported")
         yield from self._comment(f"{name}.{field.name}")
         entry = maps.get(field.type_name.rpartition(".")[2])
         repeated = field.label == FieldDescriptorProto.LABEL_REPEATED

@@ -1,4 +1,4 @@
-"""From the `.proto` to Python: protoc, and two changes to what it writes."""
+"""Compiles the `.proto` to Python with protoc, and makes two changes to the generated module."""
 
 from __future__ import annotations
 
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 PROTO = OPENAPI / "tinker_public.proto"
 HEADER = "# Do not edit. Made by `make generate` from openapi/tinker_public.proto."
 
-# The release of protoc refuses libraries older than itself, though what it writes uses only what
-# the library has had since 4.21. Left in, every user would be held to our protoc's version.
+# Generated code rejects protobuf libraries older than protoc, although the library has had all the
+# features that it uses since 4.21. The check would force every user to our version of protoc.
 _VERSION_CHECK = re.compile(
     r"from google\.protobuf import runtime_version as _runtime_version\n"
     r"|_runtime_version\.ValidateProtobufRuntimeVersion\([^)]*\)\n"
 )
-# A pool of its own: the official SDK registers other versions of the same names in the default
-# one, and a process may have both.
+# A separate pool: the official SDK registers other versions of the same names in the default pool,
+# and a process may use both.
 _SHARED_POOL = "_descriptor_pool.Default()"
 _OWN_POOL = "_descriptor_pool.DescriptorPool()"
 
 
 class CompileError(Exception):
-    """protoc refused, or wrote something else than this knows how to change."""
+    """protoc failed, or its output does not have the expected form."""
 
 
 def compile_into(folder: Path, proto: Path = PROTO) -> None:
-    """Make `folder` a package with the compiled module of `proto` and its types (`.pyi`).
+    """Write a package with the compiled module of `proto` and its types (`.pyi`) to `folder`.
 
     Raises:
-        CompileError: see there.
+        CompileError: protoc failed, or its output does not have the expected form.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _protoc(proto, f"--python_out={folder}", f"--pyi_out={folder}")
     (folder / "__init__.py").write_text(f"{HEADER}\n", encoding="utf-8")
     module = folder / f"{proto.stem}_pb2.py"
-    module.write_text(f"{HEADER}\n{_changed(module.read_text('utf-8'))}", encoding="utf-8")
+    module.write_text(f"{HEADER}\n{_patched(module.read_text('utf-8'))}", encoding="utf-8")
     types = module.with_suffix(".pyi")
     types.write_text(f"{HEADER}\n{types.read_text('utf-8')}", encoding="utf-8")
 
 
-def described(proto: Path = PROTO) -> FileDescriptorProto:
-    """The descriptor that protoc gives for `proto`."""
+def compile_descriptor(proto: Path = PROTO) -> FileDescriptorProto:
+    """Compile `proto` to a file descriptor."""
     with TemporaryDirectory() as scratch:
         output = Path(scratch) / "set"
         _protoc(proto, f"--descriptor_set_out={output}")
@@ -69,8 +69,8 @@ def _protoc(proto: Path, *options: str) -> None:
         raise CompileError(f"protoc failed:\n{outcome.stdout}{outcome.stderr}".rstrip())
 
 
-def _changed(text: str) -> str:
+def _patched(text: str) -> str:
     text, checks = _VERSION_CHECK.subn("", text)
     if checks != 2 or text.count(_SHARED_POOL) != 1:
-        raise CompileError("protoc wrote another kind of module than the one known here")
+        raise CompileError("the module that protoc generated does not have the expected form")
     return text.replace(_SHARED_POOL, _OWN_POOL)

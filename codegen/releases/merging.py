@@ -1,18 +1,18 @@
-"""One schema from its forms in several releases: the widest, with what changed written down.
+"""Merges the forms that a schema has in several releases into the widest one.
 
-    x-since, x-until   first and last kept release that has it, where not all have
+    x-since, x-until   the first and the last kept release that has an element, unless all have it
     x-values-since     the same for single values of an enumeration
-    x-default          a default that only newer servers know: stated, not sent by itself
-    x-conflict         the forms that cannot all be right, and how this specification settles it
+    x-default          a default that only newer servers support: documented, not sent automatically
+    x-conflict         forms that contradict each other, and how this specification resolves it
 
 The rules:
 1. A field is required if every release that has the type requires it.
-2. Of two forms that differ in `null` only, the nullable one; of two enumerations, all values; of
-   two unions, all members; of two lists or maps, the list or map of what both may hold.
-3. A field that not all releases know has no default of its own: a generated client would send it to
-   servers that refuse it.
-4. Anything else is a conflict: either form is taken.
-5. A type that any release closes to unknown fields is closed.
+2. Two forms that differ only in `null` become the nullable one. Enumerations are merged with all
+   values, unions with all members, lists and maps with both item types.
+3. A field that not all releases have has no `default`: a generated client would send it to servers
+   that reject it.
+4. Any other difference is a conflict: both forms are accepted.
+5. A type that rejects unknown fields in any release rejects them in the union.
 """
 
 from __future__ import annotations
@@ -29,24 +29,27 @@ if TYPE_CHECKING:
     from codegen.json_schema import Schema
 
 Forms = dict[str, Any]
-"""What something is in each release that has it, from the oldest to the newest."""
+"""The forms of an element by release, from the oldest to the newest."""
 
 TEXTS = ("description", "x-evidence", "x-heuristics", "x-contradiction")
 
 
-def life(has: Iterable[str], releases: list[str]) -> Schema:
-    """`x-since` and `x-until` of what exists in `has`, among `releases` (both oldest first)."""
+def lifetime(has: Iterable[str], releases: list[str]) -> Schema:
+    """`x-since` and `x-until` of an element that the releases `has` have, out of `releases`.
+
+    Both are sorted, oldest first.
+    """
     present = list(has)
-    found: Schema = {}
+    marks: Schema = {}
     if present[0] != releases[0]:
-        found["x-since"] = present[0]
+        marks["x-since"] = present[0]
     if present[-1] != releases[-1]:
-        found["x-until"] = present[-1]
-    return found
+        marks["x-until"] = present[-1]
+    return marks
 
 
 def merge(forms: Forms) -> Schema:
-    """The schema that takes what any of `forms` takes."""
+    """The schema that accepts every value that one of `forms` accepts."""
     newest: Schema = copy.deepcopy(list(forms.values())[-1])
     texts = _texts(forms)
     bare = {release: _bare(form) for release, form in forms.items()}
@@ -68,12 +71,12 @@ def _merge_objects(forms: Forms) -> Schema:
     for name in names:
         has = {release: form for release, form in forms.items() if name in form["properties"]}
         value = merge({release: form["properties"][name] for release, form in has.items()})
-        needing = [release for release in has if name in has[release].get("required", [])]
-        value.update(life(has, releases))
+        requiring = [release for release in has if name in has[release].get("required", [])]
+        value.update(lifetime(has, releases))
         if len(has) < len(forms) and "default" in value:
             value["x-default"] = value.pop("default")
-        if needing and name not in required:
-            value.setdefault("x-conflict", _need_conflict(needing, list(has), releases))
+        if requiring and name not in required:
+            value.setdefault("x-conflict", _required_conflict(requiring, list(has), releases))
         result["properties"][name] = value
     if required:
         result["required"] = required
@@ -83,7 +86,7 @@ def _merge_objects(forms: Forms) -> Schema:
 
 
 def _merge_values(bare: Forms, kinds: list[Schema]) -> Schema:
-    """Rules 2 to 4 for forms that are no objects with fields."""
+    """Rules 2 to 4, for forms that are not objects with fields."""
     if all("enum" in kind for kind in kinds):
         return _merge_enumerations(bare)
     defaults = _distinct(kind.get("default") for kind in kinds)
@@ -103,14 +106,14 @@ def _merge_values(bare: Forms, kinds: list[Schema]) -> Schema:
     if len(solid) > 1 and not unions:
         result["x-conflict"] = {
             "forms": {release: _short(form) for release, form in plain.items()},
-            "resolution": "Releases differ in its form; any of them is taken.",
+            "resolution": "Releases differ in the form; all of them are accepted.",
         }
     if len(defaults) == 1 and defaults[0] is not None:
         result["default"] = defaults[0]
     elif len(defaults) > 1:
         result["x-conflict"] = {
             "forms": {release: json.dumps(form.get("default")) for release, form in bare.items()},
-            "resolution": "Releases differ in the default; none is stated here.",
+            "resolution": "Releases differ in the default; the specification has none.",
         }
     return result
 
@@ -123,53 +126,53 @@ def _merge_enumerations(bare: Forms) -> Schema:
     for value in values:
         has = [release for release in releases if value in bare[release]["enum"]]
         if len(has) < len(releases):
-            since[value] = life(has, releases)
+            since[value] = lifetime(has, releases)
     return {**result, "x-values-since": since}
 
 
-def _need_conflict(needing: list[str], has: list[str], releases: list[str]) -> Schema:
-    """A field that only some releases require, where others have it as optional or not at all."""
+def _required_conflict(requiring: list[str], has: list[str], releases: list[str]) -> Schema:
+    """A field that some releases require, and that is optional or missing in others."""
     words = {
-        release: "required" if release in needing else "optional" if release in has else "unknown"
+        release: "required" if release in requiring else "optional" if release in has else "unknown"
         for release in releases
     }
     return {
         "forms": words,
-        "resolution": "Optional here. To be sent to servers of the releases that require it.",
+        "resolution": "Optional here. Send it to servers of the releases that require it.",
     }
 
 
 def _members(forms: Iterable[Schema]) -> list[Schema]:
-    found: list[Schema] = []
+    members: list[Schema] = []
     for form in forms:
-        found += form["anyOf"] if set(form) == {"anyOf"} else [form]
-    return _distinct(found)
+        members += form["anyOf"] if set(form) == {"anyOf"} else [form]
+    return _distinct(members)
 
 
 def _texts(forms: Forms) -> Schema:
-    """Texts of the newest release that has one; evidence and guesses of all."""
-    found: Schema = {}
+    """Texts of the newest release that has one; evidence and heuristics of all releases."""
+    texts: Schema = {}
     for form in forms.values():
-        found.update({key: form[key] for key in ("description", "x-contradiction") if key in form})
+        texts.update({key: form[key] for key in ("description", "x-contradiction") if key in form})
     for key in ("x-evidence", "x-heuristics"):
         entries = _distinct(entry for form in forms.values() for entry in form.get(key, []))
         if entries:
-            found[key] = shorten(entries)
-    return found
+            texts[key] = shorten(entries)
+    return texts
 
 
 def shorten(evidence: list[str]) -> list[str]:
-    """`tinker 0.4.1, x` and `tinker 0.38.0, x` as `tinker 0.4.1 0.38.0, x`."""
-    found: dict[str, list[str]] = {}
+    """Combine `tinker 0.4.1, x` and `tinker 0.38.0, x` into `tinker 0.4.1 0.38.0, x`."""
+    by_place: dict[str, list[str]] = {}
     for entry in evidence:
         head, comma, place = entry.partition(", ")
         if comma and head.startswith("tinker "):
-            found.setdefault(place, []).append(head.removeprefix("tinker "))
+            by_place.setdefault(place, []).append(head.removeprefix("tinker "))
         else:
-            found[entry] = []
+            by_place[entry] = []
     return [
         f"tinker {' '.join(releases)}, {place}" if releases else place
-        for place, releases in found.items()
+        for place, releases in by_place.items()
     ]
 
 
@@ -189,11 +192,11 @@ def _bare(form: Any) -> Any:
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    found: list[Any] = []
+    distinct: list[Any] = []
     for value in values:
-        if value not in found:
-            found.append(value)
-    return found
+        if value not in distinct:
+            distinct.append(value)
+    return distinct
 
 
 def _short(form: Schema) -> str:

@@ -1,11 +1,11 @@
-"""What differs between two schemas of one thing, and how much that matters to whom.
+"""The differences between two versions of a schema, and their ratings.
 
-    breaking   a program that did right before is refused, or misses what it counted on
-    additive   nobody has to change anything
-    unclear    it depends on the program: how strictly it reads, what it left to a default
+    breaking   a correct program is rejected, or does not receive a value that it relies on
+    additive   no program has to change
+    unclear    depends on the program: on how strictly it decodes, or on its use of a default
 
-The same change weighs differently where it is: what clients send (`asked`) may become wider, what
-they are answered (`answered`) may become narrower.
+The rating depends on the direction: a schema in requests may become wider, a schema in responses
+may become narrower.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from codegen.json_schema import Schema
 
 Rating = Literal["breaking", "additive", "unclear"]
-Side = Literal["asked", "answered"]
+Side = Literal["request", "response"]
 
 LIMITS = {
     "minimum": 1,
@@ -35,12 +35,12 @@ LIMITS = {
     "maxLength": -1,
     "maxItems": -1,
 }
-"""Limits of values: with 1 a larger number leaves less, with -1 a smaller one does."""
+"""Limits of values: with 1 a larger number is stricter, with -1 a smaller one."""
 
 
 @dataclass(frozen=True, order=True)
 class Change:
-    """One difference: where it is, what it is, and its rating."""
+    """One difference: its place, its description, and its rating."""
 
     where: str
     what: str
@@ -56,46 +56,46 @@ def schema_changes(old: Schema, new: Schema, where: str, side: Side) -> Iterator
         return
     yield from _default_changes(old, new, where)
     before, after = _members(old), _members(new)
-    gone = [member for member in before if member not in after]
-    come = [member for member in after if member not in before]
-    if len(gone) == len(come) == 1:
-        yield from _form_changes(gone[0], come[0], where, side)
+    removed = [member for member in before if member not in after]
+    added = [member for member in after if member not in before]
+    if len(removed) == len(added) == 1:
+        yield from _form_changes(removed[0], added[0], where, side)
         return
-    for member in gone:
+    for member in removed:
         yield Change(where, f"no longer {_short(member)}", _narrower(side))
-    for member in come:
-        missed = member == NULL and side == "answered"
-        rating: Rating = "breaking" if missed else _wider(side)
+    for member in added:
+        unexpected_null = member == NULL and side == "response"
+        rating: Rating = "breaking" if unexpected_null else _wider(side)
         yield Change(where, f"now also {_short(member)}", rating)
 
 
 def _object_changes(old: Schema, new: Schema, where: str, side: Side) -> Iterator[Change]:
     before, after = old["properties"], new["properties"]
-    needed, needing = old.get("required", []), new.get("required", [])
+    was_required, is_required = old.get("required", []), new.get("required", [])
     closed = new.get("additionalProperties") is False
     for name in before.keys() - after.keys():
-        counted = name in needed if side == "answered" else closed
-        yield Change(f"{where}.{name}", "removed", "breaking" if counted else "unclear")
+        relied_on = name in was_required if side == "response" else closed
+        yield Change(f"{where}.{name}", "removed", "breaking" if relied_on else "unclear")
     for name in after.keys() - before.keys():
-        wanted = side == "asked" and name in needing
-        what = "new, required" if wanted else "new"
-        yield Change(f"{where}.{name}", what, "breaking" if wanted else "additive")
+        demanded = side == "request" and name in is_required
+        what = "new, required" if demanded else "new"
+        yield Change(f"{where}.{name}", what, "breaking" if demanded else "additive")
     for name in before.keys() & after.keys():
         here = f"{where}.{name}"
-        if (name in needed) != (name in needing):
-            more = name in needing
-            breaks = more == (side == "asked")
+        if (name in was_required) != (name in is_required):
+            more = name in is_required
+            breaks = more == (side == "request")
             what = "now required" if more else "no longer required"
             yield Change(here, what, "breaking" if breaks else "additive")
         yield from schema_changes(before[name], after[name], here, side)
     was_closed = old.get("additionalProperties") is False
-    if was_closed != closed and side == "asked":
-        what = "refuses unknown fields" if closed else "takes unknown fields"
+    if was_closed != closed and side == "request":
+        what = "rejects unknown fields" if closed else "accepts unknown fields"
         yield Change(where, what, "breaking" if closed else "additive")
 
 
 def _form_changes(old: Schema, new: Schema, where: str, side: Side) -> Iterator[Change]:
-    """One form in place of another one."""
+    """The changes between two forms of a value."""
     if "enum" in old and "enum" in new:
         for value in [value for value in old["enum"] if value not in new["enum"]]:
             yield Change(where, f"no longer {json.dumps(value)}", _narrower(side))
@@ -116,10 +116,10 @@ def _form_changes(old: Schema, new: Schema, where: str, side: Side) -> Iterator[
 
 
 def _type_change(old: Schema, new: Schema, side: Side) -> Rating:
-    """Whole numbers where any number goes are no break; everything else is."""
+    """Sending an integer where a number is accepted is not breaking; other type changes are."""
     kinds = (old.get("type"), new.get("type"))
-    fits = ("integer", "number") if side == "asked" else ("number", "integer")
-    return "additive" if kinds == fits else "breaking"
+    compatible = ("integer", "number") if side == "request" else ("number", "integer")
+    return "additive" if kinds == compatible else "breaking"
 
 
 def _limit_changes(
@@ -140,15 +140,15 @@ def _default_changes(old: Schema, new: Schema, where: str) -> Iterator[Change]:
 
 
 def _narrower(side: Side) -> Rating:
-    return "breaking" if side == "asked" else "additive"
+    return "breaking" if side == "request" else "additive"
 
 
 def _wider(side: Side) -> Rating:
-    return "additive" if side == "asked" else "unclear"
+    return "additive" if side == "request" else "unclear"
 
 
 def _members(form: Schema) -> list[Schema]:
-    """The forms a value may have, without default and texts."""
+    """The alternative forms of a value, without default and texts."""
     bare = {key: value for key, value in _bare(form).items() if key != "default"}
     return bare["anyOf"] if set(bare) == {"anyOf"} else [bare]
 

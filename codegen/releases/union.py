@@ -1,4 +1,4 @@
-"""The union of the kept releases: one document that describes a server of any of them."""
+"""The union of the kept releases: one document that describes the servers of all of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import Version
 
 from codegen.openapi import METHODS
-from codegen.releases.merging import Forms, life, merge, shorten
+from codegen.releases.merging import Forms, lifetime, merge, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,9 +21,9 @@ def in_release_order(releases: Iterable[str]) -> list[str]:
 
 
 def union(contracts: dict[str, Json]) -> Json:
-    """One document of all `contracts` (release -> strict contract).
+    """Merge `contracts` (strict contract by release) into one document.
 
-    Names, texts and everything that describes the document as a whole are those of the newest.
+    Names, texts and the description of the document are those of the newest release.
     """
     releases = in_release_order(contracts)
     ordered = {release: contracts[release] for release in releases}
@@ -40,7 +40,7 @@ def union(contracts: dict[str, Json]) -> Json:
 
 
 def _paths(contracts: dict[str, Json], releases: list[str]) -> Json:
-    found: Json = {}
+    paths: Json = {}
     for path in sorted({path for document in contracts.values() for path in document["paths"]}):
         for method in METHODS:
             forms = {
@@ -49,24 +49,24 @@ def _paths(contracts: dict[str, Json], releases: list[str]) -> Json:
                 if method in document["paths"].get(path, {})
             }
             if forms:
-                found.setdefault(path, {})[method] = _operation(forms, releases)
-    return found
+                paths.setdefault(path, {})[method] = _operation(forms, releases)
+    return paths
 
 
 def _operation(forms: Forms, releases: list[str]) -> Json:
     result: Json = copy.deepcopy(list(forms.values())[-1])
     parameters: list[Json] = []
-    answers: Json = {}
+    responses: Json = {}
     for form in forms.values():
         parameters += [item for item in form.get("parameters", []) if item not in parameters]
-        for status, answer in form["responses"].items():
-            answers.setdefault(status, {}).update(copy.deepcopy(answer))
+        for status, response in form["responses"].items():
+            responses.setdefault(status, {}).update(copy.deepcopy(response))
     result["parameters"] = parameters
-    result["responses"] = answers
-    for status in answers:
+    result["responses"] = responses
+    for status in responses:
         content = _contents({r: form["responses"].get(status, {}) for r, form in forms.items()})
         if content:
-            answers[status]["content"] = content
+            responses[status]["content"] = content
     body = _contents({release: form.get("requestBody", {}) for release, form in forms.items()})
     if body:
         result["requestBody"] = {"required": True, "content": body}
@@ -74,41 +74,41 @@ def _operation(forms: Forms, releases: list[str]) -> Json:
         entries = [entry for form in forms.values() for entry in form.get(key, [])]
         if entries:
             result[key] = shorten(list(dict.fromkeys(entries)))
-    return {**result, **life(forms, releases)}
+    return {**result, **lifetime(forms, releases)}
 
 
 def _contents(holders: Forms) -> Json:
-    """The content types of a body or an answer, with the releases that know each."""
+    """The content types of a body or a response, with the releases that have each."""
     with_content = {
         release: holder["content"] for release, holder in holders.items() if "content" in holder
     }
     kinds = dict.fromkeys(kind for content in with_content.values() for kind in content)
-    found: Json = {}
+    contents: Json = {}
     for kind in kinds:
         has: dict[str, Any] = {
             release: content[kind] for release, content in with_content.items() if kind in content
         }
         schema = merge({release: media["schema"] for release, media in has.items()})
-        found[kind] = {
+        contents[kind] = {
             **copy.deepcopy(list(has.values())[-1]),
             "schema": schema,
-            **life(has, list(holders)),
+            **lifetime(has, list(holders)),
         }
-    return found
+    return contents
 
 
 def _components(contracts: dict[str, Json], releases: list[str], part: str) -> Json:
     names = sorted({name for item in contracts.values() for name in item["components"][part]})
-    found: Json = {}
+    components: Json = {}
     for name in names:
         forms = {
             release: document["components"][part][name]
             for release, document in contracts.items()
             if name in document["components"][part]
         }
-        made = merge(forms) if part == "schemas" else _parameter(forms)
-        found[name] = {**made, **life(forms, releases)}
-    return found
+        merged = merge(forms) if part == "schemas" else _parameter(forms)
+        components[name] = {**merged, **lifetime(forms, releases)}
+    return components
 
 
 def _parameter(forms: Forms) -> Json:

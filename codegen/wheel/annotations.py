@@ -1,7 +1,7 @@
-"""A type annotation of the wheel becomes a JSON schema.
+"""Converts the type annotations of a wheel to JSON schemas.
 
-Constructions are chosen so that generators of many languages can read them: nullable values are
-`anyOf` with `null`, never a list of types; pairs are plain arrays of fixed length; bytes are base64
+The schemas use constructions that code generators for many languages support: nullable values are
+`anyOf` with `null`, never a list of types; pairs are arrays of fixed length; bytes are base64
 strings; a named type is a reference.
 """
 
@@ -51,15 +51,15 @@ TRANSPARENT = {"Annotated", "SerializeAsAny", "Required", "NotRequired", "ClassV
 
 
 class UnsupportedAnnotationError(Exception):
-    """An annotation this reader has no rule for."""
+    """There is no rule for an annotation."""
 
 
 @dataclass
-class Reader:
-    """Turns annotations into schemas.
+class AnnotationReader:
+    """Converts annotations to schemas.
 
-    `reference` is told of each class or alias met and answers with the schema that stands for it.
-    `guesses` collects, in words, what was read by a heuristic.
+    `reference` is called with each class or alias and returns the schema that refers to it.
+    `guesses` collects descriptions of the heuristics that were used.
     """
 
     source: Source
@@ -67,7 +67,7 @@ class Reader:
     guesses: list[str] = field(default_factory=list)
 
     def read(self, annotation: ast.expr, module: Module) -> Schema:
-        """The schema of `annotation` as written in `module`; raises UnsupportedAnnotationError."""
+        """The schema of `annotation` in `module`; raises UnsupportedAnnotationError."""
         if isinstance(annotation, ast.Constant):
             if annotation.value is None:
                 return dict(NULL)
@@ -82,10 +82,10 @@ class Reader:
         raise UnsupportedAnnotationError(ast.unparse(annotation))
 
     def _name(self, name: ast.Name | ast.Attribute, module: Module) -> Schema:
-        found = self.source.resolve(module, name)
-        if isinstance(found, Definition):
-            return self.reference(found)
-        plain = found.name.removeprefix("builtins.")
+        target = self.source.resolve(module, name)
+        if isinstance(target, Definition):
+            return self.reference(target)
+        plain = target.name.removeprefix("builtins.")
         if plain in SCALARS:
             return dict(SCALARS[plain])
         short = plain.rsplit(".", 1)[-1]
@@ -151,9 +151,9 @@ CONSTRAINTS = {
 
 
 def constraints(call: ast.Call) -> Schema:
-    """The limits a `Field(...)` call states, as JSON schema keywords.
+    """The limits in a `Field(...)` call, as JSON schema keywords.
 
-    `min_length` of a list is corrected by `schemas.attach`, which knows the field's type.
+    `schemas.attach`, which has the type of the field, corrects `min_length` of a list.
     """
     limits: Schema = {}
     for keyword in call.keywords:
@@ -172,5 +172,5 @@ def _is_ellipsis(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is Ellipsis
 
 
-def _short(found: Definition | ExternalName) -> str:
-    return found.name.rsplit(".", 1)[-1] if isinstance(found, ExternalName) else ""
+def _short(target: Definition | ExternalName) -> str:
+    return target.name.rsplit(".", 1)[-1] if isinstance(target, ExternalName) else ""

@@ -1,8 +1,8 @@
-"""What a call sends as its body, by content type.
+"""The request bodies of a call, by content type.
 
-Known are: a model handed to `model_dump` (or, in the first releases, a dictionary handed to
-`maybe_transform` with its type), a dictionary written out, a parameter, and bytes made elsewhere.
-A variable that is assigned in several places has all of their forms.
+Supported are a model passed to `model_dump` (in the first releases a dictionary passed to
+`maybe_transform` with its type), a dictionary literal, a parameter, and bytes that other code
+creates. A variable that is assigned in several places has all of these forms.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TRANSFORMS = ("maybe_transform", "model_dump")
 def bodies(
     call: Call, components: Components, body: ast.expr, guesses: list[str]
 ) -> dict[str, Schema]:
-    """Schemas by content type of the expression `body`; what is guessed goes into `guesses`."""
+    """Schemas of the expression `body` by content type; heuristics are appended to `guesses`."""
     if isinstance(body, ast.Await):
         return bodies(call, components, body.value, guesses)
     if isinstance(body, ast.Dict):
@@ -38,7 +38,7 @@ def bodies(
     if isinstance(body, ast.Name):
         return _variable(call, components, body, guesses)
     if isinstance(body, ast.Call) and _makes_bytes(body):
-        guesses.append("the body is made of bytes by code the reader does not follow")
+        guesses.append("the body is bytes from code that the reader does not follow")
         return {content_type(call, components.source): dict(BINARY)}
     guesses.append(f"the body is not understood: {ast.unparse(body)}")
     return {JSON: {}}
@@ -50,17 +50,17 @@ def _variable(
     annotation, _ = call.argument(name.id)
     if annotation is not None:
         return {JSON: components.reader.read(annotation, call.module)}
-    found: dict[str, Schema] = {}
+    schemas: dict[str, Schema] = {}
     for value in call.assignments(name.id):
         for kind, schema in bodies(call, components, value, guesses).items():
-            found.setdefault(kind, schema)
-    if not found:
+            schemas.setdefault(kind, schema)
+    if not schemas:
         guesses.append(f"the body is not understood: {name.id}")
-    return found or {JSON: {}}
+    return schemas or {JSON: {}}
 
 
 def _makes_bytes(body: ast.Call) -> bool:
-    """Whether the call packs a message or compresses what was packed."""
+    """Returns True if the call serializes or compresses a message."""
     text = ast.unparse(body)
     return "SerializeToString" in text or "compress" in text
 
@@ -76,7 +76,7 @@ def _transformed(call: Call, components: Components, body: ast.Call) -> Schema |
 
 
 def model_of(call: Call, components: Components, model: ast.expr | None) -> Schema | None:
-    """The schema of the model a variable holds: a parameter's annotation or a constructor call."""
+    """The schema of the model in a variable, from its annotation or from a constructor call."""
     if not isinstance(model, ast.Name):
         return None
     annotation, _ = call.argument(model.id)
@@ -91,7 +91,7 @@ def model_of(call: Call, components: Components, model: ast.expr | None) -> Sche
 
 
 def object_schema(call: Call, components: Components, node: ast.Dict, guesses: list[str]) -> Schema:
-    """An object written out as a dictionary; its values are typed by the parameters they name."""
+    """The schema of a dictionary literal; its values have the types of the parameters they use."""
     properties: dict[str, Any] = {}
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant):
@@ -112,7 +112,7 @@ def value_schema(call: Call, components: Components, value: ast.expr, guesses: l
         if annotation is not None:
             try:
                 return components.reader.read(annotation, call.module)
-            except UnsupportedAnnotationError as problem:
-                guesses.append(f"{name}: no rule for {problem}")
-    guesses.append(f"the type of {ast.unparse(value)} is not known, taken for a string")
+            except UnsupportedAnnotationError as error:
+                guesses.append(f"{name}: no rule for {error}")
+    guesses.append(f"the type of {ast.unparse(value)} is unknown; string assumed")
     return {"type": "string"}

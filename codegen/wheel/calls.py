@@ -1,6 +1,6 @@
-"""The HTTP calls in the wheel's code, found by the path written out at the call.
+"""Finds the HTTP calls in a wheel by the literal path in the call.
 
-There are two kinds: resource classes (`self._post("/api/v1/...")`) and public interfaces
+They occur in resource classes (`self._post("/api/v1/...")`) and public interfaces
 (`client.get(f"/api/v1/...")`), plus a plain `request("GET", "/api/v1/...")` in the command line.
 """
 
@@ -23,7 +23,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True)
 class Call:
-    """One HTTP call: its node, the functions around it (innermost first) and its module."""
+    """One HTTP call: its node, the enclosing functions (innermost first) and its module."""
 
     node: ast.Call
     functions: tuple[Function, ...]
@@ -53,15 +53,15 @@ class Call:
         return None, None
 
     def assigned(self, name: str) -> ast.expr | None:
-        """What the nearest enclosing function first assigns to the local variable `name`."""
+        """The first value that the nearest enclosing function assigns to the variable `name`."""
         return next(self.assignments(name), None)
 
     def assignments(self, name: str) -> Iterator[ast.expr]:
-        """All that the nearest enclosing function with such a variable assigns to it."""
+        """All values that the nearest enclosing function with such a variable assigns to it."""
         for function in self.functions:
-            found = list(_assignments(function, name))
-            if found:
-                yield from found
+            values = list(_assignments(function, name))
+            if values:
+                yield from values
                 return
 
 
@@ -81,22 +81,22 @@ def calls_in(module: Module) -> Iterator[Call]:
 
 
 def stray_paths(module: Module, calls: Iterable[Call]) -> list[str]:
-    """Paths in the code of `module` that are not part of `calls`, which are those in it.
+    """The paths in `module` that belong to none of its `calls`.
 
-    Texts for people (docstrings, messages) hold spaces; a path does not.
+    Docstrings and messages contain spaces; a path does not.
     """
     used = {
         id(part) for call in calls for argument in call.node.args for part in ast.walk(argument)
     }
     stray = []
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Expr):  # perhaps a docstring, which is walked after this
+        if isinstance(node, ast.Expr):  # a docstring, whose node is visited after this one
             used.add(id(node.value))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             path = node.value
             if path.startswith(PREFIX) and " " not in path and id(node) not in used:
                 where = f"{module.name}:{node.lineno}"
-                stray.append(f"{where} the path {path} is not in a call the reader knows")
+                stray.append(f"{where} the path {path} is not in a supported call")
     return stray
 
 
@@ -124,7 +124,7 @@ def _method_and_path(call: ast.Call) -> tuple[str, str]:
 
 
 def _text(node: ast.expr) -> str:
-    """A string constant or an f-string with its fields as `{name}`; else nothing."""
+    """The text of a string constant or f-string, with `{}` for each field; otherwise ''."""
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
@@ -135,9 +135,9 @@ def _text(node: ast.expr) -> str:
 
 
 def path_template(path: str) -> str:
-    """`path` with named parameters, each called after the collection it stands in.
+    """Name the parameters of `path` after the collections that they follow.
 
-    A checkpoint id holds one slash that clients send as it is (`weights/0001`), so it is two
+    A checkpoint id contains a slash that clients do not escape (`weights/0001`), so it is two
     parameters.
     """
     segments: list[str] = []

@@ -1,4 +1,4 @@
-"""The messages as the official wheel has them, read out of its text; none of it is executed."""
+"""Reads the protobuf messages from the source text of a wheel, without executing it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from codegen.wheel.wheels import Wheel, WheelError
 
 MODULE = "tinker.proto.tinker_public_pb2"
 
-# What protoc hands a file's descriptor to, as bytes, in the modules it writes.
+# The method to which the modules of protoc pass the serialized file descriptor.
 REGISTRATION = "AddSerializedFile"
 
 
@@ -19,15 +19,15 @@ def descriptor_of(wheel: Wheel) -> FileDescriptorProto:
     """The file descriptor embedded in the wheel's compiled module.
 
     Raises:
-        WheelError: the release has no such module, or it is not made the way protoc makes it.
+        WheelError: the release has no such module, or protoc did not generate it.
     """
     text = wheel.modules.get(MODULE)
     if text is None:
         raise WheelError(f"tinker {wheel.release} has no module {MODULE}")
-    found = [node.args[0] for node in ast.walk(ast.parse(text)) if _is_registration(node)]
-    if len(found) != 1 or not isinstance(found[0], ast.Constant):
+    arguments = [node.args[0] for node in ast.walk(ast.parse(text)) if _is_registration(node)]
+    if len(arguments) != 1 or not isinstance(arguments[0], ast.Constant):
         raise WheelError(f"tinker {wheel.release}: {MODULE} does not register one file")
-    serialized = found[0].value
+    serialized = arguments[0].value
     if not isinstance(serialized, bytes):
         raise WheelError(f"tinker {wheel.release}: {MODULE} does not register bytes")
     return FileDescriptorProto.FromString(serialized)
@@ -43,7 +43,7 @@ def _is_registration(node: ast.AST) -> TypeGuard[ast.Call]:
 
 
 def normalized(file: FileDescriptorProto) -> FileDescriptorProto:
-    """A copy without what depends on the protoc that made it: JSON names and positions of text."""
+    """A copy without parts that depend on the version of protoc: JSON names, source positions."""
     copy = FileDescriptorProto()
     copy.CopyFrom(file)
     copy.ClearField("source_code_info")

@@ -1,8 +1,8 @@
-"""What a field's right-hand side says: if it must be given, its default, its name on the wire.
+"""The properties of a field from the right-hand side: required, default, name on the wire.
 
 A default is a literal, constant arithmetic (`10 * 1024`), a `Field(...)` or `field(...)` with one
-of these, an enumeration's member, or a model built without arguments, which is an object of that
-model's own defaults.
+of these, a member of an enumeration, or a model without arguments, which becomes an object with
+that model's defaults.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 class UnsupportedDefaultError(Exception):
-    """There is a default, but not one the reader can work out."""
+    """There is a default that the reader cannot evaluate."""
 
 
 def is_required(statement: ast.AnnAssign, *, keys_optional: bool = False) -> bool:
-    """Whether a value must be given: nothing is assigned, or a `Field(...)` without a default.
+    """Returns True if nothing is assigned to the field, or a `Field(...)` without a default.
 
-    Where `keys_optional`, only what is marked `Required[...]` must.
+    With `keys_optional`, only a field with `Required[...]` is required.
     """
     value = statement.value
     if value is None:
@@ -50,34 +50,34 @@ def is_required(statement: ast.AnnAssign, *, keys_optional: bool = False) -> boo
 
 
 def alias(statement: ast.AnnAssign) -> str | None:
-    """The name the field has on the wire, where `Field(alias=...)` gives it another one."""
+    """The name on the wire from `Field(alias=...)`; None without an alias."""
     if statement.value is not None and _is_field(statement.value):
         assert isinstance(statement.value, ast.Call)
-        for wanted in ("serialization_alias", "alias"):
+        for argument in ("serialization_alias", "alias"):
             for keyword in statement.value.keywords:
-                if keyword.arg == wanted and isinstance(keyword.value, ast.Constant):
+                if keyword.arg == argument and isinstance(keyword.value, ast.Constant):
                     return str(keyword.value.value)
     return None
 
 
 def default(statement: ast.AnnAssign, module: Module, source: Source) -> Any:
-    """The default on the wire; None where there is none worth stating (null, an empty collection).
+    """The default on the wire; None without a default, or if it is null or an empty collection.
 
     Raises:
-        UnsupportedDefaultError: with the expression, when it is none of those this module knows.
+        UnsupportedDefaultError: this module does not support the expression of the default.
     """
     value = statement.value
     if value is not None and _is_field(value):
         assert isinstance(value, ast.Call)
-        value = _stated(value)
+        value = _field_default(value)
     if value is None or _is_ellipsis(value):
         return None
-    found = _evaluate(value, module, source)
-    return None if found in (None, [], {}, ()) and found is not False else found
+    result = _evaluate(value, module, source)
+    return None if result in (None, [], {}, ()) and result is not False else result
 
 
-def _stated(call: ast.Call) -> ast.expr | None:
-    """The default a `Field(...)` call states, a factory as a call of that factory."""
+def _field_default(call: ast.Call) -> ast.expr | None:
+    """The default in a `Field(...)` call; a factory becomes a call of that factory."""
     for keyword in call.keywords:
         if keyword.arg == "default":
             return keyword.value
@@ -105,9 +105,9 @@ def _evaluate(value: ast.expr, module: Module, source: Source) -> Any:
 
 def _named(name: ast.Name | ast.Attribute, module: Module, source: Source) -> Any:
     """The value of a constant, or of a member of an enumeration."""
-    found = source.resolve(module, name)
-    if isinstance(found, Definition) and isinstance(found.node, ast.Assign):
-        return _evaluate(found.node.value, found.module, source)
+    target = source.resolve(module, name)
+    if isinstance(target, Definition) and isinstance(target.node, ast.Assign):
+        return _evaluate(target.node.value, target.module, source)
     if isinstance(name, ast.Attribute):
         owner = source.resolve(module, name.value)
         if isinstance(owner, Definition) and isinstance(owner.node, ast.ClassDef):
@@ -120,14 +120,14 @@ def _named(name: ast.Name | ast.Attribute, module: Module, source: Source) -> An
 
 
 def _built(maker: ast.expr, module: Module, source: Source) -> Any:
-    """The object a model without arguments is on the wire: those of its fields with a default."""
-    found = source.resolve(module, maker)
-    if not isinstance(found, Definition) or not isinstance(found.node, ast.ClassDef):
+    """The object for a model without arguments: the fields that have a default."""
+    target = source.resolve(module, maker)
+    if not isinstance(target, Definition) or not isinstance(target.node, ast.ClassDef):
         raise UnsupportedDefaultError(ast.unparse(maker))
     values: dict[str, Any] = {}
-    for statement in found.node.body:
+    for statement in target.node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            value = default(statement, found.module, source)
+            value = default(statement, target.module, source)
             if value is not None:
                 values[statement.target.id] = value
     return values

@@ -1,7 +1,7 @@
-"""Header names and content types written out around a call.
+"""The literal header names and content types near a call.
 
-Headers are often put on in another module than the one with the call, so those found nowhere near
-a call are listed for the whole wheel; the overlay says where they belong.
+Headers are often set in another module than that of the call, so the headers of the whole wheel are
+listed as well; the overlay assigns them to operations.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ CONTENT_TYPE = "Content-Type"
 
 
 def headers_of(call: Call) -> set[str]:
-    """Names of the headers (`X-...`) written out in the function that makes the call."""
+    """The literal header names (`X-...`) in the function that makes the call."""
     return {name for function in call.functions[:1] for name in _names(function)}
 
 
 def all_headers(source: Source) -> set[str]:
-    """Names of all headers written out anywhere in the wheel, telemetry about the client apart."""
-    found = {name for module in source.modules.values() for name in _names(module.tree)}
-    return {name for name in found if not name.startswith("X-Stainless-")}
+    """The literal header names in the whole wheel, except telemetry about the client."""
+    names = {name for module in source.modules.values() for name in _names(module.tree)}
+    return {name for name in names if not name.startswith("X-Stainless-")}
 
 
 def content_type(call: Call, source: Source) -> str:
-    """The content type the function around `call` sets; that of plain bytes if it sets none."""
+    """The content type that an enclosing function of `call` sets; by default octet-stream."""
     for function in call.functions:
         for node in ast.walk(function):
             if isinstance(node, ast.Dict):
@@ -51,9 +51,9 @@ def content_type(call: Call, source: Source) -> str:
 
 def _text(value: ast.expr, call: Call, source: Source) -> str | None:
     if isinstance(value, ast.Name):
-        found = source.resolve(call.module, value)
-        if isinstance(found, Definition) and isinstance(found.node, ast.Assign):
-            value = found.node.value
+        target = source.resolve(call.module, value)
+        if isinstance(target, Definition) and isinstance(target.node, ast.Assign):
+            value = target.node.value
     return str(value.value) if isinstance(value, ast.Constant) else None
 
 

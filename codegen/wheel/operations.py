@@ -1,4 +1,4 @@
-"""The wheel's HTTP calls become operations: bodies, answers and query parameters."""
+"""Combines the HTTP calls of a wheel into operations: bodies, responses, query parameters."""
 
 from __future__ import annotations
 
@@ -20,42 +20,42 @@ if TYPE_CHECKING:
 
 @dataclass
 class WheelOperation:
-    """One method and path, with all calls of it that were found."""
+    """One method and path, with all calls of it in the wheel."""
 
     method: str
     path: str
     calls: list[str] = field(default_factory=list)
     tag: str = ""
     bodies: dict[str, Schema] = field(default_factory=dict)
-    answer: Schema | None = None
+    response: Schema | None = None
     query: dict[str, tuple[Schema, bool]] = field(default_factory=dict)
     headers: set[str] = field(default_factory=set)
     guesses: list[str] = field(default_factory=list)
 
 
 def find_operations(components: Components) -> list[WheelOperation]:
-    """Every operation of the wheel, in the order of path and method."""
-    found: dict[tuple[str, str], WheelOperation] = {}
+    """All operations of the wheel, sorted by path and method."""
+    operations: dict[tuple[str, str], WheelOperation] = {}
     for name in sorted(components.source.modules):
         module = components.source.modules[name]
         calls = list(calls_in(module))
         for call in calls:
             key = (call.path, call.method)
-            operation = found.setdefault(key, WheelOperation(call.method, call.path))
+            operation = operations.setdefault(key, WheelOperation(call.method, call.path))
             _describe(operation, call, components)
         components.problems += stray_paths(module, calls)
-    return [found[key] for key in sorted(found)]
+    return [operations[key] for key in sorted(operations)]
 
 
 def _describe(operation: WheelOperation, call: Call, components: Components) -> None:
-    """Add to `operation` what `call` tells of it."""
+    """Add the information in `call` to `operation`."""
     outermost = call.functions[-1].name if call.functions else "module"
     operation.calls.append(f"{call.module.name}.{outermost.strip('_').removesuffix('_submit')}")
     parts = call.module.name.split(".")
     if "resources" in parts or not operation.tag:
         operation.tag = parts[-1]
     operation.headers |= headers_of(call)
-    operation.answer = operation.answer or _answer(operation, call, components)
+    operation.response = operation.response or _response(operation, call, components)
     body = call.keyword("body")
     if body is not None and not operation.bodies:
         operation.bodies = bodies(call, components, body, operation.guesses)
@@ -63,8 +63,8 @@ def _describe(operation: WheelOperation, call: Call, components: Components) -> 
         operation.query.setdefault(name, _parameter(operation, call, components, name, value))
 
 
-def _answer(operation: WheelOperation, call: Call, components: Components) -> Schema | None:
-    """The schema of `cast_to`, or of the model the enclosing function hands to a parser."""
+def _response(operation: WheelOperation, call: Call, components: Components) -> Schema | None:
+    """The schema of `cast_to`, or of the model that the enclosing function passes to a parser."""
     target = call.keyword("cast_to")
     while isinstance(target, ast.Call) and target.args:
         target = target.args[-1]
@@ -74,11 +74,11 @@ def _answer(operation: WheelOperation, call: Call, components: Components) -> Sc
         return components.reader.read(target, call.module)
     if not isinstance(target, ast.Name | ast.Attribute):
         if target is not None and not isinstance(target, ast.Constant):
-            operation.guesses.append(f"the answer is not understood: {ast.unparse(target)}")
+            operation.guesses.append(f"the response is not understood: {ast.unparse(target)}")
         return None
-    found = components.source.resolve(call.module, target)
-    if isinstance(found, Definition) and not _is_marker(found):
-        return components.refer(found)
+    model = components.source.resolve(call.module, target)
+    if isinstance(model, Definition) and not _is_marker(model):
+        return components.refer(model)
     return None
 
 
@@ -90,9 +90,10 @@ def _parsed_model(call: Call) -> ast.expr | None:
     return None
 
 
-def _is_marker(found: Definition) -> bool:
-    """`NoneType` and the raw response classes are no types of the wire."""
-    return ".types" not in found.module.name and found.module.name.rsplit(".", 1)[-1] in {
+def _is_marker(definition: Definition) -> bool:
+    """Returns True for `NoneType` and the raw response classes, which are not sent."""
+    name = definition.module.name
+    return ".types" not in name and name.rsplit(".", 1)[-1] in {
         "_types",
         "_response",
     }
@@ -135,7 +136,7 @@ def _entries(call: Call, params: ast.expr) -> Iterator[tuple[str, ast.expr | Non
 def _parameter(
     operation: WheelOperation, call: Call, components: Components, name: str, value: ast.expr | None
 ) -> tuple[Schema, bool]:
-    """Schema of a query parameter, and whether it must be sent."""
+    """The schema of a query parameter, and whether it is required."""
     if name.startswith("*"):
         schema = model_of(call, components, value)
         return schema or {}, True

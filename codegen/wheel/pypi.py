@@ -1,4 +1,4 @@
-"""Which releases the package index has."""
+"""The releases on the package index."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MARK = "Available versions:"
 
 
 def newest_release() -> str:
-    """The newest release on the package index that pip is set up with; no pre-releases.
+    """The newest final release on the package index that pip uses.
 
     Raises:
-        WheelError: when the index cannot be asked.
+        WheelError: the index is not available.
     """
     command = (sys.executable, "-m", "pip", "index", "versions", DISTRIBUTION)
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -24,14 +24,14 @@ def newest_release() -> str:
     if outcome.returncode != 0 or newest is None:
         reason = outcome.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
         raise WheelError(
-            f"The package index could not be asked for releases of {DISTRIBUTION} ({reason[0]}). "
-            "Watching needs the network."
+            f"Could not list the releases of {DISTRIBUTION} on the package index ({reason[0]}). "
+            "`make watch` needs the network."
         )
     return newest
 
 
 def newest_of(listing: str) -> str | None:
-    """The newest final release in what `pip index versions` prints."""
+    """The newest final release in the output of `pip index versions`."""
     lines = [line for line in listing.splitlines() if line.startswith(MARK)]
     names = lines[0].removeprefix(MARK).split(",") if lines else []
     final = [name.strip() for name in names if _is_final(name.strip())]

@@ -1,7 +1,7 @@
-"""Classes and aliases of the wheel become named components.
+"""Converts the classes and aliases of a wheel to named components.
 
-Read are pydantic models, dataclasses, string enumerations and aliases of the `types` package, and
-whatever classes outside it the operations mention. What cannot be read is reported by name.
+Supported are pydantic models, dataclasses, string enumerations and aliases of the `types` package,
+and other classes that operations refer to. Parts that cannot be read are reported by name.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from codegen.json_schema import REFERENCE, Schema
 from codegen.wheel import fields
-from codegen.wheel.annotations import Reader, UnsupportedAnnotationError, constraints
+from codegen.wheel.annotations import AnnotationReader, UnsupportedAnnotationError, constraints
 from codegen.wheel.source import Definition, Source
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Components:
-    """The named schemas of one wheel, and what could not be read."""
+    """The named schemas of one wheel, and the parts that could not be read."""
 
     source: Source
     schemas: dict[str, Schema] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Components:
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.source, self.refer)
+        self.reader = AnnotationReader(self.source, self.refer)
 
     def collect(self) -> None:
         """Read every class and alias of the wheel's `types` package."""
@@ -41,101 +41,103 @@ class Components:
             for label, binding in module.bindings.items():
                 if isinstance(binding, tuple) or label.startswith("_") or not label[0].isupper():
                     continue
-                found = Definition(module, binding)
+                definition = Definition(module, binding)
                 if isinstance(binding, ast.ClassDef) or _is_alias(label, binding):
-                    self.refer(found)
+                    self.refer(definition)
 
-    def refer(self, found: Definition) -> Schema:
-        """A reference to the component `found` defines, which is read on the first call."""
-        name = _label(found)
+    def refer(self, definition: Definition) -> Schema:
+        """A reference to the component of `definition`, which is read on the first call."""
+        name = _label(definition)
         reference = {"$ref": REFERENCE + name}
         known = self.origins.get(name)
-        if known is None or (_rank(found) > _rank(known)):
-            self.origins[name] = found
+        if known is None or (_rank(definition) > _rank(known)):
+            self.origins[name] = definition
             self.schemas.setdefault(name, {})
-            self.schemas[name] = self._schema(found)
+            self.schemas[name] = self._schema(definition)
         return reference
 
-    def _schema(self, found: Definition) -> Schema:
+    def _schema(self, definition: Definition) -> Schema:
         with self._guessing() as guesses:
-            schema = self._read(found)
+            schema = self._read(definition)
         return {**schema, "x-heuristics": guesses} if guesses else schema
 
     @contextmanager
     def _guessing(self) -> Iterator[list[str]]:
-        """Collects what is guessed while one component is read, maybe in the midst of another."""
+        """Collect the heuristics used for one component, which may be nested in another."""
         outer, self.reader.guesses = self.reader.guesses, []
         try:
             yield self.reader.guesses
         finally:
             self.reader.guesses = outer
 
-    def _read(self, found: Definition) -> Schema:
-        node = found.node
+    def _read(self, definition: Definition) -> Schema:
+        node = definition.node
         try:
             if isinstance(node, ast.ClassDef):
-                return self._class(found, node)
+                return self._class(definition, node)
             if node.value is None:
                 raise UnsupportedAnnotationError("a name without a value")
-            return self.reader.read(node.value, found.module)
-        except UnsupportedAnnotationError as problem:
-            self.problems.append(f"{found.where} {_label(found)}: no rule for {problem}")
-            return {"description": "", "x-unread": str(problem)}
+            return self.reader.read(node.value, definition.module)
+        except UnsupportedAnnotationError as error:
+            self.problems.append(f"{definition.where} {_label(definition)}: no rule for {error}")
+            return {"description": "", "x-unread": str(error)}
 
-    def _class(self, found: Definition, node: ast.ClassDef) -> Schema:
+    def _class(self, definition: Definition, node: ast.ClassDef) -> Schema:
         if _is_enum(node):
             return {"type": "string", "enum": _enum_values(node)}
         schema: Schema = {"type": "object", "properties": {}}
         required: list[str] = []
-        for attribute, declared in self._fields(found).items():
+        for attribute, declared in self._fields(definition).items():
             name, annotation = self._wire_name(attribute, declared)
             try:
                 value = self._field(declared, annotation)
-            except UnsupportedAnnotationError as problem:
-                self.problems.append(f"{declared.where} {node.name}.{name}: no rule for {problem}")
-                value = {"x-unread": str(problem)}
+            except UnsupportedAnnotationError as error:
+                self.problems.append(f"{declared.where} {node.name}.{name}: no rule for {error}")
+                value = {"x-unread": str(error)}
             schema["properties"][name] = value
             if fields.is_required(declared.statement, keys_optional=_has_optional_keys(node)):
                 required.append(name)
-        if _writes_itself(node):
+        if _has_serializer(node):
             self.reader.guesses.append(
-                "the class writes itself by code of its own; fields are named as in the class"
+                "the class has a serializer; fields have their names in the class"
             )
         if required:
             schema["required"] = required
-        if self._extra(found) == "forbid":
+        if self._extra(definition) == "forbid":
             schema["additionalProperties"] = False
         return schema
 
-    def _fields(self, found: Definition) -> dict[str, _Field]:
-        """The fields of a class, those of its bases first; a later one keeps its first place."""
-        assert isinstance(found.node, ast.ClassDef)
+    def _fields(self, definition: Definition) -> dict[str, _Field]:
+        """The fields of a class, those of its bases first; an override keeps its place."""
+        assert isinstance(definition.node, ast.ClassDef)
         fields: dict[str, _Field] = {}
-        for base in found.node.bases:
-            parent = self.source.resolve(found.module, base)
+        for base in definition.node.bases:
+            parent = self.source.resolve(definition.module, base)
             if isinstance(parent, Definition) and isinstance(parent.node, ast.ClassDef):
                 fields.update(self._fields(parent))
-        for statement in found.node.body:
+        for statement in definition.node.body:
             if not isinstance(statement, ast.AnnAssign) or not isinstance(
                 statement.target, ast.Name
             ):
                 continue
             name = statement.target.id
             if not name.startswith("_") and name != "model_config":
-                fields[name] = _Field(found, statement)
+                fields[name] = _Field(definition, statement)
         return fields
 
     def _wire_name(self, name: str, declared: _Field) -> tuple[str, ast.expr]:
         """Name and annotation of a field on the wire.
 
-        An array `x_np` beside a property `x` is the array form of `x`, and `x` is what JSON has.
+        An array `x_np` beside a property `x` is the array form of `x`, which is the name in JSON.
         """
         renamed = fields.alias(declared.statement)
         assert isinstance(declared.owner.node, ast.ClassDef)
         for statement in declared.owner.node.body:
             listed = isinstance(statement, ast.FunctionDef) and f"{statement.name}_np" == name
             if listed and isinstance(statement, ast.FunctionDef) and statement.returns is not None:
-                self.reader.guesses.append(f"{name} is named and typed by the property without _np")
+                self.reader.guesses.append(
+                    f"{name} has the name and type of the property without _np"
+                )
                 return statement.name, statement.returns
         return renamed or name, declared.statement.annotation
 
@@ -146,25 +148,25 @@ class Components:
             schema = attach(schema, constraints(declared.statement.value))
         try:
             default = fields.default(declared.statement, module, self.source)
-        except fields.UnsupportedDefaultError as problem:
+        except fields.UnsupportedDefaultError as error:
             target = ast.unparse(declared.statement.target)
-            self.reader.guesses.append(f"the default of {target} is not read: {problem}")
+            self.reader.guesses.append(f"the default of {target} is not evaluated: {error}")
             default = None
         return schema if default is None else {**schema, "default": default}
 
-    def _extra(self, found: Definition) -> str:
-        """The `extra` policy of a class: its own keyword or configuration, else that of a base."""
-        assert isinstance(found.node, ast.ClassDef)
-        for keyword in found.node.keywords:
+    def _extra(self, definition: Definition) -> str:
+        """The `extra` policy of a class, from its keyword or configuration or from a base."""
+        assert isinstance(definition.node, ast.ClassDef)
+        for keyword in definition.node.keywords:
             if keyword.arg == "extra" and isinstance(keyword.value, ast.Constant):
                 return str(keyword.value.value)
-        for statement in found.node.body:
+        for statement in definition.node.body:
             if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
                 for keyword in statement.value.keywords:
                     if keyword.arg == "extra" and isinstance(keyword.value, ast.Constant):
                         return str(keyword.value.value)
-        for base in found.node.bases:
-            parent = self.source.resolve(found.module, base)
+        for base in definition.node.bases:
+            parent = self.source.resolve(definition.module, base)
             if isinstance(parent, Definition) and isinstance(parent.node, ast.ClassDef):
                 return self._extra(parent)
         return "ignore"
@@ -181,7 +183,7 @@ class _Field:
 
 
 def attach(schema: Schema, limits: Schema) -> Schema:
-    """`schema` with `limits`, put on the part of a nullable schema that is not `null`."""
+    """Add `limits` to `schema`, in a nullable schema to the member that is not `null`."""
     if not limits:
         return schema
     if "anyOf" in schema:
@@ -193,8 +195,8 @@ def attach(schema: Schema, limits: Schema) -> Schema:
     return {**schema, **limits}
 
 
-def _label(found: Definition) -> str:
-    node = found.node
+def _label(definition: Definition) -> str:
+    node = definition.node
     if isinstance(node, ast.ClassDef):
         return node.name.lstrip("_")
     target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
@@ -202,16 +204,16 @@ def _label(found: Definition) -> str:
     return target.id
 
 
-def _rank(found: Definition) -> int:
-    """Which of two definitions of one name is the wire's: the model before the dataclass."""
-    if not isinstance(found.node, ast.ClassDef):
+def _rank(definition: Definition) -> int:
+    """The precedence of a definition among those of one name: models before dataclasses."""
+    if not isinstance(definition.node, ast.ClassDef):
         return 0
-    decorated = any("dataclass" in ast.unparse(item) for item in found.node.decorator_list)
+    decorated = any("dataclass" in ast.unparse(item) for item in definition.node.decorator_list)
     return 1 if decorated else 2
 
 
 def _is_alias(label: str, node: ast.Assign | ast.AnnAssign) -> bool:
-    """Whether an assignment names a type: `X = Literal[...]`, `X: TypeAlias = str`, `A | B`."""
+    """Returns True for the alias of a type: `X = Literal[...]`, `X: TypeAlias = str`, `A | B`."""
     if label.isupper():
         return False
     if isinstance(node, ast.AnnAssign):
@@ -233,8 +235,8 @@ def _enum_values(node: ast.ClassDef) -> list[str]:
     return values
 
 
-def _writes_itself(node: ast.ClassDef) -> bool:
-    """Whether the class has a serializer, so that the wire may call its fields otherwise."""
+def _has_serializer(node: ast.ClassDef) -> bool:
+    """Returns True if the class has a serializer, which may rename its fields."""
     return any(
         "model_serializer" in ast.unparse(decorator)
         for statement in node.body
@@ -244,7 +246,7 @@ def _writes_itself(node: ast.ClassDef) -> bool:
 
 
 def _has_optional_keys(node: ast.ClassDef) -> bool:
-    """Whether the class is a typed dictionary whose keys may be left out unless marked."""
+    """Returns True for a typed dictionary whose keys are optional by default."""
     return any(
         keyword.arg == "total" and ast.unparse(keyword.value) == "False"
         for keyword in node.keywords

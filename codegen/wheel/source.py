@@ -1,4 +1,4 @@
-"""The wheel's modules as syntax trees, and where a name in them leads."""
+"""The modules of a wheel as syntax trees, and the resolution of names in them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DefinitionNode = ast.ClassDef | ast.Assign | ast.AnnAssign
 
 @dataclass(frozen=True)
 class Definition:
-    """A definition: the node, and the module whose names its text uses."""
+    """A definition: its node, and the module in which its names are resolved."""
 
     module: Module
     node: DefinitionNode
@@ -29,7 +29,7 @@ class Definition:
 
 @dataclass(frozen=True)
 class ExternalName:
-    """A name from outside the wheel, as `module.name` (`typing.Optional`, `builtins.str`)."""
+    """A name outside the wheel, as `module.name` (`typing.Optional`, `builtins.str`)."""
 
     name: str
 
@@ -44,25 +44,27 @@ class Module:
 
     @cached_property
     def bindings(self) -> dict[str, DefinitionNode | tuple[str, str]]:
-        """What each top-level name stands for: a definition, or (module, name) of an import."""
-        found: dict[str, DefinitionNode | tuple[str, str]] = {}
+        """The definition of each top-level name, or (module, name) for an import."""
+        bindings: dict[str, DefinitionNode | tuple[str, str]] = {}
         for statement in _top_level(self.tree.body):
             if isinstance(statement, ast.ImportFrom):
                 origin = self._origin(statement)
                 for alias in statement.names:
-                    found.setdefault(alias.asname or alias.name, (origin, alias.name))
+                    bindings.setdefault(alias.asname or alias.name, (origin, alias.name))
             elif isinstance(statement, ast.Import):
                 for alias in statement.names:
-                    found.setdefault((alias.asname or alias.name).split(".")[0], (alias.name, ""))
+                    bindings.setdefault(
+                        (alias.asname or alias.name).split(".")[0], (alias.name, "")
+                    )
             elif isinstance(statement, ast.ClassDef):
-                found[statement.name] = statement
+                bindings[statement.name] = statement
             elif isinstance(statement, ast.Assign):
                 for target in statement.targets:
                     if isinstance(target, ast.Name):
-                        found[target.id] = statement
+                        bindings[target.id] = statement
             elif isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                found[statement.target.id] = statement
-        return found
+                bindings[statement.target.id] = statement
+        return bindings
 
     def _origin(self, statement: ast.ImportFrom) -> str:
         if statement.level == 0:
@@ -74,7 +76,7 @@ class Module:
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements at module level, also those under `if` and `try`."""
+    """Statements at module level, including those in `if` and `try`."""
     for statement in body:
         yield statement
         if isinstance(statement, ast.If | ast.Try):
@@ -92,7 +94,7 @@ class Source:
         }
 
     def resolve(self, module: Module, expression: ast.expr) -> Definition | ExternalName:
-        """Where the name or dotted name `expression`, used in `module`, is defined."""
+        """Resolve the name or dotted name `expression` as used in `module`."""
         if isinstance(expression, ast.Name):
             return self._follow(module, expression.id, seen=set())
         if isinstance(expression, ast.Attribute):
@@ -103,7 +105,7 @@ class Source:
         return ExternalName(ast.unparse(expression))
 
     def _module_of(self, module: Module, expression: ast.expr) -> Module | str:
-        """The module a dotted prefix such as `types` in `types.Datum` stands for."""
+        """The module that a prefix such as `types` in `types.Datum` refers to."""
         if isinstance(expression, ast.Name):
             binding = module.bindings.get(expression.id)
             if isinstance(binding, tuple):

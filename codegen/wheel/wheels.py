@@ -1,4 +1,4 @@
-"""Official wheels: fetched once, checked against the lock, read as text."""
+"""Official wheels: downloaded once, checked against the lock file, read as text."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ DISTRIBUTION = "tinker"
 
 
 class WheelError(Exception):
-    """A wheel cannot be had, or is not the one the lock knows."""
+    """A wheel is not available, or its hash differs from the lock file."""
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """One release: its version, the hash of its file and the text of its Python modules.
+    """One release: its version, the hash of the wheel and the text of its Python modules.
 
-    `modules` maps dotted module names (`tinker.types.datum`) to source texts; packages have the
-    name of their folder and are listed in `packages`.
+    `modules` maps dotted module names (`tinker.types.datum`) to source texts. A package is named
+    after its folder and listed in `packages`.
     """
 
     release: str
@@ -34,12 +34,12 @@ class Wheel:
 
 
 def open_wheel(release: str, *, expected_sha256: str | None = None) -> Wheel:
-    """The wheel of `release`, from the cache or from the package index."""
+    """Open the wheel of `release` from the cache or the package index."""
     path = _cached(release) or _fetch(release)
     digest = sha256(path.read_bytes())
     if expected_sha256 is not None and digest != expected_sha256:
         raise WheelError(
-            f"{path.name} has sha256 {digest}, but openapi/lock.json says {expected_sha256}"
+            f"{path.name} has sha256 {digest}, but openapi/lock.json has {expected_sha256}"
         )
     modules: dict[str, str] = {}
     packages: set[str] = set()
@@ -56,13 +56,13 @@ def open_wheel(release: str, *, expected_sha256: str | None = None) -> Wheel:
 
 
 def _cached(release: str) -> Path | None:
-    found = sorted(WHEEL_CACHE.glob(f"{DISTRIBUTION}-{release}-*.whl"))
-    return found[0] if found else None
+    wheels = sorted(WHEEL_CACHE.glob(f"{DISTRIBUTION}-{release}-*.whl"))
+    return wheels[0] if wheels else None
 
 
 def _fetch(release: str) -> Path:
     WHEEL_CACHE.mkdir(parents=True, exist_ok=True)
-    # Elsewhere first: another process, which fetches it too, has the whole file or none.
+    # Downloaded to a scratch folder and moved, so that other processes never see a partial file.
     with tempfile.TemporaryDirectory(dir=WHEEL_CACHE) as scratch:
         command = [
             *(sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"),
@@ -77,7 +77,6 @@ def _fetch(release: str) -> Path:
         reason = outcome.stderr.strip().splitlines()[-1:] or ["pip gave no reason"]
         raise WheelError(
             f"The wheel of {DISTRIBUTION} {release} is not in {WHEEL_CACHE} and could not be "
-            f"fetched ({reason[0]}). The network is needed for this step only; a wheel put into "
-            "that folder by hand is used as it is."
+            f"downloaded ({reason[0]}). Connect to the network, or put the wheel into that folder."
         )
     return path
