@@ -43,14 +43,14 @@ REQUESTED = frozenset({"SampleResponse.prompt_logprobs", "SampleResponse.topk_pr
 
 @frozen
 class MinimalResponder:
-    """Removes the optional fields from the responses of `responder`, except `kept`.
+    """Removes the optional fields from the responses of `responder`, except `retained`.
 
     Fields are named `Schema.field`.
     """
 
     responder: Responder
     contract: Contract
-    kept: frozenset[str] = REQUIRED_IN_PRACTICE | REQUESTED
+    retained: frozenset[str] = REQUIRED_IN_PRACTICE | REQUESTED
 
     async def __call__(self, request: Request) -> Response:
         response = await self.responder(request)
@@ -85,7 +85,7 @@ class MinimalResponder:
             if key in properties:
                 # The tag of a union member identifies the member.
                 tag = in_union and "const" in properties[key]
-                if key in schema.get("required", ()) or tag or f"{name}.{key}" in self.kept:
+                if key in schema.get("required", ()) or tag or f"{name}.{key}" in self.retained:
                     minimal[key] = self._minimal(properties[key], item, in_union=False)
             elif isinstance(additional, dict):
                 minimal[key] = self._minimal(additional, item, in_union=False)

@@ -41,7 +41,7 @@ async def minimal(method: str, path: str, content: Any, **headers: str) -> Any:
         method, f"/api/v1/{path}", "", Message({"content-type": JSON_TYPE, **named}, b"")
     )
     responder = MinimalResponder(
-        Always(content), load_contract(RELEASE), kept=frozenset({"Kept.not"})
+        Always(content), load_contract(RELEASE), retained=frozenset({"Kept.not"})
     )
     return json.loads((await responder(request)).message.body)
 
