@@ -1,4 +1,4 @@
-# One word per task; `make` alone lists them. Each target sets up what it needs, once.
+# `make` alone lists the targets. Each target installs its requirements on first use.
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
@@ -20,16 +20,15 @@ STAMP := $(VENV)/.setup-done
 TORCH := torch==2.13.0
 TORCH_DIR := $(VENV)/torch
 TORCH_STAMP := $(TORCH_DIR)/.setup-done
-# The one that Python 3.11 brings along takes three times as long to choose packages.
+# The pip of Python 3.11 takes three times as long to resolve packages.
 PIP := pip==26.3
 
-CODE := tinker_ext tests scripts benchmarks
+CODE := tinker_ext codegen conformance tests scripts benchmarks
 RULES := tests/unit/rules
 CONFORMANCE := tests/conformance
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-# Where the shell asks Python to keep no byte code, each of the many processes that tests start would
-# compile all that it imports.
+# Without byte code, each of the many processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
@@ -37,24 +36,24 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP)  ## a virtual environment in .venv, from pinned versions; one more with PYTHON=python3.12
+setup: $(STAMP)  ## create a virtual environment in .venv from pinned versions; one more with PYTHON=python3.12
 
-demo: $(STAMP)  ## fine-tune for real, sample before and after, draw the loss curve
+demo: $(STAMP)  ## fine-tune a model, sample before and after, plot the loss curve
 	@$(RUN) scripts/demo.py
 
-test: test-rules test-conformance test-others  ## the tests; every branch of the rules must be covered
+test: test-rules test-conformance test-others  ## run the tests; every branch of the rules must be covered
 
-test-all:  ## the tests under each Python from 3.11 on that is found, on PATH or of pyenv
+test-all:  ## run the tests with each Python from 3.11 on that is found on PATH or in pyenv
 	@pythons=$$(scripts/interpreters.sh); failed=; \
 	test -n "$$pythons" || { echo "No Python 3.11 or newer was found" >&2; exit 1; }; \
 	for python in $$pythons; do \
 	    echo "== $$python"; \
 	    $(MAKE) --no-print-directory test PYTHON="$$python" || failed="$$failed $$python"; \
 	done; \
-	test -z "$$failed" || { echo "The tests failed under$$failed" >&2; exit 1; }
+	test -z "$$failed" || { echo "The tests failed with$$failed" >&2; exit 1; }
 
-# The rules' own tests reach every branch of them. Only these are traced, which would make the others
-# take half as long again.
+# The tests of the rules cover every branch. Coverage is not measured in the others, which it would
+# slow down by half.
 test-rules: $(STAMP)
 	@$(RUN) -m pytest $(RULES) --cov=tinker_ext.rules --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
@@ -65,79 +64,79 @@ test-conformance: $(STAMP)
 test-others: $(STAMP)
 	@$(RUN) -m pytest -m "not interop" --ignore=$(RULES) --ignore=$(CONFORMANCE)
 
-test-torch: $(TORCH_STAMP)  ## the tests that need torch, which is no dependency: 878 MB on disk
+test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dependency: 878 MB on disk
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
 	    tests/runtime/test_loss_handles.py
-	@$(RUN) -m pytest -q tests/interop/test_same_program.py
+	@$(RUN) -m pytest -q tests/interop/test_parity.py
 
-check: $(STAMP)  ## format, lint, types, import rules, drift of what is produced; changes no file
+check: $(STAMP)  ## check format, lint, types, import rules and generated files; changes no file
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy $(CODE)
 	@$(VENV)/bin/lint-imports --no-logo
 	@$(MAKE) --no-print-directory check-spec check-generated
 
-generate: $(STAMP)  ## make generated/ from openapi/tinker.yaml
+generate: $(STAMP)  ## generate generated/ from openapi/tinker.yaml
 	@$(RUN) scripts/generate.py
 
-check-generated: $(STAMP)  ## fail if generated/ is not what openapi/tinker.yaml gives
+check-generated: $(STAMP)  ## check that generated/ is up to date with openapi/tinker.yaml
 	@$(RUN) scripts/check_generated.py
 
-spec: $(STAMP)  ## make openapi/ from the official wheels and the overlay; RELEASE=0.38.0 keeps one more
+spec: $(STAMP)  ## build openapi/ from the official wheels and the overlay; RELEASE=0.38.0 adds a release
 	@$(RUN) scripts/spec.py $(RELEASE)
 	@$(RUN) scripts/protobuf.py rebuild
 
-check-spec: $(STAMP)  ## fail if openapi/ is not what the wheel and the overlay give
+check-spec: $(STAMP)  ## check that openapi/ is up to date with the wheels and the overlay
 	@$(RUN) scripts/check_spec.py
 	@$(RUN) scripts/protobuf.py check
 
-diff: $(STAMP)  ## what changed between releases, FROM=0.4.1 TO=0.38.0; fails if something breaks
+diff: $(STAMP)  ## list the changes between releases, FROM=0.4.1 TO=0.38.0; fails on a breaking change
 	@$(RUN) scripts/diff.py $(FROM) $(TO)
 
-watch: $(STAMP)  ## whether PyPI has a newer release than the kept ones, and what it would change
+watch: $(STAMP)  ## report whether PyPI has a newer release, and its changes
 	@$(RUN) scripts/watch.py
 
-portable: $(STAMP)  ## lint the specification, and try it in TypeScript and as OpenAPI 3.0; needs npm
-	@$(RUN) scripts/portable.py lint typescript openapi30
+portable: $(STAMP)  ## lint the specification, convert it to TypeScript and OpenAPI 3.0; needs npm
+	@$(RUN) scripts/export_spec.py lint typescript openapi30
 
-typescript: $(STAMP)  ## types and a client in TypeScript, in dist/openapi; needs npm
-	@$(RUN) scripts/portable.py typescript
+typescript: $(STAMP)  ## write TypeScript types and a client to dist/openapi; needs npm
+	@$(RUN) scripts/export_spec.py typescript
 
-port: $(STAMP)  ## the client in TypeScript, held to the vectors and to a strict server; needs npm
-	@$(RUN) scripts/port.py
+port: $(STAMP)  ## test the TypeScript client with the vectors and a strict server; needs npm
+	@$(RUN) scripts/check_typescript.py
 
-docs: $(STAMP)  ## the API reference as one HTML page, in dist/openapi; needs npm
-	@$(RUN) scripts/portable.py docs
+docs: $(STAMP)  ## write the API reference as one HTML page to dist/openapi; needs npm
+	@$(RUN) scripts/export_spec.py docs
 
-benchmark: $(STAMP)  ## this client beside the official SDKs 0.4.1 and 0.38.0, in one run
-	@PYTHONPATH=scripts $(RUN) benchmarks/compare.py
+benchmark: $(STAMP)  ## compare this client with the official SDKs 0.4.1 and 0.38.0
+	@$(RUN) benchmarks/compare.py
 
-soak: $(STAMP)  ## 20,000 samples and 500 training steps among faults (ten minutes)
+soak: $(STAMP)  ## run 20,000 samples and 500 training steps with injected faults (ten minutes)
 	@$(RUN) benchmarks/soak.py
 
-interop: $(STAMP)  ## run the official SDKs, each in its own environment, and hold them to the specification
+interop: $(STAMP)  ## run the official SDKs in their own environments and validate their traffic
 	@$(RUN) -m pytest -m interop tests/interop
 	@$(MAKE) --no-print-directory portable port
 
-traffic: $(STAMP)  ## write openapi/traffic.json: which operations the official SDKs have confirmed
-	@$(RUN) scripts/traffic.py
+traffic: $(STAMP)  ## write openapi/traffic.json: the operations that the official SDKs have confirmed
+	@$(RUN) scripts/record_traffic.py
 
 names: $(STAMP)  ## write tests/official_names: the public names of the official SDKs
-	@$(RUN) scripts/names.py
+	@$(RUN) scripts/record_official_names.py
 
-servers: $(STAMP)  ## take this client and the official ones through servers, and write docs/servers.md
+servers: $(STAMP)  ## run this client and the official ones on several servers, write docs/servers.md
 	@$(RUN) scripts/servers.py $(ONLY)
 
-pins: $(STAMP)  ## write constraints.txt from what .venv holds
+pins: $(STAMP)  ## write constraints.txt from the packages in .venv
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new
 	@mv constraints.new constraints.txt
 
-clean:  ## remove .venv and everything made by the other targets
+clean:  ## remove .venv and all output of the other targets
 	rm -rf $(VENV) .venvs .cache demo-output .mypy_cache .ruff_cache .pytest_cache .coverage dist \
 	    scripts/node/node_modules ports/typescript/node_modules ports/typescript/dist \
 	    ports/typescript/src/generated
 
-# The stamp is newer than the pins and the project file, or the environment is brought up to date.
+# The environment is updated when the pins or the project file are newer than the stamp.
 $(STAMP): pyproject.toml constraints.txt | $(RUN)
 	@echo "Installing pinned packages into $(VENV) (a minute or two the first time)"
 	@$(RUN) -m pip --version > /dev/null 2>&1 || $(RUN) -m ensurepip --upgrade > /dev/null
@@ -145,7 +144,7 @@ $(STAMP): pyproject.toml constraints.txt | $(RUN)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@
 
-# Beside the environment's packages, so that the other tests show that nothing needs torch.
+# Outside site-packages, so that the other tests prove that torch is not required.
 $(TORCH_STAMP): | $(STAMP)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --target $(TORCH_DIR) $(TORCH)
 	@touch $@

@@ -19,9 +19,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interop.environments import python_of, variables
 from rich.console import Console
 from rich.table import Table
+
+from conformance.interop.environments import python_of, variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -102,9 +102,8 @@ def measure(options: argparse.Namespace) -> list[dict[str, float]]:
     """In the process that is measured."""
     os.environ["TINKER_TELEMETRY"] = "0"
     server, sink = (f"http://127.0.0.1:{port}" for port in options.ports)
-    import driver  # beside this file
-
     import tinker_ext
+    from benchmarks import driver
 
     if options.setup == "sdk":
         set_up_sdk(sink)

@@ -1,6 +1,6 @@
 """This client over each of its transports, beside the official SDK: seconds of the processor.
 
-    PYTHONPATH=scripts python benchmarks/transports.py [ROUNDS]
+    python benchmarks/transports.py [ROUNDS]
 
 The clients take turns, each run in a fresh process. A figure is the least of all rounds, a ratio
 the median of those within a round: other work on the machine changes from round to round.
@@ -13,11 +13,11 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from compare import run, stub_server
-from interop.environments import python_of
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.compare import run, stub_server
+from conformance.interop.environments import python_of
 from tinker_ext.settings import HTTP_TRANSPORTS
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What the base models of the embedded backend have read: sentences and small text exercises.
+"""The training texts of the embedded base models: sentences and small text exercises.
 
 Everything is generated here from lists of common words and from invented ones, by a seed; nothing
 is downloaded. The exercises (copying, changing case, joining, spelling, dropping words, going on
@@ -112,7 +112,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 
 
 def invented_word(rng: Random) -> str:
-    """A word that is none: syllables mostly, letters without sense sometimes."""
+    """An invented word: usually of syllables, sometimes of random letters."""
     if rng.random() < 0.25:
         return "".join(rng.choices(_ALPHABET, k=rng.randint(2, 8)))
     syllables = rng.choices((1, 2, 3), weights=(3, 4, 1))[0]
@@ -160,7 +160,7 @@ Exercise = tuple[str, "Callable[[str], str]"]
 
 
 def exercise(rng: Random, text: str) -> Exercise:
-    """An exercise's name and what it does to a text; sometimes two, one after the other."""
+    """The name and the function of an exercise, or of two consecutive ones."""
     name, change = _simple_exercise(rng, text)
     if rng.random() < 0.2 and len(change(text).split()) > 1:
         second_name, second = _simple_exercise(rng, change(text))
@@ -169,7 +169,7 @@ def exercise(rng: Random, text: str) -> Exercise:
 
 
 def _simple_exercise(rng: Random, text: str) -> Exercise:
-    """One exercise that makes sense for this text: some name one of its words."""
+    """An exercise that fits the text: some use one of its words."""
     word = rng.choice(text.split())
     mark = rng.choice("-_/.+*~")
     ending = rng.choice(("!", "?", ".", " end", " ok", " OK", " DONE", f" {word}"))
@@ -197,12 +197,12 @@ def _capital(text: str) -> str:
 
 
 def _without(text: str, words: set[str]) -> str:
-    """The text without those words; all of it when nothing would be left."""
+    """The text without those words, or the whole text if nothing would remain."""
     return " ".join(part for part in text.split() if part not in words) or text
 
 
 Piece = tuple[str, bool]
-"""A stretch of text, and whether what is before it tells what it must be."""
+"""A piece of text, and whether the text before it determines it."""
 
 
 def _plain(rng: Random) -> list[Piece]:
@@ -210,8 +210,8 @@ def _plain(rng: Random) -> list[Piece]:
     return [(f"{text}." if rng.random() < 0.7 else text.lower(), False)]
 
 
-def _told(rng: Random) -> list[Piece]:
-    """An exercise given by its name."""
+def _named(rng: Random) -> list[Piece]:
+    """An exercise introduced by its name."""
     text = phrase(rng, 7)
     name, change = exercise(rng, text)
     if rng.random() < 0.15:
@@ -220,8 +220,8 @@ def _told(rng: Random) -> list[Piece]:
     return [(f"{name}: {text}{rng.choice(_ARROWS)}", False), (change(text), True)]
 
 
-def _shown(rng: Random) -> list[Piece]:
-    """An exercise given by examples alone, under labels of its own."""
+def _by_example(rng: Random) -> list[Piece]:
+    """An exercise introduced by examples only, with its own labels."""
     longest = rng.choice((1, 2, 3, 5, 8))
     texts = [phrase(rng, longest) for _ in range(rng.randint(2, 6))]
     _, change = exercise(rng, texts[0])
@@ -233,12 +233,12 @@ def _shown(rng: Random) -> list[Piece]:
 
 
 def _labels(rng: Random) -> tuple[str, str]:
-    """What stands before a given text, and between it and the wanted one."""
+    """The labels before the input text, and between input and output."""
     if rng.random() < 0.4:
         return "", rng.choice(_ARROWS)
     style = rng.choice((str, str.capitalize))
-    given, wanted = (style(rng.choice((rng.choice(WORDS), invented_word(rng)))) for _ in range(2))
-    return f"{given}: ", f"\n{wanted}: "
+    source, target = (style(rng.choice((rng.choice(WORDS), invented_word(rng)))) for _ in range(2))
+    return f"{source}: ", f"\n{target}: "
 
 
 def _repeated(rng: Random) -> list[Piece]:
@@ -250,8 +250,8 @@ def _repeated(rng: Random) -> list[Piece]:
 
 
 def documents(rng: Random, longest: int) -> Iterator[list[Piece]]:
-    """Documents without end, none of more than `longest` characters (all ASCII, so bytes)."""
-    kinds = (_plain, _told, _shown, _repeated)
+    """An endless series of documents of at most `longest` characters (ASCII, so bytes)."""
+    kinds = (_plain, _named, _by_example, _repeated)
     while True:
         document = rng.choices(kinds, weights=(15, 40, 35, 10))[0](rng)
         if sum(len(text) for text, _ in document) <= longest:

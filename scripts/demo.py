@@ -1,7 +1,7 @@
-"""Fine-tune a model on this machine, see what it learned, and keep its weights: `make demo`.
+"""Fine-tune a model on this machine, show samples, and download its weights: `make demo`.
 
-A tour of the public interface. Nothing in it is special to the embedded backend but the URL and the
-model: without `base_url` and with TINKER_API_KEY set, the same calls train a large model.
+A tour of the public interface. Only the URL and the model are specific to the embedded backend:
+without `base_url` and with TINKER_API_KEY set, the same calls train a large model.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ BASE_MODEL = "embedded/tiny"
 RANK = 32
 STEPS = 120
 BATCH_SIZE = 16
-#: At the first step; it falls to nothing in a straight line.
+#: At the first step; it decreases linearly to zero.
 LEARNING_RATE = 1e-2
-#: How many sentences are kept out of the training, and how many of each kind are shown.
-KEPT_OUT = 32
+#: Sentences excluded from training, and samples shown of each kind.
+HELD_OUT = 32
 SHOWN = 3
-#: Share of the first step's loss that has to be gone at the last.
+#: Minimum relative decrease of the loss from the first to the last step.
 EXPECTED_FALL = 0.6
 
 
@@ -44,8 +44,8 @@ def main() -> int:
     OUTPUT.mkdir(exist_ok=True)
     examples = [json.loads(line) for line in TASK.read_text(encoding="utf-8").splitlines()]
     known = [example for example in examples if example["split"] == "train"]
-    known, new = known[:-KEPT_OUT], known[-KEPT_OUT:]
-    strange = [example for example in examples if example["split"] == "held_out"]
+    known, new = known[:-HELD_OUT], known[-HELD_OUT:]
+    unseen_words = [example for example in examples if example["split"] == "held_out"]
     console.print(
         f"Fine-tuning {BASE_MODEL} on {len(known)} sentences and their telegrams: "
         f"{STEPS} steps of {BATCH_SIZE}, LoRA rank {RANK}."
@@ -55,23 +55,25 @@ def main() -> int:
         tokenizer = training.get_tokenizer()
         data = [make_datum(tokenizer, example) for example in known]
 
-        asked = {"new sentences": new, "sentences of words it has never read": strange}
-        before = {kind: complete(training, tokenizer, asked[kind]) for kind in asked}
+        tests = {"new sentences": new, "sentences with unseen words": unseen_words}
+        before = {kind: complete(training, tokenizer, tests[kind]) for kind in tests}
         steps = list(live(train(training, data), total=STEPS))
-        after = {kind: complete(training, tokenizer, asked[kind]) for kind in asked}
-        for kind, wanted in asked.items():
-            show_samples(f"Greedy samples, {kind}", wanted[:SHOWN], before[kind], after[kind])
-            right = [count_right(wanted, answers[kind]) for answers in (before, after)]
-            console.print(f"Exactly right of {len(wanted)}: {right[0]} before, {right[1]} after.")
+        after = {kind: complete(training, tokenizer, tests[kind]) for kind in tests}
+        for kind, expected in tests.items():
+            show_samples(f"Greedy samples, {kind}", expected[:SHOWN], before[kind], after[kind])
+            counts = [count_exact(expected, texts[kind]) for texts in (before, after)]
+            console.print(
+                f"Exact matches of {len(expected)}: {counts[0]} before, {counts[1]} after."
+            )
 
         draw_curve([step.loss for step in steps], OUTPUT / "loss.png")
         console.print(f"Loss curve: {OUTPUT / 'loss.png'}")
-        keep_checkpoint(service, training, OUTPUT / "checkpoint.tar.gz")
+        download_checkpoint(service, training, OUTPUT / "checkpoint.tar.gz")
     return check_fall(steps)
 
 
 def make_datum(tokenizer: PreTrainedTokenizerBase, example: Example) -> tinker.Datum:
-    """Predict each next token; only those of the completion count in the loss."""
+    """Predict each next token; only the completion contributes to the loss."""
     prompt = tokenizer.encode(example["prompt"])
     completion = tokenizer.encode(example["completion"])
     tokens = prompt + completion
@@ -85,12 +87,12 @@ def make_datum(tokenizer: PreTrainedTokenizerBase, example: Example) -> tinker.D
 
 
 def train(training: tinker.TrainingClient, data: Sequence[tinker.Datum]) -> Iterator[Step]:
-    """One batch after the other; a step is yielded when the server has taken it."""
+    """Train on one batch after the other; yield each step when it is complete."""
     for number in range(STEPS):
         adam = tinker.AdamParams(learning_rate=LEARNING_RATE * (1 - number / STEPS))
         batch = [data[(number * BATCH_SIZE + place) % len(data)] for place in range(BATCH_SIZE)]
         started = time.perf_counter()
-        # Both are on their way at once, and are done in this order.
+        # Both requests are sent at once, and are executed in this order.
         step = training.forward_backward(batch, "cross_entropy")
         update = training.optim_step(adam)
         loss = step.result().metrics["loss:sum"] / count_trained(batch)
@@ -100,14 +102,14 @@ def train(training: tinker.TrainingClient, data: Sequence[tinker.Datum]) -> Iter
 
 
 def count_trained(batch: Sequence[tinker.Datum]) -> float:
-    """How many tokens count in the loss."""
+    """The number of tokens with a weight in the loss."""
     return sum(sum(datum.loss_fn_inputs["weights"].tolist()) for datum in batch)
 
 
 def complete(
     training: tinker.TrainingClient, tokenizer: PreTrainedTokenizerBase, examples: list[Example]
 ) -> list[str]:
-    """The most likely completion of each prompt, with the weights as they are now."""
+    """The greedy completion of each prompt with the current weights."""
     sampler = training.save_weights_and_get_sampling_client()
     greedy = tinker.SamplingParams(max_tokens=48, temperature=0, stop="\n")
     futures = [
@@ -121,26 +123,26 @@ def complete(
     return [str(tokenizer.decode(future.result().sequences[0].tokens)) for future in futures]
 
 
-def count_right(examples: Sequence[Example], answers: Sequence[str]) -> int:
-    pairs = zip(examples, answers, strict=True)
-    return sum(example["completion"].strip() == answer.strip() for example, answer in pairs)
+def count_exact(examples: Sequence[Example], texts: Sequence[str]) -> int:
+    pairs = zip(examples, texts, strict=True)
+    return sum(example["completion"].strip() == text.strip() for example, text in pairs)
 
 
-def keep_checkpoint(
+def download_checkpoint(
     service: tinker.ServiceClient, training: tinker.TrainingClient, target: Path
 ) -> None:
-    """Save the weights, find them in the list of checkpoints, and download their archive."""
+    """Save the weights, list the checkpoints, and download the archive."""
     saved = training.save_weights_for_sampler("demo").result()
     rest = service.create_rest_client()
     for checkpoint in rest.list_user_checkpoints().result().checkpoints:
         console.print(f"Checkpoint: {checkpoint.tinker_path} ({checkpoint.size_bytes:,} bytes)")
     archive = rest.get_checkpoint_archive_url_from_tinker_path(saved.path).result()
     urllib.request.urlretrieve(archive.url, target)
-    console.print(f"Its archive: {target} ({target.stat().st_size:,} bytes)")
+    console.print(f"Archive: {target} ({target.stat().st_size:,} bytes)")
 
 
 def check_fall(steps: Sequence[Step]) -> int:
-    """Say how far the loss fell; the exit status tells whether that is far enough."""
+    """Print the relative decrease of the loss; return 0 if it is large enough, else 1."""
     fall = 1 - steps[-1].loss / steps[0].loss
     enough = fall >= EXPECTED_FALL
     verdict = "as expected" if enough else f"expected at least {EXPECTED_FALL:.0%}"

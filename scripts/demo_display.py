@@ -1,4 +1,4 @@
-"""How the demo shows what happens: a live line, a table of samples, a picture of the loss."""
+"""The output of the demo: a live line, a table of samples, a plot of the loss."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Step(NamedTuple):
 
 
 def live(steps: Iterable[Step], total: int) -> Iterator[Step]:
-    """Pass the steps on, and show each of them in one line that stays."""
+    """Yield the steps, and show the latest one in a single line."""
     columns = (
         TextColumn("step"),
         MofNCompleteColumn(),
@@ -48,7 +48,7 @@ def show_samples(
     before: Sequence[str],
     after: Sequence[str],
 ) -> None:
-    """The same prompts, completed before and after training; green is exactly right."""
+    """Completions of the same prompts before and after training; exact matches are green."""
     table = Table(title=title, title_justify="left", show_lines=True)
     for heading in ("Prompt", "Before", "After"):
         table.add_column(heading, overflow="fold")
@@ -60,10 +60,10 @@ def show_samples(
 
 
 def draw_curve(losses: Sequence[float], path: Path) -> None:
-    """Write the loss curve as a picture."""
+    """Plot the loss curve to a file."""
     import matplotlib as mpl
 
-    mpl.use("Agg")  # no screen is needed
+    mpl.use("Agg")  # needs no display
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")

@@ -1,57 +1,8 @@
-"""What changed from one release to another: `python scripts/diff.py 0.4.1 0.38.0`.
+"""List the changes between two releases: `python scripts/diff.py 0.4.1 0.38.0` (`make diff`)."""
 
-Prints a table and ends with status 1 if something breaks. A release that is not kept in
-`openapi/releases/` is read from its wheel; a path to a document is taken, too.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from specification import build
-from specification.changes import RATINGS, changes, of_rating
-from specification.documents import load_yaml
-from specification.locations import RELEASES
-from specification.wheels import WheelError
-
-if TYPE_CHECKING:
-    from specification.differing import Change
-    from specification.documents import Json
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("old", metavar="FROM", help="a release, or a document")
-    parser.add_argument("new", metavar="TO", help="a release, or a document")
-    given = parser.parse_args()
-    try:
-        found = changes(document(given.old), document(given.new))
-    except WheelError as problem:
-        print(problem, file=sys.stderr)
-        return 2
-    print_table(found)
-    return 1 if of_rating(found, "breaking") else 0
-
-
-def document(name: str) -> Json:
-    """The contract of a release, kept or read now, or the document at a path."""
-    if Path(name).is_file():
-        return load_yaml(Path(name))
-    kept = RELEASES / f"{name}.yaml"
-    return load_yaml(kept) if kept.exists() else build.contract(build.locked_wheel(name)).document
-
-
-def print_table(found: list[Change]) -> None:
-    width = max((len(change.where) for change in found), default=0)
-    for rating in RATINGS:
-        for change in of_rating(found, rating):
-            print(f"{rating:9} {change.where:{width}}  {change.what}")
-    counts = (f"{len(of_rating(found, rating))} {rating}" for rating in RATINGS)
-    print(", ".join(counts))
-
+from codegen.commands.diff import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,7 +1,7 @@
-"""Make docs/trace.png: a short run on the embedded backend, recorded and drawn.
+"""Draw docs/trace.png from a recording of a short run on the embedded backend.
 
-The run is real. Only the trouble is arranged, because a server on the same machine has none: a
-transport between client and backend refuses some samples with a 429 and fails one submission.
+Only the failures are artificial: a transport between client and backend rejects a sample with
+status 429 and fails one submission.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ DATUM = tinker.Datum(
 )
 
 
-class Trouble(httpx.AsyncBaseTransport):
-    """Passes requests on, but for a few that it answers itself."""
+class FailingTransport(httpx.AsyncBaseTransport):
+    """Forwards requests, except those that are planned to fail."""
 
     def __init__(self) -> None:
         self._wire = httpx.AsyncHTTPTransport()
-        # How many requests of an operation pass before one is answered like this.
+        # The number of requests of an operation that pass before one fails with this response.
         self._planned = {
             "forward_backward": [(2, httpx.Response(503))],
             "asample": [(3, httpx.Response(429, headers={"Retry-After": "0.8"}))],
@@ -43,9 +43,9 @@ class Trouble(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         operation = request.url.path.rpartition("/")[2]
         count = self._seen[operation] = self._seen.get(operation, 0) + 1
-        for after, answer in self._planned.get(operation, ()):
+        for after, response in self._planned.get(operation, ()):
             if count == after + 1:
-                return answer
+                return response
         return await self._wire.handle_async_request(request)
 
     async def aclose(self) -> None:
@@ -53,10 +53,10 @@ class Trouble(httpx.AsyncBaseTransport):
 
 
 def run(recording: Path) -> None:
-    """Train a few steps, then sample, as users do."""
+    """Train a few steps, then sample."""
     with start_embedded() as server:
         config = ClientConfig.resolve(base_url=server.url, api_key="none", trace_file=recording)
-        core = ClientCore(config, lambda: server.url, transport=Trouble())
+        core = ClientCore(config, lambda: server.url, transport=FailingTransport())
         with tinker.ServiceClient.over(core) as service:
             training = service.create_lora_training_client("embedded/tiny", rank=8)
             for number in range(STEPS):
@@ -65,7 +65,7 @@ def run(recording: Path) -> None:
                     update = training.optim_step(tinker.AdamParams(learning_rate=1e-3))
                     gradients.result()
                     update.result()
-                    time.sleep(0.12)  # The user's own code: metrics, the next batch.
+                    time.sleep(0.12)  # The user's code: metrics, the next batch.
             sampler = training.save_weights_and_get_sampling_client()
             prompt = tinker.ModelInput.from_ints(TOKENS[:8])
             params = tinker.SamplingParams(max_tokens=48)

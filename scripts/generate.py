@@ -1,29 +1,8 @@
-"""Make the bindings: `generated/tinker_api` from `openapi/tinker.yaml`."""
+"""Generate the bindings in `generated/tinker_api` (`make generate`)."""
 
-from __future__ import annotations
-
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
-from specification.bindings import GenerationError, generate_package
-from specification.locations import GENERATED, PACKAGE_NAME, ROOT
-
-
-def main() -> int:
-    target = GENERATED / PACKAGE_NAME
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            package = generate_package(Path(scratch))
-        except GenerationError as problem:
-            print(problem, file=sys.stderr)
-            return 1
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(package, target)
-    print(target.relative_to(ROOT))
-    return 0
-
+from codegen.commands.generate import main
 
 if __name__ == "__main__":
     sys.exit(main())

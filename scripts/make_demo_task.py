@@ -58,7 +58,7 @@ HELD_OUT_WORDS = {
 
 
 def sentences(lists: Mapping[str, str], count: int, seed: int) -> Iterator[str]:
-    """That many different sentences, every template about as often as the others."""
+    """Distinct sentences, with all templates used about equally often."""
     rng, seen = Random(seed), set[str]()
     words = {kind: text.split() for kind, text in lists.items()}
     while len(seen) < count:

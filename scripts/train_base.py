@@ -1,4 +1,4 @@
-"""Train the base model `embedded/tiny` from nothing and write its weights.
+"""Train the base model `embedded/tiny` from scratch and write its weights.
 
     python scripts/train_base.py [--steps 4000] [--out FILE] [--seed 0]
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     Batch = tuple[npt.NDArray[np.int64], Array]
 
 ROWS, TIME = 12, 128
-"""Sequences of a step, and their length in tokens."""
+"""Sequences per step, and their length in tokens."""
 
-WEIGHT_OF_NEWS = 0.2
-"""Of a token nothing before it tells, against 1 for one that follows: mostly noise, but words and
-grammar are learnt from it."""
+WEIGHT_OF_UNDETERMINED = 0.2
+"""Weight of a token that the text before it does not determine, relative to 1 for one that it does:
+mostly noise, but it teaches words and grammar."""
 
 PACKAGED = Path(__file__).parents[1] / "tinker_ext/embedded/data/embedded-tiny.safetensors"
 
@@ -62,7 +62,7 @@ def packed_rows(rng: Random) -> Iterator[tuple[list[int], list[float]]]:
         while len(tokens) <= TIME:
             for text, follows in next(source):
                 tokens += text.encode()
-                weights += [1.0 if follows else WEIGHT_OF_NEWS] * len(text)
+                weights += [1.0 if follows else WEIGHT_OF_UNDETERMINED] * len(text)
             tokens.append(END_OF_TEXT)
             weights.append(1.0)
         yield tokens[: TIME + 1], weights[: TIME + 1]
@@ -102,7 +102,7 @@ class Muon:
         self.count = 0
 
     def step(self, weights: Weights, gradients: Weights, rate: float) -> None:
-        """Move the weights in place; `rate` falls from 1 to 0 over the training."""
+        """Update the weights in place; `rate` decreases from 1 to 0 over the training."""
         self.count += 1
         for name, gradient in gradients.items():
             if gradient.ndim == 2 and ".layers." in name:
@@ -137,7 +137,7 @@ def orthogonal(matrix: Array, rounds: int = 5) -> Array:
 
 
 def train(shape: ModelShape, steps: int, seed: int) -> Weights:
-    """Train that many steps; the rate warms up, stays, and falls over the last 40 percent."""
+    """Train; the rate warms up, stays constant, and decreases over the last 40 percent."""
     weights = random_weights(shape, seed)
     weights["lm_head.weight"] *= 0.1
     optimizer, rows = Muon(weights), packed_rows(Random(seed))

@@ -1,40 +1,8 @@
-"""Whether PyPI has a newer release than the newest kept one, and what it would change.
-
-Status 0: nothing new, or nothing that breaks; 1: something breaks or cannot be read; 2: PyPI cannot
-be asked.
-"""
-
-from __future__ import annotations
+"""Report whether PyPI has a newer release than those kept (`make watch`)."""
 
 import sys
 
-from diff import document, print_table
-from packaging.version import Version
-from specification import build
-from specification.changes import changes, of_rating
-from specification.watching import newest_release
-from specification.wheels import WheelError
-
-
-def main() -> int:
-    kept = build.kept_releases()[-1]
-    try:
-        newest = newest_release()
-        if Version(newest) <= Version(kept):
-            print(f"{kept} is the newest release, and it is kept.")
-            return 0
-        print(f"{newest} is newer than {kept}, the newest one kept. It would change:")
-        made = build.contract(build.locked_wheel(newest))
-    except WheelError as problem:
-        print(problem, file=sys.stderr)
-        return 2
-    found = changes(document(kept), made.document)
-    print_table(found)
-    for gap in made.gaps:
-        print(f"not read: {gap}")
-    print(f"To keep it: make spec RELEASE={newest} (docs/regenerating.md)")
-    return 1 if made.gaps or of_rating(found, "breaking") else 0
-
+from codegen.commands.watch import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,9 +1,9 @@
 # Do not edit. Made by `make generate` from openapi/tinker.yaml.
-"""How each operation may be sent again after a failure; the reasons are in the specification.
+"""How each operation may be retried after a failure; the reasons are in the specification.
 
-safe       a repeat does what one attempt does (with the same X-Idempotency-Key, if it has one)
-sequenced  a repeat with the same sequence number is the same request
-never      a failed attempt is not repeated
+safe       a retry has the effect of one attempt (with the same X-Idempotency-Key, if it has one)
+sequenced  a retry with the same sequence number is the same request
+never      a failed attempt is not retried
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
-// A client in TypeScript on the types made from the specification: `make typescript` checks that it
-// passes `tsc --strict`. It is an example of the types' use, not a published package.
+// A TypeScript client with the types generated from the specification: `make typescript` compiles it
+// with `tsc --strict`. It is an example of using the types, not a published package.
 
 import createClient from "openapi-fetch";
 import type { components, paths } from "./tinker.js";
@@ -11,7 +11,7 @@ export function connect(baseUrl: string, key: string) {
   return createClient<paths>({ baseUrl, headers: { "X-API-Key": key } });
 }
 
-/** How many tokens of context a chunk takes, where the client can tell. */
+/** The number of context tokens of a chunk, if the client can determine it. */
 export function length(chunk: Chunk): number | undefined {
   if ("tokens" in chunk && Array.isArray(chunk.tokens)) return chunk.tokens.length;
   if ("expected_tokens" in chunk) return chunk.expected_tokens ?? undefined;
@@ -30,7 +30,7 @@ export async function sample(baseUrl: string, key: string, tokens: number[]): Pr
       sampling_params: { max_tokens: 16, temperature: 1, top_k: -1, top_p: 1 },
     },
   });
-  if (data === undefined) throw new Error(`refused: ${JSON.stringify(error)}`);
+  if (data === undefined) throw new Error(`rejected: ${JSON.stringify(error)}`);
   return data.request_id;
 }
 
@@ -42,7 +42,7 @@ export async function runs(baseUrl: string, key: string): Promise<string[]> {
 }
 
 export function cost(event: Schemas["BillingUsageEvent"]): number {
-  // Types with a tag are told apart by it.
+  // The tag identifies the type.
   const info = event.event_info;
   if ("type" in info && info.type === "training") return Number(info.token_count);
   return event.estimated_cost_usd ?? 0;

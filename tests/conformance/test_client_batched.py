@@ -9,8 +9,8 @@ import pickle
 from typing import TYPE_CHECKING
 
 import pytest
-from interop.recorder import Forwarder, recording
 
+from conformance.interop.recorder import Forwarder, recording
 from tests.waiting import comes_true
 from tinker_ext import RequestFailedError, SamplingClient, SamplingParams, ServiceClient, types
 from tinker_ext.embedded.launch import start_embedded
@@ -18,7 +18,7 @@ from tinker_ext.embedded.launch import start_embedded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from interop.recorder import Recording
+    from conformance.interop.recorder import Recording
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -34,7 +34,7 @@ PROMPT = types.ModelInput.from_ints(list(b"The quick brown fox"))
 
 @pytest.fixture(scope="module")
 def record() -> Iterator[Recording]:
-    """Between the client and the server, to count what is asked."""
+    """Between the client and the server, to count the requests."""
     with (
         start_embedded(dialect="0.38", flags=FLAGS) as server,
         recording(Forwarder(server.url)) as recorded,
@@ -49,9 +49,11 @@ def service(record: Recording) -> Iterator[ServiceClient]:
         yield opened
 
 
-def asked(record: Recording, operation: str) -> int:
-    """How often an operation has been answered."""
-    return sum(one.asked.path.endswith(f"/{operation}") for one in list(record.exchanges))
+def count_requests(record: Recording, operation: str) -> int:
+    """How many requests for an operation had a response."""
+    return sum(
+        exchange.request.path.endswith(f"/{operation}") for exchange in list(record.exchanges)
+    )
 
 
 def sampler_of(service: ServiceClient) -> SamplingClient:
@@ -68,8 +70,8 @@ def test_two_hundred_samples_take_few_questions(service: ServiceClient, record: 
     found = {tuple(future.result(WAIT).sequences[0].tokens) for future in futures}
     assert len(found) == 1, "all have the same seed"
     assert len(found.pop()) == 16
-    assert asked(record, "retrieve_future") == asked(record, "asample") == 200
-    assert asked(record, "retrieve_futures") < 30
+    assert count_requests(record, "retrieve_future") == count_requests(record, "asample") == 200
+    assert count_requests(record, "retrieve_futures") < 30
 
 
 def test_the_same_is_sampled_as_without(service: ServiceClient) -> None:
@@ -106,9 +108,10 @@ def test_what_is_cancelled_makes_room(service: ServiceClient, record: Recording)
     endless = [sampler.sample(PROMPT, 512, params(900)) for _ in range(3)]
     core = service._core
     assert comes_true(
-        lambda: asked(record, "asample") == 3 and core.in_flight.sample_bytes.used == 0, WAIT
+        lambda: count_requests(record, "asample") == 3 and core.in_flight.sample_bytes.used == 0,
+        WAIT,
     )
     for future in endless:
         assert future.cancel()
     assert sampler.sample(PROMPT, 1, params()).result(WAIT).sequences
-    assert asked(record, "cancel_future") == 3
+    assert count_requests(record, "cancel_future") == 3

@@ -1,12 +1,14 @@
-"""The official SDKs are run once, for all that is asked about it."""
+"""The traffic of the official SDKs, recorded once per test session."""
 
 from __future__ import annotations
 
 import pytest
-from interop.traffic import Traffic, kept_releases, traffic_of
+
+from codegen.build import kept_releases
+from conformance.interop.traffic import Traffic, traffic_of
 
 
 @pytest.fixture(scope="session")
 def traffic() -> dict[str, Traffic]:
-    """What each kept release's SDK said and was answered. Takes most of a minute."""
+    """The traffic of each kept release, which takes most of a minute to record."""
     return traffic_of(kept_releases())

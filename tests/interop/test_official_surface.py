@@ -1,6 +1,6 @@
-"""The official SDK of each kept release says and takes what the specification of it has.
+"""The traffic of the official SDK of each kept release is valid under its specification.
 
-All its public methods are called, against the embedded backend or a scripted server.
+All public methods are called, on the embedded backend or a scripted server.
 """
 
 from __future__ import annotations
@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from interop.traffic import TRAFFIC, Traffic, document, kept_releases
 
-# The first run makes the environments as well.
+from codegen.build import kept_releases
+from conformance.interop.traffic import TRAFFIC, Traffic, document
+
+# The first run also creates the environments.
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(600)]
 
 RELEASES = kept_releases()
@@ -22,7 +24,7 @@ class TestRelease:
     def test_every_step_succeeds(self, traffic: dict[str, Traffic], release: str) -> None:
         assert traffic[release].failures == {}
 
-    def test_everything_is_as_specified(self, traffic: dict[str, Traffic], release: str) -> None:
+    def test_traffic_is_valid(self, traffic: dict[str, Traffic], release: str) -> None:
         assert traffic[release].problems == []
 
     def test_most_operations_are_confirmed(self, traffic: dict[str, Traffic], release: str) -> None:
@@ -30,6 +32,6 @@ class TestRelease:
         assert len(summary["confirmed"]) >= EXPECTED_SHARE * summary["operations"]
 
 
-def test_the_kept_record_is_true(traffic: dict[str, Traffic]) -> None:
+def test_traffic_json_is_up_to_date(traffic: dict[str, Traffic]) -> None:
     """`make traffic` writes it."""
     assert json.loads(TRAFFIC.read_text(encoding="utf-8")) == document(traffic)

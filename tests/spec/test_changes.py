@@ -1,4 +1,4 @@
-"""A planted change is found, and rated by what it does to a program that did right before."""
+"""A change is reported, and rated by its effect on a correct program."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
-import diff
 import pytest
-from specification.changelog import changelog
-from specification.changes import changes
-from specification.documents import load_yaml
-from specification.locations import CHANGELOG, RELEASES
+
+from codegen.commands import diff
+from codegen.documents import load_yaml
+from codegen.emit.changelog import changelog
+from codegen.paths import CHANGELOG, RELEASES
+from codegen.releases.contract_diff import changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,8 @@ def contract() -> Json:
 
 
 def schema(document: Json, name: str) -> Json:
-    found: Json = document["components"]["schemas"][name]
-    return found
+    result: Json = document["components"]["schemas"][name]
+    return result
 
 
 def remove_asked_field(document: Json) -> None:
@@ -132,7 +133,7 @@ PLANTED: list[tuple[Callable[[Json], None], set[tuple[str, str, str]]]] = [
       ("POST /asample body", "no longer application/json", "breaking")}),
     (rename_path_parameter,
      {("GET /training_runs/{training_run_id}",
-       "path parameter {training_run_id} is now called {run_id}; generated code changes",
+       "path parameter {training_run_id} is now named {run_id}; generated code changes",
        "unclear")}),
     (change_default,
      {("AdamParams.learning_rate", "default 0.0001 became 0.1", "unclear")}),
@@ -143,18 +144,18 @@ PLANTED: list[tuple[Callable[[Json], None], set[tuple[str, str, str]]]] = [
 
 
 @pytest.mark.parametrize(("plant", "expected"), PLANTED, ids=lambda it: getattr(it, "__name__", ""))
-def test_a_planted_change_is_found_and_rated(
+def test_change_is_reported_with_its_rating(
     contract: Json, plant: Callable[[Json], None], expected: set[tuple[str, str, str]]
 ) -> None:
     changed = copy.deepcopy(contract)
     plant(changed)
-    found = {(change.where, change.what, change.rating) for change in changes(contract, changed)}
-    assert found >= expected
-    consequences = {item for item in found - expected if item[0] != "FutureRetrieveResponse"}
+    result = {(change.where, change.what, change.rating) for change in changes(contract, changed)}
+    assert result >= expected
+    consequences = {item for item in result - expected if item[0] != "FutureRetrieveResponse"}
     assert not consequences
 
 
-def test_texts_and_evidence_are_no_changes(contract: Json) -> None:
+def test_changes_of_texts_and_evidence_are_ignored(contract: Json) -> None:
     changed = copy.deepcopy(contract)
     schema(changed, "AdamParams")["description"] = "Other words."
     schema(changed, "AdamParams")["properties"]["beta1"]["description"] = "Other words."
@@ -169,7 +170,7 @@ def test_texts_and_evidence_are_no_changes(contract: Json) -> None:
         (add_content_type, 0, "0 breaking, 1 additive, 0 unclear"),
     ],
 )
-def test_the_exit_status_tells_of_a_break(
+def test_breaking_change_sets_the_exit_status(
     contract: Json,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -180,18 +181,18 @@ def test_the_exit_status_tells_of_a_break(
 ) -> None:
     changed = copy.deepcopy(contract)
     plant(changed)
-    path = tmp_path / "changed.json"  # which is YAML, too
+    path = tmp_path / "changed.json"  # JSON is YAML
     path.write_text(json.dumps(changed))
     monkeypatch.setattr("sys.argv", ["diff.py", str(RELEASES / "0.38.0.yaml"), str(path)])
     assert diff.main() == status
     assert text in capsys.readouterr().out
 
 
-def test_the_changelog_has_every_pair_and_the_known_breaks() -> None:
+def test_changelog_lists_every_pair_and_the_known_breaking_changes() -> None:
     text = CHANGELOG.read_text(encoding="utf-8")
-    kept = {path.stem: load_yaml(path) for path in RELEASES.glob("*.yaml")}
-    assert text == changelog(kept)
-    assert text.count("\nSince ") == len(kept) - 1
+    contracts = {path.stem: load_yaml(path) for path in RELEASES.glob("*.yaml")}
+    assert text == changelog(contracts)
+    assert text.count("\nSince ") == len(contracts) - 1
     breaking = text.split("## 0.25.0")[1].split("### Additive")[0]
     assert "`POST /forward_backward body`: no longer application/json" in breaking
     assert "`POST /forward`: operation removed" in breaking

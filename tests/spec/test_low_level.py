@@ -9,13 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from specification.locations import ROOT
 from tinker_api.proto import tinker_public_pb2
+
+from codegen.paths import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ANSWERS: dict[str, object] = {
+RESPONSES: dict[str, object] = {
     "/api/v1/create_session": {"session_id": "session-1", "type": "create_session"},
     "/api/v1/forward_backward": {"request_id": "request-1"},
     "/api/v1/retrieve_future": {
@@ -33,12 +34,12 @@ class Recorder(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         packed = self.headers["Content-Type"] == "application/x-protobuf"
         self.seen.append((self.path, dict(self.headers), body if packed else json.loads(body)))
-        answer = json.dumps(ANSWERS[self.path]).encode()
+        body = json.dumps(RESPONSES[self.path]).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
         pass
@@ -47,16 +48,16 @@ class Recorder(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[ThreadingHTTPServer]:
     Recorder.seen = []
-    made = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
-    thread = threading.Thread(target=made.serve_forever)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Recorder)
+    thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield made
-    made.shutdown()
+    yield server
+    server.shutdown()
     thread.join()
-    made.server_close()
+    server.server_close()
 
 
-def test_the_examples_of_the_page(
+def test_examples_of_low_level_documentation_run(
     server: ThreadingHTTPServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = (ROOT / "docs" / "low-level.md").read_text(encoding="utf-8")
@@ -69,7 +70,7 @@ def test_the_examples_of_the_page(
 
     assert capsys.readouterr().out.splitlines() == ["200 session-1", "{'loss:sum': 1.5}"]
     paths = [path for path, _, _ in Recorder.seen]
-    assert paths == [*ANSWERS, "/api/v1/forward_backward"]
+    assert paths == [*RESPONSES, "/api/v1/forward_backward"]
     message = tinker_public_pb2.ForwardBackwardRequest.FromString(Recorder.seen[-1][2])
     assert (message.seq_id, message.loss_fn) == (2, "cross_entropy")
     _, headers, body = Recorder.seen[0]

@@ -1,11 +1,12 @@
-"""An overlay action does what it says, or fails the build."""
+"""An overlay action has its intended effect, or fails the build."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from specification.overlay import OverlayError, apply_checked, apply_overlay, check_effects
+
+from codegen.contract.overlay import OverlayError, apply_checked, apply_overlay, check_effects
 
 Json = dict[str, Any]
 
@@ -43,37 +44,37 @@ def test_an_update_is_merged() -> None:
         {"target": "$.paths['/api/v1/a'].get.tags[0]", "update": {"y": 1}},
     ],
 )
-def test_an_action_without_effect_or_with_a_wrong_name_fails(action: Json) -> None:
+def test_action_without_effect_or_with_unknown_name_fails(action: Json) -> None:
     with pytest.raises(OverlayError, match="overlay"):
         apply(action)
 
 
-def test_what_is_new_must_say_so() -> None:
+def test_new_names_require_x_adds() -> None:
     new = {"target": "$.components.schemas", "update": {"B": {"type": "string"}}}
     done = apply({**new, "x-adds": True})
     assert done["components"]["schemas"]["B"] == {"type": "string"}
 
 
-def test_an_action_needs_its_reasons() -> None:
+def test_action_without_why_or_evidence_fails() -> None:
     action = {"target": "$.paths", "remove": True, "x-why": "no evidence"}
     with pytest.raises(OverlayError, match="x-evidence"):
         apply_checked(document(), {"actions": [action]}, release="0.4.1", form="contract")
 
 
-def test_an_action_for_other_releases_is_left_out() -> None:
+def test_action_for_other_releases_is_skipped() -> None:
     action = {"target": "$.components.schemas.B", "update": {"x": 1}, "x-releases": ">=0.25"}
     assert apply(action) == document()
     with pytest.raises(OverlayError):
         apply(action, "0.25.0")
 
 
-def test_an_action_for_the_reading_is_left_out_of_the_contract() -> None:
+def test_tolerant_action_is_skipped_in_the_contract() -> None:
     action = {"target": "$.components.schemas.B", "update": {"x": 1}, "x-form": "tolerant"}
     assert apply(action) == document()
 
 
 def over_releases(action: Json) -> None:
-    """Apply `action` to two releases, of which the second has a type B more, and check it."""
+    """Apply `action` to two releases, the second of which also has a type B, and check it."""
     overlay = {"actions": [{"x-why": "because", "x-evidence": "seen", **action}]}
     newer = document()
     newer["components"]["schemas"]["B"] = {"type": "object", "properties": {}}
@@ -87,7 +88,7 @@ def over_releases(action: Json) -> None:
 TEXTS = {"A": {"description": "An A."}, "B": {"description": "A B."}}
 
 
-def test_an_update_may_name_what_only_some_releases_have() -> None:
+def test_update_may_name_elements_that_only_some_releases_have() -> None:
     over_releases({"target": "$.components.schemas", "update": TEXTS})
     over_releases({"target": "$.components.schemas.B", "update": {"description": "A B."}})
 
@@ -107,20 +108,20 @@ def test_an_update_may_name_what_only_some_releases_have() -> None:
         ),
     ],
 )
-def test_what_no_release_has_fails_and_so_does_a_named_release_that_does_not_fit(
-    action: Json, message: str
-) -> None:
+def test_unknown_name_and_unmatched_named_release_fail(action: Json, message: str) -> None:
     with pytest.raises(OverlayError, match=message):
         over_releases(action)
 
 
-def test_places_changed_by_one_action_stay_apart() -> None:
-    given = document()
-    given["components"]["schemas"]["B"] = {"type": "object", "properties": {}}
+def test_places_changed_by_one_action_do_not_share_values() -> None:
+    document_before = document()
+    document_before["components"]["schemas"]["B"] = {"type": "object", "properties": {}}
     actions: list[Json] = [
         {"target": "$.components.schemas.*", "update": {"x-new": {}}},
         {"target": "$.components.schemas.A", "update": {"x-new": {"one": 1}}},
     ]
-    overlay = {"actions": [{"x-why": "because", "x-evidence": "seen", **one} for one in actions]}
-    done = apply_checked(given, overlay, release="0.4.1", form="contract")
+    overlay = {
+        "actions": [{"x-why": "because", "x-evidence": "seen", **action} for action in actions]
+    }
+    done = apply_checked(document_before, overlay, release="0.4.1", form="contract")
     assert done["components"]["schemas"]["B"]["x-new"] == {}

@@ -1,4 +1,4 @@
-"""The specification in OpenAPI 3.0 means the same. (Linters and TypeScript: `make portable`.)"""
+"""The OpenAPI 3.0 document keeps the meaning. (`make portable` runs linters and TypeScript.)"""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
-from specification import watching
-from specification.documents import load_yaml
-from specification.downgrade import downgraded
-from specification.locations import SPECIFICATION
-from specification.wheels import WheelError
+
+from codegen.documents import load_yaml
+from codegen.emit.downgrade import downgraded
+from codegen.paths import SPECIFICATION
+from codegen.wheel import pypi
+from codegen.wheel.wheels import WheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,12 +34,12 @@ def parts(value: Any) -> Iterator[Json]:
             yield from parts(part)
 
 
-def test_the_older_form_is_valid(older: Json) -> None:
+def test_openapi_3_0_document_is_valid(older: Json) -> None:
     assert older["openapi"] == "3.0.3"
     assert list(OpenAPIV30SpecValidator(older).iter_errors()) == []
 
 
-def test_nothing_newer_is_left(older: Json) -> None:
+def test_no_openapi_3_1_construction_remains(older: Json) -> None:
     text = json.dumps(older)
     assert '"const":' not in text
     assert '"contentEncoding"' not in text
@@ -47,7 +48,7 @@ def test_nothing_newer_is_left(older: Json) -> None:
         assert "$ref" not in part or len(part) == 1
 
 
-def test_meaning_is_kept(older: Json) -> None:
+def test_schemas_keep_their_meaning(older: Json) -> None:
     schemas = older["components"]["schemas"]
     assert schemas["ImageChunk"]["properties"]["data"]["format"] == "byte"
     assert schemas["EncodedTextChunk"]["properties"]["type"]["enum"] == ["encoded_text"]
@@ -57,24 +58,24 @@ def test_meaning_is_kept(older: Json) -> None:
     assert (beta["maximum"], beta["exclusiveMaximum"]) == (1, True)
 
 
-def test_portable_constructions_only() -> None:
-    """No lists of types, boolean schemas or tuples: generators of other languages trip there."""
+def test_only_portable_constructions_are_used() -> None:
+    """No lists of types, boolean schemas or tuples, which many code generators do not support."""
     for part in parts(load_yaml(SPECIFICATION)["components"]["schemas"]):
         assert not isinstance(part.get("type"), list)
         assert "prefixItems" not in part
         assert not isinstance(part.get("items"), bool)
 
 
-def test_watching_without_an_index_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_reports_an_unavailable_index(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(WheelError, match="Watching needs the network"):
-        watching.newest_release()
+    with pytest.raises(WheelError, match="`make watch` needs the network"):
+        pypi.newest_release()
 
 
-def test_the_newest_release_is_the_newest_final_one() -> None:
+def test_newest_release_is_the_newest_final_one() -> None:
     listing = "tinker (0.9.0)\nAvailable versions: 0.9.0, 0.10.0rc1, 0.10.0, 0.2.0\n  LATEST: x\n"
-    assert watching.newest_of(listing) == "0.10.0"
-    assert watching.newest_of("nothing here") is None
+    assert pypi.newest_of(listing) == "0.10.0"
+    assert pypi.newest_of("nothing here") is None

@@ -1,4 +1,4 @@
-"""`tinker_public.proto` says what the official wheels have compiled in, and its Python works."""
+"""`tinker_public.proto` matches the descriptor in the official wheels, and compiles to Python."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from typing import TYPE_CHECKING, Any
 
-import protobuf
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
-from protofile.compiler import PROTO, compile_into, described
-from protofile.descriptor import descriptor_of, normalized
-from protofile.render import RenderError, render
-from specification.build import locked_wheel
-from specification.wheels import Wheel, WheelError
+
+from codegen.commands import protobuf
+from codegen.emit.proto_source import RenderError, render
+from codegen.emit.protoc import PROTO, compile_descriptor, compile_into
+from codegen.lock import locked_wheel
+from codegen.wheel.descriptor import descriptor_of, normalized
+from codegen.wheel.wheels import Wheel, WheelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,23 +29,23 @@ def official() -> FileDescriptorProto:
     return descriptor_of(locked_wheel(protobuf.RELEASE))
 
 
-def test_the_file_is_what_wheel_and_comments_give() -> None:
+def test_proto_file_is_up_to_date() -> None:
     assert PROTO.read_text(encoding="utf-8") == protobuf.proto_text()
 
 
-def test_protoc_gives_the_same_bytes_as_the_wheel_has(official: FileDescriptorProto) -> None:
-    ours = normalized(described())
+def test_compiled_proto_equals_descriptor_of_the_wheel(official: FileDescriptorProto) -> None:
+    ours = normalized(compile_descriptor())
     assert ours.SerializeToString(deterministic=True) == normalized(official).SerializeToString(
         deterministic=True
     )
 
 
-def test_it_has_every_message_and_enum(official: FileDescriptorProto) -> None:
+def test_wheel_has_every_message_and_enum(official: FileDescriptorProto) -> None:
     assert len(official.message_type) == 23
     assert len(official.enum_type) == 2
 
 
-def test_the_compiled_module_reads_what_it_wrote(tmp_path: Path) -> None:
+def test_compiled_module_round_trips_a_message(tmp_path: Path) -> None:
     messages = _compiled(tmp_path)
     request = messages.ForwardBackwardRequest(model_id="m", seq_id=1, forward_only=True)
     datum = request.data.add()
@@ -56,10 +57,10 @@ def test_the_compiled_module_reads_what_it_wrote(tmp_path: Path) -> None:
     assert again.data[0].model_input[0].WhichOneof("chunk") == "encoded_text"
 
 
-def test_the_compiled_module_gets_on_with_the_official_one(
+def test_compiled_module_coexists_with_the_official_one(
     tmp_path: Path, official: FileDescriptorProto
 ) -> None:
-    """Both in one process: the other version's names are those of the default pool."""
+    """In one process, the official module registers its names in the default pool."""
     compile_into(tmp_path / "ours")
     other = FileDescriptorProto()
     other.CopyFrom(official)
@@ -80,23 +81,23 @@ def test_the_compiled_module_gets_on_with_the_official_one(
     assert (outcome.stdout, outcome.stderr) == ("1\n", "")
 
 
-def test_a_wheel_without_messages_is_told() -> None:
+def test_wheel_without_messages_raises() -> None:
     with pytest.raises(WheelError, match="no module"):
         descriptor_of(Wheel("0", "", {}, frozenset()))
 
 
-def test_nothing_of_the_module_is_executed() -> None:
+def test_module_of_the_wheel_is_not_executed() -> None:
     module = "raise SystemExit\nAddSerializedFile(b'')\npool.AddSerializedFile(b'\\n\\x01x')\n"
     wheel = Wheel("0", "", {"tinker.proto.tinker_public_pb2": module}, frozenset())
     assert descriptor_of(wheel).name == "x"
 
 
-def test_a_comment_for_nothing_is_told(official: FileDescriptorProto) -> None:
+def test_comment_for_missing_element_raises(official: FileDescriptorProto) -> None:
     with pytest.raises(RenderError, match=r"Datum\.nothing"):
         render(official, header="", comments={"Datum.nothing": "?"})
 
 
-def test_what_cannot_be_written_is_told(official: FileDescriptorProto) -> None:
+def test_unsupported_option_raises(official: FileDescriptorProto) -> None:
     other = FileDescriptorProto()
     other.CopyFrom(official)
     other.message_type[0].field[0].options.deprecated = True
@@ -106,8 +107,8 @@ def test_what_cannot_be_written_is_told(official: FileDescriptorProto) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("release", ["0.24.1", "0.25.0"])
-def test_older_messages_are_part_of_it(release: str, official: FileDescriptorProto) -> None:
-    """By number and type, which is what is on the wire; one message and one field were renamed."""
+def test_older_messages_are_included(release: str, official: FileDescriptorProto) -> None:
+    """Compares numbers and types, which are sent; one message and one field were renamed."""
     newer = {message.name: message for message in official.message_type}
     for message in descriptor_of(locked_wheel(release)).message_type:
         name = {"TopkPromptLogprobs": "TopkLogprobs"}.get(message.name, message.name)

@@ -1,13 +1,15 @@
-"""Reading a wheel: what annotations, classes and calls become, and what cannot be read is named."""
+"""Annotations, classes and calls of a wheel are converted; unreadable parts are listed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from specification import build
-from specification.reconstruct import reconstruct
-from specification.wheels import Wheel, WheelError, open_wheel
+
+from codegen.contract.reconstruct import reconstruct
+from codegen.contract.release import ReconstructionError, read_contract, refuse_gaps
+from codegen.lock import locked_wheel
+from codegen.wheel.wheels import Wheel, WheelError, open_wheel
 
 Json = dict[str, Any]
 
@@ -28,8 +30,8 @@ def wheel(**modules: str) -> Wheel:
 
 
 def schemas(text: str) -> Json:
-    found: Json = reconstruct(wheel(types__one=text))["components"]["schemas"]
-    return found
+    result: Json = reconstruct(wheel(types__one=text))["components"]["schemas"]
+    return result
 
 
 def field(annotation: str, value: str = "") -> Json:
@@ -37,8 +39,8 @@ def field(annotation: str, value: str = "") -> Json:
     text += "from .._models import StrictBase\n"
     text += f"class One(StrictBase):\n    it: {annotation}{' = ' + value if value else ''}\n"
     imports = "from typing import Any, Optional, Union, List, Dict, Sequence, Literal, Tuple\n"
-    found: Json = schemas(imports + text)["One"]["properties"]["it"]
-    return found
+    result: Json = schemas(imports + text)["One"]["properties"]["it"]
+    return result
 
 
 @pytest.mark.parametrize(
@@ -86,26 +88,26 @@ def test_defaults_and_limits() -> None:
 
 
 def test_required_fields_and_strictness_come_from_class_and_bases() -> None:
-    found = schemas(
+    result = schemas(
         "from .._models import StrictBase, BaseModel\n"
         "class Asked(StrictBase):\n    a: int\n    b: int = 1\n"
         "class Answered(BaseModel):\n    a: int\n"
         "class Both(Answered):\n    c: str = Field(..., min_length=1)\n"
     )
-    assert found["Asked"]["required"] == ["a"]
-    assert found["Asked"]["additionalProperties"] is False
-    assert "additionalProperties" not in found["Answered"]
-    assert found["Both"]["required"] == ["a", "c"]
+    assert result["Asked"]["required"] == ["a"]
+    assert result["Asked"]["additionalProperties"] is False
+    assert "additionalProperties" not in result["Answered"]
+    assert result["Both"]["required"] == ["a", "c"]
 
 
-def test_an_enumeration_inside_a_class_gets_a_name() -> None:
-    found = schemas(
+def test_inline_enumeration_gets_a_name() -> None:
+    result = schemas(
         "from typing import Literal\nfrom .._models import BaseModel\n"
         "class One(BaseModel):\n    queue_state: Literal['x', 'y']\n    kind: Literal['p', 'q']\n"
     )
-    assert found["QueueState"]["enum"] == ["x", "y"]
-    assert found["OneKind"]["enum"] == ["p", "q"]
-    assert found["One"]["properties"]["queue_state"] == {"$ref": "#/components/schemas/QueueState"}
+    assert result["QueueState"]["enum"] == ["x", "y"]
+    assert result["OneKind"]["enum"] == ["p", "q"]
+    assert result["One"]["properties"]["queue_state"] == {"$ref": "#/components/schemas/QueueState"}
 
 
 def test_calls_become_operations() -> None:
@@ -141,46 +143,46 @@ UNREADABLE = (
 )
 
 
-def test_what_cannot_be_read_is_named() -> None:
+def test_unreadable_annotation_is_listed() -> None:
     document = reconstruct(wheel(types__one=UNREADABLE))
     assert document["x-problems"] == ["tinker.types.one:4 One.it: no rule for decimal.Decimal"]
 
 
-def test_a_contract_with_a_gap_is_marked_and_not_kept() -> None:
-    made = build.contract(wheel(types__one=UNREADABLE))
-    assert made.document["x-unread"] == list(made.gaps)
-    with pytest.raises(build.ReconstructionError, match=r"One\.it: no rule for decimal\.Decimal"):
-        build.refuse_gaps("9.9.9", made.gaps)
+def test_contract_with_a_gap_is_marked_and_refused() -> None:
+    contract = read_contract(wheel(types__one=UNREADABLE))
+    assert contract.document["x-unread"] == list(contract.gaps)
+    with pytest.raises(ReconstructionError, match=r"One\.it: no rule for decimal\.Decimal"):
+        refuse_gaps("9.9.9", contract.gaps)
 
 
-def test_a_path_or_a_header_nobody_reads_is_a_gap() -> None:
+def test_unhandled_path_or_header_is_a_gap() -> None:
     module = (
         "URL = '/api/v1/hidden'\n"
         'def call(client):\n    """/api/v1/in-a-text"""\n'
         "    return client.stream(URL, headers={'X-Tinker-Secret': '1'})\n"
     )
-    gaps = build.contract(wheel(lib__odd=module)).gaps
+    gaps = read_contract(wheel(lib__odd=module)).gaps
     assert gaps == (
-        "tinker.lib.odd:1 the path /api/v1/hidden is not in a call the reader knows",
-        "the header X-Tinker-Secret has no place",
+        "tinker.lib.odd:1 the path /api/v1/hidden is not in a supported call",
+        "no operation declares the header X-Tinker-Secret",
     )
 
 
-def test_guesses_are_marked_where_they_are_made() -> None:
-    found = schemas(
+def test_heuristics_are_marked_in_the_schema() -> None:
+    result = schemas(
         "import numpy as np\nfrom dataclasses import dataclass\n"
         "@dataclass\nclass One:\n"
         "    tokens_np: np.ndarray | None = None\n    table: np.ndarray\n"
         "    @property\n    def tokens(self) -> list[int]: ...\n"
     )
-    assert found["One"]["properties"]["tokens"] == {"type": "array", "items": {"type": "integer"}}
-    assert found["One"]["x-heuristics"] == [
-        "tokens_np is named and typed by the property without _np",
+    assert result["One"]["properties"]["tokens"] == {"type": "array", "items": {"type": "integer"}}
+    assert result["One"]["x-heuristics"] == [
+        "tokens_np has the name and type of the property without _np",
         "numpy.ndarray read as an array of any depth",
     ]
 
 
-def test_defaults_are_worked_out() -> None:
+def test_default_expressions_are_evaluated() -> None:
     text = (
         "from .._models import BaseModel\nSIZE = 4\n"
         "class Kind(BaseModel):\n    type: str = 'plain'\n"
@@ -193,7 +195,7 @@ def test_defaults_are_worked_out() -> None:
     plain = {"type": "plain"}
     assert defaults == {"size": 4096, "kind": plain, "odd": None, "made": plain, "must": None}
     assert one["required"] == ["must"]
-    assert one["x-heuristics"] == ["the default of odd is not read: compute(3)"]
+    assert one["x-heuristics"] == ["the default of odd is not evaluated: compute(3)"]
 
 
 def test_a_body_has_the_forms_of_all_its_assignments() -> None:
@@ -217,20 +219,20 @@ def test_a_body_has_the_forms_of_all_its_assignments() -> None:
     }
 
 
-def test_a_body_written_out_gets_the_name_of_its_path() -> None:
+def test_inline_body_is_named_after_its_path() -> None:
     client = (
         "class Client:\n    def finish(self, session_id: str, how: str):\n"
         "        return self.client.post(f'/api/v1/sessions/{session_id}/finish',\n"
         "            body={'reason': {'type': how}}, cast_to=None)\n"
     )
-    found = reconstruct(wheel(lib__client=client))["components"]["schemas"]
-    assert found["SessionFinishRequest"]["properties"]["reason"] == {
+    result = reconstruct(wheel(lib__client=client))["components"]["schemas"]
+    assert result["SessionFinishRequest"]["properties"]["reason"] == {
         "$ref": "#/components/schemas/SessionFinishRequestReason"
     }
-    assert found["SessionFinishRequestReason"]["required"] == ["type"]
+    assert result["SessionFinishRequestReason"]["required"] == ["type"]
 
 
-def test_another_file_under_the_name_of_a_wheel_is_refused() -> None:
-    build.locked_wheel("0.4.1")
+def test_wheel_with_wrong_hash_is_rejected() -> None:
+    locked_wheel("0.4.1")
     with pytest.raises(WheelError, match="sha256"):
         open_wheel("0.4.1", expected_sha256="0" * 64)

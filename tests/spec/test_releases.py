@@ -1,4 +1,4 @@
-"""Each kept release has its endpoints and types; releases nobody tuned for are read too."""
+"""Each kept release has its endpoints and types; other releases can be read as well."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_spec_validator import validate
-from specification import build
-from specification.documents import load_yaml
-from specification.locations import RELEASES, ROOT
-from specification.wheels import open_wheel
+
+from codegen import build
+from codegen.contract.release import read_contract, undescribed
+from codegen.documents import load_yaml
+from codegen.lock import locked_wheel
+from codegen.paths import RELEASES, ROOT
+from codegen.wheel.wheels import open_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +44,7 @@ PUT sessions/{{session_id}}/project, GET sessions/{{session_id}}/trace_export,
 GET audit, GET billing/usage/events, GET billing/usage/checkpoints/current
 """
 
-# What the wire of 0.38.0 has and that of 0.4.1 has not, or not so. `*` marks what is required.
+# Fields that 0.38.0 added or changed since 0.4.1. `*` marks a required field.
 FIELDS = {
     "CreateSessionRequest": "tags* user_metadata* sdk_version* project_id display_name type",
     "CreateModelRequest": "session_id* model_seq_id* base_model* user_metadata lora_config "
@@ -143,25 +146,25 @@ def newest() -> Json:
     return load_yaml(RELEASES / "0.38.0.yaml")
 
 
-def test_the_right_releases_are_kept() -> None:
+def test_kept_releases() -> None:
     assert build.kept_releases() == list(KEPT)
 
 
-def test_every_endpoint_of_the_newest_release_is_there(newest: Json) -> None:
-    found = {
+def test_newest_release_has_every_endpoint(newest: Json) -> None:
+    result = {
         f"{method.upper()} {path.removeprefix('/api/v1/')}"
         for path, item in newest["paths"].items()
         for method in item
     }
-    assert found == {line.strip() for line in ENDPOINTS.replace("\n", " ").split(",")}
+    assert result == {line.strip() for line in ENDPOINTS.replace("\n", " ").split(",")}
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_every_field_of_the_newest_release_is_there(newest: Json, name: str) -> None:
+def test_newest_release_has_every_field(newest: Json, name: str) -> None:
     schema = newest["components"]["schemas"][name]
     required = schema.get("required", [])
-    found = {field + ("*" if field in required else "") for field in schema["properties"]}
-    assert found == set(FIELDS[name].split())
+    result = {field + ("*" if field in required else "") for field in schema["properties"]}
+    assert result == set(FIELDS[name].split())
 
 
 def test_values_of_the_newest_release(newest: Json) -> None:
@@ -178,7 +181,7 @@ def test_values_of_the_newest_release(newest: Json) -> None:
     assert set(body) == {"application/x-protobuf"}
 
 
-def test_protobuf_became_mandatory_where_it_did() -> None:
+def test_release_in_which_protobuf_became_mandatory() -> None:
     bodies = {
         name: set(
             load_yaml(RELEASES / f"{name}.yaml")["paths"]["/api/v1/forward_backward"]["post"][
@@ -198,11 +201,11 @@ def test_protobuf_became_mandatory_where_it_did() -> None:
 def test_a_contract_is_valid_and_described(contract: Json) -> None:
     validate(contract)
     assert "x-unread" not in contract
-    assert build.undescribed(contract) == []
+    assert undescribed(contract) == []
 
 
-def test_every_path_and_class_of_the_wheel_is_there(contract: Json, release: str) -> None:
-    """By a reading of the texts that shares nothing with the reconstruction."""
+def test_contract_has_every_path_and_class_of_the_wheel(contract: Json, release: str) -> None:
+    """Checked by regular expressions, independently of the reconstruction."""
     wheel = open_wheel(release)
     ours = {re.sub(r"\{[^}]*\}", "{}", path) for path in contract["paths"]}
     for name, text in wheel.modules.items():
@@ -214,7 +217,7 @@ def test_every_path_and_class_of_the_wheel_is_there(contract: Json, release: str
                 assert title in contract["components"]["schemas"], (name, title)
 
 
-def test_every_operation_says_how_it_may_be_retried(contract: Json) -> None:
+def test_every_operation_has_a_retry_mark(contract: Json) -> None:
     for item in contract["paths"].values():
         for operation in item.values():
             assert operation["x-retry"] in {"safe", "sequenced", "never"}, operation["operationId"]
@@ -222,16 +225,16 @@ def test_every_operation_says_how_it_may_be_retried(contract: Json) -> None:
 
 
 @pytest.mark.parametrize("name", ["0.1.0", "0.16.1", "0.30.0"])
-def test_another_release_gives_a_valid_document_or_says_why_not(name: str) -> None:
-    """The first one, and two in between: nothing was tuned for them."""
+def test_other_release_gives_a_valid_document_or_lists_gaps(name: str) -> None:
+    """The first release and two others; no rule or overlay action is specific to them."""
     assert name not in KEPT
-    made = build.contract(build.locked_wheel(name))
-    validate(made.document)
-    assert made.document.get("x-unread", []) == list(made.gaps)
-    assert len(made.document["paths"]) >= 15
+    contract = read_contract(locked_wheel(name))
+    validate(contract.document)
+    assert contract.document.get("x-unread", []) == list(contract.gaps)
+    assert len(contract.document["paths"]) >= 15
 
 
-def test_a_trial_leaves_the_kept_releases_alone(tmp_path: Path) -> None:
+def test_trial_does_not_change_kept_releases(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in RELEASES.iterdir()}
     command = (sys.executable, str(ROOT / "scripts" / "spec.py"), "0.4.1", "--to", str(tmp_path))
     done = subprocess.run(command, capture_output=True, text=True, check=False)

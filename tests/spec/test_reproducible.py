@@ -1,4 +1,4 @@
-"""Specification and bindings come out the same, byte for byte, wherever they are made."""
+"""Specification and bindings are reproducible byte for byte."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import check_spec
-from specification.compare import differences
-from specification.locations import GENERATED, PACKAGE_NAME, ROOT
+from codegen.commands import check_spec
+from codegen.emit.compare import differences
+from codegen.paths import GENERATED, PACKAGE_NAME
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 GENERATE = """
 import sys
 from pathlib import Path
-from specification.bindings import generate_package
+from codegen.emit.bindings import generate_package
 generate_package(Path(sys.argv[1]))
 """
 
 
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    variables = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), **environment}
+    variables = {**os.environ, **environment}
     return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
 
-def test_the_specifications_are_what_wheel_and_overlay_give(
+def test_specifications_are_up_to_date(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert check_spec.main() == 0, capsys.readouterr().err
 
 
-def test_the_bindings_are_what_the_specification_gives(tmp_path: Path) -> None:
-    """Under another hash seed, below a formatter configuration that means harm."""
+def test_bindings_are_up_to_date_and_reproducible(tmp_path: Path) -> None:
+    """With another hash seed, and a conflicting formatter configuration in a parent folder."""
     (tmp_path / "ruff.toml").write_text("line-length = 40\n[format]\nquote-style = 'single'\n")
     target = tmp_path / "out"
     target.mkdir()
@@ -48,19 +48,19 @@ def test_the_bindings_are_what_the_specification_gives(tmp_path: Path) -> None:
     assert differences(target / PACKAGE_NAME, GENERATED / PACKAGE_NAME) == []
 
 
-def test_every_generated_file_says_that_it_is() -> None:
+def test_every_generated_file_has_the_header() -> None:
     for module in (GENERATED / PACKAGE_NAME).rglob("*.py"):
         first = module.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("# Do not edit. Made by `make generate`"), module
 
 
-def test_a_difference_is_found(tmp_path: Path) -> None:
+def test_differences_between_folders_are_reported(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(GENERATED / PACKAGE_NAME, copy)
     (copy / "errors.py").write_text("changed = 1\n")
     (copy / "types.py").unlink()
     (copy / "stray.py").write_text("")
-    found = "\n".join(differences(GENERATED / PACKAGE_NAME, copy))
-    assert "errors.py (kept)" in found
-    assert "types.py: is missing" in found
-    assert "stray.py: is not made any more" in found
+    result = "\n".join(differences(GENERATED / PACKAGE_NAME, copy))
+    assert "errors.py (kept)" in result
+    assert "types.py: is missing" in result
+    assert "stray.py: is no longer generated" in result

@@ -1,4 +1,4 @@
-"""The specification is valid, complete for its release, and says what a reader needs."""
+"""The specification is valid, complete for its release, and documented."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 from openapi_spec_validator import validate
-from specification import build
-from specification.documents import load_yaml
-from specification.locations import RELEASES, SPECIFICATION
+
+from codegen.documents import load_yaml
+from codegen.lock import locked_wheel
+from codegen.paths import RELEASES, SPECIFICATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from specification.wheels import Wheel
+    from codegen.wheel.wheels import Wheel
 
 Json = dict[str, Any]
 
@@ -25,7 +26,7 @@ CHECKPOINT = (
     "/api/v1/training_runs/{training_run_id}/checkpoints/{checkpoint_kind}/{checkpoint_name}"
 )
 
-# Every operation of release 0.4.1: method, path, operation id, tag, body, answer.
+# Every operation of release 0.4.1: method, path, operation id, tag, body, response.
 # fmt: off
 OPERATIONS = [
     ("get", "/api/v1/get_server_capabilities", "get_server_capabilities", "service", None,
@@ -86,7 +87,7 @@ def reading() -> Json:
 
 @pytest.fixture(scope="module")
 def wheel() -> Wheel:
-    return build.locked_wheel("0.4.1")
+    return locked_wheel("0.4.1")
 
 
 def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
@@ -112,8 +113,8 @@ def test_both_documents_are_valid(contract: Json, reading: Json) -> None:
     validate(reading)
 
 
-def test_every_operation_of_the_release_is_there(contract: Json) -> None:
-    found = {
+def test_contract_has_every_operation_of_the_release(contract: Json) -> None:
+    result = {
         (
             method,
             path,
@@ -126,7 +127,7 @@ def test_every_operation_of_the_release_is_there(contract: Json) -> None:
         )
         for method, path, operation in operations(contract)
     }
-    assert found == set(OPERATIONS)
+    assert result == set(OPERATIONS)
     assert len(OPERATIONS) == 25
 
 
@@ -140,8 +141,8 @@ def test_every_class_of_the_wheel_is_a_component(contract: Json, wheel: Wheel) -
     assert classes | aliases | {"CheckpointType"} <= contract["components"]["schemas"].keys()
 
 
-def test_every_field_of_the_wheel_is_there(contract: Json, wheel: Wheel) -> None:
-    """Fields by a reading of the text that shares nothing with the reconstruction."""
+def test_contract_has_every_field_of_the_wheel(contract: Json, wheel: Wheel) -> None:
+    """Fields are found by regular expressions, independently of the reconstruction."""
     for name, text in wheel.modules.items():
         for block in re.split(r"^(?=class )", text, flags=re.M)[1:]:
             title = re.match(r"class (\w+)\((?:StrictBase|BaseModel)\)", block)
@@ -152,7 +153,7 @@ def test_every_field_of_the_wheel_is_there(contract: Json, wheel: Wheel) -> None
             assert set(schema["properties"]) == fields, title[1]
 
 
-def test_everything_has_a_text_and_its_evidence(contract: Json) -> None:
+def test_every_element_has_a_description_and_evidence(contract: Json) -> None:
     for method, path, operation in operations(contract):
         assert operation["summary"], (method, path)
         assert operation["description"], (method, path)
@@ -220,7 +221,7 @@ def test_failures_and_their_headers_are_documented(reading: Json) -> None:
         ("TensorData", {"data": [1, 2.5], "dtype": "float32", "shape": None}),
     ],
 )
-def test_what_the_official_client_sends_is_accepted(
+def test_requests_of_the_official_client_are_valid(
     contract: Json, reading: Json, name: str, body: Json
 ) -> None:
     assert accepts(contract, name, body)
@@ -239,7 +240,7 @@ def test_what_the_official_client_sends_is_accepted(
         ("TensorData", {"data": ["1"], "dtype": "float32"}),
     ],
 )
-def test_a_wrong_request_is_refused(reading: Json, name: str, body: Json) -> None:
+def test_invalid_request_is_rejected(reading: Json, name: str, body: Json) -> None:
     assert not accepts(reading, name, body)
 
 
@@ -259,16 +260,16 @@ def test_a_wrong_request_is_refused(reading: Json, name: str, body: Json) -> Non
         ("UntypedAPIFuture", {"request_id": "1", "future_id": 1, "status": "pending"}),
     ],
 )
-def test_answers_seen_in_the_wild_are_accepted(reading: Json, name: str, body: Json) -> None:
+def test_responses_of_other_servers_are_valid(reading: Json, name: str, body: Json) -> None:
     assert accepts(reading, name, body)
 
 
-def test_the_contract_is_stricter_than_its_reading(contract: Json) -> None:
+def test_contract_is_stricter_than_its_tolerant_form(contract: Json) -> None:
     assert not accepts(contract, "SampledSequence", {"stop_reason": "eos", "tokens": [1]})
     assert not accepts(contract, "RequestFailedResponse", {"error": "no"})
 
 
-def test_disputed_words_are_all_known(reading: Json) -> None:
+def test_all_disputed_enum_values_are_known(reading: Json) -> None:
     schemas = reading["components"]["schemas"]
     assert schemas["StopReasonKnown"]["enum"] == [
         *("length", "stop"),
@@ -278,6 +279,6 @@ def test_disputed_words_are_all_known(reading: Json) -> None:
     assert schemas["RequestErrorCategoryKnown"]["enum"] == ["unknown", "server", "user"]
 
 
-def test_the_package_carries_the_specification(reading: Json) -> None:
+def test_package_includes_the_specification(reading: Json) -> None:
     text = resources.files("tinker_api").joinpath("openapi.json").read_text(encoding="utf-8")
     assert json.loads(text) == reading

@@ -1,4 +1,4 @@
-"""The union of releases takes what each takes, and says where they contradict each other."""
+"""The union accepts the requests of all releases, and records their contradictions."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from specification.documents import load_yaml
-from specification.evidence import evidence, marked
-from specification.locations import EVIDENCE, OVERLAY, RELEASES, SPECIFICATION, TRAFFIC
-from specification.merging import merge
-from specification.reading import reachable
-from specification.union import union
 from tinker_api import models
 from tinker_api.retry_table import RETRY
+
+from codegen.documents import load_yaml
+from codegen.emit.evidence import evidence, marked
+from codegen.openapi import reachable
+from codegen.paths import EVIDENCE, OVERLAY, RELEASES, SPECIFICATION, TRAFFIC
+from codegen.releases.merging import merge
+from codegen.releases.union import union
 
 Json = dict[str, Any]
 
@@ -36,23 +37,23 @@ STRING: Json = {"type": "string"}
 NUMBER: Json = {"type": "number"}
 
 
-def test_a_field_is_required_where_all_require_it() -> None:
-    found = objects(
+def test_field_is_required_if_all_releases_require_it() -> None:
+    result = objects(
         {"properties": {"a": STRING, "b": STRING}, "required": ["a", "b"]},
         {"properties": {"a": STRING, "c": NUMBER}, "required": ["a", "c"]},
     )
-    assert found["required"] == ["a"]
-    assert found["properties"]["b"]["x-until"] == "0.4.1"
-    assert found["properties"]["c"]["x-since"] == "0.25.0"
-    assert found["properties"]["b"]["x-conflict"]["forms"] == {
+    assert result["required"] == ["a"]
+    assert result["properties"]["b"]["x-until"] == "0.4.1"
+    assert result["properties"]["c"]["x-since"] == "0.25.0"
+    assert result["properties"]["b"]["x-conflict"]["forms"] == {
         "0.4.1": "required",
         "0.25.0": "unknown",
     }
 
 
-def test_a_default_only_newer_servers_know_is_not_sent_by_itself() -> None:
-    found = objects({"properties": {}}, {"properties": {"a": {**NUMBER, "default": 1}}})
-    assert found["properties"]["a"] == {**NUMBER, "x-default": 1, "x-since": "0.25.0"}
+def test_default_of_a_newer_field_is_not_sent_automatically() -> None:
+    result = objects({"properties": {}}, {"properties": {"a": {**NUMBER, "default": 1}}})
+    assert result["properties"]["a"] == {**NUMBER, "x-default": 1, "x-since": "0.25.0"}
 
 
 @pytest.mark.parametrize(
@@ -71,14 +72,14 @@ def test_a_default_only_newer_servers_know_is_not_sent_by_itself() -> None:
         ),
     ],
 )
-def test_of_two_forms_the_wider_one(old: Json, new: Json, both: Json) -> None:
+def test_two_forms_merge_into_the_wider_one(old: Json, new: Json, both: Json) -> None:
     assert merge({"0.4.1": old, "0.38.0": new}) == both
 
 
-def test_forms_that_do_not_fit_are_a_conflict() -> None:
-    found = merge({"0.4.1": STRING, "0.38.0": NUMBER})
-    assert found["anyOf"] == [STRING, NUMBER]
-    assert "0.38.0" in found["x-conflict"]["forms"]
+def test_incompatible_forms_are_a_conflict() -> None:
+    result = merge({"0.4.1": STRING, "0.38.0": NUMBER})
+    assert result["anyOf"] == [STRING, NUMBER]
+    assert "0.38.0" in result["x-conflict"]["forms"]
 
 
 def test_every_contract_is_part_of_the_union(document: Json) -> None:
@@ -96,7 +97,7 @@ def test_every_contract_is_part_of_the_union(document: Json) -> None:
             assert schema.get("properties", {}).keys() <= ours.get("properties", {}).keys(), name
 
 
-def test_one_release_alone_is_its_own_union() -> None:
+def test_union_of_one_release_is_its_contract() -> None:
     contract = load_yaml(RELEASES / "0.4.1.yaml")
     both = union({"0.4.1": contract})
     assert both["paths"] == {path: both["paths"][path] for path in contract["paths"]}
@@ -105,7 +106,7 @@ def test_one_release_alone_is_its_own_union() -> None:
     )
 
 
-def test_requests_of_the_first_release_are_sent_as_before() -> None:
+def test_requests_of_the_first_release_are_unchanged() -> None:
     step = models.OptimStepRequest(adam_params=models.AdamParams(), model_id="m", seq_id=1)
     assert step.to_dict() == {
         "adam_params": {"learning_rate": 0.0001, "beta1": 0.9, "beta2": 0.95, "eps": 1e-12},
@@ -119,7 +120,7 @@ def test_requests_of_the_first_release_are_sent_as_before() -> None:
     assert created.to_dict().keys() == {"session_id", "model_seq_id", "base_model", "type"}
 
 
-def test_what_either_client_sends_is_accepted(document: Json) -> None:
+def test_requests_of_both_clients_are_valid(document: Json) -> None:
     def accepts(name: str, value: Json) -> bool:
         schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
         return jsonschema_rs.Draft202012Validator(schema).is_valid(value)
@@ -132,7 +133,7 @@ def test_what_either_client_sends_is_accepted(document: Json) -> None:
     assert accepts("LoadWeightsRequest", {"session_id": "s", "path": "p", "optimizer": True})
 
 
-def test_answers_of_an_unknown_kind_survive() -> None:
+def test_responses_of_an_unknown_type_are_kept() -> None:
     event = {
         "bucket_start": "2026-01-01T00:00:00Z",
         "bucket_end": "2026-01-01T01:00:00Z",
@@ -146,21 +147,21 @@ def test_answers_of_an_unknown_kind_survive() -> None:
     assert isinstance(known.event_info, models.SamplingSampleBillingEvent)
 
 
-def test_each_conflict_says_how_it_is_settled(document: Json) -> None:
-    found = dict(marked(document, "x-conflict"))
-    assert len(found) >= 10
-    assert all(conflict["resolution"] and conflict["forms"] for conflict in found.values())
-    assert "ImageChunk" in found
+def test_each_conflict_has_a_resolution(document: Json) -> None:
+    result = dict(marked(document, "x-conflict"))
+    assert len(result) >= 10
+    assert all(conflict["resolution"] and conflict["forms"] for conflict in result.values())
+    assert "ImageChunk" in result
 
 
-def test_no_type_of_a_request_has_a_default_that_old_servers_refuse(document: Json) -> None:
+def test_no_request_type_has_a_default_that_old_servers_reject(document: Json) -> None:
     schemas = document["components"]["schemas"]
     for name in reachable(document, schemas, "requestBody"):
         for field, value in schemas[name].get("properties", {}).items():
             assert not ("x-since" in value and "default" in value), (name, field)
 
 
-def test_the_evidence_is_that_of_the_specification(document: Json) -> None:
+def test_evidence_report_is_up_to_date(document: Json) -> None:
     traffic = json.loads(TRAFFIC.read_text()) if TRAFFIC.exists() else None
     text = EVIDENCE.read_text(encoding="utf-8")
     assert text == evidence(document, load_yaml(OVERLAY), traffic)
@@ -192,7 +193,7 @@ def test_the_retry_table_has_every_operation(document: Json) -> None:
     }
 
 
-def test_the_package_carries_each_contract_and_its_reading() -> None:
+def test_package_includes_each_contract_and_its_tolerant_form() -> None:
     package = resources.files("tinker_api")
     for path in RELEASES.glob("*.yaml"):
         name = f"{path.stem}.json"

@@ -11,10 +11,18 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from interop.environments import ROOT
-from interop.names import MODULES, RELEASES, as_text, differences, own_names, path_of, recorded
 
 import tinker_ext as tinker
+from conformance.interop.environments import ROOT
+from conformance.interop.public_names import (
+    MODULES,
+    RELEASES,
+    as_text,
+    differences,
+    own_names,
+    path_of,
+    recorded,
+)
 from tinker_ext import types
 
 if TYPE_CHECKING:
@@ -77,7 +85,7 @@ OFFICIAL: dict[str, Any] = {
     "types": ["Thing"],
     "described": {
         "Thing": {
-            "made": ["first", "second=", "*third="],
+            "constructor": ["first", "second=", "*third="],
             "members": {"call": ["a", "b=", "*c"], "value": None},
         }
     },
@@ -88,12 +96,12 @@ OFFICIAL: dict[str, Any] = {
     ("change", "lacking"),
     [
         ({}, []),
-        ({"made": ["first", "second=", "own=", "*third="]}, []),
-        ({"made": ["first", "second=", "**config"]}, []),
-        ({"made": ["first", "own=", "second=", "*third="]}, ["Thing(second)"]),
-        ({"made": ["first", "*second=", "*third="]}, ["Thing(second)"]),
-        ({"made": ["first", "second", "*third="]}, ["Thing(second)"]),
-        ({"made": ["first", "second=", "own", "*third="]}, ["Thing(own)"]),
+        ({"constructor": ["first", "second=", "own=", "*third="]}, []),
+        ({"constructor": ["first", "second=", "**config"]}, []),
+        ({"constructor": ["first", "own=", "second=", "*third="]}, ["Thing(second)"]),
+        ({"constructor": ["first", "*second=", "*third="]}, ["Thing(second)"]),
+        ({"constructor": ["first", "second", "*third="]}, ["Thing(second)"]),
+        ({"constructor": ["first", "second=", "own", "*third="]}, ["Thing(own)"]),
         ({"members": {"call": ["a", "b=", "*c="]}}, ["Thing.value"]),
         ({"members": {"call": ["a", "b="], "value": None}}, ["Thing.call(c)"]),
         ({"members": {"call": ["b=", "a", "*c"], "value": []}}, ["Thing.call(a)", "Thing.call(b)"]),

@@ -24,9 +24,9 @@ class AuditLogEntry:
     timestamp: datetime.datetime
     """ When it happened. """
     event: str
-    """ What and what was done to it, such as checkpoint_read. """
+    """ The object and the action, such as checkpoint_read. """
     event_details: AuditLogEntryEventDetailsType0 | None | Unset = UNSET
-    """ Who did it, and what else is known. """
+    """ The user, and further details. """
     model_id: None | str | Unset = UNSET
     """ Deprecated; see event_details. """
     tinker_path: None | str | Unset = UNSET

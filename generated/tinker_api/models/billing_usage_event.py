@@ -24,7 +24,7 @@ T = TypeVar("T", bound="BillingUsageEvent")
 
 @_attrs_define
 class BillingUsageEvent:
-    """What was used of one kind in one hour."""
+    """The usage of one kind in one hour."""
 
     bucket_start: datetime.datetime
     """ When the hour begins. """
@@ -38,7 +38,7 @@ class BillingUsageEvent:
         | StorageBillingEvent
         | TrainingBillingEvent
     )
-    """ What was used, told apart by `type`. """
+    """ The usage, identified by `type`. """
     base_model: None | str | Unset = UNSET
     """ The base model, if known. """
     user_id: None | str | Unset = UNSET
@@ -50,7 +50,7 @@ class BillingUsageEvent:
     project_id: None | str | Unset = UNSET
     """ The session's project. """
     estimated_cost_usd: float | None | Unset = UNSET
-    """ What it cost in US dollars, before credits; null if not known. """
+    """ The cost in US dollars, before credits; null if unknown. """
     effective_rate_usd_per_million_tokens: float | None | Unset = UNSET
     """ The price of a million tokens in US dollars, for tokens. """
     effective_rate_usd_per_gigabyte_month: float | None | Unset = UNSET

@@ -20,7 +20,7 @@ T = TypeVar("T", bound="BillingUsageResponse")
 
 @_attrs_define
 class BillingUsageResponse:
-    """What was used."""
+    """The usage."""
 
     data: list[BillingUsageEvent] | None
     """ By hour, the largest first within an hour. """

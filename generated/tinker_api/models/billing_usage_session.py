@@ -18,7 +18,7 @@ T = TypeVar("T", bound="BillingUsageSession")
 
 @_attrs_define
 class BillingUsageSession:
-    """What is known of a session."""
+    """Details of a session."""
 
     user_metadata: None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """

@@ -13,7 +13,7 @@ T = TypeVar("T", bound="CancelledSessionStatusQuery")
 
 @_attrs_define
 class CancelledSessionStatusQuery:
-    """Sessions that somebody stopped."""
+    """Sessions that a user stopped."""
 
     type_: Literal["cancelled"] | Unset = "cancelled"
 

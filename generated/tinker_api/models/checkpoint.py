@@ -33,7 +33,7 @@ class Checkpoint:
     size_bytes: int | None | Unset = UNSET
     """ Its size in bytes, if known. """
     public: bool | Unset = False
-    """ Whether everybody can see it. """
+    """ Whether the checkpoint is public. """
     user_metadata: None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """
     expires_at: datetime.datetime | None | Unset = UNSET

@@ -13,7 +13,7 @@ T = TypeVar("T", bound="CheckpointArchiveUrlResponse")
 
 @_attrs_define
 class CheckpointArchiveUrlResponse:
-    """Where an archive is. Made by the client where the server answers with a redirect."""
+    """The location of an archive. The client builds it from a redirect."""
 
     url: str
     """ The signed URL. """

@@ -30,7 +30,7 @@ class ClientSessionFinished:
         | ClientSessionFinishSuccess
         | OtherObject
     )
-    """ How it ended, told apart by `type`. """
+    """ How it ended, identified by `type`. """
     detail: None | str | Unset = UNSET
     """ More about it, or null. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

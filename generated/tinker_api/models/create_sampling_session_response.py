@@ -20,7 +20,7 @@ class CreateSamplingSessionResponse:
     sampling_session_id: None | str | Unset = UNSET
     """ The sampling session's id. """
     request_id: None | str | Unset = UNSET
-    """ The future that will name the sampling session, where it is not named at once. """
+    """ The future whose result names the sampling session, if the response does not. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

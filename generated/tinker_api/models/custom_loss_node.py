@@ -25,7 +25,7 @@ class CustomLossNode:
     name: str
     """ What later steps call its result. """
     target: str
-    """ What it applies: a function by its dotted name, a method, an attribute, or a parameter. """
+    """ The target: the dotted name of a function, a method, an attribute, or a parameter. """
     args: list[Any] | Unset = UNSET
     """ Its arguments. What JSON has stands for itself; other values are objects with one key, such as `ref`,
     `tuple`, `slice`, `dtype`. """

@@ -22,7 +22,7 @@ class FuturesRetrieveRequest:
     target: SamplingSessionFuturesTarget
     """ The requests of one client of a sampling session. """
     prev_cursor: int | Unset = 0
-    """ The last answer's cursor; 0 at first. """
+    """ The cursor of the last response; 0 at first. """
     timeout: float | None | Unset = UNSET
     """ How long to wait, in seconds; 0 to only hand in retrieved_request_ids. """
     retrieved_request_ids: list[str] | Unset = UNSET

@@ -17,7 +17,7 @@ class LoadWeightsResponse:
     """The training state was loaded."""
 
     path: None | str | Unset = UNSET
-    """ What was loaded. """
+    """ The loaded checkpoint. """
     model_id: None | str | Unset = UNSET
     """ The new model, if one was made. """
     type_: None | str | Unset = UNSET

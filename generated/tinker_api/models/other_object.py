@@ -12,7 +12,7 @@ T = TypeVar("T", bound="OtherObject")
 
 @_attrs_define
 class OtherObject:
-    """An object of a kind that is not described here."""
+    """An object of a type that this specification does not describe."""
 
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 

@@ -20,7 +20,7 @@ T = TypeVar("T", bound="SampleResponse")
 
 @_attrs_define
 class SampleResponse:
-    """What was generated and scored."""
+    """The generated sequences and the scores."""
 
     sequences: list[SampledSequence] | None
     """ The generated sequences. """

@@ -14,7 +14,7 @@ T = TypeVar("T", bound="SessionCancelled")
 
 @_attrs_define
 class SessionCancelled:
-    """Somebody stopped it."""
+    """A user stopped it."""
 
     type_: Literal["cancelled"]
     detail: None | str | Unset = UNSET

@@ -28,14 +28,14 @@ class SessionFailed:
 
     type_: Literal["failed"]
     category: SessionFailedCategoryKnown | str
-    """ Who can do something about it. Values not listed may occur. """
+    """ The party that can resolve the failure. Values not listed may occur. """
     reason: (
         OtherObject
         | SessionFailedRequestReason
         | SessionFailedSamplingSessionReason
         | SessionFailedTrainingRunReason
     )
-    """ What failed, told apart by `type`. """
+    """ The cause of the failure, identified by `type`. """
     message: str
     """ The reason in words. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)

@@ -18,7 +18,7 @@ class SessionFailedRequestReason:
     request_id: str
     """ The request. """
     request_type: str
-    """ What it was for, such as Sample. """
+    """ The type of the request, such as Sample. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

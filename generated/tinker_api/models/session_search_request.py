@@ -36,7 +36,7 @@ class SessionSearchRequest:
     display_name: None | str | Unset = UNSET
     """ Sessions whose name holds all these words, in any case. """
     owner: AccessibleSearchOwner | OwnSearchOwner | Unset | UserSearchOwner = UNSET
-    """ Whose sessions to search, told apart by `type`. """
+    """ The owner of the sessions to search, identified by `type`. """
     statuses: (
         list[
             ActiveSessionStatusQuery

@@ -45,7 +45,7 @@ class SessionSummary:
         | SessionFailed
         | Unset
     ) = UNSET
-    """ How it stands; null if nobody knows. """
+    """ The status; null if unknown. """
     display_name: None | str | Unset = UNSET
     """ Its name for people, or null. """
     user_metadata: None | TextMetadata | Unset = UNSET

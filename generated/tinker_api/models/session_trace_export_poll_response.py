@@ -25,7 +25,7 @@ class SessionTraceExportPollResponse:
     url: None | str | Unset = UNSET
     """ Where it is, when ready. """
     error: None | str | Unset = UNSET
-    """ What went wrong, when failed. """
+    """ The error, if the request failed. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

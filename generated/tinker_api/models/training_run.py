@@ -20,7 +20,7 @@ T = TypeVar("T", bound="TrainingRun")
 
 @_attrs_define
 class TrainingRun:
-    """What was trained."""
+    """A training run."""
 
     training_run_id: str
     """ Its id, the same as its model's. """

@@ -17,7 +17,7 @@ T = TypeVar("T", bound="UnhandledExceptionEvent")
 
 @_attrs_define
 class UnhandledExceptionEvent:
-    """An exception nobody caught."""
+    """An uncaught exception."""
 
     error_message: str
     """ Its text. """

@@ -1,8 +1,8 @@
-"""This client put through everything it can do on a server that others wrote.
+"""All operations of this client, on any server.
 
-`steps`, `sampling_steps`, `later_steps`, `upkeep_steps` are a user's day and `mistakes` what goes
-wrong in it; `driver` runs them in order and tells how each ended. How servers are installed and
-started is in `scripts/interop/servers.py`; nothing here knows one by its name.
+`steps`, `sampling_steps`, `later_steps` and `upkeep_steps` use the operations, `mistakes` makes
+deliberate errors, and `driver` runs the steps in order and classifies their outcomes. Installing
+and starting servers is in `conformance/interop/servers.py`; no step depends on a particular server.
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ from tests.interop.servers.upkeep_steps import UPKEEP
 
 __all__ = ["ALL"]
 
-#: Deleting comes last.
+#: Deleting is last.
 ALL = TRAINING + SAMPLING + MISTAKES + LATER + UPKEEP

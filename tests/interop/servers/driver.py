@@ -1,4 +1,4 @@
-"""Steps run in order against one server, each with an end in time, and how each ended."""
+"""Runs steps in order on one server, each with a time limit, and classifies their outcomes."""
 
 from __future__ import annotations
 
@@ -7,58 +7,58 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, mutable
-from interop.outcomes import Ending, Outcome
-from interop.session import KEY
 
 import tinker_ext as tinker
+from conformance.interop.outcomes import Ending, Outcome
+from conformance.interop.session import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from interop.servers import Running
+    from conformance.interop.servers import Running
 
-# Seconds that a step may take; what takes longer hangs. A server may still be importing its engine
-# in the first, and compile in others, which a busy machine does in a minute or more.
+# Seconds after which a step counts as hanging. During the first step a server may still import its
+# engine, and it may compile during others, which takes a busy machine a minute or more.
 STEP_SECONDS = 240.0
-# Seconds that one call may go on failing. The client's own limit is 300.
+# Seconds during which a failing call is retried. The client's default is 300.
 RETRY_WINDOW = 10.0
 
 
 class ServerError(Exception):
-    """The server's answer is none of what it says."""
+    """The server reported success, and its response shows otherwise."""
 
 
 class AcceptedError(Exception):
-    """What was meant as a mistake was taken."""
+    """The server accepted a deliberate mistake."""
 
 
 @mutable
 class State:
-    """What steps leave for those after them; a missing attribute leaves a step out."""
+    """The results that steps share; a step that reads a missing one is left out."""
 
     server: Running
     service: tinker.ServiceClient
-    made: dict[str, Any] = field(factory=dict)
+    results: dict[str, Any] = field(factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         try:
-            return self.made[name]
+            return self.results[name]
         except KeyError:
             raise MissingError(name) from None
 
 
 class MissingError(Exception):
-    """An earlier step did not leave this."""
+    """An earlier step did not set this attribute."""
 
 
 class Steps:
-    """Functions of the state in their order; what one returns is its remark."""
+    """An ordered list of steps: functions of the state that return a remark."""
 
     def __init__(self) -> None:
         self._functions: list[Callable[[State], str | None]] = []
 
     def __call__(self, function: Callable[[State], str | None]) -> Callable[[State], str | None]:
-        """Decorator: the function is a step; its name tells what it does."""
+        """Decorator: add the function as a step, under its own name."""
         self._functions.append(function)
         return function
 
@@ -69,11 +69,11 @@ class Steps:
 
     @property
     def names(self) -> list[str]:
-        """What they are called, in their order."""
+        """The names of the steps, in order."""
         return [function.__name__ for function in self._functions]
 
     def run(self, server: Running, report: Callable[[Outcome], None]) -> list[Outcome]:
-        """Run them all with one client; a step that fails keeps none of the next from a try."""
+        """Run all steps with one client, including the steps after one that fails."""
         outcomes = []
         with client(server) as service:
             state = State(server, service)
@@ -84,7 +84,7 @@ class Steps:
 
 
 def client(server: Running, **changes: Any) -> tinker.ServiceClient:
-    """Our client, told no more than anybody is: the URL and the key."""
+    """Create a client from the URL and the key, with no knowledge of the server."""
     settings: dict[str, Any] = {
         "base_url": server.url,
         "api_key": KEY,
@@ -95,13 +95,13 @@ def client(server: Running, **changes: Any) -> tinker.ServiceClient:
 
 
 def _run(function: Callable[[State], str | None], state: State) -> Outcome:
-    found: list[tuple[Ending, str]] = []
-    began = time.monotonic()
-    thread = threading.Thread(target=lambda: found.append(_ending(function, state)), daemon=True)
+    endings: list[tuple[Ending, str]] = []
+    started = time.monotonic()
+    thread = threading.Thread(target=lambda: endings.append(_ending(function, state)), daemon=True)
     thread.start()
     thread.join(STEP_SECONDS)
-    ending, words = found[0] if found else (Ending.HUNG, f"no end after {STEP_SECONDS:g} s")
-    return Outcome(function.__name__, ending, words, time.monotonic() - began)
+    ending, detail = endings[0] if endings else (Ending.HUNG, f"no end after {STEP_SECONDS:g} s")
+    return Outcome(function.__name__, ending, detail, time.monotonic() - started)
 
 
 def _ending(function: Callable[[State], str | None], state: State) -> tuple[Ending, str]:
@@ -120,18 +120,18 @@ def _ending(function: Callable[[State], str | None], state: State) -> tuple[Endi
 
 
 def described(error: tinker.TinkerError) -> str:
-    """The error's class and what it says, on one line."""
+    """The class and the message of the error, on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def refused(what: Callable[[], Any]) -> str:
-    """Do what must not work; the error in words.
+def refused(attempt: Callable[[], Any]) -> str:
+    """Make a deliberate mistake and return the description of the error.
 
     Raises:
-        AcceptedError: it worked.
+        AcceptedError: there was no error.
     """
     try:
-        value = what()
+        value = attempt()
     except tinker.TinkerError as error:
         return described(error)
     raise AcceptedError(f"the server took it: {str(value)[:80]}")

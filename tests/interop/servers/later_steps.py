@@ -1,4 +1,4 @@
-"""What releases after 0.4.1 brought; a server of an earlier one says that it has none of it."""
+"""Operations that later releases than 0.4.1 added; older servers reject them."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ def weights_info(state: State) -> str:
 
 @step
 def get_sampler(state: State) -> str:
-    found = state.rest.get_sampler(state.sampler.sampling_session_id).result()
-    assert found.base_model == state.server.model
+    sampler = state.rest.get_sampler(state.sampler.sampling_session_id).result()
+    assert sampler.base_model == state.server.model
     return ""
 
 
 @step
 def list_sessions(state: State) -> str:
-    found = state.rest.list_sessions().result().sessions
-    assert found
-    state.made["session"] = found[0]
-    return f"{len(found)} sessions"
+    sessions = state.rest.list_sessions().result().sessions
+    assert sessions
+    state.results["session"] = sessions[0]
+    return f"{len(sessions)} sessions"
 
 
 @step
 def get_session(state: State) -> str:
-    found = state.rest.get_session(state.session).result()
-    return f"{len(found.training_run_ids)} runs, {len(found.sampler_ids)} samplers"
+    session = state.rest.get_session(state.session).result()
+    return f"{len(session.training_run_ids)} runs, {len(session.sampler_ids)} samplers"
 
 
 @step
 def keep_for_an_hour(state: State) -> str:
     state.rest.set_checkpoint_ttl_from_tinker_path(state.sampler_path, 3600).result()
-    found = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
-    [one] = [one for one in found if one.tinker_path == state.sampler_path]
-    assert one.expires_at is not None
+    checkpoints = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
+    [saved] = [item for item in checkpoints if item.tinker_path == state.sampler_path]
+    assert saved.expires_at is not None
     return ""
 
 
@@ -66,13 +66,13 @@ def copy_weights(state: State) -> str:
 
 @step
 def save_weights_external(state: State) -> str:
-    state.made["outside"] = state.training.save_weights_external("outside").result().path
+    state.results["outside"] = state.training.save_weights_external("outside").result().path
     return ""
 
 
 @step
 def trains_on_after_this(state: State) -> str:
-    """What a server has not got takes no number of the order that training keeps."""
+    """An operation that the server lacks does not use up a sequence number."""
     output = state.training.forward(state.data, "cross_entropy").result()
     assert len(output.loss_fn_outputs) == len(state.data)
     return ""
@@ -86,5 +86,5 @@ def external_weights_urls(state: State) -> str:
 
 @step
 def dialect(state: State) -> str:
-    """What the client has found out by now."""
+    """The protocol that the client has negotiated."""
     return str(state.service.dialect)

@@ -1,4 +1,4 @@
-"""Failing on purpose: each mistake must come back as one of the client's errors, and no more."""
+"""Deliberate mistakes: each must raise an error of the client and leave the client usable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MISTAKES = Steps()
 step = MISTAKES
 
-# A path that can be, of a checkpoint that is not.
+# A valid path of a checkpoint that does not exist.
 NO_CHECKPOINT = "tinker://no-such-run/weights/no-such-name"
 
 
@@ -29,7 +29,7 @@ def mistakes_seen_before_sending(state: State) -> str:
 
 @step
 def loss_inputs_missing(state: State) -> str:
-    """What only the server can know: this loss wants targets, and the sampler's logprobs."""
+    """Only the server checks this: the loss needs targets and the sampler's logprobs."""
     wrong = tinker.Datum(
         model_input=tinker.ModelInput.from_ints([1, 2, 3]),
         loss_fn_inputs={"advantages": [1.0, 1.0, 1.0]},
@@ -53,9 +53,9 @@ def trains_on_after_that(state: State) -> str:
 
 
 def _trains(state: State) -> str:
-    done = state.training.forward_backward(state.data, "cross_entropy")
+    output = state.training.forward_backward(state.data, "cross_entropy")
     state.training.optim_step(tinker.AdamParams(learning_rate=0.0)).result()
-    assert len(done.result().loss_fn_outputs) == len(state.data)
+    assert len(output.result().loss_fn_outputs) == len(state.data)
     return ""
 
 
@@ -66,7 +66,7 @@ def load_a_missing_state(state: State) -> str:
 
 @step
 def trains_on_after_a_failed_load(state: State) -> str:
-    """Where the failed load was not counted, the next requests are refused once, and no more."""
+    """A server that does not count the failed load may reject the next request once."""
     try:
         return _trains(state)
     except tinker.RequestFailedError as error:
@@ -102,7 +102,7 @@ def sample_missing_weights(state: State) -> str:
 
 @step
 def an_unknown_run(state: State) -> str:
-    state.made["rest"] = state.service.create_rest_client()
+    state.results["rest"] = state.service.create_rest_client()
     return refused(lambda: state.rest.get_training_run("no-such-run").result())
 
 

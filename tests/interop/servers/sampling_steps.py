@@ -1,4 +1,4 @@
-"""Sampling from what was trained, and from the base model."""
+"""Sampling from the trained weights and from the base model."""
 
 from __future__ import annotations
 
@@ -20,30 +20,31 @@ MAX_TOKENS = 6
 def _sampled(sampler: tinker.SamplingClient, count: int = 1) -> list[tinker.SampledSequence]:
     params = tinker.SamplingParams(max_tokens=MAX_TOKENS, temperature=0.8, top_p=0.9, seed=3)
     sequences = sampler.sample(PROMPT, count, params).result().sequences
-    assert len(sequences) == count, f"{len(sequences)} sequences in place of {count}"
-    for one in sequences:
-        assert 0 < len(one.tokens) <= MAX_TOKENS + 1, one
-        assert one.logprobs is None or len(one.logprobs) == len(one.tokens), one
-        assert one.stop_reason in ("length", "stop"), one
+    assert len(sequences) == count, f"{len(sequences)} sequences, expected {count}"
+    for sequence in sequences:
+        logprobs = sequence.logprobs
+        assert 0 < len(sequence.tokens) <= MAX_TOKENS + 1, sequence
+        assert logprobs is None or len(logprobs) == len(sequence.tokens), sequence
+        assert sequence.stop_reason in ("length", "stop"), sequence
     return sequences
 
 
 @step
 def save_weights_for_sampler(state: State) -> str:
-    state.made["sampler_path"] = state.training.save_weights_for_sampler("first").result().path
+    state.results["sampler_path"] = state.training.save_weights_for_sampler("first").result().path
     return ""
 
 
 @step
 def create_sampling_client(state: State) -> str:
-    state.made["sampler"] = state.service.create_sampling_client(state.sampler_path)
+    state.results["sampler"] = state.service.create_sampling_client(state.sampler_path)
     return ""
 
 
 @step
 def sample(state: State) -> str:
-    [one] = _sampled(state.sampler)
-    return f"{len(one.tokens)} tokens, {one.stop_reason}"
+    [sequence] = _sampled(state.sampler)
+    return f"{len(sequence.tokens)} tokens, {sequence.stop_reason}"
 
 
 @step
@@ -56,7 +57,7 @@ def sample_several(state: State) -> str:
 def sample_at_once(state: State) -> str:
     params = tinker.SamplingParams(max_tokens=MAX_TOKENS)
     pending = [state.sampler.sample(PROMPT, 1, params) for _ in range(16)]
-    assert all(len(one.result().sequences) == 1 for one in pending)
+    assert all(len(future.result().sequences) == 1 for future in pending)
     return "16 requests"
 
 
@@ -70,7 +71,7 @@ def sample_with_a_stop(state: State) -> str:
 @step
 def same_seed_same_sample(state: State) -> str:
     first, second = _sampled(state.sampler), _sampled(state.sampler)
-    assert [one.tokens for one in first] == [one.tokens for one in second]
+    assert [item.tokens for item in first] == [item.tokens for item in second]
     return ""
 
 
@@ -79,7 +80,7 @@ def compute_logprobs(state: State) -> str:
     logprobs = state.sampler.compute_logprobs(PROMPT).result()
     count = len(logprobs)
     assert count in (PROMPT.length, PROMPT.length - 1), f"{count} of {PROMPT.length}"
-    assert all(one is None or one <= 0 for one in logprobs)
+    assert all(value is None or value <= 0 for value in logprobs)
     return f"{count} values of {PROMPT.length} tokens"
 
 

@@ -1,6 +1,6 @@
-"""A user's day: train, save, load, sample, look after checkpoints. Nothing here knows the server.
+"""Training: create, train, save, load.
 
-A step fails by one of the client's errors, or by an `AssertionError` where a value can't be.
+A step fails with an error of the client, or with `AssertionError` if a value is impossible.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ step = TRAINING
 TEXTS = ("To be, or not to be", "That is the question", "Whether 'tis nobler", "In the mind a")
 TRAINING_STEPS = 8
 LEARNING_RATE = 1e-2
-# More than go into one request, which takes 128 (release 0.4.1).
+# More datums than one request takes, which is 128 in release 0.4.1.
 MANY = 130
 
 
@@ -38,10 +38,10 @@ def capabilities(state: State) -> str:
 
 @step
 def create_model(state: State) -> str:
-    state.made["training"] = state.service.create_lora_training_client(
+    state.results["training"] = state.service.create_lora_training_client(
         state.server.model, rank=8, seed=7, user_metadata={"name": "first"}
     )
-    state.made["data"] = [_datum(list(text.encode())) for text in TEXTS]
+    state.results["data"] = [_datum(list(text.encode())) for text in TEXTS]
     return ""
 
 
@@ -80,27 +80,27 @@ def forward(state: State) -> str:
 def _check_logprobs(data: Sequence[tinker.Datum], output: tinker.ForwardBackwardOutput) -> None:
     outputs = output.loss_fn_outputs
     assert len(outputs) == len(data), f"{len(outputs)} outputs of {len(data)} datums"
-    for datum, one in zip(data, outputs, strict=True):
-        values = one["logprobs"].to_numpy()
+    for datum, fields in zip(data, outputs, strict=True):
+        values = fields["logprobs"].to_numpy()
         assert values.size == datum.model_input.length
         assert np.isfinite(values).all()
 
 
 def loss_of(data: Sequence[tinker.Datum], output: tinker.ForwardBackwardOutput) -> float:
-    """The mean negative logprob of the targets; the metric where the server sends one.
+    """The loss metric if the server sends one, else the mean negative logprob of the targets.
 
-    The metric comes first, because a server that only plays at training has constant logprobs.
+    The metric takes precedence because a server that simulates training has constant logprobs.
     """
     metric = output.metrics.get("loss:sum", output.metrics.get("loss:mean"))
     if metric is not None:
         return metric
-    logprobs = np.concatenate([one["logprobs"].to_numpy() for one in output.loss_fn_outputs])
+    logprobs = np.concatenate([item["logprobs"].to_numpy() for item in output.loss_fn_outputs])
     return -float(logprobs.mean())
 
 
 @step
 def train(state: State) -> str:
-    """Requests that do not wait for each other's results."""
+    """All requests are submitted before the first result is awaited."""
     adam = tinker.AdamParams(learning_rate=LEARNING_RATE)
     pairs = [
         (
@@ -110,9 +110,9 @@ def train(state: State) -> str:
         for _ in range(TRAINING_STEPS)
     ]
     losses = []
-    for done, updated in pairs:
-        losses.append(loss_of(state.data, done.result()))
-        updated.result()
+    for output, update in pairs:
+        losses.append(loss_of(state.data, output.result()))
+        update.result()
     assert losses[-1] < losses[0], f"the loss does not fall: {losses}"
     return f"loss {losses[0]:.3g} to {losses[-1]:.3g} in {TRAINING_STEPS} steps"
 
@@ -153,8 +153,8 @@ def custom_loss(state: State) -> str:
     def negative(
         data: Sequence[tinker.Datum], logprobs: Sequence[np.ndarray]
     ) -> tuple[float, list[np.ndarray], dict[str, float]]:
-        loss = -float(sum(one.sum() for one in logprobs))
-        return loss, [-np.ones_like(one) for one in logprobs], {"mine:sum": loss}
+        loss = -float(sum(values.sum() for values in logprobs))
+        return loss, [-np.ones_like(values) for values in logprobs], {"mine:sum": loss}
 
     output = state.training.forward_backward_custom(state.data, negative, arrays="numpy").result()
     assert math.isfinite(output.metrics["mine:sum"])
@@ -164,25 +164,25 @@ def custom_loss(state: State) -> str:
 
 @step
 def save_state(state: State) -> str:
-    state.made["saved"] = state.training.save_state("first").result().path
+    state.results["saved"] = state.training.save_state("first").result().path
     return ""
 
 
 @step
 def load_state(state: State) -> str:
-    """Spoil the weights, load the saved ones, and find what was there before."""
+    """Damage the weights, load the saved ones, and compare the losses."""
     saved = state.saved
     before = _forward(state.training, state.data)
     for _ in range(2):
         state.training.forward_backward(state.data, "cross_entropy").result()
         state.training.optim_step(tinker.AdamParams(learning_rate=0.1)).result()
-    spoiled = _forward(state.training, state.data)
+    damaged = _forward(state.training, state.data)
     state.training.load_state(saved).result()
     after = _forward(state.training, state.data)
-    if after == spoiled != before:
-        raise ServerError(f"it says that it has loaded, and the loss stays at {spoiled:.3g}")
+    if after == damaged != before:
+        raise ServerError(f"the load was reported as done, but the loss stays at {damaged:.3g}")
     assert abs(after - before) < 1e-3, f"{before} before, {after} after"
-    return f"loss {before:.3g}, {spoiled:.3g} spoiled, {after:.3g} loaded"
+    return f"loss {before:.3g}, {damaged:.3g} damaged, {after:.3g} loaded"
 
 
 def _forward(training: tinker.TrainingClient, data: Sequence[tinker.Datum]) -> float:
@@ -195,21 +195,21 @@ def create_training_client_from_state(state: State) -> str:
     assert second.model_id != state.training.model_id
     loss = _forward(second, state.data)
     expected = _forward(state.training, state.data)
-    assert abs(loss - expected) < 1e-3, f"{loss} in place of {expected}"
+    assert abs(loss - expected) < 1e-3, f"{loss}, expected {expected}"
     return ""
 
 
 @step
 def in_an_event_loop(state: State) -> str:
-    """The methods for coroutines: another model trains and is saved."""
+    """The `*_async` methods train and save another model."""
 
-    async def day() -> None:
+    async def train_and_save() -> None:
         training = await state.service.create_lora_training_client_async(state.server.model, rank=4)
-        done = await training.forward_backward_async(state.data, "cross_entropy")
-        updated = await training.optim_step_async(tinker.AdamParams(learning_rate=LEARNING_RATE))
-        _check_logprobs(state.data, await done)
-        await updated
+        output = await training.forward_backward_async(state.data, "cross_entropy")
+        update = await training.optim_step_async(tinker.AdamParams(learning_rate=LEARNING_RATE))
+        _check_logprobs(state.data, await output)
+        await update
         await (await training.save_state_async("second"))
 
-    asyncio.run(day())
+    asyncio.run(train_and_save())
     return ""

@@ -1,4 +1,4 @@
-"""Training runs and checkpoints: found, listed, published, packed, deleted."""
+"""Training runs and checkpoints: find, list, publish, archive, delete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ step = UPKEEP
 
 @step
 def list_training_runs(state: State) -> str:
-    state.made["rest"] = state.service.create_rest_client()
+    state.results["rest"] = state.service.create_rest_client()
     page = state.rest.list_training_runs(limit=10).result()
     assert page.training_runs
     return f"{len(page.training_runs)} runs"
@@ -37,9 +37,9 @@ def get_training_run_by_path(state: State) -> str:
 
 @step
 def list_checkpoints(state: State) -> str:
-    found = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
-    assert found
-    return ", ".join(sorted(one.checkpoint_id for one in found))
+    checkpoints = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
+    assert checkpoints
+    return ", ".join(sorted(checkpoint.checkpoint_id for checkpoint in checkpoints))
 
 
 @step
@@ -62,14 +62,14 @@ def unpublish(state: State) -> str:
 
 
 def _is_public(state: State) -> bool:
-    found = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
-    return any(one.public for one in found)
+    checkpoints = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
+    return any(checkpoint.public for checkpoint in checkpoints)
 
 
 @step
 def archive_url(state: State) -> str:
-    found = state.rest.get_checkpoint_archive_url_from_tinker_path(state.sampler_path).result()
-    assert found.url
+    response = state.rest.get_checkpoint_archive_url_from_tinker_path(state.sampler_path).result()
+    assert response.url
     return ""
 
 

@@ -67,7 +67,7 @@ def sync_detailed(
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
 ) -> Response[BillingUsageResponse]:
-    """What was used, hour by hour
+    """Hourly usage
 
      At most 14 days at a time, from one full hour of UTC to another.
 
@@ -101,7 +101,7 @@ def sync(
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
 ) -> BillingUsageResponse | None:
-    """What was used, hour by hour
+    """Hourly usage
 
      At most 14 days at a time, from one full hour of UTC to another.
 
@@ -130,7 +130,7 @@ async def asyncio_detailed(
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
 ) -> Response[BillingUsageResponse]:
-    """What was used, hour by hour
+    """Hourly usage
 
      At most 14 days at a time, from one full hour of UTC to another.
 
@@ -162,7 +162,7 @@ async def asyncio(
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
 ) -> BillingUsageResponse | None:
-    """What was used, hour by hour
+    """Hourly usage
 
      At most 14 days at a time, from one full hour of UTC to another.
 

@@ -66,7 +66,7 @@ def sync_detailed(
 ) -> Response[AuthTokenResponse]:
     """Exchange a key for a token
 
-     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+     The JWT in the response replaces the key in X-API-Key. Only servers whose configuration says
     `pjwt_auth_enabled` offer it.
 
     Args:
@@ -101,7 +101,7 @@ def sync(
 ) -> AuthTokenResponse | None:
     """Exchange a key for a token
 
-     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+     The JWT in the response replaces the key in X-API-Key. Only servers whose configuration says
     `pjwt_auth_enabled` offer it.
 
     Args:
@@ -131,7 +131,7 @@ async def asyncio_detailed(
 ) -> Response[AuthTokenResponse]:
     """Exchange a key for a token
 
-     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+     The JWT in the response replaces the key in X-API-Key. Only servers whose configuration says
     `pjwt_auth_enabled` offer it.
 
     Args:
@@ -164,7 +164,7 @@ async def asyncio(
 ) -> AuthTokenResponse | None:
     """Exchange a key for a token
 
-     The answer's JWT takes the key's place in X-API-Key. Only servers whose configuration says
+     The JWT in the response replaces the key in X-API-Key. Only servers whose configuration says
     `pjwt_auth_enabled` offer it.
 
     Args:

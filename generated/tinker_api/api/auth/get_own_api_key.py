@@ -51,7 +51,7 @@ def sync_detailed(
 ) -> Response[SelfApiKeyResponse]:
     """Describe the key used
 
-     Tells whether the key in X-API-Key is good, and what it is called.
+     Checks the key in X-API-Key, and returns its name.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -76,7 +76,7 @@ def sync(
 ) -> SelfApiKeyResponse | None:
     """Describe the key used
 
-     Tells whether the key in X-API-Key is good, and what it is called.
+     Checks the key in X-API-Key, and returns its name.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -97,7 +97,7 @@ async def asyncio_detailed(
 ) -> Response[SelfApiKeyResponse]:
     """Describe the key used
 
-     Tells whether the key in X-API-Key is good, and what it is called.
+     Checks the key in X-API-Key, and returns its name.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -120,7 +120,7 @@ async def asyncio(
 ) -> SelfApiKeyResponse | None:
     """Describe the key used
 
-     Tells whether the key in X-API-Key is good, and what it is called.
+     Checks the key in X-API-Key, and returns its name.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -67,8 +67,8 @@ def sync_detailed(
 ) -> Response[Any | CheckpointArchiveUrlResponse]:
     """Where to download a checkpoint
 
-     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
-    followed, because the key must not go to another host.
+     Redirects to a signed URL of a gzipped tar file. The redirect is the response: it is not followed,
+    because the key must not go to another host.
 
     Args:
         training_run_id (str):
@@ -105,8 +105,8 @@ def sync(
 ) -> Any | CheckpointArchiveUrlResponse | None:
     """Where to download a checkpoint
 
-     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
-    followed, because the key must not go to another host.
+     Redirects to a signed URL of a gzipped tar file. The redirect is the response: it is not followed,
+    because the key must not go to another host.
 
     Args:
         training_run_id (str):
@@ -138,8 +138,8 @@ async def asyncio_detailed(
 ) -> Response[Any | CheckpointArchiveUrlResponse]:
     """Where to download a checkpoint
 
-     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
-    followed, because the key must not go to another host.
+     Redirects to a signed URL of a gzipped tar file. The redirect is the response: it is not followed,
+    because the key must not go to another host.
 
     Args:
         training_run_id (str):
@@ -174,8 +174,8 @@ async def asyncio(
 ) -> Any | CheckpointArchiveUrlResponse | None:
     """Where to download a checkpoint
 
-     Answers with a redirect to a signed URL of a gzipped tar file. The redirect is the answer: it is not
-    followed, because the key must not go to another host.
+     Redirects to a signed URL of a gzipped tar file. The redirect is the response: it is not followed,
+    because the key must not go to another host.
 
     Args:
         training_run_id (str):

@@ -65,7 +65,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     x_idempotency_key: str | Unset = UNSET,
 ) -> Response[Any]:
-    """Let everybody see a checkpoint
+    """Make a checkpoint public
 
      Only the owner can. 409 if it is public already.
 
@@ -105,7 +105,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     x_idempotency_key: str | Unset = UNSET,
 ) -> Response[Any]:
-    """Let everybody see a checkpoint
+    """Make a checkpoint public
 
      Only the owner can. 409 if it is public already.
 

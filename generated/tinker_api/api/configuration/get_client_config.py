@@ -67,7 +67,7 @@ def sync_detailed(
     """How a client should behave
 
      Asked once, before anything else, with the key itself rather than a token. Servers that speak the
-    protocol of 0.4.1 answer 404.
+    protocol of 0.4.1 respond with 404.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -102,7 +102,7 @@ def sync(
     """How a client should behave
 
      Asked once, before anything else, with the key itself rather than a token. Servers that speak the
-    protocol of 0.4.1 answer 404.
+    protocol of 0.4.1 respond with 404.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -132,7 +132,7 @@ async def asyncio_detailed(
     """How a client should behave
 
      Asked once, before anything else, with the key itself rather than a token. Servers that speak the
-    protocol of 0.4.1 answer 404.
+    protocol of 0.4.1 respond with 404.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -165,7 +165,7 @@ async def asyncio(
     """How a client should behave
 
      Asked once, before anything else, with the key itself rather than a token. Servers that speak the
-    protocol of 0.4.1 answer 404.
+    protocol of 0.4.1 respond with 404.
 
     Args:
         x_idempotency_key (str | Unset):

@@ -78,7 +78,7 @@ def sync_detailed(
 ) -> Response[Any]:
     """Fetch a result
 
-     Waits for the work to end, up to about 45 seconds, and answers with its result, with a
+     Waits up to about 45 seconds for the request to complete, and returns its result, with a
     TryAgainResponse, or with a RequestFailedResponse. Which result it is, is known only from the
     operation that was called.
 
@@ -123,7 +123,7 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """Fetch a result
 
-     Waits for the work to end, up to about 45 seconds, and answers with its result, with a
+     Waits up to about 45 seconds for the request to complete, and returns its result, with a
     TryAgainResponse, or with a RequestFailedResponse. Which result it is, is known only from the
     operation that was called.
 

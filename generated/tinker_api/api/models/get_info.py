@@ -66,7 +66,7 @@ def sync_detailed(
 ) -> Response[GetInfoResponse]:
     """Describe a model
 
-     Answers directly, not with a future. Has no place in the order of training requests.
+     Returns the result directly, not a future, and is not part of the order of training requests.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -100,7 +100,7 @@ def sync(
 ) -> GetInfoResponse | None:
     """Describe a model
 
-     Answers directly, not with a future. Has no place in the order of training requests.
+     Returns the result directly, not a future, and is not part of the order of training requests.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -129,7 +129,7 @@ async def asyncio_detailed(
 ) -> Response[GetInfoResponse]:
     """Describe a model
 
-     Answers directly, not with a future. Has no place in the order of training requests.
+     Returns the result directly, not a future, and is not part of the order of training requests.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -161,7 +161,7 @@ async def asyncio(
 ) -> GetInfoResponse | None:
     """Describe a model
 
-     Answers directly, not with a future. Has no place in the order of training requests.
+     Returns the result directly, not a future, and is not part of the order of training requests.
 
     Args:
         x_idempotency_key (str | Unset):

@@ -66,7 +66,7 @@ def sync_detailed(
 ) -> Response[UntypedAPIFuture]:
     """Give a model up
 
-     Frees the model and ends its session; what was not saved is lost. The result is an
+     Frees the model and ends its session; unsaved weights are lost. The result is an
     UnloadModelResponse.
 
     Args:
@@ -101,7 +101,7 @@ def sync(
 ) -> UntypedAPIFuture | None:
     """Give a model up
 
-     Frees the model and ends its session; what was not saved is lost. The result is an
+     Frees the model and ends its session; unsaved weights are lost. The result is an
     UnloadModelResponse.
 
     Args:
@@ -131,7 +131,7 @@ async def asyncio_detailed(
 ) -> Response[UntypedAPIFuture]:
     """Give a model up
 
-     Frees the model and ends its session; what was not saved is lost. The result is an
+     Frees the model and ends its session; unsaved weights are lost. The result is an
     UnloadModelResponse.
 
     Args:
@@ -164,7 +164,7 @@ async def asyncio(
 ) -> UntypedAPIFuture | None:
     """Give a model up
 
-     Frees the model and ends its session; what was not saved is lost. The result is an
+     Frees the model and ends its session; unsaved weights are lost. The result is an
     UnloadModelResponse.
 
     Args:

@@ -51,7 +51,7 @@ def sync_detailed(
 ) -> Response[HealthResponse]:
     """Whether the server is up
 
-     Answers as soon as the server takes calls. Needs no session.
+     Succeeds as soon as the server accepts requests. Needs no session.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -76,7 +76,7 @@ def sync(
 ) -> HealthResponse | None:
     """Whether the server is up
 
-     Answers as soon as the server takes calls. Needs no session.
+     Succeeds as soon as the server accepts requests. Needs no session.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -97,7 +97,7 @@ async def asyncio_detailed(
 ) -> Response[HealthResponse]:
     """Whether the server is up
 
-     Answers as soon as the server takes calls. Needs no session.
+     Succeeds as soon as the server accepts requests. Needs no session.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -120,7 +120,7 @@ async def asyncio(
 ) -> HealthResponse | None:
     """Whether the server is up
 
-     Answers as soon as the server takes calls. Needs no session.
+     Succeeds as soon as the server accepts requests. Needs no session.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -66,7 +66,7 @@ def sync_detailed(
 ) -> Response[CreateSessionResponse]:
     """Open a session
 
-     The frame for all later work. The answer may carry messages for the user. A session without
+     The context of all later requests. The response may contain messages for the user. A session without
     heartbeats is ended by the server.
 
     Args:
@@ -101,7 +101,7 @@ def sync(
 ) -> CreateSessionResponse | None:
     """Open a session
 
-     The frame for all later work. The answer may carry messages for the user. A session without
+     The context of all later requests. The response may contain messages for the user. A session without
     heartbeats is ended by the server.
 
     Args:
@@ -131,7 +131,7 @@ async def asyncio_detailed(
 ) -> Response[CreateSessionResponse]:
     """Open a session
 
-     The frame for all later work. The answer may carry messages for the user. A session without
+     The context of all later requests. The response may contain messages for the user. A session without
     heartbeats is ended by the server.
 
     Args:
@@ -164,7 +164,7 @@ async def asyncio(
 ) -> CreateSessionResponse | None:
     """Open a session
 
-     The frame for all later work. The answer may carry messages for the user. A session without
+     The context of all later requests. The response may contain messages for the user. A session without
     heartbeats is ended by the server.
 
     Args:

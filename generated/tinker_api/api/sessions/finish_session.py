@@ -68,7 +68,7 @@ def sync_detailed(
 ) -> Response[Any]:
     """Say that a session is over
 
-     Tells how it ended. `detail` is sent as null where there is nothing to tell.
+     Reports how the session ended. `detail` is null without a message.
 
     Args:
         session_id (str):
@@ -105,7 +105,7 @@ async def asyncio_detailed(
 ) -> Response[Any]:
     """Say that a session is over
 
-     Tells how it ended. `detail` is sent as null where there is nothing to tell.
+     Reports how the session ended. `detail` is null without a message.
 
     Args:
         session_id (str):

@@ -66,7 +66,7 @@ def sync_detailed(
 ) -> Response[TelemetryResponse]:
     """Report client events
 
-     Takes a batch of events. Losing one does no harm to anybody's work.
+     Accepts a batch of events. A lost event does not affect any other operation.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -100,7 +100,7 @@ def sync(
 ) -> TelemetryResponse | None:
     """Report client events
 
-     Takes a batch of events. Losing one does no harm to anybody's work.
+     Accepts a batch of events. A lost event does not affect any other operation.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -129,7 +129,7 @@ async def asyncio_detailed(
 ) -> Response[TelemetryResponse]:
     """Report client events
 
-     Takes a batch of events. Losing one does no harm to anybody's work.
+     Accepts a batch of events. A lost event does not affect any other operation.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -161,7 +161,7 @@ async def asyncio(
 ) -> TelemetryResponse | None:
     """Report client events
 
-     Takes a batch of events. Losing one does no harm to anybody's work.
+     Accepts a batch of events. A lost event does not affect any other operation.
 
     Args:
         x_idempotency_key (str | Unset):

@@ -71,8 +71,9 @@ def sync_detailed(
 ) -> Response[CopyWeightsResponse]:
     """Copy saved weights
 
-     Into a session's training run, or into a project. Answers directly. The key of X-Idempotency-Key
-    stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights of another account.
+     Into a session's training run, or into a project. Returns the result directly. The key of
+    X-Idempotency-Key stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights
+    of another account.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -110,8 +111,9 @@ def sync(
 ) -> CopyWeightsResponse | None:
     """Copy saved weights
 
-     Into a session's training run, or into a project. Answers directly. The key of X-Idempotency-Key
-    stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights of another account.
+     Into a session's training run, or into a project. Returns the result directly. The key of
+    X-Idempotency-Key stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights
+    of another account.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -144,8 +146,9 @@ async def asyncio_detailed(
 ) -> Response[CopyWeightsResponse]:
     """Copy saved weights
 
-     Into a session's training run, or into a project. Answers directly. The key of X-Idempotency-Key
-    stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights of another account.
+     Into a session's training run, or into a project. Returns the result directly. The key of
+    X-Idempotency-Key stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights
+    of another account.
 
     Args:
         x_idempotency_key (str | Unset):
@@ -181,8 +184,9 @@ async def asyncio(
 ) -> CopyWeightsResponse | None:
     """Copy saved weights
 
-     Into a session's training run, or into a project. Answers directly. The key of X-Idempotency-Key
-    stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights of another account.
+     Into a session's training run, or into a project. Returns the result directly. The key of
+    X-Idempotency-Key stays the same for all attempts, and X-Tinker-Weights-Access-Token opens weights
+    of another account.
 
     Args:
         x_idempotency_key (str | Unset):

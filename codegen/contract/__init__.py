@@ -1,0 +1,1 @@
+"""The contract of one release: reconstructed, completed by the overlay, made tolerant."""

@@ -1,0 +1,1 @@
+"""The output: bindings, reports, protobuf and OpenAPI 3.0."""

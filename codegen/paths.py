@@ -1,0 +1,18 @@
+"""Paths in the repository."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+OPENAPI = ROOT / "openapi"
+OVERLAY = OPENAPI / "overlay.yaml"
+SPECIFICATION = OPENAPI / "tinker.yaml"
+RELEASES = OPENAPI / "releases"
+EVIDENCE = OPENAPI / "EVIDENCE.md"
+CHANGELOG = OPENAPI / "CHANGELOG.md"
+TRAFFIC = OPENAPI / "traffic.json"
+LOCK = OPENAPI / "lock.json"
+GENERATOR_OPTIONS = OPENAPI / "generator.yaml"
+TEMPLATES = OPENAPI / "templates"
+GENERATED = ROOT / "generated"
+PACKAGE_NAME = "tinker_api"
+WHEEL_CACHE = ROOT / ".cache" / "wheels"

@@ -1,0 +1,1 @@
+"""Several contracts: their union, and the changes between them."""

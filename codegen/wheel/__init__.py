@@ -1,0 +1,1 @@
+"""Reading an official wheel: source text, type annotations, HTTP calls, protobuf messages."""

@@ -1,0 +1,118 @@
+"""The request bodies of a call, by content type.
+
+Supported are a model passed to `model_dump` (in the first releases a dictionary passed to
+`maybe_transform` with its type), a dictionary literal, a parameter, and bytes that other code
+creates. A variable that is assigned in several places has all of these forms.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from codegen.wheel.annotations import UnsupportedAnnotationError
+from codegen.wheel.headers import content_type
+
+if TYPE_CHECKING:
+    from codegen.json_schema import Schema
+    from codegen.wheel.calls import Call
+    from codegen.wheel.schemas import Components
+
+JSON = "application/json"
+BINARY: Schema = {"type": "string", "format": "binary"}
+TRANSFORMS = ("maybe_transform", "model_dump")
+
+
+def bodies(
+    call: Call, components: Components, body: ast.expr, guesses: list[str]
+) -> dict[str, Schema]:
+    """Schemas of the expression `body` by content type; heuristics are appended to `guesses`."""
+    if isinstance(body, ast.Await):
+        return bodies(call, components, body.value, guesses)
+    if isinstance(body, ast.Dict):
+        return {JSON: object_schema(call, components, body, guesses)}
+    if isinstance(body, ast.Call) and ast.unparse(body.func).endswith(TRANSFORMS):
+        schema = _transformed(call, components, body)
+        if schema is not None:
+            return {JSON: schema}
+    if isinstance(body, ast.Name):
+        return _variable(call, components, body, guesses)
+    if isinstance(body, ast.Call) and _makes_bytes(body):
+        guesses.append("the body is bytes from code that the reader does not follow")
+        return {content_type(call, components.source): dict(BINARY)}
+    guesses.append(f"the body is not understood: {ast.unparse(body)}")
+    return {JSON: {}}
+
+
+def _variable(
+    call: Call, components: Components, name: ast.Name, guesses: list[str]
+) -> dict[str, Schema]:
+    annotation, _ = call.argument(name.id)
+    if annotation is not None:
+        return {JSON: components.reader.read(annotation, call.module)}
+    schemas: dict[str, Schema] = {}
+    for value in call.assignments(name.id):
+        for kind, schema in bodies(call, components, value, guesses).items():
+            schemas.setdefault(kind, schema)
+    if not schemas:
+        guesses.append(f"the body is not understood: {name.id}")
+    return schemas or {JSON: {}}
+
+
+def _makes_bytes(body: ast.Call) -> bool:
+    """Returns True if the call serializes or compresses a message."""
+    text = ast.unparse(body)
+    return "SerializeToString" in text or "compress" in text
+
+
+def _transformed(call: Call, components: Components, body: ast.Call) -> Schema | None:
+    name = ast.unparse(body.func)
+    if name.endswith("maybe_transform"):
+        return components.reader.read(body.args[-1], call.module)
+    model = body.args[0] if body.args else getattr(body.func, "value", None)
+    while isinstance(model, ast.Call) and model.args:  # a conversion around the model
+        model = model.args[0]
+    return model_of(call, components, model)
+
+
+def model_of(call: Call, components: Components, model: ast.expr | None) -> Schema | None:
+    """The schema of the model in a variable, from its annotation or from a constructor call."""
+    if not isinstance(model, ast.Name):
+        return None
+    annotation, _ = call.argument(model.id)
+    if annotation is None:
+        value = call.assigned(model.id)
+        while isinstance(value, ast.Call):
+            value = value.func
+        if isinstance(value, ast.Attribute) and value.attr == "model_validate":
+            value = value.value
+        annotation = value
+    return None if annotation is None else components.reader.read(annotation, call.module)
+
+
+def object_schema(call: Call, components: Components, node: ast.Dict, guesses: list[str]) -> Schema:
+    """The schema of a dictionary literal; its values have the types of the parameters they use."""
+    properties: dict[str, Any] = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        if not isinstance(key, ast.Constant):
+            guesses.append(f"a part of the body is not understood: {ast.unparse(value)}")
+        elif isinstance(value, ast.Dict):
+            properties[str(key.value)] = object_schema(call, components, value, guesses)
+        else:
+            properties[str(key.value)] = value_schema(call, components, value, guesses)
+    guesses.append("the body's fields are read from a dictionary in the code")
+    schema: Schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**schema, "required": list(properties)} if properties else schema
+
+
+def value_schema(call: Call, components: Components, value: ast.expr, guesses: list[str]) -> Schema:
+    names = [node.id for node in ast.walk(value) if isinstance(node, ast.Name)]
+    for name in names:
+        annotation, _ = call.argument(name)
+        if annotation is not None:
+            try:
+                return components.reader.read(annotation, call.module)
+            except UnsupportedAnnotationError as error:
+                guesses.append(f"{name}: no rule for {error}")
+    guesses.append(f"the type of {ast.unparse(value)} is unknown; string assumed")
+    return {"type": "string"}

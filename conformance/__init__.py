@@ -1,0 +1,1 @@
+"""Running clients against servers: official SDKs, this client, and servers of other projects."""

@@ -1,0 +1,288 @@
+"""Validates exchanges against the specification of one release."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+import jsonschema_rs
+import zstandard
+from attrs import field, frozen
+
+from codegen.documents import load_yaml
+from codegen.paths import RELEASES
+from conformance.interop.protobuf_validation import message_errors
+from conformance.interop.recorder import JSON_TYPE, PROTOBUF_TYPE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codegen.documents import Json
+    from conformance.interop.recorder import Exchange, Message, Request, Response
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+# The response of retrieve_future depends on the original request, whose type the official SDKs send
+# in the header X-Tinker-Request-Type (tinker 0.4.1 and 0.38.0, resources/futures.py).
+RESULTS = {
+    "CreateCustomLoss": "CreateCustomLossResponse",
+    "CreateModel": "CreateModelResponse",
+    "Forward": "ForwardBackwardOutput",
+    "ForwardBackward": "ForwardBackwardOutput",
+    "LoadWeights": "LoadWeightsResponse",
+    "OptimStep": "OptimStepResponse",
+    "Sample": "SampleResponse",
+    "SaveWeights": "SaveWeightsResponse",
+    "SaveWeightsExternal": "SaveWeightsExternalResponseInternal",
+    "SaveWeightsForSampler": "SaveWeightsForSamplerResponseInternal",
+}
+# Other responses of retrieve_future, as far as the release has them.
+INTERIM = ("TryAgainResponse", "RequestFailedResponse", "MetadataOnlyResponse")
+
+# Errors reported for one body.
+MAX_ERRORS = 5
+
+
+@frozen
+class Verdict:
+    """The operation of an exchange (None if there is no such operation), and its problems."""
+
+    operation_id: str | None
+    problems: tuple[str, ...]
+
+
+@frozen(eq=False)
+class SpecOperation:
+    method: str
+    pattern: re.Pattern[str]
+    node: Json
+    parameters: list[Json]
+
+    @property
+    def operation_id(self) -> str:
+        name: str = self.node["operationId"]
+        return name
+
+
+@frozen(eq=False)
+class Contract:
+    """The specification of one release, from `openapi/releases`."""
+
+    document: Json
+    _validators: dict[str, jsonschema_rs.Draft202012Validator] = field(factory=dict)
+
+    @property
+    def operation_ids(self) -> list[str]:
+        return sorted(operation.operation_id for operation in self._operations)
+
+    def verdict(self, exchange: Exchange) -> Verdict:
+        """Validate one exchange."""
+        request = exchange.request
+        match = self._find(request)
+        if match is None:
+            return Verdict(None, (f"{request.method} {request.path}: no such operation",))
+        operation, path_values = match
+        problems = [
+            *self._parameter_problems(operation, request, path_values),
+            *self._request_problems(operation, request),
+            *self._response_problems(operation, exchange),
+        ]
+        return Verdict(
+            operation.operation_id,
+            tuple(f"{operation.operation_id}: {problem}" for problem in problems),
+        )
+
+    @cached_property
+    def _operations(self) -> list[SpecOperation]:
+        operations = []
+        for path, item in self.document["paths"].items():
+            # `{x}` becomes a named group; paths have no other special characters.
+            pattern = re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path))
+            for method in METHODS:
+                if method in item:
+                    node = item[method]
+                    parameters = [*item.get("parameters", ()), *node.get("parameters", ())]
+                    resolved = [self.resolved(parameter) for parameter in parameters]
+                    operations.append(SpecOperation(method.upper(), pattern, node, resolved))
+        return operations
+
+    def _find(self, request: Request) -> tuple[SpecOperation, dict[str, str]] | None:
+        """The operation; a path without variables (`/sessions/search`) takes precedence."""
+        matches = [
+            (operation, match.groupdict())
+            for operation in self._operations
+            if operation.method == request.method
+            and (match := operation.pattern.fullmatch(request.path))
+        ]
+        return min(matches, key=lambda match: len(match[1]), default=None)
+
+    def _parameter_problems(
+        self, operation: SpecOperation, request: Request, path_values: dict[str, str]
+    ) -> Iterator[str]:
+        query = dict(parse_qsl(request.query, keep_blank_values=True))
+        values = {
+            "path": {name: unquote(value) for name, value in path_values.items()},
+            "query": query,
+            "header": request.message.headers,
+        }
+        documented = {item["name"] for item in operation.parameters if item["in"] == "query"}
+        yield from (f"query: {name} is not documented" for name in query.keys() - documented)
+        for parameter in operation.parameters:
+            name, place = parameter["name"], parameter["in"]
+            text = values[place].get(name.lower() if place == "header" else name)
+            if text is not None:
+                yield from self._schema_errors(
+                    f"{place} {name}", parameter["schema"], self._read(text, parameter["schema"])
+                )
+            elif parameter.get("required"):
+                yield f"{place}: {name} is missing"
+        if operation.node.get("security", self.document.get("security")):
+            yield from self._security_problems(request)
+
+    def _security_problems(self, request: Request) -> Iterator[str]:
+        schemes = self.document["components"]["securitySchemes"].values()
+        names = [scheme["name"].lower() for scheme in schemes if scheme["type"] == "apiKey"]
+        if not any(name in request.message.headers for name in names):
+            yield f"header: none of {', '.join(names)}"
+
+    def _request_problems(self, operation: SpecOperation, request: Request) -> Iterator[str]:
+        if "requestBody" not in operation.node:
+            if request.message.body:
+                yield "body: none is documented"
+            return
+        body = self.resolved(operation.node["requestBody"])
+        if request.message.body or body.get("required"):
+            yield from self._content_problems("body", body["content"], request.message)
+
+    def _response_problems(self, operation: SpecOperation, exchange: Exchange) -> Iterator[str]:
+        response = exchange.response
+        documented = self._response(operation, response)
+        if documented is None:
+            yield f"response: status {response.status} is not documented"
+            return
+        where = f"response {response.status}"
+        for name, header in documented.get("headers", {}).items():
+            described = self.resolved(header)
+            text = response.message.headers.get(name.lower())
+            if text is not None:
+                schema = described["schema"]
+                yield from self._schema_errors(
+                    f"{where} header {name}", schema, self._read(text, schema)
+                )
+            elif described.get("required"):
+                yield f"{where}: header {name} is missing"
+        content = documented.get("content", {})
+        if operation.operation_id == "retrieve_future" and response.status == 200:
+            content = self._narrowed(content, exchange.request)
+        if content:
+            yield from self._content_problems(where, content, response.message)
+
+    def _narrowed(self, content: Json, request: Request) -> Json:
+        """Narrow the content to the responses that the type of the original request permits."""
+        result = RESULTS.get(request.message.headers.get("x-tinker-request-type", ""))
+        if result is None:
+            return content
+        schemas = self.document["components"]["schemas"]
+        names = [name for name in (result, *INTERIM) if name in schemas]
+        union = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+        narrowed = {**content, JSON_TYPE: {"schema": union}}
+        if PROTOBUF_TYPE in content:
+            messages = content[PROTOBUF_TYPE]["x-protobuf"]
+            matching = [message for message in messages if message.endswith(f".{result}")]
+            narrowed[PROTOBUF_TYPE] = {"x-protobuf": matching}
+        return narrowed
+
+    def _response(self, operation: SpecOperation, response: Response) -> Json | None:
+        responses: Json = operation.node["responses"]
+        for key in (str(response.status), f"{response.status // 100}XX", "default"):
+            if key in responses:
+                return self.resolved(responses[key])
+        return None
+
+    def _content_problems(self, where: str, content: Json, message: Message) -> Iterator[str]:
+        described = content.get(message.media_type)
+        if described is None:
+            yield f"{where}: content type {message.media_type or 'none'} is not documented"
+        elif message.media_type == JSON_TYPE:
+            try:
+                value = json.loads(message.body)
+            except ValueError as error:
+                yield f"{where}: {error}"
+                return
+            yield from self._schema_errors(where, described.get("schema", {}), value)
+        elif message.media_type == PROTOBUF_TYPE:
+            yield from _message_problems(where, described, message)
+
+    def _schema_errors(self, where: str, schema: Json, value: Any) -> Iterator[str]:
+        key = json.dumps(schema, sort_keys=True)
+        if key not in self._validators:
+            whole = {**schema, "components": self.document["components"]}
+            self._validators[key] = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+        for number, error in enumerate(self._validators[key].iter_errors(value)):
+            if number == MAX_ERRORS:
+                return
+            place = "/".join(str(part) for part in error.instance_path)
+            yield f"{where}: {place}: {error.message[:300]}"
+
+    def _read(self, text: str, schema: Json) -> Any:
+        """Parse the text of a parameter as its schema requires."""
+        kinds = self._kinds(schema)
+        if kinds & {"integer", "number", "boolean"}:
+            try:
+                return json.loads(text)
+            except ValueError:
+                return text
+        return text.split(",") if "array" in kinds else text
+
+    def _kinds(self, schema: Json) -> set[str]:
+        schema = self.resolved(schema)
+        parts = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
+        own = {schema["type"]} if isinstance(schema.get("type"), str) else set()
+        return own.union(*(self._kinds(part) for part in parts))
+
+    def response_schema(self, request: Request, response: Response) -> Json | None:
+        """The schema of a JSON response to `request`; None if it is not documented."""
+        match = self._find(request)
+        documented = match and self._response(match[0], response)
+        if not match or not documented:
+            return None
+        content = documented.get("content", {})
+        if match[0].operation_id == "retrieve_future":
+            content = self._narrowed(content, request)
+        schema: Json | None = content.get(JSON_TYPE, {}).get("schema")
+        return schema
+
+    def fits(self, schema: Json, value: Any) -> bool:
+        """Returns True if the value is valid under the schema."""
+        return not any(self._schema_errors("", schema, value))
+
+    def resolved(self, node: Json) -> Json:
+        """Follow the reference of a node, if it has one."""
+        while "$ref" in node:
+            target: Any = self.document
+            for segment in node["$ref"].removeprefix("#/").split("/"):
+                target = target[segment]
+            node = target
+        return node
+
+
+def _message_problems(where: str, described: Json, message: Message) -> Iterator[str]:
+    """The body must be one of the named messages; reports the errors for the first of them."""
+    named = described.get("x-protobuf", [])
+    references = [named] if isinstance(named, str) else named
+    try:
+        errors = [list(message_errors(name, message.decoded)) for name in references]
+    except zstandard.ZstdError as error:
+        yield f"{where}: {error}"
+        return
+    if all(errors):  # also if no message is named
+        yield from (f"{where}: {error}" for error in (errors or [["no message is named"]])[0])
+
+
+@lru_cache
+def load_contract(release: str) -> Contract:
+    """Load the contract of a kept release, which takes a second or two."""
+    return Contract(load_yaml(RELEASES / f"{release}.yaml"))

@@ -1,0 +1,8 @@
+"""Lint or convert the specification: `export_spec.py lint | typescript | openapi30 | docs`."""
+
+import sys
+
+from codegen.commands.export_spec import main
+
+if __name__ == "__main__":
+    sys.exit(main())
