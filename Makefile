@@ -55,7 +55,7 @@ test-all:  ## run the tests with each Python from 3.11 on that is found on PATH 
 # The tests of the rules cover every branch. Coverage is not measured in the others, which it would
 # slow down by half.
 test-rules: $(STAMP)
-	@$(RUN) -m pytest $(RULES) --cov=tinker_ext.rules --cov-branch \
+	@$(RUN) -m pytest $(RULES) --cov=tinker_ext.rules --cov=tinker_ext.protocol --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 test-conformance: $(STAMP)

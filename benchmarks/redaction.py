@@ -6,9 +6,9 @@ import json
 import timeit
 from typing import TYPE_CHECKING
 
-from tinker_ext.redaction import READ_TEXT, redact, redact_body
-from tinker_ext.secret import Secret
-from tinker_ext.transport.blotting import blotted, worth_blotting
+from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body
+from tinker_ext.redaction.secret import Secret
+from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +27,16 @@ def main() -> None:
     plain = "no such model, says the server. " * (READ_TEXT // 32)
     escaped = json.dumps('a "quoted" <tag> & 100%41\n' * (READ_TEXT // 30))[:READ_TEXT]
     response = json.dumps([0.123456789] * 800_000).encode()
-    plain_secrets = worth_blotting(HELD)
+    plain_secrets = redactable(HELD)
     for title, work, number in (
         ("error body of 64 KiB", lambda: redact_body({"detail": plain}), 20),
         ("error body of 64 KiB, full of escapes", lambda: redact_body({"detail": escaped}), 5),
         ("message of 500 characters", lambda: redact(plain[:500]), 200),
-        (f"response of {len(response) / 1e6:.0f} MB", lambda: blotted(response, plain_secrets), 3),
+        (
+            f"response of {len(response) / 1e6:.0f} MB",
+            lambda: redact_bytes(response, plain_secrets),
+            3,
+        ),
     ):
         print(f"{title}: {milliseconds(work, number):.2f} ms")
 

@@ -181,9 +181,9 @@ def without_metrics() -> Iterator[None]:
 
 @contextmanager
 def in_detail() -> Iterator[None]:
-    from tinker_ext.tracing import allowance
+    from tinker_ext.tracing import token_bucket
 
-    with without_metrics(), replaced(allowance.in_detail, {"take": lambda: True}):
+    with without_metrics(), replaced(token_bucket.in_detail, {"take": lambda: True}):
         yield
 
 

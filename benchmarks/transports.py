@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.compare import run, stub_server
 from conformance.interop.environments import python_of
-from tinker_ext.settings import HTTP_TRANSPORTS
+from tinker_ext.config.parsers import HTTP_TRANSPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

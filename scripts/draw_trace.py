@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 
 import tinker_ext as tinker
-from tinker_ext.cli.trace_plot import draw
 from tinker_ext.config import ClientConfig
 from tinker_ext.embedded.launch import start_embedded
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.tracing.reading import read_recording
+from tinker_ext.trace_report.plot import draw
+from tinker_ext.trace_report.recordings import read_recording
 
 STEPS = 5
 TOKENS = list(range(10, 74))

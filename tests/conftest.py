@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tinker_ext import settings as setting_readers
-from tinker_ext import stored_login
+from tinker_ext.config import credentials_file
+from tinker_ext.config import parsers as setting_readers
 from tinker_ext.embedded.engine.threads import limit_blas_threads
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             name.lower().endswith("_proxy")
         ):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", Path(os.devnull) / "no credentials")
+    monkeypatch.setattr(credentials_file, "CREDENTIALS_FILE", Path(os.devnull) / "no credentials")
 
 
 @pytest.fixture(params=setting_readers.HTTP_TRANSPORTS)

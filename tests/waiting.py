@@ -7,7 +7,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.runtime.loop import background_loop
+from tinker_ext.runtime.concurrency.loop import background_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,8 @@ from tinker_ext.version import __title__, __version__
 if TYPE_CHECKING:
     from tinker_ext import auth, types
     from tinker_ext.clients.admin import AdminClient
-    from tinker_ext.clients.loss_handle import LossHandle, PerDatumLossFn
-    from tinker_ext.clients.rest import RestClient
+    from tinker_ext.clients.custom_loss.handle import LossHandle, PerDatumLossFn
+    from tinker_ext.clients.rest.client import RestClient
     from tinker_ext.clients.sampling import BackcompatSamplingClientFuture, SamplingClient
     from tinker_ext.clients.service import ServiceClient
     from tinker_ext.clients.training import BackcompatTrainingClientFuture, TrainingClient
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
         UnprocessableEntityError,
     )
     from tinker_ext.rules.polling import QueueState
-    from tinker_ext.runtime.futures import APIFuture
-    from tinker_ext.runtime.progress import deadline
-    from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
+    from tinker_ext.runtime.concurrency.deadline import deadline
+    from tinker_ext.runtime.concurrency.futures import APIFuture
+    from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
     from tinker_ext.tracing.steps import step
     from tinker_ext.types import (
         AdamOptimizerConfig,
@@ -91,17 +91,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "tinker_ext.clients.admin": ("AdminClient",),
-    "tinker_ext.clients.loss_handle": ("LossHandle", "PerDatumLossFn"),
-    "tinker_ext.clients.rest": ("RestClient",),
+    "tinker_ext.clients.custom_loss.handle": ("LossHandle", "PerDatumLossFn"),
+    "tinker_ext.clients.rest.client": ("RestClient",),
     "tinker_ext.clients.sampling": ("BackcompatSamplingClientFuture", "SamplingClient"),
     "tinker_ext.clients.service": ("ServiceClient",),
     "tinker_ext.clients.training": ("BackcompatTrainingClientFuture", "TrainingClient"),
     "tinker_ext.config": ("ClientConfig",),
     "tinker_ext.rules.polling": ("QueueState",),
-    "tinker_ext.runtime.futures": ("APIFuture",),
-    "tinker_ext.runtime.progress": ("deadline",),
+    "tinker_ext.runtime.concurrency.futures": ("APIFuture",),
+    "tinker_ext.runtime.concurrency.deadline": ("deadline",),
     "tinker_ext.tracing.steps": ("step",),
-    "tinker_ext.runtime.queue_log": ("QueueStateObserver", "SessionObserver"),
+    "tinker_ext.runtime.results.queue_log": ("QueueStateObserver", "SessionObserver"),
     "tinker_ext.errors": (
         "APIConnectionError",
         "APIError",

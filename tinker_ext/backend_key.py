@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from tinker_ext.private_files import write_private
-from tinker_ext.secret import Secret
+from tinker_ext.redaction.secret import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -27,7 +27,8 @@
 Each one carries what a handler needs as attributes, pickles, and deep-copies. ``str()`` says
 which operation failed, how, in which words of the server (shortened), under which request id,
 after how many attempts, and what would help. No key gets into any of them: server text is
-redacted, and of the response headers only the harmless ones are kept (`tinker_ext.redaction`).
+redacted, and of the response headers only the harmless ones are kept
+(`tinker_ext.redaction.redactor`).
 Control characters, terminal escapes and bidirectional characters are shown as escapes.
 """
 
@@ -37,8 +38,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
-from tinker_ext.printable import printable
-from tinker_ext.redaction import (
+from tinker_ext.redaction.printable import printable
+from tinker_ext.redaction.redactor import (
     REQUEST_ID,
     SHOWN_HEADER,
     kept_headers,

@@ -120,7 +120,7 @@ def opened(scene: Scene) -> Opened:
 def sample(it: Opened) -> Any:
     """A sample; its client may ask for the result without having heard that it is there."""
     found = it.sampler.sample(PROMPT, 1, PARAMS).result()
-    return found if it.scene.service._core.listeners.hears else Without(found)
+    return found if it.scene.service._core.batch_pollers.available else Without(found)
 
 
 def sample_in_a_copy(it: Opened) -> Any:

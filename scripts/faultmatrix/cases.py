@@ -54,9 +54,9 @@ class Case:
             return operation.ends.of(self)
         if operation.name == "get_client_config" and self.name not in _SAYS_NOTHING:
             return VALUE
-        return self.but.get(operation.name, self.usual(operation.group))
+        return self.but.get(operation.name, self.default_reply(operation.group))
 
-    def usual(self, group: Group) -> str:
+    def default_reply(self, group: Group) -> str:
         """The outcome of a group's operations."""
         return self.by_group.get(group, VALUE if group == "background" else self.expect)
 
@@ -253,8 +253,8 @@ _NOT_MEANT = {
 
 def columns(operation: Operation) -> list[Case]:
     """The cases of one operation."""
-    usual = [one for one in CASES if (operation.endpoint, one.name) not in _NOT_MEANT]
+    default_reply = [one for one in CASES if (operation.endpoint, one.name) not in _NOT_MEANT]
     if operation.group == "result":
-        return usual + RESULT_CASES
+        return default_reply + RESULT_CASES
     with_token = operation.group == LATER and operation.endpoint not in TOKENLESS
-    return usual + (TOKEN_CASES if with_token else [])
+    return default_reply + (TOKEN_CASES if with_token else [])

@@ -86,14 +86,14 @@ def _times(operation: Operation, case: Case) -> int:
     return operation.counts + gone
 
 
-def _alike(case: Case, value: Any, usual: Any) -> bool:
+def _alike(case: Case, value: Any, default_reply: Any) -> bool:
     """Whether a value is that of an answer without a fault, as far as the fault leaves it alone."""
-    if type(value) is not type(usual):
+    if type(value) is not type(default_reply):
         return False
     plain = isinstance(value, _COMPARED) and not any(
         isinstance(one, faults.Fault) and one.alter for one in case.answers
     )
-    return not plain or value == usual
+    return not plain or value == default_reply
 
 
 def _script(server: FaultServer, operation: Operation, case: Case) -> None:

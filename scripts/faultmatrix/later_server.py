@@ -61,7 +61,7 @@ class LaterServer(FaultServer):
         self._secret = secrets.token_bytes(32)
         self._serials = itertools.count(1)
 
-    def usual(self, received: Received) -> Reply:
+    def default_reply(self, received: Received) -> Reply:
         operation = received.operation
         if self._refuses(operation, received.headers.get("x-api-key")):
             return REFUSED
@@ -76,7 +76,7 @@ class LaterServer(FaultServer):
                 self.cancelled.add(received.body["request_id"])
             case "retrieve_future" if received.body["request_id"] in self.endless - self.cancelled:
                 return Reply(200, {"type": "try_again", "queue_state": "active"}, delay=HOLD)
-        reply = super().usual(received)
+        reply = super().default_reply(received)
         if operation == "asample" and _tokens(received.body) == ENDLESS:
             self.endless.add(reply.body["request_id"])
         return reply

@@ -44,4 +44,4 @@ class Ends:
                 return VALUE
             case "passing":
                 return self.passing
-        return case.usual("call") if self.lasting is None else self.lasting
+        return case.default_reply("call") if self.lasting is None else self.lasting

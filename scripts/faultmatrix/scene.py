@@ -33,12 +33,12 @@ class Scene:
 
     def client(self, **more: Any) -> tinker.ServiceClient:
         """Another one."""
-        usual = {"retry_window": 60, "billing_window": 60, "future_timeout": 200}
+        default_reply = {"retry_window": 60, "billing_window": 60, "future_timeout": 200}
         return make_client(
             base_url=self.server.url,
             clock=self.time.clock,
             max_response_bytes=MOST_BYTES,
-            **{**usual, **self.settings, **more},
+            **{**default_reply, **self.settings, **more},
         )
 
     def requests(self, endpoint: str) -> int:

@@ -48,7 +48,7 @@ def _markdown(head: list[str], rows: Iterable[list[str]]) -> str:
 def _group_cell(case: Case, group: Group) -> str:
     if case in RESULT_CASES and group != "result":
         return ""
-    common = case.usual(group)
+    common = case.default_reply(group)
     exceptions: dict[str, list[str]] = {}
     for one in _of_group(group):
         if (expected := case.expected(one)) != common:

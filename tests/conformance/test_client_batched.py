@@ -108,7 +108,7 @@ def test_what_is_cancelled_makes_room(service: ServiceClient, record: Recording)
     endless = [sampler.sample(PROMPT, 512, params(900)) for _ in range(3)]
     core = service._core
     assert comes_true(
-        lambda: count_requests(record, "asample") == 3 and core.in_flight.sample_bytes.used == 0,
+        lambda: count_requests(record, "asample") == 3 and core.limits.sample_bytes.used == 0,
         WAIT,
     )
     for future in endless:

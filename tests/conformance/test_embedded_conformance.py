@@ -23,9 +23,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tinker_ext.embedded.dialects import specification_of
 from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
-from tinker_ext.embedded.routes.elsewhere import HANDLERS as ELSEWHERE
+from tinker_ext.embedded.protocols import specification_of
+from tinker_ext.embedded.routes.unsupported_routes import HANDLERS as ELSEWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true
-from tinker_ext.runtime.loop import background_loop
+from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, make_client
 
 if TYPE_CHECKING:

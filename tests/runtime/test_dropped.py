@@ -15,7 +15,7 @@ import tinker_ext as tinker
 from tests.processes import bare_environment
 from tests.waiting import comes_true, tasks
 from tests.wire.flagged import announce
-from tinker_ext.runtime.loop import background_loop
+from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, make_client
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import tinker_ext as tinker
 from tests.processes import bare_environment
 from tests.waiting import comes_true
 from tests.wire.flagged import announce
-from tinker_ext.runtime import tasks
+from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.testing import FakeServer, FaultServer, Reply, faults, make_client
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ async def test_an_ended_task_has_left_its_owners_set() -> None:
         await asyncio.sleep(0)
     assert task.done()
     assert owned == {task}
-    await tasks.end(*owned)
+    await tasks.cancel_and_wait(*owned)
     assert owned == set()
 
 

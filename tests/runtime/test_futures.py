@@ -17,9 +17,9 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true
-from tinker_ext.runtime import futures
-from tinker_ext.runtime.futures import APIFuture
-from tinker_ext.runtime.loop import background_loop
+from tinker_ext.runtime.concurrency import futures
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:

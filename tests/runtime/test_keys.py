@@ -17,9 +17,9 @@ from tests.runtime.tokens import HeldTime, token
 from tests.waiting import comes_true
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIConnectionError, ConfigurationError
-from tinker_ext.runtime.credential_cmd import printed_key
-from tinker_ext.runtime.keys import Keys
-from tinker_ext.secret import Secret
+from tinker_ext.redaction.secret import Secret
+from tinker_ext.runtime.credentials.credential_cmd import printed_key
+from tinker_ext.runtime.credentials.credentials import CredentialSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +33,8 @@ def time() -> HeldTime:
     return HeldTime()
 
 
-def keys(time: HeldTime, **settings: Any) -> Keys:
-    return Keys(ClientConfig.resolve(require_key=False, **settings), time.clock)
+def keys(time: HeldTime, **settings: Any) -> CredentialSource:
+    return CredentialSource(ClientConfig.resolve(require_key=False, **settings), time.clock)
 
 
 def counting(file: Path, prints: str) -> str:
@@ -53,7 +53,7 @@ async def no_token() -> Secret:
 async def test_a_key_is_sent_as_it_is(time: HeldTime) -> None:
     held = keys(time, api_key=KEY)
     assert await held.key() == await held.current() == KEY
-    assert await held.instead_of(KEY) is None
+    assert await held.replacement_for(KEY) is None
     assert held.secrets() == (KEY,)
     await held.close()
 
@@ -92,7 +92,7 @@ async def test_concurrent_calls_run_the_command_once(time: HeldTime, tmp_path: P
     time.now = 100_000.0
     await held.current()
     assert runs(tmp_path / "runs") == 1
-    assert await held.instead_of(Secret(PRINTED)) == Secret(PRINTED)
+    assert await held.replacement_for(Secret(PRINTED)) == Secret(PRINTED)
     assert runs(tmp_path / "runs") == 2
     assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs it in the background"
 
@@ -128,11 +128,11 @@ async def test_a_key_goes_before_a_command_unless_the_server_wants_none(time: He
     async def exchange() -> Secret:
         return given
 
-    await held.exchange_with(exchange)
+    await held.enable_exchange(exchange)
     assert await held.key() == KEY
     assert await held.current() == given
     await held.close()
-    await held.exchange_with(exchange, command_only=True)
+    await held.enable_exchange(exchange, command_only=True)
     assert await held.key() == Secret(PRINTED)
     assert await held.current() == given
     assert set(held.secrets()) == {KEY, Secret(PRINTED), given}
@@ -146,7 +146,7 @@ async def test_a_key_that_is_a_token_will_do_where_lasting_ones_wont(time: HeldT
     async def exchange() -> Secret:
         return token()
 
-    await held.exchange_with(exchange, command_only=True)
+    await held.enable_exchange(exchange, command_only=True)
     assert await held.key() == key
     await held.close()
 
@@ -157,21 +157,21 @@ async def test_without_a_command_a_server_that_wants_one_is_named(
 ) -> None:
     held = keys(time, **settings)
     with pytest.raises(ConfigurationError, match="TINKER_CREDENTIAL_CMD"):
-        await held.exchange_with(no_token, command_only=True)
+        await held.enable_exchange(no_token, command_only=True)
 
 
 async def test_a_first_exchange_that_fails_can_be_made_again(time: HeldTime) -> None:
     held = keys(time, api_key=KEY)
     with pytest.raises(APIConnectionError):
-        await held.exchange_with(no_token)
+        await held.enable_exchange(no_token)
     given = token()
 
     async def exchange() -> Secret:
         return given
 
-    await held.exchange_with(exchange)
+    await held.enable_exchange(exchange)
     assert await held.current() == given
-    other = await held.instead_of(given)
+    other = await held.replacement_for(given)
     assert other == given, "the server has no other"
     await held.close()
 

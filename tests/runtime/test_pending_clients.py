@@ -28,7 +28,9 @@ COPY = {"copy": copy.copy, "deepcopy": copy.deepcopy}
 def slow_server() -> FakeServer:
     """Takes a moment to create a client."""
     server = FakeServer()
-    server.answer("create_session", lambda sent: attrs.evolve(server.usual(sent), delay=0.3))
+    server.answer(
+        "create_session", lambda sent: attrs.evolve(server.default_reply(sent), delay=0.3)
+    )
     return server
 
 

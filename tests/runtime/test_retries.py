@@ -10,7 +10,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true
-from tinker_ext.runtime.clock import Suspension
+from tinker_ext.runtime.concurrency.clock import Suspension
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 PARAMS = tinker.SamplingParams(max_tokens=4)

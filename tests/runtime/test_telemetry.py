@@ -12,7 +12,7 @@ import pytest
 
 import tinker_ext as tinker
 from tinker_ext.errors import RateLimitError
-from tinker_ext.runtime.telemetry import BATCH, EVENT_DATA, QUEUE_LIMIT, Telemetry
+from tinker_ext.runtime.session.telemetry import BATCH, EVENT_DATA, QUEUE_LIMIT, Telemetry
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import pytest
 
 from tests.runtime.tokens import START, HeldTime, settle, token
 from tinker_ext.errors import APIConnectionError, AuthenticationError
-from tinker_ext.runtime import tokens
-from tinker_ext.runtime.tokens import TokenKeeper
+from tinker_ext.runtime.credentials import jwt_cache
+from tinker_ext.runtime.credentials.jwt_cache import JwtCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 REFUSED = AuthenticationError("HTTP 401 Unauthorized", status_code=401)
 LOST = APIConnectionError("nobody there")
@@ -51,7 +51,7 @@ def time() -> HeldTime:
 
 async def test_one_fetch_serves_all_who_wait(time: HeldTime) -> None:
     source = Source()
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     source.open.clear()
     asking = [asyncio.create_task(keeper.current()) for _ in range(50)]
     await settle()
@@ -64,7 +64,7 @@ async def test_one_fetch_serves_all_who_wait(time: HeldTime) -> None:
 
 async def test_who_gives_up_takes_no_fetch_from_the_others(time: HeldTime) -> None:
     source = Source()
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     source.open.clear()
     first, second = (asyncio.create_task(keeper.current()) for _ in range(2))
     await settle()
@@ -79,7 +79,7 @@ async def test_who_gives_up_takes_no_fetch_from_the_others(time: HeldTime) -> No
 async def test_it_is_renewed_at_half_its_life(time: HeldTime) -> None:
     source = Source()
     source.make = lambda: token(3600, START + time.now)
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     await keeper.current()
     await settle()
     assert time.pauses() == [1800]
@@ -96,11 +96,11 @@ async def test_it_is_renewed_at_half_its_life(time: HeldTime) -> None:
 async def test_nothing_is_renewed_that_was_just_replaced(time: HeldTime) -> None:
     source = Source()
     source.make = lambda: token(3600, START + time.now)
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     first = await keeper.current()
     await settle()
     await time.pass_by(1000)
-    await keeper.instead_of(first)
+    await keeper.replacement_for(first)
     await time.pass_by(800)
     assert source.asked == 2
     assert time.pauses() == [1000]
@@ -111,7 +111,7 @@ async def test_a_failed_renewal_is_tried_again_after_a_minute_and_told_once(
     time: HeldTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = Source(token(), LOST, REFUSED, ValueError("odd"))
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     await keeper.current()
     await settle()
     with caplog.at_level(logging.WARNING, "tinker_ext"):
@@ -127,7 +127,7 @@ async def test_a_failed_renewal_is_tried_again_after_a_minute_and_told_once(
 
 async def test_it_is_renewed_no_more_once_refused_and_over(time: HeldTime) -> None:
     source = Source(token(100), *[REFUSED] * 3)
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     await keeper.current()
     await settle()
     await time.pass_by(50)
@@ -146,7 +146,7 @@ async def test_it_is_renewed_no_more_once_refused_and_over(time: HeldTime) -> No
 async def test_a_token_near_its_end_is_replaced_before_it_is_used(time: HeldTime) -> None:
     source = Source()
     source.make = lambda: token(3600, START + time.now)
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     first = await keeper.current()
     time.now = 3539
     assert await keeper.current() == first
@@ -159,7 +159,7 @@ async def test_a_live_token_is_used_on_where_there_is_no_other(
     time: HeldTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = Source(token(), *[LOST] * 3)
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     first = await keeper.current()
     time.now = 3550
     for _ in range(5):
@@ -178,7 +178,7 @@ async def test_a_live_token_is_used_on_where_there_is_no_other(
 
 async def test_a_refused_exchange_is_told_though_the_token_lives(time: HeldTime) -> None:
     source = Source(token(), REFUSED)
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     await keeper.current()
     time.now = 3550
     with pytest.raises(AuthenticationError):
@@ -188,10 +188,10 @@ async def test_a_refused_exchange_is_told_though_the_token_lives(time: HeldTime)
 async def test_a_server_that_hangs_costs_a_live_token_little(
     time: HeldTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "PATIENCE", 0.05)
+    monkeypatch.setattr(jwt_cache, "PATIENCE", 0.05)
     source = Source()
     source.make = lambda: token(3600, START + time.now)
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     first = await keeper.current()
     source.open.clear()
     time.now = 3550
@@ -205,20 +205,20 @@ async def test_a_server_that_hangs_costs_a_live_token_little(
 
 async def test_a_refused_token_is_replaced_once_for_all_who_had_it(time: HeldTime) -> None:
     source = Source()
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     first = await keeper.current()
-    others = await asyncio.gather(*(keeper.instead_of(first) for _ in range(50)))
+    others = await asyncio.gather(*(keeper.replacement_for(first) for _ in range(50)))
     assert set(others) == {source.given[1]}
-    assert await keeper.instead_of(first) == source.given[1], "late, and replaced long ago"
+    assert await keeper.replacement_for(first) == source.given[1], "late, and replaced long ago"
     assert source.asked == 2
 
 
 async def test_a_refused_token_is_never_used_again(time: HeldTime) -> None:
     source = Source(token(), LOST, LOST)
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     first = await keeper.current()
     with pytest.raises(APIConnectionError):
-        await keeper.instead_of(first)
+        await keeper.replacement_for(first)
     with pytest.raises(APIConnectionError):
         await keeper.current()
     assert await keeper.current() == source.given[1] != first
@@ -227,7 +227,7 @@ async def test_a_refused_token_is_never_used_again(time: HeldTime) -> None:
 async def test_a_life_that_is_not_told_is_a_minute(time: HeldTime) -> None:
     source = Source()
     source.make = lambda: token(None)
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     await keeper.current()
     await settle()
     assert time.pauses() == [60]
@@ -239,7 +239,7 @@ async def test_a_life_that_is_not_told_is_a_minute(time: HeldTime) -> None:
 async def test_a_clock_that_is_wrong_costs_nothing(time: HeldTime) -> None:
     source = Source()
     source.make = lambda: token(3600, START - 86_400 + time.now)
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     for _ in range(10):
         await keeper.current()
         time.now += 100
@@ -248,23 +248,23 @@ async def test_a_clock_that_is_wrong_costs_nothing(time: HeldTime) -> None:
 
 async def test_only_the_last_tokens_are_remembered(time: HeldTime) -> None:
     source = Source()
-    keeper = TokenKeeper(source, clock=time.clock, ahead=False)
+    keeper = JwtCache(source, clock=time.clock, ahead=False)
     for _ in range(20):
-        await keeper.instead_of(await keeper.current())
+        await keeper.replacement_for(await keeper.current())
     assert keeper.secrets() == tuple(source.given[-8:])
 
 
 async def test_the_end_ends_the_renewal_and_the_fetch(time: HeldTime) -> None:
     before = asyncio.all_tasks()
     source = Source()
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     await keeper.close()
     first = await keeper.current()
     assert asyncio.all_tasks() == before, "it gives tokens after its end, but renews none"
-    keeper = TokenKeeper(source, clock=time.clock)
+    keeper = JwtCache(source, clock=time.clock)
     await keeper.current()
     source.open.clear()
-    waiting = asyncio.create_task(keeper.instead_of(await keeper.current()))
+    waiting = asyncio.create_task(keeper.replacement_for(await keeper.current()))
     await settle()
     await keeper.close()
     with pytest.raises(asyncio.CancelledError):

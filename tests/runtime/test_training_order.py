@@ -152,7 +152,9 @@ def test_an_error_of_one_request_of_a_batch_mentions_the_gradients_of_the_others
         call = getattr(training, operation)
         call([datum()], "cross_entropy").result(30)  # From here on the protocol is known.
         if refused_at == "submission":
-            server.answer(operation, server.usual, server.usual, Reply(422, {"detail": "no"}))
+            server.answer(
+                operation, server.default_reply, server.default_reply, Reply(422, {"detail": "no"})
+            )
         else:
             failed = {"type": "request_failed", "error": "no", "category": "user"}
             server.answer("retrieve_future", Reply(200, failed))

@@ -14,9 +14,9 @@ import pytest
 
 import tinker_ext as tinker
 from tests.waiting import comes_true
-from tinker_ext.runtime.clock import Clock
-from tinker_ext.runtime.pause import Pause, PausedError
-from tinker_ext.runtime.session import Session
+from tinker_ext.runtime.concurrency.clock import Clock
+from tinker_ext.runtime.retry.pause import Pause, PausedError
+from tinker_ext.runtime.session.session import Session
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
 
 PARAMS = tinker.SamplingParams(max_tokens=4)

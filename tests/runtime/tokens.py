@@ -6,8 +6,8 @@ import asyncio
 import itertools
 
 from tests.web_tokens import web_token
-from tinker_ext.runtime.clock import Clock
-from tinker_ext.secret import Secret
+from tinker_ext.redaction.secret import Secret
+from tinker_ext.runtime.concurrency.clock import Clock
 
 START = 1_800_000_000.0
 _serial = itertools.count(1)
@@ -52,9 +52,9 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def token(life: float | None = 3600.0, issued: float = START) -> Secret:
+def token(lifetime: float | None = 3600.0, issued: float = START) -> Secret:
     """A new token; without `life` one that does not say when it ends."""
     claims: dict[str, float] = {"jti": next(_serial)}
-    if life is not None:
-        claims |= {"iat": issued, "exp": issued + life}
+    if lifetime is not None:
+        claims |= {"iat": issued, "exp": issued + lifetime}
     return Secret(web_token(claims))

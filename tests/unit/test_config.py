@@ -21,15 +21,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext import settings
-from tinker_ext.config import DEFAULT_BASE_URL, ClientConfig
+from tinker_ext.config import DEFAULT_BASE_URL, ClientConfig, parsers
 from tinker_ext.errors import ConfigurationError
-from tinker_ext.secret import Secret
+from tinker_ext.redaction.secret import Secret
 
 KEY = "tml-0123456789abcdef"
 OTHER_KEY = "tml-fedcba9876543210"
 HIDDEN = "hidden-from-everybody"
-PACKAGE = Path(settings.__file__).parent
+PACKAGE = Path(parsers.__file__).parent
 
 
 def resolve(**explicit: Any) -> ClientConfig:
@@ -250,7 +249,7 @@ def test_what_a_transport_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None
         resolve(http_transport="aiohttp")
 
 
-@pytest.mark.parametrize("transport", settings.HTTP_TRANSPORTS)
+@pytest.mark.parametrize("transport", parsers.HTTP_TRANSPORTS)
 @pytest.mark.parametrize("variable", [None, "HTTPS_PROXY", "all_proxy"])
 def test_socks_proxy_without_its_package_is_refused(
     monkeypatch: pytest.MonkeyPatch, transport: str, variable: str | None
@@ -434,7 +433,7 @@ def test_a_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.lists(st.text()))
 def test_words_keep_their_order_and_come_once(words: list[str]) -> None:
-    found = settings.read_words(words)
+    found = parsers.parse_str_list(words)
     stripped = [word.strip() for word in words if word.strip()]
     assert len(found) == len(set(found)) == len(set(stripped))
     assert [stripped.index(word) for word in found] == sorted(map(stripped.index, found))
@@ -455,11 +454,11 @@ def test_what_the_caller_changes_later_changes_nothing() -> None:
 
 def test_rate_limits_are_shared_by_url_and_key_alone() -> None:
     one = resolve(base_url="http://a", timeout=1.0)
-    assert one.share_key == resolve(base_url="http://a/", timeout=2.0).share_key
-    assert one.share_key != resolve(base_url="http://b").share_key
-    assert one.share_key != resolve(base_url="http://a", api_key=OTHER_KEY).share_key
-    assert KEY not in repr(one.share_key)
-    assert ClientConfig.resolve(base_url="embedded").share_key == ("embedded", "")
+    assert one.rate_limit_key == resolve(base_url="http://a/", timeout=2.0).rate_limit_key
+    assert one.rate_limit_key != resolve(base_url="http://b").rate_limit_key
+    assert one.rate_limit_key != resolve(base_url="http://a", api_key=OTHER_KEY).rate_limit_key
+    assert KEY not in repr(one.rate_limit_key)
+    assert ClientConfig.resolve(base_url="embedded").rate_limit_key == ("embedded", "")
 
 
 def secretive() -> ClientConfig:

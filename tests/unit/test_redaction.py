@@ -15,7 +15,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tinker_ext import settings
+from tinker_ext.config import parsers
 from tinker_ext.errors import (
     APIError,
     ConfigurationError,
@@ -23,10 +23,10 @@ from tinker_ext.errors import (
     SessionLostError,
     status_error,
 )
-from tinker_ext.printable import printable
-from tinker_ext.redaction import READ_TEXT, redact, redact_body, shorten
-from tinker_ext.secret import Secret, Unshown
-from tinker_ext.secret_forms import forms_of, hide
+from tinker_ext.redaction.forms import forms_of, hide
+from tinker_ext.redaction.printable import printable
+from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body, shorten
+from tinker_ext.redaction.secret import Secret, Unshown
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ def test_log_lines_are_redacted_printable_and_bounded(caplog: pytest.LogCaptureF
 
 
 def test_default_headers_hide_credentials_and_their_parts() -> None:
-    headers = settings.read_headers(
+    headers = parsers.read_headers(
         {
             "Authorization": "Basic dXNlcjpQTEFOVEVEcGFzcw==",
             "Cookie": "a=1; session=PLANTED-cookie; b=2",
@@ -207,7 +207,7 @@ def test_default_headers_hide_credentials_and_their_parts() -> None:
 
 
 def test_proxy_url_hides_its_password_and_basic_token() -> None:
-    proxy = settings.read_proxy("http://user:PLANTED%40pass@proxy:8080")
+    proxy = parsers.read_proxy("http://user:PLANTED%40pass@proxy:8080")
     assert proxy == "http://user:PLANTED%40pass@proxy:8080"
     assert repr(proxy) == "'http://proxy:8080'"
     assert pickle.loads(pickle.dumps(proxy)) == "http://proxy:8080"

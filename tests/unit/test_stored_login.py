@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tinker_ext import stored_login
-from tinker_ext.config import ClientConfig
+from tinker_ext.config import ClientConfig, credentials_file
 from tinker_ext.errors import ConfigurationError
 
 KEY = "tml-STORED0123456789"
@@ -24,7 +23,7 @@ def stored(keys: Any, **more: Any) -> str:
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a login, in the home folder of this test."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", Path("~/.tinker/credentials.json"))
+    monkeypatch.setattr(credentials_file, "CREDENTIALS_FILE", Path("~/.tinker/credentials.json"))
     place = tmp_path / ".tinker" / "credentials.json"
     place.parent.mkdir()
     place.write_text(stored({"one": {"type": "manual", "key": KEY, "name": "mine"}}))

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tinker_ext.clients import unpack as unpacking
-from tinker_ext.clients.unpack import unpack
+from tinker_ext.clients.downloads import unpack as unpacking
+from tinker_ext.clients.downloads.unpack import unpack
 from tinker_ext.errors import DownloadError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.wire.raw_server import authority
-from tinker_ext.embedded.dialects import specification_of
+from tinker_ext.embedded.protocols import specification_of
 from tinker_ext.testing import FakeServer, Received, make_client
 
 if TYPE_CHECKING:

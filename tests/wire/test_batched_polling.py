@@ -11,7 +11,7 @@ import pytest
 import tinker_ext as tinker
 from tests.waiting import comes_true
 from tests.wire.flagged import flagged
-from tinker_ext.runtime import completions
+from tinker_ext.runtime.results import batch_poller
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def untold_until(server: FakeServer, submitted: int) -> Callable[[Received], Rep
     def answer(received: Received) -> Reply:
         if len(server.calls("asample")) < submitted:
             return Reply(200, {"completions": [], "cursor": received.body["prev_cursor"]})
-        return server.usual(received)
+        return server.default_reply(received)
 
     return answer
 
@@ -69,7 +69,7 @@ def test_fifty_samples_are_asked_for_once_when_they_are_there(fits: Fits) -> Non
 
 
 def test_who_waits_for_nothing_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completions, "LINGER", 0.05)
+    monkeypatch.setattr(batch_poller, "LINGER", 0.05)
     server = flagged()
     with make_client(server) as service:
         [future] = sample_all(service, 1)
@@ -107,7 +107,7 @@ def test_a_size_that_was_told_is_not_asked_for_again() -> None:
     server = flagged()
 
     def sized(received: Received) -> Reply:
-        told = server.usual(received).body
+        told = server.default_reply(received).body
         for one in told["completions"]:
             one["response_payload_uncompressed_size"] = 10**9
         return Reply(200, told)
@@ -174,13 +174,13 @@ def test_nothing_is_lost_where_the_question_comes_to_nothing(fault: str) -> None
     with make_client(server, clock=time_.clock) as service:
         for future in sample_all(service, 20):
             assert future.result(30).sequences[0].tokens == [1, 2, 3]
-        assert service.dialect.has("retrieve_futures") is (fault not in LACKING)
+        assert service.dialect.supports("retrieve_futures") is (fault not in LACKING)
         asked = len(server.calls("retrieve_futures"))
         assert sample_all(service, 1)[0].result(30).sequences
         assert len(server.calls("retrieve_futures")) == asked, "it is put aside"
     assert len(server.calls("retrieve_future")) == 21
     assert not server.conflicts
-    assert time_.passed < completions.REST
+    assert time_.passed < batch_poller.DISABLED_FOR
 
 
 def test_a_question_put_aside_is_asked_again_later() -> None:
@@ -190,7 +190,7 @@ def test_a_question_put_aside_is_asked_again_later() -> None:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(10)
         assert len(server.calls("retrieve_futures")) == 1
-        time_.pass_by(completions.REST)
+        time_.pass_by(batch_poller.DISABLED_FOR)
         sampler.sample(PROMPT, 1, PARAMS).result(10)
         assert len(server.calls("retrieve_futures")) == 2
 
@@ -211,7 +211,7 @@ def test_what_passes_is_sat_out(fault: Any) -> None:
 
 
 def test_what_nobody_tells_of_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completions, "PATIENCE", 0.2)
+    monkeypatch.setattr(batch_poller, "PATIENCE", 0.2)
     server = flagged()
     server.answer_always("retrieve_futures", Reply(200, {"completions": [], "cursor": 0}))
     waiting = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "active"})
@@ -243,7 +243,7 @@ def test_closing_reports_what_was_fetched_and_waits_for_no_answer() -> None:
     server.answer_always("retrieve_futures", Reply(500, "no"))
     started = time.monotonic()
     service.close()
-    assert time.monotonic() - started < completions.LAST_WORD + 3
+    assert time.monotonic() - started < batch_poller.CLOSE_TIMEOUT + 3
     assert reported(server)
 
 
@@ -257,7 +257,7 @@ def test_closing_in_the_middle_ends_all_that_wait() -> None:
     assert comes_true(lambda: bool(server.calls("retrieve_futures")))
     started = time.monotonic()
     service.close(timeout=0.1)
-    assert time.monotonic() - started < completions.LAST_WORD + 3
+    assert time.monotonic() - started < batch_poller.CLOSE_TIMEOUT + 3
     for future in futures:
         with pytest.raises(tinker.ClientClosedError):
             future.result(5)

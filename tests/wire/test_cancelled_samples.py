@@ -12,7 +12,7 @@ import tinker_ext as tinker
 from tests.waiting import comes_true
 from tests.wire.counting import Counting
 from tests.wire.flagged import announce
-from tinker_ext.runtime import cancels
+from tinker_ext.runtime.results import cancellations
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def submitted(
     futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(count)]
     core = service._core
     assert comes_true(lambda: len(server.calls("asample")) == count)
-    assert comes_true(lambda: core.in_flight.sample_bytes.used == 0)
+    assert comes_true(lambda: core.limits.sample_bytes.used == 0)
     assert comes_true(
         lambda: bool(server.calls("retrieve_future") or server.calls("retrieve_futures"))
     )
@@ -114,7 +114,7 @@ def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
     submitted(server, service, 3)
     started = time.monotonic()
     service.close(timeout=0)
-    assert time.monotonic() - started < cancels.LAST_WORD + 3
+    assert time.monotonic() - started < cancellations.CLOSE_TIMEOUT + 3
     assert len(cancelled(server)) == 3
 
 
@@ -149,7 +149,7 @@ def test_a_server_that_has_not_got_it_is_told_once(status: int) -> None:
     with make_client(server) as service:
         for future in submitted(server, service, 5):
             future.cancel()
-        assert comes_true(lambda: not service.dialect.has("cancel_future"))
+        assert comes_true(lambda: not service.dialect.supports("cancel_future"))
     assert len(cancelled(server)) == 1
 
 
@@ -168,7 +168,7 @@ def test_what_fails_hurts_nobody(fault: Reply) -> None:
         assert comes_true(lambda: len(cancelled(server)) == 3)
         server.answer_usually()
         assert kept.result(10).sequences
-        assert service.dialect.has("cancel_future")
+        assert service.dialect.supports("cancel_future")
 
 
 def test_what_passes_is_sent_again() -> None:

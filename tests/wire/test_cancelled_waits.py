@@ -133,7 +133,7 @@ async def test_cancelling_the_only_wait_cancels_the_sample_and_frees_its_slot(
         await cancel_sent
     assert len(server.calls("asample")) == len(ENDS), "each found the only slot free"
     assert cancelled(server) == sorted(server.results)
-    assert service._core.in_flight.samples.used == 0
+    assert service._core.limits.samples.used == 0
     await until(lambda: not tasks() - before)
     polls = len(server.calls("retrieve_future"))
     await asyncio.sleep(0.2)
@@ -162,7 +162,7 @@ async def test_a_sample_that_waits_for_a_slot_is_never_sent_after_its_wait_was_c
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(sampler.sample_async(PROMPT, 1, PARAMS), 0.1)
     first.cancel()
-    await until(lambda: service._core.in_flight.samples.used == 0)
+    await until(lambda: service._core.limits.samples.used == 0)
     assert len(server.calls("asample")) == 1
 
 

@@ -23,7 +23,7 @@ from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
 from tinker_ext.testing import FaultServer
-from tinker_ext.transport.aiohttp_transport import AiohttpTransport
+from tinker_ext.transport.aiohttp.transport import AiohttpTransport
 
 
 async def test_a_connection_is_used_again(http_transport: str) -> None:

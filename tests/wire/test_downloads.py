@@ -19,7 +19,7 @@ import tinker_ext as tinker
 from tests.waiting import comes_true
 from tests.wire.flagged import announce
 from tests.wire.storage import SIGNATURE, Fault, Storage, storage
-from tinker_ext.clients import partial_file, transfer
+from tinker_ext.clients.downloads import partial_file, transfer
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:

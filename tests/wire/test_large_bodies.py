@@ -12,12 +12,12 @@ from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import client_of
 from tinker_ext.config import ClientConfig
-from tinker_ext.runtime.budget import Budget
-from tinker_ext.runtime.in_flight import InFlight
+from tinker_ext.runtime.concurrency.budget import Budget
+from tinker_ext.runtime.connection.client_limits import ClientLimits
+from tinker_ext.transport.body_limits import UNRESERVED
 from tinker_ext.transport.build import build_client
-from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.call import Call, call_context
 from tinker_ext.transport.http import MAX_ERROR_BYTES
-from tinker_ext.transport.reading import UNRESERVED
 
 LIMIT = 4 * UNRESERVED
 BODY = b"[%s]" % (b" " * (2 * UNRESERVED))
@@ -44,7 +44,7 @@ async def test_large_bodies_are_read_a_few_at_a_time(http_transport: str, chunke
     with RawServer(serve) as server:
         client = build_client(config, server.url, reserve=budget.reserve)
         http = client.get_async_httpx_client()
-        with calling(Call("probe")):
+        with call_context(Call("probe")):
             reading = [asyncio.create_task(http.request("GET", "/a")) for _ in range(5)]
         assert await asyncio.to_thread(comes_true, lambda: budget.used == budget.limit)
         await asyncio.sleep(0.1)
@@ -57,7 +57,7 @@ async def test_large_bodies_are_read_a_few_at_a_time(http_transport: str, chunke
 
 def test_a_client_has_a_budget_for_large_bodies() -> None:
     config = ClientConfig.resolve(api_key="tml-test", max_response_bytes=1000)
-    assert InFlight(config).body_bytes.limit == 4000
+    assert ClientLimits(config).body_bytes.limit == 4000
 
 
 async def test_error_with_a_huge_body_keeps_its_beginning(http_transport: str) -> None:

@@ -242,7 +242,7 @@ def test_weights_alone_are_an_error_where_the_optimizer_always_comes_with_them(
     def old(received: Received) -> Reply:
         if "optimizer" in received.body:
             return Reply(422, {"detail": unknown})
-        return server.usual(received)
+        return server.default_reply(received)
 
     server.answer_always("load_weights", old)
     training.load_state_with_optimizer(PATH).result(10)

@@ -158,9 +158,9 @@ def test_limits_of_the_server_hold_where_the_user_has_none() -> None:
     with make_client(server) as service, make_client(server, max_samples_in_flight=3) as other:
         for one in (service, other):
             one.get_server_capabilities()
-        assert service._core.in_flight.samples.limit == 7
-        assert service._core.in_flight.training_bytes.limit == 1000
-        assert other._core.in_flight.samples.limit == 3
+        assert service._core.limits.samples.limit == 7
+        assert service._core.limits.training_bytes.limit == 1000
+        assert other._core.limits.samples.limit == 3
 
 
 def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> None:
@@ -319,7 +319,7 @@ def test_or_in_two_where_the_server_does_not_make_models_so() -> None:
     server.answer("load_weights", refused("missing", "model_id"))
     with make_client(server) as service:
         service.create_training_client_from_state("tinker://run-1/weights/a")
-        assert not service.dialect.creates_by_load
+        assert not service.dialect.loads_into_new_model
     [made] = server.calls("create_model")
     assert made.body["model_seq_id"] == 0
     assert len(server.calls("get_weights_info")) == 1
@@ -332,7 +332,7 @@ def test_or_by_the_run_where_weights_are_not_told_of() -> None:
     with make_client(server) as service:
         for _ in range(2):
             service.create_training_client_from_state("tinker://run-1/weights/a")
-        assert not service.dialect.has("get_weights_info")
+        assert not service.dialect.supports("get_weights_info")
     assert len(server.calls("get_weights_info")) == 1
     assert len(server.calls("get_training_run")) == 2
 

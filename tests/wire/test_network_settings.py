@@ -18,7 +18,7 @@ from tests.wire.raw_server import Peer, RawServer, authority
 from tests.wire.transports import Polite, client_of
 from tinker_ext.testing import make_client
 from tinker_ext.transport import tls
-from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.call import Call, call_context
 from tinker_ext.transport.network_faults import explain
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ async def test_redirect_is_followed_through_the_proxy_of_its_own_host(
         monkeypatch.setenv("NO_PROXY", excepted)
         async with client_of(http_transport, "http://server.invalid") as http:
             with (
-                calling(Call("probe", follows_redirect=True)),
+                call_context(Call("probe", follows_redirect=True)),
                 pytest.raises(tinker.APIConnectionError) as caught,
             ):
                 await http.request("GET", "/a")
@@ -217,7 +217,7 @@ async def test_redirect_from_http_to_https_is_verified(http_transport: str) -> N
         with RawServer(serve) as server:
             async with client_of(http_transport, server.url) as http:
                 with (
-                    calling(Call("probe", follows_redirect=True)),
+                    call_context(Call("probe", follows_redirect=True)),
                     pytest.raises(tinker.APIConnectionError, match="tls fault"),
                 ):
                     await http.request("GET", "/a")

@@ -189,7 +189,7 @@ def test_null_in_a_float_tensor_is_nan(server: FakeServer, service: tinker.Servi
 
 
 def test_integers_too_large_for_a_tensor_are_an_error() -> None:
-    from tinker_ext.types.received import read_numbers
+    from tinker_ext.types.tensors.received import read_numbers
 
     with pytest.raises(ValueError, match=r"x\[1\]: .* is too large for int64"):
         read_numbers([1, 2**63], "int64", "x")
@@ -289,7 +289,7 @@ def test_refusal_of_a_later_request_names_the_datum_of_the_batch(
     def refuse(received: Any) -> Reply:
         if len(received.body[f"{operation}_input"]["data"]) == 2:
             return Reply(422, {"detail": detail})
-        return server.usual(received)
+        return server.default_reply(received)
 
     server.answer_always(operation, refuse)
     run = getattr(training, operation)
@@ -308,7 +308,7 @@ def test_failed_work_on_a_later_request_names_the_datum_of_the_batch(
 
     def submit(received: Any) -> Reply:
         late = len(received.body["forward_input"]["data"]) == 2
-        return server.submitted(failed) if late else server.usual(received)
+        return server.submitted(failed) if late else server.default_reply(received)
 
     def loss(data: Any, logprobs: Any) -> Any:
         return 0.0, logprobs, {}

@@ -53,7 +53,7 @@ def test_four_hundred_samples_are_heard_of_by_a_tenth_as_many_questions() -> Non
 
     def some_more(received: Received) -> Reply:
         nonlocal told
-        listed = server.usual(received).body["completions"][:40]
+        listed = server.default_reply(received).body["completions"][:40]
         cursor = received.body["prev_cursor"] + len(listed)
         told += len(listed)
         return Reply(200, {"completions": listed, "cursor": cursor}, delay=0.05)

@@ -22,8 +22,8 @@ from rich.traceback import Traceback
 import tinker_ext as tinker
 from tests.unit.tracing.sdk import recording_sdk
 from tests.wire.tokens import DemandingFaultServer
-from tinker_ext import stored_login
-from tinker_ext.runtime.loop import background_loop
+from tinker_ext.config import credentials_file
+from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
 
 if TYPE_CHECKING:
@@ -458,7 +458,7 @@ def test_variables_of_environment_and_login_errors_hold_no_secret(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     login = tmp_path / "credentials.json"
-    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", login)
+    monkeypatch.setattr(credentials_file, "CREDENTIALS_FILE", login)
     raised: list[tinker.ConfigurationError] = []
     for content in (f"[{KEY}", json.dumps({"default": "a", "keys": {"a": {"key": f"{KEY} é"}}})):
         login.write_text(content, encoding="utf-8")

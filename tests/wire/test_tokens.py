@@ -76,7 +76,7 @@ def test_without_the_flag_there_are_no_tokens() -> None:
 
 def test_a_token_is_renewed_while_it_is_still_accepted() -> None:
     server = DemandingServer()
-    server.life = 2.0
+    server.lifetime = 2.0
     with make_client(server) as service:
         until = time.monotonic() + 30
         while server.exchanges < 3 and time.monotonic() < until:
@@ -88,7 +88,7 @@ def test_a_token_is_renewed_while_it_is_still_accepted() -> None:
 
 def test_a_client_without_work_keeps_its_token_fresh_and_ends_with_it() -> None:
     server = DemandingServer()
-    server.life = 2.0
+    server.lifetime = 2.0
     with make_client(server) as service:
         service.get_server_capabilities()
         assert comes_true(lambda: server.exchanges >= 2)

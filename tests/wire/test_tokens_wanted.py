@@ -204,5 +204,5 @@ def test_what_was_learnt_meanwhile_is_kept_where_the_question_fails_again() -> N
         server.answer("get_server_capabilities", INVALID, INVALID)
         with pytest.raises(tinker.AuthenticationError):
             service.get_server_capabilities()
-        assert service.dialect.untold == {"create_session.type"}
+        assert service.dialect.rejected_fields == {"create_session.type"}
     assert questions(server) == 2

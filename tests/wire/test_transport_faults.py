@@ -13,7 +13,7 @@ import tinker_ext as tinker
 from tests.wire.raw_server import Peer, RawServer
 from tinker_ext.config import ClientConfig
 from tinker_ext.transport.build import build_client
-from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.call import Call, call_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ async def error_of(
     )
     http = build_client(config, url).get_async_httpx_client()
     try:
-        with calling(Call("probe")), pytest.raises(tinker.APIConnectionError) as caught:
+        with call_context(Call("probe")), pytest.raises(tinker.APIConnectionError) as caught:
             await http.request("POST", "/api", content=io.BytesIO(body))
     finally:
         await http.aclose()
@@ -155,7 +155,7 @@ async def test_an_early_refusal_is_heard_though_not_all_was_sent(http_transport:
     config = ClientConfig.resolve(api_key="tml-test", http_transport=http_transport)
     with RawServer(act) as server:
         http = build_client(config, server.url).get_async_httpx_client()
-        with calling(Call("probe")), pytest.raises(tinker.APIStatusError) as caught:
+        with call_context(Call("probe")), pytest.raises(tinker.APIStatusError) as caught:
             await http.request("POST", "/api", content=io.BytesIO(LARGE))
         await http.aclose()
     assert caught.value.status_code == 413

@@ -11,7 +11,7 @@ import pytest
 import tinker_ext as tinker
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
-from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.call import Call, call_context
 
 
 def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
@@ -64,7 +64,7 @@ async def test_a_long_address_in_an_answer_is_read(http_transport: str) -> None:
 
     with RawServer(elsewhere) as server:
         async with client_of(http_transport, server.url) as http:
-            with calling(Call("probe", redirect_is_answer=True)):
+            with call_context(Call("probe", redirect_is_answer=True)):
                 assert (await http.request("GET", "/a")).headers["location"] == place
 
 
@@ -94,7 +94,7 @@ async def test_where_it_leads_is_told_no_password(http_transport: str) -> None:
 
         with RawServer(elsewhere) as server:
             async with client_of(http_transport, server.url) as http:
-                with calling(Call("probe", follows_redirect=True)):
+                with call_context(Call("probe", follows_redirect=True)):
                     await http.request("GET", "/a")
     first, headers = sent(there.heads[0])
     assert first == b"GET /b%2Fc?sig=a%2Fb%3D HTTP/1.1"
@@ -186,7 +186,7 @@ async def test_redirect_to_an_address_that_is_none_is_a_response(http_transport:
     with RawServer(serve) as server:
         async with client_of(http_transport, server.url) as http:
             with (
-                calling(Call("probe", follows_redirect=True)),
+                call_context(Call("probe", follows_redirect=True)),
                 pytest.raises(tinker.APIStatusError, match="307"),
             ):
                 await http.request("GET", "/a")

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
-from tinker_ext.runtime.sequence import SequenceNumbers
+from tinker_ext.runtime.submission.sequence import SequenceNumbers
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ def test_numbering_goes_on_from_where_the_server_waits() -> None:
 def test_old_news_does_not_set_numbers_back_again() -> None:
     numbers = SequenceNumbers(lambda _: None)
     numbers.next = 48
-    numbers.go_back(45, 0)
-    assert (numbers.next, numbers.era) == (45, 1)
+    numbers.rewind(45, 0)
+    assert (numbers.next, numbers.epoch) == (45, 1)
     numbers.next = 47
-    numbers.go_back(45, 0)  # from a request sent before
-    numbers.go_back(50, 1)  # not back
-    assert (numbers.next, numbers.era) == (47, 1)
+    numbers.rewind(45, 0)  # from a request sent before
+    numbers.rewind(50, 1)  # not back
+    assert (numbers.next, numbers.epoch) == (47, 1)
 
 
 def test_a_poll_that_is_held_beyond_our_limit_is_no_failure() -> None:

@@ -22,9 +22,9 @@ INVALID = Reply(
 )
 
 
-def token(serial: int, life: float, now: float) -> str:
+def token(serial: int, lifetime: float, now: float) -> str:
     """A token that tells when it ends."""
-    return web_token({"jti": serial, "iat": now, "exp": now + life})
+    return web_token({"jti": serial, "iat": now, "exp": now + lifetime})
 
 
 class Demanding(Answers):
@@ -42,9 +42,9 @@ class Demanding(Answers):
         super().__init__()
         self.given: list[str] = []
         self.live: set[str] = set()
-        self.life = 3600.0
+        self.lifetime = 3600.0
         self.wall: Callable[[], float] = time.time
-        self.make: Callable[[int], str] = lambda serial: token(serial, self.life, self.wall())
+        self.make: Callable[[int], str] = lambda serial: token(serial, self.lifetime, self.wall())
         self._serials = itertools.count(1)
         self._flags = {"pjwt_auth_enabled": True, **flags}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinker_ext.config import ClientConfig
 from tinker_ext.transport.build import build_client
-from tinker_ext.transport.call import Call, calling
+from tinker_ext.transport.call import Call, call_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ async def client_of(transport: str, url: str, **more: Any) -> AsyncIterator[http
     )
     http = build_client(config, url).get_async_httpx_client()
     try:
-        with calling(Call("probe")):
+        with call_context(Call("probe")):
             yield http
     finally:
         await http.aclose()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.cli.problems import CommandError
+from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def download_settings(archive_timeout: float | None) -> dict[str, Any]:
 
 def check_target(path: str, output: Path, *, extract: bool, force: bool) -> None:
     """Refuse to replace what is there already, before anything is sent."""
-    from tinker_ext.clients.download import target_of
+    from tinker_ext.clients.downloads.download import target_of
     from tinker_ext.errors import DownloadError
 
     try:

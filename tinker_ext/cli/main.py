@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from tinker_ext.cli.context import FORMATS, CommandContext, Format
+from tinker_ext.cli.error_reporting import report_errors
 from tinker_ext.cli.lazy import LazyCommand, LazyGroup
-from tinker_ext.cli.problems import explained
 from tinker_ext.cli.text import escape_what_cannot_be_encoded
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
@@ -52,7 +52,7 @@ class Program(LazyGroup):
 
     def invoke(self, ctx: click.Context) -> Any:
         escape_what_cannot_be_encoded()
-        with explained(traceback=bool(ctx.params.get("traceback"))):
+        with report_errors(traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.printable import printable
+from tinker_ext.redaction.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from tinker_ext.printable import printable
+from tinker_ext.redaction.printable import printable
 
 if TYPE_CHECKING:
     from types import TracebackType

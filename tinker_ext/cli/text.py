@@ -6,7 +6,7 @@ import io
 import sys
 from datetime import UTC, datetime, timedelta
 
-from tinker_ext.printable import printable
+from tinker_ext.redaction.printable import printable
 
 NOTHING = "-"
 
@@ -38,7 +38,7 @@ def size(count: int | None) -> str:
     return decimal(count)
 
 
-def counted(count: int, noun: str, suffix: str = "", *, left_out: int = 0) -> str:
+def count_title(count: int, noun: str, suffix: str = "", *, left_out: int = 0) -> str:
     """A title such as "20 checkpoints (3 more; --limit 0 shows all)"."""
     if count == 0 and not left_out:
         return f"No {noun}s{suffix}"
@@ -70,7 +70,7 @@ def age(time: datetime | None, *, now: datetime | None = None) -> str:
     return "just now"
 
 
-def moment(time: datetime | None, *, now: datetime | None = None) -> str:
+def relative_time(time: datetime | None, *, now: datetime | None = None) -> str:
     """When `time` is or was: "in 3 hours", "2 days ago", a date when far away."""
     present = now or datetime.now(UTC)
     if time is None or time <= present:

@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from tinker_ext import types
-from tinker_ext.clients.rest_calls import RestCalls
+from tinker_ext.clients.rest._rest_base import RestClientBase
 from tinker_ext.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from tinker_ext.runtime.futures import APIFuture
+    from tinker_ext.runtime.concurrency.futures import APIFuture
 
 AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "organizations"]
 
@@ -18,7 +18,7 @@ AuditEventType: TypeAlias = Literal["all", "checkpoints", "projects", "teams", "
 LONGEST_USAGE = timedelta(days=14)
 
 
-class AdminCalls(RestCalls):
+class AdminCalls(RestClientBase):
     """What `AdminClient` has; until release 0.32.0 it was `RestClient` that had it."""
 
     def get_audit_log(

@@ -8,18 +8,18 @@ from attrs import frozen
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients.arguments import check_text
-from tinker_ext.clients.reading import Body, misfit, read
+from tinker_ext.clients.argument_checks import check_nonempty_str
+from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
-from tinker_ext.runtime.ordered import Part, naming_datums
+from tinker_ext.runtime.submission.ordered import ChunkRequest, naming_datums
 from tinker_ext.transport.training_data import TrainingData
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from tinker_ext.rules.dialect import Dialect
+    from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.transport.gateway import Gateway
 
 Operation = Literal["forward", "forward_backward"]
@@ -31,8 +31,8 @@ class Batch:
     """One call's data, encoded as the requests that carry it."""
 
     operation: Operation
-    parts: Sequence[Part]
-    side_by_side: bool
+    parts: Sequence[ChunkRequest]
+    parallel: bool
     chunks: Sequence[range]
     # The number of target tokens of each datum; None if it has none, or they are sparse.
     target_sizes: Sequence[int | None]
@@ -46,7 +46,7 @@ class Batch:
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
         loss_fn_config: types.LossFnConfig | None,
-        dialect: Dialect,
+        dialect: ServerProtocol,
     ) -> Batch:
         """Validate, split and encode `data` for a server, on the calling thread."""
         if not data:
@@ -57,20 +57,20 @@ class Batch:
                 "a loss of your own goes to forward_backward_custom",
                 where="loss_fn",
             )
-        check_text(loss_fn, "loss_fn")
+        check_nonempty_str(loss_fn, "loss_fn")
         types.validate_data(data, loss_fn=loss_fn, images=dialect.images)
         config = types.read_config(loss_fn_config)
         chunks = _split(data, dialect)
 
-        def part(chunk: range) -> Part:
+        def part(chunk: range) -> ChunkRequest:
             with naming_datums(chunk):
                 encoded = TrainingData([data[at] for at in chunk], loss_fn, config, dialect)
-            return Part(_sender(operation, model_id, encoded), len(encoded), chunk)
+            return ChunkRequest(_sender(operation, model_id, encoded), len(encoded), chunk)
 
         return cls(
             operation,
             parts=[part(chunk) for chunk in chunks],
-            side_by_side=len(chunks) > 1 and dialect.side_by_side,
+            parallel=len(chunks) > 1 and dialect.parallel,
             chunks=chunks,
             target_sizes=[_target_size(datum) for datum in data],
             attributes={
@@ -80,7 +80,7 @@ class Batch:
             },
         )
 
-    def output(self, bodies: Sequence[Body]) -> types.ForwardBackwardOutput:
+    def output(self, bodies: Sequence[ResultBody]) -> types.ForwardBackwardOutput:
         """The result of the whole batch.
 
         Raises:
@@ -96,11 +96,11 @@ class Batch:
             metrics=combined.metrics,
         )
 
-    def _output(self, body: Body, chunk: range) -> types.ForwardBackwardOutput:
+    def _output(self, body: ResultBody, chunk: range) -> types.ForwardBackwardOutput:
         """The result of one request, which has an output for each of its datums."""
         model, convert = models.ForwardBackwardOutput, types.ForwardBackwardOutput.from_api
         with naming_datums(chunk):
-            output = read(self.operation, body, model, convert)
+            output = decode_result(self.operation, body, model, convert)
         outputs = output.loss_fn_outputs
         if len(outputs) != len(chunk):
             raise misfit(
@@ -126,7 +126,7 @@ def _target_size(datum: types.Datum) -> int | None:
     return None if targets is None or targets.is_sparse else targets.size
 
 
-def _split(data: Sequence[types.Datum], dialect: Dialect) -> list[range]:
+def _split(data: Sequence[types.Datum], dialect: ServerProtocol) -> list[range]:
     """By what the server says a request may hold; one that says nothing is given 0.4.1's."""
     flags = dialect.flags
     if flags is None:

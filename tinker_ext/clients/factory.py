@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.admin import AdminClient
-from tinker_ext.clients.loss_tracing import trace
-from tinker_ext.clients.making import (
+from tinker_ext.clients.awaitable_client import resolve_client
+from tinker_ext.clients.compat import check_retry_config
+from tinker_ext.clients.creation import (
     DEFAULT_RANK,
-    NewModel,
-    SavedState,
-    make_loss,
-    make_model,
-    saved_state,
+    ModelSpec,
+    ResumeSpec,
+    create_model,
+    register_loss,
+    resume_spec,
 )
-from tinker_ext.clients.official import check_retry_config
-from tinker_ext.clients.ready import made
-from tinker_ext.clients.rest import RestClient
-from tinker_ext.clients.restoring import restore
+from tinker_ext.clients.custom_loss.tracing import trace
+from tinker_ext.clients.rest.client import RestClient
+from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.training import TrainingClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tinker_ext.clients.loss_handle import LossHandle, PerDatumLossFn
+    from tinker_ext.clients.custom_loss.handle import LossHandle, PerDatumLossFn
+    from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.runtime.futures import APIFuture
 
 
 class ClientFactory:
@@ -61,7 +61,9 @@ class ClientFactory:
                 no room for it.
         """
         lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
-        return made(self._create_model(base_model, lora, user_metadata, optimizer), TrainingClient)
+        return resolve_client(
+            self._create_model(base_model, lora, user_metadata, optimizer), TrainingClient
+        )
 
     async def create_lora_training_client_async(
         self,
@@ -94,9 +96,9 @@ class ClientFactory:
         In the official SDK of 0.24.1 and later this name leaves it out, and the next one has it.
         `weights_access_token` is for a checkpoint of another account.
         """
-        return made(
+        return resolve_client(
             self._from_state(
-                saved_state(
+                resume_spec(
                     path,
                     base_model,
                     user_metadata,
@@ -116,7 +118,7 @@ class ClientFactory:
         optimizer: types.OptimizerConfig | None = None,
     ) -> TrainingClient:
         return await self._from_state(
-            saved_state(
+            resume_spec(
                 path,
                 base_model,
                 user_metadata,
@@ -133,9 +135,9 @@ class ClientFactory:
         weights_access_token: str | None = None,
     ) -> TrainingClient:
         """As `create_training_client_from_state`; the server is told to restore the optimizer."""
-        return made(
+        return resolve_client(
             self._from_state(
-                saved_state(
+                resume_spec(
                     path,
                     base_model,
                     user_metadata,
@@ -154,7 +156,7 @@ class ClientFactory:
         weights_access_token: str | None = None,
     ) -> TrainingClient:
         return await self._from_state(
-            saved_state(
+            resume_spec(
                 path,
                 base_model,
                 user_metadata,
@@ -188,7 +190,7 @@ class ClientFactory:
             NotFoundError: the server has no such checkpoint or model.
         """
         check_retry_config(retry_config)
-        return made(
+        return resolve_client(
             self._sampling_client(model_path, base_model, record_stability_info), SamplingClient
         )
 
@@ -229,7 +231,7 @@ class ClientFactory:
         """
         traced = trace(fn, input_ranks)
         with tracing.operation("create_custom_loss"):
-            return self._core.start(make_loss(self._core, traced), lambda handle: handle)
+            return self._core.start(register_loss(self._core, traced), lambda handle: handle)
 
     def create_rest_client(self) -> RestClient:
         """A client for training runs, checkpoints and sessions; it needs no session."""
@@ -246,17 +248,18 @@ class ClientFactory:
         user_metadata: dict[str, str] | None,
         optimizer: types.OptimizerConfig | None,
     ) -> APIFuture[TrainingClient]:
-        wish = NewModel(
+        wish = ModelSpec(
             base_model=base_model, lora=lora, user_metadata=user_metadata, optimizer=optimizer
         )
-        with tracing.operation("create_model", tracing.of_weights(base_model)):
+        with tracing.operation("create_model", tracing.model_attributes(base_model)):
             return self._core.start(
-                make_model(self._core, wish), lambda model_id: TrainingClient(self._core, model_id)
+                create_model(self._core, wish),
+                lambda model_id: TrainingClient(self._core, model_id),
             )
 
-    def _from_state(self, state: SavedState) -> APIFuture[TrainingClient]:
+    def _from_state(self, state: ResumeSpec) -> APIFuture[TrainingClient]:
         with tracing.operation("create_training_client_from_state"):
-            return self._core.start(restore(self._core, state), lambda client: client)
+            return self._core.start(resume_from_state(self._core, state), lambda client: client)
 
     def _sampling_client(
         self, model_path: str | None, base_model: str | None, record_stability_info: bool

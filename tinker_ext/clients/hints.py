@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tinker_ext.errors import InvalidInputError, NotFoundError
-from tinker_ext.types.checkpoints import SCHEME
+from tinker_ext.types.responses.checkpoints import SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

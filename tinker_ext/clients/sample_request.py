@@ -6,13 +6,13 @@ from attrs import evolve, frozen
 from tinker_api import models
 
 from tinker_ext import types
-from tinker_ext.clients.arguments import check_flag, check_whole
-from tinker_ext.clients.reading import Body, misfit, read
+from tinker_ext.clients.argument_checks import check_bool, check_int
+from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit
 from tinker_ext.errors import InvalidInputError
 
 
 @frozen(kw_only=True)
-class Wanted:
+class SampleOptions:
     """What to tell of the prompt and of the samples, beside tokens and their logprobs.
 
     The first two are release 0.4.1's. The others came with 0.38.0 and are sent only where they
@@ -32,10 +32,10 @@ class Wanted:
         Raises:
             InvalidInputError: naming the argument.
         """
-        check_flag(self.prompt_logprobs, "include_prompt_logprobs")
-        check_whole(self.topk_prompt, 0, "topk_prompt_logprobs")
-        check_whole(self.topk_sample, 0, "topk_sample_logprobs")
-        check_whole(self.alternatives, 0, "prompt_alt_tokens_k")
+        check_bool(self.prompt_logprobs, "include_prompt_logprobs")
+        check_int(self.topk_prompt, 0, "topk_prompt_logprobs")
+        check_int(self.topk_sample, 0, "topk_sample_logprobs")
+        check_int(self.alternatives, 0, "prompt_alt_tokens_k")
         tokens = text_length(prompt)
         scored = None if tokens is None else tokens - 1
         if self.targets is not None:
@@ -45,7 +45,7 @@ class Wanted:
 
     def _check_last_n(self, last_n: int, scored: int | None) -> None:
         where = "prompt_logprobs_last_n"
-        check_whole(last_n, 1, where)
+        check_int(last_n, 1, where)
         if not self.prompt_logprobs:
             raise InvalidInputError("it needs include_prompt_logprobs=True", where=where)
         if scored is not None and last_n > scored:
@@ -54,7 +54,7 @@ class Wanted:
                 where=where,
             )
 
-    def put_into(self, body: models.SampleRequest) -> None:
+    def apply_to(self, body: models.SampleRequest) -> None:
         """Ask for it."""
         body.prompt_logprobs = self.prompt_logprobs
         body.topk_prompt_logprobs = self.topk_prompt
@@ -67,7 +67,7 @@ class Wanted:
         if self.last_n is not None:
             body.prompt_logprobs_last_n = self.last_n
 
-    def check_answer(
+    def check_response(
         self, response: types.SampleResponse, num_samples: int, prompt_tokens: int | None
     ) -> None:
         """Refuse a result that does not fit its request, or passes over a later release's option.
@@ -79,15 +79,15 @@ class Wanted:
         self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
         untold = any(one.tokens and one.topk_logprobs is None for one in response.sequences)
         if self.topk_sample and untold:
-            raise _ignored("topk_sample_logprobs")
+            raise _option_ignored("topk_sample_logprobs")
         if self.targets is not None and response.target_prompt_logprobs is None:
-            raise _ignored("target_prompt_logprobs")
+            raise _option_ignored("target_prompt_logprobs")
         if self.alternatives and response.prompt_alt_tokens is None:
-            raise _ignored("prompt_alt_tokens_k")
+            raise _option_ignored("prompt_alt_tokens_k")
         if self.last_n is not None and response.prompt_logprobs is not None:
             before = response.prompt_logprobs[: -self.last_n]
             if any(logprob is not None for logprob in before):
-                raise _ignored("prompt_logprobs_last_n")
+                raise _option_ignored("prompt_logprobs_last_n")
 
     def _check_tensors(self, response: types.SampleResponse, scored: int | None) -> None:
         """`scored` is the number of prompt tokens that have a logprob, None if it is unknown."""
@@ -101,24 +101,24 @@ class Wanted:
 
 
 @frozen
-class Sample:
+class SampleResult:
     """A result's body, and the names that the submission gave its sequences, if any."""
 
-    result: Body
+    result: ResultBody
     sequence_ids: list[str] | None
 
     def response(
-        self, wanted: Wanted, num_samples: int, prompt_tokens: int | None
+        self, wanted: SampleOptions, num_samples: int, prompt_tokens: int | None
     ) -> types.SampleResponse:
         """The result, which must have what was wanted, its sequences named.
 
         `prompt_tokens` is None if only the server knows it.
         """
-        response = read(
+        response = decode_result(
             "asample", self.result, models.SampleResponse, types.SampleResponse.from_api
         )
         try:
-            wanted.check_answer(response, num_samples, prompt_tokens)
+            wanted.check_response(response, num_samples, prompt_tokens)
         except ValueError as error:
             raise misfit("asample", self.result, str(error)) from None
         if self.sequence_ids is None or len(self.sequence_ids) != len(response.sequences):
@@ -161,7 +161,7 @@ def _check_targets(targets: types.TensorData, scored: int | None) -> None:
         )
 
 
-def _ignored(name: str) -> ValueError:
+def _option_ignored(name: str) -> ValueError:
     return ValueError(
         f"{name} was asked for, and the answer passes over it; "
         "the server may be older than release 0.38.0, which brought it"

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, TypeAlias
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients.arguments import check_whole
-from tinker_ext.clients.sample_request import Sample, Wanted, text_length
-from tinker_ext.clients.sampler import Sampler
+from tinker_ext.clients._sampling_base import SamplingClientBase
+from tinker_ext.clients.argument_checks import check_int
+from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
 from tinker_ext.clients.sampling_session import check_source, open_sampling_session
 from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.transport.results import FetchedResult
-from tinker_ext.types.absent import known
+from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
+    from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.runtime.futures import APIFuture
 
 # How often a sample whose result the server has lost (410) is made anew.
 GONE_LIMIT = 3
 
 
-class SamplingClient(Sampler):
+class SamplingClient(SamplingClientBase):
     """Samples from one set of weights. Make it with `ServiceClient.create_sampling_client` or
     `TrainingClient.save_weights_and_get_sampling_client`.
 
@@ -71,7 +71,7 @@ class SamplingClient(Sampler):
             APIResponseValidationError: from the future; the result does not fit the request, or the
                 server passed over what was asked.
         """
-        wanted = Wanted(
+        wanted = SampleOptions(
             prompt_logprobs=include_prompt_logprobs,
             topk_prompt=topk_prompt_logprobs,
             topk_sample=topk_sample_logprobs,
@@ -147,10 +147,10 @@ class SamplingClient(Sampler):
         prompt: types.ModelInput,
         num_samples: int,
         sampling_params: types.SamplingParams,
-        wanted: Wanted,
+        wanted: SampleOptions,
     ) -> models.SampleRequest:
         types.validate_prompt(prompt, images=self._core.dialect.images)
-        check_whole(num_samples, 1, "num_samples")
+        check_int(num_samples, 1, "num_samples")
         if not isinstance(sampling_params, types.SamplingParams):
             raise InvalidInputError(
                 f"expected SamplingParams, got {type(sampling_params).__name__}",
@@ -163,43 +163,43 @@ class SamplingClient(Sampler):
             num_samples=num_samples,
             sampling_session_id=self.sampling_session_id,
         )
-        wanted.put_into(body)
+        wanted.apply_to(body)
         if self._record_stability_info:
             body.record_stability_info = True
         return body
 
     def _described(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:
-        return tracing.of_sample(
+        return tracing.sample_attributes(
             self.model_path or self._base_model,
             prompt_tokens=prompt_tokens,
-            num_samples=known(body.num_samples) or 1,
+            num_samples=or_none(body.num_samples) or 1,
             params=body.sampling_params,
         )
 
-    async def _sample(self, body: models.SampleRequest, size: int) -> Sample:
+    async def _sample(self, body: models.SampleRequest, size: int) -> SampleResult:
         """`size` is about that of its prompt, in bytes."""
         for attempt in range(1, GONE_LIMIT + 1):
             # One number for all attempts to submit it; a new request takes a new one.
-            body.seq_id = await self._member.number(self._core)
-            tracing.note_id(tracing.SEQ_ID, body.seq_id)
+            body.seq_id = await self._member.next_seq_id(self._core)
+            tracing.append_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
-            async with self._core.in_flight.samples.reserve(1):
+            async with self._core.limits.samples.reserve(1):
                 future = await self._submit(body, size)
                 request_id = str(future.request_id)  # Some servers number them.
-                tracing.note_id(tracing.REQUEST_ID, request_id)
+                tracing.append_id(tracing.REQUEST_ID, request_id)
                 try:
                     result = await self._member.result(self._core, request_id)
                 except GoneError:
                     if attempt == GONE_LIMIT:
                         raise
                 else:
-                    tracing.sampled(result)
+                    tracing.record_usage(result)
                     fetched = FetchedResult(result, request_id)
-                    return Sample(fetched, known(future.sample_sequence_ids))
+                    return SampleResult(fetched, or_none(future.sample_sequence_ids))
         raise AssertionError("unreachable")
 
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
-        async with self._core.in_flight.sample_bytes.reserve(size):
+        async with self._core.limits.sample_bytes.reserve(size):
             return await self._core.call("asample", lambda gateway: gateway.asample(body))
 
 
@@ -229,7 +229,9 @@ def open_sampling_client(
         InvalidInputError: neither is given, or `model_path` is no `tinker://` path.
     """
     check_source(model_path, base_model)
-    with tracing.operation("create_sampling_session", tracing.of_weights(model_path or base_model)):
+    with tracing.operation(
+        "create_sampling_session", tracing.model_attributes(model_path or base_model)
+    ):
         return core.start(
             open_sampling_session(core, model_path=model_path, base_model=base_model),
             lambda session_id: SamplingClient(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from tinker_api import models
 
-from tinker_ext.clients.arguments import check_text
+from tinker_ext.clients.argument_checks import check_nonempty_str
 from tinker_ext.clients.hints import check_base_model, check_path, explaining_run_id
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.types.absent import known
+from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
@@ -31,8 +31,8 @@ async def open_sampling_session(
         response = await core.call(
             "create_sampling_session", lambda gateway: gateway.create_sampling_session(body)
         )
-    made = known(response.sampling_session_id)
-    if made is None and (request_id := known(response.request_id)) is not None:
+    made = or_none(response.sampling_session_id)
+    if made is None and (request_id := or_none(response.request_id)) is not None:
         # Some servers answer with a future.
         result = await core.poller.wait(str(request_id), operation="create_sampling_session")
         made = result.get("sampling_session_id")
@@ -48,7 +48,7 @@ def check_source(model_path: str | None, base_model: str | None) -> None:
     if model_path is None and base_model is None:
         raise InvalidInputError("give a model_path or a base_model", where="model_path")
     if base_model is not None:
-        check_text(base_model, "base_model")
+        check_nonempty_str(base_model, "base_model")
         check_base_model(base_model, "model_path=")
     if model_path is not None:
         check_path(model_path, "model_path", "base_model=")

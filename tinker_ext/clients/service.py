@@ -6,22 +6,22 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
 from tinker_ext import tracing, types
+from tinker_ext.clients.compat import with_headers
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
-from tinker_ext.clients.official import with_headers
 from tinker_ext.config import ClientConfig, unshown
+from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.futures import done_future
-from tinker_ext.runtime.session_ends import SessionEnd
+from tinker_ext.runtime.session.session_ends import SessionEnd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from tinker_ext.rules.dialect import Dialect
-    from tinker_ext.runtime.futures import APIFuture
-    from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
-    from tinker_ext.runtime.session_ends import SessionStatus
+    from tinker_ext.protocol.server_protocol import ServerProtocol
+    from tinker_ext.runtime.concurrency.futures import APIFuture
+    from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
+    from tinker_ext.runtime.session.session_ends import SessionStatus
 
 # Seconds that close() lets pending requests finish.
 CLOSE_TIMEOUT = 10.0
@@ -92,7 +92,7 @@ class ServiceClient(ClientFactory):
         return self._config
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> ServerProtocol:
         """What has been learnt of the server's dialect so far; it prints as a sentence."""
         return self._core.dialect
 

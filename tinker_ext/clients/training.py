@@ -8,8 +8,10 @@ from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import tracing, types
+from tinker_ext.clients._training_base import TrainingClientBase
 from tinker_ext.clients.batches import Batch, Operation
-from tinker_ext.clients.custom_loss import (
+from tinker_ext.clients.compat import check_loss_type_input
+from tinker_ext.clients.custom_loss.gradients import (
     Arrays,
     CustomLoss,
     Gradients,
@@ -17,23 +19,21 @@ from tinker_ext.clients.custom_loss import (
     forward_data,
     run_loss,
 )
-from tinker_ext.clients.loss_handle import LossHandle
-from tinker_ext.clients.model_weights import ModelWeights
-from tinker_ext.clients.official import check_loss_type_input
-from tinker_ext.clients.reading import Body, reader
+from tinker_ext.clients.custom_loss.handle import LossHandle
+from tinker_ext.clients.result_decoding import ResultBody, result_decoder
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.runtime.ordered import Part
+from tinker_ext.runtime.submission.ordered import ChunkRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from tinker_ext.runtime.futures import APIFuture
+    from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.transport.gateway import Gateway
 
 Future = models.UntypedAPIFuture
 
 
-class TrainingClient(ModelWeights):
+class TrainingClient(TrainingClientBase):
     """One model in training. Make it with `ServiceClient.create_lora_training_client`.
 
     Every method that trains, saves or loads returns a future at once. Requests reach the server in
@@ -138,30 +138,32 @@ class TrainingClient(ModelWeights):
             kept = list(data)
             logprobs = self._linear("forward", forward_data(kept))
 
-        def surrogate(bodies: list[Body]) -> tuple[Batch, Gradients]:
+        def surrogate(bodies: list[ResultBody]) -> tuple[Batch, Gradients]:
             gradients = run_loss(kept, logprobs.output(bodies), loss_fn, arrays)
-            batch = self._linear("forward_backward", gradients.linear_loss_data(kept))
+            batch = self._linear("forward_backward", gradients.surrogate_batch(kept))
             return batch, gradients
 
-        async def run(first: int, second: int) -> tuple[Batch, Gradients, list[Body]]:
+        async def run(first: int, second: int) -> tuple[Batch, Gradients, list[ResultBody]]:
             bodies = await self._ran(logprobs, first)
             with tracing.stage(tracing.Stage.CUSTOM_LOSS):
                 batch, gradients = await self._requests.work.run(lambda: surrogate(bodies))
             return batch, gradients, await self._ran(batch, second)
 
-        return self._requests.start_pair(run, lambda done: done[1].add_to(done[0].output(done[2])))
+        return self._requests.start_pair(
+            run, lambda done: done[1].merge_into(done[0].output(done[2]))
+        )
 
     def _linear(self, operation: Operation, data: Sequence[types.Datum]) -> Batch:
         dialect = self._core.dialect
         return Batch.of(operation, self.model_id, data, "cross_entropy", None, dialect)
 
-    async def _ran(self, batch: Batch, ticket: int) -> list[Body]:
+    async def _ran(self, batch: Batch, ticket: int) -> list[ResultBody]:
         return await self._requests.run(
             batch.operation,
             ticket,
             batch.parts,
             batch.attributes,
-            side_by_side=batch.side_by_side,
+            parallel=batch.parallel,
         )
 
     def optim_step(
@@ -180,8 +182,10 @@ class TrainingClient(ModelWeights):
         def send(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
             return gateway.optim_step(evolve(body, seq_id=seq_id))
 
-        finish = reader("optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api)
-        return self._requests.start("optim_step", [Part(send)], finish)
+        finish = result_decoder(
+            "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
+        )
+        return self._requests.start("optim_step", [ChunkRequest(send)], finish)
 
     def unload(self) -> APIFuture[types.UnloadModelResponse]:
         """Have the server drop the model's weights and optimizer state from memory.
@@ -191,7 +195,7 @@ class TrainingClient(ModelWeights):
         0.38.0 has no such operation, and ends models with their session.
         """
         model_id = self.model_id
-        finish = reader(
+        finish = result_decoder(
             "unload_model", models.UnloadModelResponse, types.UnloadModelResponse.from_api
         )
         return self._requests.unload(lambda gateway: gateway.unload_model(model_id), finish)
@@ -255,7 +259,7 @@ class TrainingClient(ModelWeights):
                 batch.parts,
                 batch.output,
                 batch.attributes,
-                side_by_side=batch.side_by_side,
+                parallel=batch.parallel,
             )
 
 

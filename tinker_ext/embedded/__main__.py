@@ -15,7 +15,7 @@ from pathlib import Path  # noqa: E402
 
 from tinker_ext.embedded.flags import parse_flags  # noqa: E402
 from tinker_ext.embedded.releases import ANY, DIALECTS  # noqa: E402
-from tinker_ext.secret import Secret  # noqa: E402
+from tinker_ext.redaction.secret import Secret  # noqa: E402
 
 # What shells report for a command that Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED = 130

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.rejections import RejectedRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,20 +46,20 @@ class Access:
         hosts = request.headers.getlist("host")
         host = ", ".join(hosts)
         if len(hosts) != 1 or not self._is_own(host_name(host)):
-            raise RefusalError(
+            raise RejectedRequestError(
                 421,
                 f"Host {host[:200]!r} is not a name of this server; if it is, start the server "
                 "with --allow-host NAME",
             )
         for origin in request.headers.getlist("origin"):
             if not self._is_same(origin, host):
-                raise RefusalError(
+                raise RejectedRequestError(
                     403, f"Origin {origin[:200]!r}: requests of other web sites are not accepted"
                 )
         site = request.headers.get("sec-fetch-site", "none")
         navigated = request.headers.get("sec-fetch-mode") == "navigate"
         if site not in ("none", "same-origin") and not navigated:
-            raise RefusalError(403, "requests of other web sites are not accepted")
+            raise RejectedRequestError(403, "requests of other web sites are not accepted")
 
     def url_of(self, request: Request) -> str:
         """The server's own address for links: as configured, else where this request arrived."""

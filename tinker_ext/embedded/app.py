@@ -14,12 +14,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tinker_ext.embedded.access import Access
-from tinker_ext.embedded.bodies import discard_body, has_body, is_protobuf, read_body
 from tinker_ext.embedded.checkpoints import archive
-from tinker_ext.embedded.dialects import specification_of
 from tinker_ext.embedded.flags import check_flags
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.protocols import specification_of
+from tinker_ext.embedded.rejections import RejectedRequestError
 from tinker_ext.embedded.releases import ANY
+from tinker_ext.embedded.request_body import discard_body, has_body, is_protobuf, read_body
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.routes.call import Call, answer
 from tinker_ext.embedded.routes.checkpoints import download_archive, download_file
@@ -115,7 +115,7 @@ def _route(
             try:
                 body = operation.check(decoded)
                 return await handler(evolve(call, body=body, size=len(raw)))
-            except RefusalError as refusal:
+            except RejectedRequestError as refusal:
                 if refusal.status in MALFORMED:
                     _release_turn(backend, decoded)
                 raise
@@ -132,7 +132,7 @@ def _guarded(endpoint: Endpoint, check: Check) -> Endpoint:
     async def guarded(request: Request) -> Response:
         try:
             return await _checked(endpoint, check, request)
-        except RefusalError as refusal:
+        except RejectedRequestError as refusal:
             return _refused(refusal)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is left to read it
@@ -150,13 +150,13 @@ def _guarded(endpoint: Endpoint, check: Check) -> Endpoint:
 async def _checked(endpoint: Endpoint, check: Check, request: Request) -> Response:
     try:
         check(request)
-    except RefusalError:
+    except RejectedRequestError:
         await discard_body(request)
         raise
     return await endpoint(request)
 
 
-def _refused(refusal: RefusalError) -> Response:
+def _refused(refusal: RejectedRequestError) -> Response:
     response = answer({"detail": refusal.detail}, refusal.status)
     response.headers.update(refusal.headers)
     return response

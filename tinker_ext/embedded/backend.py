@@ -10,9 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext.backend_key import write_key
-from tinker_ext.embedded.bodies import BodyBudget
 from tinker_ext.embedded.checkpoints.archive import ArchiveSigner
 from tinker_ext.embedded.checkpoints.files import CheckpointFiles
+from tinker_ext.embedded.execution.models import MAX_LOADED, MISSING_SEQ_TIMEOUT, ModelScheduler
+from tinker_ext.embedded.execution.results import ResultStore
+from tinker_ext.embedded.execution.sampling import Sampler
+from tinker_ext.embedded.execution.saving import Saving
+from tinker_ext.embedded.execution.training import Training
+from tinker_ext.embedded.request_body import BodyBudget
 from tinker_ext.embedded.store import (
     CheckpointTable,
     Database,
@@ -24,17 +29,12 @@ from tinker_ext.embedded.store import (
 from tinker_ext.embedded.store.folder import make_state_folder
 from tinker_ext.embedded.store.lock import FolderLock
 from tinker_ext.embedded.tokens import Tokens
-from tinker_ext.embedded.work.models import GAP_SECONDS, MAX_LOADED, Models
-from tinker_ext.embedded.work.results import Results
-from tinker_ext.embedded.work.sampling import Sampler
-from tinker_ext.embedded.work.saving import Saving
-from tinker_ext.embedded.work.training import Training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 logger = logging.getLogger("tinker_ext.embedded")
 
@@ -63,7 +63,7 @@ class Backend:
         self,
         state_dir: Path,
         *,
-        gap_seconds: float = GAP_SECONDS,
+        gap_seconds: float = MISSING_SEQ_TIMEOUT,
         poll_seconds: float = POLL_SECONDS,
         max_loaded: int = MAX_LOADED,
         jwt_life: float | None = None,
@@ -88,10 +88,10 @@ class Backend:
         self.tokens = Tokens(
             self._database.secret("tokens", secrets.token_bytes(32)), life=jwt_life, key=key
         )
-        self.results = Results()
+        self.results = ResultStore()
         self._training_thread = ThreadPoolExecutor(1, "training")
         self._sampling_thread = ThreadPoolExecutor(1, "sampling")
-        self.models = Models(
+        self.models = ModelScheduler(
             runs=self.runs,
             requests=self.requests,
             checkpoints=self.checkpoints,

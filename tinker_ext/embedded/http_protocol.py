@@ -11,7 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from tinker_ext.embedded.bodies import MAX_BODY_BYTES
+from tinker_ext.embedded.request_body import MAX_BODY_BYTES
 
 # Bytes of a request line and headers: what h11 takes by default.
 MAX_HEAD_BYTES = 64 * 1024

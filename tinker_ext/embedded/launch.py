@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 # What `pip install 'tinker-ext[embedded]'` brings.
 NEEDED = ("autograd", "jsonschema_rs", "jwt", "safetensors", "starlette", "tokenizers", "uvicorn")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 logger = logging.getLogger("tinker_ext.embedded")
 
@@ -100,7 +100,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            logger.info("listening on %s (%s)", self._url, reach(self._url))
+            logger.info("listening on %s (%s)", self._url, visibility(self._url))
             sys.stdout.write(json.dumps({"url": self._url}) + "\n")
             sys.stdout.flush()
 
@@ -136,7 +136,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def reach(url: str) -> str:
+def visibility(url: str) -> str:
     """Who can connect, in words."""
     if is_loopback(url.removeprefix("http://").rpartition(":")[0].strip("[]")):
         return "this machine only"

@@ -6,7 +6,7 @@ import errno
 import os
 import sqlite3
 
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.rejections import RejectedRequestError
 
 # EFBIG is the limit on the size of one file (RLIMIT_FSIZE).
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -34,9 +34,9 @@ def storage_problem(error: BaseException) -> str | None:
     return f"{kind} ({reason}): {_ADVICE[kind]}"
 
 
-def storage_refusal(problem: str) -> RefusalError:
+def storage_refusal(problem: str) -> RejectedRequestError:
     """The response to a request that needs the disk: 507, and not to be sent again."""
-    return RefusalError(507, problem, headers={"x-should-retry": "false"})
+    return RejectedRequestError(507, problem, headers={"x-should-retry": "false"})
 
 
 def _kind(error: BaseException) -> str | None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import jwt
 
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.rejections import RejectedRequestError
 
 if TYPE_CHECKING:
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 _ALGORITHM = "HS256"
 _ISSUER = "tinker-ext embedded"
@@ -47,7 +47,7 @@ class Tokens:
             RefusalError: there is no key, or not the right one (401).
         """
         if not key:
-            raise RefusalError(401, "a token is given for a key, and X-API-Key has none")
+            raise RejectedRequestError(401, "a token is given for a key, and X-API-Key has none")
         if not self._is_key(key):
             raise _wrong_key()
         now = time.time()
@@ -82,7 +82,7 @@ class Tokens:
     def _is_token(self, sent: str | None) -> bool:
         try:
             self._check_token(sent)
-        except RefusalError:
+        except RejectedRequestError:
             return False
         return True
 
@@ -96,7 +96,7 @@ class Tokens:
                 options={"require": ["exp"]},
             )
         except jwt.InvalidTokenError as error:
-            raise RefusalError(
+            raise RejectedRequestError(
                 401,
                 f"a live token of this server is needed in X-API-Key: {type(error).__name__}; "
                 "POST the key to /api/v1/auth/token for one",
@@ -104,5 +104,7 @@ class Tokens:
             ) from None
 
 
-def _wrong_key() -> RefusalError:
-    return RefusalError(401, "X-API-Key does not hold the key that this server was started with")
+def _wrong_key() -> RejectedRequestError:
+    return RejectedRequestError(
+        401, "X-API-Key does not hold the key that this server was started with"
+    )

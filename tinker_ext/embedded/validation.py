@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import field, frozen
 
-from tinker_ext.embedded.faults import fault, faults_of, unprocessable
+from tinker_ext.embedded.validation_errors import fault, faults_of, unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from tinker_ext.redaction import LONGEST_ID
+from tinker_ext.redaction.redactor import LONGEST_ID
 from tinker_ext.rules.polling import SPARE_POLLS
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from tinker_ext.types.chunks import EncodedTextChunk
+from tinker_ext.types.inputs.chunks import EncodedTextChunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tinker_ext.types.chunks import ModelInputChunk
-    from tinker_ext.types.model_input import ModelInput
+    from tinker_ext.types.inputs.chunks import ModelInputChunk
+    from tinker_ext.types.inputs.model_input import ModelInput
 
 #: Requests that start directly after a rate-limit pause, and the longest time in seconds until
 #: traffic is full again (0.38.0 lets 10 through for 10 s after a backoff); full is what 0.4.1 lets

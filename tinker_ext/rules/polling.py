@@ -25,7 +25,7 @@ from typing import Any
 from attrs import frozen
 
 from tinker_ext.errors import RequestErrorCategory, body_category
-from tinker_ext.redaction import redact, server_words, shorten
+from tinker_ext.redaction.redactor import redact, server_words, shorten
 from tinker_ext.rules.retry import (
     BACKOFF_BASE,
     BACKOFF_CAP,
@@ -126,18 +126,18 @@ class Retry:
     """
 
     status: int | None
-    spare: int | None = None
+    tolerated: int | None = None
 
 
 @frozen
-class Broken:
+class Malformed:
     """A success that is none: not a JSON object."""
 
     why: str
-    spare: int = SPARE_POLLS
+    tolerated: int = SPARE_POLLS
 
 
-PollOutcome = Ready | TryAgain | MetadataOnly | Gone | Failed | Refused | Retry | Broken
+PollOutcome = Ready | TryAgain | MetadataOnly | Gone | Failed | Refused | Retry | Malformed
 
 
 def classify(status: int, body: object) -> PollOutcome:
@@ -151,7 +151,7 @@ def classify(status: int, body: object) -> PollOutcome:
     if status in (402, 429) or status >= 500:
         return Retry(status)
     if status == 400 and not server_words(body):
-        return Retry(status, spare=SPARE_POLLS)
+        return Retry(status, tolerated=SPARE_POLLS)
     if status in (400, 409, 422):
         return _failed(status, body)
     return Refused(status, server_words(body))
@@ -161,7 +161,7 @@ def _success(status: int, body: object) -> PollOutcome:
     if not isinstance(body, dict):
         if status in (202, 204) and not body:
             return TryAgain()
-        return Broken(f"a JSON object was expected, not {_kind(body)}")
+        return Malformed(f"a JSON object was expected, not {_kind(body)}")
     kind = body.get("type")
     if kind == "try_again" or (kind is None and "queue_state" in body):
         return _try_again(body)
@@ -194,7 +194,7 @@ def _failed(status: int, body: object) -> Failed:
 def _metadata(body: dict[str, Any]) -> PollOutcome:
     size = body.get("response_payload_size")
     if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-        return Broken("complete_metadata without a size")
+        return Malformed("complete_metadata without a size")
     return MetadataOnly(size)
 
 
@@ -219,7 +219,7 @@ def poll_delay(
             pause = 0.0 if consecutive <= 1 else _pause(consecutive - 1, jitter)
         case Retry(status=402):
             pause = BILLING_PAUSE
-        case Retry() | Broken():
+        case Retry() | Malformed():
             pause = _pause(consecutive, jitter)
         case _:
             return 0.0
@@ -239,7 +239,7 @@ def _pause(
     return max(LEAST_PAUSE, backoff(attempt, jitter, base=base, cap=cap))
 
 
-def worth_polling(
+def should_poll_again(
     outcome: PollOutcome, consecutive: int, *, streak: float = 0.0, window: float = RETRY_WINDOW
 ) -> bool:
     """Whether another poll may follow this outcome.
@@ -254,10 +254,10 @@ def worth_polling(
             return True
         case Retry(status=402):
             return streak < max(window, BILLING_WINDOW)
-        case Retry(spare=None):
+        case Retry(tolerated=None):
             return streak < window
-        case Retry(spare=int(spare)) | Broken(spare=spare):
-            return consecutive <= spare and streak < window
+        case Retry(tolerated=int(tolerated)) | Malformed(tolerated=tolerated):
+            return consecutive <= tolerated and streak < window
         case _:
             return False
 
@@ -278,7 +278,7 @@ def last_seen(outcome: PollOutcome) -> str:
             return "no answer"
         case Retry(status=status) | Refused(status=status) | Failed(status=status):
             return f"HTTP {status}"
-        case Broken(why=why):
+        case Malformed(why=why):
             return why
         case MetadataOnly(size=size):
             return f"a result of {size} bytes"

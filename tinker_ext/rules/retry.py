@@ -53,7 +53,7 @@ BILLING_WINDOW = 3600.0
 RETRIED_STATUSES = frozenset({408, 409, 429})
 #: Server errors that stay as they are: not implemented, HTTP version (RFC 9110, 15.6), and a
 #: network that wants a login first (RFC 6585, 6).
-LASTING_SERVER_ERRORS = frozenset({501, 505, 511})
+PERMANENT_5XX = frozenset({501, 505, 511})
 #: Answers of something between us and the server, which may or may not have passed the request on;
 #: the last are Cloudflare's.
 PROXY_STATUSES = frozenset({502, 503, 504, *range(520, 525)})
@@ -182,7 +182,7 @@ def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
     """Whether the same request may do better next time, and why; time is not considered."""
     if not policy.repeatable:
         return False, "the operation is never repeated"
-    wish = retry_wish(failure.headers)
+    wish = parse_should_retry(failure.headers)
     if wish is not None:
         return wish, f"x-should-retry: {str(wish).lower()}"
     if failure.category is not None and failure.category.value == "user":
@@ -194,7 +194,7 @@ def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
     return False, "nothing says that another attempt would help"
 
 
-def retry_wish(headers: Mapping[str, str]) -> bool | None:
+def parse_should_retry(headers: Mapping[str, str]) -> bool | None:
     """Whether the server wants the request again; None where it does not say."""
     return {"true": True, "false": False}.get(header(headers, "x-should-retry") or "")
 
@@ -204,7 +204,7 @@ def _repeatable_status(status: int) -> tuple[bool, str]:
         return True, "status 402, paused until the account can pay"
     if status in RETRIED_STATUSES:
         return True, f"status {status}"
-    return status >= 500 and status not in LASTING_SERVER_ERRORS, f"status {status}"
+    return status >= 500 and status not in PERMANENT_5XX, f"status {status}"
 
 
 def backoff(

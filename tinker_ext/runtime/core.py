@@ -15,24 +15,29 @@ from attrs import evolve
 from tinker_ext import tracing
 from tinker_ext.backend_key import read_key
 from tinker_ext.errors import ClientClosedError, ConfigurationError
-from tinker_ext.runtime import tasks
-from tinker_ext.runtime.cancels import Cancels
-from tinker_ext.runtime.clock import REAL_CLOCK, Clock
-from tinker_ext.runtime.completions import Listeners
-from tinker_ext.runtime.connection import Connection
-from tinker_ext.runtime.ending import Belongings, wait_for_endings
-from tinker_ext.runtime.futures import APIFuture
-from tinker_ext.runtime.loop import BackgroundLoop, background_loop
-from tinker_ext.runtime.pause import shared_pause
-from tinker_ext.runtime.poller import FuturePoller
-from tinker_ext.runtime.progress import new_progress
-from tinker_ext.runtime.queue_log import QueueLog, QueueStateObserver, SessionObserver, weakly
-from tinker_ext.runtime.retrying import Retrier
-from tinker_ext.runtime.seldom import Seldom
-from tinker_ext.runtime.session import Session
-from tinker_ext.runtime.session_ends import SessionEnd, begin_session
-from tinker_ext.runtime.telemetry import Telemetry
-from tinker_ext.runtime.user_code import as_raised
+from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.concurrency.deadline import new_progress
+from tinker_ext.runtime.concurrency.futures import APIFuture
+from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
+from tinker_ext.runtime.concurrency.loop import BackgroundLoop, background_loop
+from tinker_ext.runtime.concurrency.user_code import as_raised
+from tinker_ext.runtime.connection.connection import Connection
+from tinker_ext.runtime.results.batch_poller import BatchPollerRegistry
+from tinker_ext.runtime.results.cancellations import CancellationSender
+from tinker_ext.runtime.results.poller import FuturePoller
+from tinker_ext.runtime.results.queue_log import (
+    QueueLog,
+    QueueStateObserver,
+    SessionObserver,
+    weak_proxy,
+)
+from tinker_ext.runtime.retry.pause import shared_pause
+from tinker_ext.runtime.retry.retrying import Retrier
+from tinker_ext.runtime.session.session import Session
+from tinker_ext.runtime.session.session_ends import SessionEnd, begin_session
+from tinker_ext.runtime.session.telemetry import Telemetry
+from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -41,9 +46,9 @@ if TYPE_CHECKING:
     import httpx
 
     from tinker_ext.config import ClientConfig
-    from tinker_ext.rules.dialect import Dialect
-    from tinker_ext.runtime.caller_work import CallerWork
-    from tinker_ext.runtime.in_flight import InFlight
+    from tinker_ext.protocol.server_protocol import ServerProtocol
+    from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
+    from tinker_ext.runtime.connection.client_limits import ClientLimits
     from tinker_ext.transport.gateway import Gateway
 
 T = TypeVar("T")
@@ -99,22 +104,25 @@ class ClientCore:
         config = self.config
         self._process = os.getpid()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._unretrieved = Seldom()
-        retrier = Retrier(shared_pause(config.share_key, self._clock), self._clock)
+        self._unretrieved = LogThrottle()
+        retrier = Retrier(shared_pause(config.rate_limit_key, self._clock), self._clock)
         connection = Connection(config, self._find_base_url, retrier, self._transport)
         telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
         session = Session(
             partial(begin_session, connection, telemetry, config),
             connection.beat,
             interval=config.heartbeat_interval,
-            observer=weakly(self._session_observer),
+            observer=weak_proxy(self._session_observer),
         )
 
         def alive() -> bool:
             return session.heard_lately
 
         self.connection, self.telemetry, self.session = connection, telemetry, session
-        self.listeners, self.cancels = Listeners(connection, alive), Cancels(connection)
+        self.batch_pollers, self.cancellations = (
+            BatchPollerRegistry(connection, alive),
+            CancellationSender(connection),
+        )
         self.poller = FuturePoller(
             poll=connection.poll,
             retrier=retrier,
@@ -122,31 +130,31 @@ class ClientCore:
             policy=partial(connection.policy, "retrieve_future"),
             queue=QueueLog(self._queue_state_observer, self._clock),
             alive=alive,
-            slots=connection.in_flight.polls,
-            result_bytes=connection.in_flight.result_bytes,
+            slots=connection.limits.polls,
+            result_bytes=connection.limits.result_bytes,
         )
         release = self._release if self._owner == os.getpid() else None
-        self._belongings = Belongings(
-            listeners=self.listeners,
-            cancels=self.cancels,
+        self._resources = BackgroundResources(
+            batch_pollers=self.batch_pollers,
+            cancellations=self.cancellations,
             session=session,
             telemetry=telemetry,
             connection=connection,
             release=release,
             process=self._process,
         )
-        self._when_dropped = weakref.finalize(self, self._belongings.end_unattended)
+        self._when_dropped = weakref.finalize(self, self._resources.schedule_shutdown)
         self._when_dropped.atexit = False  # _close_what_is_open sees to that.
 
     @property
-    def dialect(self) -> Dialect:
+    def dialect(self) -> ServerProtocol:
         """What has been learnt of how the server wants to be asked."""
         return self.connection.dialect
 
     @property
-    def in_flight(self) -> InFlight:
+    def limits(self) -> ClientLimits:
         """How much may be under way at once."""
-        return self.connection.in_flight
+        return self.connection.limits
 
     @property
     def loop(self) -> BackgroundLoop:
@@ -164,7 +172,7 @@ class ClientCore:
         finish: Callable[[R], T],
         *,
         finally_: Callable[[], None] | None = None,
-        work: CallerWork | None = None,
+        work: CallerExecutor | None = None,
         cancel_unawaited: bool = False,
     ) -> APIFuture[T]:
         """Run `coroutine` on the loop; a future of `finish(its value)`.
@@ -178,7 +186,7 @@ class ClientCore:
             coroutine.close()
             raise ClientClosedError
         self._begin_anew_after_fork()
-        traced = tracing.begun_operation()
+        traced = tracing.pending_operation()
         operation = None if traced is None else traced.name
         progress = new_progress(operation)
         outcome = self.loop.submit(
@@ -208,7 +216,7 @@ class ClientCore:
         """Let `close` wait for a task, or end it, though nobody else may be left who does."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(tasks.look_at)
+        task.add_done_callback(tasks.retrieve_exception)
 
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
         """One logical call, retried by the rules, under one idempotency key."""
@@ -235,8 +243,8 @@ class ClientCore:
         if self._tasks and timeout > 0:
             await asyncio.wait(set(self._tasks), timeout=timeout)
         while self._tasks:
-            await tasks.end(*self._tasks)
-        await self._belongings.end(told, at_once=timeout <= 0)
+            await tasks.cancel_and_wait(*self._tasks)
+        await self._resources.end(told, at_once=timeout <= 0)
 
     def __copy__(self) -> Self:
         return self
@@ -281,7 +289,7 @@ def restored_core(config: ClientConfig, key_file: Path | None) -> ClientCore:
     """
     if key_file is not None:
         config = evolve(config, api_key=read_key(key_file), credential_cmd=None)
-    name = (config.share_key, key_file, repr(config))
+    name = (config.rate_limit_key, key_file, repr(config))
     with _restored_lock:
         core = _restored.get(name)
         if core is None or core.closed:
@@ -311,4 +319,4 @@ _restored_lock = threading.Lock()
 def _close_what_is_open() -> None:
     for core in list(_open):
         core.close(timeout=0.0)
-    wait_for_endings()
+    wait_for_shutdowns()

@@ -8,9 +8,9 @@ import threading
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tinker_ext.testing.ended import Ended
+from tinker_ext.testing.completed import CompletedRequests
 from tinker_ext.testing.messages import Received, Reply
-from tinker_ext.testing.results import made_up, plain_answer
+from tinker_ext.testing.results import example_result, plain_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ class Answers:
         self._always: dict[str, Any] = {}
         self._request_ids: dict[tuple[str, ...], Reply] = {}
         self._ids = itertools.count(1)
-        self._ended = Ended()
+        self._ended = CompletedRequests()
         self._lock = threading.RLock()
 
     def answer(self, operation: str, *answers: Answer) -> None:
@@ -87,7 +87,7 @@ class Answers:
             scripted = self._scripted[received.operation]
             return scripted.popleft() if scripted else self._always.get(received.operation)
 
-    def usual(self, received: Received) -> Reply:
+    def default_reply(self, received: Received) -> Reply:
         """Do the work and answer; once per number, however often it is sent."""
         with self._lock:
             number = _number(received)
@@ -117,7 +117,7 @@ class Answers:
             return Reply(200, {"client_counter": self._ended.joined(body)})
         plain = plain_answer(received.operation, received.path)
         if plain is None:
-            reply = self.submitted(made_up(received.operation, body))
+            reply = self.submitted(example_result(received.operation, body))
             if received.operation == "asample":
                 self._ended.note(body, reply.body["request_id"])
             return reply

@@ -10,7 +10,7 @@ import httpx
 
 from tinker_ext.clients.service import ServiceClient
 from tinker_ext.config import ClientConfig, unshown
-from tinker_ext.runtime.clock import REAL_CLOCK, Clock
+from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.testing.answers import Answers
 from tinker_ext.testing.faults import Fault
@@ -19,7 +19,7 @@ from tinker_ext.testing.messages import Received, Reply
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tinker_ext.runtime.queue_log import QueueStateObserver, SessionObserver
+    from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
 
 BASE_URL = "http://fake.invalid"
 _API = "/api/v1/"
@@ -39,7 +39,7 @@ class FakeServer(Answers, httpx.AsyncBaseTransport):
         )
         answer = self.decide(received)
         if answer is None:
-            answer = self.usual(received)
+            answer = self.default_reply(received)
         if isinstance(answer, Exception):
             raise answer
         if isinstance(answer, Fault):

@@ -147,7 +147,7 @@ class FaultServer(Answers):
         if callable(answer):
             reply: Reply = answer(received)
             return reply
-        done = self.usual(received) if fault.works else Reply(503)
+        done = self.default_reply(received) if fault.works else Reply(503)
         reply = fault.reply or done
         if fault.alter is not None and reply.body is not None:
             reply = Reply(reply.status, fault.alter(reply.body), {**_JSON, **reply.headers})

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from tinker_ext.redaction import redact
-from tinker_ext.secret import MASK
-from tinker_ext.settings import may_be_secret
+from tinker_ext.config.parsers import may_be_secret
+from tinker_ext.redaction.redactor import redact
+from tinker_ext.redaction.secret import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

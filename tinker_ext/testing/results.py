@@ -102,7 +102,7 @@ def _cursor() -> dict[str, int]:
     return {"offset": 0, "limit": 20, "total_count": 1}
 
 
-def made_up(operation: str, body: Any) -> Any:
+def example_result(operation: str, body: Any) -> Any:
     """What the future of an operation ends in."""
     match operation:
         case "create_model":

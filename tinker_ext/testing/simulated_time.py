@@ -7,7 +7,7 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from tinker_ext.runtime.clock import Clock
+from tinker_ext.runtime.concurrency.clock import Clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinker_ext.tracing import names
-from tinker_ext.tracing.allowance import in_detail
-from tinker_ext.tracing.gen_ai import of_sample, of_weights, sampled
+from tinker_ext.tracing.gen_ai import model_attributes, record_usage, sample_attributes
 from tinker_ext.tracing.http import Attempt, attempt, trace_headers
-from tinker_ext.tracing.logs import about_request, log, use_level
+from tinker_ext.tracing.logs import log, request_log_context, use_level
 from tinker_ext.tracing.metrics import watch_heartbeat
 from tinker_ext.tracing.names import (
     CHUNK_COUNT,
@@ -32,10 +31,10 @@ from tinker_ext.tracing.names import (
 from tinker_ext.tracing.operations import (
     Operation,
     annotate,
-    begun_operation,
-    detail,
-    note_id,
+    annotate_detailed,
+    append_id,
     operation,
+    pending_operation,
 )
 from tinker_ext.tracing.recording import record_to, stop_recording
 from tinker_ext.tracing.stages import (
@@ -50,6 +49,7 @@ from tinker_ext.tracing.stages import (
     waiting,
 )
 from tinker_ext.tracing.steps import step
+from tinker_ext.tracing.token_bucket import in_detail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,25 +68,25 @@ __all__ = [
     "Attributes",
     "Operation",
     "Stage",
-    "about_request",
     "annotate",
+    "annotate_detailed",
+    "append_id",
     "attempt",
-    "begun_operation",
     "decoding",
-    "detail",
     "fetching",
     "gave_up",
     "log",
+    "model_attributes",
     "names",
-    "note_id",
-    "of_sample",
-    "of_weights",
     "on_server",
     "operation",
+    "pending_operation",
     "polled",
     "record_to",
+    "record_usage",
+    "request_log_context",
     "retrying",
-    "sampled",
+    "sample_attributes",
     "set_up",
     "stage",
     "step",

@@ -23,14 +23,14 @@ _PARAMETERS = (
 )
 
 
-def of_sample(
+def sample_attributes(
     model: str | None, *, prompt_tokens: int, num_samples: int, params: object
 ) -> Attributes:
     """What is known of a sample when it is asked for; `params` are those of the API."""
     known: dict[str, Any] = {
         names.GEN_AI_OPERATION: _COMPLETION,
         names.GEN_AI_PROVIDER: _PROVIDER,
-        **of_weights(model),
+        **model_attributes(model),
         names.GEN_AI_INPUT_TOKENS: prompt_tokens,
     }
     # The conventions leave out the number where it is one.
@@ -43,12 +43,12 @@ def of_sample(
     return known
 
 
-def of_weights(model: str | None) -> Attributes:
+def model_attributes(model: str | None) -> Attributes:
     """The model: its name, or the path of its checkpoint."""
     return {} if model is None else {names.GEN_AI_MODEL: model}
 
 
-def sampled(body: object) -> None:
+def record_usage(body: object) -> None:
     """Note on the current operation how many tokens a result holds, and why they end.
 
     Of a result that is not decoded before the user takes it, its outline is looked at.

@@ -118,7 +118,7 @@ class Attempt:
             metrics.request_ended(seconds, self._sent, self._received, described)
 
 
-class UntoldAttempt(Attempt):
+class CountedAttempt(Attempt):
     """A request of which only its operation tells: it is counted."""
 
     def __init__(self, of: Operation, call: str) -> None:
@@ -161,7 +161,7 @@ def attempt(
     if current is None or not current.active:
         return _NOTHING
     if not current.staged:
-        return UntoldAttempt(current, call)
+        return CountedAttempt(current, call)
     return Attempt(current, call, _target(call, method, path, str(url)))
 
 

@@ -12,8 +12,8 @@ import logging
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.printable import printable
-from tinker_ext.redaction import SHOWN_HEADER, redact
+from tinker_ext.redaction.printable import printable
+from tinker_ext.redaction.redactor import SHOWN_HEADER, redact
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -57,7 +57,7 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
 log = RequestLogger(_logger, {})
 
 
-class about_request:  # noqa: N801  # It reads as the function that it once was.
+class request_log_context:  # noqa: N801  # It reads as the function that it once was.
     """What is logged in this block is about this request."""
 
     __slots__ = ("_id", "_token")

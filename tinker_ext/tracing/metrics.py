@@ -89,14 +89,14 @@ _meter.create_observable_counter(
 )
 
 
-class Beating(Protocol):
+class HasHeartbeat(Protocol):
     """A session with a heartbeat."""
 
     def heartbeat_age(self) -> tuple[str, float] | None:
         """Its id, and the seconds since the server last answered; None where it is not alive."""
 
 
-_heartbeats: weakref.WeakSet[Beating] = weakref.WeakSet()
+_heartbeats: weakref.WeakSet[HasHeartbeat] = weakref.WeakSet()
 
 
 def _heartbeat_ages(_: CallbackOptions) -> Iterable[Observation]:
@@ -114,7 +114,7 @@ _meter.create_observable_gauge(
 )
 
 
-def watch_heartbeat(session: Beating) -> None:
+def watch_heartbeat(session: HasHeartbeat) -> None:
     """Report how old the session's last heartbeat is, for as long as the session exists."""
     _heartbeats.add(session)
 

@@ -17,8 +17,8 @@ from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRES
 from opentelemetry.trace import SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
-from tinker_ext.tracing.allowance import in_detail
 from tinker_ext.tracing.recording import RecordedSpan
+from tinker_ext.tracing.token_bucket import in_detail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +151,7 @@ class as_current:  # noqa: N801  # It reads as a function, and costs less than a
         _operation.reset(self._token)
 
 
-def begun_operation() -> Operation | None:
+def pending_operation() -> Operation | None:
     """The operation that is being begun here and not handed over yet."""
     current = _operation.get()
     return None if current is None or current.handed_over else current
@@ -164,14 +164,14 @@ def annotate(attributes: Attributes) -> None:
         current.set(attributes)
 
 
-def detail(attributes: Attributes) -> None:
+def annotate_detailed(attributes: Attributes) -> None:
     """As `annotate`, but only where the operation is told in detail: others say the same."""
     current = _operation.get()
     if current is not None and current.detailed:
         current.set(attributes)
 
 
-def note_id(name: str, value: str | int) -> None:
+def append_id(name: str, value: str | int) -> None:
     """Add an id to the current operation's list `name`: an operation may be several requests."""
     current = _operation.get()
     if current is not None and current.active:

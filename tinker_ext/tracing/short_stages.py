@@ -53,7 +53,7 @@ class ShortStage:
         return None
 
 
-class OwnersStage(ShortStage):
+class CallerStage(ShortStage):
     """One on the thread of whoever has the future, where the operation is no longer current."""
 
     __slots__ = ()
@@ -62,7 +62,7 @@ class OwnersStage(ShortStage):
         return spans.below(self._of.span)
 
 
-class Decoding(OwnersStage):
+class Decoding(CallerStage):
     """The owner's thread makes the result, and for so long works for the operation."""
 
     __slots__ = ("_current",)

@@ -16,10 +16,10 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 
 from tinker_ext.tracing import metrics, names, spans
-from tinker_ext.tracing.logs import about_request
+from tinker_ext.tracing.logs import request_log_context
 from tinker_ext.tracing.names import Stage
 from tinker_ext.tracing.operations import Operation, current_operation
-from tinker_ext.tracing.short_stages import Decoding, OwnersStage, ShortStage
+from tinker_ext.tracing.short_stages import CallerStage, Decoding, ShortStage
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -43,7 +43,7 @@ class RunningStage:
         self.name = name
         self.attempts = 0
         self._paused_since: float | None = None
-        self._about = None if about is None else about_request(about)
+        self._about = None if about is None else request_log_context(about)
 
     def polled(self, state: str, reason: str | None) -> None:
         """The server has answered that the result is not there yet."""
@@ -140,7 +140,7 @@ def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any]:
     """For the block, a request is sent until it is accepted; `key` is its idempotency key."""
     current = current_operation()
     if current is None or not current.active:
-        return about_request(key)
+        return request_log_context(key)
     if session_id is not None:
         current.set({names.SESSION_ID: session_id})
     return _running(current, Stage.SUBMIT, key)
@@ -150,7 +150,7 @@ def on_server(request_id: str) -> AbstractContextManager[Any]:
     """For the block, the server has the request and the client asks for its result."""
     current = current_operation()
     if current is None or not current.active:
-        return about_request(request_id)
+        return request_log_context(request_id)
     return _running(current, Stage.SERVER, request_id)
 
 
@@ -169,7 +169,7 @@ def waiting(of: Operation | None) -> AbstractContextManager[Any]:
     """For the block, the user waits for the result of `of`."""
     if of is None or not of.staged:
         return _NOTHING
-    return OwnersStage(of, Stage.WAIT)
+    return CallerStage(of, Stage.WAIT)
 
 
 def decoding(of: Operation | None) -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
     from tinker_ext.transport.call import Credential
 
 # Header names as releases 0.4.1 to 0.38.0 send them.
@@ -31,7 +31,7 @@ class KeySource(Protocol):
         """What to send now: the key, or a token that the server gave for it."""
         ...
 
-    async def instead_of(self, refused: Secret | None) -> Secret | None:
+    async def replacement_for(self, refused: Secret | None) -> Secret | None:
         """Another value, once the server has called `refused` invalid; None if there is none."""
         ...
 
@@ -56,7 +56,7 @@ class FixedKey:
     async def current(self) -> Secret | None:
         return self.api_key
 
-    async def instead_of(self, refused: Secret | None) -> Secret | None:
+    async def replacement_for(self, refused: Secret | None) -> Secret | None:
         return None
 
     async def printed_anew(self, refused: Secret | None) -> Secret | None:
@@ -104,7 +104,7 @@ class ApiKeyAuth:
     ) -> Secret | None:
         """Another value than one the server refused; `invalid` if it called it an invalid token."""
         if invalid and credential == "current":
-            return await self.keys.instead_of(key)
+            return await self.keys.replacement_for(key)
         return await self.keys.printed_anew(key)
 
     def headers(self, key: Secret | None) -> dict[str, str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.transport.auth import KeySource
-    from tinker_ext.transport.reading import Reserve
+    from tinker_ext.transport.body_limits import Reserve
 
 
 class _NamesOnly(logging.Filter):
@@ -93,7 +93,7 @@ def _make_transport(
     """The transport that the configuration asks for; that of an extra is imported here."""
     if kind == "httpcore" or (proxy or "").startswith("socks"):
         return _pool(tls, proxy)
-    from tinker_ext.transport.aiohttp_transport import AiohttpTransport
+    from tinker_ext.transport.aiohttp.transport import AiohttpTransport
 
     return AiohttpTransport(tls, proxy)
 

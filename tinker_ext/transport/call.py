@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import field, frozen
 
-from tinker_ext.redaction import REQUEST_ID, kept_headers
+from tinker_ext.redaction.redactor import REQUEST_ID, kept_headers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 #: What a call proves itself with: what is current, or the user's own key whatever is current.
 Credential = Literal["current", "key"]
@@ -41,7 +41,7 @@ class Call:
     # Whether a success is handed on as it is, though it may say a secret that we know.
     answer_is_secret: bool = False
     # Fields that the server has no use for: they are left out where nothing is said by them.
-    untold: frozenset[str] = frozenset()
+    omit_if_default: frozenset[str] = frozenset()
     # The server's names for the answers that came: for errors of what is done with them later.
     request_ids: list[str] = field(factory=list, repr=False, eq=False)
 
@@ -61,7 +61,7 @@ def current_call() -> Call:
 
 
 @contextmanager
-def calling(call: Call) -> Iterator[None]:
+def call_context(call: Call) -> Iterator[None]:
     """Make `call` the current one of this task."""
     token = _current.set(call)
     try:

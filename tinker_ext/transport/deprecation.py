@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.redaction import shorten
+from tinker_ext.redaction.redactor import shorten
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:

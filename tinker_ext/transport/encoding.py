@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.redaction import READ_TEXT
+from tinker_ext.redaction.redactor import READ_TEXT
 
 _ESCAPED_SURROGATE = b"\\ud"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
@@ -57,11 +57,11 @@ def read_body(content: bytes) -> Any:
         return content.decode("utf-8", "replace")
 
 
-class UnreadableAnswerError(APIResponseValidationError):
+class MalformedBodyError(APIResponseValidationError):
     """A success whose body is cut off, or no JSON at all: something between has touched it."""
 
 
-class Encoded:
+class PreEncoded:
     """A part of a body that is encoded already, in place of the generated model it stands for.
 
     Training data is encoded on the caller's thread, before the request has its place in the order;
@@ -82,14 +82,14 @@ class Encoded:
         return len(self.content)
 
 
-class Answer(httpx.Response):
+class DecodedResponse(httpx.Response):
     """A response that is wholly read, whose `json()` is `decode`."""
 
     def json(self, **_: Any) -> Any:
         try:
             return decode(self.content)
         except ValueError as error:
-            raise UnreadableAnswerError(
+            raise MalformedBodyError(
                 f"the answer is no JSON: {error}",
                 status_code=self.status_code,
                 body=self.content[:READ_TEXT],

@@ -8,15 +8,15 @@ from attrs import evolve, frozen
 
 from tinker_ext.transport.operations.admin import AdminOperations
 from tinker_ext.transport.operations.auth import AuthOperations
+from tinker_ext.transport.operations.runs_and_checkpoints import UpkeepOperations
 from tinker_ext.transport.operations.sampling import SamplingOperations
 from tinker_ext.transport.operations.service import ServiceOperations
 from tinker_ext.transport.operations.sessions import SessionOperations
 from tinker_ext.transport.operations.training import TrainingOperations
-from tinker_ext.transport.operations.upkeep import UpkeepOperations
 from tinker_ext.transport.operations.weights import WeightsOperations
 
 if TYPE_CHECKING:
-    from tinker_ext.rules.dialect import Dialect
+    from tinker_ext.protocol.server_protocol import ServerProtocol
 
 
 @frozen
@@ -38,11 +38,11 @@ class Gateway(
         dialect: what the server is known to speak; it decides the form of what is sent.
     """
 
-    def keyed(self, idempotency_key: str) -> Gateway:
+    def with_idempotency_key(self, idempotency_key: str) -> Gateway:
         """The same gateway for the attempts of one logical call."""
         return evolve(self, idempotency_key=idempotency_key)
 
-    def speaking(self, dialect: Dialect) -> Gateway:
+    def with_protocol(self, dialect: ServerProtocol) -> Gateway:
         """The same gateway for a server that speaks `dialect`."""
         return self if dialect == self.dialect else evolve(self, dialect=dialect)
 

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import httpx
 
 from tinker_ext import tracing
+from tinker_ext.config.parsers import without_credentials
 from tinker_ext.errors import (
     APIConnectionError,
     APIResponseValidationError,
@@ -24,29 +25,28 @@ from tinker_ext.errors import (
     APITimeoutError,
     status_error,
 )
-from tinker_ext.redaction import LONGEST_ID, READ_TEXT, REQUEST_ID, kept_headers
-from tinker_ext.rules.dialect import without_idle_fields
+from tinker_ext.protocol.server_protocol import drop_default_fields
+from tinker_ext.redaction.redactor import LONGEST_ID, READ_TEXT, REQUEST_ID, kept_headers
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
-from tinker_ext.rules.tokens import is_invalid_token
-from tinker_ext.settings import without_credentials
-from tinker_ext.transport.blotting import blotted, harmless_headers, worth_blotting
+from tinker_ext.rules.token_validity import is_invalid_token
+from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.deprecation import DeprecationNotes
-from tinker_ext.transport.encoding import Answer, encode, read_body
+from tinker_ext.transport.echo_redaction import redact_bytes, redact_headers, redactable
+from tinker_ext.transport.encoding import DecodedResponse, encode, read_body
 from tinker_ext.transport.network_faults import PROXY_LOGIN, explain
-from tinker_ext.transport.reading import BodyError, read_body_bytes
-from tinker_ext.transport.redirects import bare_request, place_of, signed
+from tinker_ext.transport.redirects import redirect_target, unauthenticated_get, with_url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
     from tinker_ext.transport.auth import ApiKeyAuth
-    from tinker_ext.transport.reading import Reserve
+    from tinker_ext.transport.body_limits import Reserve
 
 # httpx bounds each read and each write, so a body that trickles, or a server that takes a request
 # in byte by byte, would never end. Ours: the whole exchange may take this many times as long.
-WHOLE_FACTOR = 5.0
+TOTAL_TIMEOUT_FACTOR = 5.0
 # Seconds, where a configuration has no limit for reads (0.4.1 _constants.py).
 DEFAULT_READ = 60.0
 #: Bytes of an error's body that are decoded as JSON; ours. Longer ones are not the API's.
@@ -102,11 +102,11 @@ class ApiHttpClient(httpx.AsyncClient):
         if (name := answer.headers.get(REQUEST_ID)) is not None:
             call.request_ids.append(name[:LONGEST_ID])
         self._notes.log(call.operation, answer.headers)
-        return _judge(call, answer)
+        return _raise_for_status(call, answer)
 
     async def _attempt(
         self, call: Call, key: Secret | None, method: str, url: httpx.URL | str, **options: Any
-    ) -> Answer:
+    ) -> DecodedResponse:
         path = str(url)
         bare = self._url(path, None)
         with tracing.attempt(call.operation, method.upper(), path, bare) as attempt:
@@ -114,10 +114,10 @@ class ApiHttpClient(httpx.AsyncClient):
             if attempt is not None:
                 attempt.sending(len(request.content))
             response = await self._send(call, request)
-            place = place_of(request.url, response) if call.follows_redirect else None
+            place = redirect_target(request.url, response) if call.follows_redirect else None
             if place is not None:
-                there = bare_request(place, self._limits.as_dict())
-                response = await self._send(signed(call, place), there)
+                there = unauthenticated_get(place, self._limits.as_dict())
+                response = await self._send(with_url_secrets(call, place), there)
             if attempt is not None:
                 attempt.answered(response.status_code, len(response.content))
         return response
@@ -135,8 +135,8 @@ class ApiHttpClient(httpx.AsyncClient):
         headers: Mapping[str, str] | None = None,
         **_: Any,
     ) -> httpx.Request:
-        if json is not None and call.untold:
-            json = without_idle_fields(json, call.untold)
+        if json is not None and call.omit_if_default:
+            json = drop_default_fields(json, call.omit_if_default)
         body = None if json is None else encode(json)
         if content is not None:
             content.seek(0)  # It may have been sent before.
@@ -170,8 +170,8 @@ class ApiHttpClient(httpx.AsyncClient):
             url = self._urls[path] = self._merge_url(path)
         return url
 
-    async def _send(self, call: Call, request: httpx.Request) -> Answer:
-        whole = WHOLE_FACTOR * (call.timeout or self._limits.read or DEFAULT_READ)
+    async def _send(self, call: Call, request: httpx.Request) -> DecodedResponse:
+        whole = TOTAL_TIMEOUT_FACTOR * (call.timeout or self._limits.read or DEFAULT_READ)
         try:
             async with asyncio.timeout(whole):
                 response = await self._wire.handle_async_request(request)
@@ -201,16 +201,16 @@ class ApiHttpClient(httpx.AsyncClient):
         # An error's body is redacted once, when it becomes an error. A secret that was asked for
         # is left in the response.
         if 200 <= response.status_code < 300 and not call.answer_is_secret:
-            content = blotted(content, secrets)
+            content = redact_bytes(content, secrets)
         # Not ASCII, as a mapping's values would have to be: a header's bytes may be any.
-        headers = httpx.Headers(harmless_headers(response.headers, secrets), encoding="utf-8")
-        return Answer(response.status_code, headers=headers, content=content)
+        headers = httpx.Headers(redact_headers(response.headers, secrets), encoding="utf-8")
+        return DecodedResponse(response.status_code, headers=headers, content=content)
 
     def _secrets(self, call: Call) -> tuple[str, ...]:
-        return worth_blotting((*self._credentials.secrets(), *call.secrets))
+        return redactable((*self._credentials.secrets(), *call.secrets))
 
 
-def _judge(call: Call, response: Answer) -> Answer:
+def _raise_for_status(call: Call, response: DecodedResponse) -> DecodedResponse:
     status = response.status_code
     if 200 <= status < 300:
         response.status_code = 200
@@ -221,7 +221,7 @@ def _judge(call: Call, response: Answer) -> Answer:
     raise _status_error(call, response)
 
 
-def _status_error(call: Call, response: Answer) -> APIStatusError:
+def _status_error(call: Call, response: DecodedResponse) -> APIStatusError:
     headers = dict(response.headers)
     error = status_error(
         response.status_code,

@@ -11,7 +11,7 @@ from tinker_api.types import UNSET, Unset
 from tinker_ext.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from tinker_ext.types.images import ImageForm
+    from tinker_ext.types.inputs.images import ImageForm
 
 Image: TypeAlias = models.ImageChunk | models.ImageAssetPointerChunk
 _IMAGES = (models.ImageChunk, models.ImageAssetPointerChunk)

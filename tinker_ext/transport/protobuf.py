@@ -15,11 +15,11 @@ from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.types.numbers import Numbers
-from tinker_ext.types.received import check_shape
-from tinker_ext.types.sparse import check_answer
-from tinker_ext.types.topk import TopkLogprobs
-from tinker_ext.types.two_forms import Logprobs, SomeLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.number_buffer import NumberBuffer
+from tinker_ext.types.tensors.received import check_shape
+from tinker_ext.types.tensors.sparse import check_csr
+from tinker_ext.types.tensors.topk import TopkLogprobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -290,14 +290,14 @@ def _tensor(message: pb.Tensor, where: str) -> types.TensorData:
     values = _values(sparse.values, message.dtype, where)
     crow = _array(sparse.crow_indices, "<i8", f"{where}.sparse_crow_indices")
     columns = _array(sparse.col_indices, "<i8", f"{where}.sparse_col_indices")
-    check_answer(values, crow, columns, shape, where)
-    of = Numbers.of_array
-    return types.TensorData.in_rows(of(values), of(crow), of(columns), shape)
+    check_csr(values, crow, columns, shape, where)
+    of = NumberBuffer.from_array
+    return types.TensorData.from_csr(of(values), of(crow), of(columns), shape)
 
 
-def _optional(data: bytes, where: str) -> SomeLogprobs | None:
+def _optional(data: bytes, where: str) -> OptionalLogprobs | None:
     """Logprobs in which NaN stands for none; None where there are none at all."""
-    return SomeLogprobs(array=_array(data, "<f4", where)) if data else None
+    return OptionalLogprobs(array=_array(data, "<f4", where)) if data else None
 
 
 def _topk(message: pb.TopkLogprobs, where: str) -> Topk:

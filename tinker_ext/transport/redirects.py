@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from attrs import evolve
 
-from tinker_ext.secret import remembered
+from tinker_ext.redaction.secret import remembered
 
 if TYPE_CHECKING:
     from tinker_ext.transport.call import Call
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SIGNATURE = 16
 
 
-def place_of(asked: httpx.URL, answer: httpx.Response) -> httpx.URL | None:
+def redirect_target(asked: httpx.URL, answer: httpx.Response) -> httpx.URL | None:
     """Where a redirect leads; None for any other answer, and where it gives up encryption."""
     location = answer.headers.get("location")
     if not 300 <= answer.status_code < 400 or not location:
@@ -30,13 +30,13 @@ def place_of(asked: httpx.URL, answer: httpx.Response) -> httpx.URL | None:
     return place
 
 
-def bare_request(place: httpx.URL, timeout: Any) -> httpx.Request:
+def unauthenticated_get(place: httpx.URL, timeout: Any) -> httpx.Request:
     """A request without our key: that belongs to the API, and the address is its own permission."""
     headers = {"Accept": "application/json"}
     return httpx.Request("GET", place, headers=headers, extensions={"timeout": timeout})
 
 
-def signed(call: Call, place: httpx.URL) -> Call:
+def with_url_secrets(call: Call, place: httpx.URL) -> Call:
     """The call with what signs the address among its secrets."""
     values = (value for value in place.params.values() if len(value) >= _SIGNATURE)
     return evolve(call, secrets=(*call.secrets, *remembered(values)))

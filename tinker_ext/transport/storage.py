@@ -14,13 +14,13 @@ from attrs import frozen
 
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, status_error
 from tinker_ext.rules.retry import retry_after_seconds
+from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.build import build_storage_client
 from tinker_ext.transport.call import Call
 from tinker_ext.transport.encoding import read_body
 from tinker_ext.transport.http import connection_error
 from tinker_ext.transport.ranges import UNSATISFIABLE
-from tinker_ext.transport.reading import BodyError, read_body_bytes
-from tinker_ext.transport.redirects import signed
+from tinker_ext.transport.redirects import with_url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -80,7 +80,7 @@ class Storage:
             APIResponseValidationError: the URL can't be requested.
         """
         target = _parsed(operation, url)
-        call = signed(Call(operation), target)
+        call = with_url_secrets(Call(operation), target)
         token = _downloading.set(True)
         try:
             try:
@@ -90,7 +90,7 @@ class Storage:
                 proxy = self._proxy_for(str(target))
                 raise connection_error(call, target, error, proxy) from None
             try:
-                call = signed(call, response.url)
+                call = with_url_secrets(call, response.url)
                 _check_encrypted(operation, target, response.url)
                 if not response.is_success and response.status_code != UNSATISFIABLE:
                     raise await _status_error(call, response)

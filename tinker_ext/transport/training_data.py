@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, cast
 
 from tinker_api import models
 
-from tinker_ext.transport.encoding import Encoded
+from tinker_ext.transport.encoding import PreEncoded
 from tinker_ext.transport.images import with_images_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tinker_ext import types
-    from tinker_ext.rules.dialect import Dialect
-    from tinker_ext.types.images import ImageForm
+    from tinker_ext.protocol.server_protocol import ServerProtocol
+    from tinker_ext.types.inputs.images import ImageForm
 
 
 class TrainingData:
@@ -29,12 +29,12 @@ class TrainingData:
         data: Sequence[types.Datum],
         loss_fn: str,
         loss_fn_config: types.LossFnConfig | None,
-        dialect: Dialect,
+        dialect: ServerProtocol,
     ) -> None:
         self._data = data
         self._loss_fn = loss_fn
         self._loss_fn_config = loss_fn_config
-        self._json: dict[tuple[ImageForm, bool], Encoded] = {}
+        self._json: dict[tuple[ImageForm, bool], PreEncoded] = {}
         self._protobuf: Sequence[bytes] | None = None
         if dialect.training_body == "protobuf":
             self._size = sum(map(len, self._parts()))
@@ -45,7 +45,7 @@ class TrainingData:
         """Bytes in the first form."""
         return self._size
 
-    def json(self, dialect: Dialect) -> models.ForwardBackwardInput:
+    def json(self, dialect: ServerProtocol) -> models.ForwardBackwardInput:
         """Stands in for the model that it is the encoding of."""
         return cast("models.ForwardBackwardInput", self._encoded(dialect))
 
@@ -61,7 +61,7 @@ class TrainingData:
 
         return zstandard.ZstdCompressor().compress(body)
 
-    def _encoded(self, dialect: Dialect) -> Encoded:
+    def _encoded(self, dialect: ServerProtocol) -> PreEncoded:
         form = (dialect.images, dialect.sparse)
         if form not in self._json:
             body = models.ForwardBackwardInput(
@@ -70,7 +70,7 @@ class TrainingData:
             )
             if self._loss_fn_config is not None:
                 body.loss_fn_config = models.LossFnConfig.from_dict(dict(self._loss_fn_config))
-            self._json[form] = Encoded(body)
+            self._json[form] = PreEncoded(body)
         return self._json[form]
 
     def _parts(self) -> Sequence[bytes]:
@@ -81,7 +81,7 @@ class TrainingData:
         return self._protobuf
 
 
-def _datum(datum: types.Datum, dialect: Dialect, at: int) -> models.Datum:
+def _datum(datum: types.Datum, dialect: ServerProtocol, at: int) -> models.Datum:
     found = (datum if dialect.sparse else datum.to_dense()).to_api()
     where = f"data[{at}].model_input"
     found.model_input = with_images_as(found.model_input, dialect.images, where)

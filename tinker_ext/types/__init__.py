@@ -6,13 +6,41 @@ torch nor the generated models.
 """
 
 from tinker_ext.errors import RequestErrorCategory
-from tinker_ext.types.admin import (
+from tinker_ext.types.inputs.audio import DmelChunk
+from tinker_ext.types.inputs.chunks import EncodedTextChunk, ModelInputChunk
+from tinker_ext.types.inputs.custom_loss import CustomLossInput, CustomLossInputRank
+from tinker_ext.types.inputs.datum import Datum, LossFnInputs, TensorInput
+from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
+from tinker_ext.types.inputs.model_input import ModelInput
+from tinker_ext.types.inputs.optimizers import (
+    AdamOptimizerConfig,
+    DimuonOptimizerConfig,
+    DimuonParams,
+    OptimizerConfig,
+    OptimParams,
+)
+from tinker_ext.types.inputs.params import (
+    AdamParams,
+    LoraConfig,
+    LossFnConfig,
+    LossFnType,
+    SamplingClientKind,
+    SamplingParams,
+    read_config,
+)
+from tinker_ext.types.inputs.validation import (
+    byte_count,
+    number_count,
+    validate_data,
+    validate_prompt,
+)
+from tinker_ext.types.responses.admin import (
     AuditLogEntry,
     AuditLogResponse,
     CurrentCheckpointStorageUsageItem,
     CurrentCheckpointStorageUsageResponse,
 )
-from tinker_ext.types.billing import (
+from tinker_ext.types.responses.billing import (
     BillingEventInfo,
     BillingUsageEvent,
     BillingUsageResponse,
@@ -24,7 +52,7 @@ from tinker_ext.types.billing import (
     StorageBillingEvent,
     TrainingBillingEvent,
 )
-from tinker_ext.types.checkpoints import (
+from tinker_ext.types.responses.checkpoints import (
     Checkpoint,
     CheckpointArchiveUrlResponse,
     CheckpointsListResponse,
@@ -33,41 +61,19 @@ from tinker_ext.types.checkpoints import (
     ExternalWeightsUrlsResponse,
     ParsedCheckpointTinkerPath,
 )
-from tinker_ext.types.chunks import EncodedTextChunk, ModelInputChunk
-from tinker_ext.types.custom_loss import CustomLossInput, CustomLossInputRank
-from tinker_ext.types.datum import Datum, LossFnInputs, TensorInput
-from tinker_ext.types.downloads import CheckpointDownload, DownloadProgress
-from tinker_ext.types.dtypes import DTYPE_BY_KEY, TensorDtype
-from tinker_ext.types.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
-from tinker_ext.types.model_input import ModelInput
-from tinker_ext.types.optimizers import (
-    AdamOptimizerConfig,
-    DimuonOptimizerConfig,
-    DimuonParams,
-    OptimizerConfig,
-    OptimParams,
-)
-from tinker_ext.types.params import (
-    AdamParams,
-    LoraConfig,
-    LossFnConfig,
-    LossFnType,
-    SamplingClientKind,
-    SamplingParams,
-    read_config,
-)
-from tinker_ext.types.provenance import (
+from tinker_ext.types.responses.downloads import CheckpointDownload, DownloadProgress
+from tinker_ext.types.responses.provenance import (
     PromptProvenanceSpan,
     ProvenanceSpans,
     SampledProvenanceSpan,
 )
-from tinker_ext.types.sampling import (
+from tinker_ext.types.responses.sampling import (
     PromptAltTokens,
     SampledSequence,
     SampleResponse,
     StopReason,
 )
-from tinker_ext.types.service import (
+from tinker_ext.types.responses.service import (
     GetInfoResponse,
     GetServerCapabilitiesResponse,
     ModelData,
@@ -75,7 +81,7 @@ from tinker_ext.types.service import (
     TrainingRun,
     TrainingRunsResponse,
 )
-from tinker_ext.types.session_search import (
+from tinker_ext.types.responses.session_search import (
     AccessibleSearchOwner,
     OwnSearchOwner,
     SearchOwner,
@@ -85,7 +91,7 @@ from tinker_ext.types.session_search import (
     SessionSummary,
     UserSearchOwner,
 )
-from tinker_ext.types.session_status import (
+from tinker_ext.types.responses.session_status import (
     ActiveSessionStatusQuery,
     CancelledSessionStatusQuery,
     ClientFinishedSessionStatusQuery,
@@ -107,29 +113,20 @@ from tinker_ext.types.session_status import (
     SessionStatus,
     SessionStatusQuery,
 )
-from tinker_ext.types.sessions import (
+from tinker_ext.types.responses.sessions import (
     GetSamplerResponse,
     GetSessionResponse,
     ListSessionsResponse,
     WhoamiResponse,
 )
-from tinker_ext.types.sound import DmelChunk
-from tinker_ext.types.tensor_data import TensorData
-from tinker_ext.types.topk import TopkLogprobs, TopkRows
-from tinker_ext.types.training import (
+from tinker_ext.types.responses.training import (
     CreateModelResponse,
     ForwardBackwardOutput,
     LossFnOutput,
     OptimStepResponse,
     UnloadModelResponse,
 )
-from tinker_ext.types.validation import (
-    byte_count,
-    number_count,
-    validate_data,
-    validate_prompt,
-)
-from tinker_ext.types.weights import (
+from tinker_ext.types.responses.weights import (
     LoadWeightsResponse,
     SaveWeightsExternalResponse,
     SaveWeightsForSamplerResponse,
@@ -137,6 +134,9 @@ from tinker_ext.types.weights import (
     SaveWeightsResponse,
     WeightsInfoResponse,
 )
+from tinker_ext.types.tensors.dtypes import DTYPE_BY_KEY, TensorDtype
+from tinker_ext.types.tensors.tensor_data import TensorData
+from tinker_ext.types.tensors.topk import TopkLogprobs, TopkRows
 
 #: Identifiers are text; the names are kept for annotations written against release 0.4.1.
 ModelID = str

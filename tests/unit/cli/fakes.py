@@ -11,7 +11,7 @@ from attrs import define, evolve, field
 from tinker_ext import types
 from tinker_ext.cli.context import CommandContext
 from tinker_ext.errors import NotFoundError
-from tinker_ext.rules.dialect import FIRST, Dialect
+from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,8 +140,8 @@ class FakeService:
     opened_with: list[dict[str, Any]] = field(factory=list)
 
     @property
-    def dialect(self) -> Dialect:
-        return FIRST
+    def dialect(self) -> ServerProtocol:
+        return BASELINE
 
     def create_rest_client(self) -> FakeRest:
         return self.rest

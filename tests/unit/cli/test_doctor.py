@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner, Result
 
 from tests.unit.cli.fakes import FakeRest, FakeService
-from tinker_ext import stored_login
 from tinker_ext.cli.main import program
-from tinker_ext.config import ClientConfig
+from tinker_ext.config import ClientConfig, credentials_file
 from tinker_ext.errors import APIConnectionError, AuthenticationError, ConfigurationError
 from tinker_ext.testing import FaultServer, Reply
 
@@ -76,7 +75,7 @@ def test_other_sources_of_a_key_are_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     login = tmp_path / "credentials.json"
     stored = {"version": 1, "default": "a", "keys": {"a": {"type": "manual", "key": KEY}}}
     login.write_text(json.dumps(stored))
-    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", login)
+    monkeypatch.setattr(credentials_file, "CREDENTIALS_FILE", login)
     shown = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
     assert shown["api_key"]["source"] == "file ~/.tinker/credentials.json"
     assert shown["api_key"]["value"].startswith("tml-*** (sha256 ")
@@ -151,7 +150,7 @@ def test_credentials_that_other_users_can_read_are_warned_of(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     login = tmp_path / "credentials.json"
-    monkeypatch.setattr(stored_login, "CREDENTIALS_FILE", login)
+    monkeypatch.setattr(credentials_file, "CREDENTIALS_FILE", login)
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     assert record(FakeService())["warnings"] == []
     login.write_text("{}")

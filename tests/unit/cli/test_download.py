@@ -12,7 +12,7 @@ from tests.wire.storage import SIGNATURE, Fault, Storage, storage
 from tinker_ext.cli import download as cli_download
 from tinker_ext.cli.download import show_progress
 from tinker_ext.cli.main import program
-from tinker_ext.clients.download import download_url, file_name, target_of
+from tinker_ext.clients.downloads.download import download_url, file_name, target_of
 from tinker_ext.errors import APIError, InvalidInputError
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, make_client
 from tinker_ext.types import DownloadProgress

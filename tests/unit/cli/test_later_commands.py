@@ -10,7 +10,7 @@ import pytest
 from tests.unit.cli.fakes import MADE, FakeRest, FakeService, a_checkpoint
 from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext import types
-from tinker_ext.cli.text import moment
+from tinker_ext.cli.text import relative_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def test_when_a_checkpoint_ends_is_shown() -> None:
     ],
 )
 def test_moments_to_come(ahead: timedelta, words: str) -> None:
-    assert moment(MADE + ahead, now=MADE) == words
+    assert relative_time(MADE + ahead, now=MADE) == words
 
 
 def several() -> FakeService:

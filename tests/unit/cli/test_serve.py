@@ -17,8 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.unit.cli.running import SERVE
+from tinker_ext.cli.error_reporting import INTERRUPTED
 from tinker_ext.cli.main import program
-from tinker_ext.cli.problems import INTERRUPTED
 from tinker_ext.embedded.releases import BY_RELEASE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tinker_ext.cli import text
-from tinker_ext.printable import printable
+from tinker_ext.redaction.printable import printable
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 
@@ -63,7 +63,7 @@ def test_control_characters_never_reach_the_terminal() -> None:
 def test_titles_count_what_is_shown_and_what_is_not(
     count: int, left_out: int, expected: str
 ) -> None:
-    assert text.counted(count, "run", left_out=left_out) == expected
+    assert text.count_title(count, "run", left_out=left_out) == expected
 
 
 def test_a_table_is_shown_in_an_encoding_that_lacks_its_characters() -> None:

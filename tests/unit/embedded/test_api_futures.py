@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from tests.unit.embedded.conftest import Api, OpenApi
-    from tinker_ext.embedded.work.model import Model
+    from tinker_ext.embedded.execution.model import Model
 
 
 class Held:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
-from tinker_ext.embedded import bodies
+from tinker_ext.embedded import request_body
+from tinker_ext.embedded.execution import models, sampling
 from tinker_ext.embedded.routes import HANDLERS
-from tinker_ext.embedded.work import models, sampling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from tests.unit.embedded.conftest import Api, OpenApi
+    from tinker_ext.embedded.execution.model import Model
     from tinker_ext.embedded.routes.call import Call
-    from tinker_ext.embedded.work.model import Model
 
 
 async def test_a_full_queue_asks_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ async def test_too_many_samples_ask_to_come_back(api: Api, monkeypatch: pytest.M
 
 
 async def test_a_body_has_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 100)
+    monkeypatch.setattr(request_body, "MAX_BODY_BYTES", 100)
     response = await api.http.post("/archives", content=b"x")
     assert response.status_code == 404
     with pytest.raises(AssertionError, match=r"413 is not documented: .*100 bytes at most"):
@@ -76,7 +76,7 @@ async def test_a_body_has_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
 async def test_bodies_of_all_requests_have_a_bound_together(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODIES_BYTES", 10_000)
+    monkeypatch.setattr(request_body, "MAX_BODIES_BYTES", 10_000)
     other = api.backend.bodies.reservation()
     other.take(9_990)
     refused = await api.post("get_info", model_id="x" * 100)
@@ -91,7 +91,7 @@ async def test_bodies_of_all_requests_have_a_bound_together(
 async def test_compressed_body_counts_decompressed(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 3_000_000)
+    monkeypatch.setattr(request_body, "MAX_BODY_BYTES", 3_000_000)
     api.http.event_hooks = {}
     headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
     for size, status in ((2_000_000, 422), (4_000_000, 413), (1_000_000_000, 413)):
@@ -102,7 +102,7 @@ async def test_compressed_body_counts_decompressed(
 
 
 async def test_body_that_trickles_in_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.2)
     api.http.event_hooks = {}
 
     async def trickle() -> AsyncIterator[bytes]:

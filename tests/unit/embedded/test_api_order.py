@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.unit.embedded.conftest import Api, OpenApi
-    from tinker_ext.embedded.work.model import Model
+    from tinker_ext.embedded.execution.model import Model
 
 
 async def test_a_repeated_number_is_answered_by_the_first(api: Api) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tinker_ext.embedded.work.training import KEPT_SAMPLERS
+from tinker_ext.embedded.execution.training import KEPT_SAMPLERS
 
 if TYPE_CHECKING:
     from tests.unit.embedded.conftest import Api

@@ -271,7 +271,7 @@ async def test_metadata_comes_back_as_text(api: Api) -> None:
 
 
 def test_arrays_of_whole_numbers_written_as_floats() -> None:
-    from tinker_ext.embedded.work import arrays
+    from tinker_ext.embedded.execution import arrays
 
     array = arrays.tensor({"data": [1.0, 2.0], "dtype": "int64"}, where="x")
     assert array.dtype == np.int64

@@ -16,11 +16,11 @@ from tinker_ext.backend_key import new_key
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.checkpoints.files import RESERVE_BYTES, CheckpointFiles
 from tinker_ext.embedded.checkpoints.names import CheckpointName
+from tinker_ext.embedded.execution.saving import Saving
 from tinker_ext.embedded.launch import start_embedded
 from tinker_ext.embedded.storage import storage_problem
 from tinker_ext.embedded.store import CheckpointRecord, CheckpointTable, Database
 from tinker_ext.embedded.store.folder import make_state_folder
-from tinker_ext.embedded.work.saving import Saving
 from tinker_ext.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import orjson
 import pytest
 from tinker_api.proto import tinker_public_pb2 as pb
 
+from tinker_ext.embedded.execution import arrays
+from tinker_ext.embedded.execution.answers import UserFailureError
 from tinker_ext.embedded.protobuf.requests import loss_request
 from tinker_ext.embedded.protobuf.results import as_message
-from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.work import arrays
-from tinker_ext.embedded.work.answers import UserFailureError
+from tinker_ext.embedded.rejections import RejectedRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,7 +133,7 @@ def test_a_fault_in_the_data_is_named_and_left_for_its_turn(
     "body", [b"\xff\xff", b"", b"\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"]
 )
 def test_what_is_no_request_is_refused_at_once(body: bytes) -> None:
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(RejectedRequestError) as caught:
         loss_request(body)
     assert caught.value.status == 422
 

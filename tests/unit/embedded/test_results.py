@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from tinker_ext.embedded.work.results import OVERHEAD_BYTES, Results
+from tinker_ext.embedded.execution.results import OVERHEAD_BYTES, ResultStore
 
 ROOM_FOR_TWO = 2 * (OVERHEAD_BYTES + 10)
 
 
 async def test_all_who_wait_are_woken() -> None:
-    results = Results()
+    results = ResultStore()
     results.open("a")
     waiting = [asyncio.ensure_future(results.settled("a")) for _ in range(3)]
     await asyncio.sleep(0)
@@ -24,7 +24,7 @@ async def test_all_who_wait_are_woken() -> None:
 
 
 async def test_nothing_to_wait_for() -> None:
-    results = Results()
+    results = ResultStore()
     assert "a" not in results
     await asyncio.wait_for(results.settled("a"), 1)
     assert results.fetch("a") is None
@@ -32,7 +32,7 @@ async def test_nothing_to_wait_for() -> None:
 
 
 def test_fetched_answers_make_room_first() -> None:
-    results = Results(ROOM_FOR_TWO)
+    results = ResultStore(ROOM_FOR_TWO)
     results.finish("old", b"0123456789")
     results.finish("fetched", b"0123456789")
     results.fetch("fetched")
@@ -43,7 +43,7 @@ def test_fetched_answers_make_room_first() -> None:
 
 
 def test_the_oldest_makes_room_when_none_was_fetched() -> None:
-    results = Results(ROOM_FOR_TWO)
+    results = ResultStore(ROOM_FOR_TWO)
     for name in ("first", "second", "third"):
         results.finish(name, b"0123456789")
     assert results.forgotten("first")
@@ -52,6 +52,6 @@ def test_the_oldest_makes_room_when_none_was_fetched() -> None:
 
 @pytest.mark.parametrize("size", [0, 1000])
 def test_an_answer_larger_than_all_room_is_forgotten_rather_than_kept(size: int) -> None:
-    results = Results(OVERHEAD_BYTES)
+    results = ResultStore(OVERHEAD_BYTES)
     results.finish("a", b"x" * size)
     assert results.forgotten("a") == (size > 0)

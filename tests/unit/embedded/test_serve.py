@@ -17,7 +17,7 @@ from tests.processes import is_gone
 from tests.waiting import comes_true
 from tinker_ext.embedded import launch
 from tinker_ext.embedded.launch import start_embedded
-from tinker_ext.embedded.serve import reach
+from tinker_ext.embedded.serve import visibility
 from tinker_ext.errors import ConfigurationError
 
 KEY = "tml-not-for-any-log"
@@ -174,7 +174,7 @@ def test_alone_it_tells_its_url_and_ends_on_interrupt(tmp_path: Path) -> None:
     ],
 )
 def test_it_knows_who_can_reach_it(url: str, expected: str) -> None:
-    assert expected in reach(url)
+    assert expected in visibility(url)
 
 
 def test_starting_one_loads_nothing_of_the_server() -> None:

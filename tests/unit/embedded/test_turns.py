@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinker_ext.embedded.work.turns import TooLateError, Turns
+from tinker_ext.embedded.execution.turns import SequenceQueue, TooLateError
 
 
-def drained(turns: Turns[int]) -> list[int]:
+def drained(turns: SequenceQueue[int]) -> list[int]:
     taken = []
     while (work := turns.take()) is not None:
         taken.append(work)
@@ -18,7 +18,7 @@ def drained(turns: Turns[int]) -> list[int]:
 
 @given(st.permutations(range(1, 9)))
 def test_any_order_of_arrival_gives_the_order_of_numbers(arrivals: list[int]) -> None:
-    turns: Turns[int] = Turns(1)
+    turns: SequenceQueue[int] = SequenceQueue(1)
     done: list[int] = []
     for number in arrivals:
         turns.offer(number, number, now=0)
@@ -29,7 +29,7 @@ def test_any_order_of_arrival_gives_the_order_of_numbers(arrivals: list[int]) ->
 
 @given(st.permutations(range(1, 9)), st.sets(st.integers(1, 8), max_size=7))
 def test_refused_numbers_hold_nothing_up(arrivals: list[int], refused: set[int]) -> None:
-    turns: Turns[int] = Turns(1)
+    turns: SequenceQueue[int] = SequenceQueue(1)
     done: list[int] = []
     for number in arrivals:
         if number in refused:
@@ -41,7 +41,7 @@ def test_refused_numbers_hold_nothing_up(arrivals: list[int], refused: set[int])
 
 
 def test_work_waits_for_the_number_before_it() -> None:
-    turns: Turns[str] = Turns(1)
+    turns: SequenceQueue[str] = SequenceQueue(1)
     turns.offer(3, "third", now=5)
     turns.offer(2, "second", now=7)
     assert turns.take() is None
@@ -51,7 +51,7 @@ def test_work_waits_for_the_number_before_it() -> None:
 
 
 def test_work_without_a_number_does_not_wait() -> None:
-    turns: Turns[str] = Turns(1)
+    turns: SequenceQueue[str] = SequenceQueue(1)
     turns.offer(2, "second", now=0)
     turns.offer(None, "any time", now=0)
     assert turns.take() == "any time"
@@ -59,14 +59,14 @@ def test_work_without_a_number_does_not_wait() -> None:
 
 
 def test_a_passed_number_is_too_late() -> None:
-    turns: Turns[str] = Turns(1)
+    turns: SequenceQueue[str] = SequenceQueue(1)
     turns.offer(1, "first", now=0)
     with pytest.raises(TooLateError, match="the next number is 2"):
         turns.offer(1, "again", now=0)
 
 
 def test_a_refused_number_can_be_used_until_a_later_one_came() -> None:
-    turns: Turns[str] = Turns(1)
+    turns: SequenceQueue[str] = SequenceQueue(1)
     turns.refuse(1)
     turns.offer(1, "corrected", now=0)
     assert turns.take() == "corrected"
@@ -78,7 +78,7 @@ def test_a_refused_number_can_be_used_until_a_later_one_came() -> None:
 
 
 def test_giving_up_returns_what_waited_and_goes_on_after_it() -> None:
-    turns: Turns[str] = Turns(1)
+    turns: SequenceQueue[str] = SequenceQueue(1)
     turns.offer(4, "fourth", now=0)
     turns.offer(2, "second", now=0)
     assert turns.give_up() == ["second", "fourth"]
@@ -89,7 +89,7 @@ def test_giving_up_returns_what_waited_and_goes_on_after_it() -> None:
 
 
 def test_with_no_first_number_the_first_offered_is_it() -> None:
-    turns: Turns[str] = Turns(None)
+    turns: SequenceQueue[str] = SequenceQueue(None)
     turns.refuse(40)
     turns.offer(17, "seventeenth", now=0)
     turns.offer(18, "eighteenth", now=0)

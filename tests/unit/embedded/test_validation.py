@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 import pytest
 
-from tinker_ext.embedded.dialects import specification_of
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.protocols import specification_of
+from tinker_ext.embedded.rejections import RejectedRequestError
 from tinker_ext.embedded.releases import DIALECTS
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.validation import decode
@@ -41,7 +41,7 @@ def weights(given: dict[str, Any]) -> Any:
 
 
 def refusal(raw: bytes) -> list[dict[str, Any]]:
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(RejectedRequestError) as caught:
         FORWARD_BACKWARD.check(decode(raw))
     assert caught.value.status == 422
     detail = caught.value.detail
@@ -138,7 +138,7 @@ def test_a_time_has_to_be_one() -> None:
     operation = SPECIFICATION.operations["send_telemetry"]
     assert operation.check(batch)
     event["timestamp"] = "yesterday"
-    with pytest.raises(RefusalError, match="timestamp"):
+    with pytest.raises(RejectedRequestError, match="timestamp"):
         operation.check(batch)
 
 
@@ -146,7 +146,7 @@ def test_a_null_type_tag_or_a_missing_one() -> None:
     operation = SPECIFICATION.operations["get_info"]
     assert operation.check(decode(b'{"model_id": "m"}'))
     assert operation.check(decode(b'{"model_id": "m", "type": "get_info"}'))
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(RejectedRequestError) as caught:
         operation.check(decode(b'{"model_id": "m", "type": "other"}'))
     assert "get_info" in str(caught.value.detail)
 
@@ -167,7 +167,7 @@ def test_a_null_type_tag_or_a_missing_one() -> None:
 def test_fields_of_later_releases_are_refused_and_those_of_this_one_required(
     operation: str, body: dict[str, Any], place: list[str]
 ) -> None:
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(RejectedRequestError) as caught:
         SPECIFICATION.operations[operation].check(body)
     detail = caught.value.detail
     assert isinstance(detail, list)
@@ -187,7 +187,7 @@ def test_a_query_is_completed(query: dict[str, str], expected: dict[str, int]) -
 
 @pytest.mark.parametrize("text", ["x", "", "1.5", "-1", "1_0", "9" * 30])
 def test_a_bad_count_in_a_query_is_named(text: str) -> None:
-    with pytest.raises(RefusalError) as caught:
+    with pytest.raises(RejectedRequestError) as caught:
         SPECIFICATION.operations["list_training_runs"].query({"limit": text})
     assert caught.value.status == 422
     assert "'loc': ['query', 'limit']" in str(caught.value.detail)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.rules.polling import (
     LEAST_PAUSE,
-    Broken,
     Failed,
     Gone,
+    Malformed,
     MetadataOnly,
     PollOutcome,
     QueueState,
@@ -25,7 +25,7 @@ from tinker_ext.rules.polling import (
     describe_queue,
     last_seen,
     poll_delay,
-    worth_polling,
+    should_poll_again,
 )
 
 BODY_KEYS = (
@@ -60,19 +60,19 @@ def test_no_poll_follows_at_once_unless_the_server_held_the_last(
 ) -> None:
     delay = poll_delay(outcome, consecutive, jitter, held=held)
     assert math.isfinite(delay)
-    if worth_polling(outcome, consecutive) and not isinstance(outcome, MetadataOnly):
+    if should_poll_again(outcome, consecutive) and not isinstance(outcome, MetadataOnly):
         assert delay >= LEAST_PAUSE
 
 
 @given(outcomes)
 def test_a_server_that_only_fails_is_left_in_the_end(outcome: PollOutcome) -> None:
     waiting = isinstance(outcome, TryAgain | MetadataOnly)
-    assert worth_polling(outcome, 10**9, streak=3600.0) is waiting
+    assert should_poll_again(outcome, 10**9, streak=3600.0) is waiting
 
 
 def test_a_poll_of_which_nothing_is_told_was_not_held_and_did_not_fail_before() -> None:
     assert poll_delay(TryAgain(), 1, 0.5) == LEAST_PAUSE
-    assert worth_polling(Retry(500), 1, window=0.5)
+    assert should_poll_again(Retry(500), 1, window=0.5)
 
 
 @pytest.mark.parametrize("word", ["active", "paused_capacity", "paused_rate_limit"])
@@ -110,7 +110,7 @@ def test_a_queue_is_described_in_the_servers_words_first(
         (Retry(None), "no answer"),
         (Refused(404, "no"), "HTTP 404"),
         (Failed("no", RequestErrorCategory.USER, 422), "HTTP 422"),
-        (Broken("a list"), "a list"),
+        (Malformed("a list"), "a list"),
         (MetadataOnly(12), "a result of 12 bytes"),
         (Gone(), "HTTP 410"),
         (Ready({}), "the result"),
@@ -140,5 +140,5 @@ def test_a_servers_reason_is_shortened_and_shows_no_key() -> None:
 )
 def test_a_broken_answer_says_what_came_instead(body: object, words: str) -> None:
     outcome = classify(200, body)
-    assert isinstance(outcome, Broken)
+    assert isinstance(outcome, Malformed)
     assert words in outcome.why

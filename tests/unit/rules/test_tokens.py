@@ -6,22 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.web_tokens import web_token
-from tinker_ext.rules.tokens import (
+from tinker_ext.rules.token_validity import (
     LEAST_DELAY,
-    Times,
+    Validity,
     is_alive,
-    is_fresh,
-    life,
+    is_usable,
+    lifetime,
     read_times,
     refresh_delay,
 )
 
-NOTHING = Times()
+NOTHING = Validity()
 
 
 @given(st.text() | st.binary().map(web_token))
 def test_any_text_is_read(text: str) -> None:
-    assert isinstance(read_times(text), Times)
+    assert isinstance(read_times(text), Validity)
 
 
 def test_absurd_tokens_say_nothing() -> None:
@@ -38,9 +38,9 @@ moments = st.none() | st.floats(-1e12, 1e12)
 def test_a_token_is_good_when_it_comes_and_renewed_in_time(
     issued: float | None, expires: float | None, now: float, jitter: float
 ) -> None:
-    seconds = life(Times(issued, expires), now)
+    seconds = lifetime(Validity(issued, expires), now)
     assert seconds is None or seconds > 0
-    assert is_fresh(0, seconds)
+    assert is_usable(0, seconds)
     assert is_alive(0, seconds)
     delay = refresh_delay(seconds, jitter)
     assert delay >= LEAST_DELAY

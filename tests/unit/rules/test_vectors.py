@@ -13,23 +13,21 @@ import pytest
 from attrs import evolve
 
 from tests.web_tokens import web_token
-from tinker_ext import errors, redaction, rules, types
+from tinker_ext import errors, rules, types
 from tinker_ext.errors import RequestErrorCategory
+from tinker_ext.protocol import conflicts, hints, seq_ids, server_protocol
+from tinker_ext.redaction import redactor
 from tinker_ext.rules import (
     chunking,
     completions,
-    conflicts,
     datum_index,
-    dialect,
     hashing,
     limits,
     metrics,
-    numbers,
     outputs,
     polling,
     retry,
-    tokens,
-    unsupported,
+    token_validity,
 )
 
 VECTORS = Path(__file__).parents[3] / "ports" / "conformance" / "vectors"
@@ -145,7 +143,7 @@ def test_size_of_a_datum(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("conflicts.json"))
 def test_conflicts(case: dict[str, Any]) -> None:
-    assert conflicts.expected_number(case["message"]) == case["expect"]
+    assert conflicts.expected_seq_id(case["message"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("datum_index.json"))
@@ -165,7 +163,7 @@ def test_datum_index_in_path(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("numbers.json"))
 def test_numbers(case: dict[str, Any]) -> None:
-    assert numbers.is_free(case["status"]) is case["expect"]
+    assert seq_ids.is_reusable(case["status"]) is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("metrics.json"))
@@ -216,7 +214,7 @@ OUTCOMES = {
     polling.Failed: "failed",
     polling.Refused: "refused",
     polling.Retry: "retry",
-    polling.Broken: "broken",
+    polling.Malformed: "broken",
 }
 
 
@@ -254,7 +252,7 @@ def test_poll_delay(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("polling.json", "worth_polling"))
 def test_worth_polling(case: dict[str, Any]) -> None:
     given = {"window": case["window"]} if "window" in case else {}
-    found = polling.worth_polling(
+    found = polling.should_poll_again(
         outcome_of(case), case["consecutive"], streak=case["streak"], **given
     )
     assert found is case["expect"]
@@ -273,7 +271,7 @@ def test_category(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("errors.json", "server_words"))
 def test_server_words(case: dict[str, Any]) -> None:
-    assert redaction.server_words(case["body"]) == case["expect"]
+    assert redactor.server_words(case["body"]) == case["expect"]
 
 
 def token_of(case: dict[str, Any]) -> str:
@@ -284,35 +282,35 @@ def token_of(case: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("case", load("tokens.json", "read_times"))
 def test_times_of_a_token(case: dict[str, Any]) -> None:
-    assert tokens.read_times(token_of(case)) == tokens.Times(**case["expect"])
+    assert token_validity.read_times(token_of(case)) == token_validity.Validity(**case["expect"])
 
 
 @pytest.mark.parametrize("case", load("tokens.json", "life"))
 def test_life_of_a_token(case: dict[str, Any]) -> None:
-    times = tokens.Times(case["issued"], case["expires"])
-    assert tokens.life(times, case["now"]) == case["expect"]
+    times = token_validity.Validity(case["issued"], case["expires"])
+    assert token_validity.lifetime(times, case["now"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("tokens.json", "use"))
 def test_use_of_a_token(case: dict[str, Any]) -> None:
-    assert tokens.is_fresh(case["age"], case["life"]) == case["expect"]["fresh"]
-    assert tokens.is_alive(case["age"], case["life"]) == case["expect"]["alive"]
+    assert token_validity.is_usable(case["age"], case["life"]) == case["expect"]["fresh"]
+    assert token_validity.is_alive(case["age"], case["life"]) == case["expect"]["alive"]
 
 
 @pytest.mark.parametrize("case", load("tokens.json", "refresh_delay"))
 def test_refresh_of_a_token(case: dict[str, Any]) -> None:
-    delay = tokens.refresh_delay(case["life"], case["jitter"])
+    delay = token_validity.refresh_delay(case["life"], case["jitter"])
     assert delay == pytest.approx(case["expect"], rel=1e-12)
 
 
 @pytest.mark.parametrize("case", load("tokens.json", "is_invalid_token"))
 def test_refusal_of_a_token(case: dict[str, Any]) -> None:
-    assert tokens.is_invalid_token(case["status"], case["headers"]) == case["expect"]
+    assert token_validity.is_invalid_token(case["status"], case["headers"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("tokens.json", "may_want_token"))
 def test_a_token_may_be_wanted(case: dict[str, Any]) -> None:
-    found = tokens.may_want_token(
+    found = token_validity.should_renegotiate(
         case["status"], case["headers"], told=case["told"], asked=case["asked"]
     )
     assert found is case["expect"]
@@ -320,43 +318,47 @@ def test_a_token_may_be_wanted(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("tokens.json", "has_expired"))
 def test_end_of_a_key(case: dict[str, Any]) -> None:
-    assert tokens.has_expired(token_of(case), case["now"]) == case["expect"]
+    assert token_validity.has_expired(token_of(case), case["now"]) == case["expect"]
 
 
 SETS = ("refused", "told", "untold", "without")
 
 
-def dialect_of(changes: dict[str, Any]) -> dialect.Dialect:
+def dialect_of(changes: dict[str, Any]) -> server_protocol.ServerProtocol:
     """The first dialect, changed as the vectors write it."""
     told: dict[str, Any] = {
         name: frozenset(value) if name in SETS else value for name, value in changes.items()
     }
-    return evolve(dialect.FIRST, **told)
+    return evolve(server_protocol.BASELINE, **told)
 
 
 @pytest.mark.parametrize("case", load("dialect.json", "introduced"))
 def test_a_server_introduces_itself(case: dict[str, Any]) -> None:
-    found = dialect.introduced(case["config"], case["dynamic"])
+    found = server_protocol.from_client_config(case["config"], case["dynamic"])
     assert found.flags is not None
-    assert evolve(found, flags=None, dynamic=dialect.FIRST.dynamic) == dialect_of(case["expect"])
+    assert evolve(found, flags=None, dynamic=server_protocol.BASELINE.dynamic) == dialect_of(
+        case["expect"]
+    )
 
 
 @pytest.mark.parametrize("case", load("dialect.json", "corrected"))
 def test_a_refusal_teaches(case: dict[str, Any]) -> None:
     before = dialect_of(case["dialect"])
     expected = None if case["expect"] is None else dialect_of(case["dialect"] | case["expect"])
-    found = dialect.corrected(before, case["operation"], case["status"], case["body"])
+    found = server_protocol.learn_from_error(
+        before, case["operation"], case["status"], case["body"]
+    )
     assert found == expected
 
 
 @pytest.mark.parametrize("case", load("dialect.json", "idle"))
 def test_what_says_nothing_is_left_out(case: dict[str, Any]) -> None:
-    assert dialect.without_idle_fields(case["body"], case["refused"]) == case["expect"]
+    assert server_protocol.drop_default_fields(case["body"], case["refused"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("unsupported.json"))
 def test_what_a_server_can_not_do_is_said(case: dict[str, Any]) -> None:
-    found = unsupported.advice(case["operation"], case["status"], case["body"], dialect.FIRST)
+    found = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
     if case["expect"] is None:
         assert found is None
     else:

@@ -11,7 +11,7 @@ import pytest
 import tinker_ext as tinker
 from tests.unit.tracing.sdk import Sdk, known
 from tinker_ext.testing import FakeServer, Reply, make_client
-from tinker_ext.tracing import allowance, stop_recording
+from tinker_ext.tracing import stop_recording, token_bucket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,13 @@ PARAMS = tinker.SamplingParams(max_tokens=4)
 @pytest.fixture(autouse=True)
 def _spent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left to be told in detail."""
-    monkeypatch.setattr(allowance.in_detail, "_left", 0.0)
-    monkeypatch.setattr(allowance.in_detail, "_per_second", 0.0)
+    monkeypatch.setattr(token_bucket.in_detail, "_left", 0.0)
+    monkeypatch.setattr(token_bucket.in_detail, "_per_second", 0.0)
     monkeypatch.setenv("TINKER_EXT_TRACE_DETAIL", "0")
 
 
 def test_some_at_once_and_then_some_a_second() -> None:
-    of = allowance.Allowance(at_once=3, per_second=2)
+    of = token_bucket.TokenBucket(at_once=3, per_second=2)
     assert [of.take(1e9) for _ in range(4)] == [True, True, True, False]
     assert [of.take(1e9 + 0.5), of.take(1e9 + 0.5)] == [True, False]
     assert not of.take(1e9 + 0.9)

@@ -15,7 +15,7 @@ import tinker_ext as tinker
 from tinker_ext import tracing
 from tinker_ext.cli.main import program
 from tinker_ext.testing import FakeServer, Reply, make_client
-from tinker_ext.tracing.reading import read_recording
+from tinker_ext.trace_report.recordings import read_recording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,8 +123,8 @@ def test_the_plot_is_a_picture_of_some_size(recording: Path, tmp_path: Path) -> 
 
 def test_a_long_verdict_is_not_cut_off(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-    from tinker_ext.cli.trace_plot import picture
-    from tinker_ext.tracing.summary import Summary
+    from tinker_ext.trace_report.plot import picture
+    from tinker_ext.trace_report.summary import Summary
 
     monkeypatch.setattr(Summary, "verdict", "word " * 50)
     figure = picture(read_recording(recording))

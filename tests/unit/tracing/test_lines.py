@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tinker_ext.tracing.lines import Line, Lines, Piece, Where
-from tinker_ext.tracing.reading import LOOP_THREAD, Event, Recording, SpanRecord
-from tinker_ext.tracing.summary import summarize
+from tinker_ext.trace_report.recordings import LOOP_THREAD, Event, Recording, SpanRecord
+from tinker_ext.trace_report.summary import summarize
+from tinker_ext.trace_report.timeline import Category, Segment, Timeline, Timelines
 
 SECOND = 1_000_000_000
 ids = map(str, itertools.count(1))
@@ -42,8 +42,8 @@ def poll(time: float, state: str) -> Event:
     return Event("tinker.poll", round(time * SECOND), {"tinker.queue.state": state})
 
 
-def seconds(line: Line) -> dict[Where, float]:
-    found: dict[Where, float] = {}
+def seconds(line: Timeline) -> dict[Category, float]:
+    found: dict[Category, float] = {}
     for piece in line.pieces:
         found[piece.where] = found.get(piece.where, 0) + (piece.end - piece.start) / SECOND
     return found
@@ -58,8 +58,8 @@ def test_until_it_is_accepted_it_is_network_then_the_servers() -> None:
     one = operation(0, 4)
     server = span("server", 1, 4, one, events=(poll(2, "paused_capacity"), poll(3, "active")))
     spans = [one, *submitted(one, 0, 1), server]
-    line = Lines(Recording(spans, [])).of[one.id]
-    assert seconds(line) == {Where.NETWORK: 1, Where.QUEUE: 2, Where.COMPUTE: 1}
+    line = Timelines(Recording(spans, [])).of[one.id]
+    assert seconds(line) == {Category.NETWORK: 1, Category.QUEUE: 2, Category.COMPUTE: 1}
 
 
 def test_behind_an_earlier_request_of_the_same_model_it_is_where_that_one_is() -> None:
@@ -67,16 +67,16 @@ def test_behind_an_earlier_request_of_the_same_model_it_is_where_that_one_is() -
     told = span("server", 1, 5, first, events=(poll(1.5, "paused_rate_limit"), poll(3, "active")))
     spans = [first, second, *submitted(first, 0, 1), *submitted(second, 1, 1.5), told]
     spans.append(span("server", 1.5, 6, second))
-    line = Lines(Recording(spans, [])).of[second.id]
-    assert seconds(line)[Where.QUEUE] == 1.5
-    assert seconds(line)[Where.COMPUTE] == 3
+    line = Timelines(Recording(spans, [])).of[second.id]
+    assert seconds(line)[Category.QUEUE] == 1.5
+    assert seconds(line)[Category.COMPUTE] == 3
 
 
 def test_another_model_is_not_waited_for() -> None:
     first, second = operation(0, 5), operation(0, 6, "other")
     told = span("server", 0, 5, first, events=(poll(1, "paused_capacity"),))
     spans = [first, second, told, span("server", 0, 6, second)]
-    assert seconds(Lines(Recording(spans, [])).of[second.id]) == {Where.COMPUTE: 6}
+    assert seconds(Timelines(Recording(spans, [])).of[second.id]) == {Category.COMPUTE: 6}
 
 
 def test_a_turn_is_where_the_earlier_submission_is() -> None:
@@ -85,23 +85,23 @@ def test_a_turn_is_where_the_earlier_submission_is() -> None:
     spans = [first, second, submit, span("POST /api/v1/x", 0, 1, submit)]
     spans += [span("pause", 1, 2, submit), span("POST /api/v1/x", 2, 3, submit)]
     spans += [span("wait_turn", 0, 3, second), *submitted(second, 3, 4)]
-    line = Lines(Recording(spans, [])).of[second.id]
-    assert seconds(line) == {Where.NETWORK: 3, Where.PAUSE: 1}
+    line = Timelines(Recording(spans, [])).of[second.id]
+    assert seconds(line) == {Category.NETWORK: 3, Category.PAUSE: 1}
 
 
 @pytest.mark.parametrize(
     ("took", "expected"),
-    [(0.1, {Where.NETWORK: 0.2}), (0.9, {Where.NETWORK: 0.1, Where.COMPUTE: 0.9})],
+    [(0.1, {Category.NETWORK: 0.2}), (0.9, {Category.NETWORK: 0.1, Category.COMPUTE: 0.9})],
     ids=["found ready", "held by the server"],
 )
 def test_a_poll_as_short_as_a_round_trip_found_the_result_ready(
-    took: float, expected: dict[Where, float]
+    took: float, expected: dict[Category, float]
 ) -> None:
     one = operation(0, 0.1 + took)
     server = span("server", 0.1, 0.1 + took, one)
     asked = span("POST /api/v1/retrieve_future", 0.1, 0.1 + took, server)
     spans = [one, *submitted(one, 0, 0.1), server, asked]
-    assert seconds(Lines(Recording(spans, [])).of[one.id]) == pytest.approx(expected)
+    assert seconds(Timelines(Recording(spans, [])).of[one.id]) == pytest.approx(expected)
 
 
 def test_a_round_trip_is_the_quickest_answer_whatever_a_burst_or_a_refusal_took() -> None:
@@ -112,7 +112,7 @@ def test_a_round_trip_is_the_quickest_answer_whatever_a_burst_or_a_refusal_took(
     quick = operation(10, 11)
     spans = [*burst, *(part for one in burst for part in submitted(one, 2, 6))]
     spans += [refused, stage, attempt, quick, *submitted(quick, 10, 10.5)]
-    assert Lines(Recording(spans, [])).round_trip == 0.5 * SECOND
+    assert Timelines(Recording(spans, [])).round_trip == 0.5 * SECOND
 
 
 def test_two_waits_at_once_count_half_each() -> None:
@@ -121,7 +121,7 @@ def test_two_waits_at_once_count_half_each() -> None:
     spans += [span("wait", 0, 2, one, thread="MainThread") for one in (first, second)]
     found = summarize(Recording(spans, []))
     assert found.total == 2
-    assert found.seconds[Where.NETWORK] == found.seconds[Where.COMPUTE] == 1
+    assert found.seconds[Category.NETWORK] == found.seconds[Category.COMPUTE] == 1
 
 
 def test_what_nobody_waits_for_is_the_users_own_time() -> None:
@@ -130,20 +130,20 @@ def test_what_nobody_waits_for_is_the_users_own_time() -> None:
     spans += [span("wait", 2, 3, one, thread="MainThread")]
     spans += [span("wait", 5, 6, later, thread="MainThread")]
     found = summarize(Recording(spans, []))
-    assert found.seconds[Where.OWN] == 4
+    assert found.seconds[Category.OWN] == 4
     assert found.own_while_idle == 2
     assert "for 2 s of it no request was under way" in found.verdict
 
 
 def test_painting_covers_what_was_there() -> None:
-    line = Line([Piece(0, 10, Where.CLIENT)])
-    line.paint(2, 4, Where.NETWORK)
-    line.paint(3, 6, Where.PAUSE)
-    line.paint(7, 7, Where.QUEUE)
+    line = Timeline([Segment(0, 10, Category.CLIENT)])
+    line.paint(2, 4, Category.NETWORK)
+    line.paint(3, 6, Category.PAUSE)
+    line.paint(7, 7, Category.QUEUE)
     assert line.pieces == [
-        Piece(0, 2, Where.CLIENT),
-        Piece(2, 3, Where.NETWORK),
-        Piece(3, 6, Where.PAUSE),
-        Piece(6, 10, Where.CLIENT),
+        Segment(0, 2, Category.CLIENT),
+        Segment(2, 3, Category.NETWORK),
+        Segment(3, 6, Category.PAUSE),
+        Segment(6, 10, Category.CLIENT),
     ]
-    assert line.between(3, 7) == [Piece(3, 6, Where.PAUSE), Piece(6, 7, Where.CLIENT)]
+    assert line.between(3, 7) == [Segment(3, 6, Category.PAUSE), Segment(6, 7, Category.CLIENT)]

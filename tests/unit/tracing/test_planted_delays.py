@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
 from tinker_ext import tracing
-from tinker_ext.runtime.clock import Clock
+from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.testing import FakeServer, Reply, make_client
-from tinker_ext.tracing.lines import Where
-from tinker_ext.tracing.reading import read_recording
-from tinker_ext.tracing.summary import Summary, summarize
+from tinker_ext.trace_report.recordings import read_recording
+from tinker_ext.trace_report.summary import Summary, summarize
+from tinker_ext.trace_report.timeline import Category
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ class Slow(FakeServer):
 
     def __init__(self, scale: float) -> None:
         super().__init__()
-        self.planted: defaultdict[Where, float] = defaultdict(float)
+        self.planted: defaultdict[Category, float] = defaultdict(float)
         self._scale = scale
         self._accepted: dict[str, float] = {}
 
@@ -45,7 +45,7 @@ class Slow(FakeServer):
         back = await self._sleep(NETWORK / 2 * self._scale)
         # The way of a poll passes while the server works; heartbeats nobody waits for.
         if request.url.path.endswith("asample"):
-            self.planted[Where.NETWORK] += there + back
+            self.planted[Category.NETWORK] += there + back
         return response
 
     async def _hold(self, body: str) -> None:
@@ -61,12 +61,12 @@ class Slow(FakeServer):
         elif first and polls == 1:
             await self._sleep(began + queue - time.monotonic())
             self.answer("retrieve_future", Reply(408, {"queue_state": "active"}))
-            self.planted[Where.QUEUE] += time.monotonic() - began
+            self.planted[Category.QUEUE] += time.monotonic() - began
             self._accepted[request_id] = time.monotonic() - queue
         else:
             until = began + queue + COMPUTE * self._scale
             await self._sleep(until - time.monotonic())
-            self.planted[Where.COMPUTE] += time.monotonic() - began - queue
+            self.planted[Category.COMPUTE] += time.monotonic() - began - queue
 
     async def _sleep(self, seconds: float) -> float:
         started = time.monotonic()
@@ -78,7 +78,7 @@ def refused(scale: float) -> Reply:
     return Reply(429, None, {"Retry-After": str(PAUSE * scale)})
 
 
-def run(path: Path, scale: float) -> tuple[dict[Where, float], Summary]:
+def run(path: Path, scale: float) -> tuple[dict[Category, float], Summary]:
     """What was planted, in seconds, and what the summary says of it."""
     server = Slow(scale)
     # Without jitter the client asks again as soon as it may, so it hears in time what is new.
@@ -90,14 +90,14 @@ def run(path: Path, scale: float) -> tuple[dict[Where, float], Summary]:
         sampler.sample(PROMPT, 1, PARAMS).result(60)
         started = time.monotonic()
         time.sleep(OWN * scale)
-        server.planted[Where.OWN] += time.monotonic() - started
+        server.planted[Category.OWN] += time.monotonic() - started
         sampler.sample(PROMPT, 1, PARAMS).result(60)
         tracing.stop_recording()
-    server.planted[Where.PAUSE] = PAUSE * scale
+    server.planted[Category.PAUSE] = PAUSE * scale
     return server.planted, summarize(read_recording(path))
 
 
-def misses(planted: dict[Where, float], found: Summary) -> dict[Where, tuple[float, float]]:
+def misses(planted: dict[Category, float], found: Summary) -> dict[Category, tuple[float, float]]:
     """Where the summary is more than a tenth off: the seconds planted and found."""
     return {
         where: (seconds, found.seconds[where])
@@ -115,11 +115,11 @@ def test_each_delay_is_found_where_it_was_planted(tmp_path: Path) -> None:
             break
     assert not missed
     assert set(planted) == {
-        Where.QUEUE,
-        Where.COMPUTE,
-        Where.NETWORK,
-        Where.PAUSE,
-        Where.OWN,
+        Category.QUEUE,
+        Category.COMPUTE,
+        Category.NETWORK,
+        Category.PAUSE,
+        Category.OWN,
     }
     assert found.total == sum(found.seconds.values())
     assert found.queue_reasons == {"paused_capacity": 1}

@@ -26,7 +26,7 @@ from tinker_ext.types import (
     TopkLogprobs,
     WeightsInfoResponse,
 )
-from tinker_ext.types.sparse import filled_up
+from tinker_ext.types.tensors.sparse import csr_to_dense
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +137,7 @@ def test_weights_for_use_elsewhere() -> None:
 )
 def test_compressed_rows_that_fit_nothing_are_an_error(crow: list[int], columns: list[int]) -> None:
     with pytest.raises(ValueError, match="don't"):
-        filled_up([1.0, 2.0], crow, columns, [2, 2])
+        csr_to_dense([1.0, 2.0], crow, columns, [2, 2])
 
 
 def test_the_arrays_of_what_was_not_asked_for() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tinker_api import models as api
 
 from tinker_ext import types
-from tinker_ext.types.session_status import read_status
+from tinker_ext.types.responses.session_status import read_status
 
 FAILED = {"category": "user", "message": "no", "type": "failed"}
 

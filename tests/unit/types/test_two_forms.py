@@ -9,8 +9,8 @@ import numpy as np
 from attrs import evolve
 
 from tinker_ext.types import SampledSequence, SampleResponse
-from tinker_ext.types.topk import TopkLogprobs
-from tinker_ext.types.two_forms import Logprobs, SomeLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.topk import TopkLogprobs
 
 LISTED = SampledSequence("stop", [1, 2], [-0.5, -1.0], [[(1, -0.5)], None])
 ARRAYS = SampledSequence(
@@ -44,7 +44,7 @@ def test_each_form_is_made_once() -> None:
 
 
 def test_missing_logprobs_are_none_and_nan() -> None:
-    response = SampleResponse([], SomeLogprobs(array=np.array([np.nan, -1], np.float32)))
+    response = SampleResponse([], OptionalLogprobs(array=np.array([np.nan, -1], np.float32)))
     assert response.prompt_logprobs == [None, -1.0]
     again = SampleResponse([], [None, -1.0]).prompt_logprobs_np
     assert again is not None

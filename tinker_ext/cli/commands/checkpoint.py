@@ -10,10 +10,10 @@ import click
 from tinker_ext.cli.commands.checkpoint_delete import delete
 from tinker_ext.cli.commands.checkpoint_path import check_path, find
 from tinker_ext.cli.context import DEFAULT_LIMIT, CommandContext, format_option
+from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, cut, fetch_all
-from tinker_ext.cli.problems import CommandError
-from tinker_ext.cli.text import age, counted, moment, size, yes_or_no
+from tinker_ext.cli.text import age, count_title, relative_time, size, yes_or_no
 
 if TYPE_CHECKING:
     from tinker_ext import RestClient
@@ -184,7 +184,7 @@ def _list_all(rest: RestClient, limit: int) -> Listing[Checkpoint]:
 def _list_view(listing: Listing[Checkpoint], run_id: str | None) -> View:
     of_run = f" of run {run_id}" if run_id is not None else ""
     return View(
-        title=counted(len(listing.items), "checkpoint", of_run, left_out=listing.left_out),
+        title=count_title(len(listing.items), "checkpoint", of_run, left_out=listing.left_out),
         columns=("Checkpoint ID", "Type", "Size", "Public", "Created", "Path"),
         rows=[
             (
@@ -211,7 +211,7 @@ def _info_view(item: Checkpoint) -> View:
             ("Size", size(item.size_bytes)),
             ("Public", yes_or_no(item.public)),
             ("Created", age(item.time)),
-            ("Expires", moment(item.expires_at)),
+            ("Expires", relative_time(item.expires_at)),
             *((f"Metadata {name}", value) for name, value in (item.user_metadata or {}).items()),
         ],
     )

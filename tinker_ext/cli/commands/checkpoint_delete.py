@@ -9,10 +9,10 @@ import click
 
 from tinker_ext.cli.commands.checkpoint_path import check_path, find
 from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
-from tinker_ext.cli.problems import CommandError
-from tinker_ext.cli.text import age, counted, one_line, size
-from tinker_ext.printable import printable
+from tinker_ext.cli.text import age, count_title, one_line, size
+from tinker_ext.redaction.printable import printable
 
 if TYPE_CHECKING:
     from tinker_ext import RestClient
@@ -115,7 +115,7 @@ def _chosen(
 
 def _question(rest: RestClient, paths: tuple[str, ...]) -> str:
     if len(paths) > 1:
-        return f"Delete {counted(len(paths), 'checkpoint')} for good?"
+        return f"Delete {count_title(len(paths), 'checkpoint')} for good?"
     found = find(rest, paths[0])
     known = f" ({size(found.size_bytes)}, made {age(found.time)})" if found else ""
     return f"Delete {paths[0]}{known} for good?"
@@ -123,7 +123,7 @@ def _question(rest: RestClient, paths: tuple[str, ...]) -> str:
 
 def _question_of_run(chosen: list[Checkpoint], run_id: str) -> str:
     bytes_in_all = sum(item.size_bytes or 0 for item in chosen)
-    what = counted(len(chosen), "checkpoint", f" of run {run_id}")
+    what = count_title(len(chosen), "checkpoint", f" of run {run_id}")
     return f"Delete {what} ({size(bytes_in_all)}) for good?"
 
 
@@ -171,6 +171,6 @@ def _report(
     if failures:
         first = next(iter(failures))
         raise CommandError(
-            f"{len(failures)} of {counted(len(paths), 'checkpoint')} could not be deleted; "
+            f"{len(failures)} of {count_title(len(paths), 'checkpoint')} could not be deleted; "
             f"the first is {first}: {one_line(str(failures[first]))}"
         )

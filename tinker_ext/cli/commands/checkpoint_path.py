@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.cli.problems import CommandError
+from tinker_ext.cli.error_reporting import CommandError
 
 if TYPE_CHECKING:
     import click

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import asdict, fields, frozen
 
-from tinker_ext import stored_login
 from tinker_ext.auth import NO_RETRIES
 from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.error_reporting import CommandError, describe
 from tinker_ext.cli.output import View, show
-from tinker_ext.cli.problems import CommandError, describe
 from tinker_ext.cli.text import NOTHING
-from tinker_ext.config import ClientConfig
+from tinker_ext.config import ClientConfig, credentials_file
+from tinker_ext.config.parsers import without_credentials
 from tinker_ext.errors import APIConnectionError, ConfigurationError, NotFoundError, TinkerError
 from tinker_ext.private_files import is_shared
-from tinker_ext.secret import Secret
-from tinker_ext.settings import without_credentials
+from tinker_ext.redaction.secret import Secret
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ def _settings(config: ClientConfig) -> Iterator[Setting]:
 
 def _warnings() -> Iterator[str]:
     """Problems that do not keep a client from working."""
-    stored = stored_login.CREDENTIALS_FILE
+    stored = credentials_file.CREDENTIALS_FILE
     if is_shared(stored.expanduser()):
         yield f"other users can read the keys in {stored}: chmod 600 {stored}"
 

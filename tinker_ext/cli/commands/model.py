@@ -6,7 +6,7 @@ import click
 
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.output import View, show
-from tinker_ext.cli.text import NOTHING, counted, yes_or_no
+from tinker_ext.cli.text import NOTHING, count_title, yes_or_no
 
 
 @click.group()
@@ -25,7 +25,7 @@ def list_models(context: CommandContext, substring: str | None) -> None:
     wanted = (substring or "").lower()
     found = [one for one in offered if wanted in (one.model_name or "").lower()]
     view = View(
-        title=counted(len(found), "model"),
+        title=count_title(len(found), "model"),
         columns=("Model", "Context length", "Trainable", "Sampleable"),
         rows=[
             (

@@ -9,7 +9,7 @@ import click
 from tinker_ext.cli.context import CommandContext, format_option, limit_option
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all
-from tinker_ext.cli.text import NOTHING, age, counted
+from tinker_ext.cli.text import NOTHING, age, count_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +55,7 @@ def info(context: CommandContext, run_id: str) -> None:
 
 def _list_view(listing: Listing[TrainingRun]) -> View:
     return View(
-        title=counted(len(listing.items), "training run", left_out=listing.left_out),
+        title=count_title(len(listing.items), "training run", left_out=listing.left_out),
         columns=("Run ID", "Base model", "Owner", "LoRA", "Last request", "Corrupted"),
         rows=[
             (

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.problems import CommandError
+from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.config.parsers import EMBEDDED, read_base_url, read_secret
 from tinker_ext.embedded.flags import parse_flags
 from tinker_ext.embedded.releases import ANY, BY_RELEASE, DIALECTS
 from tinker_ext.private_files import is_shared, make_private_folder, unusable
-from tinker_ext.settings import EMBEDDED, read_base_url, read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 #: Not that of other programs people run while they train: 8000 and 8080 are everybody's.
 DEFAULT_PORT = 8765

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option, limit_option
+from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Page, fetch_all
-from tinker_ext.cli.problems import CommandError
-from tinker_ext.cli.text import NOTHING, counted, size
+from tinker_ext.cli.text import NOTHING, count_title, size
 
 if TYPE_CHECKING:
     from tinker_ext.types import GetSessionResponse
@@ -42,7 +42,7 @@ def list_sessions(context: CommandContext, limit: int) -> None:
 
         listing = fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching sessions")
     view = View(
-        title=counted(len(listing.items), "session"),
+        title=count_title(len(listing.items), "session"),
         columns=("Session ID",),
         rows=[(session_id,) for session_id in listing.items],
     )
@@ -78,7 +78,7 @@ def export_trace(
 ) -> None:
     """Have the server draw a timeline of a session, for ui.perfetto.dev."""
     from tinker_ext.cli.download import show_progress
-    from tinker_ext.clients.download import download_url, file_name
+    from tinker_ext.clients.downloads.download import download_url, file_name
 
     if url_only and (output is not None or force):
         raise click.UsageError("--url-only saves nothing, so --output and --force have no use.")

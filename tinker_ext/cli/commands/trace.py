@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
-from tinker_ext.cli.problems import CommandError
-from tinker_ext.cli.text import counted
+from tinker_ext.cli.text import count_title
 
 if TYPE_CHECKING:
-    from tinker_ext.tracing.reading import Recording
-    from tinker_ext.tracing.summary import Summary
+    from tinker_ext.trace_report.recordings import Recording
+    from tinker_ext.trace_report.summary import Summary
 
 RECORDING = click.Path(exists=True, dir_okay=False, path_type=Path)
 TARGET = click.Path(dir_okay=False, path_type=Path)
@@ -34,7 +34,7 @@ def trace() -> None:
 @click.pass_obj
 def summary(context: CommandContext, recording: Path) -> None:
     """Print where the time went, and who is to blame."""
-    from tinker_ext.tracing.summary import summarize
+    from tinker_ext.trace_report.summary import summarize
 
     found = _read(recording)
     answer = summarize(found)
@@ -43,7 +43,9 @@ def summary(context: CommandContext, recording: Path) -> None:
         views.append(_steps(answer))
     views += [_unfinished(name, seconds) for name, seconds in answer.unfinished]
     if found.broken_lines:
-        views.append(f"{counted(found.broken_lines, 'line')} could not be read; the rest counts.")
+        views.append(
+            f"{count_title(found.broken_lines, 'line')} could not be read; the rest counts."
+        )
     show(context.format, _record(answer), *views, answer.verdict)
 
 
@@ -59,7 +61,7 @@ def summary(context: CommandContext, recording: Path) -> None:
 @click.pass_obj
 def export(context: CommandContext, recording: Path, output: Path | None) -> None:
     """Write a file for https://ui.perfetto.dev or chrome://tracing."""
-    from tinker_ext.cli.trace_export import write_chrome_trace
+    from tinker_ext.trace_report.perfetto import write_chrome_trace
 
     target = output or recording.with_suffix(".trace.json")
     count = write_chrome_trace(_read(recording), target)
@@ -77,7 +79,7 @@ def export(context: CommandContext, recording: Path, output: Path | None) -> Non
 def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
     """Draw a timeline: a lane for each kind of operation, pauses and retries marked."""
     try:
-        from tinker_ext.cli.trace_plot import draw
+        from tinker_ext.trace_report.plot import draw
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "matplotlib":
             raise
@@ -89,7 +91,7 @@ def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
 
 
 def _read(path: Path) -> Recording:
-    from tinker_ext.tracing.reading import read_recording
+    from tinker_ext.trace_report.recordings import read_recording
 
     try:
         return read_recording(path)

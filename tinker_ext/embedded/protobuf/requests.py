@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from tinker_ext.embedded.faults import fault, unprocessable
-from tinker_ext.embedded.work.answers import UserFailureError
-from tinker_ext.embedded.work.arrays import LossInput, checked_config
-from tinker_ext.embedded.work.sparse import Rows
+from tinker_ext.embedded.execution.answers import UserFailureError
+from tinker_ext.embedded.execution.arrays import LossInput, checked_config
+from tinker_ext.embedded.execution.sparse import Rows
+from tinker_ext.embedded.validation_errors import fault, unprocessable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tinker_ext.embedded.routes import (
     auth,
     checkpoints,
-    elsewhere,
     futures,
     models,
     sampling,
@@ -16,6 +15,7 @@ from tinker_ext.embedded.routes import (
     telemetry,
     training,
     training_runs,
+    unsupported_routes,
     weights,
 )
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Handler
 
 HANDLERS: dict[str, Handler] = {
-    **elsewhere.HANDLERS,
+    **unsupported_routes.HANDLERS,
     "asample": sampling.asample,
     "cancel_future": sampling.cancel_future,
     "copy_weights": weights.copy_weights,

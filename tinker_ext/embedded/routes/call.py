@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from tinker_ext.embedded.access import Access
 from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName
-from tinker_ext.embedded.faults import fault, unprocessable
-from tinker_ext.embedded.refusals import RefusalError
-from tinker_ext.embedded.work.answers import encoded
+from tinker_ext.embedded.execution.answers import encoded
+from tinker_ext.embedded.rejections import RejectedRequestError
+from tinker_ext.embedded.validation_errors import fault, unprocessable
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -84,7 +84,7 @@ class Call:
         """
         run = self.backend.runs.get(run_id)
         if run is None:
-            raise RefusalError(404, f"there is no training run {run_id!r} here")
+            raise RejectedRequestError(404, f"there is no training run {run_id!r} here")
         return run
 
 
@@ -100,19 +100,19 @@ def checkpoint_of(backend: Backend, path: str, where: str) -> tuple[CheckpointRe
         raise unprocessable([fault(("body", where), "value_error", str(error))]) from None
     record, run = backend.checkpoints.get(name), backend.runs.get(name.run_id)
     if run is None:
-        raise RefusalError(
+        raise RejectedRequestError(
             404,
             f"there is no checkpoint {path} here, nor anything else of its run: what is to outlive "
             "a backend needs a folder, TINKER_EMBEDDED_DIR",
         )
     if record is None:
-        raise RefusalError(404, f"there is no checkpoint {path} here")
+        raise RejectedRequestError(404, f"there is no checkpoint {path} here")
     return record, run
 
 
-def no_session(session_id: str) -> RefusalError:
+def no_session(session_id: str) -> RejectedRequestError:
     """What a request of an unknown session is answered with."""
-    return RefusalError(
+    return RejectedRequestError(
         404, f"there is no session {session_id!r} here; a new client (ServiceClient) opens one"
     )
 

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 
 from tinker_ext.embedded.checkpoints.archive import LIFETIME_SECONDS, pack
 from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName, parse_kind
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.rejections import RejectedRequestError
 from tinker_ext.embedded.routes.call import answer, done, timestamp
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ async def download_archive(backend: Backend, request: Request) -> Response:
     """The archive itself, as a tar.gz; not an operation of the API."""
     name = _existing(backend, request.path_params)
     if not backend.signer.admits(name, request.query_params, time.time()):
-        raise RefusalError(403, "this address has expired, or was never valid: ask for a new one")
+        raise RejectedRequestError(
+            403, "this address has expired, or was never valid: ask for a new one"
+        )
     archive = backend.files.scratch_file(".tar.gz")
     place = backend.files.checkpoint(name.run_id, name.kind, name.name)
     try:
@@ -104,7 +106,9 @@ async def get_external_weights_urls(call: Call) -> Response:
     """Addresses of this same server, one for each file, that work without a key for a while."""
     name = _existing(call.backend, call.path)
     if name.kind != "external_weights":
-        raise RefusalError(404, f"{name.path} is not external weights (save_weights_external)")
+        raise RejectedRequestError(
+            404, f"{name.path} is not external weights (save_weights_external)"
+        )
     expires = int(time.time()) + LIFETIME_SECONDS
     place = call.backend.files.checkpoint(name.run_id, name.kind, name.name)
     base, sign = str(call.request.base_url).rstrip("/"), call.backend.signer.address
@@ -117,7 +121,9 @@ async def download_file(backend: Backend, request: Request) -> Response:
     """One file of external weights; not an operation of the API."""
     name, file = _existing(backend, request.path_params), request.path_params["file"]
     if not backend.signer.admits(name, request.query_params, time.time(), file):
-        raise RefusalError(403, "this address has expired, or was never valid: ask for a new one")
+        raise RejectedRequestError(
+            403, "this address has expired, or was never valid: ask for a new one"
+        )
     place = backend.files.checkpoint(name.run_id, name.kind, name.name)
     return FileResponse(place / file, media_type="application/octet-stream")
 
@@ -147,7 +153,7 @@ def _existing(backend: Backend, path: Mapping[str, str]) -> CheckpointName:
     try:
         full = CheckpointName(run_id, parse_kind(path["checkpoint_kind"]), name)
     except BadNameError as error:
-        raise RefusalError(404, str(error)) from None
+        raise RejectedRequestError(404, str(error)) from None
     if backend.checkpoints.get(full) is None:
-        raise RefusalError(404, f"there is no checkpoint {full.path} here")
+        raise RejectedRequestError(404, f"there is no checkpoint {full.path} here")
     return full

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from tinker_ext.embedded.bodies import JSON, PROTOBUF
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.execution.answers import failure
+from tinker_ext.embedded.rejections import RejectedRequestError
+from tinker_ext.embedded.request_body import JSON, PROTOBUF
 from tinker_ext.embedded.routes.call import answer
-from tinker_ext.embedded.work.answers import failure
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -41,7 +41,7 @@ async def retrieve_futures(call: Call) -> Response:
     target = call.body["target"]
     scope = target["sampling_session_id"]
     if call.backend.samplers.get(scope) is None:
-        raise RefusalError(404, f"there is no sampling session {scope!r} here")
+        raise RejectedRequestError(404, f"there is no sampling session {scope!r} here")
     longest = call.backend.poll_seconds
     asked = call.body.get("timeout")
     found, cursor = await call.backend.sampler.completions.since(
@@ -108,7 +108,9 @@ def _absent(backend: Backend, request_id: str) -> bytes:
     if record is not None and record.answer is not None:
         return record.answer
     if backend.results.forgotten(request_id):
-        raise RefusalError(410, f"the result of request {request_id!r} is not kept any more")
+        raise RejectedRequestError(
+            410, f"the result of request {request_id!r} is not kept any more"
+        )
     if record is not None:
         return failure(
             f"the {record.kind} request {request_id!r} was cut off by a restart of the server; "
@@ -117,5 +119,7 @@ def _absent(backend: Backend, request_id: str) -> bytes:
         )
     scope = backend.sampler.of_earlier_start(request_id)
     if scope is not None and backend.samplers.get(scope) is not None:
-        raise RefusalError(410, f"request {request_id!r} was made before a restart: make it again")
-    raise RefusalError(404, f"there is no request {request_id!r} here")
+        raise RejectedRequestError(
+            410, f"request {request_id!r} was made before a restart: make it again"
+        )
+    raise RejectedRequestError(404, f"there is no request {request_id!r} here")

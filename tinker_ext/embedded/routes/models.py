@@ -6,11 +6,11 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.embedded.faults import fault, unprocessable
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.rejections import RejectedRequestError
 from tinker_ext.embedded.routes.call import answer, checkpoint_of, no_session, submitted
 from tinker_ext.embedded.store import RunRecord
 from tinker_ext.embedded.store.runs import LoraRecord
+from tinker_ext.embedded.validation_errors import fault, unprocessable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,7 @@ def check_optimizer(call: Call) -> None:
     """
     kind = (call.body.get("optimizer_config") or OPTIMIZER)["type"]
     if kind != OPTIMIZER["type"]:
-        raise RefusalError(400, f"optimizer_config: there is no {kind!r} here, only adamw")
+        raise RejectedRequestError(400, f"optimizer_config: there is no {kind!r} here, only adamw")
 
 
 async def get_info(call: Call) -> Response:
@@ -67,7 +67,7 @@ async def get_info(call: Call) -> Response:
 
     run = call.backend.runs.get(call.body["model_id"])
     if run is None:
-        raise RefusalError(404, f"there is no model {call.body['model_id']!r} here")
+        raise RejectedRequestError(404, f"there is no model {call.body['model_id']!r} here")
     content = {
         "type": "get_info",
         "model_id": run.run_id,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.faults import fault, unprocessable
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.execution.samples import MAX_SAMPLES, Weights
+from tinker_ext.embedded.rejections import RejectedRequestError
 from tinker_ext.embedded.routes.call import (
     MAX_SAMPLE_NUMBER,
     answer,
@@ -16,7 +16,7 @@ from tinker_ext.embedded.routes.call import (
     submitted,
 )
 from tinker_ext.embedded.store import SamplerRecord
-from tinker_ext.embedded.work.samples import MAX_SAMPLES, Weights
+from tinker_ext.embedded.validation_errors import fault, unprocessable
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -108,13 +108,13 @@ def _sampler(backend: Backend, sampler_id: str) -> SamplerRecord:
     return record
 
 
-def _no_sampler(sampler_id: str) -> RefusalError:
-    return RefusalError(404, f"there is no sampling session {sampler_id!r} here")
+def _no_sampler(sampler_id: str) -> RejectedRequestError:
+    return RejectedRequestError(404, f"there is no sampling session {sampler_id!r} here")
 
 
 def _session_weights(backend: Backend, record: SamplerRecord) -> Weights:
     if record.expired:
-        raise RefusalError(
+        raise RejectedRequestError(
             404,
             f"the weights of sampling session {record.sampling_session_id!r} made room for newer "
             "ones; save weights under a name to keep them",
@@ -140,7 +140,7 @@ def _named_weights(backend: Backend, base_model: str | None, model_path: str | N
         raise unprocessable([fault(("body", "base_model"), "missing", message)])
     if base_model not in BASE_MODELS:
         known = ", ".join(BASE_MODELS)
-        raise RefusalError(404, f"there is no base model {base_model!r} here, only {known}")
+        raise RejectedRequestError(404, f"there is no base model {base_model!r} here, only {known}")
     return Weights(base_model)
 
 

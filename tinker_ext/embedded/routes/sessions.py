@@ -8,7 +8,7 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.rejections import RejectedRequestError
 from tinker_ext.embedded.routes.call import answer, done, no_session
 from tinker_ext.embedded.routes.models import texts
 from tinker_ext.embedded.store import SessionRecord
@@ -38,7 +38,7 @@ async def create_session(call: Call) -> Response:
 async def session_heartbeat(call: Call) -> Response:
     session_id = call.body["session_id"]
     if _session(call, session_id).finished is not None:
-        raise RefusalError(410, f"session {session_id!r} was finished by its client")
+        raise RejectedRequestError(410, f"session {session_id!r} was finished by its client")
     # A disk that can't take the time of it does not end the session.
     with suppress(sqlite3.Error):
         call.backend.sessions.heartbeat(session_id, time.time())

@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.refusals import RefusalError
+from tinker_ext.embedded.execution.arrays import loss_input
+from tinker_ext.embedded.rejections import RejectedRequestError
 from tinker_ext.embedded.routes.call import submitted
-from tinker_ext.embedded.work.arrays import loss_input
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from tinker_ext.embedded.execution.answers import UserFailureError
+    from tinker_ext.embedded.execution.arrays import LossInput
+    from tinker_ext.embedded.execution.training import Act
     from tinker_ext.embedded.routes.call import Call
-    from tinker_ext.embedded.work.answers import UserFailureError
-    from tinker_ext.embedded.work.arrays import LossInput
-    from tinker_ext.embedded.work.training import Act
 
 
 # Bodies above this are turned into arrays on another thread, in bytes: it takes 5 ms a megabyte.
@@ -37,7 +37,7 @@ async def forward_backward(call: Call) -> Response:
 async def optim_step(call: Call) -> Response:
     if call.body.get("adam_params") is None:
         message = "optimizer_params: this server has the optimizer adamw only; send adam_params"
-        raise RefusalError(400, message)
+        raise RejectedRequestError(400, message)
     settings = {name: float(value) for name, value in call.body["adam_params"].items()}
     return submit(call, "optim_step", call.backend.training.optim_step(settings))
 

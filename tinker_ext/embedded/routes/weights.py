@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from tinker_ext.embedded.checkpoints.names import CheckpointName
-from tinker_ext.embedded.faults import fault, unprocessable
+from tinker_ext.embedded.execution.saving import SaveRequest
 from tinker_ext.embedded.routes.call import answer, checkpoint_of, no_session, submitted
 from tinker_ext.embedded.routes.models import new_run
 from tinker_ext.embedded.routes.sampling import sampling_session_id
 from tinker_ext.embedded.routes.training import submit
-from tinker_ext.embedded.work.saving import SaveRequest
+from tinker_ext.embedded.validation_errors import fault, unprocessable
 
 if TYPE_CHECKING:
     from starlette.responses import Response

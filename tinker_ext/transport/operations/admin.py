@@ -13,8 +13,8 @@ from tinker_api.api.admin import (
 )
 
 from tinker_ext.transport.call import Call
-from tinker_ext.transport.operations.base import Operations, value
-from tinker_ext.types.absent import or_unset
+from tinker_ext.transport.operations.base import Operations, send_for
+from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -32,7 +32,7 @@ class AdminOperations(Operations):
             client=self.client, event_type=event_type, day=or_unset(day)
         )
         call = Call("get_audit_log", follows_redirect=True)
-        return await value(call, sent, models.AuditLogResponse)
+        return await send_for(call, sent, models.AuditLogResponse)
 
     async def get_billing_usage(
         self, starting_on: datetime, ending_before: datetime
@@ -40,7 +40,7 @@ class AdminOperations(Operations):
         sent = get_billing_usage.asyncio_detailed(
             client=self.client, starting_on=starting_on, ending_before=ending_before
         )
-        return await value(Call("get_billing_usage"), sent, models.BillingUsageResponse)
+        return await send_for(Call("get_billing_usage"), sent, models.BillingUsageResponse)
 
     async def get_checkpoint_storage_usage(
         self, project_id: str | None
@@ -49,4 +49,4 @@ class AdminOperations(Operations):
             client=self.client, project_id=or_unset(project_id)
         )
         call = Call("get_checkpoint_storage_usage")
-        return await value(call, sent, models.CurrentCheckpointStorageUsageResponse)
+        return await send_for(call, sent, models.CurrentCheckpointStorageUsageResponse)

@@ -8,13 +8,13 @@ from attrs import evolve, frozen
 from tinker_api import models
 from tinker_api.api.auth import create_auth_token
 
+from tinker_ext.config.parsers import read_secret
 from tinker_ext.errors import APIResponseValidationError, APIStatusError
-from tinker_ext.rules.retry import LASTING_SERVER_ERRORS, RETRIED_STATUSES, retry_wish
-from tinker_ext.settings import read_secret
-from tinker_ext.transport.operations.base import Operations, value
+from tinker_ext.rules.retry import PERMANENT_5XX, RETRIED_STATUSES, parse_should_retry
+from tinker_ext.transport.operations.base import Operations, send_for
 
 if TYPE_CHECKING:
-    from tinker_ext.secret import Secret
+    from tinker_ext.redaction.secret import Secret
 
 #: What an error of it says that it is of.
 TOKEN_OPERATION = "create_auth_token"
@@ -39,9 +39,9 @@ class AuthOperations(Operations):
             client=self.client, body=models.AuthTokenRequest()
         )
         try:
-            return read_secret((await value(call, sent, models.AuthTokenResponse)).jwt)
+            return read_secret((await send_for(call, sent, models.AuthTokenResponse)).jwt)
         except APIStatusError as error:
-            if _is_of_the_moment(error.status_code) or retry_wish(error.headers):
+            if _is_of_the_moment(error.status_code) or parse_should_retry(error.headers):
                 raise
             # Not as an error status, which would be taken for the answer to what the token is for.
             raise APIResponseValidationError(
@@ -70,4 +70,4 @@ def _is_of_the_moment(status: int) -> bool:
     """Whether a status refuses this key, or passes; any other says that there are no tokens."""
     if status in _REFUSALS | RETRIED_STATUSES:
         return True
-    return status >= 500 and status not in LASTING_SERVER_ERRORS
+    return status >= 500 and status not in PERMANENT_5XX

@@ -8,10 +8,10 @@ from attrs import frozen
 from tinker_api.errors import UnexpectedStatus
 
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError
-from tinker_ext.rules.dialect import FIRST, Dialect
-from tinker_ext.secret import remembered
-from tinker_ext.transport.call import Call, calling
-from tinker_ext.transport.encoding import UnreadableAnswerError
+from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
+from tinker_ext.redaction.secret import remembered
+from tinker_ext.transport.call import Call, call_context
+from tinker_ext.transport.encoding import MalformedBodyError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # What parsing an answer of another shape than the specification's may raise.
-UNFIT = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+PARSE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 
@@ -33,7 +33,7 @@ class Operations:
 
     client: Client
     idempotency_key: str | None = None
-    dialect: Dialect = FIRST
+    dialect: ServerProtocol = BASELINE
 
     def change(
         self,
@@ -51,26 +51,32 @@ class Operations:
         if self.idempotency_key is not None:
             merged[IDEMPOTENCY_HEADER] = self.idempotency_key
         secrets = () if secret is None else remembered([secret])
-        untold = self.dialect.untold_of(operation)
-        return Call(operation, headers=merged, timeout=timeout, secrets=secrets, untold=untold)
+        omit_if_default = self.dialect.rejected_fields_of(operation)
+        return Call(
+            operation,
+            headers=merged,
+            timeout=timeout,
+            secrets=secrets,
+            omit_if_default=omit_if_default,
+        )
 
 
-async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
+async def send(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
     """The answer to a call; its success may say nothing.
 
     Raises:
         APIResponseValidationError: it can't be read.
     """
-    with calling(call):
+    with call_context(call):
         try:
             return await sent
-        except UnreadableAnswerError as error:
+        except MalformedBodyError as error:
             if error.operation is None:  # Otherwise it is of a request that this one needed.
                 error.operation, error.request_id = call.operation, call.request_id
             raise
         except ConfigurationError:
             raise  # Of the key, which nothing was sent with; it is a ValueError as well.
-        except (*UNFIT, UnexpectedStatus) as error:
+        except (*PARSE_ERRORS, UnexpectedStatus) as error:
             raise APIResponseValidationError(
                 f"the answer can't be read: {type(error).__name__}: {error}",
                 operation=call.operation,
@@ -78,13 +84,13 @@ async def answer(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
             ) from error
 
 
-async def value(call: Call, sent: Awaitable[Response[Any]], kind: type[T]) -> T:
+async def send_for(call: Call, sent: Awaitable[Response[Any]], kind: type[T]) -> T:
     """The answer to a call, which must be of that kind.
 
     Raises:
         APIResponseValidationError: it is not, or can't be read.
     """
-    parsed = (await answer(call, sent)).parsed
+    parsed = (await send(call, sent)).parsed
     if not isinstance(parsed, kind):
         raise APIResponseValidationError(
             f"the answer is no {kind.__name__}",

@@ -13,7 +13,7 @@ from tinker_api.types import UNSET
 from tinker_ext import tracing
 from tinker_ext.transport.encoding import read_body
 from tinker_ext.transport.images import with_images_as
-from tinker_ext.transport.operations.base import Operations, answer, value
+from tinker_ext.transport.operations.base import Operations, send, send_for
 from tinker_ext.transport.results import PROTOBUF, ProtobufResult
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SamplingOperations(Operations):
         self, body: models.CreateSamplingSessionRequest
     ) -> models.CreateSamplingSessionResponse:
         sent = create_sampling_session.asyncio_detailed(client=self.client, body=body)
-        return await value(
+        return await send_for(
             self.change("create_sampling_session"), sent, models.CreateSamplingSessionResponse
         )
 
@@ -60,7 +60,7 @@ class SamplingOperations(Operations):
         body = models.JoinSamplingSessionRequest(sampling_session_id=sampling_session_id)
         sent = join_sampling_session.asyncio_detailed(client=self.client, body=body)
         call = self.change("join_sampling_session")
-        return (await value(call, sent, models.JoinSamplingSessionResponse)).client_counter
+        return (await send_for(call, sent, models.JoinSamplingSessionResponse)).client_counter
 
     async def asample(self, body: models.SampleRequest) -> models.UntypedAPIFuture:
         prompt = with_images_as(body.prompt, self.dialect.images, "prompt")
@@ -68,7 +68,7 @@ class SamplingOperations(Operations):
             body = evolve(body, prompt=prompt)
         sent = asample.asyncio_detailed(client=self.client, body=body)
         call = self.change("asample", headers=_BACKPRESSURE)
-        return await value(call, sent, models.UntypedAPIFuture)
+        return await send_for(call, sent, models.UntypedAPIFuture)
 
     async def retrieve_future(
         self, request_id: str, *, operation: str, iteration: int, whole: bool = True
@@ -78,7 +78,7 @@ class SamplingOperations(Operations):
         Unless it is to be `whole`, a server may tell the size of a large result instead.
         """
         body = models.FutureRetrieveRequest(request_id=request_id)
-        if self.dialect.tells("retrieve_future", "allow_metadata_only"):
+        if self.dialect.sends("retrieve_future", "allow_metadata_only"):
             body.allow_metadata_only = not whole
         sent = retrieve_future.asyncio_detailed(client=self.client, body=body)
         headers = {
@@ -88,7 +88,7 @@ class SamplingOperations(Operations):
         if self.dialect.protobuf_results and operation in PROTOBUF_RESULTS:
             headers["Accept"] = PROTOBUF
         call = self.change("retrieve_future", headers=headers, timeout=POLL_TIMEOUT)
-        found = await answer(call, sent)
+        found = await send(call, sent)
         if found.headers.get("content-type", "").startswith(PROTOBUF):
             return ProtobufResult(operation, found.content)
         with tracing.stage(tracing.Stage.DECODE):
@@ -115,14 +115,14 @@ class SamplingOperations(Operations):
             prev_cursor=cursor,
             timeout=UNSET if wait else 0,
         )
-        if self.dialect.tells("retrieve_futures", "retrieved_request_ids"):
+        if self.dialect.sends("retrieve_futures", "retrieved_request_ids"):
             body.retrieved_request_ids = list(fetched)
         sent = retrieve_futures.asyncio_detailed(client=self.client, body=body)
         timeout = POLL_TIMEOUT if wait else REPORT_TIMEOUT
-        found = await answer(self.change("retrieve_futures", timeout=timeout), sent)
+        found = await send(self.change("retrieve_futures", timeout=timeout), sent)
         return read_body(found.content)
 
     async def cancel_future(self, request_id: str) -> None:
         body = models.CancelFutureRequest(request_id=request_id)
         sent = cancel_future.asyncio_detailed(client=self.client, body=body)
-        await answer(self.change("cancel_future", timeout=CANCEL_TIMEOUT), sent)
+        await send(self.change("cancel_future", timeout=CANCEL_TIMEOUT), sent)

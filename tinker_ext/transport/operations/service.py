@@ -14,11 +14,11 @@ from tinker_api.api.service import get_health, get_server_capabilities
 from tinker_api.api.sessions import create_session, finish_session, session_heartbeat
 from tinker_api.api.telemetry import send_telemetry
 
-from tinker_ext.rules.flags import RELEASES
+from tinker_ext.protocol.flags import RELEASES
 from tinker_ext.transport.call import Call
 from tinker_ext.transport.encoding import read_body
-from tinker_ext.transport.operations.base import Operations, answer, value
-from tinker_ext.types.absent import or_unset
+from tinker_ext.transport.operations.base import Operations, send, send_for
+from tinker_ext.types.unset import or_unset
 from tinker_ext.version import sdk_version
 
 if TYPE_CHECKING:
@@ -48,24 +48,24 @@ class ServiceOperations(Operations):
         body = models.ClientConfigRequest(sdk_version=sdk_version(RELEASES[-1]))
         sent = get_client_config.asyncio_detailed(client=self.client, body=body)
         call = evolve(self.change("get_client_config", timeout=CONFIG_TIMEOUT), credential="key")
-        found = await answer(call, sent)
+        found = await send(call, sent)
         return read_body(found.content)
 
     async def get_client_dynamic_config(self) -> Any:
         """What of that may change while a client runs, as decoded JSON."""
         body = models.ClientConfigRequest(sdk_version=sdk_version(RELEASES[-1]))
         sent = get_client_dynamic_config.asyncio_detailed(client=self.client, body=body)
-        found = await answer(self.change("get_client_dynamic_config", timeout=CONFIG_TIMEOUT), sent)
+        found = await send(self.change("get_client_dynamic_config", timeout=CONFIG_TIMEOUT), sent)
         return read_body(found.content)
 
     async def get_server_capabilities(self) -> models.GetServerCapabilitiesResponse:
         call = Call("get_server_capabilities")
         sent = get_server_capabilities.asyncio_detailed(client=self.client)
-        return await value(call, sent, models.GetServerCapabilitiesResponse)
+        return await send_for(call, sent, models.GetServerCapabilitiesResponse)
 
     async def get_health(self) -> models.HealthResponse:
         sent = get_health.asyncio_detailed(client=self.client)
-        return await value(Call("get_health"), sent, models.HealthResponse)
+        return await send_for(Call("get_health"), sent, models.HealthResponse)
 
     async def create_session(
         self,
@@ -82,12 +82,12 @@ class ServiceOperations(Operations):
             sdk_version=sdk_version(self.dialect.release),
         )
         sent = create_session.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("create_session"), sent, models.CreateSessionResponse)
+        return await send_for(self.change("create_session"), sent, models.CreateSessionResponse)
 
     async def session_heartbeat(self, session_id: str) -> None:
         body = models.SessionHeartbeatRequest(session_id=session_id)
         sent = session_heartbeat.asyncio_detailed(client=self.client, body=body)
-        await answer(self.change("session_heartbeat", timeout=HEARTBEAT_TIMEOUT), sent)
+        await send(self.change("session_heartbeat", timeout=HEARTBEAT_TIMEOUT), sent)
 
     async def finish_session(
         self, session_id: str, reason: models.SessionFinishRequestReasonType, detail: str | None
@@ -96,11 +96,11 @@ class ServiceOperations(Operations):
             reason=models.SessionFinishRequestReason(type_=reason), detail=detail
         )
         sent = finish_session.asyncio_detailed(session_id, client=self.client, body=body)
-        await answer(self.change("finish_session", timeout=FINISH_TIMEOUT), sent)
+        await send(self.change("finish_session", timeout=FINISH_TIMEOUT), sent)
 
     async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
         body.sdk_version = sdk_version(self.dialect.release)
-        if self.dialect.tells("send_telemetry", "process_uuid"):
+        if self.dialect.sends("send_telemetry", "process_uuid"):
             body.process_uuid = _process_uuid(os.getpid())
         sent = send_telemetry.asyncio_detailed(client=self.client, body=body)
-        await answer(Call("send_telemetry", timeout=TELEMETRY_TIMEOUT), sent)
+        await send(Call("send_telemetry", timeout=TELEMETRY_TIMEOUT), sent)

@@ -17,7 +17,7 @@ from tinker_api.api.training import (
 )
 from tinker_api.types import File
 
-from tinker_ext.transport.operations.base import Operations, value
+from tinker_ext.transport.operations.base import Operations, send_for
 
 if TYPE_CHECKING:
     from tinker_ext.transport.training_data import TrainingData
@@ -32,23 +32,23 @@ class TrainingOperations(Operations):
 
     async def create_model(self, body: models.CreateModelRequest) -> models.UntypedAPIFuture:
         sent = create_model.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("create_model"), sent, models.UntypedAPIFuture)
+        return await send_for(self.change("create_model"), sent, models.UntypedAPIFuture)
 
     async def get_info(self, model_id: str) -> models.GetInfoResponse:
         body = models.GetInfoRequest(model_id=model_id)
         sent = get_info.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("get_info"), sent, models.GetInfoResponse)
+        return await send_for(self.change("get_info"), sent, models.GetInfoResponse)
 
     async def unload_model(self, model_id: str) -> models.UntypedAPIFuture:
         body = models.UnloadModelRequest(model_id=model_id)
         sent = unload_model.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("unload_model"), sent, models.UntypedAPIFuture)
+        return await send_for(self.change("unload_model"), sent, models.UntypedAPIFuture)
 
     async def create_custom_loss(
         self, body: models.CreateCustomLossRequest
     ) -> models.UntypedAPIFuture:
         sent = create_custom_loss.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("create_custom_loss"), sent, models.UntypedAPIFuture)
+        return await send_for(self.change("create_custom_loss"), sent, models.UntypedAPIFuture)
 
     async def forward(
         self, data: TrainingData, model_id: str, seq_id: int
@@ -58,7 +58,7 @@ class TrainingOperations(Operations):
         input_ = data.json(self.dialect)
         body = models.ForwardRequest(forward_input=input_, model_id=model_id, seq_id=seq_id)
         sent = forward.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("forward"), sent, models.UntypedAPIFuture)
+        return await send_for(self.change("forward"), sent, models.UntypedAPIFuture)
 
     async def forward_backward(
         self, data: TrainingData, model_id: str, seq_id: int, *, forward_only: bool = False
@@ -79,8 +79,8 @@ class TrainingOperations(Operations):
             )
         sent = forward_backward.asyncio_detailed(client=self.client, body=body)
         call = self.change("forward" if forward_only else "forward_backward", headers=headers)
-        return await value(call, sent, models.UntypedAPIFuture)
+        return await send_for(call, sent, models.UntypedAPIFuture)
 
     async def optim_step(self, body: models.OptimStepRequest) -> models.UntypedAPIFuture:
         sent = optim_step.asyncio_detailed(client=self.client, body=body)
-        return await value(self.change("optim_step"), sent, models.UntypedAPIFuture)
+        return await send_for(self.change("optim_step"), sent, models.UntypedAPIFuture)

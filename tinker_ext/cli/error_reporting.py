@@ -1,0 +1,70 @@
+"""Errors as a person at a prompt should see them: one line, and what to do about it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from tinker_ext.cli.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The exit status of a program ended by Ctrl-C, as shells count it: 128 + SIGINT.
+INTERRUPTED = 130
+
+
+class CommandError(click.ClickException):
+    """A command failed; shown as one line on standard error, exit status 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"Error: {one_line(self.message)}", file=file, err=file is None)
+
+
+@contextmanager
+def report_errors(*, traceback: bool = False) -> Iterator[None]:
+    """Turn whatever a command raises into one line; with `traceback`, let it through as it is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except click.Abort:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        raise
+    except Exception as error:
+        if traceback:
+            raise
+        raise CommandError(describe(error)) from error
+
+
+def describe(error: Exception) -> str:
+    """What went wrong and what would help, in one line."""
+    from tinker_ext import errors
+
+    if not isinstance(error, errors.TinkerError):
+        return _describe_foreign(error)
+    # Errors that say themselves what helps are left alone; the rest are told what this program has.
+    advice = "" if error.hint else _advice(error)
+    return f"{error} {advice}".strip()
+
+
+def _advice(error: Exception) -> str:
+    from tinker_ext import errors
+
+    table: tuple[tuple[type[Exception], str], ...] = (
+        (errors.NotFoundError, "See what there is with `run list` and `checkpoint list`."),
+        (errors.InternalServerError, "The server failed; try again later."),
+        (errors.APIConnectionError, "Check the network and the base URL with `doctor`."),
+    )
+    return next((advice for kind, advice in table if isinstance(error, kind)), "")
+
+
+def _describe_foreign(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        subject = f"{error.filename}: " if error.filename else ""
+        return f"{subject}{error.strerror}"
+    said = f": {error}" if str(error) else ""
+    return f"{type(error).__name__}{said} (--traceback shows where)"

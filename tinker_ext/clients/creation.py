@@ -1,0 +1,128 @@
+"""Models in training, made anew or from a saved state, and losses of the user's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve, field, frozen
+from tinker_api import models
+from tinker_api.types import UNSET
+
+from tinker_ext import types
+from tinker_ext.clients.argument_checks import check_nonempty_str, check_str_mapping
+from tinker_ext.clients.custom_loss.graph import encode_graph
+from tinker_ext.clients.custom_loss.handle import LossHandle
+from tinker_ext.clients.hints import check_base_model, check_path
+from tinker_ext.clients.result_decoding import decode_result
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.runtime.submission.submitting import submit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tinker_ext.clients.custom_loss.tracing import TracedLoss
+    from tinker_ext.runtime.core import ClientCore
+
+# LoRA rank where none is asked for; release 0.4.1.
+DEFAULT_RANK = 32
+
+
+@frozen(kw_only=True)
+class ModelSpec:
+    """A model to make. An `optimizer` of None is Adam, which every server takes for granted."""
+
+    base_model: str
+    lora: types.LoraConfig
+    user_metadata: Mapping[str, str] | None = None
+    optimizer: types.OptimizerConfig | None = None
+
+    def __attrs_post_init__(self) -> None:
+        check_nonempty_str(self.base_model, "base_model")
+        check_base_model(self.base_model, "create_training_client_from_state")
+        if self.user_metadata is not None:
+            check_str_mapping(self.user_metadata, "user_metadata")
+
+
+@frozen(kw_only=True)
+class ResumeSpec:
+    """A saved state to go on from.
+
+    `base_model` takes the place of the saved run's; `with_optimizer` says whether the optimizer's
+    state comes back, None that the server decides; `optimizer` is another optimizer to go on with.
+    """
+
+    path: str
+    base_model: str | None = None
+    user_metadata: Mapping[str, str] | None = None
+    access_token: str | None = field(default=None, repr=False)
+    optimizer: types.OptimizerConfig | None = None
+    with_optimizer: bool | None = None
+    run_id: str = field(init=False)
+
+    @property
+    def wants_optimizer(self) -> bool | None:
+        """Whether to restore the optimizer's state: that of one optimizer is none for another."""
+        return self.with_optimizer if self.optimizer is None else False
+
+    def __attrs_post_init__(self) -> None:
+        check_path(self.path, "tinker_path", "create_lora_training_client")
+        if self.base_model is not None:
+            check_nonempty_str(self.base_model, "base_model")
+            check_base_model(self.base_model, "the first argument")
+        if self.user_metadata is not None:
+            check_str_mapping(self.user_metadata, "user_metadata")
+        parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(self.path)
+        object.__setattr__(self, "run_id", parsed.training_run_id)
+
+
+def resume_spec(
+    path: str,
+    base_model: str | dict[str, str] | None,
+    user_metadata: dict[str, str] | None,
+    **more: Any,
+) -> ResumeSpec:
+    """The state that a caller means: in release 0.4.1 the metadata came second."""
+    if isinstance(base_model, dict):
+        if user_metadata is not None:
+            raise InvalidInputError("expected a base model's name", where="base_model")
+        base_model, user_metadata = None, base_model
+    return ResumeSpec(path=path, base_model=base_model, user_metadata=user_metadata, **more)
+
+
+async def create_model(core: ClientCore, wish: ModelSpec, number: int | None = None) -> str:
+    """Have the server make a model, the session's next unless it has a number; its id."""
+    session_id = await core.session.id()
+    body = models.CreateModelRequest(
+        session_id=session_id,
+        model_seq_id=core.session.next_model_seq_id() if number is None else number,
+        base_model=wish.base_model,
+        lora_config=wish.lora.to_api(),
+        optimizer_config=UNSET if wish.optimizer is None else wish.optimizer.to_api(),
+    )
+    if wish.user_metadata:
+        body.user_metadata = models.UserMetadata.from_dict(dict(wish.user_metadata))
+    result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
+    return decode_result(
+        "create_model", result, models.CreateModelResponse, lambda made: made.model_id
+    )
+
+
+async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
+    """A handle on a traced loss: the server is given the loss if it runs losses itself."""
+    handle = LossHandle(traced.name, traced.inputs, await core.session.id(), traced.graph)
+    flags = core.dialect.flags
+    if flags is None or not flags.custom_loss_server_side:
+        return handle
+    body = models.CreateCustomLossRequest(
+        session_id=handle.session_id,
+        custom_loss_seq_id=core.session.next_loss_seq_id(),
+        name=traced.name,
+        inputs=[one.to_api() for one in traced.inputs],
+        graph=encode_graph(traced),
+    )
+    name = "create_custom_loss"
+    result = await submit(core, name, lambda gateway: gateway.create_custom_loss(body))
+    loss_id = decode_result(
+        name, result, models.CreateCustomLossResponse, lambda made: made.loss_id
+    )
+    return evolve(handle, loss_id=loss_id)

@@ -1,0 +1,1 @@
+"""Custom losses: gradients computed here, or a traced loss that the server runs."""

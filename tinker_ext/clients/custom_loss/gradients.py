@@ -1,0 +1,191 @@
+"""Losses of the user's own, over the logprobs of the targets.
+
+A server knows a traced one at most (`loss_handle`). Two requests do for any other: `forward` gets
+the logprobs; then, because the gradient of any loss L is that of the linear loss
+sum(dL/dlogprob * logprob), `forward_backward` with `cross_entropy` and weights of -dL/dlogprob adds
+up the same gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from attrs import evolve, frozen
+
+from tinker_ext import types
+from tinker_ext.errors import APIResponseValidationError, ConfigurationError, InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    Array: TypeAlias = npt.NDArray[np.float32]
+
+Arrays = Literal["torch", "numpy"]
+TorchLoss: TypeAlias = (
+    "Callable[[list[types.Datum], list[torch.Tensor]], tuple[torch.Tensor, dict[str, float]]]"
+)
+NumpyLoss: TypeAlias = (
+    "Callable[[list[types.Datum], list[Array]], tuple[float, Sequence[Array], dict[str, float]]]"
+)
+CustomLoss: TypeAlias = "TorchLoss | NumpyLoss"
+
+
+@frozen
+class Gradients:
+    """What a loss function gave: its value, d loss / d logprobs per datum, and its metrics."""
+
+    loss: float
+    by_datum: Sequence[Any]
+    metrics: Mapping[str, float]
+
+    def surrogate_batch(self, data: Sequence[types.Datum]) -> list[types.Datum]:
+        """The datums whose cross-entropy has the same gradients."""
+        return [
+            evolve(
+                datum,
+                loss_fn_inputs={
+                    "target_tokens": datum.loss_fn_inputs["target_tokens"],
+                    "weights": types.TensorData.from_torch_sparse(-gradient),
+                },
+            )
+            for datum, gradient in zip(data, self.by_datum, strict=True)
+        ]
+
+    def merge_into(self, output: types.ForwardBackwardOutput) -> types.ForwardBackwardOutput:
+        """The surrogate's result with the user's loss and metrics in it."""
+        metrics = dict(output.metrics)
+        if "loss:sum" in metrics:
+            metrics["surrogate_loss:sum"] = metrics.pop("loss:sum")
+        return evolve(output, metrics={**metrics, "loss:sum": self.loss, **self.metrics})
+
+
+def check_loss(loss_fn: object, arrays: Arrays) -> None:
+    """Refuse at once what could only fail after the forward pass."""
+    if not callable(loss_fn):
+        raise InvalidInputError(
+            f"expected a function, got {type(loss_fn).__name__}; "
+            "losses by name are for forward_backward",
+            where="loss_fn",
+        )
+    if arrays not in ("torch", "numpy"):
+        raise InvalidInputError(f"expected 'torch' or 'numpy', got {arrays!r}", where="arrays")
+    if arrays == "torch":
+        try:
+            import torch as torch
+        except ImportError:
+            raise ConfigurationError(
+                "a torch loss needs torch, which is not installed; install it, or pass "
+                'arrays="numpy" and return (loss, gradients, metrics)',
+                setting="arrays",
+            ) from None
+
+
+def forward_data(data: Sequence[types.Datum]) -> list[types.Datum]:
+    """The datums for the forward pass: targets, and weights (zeros where there are none)."""
+    return [evolve(datum, loss_fn_inputs=_targets_and_weights(datum)) for datum in data]
+
+
+def _targets_and_weights(datum: types.Datum) -> dict[str, types.TensorData]:
+    targets = datum.loss_fn_inputs["target_tokens"]
+    weights = datum.loss_fn_inputs.get("weights")
+    if weights is None:
+        import numpy as np
+
+        zeros = np.zeros(targets.shape or [targets.size], dtype=np.float32)
+        weights = types.TensorData.from_numpy(zeros)
+        weights = weights.to_sparse() if targets.is_sparse else weights
+    return {"target_tokens": targets, "weights": weights}
+
+
+def run_loss(
+    data: Sequence[types.Datum],
+    output: types.ForwardBackwardOutput,
+    loss_fn: CustomLoss,
+    arrays: Arrays,
+) -> Gradients:
+    """Call the user's function on the logprobs of `output`."""
+    logprobs = _logprobs(data, output)
+    run: Callable[..., Gradients] = _run_torch if arrays == "torch" else _run_numpy
+    gradients = run(list(data), logprobs, loss_fn)
+    _check_gradients(gradients.by_datum, logprobs)
+    return gradients
+
+
+def _logprobs(data: Sequence[types.Datum], output: types.ForwardBackwardOutput) -> list[Array]:
+    arrays = []
+    for at, (datum, one) in enumerate(zip(data, output.loss_fn_outputs, strict=True)):
+        targets, logprobs = datum.loss_fn_inputs["target_tokens"], one.get("logprobs")
+        if logprobs is None or logprobs.dense_size != targets.dense_size:
+            got = "none" if logprobs is None else f"{logprobs.dense_size}"
+            raise APIResponseValidationError(
+                f"loss_fn_outputs[{at}]['logprobs']: a custom loss needs {targets.dense_size}, "
+                f"one for each target token, got {got}",
+                operation="forward",
+            )
+        arrays.append(logprobs.to_numpy().astype("float32").reshape(targets.shape or [-1]))
+    return arrays
+
+
+def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
+    import torch
+
+    leaves = [torch.from_numpy(one).requires_grad_(True) for one in logprobs]
+    loss, metrics = _returned(loss_fn(data, leaves), "loss", "metrics")
+    if not (isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad):
+        raise InvalidInputError(
+            "the first value returned must be a scalar tensor computed from the logprobs",
+            where="loss_fn",
+        )
+    loss.backward()
+    for index, leaf in enumerate(leaves):
+        if leaf.grad is None:
+            raise InvalidInputError(
+                f"the loss does not depend on the logprobs of datum {index}; "
+                "leave that datum out, or multiply its logprobs by zero",
+                where=f"loss_fn, data[{index}]",
+            )
+    gradients = [leaf.grad.numpy() for leaf in leaves if leaf.grad is not None]
+    return Gradients(float(loss.detach()), gradients, dict(metrics))
+
+
+def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
+    import numpy as np
+
+    returned = loss_fn(data, logprobs)
+    loss, gradients, metrics = _returned(returned, "loss", "gradients", "metrics")
+    arrays = [np.asarray(gradient, dtype=np.float32) for gradient in gradients]
+    return Gradients(float(loss), arrays, dict(metrics))
+
+
+def _returned(value: Any, *parts: str) -> tuple[Any, ...]:
+    """What the user's function returned, in as many parts as it has to have; metrics come last."""
+    right = isinstance(value, tuple | list) and len(value) == len(parts)
+    if right and isinstance(value[-1], Mapping):
+        return tuple(value)
+    got = type(value).__name__
+    if isinstance(value, tuple | list):
+        got = f"({', '.join(type(part).__name__ for part in value)})"
+    raise InvalidInputError(f"must return ({', '.join(parts)}), got {got}", where="loss_fn")
+
+
+def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> None:
+    import numpy as np
+
+    if len(gradients) != len(logprobs):
+        raise InvalidInputError(
+            f"{len(gradients)} gradients for {len(logprobs)} datums", where="loss_fn"
+        )
+    for index, (gradient, one) in enumerate(zip(gradients, logprobs, strict=True)):
+        where = f"loss_fn, gradient of data[{index}]"
+        if gradient.shape != one.shape:
+            raise InvalidInputError(
+                f"shape {list(gradient.shape)} differs from the logprobs' {list(one.shape)}",
+                where=where,
+            )
+        if not np.isfinite(gradient).all():
+            raise InvalidInputError("values must be finite", where=where)

@@ -1,0 +1,1 @@
+"""Downloads of checkpoints: resumed, verified, unpacked."""

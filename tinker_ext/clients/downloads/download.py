@@ -1,0 +1,382 @@
+"""Downloads checkpoints: as an archive, or as the files of external weights.
+
+Servers before 0.38.0 pack an archive. Later ones have external weights, and a training state is
+exported as such for the time of its download. Which of the two it is shows when the archive is
+requested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import uuid
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urljoin
+
+from attrs import field, frozen
+
+from tinker_ext import tracing
+from tinker_ext.clients.creation import ResumeSpec
+from tinker_ext.clients.downloads.partial_file import PART, PartialFile
+from tinker_ext.clients.downloads.private_files import (
+    UnsafeNameError,
+    disk_errors,
+    make_folders,
+    safe_parts,
+)
+from tinker_ext.clients.downloads.transfer import (
+    OPERATION,
+    ProgressCallbackError,
+    SignedUrls,
+    Transfer,
+)
+from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
+from tinker_ext.clients.rest.archives import archive_url
+from tinker_ext.clients.resume import resume_from_state
+from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
+from tinker_ext.protocol.error_shapes import MISSING_STATUSES
+from tinker_ext.tracing import log
+from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
+from tinker_ext.types.responses.checkpoints import ExternalWeightsUrlsResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from os import PathLike
+
+    from tinker_ext.clients.downloads.transfer import ProgressCallback, UrlSigner
+    from tinker_ext.clients.rest._rest_base import RestClientBase
+    from tinker_ext.clients.rest.archives import ArchiveResponse
+    from tinker_ext.runtime.concurrency.futures import APIFuture
+    from tinker_ext.runtime.core import ClientCore
+
+T = TypeVar("T")
+
+# Seconds that a temporary export lives if deleting it fails; the hosted service takes no less
+# (0.38.0's command line).
+EXPORT_TTL = 3600
+# Statuses of an archive that is still being packed: the server's own (0.25.0), and those of a proxy
+# for which it takes too long (the last is Cloudflare's). Seconds until the next request (0.25.0).
+PACKING_STATUSES = frozenset({503, 504, 524})
+PACKING_INTERVAL = 30.0
+# Seconds that the deletion of a temporary export may take, and after a cancellation.
+CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
+
+
+def file_name(*parts: str) -> str:
+    """The parts as one name, without what means something to a file system."""
+    safe = ("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
+    return "_".join(safe).lstrip(".")
+
+
+@frozen
+class Target:
+    """The paths of a download in the folder `parent`, and whether it may replace files there."""
+
+    parent: Path = field(converter=Path)
+    name: str
+    extract: bool = False
+    overwrite: bool = False
+
+    @property
+    def archive(self) -> Path:
+        """RUN_weights_NAME.tar.gz"""
+        return self.parent / f"{self.name}.tar.gz"
+
+    @property
+    def folder(self) -> Path:
+        """RUN_weights_NAME"""
+        return self.parent / self.name
+
+    @property
+    def building(self) -> Path:
+        """The folder until it is complete."""
+        return self.folder.with_name(self.name + PART)
+
+    def check(self, *paths: Path) -> None:
+        """Raise DownloadError if one of the paths exists and may not be replaced."""
+        for path in paths:
+            if path.exists() and not self.overwrite:
+                raise DownloadError(f"{path} is already there.", path=str(path))
+
+    def install(self) -> None:
+        """Put the complete folder in its place."""
+        self.check(self.folder)
+        with disk_errors(self.folder):
+            if self.folder.exists():
+                replaced = self.folder.with_name(f".{self.name}-{uuid.uuid4().hex[:8]}")
+                self.folder.rename(replaced)
+                self.building.rename(self.folder)
+                shutil.rmtree(replaced, ignore_errors=True)
+            else:
+                self.building.rename(self.folder)
+
+
+def target_of(
+    tinker_path: str, to: str | PathLike[str], *, extract: bool = False, overwrite: bool = False
+) -> Target:
+    """The paths of a checkpoint's download in the folder `to`.
+
+    Raises:
+        InvalidInputError: it is not the path of a checkpoint.
+        DownloadError: something is there already.
+    """
+    parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+    name = file_name(parsed.training_run_id, *parsed.checkpoint_id.split("/"))
+    target = Target(parent=to, name=name, extract=extract, overwrite=overwrite)
+    external = parsed.checkpoint_type == "external"
+    target.check(*(() if external else (target.archive,)))
+    target.check(*((target.folder,) if external or extract else ()))
+    return target
+
+
+def download_checkpoint(
+    core: ClientCore, tinker_path: str, target: Target, progress: ProgressCallback | None
+) -> APIFuture[CheckpointDownload]:
+    """Start the download of a checkpoint."""
+
+    async def run() -> CheckpointDownload:
+        async with Transfer(core, progress) as transfer:
+            return await _Download(core, transfer, target).run(tinker_path)
+
+    return _started(core, run)
+
+
+def download_url(
+    rest: RestClientBase, url: str, target: Path, progress: ProgressCallback | None = None
+) -> APIFuture[int]:
+    """Start the download of a signed URL to a file; a future of its size in bytes."""
+
+    async def sign() -> SignedUrls:
+        now = datetime.now(UTC)  # It can't be signed again, so it is used until it is rejected.
+        return SignedUrls({"": url}, now, now.timestamp())
+
+    async def run() -> int:
+        async with Transfer(rest._core, progress) as transfer:
+            return await _fetch_file(transfer, transfer.signer(sign), target)
+
+    return _started(rest._core, run)
+
+
+def _started(core: ClientCore, work: Callable[[], Awaitable[T]]) -> APIFuture[T]:
+    async def guarded() -> T | ProgressCallbackError:
+        try:
+            return await work()
+        except ProgressCallbackError as error:
+            return error
+
+    with tracing.operation(OPERATION):
+        return core.start(guarded(), _value)
+
+
+def _value(outcome: T | ProgressCallbackError) -> T:
+    """The value, or the error of the caller's own callback, raised where the caller waits."""
+    if isinstance(outcome, ProgressCallbackError):
+        raise outcome.error
+    return outcome
+
+
+async def _fetch_file(transfer: Transfer, signer: UrlSigner, target: Path) -> int:
+    file = await asyncio.to_thread(PartialFile, target)
+    size = await transfer.fetch(signer, {"": file})
+    await asyncio.to_thread(file.finish)
+    return size
+
+
+@frozen
+class _Download:
+    """One checkpoint on its way to `target`."""
+
+    core: ClientCore
+    transfer: Transfer
+    target: Target
+
+    async def run(self, tinker_path: str) -> CheckpointDownload:
+        parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+        if parsed.checkpoint_type == "external":
+            return await self._external(tinker_path, parsed)
+        first = await self.transfer.while_preparing(
+            self._packed(parsed), "the server is packing the archive"
+        )
+        if first is not None:
+            return await self._archive(tinker_path, parsed, first)
+        if parsed.checkpoint_type != "training":
+            raise DownloadError(
+                f"{tinker_path} can't be downloaded: this server has no archives, and exports only "
+                "training states (tinker://RUN/weights/NAME) and external weights; use save_state "
+                "or save_weights_external"
+            )
+        return await self._exported(tinker_path)
+
+    async def _archive(
+        self, path: str, parsed: ParsedCheckpointTinkerPath, first: SignedUrls
+    ) -> CheckpointDownload:
+        async def sign() -> SignedUrls:
+            signed = await self._packed(parsed)
+            if signed is None:
+                raise DownloadError(f"the server no longer has an archive of {path}")
+            return signed
+
+        archive, target = self.target.archive, self.target
+        size = await _fetch_file(self.transfer, self.transfer.signer(sign, first), archive)
+        if not target.extract:
+            return CheckpointDownload(path, archive, None, (archive,), size)
+        await asyncio.to_thread(shutil.rmtree, target.building, ignore_errors=True)
+        names = await asyncio.to_thread(unpack, archive, target.building)
+        await asyncio.to_thread(target.install)
+        files = tuple(target.folder / name.relative_to(target.building) for name in names)
+        return CheckpointDownload(path, archive, target.folder, files, size)
+
+    async def _packed(self, parsed: ParsedCheckpointTinkerPath) -> SignedUrls | None:
+        """The signed URL of the archive, once it is packed; None if the server packs none.
+
+        Repeated requests have the same idempotency key, so that packing does not start again.
+        """
+        key, timeout = str(uuid.uuid4()), self.core.config.archive_timeout
+        clock = self.core.connection.retrier.clock
+        until = clock.now() + timeout
+        hint = (
+            f"The setting archive_timeout, which bounds the wait for an archive, is {timeout:g} s."
+        )
+        while True:
+            try:
+                response = await self.core.call(
+                    "get_checkpoint_archive_url",
+                    lambda gateway: gateway.with_idempotency_key(key).get_checkpoint_archive_url(
+                        *_place(parsed), timeout=timeout
+                    ),
+                )
+                return self._located(response, clock.wall())
+            except APITimeoutError as error:
+                error.hint = hint
+                raise
+            except APIStatusError as error:
+                if error.unsupported and error.status_code in MISSING_STATUSES:
+                    return None
+                delay = error.retry_after or PACKING_INTERVAL
+                if error.status_code not in PACKING_STATUSES:
+                    raise
+                if clock.now() + delay > until:
+                    error.hint = hint
+                    raise
+            await clock.sleep(delay)
+
+    def _located(self, response: ArchiveResponse, now: float) -> SignedUrls:
+        archive = archive_url(response, datetime.fromtimestamp(now, UTC))
+        # A Location may be relative (RFC 9110, 10.2.2).
+        url = urljoin(self.core.connection.base_url or "", archive.url)
+        return SignedUrls({"": url}, archive.expires, now)
+
+    async def _exported(self, path: str) -> CheckpointDownload:
+        """Download a training state as external weights that exist only for that."""
+        export = await self.transfer.while_preparing(
+            self._export(path), "the server is exporting the weights"
+        )
+        parsed = ParsedCheckpointTinkerPath.from_tinker_path(export)
+        try:
+            return await self._external(path, parsed, temporary=True)
+        finally:
+            await self._delete(parsed)
+
+    async def _export(self, path: str) -> str:
+        client = await resume_from_state(self.core, ResumeSpec(path=path, with_optimizer=False))
+        saving = client.save_weights_external(f"download-{uuid.uuid4().hex[:12]}", EXPORT_TTL)
+        try:
+            return (await saving).path
+        finally:
+            saving.cancel()  # Without effect on an export that is complete.
+
+    async def _delete(self, export: ParsedCheckpointTinkerPath) -> None:
+        task = asyncio.current_task()
+        cancelled = task is not None and task.cancelling() > 0
+        try:
+            async with asyncio.timeout(HASTY_CLEANUP_TIMEOUT if cancelled else CLEANUP_TIMEOUT):
+                await self.core.call(
+                    "delete_checkpoint", lambda gateway: gateway.delete_checkpoint(*_place(export))
+                )
+        except (APIError, TimeoutError) as error:
+            log.warning(
+                "%s: the temporary export %s could not be deleted (%s); it expires in %d s",
+                OPERATION,
+                export.tinker_path,
+                str(error) or "timeout",
+                EXPORT_TTL,
+            )
+
+    async def _external(
+        self, path: str, parsed: ParsedCheckpointTinkerPath, *, temporary: bool = False
+    ) -> CheckpointDownload:
+        """Download the files of external weights into a folder."""
+        place = _place(parsed)
+        signer = self.transfer.signer(partial(self._sign, place, temporary=temporary))
+        signed = await signer.current()
+        if not signed.urls:
+            raise DownloadError(f"the external weights {path} have no files")
+        target = self.target
+        names = _checked_names(signed.urls)
+        target.check(target.folder)
+        files = await asyncio.to_thread(_partial_files, target.building, names)
+        size = await self.transfer.fetch(signer, files)
+        await asyncio.to_thread(_finish, target, list(files.values()))
+        saved = tuple(target.folder.joinpath(*parts) for parts in names.values())
+        return CheckpointDownload(path, None, target.folder, saved, size)
+
+    async def _sign(self, place: tuple[str, str, str], *, temporary: bool) -> SignedUrls:
+        if temporary:
+            await self._renew(place)
+        response = await self.core.call(
+            "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*place)
+        )
+        weights = ExternalWeightsUrlsResponse.from_api(response)
+        return SignedUrls(weights.urls, weights.expires, self.core.connection.retrier.clock.wall())
+
+    async def _renew(self, place: tuple[str, str, str]) -> None:
+        """Let a temporary export live as long as its new URLs."""
+        try:
+            await self.core.call(
+                "set_checkpoint_ttl",
+                lambda gateway: gateway.set_checkpoint_ttl(*place, EXPORT_TTL),
+            )
+        except APIStatusError as error:
+            log.info("%s: the temporary export was not renewed: %s", OPERATION, error)
+
+
+def _place(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
+    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
+
+
+def _checked_names(urls: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The segments of the files' names, which the server chose.
+
+    Raises:
+        DownloadError: one leads out of the folder, two are the same, or there are too many.
+    """
+    try:
+        names = {name: safe_parts(name) for name in urls}
+    except UnsafeNameError as error:
+        raise DownloadError(f"the server named a file that can't be saved: {error}") from None
+    parents = {parts[:end] for parts in names.values() for end in range(len(parts))} | {()}
+    if len(set(names.values())) < len(names) or not parents.isdisjoint(names.values()):
+        raise DownloadError("the server named two files that can't be in one folder")
+    if len(names) + len(parents) > MAX_ENTRIES:
+        raise DownloadError(f"the server named more than {MAX_ENTRIES} files and folders")
+    return names
+
+
+def _partial_files(building: Path, names: Mapping[str, tuple[str, ...]]) -> dict[str, PartialFile]:
+    with disk_errors(building):
+        make_folders(building)
+    return {name: PartialFile(building.joinpath(*parts)) for name, parts in names.items()}
+
+
+def _finish(target: Target, files: list[PartialFile]) -> None:
+    """Name the files as they are to be called, remove others, and put the folder in its place."""
+    for file in sorted(files, key=lambda file: file.target):
+        file.finish()
+    complete = {file.target for file in files}
+    for path in target.building.rglob("*"):
+        if not path.is_dir() and path not in complete:
+            path.unlink()
+    target.install()

@@ -1,0 +1,159 @@
+"""A file that is being downloaded: NAME.part, which a later download can resume."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING
+
+from attrs import evolve
+
+from tinker_ext.clients.downloads.private_files import (
+    disk_errors,
+    disk_full,
+    make_folders,
+    private_opener,
+)
+from tinker_ext.transport.ranges import Content
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Beside NAME: the bytes so far, and which version of the file they are from.
+PART, DESCRIPTION = ".part", ".part.json"
+
+
+class PartialFile:
+    """Collects the bytes of a file and puts it in place when it is complete.
+
+    Its methods block, so an event loop calls them on a thread; one at a time.
+
+    Attributes:
+        target: the file's final path.
+        offset: how many bytes there are, from the start.
+        content: the size, validator and digest of the whole file; None before the first response.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.part = target.with_name(target.name + PART)
+        self._description = target.with_name(target.name + DESCRIPTION)
+        self._file: IO[bytes] | None = None
+        self.offset = 0
+        self.content: Content | None = None
+        self._resume()
+
+    def _resume(self) -> None:
+        """Continue an earlier download that has a validator, with which changes can be detected."""
+        try:
+            described = json.loads(self._description.read_bytes())
+            size, validator = described["size"], str(described["validator"])
+            self.offset = self.part.stat().st_size
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+        self.content = Content(0, size if isinstance(size, int) else None, validator)
+
+    def fits(self, content: Content) -> bool:
+        """Whether the bytes of a response belong to the same version of the file."""
+        known = self.content
+        if content.start == 0 or known is None:
+            return True
+        same_size = None in (known.size, content.size) or known.size == content.size
+        # Without one, the server has compared that of `If-Range`.
+        validators = (known.validator, content.validator)
+        return same_size and (None in validators or known.validator == content.validator)
+
+    def open(self, content: Content) -> None:
+        """Prepare to write the bytes of a response, from its start on.
+
+        Raises:
+            DownloadError: the disk has no room for them, or the file can't be written.
+        """
+        if content.start == 0 or self.content is None:
+            self.content = content
+        elif content.size is not None or content.digest is not None:
+            digest = content.digest or self.content.digest
+            size = content.size if self.content.size is None else self.content.size
+            self.content = evolve(self.content, size=size, digest=digest)
+        self.offset = content.start
+        with disk_errors(self.part):
+            make_folders(self.part.parent)
+            self._check_room()
+            self._describe()
+            flags = "r+b" if self.part.exists() else "xb"
+            self._file = open(self.part, flags, opener=private_opener)  # noqa: SIM115  # see close
+            self._file.seek(self.offset)
+            self._file.truncate()
+
+    def _check_room(self) -> None:
+        size = self.content.size if self.content is not None else None
+        if size is None:
+            return
+        on_disk = self.part.stat().st_size if self.part.exists() else 0
+        missing, free = size - on_disk, shutil.disk_usage(self.part.parent).free
+        if missing > free:
+            raise disk_full(self.part, f"{missing} bytes are missing, {free} are free")
+
+    def _describe(self) -> None:
+        if self.content is None or self.content.validator is None:
+            self._description.unlink(missing_ok=True)
+            return
+        described = {"size": self.content.size, "validator": self.content.validator}
+        with open(self._description, "w", encoding="utf-8", opener=private_opener) as file:
+            json.dump(described, file)
+
+    def write(self, piece: bytes) -> None:
+        """Append bytes; a full disk keeps those that were written before.
+
+        Raises:
+            DownloadError: the disk is full, or the file can't be written.
+        """
+        assert self._file is not None
+        with disk_errors(self.part, f"the first {self.offset} bytes are kept"):
+            self._file.write(piece)
+            self._file.flush()
+        self.offset += len(piece)
+
+    def close(self) -> None:
+        """Stop writing. All bytes are on the disk already, but for those of a failed write."""
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # They are tried once more, on a disk that is full.
+                file.close()
+
+    @property
+    def missing(self) -> int:
+        """How many bytes are missing; 0 if the size is not known, below 0 if there are too many."""
+        size = self.content.size if self.content is not None else None
+        return 0 if size is None else size - self.offset
+
+    def flaw(self) -> str | None:
+        """Describes a wrong size or digest of a file that has all its bytes; None if it is fine."""
+        content = self.content
+        if self.missing < 0:
+            return f"it has {self.offset} bytes, expected {self.offset + self.missing}"
+        if content is None or content.digest is None:
+            return None
+        algorithm, expected = content.digest
+        with disk_errors(self.part), self.part.open("rb") as file:
+            digest = hashlib.file_digest(file, algorithm).digest()
+        if digest == expected:
+            return None
+        return f"its {algorithm} is {digest.hex()}, expected {expected.hex()}"
+
+    def discard(self) -> None:
+        """Start again from the first byte."""
+        self.part.unlink(missing_ok=True)
+        self._description.unlink(missing_ok=True)
+        self.offset, self.content = 0, None
+
+    def finish(self) -> None:
+        """Move the complete file to its place."""
+        with disk_errors(self.target):
+            with self.part.open("rb") as file:
+                os.fsync(file.fileno())
+            self.part.replace(self.target)
+            self._description.unlink(missing_ok=True)

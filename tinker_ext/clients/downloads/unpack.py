@@ -1,0 +1,179 @@
+"""Unpacks the archive of a checkpoint, which is not trusted: plain files inside one new folder."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path
+from typing import IO, cast
+
+from attrs import define
+
+from tinker_ext.clients.downloads.private_files import (
+    UnsafeNameError,
+    disk_errors,
+    make_folders,
+    private_opener,
+    safe_parts,
+)
+from tinker_ext.errors import DownloadError
+
+#: Files and folders of one archive, those included that are only part of a path. A checkpoint has
+#: a handful.
+MAX_ENTRIES = 10_000
+#: Bytes of one file and of all. Ours: far more than any checkpoint has.
+MAX_FILE_BYTES = 1 << 40
+MAX_TOTAL_BYTES = 4 << 40
+#: Bytes that are read to find one entry, and bytes of all entries beyond the usual three blocks.
+#: Long headers cost quadratic time in Python before 3.11.10 and 3.12.6 (CVE-2024-6232). A path has
+#: 4096 bytes at most.
+MAX_HEADER_BYTES = 10_240
+MAX_LONG_HEADERS_BYTES = 65_536
+#: Bytes of zeros at the end; GNU tar writes records of 10 KiB, other programs up to 512 KiB.
+MAX_TRAILER_BYTES = 1 << 20
+_USUAL_HEADER_BYTES = 3 * tarfile.BLOCKSIZE
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+def unpack(archive: Path, folder: Path) -> list[Path]:
+    """Unpack a tar or tar.gz into `folder`, which must not exist; returns the files' paths.
+
+    Whole, or not at all. An archive with a link, a device, a sparse file, a name that leads out of
+    the folder or a name twice is refused, and so is one with too many entries, too long headers, or
+    more bytes than there is room for.
+
+    Raises:
+        DownloadError: it was refused, is damaged, or can't be written.
+    """
+    if folder.exists():
+        raise DownloadError(f"{folder} is already there.", path=str(folder))
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
+        place = Path(temporary) / "files"
+        place.mkdir(0o700)
+        try:
+            with disk_errors(folder), _open(archive) as stream:
+                names = _Unpacking(place, stream).run()
+        except DownloadError as error:
+            raise _refused(archive, error) from None
+        except (tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError) as error:
+            raise _refused(archive, error) from None
+        place.rename(folder)
+    return [folder.joinpath(*name) for name in names]
+
+
+def _refused(archive: Path, error: Exception) -> DownloadError:
+    return DownloadError(f"{archive} can't be unpacked: {error}", path=str(archive))
+
+
+def _open(archive: Path) -> IO[bytes]:
+    with archive.open("rb") as file:
+        compressed = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    return cast("IO[bytes]", gzip.open(archive)) if compressed else archive.open("rb")
+
+
+@define(eq=False)
+class _Metered:
+    """A stream that limits how many bytes tarfile reads to find the next entry."""
+
+    stream: IO[bytes]
+    #: Bytes that may be read; None while the contents of an entry are.
+    allowed: int | None = MAX_HEADER_BYTES
+    long_headers: int = 0
+
+    def read(self, size: int = -1) -> bytes:
+        if self.allowed is not None:
+            if size < 0 or size > self.allowed:
+                raise tarfile.TarError(f"it has a header of more than {MAX_HEADER_BYTES} bytes")
+            self.allowed -= size
+        return self.stream.read(size)
+
+    def seek(self, position: int) -> int:
+        return self.stream.seek(position)
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+    def next_entry(self) -> None:
+        """Allow the bytes of another header."""
+        used = MAX_HEADER_BYTES - (self.allowed or 0)
+        if self.allowed is not None:
+            self.long_headers += max(0, used - _USUAL_HEADER_BYTES)
+        if self.long_headers > MAX_LONG_HEADERS_BYTES:
+            raise tarfile.TarError(f"its headers exceed {MAX_LONG_HEADERS_BYTES} bytes")
+        self.allowed = MAX_HEADER_BYTES
+
+
+class _Unpacking:
+    """One archive being unpacked into the folder `place`."""
+
+    def __init__(self, place: Path, stream: IO[bytes]) -> None:
+        self._place = place
+        self._stream = _Metered(stream)
+        self._entries = 0
+        self._bytes = 0
+        self._room = shutil.disk_usage(place).free
+
+    def run(self) -> list[tuple[str, ...]]:
+        """Unpack; returns the names of the files, as segments."""
+        names = []
+        with tarfile.open(fileobj=cast("IO[bytes]", self._stream), mode="r:") as tar:
+            while (member := tar.next()) is not None:
+                self._stream.next_entry()
+                self._count(1)
+                name = _name(member)
+                target = self._place.joinpath(*name)
+                if member.isdir():
+                    self._make_folders(target)
+                    continue
+                self._check(member)
+                self._make_folders(target.parent)
+                self._write(tar, member, target)
+                names.append(name)
+            self._check_end(tar.offset)
+        return names
+
+    def _check(self, member: tarfile.TarInfo) -> None:
+        if not member.isreg() or member.issparse():
+            raise tarfile.TarError(f"{member.name!r} is not a plain file")
+        self._bytes += member.size
+        if self._bytes > self._room:
+            raise tarfile.TarError("it unpacks to more than there is room for")
+        if member.size > MAX_FILE_BYTES or self._bytes > MAX_TOTAL_BYTES:
+            raise tarfile.TarError(
+                f"it unpacks to more than {MAX_TOTAL_BYTES} bytes, or a file of it to more than "
+                f"{MAX_FILE_BYTES}"
+            )
+
+    def _make_folders(self, folder: Path) -> None:
+        self._count(make_folders(folder))
+
+    def _count(self, entries: int) -> None:
+        self._entries += entries
+        if self._entries > MAX_ENTRIES:
+            raise tarfile.TarError(f"it has more than {MAX_ENTRIES} files and folders")
+
+    def _check_end(self, offset: int) -> None:
+        """Only zeros may follow: tarfile takes a damaged header for the end of the archive."""
+        self._stream.seek(offset)
+        rest = self._stream.stream.read(MAX_TRAILER_BYTES + 1)
+        if len(rest) > MAX_TRAILER_BYTES or rest.strip(b"\0"):
+            raise tarfile.TarError(f"it is damaged at byte {offset}")
+
+    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+        content = tar.extractfile(member)
+        assert content is not None
+        self._stream.allowed = None
+        with content, open(target, "xb", opener=private_opener) as file:
+            shutil.copyfileobj(content, file)
+        self._stream.allowed = MAX_HEADER_BYTES
+
+
+def _name(member: tarfile.TarInfo) -> tuple[str, ...]:
+    try:
+        return safe_parts(member.name)
+    except UnsafeNameError as error:
+        raise tarfile.TarError(str(error)) from None

@@ -1,0 +1,1 @@
+"""Clients of the REST operations: training runs, checkpoints, sessions."""

@@ -1,0 +1,316 @@
+"""Checkpoints: listed, described, copied, published, kept, deleted, fetched."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tinker_api import models
+
+from tinker_ext import types
+from tinker_ext.clients.argument_checks import check_bool
+from tinker_ext.clients.rest._rest_base import RestClientBase, check_page, require_id
+from tinker_ext.clients.rest.archives import archive_url
+from tinker_ext.clients.weight_requests import validate_ttl
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.transport.gateway import Gateway
+from tinker_ext.types import ParsedCheckpointTinkerPath
+from tinker_ext.types.unset import or_unset
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from os import PathLike
+
+    from tinker_ext.clients.downloads.transfer import ProgressCallback
+    from tinker_ext.runtime.concurrency.futures import APIFuture
+
+
+class CheckpointCalls(RestClientBase):
+    """The part of `RestClient` that looks after checkpoints."""
+
+    def list_checkpoints(self, training_run_id: str) -> APIFuture[types.CheckpointsListResponse]:
+        """All checkpoints of a training run."""
+        require_id(training_run_id, "training_run_id")
+        return self._call(
+            "list_checkpoints",
+            lambda gateway: gateway.list_checkpoints(training_run_id),
+            types.CheckpointsListResponse.from_api,
+            run=training_run_id,
+        )
+
+    def list_user_checkpoints(
+        self, limit: int = 100, offset: int = 0
+    ) -> APIFuture[types.CheckpointsListResponse]:
+        """A page of the checkpoints of all your training runs."""
+        check_page(limit, offset)
+        return self._call(
+            "list_user_checkpoints",
+            lambda gateway: gateway.list_user_checkpoints(limit, offset),
+            types.CheckpointsListResponse.from_api,
+        )
+
+    def delete_checkpoint(self, training_run_id: str, checkpoint_id: str) -> APIFuture[None]:
+        """Delete a checkpoint; `checkpoint_id` is as listed, "weights/0001". It can't be undone."""
+        path = _checkpoint(training_run_id, checkpoint_id)
+        return self._change("delete_checkpoint", Gateway.delete_checkpoint, path)
+
+    def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Delete the checkpoint at a path. It can't be undone."""
+        return self._change("delete_checkpoint", Gateway.delete_checkpoint, _parsed(tinker_path))
+
+    def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Let everybody use the checkpoint at a path."""
+        return self._change("publish_checkpoint", Gateway.publish_checkpoint, _parsed(tinker_path))
+
+    def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
+        """Make the checkpoint at a path private again."""
+        path = _parsed(tinker_path)
+        return self._change("unpublish_checkpoint", Gateway.unpublish_checkpoint, path)
+
+    def get_checkpoint_archive_url(
+        self, training_run_id: str, checkpoint_id: str
+    ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
+        """A signed address to download a checkpoint's archive from, and when it ends.
+
+        The server may pack the archive first, for up to `archive_timeout` (a setting) a request.
+        `download_checkpoint` downloads it, also from servers that have no archives.
+        """
+        return self._archive(_checkpoint(training_run_id, checkpoint_id))
+
+    def get_checkpoint_archive_url_from_tinker_path(
+        self, tinker_path: str
+    ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
+        """As `get_checkpoint_archive_url`, by the checkpoint's path."""
+        return self._archive(_parsed(tinker_path))
+
+    def set_checkpoint_ttl_from_tinker_path(
+        self, tinker_path: str, ttl_seconds: int | None
+    ) -> APIFuture[None]:
+        """Keep the checkpoint at a path for so many seconds from now; None: for good."""
+        place = _place(_parsed(tinker_path))
+        seconds = validate_ttl(ttl_seconds)
+        return self._call(
+            "set_checkpoint_ttl",
+            lambda gateway: gateway.set_checkpoint_ttl(*place, seconds),
+            lambda _: None,
+            run=tinker_path,
+        )
+
+    def get_external_weights_urls(
+        self, tinker_path: str
+    ) -> APIFuture[types.ExternalWeightsUrlsResponse]:
+        """Signed addresses to fetch the files of `save_weights_external` from."""
+        path = _parsed(tinker_path)
+        if path.checkpoint_type != "external":
+            raise InvalidInputError(
+                f"expected tinker://RUN/external_weights/NAME, got {tinker_path!r}; "
+                "other checkpoints have an archive",
+                where="tinker_path",
+            )
+        return self._call(
+            "get_external_weights_urls",
+            lambda gateway: gateway.get_external_weights_urls(*_place(path)),
+            types.ExternalWeightsUrlsResponse.from_api,
+            run=tinker_path,
+        )
+
+    def download_checkpoint(
+        self,
+        tinker_path: str,
+        to: str | PathLike[str] = ".",
+        *,
+        extract: bool = False,
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> APIFuture[types.CheckpointDownload]:
+        """Download a checkpoint into the folder `to`.
+
+        A server that packs archives (before release 0.38.0) gives RUN_weights_NAME.tar.gz, and
+        with `extract` the folder RUN_weights_NAME beside it. Any other gives that folder, of
+        external weights or of a training state, which is exported for the time of the download.
+
+        A download that broke off is resumed, also by a later call: its bytes are kept in files that
+        end in ``.part``. Failures that pass are retried for `retry_window` without progress, URLs
+        are signed again before they expire, and a server may take `archive_timeout` to pack (both
+        are settings). Sizes are checked, and checksums if the storage has them. Files can be read
+        by their owner only.
+
+        `progress(DownloadProgress)` is called now and then, on a thread; an error of its ends the
+        download and is raised from the future. `overwrite` replaces a file or folder that is
+        already there.
+
+        Raises:
+            InvalidInputError: at once, if it is not the path of a checkpoint.
+            DownloadError: at once, if something is already there; from the future, if the disk is
+                full, the contents are wrong, or this server can't give this kind of checkpoint.
+
+        Example:
+            >>> saved = rest.download_checkpoint(path, "models", extract=True).result()
+            >>> saved.folder, saved.files
+        """
+        from tinker_ext.clients.downloads.download import download_checkpoint, target_of
+
+        check_bool(extract, "extract")
+        check_bool(overwrite, "overwrite")
+        target = target_of(tinker_path, to, extract=extract, overwrite=overwrite)
+        return download_checkpoint(self._core, tinker_path, target, progress)
+
+    def get_weights_info_by_tinker_path(
+        self, tinker_path: str
+    ) -> APIFuture[types.WeightsInfoResponse]:
+        """What the weights at a path are of: base model, adapter, optimizer."""
+        require_id(tinker_path, "tinker_path")
+        return self._call(
+            "get_weights_info",
+            lambda gateway: gateway.get_weights_info(tinker_path),
+            types.WeightsInfoResponse.from_api,
+            run=tinker_path,
+        )
+
+    def copy_weights(
+        self,
+        path: str,
+        destination_project_id: str | None = None,
+        *,
+        ttl_seconds: int | None = None,
+        weights_access_token: str | None = None,
+    ) -> APIFuture[str]:
+        """Copy the checkpoint at a path into a project (the configuration's, if none is named).
+
+        The future's value is the copy's path; it is of a training run of its own. A token lets
+        another account's weights be read; it is shown nowhere.
+        """
+        require_id(path, "path")
+        project = destination_project_id or self._core.config.project_id
+        body = models.CopyWeightsRequest(
+            source_path=path,
+            destination_project_id=or_unset(project),
+            ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+        )
+        return self._call(
+            "copy_weights",
+            lambda gateway: gateway.copy_weights(body, weights_access_token),
+            lambda copied: copied.tinker_path,
+        )
+
+    async def list_checkpoints_async(self, training_run_id: str) -> types.CheckpointsListResponse:
+        return await self.list_checkpoints(training_run_id)
+
+    async def list_user_checkpoints_async(
+        self, limit: int = 100, offset: int = 0
+    ) -> types.CheckpointsListResponse:
+        return await self.list_user_checkpoints(limit, offset)
+
+    async def delete_checkpoint_async(self, training_run_id: str, checkpoint_id: str) -> None:
+        await self.delete_checkpoint(training_run_id, checkpoint_id)
+
+    async def delete_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
+        await self.delete_checkpoint_from_tinker_path(tinker_path)
+
+    async def publish_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
+        await self.publish_checkpoint_from_tinker_path(tinker_path)
+
+    async def unpublish_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
+        await self.unpublish_checkpoint_from_tinker_path(tinker_path)
+
+    async def get_checkpoint_archive_url_async(
+        self, training_run_id: str, checkpoint_id: str
+    ) -> types.CheckpointArchiveUrlResponse:
+        return await self.get_checkpoint_archive_url(training_run_id, checkpoint_id)
+
+    async def get_checkpoint_archive_url_from_tinker_path_async(
+        self, tinker_path: str
+    ) -> types.CheckpointArchiveUrlResponse:
+        return await self.get_checkpoint_archive_url_from_tinker_path(tinker_path)
+
+    async def set_checkpoint_ttl_from_tinker_path_async(
+        self, tinker_path: str, ttl_seconds: int | None
+    ) -> None:
+        await self.set_checkpoint_ttl_from_tinker_path(tinker_path, ttl_seconds)
+
+    async def get_external_weights_urls_async(
+        self, tinker_path: str
+    ) -> types.ExternalWeightsUrlsResponse:
+        return await self.get_external_weights_urls(tinker_path)
+
+    async def download_checkpoint_async(
+        self,
+        tinker_path: str,
+        to: str | PathLike[str] = ".",
+        *,
+        extract: bool = False,
+        overwrite: bool = False,
+        progress: ProgressCallback | None = None,
+    ) -> types.CheckpointDownload:
+        """As `download_checkpoint`; cancelling it ends the download and keeps its bytes."""
+        download = self.download_checkpoint(
+            tinker_path, to, extract=extract, overwrite=overwrite, progress=progress
+        )
+        try:
+            return await download
+        finally:
+            download.cancel()
+
+    async def get_weights_info_by_tinker_path_async(
+        self, tinker_path: str
+    ) -> types.WeightsInfoResponse:
+        return await self.get_weights_info_by_tinker_path(tinker_path)
+
+    async def copy_weights_async(
+        self,
+        path: str,
+        destination_project_id: str | None = None,
+        *,
+        ttl_seconds: int | None = None,
+        weights_access_token: str | None = None,
+    ) -> str:
+        return await self.copy_weights(
+            path,
+            destination_project_id,
+            ttl_seconds=ttl_seconds,
+            weights_access_token=weights_access_token,
+        )
+
+    def _change(
+        self,
+        operation: str,
+        method: Callable[[Gateway, str, str, str], Awaitable[None]],
+        path: ParsedCheckpointTinkerPath,
+    ) -> APIFuture[None]:
+        return self._call(
+            operation,
+            lambda gateway: method(gateway, *_place(path)),
+            lambda _: None,
+            run=path.training_run_id,
+        )
+
+    def _archive(
+        self, path: ParsedCheckpointTinkerPath
+    ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
+        timeout = self._core.config.archive_timeout
+        return self._call(
+            "get_checkpoint_archive_url",
+            lambda gateway: gateway.get_checkpoint_archive_url(*_place(path), timeout=timeout),
+            lambda headers: archive_url(headers, datetime.now(UTC)),
+            run=path.training_run_id,
+        )
+
+
+def _place(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
+    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
+
+
+def _parsed(tinker_path: str) -> ParsedCheckpointTinkerPath:
+    return ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+
+
+def _checkpoint(training_run_id: str, checkpoint_id: str) -> ParsedCheckpointTinkerPath:
+    run = require_id(training_run_id, "training_run_id")
+    require_id(checkpoint_id, "checkpoint_id")
+    try:
+        return _parsed(f"tinker://{run}/{checkpoint_id}")
+    except InvalidInputError:
+        raise InvalidInputError(
+            f"expected weights/NAME, sampler_weights/NAME or a NAME, got {checkpoint_id!r}",
+            where="checkpoint_id",
+        ) from None

@@ -1,0 +1,95 @@
+"""Training runs, checkpoints and sessions: looked up and looked after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinker_ext import types
+from tinker_ext.clients.admin import AdminCalls
+from tinker_ext.clients.rest._rest_base import AccessScope, check_page, check_scope, require_id
+from tinker_ext.clients.rest.checkpoints import CheckpointCalls
+from tinker_ext.clients.rest.sessions import SessionCalls
+from tinker_ext.types import ParsedCheckpointTinkerPath
+
+if TYPE_CHECKING:
+    from tinker_ext.runtime.concurrency.futures import APIFuture
+
+
+class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
+    """Looks after training runs, checkpoints and sessions. It needs no session of its own.
+
+    Make it with `ServiceClient.create_rest_client`, or alone with the same settings as a
+    `ServiceClient`. Every method returns a future; the `*_async` names return its value. An
+    `access_scope` is "owned" or "accessible" (what others let the caller see too); servers before
+    0.24.1 don't know it, and it is sent only where it is given.
+
+    Example:
+        >>> for run in rest.list_training_runs().result().training_runs:
+        ...     print(run.training_run_id, run.base_model)
+    """
+
+    def get_server_capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
+        """Which models the server offers."""
+        return self._call(
+            "get_server_capabilities",
+            lambda gateway: gateway.get_server_capabilities(),
+            types.GetServerCapabilitiesResponse.from_api,
+        )
+
+    def get_training_run(
+        self, training_run_id: str, access_scope: AccessScope | None = None
+    ) -> APIFuture[types.TrainingRun]:
+        """One training run."""
+        require_id(training_run_id, "training_run_id")
+        check_scope(access_scope)
+        return self._call(
+            "get_training_run",
+            lambda gateway: gateway.get_training_run(training_run_id, access_scope),
+            types.TrainingRun.from_api,
+            run=training_run_id,
+        )
+
+    def get_training_run_by_tinker_path(
+        self, tinker_path: str, access_scope: AccessScope | None = None
+    ) -> APIFuture[types.TrainingRun]:
+        """The training run a checkpoint belongs to."""
+        path = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+        return self.get_training_run(path.training_run_id, access_scope)
+
+    def list_training_runs(
+        self,
+        limit: int = 20,
+        offset: int = 0,
+        access_scope: AccessScope | None = None,
+        project_id: str | None = None,
+    ) -> APIFuture[types.TrainingRunsResponse]:
+        """A page of training runs, newest first; those of one project, if one is named."""
+        check_page(limit, offset)
+        check_scope(access_scope)
+        return self._call(
+            "list_training_runs",
+            lambda gateway: gateway.list_training_runs(limit, offset, access_scope, project_id),
+            types.TrainingRunsResponse.from_api,
+        )
+
+    async def get_server_capabilities_async(self) -> types.GetServerCapabilitiesResponse:
+        return await self.get_server_capabilities()
+
+    async def get_training_run_async(
+        self, training_run_id: str, access_scope: AccessScope | None = None
+    ) -> types.TrainingRun:
+        return await self.get_training_run(training_run_id, access_scope)
+
+    async def get_training_run_by_tinker_path_async(
+        self, tinker_path: str, access_scope: AccessScope | None = None
+    ) -> types.TrainingRun:
+        return await self.get_training_run_by_tinker_path(tinker_path, access_scope)
+
+    async def list_training_runs_async(
+        self,
+        limit: int = 20,
+        offset: int = 0,
+        access_scope: AccessScope | None = None,
+        project_id: str | None = None,
+    ) -> types.TrainingRunsResponse:
+        return await self.list_training_runs(limit, offset, access_scope, project_id)

@@ -1,0 +1,91 @@
+"""From the body of a result to the type a user sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
+
+from tinker_api import models
+
+from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.transport.results import FetchedResult, ProtobufResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ResultBody = FetchedResult
+T = TypeVar("T")
+
+
+class Model(Protocol):
+    """A generated model."""
+
+    @classmethod
+    def from_dict(cls, src_dict: Any) -> Self: ...
+
+
+M = TypeVar("M", bound=Model)
+
+# The lists of objects in results.
+_ENTRIES: Mapping[str, type[Model]] = {
+    "sequences": models.SampledSequence,
+    "loss_fn_outputs": models.LossFnOutput,
+}
+
+
+def decode_result(
+    operation: str, result: ResultBody, model: type[M], convert: Callable[[M], T]
+) -> T:
+    """Parse a result as `model` and convert it; protobuf has only one meaning.
+
+    Raises:
+        APIResponseValidationError: the body is not such a model; the message names the field.
+    """
+    body = result.body
+    try:
+        if isinstance(body, ProtobufResult):
+            return cast("T", body.decode())
+        return convert(model.from_dict(body))
+    except APIResponseValidationError as error:
+        error.request_id = result.request_id
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        message = f"the result is not a {model.__name__}: {_explanation(body, error)}"
+        raise misfit(operation, result, message) from error
+
+
+def misfit(operation: str, result: ResultBody, message: str) -> APIResponseValidationError:
+    """The error for a result that is not what was asked for."""
+    body = None if isinstance(result.body, ProtobufResult) else result.body
+    return APIResponseValidationError(
+        message, operation=operation, request_id=result.request_id, body=body
+    )
+
+
+def _explanation(body: Any, error: Exception) -> str:
+    """Why a result could not be parsed, beginning with the path to the field."""
+    for name, model in _ENTRIES.items():
+        entries = body.get(name) if isinstance(body, dict) else None
+        for at, entry in enumerate(entries if isinstance(entries, list) else ()):
+            if not isinstance(entry, dict):
+                return f"{name}[{at}]: expected an object, got {type(entry).__name__}"
+            try:
+                model.from_dict(entry)
+            except (KeyError, TypeError, ValueError, AttributeError) as found:
+                return f"{name}[{at}]: {_words(found)}"
+    return _words(error)
+
+
+def _words(error: Exception) -> str:
+    match error:
+        case KeyError():
+            return f"the field {error} is missing"
+        case ValueError():
+            return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def result_decoder(
+    operation: str, model: type[M], convert: Callable[[M], T]
+) -> Callable[[list[ResultBody]], T]:
+    """A function that reads the single body of an operation."""
+    return lambda bodies: decode_result(operation, bodies[0], model, convert)

@@ -1,0 +1,121 @@
+"""Models that go on from a saved state: in one request where the server can, in two elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tinker_api import models
+from tinker_api.types import UNSET
+
+from tinker_ext import types
+from tinker_ext.clients.creation import DEFAULT_RANK, ModelSpec, ResumeSpec, create_model
+from tinker_ext.clients.hints import explaining_run_id
+from tinker_ext.clients.result_decoding import decode_result
+from tinker_ext.clients.training import TrainingClient
+from tinker_ext.errors import NotFoundError
+from tinker_ext.protocol.flags import at_least
+from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.types.unset import or_default, or_none, or_unset
+
+if TYPE_CHECKING:
+    from tinker_ext.runtime.core import ClientCore
+    from tinker_ext.transport.gateway import Gateway
+
+
+class LoadCreateUnsupportedError(Exception):
+    """The server turned out to make models and load them in two steps."""
+
+
+async def resume_from_state(core: ClientCore, state: ResumeSpec) -> TrainingClient:
+    """A client that goes on from a saved state."""
+    session_id = await core.session.id()
+    number = core.session.next_model_seq_id()
+    if core.dialect.loads_into_new_model:
+        try:
+            return TrainingClient(core, await _create_by_loading(core, state, session_id, number))
+        except LoadCreateUnsupportedError:
+            pass  # The number was refused with the request, so it is free.
+    wish = await _spec_of_saved_model(core, state)
+    client = TrainingClient(core, await create_model(core, wish, number))
+    await client.load_state(state.path, state.access_token, optimizer=state.wants_optimizer)
+    return client
+
+
+async def _create_by_loading(
+    core: ClientCore, state: ResumeSpec, session_id: str, number: int
+) -> str:
+    """Have the server make a model of the weights; its id."""
+    wants = state.wants_optimizer
+    body = models.LoadWeightsRequest(
+        path=state.path,
+        session_id=session_id,
+        model_seq_id=number,
+        base_model=or_unset(state.base_model),
+        optimizer=True if wants is None else wants,
+        optimizer_config=UNSET if state.optimizer is None else state.optimizer.to_api(),
+        weights_access_token=or_unset(state.access_token),
+    )
+    if state.user_metadata:
+        body.user_metadata = models.UserMetadata.from_dict(dict(state.user_metadata))
+
+    async def send(gateway: Gateway) -> models.UntypedAPIFuture:
+        if not gateway.dialect.loads_into_new_model:
+            raise LoadCreateUnsupportedError
+        return await gateway.load_weights(body)
+
+    result = await submit(core, "load_weights", send)
+    made = decode_result(
+        "load_weights", result, models.LoadWeightsResponse, lambda one: one.model_id
+    )
+    # As release 0.38.0 names them where the server does not.
+    return or_none(made) or f"{session_id}:train:{number}"
+
+
+async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec:
+    """A model like the one that was saved."""
+    info = await _weights_info(core, state.path)
+    if info is None:
+        return await _spec_of_run(core, state)
+    return ModelSpec(
+        base_model=state.base_model or info.base_model,
+        lora=types.LoraConfig(
+            rank=or_default(info.lora_rank, DEFAULT_RANK),
+            train_unembed=or_default(info.train_unembed, True),
+            train_mlp=or_default(info.train_mlp, True),
+            train_attn=or_default(info.train_attn, True),
+        ),
+        user_metadata=state.user_metadata,
+        optimizer=state.optimizer,
+    )
+
+
+async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoResponse | None:
+    """What the server says of saved weights; None where it is too old to."""
+    if not at_least(core.dialect.release, "0.24.1") or not core.dialect.supports(
+        "get_weights_info"
+    ):
+        return None
+    try:
+        with explaining_run_id(path):
+            return await core.call(
+                "get_weights_info", lambda gateway: gateway.get_weights_info(path)
+            )
+    except NotFoundError:
+        if core.dialect.supports("get_weights_info"):
+            raise
+        return None
+
+
+async def _spec_of_run(core: ClientCore, state: ResumeSpec) -> ModelSpec:
+    """Of the run whose state it is: release 0.4.1. Only the rank is told of its adapter."""
+    with explaining_run_id(state.run_id):
+        response = await core.call(
+            "get_training_run", lambda gateway: gateway.get_training_run(state.run_id)
+        )
+    run = types.TrainingRun.from_api(response)
+    return ModelSpec(
+        base_model=state.base_model or run.base_model,
+        lora=types.LoraConfig(rank=DEFAULT_RANK if run.lora_rank is None else run.lora_rank),
+        user_metadata={**(run.user_metadata or {}), **(state.user_metadata or {})},
+        optimizer=state.optimizer,
+    )

@@ -1,0 +1,146 @@
+"""The bodies with which weights are saved and loaded.
+
+Fields of later releases are in them only where they say something: servers of 0.4.1 refuse what
+they don't know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias, get_args
+
+from attrs import evolve
+from tinker_api import models
+from tinker_api.types import UNSET, Unset
+
+from tinker_ext.clients.argument_checks import check_str_mapping
+from tinker_ext.clients.hints import check_path
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.runtime.submission.ordered import ChunkRequest
+from tinker_ext.types import SamplingClientKind
+from tinker_ext.types.unset import or_unset
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+    from tinker_ext.transport.gateway import Gateway
+
+WeightsRequest: TypeAlias = (
+    models.SaveWeightsRequest
+    | models.LoadWeightsRequest
+    | models.SaveWeightsForSamplerRequest
+    | models.SaveWeightsExternalRequest
+)
+
+
+def as_chunk_request(body: WeightsRequest) -> ChunkRequest:
+    """The request of a body, which gets its number when it is sent."""
+
+    def send(gateway: Gateway, seq_id: int) -> Awaitable[models.UntypedAPIFuture]:
+        match evolve(body, seq_id=seq_id):
+            case models.SaveWeightsRequest() as save:
+                return gateway.save_weights(save)
+            case models.LoadWeightsRequest() as load:
+                return gateway.load_weights(load)
+            case models.SaveWeightsExternalRequest() as save:
+                return gateway.save_weights_external(save)
+            case save:
+                return gateway.save_weights_for_sampler(save)
+
+    return ChunkRequest(send)
+
+
+def build_save(
+    model_id: str,
+    name: str,
+    ttl_seconds: int | None,
+    overwrite: bool,
+    user_metadata: Mapping[str, str] | None,
+) -> models.SaveWeightsRequest:
+    """Of weights and optimizer state, under a name."""
+    return models.SaveWeightsRequest(
+        model_id=model_id,
+        path=_validate_name(name),
+        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+        overwrite=overwrite or UNSET,
+        user_metadata=_metadata(user_metadata),
+    )
+
+
+def build_save_for_sampler(
+    model_id: str, name: str, ttl_seconds: int | None, user_metadata: Mapping[str, str] | None
+) -> models.SaveWeightsForSamplerRequest:
+    """Of the weights alone, under a name."""
+    return models.SaveWeightsForSamplerRequest(
+        model_id=model_id,
+        path=_validate_name(name),
+        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+        user_metadata=_metadata(user_metadata),
+    )
+
+
+def build_ephemeral_save(
+    model_id: str, number: int, kind: SamplingClientKind
+) -> models.SaveWeightsForSamplerRequest:
+    """Of the weights alone, without a name, for the sampling session of that number."""
+    if kind not in get_args(SamplingClientKind):
+        raise InvalidInputError(f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind")
+    return models.SaveWeightsForSamplerRequest(
+        model_id=model_id,
+        sampling_session_seq_id=number,
+        kind=UNSET if kind == "snapshot" else kind,
+    )
+
+
+def build_external_save(
+    model_id: str, name: str, ttl_seconds: int | None, recipients: list[str] | None
+) -> models.SaveWeightsExternalRequest:
+    """Of the weights as files to fetch, encrypted for the recipients if there are any."""
+    return models.SaveWeightsExternalRequest(
+        model_id=model_id,
+        path=_validate_name(name),
+        ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
+        age_encryption_recipients=UNSET if recipients is None else list(recipients),
+    )
+
+
+def build_load(
+    model_id: str, path: str, optimizer: bool | None, access_token: str | None
+) -> models.LoadWeightsRequest:
+    """Of a checkpoint into a model; what becomes of the optimizer may be left to the server."""
+    check_path(path, "path", "create_lora_training_client")
+    return models.LoadWeightsRequest(
+        model_id=model_id,
+        path=path,
+        optimizer=or_unset(optimizer),
+        weights_access_token=or_unset(access_token),
+    )
+
+
+def validate_ttl(seconds: int | None) -> int | None:
+    """How long to keep something, in seconds; None says nothing of it, or for good.
+
+    What else is too short is the server's to say.
+
+    Raises:
+        InvalidInputError: no whole number from 1.
+    """
+    if seconds is not None and (type(seconds) is not int or seconds < 1):
+        raise InvalidInputError(
+            f"expected a whole number of seconds from 1, got {seconds!r}", where="ttl_seconds"
+        )
+    return seconds
+
+
+def _metadata(given: Mapping[str, str] | None) -> models.TextMetadata | Unset:
+    if given is None:
+        return UNSET
+    check_str_mapping(given, "user_metadata")
+    return models.TextMetadata.from_dict(dict(given))
+
+
+def _validate_name(name: object) -> str:
+    if not isinstance(name, str) or not name or "/" in name:
+        raise InvalidInputError(
+            f"a checkpoint's name is a word without slashes, got {name!r}", where="name"
+        )
+    return name

@@ -1,0 +1,343 @@
+"""How one setting is read, from an argument or from the text of an environment variable.
+
+A reader takes either and returns the value, or raises ValueError with what is wrong with it, in
+words that complete "base_url: ...". What a reader of secrets is given never gets into its words.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from tinker_ext.redaction.redactor import redact, shorten
+from tinker_ext.redaction.secret import MASK, Secret
+
+#: The base URL that means the backend on this machine.
+EMBEDDED = "embedded"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+#: What HTTP goes over; the second is an extra of that name.
+HTTP_TRANSPORTS = ("httpcore", "aiohttp")
+
+_ON = frozenset({"1", "true", "yes", "on"})
+_OFF = frozenset({"0", "false", "no", "off"})
+#: What the paths of all operations begin with.
+API_PATH = "/api/v1"
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: token
+# RFC 9110, 5.5: field-content, but for what is above US-ASCII, which httpx does not send as text.
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+# Words in the names of headers whose values may be credentials.
+_TELLING_WORDS = (
+    "auth",
+    "cookie",
+    "credential",
+    "jwt",
+    "key",
+    "pass",
+    "secret",
+    "session",
+    "signature",
+    "token",
+)
+_SCHEME = re.compile(r"(?:basic|bearer|digest|token)\s", re.IGNORECASE)
+
+Reader = Callable[[object], object]
+
+
+def may_be_secret(name: str, value: str = "") -> bool:
+    """Whether a header may be a credential, by its name or by how its value begins."""
+    telling = any(word in name.lower() for word in _TELLING_WORDS)
+    return telling or _SCHEME.match(value) is not None
+
+
+@final
+class Headers(Mapping[str, str]):
+    """Headers of every request; repr and pickle leave out what may be a credential.
+
+    Attributes:
+        secrets: the values of those, and the parts of them that a server may repeat alone.
+    """
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = dict(headers)
+        parts = (
+            part
+            for name, value in headers.items()
+            if may_be_secret(name, value)
+            for part in _parts(value)
+        )
+        self.secrets = tuple(Secret(part) for part in dict.fromkeys(parts))
+
+    def __getitem__(self, name: str) -> str:
+        return self._headers[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+    def __repr__(self) -> str:
+        return repr(dict.fromkeys(self._headers, MASK))
+
+    def __reduce__(self) -> tuple[type[Headers], tuple[dict[str, str]]]:
+        harmless = {n: value for n, value in self._headers.items() if not may_be_secret(n, value)}
+        return Headers, (harmless,)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """A header's value and its parts: `Bearer X`, `name=X; name=Y`, `Basic X`."""
+    yield value
+    for piece in re.split(r"[;,]\s*", value):
+        scheme, _, rest = piece.strip().partition(" ")
+        if rest:
+            yield rest.strip()
+        if scheme.lower() == "basic":
+            yield from _basic_password(rest.strip())
+        name, _, text = (rest.strip() or piece.strip()).partition("=")
+        if name and " " not in name:
+            yield text.strip().strip('"')
+
+
+def _basic_password(token: str) -> Iterator[str]:
+    try:
+        yield base64.b64decode(token).decode("utf-8", "replace").partition(":")[2]
+    except binascii.Error:
+        return
+
+
+@final
+class ProxyURL(str):
+    """The URL of a proxy; repr and pickle leave out the user and password.
+
+    Attributes:
+        secrets: the password as written and as sent, and the token of Basic authentication.
+    """
+
+    secrets: tuple[Secret, ...]
+
+    def __new__(cls, url: str) -> ProxyURL:
+        self = super().__new__(cls, url)
+        parts = urlsplit(url)
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        texts = (parts.password or "", password, token) if user or password else ()
+        self.secrets = tuple(Secret(text) for text in dict.fromkeys(texts) if text)
+        return self
+
+    def __repr__(self) -> str:
+        return repr(without_credentials(str(self)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ProxyURL, (without_credentials(str(self)),)
+
+
+def read_secret(value: object) -> Secret:
+    """A key for a header; blanks around it, the newline of a file, are dropped."""
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(text, str):
+        raise ValueError(f"a text is needed, not a {type(text).__name__}")
+    if not text.strip():
+        raise ValueError("it is empty")
+    if not _VISIBLE.fullmatch(text.strip()):
+        raise ValueError("it has blanks, control or non-ASCII characters inside")
+    return Secret(text.strip())
+
+
+def read_command(value: object) -> Secret:
+    """A shell command; a secret, because one may be written in it."""
+    text = value.reveal() if isinstance(value, Secret) else value
+    if not isinstance(text, str):
+        raise ValueError(f"a text is needed, not a {type(text).__name__}")
+    if not text.strip() or "\0" in text:
+        raise ValueError("it is empty, or no command can be written so")
+    return Secret(text.strip())
+
+
+def read_text(value: object) -> str:
+    """A text that fits in a header."""
+    if not isinstance(value, str):
+        raise ValueError(f"a text is needed, not {redacted_repr(value)}")
+    if not value.strip() or not _HEADER_VALUE.fullmatch(value.strip()):
+        raise ValueError(f"{redacted_repr(value)} is empty or has characters that fit in no header")
+    return value.strip()
+
+
+def read_base_url(value: object) -> str:
+    """An http or https URL without a slash at the end, or "embedded"."""
+    text = read_text(value).rstrip("/")
+    if text == EMBEDDED:
+        return text
+    parts = _split_url(text, ("http", "https"), other=f", nor {EMBEDDED!r}")
+    if parts.path.endswith(API_PATH):
+        visible = redacted_repr(without_credentials(text))
+        raise ValueError(f"{visible} ends with {API_PATH}, which is appended to it; leave that out")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL must not contain a user or password; use default_headers")
+    if parts.query or parts.fragment:
+        visible = redacted_repr(without_credentials(text))
+        raise ValueError(f"{visible} has a query or fragment behind it; paths are appended to it")
+    return text
+
+
+def read_proxy(value: object) -> ProxyURL:
+    """The URL of a proxy; a user and password may be in it."""
+    text = read_text(value)
+    _split_url(text, _PROXY_SCHEMES)
+    return ProxyURL(text)
+
+
+def without_credentials(url: str) -> str:
+    """A URL without the user and password in it, and without a query, which may hold a key."""
+    head, _, rest = url.rpartition("@")
+    scheme, separator, _ = head.partition("://")
+    text = f"{scheme}://{rest}" if separator else rest
+    return re.split("[?#]", text, maxsplit=1)[0]
+
+
+def _split_url(text: str, schemes: tuple[str, ...], other: str = "") -> SplitResult:
+    visible = redacted_repr(without_credentials(text))
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # such as a port that is no number
+        usable = False
+    if not usable or " " in text:
+        raise ValueError(f"{visible} is not a URL starting with {' or '.join(schemes)}{other}")
+    return parts
+
+
+def read_path(value: object) -> Path:
+    """A folder or a file, ``~`` expanded."""
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError(f"a path is needed, not {redacted_repr(value)}")
+    return Path(value).expanduser()
+
+
+def read_seconds(value: object) -> float:
+    """A positive number of seconds; infinity is one."""
+    seconds = _number(value)
+    if not seconds > 0:
+        raise ValueError(f"{redacted_repr(value)} is not a positive number of seconds")
+    return seconds
+
+
+def read_rate(value: object) -> float:
+    """A number a second, from 0; infinity is one."""
+    rate = _number(value)
+    if not rate >= 0:
+        raise ValueError(f"{redacted_repr(value)} is not a number from 0")
+    return rate
+
+
+def read_count(value: object) -> int:
+    """A whole number, at least 1."""
+    count = _number(value)
+    if not count >= 1 or not count.is_integer():
+        raise ValueError(f"{redacted_repr(value)} is not a whole number of at least 1")
+    return int(count)
+
+
+def read_whole(value: object) -> int:
+    """A whole number, at least 0."""
+    count = _number(value)
+    if not count >= 0 or not count.is_integer():
+        raise ValueError(f"{redacted_repr(value)} is not a whole number of at least 0")
+    return int(count)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            pass
+    return math.nan
+
+
+def read_flag(value: object) -> bool:
+    """On or off, in any of the usual words."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in _ON | _OFF:
+        raise ValueError(
+            f"{redacted_repr(value)} is neither on nor off (1, true, yes, on; 0, false, ...)"
+        )
+    return word in _ON
+
+
+def read_log_level(value: object) -> str:
+    """The name of a log level, in lower case."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in LOG_LEVELS:
+        raise ValueError(f"{redacted_repr(value)} is none of {', '.join(LOG_LEVELS)}")
+    return word
+
+
+def read_http_transport(value: object) -> str:
+    """The name of a transport, in lower case, whose package is there."""
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in HTTP_TRANSPORTS:
+        raise ValueError(f"{redacted_repr(value)} is none of {', '.join(HTTP_TRANSPORTS)}")
+    if find_spec(word) is None:
+        raise ValueError(f"{word} is not installed: pip install 'tinker-ext[{word}]'")
+    return word
+
+
+def parse_str_list(value: object) -> tuple[str, ...]:
+    """Words in the order given, each once; a single text is split at its commas."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, Iterable) or isinstance(items, Mapping | bytes):
+        raise ValueError(f"a list of texts is needed, not {redacted_repr(value)}")
+    words = list(items)
+    for word in words:
+        if not isinstance(word, str):
+            raise ValueError(f"a list of texts is needed; {redacted_repr(word)} is none")
+    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+
+def read_metadata(value: object) -> Mapping[str, str]:
+    """Texts by name."""
+    return MappingProxyType(_texts(value))
+
+
+def read_headers(value: object) -> Headers:
+    """Extra request headers. Their values are not shown, they may be credentials."""
+    headers = _texts(value)
+    for name, text in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            # A whole header, value and all, may have been taken for the name.
+            start = redacted_repr(re.split(r"[^\w-]", name, maxsplit=1)[0])
+            raise ValueError(f"what begins with {start} is not the name of a header")
+        if not _HEADER_VALUE.fullmatch(text):
+            raise ValueError(f"the value of {name} has characters that fit in no header")
+        if name.lower() == "x-api-key":
+            raise ValueError(f"{name} is what api_key is for")
+    return Headers(headers)
+
+
+def _texts(value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"texts by name are needed, not a {type(value).__name__}")
+    for name, text in value.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise ValueError(
+                f"texts by name are needed; the entry {redacted_repr(name)} is not text"
+            )
+    return dict(value)
+
+
+def redacted_repr(value: object) -> str:
+    """A value for a message: short, and without a key if one got here by mistake."""
+    return shorten(redact(repr(value)), 80)

@@ -1,0 +1,1 @@
+"""Runs the submitted requests: training, sampling, saving and loading."""

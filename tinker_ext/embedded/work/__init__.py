@@ -1,1 +1,0 @@
-"""Work: who goes next, on which thread, and where the answer waits."""

@@ -1,0 +1,1 @@
+"""Keeps secrets and control characters out of everything that is shown."""

@@ -1,0 +1,191 @@
+"""Makes text from elsewhere fit to be shown: short, printable, and without anything secret.
+
+Errors, logs and spans all quote servers and proxies. This is the one place that decides how much
+of a text is shown, which characters are escaped, and which parts are redacted: every secret that
+this process holds (`tinker_ext.redaction.secret`), words that look like a key, and credentials in
+URLs and after the name of an authentication scheme.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from tinker_ext.redaction.forms import Needle, forms_of, hide
+from tinker_ext.redaction.printable import printable
+from tinker_ext.redaction.secret import MASK, known_needles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+#: The response header with the server's name for a request.
+REQUEST_ID = "x-request-id"
+#: Response headers an error keeps. None of them can carry a credential; everything else may.
+KEPT_HEADERS = frozenset(
+    {
+        "cf-ray",
+        "content-length",
+        "content-type",
+        "date",
+        "retry-after",
+        "retry-after-ms",
+        "server",
+        "www-authenticate",
+        REQUEST_ID,
+        "x-should-retry",
+    }
+)
+#: Characters of a server's text that fit in a message, and of one header's value.
+SHOWN_TEXT = 500
+SHOWN_HEADER = 200
+#: Characters of one text that are looked at; cut before redacting only here, where it is harmless.
+READ_TEXT = 65_536
+#: Levels and entries of a structured body that an error keeps; the rest is noise or an attack.
+KEPT_DEPTH = 8
+KEPT_ENTRIES = 200
+
+#: Characters of a request id that are kept and sent. The service's have about 40.
+LONGEST_ID = 1_024
+
+# Characters that are redacted behind what is kept of a longer text; the longest secret.
+_CUT_SECRET = 4_096
+# Keys start with "tml-", their short-lived forms are JSON web tokens (0.38.0 accepts no others).
+# A short one right behind an "h" is more likely "html-page" than a key.
+_KEY_LIKE = re.compile(
+    r"(?<!h)tml-[A-Za-z0-9_\-]{4,}|tml-[A-Za-z0-9_\-]{16,}"
+    r"|eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,2}"
+)
+_IN_URL = re.compile(r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]+(?=@)")
+# A word of letters alone behind a scheme is prose ("Basic authentication required").
+_SCHEMES = ("Basic", "basic", "BASIC", "Bearer", "bearer", "BEARER")
+_BEHIND_SCHEME = re.compile(
+    r"(?<![\w-])((?:basic|bearer)\s+)(?=[a-z]*(?:[\d+/=._~-]|(?-i:[a-z][A-Z])))[\w+/=.~-]{8,}",
+    re.IGNORECASE,
+)
+
+
+def server_words(body: object, secrets: Iterable[str] = ()) -> str:
+    """What an error body says, in one redacted and shortened line.
+
+    Reads ``{"error": ...}``, ``{"detail": ...}`` (text or FastAPI's list with paths),
+    ``{"message": ...}``, these inside one another, plain text and HTML pages. Anything else is
+    shown as JSON.
+    """
+    # Redacted first: a key cut in half is not recognized any more, and half of it would show.
+    return shorten(redact(_words(body, depth=0)[:READ_TEXT], secrets))
+
+
+def _words(body: object, depth: int) -> str:
+    if body is None or depth > KEPT_DEPTH:
+        return ""
+    if isinstance(body, bytes | bytearray):
+        return _words(bytes(body[:READ_TEXT]).decode("utf-8", "replace"), depth)
+    if isinstance(body, str):
+        return _page_title(body) or body
+    if isinstance(body, dict):
+        return _mapping_words(body, depth)
+    if isinstance(body, list | tuple):
+        said = (_words(item, depth + 1) for item in body[:KEPT_ENTRIES])
+        return "; ".join(words for words in said if words)
+    return _as_json(body)
+
+
+def _mapping_words(body: dict[Any, Any], depth: int) -> str:
+    if isinstance(body.get("msg"), str) and isinstance(body.get("loc"), list | tuple):
+        return f"{'.'.join(str(step) for step in body['loc'])}: {body['msg']}"
+    for name in ("error", "detail", "message", "error_message"):
+        if words := _words(body.get(name), depth + 1):
+            return words
+    return _as_json(redact_body(body)) if body else ""
+
+
+def _as_json(value: object) -> str:
+    """As clients in other languages write it, too."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _page_title(text: str) -> str:
+    """The title of an HTML page, which is all of a proxy's error page that is worth showing."""
+    if "<" not in text[:100]:
+        return ""
+    title = re.search(r"<title[^>]{0,100}>([^<]{1,500})", text[:4096], re.IGNORECASE)
+    return title[1] if title else ""
+
+
+def shorten(text: str, limit: int = SHOWN_TEXT) -> str:
+    """One printable line of at most `limit` characters, with the full length behind a cut."""
+    line = printable(" ".join(text[: 4 * limit].split()))
+    if len(line) <= limit and len(text) <= 4 * limit:
+        return line
+    return f"{line[:limit]}... ({len(text)} characters)"
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` without this process's secrets, the given ones, and anything that looks like a key."""
+    return _redact(text, _needles(secrets))
+
+
+def _needles(secrets: Iterable[str]) -> tuple[Needle, ...]:
+    explicit = (needle for secret in secrets if secret for needle in forms_of(secret))
+    return (*known_needles(), *explicit)
+
+
+def _redact(text: str, needles: tuple[Needle, ...]) -> str:
+    text = hide(text, needles, MASK)
+    # Most texts have none of these; looking for a word is far cheaper than for a pattern.
+    if "://" in text:
+        text = _IN_URL.sub(MASK, text)
+    if any(scheme in text for scheme in _SCHEMES):
+        text = _BEHIND_SCHEME.sub(rf"\1{MASK}", text)
+    if "tml-" in text or "eyJ" in text:
+        text = _KEY_LIKE.sub(MASK, text)
+    return text
+
+
+def redact_body(body: object, secrets: Iterable[str] = ()) -> object:
+    """A copy of a parsed body without secrets, cut where it is absurdly deep, wide or long."""
+    return _BodyCopier(_needles(secrets)).copy(body, depth=0)
+
+
+class _BodyCopier:
+    """Copies one body, at most `READ_TEXT` characters of it."""
+
+    def __init__(self, needles: tuple[Needle, ...]) -> None:
+        self._needles = needles
+        self._room = READ_TEXT
+
+    def copy(self, body: object, depth: int) -> object:
+        if isinstance(body, bytes | bytearray):
+            body = bytes(body[:READ_TEXT]).decode("utf-8", "replace")
+        if isinstance(body, str):
+            return self._text(body)
+        if isinstance(body, dict | list | tuple) and (depth >= KEPT_DEPTH or self._room <= 0):
+            return "..."
+        if isinstance(body, dict):
+            return {
+                self._text(str(name)[:READ_TEXT])[:SHOWN_HEADER]: self.copy(value, depth + 1)
+                for name, value in list(body.items())[:KEPT_ENTRIES]
+            }
+        if isinstance(body, list | tuple):
+            return [self.copy(value, depth + 1) for value in body[:KEPT_ENTRIES]]
+        return body
+
+    def _text(self, text: str) -> str:
+        """The text, redacted; its first part where there is no room for all of it."""
+        room = max(self._room, SHOWN_TEXT)
+        self._room -= len(text) + 1
+        if len(text) <= room:
+            return _redact(text, self._needles)
+        # The cut may leave a part of a secret that is too short to be recognized.
+        return _redact(text[: room + _CUT_SECRET], self._needles)[:-_CUT_SECRET]
+
+
+def kept_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:
+    """The headers of `KEPT_HEADERS`, names lower-cased, values redacted and shortened."""
+    hidden = tuple(secrets)
+    return {
+        name.lower(): shorten(redact(value[:READ_TEXT], hidden), SHOWN_HEADER)
+        for name, value in headers.items()
+        if name.lower() in KEPT_HEADERS
+    }

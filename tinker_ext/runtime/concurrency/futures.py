@@ -1,0 +1,350 @@
+"""The user's handle on a request that the server is working on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import warnings
+import weakref
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from tinker_ext import tracing
+from tinker_ext.errors import DeadlineExceededError, TinkerError
+from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor, wait, wait_async
+from tinker_ext.runtime.concurrency.deadline import Progress
+from tinker_ext.runtime.concurrency.loop import background_loop
+from tinker_ext.runtime.concurrency.task_future import TaskFuture
+from tinker_ext.runtime.concurrency.user_code import CallbackFuture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class APIFuture(Future[T]):
+    """The result of a request, which is being fetched whether or not anybody waits.
+
+    Take it with `result()` from a plain program or with `await` from a coroutine, as often as you
+    like. Decoding happens where it is first taken, once. When a wait times out or is cancelled,
+    the request goes on and can be waited for again; only `cancel()` gives it up. Samples and
+    `compute_logprobs` differ in one point: cancelling the `await` of such a future also cancels
+    its request, unless another waiter is left.
+
+    It is a standard future too: `concurrent.futures.wait` and `as_completed` take it, and so do
+    the functions of asyncio that take awaitables or futures. `asyncio.create_task` takes
+    coroutines alone: pass it `coroutine()`.
+
+    Example:
+        >>> step = training.forward_backward(data, "cross_entropy")
+        >>> step.result(timeout=60).metrics
+    """
+
+    def __init__(
+        self,
+        outcome: TaskFuture[Any],
+        finish: Callable[[Any], T],
+        *,
+        work: CallerExecutor | None = None,
+        progress: Progress | None = None,
+        traced: tracing.Operation | None = None,
+    ) -> None:
+        super().__init__()
+        self._waiters = _StandardWaiters(outcome, work)
+        self._callbacks: list[Callable[[APIFuture[T]], object]] = []
+        self._outcome = outcome
+        self._progress = progress or Progress()
+        self._traced = traced
+        self._finish: Callable[[Any], T] | None = finish
+        self._work = work
+        self._settled: Future[T] = CallbackFuture()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        outcome.add_done_callback(_announcing(self))
+
+    def result(self, timeout: float | None = None) -> T:
+        """Block until the result is there, at most `timeout` seconds.
+
+        Raises:
+            DeadlineExceededError: not there in time, what was seen last; the request goes on. It
+                is a TimeoutError too.
+            concurrent.futures.CancelledError: it was cancelled.
+            TinkerError: the request failed; which subclass says how.
+        """
+        if not self._outcome.done():
+            self._check_may_block()
+            try:
+                with tracing.waiting(self._traced), self._outcome.awaited():
+                    wait(self._outcome, self._work, timeout)
+            except TimeoutError:
+                raise self._not_yet(timeout) from None
+            except KeyboardInterrupt:
+                self.cancel()
+                raise
+        return self._settle()
+
+    async def result_async(self, timeout: float | None = None) -> T:
+        """As `result`, without blocking the caller's event loop."""
+        if not self._outcome.done():
+            self._check_same_process()
+            try:
+                with tracing.waiting(self._traced), self._outcome.awaited():
+                    await wait_async(self._outcome, self._work, timeout)
+            except TimeoutError:
+                raise self._not_yet(timeout) from None
+        return self._settle()
+
+    async def coroutine(self) -> T:
+        """This future as a coroutine, for functions that take only those (`asyncio.create_task`).
+
+        Cancelling it cancels a sample that has no other waiter, as cancelling an `await` does.
+        """
+        try:
+            return await self.result_async()
+        except (asyncio.CancelledError, GeneratorExit):
+            self._outcome.abandon()
+            raise
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self.coroutine().__await__()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Block like `result`, and return the error instead of raising it; None on success."""
+        try:
+            self.result(timeout)
+        except TimeoutError:
+            if not self._outcome.done():
+                raise
+            return self._outcome.exception()
+        except Exception as error:
+            return error
+        except BaseException as error:
+            # One that a custom loss raised; Ctrl-C during the wait itself is raised.
+            if self._settled.done() and self._settled.exception() is error:
+                return error
+            raise
+        return None
+
+    def done(self) -> bool:
+        """Whether `result` would return or raise at once."""
+        self._allow_worker()
+        return self._outcome.done()
+
+    def cancelled(self) -> bool:
+        """Whether `cancel` came before the result."""
+        return self._outcome.cancelled()
+
+    def cancel(self) -> bool:
+        """Give the request up. False when it was already done. Other requests are not touched."""
+        return self._outcome.cancel()
+
+    def map(self, function: Callable[[T], U]) -> APIFuture[U]:
+        """A future of `function(result)`; it runs where the new future is first taken, once."""
+        return APIFuture(
+            self._outcome,
+            lambda _: function(self._settle()),
+            work=self._work,
+            progress=self._progress,
+            traced=self._traced,
+        )
+
+    def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
+        """Call `function(self)` when done: on the thread that finishes it, or at once if done.
+
+        That thread is usually the client's event loop, so `function` must be quick. Exceptions
+        that it raises there are logged.
+        """
+        call = function
+        if _is_of_asyncio(function):
+            call = _on_running_loop(function)
+            self._outcome.waiters.add(function)
+        self._callbacks.append(function)
+        self._outcome.add_done_callback(lambda _: function in self._callbacks and call(self))
+        self._allow_worker()
+
+    def remove_done_callback(self, function: Callable[[APIFuture[T]], object]) -> int:
+        """Drop a callback, as futures of asyncio do. Returns how often it had been added."""
+        count = self._callbacks.count(function)
+        self._callbacks = [kept for kept in self._callbacks if kept != function]
+        if _is_of_asyncio(function):
+            self._outcome.waiters.discard(function)
+        return count
+
+    def future(self) -> Future[T]:
+        """A standard future of the same result that is not an `APIFuture`.
+
+        Its result is decoded on the thread that finishes it. Cancelling it gives the request up;
+        until then it counts as a waiter.
+        """
+        outcome = self._outcome
+        outcome.waiters.add(self._settled)
+        self._settled.add_done_callback(lambda settled: settled.cancelled() and outcome.cancel())
+        self._outcome.add_done_callback(lambda _: self._settle_quietly())
+        self._allow_worker()
+        return self._settled
+
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled() else "done" if self._outcome.done() else "pending"
+        # asyncio.create_task puts this in its error.
+        return f"<APIFuture {state}; await it, or pass .coroutine() where a coroutine is required>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a future belongs to its process and can't be pickled; take its result")
+
+    def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
+        """Done, cancelled, result, error: how `asyncio.wrap_future` of Python 3.14 reads it."""
+        if not self._outcome.done() or self._outcome.cancelled():
+            return self._outcome.done(), self._outcome.cancelled(), None, None
+        error = self.exception()
+        return True, False, self.result() if error is None else None, error
+
+    def _announce(self) -> None:
+        """Wake waiters of `concurrent.futures`; the outcome must be done.
+
+        Their state is that of the base class, whose result is never read.
+        """
+        if self._outcome.cancelled():
+            super().cancel()
+            super().set_running_or_notify_cancel()
+            return
+        # The base class's method: the error does not count as retrieved.
+        error = Future.exception(self._outcome)
+        if error is None:
+            super().set_result(cast("T", None))
+        else:
+            super().set_exception(error)
+
+    def _not_yet(self, timeout: float | None) -> DeadlineExceededError:
+        return self._progress.error("no result yet; the request goes on", timeout)
+
+    def _settle(self) -> T:
+        self._settle_quietly()
+        return self._settled.result()
+
+    def _settle_quietly(self) -> None:
+        """Decode once, whichever thread comes first; the outcome must be done."""
+        with self._lock:
+            finish, self._finish = self._finish, None
+            if finish is None:
+                return
+            if self._outcome.cancelled():
+                self._settled.cancel()
+                self._settled.set_running_or_notify_cancel()
+                return
+            if not self._settled.set_running_or_notify_cancel():
+                return
+            try:
+                with tracing.decoding(self._traced):
+                    value = finish(self._outcome.result())
+                self._settled.set_result(value)
+            except BaseException as error:
+                self._settled.set_exception(error)
+
+    def _allow_worker(self) -> None:
+        if self._work is not None and not self._outcome.done():
+            self._work.allow_worker_thread()
+
+    def _check_may_block(self) -> None:
+        self._check_same_process()
+        if background_loop().is_current():
+            raise TinkerError(
+                "result() was called on the client's own event loop thread, where it would wait "
+                "for itself for ever; use a thread of your own, or await the future there"
+            )
+        _warn_about_running_loop()
+
+    def _check_same_process(self) -> None:
+        if os.getpid() != self._process:
+            raise TinkerError(
+                "this future was made before a fork, and its request runs in the parent process; "
+                "make the request again in this one"
+            )
+
+
+class _StandardWaiters(list[Any]):
+    """The list to which `concurrent.futures.wait` and `as_completed` add their waiters.
+
+    They count for the request while they wait. None of them runs a custom loss, so that gets a
+    thread of its own.
+    """
+
+    def __init__(self, outcome: TaskFuture[Any], work: CallerExecutor | None) -> None:
+        super().__init__()
+        self._outcome = outcome
+        self._work = work
+
+    def append(self, waiter: Any) -> None:
+        super().append(waiter)
+        self._outcome.waiters.add(waiter)
+        if self._work is not None:
+            self._work.allow_worker_thread()
+
+    def remove(self, waiter: Any) -> None:
+        super().remove(waiter)
+        self._outcome.waiters.discard(waiter)
+
+
+def _announcing(future: APIFuture[Any]) -> Callable[[object], None]:
+    """A callback that announces a future; it does not keep the future in memory."""
+    announced = weakref.ref(future)
+
+    def announce(_: object) -> None:
+        if (future := announced()) is not None:
+            future._announce()
+
+    return announce
+
+
+def _is_of_asyncio(function: Callable[..., object]) -> bool:
+    """Whether this is the callback by which `asyncio.wait` waits."""
+    return getattr(function, "__module__", None) == "asyncio.tasks"
+
+
+def _on_running_loop(function: Callable[[APIFuture[T]], object]) -> Callable[..., object]:
+    """`function`, to be called from any thread and run on the event loop of this one."""
+    loop = asyncio.get_running_loop()
+
+    def call(future: APIFuture[T]) -> None:
+        with suppress(RuntimeError):  # The loop that waited is closed.
+            loop.call_soon_threadsafe(function, future)
+
+    return call
+
+
+_warned_about_loop = False
+
+
+def _warn_about_running_loop() -> None:
+    global _warned_about_loop
+    if _warned_about_loop:
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    _warned_about_loop = True
+    warnings.warn(
+        "this call blocks a running event loop; await its future there, or its *_async form",
+        RuntimeWarning,
+        stacklevel=_users_level(),
+    )
+
+
+def _users_level() -> int:
+    """The stack level, to a warning of the caller's, of the nearest line that is not ours."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "tinker_ext":
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def done_future() -> APIFuture[None]:
+    """A future of what has been done already."""
+    outcome: TaskFuture[None] = TaskFuture()
+    outcome.set_result(None)
+    return APIFuture(outcome, lambda _: None)

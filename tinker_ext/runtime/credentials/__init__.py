@@ -1,0 +1,1 @@
+"""API keys, the credential command, and the exchange of keys for JWTs."""

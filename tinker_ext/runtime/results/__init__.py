@@ -1,0 +1,1 @@
+"""Fetching results: polling, batched polling, cancellation."""

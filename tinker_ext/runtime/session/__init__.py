@@ -1,0 +1,1 @@
+"""The session, its heartbeat and its telemetry."""

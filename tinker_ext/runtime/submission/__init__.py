@@ -1,0 +1,1 @@
+"""Submitting requests in order, with sequence numbers."""

@@ -1,0 +1,1 @@
+"""Reads a recorded trace: timeline, summary, plot, Perfetto export."""

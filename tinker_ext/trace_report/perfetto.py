@@ -1,0 +1,103 @@
+"""A recording as a Chrome trace, which Perfetto reads too.
+
+The format is the "Trace Event Format" of the Chromium project: complete events (X) on a
+thread, which stands for a lane here, asynchronous ones (b, e), instants (i), and the lanes' names
+(M); times in microseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from tinker_ext.trace_report.lanes import lanes
+from tinker_ext.tracing.names import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tinker_ext.trace_report.recordings import Recording, SpanRecord
+
+
+def write_chrome_trace(recording: Recording, target: Path) -> int:
+    """Write the spans of `recording` to `target`; how many there are."""
+    placed = list(_placed(recording))
+    start = min((span.start for span, _ in placed), default=0)
+    lanes_by_name = {name: number for number, name in enumerate(dict(_names(placed)))}
+    events = [_head(number, name) for name, number in lanes_by_name.items()]
+    for span, lane in placed:
+        common = {"pid": 1, "tid": lanes_by_name[lane]}
+        events += ({**event, **common} for event in _events(span, start))
+        events += ({**event, **common} for event in _instants(span, start))
+    target.write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}))
+    return len(placed)
+
+
+def _names(placed: list[tuple[SpanRecord, str]]) -> Iterator[tuple[str, None]]:
+    """The lanes, in the order in which they come up."""
+    return ((lane, None) for _, lane in placed)
+
+
+def _placed(recording: Recording) -> Iterator[tuple[SpanRecord, str]]:
+    """Each span with its lane: an operation's stages lie in the operation's."""
+    children: dict[str | None, list[SpanRecord]] = defaultdict(list)
+    for span in recording.spans:
+        children[span.parent].append(span)
+    for span in recording.spans:
+        if span.is_step:
+            yield span, _users(span)
+    counts: dict[str, int] = defaultdict(int)
+    for lane in lanes(recording):
+        counts[lane.name] += 1
+        name = f"{lane.name} {counts[lane.name]}"
+        for operation in lane.spans:
+            yield operation, name
+            yield from _below(operation, children, name)
+
+
+def _below(
+    span: SpanRecord, children: dict[str | None, list[SpanRecord]], lane: str
+) -> Iterator[tuple[SpanRecord, str]]:
+    for child in children[span.id]:
+        if child.is_operation:
+            continue  # In a lane of its own.
+        here = _users(child) if child.end > span.end else lane
+        yield child, here
+        yield from _below(child, children, here)
+
+
+def _users(span: SpanRecord) -> str:
+    return f"your code ({span.thread})"
+
+
+def _events(span: SpanRecord, start: int) -> Iterator[dict[str, Any]]:
+    head = {
+        "name": span.name.removeprefix("tinker."),
+        "cat": span.kind,
+        "args": dict(span.attributes),
+    }
+    if not span.is_stage(Stage.WAIT):
+        duration = (span.end - span.start) / 1e3
+        yield {**head, "ph": "X", "ts": (span.start - start) / 1e3, "dur": duration}
+        return
+    # Many coroutines may wait on one thread; as asynchronous events they need not be nested.
+    for phase, time in (("b", span.start), ("e", span.end)):
+        yield {**head, "ph": phase, "id": span.id, "ts": (time - start) / 1e3}
+
+
+def _instants(span: SpanRecord, start: int) -> Iterator[dict[str, Any]]:
+    for event in span.events:
+        yield {
+            "name": event.name.removeprefix("tinker."),
+            "ph": "i",
+            "s": "t",
+            "ts": (event.time - start) / 1e3,
+            "args": dict(event.attributes),
+        }
+
+
+def _head(number: int, name: str) -> dict[str, Any]:
+    head = {"name": "thread_name", "ph": "M", "pid": 1, "tid": number}
+    return {**head, "args": {"name": name}}

@@ -1,0 +1,1 @@
+"""An httpx transport that sends over aiohttp."""

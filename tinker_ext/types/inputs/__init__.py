@@ -1,0 +1,1 @@
+"""Types that users build: datums, prompts, parameters."""

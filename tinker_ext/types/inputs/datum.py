@@ -1,0 +1,132 @@
+"""`Datum`: one training example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.inputs.model_input import ModelInput
+from tinker_ext.types.responses.provenance import (
+    ProvenanceSpan,
+    ProvenanceSpans,
+    check_cover,
+    read_spans,
+)
+from tinker_ext.types.tensors.array_input import NumberSequence
+from tinker_ext.types.tensors.arrays import SupportsArray, is_torch
+from tinker_ext.types.tensors.dtypes import DTYPE_BY_KEY
+from tinker_ext.types.tensors.tensor_data import TensorData
+
+if TYPE_CHECKING:
+    from tinker_api import models as api
+
+LossFnInputs: TypeAlias = dict[str, TensorData]
+#: Keys whose matrices are sent in compressed rows where they are torch tensors (0.38.0).
+_MOSTLY_ZERO = frozenset({"target_tokens", "weights"})
+#: What `Datum` makes a tensor of.
+TensorInput: TypeAlias = TensorData | SupportsArray | NumberSequence
+
+
+def _read_inputs(values: Mapping[str, TensorInput]) -> LossFnInputs:
+    given: object = values
+    if not isinstance(given, Mapping):
+        raise InvalidInputError(
+            f"expected a dict of tensors, got {type(given).__name__}", where="loss_fn_inputs"
+        )
+    return {key: _read_input(key, value) for key, value in values.items()}
+
+
+def _read_input(key: str, value: object) -> TensorData:
+    if isinstance(value, TensorData):
+        return value
+    dtype = DTYPE_BY_KEY.get(key) if isinstance(value, list | tuple) else None
+    tensor = TensorData.read(value, dtype=dtype, where=f"loss_fn_inputs[{key!r}]")
+    return tensor.to_sparse() if key in _MOSTLY_ZERO and is_torch(value) else tensor
+
+
+def _check_model_input(_instance: object, _attribute: Any, value: Any) -> None:
+    if not isinstance(value, ModelInput):
+        raise InvalidInputError(
+            f"expected a ModelInput, got {type(value).__name__}; "
+            "token ids go through ModelInput.from_ints(...)",
+            where="model_input",
+        )
+
+
+def _input_spans(value: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | None:
+    return read_spans(value, "model_input_spans")
+
+
+def _target_spans(value: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | None:
+    return read_spans(value, "loss_fn_input_spans")
+
+
+@frozen
+class Datum:
+    """One training example: what the model reads, and the tensors the loss needs.
+
+    `loss_fn_inputs` takes lists, nested lists of equal length (2-D), numpy arrays, torch
+    tensors and `TensorData`. Arrays and tensors keep their kind (floating becomes float32,
+    integers int64). A list takes the dtype of its key (`DTYPE_BY_KEY`); under an unknown key
+    it is int64 if all its numbers are ints, else float32 (release 0.4.1 raised KeyError).
+    A torch matrix under ``target_tokens`` or ``weights`` that is mostly zero is held in compressed
+    rows (`TensorData.from_torch_sparse`), as in release 0.38.0.
+
+    Raises:
+        InvalidInputError: bools, complex, text, ragged lists, floats under ``target_tokens``,
+            integers beyond int64; spans for one of two fields; ``where`` names the field.
+
+    The two lists of spans say where the tokens come from; set them by `with_provenance`. Servers
+    that take training data as JSON (before 0.25.0) are not told of them.
+
+    >>> Datum(
+    ...     model_input=ModelInput.from_ints([1, 2, 3]),
+    ...     loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [0, 1, 1]},
+    ... ).loss_fn_inputs["weights"].dtype
+    'float32'
+    """
+
+    model_input: ModelInput = field(validator=_check_model_input)
+    loss_fn_inputs: LossFnInputs = field(factory=dict, converter=_read_inputs)
+    model_input_spans: ProvenanceSpans | None = field(default=None, converter=_input_spans)
+    loss_fn_input_spans: ProvenanceSpans | None = field(default=None, converter=_target_spans)
+
+    def __attrs_post_init__(self) -> None:
+        if (self.model_input_spans is None) != (self.loss_fn_input_spans is None):
+            raise InvalidInputError(
+                "spans are for both fields or for neither", where="model_input_spans"
+            )
+
+    def with_provenance(
+        self, model_input: Sequence[ProvenanceSpan], loss_fn_inputs: Sequence[ProvenanceSpan]
+    ) -> Datum:
+        """The same datum, saying where its input and its targets come from.
+
+        Raises:
+            InvalidInputError: spans don't cover their field, position by position.
+        """
+        check_cover(model_input, self.model_input.length, "model_input")
+        targets = self.loss_fn_inputs.get("target_tokens")
+        if targets is not None and targets.shape is not None and len(targets.shape) == 1:
+            check_cover(loss_fn_inputs, targets.size, "loss_fn_inputs")
+        return evolve(self, model_input_spans=model_input, loss_fn_input_spans=loss_fn_inputs)
+
+    def to_dense(self) -> Datum:
+        """The same datum, compressed rows among its tensors filled up with zeros."""
+        if not any(tensor.is_sparse for tensor in self.loss_fn_inputs.values()):
+            return self
+        dense = {key: tensor.to_dense() for key, tensor in self.loss_fn_inputs.items()}
+        return evolve(self, loss_fn_inputs=dense)
+
+    def to_api(self) -> api.Datum:
+        """The generated model; arrays are passed through, not copied."""
+        from tinker_api import models as api
+
+        inputs = api.LossFnInputs()
+        inputs.additional_properties = {
+            key: tensor.to_api() for key, tensor in self.loss_fn_inputs.items()
+        }
+        return api.Datum(loss_fn_inputs=inputs, model_input=self.model_input.to_api())

@@ -1,0 +1,1 @@
+"""Tensor data and its conversion from and to numpy, torch and lists."""
