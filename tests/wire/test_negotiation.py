@@ -171,7 +171,7 @@ def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> N
         output = training.forward_backward([datum(n) for n in (1, 2, 3, 4, 5)], "cross_entropy")
         sizes = [len(one["logprobs"].data) for one in output.result(10).loss_fn_outputs]
         training.optim_step(tinker.AdamParams()).result(10)
-        assert service.dialect.refused == {"protobuf"}
+        assert service.dialect.rejected_forms == {"protobuf"}
     assert sizes == [1, 2, 3, 4, 5]
     taken = [one for one in server.calls("forward_backward") if not isinstance(one.body, bytes)]
     numbers = [one.body["seq_id"] for one in taken]

@@ -101,7 +101,7 @@ class ServerProtocol:
         training_body: the form of training data.
         forward: how a forward pass is asked for.
         images: what is said of an image: its sizes, or how many tokens it is taken for.
-        refused: the forms of training data that it would not have.
+        rejected_forms: the forms of training data that it would not have.
         told: fields it has to be told where another server takes them for granted, as
             "operation.field".
         untold: fields it has no use for.
@@ -115,7 +115,7 @@ class ServerProtocol:
     training_body: Form = "json"
     forward: Literal["operation", "flag"] = "operation"
     images: ImageForm = "sizes"
-    refused: frozenset[Form] = frozenset()
+    rejected_forms: frozenset[Form] = frozenset()
     required_fields: frozenset[str] = frozenset()
     rejected_fields: frozenset[str] = frozenset()
     missing_operations: frozenset[str] = frozenset()
@@ -250,7 +250,7 @@ def _without(dialect: ServerProtocol, operation: str) -> ServerProtocol | None:
         return None
     less = evolve(dialect, missing_operations=dialect.missing_operations | {operation})
     if operation == "forward" and dialect.forward == "operation":
-        return None if "protobuf" in dialect.refused else _by_flag(less)
+        return None if "protobuf" in dialect.rejected_forms else _by_flag(less)
     return less
 
 
@@ -284,11 +284,13 @@ def _with_other_fields(
 
 def _other_form(dialect: ServerProtocol) -> ServerProtocol | None:
     other: Form = "json" if dialect.training_body == "protobuf" else "protobuf"
-    if other in dialect.refused or (other == "json" and "forward" in dialect.missing_operations):
+    if other in dialect.rejected_forms or (
+        other == "json" and "forward" in dialect.missing_operations
+    ):
         return None
     return evolve(
         dialect,
         training_body=other,
         forward=dialect.forward if other == "protobuf" else "operation",
-        refused=dialect.refused | {dialect.training_body},
+        rejected_forms=dialect.rejected_forms | {dialect.training_body},
     )

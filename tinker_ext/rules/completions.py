@@ -12,62 +12,62 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from tinker_ext.redaction.redactor import LONGEST_ID
-from tinker_ext.rules.polling import SPARE_POLLS
+from tinker_ext.rules.polling import MAX_TOLERATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Numbers of the samples of one client of a sampling session begin at a multiple of this (0.38.0).
-NUMBERS_PER_CLIENT = 1_000_000_000
+SEQ_IDS_PER_CLIENT = 1_000_000_000
 #: The largest integer that every reader of JSON keeps (RFC 8259, section 6).
 _MOST = 2**53 - 1
 
 
 @frozen
-class Told:
+class CompletedRequests:
     """Requests that have ended, with the bytes of their results where these are known.
 
     How they ended is not read: the result says that, and better. `cursor` is what the next
     question begins at.
     """
 
-    ended: Mapping[str, int | None]
+    sizes: Mapping[str, int | None]
     cursor: int
 
 
-def read_completions(body: object) -> Told | None:
+def parse_completed_requests(body: object) -> CompletedRequests | None:
     """What the answer tells; None where it is none. Entries without an id are passed over."""
     if not isinstance(body, dict):
         return None
     cursor, listed = _whole(body.get("cursor")), body.get("completions") or []
     if cursor is None or not isinstance(listed, list):
         return None
-    ended: dict[str, int | None] = {}
+    sizes: dict[str, int | None] = {}
     for one in listed:
         request_id = _id(one.get("request_id")) if isinstance(one, dict) else None
         if request_id is not None:
             size = _whole(one.get("response_payload_uncompressed_size"))
-            ended[request_id] = None if size is None else max(size, 0)
-    return Told(ended, cursor)
+            sizes[request_id] = None if size is None else max(size, 0)
+    return CompletedRequests(sizes, cursor)
 
 
-def spared(status: int | None, in_a_row: int) -> bool:
+def is_tolerated(status: int | None, consecutive: int) -> bool:
     """Whether a refusal is put down to something between, a few times (0.38.0: a 400, thrice).
 
-    `in_a_row` counts such refusals, this one included.
+    `consecutive` counts such refusals, this one included.
     """
-    return status == 400 and in_a_row <= SPARE_POLLS
+    return status == 400 and consecutive <= MAX_TOLERATED
 
 
-def first_number(counter: object) -> int | None:
+def first_seq_id(counter: object) -> int | None:
     """The first number for samples of the client that a server counts as `counter`.
 
     The client that opened the sampling session is 0. None for what can't be another's.
     """
     place = _whole(counter)
-    if place is None or not 0 < place < _MOST // NUMBERS_PER_CLIENT:
+    if place is None or not 0 < place < _MOST // SEQ_IDS_PER_CLIENT:
         return None
-    return place * NUMBERS_PER_CLIENT
+    return place * SEQ_IDS_PER_CLIENT
 
 
 def _id(value: object) -> str | None:

@@ -41,10 +41,10 @@ HELD_SECONDS = 1.0
 WAIT_BASE = 0.1
 WAIT_CAP = 2.0
 #: Seconds; no pause before another poll is shorter, whatever the jitter.
-LEAST_PAUSE = 0.05
+MIN_PAUSE = 0.05
 #: How often in a row an answer that should not be is put down to something between (0.38.0
 #: spares three 400s).
-SPARE_POLLS = 3
+MAX_TOLERATED = 3
 #: Seconds between two log lines about a queue (both official clients).
 QUEUE_LOG_INTERVAL = 60.0
 #: Seconds without a result until a request in an unpaused state is logged, at level INFO and at
@@ -134,7 +134,7 @@ class Malformed:
     """A success that is none: not a JSON object."""
 
     why: str
-    tolerated: int = SPARE_POLLS
+    tolerated: int = MAX_TOLERATED
 
 
 PollOutcome = Ready | TryAgain | MetadataOnly | Gone | Failed | Refused | Retry | Malformed
@@ -151,7 +151,7 @@ def classify(status: int, body: object) -> PollOutcome:
     if status in (402, 429) or status >= 500:
         return Retry(status)
     if status == 400 and not server_words(body):
-        return Retry(status, tolerated=SPARE_POLLS)
+        return Retry(status, tolerated=MAX_TOLERATED)
     if status in (400, 409, 422):
         return _failed(status, body)
     return Refused(status, server_words(body))
@@ -236,7 +236,7 @@ def _idle_pause(outcome: TryAgain, consecutive: int, jitter: float) -> float:
 def _pause(
     attempt: int, jitter: float, *, base: float = BACKOFF_BASE, cap: float = BACKOFF_CAP
 ) -> float:
-    return max(LEAST_PAUSE, backoff(attempt, jitter, base=base, cap=cap))
+    return max(MIN_PAUSE, backoff(attempt, jitter, base=base, cap=cap))
 
 
 def should_poll_again(

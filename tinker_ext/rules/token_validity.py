@@ -28,7 +28,7 @@ RETRY_AFTER = 60.0
 #: The part of its life after which the next token is fetched, evenly spread over it (0.38.0).
 REFRESH_FROM, REFRESH_TO = 0.45, 0.55
 #: Ours: no server's lives, however short, may have us ask without a pause.
-LEAST_DELAY = 1.0
+MIN_DELAY = 1.0
 
 #: Longest token looked into; a header's value seldom may be longer than 8 KiB.
 _LONGEST_TOKEN = 65_536
@@ -106,7 +106,7 @@ def refresh_delay(lifetime: float | None, jitter: float) -> float:
     """Seconds from the receipt of a token to the exchange for the next; `jitter` in [0, 1)."""
     if lifetime is None:
         return RETRY_AFTER
-    return max(LEAST_DELAY, lifetime * (REFRESH_FROM + (REFRESH_TO - REFRESH_FROM) * jitter))
+    return max(MIN_DELAY, lifetime * (REFRESH_FROM + (REFRESH_TO - REFRESH_FROM) * jitter))
 
 
 def is_invalid_token(status: int, headers: Mapping[str, str]) -> bool:
@@ -116,14 +116,16 @@ def is_invalid_token(status: int, headers: Mapping[str, str]) -> bool:
     return _INVALID_TOKEN.search(header(headers, "www-authenticate") or "") is not None
 
 
-def should_renegotiate(status: int, headers: Mapping[str, str], *, told: bool, asked: bool) -> bool:
+def should_renegotiate(
+    status: int, headers: Mapping[str, str], *, negotiated: bool, renegotiated: bool
+) -> bool:
     """Whether a refusal is a reason to ask the server again what it speaks.
 
     One that wants tokens says so in its `client/config`, and refuses a key, which it is sent where
     it could not be asked. `told` is whether it has said what it speaks, `asked` whether the refused
     call has asked it again already.
     """
-    return not told and not asked and is_invalid_token(status, headers)
+    return not negotiated and not renegotiated and is_invalid_token(status, headers)
 
 
 def has_expired(key: str, now: float) -> bool:

@@ -68,7 +68,7 @@ def main() -> None:
         cases.append(case(f"random {number}", values))
     cases.append(case("a hundred", [chance.randint(-(10**6), 10**6) for _ in range(100)]))
     text = (
-        '{\n  "rules": ["hashing.hash_unordered", "hashing.hash2"],\n'
+        '{\n  "rules": ["rules.hashing.hash_unordered", "rules.hashing.hash2"],\n'
         '  "made_with": "hash() of CPython 3.11 on a 64-bit machine",\n'
         '  "cases": [\n    ' + ",\n    ".join(cases) + "\n  ]\n}\n"
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.rules.polling import (
-    LEAST_PAUSE,
+    MIN_PAUSE,
     Failed,
     Gone,
     Malformed,
@@ -61,7 +61,7 @@ def test_no_poll_follows_at_once_unless_the_server_held_the_last(
     delay = poll_delay(outcome, consecutive, jitter, held=held)
     assert math.isfinite(delay)
     if should_poll_again(outcome, consecutive) and not isinstance(outcome, MetadataOnly):
-        assert delay >= LEAST_PAUSE
+        assert delay >= MIN_PAUSE
 
 
 @given(outcomes)
@@ -71,7 +71,7 @@ def test_a_server_that_only_fails_is_left_in_the_end(outcome: PollOutcome) -> No
 
 
 def test_a_poll_of_which_nothing_is_told_was_not_held_and_did_not_fail_before() -> None:
-    assert poll_delay(TryAgain(), 1, 0.5) == LEAST_PAUSE
+    assert poll_delay(TryAgain(), 1, 0.5) == MIN_PAUSE
     assert should_poll_again(Retry(500), 1, window=0.5)
 
 

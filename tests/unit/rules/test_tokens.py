@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.web_tokens import web_token
 from tinker_ext.rules.token_validity import (
-    LEAST_DELAY,
+    MIN_DELAY,
     Validity,
     is_alive,
     is_usable,
@@ -43,6 +43,6 @@ def test_a_token_is_good_when_it_comes_and_renewed_in_time(
     assert is_usable(0, seconds)
     assert is_alive(0, seconds)
     delay = refresh_delay(seconds, jitter)
-    assert delay >= LEAST_DELAY
+    assert delay >= MIN_DELAY
     if seconds is not None and seconds >= 4:
         assert is_alive(delay, seconds)

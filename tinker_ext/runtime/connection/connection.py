@@ -110,7 +110,7 @@ class Connection:
                 if not sent or error.operation == TOKEN_OPERATION != operation:
                     raise  # It answers what comes before the request.
                 if should_renegotiate(
-                    error.status_code, error.headers, told=told, asked=asked_again
+                    error.status_code, error.headers, negotiated=told, renegotiated=asked_again
                 ):
                     asked_again = True
                     self._introduction.require()

@@ -166,4 +166,4 @@ class JwtCache:
         if held is None:
             return rules.RETRY_AFTER
         delay = rules.refresh_delay(held.lifetime, self._clock.jitter())
-        return max(rules.LEAST_DELAY, delay - self._age(held))
+        return max(rules.MIN_DELAY, delay - self._age(held))

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, APITimeoutError
-from tinker_ext.rules.completions import Told, read_completions, spared
+from tinker_ext.rules.completions import CompletedRequests, is_tolerated, parse_completed_requests
 from tinker_ext.rules.polling import QueueState, TryAgain, poll_delay
 from tinker_ext.rules.retry import TransportFault
 from tinker_ext.runtime.concurrency import tasks
@@ -153,7 +153,7 @@ class BatchPoller:
                 told = await self._ask(wait=bool(self._waiting))
             except APIStatusError as error:
                 refused += 1
-                if not spared(error.status_code, refused):
+                if not is_tolerated(error.status_code, refused):
                     raise
                 await self._clock.sleep(RETRY_DELAY)
                 continue
@@ -200,7 +200,7 @@ class BatchPoller:
         body = await self._connection.call("retrieve_futures", send)
         if body is None:
             return 0
-        told = read_completions(body)
+        told = parse_completed_requests(body)
         if told is None:
             raise APIResponseValidationError(
                 "the answer does not tell what has ended", operation="retrieve_futures"
@@ -208,11 +208,11 @@ class BatchPoller:
         self._reported = cursor
         self._fetched.difference_update(fetched)
         self._apply(told)
-        return len(told.ended)
+        return len(told.sizes)
 
-    def _apply(self, told: Told) -> None:
+    def _apply(self, told: CompletedRequests) -> None:
         self._cursor = told.cursor
-        for request_id, size in told.ended.items():
+        for request_id, size in told.sizes.items():
             waiter = self._waiting.pop(request_id, None)
             if waiter is None:
                 self._ended[request_id] = size

@@ -15,7 +15,7 @@ from tinker_ext.errors import (
     APIStatusError,
     status_phrase,
 )
-from tinker_ext.rules.polling import SPARE_POLLS
+from tinker_ext.rules.polling import MAX_TOLERATED
 from tinker_ext.rules.retry import Decision, Failure, RetryPolicy, TransportFault, decide
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
@@ -184,7 +184,7 @@ def _failure(error: APIStatusError | APIConnectionError | MalformedBodyError) ->
 
 def _policy_for(unreadable: int, attempt: int, policy: RetryPolicy) -> RetryPolicy:
     """Unreadable successes in a row are put down to something between a few times, as polls are."""
-    return evolve(policy, max_attempts=attempt) if unreadable > SPARE_POLLS else policy
+    return evolve(policy, max_attempts=attempt) if unreadable > MAX_TOLERATED else policy
 
 
 def _paused_too_long(operation: str, status: int, left: float) -> APIStatusError:
