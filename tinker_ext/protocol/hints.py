@@ -44,7 +44,7 @@ _CHECK_URL = "check that the base URL is that of a server of this API, without a
 ALTERNATIVES = {
     "asample": _ONLY_TRAINS,
     "copy_weights": "create_training_client_from_state, then save_state of the new client",
-    "create_custom_loss": "forward_backward_custom with the function itself, which runs on the client",
+    "create_custom_loss": "forward_backward_custom, which runs the function on the client",
     "create_model": _ONLY_SAMPLES,
     "create_sampling_session": _ONLY_TRAINS,
     "create_session": _CHECK_URL,
