@@ -89,6 +89,9 @@ class Failure:
     headers: Mapping[str, str] = field(factory=dict)
     fault: TransportFault | None = None
     category: RequestErrorCategory | None = None
+    #: Already parsed from the headers, which then need not be given.
+    retry_after: float | None = None
+    should_retry: bool | None = None
 
 
 @frozen(kw_only=True)
@@ -152,7 +155,9 @@ def decide(
     says that the process was suspended after the failed attempt began.
     """
     again, reason = _worth_repeating(failure, policy)
-    asked = retry_after_seconds(failure.headers, now) or 0.0
+    asked = failure.retry_after
+    if asked is None:
+        asked = retry_after_seconds(failure.headers, now) or 0.0
     shared = failure.status in (402, 429)
     window = policy.window(failure)
     left = window - elapsed
@@ -182,7 +187,9 @@ def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
     """Whether the same request may do better next time, and why; time is not considered."""
     if not policy.repeatable:
         return False, "the operation is never repeated"
-    wish = parse_should_retry(failure.headers)
+    wish = failure.should_retry
+    if wish is None:
+        wish = parse_should_retry(failure.headers)
     if wish is not None:
         return wish, f"x-should-retry: {str(wish).lower()}"
     if failure.category is not None and failure.category.value == "user":
