@@ -13,33 +13,33 @@ LARGEST = 2**61 - 1  # the prime modulus of CPython's hash of a number
 MASK = 2**64 - 1
 
 NAMED: list[tuple[str, list[int | float]]] = [
-    ("nothing", []),
+    ("no values", []),
     ("zero", [0]),
     ("one", [1]),
-    ("minus one is hashed as minus two", [-1]),
+    ("minus one, hashed as minus two", [-1]),
     ("minus two", [-2]),
     ("two", [2]),
     ("one, two, three", [1, 2, 3]),
     ("the order does not matter", [3, 1, 2]),
-    ("a value twice", [5, 5]),
-    ("minus one among others", [-1, 0, 1]),
-    ("2**61 - 1 is hashed as 0", [LARGEST]),
+    ("a repeated value", [5, 5]),
+    ("minus one among other values", [-1, 0, 1]),
+    ("2**61 - 1, hashed as 0", [LARGEST]),
     ("2**61 - 2", [LARGEST - 1]),
     ("2**61", [LARGEST + 1]),
     ("-(2**61 - 1)", [-LARGEST]),
-    ("-(2**61) is hashed as minus two, too", [-LARGEST - 1]),
-    ("the largest of 64 bits", [2**63 - 1]),
-    ("the smallest of 64 bits", [-(2**63)]),
+    ("-(2**61), hashed as minus two", [-LARGEST - 1]),
+    ("the largest 64-bit integer", [2**63 - 1]),
+    ("the smallest 64-bit integer", [-(2**63)]),
     ("beyond 64 bits", [2**64, -(2**64), 2**100, -(2**100)]),
-    ("fractions are cut off", [1.9, -1.9, 0.5, -0.5]),
-    ("floats that are whole", [3.0, -7.0, 1e15]),
+    ("fractions are truncated", [1.9, -1.9, 0.5, -0.5]),
+    ("floats with integer values", [3.0, -7.0, 1e15]),
     ("a large float", [1e300]),
     ("minus zero", [-0.0]),
-    ("ends in -2", [21, 1057445783913741075]),
-    ("ends in the smallest number", [21, 813337572472182083]),
-    ("ends in the largest number", [17, 69515555028544757]),
-    ("ends in 0", [25, 866694567865610361]),
-    ("the number kept for errors is replaced", [21, 122872550421973035]),
+    ("the hash is -2", [21, 1057445783913741075]),
+    ("the hash is the smallest integer", [21, 813337572472182083]),
+    ("the hash is the largest integer", [17, 69515555028544757]),
+    ("the hash is 0", [25, 866694567865610361]),
+    ("the hash -1 is replaced", [21, 122872550421973035]),
 ]
 
 
@@ -66,7 +66,7 @@ def main() -> None:
             chance.randint(-(2**63), 2**63 - 1) for _ in range(chance.randint(1, 9))
         ]
         cases.append(case(f"random {number}", values))
-    cases.append(case("a hundred", [chance.randint(-(10**6), 10**6) for _ in range(100)]))
+    cases.append(case("a hundred values", [chance.randint(-(10**6), 10**6) for _ in range(100)]))
     text = (
         '{\n  "rules": ["rules.hashing.hash_unordered", "rules.hashing.hash2"],\n'
         '  "made_with": "hash() of CPython 3.11 on a 64-bit machine",\n'
