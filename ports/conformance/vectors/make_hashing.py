@@ -1,4 +1,4 @@
-"""Writes hashing.json with CPython's own hash(), independently of the code it tests.
+"""Writes hashing.json with CPython's hash(), independently of the code under test.
 
 python3.11 ports/conformance/vectors/make_hashing.py
 """
@@ -9,7 +9,7 @@ import json
 import random
 from pathlib import Path
 
-LARGEST = 2**61 - 1  # the prime modulus of CPython's hash of a number
+MODULUS = 2**61 - 1  # the prime modulus of CPython's hash of integers
 MASK = 2**64 - 1
 
 NAMED: list[tuple[str, list[int | float]]] = [
@@ -23,11 +23,11 @@ NAMED: list[tuple[str, list[int | float]]] = [
     ("the order does not matter", [3, 1, 2]),
     ("a repeated value", [5, 5]),
     ("minus one among other values", [-1, 0, 1]),
-    ("2**61 - 1, hashed as 0", [LARGEST]),
-    ("2**61 - 2", [LARGEST - 1]),
-    ("2**61", [LARGEST + 1]),
-    ("-(2**61 - 1)", [-LARGEST]),
-    ("-(2**61), hashed as minus two", [-LARGEST - 1]),
+    ("2**61 - 1, hashed as 0", [MODULUS]),
+    ("2**61 - 2", [MODULUS - 1]),
+    ("2**61", [MODULUS + 1]),
+    ("-(2**61 - 1)", [-MODULUS]),
+    ("-(2**61), hashed as minus two", [-MODULUS - 1]),
     ("the largest 64-bit integer", [2**63 - 1]),
     ("the smallest 64-bit integer", [-(2**63)]),
     ("beyond 64 bits", [2**64, -(2**64), 2**100, -(2**100)]),
@@ -44,7 +44,7 @@ NAMED: list[tuple[str, list[int | float]]] = [
 
 
 def case(name: str, values: list[int | float]) -> str:
-    """One line of the file; integers are text, because JSON readers round them."""
+    """Returns a line of the file; integers are strings, because JSON parsers may round them."""
     integers = [int(value) for value in values]
     return json.dumps(
         {
@@ -59,14 +59,14 @@ def case(name: str, values: list[int | float]) -> str:
 
 
 def main() -> None:
-    chance = random.Random(20240601)
+    rng = random.Random(20240601)
     cases = [case(name, values) for name, values in NAMED]
     for number in range(10):
         values: list[int | float] = [
-            chance.randint(-(2**63), 2**63 - 1) for _ in range(chance.randint(1, 9))
+            rng.randint(-(2**63), 2**63 - 1) for _ in range(rng.randint(1, 9))
         ]
         cases.append(case(f"random {number}", values))
-    cases.append(case("a hundred values", [chance.randint(-(10**6), 10**6) for _ in range(100)]))
+    cases.append(case("a hundred values", [rng.randint(-(10**6), 10**6) for _ in range(100)]))
     text = (
         '{\n  "rules": ["rules.hashing.hash_unordered", "rules.hashing.hash2"],\n'
         '  "made_with": "hash() of CPython 3.11 on a 64-bit machine",\n'
