@@ -10,7 +10,7 @@ import { combineOutputs, sizeOf, split } from "../src/rules/batches.js";
 import { hash2, hashUnordered, reduceMetrics } from "../src/rules/metrics.js";
 import { classify, parseCategory, pollDelay, shouldPollAgain } from "../src/rules/polling.js";
 import { decide, POLICY, retryAfterSeconds } from "../src/rules/retry.js";
-import { serverWords } from "../src/rules/words.js";
+import { serverWords } from "../src/rules/redaction.js";
 import { VECTORS } from "./support.js";
 
 // Local time then differs from GMT, in which a date without a zone is meant.
