@@ -327,7 +327,7 @@ async def test_displaying_a_client_that_is_being_created_does_not_wait_for_it() 
 
 
 def test_a_future_does_not_pickle_and_says_so() -> None:
-    with pytest.raises(TypeError, match="take its result"):
+    with pytest.raises(TypeError, match="pickle its result"):
         pickle.dumps(after(0))
 
 

@@ -70,7 +70,7 @@ async def test_a_key_that_is_a_token_is_used_until_its_end(time: HeldTime) -> No
     time.now = 99.0
     assert await held.current() == key
     time.now = 100.0
-    with pytest.raises(ConfigurationError, match="life is over") as caught:
+    with pytest.raises(ConfigurationError, match="the API key is an expired token") as caught:
         await held.current()
     assert key.reveal() not in str(caught.value)
 
@@ -116,7 +116,7 @@ async def test_a_command_may_print_tokens_but_none_that_is_over(time: HeldTime) 
     held = keys(time, credential_cmd=f"echo {token(100).reveal()}")
     await held.current()
     time.now = 100.0
-    with pytest.raises(ConfigurationError, match="printed a token whose life is over"):
+    with pytest.raises(ConfigurationError, match="printed an expired token"):
         await held.key()
 
 
@@ -274,7 +274,7 @@ async def test_a_command_is_ended_with_all_it_has_started(tmp_path: Path, ending
         with pytest.raises(asyncio.CancelledError):
             await running
     else:
-        with pytest.raises(ConfigurationError, match=r"was not done after 0\.5 s"):
+        with pytest.raises(ConfigurationError, match=r"did not finish within 0\.5 s"):
             await running
     assert real_time.monotonic() - began < 20
     assert await asyncio.to_thread(comes_true, lambda: is_gone(int(ids.read_text())))

@@ -200,4 +200,4 @@ def test_client_of_an_embedded_backend_that_has_ended_says_so(tmp_path: Path) ->
         "try: client.sample(prompt, 1, params).result(60)\n"
         "except t.ConfigurationError as error: print(error)"
     )
-    assert "the embedded backend of this client has ended" in run_elsewhere(code, pickled)
+    assert "this client's embedded backend has stopped" in run_elsewhere(code, pickled)
