@@ -46,12 +46,3 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:
         task.cancel()
     await asyncio.gather(*started, return_exceptions=True)
     await asyncio.sleep(0)
-
-
-def expire(limit: asyncio.Timeout, seconds: float) -> None:
-    """Set an entered timeout to expire after `seconds`.
-
-    The loop may keep a cancelled timer until its time, and with it the timer's context: the call's
-    span and progress. Therefore this timer gets an empty context.
-    """
-    Context().run(limit.reschedule, asyncio.get_running_loop().time() + seconds)
