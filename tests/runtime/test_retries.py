@@ -242,6 +242,25 @@ def test_polling_continues_after_transient_errors_and_logs_queue_reason(
     ]
 
 
+@pytest.mark.parametrize(("suspended", "polls"), [(False, 2), (True, 4)])
+def test_malformed_polls_end_with_the_retry_window_without_suspensions(
+    suspended: bool, polls: int
+) -> None:
+    server, time = FakeServer(), SimulatedTime()
+
+    def malformed(_: object) -> Reply:
+        (time.suspend if suspended else time.pass_by)(20)
+        return Reply(200, [])
+
+    with make_client(server, clock=time.clock, retry_window=10) as service:
+        training = service.create_lora_training_client("fake/model")
+        before = len(server.calls("retrieve_future"))
+        server.respond("retrieve_future", *[malformed] * 4)
+        with pytest.raises(tinker.APIResponseValidationError, match="JSON object"):
+            training.optim_step(tinker.AdamParams()).result(30)
+    assert len(server.calls("retrieve_future")) - before == polls
+
+
 def test_polling_that_keeps_failing_raises_last_error() -> None:
     server = FakeServer()
     with make_client(server, clock=SimulatedTime().clock, retry_window=0.5) as service:
