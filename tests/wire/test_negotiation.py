@@ -174,7 +174,7 @@ def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> N
             for loss_fn_output in output.result(10).loss_fn_outputs
         ]
         training.optim_step(tinker.AdamParams()).result(10)
-        assert service.dialect.refused == {"protobuf"}
+        assert service.dialect.rejected_forms == {"protobuf"}
     assert sizes == [1, 2, 3, 4, 5]
     taken = [call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)]
     numbers = [item.body["seq_id"] for item in taken]

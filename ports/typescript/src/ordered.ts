@@ -4,7 +4,7 @@
  * The server works through them by `seq_id`, from 1 and without gaps: the next number waits for the
  * one before it. So the next request is not sent before the one before it was answered, and a number
  * that the server refused is used again. One whose answer was lost is not: it may have been counted.
- * Vectors: numbers.json.
+ * Vectors: seq_ids.json.
  */
 
 import { APIStatusError } from "./errors.js";
@@ -19,7 +19,7 @@ export type Part = (seq_id: number) => Send<Schemas["UntypedAPIFuture"]>;
 const PROXY_STATUSES = new Set([502, 503, 504, 520, 521, 522, 523, 524]);
 
 /** Whether the server itself said no, so that it has not counted the request's number. */
-export function isFree(status: number | null): boolean {
+export function isReusable(status: number | null): boolean {
   return status !== null && status >= 300 && !PROXY_STATUSES.has(status);
 }
 
@@ -51,7 +51,7 @@ export class OrderedRequests {
       try {
         requestIds.push(await this.#core.submit(operation, part(seqId)));
       } catch (error) {
-        if (error instanceof APIStatusError && isFree(error.status)) this.#next = seqId;
+        if (error instanceof APIStatusError && isReusable(error.status)) this.#next = seqId;
         throw error;
       }
     }

@@ -10,7 +10,7 @@ import {
 } from "./errors.js";
 import type { Gateway } from "./gateway.js";
 import type { Retrier } from "./retrying.js";
-import { classify, pollDelay, worthPolling, type Outcome } from "./rules/polling.js";
+import { classify, pollDelay, shouldPollAgain, type Outcome } from "./rules/polling.js";
 import { POLICY } from "./rules/retry.js";
 import type { Fields } from "./rules/words.js";
 
@@ -39,7 +39,7 @@ export class Poller {
       const now = clock.now();
       [consecutive, since] = outcome.kind === last ? [consecutive + 1, since] : [1, now];
       last = outcome.kind;
-      if (!worthPolling(outcome, consecutive, { streak: now - since })) {
+      if (!shouldPollAgain(outcome, consecutive, { streak: now - since })) {
         throw finalError(outcome, requestId, operation);
       }
       const held = now - asked;
@@ -79,7 +79,7 @@ export class Poller {
 function isTheEngines(outcome: Outcome, error: APIStatusError): boolean {
   const wish = error.answer.headers["x-should-retry"];
   if (wish === "true" || outcome.kind === "refused") return true;
-  if (outcome.kind === "retry") return outcome.spare === null || wish === "false";
+  if (outcome.kind === "retry") return outcome.tolerated === null || wish === "false";
   return outcome.kind === "try_again" && wish === "false";
 }
 

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { APIError, APIResponseValidationError, failureOf, statusError } from "./errors.js";
-import { SPARE_POLLS } from "./rules/polling.js";
+import { MAX_TOLERATED } from "./rules/polling.js";
 import { decide, POLICY, windowOf, type Decision, type RetryPolicy } from "./rules/retry.js";
 
 /** Time, waiting and chance; another one in tests. Seconds. */
@@ -86,7 +86,7 @@ export class Retrier {
         const elapsed = clock.now() - started;
         const asleep = clock.suspended();
         // An answer that is none is put down to something in between, a few times.
-        const patience = unreadable > SPARE_POLLS ? { ...policy, maxAttempts: made } : policy;
+        const patience = unreadable > MAX_TOLERATED ? { ...policy, maxAttempts: made } : policy;
         const awake = elapsed - (asleep - suspended);
         const decision = this.#decide(error, patience, made, awake, asleep > before);
         if (!decision.retry) throw error.gaveUp(made, elapsed, decision.reason);

@@ -110,7 +110,10 @@ class Connection:
                 if not sent or error.operation == TOKEN_OPERATION != operation:
                     raise  # The error belongs to a request that precedes the operation.
                 if should_renegotiate(
-                    error.status_code, error.headers, told=has_responded, asked=renegotiated
+                    error.status_code,
+                    error.headers,
+                    negotiated=has_responded,
+                    renegotiated=renegotiated,
                 ):
                     renegotiated = True
                     self._negotiator.require()

@@ -168,4 +168,4 @@ class JwtCache:
         if cached is None:
             return rules.RETRY_AFTER
         delay = rules.refresh_delay(cached.lifetime, self._clock.jitter())
-        return max(rules.LEAST_DELAY, delay - self._age(cached))
+        return max(rules.MIN_DELAY, delay - self._age(cached))

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, APITimeoutError
-from tinker_ext.rules.completions import read_completions, spared
+from tinker_ext.rules.completions import is_tolerated, parse_completed_requests
 from tinker_ext.rules.polling import QueueState, TryAgain, poll_delay
 from tinker_ext.rules.retry import TransportFault
 from tinker_ext.runtime.concurrency import tasks
@@ -154,7 +154,7 @@ class BatchPoller:
                 reported = await self._poll(wait=bool(self._waiting))
             except APIStatusError as error:
                 rejections += 1
-                if not spared(error.status_code, rejections):
+                if not is_tolerated(error.status_code, rejections):
                     raise
                 await self._clock.sleep(RETRY_DELAY)
                 continue
@@ -200,7 +200,7 @@ class BatchPoller:
         body = await self._connection.call("retrieve_futures", send)
         if body is None:
             return 0
-        report = read_completions(body)
+        report = parse_completed_requests(body)
         if report is None:
             raise APIResponseValidationError(
                 "expected a list of completions and a cursor", operation="retrieve_futures"
@@ -208,8 +208,8 @@ class BatchPoller:
         self._acknowledged_cursor = cursor
         self._fetched.difference_update(fetched)
         self._cursor = report.cursor
-        self._apply(report.ended)
-        return len(report.ended)
+        self._apply(report.sizes)
+        return len(report.sizes)
 
     def _apply(self, completed: Mapping[str, int | None]) -> None:
         """Wake the waiters of completed requests, given with their result sizes."""

@@ -29,7 +29,7 @@ from tinker_ext.errors import (
     RequestFailedError,
     TinkerError,
 )
-from tinker_ext.protocol.conflicts import expected_seq_id
+from tinker_ext.protocol.seq_ids import expected_seq_id
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, DeadlineExceededError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
-from tinker_ext.rules.completions import NUMBERS_PER_CLIENT, first_number
+from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT, first_seq_id
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.tracing import log
 
@@ -74,14 +74,14 @@ class SamplerSequence:
         except APIStatusError as error:
             if error.status_code not in MISSING_STATUSES:  # Whatever its message.
                 raise
-        first = first_number(counter)
+        first = first_seq_id(counter)
         if first is None:
             if counter is not None:
                 log.warning("ignoring the invalid client index %r from the server", counter)
             # Below 2**52, and at least 2**21 numbers away from any other random start.
             self._begin(process, None, secrets.randbits(31) << 21)
         else:
-            self._begin(process, first // NUMBERS_PER_CLIENT, first)
+            self._begin(process, first // SEQ_IDS_PER_CLIENT, first)
 
     async def _request_slot(self, gateway: Gateway) -> object:
         flags = gateway.dialect.flags

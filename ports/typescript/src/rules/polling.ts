@@ -16,14 +16,14 @@ export type Outcome =
   | { kind: "gone" }
   | { kind: "failed"; message: string; category: Category; status: number }
   | { kind: "refused"; status: number; message: string }
-  // `status` is absent where no answer came; `spare` is how many in a row are borne, null is any.
-  | { kind: "retry"; status?: number; spare: number | null }
-  | { kind: "broken"; why: string; spare: number };
+  // `status` is absent where no answer came; `tolerated` is how many in a row are borne, null is any.
+  | { kind: "retry"; status?: number; tolerated: number | null }
+  | { kind: "malformed"; why: string; tolerated: number };
 
 /** How often in a row an answer that should not be is put down to something between. */
-export const SPARE_POLLS = 3;
+export const MAX_TOLERATED = 3;
 const HELD_SECONDS = 1;
-const LEAST_PAUSE = 0.05;
+const MIN_PAUSE = 0.05;
 const WAIT_BASE = 0.1;
 const WAIT_CAP = 2;
 
@@ -33,10 +33,10 @@ export function classify(status: number, body: unknown): Outcome {
   if (status === 408) return tryAgain(isObject(body) ? body : {});
   if (status === 410) return { kind: "gone" };
   if (status === 402 || status === 429 || status >= 500) {
-    return { kind: "retry", status, spare: null };
+    return { kind: "retry", status, tolerated: null };
   }
   const words = serverWords(body);
-  if (status === 400 && !words) return { kind: "retry", status, spare: SPARE_POLLS };
+  if (status === 400 && !words) return { kind: "retry", status, tolerated: MAX_TOLERATED };
   if ([400, 409, 422].includes(status)) return failed(status, body);
   return { kind: "refused", status, message: words };
 }
@@ -44,7 +44,7 @@ export function classify(status: number, body: unknown): Outcome {
 function success(status: number, body: unknown): Outcome {
   if (!isObject(body)) {
     if ((status === 202 || status === 204) && (body === null || body === "")) return tryAgain({});
-    return { kind: "broken", why: "a JSON object was expected", spare: SPARE_POLLS };
+    return { kind: "malformed", why: "a JSON object was expected", tolerated: MAX_TOLERATED };
   }
   const type = body["type"] ?? null;
   if (type === "try_again" || (type === null && "queue_state" in body)) return tryAgain(body);
@@ -71,7 +71,7 @@ function metadata(size: unknown): Outcome {
   if (typeof size === "number" && Number.isInteger(size) && size >= 0) {
     return { kind: "metadata_only", size };
   }
-  return { kind: "broken", why: "complete_metadata without a size", spare: SPARE_POLLS };
+  return { kind: "malformed", why: "complete_metadata without a size", tolerated: MAX_TOLERATED };
 }
 
 /** The category that a body names; undefined where it names none. */
@@ -105,7 +105,7 @@ export function pollDelay(
     case "metadata_only": // The size was told in order to be asked for the rest, once.
       return Math.max(serverDelay, consecutive <= 1 ? 0 : pause(consecutive - 1, jitter));
     case "retry":
-    case "broken": {
+    case "malformed": {
       const unpaid = outcome.kind === "retry" && outcome.status === 402;
       return Math.max(serverDelay, unpaid ? POLICY.billingPause : pause(consecutive, jitter));
     }
@@ -121,11 +121,11 @@ function idlePause(outcome: { queueState: QueueState }, consecutive: number, jit
 }
 
 function pause(attempt: number, jitter: number, base?: number, cap?: number): number {
-  return Math.max(LEAST_PAUSE, backoff(attempt, jitter, base, cap));
+  return Math.max(MIN_PAUSE, backoff(attempt, jitter, base, cap));
 }
 
 /** Whether another poll may follow; `streak` is the seconds since the first outcome like this. */
-export function worthPolling(
+export function shouldPollAgain(
   outcome: Outcome,
   consecutive: number,
   { streak = 0, window = POLICY.maxElapsed } = {},
@@ -136,9 +136,9 @@ export function worthPolling(
       return true;
     case "retry":
       if (outcome.status === 402) return streak < Math.max(window, POLICY.billingMaxElapsed);
-      return consecutive <= (outcome.spare ?? Infinity) && streak < window;
-    case "broken":
-      return consecutive <= outcome.spare && streak < window;
+      return consecutive <= (outcome.tolerated ?? Infinity) && streak < window;
+    case "malformed":
+      return consecutive <= outcome.tolerated && streak < window;
     default:
       return false;
   }

@@ -6,7 +6,15 @@
  * with full jitter. Time is in seconds throughout.
  */
 
-export type Fault = "connect" | "read" | "write" | "timeout" | "protocol" | "pool" | "tls" | "proxy";
+export type Fault =
+  | "connect"
+  | "read"
+  | "write"
+  | "timeout"
+  | "protocol"
+  | "pool"
+  | "tls"
+  | "proxy";
 export type Category = "unknown" | "server" | "user";
 
 /** One failed attempt: an answer (status, headers, category of its body) or a fault. */
