@@ -151,8 +151,13 @@ class ClientCore:
 
     @property
     def dialect(self) -> ServerProtocol:
+        """The former name of `protocol`."""
+        return self.protocol
+
+    @property
+    def protocol(self) -> ServerProtocol:
         """The protocol negotiated with the server, and what its errors have shown since."""
-        return self.connection.dialect
+        return self.connection.protocol
 
     @property
     def limits(self) -> ClientLimits:

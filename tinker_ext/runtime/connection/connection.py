@@ -53,7 +53,7 @@ class Connection:
     connection and not to the client, so that a dropped client can be garbage-collected.
 
     Attributes:
-        dialect: the protocol negotiated with the server, and what its errors have shown since.
+        protocol: the protocol negotiated with the server, and what its errors have shown since.
         base_url: the server's URL; None until it is known.
         keys: the credentials to send.
         limits: the budgets of work in flight.
@@ -67,7 +67,7 @@ class Connection:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.retrier = retrier
-        self.dialect = BASELINE
+        self.protocol = BASELINE
         self.base_url: str | None = None
         self._config = config
         self._find_base_url = find_base_url
@@ -89,14 +89,14 @@ class Connection:
         """Execute one logical call, with retries, under one idempotency key."""
         key = str(uuid.uuid4())
         gateway = (await self.gateway()).with_idempotency_key(key)
-        protocol = self.dialect
+        protocol = self.protocol
         sent = has_responded = renegotiated = False
 
         async def attempt() -> T:
             nonlocal protocol, sent, has_responded
             sent = False
             await self._negotiate(gateway, operation)
-            protocol, sent, has_responded = self.dialect, True, self._negotiator.has_responded
+            protocol, sent, has_responded = self.protocol, True, self._negotiator.has_responded
             tracing.annotate_detailed({tracing.DIALECT: protocol.release})
             return await send(gateway.with_protocol(protocol))
 
@@ -129,7 +129,7 @@ class Connection:
 
     def policy(self, operation: str) -> RetryPolicy:
         """The retry policy of an operation."""
-        flags = self.dialect.flags
+        flags = self.protocol.flags
         once = flags is not None and flags.sample_no_retries and operation == "asample"
         retries = self._config.max_retries
         max_attempts = None if retries is None else retries + 1
@@ -143,7 +143,7 @@ class Connection:
         )
 
     def _billing_window(self) -> float:
-        flags = self.dialect.flags
+        flags = self.protocol.flags
         if flags is None or not self._config.is_default("billing_window"):
             return self._config.billing_window
         return float(flags.billing_exception_max_pause_duration_sec)
@@ -161,8 +161,8 @@ class Connection:
             self._refreshing = tasks.create_detached_task(self._refresh_flags(gateway))
 
     async def _refresh_flags(self, gateway: Gateway) -> None:
-        dynamic = await self._negotiator.refresh(gateway, self.dialect.dynamic)
-        self.dialect = evolve(self.dialect, dynamic=dynamic)  # It may have changed meanwhile.
+        dynamic = await self._negotiator.refresh(gateway, self.protocol.dynamic)
+        self.protocol = evolve(self.protocol, dynamic=dynamic)  # It may have changed meanwhile.
 
     async def _on_flags(self, gateway: Gateway, flags: Flags) -> None:
         """Exchange the key for a token if the server requires tokens, before other requests.
@@ -180,23 +180,23 @@ class Connection:
         command_only = flags.credential_default_source == "credential_cmd"
         await self.keys.enable_exchange(exchange, command_only=command_only)
 
-    def _on_negotiated(self, dialect: ServerProtocol) -> None:
-        self.dialect = dialect
-        log.info("%s: negotiated protocol: %s", self.base_url, dialect)
-        if dialect.flags is not None:
-            self.limits.apply_server_flags(dialect.flags)
+    def _on_negotiated(self, protocol: ServerProtocol) -> None:
+        self.protocol = protocol
+        log.info("%s: negotiated protocol: %s", self.base_url, protocol)
+        if protocol.flags is not None:
+            self.limits.apply_server_flags(protocol.flags)
 
     def _learn(self, sent_as: ServerProtocol, operation: str, error: APIStatusError) -> bool:
         """Adapt the protocol to an error; return whether to send the request again, changed.
 
         Each change is made only once, so the number of repetitions is bounded.
         """
-        if not self.dialect.same_requests_as(sent_as):
+        if not self.protocol.same_requests_as(sent_as):
             return True  # The error of another request has changed the protocol since.
-        better = learn_from_error(self.dialect, operation, error.status_code, error.body)
+        better = learn_from_error(self.protocol, operation, error.status_code, error.body)
         if better is None:
             return False
-        self.dialect = better
+        self.protocol = better
         log.info("%s: switched protocol after an error of the server: %s", operation, better)
         return not better.same_requests_as(sent_as)
 
@@ -222,7 +222,7 @@ class Connection:
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
         """Poll once for a result. Unless `whole` is set, the server may return its size instead."""
-        gateway = (await self.gateway()).with_protocol(self.dialect)
+        gateway = (await self.gateway()).with_protocol(self.protocol)
         return await gateway.retrieve_future(
             request_id, operation=operation, iteration=iteration, whole=whole
         )
@@ -233,7 +233,7 @@ class Connection:
 
     async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
         """Send events, without retries."""
-        await (await self.gateway()).with_protocol(self.dialect).send_telemetry(body)
+        await (await self.gateway()).with_protocol(self.protocol).send_telemetry(body)
 
     async def close(self) -> None:
         """Stop all background tasks and close the sockets."""

@@ -123,11 +123,11 @@ class Negotiator:
         if not self.has_responded:
             self.done, self._required = False, True
 
-    def _finish(self, dialect: ServerProtocol) -> None:
+    def _finish(self, protocol: ServerProtocol) -> None:
         self.done = True
-        if dialect.flags is not None and dialect.supports("get_client_dynamic_config"):
-            self._schedule_refresh(dialect.dynamic)
-        self._learn(dialect)
+        if protocol.flags is not None and protocol.supports("get_client_dynamic_config"):
+            self._schedule_refresh(protocol.dynamic)
+        self._learn(protocol)
 
     def _schedule_refresh(self, dynamic: DynamicFlags) -> None:
         self._refresh_at = self._clock.now() + dynamic.refresh_seconds

@@ -59,7 +59,7 @@ class BatchPollerRegistry:
     @property
     def available(self) -> bool:
         """Whether the server supports batch polls and none has failed recently."""
-        supported = self.connection.dialect.supports("retrieve_futures")
+        supported = self.connection.protocol.supports("retrieve_futures")
         return supported and self._clock.now() >= self._disabled_until
 
     def back_off(self) -> None:

@@ -40,12 +40,12 @@ class CancellationSender:
 
     @property
     def _enabled(self) -> bool:
-        dialect = self._connection.dialect
-        return dialect.dynamic.sample_cancel_enabled and dialect.supports("cancel_future")
+        protocol = self._connection.protocol
+        return protocol.dynamic.sample_cancel_enabled and protocol.supports("cancel_future")
 
     async def _send(self) -> None:
         while self._queue and self._enabled:
-            batch_size = max(1, self._connection.dialect.dynamic.sample_cancel_max_batch_size)
+            batch_size = max(1, self._connection.protocol.dynamic.sample_cancel_max_batch_size)
             batch = list(islice(self._queue, batch_size))
             for _ in batch:
                 self._queue.popleft()

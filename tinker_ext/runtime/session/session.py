@@ -216,9 +216,9 @@ async def begin_session(connection: Connection, telemetry: Telemetry, config: Cl
 
 async def finish_session(connection: Connection, session_id: str, end: SessionEnd) -> None:
     """Report how a session ended, without retries, if the server accepts such a report."""
-    if not connection.dialect.finishes_sessions:
+    if not connection.protocol.finishes_sessions:
         return
-    gateway = (await connection.gateway()).with_protocol(connection.dialect)
+    gateway = (await connection.gateway()).with_protocol(connection.protocol)
     try:
         await gateway.finish_session(session_id, end.status, end.detail)
     except APIError as error:  # The server ends the session when the heartbeats stop.

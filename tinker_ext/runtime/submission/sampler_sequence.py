@@ -104,9 +104,9 @@ class SamplerSequence:
             raise
 
     def _completion_source(self) -> BatchPoller | None:
-        dialect = self._core.dialect
-        enabled = dialect.flags is not None and dialect.flags.sample_use_retrieve_futures
-        if self.counter is None or not enabled or not dialect.supports("retrieve_futures"):
+        protocol = self._core.protocol
+        enabled = protocol.flags is not None and protocol.flags.sample_use_retrieve_futures
+        if self.counter is None or not enabled or not protocol.supports("retrieve_futures"):
             return None
         if self._batch_poller is None:
             self._batch_poller = self._core.batch_pollers.create(
