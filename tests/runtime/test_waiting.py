@@ -247,7 +247,7 @@ async def test_failing_heartbeats_are_reported_until_one_succeeds(
         if response is not None:
             raise response
 
-    session = Session(create, beat, interval=0.02, silence_limit=0.1, observer=observers)
+    session = Session(create, beat, interval=0.02, lost_after=0.1, observer=observers)
     assert await session.id() == "session-1"
     with caplog.at_level(logging.ERROR, "tinker_ext"):
         await asyncio.wait_for(asyncio.to_thread(observers.notified.wait), 10)

@@ -122,10 +122,8 @@ class ClientCore:
             return session.is_alive
 
         self.connection, self.telemetry, self.session = connection, telemetry, session
-        self.batch_pollers, self.cancellations = (
-            BatchPollerRegistry(connection, alive),
-            CancellationSender(connection),
-        )
+        self.batch_pollers = BatchPollerRegistry(connection, alive)
+        self.cancellations = CancellationSender(connection)
         self.poller = FuturePoller(
             poll=connection.poll,
             retrier=retrier,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Seconds between heartbeats, and without a successful one until the session counts as lost;
 # releases 0.4.1 and 0.38.0.
 HEARTBEAT_INTERVAL = 10.0
-SILENCE_LIMIT = 120.0
+LOST_AFTER = 120.0
 
 #: How a session can end, in the terms of release 0.38.0.
 SessionStatus: TypeAlias = Literal["success", "errored", "interrupted"]
@@ -62,14 +62,14 @@ class Session:
         beat: Callable[[str], Awaitable[None]],
         *,
         interval: float = HEARTBEAT_INTERVAL,
-        silence_limit: float = SILENCE_LIMIT,
+        lost_after: float = LOST_AFTER,
         observer: SessionObserver | None = None,
         clock: Clock = REAL_CLOCK,
     ) -> None:
         self._create = create
         self._beat = beat
         self._interval = interval
-        self._silence_limit = silence_limit
+        self._lost_after = lost_after
         self._observer = observer
         self._clock = clock
         self._model_seq_ids = itertools.count()
@@ -118,7 +118,7 @@ class Session:
     @property
     def is_alive(self) -> bool:
         """Whether a heartbeat, or the creation of the session, succeeded recently."""
-        return self.last_beat is not None and self._failing_for() <= self._silence_limit
+        return self.last_beat is not None and self._failing_for() <= self._lost_after
 
     def next_model_seq_id(self) -> int:
         return next(self._model_seq_ids)
@@ -164,10 +164,10 @@ class Session:
             self._report(self._ended)
             return
         log.debug("session %s: a heartbeat failed: %s", session_id, error)
-        if self._failing_for() > self._silence_limit and self._failing is None:
+        if self._failing_for() > self._lost_after and self._failing is None:
             self._failing = (
                 f"session {session_id}: no heartbeat has reached the server for "
-                f"{self._silent_for():.0f} s ({error}); its models may be unloaded"
+                f"{self._since_last_beat():.0f} s ({error}); its models may be unloaded"
             )
             self._report(self._failing)
 
@@ -180,18 +180,18 @@ class Session:
         creating = self._creating
         created = creating is not None and creating.done() and not tasks.has_failed(creating)
         session_id = creating.result() if creating is not None and created else None
-        return SessionLostError(reason, session_id=session_id, silent_for=self._silent_for())
+        return SessionLostError(reason, session_id=session_id, silent_for=self._since_last_beat())
 
     def _note_contact(self) -> None:
         self.last_beat = self._clock.now()
         self._suspended_before = self._clock.suspended()
 
-    def _silent_for(self) -> float:
+    def _since_last_beat(self) -> float:
         return self._clock.now() - (self.last_beat or 0.0)
 
     def _failing_for(self) -> float:
         """Seconds since the last successful heartbeat in which the process was not suspended."""
-        return self._silent_for() - (self._clock.suspended() - self._suspended_before)
+        return self._since_last_beat() - (self._clock.suspended() - self._suspended_before)
 
 
 async def begin_session(connection: Connection, telemetry: Telemetry, config: ClientConfig) -> str:

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
 
 T = TypeVar("T")
-Body = FetchedResult
 Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
 Attributes = Mapping[str, AttributeValue]
 
@@ -94,8 +93,8 @@ class OrderedRequests:
     def start(
         self,
         operation: str,
-        parts: Sequence[ChunkRequest],
-        finish: Callable[[list[Body]], T],
+        chunks: Sequence[ChunkRequest],
+        finish: Callable[[list[FetchedResult]], T],
         attributes: Attributes | None = None,
         *,
         parallel: bool = False,
@@ -105,10 +104,10 @@ class OrderedRequests:
         The operation's requests are sent one after the other, or in parallel if `parallel` is set.
         """
         self.check_usable()
-        with tracing.operation(operation, self._attributes(parts, attributes)):
+        with tracing.operation(operation, self._attributes(chunks, attributes)):
             ticket = self._turns.take()
             return self._core.start(
-                self._run(operation, ticket, parts, parallel),
+                self._run(operation, ticket, chunks, parallel),
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
@@ -135,7 +134,7 @@ class OrderedRequests:
     def unload(
         self,
         send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]],
-        finish: Callable[[list[Body]], T],
+        finish: Callable[[list[FetchedResult]], T],
     ) -> APIFuture[T]:
         """Unload the model once all earlier operations have their results.
 
@@ -153,7 +152,7 @@ class OrderedRequests:
 
     async def _unload(
         self, ticket: int, send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
-    ) -> list[Body]:
+    ) -> list[FetchedResult]:
         try:
             async with self._turns.turn(ticket):
                 while self._pending:
@@ -168,38 +167,38 @@ class OrderedRequests:
         self,
         operation: str,
         ticket: int,
-        parts: Sequence[ChunkRequest],
+        chunks: Sequence[ChunkRequest],
         attributes: Attributes | None = None,
         *,
         parallel: bool = False,
-    ) -> list[Body]:
-        """Submit `parts` when the ticket's turn comes; return their results in order."""
-        with tracing.operation(operation, self._attributes(parts, attributes)):
-            return await self._run(operation, ticket, parts, parallel)
+    ) -> list[FetchedResult]:
+        """Submit `chunks` when the ticket's turn comes; return their results in order."""
+        with tracing.operation(operation, self._attributes(chunks, attributes)):
+            return await self._run(operation, ticket, chunks, parallel)
 
     async def _run(
-        self, operation: str, ticket: int, parts: Sequence[ChunkRequest], parallel: bool
-    ) -> list[Body]:
+        self, operation: str, ticket: int, chunks: Sequence[ChunkRequest], parallel: bool
+    ) -> list[FetchedResult]:
         accepted: list[str] = []
         try:
             with self._counted():
                 async with self._turns.turn(ticket):
                     epoch = self._numbers.epoch
                     if parallel and not self._sequential_only:
-                        request_ids = await self._submit_parallel(operation, parts, accepted)
+                        request_ids = await self._submit_parallel(operation, chunks, accepted)
                     else:
                         request_ids = [
-                            await self._submit(operation, part, accepted) for part in parts
+                            await self._submit(operation, chunk, accepted) for chunk in chunks
                         ]
-                pairs = zip(parts, request_ids, strict=True)
+                pairs = zip(chunks, request_ids, strict=True)
                 return await _gather(
-                    self._result(operation, part, id_, epoch) for part, id_ in pairs
+                    self._result(operation, chunk, id_, epoch) for chunk, id_ in pairs
                 )
         except TinkerError as error:
             if operation == "forward_backward":
                 # If all were accepted, one of them failed.
-                others = len(accepted) - (len(accepted) == len(parts))
-                _note_gradients(error, others, len(parts))
+                others = len(accepted) - (len(accepted) == len(chunks))
+                _note_gradients(error, others, len(chunks))
             raise
 
     @contextmanager
@@ -213,56 +212,56 @@ class OrderedRequests:
                 self._idle.set()
 
     async def _result(
-        self, operation: str, part: ChunkRequest, request_id: str, epoch: int
-    ) -> Body:
+        self, operation: str, chunk: ChunkRequest, request_id: str, epoch: int
+    ) -> FetchedResult:
         try:
-            with naming_datums(part.datums):
+            with naming_datums(chunk.datums):
                 body = await self._core.poller.wait(request_id, operation=operation)
                 return FetchedResult(body, request_id)
         except RequestFailedError as error:
             expected = expected_seq_id(error.message)
             if expected is not None:
-                # The request was not executed, and its number is still expected. A server that
-                # rejects a number ahead of its turn needs requests to arrive in order.
+                # The request was not executed; later ones continue with the expected number. A
+                # server that rejects a number ahead of its turn needs requests to arrive in order.
                 self._numbers.rewind(expected, epoch)
                 self._sequential_only = True
             raise
 
-    async def _submit(self, operation: str, part: ChunkRequest, accepted: list[str]) -> str:
+    async def _submit(self, operation: str, chunk: ChunkRequest, accepted: list[str]) -> str:
         """Submit a request; return its request id, which is also added to `accepted`."""
         self._core.session.check()
-        async with self._core.limits.training_bytes.reserve(part.size):
-            return await self._numbers.send(partial(self._send, operation, part, accepted))
+        async with self._core.limits.training_bytes.reserve(chunk.size):
+            return await self._numbers.send(partial(self._send, operation, chunk, accepted))
 
     async def _submit_parallel(
-        self, operation: str, parts: Sequence[ChunkRequest], accepted: list[str]
+        self, operation: str, chunks: Sequence[ChunkRequest], accepted: list[str]
     ) -> list[str]:
         """Submit requests in parallel; return their request ids, also added to `accepted`."""
 
-        async def send(part: ChunkRequest, seq_id: int) -> str:
-            async with self._core.limits.training_bytes.reserve(part.size):
-                return await self._send(operation, part, accepted, seq_id)
+        async def send(chunk: ChunkRequest, seq_id: int) -> str:
+            async with self._core.limits.training_bytes.reserve(chunk.size):
+                return await self._send(operation, chunk, accepted, seq_id)
 
         self._core.session.check()
-        return await self._numbers.send_batch([partial(send, part) for part in parts])
+        return await self._numbers.send_batch([partial(send, chunk) for chunk in chunks])
 
     async def _send(
-        self, operation: str, part: ChunkRequest, accepted: list[str], seq_id: int
+        self, operation: str, chunk: ChunkRequest, accepted: list[str], seq_id: int
     ) -> str:
         tracing.append_id(tracing.SEQ_ID, seq_id)
-        with naming_datums(part.datums):
-            future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
+        with naming_datums(chunk.datums):
+            future = await self._core.call(operation, lambda gateway: chunk.send(gateway, seq_id))
         request_id = str(future.request_id)  # Some servers use numbers.
         tracing.append_id(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
         return request_id
 
     def _attributes(
-        self, parts: Sequence[ChunkRequest], attributes: Attributes | None
+        self, chunks: Sequence[ChunkRequest], attributes: Attributes | None
     ) -> Attributes:
         return {
             tracing.MODEL_ID: self._model_id,
-            tracing.CHUNK_COUNT: len(parts),
+            tracing.CHUNK_COUNT: len(chunks),
             **(attributes or {}),
         }
 
@@ -312,7 +311,7 @@ def _note_gradients(error: TinkerError, others: int, total: int) -> None:
         ).lstrip()
 
 
-async def _gather(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:
+async def _gather(waits: Iterable[Coroutine[Any, Any, FetchedResult]]) -> list[FetchedResult]:
     """Gather the values; the first error cancels the other waits."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
