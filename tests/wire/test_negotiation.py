@@ -58,8 +58,8 @@ def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptu
     assert len(server.calls("get_client_config")) == 1
     version = f"0.38.0+tinker-ext.{tinker.__version__}"
     assert server.calls("get_client_config")[0].body == {"sdk_version": version}
-    said = [record.message for record in caplog.records if " speaks " in record.message]
-    assert said == [f"http://fake.invalid speaks {service.dialect}"]
+    said = [record.message for record in caplog.records if "negotiated protocol" in record.message]
+    assert said == [f"http://fake.invalid: negotiated protocol: {service.dialect}"]
 
 
 def test_a_server_is_told_the_release_it_is_spoken_to_like_and_by_whom() -> None:

@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from tinker_ext.types.inputs.chunks import ModelInputChunk
     from tinker_ext.types.inputs.model_input import ModelInput
@@ -54,7 +54,7 @@ class Budget:
         return evolve(self, used=self.used - size, holders=self.holders - 1)
 
 
-def admit(budget: Budget, waiting: Sequence[int]) -> tuple[Budget, int]:
+def admit(budget: Budget, waiting: Iterable[int]) -> tuple[Budget, int]:
     """Admits requests from the head of the queue, first come, first served.
 
     `waiting` holds their sizes in order of arrival. Returns the new budget and the number of
