@@ -128,3 +128,16 @@ def test_reason_if_attempts_are_used_up() -> None:
         Failure(status=500), policy=policy, attempt=2, elapsed=1.0, now=NOW, jitter=0.5
     )
     assert decision.reason == "status 500, 2 attempts are used up"
+
+
+def test_parsed_retry_after_takes_precedence_over_the_header() -> None:
+    failure = Failure(status=503, headers={"retry-after": "7"}, retry_after=3.0)
+    decision = decision_after(failure)
+    assert (decision.retry, decision.delay, decision.server_delay) == (True, 3.0, True)
+
+
+@pytest.mark.parametrize("parsed", [True, False])
+def test_parsed_should_retry_takes_precedence_over_the_header(parsed: bool) -> None:
+    header = str(not parsed).lower()
+    failure = Failure(status=503, headers={"x-should-retry": header}, should_retry=parsed)
+    assert decision_after(failure).retry is parsed
