@@ -11,7 +11,7 @@ import tinker_ext as tinker
 from faultmatrix.later_server import DYNAMIC, ENDLESS, LIFE, LaterServer
 from faultmatrix.outcomes import Without
 from tinker_ext.clients.sampling import SamplingClient
-from tinker_ext.rules.completions import NUMBERS_PER_CLIENT
+from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +129,7 @@ def sample_in_a_copy(it: Opened) -> Any:
     # As one that is unpickled elsewhere, but on the same core, whose time is simulated.
     copy = SamplingClient(scene.service._core, it.sampler.sampling_session_id, elsewhere=True)
     result = copy.sample(PROMPT, 1, PARAMS).result()
-    place = scene.server.calls("asample")[-1].body["seq_id"] // NUMBERS_PER_CLIENT
+    place = scene.server.calls("asample")[-1].body["seq_id"] // SEQ_IDS_PER_CLIENT
     return result if place <= scene.requests("join_sampling_session") else Without(result)
 
 

@@ -1,4 +1,4 @@
-"""Custom losses in torch, with the official signature. `make test-torch` runs it with torch."""
+"""Custom losses in torch, with the official signature. Needs torch: run `make test-torch`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import tinker_ext as tinker
 from tinker_ext.testing import FakeServer, make_client
 
-torch = pytest.importorskip("torch", reason="torch is no dependency; `make test-torch` has it")
+torch = pytest.importorskip("torch", reason="torch is not a dependency; `make test-torch` has it")
 
 
 def datum(tokens: int) -> tinker.Datum:
@@ -21,7 +21,7 @@ def datum(tokens: int) -> tinker.Datum:
     )
 
 
-def test_the_gradients_of_a_torch_loss_become_weights() -> None:
+def test_gradients_of_a_torch_loss_become_weights() -> None:
     server = FakeServer()
     threads: list[threading.Thread] = []
 
@@ -42,7 +42,7 @@ def test_the_gradients_of_a_torch_loss_become_weights() -> None:
     assert threads == [threading.current_thread()]
 
 
-def test_a_loss_without_a_graph_is_refused_with_words() -> None:
+def test_loss_without_autograd_graph_is_rejected() -> None:
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model")
         future = training.forward_backward_custom(
@@ -57,18 +57,18 @@ def test_a_loss_without_a_graph_is_refused_with_words() -> None:
             future.result(30)
 
 
-def test_tensors_are_taken_as_inputs() -> None:
+def test_tensors_are_accepted_as_inputs() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        one = tinker.Datum(
+        datum = tinker.Datum(
             model_input=tinker.ModelInput.from_ints(torch.tensor([1, 2])),
             loss_fn_inputs={
                 "target_tokens": torch.tensor([1, 2]),
                 "weights": torch.tensor([0.5, 1.0], dtype=torch.bfloat16),
             },
         )
-        output = training.forward_backward([one], "cross_entropy").result(30)
+        output = training.forward_backward([datum], "cross_entropy").result(30)
     inputs = server.calls("forward_backward")[0].body["forward_backward_input"]["data"][0]
     assert inputs["loss_fn_inputs"]["weights"] == {
         "data": [0.5, 1.0],

@@ -1,4 +1,4 @@
-"""A client that nobody closed: it ends with the last reference to it."""
+"""A client that is not closed explicitly: it closes with the last reference to it."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def client(server: FaultServer, **settings: Any) -> tinker.ServiceClient:
     return make_client(base_url=server.url, heartbeat_interval=0.05, telemetry=True, **settings)
 
 
-def goes_silent(server: FaultServer) -> bool:
-    """Whether no heartbeat comes any more."""
+def heartbeats_stop(server: FaultServer) -> bool:
+    """Whether no more heartbeats arrive."""
     before = len(server.calls("session_heartbeat"))
     time.sleep(0.4)
     return len(server.calls("session_heartbeat")) == before
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_last_reference_takes_everything_with_it(server: FaultServer) -> None:
+def test_dropping_the_last_reference_closes_the_client(server: FaultServer) -> None:
     gc.collect()
     before, released = tasks(), []
     service = client(server, release=lambda: released.append(True))
@@ -55,18 +55,18 @@ def test_the_last_reference_takes_everything_with_it(server: FaultServer) -> Non
     rest.list_training_runs().result(30)
     core = weakref.ref(service._core)
     assert comes_true(lambda: len(server.calls("session_heartbeat")) > 1)
-    for kept in (service, training, sampler):
-        assert kept is not None
-    del service, training, kept, sampler
+    for client_ in (service, training, sampler):
+        assert client_ is not None
+    del service, training, client_, sampler
     gc.collect()
-    assert core() is not None, "the REST client is still there"
-    assert len(tasks() - before) == 2, "its heartbeat and its telemetry"
+    assert core() is not None, "the REST client still refers to it"
+    assert len(tasks() - before) == 2, "the heartbeat and telemetry tasks"
     assert server.connections_open
     del rest
-    assert core() is None, "without the help of the cycle collector"
+    assert core() is None, "without the cycle collector"
     assert comes_true(lambda: not tasks() - before)
-    assert comes_true(lambda: not server.connections_open), "its sockets are closed"
-    assert goes_silent(server)
+    assert comes_true(lambda: not server.connections_open), "the sockets are closed"
+    assert heartbeats_stop(server)
     assert released == [True]
     sent = [
         item["event"] for call in server.calls("send_telemetry") for item in call.body["events"]
@@ -75,7 +75,7 @@ def test_the_last_reference_takes_everything_with_it(server: FaultServer) -> Non
     gc.collect()
 
 
-def test_one_that_hears_of_its_samples_together_is_collected_too(server: FaultServer) -> None:
+def test_dropped_client_with_batched_polling_is_closed(server: FaultServer) -> None:
     announce(server, sample_use_retrieve_futures=True)
     gc.collect()
     before = tasks()
@@ -85,14 +85,16 @@ def test_one_that_hears_of_its_samples_together_is_collected_too(server: FaultSe
         future.result(30)
     core = weakref.ref(service._core)
     del service, sampler, future
-    assert comes_true(lambda: core() is None), "without the help of the cycle collector"
+    assert comes_true(lambda: core() is None), "without the cycle collector"
     assert comes_true(lambda: not tasks() - before)
     assert comes_true(lambda: not server.connections_open)
     reports = [call.body["retrieved_request_ids"] for call in server.calls("retrieve_futures")]
-    assert len({item for report in reports for item in report}) == 20, "the last word included"
+    assert len({item for report in reports for item in report}) == 20, (
+        "including those acknowledged on close"
+    )
 
 
-def test_work_whose_future_is_held_goes_on(server: FaultServer) -> None:
+def test_request_continues_while_its_future_is_referenced(server: FaultServer) -> None:
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     server.respond("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 5)
     before = tasks()
@@ -107,7 +109,7 @@ def test_work_whose_future_is_held_goes_on(server: FaultServer) -> None:
     assert comes_true(lambda: not tasks() - before)
 
 
-def test_work_whose_future_nobody_holds_is_done_too_then_all_ends(server: FaultServer) -> None:
+def test_request_without_references_completes_before_the_client_closes(server: FaultServer) -> None:
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     training = client(server).create_lora_training_client("fake/model")
     server.respond("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 3)
@@ -116,10 +118,10 @@ def test_work_whose_future_nobody_holds_is_done_too_then_all_ends(server: FaultS
     del training
     assert comes_true(lambda: len(server.calls("retrieve_future")) == before + 4)
     assert comes_true(lambda: not server.connections_open)
-    assert goes_silent(server)
+    assert heartbeats_stop(server)
 
 
-def test_an_error_that_is_kept_keeps_no_client(server: FaultServer) -> None:
+def test_stored_error_does_not_keep_the_client_alive(server: FaultServer) -> None:
     service = client(server)
     training = service.create_lora_training_client("fake/model")
     server.respond("optim_step", Reply(400, {"detail": "no"}))
@@ -134,26 +136,26 @@ def test_an_error_that_is_kept_keeps_no_client(server: FaultServer) -> None:
 
 
 class Owner:
-    """A user's object that observes the session of the client it owns."""
+    """An object that owns a client and observes its session."""
 
     def __init__(self, server: FaultServer) -> None:
         self.service = client(server, session_observer=self)
         self.sampler = self.service.create_sampling_client(base_model="fake/model")
 
     def on_session_lost(self, error: tinker.SessionLostError) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
-def test_an_observer_that_owns_the_client_keeps_nothing_alive(server: FaultServer) -> None:
+def test_observer_that_owns_the_client_does_not_keep_it_alive(server: FaultServer) -> None:
     owner = Owner(server)
     assert comes_true(lambda: len(server.calls("session_heartbeat")) > 1)
     del owner
     gc.collect()
     assert comes_true(lambda: not server.connections_open)
-    assert goes_silent(server)
+    assert heartbeats_stop(server)
 
 
-def test_a_hundred_dropped_clients_leave_no_task(server: FaultServer) -> None:
+def test_hundred_dropped_clients_leave_no_task(server: FaultServer) -> None:
     before = tasks()
     for _ in range(100):
         client(server).create_sampling_client(base_model="fake/model")
@@ -162,7 +164,7 @@ def test_a_hundred_dropped_clients_leave_no_task(server: FaultServer) -> None:
     assert len(server.calls("create_session")) == 100
 
 
-def test_closing_on_the_clients_own_loop_ends_it_all_the_same(server: FaultServer) -> None:
+def test_close_on_the_clients_own_loop_closes_in_the_background(server: FaultServer) -> None:
     before, released = tasks(), []
     service = client(server, release=lambda: released.append(True))
     service.create_sampling_client(base_model="fake/model")
@@ -184,7 +186,7 @@ del service
 """
 
 
-def test_what_is_dropped_just_before_the_exit_is_released_too(server: FaultServer) -> None:
+def test_client_dropped_just_before_exit_is_released(server: FaultServer) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", DROPPED, server.url],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What was promised survives ``kill -9``; what was not says so."""
+"""State of the embedded server that survives ``kill -9``, and errors for state that is lost."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
 
 
 class Caller:
-    """One client, of whichever server is up."""
+    """A client of a running server."""
 
     def __init__(self, server: EmbeddedServer) -> None:
         self.server = server
@@ -77,8 +77,8 @@ def batch(model: str, seq_id: int) -> dict[str, Any]:
         "weights": {"data": [1.0] * len(TOKENS), "dtype": "float32"},
     }
     datum = {"model_input": {"chunks": [{"tokens": TOKENS}]}, "loss_fn_inputs": inputs}
-    given = {"data": [datum], "loss_fn": "cross_entropy"}
-    return {"model_id": model, "seq_id": seq_id, "forward_backward_input": given}
+    request = {"data": [datum], "loss_fn": "cross_entropy"}
+    return {"model_id": model, "seq_id": seq_id, "forward_backward_input": request}
 
 
 def greedy(**source: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def running(state: Path) -> Iterator[Caller]:
         caller.http.close()
 
 
-def test_checkpoints_runs_and_sessions_survive_a_kill(tmp_path: Path) -> None:
+def test_checkpoints_runs_and_sessions_survive_sigkill(tmp_path: Path) -> None:
     with running(tmp_path) as before:
         session, model = before.new_model()
         before.forward_backward(model, 1)
@@ -125,10 +125,10 @@ def test_checkpoints_runs_and_sessions_survive_a_kill(tmp_path: Path) -> None:
         assert f"load its last checkpoint, {saved}" in lost["error"]
 
         after.done("load_weights", model_id=model, seq_id=7, path=saved)
-        assert after.forward_backward(model, 8) == expected, "it goes on where it was saved"
+        assert after.forward_backward(model, 8) == expected, "training resumes from the checkpoint"
 
 
-def test_repeats_from_before_the_kill_are_not_done_again(tmp_path: Path) -> None:
+def test_repeated_request_is_not_executed_again_after_restart(tmp_path: Path) -> None:
     with running(tmp_path) as before:
         _, model = before.new_model()
         request = before.submit("save_weights", model_id=model, seq_id=1, path="a")
@@ -140,7 +140,7 @@ def test_repeats_from_before_the_kill_are_not_done_again(tmp_path: Path) -> None
         assert len(after.http.get("checkpoints").json()["checkpoints"]) == 1
 
 
-def test_what_was_on_the_way_is_reported_as_cut_off(tmp_path: Path) -> None:
+def test_pending_requests_fail_after_restart(tmp_path: Path) -> None:
     with running(tmp_path) as before:
         session, model = before.new_model()
         sampler = before.post(
@@ -150,14 +150,14 @@ def test_what_was_on_the_way_is_reported_as_cut_off(tmp_path: Path) -> None:
             base_model="embedded/tiny",
         ).json()["sampling_session_id"]
         sample = before.submit("asample", seq_id=0, **greedy(sampling_session_id=sampler))
-        waiting = before.submit("forward_backward", **batch(model, 2))  # for number 1
+        waiting = before.submit("forward_backward", **batch(model, 2))  # waits for seq_id 1
         before.kill()
     with running(tmp_path) as after:
         response = after.result(waiting)
         assert response["category"] == "user"
         assert "cut off by a restart" in response["error"]
         gone = after.post("retrieve_future", request_id=sample)
-        assert gone.status_code == 410, "a sample can simply be asked for again"
+        assert gone.status_code == 410, "a sample can be requested again"
         assert "make it again" in gone.json()["detail"]
         again = after.submit("asample", seq_id=0, **greedy(sampling_session_id=sampler))
         assert "sequences" in after.result(again)
@@ -166,10 +166,8 @@ def test_what_was_on_the_way_is_reported_as_cut_off(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_kill_in_the_middle_of_saving_leaves_only_whole_checkpoints(
-    tmp_path: Path, seed: int
-) -> None:
-    answered: list[str] = []
+def test_sigkill_during_save_leaves_only_complete_checkpoints(tmp_path: Path, seed: int) -> None:
+    reported: list[str] = []
 
     def save_until_killed(caller: Caller, model: str) -> None:
         with suppress(httpx.HTTPError):
@@ -177,13 +175,13 @@ def test_a_kill_in_the_middle_of_saving_leaves_only_whole_checkpoints(
                 response = caller.done(
                     "save_weights", model_id=model, seq_id=number, path=f"s{number}"
                 )
-                answered.append(response["path"])
+                reported.append(response["path"])
 
     with running(tmp_path) as before:
         _, model = before.new_model(rank=64)
         saving = threading.Thread(target=save_until_killed, args=(before, model))
         saving.start()
-        assert comes_true(lambda: len(answered) >= 2)
+        assert comes_true(lambda: len(reported) >= 2)
         time.sleep(random.Random(seed).uniform(0, 0.2))
         before.kill()
         saving.join()
@@ -192,11 +190,11 @@ def test_a_kill_in_the_middle_of_saving_leaves_only_whole_checkpoints(
         listed = [
             item["tinker_path"] for item in after.http.get("checkpoints").json()["checkpoints"]
         ]
-        assert set(answered) <= set(listed), "what was answered is there"
+        assert set(reported) <= set(listed), "all reported checkpoints exist"
         folders = {
             f"tinker://{model}/weights/{path.name}" for path in tmp_path.glob("checkpoints/*/*/*")
         }
-        assert folders == set(listed), "and nothing else is"
+        assert folders == set(listed), "and no others"
         assert list((tmp_path / "scratch").iterdir()) == []
         for folder in tmp_path.glob("checkpoints/*/*/*"):
             assert load_file(folder / "adapter_model.safetensors")

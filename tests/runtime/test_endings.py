@@ -1,4 +1,4 @@
-"""How it ends: Ctrl-C, the interpreter's exit, close with much under way, thousands of times."""
+"""Shutdown: Ctrl-C, exit of the interpreter, and close, with many pending requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PARAMS = tinker.SamplingParams(max_tokens=4)
-SAID_LAST = ("cancel_future", "retrieve_futures", "send_telemetry", "finish_session")
+CLOSING_OPERATIONS = ("cancel_future", "retrieve_futures", "send_telemetry", "finish_session")
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
 DATUM = tinker.Datum(
@@ -41,7 +41,7 @@ DATUM = tinker.Datum(
 
 @pytest.fixture
 def busy() -> Iterator[FaultServer]:
-    """A server that takes everything in and finishes nothing."""
+    """A server that accepts all requests and completes none."""
     with FaultServer() as server:
         server.respond_always("retrieve_future", _never_done)
         yield server
@@ -71,13 +71,13 @@ def start(program: str, server: FaultServer) -> subprocess.Popen[bytes]:
     )
 
 
-def test_the_interpreter_exits_with_work_pending_and_says_nothing(busy: FaultServer) -> None:
+def test_interpreter_exits_silently_with_pending_requests(busy: FaultServer) -> None:
     process = start(PROGRAM, busy)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, b"ready\n", b"")
 
 
-def test_an_exception_ends_the_program_with_nothing_but_itself(busy: FaultServer) -> None:
+def test_system_exit_with_pending_requests_prints_nothing(busy: FaultServer) -> None:
     process = start(PROGRAM + "raise SystemExit(3)\n", busy)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (3, b"")
@@ -95,21 +95,21 @@ except KeyboardInterrupt:
 )
 
 
-def test_ctrl_c_returns_at_once_and_cancels(busy: FaultServer) -> None:
+def test_ctrl_c_in_result_cancels_and_returns_at_once(busy: FaultServer) -> None:
     process = start(INTERRUPTED, busy)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     time.sleep(0.5)
-    sent = time.monotonic()
+    interrupted_at = time.monotonic()
     process.send_signal(signal.SIGINT)
     assert process.stdout.readline() == b"interrupted True\n"
-    took = time.monotonic() - sent
+    took = time.monotonic() - interrupted_at
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
     assert took < 1.0
 
 
-def test_closing_with_500_calls_under_way_cancels_them_as_asked(busy: FaultServer) -> None:
+def test_close_without_timeout_cancels_500_pending_calls(busy: FaultServer) -> None:
     service = tinker.ServiceClient(base_url=busy.url, api_key="tml-test")
     sampler = service.create_sampling_client(base_model="fake/model")
     futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(500)]
@@ -122,14 +122,14 @@ def test_closing_with_500_calls_under_way_cancels_them_as_asked(busy: FaultServe
             future.result(0)
 
 
-def test_closing_with_500_calls_under_way_drains_them_as_asked() -> None:
+def test_close_with_timeout_waits_for_500_pending_calls() -> None:
     with FaultServer() as server:
         service = tinker.ServiceClient(base_url=server.url, api_key="tml-test")
         sampler = service.create_sampling_client(base_model="fake/model")
         futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(500)]
         service.close(timeout=60)
         assert all(future.result(0).sequences for future in futures)
-        assert len(server.counted) == 501, "each once, and the sampling session"
+        assert len(server.counted) == 501, "each once, plus the sampling session"
 
 
 def _open_files() -> int:
@@ -138,14 +138,14 @@ def _open_files() -> int:
 
 @pytest.fixture
 def no_log() -> Iterator[None]:
-    """What is logged is kept for the report of a test, which is no leak of ours."""
+    """Disable logging: pytest keeps log records, which would look like a leak."""
     logging.disable()
     yield
     logging.disable(logging.NOTSET)
 
 
-async def test_an_ended_task_has_left_its_owners_set() -> None:
-    """Also one that was done before, and whose callbacks were still to run."""
+async def test_cancel_and_wait_runs_done_callbacks_first() -> None:
+    """Also for a task that is already done but whose callbacks have not run."""
     owned: set[asyncio.Task[None]] = set()
     task = asyncio.create_task(asyncio.sleep(0, None))
     owned.add(task)
@@ -158,7 +158,7 @@ async def test_an_ended_task_has_left_its_owners_set() -> None:
     assert owned == set()
 
 
-def test_close_right_after_a_cancel_returns() -> None:
+def test_close_directly_after_cancel_returns() -> None:
     for _ in range(20):
         server = FakeServer()
         server.respond("asample", Reply(200, delay=30))
@@ -172,13 +172,15 @@ def test_close_right_after_a_cancel_returns() -> None:
         assert not closing.is_alive()
 
 
-def test_closing_at_once_does_not_wait_for_a_silent_server(http_transport: str) -> None:
+def test_close_without_timeout_does_not_wait_for_an_unresponsive_server(
+    http_transport: str,
+) -> None:
     with FaultServer() as server:
         announce(server, sample_use_retrieve_futures=True, dynamic={"sample_cancel_enabled": True})
         service = make_client(base_url=server.url, http_transport=http_transport)
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
-        for operation in SAID_LAST:
+        for operation in CLOSING_OPERATIONS:
             server.respond_always(operation, faults.silent())
         future = sampler.sample(PROMPT, 1, PARAMS)
         assert comes_true(partial(server.calls, "retrieve_futures"))
@@ -187,11 +189,11 @@ def test_closing_at_once_does_not_wait_for_a_silent_server(http_transport: str) 
         service.close("interrupted", timeout=0)
         took = time.monotonic() - started
         assert server.calls("finish_session")
-    assert took < 4, "1.5 s, on a machine with something else to do"
+    assert took < 4, "usually 1.5 s; a busy machine takes longer"
 
 
 @pytest.mark.usefixtures("no_log")
-def test_thousands_of_clients_leave_nothing_behind() -> None:
+def test_thousands_of_closed_clients_leave_no_objects() -> None:
     server = FakeServer()
 
     def use(times: int) -> None:
@@ -208,20 +210,20 @@ def test_thousands_of_clients_leave_nothing_behind() -> None:
     threads, before = threading.active_count(), _alive()
     use(1000)
     after = _alive()
-    assert threading.active_count() <= threads + 2, "workers of the loop's pool come as needed"
+    assert threading.active_count() <= threads + 2, "the loop's pool starts workers as needed"
     grown = {name: count - before[name] for name, count in after.items() if count > before[name]}
-    assert not {name for name in grown if name.startswith("tinker")}, "nothing of ours"
-    assert sum(grown.values()) < 1000, "less than one object for each client"
+    assert not {name for name in grown if name.startswith("tinker")}, "no objects of this package"
+    assert sum(grown.values()) < 1000, "less than one object per client"
 
 
 def _alive() -> Counter[str]:
-    """The objects there are, by type; those of timers that were cancelled come and go."""
+    """Count live objects by type; the number of cancelled timers varies."""
     gc.collect()
-    kinds = (type(get_object) for get_object in gc.get_objects())
+    kinds = (type(obj) for obj in gc.get_objects())
     return Counter(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
 
 
-def test_clients_on_real_sockets_close_them() -> None:
+def test_closed_clients_close_their_sockets() -> None:
     with FaultServer() as server:
 
         def use(times: int) -> None:
@@ -238,7 +240,7 @@ def test_clients_on_real_sockets_close_them() -> None:
         assert _open_files() <= before + 10
 
 
-def test_a_slow_loss_of_the_users_delays_no_heartbeat() -> None:
+def test_slow_custom_loss_does_not_delay_heartbeats() -> None:
     server = FakeServer()
     beats: list[int] = []
 

@@ -1,4 +1,4 @@
-"""What an error remembers of the way it came: the user's frames, and nothing of ours."""
+"""Tracebacks of errors: they keep the user's frames and no internal ones."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def names(error: BaseException) -> list[str]:
 
 
 def failing_loss(data: object, logprobs: object) -> Any:
-    kept = "a variable of the user's"
-    raise ZeroDivisionError(f"in the loss: {kept}")
+    variable = "a variable of the user's"
+    raise ZeroDivisionError(f"in the loss: {variable}")
 
 
-def losing_loss(data: object, logprobs: object) -> Any:
+def rejecting_loss(data: object, logprobs: object) -> Any:
     raise tinker.TinkerError("raised by the user")
 
 
@@ -45,7 +45,7 @@ def raised(loss: Any) -> BaseException:
         return caught.value
 
 
-def test_an_error_of_the_client_begins_at_the_users_line() -> None:
+def test_traceback_of_a_client_error_starts_at_the_users_line() -> None:
     server = FakeServer()
     server.respond("optim_step", Reply(400, {"detail": "no"}))
     with make_client(server) as service:
@@ -53,19 +53,19 @@ def test_an_error_of_the_client_begins_at_the_users_line() -> None:
         future = training.optim_step(tinker.AdamParams())
         with pytest.raises(tinker.BadRequestError) as caught:
             future.result(30)
-    way = {"result", "_settle", "_settle_quietly", "__get_result"}
-    assert set(names(caught.value)[1:]) <= way, "no line of the retry engine"
+    expected = {"result", "_settle", "_settle_quietly", "__get_result"}
+    assert set(names(caught.value)[1:]) <= expected, "no frame of the retry engine"
 
 
-def test_a_mistake_in_a_loss_keeps_its_lines_and_the_users_variables() -> None:
+def test_exception_in_a_loss_keeps_all_frames_and_the_users_variables() -> None:
     error = raised(failing_loss)
     loss = next(frame for frame in frames(error) if frame.f_code is failing_loss.__code__)
-    assert loss.f_locals["kept"] == "a variable of the user's"
-    assert "run_loss" in names(error), "the lines in between are there"
+    assert loss.f_locals["variable"] == "a variable of the user's"
+    assert "run_loss" in names(error), "the frames in between remain"
     between = next(frame for frame in frames(error) if frame.f_code.co_name == "run_loss")
-    assert between.f_locals == {}, "without their variables"
+    assert between.f_locals == {}, "without their local variables"
 
 
-def test_of_an_error_of_ours_that_a_loss_raises_the_users_frames_stay() -> None:
-    assert "losing_loss" in names(raised(losing_loss))
-    assert "run_loss" not in names(raised(losing_loss))
+def test_tinker_error_raised_by_a_loss_keeps_only_the_users_frames() -> None:
+    assert "rejecting_loss" in names(raised(rejecting_loss))
+    assert "run_loss" not in names(raised(rejecting_loss))

@@ -1,4 +1,4 @@
-"""What a future promises, from threads and from event loops."""
+"""Behavior of futures, from threads and from event loops."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def after(seconds: float, value: object = "done") -> APIFuture[object]:
     return APIFuture(background_loop().submit(work()), lambda done: done)
 
 
-def test_a_wait_that_times_out_leaves_the_request_alone() -> None:
+def test_result_timeout_does_not_cancel_the_request() -> None:
     future = after(0.2)
     with pytest.raises(TimeoutError):
         future.result(timeout=0.01)
     assert future.result(timeout=5) == "done"
 
 
-async def test_a_cancelled_wait_leaves_the_request_alone() -> None:
+async def test_cancelled_await_does_not_cancel_the_request() -> None:
     future = after(0.2)
     waiting = asyncio.ensure_future(future.result_async())
     await asyncio.sleep(0.01)
@@ -55,22 +55,22 @@ async def test_a_cancelled_wait_leaves_the_request_alone() -> None:
     assert await future == "done"
 
 
-async def test_many_can_wait_for_one() -> None:
+async def test_many_coroutines_can_await_one_future() -> None:
     future = after(0.05)
     assert await asyncio.gather(*[future.result_async() for _ in range(50)]) == ["done"] * 50
 
 
-def test_who_looks_at_the_end_cannot_keep_the_outcome_back() -> None:
+def test_exception_in_on_done_does_not_prevent_completion() -> None:
     async def work() -> str:
         return "done"
 
-    def looking(_: object) -> None:
+    def on_done(_: object) -> None:
         raise RuntimeError("of a span processor")
 
-    assert background_loop().submit(work(), ended=looking).result(5) == "done"
+    assert background_loop().submit(work(), on_done=on_done).result(5) == "done"
 
 
-def test_cancel_ends_the_work_and_every_wait() -> None:
+def test_cancel_cancels_the_request_and_all_waits() -> None:
     future = after(60)
     threading.Timer(0.05, future.cancel).start()
     started = time.monotonic()
@@ -82,7 +82,7 @@ def test_cancel_ends_the_work_and_every_wait() -> None:
     assert not after(0, "x").map(str).cancelled()
 
 
-def test_the_result_is_decoded_once_where_it_is_taken() -> None:
+def test_result_is_decoded_once_on_the_calling_thread() -> None:
     threads: list[str] = []
 
     def decode(value: object) -> str:
@@ -94,7 +94,7 @@ def test_the_result_is_decoded_once_where_it_is_taken() -> None:
     assert threads == [threading.current_thread().name]
 
 
-def test_errors_come_through_as_they_are() -> None:
+def test_errors_are_raised_unchanged() -> None:
     future = after(0.01, tinker.TinkerError("no"))
     assert isinstance(future.exception(5), tinker.TinkerError)
     with pytest.raises(tinker.TinkerError, match="no"):
@@ -103,29 +103,29 @@ def test_errors_come_through_as_they_are() -> None:
         future.map(str).result(5)
 
 
-def test_a_result_leaves_memory_with_its_future() -> None:
-    gc.disable()  # Results are large, and the collector may be long in coming.
+def test_result_is_freed_with_its_future() -> None:
+    gc.disable()  # Results are large and must not wait for the collector.
     try:
         future = after(0.01, threading.Event())
         left = weakref.ref(future.result(5))
         del future
-        # The loop's thread may still be leaving the task.
+        # The loop's thread may still hold the task for a moment.
         assert comes_true(lambda: left() is None)
     finally:
         gc.enable()
 
 
-def test_callbacks_and_standard_futures() -> None:
+def test_done_callback_and_standard_future() -> None:
     called = threading.Event()
     future = after(0.02)
-    future.add_done_callback(lambda one: called.set())
+    future.add_done_callback(lambda _: called.set())
     done, _ = concurrent.futures.wait([future.future()], timeout=5)
     assert [item.result() for item in done] == ["done"]
     assert called.wait(5)
 
 
 def asyncio_wait(futures: Any, **options: Any) -> Awaitable[tuple[set[Any], set[Any]]]:
-    """`asyncio.wait`, which is typed for futures of asyncio alone."""
+    """`asyncio.wait`, whose type hints accept only asyncio futures."""
     return asyncio.wait(futures, **options)
 
 
@@ -154,7 +154,7 @@ async def test_asyncio_wait_returns_the_futures_themselves(state: str) -> None:
     slow.cancel()
 
 
-async def test_asyncio_wait_ends_with_the_first_error() -> None:
+async def test_asyncio_wait_returns_on_the_first_exception() -> None:
     failing, slow = after(0.05, LookupError("no")), after(60)
     ended = asyncio_wait([slow, failing, after(0)], return_when=asyncio.FIRST_EXCEPTION)
     done, pending = await asyncio.wait_for(ended, 5)
@@ -163,7 +163,7 @@ async def test_asyncio_wait_ends_with_the_first_error() -> None:
     slow.cancel()
 
 
-AWAITING: dict[str, Callable[[list[APIFuture[object]]], Awaitable[object]]] = {
+ASYNCIO_FUNCTIONS: dict[str, Callable[[list[APIFuture[object]]], Awaitable[object]]] = {
     "gather": lambda futures: asyncio.gather(*futures),
     "as_completed": lambda futures: in_order(asyncio.as_completed(futures)),
     "wait_for": lambda futures: in_order(asyncio.wait_for(f, 5) for f in futures),
@@ -185,8 +185,8 @@ async def in_a_group(futures: list[APIFuture[object]]) -> list[object]:
     return [task.result() for task in tasks]
 
 
-@pytest.mark.parametrize("wait", AWAITING.values(), ids=AWAITING)
-async def test_functions_of_asyncio_take_futures(
+@pytest.mark.parametrize("wait", ASYNCIO_FUNCTIONS.values(), ids=ASYNCIO_FUNCTIONS)
+async def test_asyncio_functions_accept_futures(
     wait: Callable[[list[APIFuture[object]]], Awaitable[object]],
 ) -> None:
     assert await wait([after(0.05), after(0), after(0.02)]) == ["done"] * 3
@@ -202,7 +202,7 @@ async def as_task_of_a_group(future: Any) -> None:
 
 
 @pytest.mark.parametrize("create", [as_task, as_task_of_a_group])
-async def test_creating_a_task_of_a_future_says_what_to_write(
+async def test_create_task_of_a_future_suggests_coroutine(
     create: Callable[[Any], Awaitable[None]],
 ) -> None:
     with pytest.raises((TypeError, ExceptionGroup)) as caught:
@@ -214,7 +214,7 @@ async def test_creating_a_task_of_a_future_says_what_to_write(
 
 
 @pytest.mark.parametrize("state", FUTURE_STATES)
-def test_concurrent_futures_wait_for_futures(state: str) -> None:
+def test_concurrent_futures_functions_accept_futures(state: str) -> None:
     future, slow = in_state(state), after(60)
     done, not_done = concurrent.futures.wait(
         [future, slow], 5, return_when=concurrent.futures.FIRST_COMPLETED
@@ -228,14 +228,14 @@ def test_concurrent_futures_wait_for_futures(state: str) -> None:
     assert concurrent.futures.wait([slow], 5).done == {slow}
 
 
-def test_concurrent_futures_wait_ends_with_the_first_error() -> None:
+def test_concurrent_futures_wait_returns_on_the_first_exception() -> None:
     failing, slow = after(0.05, LookupError("no")), after(60)
     first = concurrent.futures.FIRST_EXCEPTION
     assert concurrent.futures.wait([slow, failing], 5, return_when=first).done == {failing}
     slow.cancel()
 
 
-def test_a_standard_wait_leaves_the_decoding_to_the_one_that_takes_the_result() -> None:
+def test_concurrent_futures_wait_does_not_decode_the_result() -> None:
     threads: list[str] = []
     future = after(0.05).map(lambda _: threads.append(threading.current_thread().name))
     assert concurrent.futures.wait([future], 5).done == {future}
@@ -244,7 +244,7 @@ def test_a_standard_wait_leaves_the_decoding_to_the_one_that_takes_the_result() 
     assert threads == [threading.current_thread().name]
 
 
-def test_a_future_that_is_waited_for_leaves_memory_without_the_collector() -> None:
+def test_awaited_future_is_freed_without_the_cycle_collector() -> None:
     gc.disable()
     try:
         future = after(0.01, threading.Event())
@@ -264,14 +264,14 @@ def test_a_future_that_is_waited_for_leaves_memory_without_the_collector() -> No
         ("cancelled", (True, True, None, None)),
     ],
 )
-def test_a_snapshot_is_the_decoded_state(state: str, read: tuple[object, ...]) -> None:
+def test_get_snapshot_returns_the_decoded_state(state: str, read: tuple[object, ...]) -> None:
     assert in_state(state)._get_snapshot() == read
     done, was_cancelled, value, error = in_state("failed")._get_snapshot()
     assert (done, was_cancelled, value) == (True, False, None)
     assert isinstance(error, LookupError)
 
 
-def test_a_removed_callback_is_not_called() -> None:
+def test_removed_callback_is_not_called() -> None:
     future, called = after(0.05), list[str]()
 
     def removed(_: object) -> None:
@@ -286,7 +286,7 @@ def test_a_removed_callback_is_not_called() -> None:
     assert comes_true(lambda: called == ["kept"])
 
 
-def test_blocking_on_the_clients_own_loop_raises() -> None:
+def test_result_on_the_clients_own_loop_raises() -> None:
     future = after(0.2)
 
     async def on_the_loop() -> object:
@@ -296,7 +296,7 @@ def test_blocking_on_the_clients_own_loop_raises() -> None:
         background_loop().submit(on_the_loop()).result(5)
 
 
-async def test_blocking_another_running_loop_warns_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_result_on_a_running_loop_warns_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(futures, "_warned_about_loop", False)
     with pytest.warns(RuntimeWarning, match="blocks a running event loop") as warned:
         after(0.02).result(5)
@@ -306,15 +306,15 @@ async def test_blocking_another_running_loop_warns_once(monkeypatch: pytest.Monk
         after(0.02).result(5)
 
 
-def test_await_without_asyncio_says_what_to_write() -> None:
-    """As trio steps through a coroutine: nothing of asyncio runs."""
+def test_await_without_asyncio_suggests_a_thread() -> None:
+    """Step through the coroutine as trio does, without asyncio."""
     future = after(30)
     with pytest.raises(tinker.TinkerError, match=r"trio.to_thread.run_sync\(future.result\)"):
         future.__await__().send(None)
     assert future.cancel()
 
 
-async def test_displaying_a_client_that_is_being_created_does_not_wait_for_it() -> None:
+async def test_displaying_a_pending_client_does_not_wait_for_it() -> None:
     server = FakeServer()
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     server.respond("retrieve_future", Reply(200, waiting, delay=1))
@@ -326,34 +326,34 @@ async def test_displaying_a_client_that_is_being_created_does_not_wait_for_it() 
         assert (await training).model_id
 
 
-def test_a_future_does_not_pickle_and_says_so() -> None:
-    with pytest.raises(TypeError, match="take its result"):
+def test_pickling_a_future_raises_type_error() -> None:
+    with pytest.raises(TypeError, match="pickle its result"):
         pickle.dumps(after(0))
 
 
-def test_after_a_fork_the_child_starts_anew() -> None:
+def test_forked_child_starts_its_own_loop() -> None:
     inherited = after(0.5)
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        # Python warns of forking a process with threads, which is what this is about.
+        # Python warns about forking a process with threads, which this test does on purpose.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         try:
             inherited.result(5)
-            said = "no error"
+            message = "no error"
         except tinker.TinkerError as error:
-            said = str(error)
-        os.write(writing, f"{said}|{after(0.01, 'anew').result(5)}".encode())
+            message = str(error)
+        os.write(writing, f"{message}|{after(0.01, 'own').result(5)}".encode())
         os._exit(0)
     os.waitpid(child, 0)
-    said, anew = os.read(reading, 1000).decode().split("|")
-    assert "before a fork" in said
-    assert anew == "anew"
+    message, own = os.read(reading, 1000).decode().split("|")
+    assert "before a fork" in message
+    assert own == "own"
     assert inherited.result(5) == "done"
 
 
-def test_cancelling_the_standard_future_gives_the_request_up() -> None:
+def test_cancelling_the_standard_future_cancels_the_request() -> None:
     future = after(60)
     assert future.future().cancel()
     assert future.cancelled()

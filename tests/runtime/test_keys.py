@@ -1,4 +1,4 @@
-"""What a client proves itself with: a key, what a command prints, or a token."""
+"""Credentials: an API key, the key that a command prints, or a token."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def keys(time: HeldTime, **settings: Any) -> CredentialSource:
 
 
 def counting(file: Path, prints: str) -> str:
-    """A command that leaves a line in a file each time it runs."""
+    """A command that appends a line to a file each time it runs."""
     return f"echo run >> {shlex.quote(str(file))}; echo {shlex.quote(prints)}"
 
 
@@ -47,133 +47,133 @@ def runs(file: Path) -> int:
 
 
 async def no_token() -> Secret:
-    raise APIConnectionError("nobody there")
+    raise APIConnectionError("unreachable")
 
 
-async def test_a_key_is_sent_as_it_is(time: HeldTime) -> None:
-    held = keys(time, api_key=KEY)
-    assert await held.key() == await held.current() == KEY
-    assert await held.replacement_for(KEY) is None
-    assert held.secrets() == (KEY,)
-    await held.close()
+async def test_api_key_is_sent_unchanged(time: HeldTime) -> None:
+    source = keys(time, api_key=KEY)
+    assert await source.key() == await source.current() == KEY
+    assert await source.replacement_for(KEY) is None
+    assert source.secrets() == (KEY,)
+    await source.close()
 
 
-async def test_without_a_key_nothing_is_sent(time: HeldTime) -> None:
-    held = keys(time)
-    assert await held.key() is await held.current() is None
-    assert held.secrets() == ()
+async def test_no_key_sends_no_credential(time: HeldTime) -> None:
+    source = keys(time)
+    assert await source.key() is await source.current() is None
+    assert source.secrets() == ()
 
 
-async def test_a_key_that_is_a_token_is_used_until_its_end(time: HeldTime) -> None:
+async def test_api_key_that_is_a_token_is_used_until_it_expires(time: HeldTime) -> None:
     key = token(100)
-    held = keys(time, api_key=key)
+    source = keys(time, api_key=key)
     time.now = 99.0
-    assert await held.current() == key
+    assert await source.current() == key
     time.now = 100.0
-    with pytest.raises(ConfigurationError, match="life is over") as caught:
-        await held.current()
+    with pytest.raises(ConfigurationError, match="the API key is an expired token") as caught:
+        await source.current()
     assert key.reveal() not in str(caught.value)
 
 
 async def test_command_runs_once_for_key_and_current(time: HeldTime, tmp_path: Path) -> None:
-    held = keys(time, credential_cmd=counting(tmp_path / "runs", f"  {PRINTED}  "))
+    source = keys(time, credential_cmd=counting(tmp_path / "runs", f"  {PRINTED}  "))
     for _ in range(3):
-        assert await held.key() == await held.current() == Secret(PRINTED)
+        assert await source.key() == await source.current() == Secret(PRINTED)
     assert runs(tmp_path / "runs") == 1
-    assert held.secrets() == (Secret(PRINTED),)
+    assert source.secrets() == (Secret(PRINTED),)
 
 
 async def test_concurrent_calls_run_the_command_once(time: HeldTime, tmp_path: Path) -> None:
-    held = keys(time, credential_cmd=counting(tmp_path / "runs", PRINTED))
+    source = keys(time, credential_cmd=counting(tmp_path / "runs", PRINTED))
     many = await asyncio.gather(
-        *(held.current() for _ in range(20)), *(held.key() for _ in range(20))
+        *(source.current() for _ in range(20)), *(source.key() for _ in range(20))
     )
     assert set(many) == {Secret(PRINTED)}
     time.now = 100_000.0
-    await held.current()
+    await source.current()
     assert runs(tmp_path / "runs") == 1
-    assert await held.replacement_for(Secret(PRINTED)) == Secret(PRINTED)
+    assert await source.replacement_for(Secret(PRINTED)) == Secret(PRINTED)
     assert runs(tmp_path / "runs") == 2
-    assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing runs it in the background"
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "no background task runs it"
 
 
-async def test_printed_key_refused_after_a_minute_is_printed_anew(
+async def test_printed_key_rejected_after_a_minute_reruns_the_command(
     time: HeldTime, tmp_path: Path
 ) -> None:
-    held = keys(time, credential_cmd=counting(tmp_path / "runs", PRINTED))
-    key = await held.key()
+    source = keys(time, credential_cmd=counting(tmp_path / "runs", PRINTED))
+    key = await source.key()
     time.now = 59.0
-    assert await held.printed_anew(key) is None, "a run a moment ago did not help"
+    assert await source.printed_anew(key) is None, "the last run was less than a minute ago"
     time.now = 60.0
-    assert await held.printed_anew(Secret("of another kind")) is None
+    assert await source.printed_anew(Secret("of another kind")) is None
     assert runs(tmp_path / "runs") == 1
-    assert await held.printed_anew(key) == Secret(PRINTED)
+    assert await source.printed_anew(key) == Secret(PRINTED)
     assert runs(tmp_path / "runs") == 2
     assert await keys(time, api_key=KEY).printed_anew(KEY) is None
 
 
-async def test_a_command_may_print_tokens_but_none_that_is_over(time: HeldTime) -> None:
-    held = keys(time, credential_cmd=f"echo {token(100).reveal()}")
-    await held.current()
+async def test_command_that_prints_an_expired_token_raises(time: HeldTime) -> None:
+    source = keys(time, credential_cmd=f"echo {token(100).reveal()}")
+    await source.current()
     time.now = 100.0
-    with pytest.raises(ConfigurationError, match="printed a token whose life is over"):
-        await held.key()
+    with pytest.raises(ConfigurationError, match="printed an expired token"):
+        await source.key()
 
 
-async def test_a_key_goes_before_a_command_unless_the_server_wants_none(time: HeldTime) -> None:
-    held = keys(time, api_key=KEY, credential_cmd=f"echo {PRINTED}")
-    assert await held.key() == KEY
-    given = token()
+async def test_api_key_takes_precedence_over_command_unless_command_only(time: HeldTime) -> None:
+    source = keys(time, api_key=KEY, credential_cmd=f"echo {PRINTED}")
+    assert await source.key() == KEY
+    exchanged = token()
 
     async def exchange() -> Secret:
-        return given
+        return exchanged
 
-    await held.enable_exchange(exchange)
-    assert await held.key() == KEY
-    assert await held.current() == given
-    await held.close()
-    await held.enable_exchange(exchange, command_only=True)
-    assert await held.key() == Secret(PRINTED)
-    assert await held.current() == given
-    assert set(held.secrets()) == {KEY, Secret(PRINTED), given}
-    await held.close()
+    await source.enable_exchange(exchange)
+    assert await source.key() == KEY
+    assert await source.current() == exchanged
+    await source.close()
+    await source.enable_exchange(exchange, command_only=True)
+    assert await source.key() == Secret(PRINTED)
+    assert await source.current() == exchanged
+    assert set(source.secrets()) == {KEY, Secret(PRINTED), exchanged}
+    await source.close()
 
 
-async def test_a_key_that_is_a_token_will_do_where_lasting_ones_wont(time: HeldTime) -> None:
+async def test_command_only_accepts_an_api_key_that_is_a_token(time: HeldTime) -> None:
     key = token()
-    held = keys(time, api_key=key)
+    source = keys(time, api_key=key)
 
     async def exchange() -> Secret:
         return token()
 
-    await held.enable_exchange(exchange, command_only=True)
-    assert await held.key() == key
-    await held.close()
+    await source.enable_exchange(exchange, command_only=True)
+    assert await source.key() == key
+    await source.close()
 
 
 @pytest.mark.parametrize("settings", [{"api_key": KEY}, {}])
-async def test_without_a_command_a_server_that_wants_one_is_named(
+async def test_command_only_without_a_command_raises(
     time: HeldTime, settings: dict[str, Any]
 ) -> None:
-    held = keys(time, **settings)
+    source = keys(time, **settings)
     with pytest.raises(ConfigurationError, match="TINKER_CREDENTIAL_CMD"):
-        await held.enable_exchange(no_token, command_only=True)
+        await source.enable_exchange(no_token, command_only=True)
 
 
-async def test_a_first_exchange_that_fails_can_be_made_again(time: HeldTime) -> None:
-    held = keys(time, api_key=KEY)
+async def test_failed_first_exchange_can_be_repeated(time: HeldTime) -> None:
+    source = keys(time, api_key=KEY)
     with pytest.raises(APIConnectionError):
-        await held.enable_exchange(no_token)
-    given = token()
+        await source.enable_exchange(no_token)
+    exchanged = token()
 
     async def exchange() -> Secret:
-        return given
+        return exchanged
 
-    await held.enable_exchange(exchange)
-    assert await held.current() == given
-    other = await held.replacement_for(given)
-    assert other == given, "the server has no other"
-    await held.close()
+    await source.enable_exchange(exchange)
+    assert await source.current() == exchanged
+    other = await source.replacement_for(exchanged)
+    assert other == exchanged, "the server returned the same token"
+    await source.close()
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ async def test_child_that_keeps_stdout_open_is_neither_awaited_nor_killed(tmp_pa
 
 
 @pytest.mark.parametrize("ending", ["limit", "cancelled"])
-async def test_a_command_is_ended_with_all_it_has_started(tmp_path: Path, ending: str) -> None:
+async def test_command_is_killed_with_its_child_processes(tmp_path: Path, ending: str) -> None:
     ids = tmp_path / "ids"
     command = f"(sleep 60 & echo $! > {shlex.quote(str(ids))}; wait) | cat"
     began = real_time.monotonic()
@@ -274,13 +274,13 @@ async def test_a_command_is_ended_with_all_it_has_started(tmp_path: Path, ending
         with pytest.raises(asyncio.CancelledError):
             await running
     else:
-        with pytest.raises(ConfigurationError, match=r"was not done after 0\.5 s"):
+        with pytest.raises(ConfigurationError, match=r"did not finish within 0\.5 s"):
             await running
     assert real_time.monotonic() - began < 20
     assert await asyncio.to_thread(comes_true, lambda: is_gone(int(ids.read_text())))
 
 
-async def test_the_loop_goes_on_while_a_command_runs() -> None:
+async def test_command_does_not_block_the_event_loop() -> None:
     running = asyncio.create_task(printed_key(Secret(f"sleep 0.3; echo {PRINTED}")))
     steps = 0
     while not running.done():
@@ -290,7 +290,7 @@ async def test_the_loop_goes_on_while_a_command_runs() -> None:
     assert steps > 5
 
 
-async def test_what_the_shell_cant_start_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_shell_that_cannot_be_started_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async def no_processes(*_: object, **__: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 

@@ -1,4 +1,4 @@
-"""The embedded server is killed in the middle of a run; the client goes on, or says what to do."""
+"""The embedded server is killed during a run: the client continues or raises a helpful error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADAM = tinker.AdamParams(learning_rate=0.01)
 
 
 class Server:
-    """An embedded server at a fixed port and state folder, which can be killed and come back."""
+    """An embedded server at a fixed port and state folder that can be killed and restarted."""
 
     def __init__(self, state: Path) -> None:
         self._state = state
@@ -71,7 +71,7 @@ class Server:
 
 
 def steps(training: tinker.TrainingClient, count: int) -> list[float]:
-    """The losses of training steps."""
+    """Run training steps and return their losses."""
     losses = []
     for _ in range(count):
         step = training.forward_backward([DATUM], "cross_entropy")
@@ -81,11 +81,11 @@ def steps(training: tinker.TrainingClient, count: int) -> list[float]:
     return losses
 
 
-def test_a_run_resumes_with_the_very_losses_of_one_that_was_not_killed(tmp_path: Path) -> None:
+def test_run_resumed_after_sigkill_has_the_same_losses(tmp_path: Path) -> None:
     server = Server(tmp_path)
     with tinker.ServiceClient(base_url=server.url, api_key="tml-test") as service:
-        whole = service.create_lora_training_client("embedded/tiny", rank=4, seed=7)
-        expected = steps(whole, 6)
+        uninterrupted = service.create_lora_training_client("embedded/tiny", rank=4, seed=7)
+        expected = steps(uninterrupted, 6)
 
         training = service.create_lora_training_client("embedded/tiny", rank=4, seed=7)
         before = steps(training, 3)
@@ -94,17 +94,17 @@ def test_a_run_resumes_with_the_very_losses_of_one_that_was_not_killed(tmp_path:
         server.kill()
         threading.Timer(0.5, server.start).start()
 
-        # What the model had learnt in memory is gone, and the error says how to go on.
-        with pytest.raises(tinker.RequestFailedError, match="load its last checkpoint") as told:
+        # The model's state in memory is lost, and the error names the checkpoint to load.
+        with pytest.raises(tinker.RequestFailedError, match="load its last checkpoint") as caught:
             training.forward_backward([DATUM], "cross_entropy").result(120)
-        assert path in str(told.value)
+        assert path in str(caught.value)
 
         resumed = service.create_training_client_from_state(path)
         after = steps(resumed, 3)
-        assert before + after == expected, "bit for bit, so the optimizer's state came back too"
+        assert before + after == expected, "bit for bit, so the optimizer state was restored"
         assert lost == expected[3:4]
 
-        # The client that was interrupted can also go on itself.
+        # The interrupted client itself can also continue.
         training.load_state(path).result(120)
         assert steps(training, 3) == expected[3:]
     server.close()
@@ -114,15 +114,15 @@ def tokens_of(response: tinker.types.SampleResponse) -> list[list[int]]:
     return [sequence.tokens for sequence in response.sequences]
 
 
-def test_samples_carry_on_through_a_kill(tmp_path: Path) -> None:
+def test_pending_samples_complete_after_sigkill_and_restart(tmp_path: Path) -> None:
     server = Server(tmp_path)
     with tinker.ServiceClient(base_url=server.url, api_key="tml-test") as service:
         sampler = service.create_sampling_client(base_model="embedded/tiny")
         expected = tokens_of(sampler.sample(PROMPT, 1, PARAMS).result(120))
-        under_way = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(20)]
+        pending = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(20)]
         server.kill()
         during = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(5)]
         threading.Timer(0.5, server.start).start()
-        for future in (*under_way, *during):
+        for future in (*pending, *during):
             assert tokens_of(future.result(120)) == expected
     server.close()

@@ -1,4 +1,7 @@
-"""Losses that are traced: refused, given to a server, or run here. `make test-torch` has torch."""
+"""Traced custom losses: rejected, registered with a server, or run locally.
+
+Needs torch: run `make test-torch`.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from tinker_ext.testing import FakeServer, make_client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-torch = pytest.importorskip("torch", reason="torch is no dependency; `make test-torch` has it")
+torch = pytest.importorskip("torch", reason="torch is not a dependency; `make test-torch` has it")
 
 RANKS: dict[str, types.CustomLossInputRank] = {"logprobs": 1, "scale": 1}
 
@@ -38,11 +41,11 @@ def server() -> FakeServer:
 
 @pytest.fixture
 def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
-    with make_client(server) as opened:
-        yield opened
+    with make_client(server) as service:
+        yield service
 
 
-def test_where_the_server_runs_no_losses_it_runs_here(
+def test_custom_loss_runs_locally_if_the_server_does_not_support_it(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     training = service.create_lora_training_client("fake/model")
@@ -52,7 +55,7 @@ def test_where_the_server_runs_no_losses_it_runs_here(
     output = training.forward_backward_custom(data, handle).result(30)
     assert server.calls("create_custom_loss") == []
     # The fake server's logprobs are -1: the loss is the sum of the scales, and the surrogate's
-    # weights are minus its gradient, twice the scale.
+    # weights are the negative gradient, twice the scale.
     assert output.metrics["loss:sum"] == output.metrics["custom/loss:sum"] == 6.0
     assert output.metrics["custom/scale:mean"] == (1.5 + 3.0) / 2
     [sent] = server.calls("forward_backward")
@@ -61,7 +64,7 @@ def test_where_the_server_runs_no_losses_it_runs_here(
     assert [item["weights"]["data"] for item in inputs] == [[2.0, 4.0], [6.0]]
 
 
-def test_a_server_that_runs_losses_is_given_it_once_and_told_its_name(
+def test_custom_loss_is_registered_per_handle_with_its_graph(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     announce(server, latest=False, custom_loss_server_side=True)
@@ -71,9 +74,9 @@ def test_a_server_that_runs_losses_is_given_it_once_and_told_its_name(
         0,
         1,
     ]
-    [made, again] = handles
-    assert made == again
-    assert made.key == again.key
+    first_handle, second_handle = handles
+    assert first_handle == second_handle
+    assert first_handle.key == second_handle.key
     first = server.calls("create_custom_loss")[0].body
     assert first["inputs"] == [{"name": "logprobs", "rank": 1}, {"name": "scale", "rank": 1}]
     assert first["graph"]["nodes"][2] == {
@@ -85,19 +88,21 @@ def test_a_server_that_runs_losses_is_given_it_once_and_told_its_name(
     }
 
 
-def test_one_request_runs_it_there(server: FakeServer, service: tinker.ServiceClient) -> None:
+def test_registered_loss_runs_on_the_server_in_one_request(
+    server: FakeServer, service: tinker.ServiceClient
+) -> None:
     training = service.create_lora_training_client("fake/model")
     handle = service.create_custom_loss(squares, RANKS).result(30)
-    there = evolve(handle, loss_id="loss-7")
-    training.forward_backward_custom([datum(1.0, 2.0)], there).result(30)
+    registered = evolve(handle, loss_id="loss-7")
+    training.forward_backward_custom([datum(1.0, 2.0)], registered).result(30)
     assert server.calls("forward") == []
     [sent] = server.calls("forward_backward")
-    given = sent.body["forward_backward_input"]
-    assert (given["loss_fn"], given["loss_fn_config"]) == ("custom", {"loss_id": "loss-7"})
-    assert sorted(given["data"][0]["loss_fn_inputs"]) == ["scale", "target_tokens"]
+    request = sent.body["forward_backward_input"]
+    assert (request["loss_fn"], request["loss_fn_config"]) == ("custom", {"loss_id": "loss-7"})
+    assert sorted(request["data"][0]["loss_fn_inputs"]) == ["scale", "target_tokens"]
 
 
-def test_a_handle_is_of_use_to_its_session_alone(service: tinker.ServiceClient) -> None:
+def test_handle_of_another_session_is_rejected(service: tinker.ServiceClient) -> None:
     handle = evolve(service.create_custom_loss(squares, RANKS).result(30), session_id="another")
     training = service.create_lora_training_client("fake/model")
     with pytest.raises(tinker.InvalidInputError, match="session another") as caught:
@@ -122,7 +127,7 @@ def test_a_handle_is_of_use_to_its_session_alone(service: tinker.ServiceClient) 
         ),
     ],
 )
-def test_data_that_the_loss_can_not_read_is_named(
+def test_datum_that_does_not_match_the_loss_is_rejected_with_its_path(
     server: FakeServer,
     service: tinker.ServiceClient,
     inputs: dict[str, Any],
@@ -155,12 +160,12 @@ def test_data_that_the_loss_can_not_read_is_named(
         ),
     ],
 )
-def test_what_is_not_one_number_is_refused_where_it_runs(
+def test_local_loss_or_metric_that_is_not_a_scalar_is_rejected(
     service: tinker.ServiceClient, fn: Callable[..., Any], words: str
 ) -> None:
     training = service.create_lora_training_client("fake/model")
-    made = service.create_custom_loss(fn, {"logprobs": 1})
-    future = training.forward_backward_custom([datum(1.0, 2.0)], made.result(30))
+    handle = service.create_custom_loss(fn, {"logprobs": 1})
+    future = training.forward_backward_custom([datum(1.0, 2.0)], handle.result(30))
     with pytest.raises(tinker.InvalidInputError, match=words):
         future.result(30)
 
@@ -171,36 +176,36 @@ def kinds(logprobs: Any) -> Any:
     return moved.sum(dim=(0, 1)), {}
 
 
-def test_arguments_have_one_form_each_on_the_wire(
+def test_graph_arguments_are_encoded_by_type(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     announce(server, latest=False, custom_loss_server_side=True)
     server.respond("create_custom_loss", server.submitted({"loss_id": "loss-1"}))
     service.create_custom_loss(kinds, {"logprobs": 1}).result(30)
     [sent] = server.calls("create_custom_loss")
-    told = {
+    arguments = {
         item["target"]: (item["args"][1:], item["kwargs"]) for item in sent.body["graph"]["nodes"]
     }
-    whole = [{"ellipsis": True}, {"slice": [1, None, None]}]
-    assert told["operator.getitem"] == ([{"tuple": whole}], {})
-    assert told["clamp"] == ([], {"max": {"float": "inf"}})
-    assert told["reshape"] == ([[2, -1]], {})
-    assert told["to"] == ([], {"dtype": {"dtype": "float32"}, "device": {"device": "cpu"}})
-    assert told["sum"] == ([], {"dim": {"tuple": [0, 1]}})
+    index = [{"ellipsis": True}, {"slice": [1, None, None]}]
+    assert arguments["operator.getitem"] == ([{"tuple": index}], {})
+    assert arguments["clamp"] == ([], {"max": {"float": "inf"}})
+    assert arguments["reshape"] == ([[2, -1]], {})
+    assert arguments["to"] == ([], {"dtype": {"dtype": "float32"}, "device": {"device": "cpu"}})
+    assert arguments["sum"] == ([], {"dim": {"tuple": [0, 1]}})
     [output] = [item["args"] for item in sent.body["graph"]["nodes"] if item["op"] == "output"]
     assert output == [{"tuple": [{"ref": "sum_1"}, {"dict": {}}]}]
 
 
-@torch.fx.wrap  # type: ignore[untyped-decorator]  # torch is no dependency
+@torch.fx.wrap  # type: ignore[untyped-decorator]  # torch is not installed
 def elsewhere(logprobs: Any) -> Any:
     return logprobs
 
 
-Fault = tuple[Any, Any, str]
+InvalidLoss = tuple[Any, Any, str]
 OUTSIDE = torch.ones(2)
 MODULE = torch.nn.Softmax(dim=0)
 ONE: dict[str, Any] = {"logprobs": 1}
-FAULTS: list[Fault] = [
+INVALID_LOSSES: list[InvalidLoss] = [
     (lambda logprobs: (logprobs.sum() if logprobs.sum() > 0 else 0, {}), ONE, "can't be traced"),
     (lambda logprobs: ((logprobs * OUTSIDE).sum(), {}), ONE, "from outside"),
     (lambda logprobs: (MODULE(logprobs).sum(), {}), ONE, "use modules of torch.nn"),
@@ -216,7 +221,7 @@ FAULTS: list[Fault] = [
     (lambda lp: (lp.sum(), {}), {"lp": 1}, "first parameter is logprobs"),
     (lambda logprobs, *more: (logprobs, {}), ONE, "more has to be a positional one"),
     (lambda logprobs, a=1: (logprobs, {}), ONE, "a has a default"),
-    (lambda logprobs, B: (logprobs, {}), ONE, "B is no name of an input"),  # noqa: N803  # the fault
+    (lambda logprobs, B: (logprobs, {}), ONE, "B is no name of an input"),  # noqa: N803  # an invalid name
     (lambda logprobs: (logprobs.sum(), {}), {}, "of logprobs, got those of nothing"),
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": 0}, "1 or 2 dimensions"),
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": 3}, "0, 1 or 2 dimensions, got 3"),
@@ -228,8 +233,10 @@ FAULTS: list[Fault] = [
 ]
 
 
-@pytest.mark.parametrize(("fn", "ranks", "words"), FAULTS, ids=[fault[2] for fault in FAULTS])
-def test_what_no_server_takes_is_refused_at_once(
+@pytest.mark.parametrize(
+    ("fn", "ranks", "words"), INVALID_LOSSES, ids=[invalid[2] for invalid in INVALID_LOSSES]
+)
+def test_untraceable_loss_is_rejected_at_once(
     service: tinker.ServiceClient,
     fn: Any,
     ranks: Any,
@@ -239,43 +246,43 @@ def test_what_no_server_takes_is_refused_at_once(
         service.create_custom_loss(fn, ranks)
 
 
-def test_too_many_inputs_are_refused(service: tinker.ServiceClient) -> None:
+def test_more_than_16_inputs_are_rejected(service: tinker.ServiceClient) -> None:
     names = ["logprobs", *(f"a{at}" for at in range(16))]
-    fn = eval(f"lambda {', '.join(names)}: (logprobs.sum(), {{}})")  # of our own names
+    fn = eval(f"lambda {', '.join(names)}: (logprobs.sum(), {{}})")  # names of this test
     with pytest.raises(tinker.InvalidInputError, match="at most 16"):
         service.create_custom_loss(fn, dict.fromkeys(names, 1))
 
 
-def test_an_argument_without_a_form_is_refused_before_it_is_sent(
+def test_unserializable_graph_argument_is_rejected_before_sending(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     announce(server, latest=False, custom_loss_server_side=True)
-    made = service.create_custom_loss(lambda logprobs: (logprobs.sum() + 1j, {}), {"logprobs": 1})
+    future = service.create_custom_loss(lambda logprobs: (logprobs.sum() + 1j, {}), {"logprobs": 1})
     with pytest.raises(tinker.InvalidInputError, match="passes a complex"):
-        made.result(30)
+        future.result(30)
     assert server.calls("create_custom_loss") == []
 
 
-def test_a_handle_can_be_shown_and_not_mistaken(service: tinker.ServiceClient) -> None:
+def test_handle_repr_omits_graph_and_keys_differ_by_ranks(service: tinker.ServiceClient) -> None:
     handle = service.create_custom_loss(squares, RANKS).result(30)
     other = service.create_custom_loss(squares, {"logprobs": 1, "scale": 0}).result(30)
     assert handle.key != other.key
     assert "graph" not in repr(handle)
 
 
-def test_the_embedded_backend_trains_on_it_as_on_a_plain_function() -> None:
+def test_embedded_backend_trains_the_same_with_handle_and_function() -> None:
     def plain(data: list[tinker.Datum], logprobs: list[Any]) -> tuple[Any, dict[str, float]]:
-        scales = [one.loss_fn_inputs["scale"].to_torch() for one in data]
+        scales = [item.loss_fn_inputs["scale"].to_torch() for item in data]
         pairs = zip(logprobs, scales, strict=True)
-        return sum((one**2 * scale).sum() for one, scale in pairs), {}
+        return sum((logprob**2 * scale).sum() for logprob, scale in pairs), {}
 
     with tinker.ServiceClient(base_url="embedded") as service:
         training = service.create_lora_training_client("embedded/tiny", rank=2, seed=1)
         handle = service.create_custom_loss(squares, RANKS).result(60)
-        result = []
+        results = []
         for loss in (plain, handle):
             output = training.forward_backward_custom([datum(1.0, 0.5, 2.0)], loss).result(60)
             step = training.optim_step(tinker.AdamParams(learning_rate=0.0)).result(60)
             assert step.metrics is not None
-            result.append((output.metrics["loss:sum"], step.metrics["grad_norm"]))
-    assert result[0] == pytest.approx(result[1], rel=1e-5)
+            results.append((output.metrics["loss:sum"], step.metrics["grad_norm"]))
+    assert results[0] == pytest.approx(results[1], rel=1e-5)

@@ -1,4 +1,4 @@
-"""Clients that are still being created: copies, equality, hashes and pickles of them."""
+"""Clients that are still being created: copies, equality, hashes and pickles."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COPY = {"copy": copy.copy, "deepcopy": copy.deepcopy}
 
 
 def slow_server() -> FakeServer:
-    """Takes a moment to create a client."""
+    """A server that creates sessions slowly."""
     server = FakeServer()
     server.respond(
         "create_session", lambda sent: attrs.evolve(server.default_reply(sent), delay=0.3)
@@ -41,20 +41,20 @@ class Holder:
 
 @pytest.mark.parametrize("create", CREATE.values(), ids=CREATE)
 @pytest.mark.parametrize("copied", COPY.values(), ids=COPY)
-async def test_a_copy_is_the_client_itself(
+async def test_copy_of_a_pending_client_is_the_same_client(
     create: Callable[[tinker.ServiceClient], Any], copied: Callable[[Any], Any]
 ) -> None:
     with make_client(slow_server()) as service:
         pending = create(service)
         twin, held = copied(pending), copied(Holder(pending)).client
-        assert repr(pending).endswith("soon>"), "nothing waited for it"
+        assert repr(pending).endswith("soon>"), "the copy did not wait for the client"
         assert await twin is await pending
         assert await held is await pending
         assert copied(await pending) is await pending
 
 
 @pytest.mark.filterwarnings("ignore:this call blocks a running event loop")
-async def test_a_copy_shares_the_sequence_numbers() -> None:
+async def test_copy_of_a_pending_client_shares_the_seq_ids() -> None:
     server = slow_server()
     with make_client(server) as service:
         pending = service.create_lora_training_client("fake/model")
@@ -64,7 +64,7 @@ async def test_a_copy_shares_the_sequence_numbers() -> None:
 
 
 @pytest.mark.parametrize("create", CREATE.values(), ids=CREATE)
-async def test_equality_and_hash_are_those_of_the_client(
+async def test_pending_client_equals_and_hashes_like_the_client(
     create: Callable[[tinker.ServiceClient], Any],
 ) -> None:
     with make_client(slow_server()) as service:
@@ -73,7 +73,7 @@ async def test_equality_and_hash_are_those_of_the_client(
         assert pending == twin
         assert pending != other
         assert pending != 1
-        assert repr(pending).endswith("soon>"), "nothing waited for it"
+        assert repr(pending).endswith("soon>"), "the copy did not wait for the client"
         client, another = await pending, await other
         assert pending == client
         assert client == pending
@@ -86,7 +86,7 @@ async def test_equality_and_hash_are_those_of_the_client(
 
 @pytest.mark.parametrize("create", CREATE.values(), ids=CREATE)
 @pytest.mark.filterwarnings("ignore:this call blocks a running event loop")
-async def test_a_pickle_is_that_of_the_client(
+async def test_pickle_of_a_pending_client_is_the_pickle_of_the_client(
     create: Callable[[tinker.ServiceClient], Any],
 ) -> None:
     with make_client(slow_server()) as service:

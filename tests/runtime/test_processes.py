@@ -1,4 +1,4 @@
-"""Clients across processes: pickled, copied, forked."""
+"""Clients in several processes: pickled, copied, forked."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def server() -> Iterator[FaultServer]:
         yield running
 
 
-def run_elsewhere(code: str, pickled: bytes, key: str | None = "tml-of-the-worker") -> str:
-    """Run code in a fresh interpreter, with the client as `client`; what it printed."""
+def run_in_new_interpreter(code: str, pickled: bytes, key: str | None = "tml-of-the-worker") -> str:
+    """Run code in a new interpreter, with the unpickled client as `client`; return its output."""
     environment = bare_environment()
     if key is not None:
         environment["TINKER_API_KEY"] = key
@@ -50,27 +50,27 @@ def run_elsewhere(code: str, pickled: bytes, key: str | None = "tml-of-the-worke
     return done.stdout.decode().strip()
 
 
-def test_a_sampling_client_works_in_a_worker_with_the_workers_key(server: FaultServer) -> None:
+def test_pickled_sampling_client_uses_the_key_of_the_worker(server: FaultServer) -> None:
     with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(60)
         pickled = pickle.dumps(sampler)
         assert KEY.encode() not in pickled
-        said = run_elsewhere(
+        output = run_in_new_interpreter(
             "import tinker_ext as t\n"
             "params = t.SamplingParams(max_tokens=4)\n"
-            "one = client.sample(t.ModelInput.from_ints([1]), 1, params).result(60)\n"
-            "print(one.sequences[0].tokens, client.sampling_session_id)",
+            "response = client.sample(t.ModelInput.from_ints([1]), 1, params).result(60)\n"
+            "print(response.sequences[0].tokens, client.sampling_session_id)",
             pickled,
         )
-    assert said == f"[1, 2, 3] {sampler.sampling_session_id}"
+    assert output == f"[1, 2, 3] {sampler.sampling_session_id}"
     mine, theirs = server.calls("asample")
     assert (mine.headers["x-api-key"], theirs.headers["x-api-key"]) == (KEY, "tml-of-the-worker")
     assert mine.body["seq_id"] == 0
-    assert 0 < theirs.body["seq_id"] < 2**53, "no two processes use one number"
+    assert 0 < theirs.body["seq_id"] < 2**53, "no two processes use the same seq_id"
 
 
-def test_without_a_key_in_the_worker_the_error_says_so(server: FaultServer) -> None:
+def test_unpickled_client_without_a_key_raises_configuration_error(server: FaultServer) -> None:
     with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
         pickled = pickle.dumps(service.create_rest_client())
     code = (
@@ -78,19 +78,19 @@ def test_without_a_key_in_the_worker_the_error_says_so(server: FaultServer) -> N
         "try:\n    client.list_training_runs().result(60)\n"
         "except t.ConfigurationError as error:\n    print(error)"
     )
-    assert "TINKER_API_KEY" in run_elsewhere(code, pickled, key=None)
+    assert "TINKER_API_KEY" in run_in_new_interpreter(code, pickled, key=None)
 
 
-def test_a_training_client_is_handed_over_with_its_number(server: FaultServer) -> None:
+def test_pickled_training_client_continues_the_seq_ids(server: FaultServer) -> None:
     with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
         training = service.create_lora_training_client("fake/model")
         training.optim_step(tinker.AdamParams()).result(60)
         code = "import tinker_ext as t\nclient.optim_step(t.AdamParams()).result(60)"
-        run_elsewhere(code, pickle.dumps(training))
+        run_in_new_interpreter(code, pickle.dumps(training))
     assert [call.body["seq_id"] for call in server.calls("optim_step")] == [1, 2]
 
 
-def test_clients_unpickled_in_one_process_share_a_connection(server: FaultServer) -> None:
+def test_clients_unpickled_in_one_process_share_a_core(server: FaultServer) -> None:
     with tinker.ServiceClient(base_url=server.url, api_key=KEY) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         first, second = (pickle.loads(pickle.dumps(sampler)) for _ in range(2))
@@ -100,7 +100,7 @@ def test_clients_unpickled_in_one_process_share_a_connection(server: FaultServer
     first._core.close(0)
 
 
-def test_a_copy_is_the_client_itself() -> None:
+def test_copy_returns_the_same_client() -> None:
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model")
         clients = [
@@ -114,7 +114,7 @@ def test_a_copy_is_the_client_itself() -> None:
             assert copy.copy(client) is client
 
 
-def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(
+def test_after_fork_sampling_works_and_training_raises(
     server: FaultServer, http_transport: str
 ) -> None:
     released: list[int] = []
@@ -132,9 +132,9 @@ def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(
             service.close()
             return f"{tokens} {released}"
 
-        assert in_a_fork(child) == "[1, 2, 3] []", "and the parent's backend is left alone"
-        said = in_a_fork(lambda: str(training.optim_step(tinker.AdamParams())))
-        assert "is trained by the process that this one was forked from" in said
+        assert in_a_fork(child) == "[1, 2, 3] []", "the child does not release the parent's backend"
+        message = in_a_fork(lambda: str(training.optim_step(tinker.AdamParams())))
+        assert "belongs to the process that this one was forked from" in message
         training.optim_step(tinker.AdamParams()).result(60)
     numbers = [call.body["seq_id"] for call in server.calls("asample")]
     assert numbers[0] == 0
@@ -142,7 +142,9 @@ def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(
     assert released == [os.getpid()]
 
 
-def test_a_fork_does_not_end_the_parents_session(server: FaultServer, http_transport: str) -> None:
+def test_fork_does_not_end_the_session_of_the_parent(
+    server: FaultServer, http_transport: str
+) -> None:
     with make_client(
         base_url=server.url, heartbeat_interval=0.05, http_transport=http_transport
     ) as service:
@@ -151,7 +153,7 @@ def test_a_fork_does_not_end_the_parents_session(server: FaultServer, http_trans
         def child() -> str:
             return service.create_lora_training_client("fake/model").model_id
 
-        assert in_a_fork(child), "in a session of its own"
+        assert in_a_fork(child), "the child creates its own session"
         before = len(server.calls("session_heartbeat"))
         service.create_lora_training_client("fake/model")
         assert len(server.calls("create_session")) == 2
@@ -163,7 +165,7 @@ def test_a_fork_does_not_end_the_parents_session(server: FaultServer, http_trans
         assert len(server.calls("session_heartbeat")) > before
 
 
-def test_client_of_an_embedded_backend_works_in_a_worker_without_a_key_in_its_pickle(
+def test_pickle_of_embedded_client_works_in_a_worker_and_has_no_key(
     tmp_path: Path,
 ) -> None:
     with tinker.ServiceClient(base_url="embedded", api_key=KEY, embedded_dir=tmp_path) as service:
@@ -182,14 +184,14 @@ def test_client_of_an_embedded_backend_works_in_a_worker_without_a_key_in_its_pi
             "for sampler in (client, pickle.loads(pickle.dumps(client)), other):\n"
             "    print(len(sampler.sample(prompt, 1, params).result(60).sequences[0].tokens))"
         )
-        assert run_elsewhere(code, pickled).split() == ["4", "4", "4"]
+        assert run_in_new_interpreter(code, pickled).split() == ["4", "4", "4"]
         url = json.loads(readable)["base_url"]
         for headers in ({}, {"X-API-Key": KEY}):
             refused = httpx.get(f"{url}/api/v1/healthz", headers=headers)
-            assert refused.status_code == 401, "another user can't read the file"
+            assert refused.status_code == 401, "the key file is required"
 
 
-def test_client_of_an_embedded_backend_that_has_ended_says_so(tmp_path: Path) -> None:
+def test_unpickled_client_of_a_stopped_embedded_backend_raises(tmp_path: Path) -> None:
     with tinker.ServiceClient(base_url="embedded") as service:
         sampler = service.create_sampling_client(base_model="embedded/tiny")
         sampler.sample(PROMPT, 1, PARAMS).result(60)
@@ -200,4 +202,4 @@ def test_client_of_an_embedded_backend_that_has_ended_says_so(tmp_path: Path) ->
         "try: client.sample(prompt, 1, params).result(60)\n"
         "except t.ConfigurationError as error: print(error)"
     )
-    assert "the embedded backend of this client has ended" in run_elsewhere(code, pickled)
+    assert "this client's embedded backend has stopped" in run_in_new_interpreter(code, pickled)

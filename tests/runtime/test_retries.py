@@ -1,4 +1,4 @@
-"""Retries, pauses and polling, against a server in memory."""
+"""Retries, pauses and polling against an in-memory server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARAMS = tinker.SamplingParams(max_tokens=4)
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 
 
-def test_a_sample_keeps_its_number_and_key_over_all_attempts() -> None:
+def test_retried_sample_keeps_seq_id_and_idempotency_key() -> None:
     server = FakeServer()
     server.respond("asample", Reply(503), httpx.ReadError("gone"))
     with make_client(server, clock=SimulatedTime().clock) as service:
@@ -33,35 +33,35 @@ def test_a_sample_keeps_its_number_and_key_over_all_attempts() -> None:
     assert calls[0].headers["x-tinker-sampling-backpressure"] == "1"
 
 
-def test_an_attempt_follows_a_suspension_longer_than_the_window() -> None:
+def test_suspension_longer_than_window_is_followed_by_another_attempt() -> None:
     server, time = FakeServer(), SimulatedTime()
 
-    def asleep(_: object) -> Reply:
+    def suspend(_: object) -> Reply:
         time.suspend(1000)
         raise httpx.ReadError("reset while asleep")
 
-    server.respond("asample", Reply(503), asleep, Reply(503), asleep)
+    server.respond("asample", Reply(503), suspend, Reply(503), suspend)
     with make_client(server, clock=time.clock, retry_window=60) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
     assert len(server.calls("asample")) == 5
 
 
-def test_one_attempt_follows_a_suspension_after_the_end_of_the_window() -> None:
+def test_suspension_after_end_of_window_is_followed_by_one_attempt() -> None:
     server, time = FakeServer(), SimulatedTime()
 
-    def asleep(_: object) -> Reply:
+    def suspend(_: object) -> Reply:
         time.pass_by(61)
         time.suspend(1000)
         raise httpx.ReadError("reset while asleep")
 
-    server.respond("asample", asleep, *[Reply(503)] * 5)
+    server.respond("asample", suspend, *[Reply(503)] * 5)
     with make_client(server, clock=time.clock, retry_window=60) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.InternalServerError) as caught:
             sampler.sample(PROMPT, 1, PARAMS).result(30)
     assert caught.value.attempts == len(server.calls("asample")) == 2
-    assert 1061 <= (caught.value.elapsed or 0) < 1063, "as the user's clock has it"
+    assert 1061 <= (caught.value.elapsed or 0) < 1063, "elapsed includes the suspension"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_one_attempt_follows_a_suspension_after_the_end_of_the_window() -> None:
         ([0.0, 61.0, 62.0, 122.0], 117.0),
     ],
 )
-def test_late_ticks_are_suspended_time(ticks: list[float], suspended: float) -> None:
+def test_late_ticks_count_as_suspended_time(ticks: list[float], suspended: float) -> None:
     now = [0.0]
     measured = Suspension(lambda: now[0])
     for now[0] in ticks:
@@ -83,10 +83,10 @@ def test_late_ticks_are_suspended_time(ticks: list[float], suspended: float) -> 
     now[0] += 2.0
     assert measured.seconds() == suspended, "not late yet"
     now[0] += 30.0
-    assert measured.seconds() == (suspended + 30.0 if ticks else 0.0), "also before the tick comes"
+    assert measured.seconds() == (suspended + 30.0 if ticks else 0.0), "even before the next tick"
 
 
-def test_the_servers_delay_is_obeyed() -> None:
+def test_retry_after_header_sets_the_delay() -> None:
     server = FakeServer()
     server.respond("asample", Reply(429, {"detail": "slow down"}, {"Retry-After": "0.4"}))
     with make_client(server) as service:
@@ -96,7 +96,7 @@ def test_the_servers_delay_is_obeyed() -> None:
         assert 0.4 <= time.monotonic() - started < 2.0
 
 
-def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
+def test_429_pauses_all_clients_with_the_same_key_only() -> None:
     server = FakeServer()
     server.respond("asample", Reply(429, None, {"Retry-After": "2"}))
     with (
@@ -105,10 +105,11 @@ def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
         make_client(server, api_key="tml-other") as other,
     ):
         samplers = [
-            item.create_sampling_client(base_model="fake/model") for item in (first, second, other)
+            client.create_sampling_client(base_model="fake/model")
+            for client in (first, second, other)
         ]
         started = time.monotonic()
-        refused = samplers[0].sample(PROMPT, 1, PARAMS)
+        limited = samplers[0].sample(PROMPT, 1, PARAMS)
         assert comes_true(lambda: bool(server.calls("asample")))
         time.sleep(0.05)
         paused, free = samplers[1].sample(PROMPT, 1, PARAMS), samplers[2].sample(PROMPT, 1, PARAMS)
@@ -116,10 +117,10 @@ def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
         assert not paused.done()
         paused.result(30)
         assert time.monotonic() - started >= 2
-        refused.result(30)
+        limited.result(30)
 
 
-def test_what_was_answered_before_the_last_attempt_broke_off_is_told() -> None:
+def test_connection_error_contains_the_last_response() -> None:
     server = FakeServer()
     server.respond("asample", Reply(500, "oops"), *[httpx.ReadError("gone")] * 40)
     with make_client(server, clock=SimulatedTime().clock, retry_window=10.0) as service:
@@ -130,7 +131,7 @@ def test_what_was_answered_before_the_last_attempt_broke_off_is_told() -> None:
     assert "answered before: HTTP 500" in str(caught.value)
 
 
-def test_who_waits_long_for_a_server_that_is_down_is_warned_once_a_minute(
+def test_long_outage_logs_a_warning_once_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = FakeServer()
@@ -142,12 +143,12 @@ def test_who_waits_long_for_a_server_that_is_down_is_warned_once_a_minute(
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.APIConnectionError):
             sampler.sample(PROMPT, 1, PARAMS).result(30)
-    [told] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
-    assert told.startswith("asample: no success in ")
-    assert "ConnectError: refused (http://fake.invalid)" in told
+    [message] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert message.startswith("asample: no success in ")
+    assert "ConnectError: refused (http://fake.invalid)" in message
 
 
-def test_who_waits_shortly_is_not_warned(caplog: pytest.LogCaptureFixture) -> None:
+def test_short_outage_logs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     server.respond("asample", httpx.ConnectError("refused"), Reply(503))
     with (
@@ -159,7 +160,7 @@ def test_who_waits_shortly_is_not_warned(caplog: pytest.LogCaptureFixture) -> No
     assert not caplog.records
 
 
-def test_a_delay_that_does_not_fit_stops_at_once_with_its_value() -> None:
+def test_retry_after_longer_than_window_raises_at_once_with_retry_after() -> None:
     server = FakeServer()
     server.respond("asample", Reply(429, None, {"Retry-After": "1000"}))
     with make_client(server, retry_window=5) as service:
@@ -170,7 +171,7 @@ def test_a_delay_that_does_not_fit_stops_at_once_with_its_value() -> None:
     assert caught.value.attempts == 1
 
 
-def test_should_retry_wins_over_the_status() -> None:
+def test_x_should_retry_overrides_status_code() -> None:
     server = FakeServer()
     server.respond("get_info", Reply(503, None, {"x-should-retry": "false"}))
     server.respond("asample", Reply(400, None, {"x-should-retry": "true", "retry-after-ms": "1"}))
@@ -193,7 +194,7 @@ def test_should_retry_wins_over_the_status() -> None:
         (422, tinker.UnprocessableEntityError),
     ],
 )
-def test_refusals_are_not_retried(status: int, error: type[tinker.TinkerError]) -> None:
+def test_4xx_is_not_retried(status: int, error: type[tinker.TinkerError]) -> None:
     server = FakeServer()
     server.respond("create_sampling_session", Reply(status, {"detail": "because"}))
     with (
@@ -204,7 +205,7 @@ def test_refusals_are_not_retried(status: int, error: type[tinker.TinkerError]) 
     assert len(server.calls("create_sampling_session")) == 1
 
 
-def test_a_lost_sample_is_made_anew_and_a_lost_step_is_not() -> None:
+def test_410_resends_sample_but_not_optim_step() -> None:
     server = FakeServer()
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -218,7 +219,7 @@ def test_a_lost_sample_is_made_anew_and_a_lost_step_is_not() -> None:
     assert len(server.calls("optim_step")) == 1
 
 
-def test_polling_survives_what_passes_and_logs_why_it_waits(
+def test_polling_continues_after_transient_errors_and_logs_queue_reason(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = FakeServer()
@@ -241,7 +242,26 @@ def test_polling_survives_what_passes_and_logs_why_it_waits(
     ]
 
 
-def test_polling_that_never_gets_through_ends_in_a_typed_error() -> None:
+@pytest.mark.parametrize(("suspended", "polls"), [(False, 2), (True, 4)])
+def test_malformed_polls_end_with_the_retry_window_without_suspensions(
+    suspended: bool, polls: int
+) -> None:
+    server, time = FakeServer(), SimulatedTime()
+
+    def malformed(_: object) -> Reply:
+        (time.suspend if suspended else time.pass_by)(20)
+        return Reply(200, [])
+
+    with make_client(server, clock=time.clock, retry_window=10) as service:
+        training = service.create_lora_training_client("fake/model")
+        before = len(server.calls("retrieve_future"))
+        server.respond("retrieve_future", *[malformed] * 4)
+        with pytest.raises(tinker.APIResponseValidationError, match="JSON object"):
+            training.optim_step(tinker.AdamParams()).result(30)
+    assert len(server.calls("retrieve_future")) - before == polls
+
+
+def test_polling_that_keeps_failing_raises_last_error() -> None:
     server = FakeServer()
     with make_client(server, clock=SimulatedTime().clock, retry_window=0.5) as service:
         training = service.create_lora_training_client("fake/model")
@@ -252,7 +272,7 @@ def test_polling_that_never_gets_through_ends_in_a_typed_error() -> None:
     assert caught.value.operation == "optim_step"
 
 
-def test_the_whole_wait_is_bounded() -> None:
+def test_future_timeout_bounds_the_wait() -> None:
     server = FakeServer()
     with make_client(server, future_timeout=0.5) as service:
         training = service.create_lora_training_client("fake/model")
@@ -262,7 +282,7 @@ def test_the_whole_wait_is_bounded() -> None:
             training.optim_step(tinker.AdamParams()).result(30)
 
 
-def test_every_success_status_is_a_success() -> None:
+def test_any_2xx_status_is_a_success() -> None:
     server = FakeServer()
     server.respond("create_session", Reply(201, {"session_id": "s"}))
     server.results["x"] = {"sequences": [{"stop_reason": "stop", "tokens": []}]}
@@ -273,7 +293,7 @@ def test_every_success_status_is_a_success() -> None:
     assert sequence.tokens == []
 
 
-def test_an_answer_of_another_shape_is_a_typed_error() -> None:
+def test_response_of_unexpected_shape_raises_validation_error() -> None:
     server = FakeServer()
     server.respond("create_session", Reply(200, {"unexpected": 1}))
     with make_client(server) as service:
@@ -282,7 +302,7 @@ def test_an_answer_of_another_shape_is_a_typed_error() -> None:
         service.create_sampling_client(base_model="fake/model")
 
 
-def test_a_success_that_is_no_json_is_asked_for_again_under_the_same_number() -> None:
+def test_malformed_success_is_retried_with_same_seq_id_up_to_the_limit() -> None:
     server = FakeServer()
     server.respond("optim_step", Reply(200, "<html></html>"), Reply(200, '{"request_'))
     with make_client(server, clock=SimulatedTime().clock) as service:
@@ -294,10 +314,10 @@ def test_a_success_that_is_no_json_is_asked_for_again_under_the_same_number() ->
     assert [call.body["seq_id"] for call in server.calls("optim_step")] == [1, 1, 1]
 
 
-def test_only_unreadable_answers_in_a_row_are_counted() -> None:
+def test_malformed_limit_counts_only_consecutive_responses() -> None:
     server = FakeServer()
-    unreadable, busy = Reply(200, "{"), Reply(503)
-    server.respond("asample", *[busy, unreadable] * 5)
+    malformed, busy = Reply(200, "{"), Reply(503)
+    server.respond("asample", *[busy, malformed] * 5)
     with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)

@@ -1,4 +1,4 @@
-"""Sessions and closing."""
+"""Creating and closing sessions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 
-def test_a_session_starts_on_first_need_once_and_beats() -> None:
+def test_session_is_created_once_on_first_use_and_sends_heartbeats() -> None:
     server = FakeServer()
     with make_client(server, heartbeat_interval=0.05, tags=["a", "b"]) as service:
         service.create_rest_client()
@@ -41,13 +41,13 @@ def test_a_session_starts_on_first_need_once_and_beats() -> None:
     assert len(server.calls("session_heartbeat")) == stopped_at
 
 
-def test_the_servers_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_session_messages_of_the_server_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
-    said = {"info_message": "hello", "warning_message": "old", "error_message": "broken"}
-    server.respond("create_session", Reply(200, {"session_id": "s-1", **said}))
+    messages = {"info_message": "hello", "warning_message": "old", "error_message": "broken"}
+    server.respond("create_session", Reply(200, {"session_id": "s-1", **messages}))
     with caplog.at_level(logging.INFO, "tinker_ext"), make_client(server) as service:
         service.create_sampling_client(base_model="fake/model")
-    told = {
+    logged = {
         (record.levelname, record.message)
         for record in caplog.records
         if record.name == "tinker_ext"
@@ -56,10 +56,10 @@ def test_the_servers_messages_are_logged(caplog: pytest.LogCaptureFixture) -> No
         ("INFO", "session s-1: hello"),
         ("WARNING", "session s-1: old"),
         ("ERROR", "session s-1: broken"),
-    } <= told
+    } <= logged
 
 
-def test_a_session_the_server_ended_is_said_so(caplog: pytest.LogCaptureFixture) -> None:
+def test_session_ended_by_the_server_is_logged_and_raises(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     server.respond("session_heartbeat", Reply(410, {"detail": "expired"}))
     with make_client(server, heartbeat_interval=0.02) as service:
@@ -70,7 +70,7 @@ def test_a_session_the_server_ended_is_said_so(caplog: pytest.LogCaptureFixture)
     assert len(server.calls("session_heartbeat")) == 1
 
 
-def test_closing_lets_pending_work_finish_then_gives_up_the_rest() -> None:
+def test_close_waits_for_pending_requests_then_cancels_the_rest() -> None:
     server = FakeServer()
     service = make_client(server)
     training = service.create_lora_training_client("fake/model")
@@ -100,7 +100,7 @@ def _datum() -> tinker.Datum:
     )
 
 
-def test_an_error_in_the_with_block_does_not_wait_for_pending_work() -> None:
+def test_error_in_with_block_does_not_wait_for_pending_requests() -> None:
     server = FakeServer()
     server.respond("optim_step", Reply(200, {"request_id": "never"}))
     server.results["never"] = {"type": "try_again", "request_id": "x", "queue_state": "active"}
@@ -118,7 +118,7 @@ def test_an_error_in_the_with_block_does_not_wait_for_pending_work() -> None:
     assert time.monotonic() - started < 5
 
 
-def test_without_a_key_the_error_names_both_ways_out() -> None:
+def test_missing_key_error_names_the_variable_and_the_embedded_backend() -> None:
     with pytest.raises(tinker.ConfigurationError) as caught:
         tinker.ServiceClient(base_url="http://127.0.0.1:1")
     assert "TINKER_API_KEY" in str(caught.value)

@@ -1,4 +1,4 @@
-"""What the service is told of the client: little, bounded, and nothing when it is turned off."""
+"""Telemetry: its content, its bounds, and how to disable it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def events(server: FakeServer) -> list[dict[str, Any]]:
 
 
 def run(server: FakeServer, **config: Any) -> None:
-    """A sample that works, one that is the user's mistake, one that is the server's."""
+    """Run a successful sample, one that fails by a user error, one by a server error."""
     config = {"default_headers": {"X-Mine": "hidden header"}, "api_key": "tml-hidden", **config}
     with make_client(server, retry_window=0.2, **config) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -41,33 +41,33 @@ def run(server: FakeServer, **config: Any) -> None:
             sampler.sample(PROMPT, 1, PARAMS).result(30)
 
 
-def test_a_session_and_its_failures_are_told_as_the_official_client_does() -> None:
+def test_session_and_failures_are_reported_as_by_the_official_client() -> None:
     server = FakeServer()
     run(server)
     [call] = server.calls("send_telemetry")
     assert set(call.body) == {"events", "platform", "sdk_version", "session_id"}
     assert call.body["session_id"] == "session-1"
-    told = events(server)
-    assert [item["event"] for item in told] == [
+    sent = events(server)
+    assert [item["event"] for item in sent] == [
         "SESSION_START",
         "GENERIC_EVENT",
         "UNHANDLED_EXCEPTION",
         "SESSION_END",
     ]
-    assert [item["event_session_index"] for item in told] == [0, 1, 2, 3]
-    assert [item["severity"] for item in told] == ["INFO", "WARNING", "ERROR", "INFO"]
-    assert told[1]["event_name"] == "user_error"
-    assert told[1]["event_data"] == {
+    assert [item["event_session_index"] for item in sent] == [0, 1, 2, 3]
+    assert [item["severity"] for item in sent] == ["INFO", "WARNING", "ERROR", "INFO"]
+    assert sent[1]["event_name"] == "user_error"
+    assert sent[1]["event_data"] == {
         "error_type": "UnprocessableEntityError",
         "operation": "sample",
         "status_code": 422,
     }
-    assert told[2]["error_type"] == "InternalServerError"
-    assert told[2]["error_message"] == "sample: HTTP 500"
-    assert told[3]["duration"].startswith("0:00:0")
+    assert sent[2]["error_type"] == "InternalServerError"
+    assert sent[2]["error_message"] == "sample: HTTP 500"
+    assert sent[3]["duration"].startswith("0:00:0")
 
 
-def test_nothing_is_told_that_is_not_on_the_list() -> None:
+def test_events_contain_only_listed_fields() -> None:
     server = FakeServer()
     run(server)
     assert len(events(server)) == 4
@@ -81,7 +81,7 @@ def test_nothing_is_told_that_is_not_on_the_list() -> None:
 
 
 @pytest.mark.parametrize("off", ["argument", "variable"])
-def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch, off: str) -> None:
+def test_telemetry_can_be_disabled(monkeypatch: pytest.MonkeyPatch, off: str) -> None:
     if off == "variable":
         monkeypatch.setenv("TINKER_TELEMETRY", "0")
     server = FakeServer()
@@ -90,24 +90,24 @@ def test_it_can_be_turned_off(monkeypatch: pytest.MonkeyPatch, off: str) -> None
     assert not server.calls("send_telemetry")
 
 
-def test_without_a_session_nothing_is_told() -> None:
+def test_no_telemetry_without_a_session() -> None:
     server = FakeServer()
     with make_client(server) as service:
         service.get_server_capabilities()
     assert not server.calls("send_telemetry")
 
 
-@pytest.mark.parametrize("answer", [Reply(500), Reply(404), httpx.ConnectError("no")])
-def test_what_cant_be_sent_is_dropped(answer: Any) -> None:
+@pytest.mark.parametrize("outcome", [Reply(500), Reply(404), httpx.ConnectError("no")])
+def test_events_that_cannot_be_sent_are_dropped(outcome: Any) -> None:
     server = FakeServer()
-    server.respond("send_telemetry", answer)
+    server.respond("send_telemetry", outcome)
     started = time.monotonic()
     run(server)
     assert len(server.calls("send_telemetry")) == 1
     assert time.monotonic() - started < 10
 
 
-def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
+def test_close_does_not_wait_for_an_unresponsive_telemetry_endpoint() -> None:
     server = FakeServer()
     server.respond("send_telemetry", Reply(200, {}, delay=60))
     service = make_client(server)
@@ -117,35 +117,35 @@ def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
     assert time.monotonic() - started < 10
 
 
-async def test_it_is_bounded_and_goes_in_batches() -> None:
-    sent: list[models.TelemetrySendRequest] = []
+async def test_event_queue_is_bounded_and_sent_in_batches() -> None:
+    requests: list[models.TelemetrySendRequest] = []
 
     async def send(body: models.TelemetrySendRequest) -> None:
-        sent.append(body)
+        requests.append(body)
 
     telemetry = Telemetry(send, enabled=True)
     telemetry.session_started("session-1")
     for _ in range(QUEUE_LIMIT + 50):
         telemetry.call_failed("sample", RateLimitError("", status_code=429))
     await telemetry.close()
-    assert sum(len(body.events) for body in sent) == QUEUE_LIMIT
-    assert max(len(body.events) for body in sent) == BATCH
+    assert sum(len(body.events) for body in requests) == QUEUE_LIMIT
+    assert max(len(body.events) for body in requests) == BATCH
     telemetry.call_failed("sample", RateLimitError("", status_code=429))
     await telemetry.close()
-    assert len(sent) == QUEUE_LIMIT // BATCH
+    assert len(requests) == QUEUE_LIMIT // BATCH
 
 
-async def test_it_is_sent_now_and_then() -> None:
-    sent: list[models.TelemetrySendRequest] = []
+async def test_events_are_sent_periodically() -> None:
+    requests: list[models.TelemetrySendRequest] = []
     arrived = asyncio.Event()
 
     async def send(body: models.TelemetrySendRequest) -> None:
-        sent.append(body)
+        requests.append(body)
         arrived.set()
 
     telemetry = Telemetry(send, enabled=True, interval=0.01)
     telemetry.session_started("session-1")
     await arrived.wait()
-    assert [event.event for event in sent[0].events] == ["SESSION_START"]
+    assert [event.event for event in requests[0].events] == ["SESSION_START"]
     await telemetry.close()
-    assert [event.event for event in sent[1].events] == ["SESSION_END"]
+    assert [event.event for event in requests[1].events] == ["SESSION_END"]

@@ -1,4 +1,4 @@
-"""One fetch for all who need a token, the next in good time, and no wait without an end."""
+"""The token cache: shared fetches, early refresh, bounded waits."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
     from tinker_ext.redaction.secret import Secret
 
-REFUSED = AuthenticationError("HTTP 401 Unauthorized", status_code=401)
-LOST = APIConnectionError("nobody there")
+REJECTED = AuthenticationError("HTTP 401 Unauthorized", status_code=401)
+LOST = APIConnectionError("unreachable")
 
 
 class Source:
-    """Gives what it is told to, and new tokens of an hour after that."""
+    """Returns or raises the given outcomes, then new tokens with a lifetime of one hour."""
 
-    def __init__(self, *answers: Secret | Exception) -> None:
-        self.answers = deque(answers)
-        self.asked = 0
-        self.given: list[Secret] = []
+    def __init__(self, *outcomes: Secret | Exception) -> None:
+        self.outcomes = deque(outcomes)
+        self.fetches = 0
+        self.returned: list[Secret] = []
         self.open = asyncio.Event()
         self.open.set()
-        self.make: Callable[[], Secret] = token
+        self.create: Callable[[], Secret] = token
 
     async def __call__(self) -> Secret:
-        self.asked += 1
+        self.fetches += 1
         await self.open.wait()
-        response = self.answers.popleft() if self.answers else self.make()
-        if isinstance(response, Exception):
-            raise response
-        self.given.append(response)
-        return response
+        outcome = self.outcomes.popleft() if self.outcomes else self.create()
+        if isinstance(outcome, Exception):
+            raise outcome
+        self.returned.append(outcome)
+        return outcome
 
 
 @pytest.fixture
@@ -49,225 +49,227 @@ def time() -> HeldTime:
     return HeldTime()
 
 
-async def test_one_fetch_serves_all_who_wait(time: HeldTime) -> None:
+async def test_concurrent_callers_share_one_fetch(time: HeldTime) -> None:
     source = Source()
-    keeper = JwtCache(source, clock=time.clock)
+    cache = JwtCache(source, clock=time.clock)
     source.open.clear()
-    asking = [asyncio.create_task(keeper.current()) for _ in range(50)]
+    callers = [asyncio.create_task(cache.current()) for _ in range(50)]
     await settle()
     source.open.set()
-    assert set(await asyncio.gather(*asking)) == {source.given[0]}
-    assert await keeper.current() == source.given[0]
-    assert source.asked == 1
-    await keeper.close()
+    assert set(await asyncio.gather(*callers)) == {source.returned[0]}
+    assert await cache.current() == source.returned[0]
+    assert source.fetches == 1
+    await cache.close()
 
 
-async def test_who_gives_up_takes_no_fetch_from_the_others(time: HeldTime) -> None:
+async def test_cancelled_caller_does_not_cancel_the_shared_fetch(time: HeldTime) -> None:
     source = Source()
-    keeper = JwtCache(source, clock=time.clock)
+    cache = JwtCache(source, clock=time.clock)
     source.open.clear()
-    first, second = (asyncio.create_task(keeper.current()) for _ in range(2))
+    first, second = (asyncio.create_task(cache.current()) for _ in range(2))
     await settle()
     first.cancel()
     await settle()
     source.open.set()
-    assert await second == source.given[0]
-    assert source.asked == 1
-    await keeper.close()
+    assert await second == source.returned[0]
+    assert source.fetches == 1
+    await cache.close()
 
 
-async def test_it_is_renewed_at_half_its_life(time: HeldTime) -> None:
+async def test_token_is_refreshed_after_half_its_lifetime(time: HeldTime) -> None:
     source = Source()
-    source.make = lambda: token(3600, START + time.now)
-    keeper = JwtCache(source, clock=time.clock)
-    await keeper.current()
+    source.create = lambda: token(3600, START + time.now)
+    cache = JwtCache(source, clock=time.clock)
+    await cache.current()
     await settle()
     assert time.pauses() == [1800]
     await time.pass_by(1799)
-    assert source.asked == 1
+    assert source.fetches == 1
     await time.pass_by(1)
-    assert source.asked == 2
-    assert await keeper.current() == source.given[1]
+    assert source.fetches == 2
+    assert await cache.current() == source.returned[1]
     assert time.pauses() == [1800]
-    assert keeper.secrets() == tuple(source.given)
-    await keeper.close()
+    assert cache.secrets() == tuple(source.returned)
+    await cache.close()
 
 
-async def test_nothing_is_renewed_that_was_just_replaced(time: HeldTime) -> None:
+async def test_replaced_token_is_not_refreshed_at_once(time: HeldTime) -> None:
     source = Source()
-    source.make = lambda: token(3600, START + time.now)
-    keeper = JwtCache(source, clock=time.clock)
-    first = await keeper.current()
+    source.create = lambda: token(3600, START + time.now)
+    cache = JwtCache(source, clock=time.clock)
+    first = await cache.current()
     await settle()
     await time.pass_by(1000)
-    await keeper.replacement_for(first)
+    await cache.replacement_for(first)
     await time.pass_by(800)
-    assert source.asked == 2
+    assert source.fetches == 2
     assert time.pauses() == [1000]
-    await keeper.close()
+    await cache.close()
 
 
-async def test_a_failed_renewal_is_tried_again_after_a_minute_and_told_once(
+async def test_failed_refresh_is_retried_after_a_minute_and_logged_once(
     time: HeldTime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    source = Source(token(), LOST, REFUSED, ValueError("odd"))
-    keeper = JwtCache(source, clock=time.clock)
-    await keeper.current()
+    source = Source(token(), LOST, REJECTED, ValueError("odd"))
+    cache = JwtCache(source, clock=time.clock)
+    await cache.current()
     await settle()
     with caplog.at_level(logging.WARNING, "tinker_ext"):
-        for asked in (2, 3, 4, 5):
-            await time.pass_by(1800 if asked == 2 else 60)
-            assert source.asked == asked
-            assert await keeper.current() == source.given[-1]
-    assert len(source.given) == 2
+        for fetches in (2, 3, 4, 5):
+            await time.pass_by(1800 if fetches == 2 else 60)
+            assert source.fetches == fetches
+            assert await cache.current() == source.returned[-1]
+    assert len(source.returned) == 2
     assert len(caplog.records) == 1
-    assert source.given[0].reveal() not in caplog.text
-    await keeper.close()
+    assert source.returned[0].reveal() not in caplog.text
+    await cache.close()
 
 
-async def test_it_is_renewed_no_more_once_refused_and_over(time: HeldTime) -> None:
-    source = Source(token(100), *[REFUSED] * 3)
-    keeper = JwtCache(source, clock=time.clock)
-    await keeper.current()
+async def test_refresh_stops_when_the_key_is_rejected_and_the_token_expired(time: HeldTime) -> None:
+    source = Source(token(100), *[REJECTED] * 3)
+    cache = JwtCache(source, clock=time.clock)
+    await cache.current()
     await settle()
     await time.pass_by(50)
     await time.pass_by(60)
-    assert source.asked == 3
+    assert source.fetches == 3
     assert time.pauses() == []
     with pytest.raises(AuthenticationError):
-        await keeper.current()
-    source.make = lambda: token(3600, START + time.now)
-    assert await keeper.current() == source.given[-1]
+        await cache.current()
+    source.create = lambda: token(3600, START + time.now)
+    assert await cache.current() == source.returned[-1]
     await settle()
-    assert time.pauses() == [1800], "and once there is one again, it is renewed again"
-    await keeper.close()
+    assert time.pauses() == [1800], "a new token is refreshed again"
+    await cache.close()
 
 
-async def test_a_token_near_its_end_is_replaced_before_it_is_used(time: HeldTime) -> None:
+async def test_token_about_to_expire_is_replaced_before_use(time: HeldTime) -> None:
     source = Source()
-    source.make = lambda: token(3600, START + time.now)
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
-    first = await keeper.current()
+    source.create = lambda: token(3600, START + time.now)
+    cache = JwtCache(source, clock=time.clock, ahead=False)
+    first = await cache.current()
     time.now = 3539
-    assert await keeper.current() == first
+    assert await cache.current() == first
     time.now = 3540
-    assert await keeper.current() == source.given[1] != first
-    assert source.asked == 2
+    assert await cache.current() == source.returned[1] != first
+    assert source.fetches == 2
 
 
-async def test_a_live_token_is_used_on_where_there_is_no_other(
+async def test_valid_token_stays_in_use_while_fetches_fail(
     time: HeldTime, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = Source(token(), *[LOST] * 3)
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
-    first = await keeper.current()
+    cache = JwtCache(source, clock=time.clock, ahead=False)
+    first = await cache.current()
     time.now = 3550
     for _ in range(5):
-        assert await keeper.current() == first
-    assert source.asked == 2, "one attempt in ten seconds is enough"
-    assert "the last one is used on" in caplog.text
+        assert await cache.current() == first
+    assert source.fetches == 2, "one attempt in ten seconds"
+    assert "the current one stays in use" in caplog.text
     time.now = 3560
-    assert await keeper.current() == first
-    assert source.asked == 3
+    assert await cache.current() == first
+    assert source.fetches == 3
     time.now = 3600
     with pytest.raises(APIConnectionError):
-        await keeper.current()
-    source.make = lambda: token(3600, START + time.now)
-    assert await keeper.current() == source.given[1]
+        await cache.current()
+    source.create = lambda: token(3600, START + time.now)
+    assert await cache.current() == source.returned[1]
 
 
-async def test_a_refused_exchange_is_told_though_the_token_lives(time: HeldTime) -> None:
-    source = Source(token(), REFUSED)
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
-    await keeper.current()
+async def test_rejected_key_raises_although_the_token_is_valid(time: HeldTime) -> None:
+    source = Source(token(), REJECTED)
+    cache = JwtCache(source, clock=time.clock, ahead=False)
+    await cache.current()
     time.now = 3550
     with pytest.raises(AuthenticationError):
-        await keeper.current()
+        await cache.current()
 
 
-async def test_a_server_that_hangs_costs_a_live_token_little(
+async def test_unresponsive_server_delays_a_valid_token_only_briefly(
     time: HeldTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jwt_cache, "MAX_WAIT", 0.05)
     source = Source()
-    source.make = lambda: token(3600, START + time.now)
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
-    first = await keeper.current()
+    source.create = lambda: token(3600, START + time.now)
+    cache = JwtCache(source, clock=time.clock, ahead=False)
+    first = await cache.current()
     source.open.clear()
     time.now = 3550
-    assert await asyncio.wait_for(keeper.current(), 5) == first
-    assert await asyncio.wait_for(keeper.current(), 5) == first
+    assert await asyncio.wait_for(cache.current(), 5) == first
+    assert await asyncio.wait_for(cache.current(), 5) == first
     source.open.set()
     await settle()
-    assert await keeper.current() == source.given[1]
-    assert source.asked == 2, "the fetch that was not waited for was not lost either"
+    assert await cache.current() == source.returned[1]
+    assert source.fetches == 2, "the slow fetch was not repeated"
 
 
-async def test_a_refused_token_is_replaced_once_for_all_who_had_it(time: HeldTime) -> None:
+async def test_rejected_token_is_replaced_once_for_all_callers(time: HeldTime) -> None:
     source = Source()
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
-    first = await keeper.current()
-    others = await asyncio.gather(*(keeper.replacement_for(first) for _ in range(50)))
-    assert set(others) == {source.given[1]}
-    assert await keeper.replacement_for(first) == source.given[1], "late, and replaced long ago"
-    assert source.asked == 2
+    cache = JwtCache(source, clock=time.clock, ahead=False)
+    first = await cache.current()
+    others = await asyncio.gather(*(cache.replacement_for(first) for _ in range(50)))
+    assert set(others) == {source.returned[1]}
+    assert await cache.replacement_for(first) == source.returned[1], (
+        "the token was already replaced"
+    )
+    assert source.fetches == 2
 
 
-async def test_a_refused_token_is_never_used_again(time: HeldTime) -> None:
+async def test_rejected_token_is_never_used_again(time: HeldTime) -> None:
     source = Source(token(), LOST, LOST)
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
-    first = await keeper.current()
+    cache = JwtCache(source, clock=time.clock, ahead=False)
+    first = await cache.current()
     with pytest.raises(APIConnectionError):
-        await keeper.replacement_for(first)
+        await cache.replacement_for(first)
     with pytest.raises(APIConnectionError):
-        await keeper.current()
-    assert await keeper.current() == source.given[1] != first
+        await cache.current()
+    assert await cache.current() == source.returned[1] != first
 
 
-async def test_a_life_that_is_not_told_is_a_minute(time: HeldTime) -> None:
+async def test_token_without_expiry_is_used_for_a_minute(time: HeldTime) -> None:
     source = Source()
-    source.make = lambda: token(None)
-    keeper = JwtCache(source, clock=time.clock)
-    await keeper.current()
+    source.create = lambda: token(None)
+    cache = JwtCache(source, clock=time.clock)
+    await cache.current()
     await settle()
     assert time.pauses() == [60]
     await time.pass_by(60)
-    assert source.asked == 2
-    await keeper.close()
+    assert source.fetches == 2
+    await cache.close()
 
 
-async def test_a_clock_that_is_wrong_costs_nothing(time: HeldTime) -> None:
+async def test_wrong_local_clock_causes_no_extra_fetches(time: HeldTime) -> None:
     source = Source()
-    source.make = lambda: token(3600, START - 86_400 + time.now)
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
+    source.create = lambda: token(3600, START - 86_400 + time.now)
+    cache = JwtCache(source, clock=time.clock, ahead=False)
     for _ in range(10):
-        await keeper.current()
+        await cache.current()
         time.now += 100
-    assert source.asked == 1
+    assert source.fetches == 1
 
 
-async def test_only_the_last_tokens_are_remembered(time: HeldTime) -> None:
+async def test_secrets_contains_only_recent_tokens(time: HeldTime) -> None:
     source = Source()
-    keeper = JwtCache(source, clock=time.clock, ahead=False)
+    cache = JwtCache(source, clock=time.clock, ahead=False)
     for _ in range(20):
-        await keeper.replacement_for(await keeper.current())
-    assert keeper.secrets() == tuple(source.given[-8:])
+        await cache.replacement_for(await cache.current())
+    assert cache.secrets() == tuple(source.returned[-8:])
 
 
-async def test_the_end_ends_the_renewal_and_the_fetch(time: HeldTime) -> None:
+async def test_close_stops_refresh_and_fetch(time: HeldTime) -> None:
     before = asyncio.all_tasks()
     source = Source()
-    keeper = JwtCache(source, clock=time.clock)
-    await keeper.close()
-    first = await keeper.current()
-    assert asyncio.all_tasks() == before, "it gives tokens after its end, but renews none"
-    keeper = JwtCache(source, clock=time.clock)
-    await keeper.current()
+    cache = JwtCache(source, clock=time.clock)
+    await cache.close()
+    first = await cache.current()
+    assert asyncio.all_tasks() == before, "after close it returns tokens without refreshing them"
+    cache = JwtCache(source, clock=time.clock)
+    await cache.current()
     source.open.clear()
-    waiting = asyncio.create_task(keeper.replacement_for(await keeper.current()))
+    waiting = asyncio.create_task(cache.replacement_for(await cache.current()))
     await settle()
-    await keeper.close()
+    await cache.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert asyncio.all_tasks() == before
-    assert first == source.given[0]
+    assert first == source.returned[0]

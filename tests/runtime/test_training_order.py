@@ -1,4 +1,4 @@
-"""What a training client sends, in which order, under which numbers."""
+"""The order and sequence numbers of a training client's requests."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def seq_ids(server: FakeServer, *operations: str) -> list[int]:
 ORDERED = ("forward", "forward_backward", "optim_step", "save_weights", "load_weights")
 
 
-def test_requests_arrive_in_the_order_they_were_made() -> None:
+def test_requests_arrive_in_the_order_of_the_calls() -> None:
     server = FakeServer()
-    # The first is slow to be taken in; nothing may pass it.
+    # The server accepts the first one slowly; no other request may overtake it.
     server.respond("forward_backward", Reply(200, {"request_id": "slow"}, delay=0.1))
     server.results["slow"] = {"loss_fn_outputs": [{}], "metrics": {}, "loss_fn_output_type": ""}
     with make_client(server) as service:
@@ -52,7 +52,7 @@ def test_requests_arrive_in_the_order_they_were_made() -> None:
     assert seq_ids(server, *ORDERED) == [1, 2, 3, 4]
 
 
-def test_threads_share_one_order_without_gaps() -> None:
+def test_calls_from_several_threads_get_consecutive_seq_ids() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -72,7 +72,7 @@ def test_threads_share_one_order_without_gaps() -> None:
     assert seq_ids(server, "optim_step") == list(range(1, 101))
 
 
-def test_a_refused_request_leaves_its_number_to_the_next() -> None:
+def test_rejected_request_frees_its_seq_id() -> None:
     server = FakeServer()
     server.respond("forward_backward", Reply(422, {"detail": "no"}))
     with make_client(server) as service:
@@ -85,7 +85,7 @@ def test_a_refused_request_leaves_its_number_to_the_next() -> None:
     assert seq_ids(server, "forward_backward", "optim_step") == [1, 1]
 
 
-def test_a_number_whose_fate_is_unknown_is_not_used_again() -> None:
+def test_seq_id_of_a_request_without_response_is_not_reused() -> None:
     server = FakeServer()
     server.respond("optim_step", *[httpx.ReadError("gone")] * 50)
     with make_client(server, retry_window=0.3) as service:
@@ -99,7 +99,7 @@ def test_a_number_whose_fate_is_unknown_is_not_used_again() -> None:
     assert numbers[-1] == 2
 
 
-def test_a_retried_request_keeps_its_number_and_its_key() -> None:
+def test_retried_request_keeps_seq_id_and_idempotency_key() -> None:
     server = FakeServer()
     server.respond("optim_step", Reply(503), Reply(500), httpx.ConnectError("no"))
     with make_client(server, clock=SimulatedTime().clock) as service:
@@ -111,7 +111,7 @@ def test_a_retried_request_keeps_its_number_and_its_key() -> None:
     assert len({call.headers["x-idempotency-key"] for call in calls}) == 1
 
 
-def test_a_cancelled_request_lets_the_next_one_go() -> None:
+def test_cancelled_request_does_not_block_the_next() -> None:
     server = FakeServer()
     server.respond("forward_backward", Reply(200, {"request_id": "never"}, delay=0.2))
     with make_client(server) as service:
@@ -122,11 +122,11 @@ def test_a_cancelled_request_lets_the_next_one_go() -> None:
         assert second.cancel()
         assert first.cancel()
         third.result(10)
-    # The first was on its way already, so its number counts; the second never left.
+    # The first was already sent, so its number is used; the second was not sent.
     assert seq_ids(server, "forward_backward", "optim_step") == [1, 2]
 
 
-def test_a_large_batch_goes_in_pieces_and_comes_back_whole() -> None:
+def test_large_batch_is_split_and_its_results_are_merged() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -142,10 +142,10 @@ def test_a_large_batch_goes_in_pieces_and_comes_back_whole() -> None:
     assert output.metrics == {"loss:sum": float(sum(lengths))}
 
 
-@pytest.mark.parametrize("parallel", [False, True], ids=["in turn", "side by side"])
+@pytest.mark.parametrize("parallel", [False, True], ids=["sequential", "parallel"])
 @pytest.mark.parametrize("refused_at", ["submission", "result"])
 @pytest.mark.parametrize("operation", ["forward", "forward_backward"])
-def test_an_error_of_one_request_of_a_batch_mentions_the_gradients_of_the_others(
+def test_error_of_one_chunk_mentions_gradients_of_the_other_chunks(
     parallel: bool, refused_at: str, operation: str
 ) -> None:
     server = FakeServer()
@@ -153,7 +153,7 @@ def test_an_error_of_one_request_of_a_batch_mentions_the_gradients_of_the_others
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         call = getattr(training, operation)
-        call([datum()], "cross_entropy").result(30)  # From here on the protocol is known.
+        call([datum()], "cross_entropy").result(30)  # Negotiates the protocol.
         if refused_at == "submission":
             server.respond(
                 operation, server.default_reply, server.default_reply, Reply(422, {"detail": "no"})
@@ -163,11 +163,13 @@ def test_an_error_of_one_request_of_a_batch_mentions_the_gradients_of_the_others
             server.respond("retrieve_future", Reply(200, failed))
         with pytest.raises(tinker.TinkerError) as caught:
             call([datum()] * 3, "cross_entropy").result(30)
-    hint = "3 requests, and the server has accepted 2 others: unless they fail too, their gradients"
+    hint = (
+        "3 requests, and the server accepted 2 others: unless they also fail, the next optim_step"
+    )
     assert (hint in str(caught.value)) == (operation == "forward_backward")
 
 
-def test_an_error_of_a_batch_of_which_nothing_was_accepted_mentions_no_gradients() -> None:
+def test_error_of_a_batch_without_accepted_chunks_mentions_no_gradients() -> None:
     server = FakeServer()
     announce(server, parallel_fwdbwd_chunks=False, fwdbwd_max_chunk_len=1)
     with make_client(server) as service:
@@ -178,7 +180,7 @@ def test_an_error_of_a_batch_of_which_nothing_was_accepted_mentions_no_gradients
     assert "optim_step" not in str(error)
 
 
-def test_a_mistake_in_the_data_raises_at_once_and_sends_nothing() -> None:
+def test_invalid_datum_raises_at_once_and_sends_nothing() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -196,7 +198,7 @@ def test_a_mistake_in_the_data_raises_at_once_and_sends_nothing() -> None:
     assert seq_ids(server, *ORDERED) == [1]
 
 
-def test_a_failed_turn_does_not_hold_up_the_next() -> None:
+def test_failed_operation_does_not_block_the_next() -> None:
     server = FakeServer()
     failed = server.submitted({"error": "out of memory", "category": "server"})
     server.respond("forward_backward", failed)
@@ -237,7 +239,7 @@ def test_custom_losses_run_on_the_waiting_thread_and_keep_their_place() -> None:
     assert output.metrics == {"surrogate_loss:sum": 4.0, "loss:sum": 3.5, "mine": 1.0}
 
 
-def test_a_custom_loss_runs_for_a_program_that_only_polls() -> None:
+def test_custom_loss_runs_for_a_program_that_only_polls_done() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -248,7 +250,7 @@ def test_a_custom_loss_runs_for_a_program_that_only_polls() -> None:
         assert future.result().metrics["loss:sum"] == 0.0
 
 
-def test_a_loss_that_is_no_function_is_refused_before_anything_is_sent() -> None:
+def test_loss_that_is_not_a_function_is_rejected_before_sending() -> None:
     server = FakeServer()
     none: Any = None
     with make_client(server) as service:
@@ -268,7 +270,7 @@ def test_a_loss_that_is_no_function_is_refused_before_anything_is_sent() -> None
         (lambda grads: 0.0, r"got float"),
     ],
 )
-def test_what_a_custom_loss_must_return_is_said(returned: Any, words: str) -> None:
+def test_custom_loss_with_invalid_return_value_is_rejected(returned: Any, words: str) -> None:
     def loss(data: list[tinker.Datum], logprobs: list[Any]) -> Any:
         return returned(logprobs)
 
@@ -279,7 +281,7 @@ def test_what_a_custom_loss_must_return_is_said(returned: Any, words: str) -> No
             custom.result(10)
 
 
-def test_a_function_and_a_name_of_a_loss_are_not_confused() -> None:
+def test_loss_function_and_loss_name_in_the_wrong_method_are_rejected() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -291,7 +293,7 @@ def test_a_function_and_a_name_of_a_loss_are_not_confused() -> None:
     assert seq_ids(server, *ORDERED) == [1]
 
 
-def test_an_error_in_a_custom_loss_is_the_futures() -> None:
+def test_exception_in_a_custom_loss_is_raised_by_its_future() -> None:
     server = FakeServer()
 
     def loss(data: object, logprobs: object) -> tuple[float, list[np.ndarray], dict[str, float]]:

@@ -1,4 +1,4 @@
-"""What may take how long: pauses, deadlines, queues, and who is told."""
+"""Pauses, deadlines, queue states and lost sessions."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
 
 
-class Hand:
-    """A clock that stands still until somebody sleeps."""
+class ManualTime:
+    """A clock that advances only when a task sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -36,99 +36,103 @@ class Hand:
         await asyncio.sleep(0)
 
 
-async def test_a_short_pause_costs_a_short_restart() -> None:
+async def test_short_pause_has_a_short_restart() -> None:
     pause, started = Pause(), Counter[int]()
     pause.extend(0.2, 429)
-    begun = time.monotonic()
+    began = time.monotonic()
 
-    async def one() -> None:
+    async def wait() -> None:
         await pause.wait(60)
-        started[int((time.monotonic() - begun) / 0.2)] += 1
+        started[int((time.monotonic() - began) / 0.2)] += 1
 
-    await asyncio.gather(*[one() for _ in range(400)])
+    await asyncio.gather(*[wait() for _ in range(400)])
     assert started[0] == 0
     assert started.total() == 400
-    assert time.monotonic() - begun < 5, "not ten seconds for a pause of a fifth"
+    assert time.monotonic() - began < 5, "not ten seconds after a pause of 0.2 s"
 
 
-async def test_after_a_long_pause_traffic_grows() -> None:
-    hand = Hand()
-    pause = Pause(hand.clock)
+async def test_traffic_ramps_up_after_a_long_pause() -> None:
+    fake_time = ManualTime()
+    pause = Pause(fake_time.clock)
     pause.extend(60.0, 429)
-    ended = hand.now + 60
-    starts = [await _started_at(pause, hand, ended - 60) for _ in range(12)]
+    ended = fake_time.now + 60
+    starts = [await _started_at(pause, fake_time, ended - 60) for _ in range(12)]
     assert starts[:10] == [60.0] * 10
     assert 60.0 < starts[10] < starts[11] < 70.0
 
 
-async def _started_at(pause: Pause, hand: Hand, begin: float) -> float:
-    """When somebody who asked at the beginning may go; each has a clock of its own."""
-    hand.now = begin
+async def _started_at(pause: Pause, fake_time: ManualTime, begin: float) -> float:
+    """When a request that was sent at the beginning may start, measured on its own clock."""
+    fake_time.now = begin
     await pause.wait(100)
-    return hand.now - begin
+    return fake_time.now - begin
 
 
-async def test_a_pause_longer_than_ones_patience_is_told_at_once() -> None:
-    hand = Hand()
-    pause = Pause(hand.clock)
+async def test_pause_longer_than_timeout_raises_at_once() -> None:
+    fake_time = ManualTime()
+    pause = Pause(fake_time.clock)
     pause.extend(60.0, 429)
     with pytest.raises(PausedError) as caught:
         await pause.wait(59.0)
-    assert (caught.value.left, hand.now) == (60.0, 1000.0)
+    assert (caught.value.left, fake_time.now) == (60.0, 1000.0)
 
 
-def test_a_caller_whose_window_is_shorter_than_the_pause_is_told_so() -> None:
+def test_shared_pause_longer_than_retry_window_raises_rate_limit_error() -> None:
     server = FakeServer()
     server.respond("asample", Reply(429, None, {"Retry-After": "100"}))
     with (
-        make_client(server, api_key="tml-patience") as patient,
-        make_client(server, api_key="tml-patience", retry_window=5) as hasty,
+        make_client(server, api_key="tml-paused") as long_window,
+        make_client(server, api_key="tml-paused", retry_window=5) as short_window,
     ):
-        waits = patient.create_sampling_client(base_model="fake/model")
-        goes = hasty.create_sampling_client(base_model="fake/model")
-        waiting = waits.sample(PROMPT, 1, PARAMS)
+        first = long_window.create_sampling_client(base_model="fake/model")
+        second = short_window.create_sampling_client(base_model="fake/model")
+        waiting = first.sample(PROMPT, 1, PARAMS)
         assert comes_true(lambda: bool(server.calls("asample")))
         time.sleep(0.1)
         started = time.monotonic()
-        with pytest.raises(tinker.RateLimitError, match="not sent: the server has paused") as told:
-            goes.sample(PROMPT, 1, PARAMS).result(30)
+        with pytest.raises(
+            tinker.RateLimitError, match="not sent: the server has paused"
+        ) as caught:
+            second.sample(PROMPT, 1, PARAMS).result(30)
         assert time.monotonic() - started < 4
-        assert 90 < (told.value.retry_after or 0) <= 100
-        assert (told.value.attempts, told.value.operation) == (0, "asample")
-        assert "does not fit in" in (told.value.reason or "")
+        assert 90 < (caught.value.retry_after or 0) <= 100
+        assert (caught.value.attempts, caught.value.operation) == (0, "asample")
+        assert "does not fit in" in (caught.value.reason or "")
         waiting.cancel()
     assert len(server.calls("asample")) == 1
 
 
-def test_an_account_that_can_not_pay_pauses_and_the_log_says_so(
+def test_402_pauses_requests_and_logs_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    hand = Hand()
+    fake_time = ManualTime()
     server = FakeServer()
     server.respond("asample", *[Reply(402, {"detail": "add funds"})] * 3)
     with (
-        make_client(server, clock=hand.clock) as service,
+        make_client(server, clock=fake_time.clock) as service,
         caplog.at_level(logging.WARNING, "tinker_ext"),
     ):
         sampler = service.create_sampling_client(base_model="fake/model")
         assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
-    assert hand.now - 1000 >= 15, "five seconds each time"
-    [said] = [record.message for record in caplog.records if "can't pay" in record.message]
-    assert "add funds" in said
+    assert fake_time.now - 1000 >= 15, "a pause of five seconds each time"
+    [message] = [
+        record.message for record in caplog.records if "payment required" in record.message
+    ]
+    assert "add funds" in message
 
 
-def test_billing_is_waited_for_an_hour_and_no_longer() -> None:
-    hand = Hand()
+def test_402_is_retried_for_one_hour() -> None:
+    fake_time = ManualTime()
     server = FakeServer()
     server.respond("asample", *[Reply(402)] * 2000)
-    with make_client(server, clock=hand.clock) as service:
+    with make_client(server, clock=fake_time.clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.BillingError, match="3600 s is used up"):
             sampler.sample(PROMPT, 1, PARAMS).result(60)
-    assert 3590 < hand.now - 1000 < 3700
+    assert 3590 < fake_time.now - 1000 < 3700
 
 
-def test_a_deadline_gives_up_work_and_tells_what_was_seen_last() -> None:
+def test_deadline_cancels_call_and_reports_last_seen() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -148,7 +152,7 @@ def test_a_deadline_gives_up_work_and_tells_what_was_seen_last() -> None:
 
 @pytest.mark.parametrize("poll", [faults.silent(), faults.endless()], ids=["hangs", "trickles"])
 @pytest.mark.parametrize("limit", ["future_timeout", "deadline", "result"])
-def test_limit_ends_the_wait_while_a_poll_hangs_or_trickles(
+def test_time_limit_ends_a_poll_that_hangs_or_trickles(
     poll: faults.Fault, limit: str, http_transport: str
 ) -> None:
     config: dict[str, Any] = {"future_timeout": 0.5} if limit == "future_timeout" else {}
@@ -163,24 +167,24 @@ def test_limit_ends_the_wait_while_a_poll_hangs_or_trickles(
             future = sampler.sample(PROMPT, 1, PARAMS)
         with pytest.raises(tinker.DeadlineExceededError) as caught:
             future.result(0.5 if limit == "result" else 15)
-        assert time.monotonic() - started < 10, "and not the 45 s that a poll may take"
+        assert time.monotonic() - started < 10, "a poll may take 45 s"
         future.cancel()
     assert caught.value.deadline == 0.5
     assert caught.value.last_seen == "queue state active"
 
 
-def test_a_deadline_counts_the_pause_and_belongs_to_its_block_alone() -> None:
+def test_deadline_includes_pauses_and_does_not_cancel_shared_work() -> None:
     server = FakeServer()
     server.respond("create_session", Reply(429, None, {"Retry-After": "1"}))
     with make_client(server, api_key="tml-block") as service:
         with tinker.deadline(0.3), pytest.raises(tinker.DeadlineExceededError):
             service.create_sampling_client(base_model="fake/model")
-        # The session that the block asked for first is everybody's.
+        # The session that the block requested first is shared by all calls.
         service.create_sampling_client(base_model="fake/model")
     assert len(server.calls("create_session")) == 2
 
 
-def test_a_wait_that_times_out_says_what_it_waits_for() -> None:
+def test_result_timeout_reports_request_id_and_last_seen() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -195,33 +199,33 @@ def test_a_wait_that_times_out_says_what_it_waits_for() -> None:
         assert step.result(30).metrics == {}
 
 
-class Watching:
-    """Both observers; one that fails must do no harm."""
+class Observers:
+    """Both observers. Their exceptions must have no effect."""
 
     def __init__(self) -> None:
         self.states: list[tuple[str, str | None]] = []
         self.lost: list[tinker.SessionLostError] = []
-        self.told = threading.Event()
+        self.notified = threading.Event()
 
     def on_queue_state_change(self, queue_state: tinker.QueueState, reason: str | None) -> None:
         self.states.append((queue_state.value, reason))
-        raise RuntimeError("a mistake of the user's")
+        raise RuntimeError("a bug in user code")
 
     def on_session_lost(self, error: tinker.SessionLostError) -> None:
         self.lost.append(error)
-        self.told.set()
-        raise RuntimeError("a mistake of the user's")
+        self.notified.set()
+        raise RuntimeError("a bug in user code")
 
 
-def test_an_observer_hears_of_each_change_and_of_the_end() -> None:
-    server, watching = FakeServer(), Watching()
+def test_queue_state_observer_is_notified_of_each_change_and_the_end() -> None:
+    server, observers = FakeServer(), Observers()
     paused = {**WAITING, "queue_state": "paused_capacity", "queue_state_reason": "full"}
-    with make_client(server, queue_state_observer=watching) as service:
+    with make_client(server, queue_state_observer=observers) as service:
         training = service.create_lora_training_client("fake/model")
         responses = [paused, paused, WAITING, {**WAITING, "queue_state": "from the future"}]
         server.respond("retrieve_future", *[Reply(200, response) for response in responses])
         training.optim_step(tinker.AdamParams()).result(30)
-    assert watching.states == [
+    assert observers.states == [
         ("paused_capacity", "full"),
         ("active", None),
         ("unknown", None),
@@ -229,11 +233,11 @@ def test_an_observer_hears_of_each_change_and_of_the_end() -> None:
     ]
 
 
-async def test_silence_is_reported_by_log_observer_and_error_and_passes(
+async def test_failing_heartbeats_are_reported_until_one_succeeds(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     responses: list[Exception | None] = [ConnectionError("down")] * 3
-    watching = Watching()
+    observers = Observers()
 
     async def create() -> str:
         return "session-1"
@@ -243,90 +247,90 @@ async def test_silence_is_reported_by_log_observer_and_error_and_passes(
         if response is not None:
             raise response
 
-    session = Session(create, beat, interval=0.02, silence_limit=0.1, observer=watching)
+    session = Session(create, beat, interval=0.02, lost_after=0.1, observer=observers)
     assert await session.id() == "session-1"
     with caplog.at_level(logging.ERROR, "tinker_ext"):
-        await asyncio.wait_for(asyncio.to_thread(watching.told.wait), 10)
+        await asyncio.wait_for(asyncio.to_thread(observers.notified.wait), 10)
     for _ in range(2):
         with pytest.raises(tinker.SessionLostError, match="no heartbeat") as caught:
             await session.id()
     assert caught.value.session_id == "session-1"
     assert (caught.value.silent_for or 0) > 0.1
-    assert len(watching.lost) == 1
+    assert len(observers.lost) == 1
     assert any("no heartbeat has reached" in record.message for record in caplog.records)
     responses[:] = [None] * 1000
-    await asyncio.wait_for(_heard_again(session), 10)
+    await asyncio.wait_for(_alive_again(session), 10)
     await session.close()
 
 
-async def test_it_is_two_minutes_of_silence_that_are_reported() -> None:
-    time, watching, beats = SimulatedTime(), Watching(), 0
+async def test_session_counts_as_lost_after_two_minutes_without_heartbeat() -> None:
+    time, observers, beats = SimulatedTime(), Observers(), 0
 
     async def create() -> str:
         return "session-1"
 
     async def beat(session_id: str) -> None:
         nonlocal beats
-        beats += not watching.lost
+        beats += not observers.lost
         raise ConnectionError("down")
 
-    session = Session(create, beat, observer=watching, clock=time.clock)
+    session = Session(create, beat, observer=observers, clock=time.clock)
     await session.id()
-    await asyncio.wait_for(asyncio.to_thread(watching.told.wait), 30)
+    await asyncio.wait_for(asyncio.to_thread(observers.notified.wait), 30)
     await session.close()
-    assert beats in (12, 13), "one every ten seconds"
-    assert 120 < (watching.lost[0].silent_for or 0) < 140
+    assert beats in (12, 13), "a heartbeat every ten seconds"
+    assert 120 < (observers.lost[0].silent_for or 0) < 140
 
 
-async def test_suspended_time_is_not_silence() -> None:
-    time, watching, beats = SimulatedTime(), Watching(), 0
+async def test_suspended_time_does_not_count_as_failing_heartbeats() -> None:
+    time, observers, beats = SimulatedTime(), Observers(), 0
 
     async def create() -> str:
         return "session-1"
 
     async def beat(session_id: str) -> None:
         nonlocal beats
-        beats += not watching.lost
+        beats += not observers.lost
         raise ConnectionError("down")
 
-    session = Session(create, beat, observer=watching, clock=time.clock)
+    session = Session(create, beat, observer=observers, clock=time.clock)
     await session.id()
     time.suspend(1000)
-    assert session.heard_lately
-    await asyncio.wait_for(asyncio.to_thread(watching.told.wait), 30)
+    assert session.is_alive
+    await asyncio.wait_for(asyncio.to_thread(observers.notified.wait), 30)
     await session.close()
     assert beats in (12, 13), "as many as without the suspension"
-    assert 1120 < (watching.lost[0].silent_for or 0) < 1140
+    assert 1120 < (observers.lost[0].silent_for or 0) < 1140
 
 
-async def _heard_again(session: Session) -> None:
+async def _alive_again(session: Session) -> None:
     for _ in range(1000):
         try:
             await session.id()
             return
         except tinker.SessionLostError:
             await asyncio.sleep(0.01)
-    raise AssertionError("never")
+    raise AssertionError("the session did not recover")
 
 
-def test_the_next_call_of_a_lost_session_says_so() -> None:
-    server, watching = FakeServer(), Watching()
-    with make_client(server, heartbeat_interval=0.02, session_observer=watching) as service:
+def test_calls_of_a_lost_session_raise_session_lost_error() -> None:
+    server, observers = FakeServer(), Observers()
+    with make_client(server, heartbeat_interval=0.02, session_observer=observers) as service:
         training = service.create_lora_training_client("fake/model")
         sampler = service.create_sampling_client(base_model="fake/model")
         server.respond("session_heartbeat", Reply(410, {"detail": "expired"}))
-        assert watching.told.wait(30)
+        assert observers.notified.wait(30)
         for future in (
             training.optim_step(tinker.AdamParams()),
             sampler.sample(PROMPT, 1, PARAMS),
         ):
             with pytest.raises(tinker.SessionLostError, match="expired"):
                 future.result(30)
-        service.get_server_capabilities()  # What needs no session goes on.
+        service.get_server_capabilities()  # Calls without a session still work.
     assert not server.calls("optim_step")
 
 
-def test_a_result_that_announces_its_size_is_fetched_within_the_budget() -> None:
+def test_result_with_announced_size_is_fetched_within_the_budget() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -344,7 +348,7 @@ def test_a_result_that_announces_its_size_is_fetched_within_the_budget() -> None
         assert budget.used == 0
 
 
-def test_what_is_never_repeated_is_not() -> None:
+def test_operation_marked_never_is_not_retried() -> None:
     server = FakeServer()
     with make_client(server) as service:
         core = service._core

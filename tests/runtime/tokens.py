@@ -1,4 +1,4 @@
-"""What the tests of tokens share: time that passes when told to, and tokens of any life."""
+"""Helpers for tests of tokens: controlled time, and tokens with any lifetime."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _serial = itertools.count(1)
 
 
 class HeldTime:
-    """Stands still until `pass_by`; who sleeps wakes when enough has passed."""
+    """Time that advances only in `pass_by`, which wakes sleeping tasks that are due."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -32,7 +32,7 @@ class HeldTime:
         await woken
 
     async def pass_by(self, seconds: float) -> None:
-        """Let time pass, and everybody do what they do at the end of it."""
+        """Advance the time and run the tasks that are due."""
         self.now += seconds
         due = [item for item in self.sleeping if item[0] <= self.now]
         self.sleeping = [item for item in self.sleeping if item[0] > self.now]
@@ -42,18 +42,18 @@ class HeldTime:
         await settle()
 
     def pauses(self) -> list[float]:
-        """How long those who sleep will do so yet."""
+        """The remaining seconds of all sleeping tasks."""
         return [until - self.now for until, woken in self.sleeping if not woken.done()]
 
 
 async def settle() -> None:
-    """Let every task go on until it waits."""
+    """Run all tasks until each of them waits."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 def token(lifetime: float | None = 3600.0, issued: float = START) -> Secret:
-    """A new token; without `life` one that does not say when it ends."""
+    """A new token; without `lifetime`, one that has no expiry."""
     claims: dict[str, float] = {"jti": next(_serial)}
     if lifetime is not None:
         claims |= {"iat": issued, "exp": issued + lifetime}

@@ -120,8 +120,10 @@ def test_a_server_of_protobuf_is_understood_after_one_refusal(
         [3.0, 4.0],
     ]
     assert first.metrics == {"loss:sum": 5.0}
-    assert [record.message for record in caplog.records if "another dialect" in record.message] == [
-        "forward_backward: the server speaks another dialect: "
+    assert [
+        record.message for record in caplog.records if "switched protocol" in record.message
+    ] == [
+        "forward_backward: switched protocol after an error of the server: "
         "release 0.4.1 (no client/config), training data as protobuf, a forward operation"
     ]
 

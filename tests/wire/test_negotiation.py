@@ -58,8 +58,8 @@ def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptu
     assert len(server.calls("get_client_config")) == 1
     version = f"0.38.0+tinker-ext.{tinker.__version__}"
     assert server.calls("get_client_config")[0].body == {"sdk_version": version}
-    said = [record.message for record in caplog.records if " speaks " in record.message]
-    assert said == [f"http://fake.invalid speaks {service.dialect}"]
+    said = [record.message for record in caplog.records if "negotiated protocol" in record.message]
+    assert said == [f"http://fake.invalid: negotiated protocol: {service.dialect}"]
 
 
 def test_a_server_is_told_the_release_it_is_spoken_to_like_and_by_whom() -> None:
@@ -174,7 +174,7 @@ def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> N
             for loss_fn_output in output.result(10).loss_fn_outputs
         ]
         training.optim_step(tinker.AdamParams()).result(10)
-        assert service.dialect.refused == {"protobuf"}
+        assert service.dialect.rejected_forms == {"protobuf"}
     assert sizes == [1, 2, 3, 4, 5]
     taken = [call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)]
     numbers = [item.body["seq_id"] for item in taken]

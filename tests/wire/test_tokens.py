@@ -355,7 +355,7 @@ def test_a_key_that_is_over_is_refused_before_anything_is_sent() -> None:
     server = FakeServer()
     with (
         make_client(server, api_key=token(1, 60, time.time() - 100)) as service,
-        pytest.raises(tinker.ConfigurationError, match="life is over"),
+        pytest.raises(tinker.ConfigurationError, match="expired token"),
     ):
         service.get_server_capabilities()
     assert server.received == []

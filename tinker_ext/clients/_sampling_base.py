@@ -12,7 +12,7 @@ from tinker_ext.clients.awaitable_client import AwaitableClient
 from tinker_ext.config import ClientConfig, unshown
 from tinker_ext.errors import APIStatusError, InvalidInputError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
-from tinker_ext.runtime.core import restored_core
+from tinker_ext.runtime.core import unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.types import ParsedCheckpointTinkerPath
 
@@ -37,7 +37,7 @@ class SamplingClientBase(AwaitableClient):
         elsewhere: bool = False,
     ) -> None:
         self._core = core
-        self._member = SamplerSequence(sampling_session_id, elsewhere=elsewhere)
+        self._member = SamplerSequence(core, sampling_session_id, elsewhere=elsewhere)
         self._base_model = base_model
         self._record_stability_info = record_stability_info
         self.sampling_session_id = sampling_session_id
@@ -107,7 +107,7 @@ class SamplingClientBase(AwaitableClient):
             raise InvalidInputError("that is no sampler's handle", where="handle") from None
         config = ClientConfig.resolve(require_key=False, base_url=base_url, **explicit)
         return cls(
-            restored_core(config, key_file),
+            unpickled_core(config, key_file),
             session_id,
             model_path=content.get("model_path"),
             base_model=content.get("base_model"),

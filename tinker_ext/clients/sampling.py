@@ -180,7 +180,7 @@ class SamplingClient(SamplingClientBase):
         """`size` is about that of its prompt, in bytes."""
         for attempt in range(1, GONE_LIMIT + 1):
             # One number for all attempts to submit it; a new request takes a new one.
-            body.seq_id = await self._member.next_seq_id(self._core)
+            body.seq_id = await self._member.next_seq_id()
             tracing.append_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
             async with self._core.limits.samples.reserve(1):
@@ -188,7 +188,7 @@ class SamplingClient(SamplingClientBase):
                 request_id = str(future.request_id)  # Some servers number them.
                 tracing.append_id(tracing.REQUEST_ID, request_id)
                 try:
-                    result = await self._member.result(self._core, request_id)
+                    result = await self._member.result(request_id)
                 except GoneError:
                     if attempt == GONE_LIMIT:
                         raise

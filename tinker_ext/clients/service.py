@@ -12,7 +12,7 @@ from tinker_ext.clients.factory import ClientFactory
 from tinker_ext.config import ClientConfig, unshown
 from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.runtime.session.session_ends import SessionEnd
+from tinker_ext.runtime.session.session import SessionEnd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
-    from tinker_ext.runtime.session.session_ends import SessionStatus
+    from tinker_ext.runtime.session.session import SessionStatus
 
 # Seconds that close() lets pending requests finish.
 CLOSE_TIMEOUT = 10.0
@@ -143,7 +143,7 @@ class ServiceClient(ClientFactory):
 
     def _close_after(self, error: BaseException | None) -> None:
         """As a block ended: what it left behind is waited for, if it ended well."""
-        self._core.close(CLOSE_TIMEOUT if error is None else 0.0, SessionEnd.of(error))
+        self._core.close(CLOSE_TIMEOUT if error is None else 0.0, SessionEnd.from_error(error))
 
     def __copy__(self) -> Self:
         return self

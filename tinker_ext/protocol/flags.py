@@ -1,11 +1,10 @@
-"""What a server asks of its clients at the start: the flags of `client/config`, and of
-`client/dynamic_config`, which may change while a client runs.
+"""Server flags: those of `client/config`, read once, and of `client/dynamic_config`, refreshed.
 
-Names are the wire's, defaults those that release 0.38.0 assumes of a server that leaves a flag out.
-A flag of another type than expected counts as left out, one that is not known here is passed over.
+Names are those of the wire; defaults are what release 0.38.0 assumes if a server omits a flag. A
+flag of an unexpected type counts as omitted, and an unknown flag is ignored.
 
-The flags that a server sends also tell of which release it is, because each release has flags that
-those before it did not have. That is a lower bound: a server may send fewer than it could.
+The flags also identify the server's release, since each release added some. This is a lower bound:
+a server may send fewer flags than its release defines.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 #: The releases whose requests differ, oldest first: those kept in `openapi/releases`.
 RELEASES = ("0.4.1", "0.24.1", "0.25.0", "0.32.0", "0.38.0")
 
-# What a release's `client/config` has that no earlier one's had, newest first
+# Flags that each release added to `client/config`, newest first
 # (types/client_config_response.py of the releases kept).
-_TELLING = (
+_ADDED_FLAGS = (
     ("0.38.0", frozenset({"custom_loss_server_side"})),
     ("0.32.0", frozenset({"sample_use_retrieve_futures", "sample_join_sampling_session"})),
     (
@@ -39,29 +38,29 @@ _TELLING = (
 )
 
 
-class _Read:
-    """Reads known fields from an answer."""
+class _FlagSet:
+    """Flags that can be read from a response body."""
 
     @classmethod
-    def read(cls, answer: Mapping[str, Any]) -> Self:
-        """The flags of an answer; what is missing or makes no sense has its default."""
-        known = attrs.fields_dict(cls)  # type: ignore[arg-type]  # the subclasses are attrs classes
-        found = {
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """Returns the flags of a response body; missing and invalid flags have their defaults."""
+        fields = attrs.fields_dict(cls)  # type: ignore[arg-type]  # the subclasses are attrs classes
+        flags = {
             name: value
-            for name, value in answer.items()
-            if name in known and _fits(known, name, value)
+            for name, value in body.items()
+            if name in fields and _is_valid(fields[name], value)
         }
-        return cls(**found)
+        return cls(**flags)
 
 
-def _fits(known: Mapping[str, attrs.Attribute[Any]], name: str, value: object) -> bool:
-    default = known[name].default
+def _is_valid(field: attrs.Attribute[Any], value: object) -> bool:
+    default = field.default
     return type(value) is type(default) and not (isinstance(value, int) and value < 0)
 
 
 @frozen(kw_only=True)
-class Flags(_Read):
-    """What `client/config` says, once at the start. Sizes in bytes, durations in seconds."""
+class Flags(_FlagSet):
+    """The flags of `client/config`. Sizes in bytes, durations in seconds."""
 
     pjwt_auth_enabled: bool = False
     credential_default_source: str = "api_key"
@@ -71,10 +70,10 @@ class Flags(_Read):
     fwdbwd_max_chunk_len: int = 1024
     fwdbwd_max_chunk_bytes_count: int = 5_000_000
     fwdbwd_dispatch_bytes_semaphore_size: int = 50_000_000
-    #: Of releases that had both JSON and protobuf (0.24.1).
+    #: Sent by releases that accept both JSON and protobuf (0.24.1).
     proto_write_fwdbwd: bool = False
     fwd_via_fwdbwd: bool = False
-    #: Of releases that made a model from saved weights in two ways (0.24.1 to 0.32.0).
+    #: Sent by releases in which `load_weights` may create the model (0.24.1 to 0.32.0).
     create_model_via_load_weights: bool = False
 
     sample_dispatch_bytes_semaphore_size: int = 10 * 1024 * 1024
@@ -88,8 +87,8 @@ class Flags(_Read):
 
 
 @frozen(kw_only=True)
-class DynamicFlags(_Read):
-    """What `client/dynamic_config` says; to be asked again after `refresh_interval_sec` seconds."""
+class DynamicFlags(_FlagSet):
+    """The flags of `client/dynamic_config`, to be refreshed after `refresh_interval_sec`."""
 
     refresh_interval_sec: int = 300
     sample_cancel_enabled: bool = False
@@ -97,18 +96,18 @@ class DynamicFlags(_Read):
 
     @property
     def refresh_seconds(self) -> float:
-        """Seconds until the next question; 0.38.0 takes 10 at least."""
+        """Seconds until the next refresh, at least 10 (0.38.0)."""
         return max(10.0, float(self.refresh_interval_sec))
 
 
-def release_of(answer: Mapping[str, Any]) -> str:
-    """The newest of `RELEASES` that an answer of `client/config` shows."""
-    for release, names in _TELLING:
-        if not names.isdisjoint(answer):
+def release_of(config: Mapping[str, Any]) -> str:
+    """Returns the newest of `RELEASES` whose flags `client/config` contains."""
+    for release, names in _ADDED_FLAGS:
+        if not names.isdisjoint(config):
             return release
-    return "0.24.1"  # The first of them that asks at all.
+    return "0.24.1"  # The oldest release with `client/config`.
 
 
 def at_least(release: str, other: str) -> bool:
-    """Whether `release` is `other` or a later one; both are of `RELEASES`."""
+    """Whether `release` is `other` or a later one; both must be in `RELEASES`."""
     return RELEASES.index(release) >= RELEASES.index(other)

@@ -1,42 +1,48 @@
-"""Which dialect of the API a server speaks: asked once at the start, and corrected by refusals.
+"""Which requests a server accepts: read from its `client/config`, then corrected by its errors.
 
-Releases differ in how requests look. `client/config`, which servers of 0.24.1 and later answer,
-tells the release by its flags (`rules.flags`); a server that does not know it speaks 0.4.1's:
+The format of requests differs between releases. `client/config`, which servers since 0.24.1 have,
+identifies the release by its flags (`protocol.flags`). A server without it is taken for 0.4.1:
 
-=================================  =======  ==========  ==========  ==========  ==========
-what a request says                0.4.1    0.24.1      0.25.0      0.32.0      0.38.0
-=================================  =======  ==========  ==========  ==========  ==========
-training data                      JSON     as flagged  protobuf    protobuf    protobuf
-a forward pass                     forward  as flagged  a flag      a flag      a flag
-images                             sizes    expected    expected    expected    expected
-matrices in compressed rows        no       yes         yes         yes         yes
+=================================  =======  ==========  ==========  ==========  ============
+part of a request                  0.4.1    0.24.1      0.25.0      0.32.0      0.38.0
+=================================  =======  ==========  ==========  ==========  ============
+training data                      JSON     by flag     protobuf    protobuf    protobuf
+forward pass                       forward  by flag     flag        flag        flag
+image                              sizes    tokens      tokens      tokens      tokens
+CSR matrices                       no       yes         yes         yes         yes
 `optimizer` of `load_weights`      no       yes         yes         yes         yes
 `allow_metadata_only` of a poll    no       yes         yes         yes         yes
 `retrieved_request_ids`            no       no          no          no          yes
 `process_uuid` of telemetry        no       yes         yes         yes         yes
-a model from saved weights         loaded   as flagged  as flagged  as flagged  made so
-the session's end                  no       no          no          told        told
-=================================  =======  ==========  ==========  ==========  ==========
+`load_weights` creates the model   no       by flag     by flag     by flag     yes
+`finish_session`                   no       no          no          yes         yes
+=================================  =======  ==========  ==========  ==========  ============
 
-What is learnt late corrects that. A request that then looks otherwise is sent again, under the same
-number:
+"flag" is a field of `forward_backward` instead of the operation `forward`; "by flag" means that a
+flag of `client/config` decides; "tokens" is the number of tokens the image is expected to take.
 
-===================================  ================================================
-answer                               what is learnt
-===================================  ================================================
-415 to training data, or 400 or 422  it goes in the other form (JSON or protobuf),
-that says the body can't be read     unless that was refused before
-404, 405, 501 to `forward`, with     a forward pass is the flag, which only protobuf
-no words or a web framework's own    has
-404, 405, 501 likewise to another    that the server has not got it (`without`); it is
-that a client can do without         not asked again
-422 that misses a field we know of   from now on it is said (`told`)
-422 that has no use for one          from now on it is not (`untold`): where nothing is lost by it
-422 that has no use for the indices  matrices go with all their numbers
-of compressed rows
-422 to a `load_weights` that makes   models are made first, and loaded then
-a model, for want of `model_id`
-===================================  ================================================
+Error responses correct this. If the corrected protocol changes the request, the request is sent
+again with the same sequence number:
+
+=====================================  ==============================================
+error response                         what the client learns
+=====================================  ==============================================
+415 to training data, or 400 or 422    send it in the other form (JSON or protobuf),
+for an unreadable body                 unless the server rejected that form before
+404, 405, 501 to `forward`, without    send a forward pass as a flag, which requires
+a message or with a framework's own    protobuf
+the same to another operation that     the server lacks it (`missing_operations`); it
+the client can do without              is not called again
+422 for a missing field that the       send the field (`required_fields`)
+client knows
+422 for an unknown field               omit the field (`rejected_fields`) if that
+                                       loses no information
+422 for the size or token fields of    describe images the other way
+images
+422 for the indices of CSR matrices    send matrices in dense form
+422 for a missing `model_id` of a      create the model first, then load the weights
+`load_weights` that creates the model
+=====================================  ==============================================
 """
 
 from __future__ import annotations
@@ -63,7 +69,7 @@ Form = Literal["json", "protobuf"]
 _TRAINING = frozenset({"forward", "forward_backward"})
 _SIZES = frozenset({"height", "width"})
 _INDICES = frozenset({"sparse_crow_indices", "sparse_col_indices"})
-# What each operation can say if it is asked to, by the release that first had to.
+# Fields of each operation that are sent on request, with the first release that requires them.
 _VERSIONED_FIELDS = {
     "load_weights": {"optimizer": "0.24.1"},
     "retrieve_future": {"allow_metadata_only": "0.24.1"},
@@ -71,7 +77,7 @@ _VERSIONED_FIELDS = {
     "send_telemetry": {"process_uuid": "0.24.1"},
 }
 _ASSUMED = DynamicFlags()
-# Operations that a client can do without, and then does.
+# Operations that the client can do without.
 _OPTIONAL = frozenset(
     {
         "cancel_future",
@@ -83,30 +89,28 @@ _OPTIONAL = frozenset(
         "retrieve_futures",
     }
 )
-# What goes without saying, whatever its value: nothing the user asked for is lost with it.
-_NOTHING: tuple[object, ...] = (None, False, 0, "", [], {})
-_DISPENSABLE = frozenset(
-    {"type", *(name for names in _VERSIONED_FIELDS.values() for name in names)}
-)
+_DEFAULTS: tuple[object, ...] = (None, False, 0, "", [], {})
+# Fields that may be dropped regardless of value without changing what the user asked for.
+_DROPPABLE = frozenset({"type", *(name for names in _VERSIONED_FIELDS.values() for name in names)})
 
 
 @frozen(kw_only=True)
 class ServerProtocol:
-    """What is known of a server's dialect; the default is that of release 0.4.1.
+    """Which requests a server is known to accept; by default those of release 0.4.1.
 
     Attributes:
-        release: the newest of `flags.RELEASES` whose requests it is known to take.
-        flags: what it said of itself; None where it has no `client/config`.
-        dynamic: what of that may change; as 0.38.0 assumes it where it has not said.
+        release: the newest of `flags.RELEASES` whose requests the server is known to accept.
+        flags: the flags of its `client/config`; None if it has none.
+        dynamic: the flags of its `client/dynamic_config`, or the defaults of 0.38.0.
         training_body: the form of training data.
-        forward: how a forward pass is asked for.
-        images: what is said of an image: its sizes, or how many tokens it is taken for.
-        refused: the forms of training data that it would not have.
-        told: fields it has to be told where another server takes them for granted, as
+        forward: whether a forward pass is an operation or a flag of `forward_backward`.
+        images: whether an image is described by its sizes or by its expected number of tokens.
+        rejected_forms: forms of training data that the server rejected.
+        required_fields: fields that the server requires and others assume, as
             "operation.field".
-        untold: fields it has no use for.
-        without: operations it has not got.
-        creates_by_load: whether `load_weights` makes models.
+        rejected_fields: fields that the server rejects, as "operation.field".
+        missing_operations: operations that the server lacks.
+        loads_into_new_model: whether `load_weights` creates the model.
     """
 
     release: str = "0.4.1"
@@ -115,7 +119,7 @@ class ServerProtocol:
     training_body: Form = "json"
     forward: Literal["operation", "flag"] = "operation"
     images: ImageForm = "sizes"
-    refused: frozenset[Form] = frozenset()
+    rejected_forms: frozenset[Form] = frozenset()
     required_fields: frozenset[str] = frozenset()
     rejected_fields: frozenset[str] = frozenset()
     missing_operations: frozenset[str] = frozenset()
@@ -123,36 +127,36 @@ class ServerProtocol:
 
     @property
     def protobuf_results(self) -> bool:
-        """Whether results may be asked for as protobuf; who sends it reads it."""
+        """Whether results may be requested as protobuf; a server that reads it also writes it."""
         return self.training_body == "protobuf"
 
     @property
     def compresses(self) -> bool:
-        """Whether the server wants training data compressed by zstd."""
+        """Whether to compress training data with zstd."""
         return self.flags is not None and self.flags.proto_compress_fwdbwd
 
     @property
     def parallel(self) -> bool:
-        """Whether the requests of one batch may be sent at once, the first one last."""
+        """Whether the requests of one batch may be sent concurrently, the first one last."""
         return self.flags is not None and self.flags.parallel_fwdbwd_chunks
 
     @property
     def finishes_sessions(self) -> bool:
-        """Whether the server wants to hear of a session's end."""
+        """Whether to send `finish_session` when a session is closed."""
         return at_least(self.release, "0.32.0") and "finish_session" not in self.missing_operations
 
     @property
     def sparse(self) -> bool:
-        """Whether training data as JSON may have matrices in compressed rows; protobuf may."""
-        refused = {name.rpartition(".")[2] for name in self.rejected_fields}
-        return at_least(self.release, "0.24.1") and refused.isdisjoint(_INDICES)
+        """Whether JSON training data may contain CSR matrices; protobuf always may."""
+        rejected = {name.rpartition(".")[2] for name in self.rejected_fields}
+        return at_least(self.release, "0.24.1") and rejected.isdisjoint(_INDICES)
 
     def sends(self, operation: str, name: str) -> bool:
-        """Whether a field of `_TELLABLE` is sent."""
+        """Whether to send a field of `_VERSIONED_FIELDS`."""
         return f"{operation}.{name}" in self.required_fields
 
     def rejected_fields_of(self, operation: str) -> frozenset[str]:
-        """The fields of an operation that the server has no use for."""
+        """The fields of an operation that the server rejects."""
         if not self.rejected_fields:
             return self.rejected_fields
         prefix = f"{operation}."
@@ -161,37 +165,41 @@ class ServerProtocol:
         )
 
     def supports(self, operation: str) -> bool:
-        """Whether the server may have the operation: it has not said otherwise."""
+        """Whether the server may have the operation; False once it reported that it lacks it."""
         return operation not in self.missing_operations
 
     def same_requests_as(self, other: ServerProtocol) -> bool:
-        """Whether requests look the same in both."""
+        """Whether both protocols build identical requests."""
         return evolve(self, missing_operations=other.missing_operations) == other
 
     def __str__(self) -> str:
-        passes = "a forward operation" if self.forward == "operation" else "forward as a flag"
-        known = "" if self.flags is not None else " (no client/config)"
-        parts = [f"release {self.release}{known}", f"training data as {self.training_body}", passes]
+        source = "" if self.flags is not None else " (no client/config)"
+        parts = [
+            f"release {self.release}{source}",
+            f"training data as {self.training_body}",
+            "a forward operation" if self.forward == "operation" else "forward as a flag",
+        ]
         if self.flags is not None and self.flags.pjwt_auth_enabled:
             parts.append("keys exchanged for tokens")
-        for words, names in (
-            ("not told", self.rejected_fields),
-            ("without", self.missing_operations),
-        ):
-            if names:
-                parts.append(f"{words} {', '.join(sorted(names))}")
+        if self.rejected_fields:
+            parts.append(f"rejecting {', '.join(sorted(self.rejected_fields))}")
+        if self.missing_operations:
+            parts.append(f"without {', '.join(sorted(self.missing_operations))}")
         return ", ".join(parts)
 
 
-#: What is spoken until a server teaches better: release 0.4.1.
+#: The protocol assumed before negotiation: release 0.4.1.
 BASELINE = ServerProtocol()
 
 
 def from_client_config(
-    answer: Mapping[str, Any], dynamic: Mapping[str, Any] | None = None
+    config: Mapping[str, Any], dynamic: Mapping[str, Any] | None = None
 ) -> ServerProtocol:
-    """The dialect of a server by its `client/config`, and its `client/dynamic_config` if any."""
-    release, flags = release_of(answer), Flags.read(answer)
+    """Returns the protocol of a server, given the bodies of its two configuration responses.
+
+    `dynamic` is None if the server has no `client/dynamic_config`.
+    """
+    release, flags = release_of(config), Flags.read(config)
     protobuf = at_least(release, "0.25.0") or flags.proto_write_fwdbwd
     by_flag = at_least(release, "0.25.0") or (protobuf and flags.fwd_via_fwdbwd)
     return ServerProtocol(
@@ -214,81 +222,86 @@ def from_client_config(
     )
 
 
-def drop_default_fields(body: Mapping[str, Any], refused: Collection[str]) -> dict[str, Any]:
-    """A request's body without the fields that its server refuses, where nothing is said by them.
+def drop_default_fields(body: Mapping[str, Any], rejected: Collection[str]) -> dict[str, Any]:
+    """Copies a request body without the rejected fields that hold a default value.
 
-    One that says something stays: the server's refusal then reaches whoever said it.
+    A rejected field with another value stays, so that the caller sees the server's error.
     """
     return {
-        name: value for name, value in body.items() if not (name in refused and _idle(name, value))
+        name: value
+        for name, value in body.items()
+        if not (name in rejected and _is_droppable(name, value))
     }
 
 
-def _idle(name: str, value: object) -> bool:
+def _is_droppable(name: str, value: object) -> bool:
     if name == "optimizer" and value is False:
-        return False  # Weights alone are something else than what 0.4.1 loads.
-    return name in _DISPENSABLE or value in _NOTHING
+        return False  # 0.4.1 loads the optimizer state too, so weights alone need the field.
+    return name in _DROPPABLE or value in _DEFAULTS
 
 
 def learn_from_error(
-    dialect: ServerProtocol, operation: str, status: int, body: object
+    protocol: ServerProtocol, operation: str, status: int, body: object
 ) -> ServerProtocol | None:
-    """The dialect that a refusal teaches; None where it teaches nothing."""
+    """Returns the protocol corrected by an error response; None if there is nothing to correct."""
     if no_such_operation(status, body):
-        return _without(dialect, operation)
+        return _without(protocol, operation)
     if status == 422:
-        better = _with_other_fields(dialect, operation, body)
-        if better is not None:
-            return better
+        corrected = _with_other_fields(protocol, operation, body)
+        if corrected is not None:
+            return corrected
     if operation in _TRAINING and is_unreadable_body(status, body):
-        return _other_form(dialect)
+        return _other_form(protocol)
     return None
 
 
-def _without(dialect: ServerProtocol, operation: str) -> ServerProtocol | None:
-    if operation not in _OPTIONAL or operation in dialect.missing_operations:
+def _without(protocol: ServerProtocol, operation: str) -> ServerProtocol | None:
+    if operation not in _OPTIONAL or operation in protocol.missing_operations:
         return None
-    less = evolve(dialect, missing_operations=dialect.missing_operations | {operation})
-    if operation == "forward" and dialect.forward == "operation":
-        return None if "protobuf" in dialect.refused else _by_flag(less)
-    return less
+    reduced = evolve(protocol, missing_operations=protocol.missing_operations | {operation})
+    if operation == "forward" and protocol.forward == "operation":
+        return None if "protobuf" in protocol.rejected_forms else _by_flag(reduced)
+    return reduced
 
 
-def _by_flag(dialect: ServerProtocol) -> ServerProtocol:
-    return evolve(dialect, forward="flag", training_body="protobuf")
+def _by_flag(protocol: ServerProtocol) -> ServerProtocol:
+    return evolve(protocol, forward="flag", training_body="protobuf")
 
 
 def _with_other_fields(
-    dialect: ServerProtocol, operation: str, body: object
+    protocol: ServerProtocol, operation: str, body: object
 ) -> ServerProtocol | None:
     missing, unknown = missing_fields(body), unknown_fields(body)
-    if operation == "load_weights" and "model_id" in missing and dialect.loads_into_new_model:
-        return evolve(dialect, loads_into_new_model=False)
-    if dialect.images == "expected_tokens" and (missing & _SIZES or "expected_tokens" in unknown):
-        return evolve(dialect, images="sizes")
-    if dialect.images == "sizes" and unknown & _SIZES:
-        return evolve(dialect, images="expected_tokens")
-    told = {f"{operation}.{name}" for name in missing & _VERSIONED_FIELDS.get(operation, {}).keys()}
-    # Only those at the top can be left out.
-    idle = unknown_fields(body, at_top=True)
+    if operation == "load_weights" and "model_id" in missing and protocol.loads_into_new_model:
+        return evolve(protocol, loads_into_new_model=False)
+    if protocol.images == "expected_tokens" and (missing & _SIZES or "expected_tokens" in unknown):
+        return evolve(protocol, images="sizes")
+    if protocol.images == "sizes" and unknown & _SIZES:
+        return evolve(protocol, images="expected_tokens")
+    known = missing & _VERSIONED_FIELDS.get(operation, {}).keys()
+    required = {f"{operation}.{name}" for name in known}
+    # Only top-level fields can be omitted.
+    omittable = unknown_fields(body, at_top=True)
     if operation in _TRAINING:
-        idle |= unknown & _INDICES  # Nor are these needed: a matrix can have all its numbers.
-    untold = {f"{operation}.{name}" for name in idle}
-    better = evolve(
-        dialect,
-        required_fields=(dialect.required_fields | told) - untold,
-        rejected_fields=dialect.rejected_fields | untold,
+        omittable |= unknown & _INDICES  # A matrix can be sent in dense form instead.
+    rejected = {f"{operation}.{name}" for name in omittable}
+    corrected = evolve(
+        protocol,
+        required_fields=(protocol.required_fields | required) - rejected,
+        rejected_fields=protocol.rejected_fields | rejected,
     )
-    return None if better == dialect else better
+    return None if corrected == protocol else corrected
 
 
-def _other_form(dialect: ServerProtocol) -> ServerProtocol | None:
-    other: Form = "json" if dialect.training_body == "protobuf" else "protobuf"
-    if other in dialect.refused or (other == "json" and "forward" in dialect.missing_operations):
+def _other_form(protocol: ServerProtocol) -> ServerProtocol | None:
+    other: Form = "json" if protocol.training_body == "protobuf" else "protobuf"
+    if other in protocol.rejected_forms or (
+        other == "json" and "forward" in protocol.missing_operations
+    ):
         return None
     return evolve(
-        dialect,
+        protocol,
         training_body=other,
-        forward=dialect.forward if other == "protobuf" else "operation",
-        refused=dialect.refused | {dialect.training_body},
+        forward=protocol.forward if other == "protobuf" else "operation",
+        rejected_forms=protocol.rejected_forms | {protocol.training_body},
     )

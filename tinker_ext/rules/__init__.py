@@ -1,5 +1,5 @@
-"""Decisions, as pure functions: what is retried, polled, split, reduced and let in, and when.
+"""Decisions as pure functions: retries, polls, chunks, metrics, limits, token lifetimes.
 
-Time and chance come in as arguments. The same decisions are written down as data, for clients in
-other languages, in ports/conformance/vectors.
+Time and random numbers are arguments. ports/conformance/vectors holds the same decisions as data
+for clients in other languages.
 """

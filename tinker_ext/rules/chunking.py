@@ -1,4 +1,4 @@
-"""How a large batch is split into requests."""
+"""Splits a batch into requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Datums, and numbers (tokens plus tensor entries), of one request (0.4.1 training_client.py).
+#: Limits of one request: datums, and numbers (tokens plus tensor entries); from 0.4.1
+#: training_client.py.
 MAX_CHUNK_ITEMS = 128
 MAX_CHUNK_SIZE = 500_000
 
@@ -18,11 +19,11 @@ def split(
     max_items: int = MAX_CHUNK_ITEMS,
     max_size: int = MAX_CHUNK_SIZE,
 ) -> list[range]:
-    """Split items of the given sizes into runs of neighbors, as few as a single pass makes.
+    """Splits items of the given sizes into the fewest possible runs of neighbors.
 
-    Returns index ranges that cover all items once, in order. Each has at most `max_items`
-    items and at most `max_size` in total; an item larger than `max_size` goes alone. No items
-    make no runs. Raises ValueError for a negative size or a limit below 1.
+    Returns index ranges that cover all items once, in order. Each has at most `max_items` items
+    and a total size of at most `max_size`; an item larger than that forms its own run. Raises
+    ValueError if a size is negative or a limit is below 1.
     """
     if max_items < 1 or max_size < 1:
         raise ValueError(f"limits must be at least 1, got {max_items} items and size {max_size}")

@@ -1,8 +1,8 @@
-"""What an answer to `retrieve_futures` tells, and when the question is put aside.
+"""The meaning of a `retrieve_futures` response, and the sequence numbers of joining clients.
 
-One question about a sampling session tells which of its requests have ended; each result is then
-fetched by itself. Whoever can't be told so asks for its own request, as where servers have none of
-this: nothing is lost with the question.
+A single call reports which requests of a sampling session are completed; each result is then
+fetched separately. If the call is unavailable or fails, each request is polled by itself, as on
+servers without `retrieve_futures`.
 """
 
 from __future__ import annotations
@@ -12,69 +12,69 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from tinker_ext.redaction.redactor import LONGEST_ID
-from tinker_ext.rules.polling import SPARE_POLLS
+from tinker_ext.rules.polling import MAX_TOLERATED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Numbers of the samples of one client of a sampling session begin at a multiple of this (0.38.0).
-NUMBERS_PER_CLIENT = 1_000_000_000
-#: The largest integer that every reader of JSON keeps (RFC 8259, section 6).
-_MOST = 2**53 - 1
+#: Each client of a sampling session numbers its samples from a multiple of this (0.38.0).
+SEQ_IDS_PER_CLIENT = 1_000_000_000
+#: The largest integer that JSON parsers agree on (RFC 8259, section 6).
+_MAX_INTEGER = 2**53 - 1
 
 
 @frozen
-class Told:
-    """Requests that have ended, with the bytes of their results where these are known.
+class CompletedRequests:
+    """Completed requests: the sizes of their results in bytes by request id, None if unknown.
 
-    How they ended is not read: the result says that, and better. `cursor` is what the next
-    question begins at.
+    Whether a request failed is not read here; its result reports that in detail. The next call
+    starts at `cursor`.
     """
 
-    ended: Mapping[str, int | None]
+    sizes: Mapping[str, int | None]
     cursor: int
 
 
-def read_completions(body: object) -> Told | None:
-    """What the answer tells; None where it is none. Entries without an id are passed over."""
+def parse_completed_requests(body: object) -> CompletedRequests | None:
+    """Parses a response; None if it is malformed. Entries without an id are ignored."""
     if not isinstance(body, dict):
         return None
-    cursor, listed = _whole(body.get("cursor")), body.get("completions") or []
-    if cursor is None or not isinstance(listed, list):
+    cursor, entries = _integer(body.get("cursor")), body.get("completions") or []
+    if cursor is None or not isinstance(entries, list):
         return None
-    ended: dict[str, int | None] = {}
-    for one in listed:
-        request_id = _id(one.get("request_id")) if isinstance(one, dict) else None
+    sizes: dict[str, int | None] = {}
+    for entry in entries:
+        request_id = _request_id(entry.get("request_id")) if isinstance(entry, dict) else None
         if request_id is not None:
-            size = _whole(one.get("response_payload_uncompressed_size"))
-            ended[request_id] = None if size is None else max(size, 0)
-    return Told(ended, cursor)
+            size = _integer(entry.get("response_payload_uncompressed_size"))
+            sizes[request_id] = None if size is None else max(size, 0)
+    return CompletedRequests(sizes, cursor)
 
 
-def spared(status: int | None, in_a_row: int) -> bool:
-    """Whether a refusal is put down to something between, a few times (0.38.0: a 400, thrice).
+def is_tolerated(status: int | None, consecutive: int) -> bool:
+    """Whether an error is tolerated as a proxy's doing (0.38.0: up to three 400s).
 
-    `in_a_row` counts such refusals, this one included.
+    `consecutive` is the number of consecutive errors of this kind, including this one.
     """
-    return status == 400 and in_a_row <= SPARE_POLLS
+    return status == 400 and consecutive <= MAX_TOLERATED
 
 
-def first_number(counter: object) -> int | None:
-    """The first number for samples of the client that a server counts as `counter`.
+def first_seq_id(counter: object) -> int | None:
+    """The first sequence number of a client that joins a sampling session as number `counter`.
 
-    The client that opened the sampling session is 0. None for what can't be another's.
+    The client that created the session has number 0. None if `counter` is not valid for another.
     """
-    place = _whole(counter)
-    if place is None or not 0 < place < _MOST // NUMBERS_PER_CLIENT:
+    index = _integer(counter)
+    if index is None or not 0 < index < _MAX_INTEGER // SEQ_IDS_PER_CLIENT:
         return None
-    return place * NUMBERS_PER_CLIENT
+    return index * SEQ_IDS_PER_CLIENT
 
 
-def _id(value: object) -> str | None:
-    """The id of a request, a number on some servers; None for an id that is never sent."""
-    text = str(value) if isinstance(value, str) or _whole(value) is not None else None
+def _request_id(value: object) -> str | None:
+    """Returns a request id as text, since some servers send a number; None if it is invalid."""
+    text = str(value) if isinstance(value, str) or _integer(value) is not None else None
     return None if text is None or len(text) > LONGEST_ID else text
 
 
-def _whole(value: object) -> int | None:
+def _integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,15 +1,15 @@
-"""Which datum of a whole batch an error means that a server reported of one request's.
+"""Translates the datum indices in an error message from a request to the whole batch.
 
-A batch may go in several requests, and a server counts the datums of each from 0. An index is
-translated where it is certain to be one:
+A batch may be sent in several requests, and the server counts the datums of each from 0. A number
+is translated if it is certainly an index:
 
 - paths: ``data[3]``, ``body.forward_input.data.3.model_input``, ``/forward_input/data/3``,
   ``body -> data -> 3``, and ``loss_fn_outputs[3]``;
-- words: "datum 3", "datum #3", "datum index 3", "datums 3, 4 and 5";
-- the ``loc`` of a validation error, as FastAPI and pydantic write it.
+- text: "datum 3", "datum #3", "datum index 3", "datums 3, 4 and 5";
+- the ``loc`` of a validation error of FastAPI or pydantic.
 
-Only the first ``data`` of a path counts: a tensor of ``loss_fn_inputs`` has a ``data`` too. A
-number that the request has no datum for is left as it is, and so is one that a message cut off.
+Only the first ``data`` of a path counts, because a tensor of ``loss_fn_inputs`` has ``data`` too.
+Numbers out of range, and numbers truncated at the end of a message, are left unchanged.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Fields of a datum. What follows them in a path is not an index of datums.
+# Fields of a datum; a number after them in a path is not the index of a datum.
 _INSIDE = frozenset({"loss_fn_inputs", "model_input", "chunks"})
-# Keys of a validation error with values that the user sent, and with addresses.
-_NOT_SHIFTED = frozenset({"input", "url"})
+# Keys of a validation error that hold input values and URLs.
+_UNTRANSLATED = frozenset({"input", "url"})
 
 _NUMBER = r"(?P<number>\d{1,9})"
-# A number ends where no digit follows; the dots are those of a message that was cut.
+# The end of a number, which must not be followed by the dots of a truncated message.
 _END = r"(?!\d|\.\.\.|\.\d)"
-# Models that hold the datums, in the requests of known releases and in servers' own words.
+# Fields that contain the datums, in known releases and in messages of servers.
 _OWNER = r"(?:body|request|input|(?:forward|forward_backward)_(?:input|request))"
 _PATTERNS = tuple(
     re.compile(pattern)
@@ -40,7 +40,7 @@ _PATTERNS = tuple(
         # body.data.3, forward_input.data.3, data.3.model_input
         rf"(?<![\w.\]/])(?:{_OWNER}\.)+data\.{_NUMBER}{_END}",
         rf"(?<![\w.\]/])data\.{_NUMBER}(?=\.(?:loss_fn_inputs|model_input)\b)",
-        # /body/data/3, as RFC 6901 writes it
+        # /body/data/3 (RFC 6901)
         rf"(?<![\w.:/])(?:/{_OWNER})+/data/{_NUMBER}(?![\w.-])",
         # body -> data -> 3
         rf"(?<![\w.] )\b(?:{_OWNER} -> )+data -> {_NUMBER}{_END}",
@@ -55,16 +55,16 @@ _DIGITS = re.compile(r"\d+")
 
 
 def text_in_batch(text: str, chunk: range) -> str:
-    """A server's text about the datums of a request, which are those of `chunk` in the batch."""
+    """Translates the indices in a message about a request that contains `chunk` of the batch."""
     for pattern in _PATTERNS:
-        text = pattern.sub(lambda match: _shifted(match, chunk), text)
+        text = pattern.sub(lambda match: _translate(match, chunk), text)
     return _SEVERAL.sub(
-        lambda match: _DIGITS.sub(lambda one: str(_index(int(one[0]), chunk)), match[0]), text
+        lambda match: _DIGITS.sub(lambda digits: str(_index(int(digits[0]), chunk)), match[0]), text
     )
 
 
 def body_in_batch(body: Any, chunk: range) -> Any:
-    """A copy of a parsed error body with the indices of its texts and paths translated."""
+    """Copies a parsed error body and translates the indices in its texts and paths."""
     match body:
         case str():
             return text_in_batch(body, chunk)
@@ -76,7 +76,7 @@ def body_in_batch(body: Any, chunk: range) -> Any:
 
 
 def _value_in_batch(name: object, value: Any, chunk: range) -> Any:
-    if name in _NOT_SHIFTED:
+    if name in _UNTRANSLATED:
         return value
     if name == "loc" and isinstance(value, list | tuple):
         return path_in_batch(value, chunk)
@@ -84,7 +84,7 @@ def _value_in_batch(name: object, value: Any, chunk: range) -> Any:
 
 
 def path_in_batch(path: Sequence[Any], chunk: range) -> list[Any]:
-    """The steps of a path, such as ``["body", "data", 3, "model_input"]``."""
+    """Translates the index in a path such as ``["body", "data", 3, "model_input"]``."""
     steps = list(path)
     for at, (name, index) in enumerate(pairwise(steps)):
         if name in _INSIDE:
@@ -99,7 +99,7 @@ def _index(index: int, chunk: range) -> int:
     return chunk[index] if 0 <= index < len(chunk) else index
 
 
-def _shifted(match: re.Match[str], chunk: range) -> str:
+def _translate(match: re.Match[str], chunk: range) -> str:
     index = str(_index(int(match["number"]), chunk))
     start, end = match.start("number") - match.start(), match.end("number") - match.start()
     return f"{match[0][:start]}{index}{match[0][end:]}"

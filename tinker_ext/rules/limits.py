@@ -1,4 +1,4 @@
-"""What may be in flight at once, and how traffic starts again after a pause."""
+"""Limits on requests in flight, and the ramp-up of traffic after a rate-limit pause."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from attrs import evolve, frozen
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from tinker_ext.types.inputs.chunks import ModelInputChunk
     from tinker_ext.types.inputs.model_input import ModelInput
 
-#: Requests that start directly after a rate-limit pause, and the longest time in seconds until
-#: traffic is full again (0.38.0 lets 10 through for 10 s after a backoff); full is what 0.4.1 lets
-#: be in flight.
+#: Requests that start immediately after a rate-limit pause, the maximum ramp-up time in seconds
+#: (0.38.0 allows 10 requests for 10 s after a backoff), and the number of requests in flight at the
+#: end of it (the limit of 0.4.1).
 RESTART_REQUESTS = 10
 RESTART_SECONDS = 10.0
 RESTART_FULL = 400
-#: Bytes that one token of a prompt is taken for while it is being sent (0.38.0).
+#: Estimated bytes per token of a prompt in flight (0.38.0).
 TOKEN_BYTES = 10
 
 
 @frozen
 class Budget:
-    """How much of a limit (requests, bytes) is in use, by how many holders.
+    """How much of a limit (requests or bytes) is in use, and by how many holders.
 
-    Values, not a lock: each step returns the next budget. A size above the limit is admitted
-    when nobody else holds anything, and then nobody else is admitted until it is given back.
+    Immutable: `take` and `give` return a new budget. A size above the limit is admitted if there
+    are no other holders, and then excludes others until it is given back.
     """
 
     limit: int
@@ -38,28 +38,28 @@ class Budget:
     holders: int = 0
 
     def admits(self, size: int) -> bool:
-        """Whether `size` more may start now."""
+        """Whether a holder of `size` may start now."""
         return self.holders == 0 or self.used + size <= self.limit
 
     def take(self, size: int) -> Budget:
-        """With `size` more in use. Raises ValueError for a negative size."""
+        """Adds a holder of `size`. Raises ValueError if the size is negative."""
         if size < 0:
             raise ValueError(f"cannot take the negative size {size}")
         return evolve(self, used=self.used + size, holders=self.holders + 1)
 
     def give(self, size: int) -> Budget:
-        """With `size` less in use. Raises ValueError when more comes back than was taken."""
+        """Removes a holder of `size`. Raises ValueError if more is given back than was taken."""
         if not 0 <= size <= self.used or self.holders < 1:
-            raise ValueError(f"{size} given back, {self.used} of {self.holders} holders in use")
+            raise ValueError(f"{size} given back, but {self.holders} holders use {self.used}")
         return evolve(self, used=self.used - size, holders=self.holders - 1)
 
 
-def admit(budget: Budget, waiting: Sequence[int]) -> tuple[Budget, int]:
-    """Let in whoever waits at the head of the line, first come first served.
+def admit(budget: Budget, waiting: Iterable[int]) -> tuple[Budget, int]:
+    """Admits requests from the head of the queue, first come, first served.
 
-    `waiting` are sizes in order of arrival. Returns the budget with the admitted taken and how
-    many of the line they are. A size that does not fit holds up all behind it, so that a large
-    request is not passed by small ones for ever.
+    `waiting` holds their sizes in order of arrival. Returns the new budget and the number of
+    requests admitted. A size that does not fit blocks those behind it, so that small requests
+    can't overtake a large one forever.
     """
     admitted = 0
     for size in waiting:
@@ -70,25 +70,25 @@ def admit(budget: Budget, waiting: Sequence[int]) -> tuple[Budget, int]:
 
 
 def restart_delay(position: int, paused: float) -> float:
-    """Seconds after a shared pause at which the `position`-th request in line starts, from 0.
+    """Seconds after a shared pause at which the request at `position` (from 0) starts.
 
-    `paused` is how long the pause was, in seconds. The first `RESTART_REQUESTS` start at once;
-    their number then grows geometrically, to `RESTART_FULL` at the end of a ramp that takes as
-    long as the pause, `RESTART_SECONDS` at most. So a short pause costs little, and after a long
-    one those who waited don't come back in one moment. Raises ValueError for a negative argument.
+    `paused` is the length of the pause in seconds. The first `RESTART_REQUESTS` requests start
+    immediately; the number then grows geometrically to `RESTART_FULL` at the end of a ramp as long
+    as the pause, but at most `RESTART_SECONDS`. A short pause thus costs little, and requests do
+    not burst after a long one. Raises ValueError if an argument is negative.
     """
     if position < 0 or paused < 0:
-        raise ValueError(f"neither a place nor a pause is negative, got {position} and {paused}")
+        raise ValueError(f"position and pause must not be negative, got {position} and {paused}")
     if position < RESTART_REQUESTS:
         return 0.0
     growth = math.log(RESTART_FULL / RESTART_REQUESTS)
-    # The share first: its rounding then never takes the whole past the ramp.
+    # Computed before the multiplication, so that rounding never exceeds the ramp.
     share = math.log((position + 1) / RESTART_REQUESTS) / growth
     return min(paused, RESTART_SECONDS) * share
 
 
 def prompt_bytes(prompt: ModelInput) -> int:
-    """About how many bytes the prompt of a sample is on its way (0.38.0's estimate)."""
+    """Estimates the encoded size of a prompt in bytes, as 0.38.0 does."""
     return sum(_chunk_bytes(chunk) for chunk in prompt.chunks)
 
 

@@ -1,36 +1,34 @@
-"""How the metrics of several requests become those of one.
+"""Reduces the metrics of several requests to those of one.
 
-A metric's key is ``name:reduction``; the reduction is what follows the last colon, if that is
-one of `REDUCTIONS`. A part's weight is the number of its outputs.
+A metric's key is ``name:reduction``; the reduction is the text after the last colon, if it is in
+`REDUCTIONS`. A part's weight is the number of its outputs.
 
 ===================  ===========================================================================
 ``mean``             weighted mean
-``sum min max``      plain
-``slack``            the largest value less the weighted mean
-``unique``           the first part's value under the key, those of the further parts under
-                     ``key_1``, ``key_2``, ...
-``hash_unordered``   0.4.1's number, see `tinker_ext.rules.hashing`
-``hash2``            0.38.0's number, likewise
-none or unknown      the value, if all parts agree; else the weighted mean; under the same key
+``sum min max``      unweighted
+``slack``            the largest value minus the weighted mean
+``unique``           the first part's value under the key, further values under ``key_1``,
+                     ``key_2``, ...
+``hash_unordered``   the hash of 0.4.1, see `tinker_ext.rules.hashing`
+``hash2``            the hash of 0.38.0, see there
+none or unknown      the value if all parts agree, otherwise the weighted mean
 ===================  ===========================================================================
 
-Where the official client raises or drops a metric, this is what happens here:
+The official client raises or drops a metric in some cases; here:
 
-- A key of any part counts, not only the first part's; it is reduced over the parts that have it,
-  ``_i`` of ``unique`` counting only those. Keys come out in order of first appearance.
-- A key without a colon, with several, or with a reduction from the future is kept, as tabled;
-  of a single part always with its value.
-- Weights that are all zero count as equal. When only some are, their parts count nothing in a
-  mean, not even with a NaN.
-- ``unique`` overwrites nothing: where ``key_1`` is a metric of its own, the next free number is
-  used.
+- A key of any part is reduced over the parts that have it, not only a key of the first part;
+  ``_i`` of ``unique`` counts only those parts. Keys keep their order of first appearance.
+- A key without a colon, with several colons, or with an unknown reduction is kept as in the table.
+- Weights that are all zero count as equal. If only some are zero, their parts are ignored in a
+  mean, even if a value is NaN.
+- ``unique`` overwrites nothing: if ``key_1`` is another metric, the next free number is used.
 - NaN and infinities follow IEEE 754: a NaN makes ``mean``, ``sum``, ``min``, ``max`` and
   ``slack`` NaN. A hash over a NaN or an infinity is NaN.
-- A single part is reduced like several: ``slack`` of one part is 0, and a hash is hashed.
-- A value that is not a number (null, text) counts as missing in its part.
+- A single part is reduced too: its ``slack`` is 0, and its hashes are hashed.
+- A value that is not a number (null, text) counts as missing.
 
-Values are taken as 64-bit floats before anything else, integers too, as both official clients
-do; the hashes come back as exact integers (0.4.1 then shows its one rounded to a float).
+Values, including integers, are first converted to 64-bit floats, as in both official clients. The
+hashes are exact integers (0.4.1 then rounds its hash to a float).
 """
 
 from __future__ import annotations
@@ -45,18 +43,18 @@ Weights = Sequence[int]
 
 
 def reduce_metrics(parts: Sequence[tuple[Mapping[str, float], int]]) -> dict[str, float]:
-    """Reduce the metrics of `parts`, pairs of metrics and weight, as the module's text tells.
+    """Reduces the metrics of `parts`, pairs of metrics and weight, as the module describes.
 
-    No parts make no metrics. Raises ValueError for a negative weight.
+    Raises ValueError if a weight is negative.
     """
     if any(weight < 0 for _, weight in parts):
-        raise ValueError("a part's weight is the number of its outputs; it cannot be negative")
+        raise ValueError("the weight of a part, its number of outputs, cannot be negative")
     reduced: dict[str, float] = {}
-    further: dict[str, Values] = {}
+    further: dict[str, list[float]] = {}
     for key in dict.fromkeys(key for metrics, _ in parts for key in metrics):
-        found = [(_as_float(metrics.get(key)), weight) for metrics, weight in parts]
-        values = [value for value, _ in found if value is not None]
-        weights = [weight for value, weight in found if value is not None]
+        weighted = [(_as_float(metrics.get(key)), weight) for metrics, weight in parts]
+        values = [value for value, _ in weighted if value is not None]
+        weights = [weight for value, weight in weighted if value is not None]
         if not values:
             continue
         if reduction_of(key) == "unique":
@@ -64,13 +62,13 @@ def reduce_metrics(parts: Sequence[tuple[Mapping[str, float], int]]) -> dict[str
             further[key] = values[1:]
         else:
             reduced[key] = _reduce(reduction_of(key), values, weights)
-    for key, rest in further.items():
-        _add_numbered(reduced, key, rest)
+    for key, values in further.items():
+        _add_numbered(reduced, key, values)
     return reduced
 
 
 def reduction_of(key: str) -> str | None:
-    """The known reduction that a metric's key names, else None."""
+    """Returns the reduction named by a metric's key, None if it names none or an unknown one."""
     _, colon, suffix = key.rpartition(":")
     return suffix if colon and suffix in REDUCTIONS else None
 
@@ -80,7 +78,7 @@ def _as_float(value: object) -> float | None:
         return None
     try:
         return float(value)
-    except OverflowError:  # an integer beyond the floats
+    except OverflowError:  # an integer out of range of a float
         return math.inf if value > 0 else -math.inf
 
 
@@ -100,14 +98,14 @@ def _add_numbered(reduced: dict[str, float], key: str, values: Values) -> None:
 
 
 def _mean(values: Values, weights: Weights) -> float:
-    """The weighted mean; exactly the value where all that count are equal, never outside them."""
+    """The weighted mean, which lies between its values and equals them if they are equal."""
     total = sum(weights)
     shares = [weight / total if total else 1.0 / len(weights) for weight in weights]
     counted = [(value, share) for value, share in zip(values, shares, strict=True) if share]
     mean = sum(value * share for value, share in counted)
     if not all(math.isfinite(value) for value, _ in counted):
         return mean
-    # Rounding could carry the mean past its own values, by a unit in the last place.
+    # Rounding could move the mean past its values by a unit in the last place.
     return min(max(mean, min(counted)[0]), max(counted)[0])
 
 
@@ -136,5 +134,5 @@ _REDUCERS: Mapping[str, Callable[[Values, Weights], float]] = {
     "hash_unordered": lambda values, _: _hashed(hash_unordered, values),
     "hash2": lambda values, _: _hashed(hash2, values),
 }
-#: The reductions a key may name.
+#: The known reductions.
 REDUCTIONS = frozenset({*_REDUCERS, "unique"})

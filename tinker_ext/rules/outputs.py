@@ -1,4 +1,4 @@
-"""How the outputs of the chunks of one batch become the output of the batch."""
+"""Combines the outputs of the chunks of a batch into the output of the batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class ChunkOutput(Protocol[T_co]):
-    """The output of one chunk, as `tinker_ext.types.ForwardBackwardOutput` is one."""
+    """The output of a chunk, such as `tinker_ext.types.ForwardBackwardOutput`."""
 
     @property
     def loss_fn_output_type(self) -> str | None: ...
@@ -28,7 +28,7 @@ class ChunkOutput(Protocol[T_co]):
 
 @frozen
 class CombinedOutput(Generic[T]):
-    """The output of a whole batch: one entry of `loss_fn_outputs` per datum, in their order."""
+    """The output of a batch: one entry of `loss_fn_outputs` per datum, in their order."""
 
     loss_fn_output_type: str | None
     loss_fn_outputs: list[T]
@@ -38,12 +38,11 @@ class CombinedOutput(Generic[T]):
 def combine_outputs(
     parts: Sequence[ChunkOutput[T]], *, datum_counts: Sequence[int] | None = None
 ) -> CombinedOutput[T]:
-    """Combine the outputs of chunks, given in the order of the chunks.
+    """Combines the outputs of chunks, in the order of the chunks.
 
-    The type is that of the first part that has one. The metrics are reduced with the number of
-    outputs as weights; a part without outputs weighs as many as the datums sent in it, where
-    `datum_counts` tells (a server may leave the outputs out). No parts make an empty output.
-    Raises ValueError if `datum_counts` has another length than `parts`.
+    The type is that of the first part with one. Metrics are weighted by the number of outputs; if
+    a part has none, since a server may omit them, by its entry in `datum_counts`. Without parts the
+    output is empty. Raises ValueError if `datum_counts` and `parts` differ in length.
     """
     counts = datum_counts if datum_counts is not None else [0] * len(parts)
     weighted = [

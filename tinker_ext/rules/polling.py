@@ -1,19 +1,19 @@
-"""What an answer to retrieve_future means, and how long to wait before the next poll.
+"""The meaning of a retrieve_future response, and the delay before the next poll.
 
 ====================================  ==============  ============================================
-answer                                outcome         what the poller does
+response                              outcome         action of the poller
 ====================================  ==============  ============================================
-2xx, a JSON object                    Ready           decodes it
-2xx ``try_again`` or a queue state;   TryAgain        tells the observer, polls again
+2xx, a JSON object                    Ready           decodes the result
+2xx ``try_again`` or a queue state;   TryAgain        notifies the observer, polls again
 202 or 204 without a body; 408
-2xx ``complete_metadata``             MetadataOnly    reserves the size, polls for the whole
+2xx ``complete_metadata``             MetadataOnly    reserves the size, polls for the result
 2xx ``error`` or ``request_failed``   Failed          raises RequestFailedError
-400 with words, 409, 422              Failed          the same: servers report failed jobs so
-410                                   Gone            a sample is sent anew; training raises
-402, 429, 5xx; no answer at all       Retry           polls again, after the pause
-400 without a body                    Retry           the same, three times: some proxies do this
-other status                          Refused         raises the error of that status
-2xx, anything else                    Broken          polls again three times, then raises
+400 with a message, 409, 422          Failed          the same: some servers report failures so
+410                                   Gone            resubmits a sample, raises for training
+402, 429, 5xx; no response            Retry           polls again after a delay
+400 without a message                 Retry           the same, three times: some proxies send it
+other status codes                    Refused         raises the error of the status code
+2xx, anything else                    Malformed       polls again three times, then raises
 ====================================  ==============  ============================================
 """
 
@@ -35,26 +35,25 @@ from tinker_ext.rules.retry import (
     backoff,
 )
 
-#: Seconds a server must have held a poll to be polled again at once.
+#: Seconds after which a held poll is repeated without a delay.
 HELD_SECONDS = 1.0
-#: Seconds; first and longest pause while a server answers try-again without holding the poll.
+#: Initial and maximum delay in seconds if the server returns try_again without holding the poll.
 WAIT_BASE = 0.1
 WAIT_CAP = 2.0
-#: Seconds; no pause before another poll is shorter, whatever the jitter.
-LEAST_PAUSE = 0.05
-#: How often in a row an answer that should not be is put down to something between (0.38.0
-#: spares three 400s).
-SPARE_POLLS = 3
-#: Seconds between two log lines about a queue (both official clients).
+#: Minimum delay before another poll, in seconds, regardless of the jitter.
+MIN_PAUSE = 0.05
+#: Consecutive malformed responses tolerated as a proxy's doing (0.38.0 tolerates three 400s).
+MAX_TOLERATED = 3
+#: Seconds between log messages about a queue (both official clients).
 QUEUE_LOG_INTERVAL = 60.0
-#: Seconds without a result until a request in an unpaused state is logged, at level INFO and at
-#: level WARNING. Ours: most training steps take less than the first.
+#: Seconds after which a request that is not paused is logged at level INFO and at level WARNING.
+#: Our choice: most training steps take less than the first.
 LONG_RUNNING_INFO = 10.0
 LONG_RUNNING_WARNING = 60.0
 
 
 class QueueState(StrEnum):
-    """Why a future is not ready; a state this release does not know is UNKNOWN."""
+    """Why a future is not ready; UNKNOWN includes states of later releases."""
 
     ACTIVE = "active"
     PAUSED_CAPACITY = "paused_capacity"
@@ -63,27 +62,27 @@ class QueueState(StrEnum):
 
     @classmethod
     def parse(cls, value: object) -> QueueState:
-        """Read what a server says of its queue; anything unknown is UNKNOWN."""
+        """Parses the state of a queue; any other value is UNKNOWN."""
         return cls(value) if isinstance(value, str) and value in set(cls) else cls.UNKNOWN
 
 
 _QUEUE_REASONS = {
     QueueState.PAUSED_CAPACITY: "the service is out of capacity",
-    QueueState.PAUSED_RATE_LIMIT: "the limit of models in use at once is reached",
-    QueueState.UNKNOWN: "the service does not say why",
+    QueueState.PAUSED_RATE_LIMIT: "the limit on concurrent models is reached",
+    QueueState.UNKNOWN: "the service gives no reason",
 }
 
 
 @frozen
 class Ready:
-    """The result itself, undecoded."""
+    """The result, not yet decoded."""
 
     body: Any
 
 
 @frozen
 class TryAgain:
-    """Not done yet. `queue_state_reason` is the server's, None if it gives none."""
+    """The result is not ready. `queue_state_reason` is the server's explanation, if any."""
 
     queue_state: QueueState = QueueState.UNKNOWN
     queue_state_reason: str | None = None
@@ -91,7 +90,7 @@ class TryAgain:
 
 @frozen
 class MetadataOnly:
-    """Done, and too large to come unasked: `size` bytes."""
+    """The result is ready but too large to be sent unrequested: `size` bytes."""
 
     size: int
 
@@ -103,7 +102,7 @@ class Gone:
 
 @frozen
 class Failed:
-    """The work failed; `status` is that of the answer which said so."""
+    """The operation failed; `status` is that of the response that reported it."""
 
     message: str
     category: RequestErrorCategory
@@ -112,7 +111,7 @@ class Failed:
 
 @frozen
 class Refused:
-    """The server does not answer this poll: a wrong key, an unknown future."""
+    """The server rejected the poll: an invalid key, an unknown future."""
 
     status: int
     message: str
@@ -120,9 +119,9 @@ class Refused:
 
 @frozen
 class Retry:
-    """Nothing learned about the future; `spare` is how often in a row that is bearable.
+    """The poll failed; `tolerated` limits consecutive outcomes of this kind, None does not.
 
-    `status` is None for a transport fault, which the poller makes into this outcome itself.
+    `status` is None for a transport fault, for which the poller creates this outcome.
     """
 
     status: int | None
@@ -131,17 +130,17 @@ class Retry:
 
 @frozen
 class Malformed:
-    """A success that is none: not a JSON object."""
+    """A success whose body is not a JSON object or lacks a field."""
 
     why: str
-    tolerated: int = SPARE_POLLS
+    tolerated: int = MAX_TOLERATED
 
 
 PollOutcome = Ready | TryAgain | MetadataOnly | Gone | Failed | Refused | Retry | Malformed
 
 
 def classify(status: int, body: object) -> PollOutcome:
-    """Read one answer. `body` is parsed JSON, or the text where it is not JSON, or None."""
+    """Classifies a response. `body` is parsed JSON, the text if it isn't JSON, or None."""
     if 200 <= status < 300:
         return _success(status, body)
     if status == 408:
@@ -151,7 +150,7 @@ def classify(status: int, body: object) -> PollOutcome:
     if status in (402, 429) or status >= 500:
         return Retry(status)
     if status == 400 and not server_words(body):
-        return Retry(status, tolerated=SPARE_POLLS)
+        return Retry(status, tolerated=MAX_TOLERATED)
     if status in (400, 409, 422):
         return _failed(status, body)
     return Refused(status, server_words(body))
@@ -161,7 +160,7 @@ def _success(status: int, body: object) -> PollOutcome:
     if not isinstance(body, dict):
         if status in (202, 204) and not body:
             return TryAgain()
-        return Malformed(f"a JSON object was expected, not {_kind(body)}")
+        return Malformed(f"expected a JSON object, got {_kind(body)}")
     kind = body.get("type")
     if kind == "try_again" or (kind is None and "queue_state" in body):
         return _try_again(body)
@@ -180,15 +179,15 @@ def _kind(body: object) -> str:
 
 def _try_again(body: dict[str, Any]) -> TryAgain:
     reason = body.get("queue_state_reason")
-    words = shorten(redact(reason), 200) if isinstance(reason, str) else ""
-    return TryAgain(QueueState.parse(body.get("queue_state")), words or None)
+    text = shorten(redact(reason), 200) if isinstance(reason, str) else ""
+    return TryAgain(QueueState.parse(body.get("queue_state")), text or None)
 
 
 def _failed(status: int, body: object) -> Failed:
-    words = server_words(body) or "the server gives no reason"
-    # A refusal in place of a result blames the request, unless the body says otherwise.
+    message = server_words(body) or "the server gives no reason"
+    # A client error instead of a result is a user error unless the body names another category.
     default = RequestErrorCategory.UNKNOWN if status < 300 else RequestErrorCategory.USER
-    return Failed(words, body_category(body) or default, status)
+    return Failed(message, body_category(body) or default, status)
 
 
 def _metadata(body: dict[str, Any]) -> PollOutcome:
@@ -206,16 +205,16 @@ def poll_delay(
     held: float = 0.0,
     server_delay: float | None = None,
 ) -> float:
-    """Seconds to wait before the next poll; 0 where none follows.
+    """Seconds to wait before the next poll; 0 if none follows.
 
-    `consecutive` counts outcomes of this class in a row, this one included; `held` is how many
-    seconds the server took to answer; `server_delay` what its headers ask for. `jitter` is a
-    random number in [0, 1).
+    `consecutive` is the number of consecutive outcomes of this class, including this one; `held`
+    is the response time in seconds; `server_delay` is the delay that the headers specify. `jitter`
+    is a random number in [0, 1).
     """
     match outcome:
         case TryAgain():
             pause = 0.0 if held >= HELD_SECONDS else _idle_pause(outcome, consecutive, jitter)
-        case MetadataOnly():  # the size was told in order to be asked for the rest, once
+        case MetadataOnly():  # The first is followed by a poll for the result itself.
             pause = 0.0 if consecutive <= 1 else _pause(consecutive - 1, jitter)
         case Retry(status=402):
             pause = BILLING_PAUSE
@@ -236,7 +235,7 @@ def _idle_pause(outcome: TryAgain, consecutive: int, jitter: float) -> float:
 def _pause(
     attempt: int, jitter: float, *, base: float = BACKOFF_BASE, cap: float = BACKOFF_CAP
 ) -> float:
-    return max(LEAST_PAUSE, backoff(attempt, jitter, base=base, cap=cap))
+    return max(MIN_PAUSE, backoff(attempt, jitter, base=base, cap=cap))
 
 
 def should_poll_again(
@@ -244,10 +243,10 @@ def should_poll_again(
 ) -> bool:
     """Whether another poll may follow this outcome.
 
-    `consecutive` counts outcomes of this class in a row, this one included, and `streak` is the
-    seconds since the first of them. A server that only fails is left after `window` seconds, one
-    that pauses for billing after `BILLING_WINDOW`; waiting as such is not bounded here, the
-    deadline of the whole wait does that.
+    `consecutive` is the number of consecutive outcomes of this class, including this one, and
+    `streak` is the time since the first of them, in seconds. Polls that keep failing stop after
+    `window` seconds, or after `BILLING_WINDOW` for a 402. Waiting for a result is not bounded here
+    but by the deadline of the call.
     """
     match outcome:
         case TryAgain() | MetadataOnly():
@@ -263,19 +262,19 @@ def should_poll_again(
 
 
 def describe_queue(outcome: TryAgain) -> str | None:
-    """Why the work waits, for a log line; None while it is being worked on."""
+    """Why a request is waiting, for a log message; None if it is being processed."""
     if outcome.queue_state is QueueState.ACTIVE:
         return None
     return outcome.queue_state_reason or _QUEUE_REASONS[outcome.queue_state]
 
 
 def last_seen(outcome: PollOutcome) -> str:
-    """An outcome in a few words, for the error that ends a wait too long."""
+    """Summarizes an outcome for the error raised at the deadline."""
     match outcome:
         case TryAgain(queue_state=state, queue_state_reason=reason):
             return f"queue state {state}" + (f" ({reason})" if reason else "")
         case Retry(status=None):
-            return "no answer"
+            return "no response"
         case Retry(status=status) | Refused(status=status) | Failed(status=status):
             return f"HTTP {status}"
         case Malformed(why=why):

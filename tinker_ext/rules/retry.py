@@ -1,26 +1,27 @@
-"""Whether a failed request is sent again, and when.
+"""Whether and when to retry a failed request.
 
-Authority, strongest first:
+Criteria, strongest first:
 
 ====================  ==========================================================================
-the policy            an operation marked not repeatable, a window or a count used up: stop
-``x-should-retry``    exactly ``true`` or ``false`` decides, whatever the status
-the failure's words   category ``user``: stop, the same request fails the same way again
-the status            408, 409, 429, 5xx but 501, 505, 511: again; 402: pause; other: stop
-the transport fault   tls, proxy: stop; others: again, the idempotency key makes it safe
+the policy            operation not repeatable, window or number of attempts used up: stop
+``x-should-retry``    exactly ``true`` or ``false`` decides, regardless of the status code
+the error category    ``user``: stop, the same request would fail the same way
+the status code       408, 409, 429, 5xx except 501, 505, 511: retry; 402: pause; others: stop
+the transport fault   tls, proxy: stop; others: retry, which the idempotency key makes safe
 ====================  ==========================================================================
 
-The wait is the server's (``retry-after-ms``, then ``retry-after`` in seconds or as a date) when
-it fits into what is left of the window; when it does not, the answer is to stop at once and hand
-the value on. Without one it is exponential backoff with full jitter. Time bounds the whole. A wait
-of zero and a date gone by are no wish of the server's.
+The delay is the server's (``retry-after-ms``, then ``retry-after`` in seconds or as a date) if it
+fits into the remaining window; if it doesn't fit, retrying stops at once and the decision reports
+the delay. Without a server delay, it is exponential backoff with full jitter. A delay of zero or a
+date in the past counts as no server delay. The window bounds the total time.
 
-Time in which the process was suspended (a laptop asleep, a paused container) is not counted, as no
-attempt was possible then. After it one more attempt is made even if the window is used up.
+Time during which the process was suspended (a sleeping laptop, a paused container) does not count,
+since no attempt was possible. After a suspension one more attempt is made even if the window is
+used up.
 
-A fault decides where there is no status, or that of a success that broke off; a failure without
-either is not repeated. What a 402 or a 429 makes wait is everybody with the same base URL and key,
-stopped or not. A 402 has the longer of the two windows.
+A transport fault decides if there is no status code, or if the body of a success was cut off. A
+failure with neither is not retried. The delay of a 402 or 429 applies to all requests with the same
+base URL and key, whether or not this one is retried. A 402 has the longer of the two windows.
 """
 
 from __future__ import annotations
@@ -39,32 +40,31 @@ if TYPE_CHECKING:
 
     from tinker_ext.errors import RequestErrorCategory
 
-#: Seconds; first and longest backoff of the base client (0.4.1 _constants.py).
+#: Initial and maximum backoff, in seconds (0.4.1 _constants.py).
 BACKOFF_BASE = 0.5
 BACKOFF_CAP = 10.0
-#: Seconds one logical call may take with all its attempts (0.4.1 execute_with_retries).
+#: Seconds for all attempts of one call (0.4.1 execute_with_retries).
 RETRY_WINDOW = 300.0
-#: Seconds between attempts while an account cannot pay, and for how long (0.38.0's billing pause
-#: and its flag billing_exception_max_pause_duration_sec).
+#: Seconds between attempts after a 402, and for all of them (0.38.0's billing pause and its flag
+#: billing_exception_max_pause_duration_sec).
 BILLING_PAUSE = 5.0
 BILLING_WINDOW = 3600.0
 
-#: Statuses that say nothing about the request itself: timeout, conflict, rate.
+#: Client errors that may not recur: timeout, conflict, rate limit.
 RETRIED_STATUSES = frozenset({408, 409, 429})
-#: Server errors that stay as they are: not implemented, HTTP version (RFC 9110, 15.6), and a
-#: network that wants a login first (RFC 6585, 6).
+#: Server errors that a retry can't change: not implemented, HTTP version not supported (RFC 9110,
+#: 15.6), network authentication required (RFC 6585, 6).
 PERMANENT_5XX = frozenset({501, 505, 511})
-#: Answers of something between us and the server, which may or may not have passed the request on;
-#: the last are Cloudflare's.
+#: Status codes of proxies, which may have forwarded the request; the last are Cloudflare's.
 PROXY_STATUSES = frozenset({502, 503, 504, *range(520, 525)})
 
-#: Longest Retry-After value looked at; a date has 29 characters.
-_LONGEST_VALUE = 64
+#: Longest Retry-After value that is parsed; a date has 29 characters.
+_MAX_VALUE_LENGTH = 64
 _DECIMAL = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 
 
 class TransportFault(StrEnum):
-    """Where a request without a complete answer broke off."""
+    """The stage at which a request without a complete response failed."""
 
     CONNECT = "connect"
     READ = "read"
@@ -72,28 +72,31 @@ class TransportFault(StrEnum):
     TIMEOUT = "timeout"
     PROTOCOL = "protocol"
     POOL = "pool"
-    #: A certificate or protocol that does not fit, and a proxy that refuses to connect.
+    #: A TLS certificate or version is not accepted; a proxy refuses to connect.
     TLS = "tls"
     PROXY = "proxy"
 
 
-#: Faults that stay until a setting is changed.
-LASTING_FAULTS = frozenset({TransportFault.TLS, TransportFault.PROXY})
+#: Faults that persist until a setting changes.
+PERMANENT_FAULTS = frozenset({TransportFault.TLS, TransportFault.PROXY})
 
 
 @frozen(kw_only=True)
 class Failure:
-    """One failed attempt: an answer (status, headers, category of its body) or a fault."""
+    """A failed attempt: a response (status, headers, category of its body) or a transport fault."""
 
     status: int | None = None
     headers: Mapping[str, str] = field(factory=dict)
     fault: TransportFault | None = None
     category: RequestErrorCategory | None = None
+    #: Parsed from the headers; if set, the headers are not parsed again.
+    retry_after: float | None = None
+    should_retry: bool | None = None
 
 
 @frozen(kw_only=True)
 class RetryPolicy:
-    """How long and how patiently one operation is retried. All times in seconds."""
+    """Limits and delays of the retries of one operation. All times in seconds."""
 
     max_elapsed: float = RETRY_WINDOW
     max_attempts: int | None = None
@@ -104,7 +107,7 @@ class RetryPolicy:
     billing_max_elapsed: float = BILLING_WINDOW
 
     def within(self, seconds: float) -> RetryPolicy:
-        """The same policy, ending after `seconds` at the latest."""
+        """Returns the policy with its windows limited to `seconds`."""
         return evolve(
             self,
             max_elapsed=min(self.max_elapsed, seconds),
@@ -112,7 +115,7 @@ class RetryPolicy:
         )
 
     def window(self, failure: Failure) -> float:
-        """Seconds that attempts may take together when they fail like this."""
+        """Seconds for all attempts that fail like this one."""
         if failure.status == 402:
             return max(self.max_elapsed, self.billing_max_elapsed)
         return self.max_elapsed
@@ -120,11 +123,11 @@ class RetryPolicy:
 
 @frozen(kw_only=True)
 class Decision:
-    """Send again after `delay` seconds, or stop; `reason` is for logs, spans and the exception.
+    """Whether to retry after `delay` seconds; `reason` is for logs, spans and the exception.
 
-    When `retry` is false, `delay` is what the server asked for, 0 if nothing. `server_delay`
-    says that the server named the delay. `shared` says that the delay concerns everybody who
-    uses the same base URL and key, not this call alone.
+    If `retry` is false, `delay` is the server's, or 0. `server_delay` is true if the server
+    specified the delay. `shared` is true if the delay applies to all requests with the same base
+    URL and key.
     """
 
     retry: bool
@@ -144,28 +147,37 @@ def decide(
     jitter: float,
     resumed: bool = False,
 ) -> Decision:
-    """Decide what follows a failed attempt.
+    """Decides whether to retry after a failed attempt.
 
-    `attempt` counts attempts made so far, from 1; `elapsed` is the seconds since the first
-    began, without those in which the process was suspended; `now` is the time in seconds since
-    1970 (Retry-After dates are relative to it); `jitter` is a random number in [0, 1). `resumed`
-    says that the process was suspended after the failed attempt began.
+    `attempt` is the number of attempts so far, from 1. `elapsed` is the time since the first one
+    began, in seconds without suspensions. `now` is the Unix time, to which Retry-After dates are
+    relative. `jitter` is a random number in [0, 1). `resumed` is true if the process was suspended
+    since the failed attempt began.
     """
-    again, reason = _worth_repeating(failure, policy)
-    asked = retry_after_seconds(failure.headers, now) or 0.0
+    retry, reason = _is_retryable(failure, policy)
+    server_delay = failure.retry_after
+    if server_delay is None:
+        server_delay = retry_after_seconds(failure.headers, now) or 0.0
     shared = failure.status in (402, 429)
     window = policy.window(failure)
     left = window - elapsed
     last_chance = resumed and left <= 0
-    if again and policy.max_attempts is not None and attempt >= policy.max_attempts:
-        again, reason = False, f"{reason}, {policy.max_attempts} attempts are used up"
-    elif again and left <= 0 and not last_chance:
-        again, reason = False, f"{reason}, the window of {window:g} s is used up"
-    elif again and asked > max(left, 0.0):
-        again, reason = False, f"{reason}, a wait of {asked:g} s does not fit in {left:.1f} s"
-    if not again or asked > 0:
+    if retry and policy.max_attempts is not None and attempt >= policy.max_attempts:
+        retry, reason = False, f"{reason}, {policy.max_attempts} attempts are used up"
+    elif retry and left <= 0 and not last_chance:
+        retry, reason = False, f"{reason}, the window of {window:g} s is used up"
+    elif retry and server_delay > max(left, 0.0):
+        retry, reason = (
+            False,
+            f"{reason}, a wait of {server_delay:g} s does not fit in {left:.1f} s",
+        )
+    if not retry or server_delay > 0:
         return Decision(
-            retry=again, delay=asked, reason=reason, server_delay=asked > 0, shared=shared
+            retry=retry,
+            delay=server_delay,
+            reason=reason,
+            server_delay=server_delay > 0,
+            shared=shared,
         )
     if failure.status == 402:
         delay = policy.billing_pause
@@ -174,28 +186,30 @@ def decide(
     if last_chance:
         reason = f"{reason}, after a suspension"
     else:
-        delay = min(delay, left)  # The last attempt comes at the end of the window, not before.
+        delay = min(delay, left)  # The last attempt starts when the window ends.
     return Decision(retry=True, delay=delay, reason=reason, shared=shared)
 
 
-def _worth_repeating(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
-    """Whether the same request may do better next time, and why; time is not considered."""
+def _is_retryable(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
+    """Whether a retry may succeed, and the reason; the window and attempts are not considered."""
     if not policy.repeatable:
         return False, "the operation is never repeated"
-    wish = parse_should_retry(failure.headers)
-    if wish is not None:
-        return wish, f"x-should-retry: {str(wish).lower()}"
+    should_retry = failure.should_retry
+    if should_retry is None:
+        should_retry = parse_should_retry(failure.headers)
+    if should_retry is not None:
+        return should_retry, f"x-should-retry: {str(should_retry).lower()}"
     if failure.category is not None and failure.category.value == "user":
-        return False, "the server calls it the user's error"
+        return False, "the server reports a user error"
     if failure.status is not None and failure.status >= 400:
         return _repeatable_status(failure.status)
     if failure.fault is not None:
-        return failure.fault not in LASTING_FAULTS, f"{failure.fault} fault"
-    return False, "nothing says that another attempt would help"
+        return failure.fault not in PERMANENT_FAULTS, f"{failure.fault} fault"
+    return False, "nothing indicates that a retry would help"
 
 
 def parse_should_retry(headers: Mapping[str, str]) -> bool | None:
-    """Whether the server wants the request again; None where it does not say."""
+    """Parses `x-should-retry`; None if it is absent or neither "true" nor "false"."""
     return {"true": True, "false": False}.get(header(headers, "x-should-retry") or "")
 
 
@@ -210,20 +224,20 @@ def _repeatable_status(status: int) -> tuple[bool, str]:
 def backoff(
     attempt: int, jitter: float, *, base: float = BACKOFF_BASE, cap: float = BACKOFF_CAP
 ) -> float:
-    """Seconds to wait after `attempt` attempts: full jitter below a doubling, capped bound.
+    """Seconds to wait after `attempt` attempts: exponential backoff with full jitter.
 
-    Full jitter spreads callers that failed together better than a jittered fraction does
+    Full jitter spreads clients that failed together better than a jittered fraction does
     (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
     """
-    # Beyond 2**62 the cap has long been reached, and a float would overflow in the end.
+    # The exponent is bounded because a large one would overflow a float.
     return jitter * min(cap, base * 2.0 ** min(attempt - 1, 62))
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds the server asks to wait; 0 for a date gone by; None if it names none it can mean.
+    """Parses the server's retry delay in seconds; None if absent or invalid, 0 for a past date.
 
-    ``retry-after-ms`` comes first, then ``retry-after`` as decimal seconds or as a date of
-    RFC 9110, section 5.6.7. Signs, exponents, "nan" and other unreadable values count as absent.
+    ``retry-after-ms`` takes precedence over ``retry-after``, which holds decimal seconds or a date
+    of RFC 9110, section 5.6.7. Signs, exponents, "nan" and other invalid values count as absent.
     """
     milliseconds = _decimal(header(headers, "retry-after-ms"))
     if milliseconds is not None:
@@ -234,18 +248,18 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def _decimal(value: str | None) -> float | None:
-    if value is None or len(value) > _LONGEST_VALUE or not _DECIMAL.fullmatch(value.strip()):
+    if value is None or len(value) > _MAX_VALUE_LENGTH or not _DECIMAL.fullmatch(value.strip()):
         return None
     return float(value)
 
 
 def _until(value: str | None, now: float) -> float | None:
-    """Seconds from `now` to an HTTP date, not below 0."""
-    if value is None or len(value) > _LONGEST_VALUE:
+    """Seconds from `now` to an HTTP date, at least 0."""
+    if value is None or len(value) > _MAX_VALUE_LENGTH:
         return None
     try:
         date = parsedate_to_datetime(value)
-        # HTTP dates are in GMT even where they do not say so.
+        # HTTP dates are in GMT even if they name no zone.
         moment = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
@@ -253,8 +267,8 @@ def _until(value: str | None, now: float) -> float | None:
 
 
 def header(headers: Mapping[str, str], name: str) -> str | None:
-    """A header's value by its lower-case name, in whatever case it arrived."""
-    direct = headers.get(name)
-    if direct is not None:
-        return direct
+    """Looks up a header by its lower-case name, ignoring the case of the received names."""
+    value = headers.get(name)
+    if value is not None:
+        return value
     return next((value for key, value in headers.items() if key.lower() == name), None)

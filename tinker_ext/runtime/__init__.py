@@ -1,5 +1,5 @@
-"""The only room that knows asyncio, threads and tenacity.
+"""The asynchronous core of the client; only this package uses asyncio, threads and tenacity.
 
-Everything the client does over time happens on one background loop: submissions in order, polling,
-retries, heartbeats. A future is the only bridge to the user's threads.
+Ordered submissions, polls, retries and heartbeats run on one background loop. Futures are the only
+connection to the user's threads.
 """

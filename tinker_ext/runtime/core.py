@@ -1,4 +1,4 @@
-"""What all clients of one `ServiceClient` share: configuration, connection, session, limits."""
+"""The core shared by all clients of one `ServiceClient`: connection, session, limits."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ from tinker_ext.runtime.results.queue_log import (
 )
 from tinker_ext.runtime.retry.pause import shared_pause
 from tinker_ext.runtime.retry.retrying import Retrier
-from tinker_ext.runtime.session.session import Session
-from tinker_ext.runtime.session.session_ends import SessionEnd, begin_session
+from tinker_ext.runtime.session.session import Session, SessionEnd, begin_session
 from tinker_ext.runtime.session.telemetry import Telemetry
 from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
 
@@ -62,10 +61,14 @@ def _no_key_file() -> None:
 class ClientCore:
     """One connection to one server with one configuration. Connects on first use.
 
-    `find_base_url` is asked once, on a worker thread, for the URL to talk to (an embedded backend
-    has none before it has started); `release` is called after the last request. `transport` takes
-    the place of the connection pool, and `clock` that of time, in tests. Heartbeats keep real time.
-    `key_file` names the file with the key of an embedded backend, for other processes.
+    Args:
+        config: the client's settings.
+        find_base_url: returns the server's URL; called once, on a worker thread (an embedded
+            backend has no URL before it has started).
+        release: called after the last request.
+        transport: replaces the connection pool in tests.
+        clock: replaces the time in tests, except that of heartbeats.
+        key_file: returns the file with the key of an embedded backend, for other processes.
     """
 
     def __init__(
@@ -96,10 +99,10 @@ class ClientCore:
         _open.add(self)
 
     def _reset(self) -> None:
-        """State that belongs to this process and its loop.
+        """Set up the state that belongs to this process and its loop.
 
-        What goes on in the background refers to the connection and not to the core, which can so
-        be collected with the last client and the last task; then it ends as if it were closed.
+        Background tasks refer to the connection and not to the core, so the core is
+        garbage-collected with the last client and the last task, and its resources are then closed.
         """
         config = self.config
         self._process = os.getpid()
@@ -116,13 +119,11 @@ class ClientCore:
         )
 
         def alive() -> bool:
-            return session.heard_lately
+            return session.is_alive
 
         self.connection, self.telemetry, self.session = connection, telemetry, session
-        self.batch_pollers, self.cancellations = (
-            BatchPollerRegistry(connection, alive),
-            CancellationSender(connection),
-        )
+        self.batch_pollers = BatchPollerRegistry(connection, alive)
+        self.cancellations = CancellationSender(connection)
         self.poller = FuturePoller(
             poll=connection.poll,
             retrier=retrier,
@@ -143,27 +144,32 @@ class ClientCore:
             release=release,
             process=self._process,
         )
-        self._when_dropped = weakref.finalize(self, self._resources.schedule_shutdown)
-        self._when_dropped.atexit = False  # _close_what_is_open sees to that.
+        self._finalizer = weakref.finalize(self, self._resources.schedule_shutdown)
+        self._finalizer.atexit = False  # _close_open_cores does that.
 
     @property
     def dialect(self) -> ServerProtocol:
-        """What has been learnt of how the server wants to be asked."""
-        return self.connection.dialect
+        """The former name of `protocol`."""
+        return self.protocol
+
+    @property
+    def protocol(self) -> ServerProtocol:
+        """The protocol negotiated with the server, and what its errors have shown since."""
+        return self.connection.protocol
 
     @property
     def limits(self) -> ClientLimits:
-        """How much may be under way at once."""
+        """The budgets of work in flight."""
         return self.connection.limits
 
     @property
     def loop(self) -> BackgroundLoop:
-        """The loop of this process; another one after a fork."""
+        """The loop of this process; a forked process has its own."""
         return background_loop()
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more may be started."""
+        """Whether `close` was called."""
         return self._closed
 
     def start(
@@ -175,7 +181,7 @@ class ClientCore:
         work: CallerExecutor | None = None,
         cancel_unawaited: bool = False,
     ) -> APIFuture[T]:
-        """Run `coroutine` on the loop; a future of `finish(its value)`.
+        """Run `coroutine` on the loop and return a future of `finish(value)`.
 
         With `cancel_unawaited`, cancelling the last `await` of the future cancels the task.
 
@@ -185,7 +191,7 @@ class ClientCore:
         if self._closed:
             coroutine.close()
             raise ClientClosedError
-        self._begin_anew_after_fork()
+        self._reset_after_fork()
         traced = tracing.pending_operation()
         operation = None if traced is None else traced.name
         progress = new_progress(operation)
@@ -194,16 +200,16 @@ class ClientCore:
             finally_=finally_,
             tasks=self._tasks,
             progress=progress,
-            ended=None if traced is None else partial(self._call_ended, traced),
+            on_done=None if traced is None else partial(self._call_done, traced),
         )
         outcome.operation = operation
         outcome.cancel_unawaited = cancel_unawaited
-        outcome.seldom = self._unretrieved
+        outcome.throttle = self._unretrieved
         if traced is not None:
             traced.hand_over()
         return APIFuture(outcome, finish, work=work, progress=progress, traced=traced)
 
-    def _call_ended(self, traced: tracing.Operation, task: asyncio.Future[Any]) -> None:
+    def _call_done(self, traced: tracing.Operation, task: asyncio.Future[Any]) -> None:
         if task.cancelled():
             traced.finish(asyncio.CancelledError())
             return
@@ -213,38 +219,38 @@ class ClientCore:
             self.telemetry.call_failed(traced.name, error)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
-        """Let `close` wait for a task, or end it, though nobody else may be left who does."""
+        """Have `close` wait for a task, or cancel it; the task may outlive its caller."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tasks.retrieve_exception)
 
     async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
-        """One logical call, retried by the rules, under one idempotency key."""
+        """Execute one logical call, with retries, under one idempotency key."""
         return await self.connection.call(operation, send, session_id=self.session.known_id)
 
-    def close(self, timeout: float, told: SessionEnd | None = None) -> None:
-        """Let pending requests finish for at most `timeout` seconds, then give up the rest.
+    def close(self, timeout: float, end: SessionEnd | None = None) -> None:
+        """Wait at most `timeout` seconds for pending requests, then cancel the rest.
 
-        The server is told how the session ended, if there is anything to be `told`. On the client's
-        own loop it returns at once, and the end follows.
+        Reports `end` to the server if given. On the client's own loop it returns at once and closes
+        in the background.
         """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-        self._when_dropped.detach()
+        self._finalizer.detach()
         if self._process != os.getpid():
-            return  # A fork of the process that all of this belongs to.
-        ended = self.loop.submit(self._shut_down(timeout, told))
+            return  # The resources belong to the process that this one was forked from.
+        closing = self.loop.submit(self._shut_down(timeout, end))
         if not self.loop.is_current():
-            ended.result()
+            closing.result()
 
-    async def _shut_down(self, timeout: float, told: SessionEnd | None) -> None:
+    async def _shut_down(self, timeout: float, end: SessionEnd | None) -> None:
         if self._tasks and timeout > 0:
             await asyncio.wait(set(self._tasks), timeout=timeout)
         while self._tasks:
             await tasks.cancel_and_wait(*self._tasks)
-        await self._resources.end(told, at_once=timeout <= 0)
+        await self._resources.close(end, immediate=timeout <= 0)
 
     def __copy__(self) -> Self:
         return self
@@ -253,21 +259,21 @@ class ClientCore:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return restored_core, self.portable()
+        return unpickled_core, self.portable()
 
     def portable(self) -> tuple[ClientConfig, Path | None]:
-        """What another process gets: the settings, the key excepted, with the URL found so far.
+        """The state to pickle: the settings without the key, and an embedded backend's key file.
 
-        And the file that has the key of an embedded backend.
+        The settings contain the server's URL if it is known.
         """
-        found = self.connection.base_url
-        config = self.config if found is None else evolve(self.config, base_url=found)
+        base_url = self.connection.base_url
+        config = self.config if base_url is None else evolve(self.config, base_url=base_url)
         return config, self._key_file()
 
-    def _begin_anew_after_fork(self) -> None:
+    def _reset_after_fork(self) -> None:
         if self._process != os.getpid():
             self._lock = threading.Lock()
-            self._when_dropped.detach()
+            self._finalizer.detach()
             self._reset()
 
 
@@ -281,42 +287,42 @@ def _set_up_tracing(config: ClientConfig) -> None:
         ) from None
 
 
-def restored_core(config: ClientConfig, key_file: Path | None) -> ClientCore:
-    """The core that clients unpickled in this process share, where their settings are the same.
+def unpickled_core(config: ClientConfig, key_file: Path | None) -> ClientCore:
+    """The core shared by all clients that this process unpickles with the same settings.
 
-    Its key is that of this process's environment, or that in the `key_file` of an embedded
-    backend; without one the first call raises ConfigurationError.
+    Its key comes from this process's environment, or from the `key_file` of an embedded backend. If
+    there is none, the first call raises ConfigurationError.
     """
     if key_file is not None:
         config = evolve(config, api_key=read_key(key_file), credential_cmd=None)
     name = (config.rate_limit_key, key_file, repr(config))
-    with _restored_lock:
-        core = _restored.get(name)
+    with _unpickled_lock:
+        core = _unpickled.get(name)
         if core is None or core.closed:
 
             def find_base_url() -> str:
                 if config.is_embedded:
                     raise ConfigurationError(
-                        "the client was pickled before its embedded backend had started"
+                        "the client was pickled before its embedded backend started"
                     )
                 if key_file is not None and config.api_key is None:
                     raise ConfigurationError(
-                        f"the embedded backend of this client has ended: {key_file} has no key"
+                        f"this client's embedded backend has stopped: {key_file} has no key"
                     )
                 config.check_key()
                 return config.base_url
 
-            core = _restored[name] = ClientCore(config, find_base_url, key_file=lambda: key_file)
+            core = _unpickled[name] = ClientCore(config, find_base_url, key_file=lambda: key_file)
         return core
 
 
 _open: weakref.WeakSet[ClientCore] = weakref.WeakSet()
-_restored: weakref.WeakValueDictionary[Any, ClientCore] = weakref.WeakValueDictionary()
-_restored_lock = threading.Lock()
+_unpickled: weakref.WeakValueDictionary[Any, ClientCore] = weakref.WeakValueDictionary()
+_unpickled_lock = threading.Lock()
 
 
 @atexit.register
-def _close_what_is_open() -> None:
+def _close_open_cores() -> None:
     for core in list(_open):
         core.close(timeout=0.0)
     wait_for_shutdowns()

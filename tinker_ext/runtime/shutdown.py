@@ -1,4 +1,4 @@
-"""How a client ends: closed, dropped, or left behind when the interpreter exits."""
+"""Shuts a client down: when it is closed, garbage-collected, or at the interpreter's exit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from tinker_ext.runtime.concurrency.loop import loop_if_started
-from tinker_ext.runtime.session.session_ends import finish_session
+from tinker_ext.runtime.session.session import finish_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,29 +20,30 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.connection.connection import Connection
     from tinker_ext.runtime.results.batch_poller import BatchPollerRegistry
     from tinker_ext.runtime.results.cancellations import CancellationSender
-    from tinker_ext.runtime.session.session import Session
-    from tinker_ext.runtime.session.session_ends import SessionEnd
+    from tinker_ext.runtime.session.session import Session, SessionEnd
     from tinker_ext.runtime.session.telemetry import Telemetry
 
-# Seconds that the interpreter's exit waits for endings under way: an embedded backend is given 15
-# to stop by itself (embedded.launch).
+# Seconds that the interpreter's exit waits for pending shutdowns: an embedded backend has 15 to
+# stop by itself (embedded.launch).
 EXIT_LIMIT = 20.0
 
-# Seconds that the server may take to note how a session ended; ours. The second is for a client
-# that is closed without waiting, as after Ctrl-C: all in all that takes less than two seconds.
+# Seconds to report the end of a session; ours. The second is for a client that is closed without
+# waiting, as after Ctrl-C: its whole shutdown takes less than two seconds.
 FINISH_LIMIT = 5.0
-FINISH_LIMIT_AT_ONCE = 0.5
+FINISH_LIMIT_IMMEDIATE = 0.5
 
-_under_way: set[Future[None]] = set()
+_pending: set[Future[None]] = set()
 
 
 @frozen(eq=False, kw_only=True)
 class BackgroundResources:
-    """What of a client goes on in the background, and ends with it. None of it knows the client.
+    """A client's background resources, closed together.
+
+    None holds a reference to the client, so it can be garbage-collected.
 
     Attributes:
-        release: called last, on a worker thread, if there is anything to release.
-        process: where all of this runs; in a fork of it there is nothing to end.
+        release: called last, on a worker thread; None if there is nothing to release.
+        process: the id of the process that owns the resources; a forked process has none to close.
     """
 
     batch_pollers: BatchPollerRegistry
@@ -53,10 +54,10 @@ class BackgroundResources:
     release: Callable[[], None] | None
     process: int
 
-    async def end(self, told: SessionEnd | None = None, *, at_once: bool = False) -> None:
-        """Tell the server, send what telemetry there is, stop the heartbeat, close the sockets.
+    async def close(self, end: SessionEnd | None = None, *, immediate: bool = False) -> None:
+        """Send cancellations and telemetry, stop the heartbeat, report `end`, close the sockets.
 
-        The server gets less time to respond if it is to be done `at_once`.
+        With `immediate` the server has less time to respond to the report.
         """
         try:
             await asyncio.gather(
@@ -64,10 +65,11 @@ class BackgroundResources:
             )
             await self.session.close()
             session_id = self.session.known_id
-            if told is not None and session_id is not None:
+            if end is not None and session_id is not None:
+                limit = FINISH_LIMIT_IMMEDIATE if immediate else FINISH_LIMIT
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(FINISH_LIMIT_AT_ONCE if at_once else FINISH_LIMIT):
-                        await finish_session(self.connection, session_id, told)
+                    async with asyncio.timeout(limit):
+                        await finish_session(self.connection, session_id, end)
             await self.connection.close()
         finally:
             await self._release_on_a_worker()
@@ -77,24 +79,24 @@ class BackgroundResources:
             return
         try:
             releasing = asyncio.get_running_loop().run_in_executor(None, self.release)
-        except RuntimeError:  # The interpreter exits, and gives out no threads any more.
+        except RuntimeError:  # The interpreter is exiting and starts no more threads.
             self.release()
         else:
             await releasing
 
     def schedule_shutdown(self) -> None:
-        """Have it end by itself; from any thread, at any moment, also in the middle of another's.
+        """Close in the background. May be called from any thread at any time.
 
-        The garbage collector calls this, so it takes no lock and waits for nothing.
+        The garbage collector calls it, so it takes no lock and does not block.
         """
         loop = loop_if_started()
         if self.process == os.getpid() and loop is not None:
-            # In a context of its own: whose span is current here is chance.
-            ended = Context().run(loop.submit, self.end())
-            _under_way.add(ended)
-            ended.add_done_callback(_under_way.discard)
+            # In an empty context: any span may be current here.
+            closing = Context().run(loop.submit, self.close())
+            _pending.add(closing)
+            closing.add_done_callback(_pending.discard)
 
 
 def wait_for_shutdowns() -> None:
-    """Let what was dropped just before the interpreter's exit end, too."""
-    wait(list(_under_way), EXIT_LIMIT)
+    """Wait for the shutdown of clients that were dropped just before the interpreter's exit."""
+    wait(list(_pending), EXIT_LIMIT)

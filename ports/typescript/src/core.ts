@@ -1,4 +1,4 @@
-/** What all clients of one service share: the way to the server, retries, results, the session. */
+/** Shared by all clients of a service: the gateway, retries, results, and the session. */
 
 import { randomUUID } from "node:crypto";
 
@@ -6,22 +6,22 @@ import { APIResponseValidationError, type APIError } from "./errors.js";
 import { Gateway, type Fetch, type Schemas, type Send } from "./gateway.js";
 import { Poller } from "./poller.js";
 import { Retrier, type Clock } from "./retrying.js";
-import { redact, type Fields } from "./rules/words.js";
+import { redact, type Fields } from "./rules/redaction.js";
 import { Session } from "./session.js";
 
-/** Seconds that a heartbeat may take; release 0.4.1. */
+/** Timeout of a heartbeat in seconds (0.4.1). */
 const BEAT_TIMEOUT = 10;
-/** The release whose protocol this is, and who speaks it, as a local version of PEP 440. */
+/** The release of the protocol, with the client as a local version (PEP 440). */
 const SDK_VERSION = "0.4.1+typescript-port";
 
 export interface Settings {
   readonly baseUrl: string;
   readonly apiKey: string;
-  /** Seconds that a result may be waited for. */
+  /** Time limit for a result, in seconds. */
   readonly deadline: number;
-  /** What sends; that of Node.js unless a test or a proxy stands in. */
+  /** Sends requests; by default that of Node.js. */
   readonly fetch: Fetch;
-  /** The time of retries and polls, and that of heartbeats; real unless in tests. */
+  /** The clocks of retries and polls, and of heartbeats; simulated in tests. */
   readonly clock: Clock;
   readonly heart: Clock;
 }
@@ -42,23 +42,23 @@ export class Core {
     );
     this.#gateway = gateway;
     this.#retrier = new Retrier(`${baseUrl} ${apiKey}`, clock);
-    const alive = () => this.session.heardLately;
+    const alive = () => this.session.isAlive;
     this.#poller = new Poller(gateway, this.#retrier, settings.deadline, alive);
   }
 
-  /** One logical call: its attempts have one idempotency key. */
+  /** Sends a request; all its attempts have the same idempotency key. */
   async call<T>(operation: string, send: Send<T>): Promise<NonNullable<T>> {
     const key = randomUUID();
     return this.#retrier.run(operation, () => this.#gateway.send({ operation }, send, key));
   }
 
-  /** Submit work; the id to fetch its result by. */
+  /** Submits an operation and returns its request id. */
   async submit(operation: string, send: Send<Schemas["UntypedAPIFuture"]>): Promise<string> {
     const { request_id } = await this.call(operation, send);
     return idOf(request_id, "request_id", operation);
   }
 
-  /** The body of submitted work's result. */
+  /** Returns the body of an operation's result. */
   async result(requestId: string, operation: string): Promise<Fields> {
     return this.#poller.wait(requestId, operation);
   }
@@ -66,16 +66,16 @@ export class Core {
   async #createSession(): Promise<string> {
     const type = "create_session" as const;
     const body = { type, tags: [], user_metadata: null, sdk_version: SDK_VERSION };
-    const made = await this.call(type, (api, options) =>
+    const session = await this.call(type, (api, options) =>
       api.POST("/api/v1/create_session", { ...options, body }),
     );
-    for (const words of [made.warning_message, made.error_message]) {
-      if (words) console.warn(`tinker: ${redact(words)}`);
+    for (const message of [session.warning_message, session.error_message]) {
+      if (message) console.warn(`tinker: ${redact(message)}`);
     }
-    return idOf(made.session_id, "session_id", type);
+    return idOf(session.session_id, "session_id", type);
   }
 
-  /** One heartbeat, sent once: the next one follows anyway. */
+  /** Sends a heartbeat without retries, because the next one follows soon. */
   async #beat(session_id: string): Promise<unknown> {
     const body = { type: "session_heartbeat" as const, session_id };
     const call = { operation: body.type, timeout: BEAT_TIMEOUT };
@@ -85,17 +85,17 @@ export class Core {
   }
 }
 
-/** An id of an answer, as text: some servers number what they make. */
+/** An id in a response as a string; some servers send numbers. */
 export function idOf(value: unknown, name: string, operation: string): string {
   if (typeof value === "string" || typeof value === "number") return String(value);
   throw missing(name, operation);
 }
 
 export function missing(name: string, operation: string): APIError {
-  return new APIResponseValidationError(`the answer has no ${name}`, operation);
+  return new APIResponseValidationError(`the response has no ${name}`, operation);
 }
 
-/** A promise as a future: one that fails before somebody waits for it does not end the program. */
+/** Keeps a promise that is rejected before it is awaited from ending the process. */
 export function future<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;

@@ -1,20 +1,20 @@
 /**
- * Every error this client throws on purpose:
+ * The errors of this client:
  *
  *     TinkerError
- *     ├── APIError                        something went wrong while talking to a server
- *     │   ├── APIStatusError              an error status; STATUS_ERRORS has a class for some
- *     │   ├── APIConnectionError          no answer, or half of one
- *     │   │   └── DeadlineExceededError   the whole wait is over
- *     │   └── APIResponseValidationError  an answer that can't be understood
- *     ├── RequestFailedError              the server did the work and reports its failure
- *     ├── InvalidInputError               a bad argument or setting; nothing was sent
- *     ├── ClientClosedError               used after close()
- *     └── SessionLostError                the server no longer hears this session
+ *     ├── APIError                        a request failed
+ *     │   ├── APIStatusError              an error status code; STATUS_ERRORS lists subclasses
+ *     │   ├── APIConnectionError          no response, or an incomplete one
+ *     │   │   └── DeadlineExceededError   no result before the deadline
+ *     │   └── APIResponseValidationError  a malformed response
+ *     ├── RequestFailedError              the server reports that the operation failed
+ *     ├── InvalidInputError               an invalid argument or setting; nothing was sent
+ *     ├── ClientClosedError               the client was used after close()
+ *     └── SessionLostError                the session has ended
  */
 
 import type { Category, Failure, Fault } from "./rules/retry.js";
-import { redact } from "./rules/words.js";
+import { redact } from "./rules/redaction.js";
 
 export class TinkerError extends Error {
   constructor(message: string) {
@@ -24,7 +24,7 @@ export class TinkerError extends Error {
 }
 
 export class APIError extends TinkerError {
-  /** Requests sent, and why there was no further one; told by the retry engine. */
+  /** The number of requests sent, and why there was no retry; set by the retry engine. */
   attempts = 0;
   reason = "";
 
@@ -43,7 +43,7 @@ export class APIError extends TinkerError {
   }
 }
 
-export interface Answered {
+export interface ErrorResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: unknown;
@@ -51,23 +51,23 @@ export interface Answered {
   readonly category: Category | undefined;
 }
 
-/** `answer.body` is what the server sent, as it is: not for logs. */
+/** `response.body` is the unredacted body of the response and must not be logged. */
 export class APIStatusError extends APIError {
   readonly status: number;
   readonly retryAfter: number | undefined;
   readonly category: Category | undefined;
-  readonly #answer: Answered;
+  readonly #response: ErrorResponse;
 
-  constructor(message: string, answer: Answered, operation: string, requestId?: string) {
+  constructor(message: string, response: ErrorResponse, operation: string, requestId?: string) {
     super(message, operation, requestId);
-    this.status = answer.status;
-    this.retryAfter = answer.retryAfter;
-    this.category = answer.category;
-    this.#answer = answer;
+    this.status = response.status;
+    this.retryAfter = response.retryAfter;
+    this.category = response.category;
+    this.#response = response;
   }
 
-  get answer(): Answered {
-    return this.#answer;
+  get response(): ErrorResponse {
+    return this.#response;
   }
 }
 export class BadRequestError extends APIStatusError {}
@@ -93,7 +93,7 @@ const STATUS_ERRORS: Readonly<Record<number, typeof APIStatusError>> = {
   429: RateLimitError,
 };
 
-/** The class for a status. Vectors: errors.json. */
+/** The error class of a status code. Vectors: errors.json. */
 export function statusError(status: number): typeof APIStatusError {
   return STATUS_ERRORS[status] ?? (status >= 500 ? InternalServerError : APIStatusError);
 }
@@ -110,7 +110,7 @@ export class APIConnectionError extends APIError {
 }
 export class DeadlineExceededError extends APIConnectionError {}
 
-/** `unreadable`: no JSON at all, which may be the doing of something in between. */
+/** `unreadable` is true if the body is not JSON, which a proxy may have caused. */
 export class APIResponseValidationError extends APIError {
   constructor(
     message: string,
@@ -133,7 +133,7 @@ export class RequestFailedError extends TinkerError {
   }
 }
 
-/** `where` is the path to it, such as `data[3].loss_fn_inputs.weights`. */
+/** `where` is the path of the argument, such as `data[3].loss_fn_inputs.weights`. */
 export class InvalidInputError extends TinkerError {
   constructor(
     message: string,
@@ -145,10 +145,10 @@ export class InvalidInputError extends TinkerError {
 export class ClientClosedError extends TinkerError {}
 export class SessionLostError extends TinkerError {}
 
-/** What the retry rules have to know of an error; nothing of one that they don't judge. */
+/** The properties of an error that the retry rules need; empty if it is never retried. */
 export function failureOf(error: APIError): Failure {
   if (error instanceof APIStatusError) {
-    return { status: error.status, headers: error.answer.headers, category: error.category };
+    return { status: error.status, headers: error.response.headers, category: error.category };
   }
   if (error instanceof APIConnectionError) return { fault: error.fault };
   const unreadable = error instanceof APIResponseValidationError && error.unreadable;

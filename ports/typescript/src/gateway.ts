@@ -1,8 +1,8 @@
 /**
- * One request: sent by openapi-fetch, typed by the specification, its answer read or thrown.
+ * Sends a single request with openapi-fetch, typed by the specification, and reads the response.
  *
- * What is no success never reaches openapi-fetch: it becomes a typed error here, which keeps the
- * headers. Redirects are not followed, as the key would go along. Nothing is sent again here.
+ * An error response becomes a typed error with its headers before openapi-fetch sees it. Redirects
+ * are not followed, because they would receive the key. Nothing is retried here.
  */
 
 import { randomUUID } from "node:crypto";
@@ -19,17 +19,17 @@ import {
 import type { components, paths } from "./generated/tinker.js";
 import { categoryOf } from "./rules/polling.js";
 import { retryAfterSeconds, type Fault } from "./rules/retry.js";
-import { redact, serverWords } from "./rules/words.js";
+import { redact, serverWords } from "./rules/redaction.js";
 
 export type Schemas = components["schemas"];
 export type Api = Client<paths>;
 export type Fetch = (request: Request) => Promise<Response>;
 
-/** What each use of the API hands on to openapi-fetch. */
+/** The options that each request passes to openapi-fetch. */
 export type Options = { headers: Record<string, string>; signal: AbortSignal; fetch: Fetch };
 export type Send<T> = (api: Api, options: Options) => Promise<{ data?: T }>;
 
-/** What is asked for, and in how many seconds: of release 0.4.1. */
+/** A request and its timeout in seconds. The defaults are those of release 0.4.1. */
 export interface Call {
   readonly operation: string;
   readonly requestId?: string;
@@ -50,14 +50,14 @@ export class Gateway {
     this.#fetch = fetch;
   }
 
-  /** The body of a success. `idempotencyKey` names the logical call, the same on all attempts. */
+  /** Returns the body of a success. All attempts of a call share `idempotencyKey`. */
   async send<T>(call: Call, send: Send<T>, idempotencyKey: string): Promise<NonNullable<T>> {
     const { data } = await send(this.#api, this.#options(call, idempotencyKey));
-    if (data === undefined || data === null) throw unreadable("an empty body", call);
+    if (data === undefined || data === null) throw unreadable("empty", call);
     return data;
   }
 
-  /** One poll for the result of `operation`: status and body of a success, whatever they are. */
+  /** Polls for the result of `operation` and returns the status and body of a success. */
   async poll(operation: string, requestId: string): Promise<{ status: number; body: unknown }> {
     const call = { operation, requestId, timeout: POLL_TIMEOUT };
     const { data, response } = await this.#api.POST("/api/v1/retrieve_future", {
@@ -77,33 +77,34 @@ export class Gateway {
   }
 
   async #exchange(call: Call, request: Request): Promise<Response> {
-    let answer: Response | undefined;
+    let response: Response | undefined;
     let text: string;
     try {
-      answer = await this.#fetch(request);
-      text = await answer.text();
+      response = await this.#fetch(request);
+      text = await response.text();
     } catch (error) {
-      throw this.#connectionError(call, error, answer ? "read" : "connect");
+      throw this.#connectionError(call, error, response ? "read" : "connect");
     }
-    if (!answer.ok) throw this.#statusError(call, answer, readBody(text));
-    return new Whole(call, answer, text);
+    if (!response.ok) throw this.#statusError(call, response, readBody(text));
+    return new BufferedResponse(call, response, text);
   }
 
-  #statusError(call: Call, { status, headers: sent }: Response, body: unknown): APIError {
-    const headers = Object.fromEntries(sent);
+  #statusError(call: Call, { status, headers: received }: Response, body: unknown): APIError {
+    const headers = Object.fromEntries(received);
     const retryAfter = retryAfterSeconds(headers, Date.now() / 1000);
-    const answer = { status, headers, body, retryAfter, category: categoryOf(body) };
-    const words = `HTTP ${status} ${serverWords(body, this.#key)}`.trim();
-    const named = redact(headers["x-request-id"] ?? "", this.#key) || undefined;
-    return new (statusError(status))(words, answer, call.operation, call.requestId ?? named);
+    const response = { status, headers, body, retryAfter, category: categoryOf(body) };
+    const message = `HTTP ${status} ${serverWords(body, this.#key)}`.trim();
+    const requestId =
+      call.requestId ?? (redact(headers["x-request-id"] ?? "", this.#key) || undefined);
+    return new (statusError(status))(message, response, call.operation, requestId);
   }
 
-  #connectionError(call: Call, error: unknown, otherwise: Fault): APIError {
-    // fetch says "fetch failed", and why in the cause.
+  #connectionError(call: Call, error: unknown, defaultFault: Fault): APIError {
+    // The message of fetch is "fetch failed"; the cause has the reason.
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    const words = redact(`${cause} ${codeOf(cause)}`.trim(), this.#key);
-    const [, fault = otherwise] = FAULTS.find(([pattern]) => pattern.test(words)) ?? [];
-    return new APIConnectionError(words, fault, call.operation, call.requestId);
+    const message = redact(`${cause} ${codeOf(cause)}`.trim(), this.#key);
+    const [, fault = defaultFault] = FAULTS.find(([pattern]) => pattern.test(message)) ?? [];
+    return new APIConnectionError(message, fault, call.operation, call.requestId);
   }
 }
 
@@ -116,21 +117,21 @@ const FAULTS: readonly [RegExp, Fault][] = [
 
 function codeOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : "";
-  return typeof code === "string" ? code : ""; // a DOMException has a number
+  return typeof code === "string" ? code : ""; // the code of a DOMException is a number
 }
 
-/** A body as JSON, the text where it is none, null where there is none. */
+/** Parses a body as JSON; returns the text if it is not JSON, null if it is empty. */
 export function readBody(text: string): unknown {
   if (!text) return null;
   try {
     return JSON.parse(text);
   } catch {
-    return readLoosely(text);
+    return readLeniently(text);
   }
 }
 
-/** Some servers write NaN and Infinity for metrics, which are no JSON. */
-function readLoosely(text: string): unknown {
+/** Some servers write NaN and Infinity in metrics, which are not JSON. */
+function readLeniently(text: string): unknown {
   try {
     return /\b(NaN|Infinity)\b/.test(text) ? JSON5.parse(text) : text;
   } catch {
@@ -138,22 +139,23 @@ function readLoosely(text: string): unknown {
   }
 }
 
-/** A success, wholly read, whose `json()` takes what `readBody` takes. */
-class Whole extends Response {
+/** A success with a buffered body, whose `json()` accepts what `readBody` accepts. */
+class BufferedResponse extends Response {
   override readonly json: () => Promise<unknown>;
 
   constructor(call: Call, from: Response, text: string) {
     const headers = new Headers(from.headers);
-    headers.set("content-length", `${text.length}`); // else openapi-fetch parses by itself
+    headers.set("content-length", `${text.length}`); // otherwise openapi-fetch parses the body itself
     super(text || null, { status: from.status, headers });
     this.json = async () => {
       const body = readBody(text);
-      if (typeof body === "string") throw unreadable("no JSON", call);
+      if (typeof body === "string") throw unreadable("not JSON", call);
       return body;
     };
   }
 }
 
-function unreadable(what: string, { operation, requestId }: Call): APIError {
-  return new APIResponseValidationError(`the answer is ${what}`, operation, requestId, true);
+function unreadable(problem: string, { operation, requestId }: Call): APIError {
+  const message = `the body of the response is ${problem}`;
+  return new APIResponseValidationError(message, operation, requestId, true);
 }

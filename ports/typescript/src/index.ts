@@ -1,4 +1,4 @@
-/** The public names. */
+/** The public API. */
 
 export type { Settings } from "./core.js";
 export * from "./errors.js";

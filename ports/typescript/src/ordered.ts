@@ -1,25 +1,24 @@
 /**
- * One model's requests: submitted in the order they were made, their results awaited apart.
+ * The requests of a model: submitted in the order of the calls; results are awaited independently.
  *
- * The server works through them by `seq_id`, from 1 and without gaps: the next number waits for the
- * one before it. So the next request is not sent before the one before it was answered, and a number
- * that the server refused is used again. One whose answer was lost is not: it may have been counted.
- * Vectors: numbers.json.
+ * The server processes them by `seq_id`, from 1 and without gaps. A request is therefore sent after
+ * the response to the previous one, and a number that the server rejected is reused. A number whose
+ * response was lost is not reused, because the server may have counted it. Vectors: seq_ids.json.
  */
 
 import { APIStatusError } from "./errors.js";
 import { future, type Core } from "./core.js";
 import type { Schemas, Send } from "./gateway.js";
-import type { Fields } from "./rules/words.js";
+import type { Fields } from "./rules/redaction.js";
 
-/** How to send one request under its number. */
-export type Part = (seq_id: number) => Send<Schemas["UntypedAPIFuture"]>;
+/** Sends one request with its sequence number. */
+export type ChunkRequest = (seq_id: number) => Send<Schemas["UntypedAPIFuture"]>;
 
-/** Answers of something between us and the server, which may have passed the request on. */
+/** Status codes of proxies, which may have forwarded the request. */
 const PROXY_STATUSES = new Set([502, 503, 504, 520, 521, 522, 523, 524]);
 
-/** Whether the server itself said no, so that it has not counted the request's number. */
-export function isFree(status: number | null): boolean {
+/** Whether the server itself rejected the request, so that its number can be reused. */
+export function isReusable(status: number | null): boolean {
   return status !== null && status >= 300 && !PROXY_STATUSES.has(status);
 }
 
@@ -32,10 +31,14 @@ export class OrderedRequests {
     this.#core = core;
   }
 
-  /** Submit `parts`, which follow each other directly; a future of `finish` of their results. */
-  start<T>(operation: string, parts: Part[], finish: (bodies: Fields[]) => T): Promise<T> {
-    const submitted = this.#turn.then(() => this.#submit(operation, parts));
-    // One that failed lets the next one go.
+  /** Submits consecutive requests; returns a future of `finish` applied to their results. */
+  start<T>(
+    operation: string,
+    requests: ChunkRequest[],
+    finish: (bodies: Fields[]) => T,
+  ): Promise<T> {
+    const submitted = this.#turn.then(() => this.#submit(operation, requests));
+    // A failure does not block the next call.
     this.#turn = submitted.catch(() => undefined);
     const results = submitted.then((requestIds) =>
       Promise.all(requestIds.map((requestId) => this.#core.result(requestId, operation))),
@@ -43,15 +46,15 @@ export class OrderedRequests {
     return future(results.then(finish));
   }
 
-  async #submit(operation: string, parts: Part[]): Promise<string[]> {
+  async #submit(operation: string, requests: ChunkRequest[]): Promise<string[]> {
     const requestIds: string[] = [];
-    for (const part of parts) {
+    for (const request of requests) {
       this.#core.session.check();
       const seqId = this.#next++;
       try {
-        requestIds.push(await this.#core.submit(operation, part(seqId)));
+        requestIds.push(await this.#core.submit(operation, request(seqId)));
       } catch (error) {
-        if (error instanceof APIStatusError && isFree(error.status)) this.#next = seqId;
+        if (error instanceof APIStatusError && isReusable(error.status)) this.#next = seqId;
         throw error;
       }
     }

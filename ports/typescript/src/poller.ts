@@ -1,4 +1,4 @@
-/** Fetches the result of submitted work: the loop around `rules/polling`. */
+/** Polls for the result of a submitted request, as `rules/polling` decides. */
 
 import {
   APIConnectionError,
@@ -10,14 +10,14 @@ import {
 } from "./errors.js";
 import type { Gateway } from "./gateway.js";
 import type { Retrier } from "./retrying.js";
-import { classify, pollDelay, worthPolling, type Outcome } from "./rules/polling.js";
+import { classify, pollDelay, shouldPollAgain, type Outcome } from "./rules/polling.js";
 import { POLICY } from "./rules/retry.js";
-import type { Fields } from "./rules/words.js";
+import type { Fields } from "./rules/redaction.js";
 
 export class Poller {
   /**
-   * `deadline` is the longest wait for a result, in seconds. `alive` says whether the server answers
-   * other requests: then a poll that it holds for longer than we let it is no failure.
+   * `deadline` is the time limit for a result, in seconds. `alive` returns whether the server responds
+   * to heartbeats; a poll that times out is then not a failure.
    */
   constructor(
     readonly gateway: Gateway,
@@ -26,42 +26,42 @@ export class Poller {
     readonly alive: () => boolean,
   ) {}
 
-  /** The body of the result. */
+  /** Returns the body of the result. */
   async wait(requestId: string, operation: string): Promise<Fields> {
     const { clock } = this.retrier;
     const until = clock.now() + this.deadline;
     let last = "";
     let [consecutive, since] = [0, 0];
     for (;;) {
-      const asked = clock.now();
-      const [outcome, serverDelay] = await this.#ask(requestId, operation, until - asked);
+      const started = clock.now();
+      const [outcome, serverDelay] = await this.#poll(requestId, operation, until - started);
       if (outcome.kind === "ready") return outcome.body;
       const now = clock.now();
       [consecutive, since] = outcome.kind === last ? [consecutive + 1, since] : [1, now];
       last = outcome.kind;
-      if (!worthPolling(outcome, consecutive, { streak: now - since })) {
+      if (!shouldPollAgain(outcome, consecutive, { streak: now - since })) {
         throw finalError(outcome, requestId, operation);
       }
-      const held = now - asked;
+      const held = now - started;
       const pause = pollDelay(outcome, consecutive, clock.jitter(), { held, serverDelay });
       if (now + pause >= until) {
-        const words = `no result in ${this.deadline} s, last seen: ${JSON.stringify(outcome)}`;
-        throw new DeadlineExceededError(words, "timeout", operation, requestId);
+        const message = `no result in ${this.deadline} s, last seen: ${JSON.stringify(outcome)}`;
+        throw new DeadlineExceededError(message, "timeout", operation, requestId);
       }
       await clock.sleep(pause);
     }
   }
 
-  /** One poll that got through, and the pause that its headers ask for. */
-  async #ask(requestId: string, operation: string, left: number): Promise<[Outcome, number]> {
-    const once = async (): Promise<[Outcome, number]> => {
+  /** Polls until there is a response, and returns its outcome and the server's delay. */
+  async #poll(requestId: string, operation: string, left: number): Promise<[Outcome, number]> {
+    const attempt = async (): Promise<[Outcome, number]> => {
       try {
         const { status, body } = await this.gateway.poll(operation, requestId);
         return [classify(status, body), 0];
       } catch (error) {
         if (error instanceof APIStatusError) {
-          const outcome = classify(error.status, error.answer.body);
-          if (isTheEngines(outcome, error)) throw error;
+          const outcome = classify(error.status, error.response.body);
+          if (leftToRetryEngine(outcome, error)) throw error;
           return [outcome, error.retryAfter ?? 0];
         }
         const timedOut = error instanceof APIConnectionError && error.fault === "timeout";
@@ -71,16 +71,16 @@ export class Poller {
     };
     const maxElapsed = Math.min(POLICY.maxElapsed, left);
     const billingMaxElapsed = Math.min(POLICY.billingMaxElapsed, left);
-    return this.retrier.run(operation, once, { ...POLICY, maxElapsed, billingMaxElapsed });
+    return this.retrier.run(operation, attempt, { ...POLICY, maxElapsed, billingMaxElapsed });
   }
 }
 
-/** Whether the retry engine decides what follows: no news, or the server has its own opinion. */
-function isTheEngines(outcome: Outcome, error: APIStatusError): boolean {
-  const wish = error.answer.headers["x-should-retry"];
-  if (wish === "true" || outcome.kind === "refused") return true;
-  if (outcome.kind === "retry") return outcome.spare === null || wish === "false";
-  return outcome.kind === "try_again" && wish === "false";
+/** Whether the retry engine handles an error: it says nothing about the result, or has x-should-retry. */
+function leftToRetryEngine(outcome: Outcome, error: APIStatusError): boolean {
+  const shouldRetry = error.response.headers["x-should-retry"];
+  if (shouldRetry === "true" || outcome.kind === "refused") return true;
+  if (outcome.kind === "retry") return outcome.tolerated === null || shouldRetry === "false";
+  return outcome.kind === "try_again" && shouldRetry === "false";
 }
 
 function finalError(outcome: Outcome, requestId: string, operation: string): Error {
@@ -88,9 +88,9 @@ function finalError(outcome: Outcome, requestId: string, operation: string): Err
     case "failed":
       return new RequestFailedError(outcome.message, operation, requestId, outcome.category);
     case "gone": {
-      const told = { status: 410, headers: {}, body: null, retryAfter: undefined };
-      const words = "the server no longer has the result";
-      return new GoneError(words, { ...told, category: undefined }, operation, requestId);
+      const response = { status: 410, headers: {}, body: null, retryAfter: undefined };
+      const message = "the server no longer has the result";
+      return new GoneError(message, { ...response, category: undefined }, operation, requestId);
     }
     default:
       return new APIResponseValidationError(JSON.stringify(outcome), operation, requestId);

@@ -1,42 +1,42 @@
-/** The only retry engine: `rules/retry` decides, this waits and sends again. */
+/** The retry engine: `rules/retry` decides, this module waits and retries. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { APIError, APIResponseValidationError, failureOf, statusError } from "./errors.js";
-import { SPARE_POLLS } from "./rules/polling.js";
+import { MAX_TOLERATED } from "./rules/polling.js";
 import { decide, POLICY, windowOf, type Decision, type RetryPolicy } from "./rules/retry.js";
 
-/** Time, waiting and chance; another one in tests. Seconds. */
+/** Time, delays and random numbers; replaced in tests. All times are in seconds. */
 export interface Clock {
-  /** From any beginning, never backwards. */
+  /** Monotonic. */
   now(): number;
-  /** Since 1970. */
+  /** Unix time. */
   wall(): number;
-  /** In [0, 1). */
+  /** A random number in [0, 1). */
   jitter(): number;
-  /** Of these seconds, how many the process was suspended. */
+  /** How much of `now` the process was suspended. */
   suspended(): number;
-  /** `idle` waiting does not keep the program alive. */
+  /** An `idle` timer does not keep the process alive. */
   sleep(seconds: number, idle?: boolean): Promise<void>;
 }
 
-/** Seconds between two looks at whether the process runs. */
+/** Seconds between two checks for a suspension. */
 const TICK = 1;
 
-/** A timer that comes more than its own length late shows that the process was suspended. */
+/** Detects suspensions of the process by a timer that fires late by more than its interval. */
 class Suspension {
   #ticked = performance.now() / 1000;
-  #before = 0;
+  #earlier = 0;
 
   constructor() {
     const tick = () => {
-      [this.#before, this.#ticked] = [this.seconds(), performance.now() / 1000];
+      [this.#earlier, this.#ticked] = [this.seconds(), performance.now() / 1000];
     };
     setInterval(tick, TICK * 1000).unref();
   }
 
   seconds(): number {
-    return this.#before + Math.max(0, performance.now() / 1000 - this.#ticked - 2 * TICK);
+    return this.#earlier + Math.max(0, performance.now() / 1000 - this.#ticked - 2 * TICK);
   }
 }
 
@@ -50,7 +50,7 @@ export const REAL_CLOCK: Clock = {
   sleep: (seconds, idle = false) => sleep(seconds * 1000, undefined, { ref: !idle }),
 };
 
-/** Until when everybody with the same base URL and key is held back, and by which status. */
+/** A pause of all requests with the same base URL and key, and the status that caused it. */
 interface Pause {
   until: number;
   status: number;
@@ -61,7 +61,7 @@ const pauses = new Map<string, Pause>();
 export class Retrier {
   readonly #pause: Pause;
 
-  /** `shared` names those who are paused together: base URL and key. */
+  /** `shared` is the base URL and key; requests with the same value share a pause. */
   constructor(
     shared: string,
     readonly clock: Clock,
@@ -70,13 +70,14 @@ export class Retrier {
     pauses.set(shared, this.#pause);
   }
 
-  /** The value of the first attempt that succeeds; the error of the last tells why it was that. */
+  /** Returns the value of the first successful attempt, or throws the last error with a reason. */
   async run<T>(operation: string, attempt: () => Promise<T>, policy = POLICY): Promise<T> {
     const { clock } = this;
     const [started, suspended] = [clock.now(), clock.suspended()];
     let unreadable = 0;
-    for (let made = 1; ; made += 1) {
-      await this.#sitOutPause(operation, policy, started + clock.suspended() - suspended, made - 1);
+    for (let attempts = 1; ; attempts += 1) {
+      const begun = started + clock.suspended() - suspended;
+      await this.#awaitSharedPause(operation, policy, begun, attempts - 1);
       const before = clock.suspended();
       try {
         return await attempt();
@@ -85,11 +86,11 @@ export class Retrier {
         unreadable = error instanceof APIResponseValidationError ? unreadable + 1 : 0;
         const elapsed = clock.now() - started;
         const asleep = clock.suspended();
-        // An answer that is none is put down to something in between, a few times.
-        const patience = unreadable > SPARE_POLLS ? { ...policy, maxAttempts: made } : policy;
+        // A few unreadable responses in a row are tolerated as a proxy's doing.
+        const limited = unreadable > MAX_TOLERATED ? { ...policy, maxAttempts: attempts } : policy;
         const awake = elapsed - (asleep - suspended);
-        const decision = this.#decide(error, patience, made, awake, asleep > before);
-        if (!decision.retry) throw error.gaveUp(made, elapsed, decision.reason);
+        const decision = this.#decide(error, limited, attempts, awake, asleep > before);
+        if (!decision.retry) throw error.gaveUp(attempts, elapsed, decision.reason);
         await clock.sleep(decision.delay);
       }
     }
@@ -113,22 +114,29 @@ export class Retrier {
     return decision;
   }
 
-  async #sitOutPause(operation: string, policy: RetryPolicy, started: number, made: number) {
+  async #awaitSharedPause(
+    operation: string,
+    policy: RetryPolicy,
+    started: number,
+    attempts: number,
+  ) {
     for (;;) {
       const { until, status } = this.#pause;
       const now = this.clock.now();
       if (now >= until) return;
       if (until - started > windowOf(policy, status)) {
-        const told = {
+        const response = {
           status,
           headers: {},
           body: null,
           retryAfter: until - now,
           category: undefined,
         };
-        const words = `not sent: all with this key pause for ${(until - now).toFixed(1)} s more`;
-        const reason = "the shared pause does not fit into the time for attempts";
-        throw new (statusError(status))(words, told, operation).gaveUp(made, now - started, reason);
+        const left = (until - now).toFixed(1);
+        const message = `not sent: all requests with this key are paused for another ${left} s`;
+        const reason = "the shared pause does not fit into the window";
+        const error = new (statusError(status))(message, response, operation);
+        throw error.gaveUp(attempts, now - started, reason);
       }
       await this.clock.sleep(until - now);
     }

@@ -1,4 +1,4 @@
-/** Weights that a server has ready for sampling. */
+/** Samples from weights that a server has loaded. */
 
 import { future, idOf, missing, type Core } from "./core.js";
 import { GoneError, InvalidInputError } from "./errors.js";
@@ -15,10 +15,10 @@ export type SampleResponse = Omit<Schemas["SampleResponse"], "sequences"> & {
   readonly sequences: Schemas["SampledSequence"][];
 };
 
-/** What 0.4.1 takes where nothing is said. */
+/** The defaults of 0.4.1. */
 const PARAMS: SamplingParams = { temperature: 1, top_k: -1, top_p: 1 };
-/** How often a sample whose result the server has lost is made anew. */
-const GONE_LIMIT = 3;
+/** Total submissions of a sample whose result has expired. */
+const MAX_SUBMISSIONS = 3;
 
 export class SamplingClient {
   readonly #core: Core;
@@ -31,7 +31,7 @@ export class SamplingClient {
     this.#core = core;
   }
 
-  /** Sequences that go on from `prompt`; any number of calls may be under way. */
+  /** Samples continuations of `prompt`; any number of calls may be in progress. */
   sample(
     prompt: ModelInput,
     params: Partial<SamplingParams> = {},
@@ -40,7 +40,10 @@ export class SamplingClient {
     const { numSamples = 1, promptLogprobs, topkPromptLogprobs = 0 } = options;
     checkInput(prompt, "prompt");
     if (!(Number.isSafeInteger(numSamples) && numSamples >= 1)) {
-      throw new InvalidInputError(`expected 1 or more, got ${numSamples}`, "numSamples");
+      throw new InvalidInputError(
+        `expected an integer of at least 1, got ${numSamples}`,
+        "numSamples",
+      );
     }
     return future(
       this.#sample({
@@ -55,27 +58,27 @@ export class SamplingClient {
     );
   }
 
-  async #sample(wanted: Schemas["SampleRequest"]): Promise<SampleResponse> {
-    for (let tries = 1; ; tries += 1) {
+  async #sample(request: Schemas["SampleRequest"]): Promise<SampleResponse> {
+    for (let submissions = 1; ; submissions += 1) {
       this.#core.session.check();
-      // One number for all attempts to submit it; a sample made anew has a new one.
-      const body = { ...wanted, seq_id: this.#next++ };
+      // All attempts of a submission have the same number; the next submission has a new one.
+      const body = { ...request, seq_id: this.#next++ };
       const header = { "X-Tinker-Sampling-Backpressure": "1" };
       const requestId = await this.#core.submit("asample", (api, options) =>
         api.POST("/api/v1/asample", { ...options, params: { header }, body }),
       );
       try {
-        const found = await this.#core.result(requestId, "asample");
-        if (!Array.isArray(found["sequences"])) throw missing("sequences", "asample");
-        return found as unknown as SampleResponse;
+        const body = await this.#core.result(requestId, "asample");
+        if (!Array.isArray(body["sequences"])) throw missing("sequences", "asample");
+        return body as unknown as SampleResponse;
       } catch (error) {
-        if (!(error instanceof GoneError) || tries === GONE_LIMIT) throw error;
+        if (!(error instanceof GoneError) || submissions === MAX_SUBMISSIONS) throw error;
       }
     }
   }
 }
 
-/** Have the server load weights for sampling; the id of the sampling session. */
+/** Makes the server load weights for sampling and returns the id of the sampling session. */
 export async function openSamplingSession(
   core: Core,
   source: { model_path: string } | { base_model: string },
@@ -87,13 +90,13 @@ export async function openSamplingSession(
     sampling_session_seq_id: core.session.nextSampling(),
     ...source,
   } as const;
-  const made = await core.call(operation, (api, options) =>
+  const response = await core.call(operation, (api, options) =>
     api.POST("/api/v1/create_sampling_session", { ...options, body }),
   );
-  if (made.sampling_session_id != null || made.request_id == null) {
-    return idOf(made.sampling_session_id, "sampling_session_id", operation);
+  if (response.sampling_session_id != null || response.request_id == null) {
+    return idOf(response.sampling_session_id, "sampling_session_id", operation);
   }
-  // Some servers answer with a future.
-  const found = await core.result(String(made.request_id), operation);
-  return idOf(found["sampling_session_id"], "sampling_session_id", operation);
+  // Some servers return a future.
+  const result = await core.result(String(response.request_id), operation);
+  return idOf(result["sampling_session_id"], "sampling_session_id", operation);
 }

@@ -1,4 +1,4 @@
-/** The way in: makes clients that train and clients that sample. */
+/** The entry point: creates training and sampling clients. */
 
 import { Core, future, idOf, type Settings } from "./core.js";
 import { InvalidInputError } from "./errors.js";
@@ -9,11 +9,11 @@ import { TrainingClient } from "./training.js";
 
 export type LoraConfig = Schemas["LoraConfig"];
 
-/** What 0.4.1 takes where nothing is said. */
+/** The defaults of 0.4.1. */
 const LORA: LoraConfig = { rank: 32, train_unembed: true, train_mlp: true, train_attn: true };
 
 /**
- * One connection to one server, and one session on it.
+ * A connection to a server, with one session.
  *
  *     const service = new ServiceClient({ baseUrl: "http://127.0.0.1:8765", apiKey: "tml-any" });
  *     const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 8 });
@@ -21,12 +21,12 @@ const LORA: LoraConfig = { rank: 32, train_unembed: true, train_mlp: true, train
 export class ServiceClient {
   readonly #core: Core;
 
-  /** `TINKER_BASE_URL` and `TINKER_API_KEY` stand in for what is not given. Nothing is sent yet. */
+  /** `TINKER_BASE_URL` and `TINKER_API_KEY` are the defaults. Sends nothing. */
   constructor(settings: Partial<Settings> = {}) {
     const { baseUrl, apiKey, ...others } = settings;
     this.#core = new Core({
-      baseUrl: needed(baseUrl ?? process.env["TINKER_BASE_URL"], "baseUrl"),
-      apiKey: needed(apiKey ?? process.env["TINKER_API_KEY"], "apiKey"),
+      baseUrl: requireValue(baseUrl ?? process.env["TINKER_BASE_URL"], "baseUrl"),
+      apiKey: requireValue(apiKey ?? process.env["TINKER_API_KEY"], "apiKey"),
       deadline: 7200,
       fetch: globalThis.fetch,
       clock: REAL_CLOCK,
@@ -35,35 +35,35 @@ export class ServiceClient {
     });
   }
 
-  /** The names of the base models. */
+  /** Returns the names of the base models. */
   async getServerCapabilities(): Promise<string[]> {
-    const found = await this.#core.call("get_server_capabilities", (api, options) =>
+    const capabilities = await this.#core.call("get_server_capabilities", (api, options) =>
       api.GET("/api/v1/get_server_capabilities", options),
     );
-    return (found.supported_models ?? []).flatMap((model) => model.model_name ?? []);
+    return (capabilities.supported_models ?? []).flatMap((model) => model.model_name ?? []);
   }
 
-  /** A new LoRA adapter on a base model; what is not given of its shape is 0.4.1's. */
+  /** Creates a LoRA adapter on a base model, with the defaults of 0.4.1. */
   createLoraTrainingClient(
     baseModel: string,
     lora: Partial<LoraConfig> = {},
     userMetadata?: Record<string, string>,
   ): Promise<TrainingClient> {
-    needed(baseModel, "baseModel");
+    requireValue(baseModel, "baseModel");
     return future(this.#createModel(baseModel, { ...LORA, ...lora }, userMetadata));
   }
 
-  /** A client that samples from saved weights (`tinker://...`) or from a base model. */
+  /** Creates a client that samples from saved weights (`tinker://...`) or from a base model. */
   createSamplingClient(
     source: { modelPath: string } | { baseModel: string },
   ): Promise<SamplingClient> {
-    const wanted =
+    const model =
       "modelPath" in source ? { model_path: source.modelPath } : { base_model: source.baseModel };
-    const opened = openSamplingSession(this.#core, wanted);
+    const opened = openSamplingSession(this.#core, model);
     return future(opened.then((id) => new SamplingClient(this.#core, id)));
   }
 
-  /** End the heartbeats; the server then ends the session. What is under way goes on. */
+  /** Stops the heartbeats, so that the server ends the session. Calls in progress continue. */
   close(): void {
     this.#core.session.close();
   }
@@ -90,7 +90,7 @@ export class ServiceClient {
   }
 }
 
-function needed(value: string | undefined, where: string): string {
-  if (!value) throw new InvalidInputError("is needed", where);
+function requireValue(value: string | undefined, where: string): string {
+  if (!value) throw new InvalidInputError("is required", where);
   return value;
 }

@@ -1,11 +1,11 @@
-/** A session of the server: made on first need, kept alive by heartbeats. */
+/** A session: created on first use, kept alive by heartbeats. */
 
 import { APIStatusError, ClientClosedError, SessionLostError, type TinkerError } from "./errors.js";
 import type { Clock } from "./retrying.js";
 
-/** Seconds between heartbeats, and until their silence is an error; release 0.4.1. */
+/** Seconds between heartbeats, and without a response before calls fail (0.4.1). */
 const INTERVAL = 10;
-const SILENCE_LIMIT = 120;
+const MAX_SILENCE = 120;
 
 export class Session {
   #creating: Promise<string> | undefined;
@@ -20,7 +20,7 @@ export class Session {
     readonly clock: Clock,
   ) {}
 
-  /** Its id. It is created once, however many ask; a failed attempt is made again by the next. */
+  /** Returns the id. Concurrent calls create one session; after a failure the next call retries. */
   async id(): Promise<string> {
     this.check();
     this.#creating ??= this.#start().catch((error: unknown) => {
@@ -30,20 +30,20 @@ export class Session {
     return this.#creating;
   }
 
-  /** Throws where the server does not hear this session any more. */
+  /** Throws if the client is closed or the session is lost. */
   check(): void {
     if (this.#ended) throw this.#ended;
     const silent = this.clock.now() - this.#lastBeat;
-    if (this.#creating && this.#lastBeat > -Infinity && silent > SILENCE_LIMIT) {
+    if (this.#creating && this.#lastBeat > -Infinity && silent > MAX_SILENCE) {
       throw new SessionLostError(`no heartbeat has reached the server for ${silent.toFixed(0)} s`);
     }
   }
 
-  get heardLately(): boolean {
-    return this.clock.now() - this.#lastBeat <= SILENCE_LIMIT;
+  get isAlive(): boolean {
+    return this.clock.now() - this.#lastBeat <= MAX_SILENCE;
   }
 
-  /** Models are counted from 0, and so are sampling sessions, saved weights without a name among them. */
+  /** Models are numbered from 0, and so are sampling sessions, including unnamed saved weights. */
   nextModel(): number {
     return this.#models++;
   }
@@ -52,7 +52,7 @@ export class Session {
   }
 
   close(): void {
-    this.#ended = new ClientClosedError("the client is closed; make a new one");
+    this.#ended = new ClientClosedError("the client is closed; create a new one");
   }
 
   async #start(): Promise<string> {
@@ -70,7 +70,7 @@ export class Session {
         await this.beat(sessionId);
         this.#lastBeat = this.clock.now();
       } catch (error) {
-        // Whatever else it is, the next heartbeat follows anyway.
+        // After any other error, the next heartbeat follows as usual.
         if (error instanceof APIStatusError && error.status === 410) {
           this.#ended ??= new SessionLostError(`the server has ended session ${sessionId}`);
         }

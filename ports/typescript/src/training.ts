@@ -1,11 +1,11 @@
-/** A model in training. Its calls are submitted in the order in which they are made. */
+/** Trains a model. Calls are submitted in the order in which they are made. */
 
 import { future, idOf, missing, type Core } from "./core.js";
 import type { Schemas } from "./gateway.js";
 import { checkData, checkNumbers, type Datum } from "./inputs.js";
-import { OrderedRequests, type Part } from "./ordered.js";
+import { OrderedRequests, type ChunkRequest } from "./ordered.js";
 import { combineOutputs, sizeOf, split, type ChunkOutput } from "./rules/batches.js";
-import type { Fields } from "./rules/words.js";
+import type { Fields } from "./rules/redaction.js";
 import { openSamplingSession, SamplingClient } from "./sampling.js";
 
 type AdamParams = Schemas["AdamParams"];
@@ -16,11 +16,11 @@ export interface ForwardBackwardOutput {
   readonly lossFnOutputType: string;
   /** One entry per datum, in their order. */
   readonly lossFnOutputs: LossFnOutput[];
-  /** Reduced over all requests; a hash as the nearest float, as 0.4.1 shows it. */
+  /** Reduced over all requests; hashes are rounded to a float, as in 0.4.1. */
   readonly metrics: Record<string, number>;
 }
 
-/** What 0.4.1 takes where nothing is said. */
+/** The defaults of 0.4.1. */
 const ADAM: AdamParams = { learning_rate: 1e-4, beta1: 0.9, beta2: 0.95, eps: 1e-12 };
 
 export class TrainingClient {
@@ -35,7 +35,7 @@ export class TrainingClient {
     this.#requests = new OrderedRequests(core);
   }
 
-  /** The loss of `data` without gradients. */
+  /** Computes the loss of `data` without gradients. */
   forward(data: readonly Datum[], loss: string, config?: LossFnConfig) {
     return this.#pass("forward", data, loss, config, (forward_input) => (seq_id) => {
       const body = { forward_input, model_id: this.modelId, seq_id };
@@ -43,7 +43,7 @@ export class TrainingClient {
     });
   }
 
-  /** The loss of `data`; its gradients are added to those that `optimStep` will use up. */
+  /** Computes the loss of `data` and accumulates its gradients for `optimStep`. */
   forwardBackward(data: readonly Datum[], loss: string, config?: LossFnConfig) {
     return this.#pass(
       "forward_backward",
@@ -57,43 +57,43 @@ export class TrainingClient {
     );
   }
 
-  /** One Adam step with the gradients gathered so far; what is not given is 0.4.1's. */
+  /** Applies the accumulated gradients in one Adam step, with the defaults of 0.4.1. */
   optimStep(params: Partial<AdamParams> = {}): Promise<Schemas["OptimStepResponse"]> {
     const adam_params = checkNumbers({ ...ADAM, ...params }, "params");
-    const part: Part = (seq_id) => (api, options) => {
+    const request: ChunkRequest = (seq_id) => (api, options) => {
       const body = { type: "optim_step", adam_params, model_id: this.modelId, seq_id } as const;
       return api.POST("/api/v1/optim_step", { ...options, body });
     };
-    return this.#requests.start("optim_step", [part], ([body]) => body ?? {});
+    return this.#requests.start("optim_step", [request], ([body]) => body ?? {});
   }
 
-  /** Save weights and optimizer state under a name; the path to go on from. */
+  /** Saves weights and optimizer state under a name and returns the path to resume from. */
   saveState(name: string): Promise<string> {
-    const part: Part = (seq_id) => (api, options) => {
+    const request: ChunkRequest = (seq_id) => (api, options) => {
       const body = { type: "save_weights", model_id: this.modelId, path: name, seq_id } as const;
       return api.POST("/api/v1/save_weights", { ...options, body });
     };
-    return this.#requests.start("save_weights", [part], pathOf("save_weights"));
+    return this.#requests.start("save_weights", [request], pathOf("save_weights"));
   }
 
-  /** Save the weights for sampling under a name; the path to sample from. */
+  /** Saves the weights for sampling under a name and returns the path to sample from. */
   saveWeightsForSampler(name: string): Promise<string> {
-    const part = this.#savingForSampler({ path: name });
+    const request = this.#saveForSampler({ path: name });
     const operation = "save_weights_for_sampler";
-    return this.#requests.start(operation, [part], pathOf(operation));
+    return this.#requests.start(operation, [request], pathOf(operation));
   }
 
-  /** A client that samples from the weights as they are after the calls made so far. */
+  /** Returns a client that samples from the weights after all calls made so far. */
   saveWeightsAndGetSamplingClient(): Promise<SamplingClient> {
     const operation = "save_weights_for_sampler";
-    const part = this.#savingForSampler({
+    const request = this.#saveForSampler({
       sampling_session_seq_id: this.#core.session.nextSampling(),
     });
-    const saved = this.#requests.start(operation, [part], ([body]) => body ?? {});
+    const saved = this.#requests.start(operation, [request], ([body]) => body ?? {});
     return future(saved.then((body) => this.#samplerOf(body)));
   }
 
-  #savingForSampler(where: { path: string } | { sampling_session_seq_id: number }): Part {
+  #saveForSampler(where: { path: string } | { sampling_session_seq_id: number }): ChunkRequest {
     return (seq_id) => (api, options) => {
       const type = "save_weights_for_sampler" as const;
       const body = { type, model_id: this.modelId, seq_id, ...where };
@@ -104,7 +104,7 @@ export class TrainingClient {
   async #samplerOf(saved: Fields): Promise<SamplingClient> {
     const { sampling_session_id: id, path } = saved;
     if (typeof path === "string") {
-      // Some servers give every checkpoint a name.
+      // Some servers name every checkpoint.
       return new SamplingClient(
         this.#core,
         await openSamplingSession(this.#core, { model_path: path }),
@@ -121,20 +121,20 @@ export class TrainingClient {
     data: readonly Datum[],
     loss_fn: string,
     config: LossFnConfig | undefined,
-    partOf: (input: Schemas["ForwardBackwardInput"]) => Part,
+    requestOf: (input: Schemas["ForwardBackwardInput"]) => ChunkRequest,
   ): Promise<ForwardBackwardOutput> {
     checkData(data);
     const loss_fn_config = config ? checkNumbers(config, "config") : null;
-    // A copy: it is sent later, and the caller may change it meanwhile.
+    // Copied, because the caller may change it before it is sent.
     const copy = structuredClone([...data]);
     const chunks = split(copy.map(sizeOf)).map(([first, end]) => copy.slice(first, end));
-    const parts = chunks.map((data) => partOf({ data, loss_fn, loss_fn_config }));
+    const requests = chunks.map((data) => requestOf({ data, loss_fn, loss_fn_config }));
     const counts = chunks.map((chunk) => chunk.length);
-    return this.#requests.start(operation, parts, (bodies) => shown(bodies, counts));
+    return this.#requests.start(operation, requests, (bodies) => combined(bodies, counts));
   }
 }
 
-function shown(bodies: readonly Fields[], datumCounts: number[]): ForwardBackwardOutput {
+function combined(bodies: readonly Fields[], datumCounts: number[]): ForwardBackwardOutput {
   const parts = bodies as readonly ChunkOutput<LossFnOutput>[];
   const { loss_fn_output_type, loss_fn_outputs, metrics } = combineOutputs(parts, datumCounts);
   const floats = Object.entries(metrics).map(([key, value]) => [key, Number(value)] as const);

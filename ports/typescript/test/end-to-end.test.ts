@@ -1,4 +1,4 @@
-/** The client trains and samples before a server that speaks release 0.4.1 and nothing else. */
+/** Trains and samples on a server that accepts release 0.4.1 only. */
 
 import assert from "node:assert/strict";
 import { execFile, spawn, type ChildProcess } from "node:child_process";
@@ -20,14 +20,14 @@ import {
 } from "../src/index.js";
 import { REAL_CLOCK } from "../src/retrying.js";
 
-// `make port` names the one of this checkout.
+// `make port` sets the path of this checkout.
 const PROGRAM = process.env["TINKER_EXT"] ?? "tinker-ext";
 const TOKENS = [...Buffer.from("The quick brown fox jumps over the lazy dog.")];
 const LIMIT = { timeout: 60_000 };
 
 let server: ChildProcess;
 let url: string;
-const refused: string[] = [];
+const rejected: string[] = [];
 const beats: number[] = [];
 
 before(async () => {
@@ -37,8 +37,8 @@ before(async () => {
   process.once("exit", () => server.kill());
   assert.ok(server.stdout);
   const lines = createInterface(server.stdout);
-  const ended = once(server, "exit").then(() => assert.fail(`${PROGRAM} serve did not start`));
-  const [line] = await Promise.race([once(lines, "line"), ended]);
+  const exited = once(server, "exit").then(() => assert.fail(`${PROGRAM} serve did not start`));
+  const [line] = await Promise.race([once(lines, "line"), exited]);
   url = JSON.parse(line).url;
 }, LIMIT);
 
@@ -47,22 +47,22 @@ after(async () => {
   await once(server, "exit");
 }, LIMIT);
 
-/** Sends, and notes what is refused: nobody else hears of a heartbeat's refusal. */
-async function noting(request: Request): Promise<Response> {
+/** Records rejected requests; a rejected heartbeat is not visible otherwise. */
+async function recordingFetch(request: Request): Promise<Response> {
   const response = await fetch(request);
   if (request.url.endsWith("/session_heartbeat")) beats.push(response.status);
-  if (response.status >= 400) refused.push(`${response.status} ${new URL(request.url).pathname}`);
+  if (response.status >= 400) rejected.push(`${response.status} ${new URL(request.url).pathname}`);
   return response;
 }
 
-/** The heart beats a hundred times as fast. */
+/** Sends heartbeats a hundred times as often. */
 const heart = {
   ...REAL_CLOCK,
   sleep: (seconds: number, idle?: boolean) => REAL_CLOCK.sleep(seconds / 100, idle),
 };
 
 function connect(): ServiceClient {
-  return new ServiceClient({ baseUrl: url, apiKey: "tml-any", fetch: noting, heart });
+  return new ServiceClient({ baseUrl: url, apiKey: "tml-any", fetch: recordingFetch, heart });
 }
 
 function datum(): Datum {
@@ -76,7 +76,7 @@ function datum(): Datum {
   };
 }
 
-test("training lowers the loss, and what was learnt is sampled", LIMIT, async () => {
+test("training lowers the loss, and the trained weights are sampled", LIMIT, async () => {
   const service = connect();
   const [base] = await service.getServerCapabilities();
   assert.ok(base);
@@ -103,9 +103,9 @@ test("training lowers the loss, and what was learnt is sampled", LIMIT, async ()
     [4, 4],
   );
 
-  const named = await training.saveWeightsForSampler("learnt");
-  const again = await service.createSamplingClient({ modelPath: named });
-  const repeated = await again.sample(prompt, greedy, { promptLogprobs: true });
+  const path = await training.saveWeightsForSampler("trained");
+  const other = await service.createSamplingClient({ modelPath: path });
+  const repeated = await other.sample(prompt, greedy, { promptLogprobs: true });
   assert.deepEqual(repeated.sequences[0]?.tokens, sequences[0]?.tokens);
   assert.equal(repeated.prompt_logprobs?.length, 20);
   assert.match(await training.saveState("state"), /^tinker:\/\//);
@@ -113,22 +113,22 @@ test("training lowers the loss, and what was learnt is sampled", LIMIT, async ()
   service.close();
 });
 
-test("a batch of several requests has the loss of all its datums", LIMIT, async () => {
+test("the loss of a batch in several requests is that of all datums", LIMIT, async () => {
   const service = connect();
   const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4 });
-  const one = await training.forward([datum()], "cross_entropy");
+  const single = await training.forward([datum()], "cross_entropy");
   const many = await training.forward(Array<Datum>(130).fill(datum()), "cross_entropy");
   assert.equal(many.lossFnOutputs.length, 130);
-  const [loss = NaN, sum = NaN] = [one.metrics["loss:sum"], many.metrics["loss:sum"]];
+  const [loss = NaN, sum = NaN] = [single.metrics["loss:sum"], many.metrics["loss:sum"]];
   assert.ok(Math.abs(sum - 130 * loss) < 1e-3 * sum, `${sum} for 130 times ${loss}`);
   service.close();
 });
 
-test("a strict server of the release has refused nothing", () => {
-  assert.deepEqual([refused, [...new Set(beats)]], [[], [200]]);
+test("the strict server rejected no request", () => {
+  assert.deepEqual([rejected, [...new Set(beats)]], [[], [200]]);
 });
 
-test("that server is strict: a field of a later release is refused", LIMIT, async () => {
+test("the strict server rejects a field of a later release", LIMIT, async () => {
   const service = new ServiceClient({ baseUrl: url, apiKey: "tml-any" });
   const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4 });
   await assert.rejects(training.optimStep({ weight_decay: 0.1 }), UnprocessableEntityError);
@@ -141,7 +141,7 @@ test("the example of ports/README.md runs", LIMIT, async () => {
   const code = /```ts\n(.*?)```/s.exec(page)?.[1]?.replace("http://127.0.0.1:8765", url);
   assert.ok(code);
   const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
-  // Within the package, which so finds itself by its name.
+  // Inside the package, so that it can import the package by name.
   const program = fileURLToPath(new URL("../example.js", import.meta.url));
   writeFileSync(program, ts.transpileModule(code, { compilerOptions }).outputText);
   const { stdout } = await promisify(execFile)(process.execPath, [program]);

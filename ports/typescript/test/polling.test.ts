@@ -1,4 +1,4 @@
-/** Results: waited for, failed, lost. */
+/** Polling for results: pending, failed and expired ones. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,11 +11,11 @@ const SAMPLE = { body: { sequences: [{ stop_reason: "length", tokens: [4] }] } }
 
 async function training() {
   const heart = new SteppedClock();
-  const all = scripted({ deadline: 600, heart });
-  return { ...all, heart, training: await all.service.createLoraTrainingClient("base") };
+  const setup = scripted({ deadline: 600, heart });
+  return { ...setup, heart, training: await setup.service.createLoraTrainingClient("base") };
 }
 
-test("a result is asked for until it is there", async () => {
+test("polls until the result is ready", async () => {
   const { server, clock, training: model } = await training();
   server.script(
     "retrieve_future",
@@ -30,7 +30,7 @@ test("a result is asked for until it is there", async () => {
   assert.deepEqual(clock.slept, [0.25, 0.1, 0.2, 9, 0.25]);
 });
 
-test("work that failed tells whose fault it was", async () => {
+test("a failed operation reports its category", async () => {
   const { server, training: model } = await training();
   server.script("retrieve_future", { body: { error: "bad weights", category: "user" } });
   await assert.rejects(model.optimStep(), (error: tinker.RequestFailedError) => {
@@ -41,7 +41,7 @@ test("work that failed tells whose fault it was", async () => {
   });
 });
 
-test("the server's own opinion of a poll counts", async () => {
+test("x-should-retry of a poll response takes precedence", async () => {
   const { server, clock, training: model } = await training();
   const never = { headers: { "x-should-retry": "false" } };
   for (const [status, kind] of [
@@ -59,7 +59,7 @@ test("the server's own opinion of a poll counts", async () => {
   assert.deepEqual(clock.slept, [0.25, 0.5]);
 });
 
-test("a poll that is refused ends the wait", async () => {
+test("a rejected poll ends the wait", async () => {
   const { server, training: model } = await training();
   server.script("retrieve_future", { status: 404, body: { detail: "no such future" } });
   await assert.rejects(model.optimStep(), (error: tinker.NotFoundError) => {
@@ -69,56 +69,56 @@ test("a poll that is refused ends the wait", async () => {
   });
 });
 
-test("a wait that the server asks for is kept to between polls", async () => {
+test("polls wait for the server's delay", async () => {
   const { server, clock, training: model } = await training();
   server.script("retrieve_future", { status: 408, headers: { "retry-after": "3" } });
   await model.optimStep();
   assert.deepEqual(clock.slept, [3]);
 });
 
-test("a poll that is held for too long is no failure while the server lives", async () => {
+test("a poll that times out is not a failure while heartbeats succeed", async () => {
   const { server, clock, heart, training: model } = await training();
   const tooLong = new DOMException("too long", "TimeoutError");
   server.script("retrieve_future", tooLong, tooLong, new TypeError("fetch failed"));
   await model.optimStep();
-  assert.deepEqual(clock.slept, [0.05, 0.1, 0.25]); // the last one is a failure
+  assert.deepEqual(clock.slept, [0.05, 0.1, 0.25]); // the last delay follows a failure
   clock.slept.length = 0;
   server.script("retrieve_future", () => {
-    heart.pass(121); // in which no heartbeat was answered
+    heart.pass(121); // without a response to a heartbeat
     return tooLong;
   });
   await model.optimStep();
   assert.deepEqual(clock.slept, [0.25]);
 });
 
-test("polls that fail do so no longer than the whole wait may last", async () => {
+test("failing polls stop at the deadline", async () => {
   const { server, clock, service } = scripted({ deadline: 20 });
   const model = await service.createLoraTrainingClient("base");
   for (const status of [503, 402]) {
-    const began = clock.now();
+    const start = clock.now();
     server.script("retrieve_future", ...Array<object>(40).fill({ status }));
     await assert.rejects(model.optimStep(), tinker.APIStatusError);
-    assert.ok(clock.now() - began <= 20);
+    assert.ok(clock.now() - start <= 20);
     server.forget("retrieve_future");
   }
 });
 
-test("the whole wait has a deadline", async () => {
+test("pending polls stop at the deadline", async () => {
   const { server, clock, training: model } = await training();
   server.script("retrieve_future", ...Array<object>(2000).fill({ status: 408 }));
-  const began = clock.now();
+  const start = clock.now();
   await assert.rejects(model.optimStep(), tinker.DeadlineExceededError);
-  assert.ok(clock.now() - began <= 600);
+  assert.ok(clock.now() - start <= 600);
 });
 
-test("answers that are none are borne three times", async () => {
+test("malformed responses are tolerated three times", async () => {
   const { server, training: model } = await training();
   server.script("retrieve_future", ...Array<object>(4).fill({ body: "<html>" }));
   await assert.rejects(model.optimStep(), tinker.APIResponseValidationError);
   assert.equal(server.sent("retrieve_future").length, 5);
 });
 
-test("a sample whose result is gone is made anew, a training step is not", async () => {
+test("a sample whose result is gone is resubmitted, a training step is not", async () => {
   const { server, service, training: model } = await training();
   server.script("retrieve_future", { status: 410 });
   await assert.rejects(model.optimStep(), tinker.GoneError);

@@ -1,4 +1,4 @@
-/** Attempts, pauses, and what is thrown when there is no further one. */
+/** Retries, shared pauses, and the errors after the last attempt. */
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
@@ -9,7 +9,7 @@ import { inspect } from "node:util";
 import * as tinker from "../src/index.js";
 import { scripted, SimulatedClock } from "./support.js";
 
-test("all attempts of a call have one number and one idempotency key", async () => {
+test("all attempts of a call have the same seq_id and idempotency key", async () => {
   const { server, clock, service } = scripted();
   const training = await service.createLoraTrainingClient("base");
   server.script("optim_step", { status: 503 }, new TypeError("fetch failed"), { body: "<html>" });
@@ -25,7 +25,7 @@ test("all attempts of a call have one number and one idempotency key", async () 
   assert.deepEqual(clock.slept, [0.25, 0.5, 1]);
 });
 
-test("a wait that the server names is kept to, or handed on where it does not fit", async () => {
+test("the server's delay is respected, or reported if it does not fit into the window", async () => {
   const { server, clock, service } = scripted();
   server.script("get_server_capabilities", { status: 503, headers: { "retry-after": "7" } });
   server.script("get_server_capabilities", { body: { supported_models: [] } });
@@ -39,7 +39,7 @@ test("a wait that the server names is kept to, or handed on where it does not fi
   });
 });
 
-test("who comes into a pause waits for its end", async () => {
+test("a request during a shared pause waits for its end", async () => {
   const { server, settings, service } = scripted();
   const late = new SimulatedClock();
   const other = new tinker.ServiceClient({ ...settings, clock: late });
@@ -49,14 +49,14 @@ test("who comes into a pause waits for its end", async () => {
   server.script("get_server_capabilities", { status: 429, headers: { "retry-after": "7" } });
   server.script("get_server_capabilities", held, models);
   const first = service.getServerCapabilities();
-  while (server.seen.length < 2) await new Promise(setImmediate);
+  while (server.requests.length < 2) await new Promise(setImmediate);
   assert.deepEqual(await other.getServerCapabilities(), ["base"]);
   assert.deepEqual(late.slept, [7]);
   release();
   await first;
 });
 
-test("who can't wait for the end of a pause fails at once, and sends nothing", async () => {
+test("a request whose window ends before the pause fails without being sent", async () => {
   const { server, settings, service } = scripted();
   const early = new tinker.ServiceClient({ ...settings, clock: new SimulatedClock(990) });
   let release = () => {};
@@ -64,18 +64,18 @@ test("who can't wait for the end of a pause fails at once, and sends nothing", a
   const limited = { status: 429, headers: { "retry-after": "300" } };
   server.script("get_server_capabilities", limited, held);
   const first = service.getServerCapabilities();
-  while (server.seen.length < 2) await new Promise(setImmediate);
+  while (server.requests.length < 2) await new Promise(setImmediate);
   await assert.rejects(early.getServerCapabilities(), (error: tinker.RateLimitError) => {
     assert.ok(error instanceof tinker.RateLimitError);
     assert.deepEqual([error.attempts, error.retryAfter], [0, 310]);
     return true;
   });
-  assert.equal(server.seen.length, 2);
+  assert.equal(server.requests.length, 2);
   release();
   await first;
 });
 
-test("a wait that concerns one call alone holds nobody else back", async () => {
+test("the delay of a 503 does not delay other calls", async () => {
   const { server, settings, service } = scripted();
   const late = new SimulatedClock();
   const other = new tinker.ServiceClient({ ...settings, clock: late });
@@ -84,40 +84,40 @@ test("a wait that concerns one call alone holds nobody else back", async () => {
   const busy = { status: 503, headers: { "retry-after": "7" } };
   server.script("get_server_capabilities", busy, held, { body: {} });
   const first = service.getServerCapabilities();
-  while (server.seen.length < 2) await new Promise(setImmediate);
+  while (server.requests.length < 2) await new Promise(setImmediate);
   await other.getServerCapabilities();
   assert.deepEqual(late.slept, []);
   release();
   await first;
 });
 
-test("an attempt is made after a suspension longer than the window, and one alone", async () => {
+test("after a suspension longer than the window, exactly one attempt follows", async () => {
   const { server, clock, service } = scripted();
-  const broken = { status: 503 };
+  const unavailable = { status: 503 };
   const late = () => {
     clock.pass(299);
     clock.suspend(1000);
     clock.pass(2);
-    return broken;
+    return unavailable;
   };
-  server.script("get_server_capabilities", late, broken, { body: {} });
+  server.script("get_server_capabilities", late, unavailable, { body: {} });
   await assert.rejects(service.getServerCapabilities(), (error: tinker.APIError) => {
     assert.equal(error.attempts, 2);
     return true;
   });
-  assert.equal(server.seen.length, 2);
+  assert.equal(server.requests.length, 2);
 });
 
-test("a success that is none is asked for again three times", async () => {
+test("an unreadable success is retried three times", async () => {
   const { server, service } = scripted();
   const page = { body: "<html>welcome</html>" };
   server.script("get_server_capabilities", page, page, page, page);
-  const asked = service.getServerCapabilities();
-  await assert.rejects(asked, tinker.APIResponseValidationError);
-  assert.equal(server.seen.length, 4);
+  const call = service.getServerCapabilities();
+  await assert.rejects(call, tinker.APIResponseValidationError);
+  assert.equal(server.requests.length, 4);
 });
 
-test("three times in a row, that is", async () => {
+test("only consecutive unreadable successes are counted", async () => {
   const { server, service } = scripted();
   const page = { body: "<html>welcome</html>" };
   server.script("get_server_capabilities", page, page, page, { status: 500 });
@@ -125,14 +125,14 @@ test("three times in a row, that is", async () => {
   assert.deepEqual(await service.getServerCapabilities(), []);
 });
 
-test("an answer of another shape is not asked for again", async () => {
+test("a response of another shape is not retried", async () => {
   const { server, service } = scripted();
   server.script("create_session", { body: { hello: 1 } });
   await assert.rejects(service.createLoraTrainingClient("base"), tinker.APIResponseValidationError);
-  assert.equal(server.seen.length, 1);
+  assert.equal(server.requests.length, 1);
 });
 
-test("an error tells what happened, and no key", async () => {
+test("an error describes the failure without the key", async () => {
   const { server, settings, service } = scripted();
   const body = { detail: `no such key: ${settings.apiKey}`, category: "user" };
   const headers = { "x-request-id": `r-1 of ${settings.apiKey}` };
@@ -148,10 +148,10 @@ test("an error tells what happened, and no key", async () => {
   assert.doesNotMatch(inspect(service, { depth: 9, showHidden: true }), /0123456789/);
 });
 
-test("a redirect is not followed: the key would go along", async (context) => {
-  const seen: string[] = [];
+test("a redirect, which would receive the key, is not followed", async (context) => {
+  const paths: string[] = [];
   const server = createServer((request, response) => {
-    seen.push(request.url ?? "");
+    paths.push(request.url ?? "");
     response.writeHead(302, { location: "/elsewhere" }).end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -159,12 +159,12 @@ test("a redirect is not followed: the key would go along", async (context) => {
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const service = new tinker.ServiceClient({ baseUrl, apiKey: "tml-x" });
   await assert.rejects(service.getServerCapabilities(), { name: "APIStatusError", status: 302 });
-  assert.deepEqual(seen, ["/api/v1/get_server_capabilities"]);
+  assert.deepEqual(paths, ["/api/v1/get_server_capabilities"]);
 });
 
-test("a server that is not there is tried for five minutes", async () => {
+test("an unreachable server is retried for five minutes", async () => {
   const clock = new SimulatedClock();
-  const baseUrl = "http://127.0.0.1:1"; // a port that nobody may listen on
+  const baseUrl = "http://127.0.0.1:1"; // a port without a listener
   const service = new tinker.ServiceClient({ baseUrl, apiKey: "tml-x", clock });
   await assert.rejects(service.getServerCapabilities(), (error: tinker.APIConnectionError) => {
     assert.ok(error instanceof tinker.APIConnectionError);

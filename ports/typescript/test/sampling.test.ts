@@ -1,4 +1,4 @@
-/** Samples, sampling sessions, and what is sent where the user says nothing. */
+/** Samples, sampling sessions, and default parameters. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -10,21 +10,21 @@ import { scripted, SPECIFICATION } from "./support.js";
 const PROMPT = tinker.modelInput([1, 2, 3]);
 const SAMPLE = { body: { sequences: [] } };
 
-test("samples are counted from 0, and ask to be refused rather than queued", async () => {
+test("samples are numbered from 0 and request backpressure", async () => {
   const { server, service } = scripted();
   const sampler = await service.createSamplingClient({ baseModel: "base" });
   server.script("retrieve_future", SAMPLE, SAMPLE);
   await Promise.all([sampler.sample(PROMPT), sampler.sample(PROMPT, {}, { numSamples: 4 })]);
   const sent = server.sent("asample");
-  const told = sent.map(({ body }) => [body.sampling_session_id, body.seq_id, body.num_samples]);
-  assert.deepEqual(told, [
+  const fields = sent.map(({ body }) => [body.sampling_session_id, body.seq_id, body.num_samples]);
+  assert.deepEqual(fields, [
     ["sampling", 0, 1],
     ["sampling", 1, 4],
   ]);
   assert.equal(sent[0]?.headers.get("x-tinker-sampling-backpressure"), "1");
 });
 
-test("a sample is made anew twice, and no oftener", async () => {
+test("a sample is resubmitted at most twice", async () => {
   const { server, service } = scripted();
   const sampler = await service.createSamplingClient({ baseModel: "base" });
   server.script("retrieve_future", ...Array<object>(3).fill({ status: 410 }), SAMPLE);
@@ -32,39 +32,39 @@ test("a sample is made anew twice, and no oftener", async () => {
   assert.equal(server.sent("asample").length, 3);
 });
 
-test("a sampling session may be answered with a future, and has to be answered with something", async () => {
+test("create_sampling_session may return a future, but not an empty object", async () => {
   const { server, service } = scripted();
   server.script("create_sampling_session", { body: { request_id: 7 } }, { body: {} });
   server.script("retrieve_future", { body: { sampling_session_id: "late" } });
   const sampler = await service.createSamplingClient({ modelPath: "tinker://x/y" });
   assert.equal(sampler.samplingSessionId, "late");
-  const nothing = service.createSamplingClient({ baseModel: "base" });
-  await assert.rejects(nothing, tinker.APIResponseValidationError);
+  const empty = service.createSamplingClient({ baseModel: "base" });
+  await assert.rejects(empty, tinker.APIResponseValidationError);
 });
 
-test("weights that were saved without a name are sampled from where they are", async () => {
+test("unnamed saved weights are sampled without opening a session", async () => {
   const { server, service } = scripted();
   const training = await service.createLoraTrainingClient("base");
-  server.script("retrieve_future", { body: { sampling_session_id: "made" } });
+  server.script("retrieve_future", { body: { sampling_session_id: "saved" } });
   const sampler = await training.saveWeightsAndGetSamplingClient();
-  assert.equal(sampler.samplingSessionId, "made");
+  assert.equal(sampler.samplingSessionId, "saved");
   assert.equal(server.sent("create_sampling_session").length, 0);
 });
 
-test("a wish that can't be is refused at once", async () => {
+test("invalid arguments raise before anything is sent", async () => {
   const { server, service } = scripted();
   const sampler = await service.createSamplingClient({ baseModel: "base" });
-  const sent = server.seen.length;
+  const before = server.requests.length;
   const where = (path: string) => ({ name: "InvalidInputError", where: path });
   for (const numSamples of [0, 1.5, NaN]) {
     assert.throws(() => sampler.sample(PROMPT, {}, { numSamples }), where("numSamples"));
   }
   assert.throws(() => sampler.sample(PROMPT, { top_p: NaN }), where("params.top_p"));
   assert.throws(() => sampler.sample(tinker.modelInput([-1])), where("prompt.chunks[0][0]"));
-  assert.equal(server.seen.length, sent);
+  assert.equal(server.requests.length, before);
 });
 
-test("what is sent where nothing is said is the specification's", async () => {
+test("default parameters are those of the specification", async () => {
   const { server, service } = scripted();
   const training = await service.createLoraTrainingClient("base");
   await training.optimStep();
@@ -74,13 +74,13 @@ test("what is sent where nothing is said is the specification's", async () => {
   const [model, step, sample] = ["create_model", "optim_step", "asample"].map(
     (operation) => server.sent(operation)[0]?.body,
   );
-  // The rank has no default there; this one is 0.4.1's.
+  // The specification has no default rank; this one is that of 0.4.1.
   assert.deepEqual(model.lora_config, { rank: 32, ...defaultsOf("LoraConfig") });
   assert.deepEqual(step.adam_params, defaultsOf("AdamParams"));
   assert.deepEqual(sample.sampling_params, defaultsOf("SamplingParams"));
 });
 
-/** The fields of a type that have a default in the specification. */
+/** Returns the defaults of a type in the specification. */
 function defaultsOf(type: string): Record<string, unknown> {
   const { schemas } = JSON.parse(readFileSync(SPECIFICATION, "utf8")).components;
   const fields = Object.entries<{ default?: unknown }>(schemas[type].properties);

@@ -1,4 +1,4 @@
-/** The session: one for all, kept alive, lost. */
+/** The session: created once, kept alive, lost. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,16 +7,16 @@ import { test } from "node:test";
 import * as tinker from "../src/index.js";
 import { scripted, settled, SPECIFICATION, SteppedClock } from "./support.js";
 
-async function beating() {
+async function setUp() {
   const heart = new SteppedClock();
-  const all = scripted({ heart });
-  const training = await all.service.createLoraTrainingClient("base");
-  return { ...all, heart, training };
+  const setup = scripted({ heart });
+  const training = await setup.service.createLoraTrainingClient("base");
+  return { ...setup, heart, training };
 }
 
-test("one session for all, made on first need; models and samplers are counted from 0", async () => {
+test("one session is created on first use; models and samplers are numbered from 0", async () => {
   const { server, service } = scripted();
-  assert.equal(server.seen.length, 0);
+  assert.equal(server.requests.length, 0);
   await Promise.all([service.createLoraTrainingClient("a"), service.createLoraTrainingClient("b")]);
   const training = await service.createLoraTrainingClient("c");
   await training.saveWeightsAndGetSamplingClient();
@@ -29,19 +29,19 @@ test("one session for all, made on first need; models and samplers are counted f
     .sent("create_sampling_session")
     .map(({ body }) => body.sampling_session_seq_id);
   assert.equal(saved?.body.sampling_session_seq_id, 0);
-  // The scripted server gives every checkpoint a name, so that a session is opened on it.
+  // The scripted server names every checkpoint, so that a sampling session is created for it.
   assert.deepEqual(opened, [1, 2]);
 });
 
-test("a session that could not be made is asked for again by the next call", async () => {
+test("after a failure to create the session, the next call tries again", async () => {
   const { server, service } = scripted();
   server.script("create_session", { status: 403 });
   await assert.rejects(service.createLoraTrainingClient("a"), tinker.PermissionDeniedError);
   await service.createLoraTrainingClient("a");
 });
 
-test("a heartbeat every ten seconds, whatever became of the last", async () => {
-  const { server, heart } = await beating();
+test("heartbeats are sent every ten seconds, even after a failure", async () => {
+  const { server, heart } = await setUp();
   server.script("session_heartbeat", { status: 503 });
   for (let beat = 0; beat < 3; beat += 1) await heart.step(10);
   assert.deepEqual(heart.slept, [10, 10, 10, 10]);
@@ -49,8 +49,8 @@ test("a heartbeat every ten seconds, whatever became of the last", async () => {
   assert.equal(server.sent("session_heartbeat")[0]?.body.session_id, "session");
 });
 
-test("a session that the server has ended is lost", async () => {
-  const { server, heart, training } = await beating();
+test("calls fail after the server has ended the session", async () => {
+  const { server, heart, training } = await setUp();
   server.script("session_heartbeat", { status: 410 });
   await heart.step(10);
   await assert.rejects(training.optimStep(), tinker.SessionLostError);
@@ -58,8 +58,8 @@ test("a session that the server has ended is lost", async () => {
   assert.equal(server.sent("session_heartbeat").length, 1);
 });
 
-test("two minutes of silence are an error, until a heartbeat gets through", async () => {
-  const { server, heart, training } = await beating();
+test("calls fail after two minutes without a heartbeat, until one succeeds", async () => {
+  const { server, heart, training } = await setUp();
   server.script("session_heartbeat", ...Array<Error>(13).fill(new TypeError("fetch failed")));
   for (let beat = 0; beat < 13; beat += 1) await heart.step(10);
   await assert.rejects(training.optimStep(), tinker.SessionLostError);
@@ -67,8 +67,8 @@ test("two minutes of silence are an error, until a heartbeat gets through", asyn
   await training.optimStep();
 });
 
-test("a closed client sends no heartbeat, and nothing else", async () => {
-  const { server, heart, training, service } = await beating();
+test("a closed client sends nothing", async () => {
+  const { server, heart, training, service } = await setUp();
   service.close();
   await heart.step(10);
   assert.equal(server.sent("session_heartbeat").length, 0);
@@ -76,19 +76,21 @@ test("a closed client sends no heartbeat, and nothing else", async () => {
   await settled();
 });
 
-test("the specification lets us repeat what we repeat", () => {
+test("the specification allows all retries", () => {
   const { paths } = JSON.parse(readFileSync(SPECIFICATION, "utf8"));
-  const repeated = [
+  const retried = [
     ...["create_session", "create_model", "create_sampling_session", "get_server_capabilities"],
     ...["forward", "forward_backward", "optim_step", "save_weights", "save_weights_for_sampler"],
     ...["asample", "retrieve_future"],
   ];
   const marks = Object.entries<Record<string, { "x-retry": string }>>(paths).flatMap(
     ([path, methods]) =>
-      Object.values(methods).map((one) => [path.replace("/api/v1/", ""), one["x-retry"]] as const),
+      Object.values(methods).map(
+        (method) => [path.replace("/api/v1/", ""), method["x-retry"]] as const,
+      ),
   );
   const markOf = new Map(marks);
-  for (const operation of repeated) {
+  for (const operation of retried) {
     assert.match(markOf.get(operation) ?? "", /^(safe|sequenced)$/, operation);
   }
   assert.equal(markOf.get("session_heartbeat"), "never");

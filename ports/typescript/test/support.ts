@@ -1,16 +1,16 @@
-/** What the tests share: time that passes by waiting only, a server that says what it is told. */
+/** Helpers of the tests: simulated clocks and a scripted server. */
 
 import { ServiceClient } from "../src/index.js";
 import type { Clock } from "../src/retrying.js";
 
-/** The conformance kit and the specification, seen from where the compiled tests are. */
+/** The vectors and the specification, relative to the compiled tests. */
 export const VECTORS = new URL("../../../conformance/vectors/", import.meta.url);
 export const SPECIFICATION = new URL(
   "../../../../generated/tinker_api/openapi.json",
   import.meta.url,
 );
 
-/** Nobody waits: each pause is noted, and over. */
+/** A clock whose `sleep` records the delay, advances the time and returns at once. */
 export class SimulatedClock implements Clock {
   readonly slept: number[] = [];
   #now: number;
@@ -34,14 +34,14 @@ export class SimulatedClock implements Clock {
     this.#now += seconds;
   }
 
-  /** The process is suspended for so long. */
+  /** Simulates a suspension of the process. */
   suspend(seconds: number): void {
     this.pass(seconds);
     this.#suspended += seconds;
   }
 }
 
-/** Whoever waits goes on when the test lets time pass. */
+/** A clock whose `sleep` returns when the test calls `step`. */
 export class SteppedClock extends SimulatedClock {
   #waiting: (() => void)[] = [];
 
@@ -59,12 +59,12 @@ export class SteppedClock extends SimulatedClock {
   }
 }
 
-/** Until nothing is left to do but wait for others. */
+/** Waits until all pending callbacks have run. */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
 }
 
-export interface Seen {
+export interface RecordedRequest {
   readonly operation: string;
   readonly headers: Headers;
   readonly body: any;
@@ -74,54 +74,56 @@ export type Scripted =
   | Error
   | { status?: number; body?: unknown; headers?: Record<string, string> };
 
-/** Answers what was scripted for an operation, one after the other, then as if all went well. */
+/** Returns the responses scripted for an operation in order, then successful ones. */
 export class ScriptedServer {
-  readonly seen: Seen[] = [];
+  readonly requests: RecordedRequest[] = [];
   readonly #scripts = new Map<string, Script[]>();
-  #made = 0;
+  #submitted = 0;
 
-  script(operation: string, ...answers: Script[]): void {
-    this.#scripts.set(operation, [...(this.#scripts.get(operation) ?? []), ...answers]);
+  script(operation: string, ...responses: Script[]): void {
+    this.#scripts.set(operation, [...(this.#scripts.get(operation) ?? []), ...responses]);
   }
 
-  /** Whatever was scripted for an operation, all goes well from now on. */
+  /** Discards the remaining script of an operation. */
   forget(operation: string): void {
     this.#scripts.delete(operation);
   }
 
-  /** What was sent to an operation. */
-  sent(operation: string): Seen[] {
-    return this.seen.filter((one) => one.operation === operation);
+  /** Returns the requests to an operation. */
+  sent(operation: string): RecordedRequest[] {
+    return this.requests.filter((request) => request.operation === operation);
   }
 
   fetch = async (request: Request): Promise<Response> => {
     const operation = new URL(request.url).pathname.replace("/api/v1/", "");
     const text = await request.text();
-    const seen = { operation, headers: request.headers, body: text ? JSON.parse(text) : null };
-    this.seen.push(seen);
-    const script = this.#scripts.get(operation)?.shift() ?? this.#usual(seen);
+    const recorded = { operation, headers: request.headers, body: text ? JSON.parse(text) : null };
+    this.requests.push(recorded);
+    const script = this.#scripts.get(operation)?.shift() ?? this.#success(recorded);
     const scripted = await (typeof script === "function" ? script() : script);
     if (scripted instanceof Error) throw scripted;
     const { status = 200, body, headers = {} } = scripted;
-    const written = typeof body === "string" ? body : JSON.stringify(body);
-    return new Response(body === undefined ? null : written, { status, headers });
+    const encoded = typeof body === "string" ? body : JSON.stringify(body);
+    return new Response(body === undefined ? null : encoded, { status, headers });
   };
 
-  #usual({ operation, body }: Seen): Scripted {
+  #success({ operation, body }: RecordedRequest): Scripted {
     if (operation === "create_session") return { body: { session_id: "session" } };
     if (operation === "create_sampling_session")
       return { body: { sampling_session_id: "sampling" } };
     if (operation !== "retrieve_future") {
       // Some servers number their requests.
-      return { body: { request_id: operation === "create_model" ? "made" : ++this.#made } };
+      return { body: { request_id: operation === "create_model" ? "create" : ++this.#submitted } };
     }
-    return { body: body.request_id === "made" ? { model_id: "model" } : { path: "tinker://x/y" } };
+    return {
+      body: body.request_id === "create" ? { model_id: "model" } : { path: "tinker://x/y" },
+    };
   }
 }
 
 let servers = 0;
 
-/** A client of a scripted server, with simulated time. Each has a pause of its own. */
+/** Creates a client of a scripted server with simulated time and its own shared pause. */
 export function scripted({ deadline = 7200, heart = new SteppedClock() as Clock } = {}) {
   const [server, clock] = [new ScriptedServer(), new SimulatedClock()];
   const settings = {

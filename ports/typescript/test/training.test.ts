@@ -1,4 +1,4 @@
-/** One model's requests: their order, their numbers, batches of several. */
+/** The requests of a model: order, sequence numbers, batches of several requests. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,48 +12,48 @@ const DATUM: tinker.Datum = {
 };
 
 async function training() {
-  const all = scripted();
-  return { ...all, training: await all.service.createLoraTrainingClient("base", { rank: 8 }) };
+  const setup = scripted();
+  return { ...setup, training: await setup.service.createLoraTrainingClient("base", { rank: 8 }) };
 }
 
-test("requests are sent in the order of the calls, each when the one before was answered", async () => {
+test("requests are sent in the order of the calls, each after the response to the previous one", async () => {
   const { server, training: model } = await training();
-  let answer = (_: Scripted) => {};
-  server.script("optim_step", new Promise<Scripted>((resolve) => (answer = resolve)));
+  let respond = (_: Scripted) => {};
+  server.script("optim_step", new Promise<Scripted>((resolve) => (respond = resolve)));
   const calls = [model.optimStep(), model.saveState("a"), model.optimStep()];
   await settled();
   assert.equal(server.sent("optim_step").length, 1);
   assert.equal(server.sent("save_weights").length, 0);
-  answer({ body: { request_id: "first" } });
+  respond({ body: { request_id: "first" } });
   await Promise.all(calls);
-  const order = server.seen.filter(({ body }) => body.seq_id).map(({ operation }) => operation);
+  const order = server.requests.filter(({ body }) => body.seq_id).map(({ operation }) => operation);
   assert.deepEqual(order, ["optim_step", "save_weights", "optim_step"]);
 });
 
-test("results are awaited apart", async () => {
+test("results are awaited independently", async () => {
   const { server, training: model } = await training();
-  let answer = (_: Scripted) => {};
-  server.script("retrieve_future", new Promise<Scripted>((resolve) => (answer = resolve)));
+  let respond = (_: Scripted) => {};
+  server.script("retrieve_future", new Promise<Scripted>((resolve) => (respond = resolve)));
   const slow = model.optimStep();
   assert.equal(await model.saveState("a"), "tinker://x/y");
-  answer({ body: { metrics: { lr: 1 } } });
+  respond({ body: { metrics: { lr: 1 } } });
   assert.deepEqual(await slow, { metrics: { lr: 1 } });
 });
 
-test("a refused number is used again, one whose answer was lost is not", async () => {
+test("a rejected seq_id is reused, one whose response was lost is not", async () => {
   const { server, training: model } = await training();
   const lost = { status: 502, headers: { "x-should-retry": "false" } };
   server.script("optim_step", { status: 422 }, {}, lost);
   server.script("optim_step", { body: { request_id: "a" } });
   const calls = [model.optimStep(), model.saveState("a"), model.optimStep(), model.optimStep()];
-  const [refused, , broken] = await Promise.allSettled(calls);
-  assert.equal(refused?.status, "rejected");
-  assert.equal(broken?.status, "rejected");
-  const numbers = server.seen.filter(({ body }) => body.seq_id).map(({ body }) => body.seq_id);
+  const [rejected, , failed] = await Promise.allSettled(calls);
+  assert.equal(rejected?.status, "rejected");
+  assert.equal(failed?.status, "rejected");
+  const numbers = server.requests.filter(({ body }) => body.seq_id).map(({ body }) => body.seq_id);
   assert.deepEqual(numbers, [1, 1, 2, 2, 3]);
 });
 
-test("a large batch is several requests, and one result", async () => {
+test("a large batch is sent in several requests and has one result", async () => {
   const { server, training: model } = await training();
   const outputs = (count: number) => ({
     body: {
@@ -66,7 +66,7 @@ test("a large batch is several requests, and one result", async () => {
   server.script("retrieve_future", outputs(128), { body: second });
   const data = Array<tinker.Datum>(130).fill(DATUM);
   const future = model.forwardBackward(data, "cross_entropy");
-  data.length = 0; // what the caller does with it afterwards is none of the request's
+  data.length = 0; // changes after the call do not affect the request
   const { lossFnOutputs, metrics } = await future;
   const sent = server.sent("forward_backward").map(({ body }) => body);
   assert.deepEqual(
@@ -81,7 +81,7 @@ test("a large batch is several requests, and one result", async () => {
   assert.deepEqual(metrics, { "loss:mean": NaN, "n:sum": 130, "h:hash2": 2 });
 });
 
-test("a failure that nobody waits for yet does not end the program", async () => {
+test("a failure that is not awaited yet does not end the process", async () => {
   const { server, training: model } = await training();
   server.script("optim_step", { status: 400 });
   const failed = model.optimStep();
@@ -90,26 +90,29 @@ test("a failure that nobody waits for yet does not end the program", async () =>
   await assert.rejects(failed, tinker.BadRequestError);
 });
 
-test("what can't be sent is refused at once, and takes no number", async () => {
+test("invalid inputs raise at once and use no seq_id", async () => {
   const { server, training: model } = await training();
-  const bad = (change: Partial<tinker.Datum>) => () =>
+  const invalid = (change: Partial<tinker.Datum>) => () =>
     model.forward([DATUM, { ...DATUM, ...change }], "cross_entropy");
   const where = (path: string) => ({ name: "InvalidInputError", where: path });
   const weights = tinker.tensor([1, NaN], "float32");
   assert.throws(() => model.forward([], "cross_entropy"), where("data"));
-  assert.throws(bad({ model_input: tinker.modelInput([]) }), where("data[1].model_input"));
+  assert.throws(invalid({ model_input: tinker.modelInput([]) }), where("data[1].model_input"));
   assert.throws(
-    bad({ model_input: tinker.modelInput([1, 2.5]) }),
+    invalid({ model_input: tinker.modelInput([1, 2.5]) }),
     where("data[1].model_input.chunks[0][1]"),
   );
-  assert.throws(bad({ loss_fn_inputs: { weights } }), where("data[1].loss_fn_inputs.weights[1]"));
+  assert.throws(
+    invalid({ loss_fn_inputs: { weights } }),
+    where("data[1].loss_fn_inputs.weights[1]"),
+  );
   const target_tokens = tinker.tensor([0.5, 1], "int64");
   const shaped = { ...tinker.tensor([1, 2], "float32"), shape: [3] };
   assert.throws(
-    bad({ loss_fn_inputs: { target_tokens } }),
+    invalid({ loss_fn_inputs: { target_tokens } }),
     where("data[1].loss_fn_inputs.target_tokens[0]"),
   );
-  assert.throws(bad({ loss_fn_inputs: { shaped } }), where("data[1].loss_fn_inputs.shaped"));
+  assert.throws(invalid({ loss_fn_inputs: { shaped } }), where("data[1].loss_fn_inputs.shaped"));
   assert.throws(() => model.optimStep({ learning_rate: NaN }), where("params.learning_rate"));
   assert.throws(() => model.forward([DATUM], "ppo", { clip: Infinity }), where("config.clip"));
   assert.throws(() => new tinker.ServiceClient({ baseUrl: "", apiKey: "x" }), where("baseUrl"));

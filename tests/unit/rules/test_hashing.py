@@ -1,4 +1,4 @@
-"""The hashes are those of the official releases, for every integer."""
+"""The hashes equal those of the official releases."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ numbers = st.one_of(st.integers(), edges, st.floats(allow_nan=False, allow_infin
 @example([])
 @example([-1])
 @example([PRIME])
-def test_hash_unordered_is_cpythons(values: list[float]) -> None:
+def test_hash_unordered_equals_cpython_hash(values: list[float]) -> None:
     assert hash_unordered(values) == hash(tuple(sorted(int(value) for value in values)))
 
 
-def pair_that_ends_in(final: int) -> tuple[int, int]:
-    """Two integers whose state is `final` in the end: the algorithm, run backwards."""
+def pair_with_final_state(final: int) -> tuple[int, int]:
+    """Finds two integers whose final state is `final` by running the algorithm backwards."""
     word, prime_1, prime_2, prime_5 = (
         2**64,
         11400714785074694791,
@@ -42,28 +42,28 @@ def pair_that_ends_in(final: int) -> tuple[int, int]:
         second = (last - state) * pow(prime_2, -1, word) % word
         if first <= second < PRIME:
             return first, second
-    raise AssertionError("one in eight should do")
+    raise AssertionError("no pair found, though one in eight values fits")
 
 
 @pytest.mark.parametrize(
     ("final", "expected"),
     [(2**64 - 1, 1546275796), (2**64 - 2, -2), (2**63, -(2**63)), (2**63 - 1, 2**63 - 1), (0, 0)],
 )
-def test_the_ends_of_the_range(final: int, expected: int) -> None:
-    pair = pair_that_ends_in(final)
-    assert hash(pair) == expected  # CPython itself, so the way back was right
+def test_hash_unordered_at_the_limits_of_its_range(final: int, expected: int) -> None:
+    pair = pair_with_final_state(final)
+    assert hash(pair) == expected  # verifies the helper with CPython
     assert hash_unordered(pair) == expected
 
 
 @given(st.lists(numbers))
-def test_hash2_is_the_sum_in_64_bits(values: list[float]) -> None:
+def test_hash2_is_the_sum_modulo_2_64(values: list[float]) -> None:
     expected = sum(int(value) & 2**64 - 1 for value in values) & 2**64 - 1
     assert hash2(values) == expected
     assert hash2(reversed(values)) == expected
 
 
 @pytest.mark.parametrize("function", [hash_unordered, hash2])
-def test_what_is_no_integer_is_refused(function: object) -> None:
+def test_nan_and_infinity_raise(function: object) -> None:
     assert callable(function)
     with pytest.raises(ValueError, match="NaN"):
         function([math.nan])

@@ -1,4 +1,4 @@
-"""A budget is never overshot, and everybody's turn comes in order."""
+"""Budgets are never exceeded and admit requests in order; traffic ramps up after a pause."""
 
 from __future__ import annotations
 
@@ -22,47 +22,47 @@ from tinker_ext.types.inputs.model_input import ModelInput
 
 
 @given(st.integers(1, 50), st.lists(st.integers(0, 80), max_size=40), st.data())
-def test_all_are_served_in_order_without_overshoot(
+def test_requests_are_admitted_in_order_without_exceeding_the_limit(
     limit: int, arrivals: list[int], data: st.DataObject
 ) -> None:
-    """Arrivals and departures in any order: first come, first served, and nobody is left over."""
+    """Requests arrive and complete in any order."""
     budget, waiting, held = Budget(limit), deque[int](), list[int]()
     started: list[int] = []
-    coming = deque(arrivals)
-    while coming or waiting or held:
-        leave = held and (not coming or data.draw(st.booleans()))
-        if leave:
+    remaining = deque(arrivals)
+    while remaining or waiting or held:
+        complete = held and (not remaining or data.draw(st.booleans()))
+        if complete:
             budget = budget.give(held.pop(data.draw(st.integers(0, len(held) - 1))))
-        elif coming:
-            waiting.append(coming.popleft())
+        elif remaining:
+            waiting.append(remaining.popleft())
         budget, admitted = admit(budget, waiting)
         for _ in range(admitted):
             held.append(waiting.popleft())
             started.append(held[-1])
         assert budget == Budget(limit, sum(held), len(held))
         assert budget.used <= limit or len(held) == 1
-        assert held or not waiting  # somebody is always under way, so nothing gets stuck
+        assert held or not waiting  # one request is always in flight, so none gets stuck
     assert started == arrivals
 
 
 @pytest.mark.parametrize("size", [-1, 3])
-def test_no_more_comes_back_than_was_taken(size: int) -> None:
+def test_giving_back_more_than_was_taken_raises(size: int) -> None:
     with pytest.raises(ValueError, match="given back"):
         Budget(10).take(2).give(size)
 
 
-def test_nothing_comes_back_from_nobody() -> None:
+def test_giving_back_without_holders_raises() -> None:
     with pytest.raises(ValueError, match="0 holders"):
         Budget(10).give(0)
 
 
-def test_a_negative_size_is_refused() -> None:
+def test_negative_size_raises() -> None:
     with pytest.raises(ValueError, match="negative size -1"):
         Budget(10).take(-1)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.floats(0, 100), st.floats(0, 100))
-def test_who_stood_further_back_starts_later(
+def test_restart_delay_grows_with_position_and_pause(
     first: int, second: int, paused: float, longer: float
 ) -> None:
     early, late = sorted((first, second))
@@ -74,12 +74,12 @@ def test_who_stood_further_back_starts_later(
 
 
 @pytest.mark.parametrize(("position", "paused"), [(-1, 1.0), (1, -1.0)])
-def test_nothing_is_negative(position: int, paused: float) -> None:
+def test_negative_position_or_pause_raises(position: int, paused: float) -> None:
     with pytest.raises(ValueError, match="negative"):
         restart_delay(position, paused)
 
 
-def test_a_prompt_is_taken_for_ten_bytes_a_token_and_what_its_images_are() -> None:
+def test_prompt_bytes_are_ten_per_token_plus_the_bytes_of_images() -> None:
     text = EncodedTextChunk(tokens=[1, 2, 3])
     image = ImageChunk(data=b"12345", format="png", height=1, width=1, tokens=99)
     pointer = ImageAssetPointerChunk(location="s3://a", format="png")

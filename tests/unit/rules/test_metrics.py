@@ -1,4 +1,4 @@
-"""Reduction agrees with numpy where the official client has an answer, and never fails or drops."""
+"""Reductions equal those of numpy, never raise, and never drop a metric."""
 
 from __future__ import annotations
 
@@ -32,54 +32,54 @@ def reduce_column(suffix: str, column: list[tuple[float, int]]) -> float:
 
 
 @given(columns)
-def test_numpy_gives_the_same_for_regular_metrics(column: list[tuple[float, int]]) -> None:
-    result = np.array([value for value, _ in column])
-    mean = float(np.average(result, weights=[weight for _, weight in column]))
-    # Sums of numbers that nearly cancel out differ by rounding in proportion to the largest.
-    tolerance = 1e-12 * float(np.max(np.abs(result))) * len(column)
+def test_reductions_equal_those_of_numpy(column: list[tuple[float, int]]) -> None:
+    array = np.array([value for value, _ in column])
+    mean = float(np.average(array, weights=[weight for _, weight in column]))
+    # If the numbers nearly cancel out, rounding is proportional to the largest one.
+    tolerance = 1e-12 * float(np.max(np.abs(array))) * len(column)
     expected = {
         "mean": mean,
-        "slack": float(result.max()) - mean,
-        "sum": float(result.sum()),
-        "min": float(result.min()),
-        "max": float(result.max()),
+        "slack": float(array.max()) - mean,
+        "sum": float(array.sum()),
+        "min": float(array.min()),
+        "max": float(array.max()),
     }
     for suffix, value in expected.items():
         assert reduce_column(suffix, column) == pytest.approx(value, rel=1e-12, abs=tolerance)
 
 
 @given(columns)
-def test_a_mean_lies_within_its_values_and_slack_is_never_negative(
+def test_mean_lies_between_its_values_and_slack_is_not_negative(
     column: list[tuple[float, int]],
 ) -> None:
-    result = [value for value, _ in column]
-    assert min(result) <= reduce_column("mean", column) <= max(result)
+    numbers = [value for value, _ in column]
+    assert min(numbers) <= reduce_column("mean", column) <= max(numbers)
     assert reduce_column("slack", column) >= 0.0
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.lists(st.integers(0, 9), min_size=1))
-def test_a_mean_of_equal_values_is_exactly_that_value(value: float, weights: list[int]) -> None:
+def test_mean_of_equal_values_is_exactly_that_value(value: float, weights: list[int]) -> None:
     assert reduce_column("mean", [(value, weight) for weight in weights]) == value
 
 
 @given(columns, st.sampled_from(["hash_unordered", "hash2"]), st.randoms())
-def test_hashes_depend_on_no_order_and_are_exact(
-    column: list[tuple[float, int]], suffix: str, chance: object
+def test_hashes_are_integers_and_independent_of_order(
+    column: list[tuple[float, int]], suffix: str, rng: object
 ) -> None:
     first = reduce_column(suffix, column)
-    chance.shuffle(column)  # type: ignore[attr-defined] # hypothesis gives a random.Random
+    rng.shuffle(column)  # type: ignore[attr-defined] # hypothesis gives a random.Random
     assert reduce_column(suffix, column) == first
     assert isinstance(first, int)
 
 
 @given(columns)
-def test_hash_unordered_is_cpythons_hash(column: list[tuple[float, int]]) -> None:
+def test_hash_unordered_equals_cpython_hash(column: list[tuple[float, int]]) -> None:
     expected = hash(tuple(sorted(int(value) for value, _ in column)))
     assert reduce_column("hash_unordered", column) == expected
 
 
 @given(parts_of_anything)
-def test_nothing_raises_and_nothing_vanishes(parts: Parts) -> None:
+def test_reduction_keeps_every_key_and_does_not_raise(parts: Parts) -> None:
     reduced = reduce_metrics(parts)
     assert set(reduced) >= {key for metrics, _ in parts for key in metrics}
     assert all(isinstance(value, int | float) for value in reduced.values())
@@ -89,14 +89,14 @@ def test_nothing_raises_and_nothing_vanishes(parts: Parts) -> None:
 def test_unique_keeps_every_value(parts: Parts) -> None:
     reduced = reduce_metrics(parts)
     unique_keys = {key for metrics, _ in parts for key in metrics if reduction_of(key) == "unique"}
-    given = [metrics[key] for key in unique_keys for metrics, _ in parts if key in metrics]
-    others = {key for metrics, _ in parts for key in metrics} - unique_keys
-    kept = [value for key, value in reduced.items() if key not in others]
-    assert sorted(map(repr, kept)) == sorted(map(repr, given))
+    expected = [metrics[key] for key in unique_keys for metrics, _ in parts if key in metrics]
+    other_keys = {key for metrics, _ in parts for key in metrics} - unique_keys
+    actual = [value for key, value in reduced.items() if key not in other_keys]
+    assert sorted(map(repr, actual)) == sorted(map(repr, expected))
 
 
 @given(st.dictionaries(keys, moderate), st.integers(0, 5))
-def test_a_single_part_keeps_its_values_but_for_slack_and_hashes(
+def test_single_part_keeps_its_values_except_slack_and_hashes(
     metrics: dict[str, float], weight: int
 ) -> None:
     reduced = reduce_metrics([(metrics, weight)])
@@ -107,22 +107,22 @@ def test_a_single_part_keeps_its_values_but_for_slack_and_hashes(
             assert reduced[key] == value
 
 
-def test_keys_come_in_order_of_first_appearance_and_numbered_ones_last() -> None:
+def test_keys_keep_their_order_and_numbered_ones_come_last() -> None:
     parts: Parts = [({"b:sum": 1.0, "u:unique": 1.0}, 1), ({"a:sum": 1.0, "u:unique": 2.0}, 1)]
     assert list(reduce_metrics(parts)) == ["b:sum", "u:unique", "a:sum", "u:unique_1"]
 
 
-def test_an_integer_beyond_the_floats_is_infinite_not_an_error() -> None:
+def test_integer_out_of_float_range_becomes_infinite() -> None:
     assert reduce_metrics([({"a:max": 10**400}, 1)]) == {"a:max": math.inf}
     assert reduce_metrics([({"a:min": -(10**400)}, 1)]) == {"a:min": -math.inf}
 
 
-def test_a_text_counts_as_missing() -> None:
+def test_text_counts_as_missing() -> None:
     parts = [({"a:mean": "many"}, 1), ({"a:mean": 2.0}, 1)]
     assert reduce_metrics(parts) == {"a:mean": 2.0}  # type: ignore[arg-type] # a wrong server
 
 
-def test_a_negative_weight_is_refused() -> None:
+def test_negative_weight_raises() -> None:
     with pytest.raises(ValueError, match="cannot be negative"):
         reduce_metrics([({}, -1)])
 
@@ -131,5 +131,5 @@ def test_a_negative_weight_is_refused() -> None:
     ("key", "reduction"),
     [("a:mean", "mean"), ("a:b:max", "max"), ("a", None), ("mean", None), ("a:mode", None)],
 )
-def test_the_reduction_follows_the_last_colon(key: str, reduction: str | None) -> None:
+def test_reduction_is_the_text_after_the_last_colon(key: str, reduction: str | None) -> None:
     assert reduction_of(key) == reduction

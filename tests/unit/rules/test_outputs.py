@@ -1,4 +1,4 @@
-"""The outputs of chunks become those of the batch the chunks were made of."""
+"""Combined outputs of chunks equal the output of the batch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Output:
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 7), st.integers(1, 30))
-def test_split_and_combined_is_the_batch_again(
+def test_outputs_of_split_batch_are_combined(
     losses: list[int], max_items: int, max_size: int
 ) -> None:
     runs = split(losses, max_items=max_items, max_size=max_size)
@@ -41,6 +41,6 @@ def test_split_and_combined_is_the_batch_again(
     assert combined.metrics["loss:mean"] == pytest.approx(sum(losses) / len(losses))
 
 
-def test_counts_for_other_parts_are_refused() -> None:
+def test_datum_counts_of_other_length_raise() -> None:
     with pytest.raises(ValueError, match="zip"):
         combine_outputs([Output("Loss", [1], {})], datum_counts=[1, 2])

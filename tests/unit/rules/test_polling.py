@@ -1,4 +1,4 @@
-"""Every answer is understood as something, and no poll follows another without a pause."""
+"""Every response has an outcome, and polls are separated by delays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.rules.polling import (
-    LEAST_PAUSE,
+    MIN_PAUSE,
     Failed,
     Gone,
     Malformed,
@@ -48,66 +48,66 @@ outcomes = st.builds(classify, st.integers(100, 599), json_values)
 
 
 @given(st.integers(100, 599), json_values)
-def test_every_answer_is_some_outcome(status: int, body: object) -> None:
+def test_every_response_has_an_outcome(status: int, body: object) -> None:
     outcome = classify(status, body)
     assert isinstance(outcome, PollOutcome)
     assert last_seen(outcome)
 
 
 @given(outcomes, st.integers(1, 10**6), st.floats(0, 1, exclude_max=True), st.floats(0, 0.99))
-def test_no_poll_follows_at_once_unless_the_server_held_the_last(
+def test_next_poll_is_delayed_unless_server_held_the_last_one(
     outcome: PollOutcome, consecutive: int, jitter: float, held: float
 ) -> None:
     delay = poll_delay(outcome, consecutive, jitter, held=held)
     assert math.isfinite(delay)
     if should_poll_again(outcome, consecutive) and not isinstance(outcome, MetadataOnly):
-        assert delay >= LEAST_PAUSE
+        assert delay >= MIN_PAUSE
 
 
 @given(outcomes)
-def test_a_server_that_only_fails_is_left_in_the_end(outcome: PollOutcome) -> None:
-    waiting = isinstance(outcome, TryAgain | MetadataOnly)
-    assert should_poll_again(outcome, 10**9, streak=3600.0) is waiting
+def test_polling_stops_if_polls_keep_failing(outcome: PollOutcome) -> None:
+    pending = isinstance(outcome, TryAgain | MetadataOnly)
+    assert should_poll_again(outcome, 10**9, streak=3600.0) is pending
 
 
-def test_a_poll_of_which_nothing_is_told_was_not_held_and_did_not_fail_before() -> None:
-    assert poll_delay(TryAgain(), 1, 0.5) == LEAST_PAUSE
+def test_by_default_poll_was_not_held_and_did_not_fail_before() -> None:
+    assert poll_delay(TryAgain(), 1, 0.5) == MIN_PAUSE
     assert should_poll_again(Retry(500), 1, window=0.5)
 
 
-@pytest.mark.parametrize("word", ["active", "paused_capacity", "paused_rate_limit"])
-def test_queue_states_are_read(word: str) -> None:
-    assert QueueState.parse(word).value == word
+@pytest.mark.parametrize("state", ["active", "paused_capacity", "paused_rate_limit"])
+def test_known_queue_state_is_parsed(state: str) -> None:
+    assert QueueState.parse(state).value == state
 
 
-@pytest.mark.parametrize("word", ["ACTIVE", "resting", "", None, 7, [], {}])
-def test_other_queue_states_are_unknown(word: object) -> None:
-    assert QueueState.parse(word) is QueueState.UNKNOWN
+@pytest.mark.parametrize("state", ["ACTIVE", "resting", "", None, 7, [], {}])
+def test_other_queue_state_is_unknown(state: object) -> None:
+    assert QueueState.parse(state) is QueueState.UNKNOWN
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
+    ("outcome", "description"),
     [
         (TryAgain(QueueState.ACTIVE, "busy"), None),
         (TryAgain(QueueState.PAUSED_CAPACITY), "the service is out of capacity"),
-        (TryAgain(QueueState.PAUSED_RATE_LIMIT), "the limit of models in use at once is reached"),
-        (TryAgain(), "the service does not say why"),
+        (TryAgain(QueueState.PAUSED_RATE_LIMIT), "the limit on concurrent models is reached"),
+        (TryAgain(), "the service gives no reason"),
         (TryAgain(QueueState.PAUSED_CAPACITY, "all seats taken"), "all seats taken"),
     ],
 )
-def test_a_queue_is_described_in_the_servers_words_first(
-    outcome: TryAgain, words: str | None
+def test_reason_of_the_server_describes_the_queue_if_present(
+    outcome: TryAgain, description: str | None
 ) -> None:
-    assert describe_queue(outcome) == words
+    assert describe_queue(outcome) == description
 
 
 @pytest.mark.parametrize(
-    ("outcome", "words"),
+    ("outcome", "description"),
     [
         (TryAgain(QueueState.ACTIVE), "queue state active"),
         (TryAgain(QueueState.ACTIVE, "soon"), "queue state active (soon)"),
         (Retry(503), "HTTP 503"),
-        (Retry(None), "no answer"),
+        (Retry(None), "no response"),
         (Refused(404, "no"), "HTTP 404"),
         (Failed("no", RequestErrorCategory.USER, 422), "HTTP 422"),
         (Malformed("a list"), "a list"),
@@ -116,11 +116,11 @@ def test_a_queue_is_described_in_the_servers_words_first(
         (Ready({}), "the result"),
     ],
 )
-def test_what_was_seen_last_fits_in_an_error(outcome: PollOutcome, words: str) -> None:
-    assert last_seen(outcome) == words
+def test_last_outcome_is_summarized(outcome: PollOutcome, description: str) -> None:
+    assert last_seen(outcome) == description
 
 
-def test_a_servers_reason_is_shortened_and_shows_no_key() -> None:
+def test_queue_state_reason_is_shortened_and_redacted() -> None:
     body = {"type": "try_again", "queue_state_reason": "tml-0123456789 waits " + "x" * 1000}
     outcome = classify(200, body)
     assert isinstance(outcome, TryAgain)
@@ -130,15 +130,15 @@ def test_a_servers_reason_is_shortened_and_shows_no_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "problem"),
     [
-        ("<html>hotel</html>", "not the text '<html>hotel</html>'"),
-        ("", "not an empty body"),
-        (None, "not an empty body"),
-        ([1], "not a list"),
+        ("<html>hotel</html>", "got the text '<html>hotel</html>'"),
+        ("", "got an empty body"),
+        (None, "got an empty body"),
+        ([1], "got a list"),
     ],
 )
-def test_a_broken_answer_says_what_came_instead(body: object, words: str) -> None:
+def test_malformed_response_describes_the_body(body: object, problem: str) -> None:
     outcome = classify(200, body)
     assert isinstance(outcome, Malformed)
-    assert words in outcome.why
+    assert problem in outcome.why

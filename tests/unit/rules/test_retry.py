@@ -1,4 +1,4 @@
-"""Retry decisions are bounded, never early, and say why."""
+"""Retry decisions are bounded, respect the server's delay, and have a reason."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ failures = st.builds(
 jitters = st.floats(0, 1, exclude_max=True)
 
 
-def after(failure: Failure, **given: float) -> Decision:
-    told = {"attempt": 1, "elapsed": 0.0, "now": NOW, "jitter": 0.5} | given
+def decision_after(failure: Failure, **changes: float) -> Decision:
+    arguments = {"attempt": 1, "elapsed": 0.0, "now": NOW, "jitter": 0.5} | changes
     policy = RetryPolicy()
-    return decide(failure, policy=policy, **told)  # type: ignore[arg-type] # attempt is an int
+    return decide(failure, policy=policy, **arguments)  # type: ignore[arg-type] # attempt is an int
 
 
 @given(failures, st.integers(1, 10**9), st.floats(0, 1e5), jitters)
-def test_no_attempt_begins_after_the_window(
+def test_no_attempt_starts_after_the_window(
     failure: Failure, attempt: int, elapsed: float, jitter: float
 ) -> None:
     policy = RetryPolicy(max_elapsed=50, billing_max_elapsed=500)
@@ -61,55 +61,55 @@ def test_no_attempt_begins_after_the_window(
 
 
 @given(failures, jitters)
-def test_the_wait_a_server_asks_for_is_never_shortened(failure: Failure, jitter: float) -> None:
-    asked = retry_after_seconds(failure.headers, NOW) or 0.0
-    decision = after(failure, jitter=jitter)
-    assert decision.delay >= asked
-    assert decision.server_delay is (asked > 0)
+def test_server_delay_is_never_shortened(failure: Failure, jitter: float) -> None:
+    server_delay = retry_after_seconds(failure.headers, NOW) or 0.0
+    decision = decision_after(failure, jitter=jitter)
+    assert decision.delay >= server_delay
+    assert decision.server_delay is (server_delay > 0)
 
 
 @given(failures)
-def test_a_policy_within_a_deadline_keeps_it(failure: Failure) -> None:
+def test_policy_limited_to_a_deadline_keeps_it(failure: Failure) -> None:
     policy = RetryPolicy().within(7.0)
     assert policy.window(failure) == 7.0
     decision = decide(failure, policy=policy, attempt=1, elapsed=7.0, now=NOW, jitter=0.5)
     assert not decision.retry
 
 
-def test_within_a_deadline_longer_than_the_windows_changes_nothing() -> None:
+def test_limit_longer_than_the_windows_does_not_change_the_policy() -> None:
     assert RetryPolicy().within(math.inf) == RetryPolicy()
 
 
 @given(st.integers(1, 10**9), jitters)
-def test_backoff_stays_below_its_doubling_bound(attempt: int, jitter: float) -> None:
+def test_backoff_stays_within_its_exponential_bound(attempt: int, jitter: float) -> None:
     bound = min(10.0, 0.5 * 2.0 ** min(attempt - 1, 50))
     assert 0.0 <= backoff(attempt, jitter) <= bound
     assert backoff(attempt, 0.5) == bound / 2
 
 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)))
-def test_every_http_date_is_read(moment: datetime) -> None:
+def test_http_date_is_parsed(moment: datetime) -> None:
     date = moment.replace(microsecond=0, tzinfo=UTC)
-    result = retry_after_seconds({"retry-after": format_datetime(date, usegmt=True)}, NOW)
-    assert result == max(0.0, date.timestamp() - NOW)
+    seconds = retry_after_seconds({"retry-after": format_datetime(date, usegmt=True)}, NOW)
+    assert seconds == max(0.0, date.timestamp() - NOW)
 
 
 @given(header_values, header_values)
-def test_no_header_breaks_the_reader(first: str, second: str) -> None:
-    result = retry_after_seconds({"retry-after-ms": first, "retry-after": second}, NOW)
-    assert result is None or (result >= 0 and math.isfinite(result))
+def test_any_header_value_is_handled(first: str, second: str) -> None:
+    seconds = retry_after_seconds({"retry-after-ms": first, "retry-after": second}, NOW)
+    assert seconds is None or (seconds >= 0 and math.isfinite(seconds))
 
 
 @pytest.mark.parametrize(
-    ("failure", "given", "reason"),
+    ("failure", "changes", "reason"),
     [
         (Failure(status=503), {}, "status 503"),
         (Failure(status=404), {}, "status 404"),
         (Failure(status=402), {}, "status 402, paused until the account can pay"),
         (Failure(fault=TransportFault.READ), {}, "read fault"),
         (Failure(headers={"x-should-retry": "false"}), {}, "x-should-retry: false"),
-        (Failure(category=RequestErrorCategory.USER), {}, "the server calls it the user's error"),
-        (Failure(), {}, "nothing says that another attempt would help"),
+        (Failure(category=RequestErrorCategory.USER), {}, "the server reports a user error"),
+        (Failure(), {}, "nothing indicates that a retry would help"),
         (Failure(status=500), {"elapsed": 300}, "status 500, the window of 300 s is used up"),
         (
             Failure(status=429, headers={"retry-after": "90"}),
@@ -118,13 +118,26 @@ def test_no_header_breaks_the_reader(first: str, second: str) -> None:
         ),
     ],
 )
-def test_the_reason_can_be_read(failure: Failure, given: dict[str, float], reason: str) -> None:
-    assert after(failure, **given).reason == reason
+def test_reason(failure: Failure, changes: dict[str, float], reason: str) -> None:
+    assert decision_after(failure, **changes).reason == reason
 
 
-def test_a_count_used_up_is_the_reason() -> None:
+def test_reason_if_attempts_are_used_up() -> None:
     policy = RetryPolicy(max_attempts=2)
     decision = decide(
         Failure(status=500), policy=policy, attempt=2, elapsed=1.0, now=NOW, jitter=0.5
     )
     assert decision.reason == "status 500, 2 attempts are used up"
+
+
+def test_parsed_retry_after_takes_precedence_over_the_header() -> None:
+    failure = Failure(status=503, headers={"retry-after": "7"}, retry_after=3.0)
+    decision = decision_after(failure)
+    assert (decision.retry, decision.delay, decision.server_delay) == (True, 3.0, True)
+
+
+@pytest.mark.parametrize("parsed", [True, False])
+def test_parsed_should_retry_takes_precedence_over_the_header(parsed: bool) -> None:
+    header = str(not parsed).lower()
+    failure = Failure(status=503, headers={"x-should-retry": header}, should_retry=parsed)
+    assert decision_after(failure).retry is parsed

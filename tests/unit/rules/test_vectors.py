@@ -1,10 +1,10 @@
-"""The rules give the answers of ports/conformance/vectors, which other languages test with too."""
+"""Runs ports/conformance/vectors, which also test clients in other languages."""
 
 from __future__ import annotations
 
 import json
 import math
-from importlib import import_module
+import pkgutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +13,9 @@ import pytest
 from attrs import evolve
 
 from tests.web_tokens import web_token
-from tinker_ext import errors, rules, types
+from tinker_ext import errors, protocol, rules, types
 from tinker_ext.errors import RequestErrorCategory
-from tinker_ext.protocol import conflicts, hints, seq_ids, server_protocol
+from tinker_ext.protocol import hints, seq_ids, server_protocol
 from tinker_ext.redaction import redactor
 from tinker_ext.rules import (
     chunking,
@@ -34,25 +34,25 @@ VECTORS = Path(__file__).parents[3] / "ports" / "conformance" / "vectors"
 
 
 def load(name: str, part: str = "cases") -> list[Any]:
-    """The cases of a file, its defaults filled in, as parameters named like them."""
+    """Returns the cases of a file, completed by its defaults, as parameters with ids."""
     content = json.loads((VECTORS / name).read_text(encoding="utf-8"))
     cases = [content.get("defaults", {}) | case for case in content[part]]
     return [pytest.param(case, id=str(case.get("name", case))) for case in cases]
 
 
 def number(value: Any) -> Any:
-    """A number as the vectors write it: texts stand for NaN, infinities and large integers."""
+    """Parses a number of the vectors, which write NaN, infinities and large integers as text."""
     if not isinstance(value, str):
         return value
     return float(value) if value in ("NaN", "Infinity", "-Infinity") else int(value)
 
 
-def same(found: Any, expected: Any) -> bool:
+def same(actual: Any, expected: Any) -> bool:
     if isinstance(expected, float):
         if math.isnan(expected):
-            return isinstance(found, float) and math.isnan(found)
-        return math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-15)
-    return bool(found == expected)
+            return isinstance(actual, float) and math.isnan(actual)
+        return math.isclose(actual, expected, rel_tol=1e-12, abs_tol=1e-15)
+    return bool(actual == expected)
 
 
 def test_every_list_of_every_file_is_run_and_names_its_rule() -> None:
@@ -64,38 +64,29 @@ def test_every_list_of_every_file_is_run_and_names_its_rule() -> None:
             assert f'load("{file.name}", "{name}")' in source
         assert ("cases" in content) == (f'load("{file.name}")' in source)
         for rule in content.get("rules") or [content["rule"]]:
-            assert callable(named(rule)), rule
+            assert callable(pkgutil.resolve_name(f"tinker_ext.{rule}")), rule
 
 
-def named(rule: str) -> object:
-    """What a file calls its rule: `module.function`, or `module.Class.method`."""
-    module, *names = rule.split(".")
-    is_rule = (Path(rules.__file__).parent / f"{module}.py").exists()
-    result: object = import_module(f"tinker_ext.{'rules.' if is_rule else ''}{module}")
-    for name in names:
-        result = getattr(result, name)
-    return result
-
-
-def test_every_module_of_rules_has_vectors() -> None:
-    modules = {file.stem for file in Path(rules.__file__).parent.glob("*.py")}
-    # The dialect's vectors go through these two.
-    modules -= {"__init__", "flags", "refusals"}
+@pytest.mark.parametrize("package", [rules, protocol])
+def test_every_module_of_the_package_has_vectors(package: Any) -> None:
+    modules = {file.stem for file in Path(package.__file__).parent.glob("*.py")}
+    # The vectors of server_protocol cover flags and error_shapes.
+    modules -= {"__init__", "flags", "error_shapes"}
     assert modules <= {file.stem for file in VECTORS.glob("*.json")}
 
 
 def failure_of(case: dict[str, Any]) -> retry.Failure:
-    told = case["failure"]
+    fields = case["failure"]
     return retry.Failure(
-        status=told.get("status"),
-        headers=told.get("headers", {}),
-        fault=retry.TransportFault(told["fault"]) if "fault" in told else None,
-        category=RequestErrorCategory(told["category"]) if "category" in told else None,
+        status=fields.get("status"),
+        headers=fields.get("headers", {}),
+        fault=retry.TransportFault(fields["fault"]) if "fault" in fields else None,
+        category=RequestErrorCategory(fields["category"]) if "category" in fields else None,
     )
 
 
 @pytest.mark.parametrize("case", load("retry.json"))
-def test_retry(case: dict[str, Any]) -> None:
+def test_retry_decision(case: dict[str, Any]) -> None:
     decision = retry.decide(
         failure_of(case),
         policy=retry.RetryPolicy(**case.get("policy", {})),
@@ -113,8 +104,8 @@ def test_retry(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("retry_after.json"))
 def test_retry_after(case: dict[str, Any]) -> None:
-    result = retry.retry_after_seconds(case["headers"], case["now"])
-    assert result == (None if case["expect"] is None else pytest.approx(case["expect"]))
+    seconds = retry.retry_after_seconds(case["headers"], case["now"])
+    assert seconds == (None if case["expect"] is None else pytest.approx(case["expect"]))
 
 
 @pytest.mark.parametrize("case", load("chunking.json"))
@@ -131,19 +122,14 @@ CHUNKS = {
 
 
 @pytest.mark.parametrize("case", load("chunking.json", "size"))
-def test_size_of_a_datum(case: dict[str, Any]) -> None:
+def test_datum_size(case: dict[str, Any]) -> None:
     chunks = [dict(chunk) for chunk in case["datum"]["model_input"]["chunks"]]
     inputs = case["datum"]["loss_fn_inputs"]
     datum = types.Datum(
         model_input=types.ModelInput([CHUNKS[chunk.pop("type")](**chunk) for chunk in chunks]),
-        loss_fn_inputs={name: types.TensorData(**told) for name, told in inputs.items()},
+        loss_fn_inputs={name: types.TensorData(**tensor) for name, tensor in inputs.items()},
     )
     assert types.number_count(datum) == case["expect"]
-
-
-@pytest.mark.parametrize("case", load("conflicts.json"))
-def test_conflicts(case: dict[str, Any]) -> None:
-    assert conflicts.expected_seq_id(case["message"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("datum_index.json"))
@@ -161,9 +147,14 @@ def test_datum_index_in_path(case: dict[str, Any]) -> None:
     assert datum_index.path_in_batch(case["path"], range(*case["chunk"])) == case["expect"]
 
 
-@pytest.mark.parametrize("case", load("numbers.json"))
-def test_numbers(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", load("seq_ids.json", "is_reusable"))
+def test_seq_id_is_reusable(case: dict[str, Any]) -> None:
     assert seq_ids.is_reusable(case["status"]) is case["expect"]
+
+
+@pytest.mark.parametrize("case", load("seq_ids.json", "expected_seq_id"))
+def test_expected_seq_id(case: dict[str, Any]) -> None:
+    assert seq_ids.expected_seq_id(case["message"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("metrics.json"))
@@ -214,12 +205,12 @@ OUTCOMES = {
     polling.Failed: "failed",
     polling.Refused: "refused",
     polling.Retry: "retry",
-    polling.Malformed: "broken",
+    polling.Malformed: "malformed",
 }
 
 
 @pytest.mark.parametrize("case", load("polling.json", "classify"))
-def test_classify(case: dict[str, Any]) -> None:
+def test_poll_outcome(case: dict[str, Any]) -> None:
     outcome = polling.classify(case["status"], case["body"])
     expected = dict(case["expect"])
     assert OUTCOMES[type(outcome)] == expected.pop("outcome")
@@ -231,7 +222,7 @@ def test_classify(case: dict[str, Any]) -> None:
 
 
 def outcome_of(case: dict[str, Any]) -> polling.PollOutcome:
-    response = case["answer"]
+    response = case["response"]
     if response is None:
         return polling.Retry(None)
     return polling.classify(response["status"], response["body"])
@@ -239,23 +230,23 @@ def outcome_of(case: dict[str, Any]) -> polling.PollOutcome:
 
 @pytest.mark.parametrize("case", load("polling.json", "poll_delay"))
 def test_poll_delay(case: dict[str, Any]) -> None:
-    result = polling.poll_delay(
+    delay = polling.poll_delay(
         outcome_of(case),
         case["consecutive"],
         case["jitter"],
         held=case["held"],
         server_delay=case.get("server_delay"),
     )
-    assert result == pytest.approx(case["expect"], rel=1e-12)
+    assert delay == pytest.approx(case["expect"], rel=1e-12)
 
 
-@pytest.mark.parametrize("case", load("polling.json", "worth_polling"))
-def test_worth_polling(case: dict[str, Any]) -> None:
-    given = {"window": case["window"]} if "window" in case else {}
-    result = polling.should_poll_again(
-        outcome_of(case), case["consecutive"], streak=case["streak"], **given
+@pytest.mark.parametrize("case", load("polling.json", "should_poll_again"))
+def test_should_poll_again(case: dict[str, Any]) -> None:
+    optional = {"window": case["window"]} if "window" in case else {}
+    again = polling.should_poll_again(
+        outcome_of(case), case["consecutive"], streak=case["streak"], **optional
     )
-    assert result is case["expect"]
+    assert again is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("errors.json", "status_error"))
@@ -280,102 +271,106 @@ def token_of(case: dict[str, Any]) -> str:
     return web_token(case["payload"])
 
 
-@pytest.mark.parametrize("case", load("tokens.json", "read_times"))
-def test_times_of_a_token(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", load("token_validity.json", "read_times"))
+def test_token_times(case: dict[str, Any]) -> None:
     assert token_validity.read_times(token_of(case)) == token_validity.Validity(**case["expect"])
 
 
-@pytest.mark.parametrize("case", load("tokens.json", "life"))
-def test_life_of_a_token(case: dict[str, Any]) -> None:
-    times = token_validity.Validity(case["issued"], case["expires"])
-    assert token_validity.lifetime(times, case["now"]) == case["expect"]
+@pytest.mark.parametrize("case", load("token_validity.json", "lifetime"))
+def test_token_lifetime(case: dict[str, Any]) -> None:
+    validity = token_validity.Validity(case["issued"], case["expires"])
+    assert token_validity.lifetime(validity, case["now"]) == case["expect"]
 
 
-@pytest.mark.parametrize("case", load("tokens.json", "use"))
-def test_use_of_a_token(case: dict[str, Any]) -> None:
-    assert token_validity.is_usable(case["age"], case["life"]) == case["expect"]["fresh"]
-    assert token_validity.is_alive(case["age"], case["life"]) == case["expect"]["alive"]
+@pytest.mark.parametrize("case", load("token_validity.json", "is_usable_and_is_alive"))
+def test_token_is_usable_and_is_alive(case: dict[str, Any]) -> None:
+    age, lifetime = case["age"], case["lifetime"]
+    assert token_validity.is_usable(age, lifetime) == case["expect"]["usable"]
+    assert token_validity.is_alive(age, lifetime) == case["expect"]["alive"]
 
 
-@pytest.mark.parametrize("case", load("tokens.json", "refresh_delay"))
-def test_refresh_of_a_token(case: dict[str, Any]) -> None:
-    delay = token_validity.refresh_delay(case["life"], case["jitter"])
+@pytest.mark.parametrize("case", load("token_validity.json", "refresh_delay"))
+def test_token_refresh_delay(case: dict[str, Any]) -> None:
+    delay = token_validity.refresh_delay(case["lifetime"], case["jitter"])
     assert delay == pytest.approx(case["expect"], rel=1e-12)
 
 
-@pytest.mark.parametrize("case", load("tokens.json", "is_invalid_token"))
-def test_refusal_of_a_token(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", load("token_validity.json", "is_invalid_token"))
+def test_response_rejects_token(case: dict[str, Any]) -> None:
     assert token_validity.is_invalid_token(case["status"], case["headers"]) == case["expect"]
 
 
-@pytest.mark.parametrize("case", load("tokens.json", "may_want_token"))
-def test_a_token_may_be_wanted(case: dict[str, Any]) -> None:
-    result = token_validity.should_renegotiate(
-        case["status"], case["headers"], told=case["told"], asked=case["asked"]
+@pytest.mark.parametrize("case", load("token_validity.json", "should_renegotiate"))
+def test_should_renegotiate(case: dict[str, Any]) -> None:
+    again = token_validity.should_renegotiate(
+        case["status"],
+        case["headers"],
+        negotiated=case["negotiated"],
+        renegotiated=case["renegotiated"],
     )
-    assert result is case["expect"]
+    assert again is case["expect"]
 
 
-@pytest.mark.parametrize("case", load("tokens.json", "has_expired"))
-def test_end_of_a_key(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", load("token_validity.json", "has_expired"))
+def test_key_has_expired(case: dict[str, Any]) -> None:
     assert token_validity.has_expired(token_of(case), case["now"]) == case["expect"]
 
 
-SETS = ("refused", "told", "untold", "without")
+SETS = ("rejected_forms", "required_fields", "rejected_fields", "missing_operations")
 
 
-def dialect_of(changes: dict[str, Any]) -> server_protocol.ServerProtocol:
-    """The first dialect, changed as the vectors write it."""
-    told: dict[str, Any] = {
+def protocol_of(changes: dict[str, Any]) -> server_protocol.ServerProtocol:
+    """Returns the baseline protocol with the changes that a case lists."""
+    fields: dict[str, Any] = {
         name: frozenset(value) if name in SETS else value for name, value in changes.items()
     }
-    return evolve(server_protocol.BASELINE, **told)
+    return evolve(server_protocol.BASELINE, **fields)
 
 
-@pytest.mark.parametrize("case", load("dialect.json", "introduced"))
-def test_a_server_introduces_itself(case: dict[str, Any]) -> None:
-    result = server_protocol.from_client_config(case["config"], case["dynamic"])
-    assert result.flags is not None
-    assert evolve(result, flags=None, dynamic=server_protocol.BASELINE.dynamic) == dialect_of(
+@pytest.mark.parametrize("case", load("server_protocol.json", "from_client_config"))
+def test_protocol_from_client_config(case: dict[str, Any]) -> None:
+    actual = server_protocol.from_client_config(case["config"], case["dynamic"])
+    assert actual.flags is not None
+    assert evolve(actual, flags=None, dynamic=server_protocol.BASELINE.dynamic) == protocol_of(
         case["expect"]
     )
 
 
-@pytest.mark.parametrize("case", load("dialect.json", "corrected"))
-def test_a_refusal_teaches(case: dict[str, Any]) -> None:
-    before = dialect_of(case["dialect"])
-    expected = None if case["expect"] is None else dialect_of(case["dialect"] | case["expect"])
-    result = server_protocol.learn_from_error(
+@pytest.mark.parametrize("case", load("server_protocol.json", "learn_from_error"))
+def test_protocol_learned_from_error(case: dict[str, Any]) -> None:
+    before = protocol_of(case["protocol"])
+    expected = None if case["expect"] is None else protocol_of(case["protocol"] | case["expect"])
+    learned = server_protocol.learn_from_error(
         before, case["operation"], case["status"], case["body"]
     )
-    assert result == expected
+    assert learned == expected
 
 
-@pytest.mark.parametrize("case", load("dialect.json", "idle"))
-def test_what_says_nothing_is_left_out(case: dict[str, Any]) -> None:
-    assert server_protocol.drop_default_fields(case["body"], case["refused"]) == case["expect"]
+@pytest.mark.parametrize("case", load("server_protocol.json", "drop_default_fields"))
+def test_rejected_fields_with_default_values_are_dropped(case: dict[str, Any]) -> None:
+    assert server_protocol.drop_default_fields(case["body"], case["rejected"]) == case["expect"]
 
 
-@pytest.mark.parametrize("case", load("unsupported.json"))
-def test_what_a_server_can_not_do_is_said(case: dict[str, Any]) -> None:
-    result = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
+@pytest.mark.parametrize("case", load("hints.json"))
+def test_hint_for_unsupported_request(case: dict[str, Any]) -> None:
+    hint = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
     if case["expect"] is None:
-        assert result is None
+        assert hint is None
     else:
-        assert all(words in str(result) for words in case["expect"])
+        assert all(words in str(hint) for words in case["expect"])
 
 
-@pytest.mark.parametrize("case", load("completions.json", "read_completions"))
-def test_what_has_ended(case: dict[str, Any]) -> None:
-    expected = None if case["expect"] is None else completions.Told(**case["expect"])
-    assert completions.read_completions(case["body"]) == expected
+@pytest.mark.parametrize("case", load("completions.json", "parse_completed_requests"))
+def test_completed_requests(case: dict[str, Any]) -> None:
+    expected = None if case["expect"] is None else completions.CompletedRequests(**case["expect"])
+    assert completions.parse_completed_requests(case["body"]) == expected
 
 
-@pytest.mark.parametrize("case", load("completions.json", "spared"))
-def test_refusals_that_are_borne(case: dict[str, Any]) -> None:
-    assert completions.spared(case["status"], case["in_a_row"]) is case["expect"]
+@pytest.mark.parametrize("case", load("completions.json", "is_tolerated"))
+def test_rejected_poll_is_tolerated(case: dict[str, Any]) -> None:
+    assert completions.is_tolerated(case["status"], case["consecutive"]) is case["expect"]
 
 
-@pytest.mark.parametrize("case", load("completions.json", "first_number"))
-def test_numbers_of_a_client_that_joins(case: dict[str, Any]) -> None:
-    assert completions.first_number(case["counter"]) == case["expect"]
+@pytest.mark.parametrize("case", load("completions.json", "first_seq_id"))
+def test_first_seq_id_of_joining_client(case: dict[str, Any]) -> None:
+    assert completions.first_seq_id(case["counter"]) == case["expect"]

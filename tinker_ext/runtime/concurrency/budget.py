@@ -1,4 +1,4 @@
-"""A bound on what is in flight, first come first served, as `rules.limits` counts it."""
+"""Limits the work in flight, first come, first served, as `rules.limits` decides."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """Admits requests while their sizes fit, in the order they came. On the event loop only.
+    """Admits requests in order of arrival while their sizes fit. On the event loop only.
 
-    The unit is the caller's: bytes, or requests of size 1. A request larger than the whole budget
-    goes alone.
+    The caller chooses the unit: bytes, or requests of size 1. A request larger than the budget is
+    admitted when nothing else is in flight.
     """
 
     def __init__(self, limit: int) -> None:
         self._state = limits.Budget(limit)
-        self._line: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def reserve(self, size: int) -> AsyncIterator[None]:
-        """Wait until `size` fits, hold it for the block."""
+        """Wait until `size` fits, and hold it for the block."""
         await self._take(size)
         try:
             yield
@@ -37,7 +37,7 @@ class Budget:
             self._give(size)
 
     def resize(self, limit: int) -> None:
-        """Another limit from now on; what is held stays held."""
+        """Change the limit; requests already admitted keep their share."""
         self._state = evolve(self._state, limit=limit)
         self._admit()
 
@@ -50,19 +50,19 @@ class Budget:
         return self._state.used
 
     async def _take(self, size: int) -> None:
-        if not self._line and self._state.admits(size):
-            self._state = self._state.take(size)
+        waiter = asyncio.get_running_loop().create_future()
+        self._queue.append((size, waiter))
+        self._admit()
+        if waiter.done():
             return
-        admitted = asyncio.get_running_loop().create_future()
-        self._line.append((size, admitted))
         try:
             with tracing.stage(tracing.Stage.BUDGET):
-                await admitted
+                await waiter
         except asyncio.CancelledError:
-            if admitted.done() and not admitted.cancelled():
-                self._give(size)  # Admitted in the same moment it gave up.
+            if waiter.done() and not waiter.cancelled():
+                self._give(size)  # Admitted and cancelled at the same time.
             else:
-                self._admit()  # It may have stood before somebody who fits.
+                self._admit()  # It may have held up a smaller request.
             raise
 
     def _give(self, size: int) -> None:
@@ -70,11 +70,11 @@ class Budget:
         self._admit()
 
     def _admit(self) -> None:
-        while self._line:
-            size, admitted = self._line[0]
-            if not admitted.done():
-                if not self._state.admits(size):
-                    return
-                self._state = self._state.take(size)
-                admitted.set_result(None)
-            self._line.popleft()
+        # Lazily, so that each call looks only at the requests it admits and one more.
+        waiting = (size for size, waiter in self._queue if not waiter.done())
+        self._state, admitted = limits.admit(self._state, waiting)
+        while admitted or (self._queue and self._queue[0][1].done()):
+            _, waiter = self._queue.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                admitted -= 1

@@ -1,9 +1,9 @@
-"""Work that belongs on the user's thread: their own loss functions.
+"""Runs the user's loss functions on the user's threads.
 
-A custom loss may take a minute, hold locks or use thread-local state of its own, so it must not run
-on the event loop, where it would stop the heartbeats. It runs on the thread that waits for a future
-of the same training client: while `result()` or `await` has nothing to return yet, it takes such
-work. A program that never waits (it polls `done()`, or asks for callbacks) gets a worker thread.
+A custom loss may take a minute, hold locks or use thread-local state, so it must not run on the
+event loop, where it would block the heartbeats. It runs on a thread that waits for a future of the
+same training client: `result()` and `await` run such functions until their result is ready. For a
+program that never waits (it polls `done()` or adds callbacks), a worker thread runs them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class CallerExecutor:
-    """A queue of functions waiting for a thread of the user's to run them, in order."""
+    """A queue of functions that the user's threads run in order."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,21 +36,22 @@ class CallerExecutor:
         self._allow_worker = False
 
     async def run(self, function: Callable[[], T]) -> T:
-        """From the event loop: have a thread of the user's run `function`; wait for its value.
+        """Have a thread of the user's run `function`; return its value to the event loop.
 
         Raises:
-            CarriedError: it raised what the loop must not see; any other error comes as it is.
+            CarriedError: `function` raised an exception that asyncio would act on. Any other
+                exception is raised unchanged.
         """
-        ended: Future[Callable[[], T]] = Future()
+        outcome: Future[Callable[[], T]] = Future()
 
         def job() -> None:
-            _run_into(ended, function)
+            _run_into(outcome, function)
 
-        self._offer(job)
-        return (await asyncio.wrap_future(ended))()
+        self._submit(job)
+        return (await asyncio.wrap_future(outcome))()
 
     def run_one(self) -> bool:
-        """Run the next job on this thread; False when there is none."""
+        """Run the next job on this thread; False if the queue is empty."""
         with self._lock:
             if not self._jobs:
                 return False
@@ -59,16 +60,16 @@ class CallerExecutor:
         return True
 
     def allow_worker_thread(self) -> None:
-        """From now on a worker thread runs what nobody has come for."""
+        """From now on, run jobs on a worker thread if no thread of the user's is waiting."""
         with self._lock:
             self._allow_worker = True
-            waiting = bool(self._jobs)
-        if waiting:
+            has_jobs = bool(self._jobs)
+        if has_jobs:
             self._start_worker()
 
     @contextmanager
     def wake_on_work(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Have `wake` called, from any thread, whenever there is work."""
+        """Call `wake`, from any thread, whenever a job is added."""
         with self._lock:
             self._wake.add(wake)
         try:
@@ -77,38 +78,38 @@ class CallerExecutor:
             with self._lock:
                 self._wake.discard(wake)
 
-    def _offer(self, job: Callable[[], None]) -> None:
+    def _submit(self, job: Callable[[], None]) -> None:
         with self._lock:
             self._jobs.append(job)
-            batch_pollers = list(self._wake)
-            unattended = self._allow_worker and not batch_pollers
-        for wake in batch_pollers:
+            waiters = list(self._wake)
+            needs_worker = self._allow_worker and not waiters
+        for wake in waiters:
             wake()
-        if unattended:
+        if needs_worker:
             self._start_worker()
 
     def _start_worker(self) -> None:
         def work() -> None:
             more = True
             while more:
-                with suppress(BaseException):  # The job's future has it.
+                with suppress(BaseException):  # The job's future holds the error.
                     more = self.run_one()
 
         threading.Thread(target=work, name="tinker-ext-custom-loss", daemon=True).start()
 
 
-def _run_into(ended: Future[Callable[[], T]], function: Callable[[], T]) -> None:
-    """Run `function`, and let `ended` have what returns its value or raises its error."""
-    if not ended.set_running_or_notify_cancel():
+def _run_into(outcome: Future[Callable[[], T]], function: Callable[[], T]) -> None:
+    """Run `function`; complete `outcome` with a callable that returns its value or raises."""
+    if not outcome.set_running_or_notify_cancel():
         return
     try:
         value = function()
     except BaseException as error:
-        ended.set_result(partial(_raise, as_carried(error)))
+        outcome.set_result(partial(_raise, as_carried(error)))
         if not isinstance(error, Exception):
-            raise  # Ctrl-C also ends the wait of the thread it arrived on.
+            raise  # Ctrl-C also interrupts the wait of the thread that received it.
     else:
-        ended.set_result(lambda: value)
+        outcome.set_result(lambda: value)
 
 
 def _raise(error: Exception) -> NoReturn:
@@ -116,10 +117,10 @@ def _raise(error: Exception) -> NoReturn:
 
 
 def wait(outcome: Future[Any], work: CallerExecutor | None, timeout: float | None) -> None:
-    """Block until `outcome` is done, running caller work meanwhile.
+    """Block until `outcome` is done, and run the jobs of `work` meanwhile.
 
     Raises:
-        TimeoutError: it was not done within `timeout` seconds; it goes on nevertheless.
+        TimeoutError: `outcome` was not done within `timeout` seconds; it is not cancelled.
     """
     changed = threading.Event()
     _wait_for_changes(outcome, changed.set)
@@ -136,22 +137,22 @@ def wait(outcome: Future[Any], work: CallerExecutor | None, timeout: float | Non
 async def wait_async(
     outcome: Future[Any], work: CallerExecutor | None, timeout: float | None
 ) -> None:
-    """As `wait`, on the caller's event loop. Cancelling the wait leaves `outcome` alone.
+    """As `wait`, on the caller's event loop. Cancelling the wait does not cancel `outcome`.
 
     Raises:
-        TinkerError: the event loop is not one of asyncio.
+        TinkerError: no asyncio event loop is running.
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         raise TinkerError(
-            "await needs a running asyncio event loop, and there is none here; under trio, write "
+            "await requires a running asyncio event loop; under trio, use "
             "await trio.to_thread.run_sync(future.result)"
         ) from None
     changed = asyncio.Event()
 
     def wake() -> None:
-        with suppress(RuntimeError):  # The loop that waited is closed; nobody is left to wake.
+        with suppress(RuntimeError):  # The waiting loop is closed.
             loop.call_soon_threadsafe(changed.set)
 
     _wait_for_changes(outcome, wake)
@@ -172,7 +173,7 @@ _NO_WORK = CallerExecutor()
 
 
 class _Deadline:
-    """Seconds left of a timeout; None for ever."""
+    """The remaining seconds of a timeout; None without a timeout."""
 
     def __init__(self, timeout: float | None) -> None:
         self._at = None if timeout is None else monotonic() + timeout

@@ -1,4 +1,4 @@
-"""Time and chance, as the runtime sees them: one object that tests replace."""
+"""The source of time and jitter for the runtime; tests replace it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-# Seconds between two looks at whether the process runs. Ours: short beside any retry window.
+# Seconds between two ticks of the suspension detector. Ours: short compared with any retry window.
 TICK = 1.0
 
 
 class Suspension:
-    """Measures for how long the process was suspended: asleep, in a paused container, by SIGSTOP.
+    """Measures how long the process was suspended: by system sleep, a paused container, SIGSTOP.
 
-    A tick that comes more than a tick late shows it. Where the monotonic clock stands still
-    meanwhile (a laptop asleep under Linux or macOS), there is nothing to measure. An event loop
-    that is kept from running for as long by other threads counts as well.
+    A tick that is more than one interval late indicates a suspension. If the monotonic clock stops
+    during system sleep (Linux and macOS laptops), there is nothing to measure. An event loop that
+    other threads block for as long counts as suspended, too.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -31,12 +31,12 @@ class Suspension:
         self._before = 0.0
 
     def tick(self) -> None:
-        """Note that the process runs. To be called every `TICK` seconds."""
+        """Note that the process is running. Must be called every `TICK` seconds."""
         self._before = self.seconds()
         self._ticked = self._now()
 
     def seconds(self) -> float:
-        """Seconds of suspension so far. They only grow."""
+        """Total seconds of suspension so far; never decreases."""
         if self._ticked is None:
             return 0.0
         return self._before + max(0.0, self._now() - self._ticked - 2 * TICK)
@@ -51,9 +51,9 @@ def _no_suspension() -> float:
 
 @frozen(eq=False)
 class Clock:
-    """Seconds that only grow, the time of day (for HTTP dates), waiting, and jitter in [0, 1).
+    """Monotonic time, wall time (for HTTP dates), sleep, and jitter in [0, 1).
 
-    `suspended` is how many of the seconds the process was suspended, none where nothing ticks.
+    `suspended` returns the seconds in which the process was suspended, 0 without a detector.
     """
 
     now: Callable[[], float] = time.monotonic

@@ -1,4 +1,4 @@
-"""How far a request of the user's has come, and how long it may take as a whole."""
+"""Deadlines for calls, and the progress that their errors report."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @define
 class Progress:
-    """Kept by the work itself, for whoever waits for it and is told that it takes too long.
+    """The progress of a call, updated by its task and reported when it exceeds its deadline.
 
     Attributes:
-        until: when the work is given up, in monotonic time; None for no such moment.
-        allowed: how many seconds that was from the start.
-        expired: whether it was given up because of that.
+        until: the deadline in monotonic time; None without a deadline.
+        allowed: the deadline in seconds from the start of the block.
+        expired: whether the task was cancelled because of the deadline.
     """
 
     until: float | None = None
@@ -42,7 +42,7 @@ class Progress:
         )
 
 
-#: That of the running task; set when the task is made.
+#: The running task's progress; set when the task is created.
 current_progress: ContextVar[Progress | None] = ContextVar("tinker_ext_progress", default=None)
 
 _deadline: ContextVar[tuple[float, float] | None] = ContextVar("tinker_ext_deadline", default=None)
@@ -50,12 +50,12 @@ _deadline: ContextVar[tuple[float, float] | None] = ContextVar("tinker_ext_deadl
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Give up requests made in this block when they are not done after `seconds`.
+    """Cancel calls made in this block if they are not done `seconds` after the block began.
 
-    The time is that of the whole block, from its beginning: waiting in line, submission, retries,
-    pauses, and the wait for the result. What is given up raises DeadlineExceededError from its
-    future, which tells the request id and what was seen last. Of blocks in each other the one that
-    ends first counts. What the server has already taken in may still be done there.
+    The deadline covers queueing, submission, retries, pauses and the wait for the result. The
+    future of a cancelled call raises DeadlineExceededError, which names the request id and the last
+    known state. In nested blocks, the earliest deadline applies. The server may still execute
+    requests that it has accepted.
 
     Example:
         >>> with tinker.deadline(120):
@@ -77,6 +77,6 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def new_progress(operation: str | None) -> Progress:
-    """Of work that starts now, with the deadline of the block it was asked for in."""
+    """The progress of a call that starts now, with the deadline of the current block."""
     until, allowed = _deadline.get() or (None, None)
     return Progress(until, allowed, operation=operation)

@@ -1,4 +1,4 @@
-"""The user's handle on a request that the server is working on."""
+"""The user's handle of a pending request."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ U = TypeVar("U")
 
 
 class APIFuture(Future[T]):
-    """The result of a request, which is being fetched whether or not anybody waits.
+    """The result of a request. It is fetched in the background, whether or not a caller waits.
 
-    Take it with `result()` from a plain program or with `await` from a coroutine, as often as you
-    like. Decoding happens where it is first taken, once. When a wait times out or is cancelled,
-    the request goes on and can be waited for again; only `cancel()` gives it up. Samples and
-    `compute_logprobs` differ in one point: cancelling the `await` of such a future also cancels
-    its request, unless another waiter is left.
+    Call `result()` in synchronous code or `await` the future in a coroutine, any number of times.
+    The first such call decodes the result. If a wait times out or is cancelled, the request
+    continues and can be awaited again; only `cancel()` cancels it. Samples and `compute_logprobs`
+    are different in one respect: cancelling the `await` of such a future also cancels its request,
+    unless there is another waiter.
 
-    It is a standard future too: `concurrent.futures.wait` and `as_completed` take it, and so do
-    the functions of asyncio that take awaitables or futures. `asyncio.create_task` takes
-    coroutines alone: pass it `coroutine()`.
+    It is also a standard future: `concurrent.futures.wait` and `as_completed` accept it, and so do
+    the asyncio functions that accept awaitables or futures. `asyncio.create_task` accepts only
+    coroutines: pass it `coroutine()`.
 
     Example:
         >>> step = training.forward_backward(data, "cross_entropy")
@@ -65,16 +65,16 @@ class APIFuture(Future[T]):
         self._settled: Future[T] = CallbackFuture()
         self._lock = threading.Lock()
         self._process = os.getpid()
-        outcome.add_done_callback(_announcing(self))
+        outcome.add_done_callback(_announcer(self))
 
     def result(self, timeout: float | None = None) -> T:
-        """Block until the result is there, at most `timeout` seconds.
+        """Block until the result is ready, for at most `timeout` seconds.
 
         Raises:
-            DeadlineExceededError: not there in time, what was seen last; the request goes on. It
-                is a TimeoutError too.
-            concurrent.futures.CancelledError: it was cancelled.
-            TinkerError: the request failed; which subclass says how.
+            DeadlineExceededError: the timeout expired; the error has the last known state. The
+                request continues. Also a TimeoutError.
+            concurrent.futures.CancelledError: the request was cancelled.
+            TinkerError: the request failed; the subclass says how.
         """
         if not self._outcome.done():
             self._check_may_block()
@@ -82,7 +82,7 @@ class APIFuture(Future[T]):
                 with tracing.waiting(self._traced), self._outcome.awaited():
                     wait(self._outcome, self._work, timeout)
             except TimeoutError:
-                raise self._not_yet(timeout) from None
+                raise self._timeout_error(timeout) from None
             except KeyboardInterrupt:
                 self.cancel()
                 raise
@@ -96,13 +96,13 @@ class APIFuture(Future[T]):
                 with tracing.waiting(self._traced), self._outcome.awaited():
                     await wait_async(self._outcome, self._work, timeout)
             except TimeoutError:
-                raise self._not_yet(timeout) from None
+                raise self._timeout_error(timeout) from None
         return self._settle()
 
     async def coroutine(self) -> T:
-        """This future as a coroutine, for functions that take only those (`asyncio.create_task`).
+        """This future as a coroutine, for functions that require one (`asyncio.create_task`).
 
-        Cancelling it cancels a sample that has no other waiter, as cancelling an `await` does.
+        As with `await`, cancelling it cancels a sample that has no other waiter.
         """
         try:
             return await self.result_async()
@@ -124,27 +124,27 @@ class APIFuture(Future[T]):
         except Exception as error:
             return error
         except BaseException as error:
-            # One that a custom loss raised; Ctrl-C during the wait itself is raised.
+            # Raised by a custom loss; Ctrl-C during the wait itself propagates.
             if self._settled.done() and self._settled.exception() is error:
                 return error
             raise
         return None
 
     def done(self) -> bool:
-        """Whether `result` would return or raise at once."""
+        """Whether `result` would return or raise without waiting."""
         self._allow_worker()
         return self._outcome.done()
 
     def cancelled(self) -> bool:
-        """Whether `cancel` came before the result."""
+        """Whether the request was cancelled before its result was ready."""
         return self._outcome.cancelled()
 
     def cancel(self) -> bool:
-        """Give the request up. False when it was already done. Other requests are not touched."""
+        """Cancel the request; False if it was already done. Other requests are not affected."""
         return self._outcome.cancel()
 
     def map(self, function: Callable[[T], U]) -> APIFuture[U]:
-        """A future of `function(result)`; it runs where the new future is first taken, once."""
+        """A future of `function(result)`; `function` is called once, on first access."""
         return APIFuture(
             self._outcome,
             lambda _: function(self._settle()),
@@ -154,13 +154,13 @@ class APIFuture(Future[T]):
         )
 
     def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
-        """Call `function(self)` when done: on the thread that finishes it, or at once if done.
+        """Call `function(self)` when done: on the completing thread, or at once if already done.
 
-        That thread is usually the client's event loop, so `function` must be quick. Exceptions
-        that it raises there are logged.
+        The completing thread is usually the client's event loop, so `function` must return quickly.
+        Exceptions that it raises there are logged.
         """
         call = function
-        if _is_of_asyncio(function):
+        if _is_asyncio_callback(function):
             call = _on_running_loop(function)
             self._outcome.waiters.add(function)
         self._callbacks.append(function)
@@ -168,18 +168,18 @@ class APIFuture(Future[T]):
         self._allow_worker()
 
     def remove_done_callback(self, function: Callable[[APIFuture[T]], object]) -> int:
-        """Drop a callback, as futures of asyncio do. Returns how often it had been added."""
+        """Remove a callback, as asyncio futures do; return how often it had been added."""
         count = self._callbacks.count(function)
-        self._callbacks = [kept for kept in self._callbacks if kept != function]
-        if _is_of_asyncio(function):
+        self._callbacks = [callback for callback in self._callbacks if callback != function]
+        if _is_asyncio_callback(function):
             self._outcome.waiters.discard(function)
         return count
 
     def future(self) -> Future[T]:
         """A standard future of the same result that is not an `APIFuture`.
 
-        Its result is decoded on the thread that finishes it. Cancelling it gives the request up;
-        until then it counts as a waiter.
+        Its result is decoded on the completing thread. Cancelling it cancels the request; until
+        then it counts as a waiter.
         """
         outcome = self._outcome
         outcome.waiters.add(self._settled)
@@ -190,44 +190,44 @@ class APIFuture(Future[T]):
 
     def __repr__(self) -> str:
         state = "cancelled" if self.cancelled() else "done" if self._outcome.done() else "pending"
-        # asyncio.create_task puts this in its error.
+        # The error of asyncio.create_task contains this text.
         return f"<APIFuture {state}; await it, or pass .coroutine() where a coroutine is required>"
 
     def __reduce__(self) -> Any:
-        raise TypeError("a future belongs to its process and can't be pickled; take its result")
+        raise TypeError("a future belongs to its process and can't be pickled; pickle its result")
 
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
-        """Done, cancelled, result, error: how `asyncio.wrap_future` of Python 3.14 reads it."""
+        """Done, cancelled, result, error; `asyncio.wrap_future` of Python 3.14 calls this."""
         if not self._outcome.done() or self._outcome.cancelled():
             return self._outcome.done(), self._outcome.cancelled(), None, None
         error = self.exception()
         return True, False, self.result() if error is None else None, error
 
     def _announce(self) -> None:
-        """Wake waiters of `concurrent.futures`; the outcome must be done.
+        """Wake the waiters of `concurrent.futures`; the outcome must be done.
 
-        Their state is that of the base class, whose result is never read.
+        They only read the state of the base class, not its result.
         """
         if self._outcome.cancelled():
             super().cancel()
             super().set_running_or_notify_cancel()
             return
-        # The base class's method: the error does not count as retrieved.
+        # The base class's method does not mark the error as retrieved.
         error = Future.exception(self._outcome)
         if error is None:
             super().set_result(cast("T", None))
         else:
             super().set_exception(error)
 
-    def _not_yet(self, timeout: float | None) -> DeadlineExceededError:
-        return self._progress.error("no result yet; the request goes on", timeout)
+    def _timeout_error(self, timeout: float | None) -> DeadlineExceededError:
+        return self._progress.error("no result yet; the request continues", timeout)
 
     def _settle(self) -> T:
         self._settle_quietly()
         return self._settled.result()
 
     def _settle_quietly(self) -> None:
-        """Decode once, whichever thread comes first; the outcome must be done."""
+        """Decode the result unless another thread has; the outcome must be done."""
         with self._lock:
             finish, self._finish = self._finish, None
             if finish is None:
@@ -253,24 +253,24 @@ class APIFuture(Future[T]):
         self._check_same_process()
         if background_loop().is_current():
             raise TinkerError(
-                "result() was called on the client's own event loop thread, where it would wait "
-                "for itself for ever; use a thread of your own, or await the future there"
+                "result() was called on the client's own event loop thread, where it would "
+                "deadlock; call it on another thread, or await the future"
             )
         _warn_about_running_loop()
 
     def _check_same_process(self) -> None:
         if os.getpid() != self._process:
             raise TinkerError(
-                "this future was made before a fork, and its request runs in the parent process; "
-                "make the request again in this one"
+                "this future was created before a fork, and its request runs in the parent "
+                "process; repeat the call in this process"
             )
 
 
 class _StandardWaiters(list[Any]):
     """The list to which `concurrent.futures.wait` and `as_completed` add their waiters.
 
-    They count for the request while they wait. None of them runs a custom loss, so that gets a
-    thread of its own.
+    Each counts as a waiter of the request. None of them runs custom losses, so those run on a
+    worker thread.
     """
 
     def __init__(self, outcome: TaskFuture[Any], work: CallerExecutor | None) -> None:
@@ -289,28 +289,28 @@ class _StandardWaiters(list[Any]):
         self._outcome.waiters.discard(waiter)
 
 
-def _announcing(future: APIFuture[Any]) -> Callable[[object], None]:
-    """A callback that announces a future; it does not keep the future in memory."""
-    announced = weakref.ref(future)
+def _announcer(future: APIFuture[Any]) -> Callable[[object], None]:
+    """A callback that wakes a future's waiters; it does not keep the future in memory."""
+    reference = weakref.ref(future)
 
     def announce(_: object) -> None:
-        if (future := announced()) is not None:
+        if (future := reference()) is not None:
             future._announce()
 
     return announce
 
 
-def _is_of_asyncio(function: Callable[..., object]) -> bool:
-    """Whether this is the callback by which `asyncio.wait` waits."""
+def _is_asyncio_callback(function: Callable[..., object]) -> bool:
+    """Whether this is the callback with which `asyncio.wait` waits."""
     return getattr(function, "__module__", None) == "asyncio.tasks"
 
 
 def _on_running_loop(function: Callable[[APIFuture[T]], object]) -> Callable[..., object]:
-    """`function`, to be called from any thread and run on the event loop of this one."""
+    """Wrap `function` to run on this thread's event loop when called from any thread."""
     loop = asyncio.get_running_loop()
 
     def call(future: APIFuture[T]) -> None:
-        with suppress(RuntimeError):  # The loop that waited is closed.
+        with suppress(RuntimeError):  # The waiting loop is closed.
             loop.call_soon_threadsafe(function, future)
 
     return call
@@ -329,14 +329,14 @@ def _warn_about_running_loop() -> None:
         return
     _warned_about_loop = True
     warnings.warn(
-        "this call blocks a running event loop; await its future there, or its *_async form",
+        "this call blocks a running event loop; await the future or the *_async method instead",
         RuntimeWarning,
-        stacklevel=_users_level(),
+        stacklevel=_user_stacklevel(),
     )
 
 
-def _users_level() -> int:
-    """The stack level, to a warning of the caller's, of the nearest line that is not ours."""
+def _user_stacklevel() -> int:
+    """The `stacklevel` for a warning of the caller that points at the user's code."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "tinker_ext":
         level, frame = level + 1, frame.f_back
@@ -344,7 +344,7 @@ def _users_level() -> int:
 
 
 def done_future() -> APIFuture[None]:
-    """A future of what has been done already."""
+    """A future that is already done."""
     outcome: TaskFuture[None] = TaskFuture()
     outcome.set_result(None)
     return APIFuture(outcome, lambda _: None)

@@ -1,4 +1,4 @@
-"""What would be said a hundred times a minute, said once."""
+"""Rate-limits repeated log messages."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 
 
 class LogThrottle:
-    """Tells whether something is due to be said again, about each subject apart."""
+    """Allows one log message per interval, separately for each subject."""
 
     def __init__(self, interval: float = QUEUE_LOG_INTERVAL, clock: Clock = REAL_CLOCK) -> None:
         self._interval = interval
         self._clock = clock
-        self._said: dict[Hashable, float] = {}
+        self._last_logged: dict[Hashable, float] = {}
 
     def should_log(self, subject: Hashable) -> bool:
-        """True at most once per interval and subject; asking counts as saying."""
+        """True at most once per interval and subject; a call that returns True counts as logged."""
         now = self._clock.now()
-        said = self._said.get(subject)
-        if said is not None and now - said < self._interval:
+        last = self._last_logged.get(subject)
+        if last is not None and now - last < self._interval:
             return False
-        self._said[subject] = now
+        self._last_logged[subject] = now
         return True

@@ -1,4 +1,4 @@
-"""One daemon thread with one event loop, shared by every client of the process."""
+"""The background event loop: one daemon thread, shared by all clients of the process."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs coroutines on its own thread, whoever asks.
+    """Runs coroutines on its own thread, for callers on any thread.
 
-    The thread is a daemon: it never keeps the interpreter alive.
+    The thread is a daemon: it does not keep the interpreter alive.
     """
 
     def __init__(self) -> None:
@@ -44,16 +44,19 @@ class BackgroundLoop:
         finally_: Callable[[], None] | None = None,
         tasks: set[asyncio.Task[Any]] | None = None,
         progress: Progress | None = None,
-        ended: Callable[[asyncio.Future[Any]], None] | None = None,
+        on_done: Callable[[asyncio.Future[Any]], None] | None = None,
     ) -> TaskFuture[T]:
-        """Start `coroutine` on the loop and return the future of its outcome, from any thread.
+        """Start `coroutine` on the loop and return its future. May be called from any thread.
 
-        `finally_` is called on the loop when the task has ended, and also when it was cancelled
-        before its first step, where no `finally` of its own would run. Cancelling the returned
-        future cancels the task. `tasks` holds the task while it runs; on the loop only. `progress`
-        is where the work notes how far it came, and says when it is given up. The task runs in a
-        copy of the caller's context (spans). `ended` is given the task when it has ended, before
-        anybody can see its outcome.
+        The task runs in a copy of the caller's context (spans). Cancelling the future cancels it.
+
+        Args:
+            coroutine: the work to run.
+            finally_: called on the loop when the task is done, even if it was cancelled before its
+                first step, when a `finally` in the coroutine would not run.
+            tasks: a set that holds the task while it runs; accessed on the loop only.
+            progress: updated by the task; contains its deadline.
+            on_done: called with the finished task before the future is completed.
         """
         outcome: TaskFuture[T] = TaskFuture()
         context = copy_context()
@@ -68,24 +71,24 @@ class BackgroundLoop:
                 task.add_done_callback(tasks.discard)
             if finally_ is not None:
                 task.add_done_callback(lambda _: finally_())
-            task.add_done_callback(lambda done: _hand_over(done, outcome, progress, ended))
+            task.add_done_callback(lambda done: _complete(done, outcome, progress, on_done))
             outcome.add_done_callback(self._cancelling(task))
 
         self.call_soon(start)
         return outcome
 
     def _cancelling(self, task: asyncio.Task[T]) -> Callable[[concurrent.futures.Future[T]], None]:
-        """What cancels the task when its outcome was cancelled.
+        """A callback that cancels the task when its future is cancelled.
 
-        It holds neither. An outcome may be kept for long: not with the task, its context and its
-        traceback. And a future keeps what it has called, so a large result would stay in memory
-        until the garbage collector comes.
+        It refers to neither strongly. A future may be kept for long, and must not keep the task,
+        its context and its traceback alive. A future also keeps its callbacks, so a reference to it
+        would form a cycle that keeps a large result in memory until garbage collection.
         """
         running = weakref.ref(task)
 
         def cancel(outcome: concurrent.futures.Future[T]) -> None:
-            if outcome.cancelled() and (it := running()) is not None:
-                self.call_soon(it.cancel)
+            if outcome.cancelled() and (task := running()) is not None:
+                self.call_soon(task.cancel)
 
         return cancel
 
@@ -105,14 +108,14 @@ class BackgroundLoop:
         self._loop.call_later(TICK, self._tick)
 
     def is_current(self) -> bool:
-        """Whether the caller is on the loop's own thread, where waiting would wait for ever."""
+        """Whether the caller is on the loop's own thread, where waiting would deadlock."""
         return threading.get_ident() == self._thread.ident
 
     def _run(self) -> None:
-        """Run the loop for as long as the process lives.
+        """Run the loop until the process exits.
 
-        `SystemExit` and `KeyboardInterrupt` leave `run_forever`, wherever they were raised: in a
-        log handler, say. Callbacks that were due stay due, so the loop is entered again.
+        `SystemExit` and `KeyboardInterrupt` from any callback, such as a log handler, leave
+        `run_forever`. Pending callbacks remain scheduled, so the loop is entered again.
         """
         asyncio.set_event_loop(self._loop)
         self._loop.call_soon(self._tick)
@@ -120,20 +123,20 @@ class BackgroundLoop:
             try:
                 self._loop.run_forever()
             except (SystemExit, KeyboardInterrupt):
-                with suppress(BaseException):  # A log handler may be what raised it.
-                    log.exception("an exit was asked for on the client's event loop, which goes on")
+                with suppress(BaseException):  # A log handler may have raised it.
+                    log.exception("ignored a request to exit on the client's event loop")
 
 
-def _hand_over(
+def _complete(
     task: asyncio.Task[T],
     outcome: concurrent.futures.Future[T],
     progress: Progress | None,
-    ended: Callable[[asyncio.Future[Any]], None] | None,
+    on_done: Callable[[asyncio.Future[Any]], None] | None,
 ) -> None:
-    """Copy the outcome of a task, which whoever looks at its end can't hinder."""
+    """Copy a task's result to its future, even if `on_done` raises."""
     try:
-        if ended is not None:
-            ended(task)
+        if on_done is not None:
+            on_done(task)
     finally:
         _settle(task, outcome, progress)
 
@@ -141,8 +144,7 @@ def _hand_over(
 def _settle(
     task: asyncio.Task[T], outcome: concurrent.futures.Future[T], progress: Progress | None
 ) -> None:
-    """The user may have cancelled the future in the meantime."""
-    error = _given_up(progress) if task.cancelled() else as_raised(task.exception())
+    error = _cancellation_error(progress) if task.cancelled() else as_raised(task.exception())
     if not outcome.set_running_or_notify_cancel():
         return  # The user cancelled it.
     if error is not None:
@@ -152,11 +154,11 @@ def _settle(
         outcome.set_result(task.result())
 
 
-def _given_up(progress: Progress | None) -> Exception:
-    """Why a task was cancelled though its future was not."""
+def _cancellation_error(progress: Progress | None) -> Exception:
+    """The error for a task that was cancelled although its future was not."""
     if progress is not None and progress.expired:
-        return progress.error("given up at its deadline", progress.allowed)
-    return ClientClosedError("the client was closed while this request was under way")
+        return progress.error("cancelled at its deadline", progress.allowed)
+    return ClientClosedError("the client was closed while this request was in progress")
 
 
 _lock = threading.Lock()
@@ -173,12 +175,12 @@ def background_loop() -> BackgroundLoop:
 
 
 def loop_if_started() -> BackgroundLoop | None:
-    """The loop of this process if it has one. Takes no lock: a finalizer may ask."""
+    """The loop of this process, if started. Takes no lock: finalizers may call it."""
     return _current
 
 
 def _forget_after_fork() -> None:
-    """Threads don't survive a fork: the child starts a loop of its own when it needs one."""
+    """Threads don't survive a fork; the child process starts its own loop on first use."""
     global _current, _lock
     _current, _lock = None, threading.Lock()
 

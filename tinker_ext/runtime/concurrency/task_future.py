@@ -1,4 +1,4 @@
-"""What becomes of a request, and a line in the log where nobody asks."""
+"""A future that logs its error if it is dropped before anyone retrieves it."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ T = TypeVar("T")
 class TaskFuture(CallbackFuture[T]):
     """The future between the loop's task and the user's `APIFuture`.
 
-    A failure that was never retrieved when the last reference to it goes is logged: a
-    `forward_backward` whose result is thrown away would else fail unseen, and the optimizer step
-    behind it have no gradients.
+    It logs an error that was not retrieved before the future is garbage-collected. Otherwise a
+    `forward_backward` with an unused result could fail unnoticed, and the next optimizer step would
+    have no gradients.
 
     Attributes:
-        operation: its name in the log; None logs nothing.
-        seldom: limits how often the failures of an operation are logged; None does not.
-        cancel_unawaited: whether `abandon` cancels it.
-        waiters: one object for each thread, task or function that waits, of any type.
+        operation: the name to log; None disables logging.
+        throttle: limits how often the errors of an operation are logged; None for no limit.
+        cancel_unawaited: whether `abandon` cancels the future.
+        waiters: one object of any type per waiting thread, task or callback.
     """
 
     operation: str | None = None
-    seldom: LogThrottle | None = None
+    throttle: LogThrottle | None = None
     cancel_unawaited = False
-    _asked = False
+    _retrieved = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class TaskFuture(CallbackFuture[T]):
 
     @contextlib.contextmanager
     def awaited(self) -> Iterator[None]:
-        """Count one waiter more while the block runs; from any thread."""
+        """Count an additional waiter while the block runs; from any thread."""
         waiter = object()
         self.waiters.add(waiter)
         try:
@@ -51,26 +51,27 @@ class TaskFuture(CallbackFuture[T]):
             self.waiters.discard(waiter)
 
     def abandon(self) -> None:
-        """Cancel the request if it is not to outlive its waiters, and the last of them has gone."""
+        """Cancel the request if the last waiter is gone and `cancel_unawaited` is set."""
         if self.cancel_unawaited and not self.waiters:
             self.cancel()
 
     def result(self, timeout: float | None = None) -> T:
-        self._asked = True
+        self._retrieved = True
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        self._asked = True
+        self._retrieved = True
         return super().exception(timeout)
 
     def __del__(self) -> None:
-        if self._asked or self.operation is None or not self.done() or self.cancelled():
+        if self._retrieved or self.operation is None or not self.done() or self.cancelled():
             return
         error = super().exception()
         if error is None or isinstance(error, ClientClosedError):
             return
-        with contextlib.suppress(Exception):  # The interpreter may be half gone.
-            if self.seldom is None or self.seldom.should_log((self.operation, "never retrieved")):
+        with contextlib.suppress(Exception):  # The interpreter may be shutting down.
+            subject = (self.operation, "never retrieved")
+            if self.throttle is None or self.throttle.should_log(subject):
                 tracing.log.warning(
                     "%s failed and its exception was never retrieved: %s", self.operation, error
                 )

@@ -1,4 +1,4 @@
-"""Tasks that belong to nobody's call: begun by whoever comes first, ended with the client."""
+"""Background tasks that belong to the client and not to a single call."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ T = TypeVar("T")
 
 
 def create_detached_task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Start work in a context of its own: no span or deadline of whoever asks belongs to it."""
+    """Start a task in an empty context, without the span and deadline of the caller."""
     return asyncio.get_running_loop().create_task(work, context=Context())
 
 
 def create_shared_task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """As `start_apart`, for what several may wait for: all of them may leave before it fails."""
+    """As `create_detached_task`, for tasks with several waiters, all of which may be cancelled."""
     task = create_detached_task(work)
     task.add_done_callback(retrieve_exception)
     return task
 
 
 def has_failed(task: asyncio.Future[Any]) -> bool:
-    """Whether it is over without a value."""
+    """Whether the task was cancelled or raised."""
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def retrieve_exception(task: asyncio.Future[Any]) -> None:
-    """Nobody may be left to look at its error, of which asyncio would complain."""
+    """Retrieve the exception so that asyncio does not log "exception was never retrieved"."""
     if not task.cancelled():
         task.exception()
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:
-    """Cancel those that there are, and return when they are over and their callbacks have run.
+    """Cancel tasks, and return when they are done and their callbacks have run.
 
-    From Python 3.12 on, `gather` of tasks that are done returns without letting the loop run, and
-    with it the callbacks that take a task out of the set its owner waits for. Hence the step.
+    From Python 3.12 on, `gather` of finished tasks returns without running the loop, so the
+    callbacks that remove a task from its owner's set need one extra step.
     """
-    begun = [task for task in tasks if task is not None]
-    for task in begun:
+    started = [task for task in tasks if task is not None]
+    for task in started:
         task.cancel()
-    await asyncio.gather(*begun, return_exceptions=True)
+    await asyncio.gather(*started, return_exceptions=True)
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What an error remembers of the way it came."""
+"""Removes the client's frames from tracebacks."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tinker_ext.errors import TinkerError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Ours, and those of what we call: their variables are the client, and requests with their headers.
-_INNER = frozenset(
+# Our packages and those we call: their local variables include the client and request headers.
+_INTERNAL = frozenset(
     {"tinker_ext", "tinker_api", "tenacity", "httpx", "httpcore", "anyio", "h11", "h2"}
     | {"aiohttp", "aiohappyeyeballs", "yarl"}
     | {"asyncio", "concurrent", "contextlib", "json"}
@@ -19,41 +19,41 @@ _INNER = frozenset(
 
 
 def strip_internal_frames(error: BaseException) -> None:
-    """Drop from the tracebacks of an error and its causes the frames that are not the user's.
+    """Remove internal frames from the tracebacks of an error and its causes.
 
-    An error that is kept would otherwise keep the client with its session and sockets, and a
-    reporter that shows variables would show the key. A `TinkerError` says what a user needs, and
-    its traceback then begins at the user's line. Any other error is a mistake in a program, ours
-    or a loss function's: it keeps its lines, and loses the variables of the inner frames.
+    A stored error would otherwise keep the client, its session and sockets alive, and an error
+    reporter that shows local variables would show the key. The message of a `TinkerError` is
+    sufficient, so its traceback starts at the user's line. Any other error is a bug, in the client
+    or in a loss function: its traceback keeps all frames, but internal ones lose their variables.
     """
     for link in _chain(error):
         if link.__suppress_context__:
-            link.__context__ = None  # Shown by nobody; a JSONDecodeError, say, with the whole body.
+            link.__context__ = None  # Never shown; e.g. a JSONDecodeError, which holds the body.
         if isinstance(error, TinkerError):
-            link.__traceback__ = _of_the_user(link.__traceback__)
+            link.__traceback__ = _without_internal_frames(link.__traceback__)
         else:
-            _clear(link.__traceback__)
+            _clear_internal_frames(link.__traceback__)
 
 
-def _of_the_user(trace: TracebackType | None) -> TracebackType | None:
-    kept = [one for one in _steps(trace) if not _is_inner(one)]
+def _without_internal_frames(trace: TracebackType | None) -> TracebackType | None:
+    steps = [step for step in _steps(trace) if not _is_internal(step)]
     rebuilt: TracebackType | None = None
-    for one in reversed(kept):
-        rebuilt = TracebackType(rebuilt, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    for step in reversed(steps):
+        rebuilt = TracebackType(rebuilt, step.tb_frame, step.tb_lasti, step.tb_lineno)
     return rebuilt
 
 
-def _clear(trace: TracebackType | None) -> None:
-    for one in _steps(trace):
-        if _is_inner(one):
+def _clear_internal_frames(trace: TracebackType | None) -> None:
+    for step in _steps(trace):
+        if _is_internal(step):
             try:
-                one.tb_frame.clear()
+                step.tb_frame.clear()
             except RuntimeError:
-                continue  # It is still running.
+                continue  # The frame is still running.
 
 
-def _is_inner(step: TracebackType) -> bool:
-    return str(step.tb_frame.f_globals.get("__name__")).partition(".")[0] in _INNER
+def _is_internal(step: TracebackType) -> bool:
+    return str(step.tb_frame.f_globals.get("__name__")).partition(".")[0] in _INTERNAL
 
 
 def _steps(trace: TracebackType | None) -> Iterator[TracebackType]:
@@ -66,8 +66,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error with its causes and contexts, each once."""
     waiting, seen = [error], set[int]()
     while waiting:
-        one = waiting.pop()
-        if id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [link for link in (one.__cause__, one.__context__) if link is not None]
+        link = waiting.pop()
+        if id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            waiting += [e for e in (link.__cause__, link.__context__) if e is not None]

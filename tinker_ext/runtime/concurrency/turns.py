@@ -1,4 +1,4 @@
-"""Turns: requests reach the server in the order the user made them."""
+"""Turns: requests are submitted in the order of the user's calls."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class TurnQueue:
-    """Tickets taken at call time, served in order on the event loop.
+    """Issues tickets at call time and serves them in order on the event loop.
 
-    A ticket that is given back, used or not, lets the next one go: a request that failed, was
-    cancelled or never started holds nobody up. Serving one is constant work, however many wait.
+    Returning a ticket, used or not, starts the next turn, so that a request that failed, was
+    cancelled or never started does not block later ones. Serving a ticket takes constant time.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._issued = 0
-        # The rest is touched on the event loop only.
+        # Accessed on the event loop only.
         self._serving = 0
         self._returned: set[int] = set()
         self._waiting: dict[int, asyncio.Future[None]] = {}
@@ -37,7 +37,7 @@ class TurnQueue:
 
     @asynccontextmanager
     async def turn(self, ticket: int) -> AsyncIterator[None]:
-        """Wait for the ticket's turn; leaving the block gives it back."""
+        """Wait for the ticket's turn; leaving the block returns the ticket."""
         try:
             if ticket > self._serving:
                 waiter = self._waiting[ticket] = asyncio.get_running_loop().create_future()
@@ -48,7 +48,7 @@ class TurnQueue:
             self.give_back(ticket)
 
     def give_back(self, ticket: int) -> None:
-        """Let the next one go; giving a ticket back twice is harmless. On the event loop only."""
+        """Return a ticket; a second time has no effect. On the event loop only."""
         if ticket < self._serving:
             return
         self._waiting.pop(ticket, None)

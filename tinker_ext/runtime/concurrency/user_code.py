@@ -1,6 +1,6 @@
-"""Functions of the user's (losses, callbacks, observers) beside an event loop that must go on.
+"""Calls the user's functions (losses, callbacks, observers) without stopping the event loop.
 
-asyncio ends the loop at `SystemExit` and `KeyboardInterrupt`, takes `CancelledError` for the
+asyncio stops the loop on `SystemExit` and `KeyboardInterrupt`, treats `CancelledError` as the
 cancellation of a task, and can't deliver `StopIteration`.
 """
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class CarriedError(Exception):
-    """Carries an exception that asyncio would act on from the user's code to the waiting caller."""
+    """Carries an exception that asyncio would act on from the user's code to the caller."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__(type(error).__name__)
@@ -27,19 +27,19 @@ class CarriedError(Exception):
 
 
 def as_carried(error: BaseException) -> Exception:
-    """The exception to raise on the loop for one that the user's code raised elsewhere."""
+    """The exception to raise on the loop in place of one that the user's code raised."""
     if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
         return error
     return CarriedError(error)
 
 
 def as_raised(error: BaseException | None) -> BaseException | None:
-    """The exception as the user's code raised it, for the caller who waits."""
+    """The exception as the user's code raised it, for the caller."""
     return error.error if isinstance(error, CarriedError) else error
 
 
 def notify(function: Callable[..., object], *args: object, name: str) -> None:
-    """Call an observer on the loop. Any exception, also one to exit, is logged and swallowed."""
+    """Call an observer on the loop. Any exception, also `SystemExit`, is logged and suppressed."""
     try:
         function(*args)
     except BaseException:
@@ -47,10 +47,11 @@ def notify(function: Callable[..., object], *args: object, name: str) -> None:
 
 
 class CallbackFuture(Future[T]):
-    """A future with done callbacks that neither end the thread that finishes it nor each other.
+    """A future whose done callbacks can't stop the thread that completes it, or each other.
 
-    The standard library's logs an `Exception` of a callback. This one also logs any other, unless
-    it is raised in `add_done_callback` itself because the future was done: then its caller gets it.
+    The standard library logs only subclasses of `Exception` that a callback raises. This class logs
+    any exception, unless the callback runs in `add_done_callback` itself because the future is
+    done: then it propagates to the caller.
     """
 
     def add_done_callback(self, fn: Callable[[Future[T]], object]) -> None:

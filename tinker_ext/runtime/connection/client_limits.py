@@ -1,4 +1,4 @@
-"""How much one client has under way at once: the user's limits, or those that the server names."""
+"""Limits of the work one client has in flight: the user's settings, or the server's flags."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tinker_ext.runtime.concurrency.budget import Budget
 if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
 
-# Polls under way at once: each is a socket. Ours; as many as 0.4.1 lets samples be dispatched. A
-# server holds a poll for less than a minute, and those in line come first come first served, so the
-# oldest requests are the ones that are polled.
+# Concurrent polls; each uses a socket. Ours, the number of samples that 0.4.1 dispatches at once. A
+# server holds a poll for less than a minute, and waiting polls are served in order, so the oldest
+# requests are polled first.
 POLLS = 400
-# Bodies of the largest size that one client reads at once; ours.
+# Response bodies of the maximum size that one client reads at the same time; ours.
 LARGEST_BODIES = 4
 
 
@@ -23,11 +23,11 @@ class ClientLimits:
 
     Attributes:
         samples: samples between submission and result.
-        sample_bytes: bytes of samples being submitted, estimated.
-        training_bytes: bytes of training requests being submitted.
-        polls: requests for results.
-        result_bytes: bytes of results that announced their size, being fetched.
-        body_bytes: bytes of large bodies of any responses, being read.
+        sample_bytes: estimated bytes of samples that are being submitted.
+        training_bytes: bytes of training requests that are being submitted.
+        polls: concurrent polls.
+        result_bytes: bytes of results that are being fetched after their size was announced.
+        body_bytes: bytes of large response bodies that are being read.
     """
 
     def __init__(self, config: ClientConfig) -> None:
@@ -41,7 +41,7 @@ class ClientLimits:
         self.body_bytes = Budget(LARGEST_BODIES * config.max_response_bytes)
 
     def apply_server_flags(self, flags: Flags) -> None:
-        """Keep to what the server names, where the user has named nothing else."""
+        """Apply the server's limits, except those that the user has set."""
         self.sample_bytes.resize(flags.sample_dispatch_bytes_semaphore_size)
         self.result_bytes.resize(flags.inflight_response_bytes_semaphore_size)
         if self._config.is_default("max_training_bytes_in_flight"):

@@ -1,4 +1,4 @@
-"""The way to one server with one configuration: opened on first use, in the dialect it learns."""
+"""A connection to one server: opened on first use, with the protocol negotiated on the way."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds; ours. What only makes others cheaper is given up sooner: they do without it.
+# Retry windows in seconds; ours. Operations that only save work are given up sooner.
 _WINDOWS = {"cancel_future": 30.0, "retrieve_futures": 30.0}
-# Seconds before it is asked again; release 0.38.0.
+# First backoff in seconds; release 0.38.0.
 _BACKOFFS = {"retrieve_futures": 1.0}
 
 
 class Connection:
-    """Sends for everybody who shares it, on the event loop only.
+    """Sends requests for all clients that share it, on the event loop only.
 
-    It knows nobody who uses it: what goes on in the background (heartbeats, telemetry) holds this
-    and not the client, which can so be collected when its user drops it.
+    It holds no reference to its clients. Background tasks (heartbeats, telemetry) refer to the
+    connection and not to the client, so that a dropped client can be garbage-collected.
 
     Attributes:
-        dialect: what has been learnt of how the server wants to be asked.
-        base_url: where the server is, once that was found.
-        keys: what is sent to prove who asks.
-        in_flight: how much of what may be under way at once.
+        protocol: the protocol negotiated with the server, and what its errors have shown since.
+        base_url: the server's URL; None until it is known.
+        keys: the credentials to send.
+        limits: the budgets of work in flight.
     """
 
     def __init__(
@@ -67,17 +67,17 @@ class Connection:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.retrier = retrier
-        self.dialect = BASELINE
+        self.protocol = BASELINE
         self.base_url: str | None = None
         self._config = config
         self._find_base_url = find_base_url
         self._transport = transport
-        # Tokens end by the clock of the retries, but their renewal keeps real time, as heartbeats.
+        # Credentials expire by the retry clock, but are refreshed in real time, as heartbeats are.
         self.keys = CredentialSource(config, evolve(retrier.clock, sleep=REAL_CLOCK.sleep))
         self.limits = ClientLimits(config)
         self._connecting: asyncio.Task[Gateway] | None = None
-        self._introduction = Negotiator(self._introduced, self._admitted, retrier.clock)
-        self._renewing: asyncio.Task[None] | None = None
+        self._negotiator = Negotiator(self._on_negotiated, self._on_flags, retrier.clock)
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def call(
         self,
@@ -86,19 +86,19 @@ class Connection:
         *,
         session_id: str | None = None,
     ) -> T:
-        """One logical call, retried by the rules, under one idempotency key."""
+        """Execute one logical call, with retries, under one idempotency key."""
         key = str(uuid.uuid4())
-        connected = (await self.gateway()).with_idempotency_key(key)
-        spoken = self.dialect
-        sent = told = asked_again = False
+        gateway = (await self.gateway()).with_idempotency_key(key)
+        protocol = self.protocol
+        sent = has_responded = renegotiated = False
 
         async def attempt() -> T:
-            nonlocal spoken, sent, told
+            nonlocal protocol, sent, has_responded
             sent = False
-            await self._introduce(connected, operation)
-            spoken, sent, told = self.dialect, True, self._introduction.has_responded
-            tracing.annotate_detailed({tracing.DIALECT: spoken.release})
-            return await send(connected.with_protocol(spoken))
+            await self._negotiate(gateway, operation)
+            protocol, sent, has_responded = self.protocol, True, self._negotiator.has_responded
+            tracing.annotate_detailed({tracing.DIALECT: protocol.release})
+            return await send(gateway.with_protocol(protocol))
 
         while True:
             try:
@@ -108,62 +108,68 @@ class Connection:
                     )
             except APIStatusError as error:
                 if not sent or error.operation == TOKEN_OPERATION != operation:
-                    raise  # It answers what comes before the request.
+                    raise  # The error belongs to a request that precedes the operation.
                 if should_renegotiate(
-                    error.status_code, error.headers, told=told, asked=asked_again
+                    error.status_code,
+                    error.headers,
+                    negotiated=has_responded,
+                    renegotiated=renegotiated,
                 ):
-                    asked_again = True
-                    self._introduction.require()
-                    log.info("%s: the key is no token, is one wanted? %s", operation, error.message)
-                elif not self._learn(spoken, operation, error):
-                    error.not_here(advice(operation, error.status_code, error.body, spoken))
+                    renegotiated = True
+                    self._negotiator.require()
+                    log.info(
+                        "%s: key rejected as an invalid token; "
+                        "re-checking whether the server requires tokens: %s",
+                        operation,
+                        error.message,
+                    )
+                elif not self._learn(protocol, operation, error):
+                    error.not_here(advice(operation, error.status_code, error.body, protocol))
                     raise
 
     def policy(self, operation: str) -> RetryPolicy:
-        """For how long, and how often, an operation is tried again."""
-        flags = self.dialect.flags
+        """The retry policy of an operation."""
+        flags = self.protocol.flags
         once = flags is not None and flags.sample_no_retries and operation == "asample"
         retries = self._config.max_retries
-        most = None if retries is None else retries + 1
+        max_attempts = None if retries is None else retries + 1
         return RetryPolicy(
             max_elapsed=min(self._config.retry_window, _WINDOWS.get(operation, math.inf)),
-            max_attempts=1 if once else most,
+            max_attempts=1 if once else max_attempts,
             backoff_base=_BACKOFFS.get(operation, BACKOFF_BASE),
             billing_max_elapsed=self._billing_window(),
-            # As the specification marks it (x-retry).
+            # Marked in the specification (x-retry).
             repeatable=RETRY.get(operation) != "never",
         )
 
     def _billing_window(self) -> float:
-        flags = self.dialect.flags
+        flags = self.protocol.flags
         if flags is None or not self._config.is_default("billing_window"):
             return self._config.billing_window
         return float(flags.billing_exception_max_pause_duration_sec)
 
-    async def _introduce(self, gateway: Gateway, operation: str) -> None:
-        """See that the server has been asked what it speaks."""
-        if not self._introduction.done:
+    async def _negotiate(self, gateway: Gateway, operation: str) -> None:
+        """Ensure that the protocol is negotiated, and refresh the dynamic flags if due."""
+        if not self._negotiator.done:
             try:
-                await self._introduction.ensure(gateway)
-            except APIError as error:
-                mine = copy.copy(error)  # Others wait for the same answer, each with its call.
-                mine.operation = operation
-                raise mine from None
-        if self._introduction.refresh_due():
-            self._renewing = tasks.create_detached_task(self._renew(gateway))
+                await self._negotiator.ensure(gateway)
+            except APIError as shared:
+                error = copy.copy(shared)  # Concurrent calls get the same error.
+                error.operation = operation
+                raise error from None
+        if self._negotiator.refresh_due():
+            self._refreshing = tasks.create_detached_task(self._refresh_flags(gateway))
 
-    async def _renew(self, gateway: Gateway) -> None:
-        dynamic = await self._introduction.refresh(gateway, self.dialect.dynamic)
-        self.dialect = evolve(self.dialect, dynamic=dynamic)  # It may have learnt since.
+    async def _refresh_flags(self, gateway: Gateway) -> None:
+        dynamic = await self._negotiator.refresh(gateway, self.protocol.dynamic)
+        self.protocol = evolve(self.protocol, dynamic=dynamic)  # It may have changed meanwhile.
 
-    async def _admitted(self, gateway: Gateway, flags: Flags) -> None:
-        """Do what a server that has these flags wants before it answers anything else.
-
-        That is to be sent tokens in place of the key, from now on.
+    async def _on_flags(self, gateway: Gateway, flags: Flags) -> None:
+        """Exchange the key for a token if the server requires tokens, before other requests.
 
         Raises:
-            ConfigurationError: the server wants a key that a command makes, and there is none.
-            APIError: there is no token, and why.
+            ConfigurationError: the server requires a key from a command, and none is configured.
+            APIError: the exchange failed.
         """
         if not flags.pjwt_auth_enabled:
             return
@@ -174,28 +180,28 @@ class Connection:
         command_only = flags.credential_default_source == "credential_cmd"
         await self.keys.enable_exchange(exchange, command_only=command_only)
 
-    def _introduced(self, dialect: ServerProtocol) -> None:
-        self.dialect = dialect
-        log.info("%s speaks %s", self.base_url, dialect)
-        if dialect.flags is not None:
-            self.limits.apply_server_flags(dialect.flags)
+    def _on_negotiated(self, protocol: ServerProtocol) -> None:
+        self.protocol = protocol
+        log.info("%s: negotiated protocol: %s", self.base_url, protocol)
+        if protocol.flags is not None:
+            self.limits.apply_server_flags(protocol.flags)
 
-    def _learn(self, spoken: ServerProtocol, operation: str, error: APIStatusError) -> bool:
-        """Whether the server's refusal taught us how to ask; then the request is worth repeating.
+    def _learn(self, sent_as: ServerProtocol, operation: str, error: APIStatusError) -> bool:
+        """Adapt the protocol to an error; return whether to send the request again, changed.
 
-        Each thing is learnt once, so that this ends.
+        Each change is made only once, so the number of repetitions is bounded.
         """
-        if not self.dialect.same_requests_as(spoken):
-            return True  # Another request has learnt something since this one was sent.
-        better = learn_from_error(self.dialect, operation, error.status_code, error.body)
+        if not self.protocol.same_requests_as(sent_as):
+            return True  # The error of another request has changed the protocol since.
+        better = learn_from_error(self.protocol, operation, error.status_code, error.body)
         if better is None:
             return False
-        self.dialect = better
-        log.info("%s: the server speaks another dialect: %s", operation, better)
-        return not better.same_requests_as(spoken)
+        self.protocol = better
+        log.info("%s: switched protocol after an error of the server: %s", operation, better)
+        return not better.same_requests_as(sent_as)
 
     async def gateway(self) -> Gateway:
-        """The operations of the server, which is connected to if need be."""
+        """The gateway to the server's operations; connects on first use."""
         if self._connecting is None or tasks.has_failed(self._connecting):
             self._connecting = tasks.create_shared_task(self._connect())
         if not self._connecting.done():
@@ -215,27 +221,27 @@ class Connection:
         return Gateway(client)
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
-        """Ask once for a result; unless it is to be `whole`, its size may come instead."""
-        gateway = (await self.gateway()).with_protocol(self.dialect)
+        """Poll once for a result. Unless `whole` is set, the server may return its size instead."""
+        gateway = (await self.gateway()).with_protocol(self.protocol)
         return await gateway.retrieve_future(
             request_id, operation=operation, iteration=iteration, whole=whole
         )
 
     async def beat(self, session_id: str) -> None:
-        """Send one heartbeat, once."""
+        """Send one heartbeat, without retries."""
         await (await self.gateway()).session_heartbeat(session_id)
 
     async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
-        """Send events, once."""
-        await (await self.gateway()).with_protocol(self.dialect).send_telemetry(body)
+        """Send events, without retries."""
+        await (await self.gateway()).with_protocol(self.protocol).send_telemetry(body)
 
     async def close(self) -> None:
-        """End its questions and the renewal of tokens, close its sockets."""
+        """Stop all background tasks and close the sockets."""
         await self.keys.close()
-        await self._introduction.close()
-        for task in (self._renewing, self._connecting):
+        await self._negotiator.close()
+        for task in (self._refreshing, self._connecting):
             if task is not None:
                 task.cancel()
-                [found] = await asyncio.gather(task, return_exceptions=True)
-                if isinstance(found, Gateway):
-                    await found.close()
+                [result] = await asyncio.gather(task, return_exceptions=True)
+                if isinstance(result, Gateway):
+                    await result.close()

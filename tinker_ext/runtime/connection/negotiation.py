@@ -1,4 +1,4 @@
-"""The first question to a server: what it speaks, and how it wants its clients to behave."""
+"""Negotiates with a server: reads which requests it accepts and which flags clients should obey."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
 
     from tinker_ext.transport.gateway import Gateway
 
-# How often a question may come to nothing before the server is taken for one that has no answer.
-# Ours; each is asked within an attempt of some call, so they are as far apart as those.
-MOST_ATTEMPTS = 3
-# Those that keep away the call as well: it is paused, and both are tried again.
+# Failed attempts after which the server is assumed to lack `client/config`; ours. Each is part
+# of an attempt of some call, so they are spaced by the backoff of that call.
+MAX_ATTEMPTS = 3
+# Status codes that also pause the call: both are retried after the pause.
 _PAUSING = frozenset({402, 429})
-# Those that say nothing of the server: something on the way, or trouble that passes.
-_PASSING = PROXY_STATUSES | {408, 409, 425, 500}
+# Status codes of proxies and of transient errors, which say nothing about the server.
+_TRANSIENT = PROXY_STATUSES | {408, 409, 425, 500}
 
 
 class Negotiator:
-    """Asks once, and shares the answer with all that ask meanwhile.
+    """Reads `client/config` once and shares the result with all concurrent calls.
 
-    A server that has no `client/config` speaks release 0.4.1's dialect, until a refusal teaches
-    better. `learn` is given the dialect; `admit` what a server that knows flags says of its keys,
-    before anything else is asked of it.
+    A server without `client/config` is assumed to accept the requests of release 0.4.1, until an
+    error shows otherwise. `learn` receives the negotiated protocol. `on_flags` receives the flags
+    of a server that has them, before any other request is sent.
 
     Attributes:
-        made: nothing is to be asked.
-        told: the server has said what it speaks. One that was asked and has not is taken for one
-            that has no such question.
+        done: no request for `client/config` is needed.
+        has_responded: the server returned its `client/config`. If it is done without one, the
+            server is assumed to lack it.
     """
 
     def __init__(
@@ -58,110 +58,111 @@ class Negotiator:
         self._learn = learn
         self._on_flags = on_flags
         self._clock = clock
-        self._asking: asyncio.Task[None] | None = None
+        self._requesting: asyncio.Task[None] | None = None
         self._attempts = 0
         self._refresh_at: float | None = None
         self._required = False
         self.done = self.has_responded = False
 
     async def ensure(self, gateway: Gateway) -> None:
-        """Return when the server has been asked, or could not be, which is then tried again.
+        """Request `client/config` unless that is done; a failed attempt is repeated by later calls.
 
         Raises:
-            APIConnectionError, RateLimitError, BillingError: nothing else would get through either.
-            APIError: after `insist`, whatever it is that may pass.
+            APIConnectionError, RateLimitError, BillingError: no other request would succeed either.
+            APIError: after `require`, any transient error.
         """
         if self.done:
             return
-        if self._asking is None or self._asking.done():
-            self._asking = tasks.create_shared_task(self._ask(gateway))
+        if self._requesting is None or self._requesting.done():
+            self._requesting = tasks.create_shared_task(self._request(gateway))
         with tracing.stage(tracing.Stage.CONNECT):
-            await asyncio.shield(self._asking)
+            await asyncio.shield(self._requesting)
 
-    async def _ask(self, gateway: Gateway) -> None:
+    async def _request(self, gateway: Gateway) -> None:
         try:
-            answer = await gateway.get_client_config()
+            config = await gateway.get_client_config()
         except APIError as error:
             self._on_failure(error)
             return
-        if not isinstance(answer, Mapping):
+        if not isinstance(config, Mapping):
             self._assume_baseline()
             return
         self.has_responded, self._required = True, False
-        await self._on_flags(gateway, Flags.read(answer))
-        dynamic, has_any = None, False
-        if at_least(release_of(answer), "0.25.0"):
-            dynamic, has_any = await _dynamic(gateway)
-        self._done(from_client_config(answer, (dynamic or {}) if has_any else None))
+        await self._on_flags(gateway, Flags.read(config))
+        dynamic, supported = None, False
+        if at_least(release_of(config), "0.25.0"):
+            dynamic, supported = await _request_dynamic(gateway)
+        self._finish(from_client_config(config, (dynamic or {}) if supported else None))
 
     def _on_failure(self, error: APIError) -> None:
-        status, wish = None, None
+        status, should_retry = None, None
         if isinstance(error, APIStatusError):
-            status, wish = error.status_code, parse_should_retry(error.headers)
+            status, should_retry = error.status_code, parse_should_retry(error.headers)
         unreachable = isinstance(error, APIConnectionError) and not isinstance(
             error, APITimeoutError
         )
-        passing = status is None or status in _PASSING or wish is True
-        if unreachable or status in _PAUSING or (passing and self._required):
+        transient = status is None or status in _TRANSIENT or should_retry is True
+        if unreachable or status in _PAUSING or (transient and self._required):
             raise error
         self._attempts += 1
-        if not passing or self._attempts >= MOST_ATTEMPTS:
+        if not transient or self._attempts >= MAX_ATTEMPTS:
             self._assume_baseline()
 
     def _assume_baseline(self) -> None:
-        if self._required:  # It was so before; what its refusals have taught since stays.
+        if self._required:  # Assumed before; keep what was learned from errors since.
             self.done, self._required = True, False
         else:
-            self._done(BASELINE)
+            self._finish(BASELINE)
 
     def require(self) -> None:
-        """Ask again, and send nothing before that comes to something; unless the server has told.
+        """Request `client/config` again before any other request, unless the server returned it.
 
-        For one that refuses what a server would that has no such question.
+        Used when a server assumed to lack `client/config` rejects the key the way a token-requiring
+        server does.
         """
         if not self.has_responded:
             self.done, self._required = False, True
 
-    def _done(self, dialect: ServerProtocol) -> None:
+    def _finish(self, protocol: ServerProtocol) -> None:
         self.done = True
-        if dialect.flags is not None and dialect.supports("get_client_dynamic_config"):
-            self._schedule_refresh(dialect.dynamic)
-        self._learn(dialect)
+        if protocol.flags is not None and protocol.supports("get_client_dynamic_config"):
+            self._schedule_refresh(protocol.dynamic)
+        self._learn(protocol)
 
     def _schedule_refresh(self, dynamic: DynamicFlags) -> None:
         self._refresh_at = self._clock.now() + dynamic.refresh_seconds
 
     def refresh_due(self) -> bool:
-        """Whether it is time to ask for the dynamic flags again. True once each time."""
+        """Whether the dynamic flags should be read again. True once per interval."""
         if self._refresh_at is None or self._clock.now() < self._refresh_at:
             return False
         self._refresh_at = None
         return True
 
     async def close(self) -> None:
-        """End the question that may be under way."""
-        await tasks.cancel_and_wait(self._asking)
+        """Cancel a pending request."""
+        await tasks.cancel_and_wait(self._requesting)
 
     async def refresh(self, gateway: Gateway, known: DynamicFlags) -> DynamicFlags:
-        """The dynamic flags of now; those known where they can't be had."""
-        answer, _ = await _dynamic(gateway)
-        if answer is not None:
-            known = DynamicFlags.read(answer)
+        """The current dynamic flags, or the known ones if the server does not return them."""
+        config, _ = await _request_dynamic(gateway)
+        if config is not None:
+            known = DynamicFlags.read(config)
         self._schedule_refresh(known)
         return known
 
 
-async def _dynamic(gateway: Gateway) -> tuple[Mapping[str, Any] | None, bool]:
-    """The dynamic flags, None where they can't be had now; and whether the server may have any.
+async def _request_dynamic(gateway: Gateway) -> tuple[Mapping[str, Any] | None, bool]:
+    """The dynamic flags, None if the request failed; and whether the server may support them.
 
-    That it fails is no trouble of anybody's: they are asked for again when that is due.
+    Errors are logged and not raised: the flags are requested again at the next refresh.
     """
     try:
-        answer = await gateway.get_client_dynamic_config()
+        config = await gateway.get_client_dynamic_config()
     except TinkerError as error:
-        log.debug("no dynamic configuration: %s", error)
+        log.debug("the dynamic configuration could not be read: %s", error)
         missing = isinstance(error, APIStatusError) and no_such_operation(
             error.status_code, error.body
         )
         return None, not missing
-    return answer if isinstance(answer, Mapping) else None, True
+    return config if isinstance(config, Mapping) else None, True

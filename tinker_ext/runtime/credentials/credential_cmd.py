@@ -1,4 +1,4 @@
-"""A key that a command of the user's prints."""
+"""Runs the user's credential command and reads the key it prints."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import redact
 from tinker_ext.redaction.secret import SHORTEST, Secret
 
-#: Seconds a command may take. Ours; 0.38.0 waits for ever.
+#: Seconds a command may take. Ours; 0.38.0 waits without a limit.
 LIMIT = 60.0
-#: Seconds that a command which was ended is given to be gone.
-_GONE = 1.0
-#: Seconds that its output is read after it has ended, if a process it started holds the pipe open.
-#: Its own output is in the pipe by then. Ours.
-_DRAIN = 0.25
-#: Bytes it may print; a header's value may seldom be longer.
-_MOST = 65_536
-#: Characters of its standard error, the last ones, that are shown if it fails.
+#: Seconds to wait for a killed command to exit.
+_KILL_TIMEOUT = 1.0
+#: Seconds to read output after the command's exit if a child process of it keeps the pipe open. The
+#: command's own output is in the pipe by then. Ours.
+_DRAIN_TIMEOUT = 0.25
+#: Maximum bytes of output; few servers accept longer header values.
+_MAX_OUTPUT = 65_536
+#: Characters of standard error, counted from its end, that the message of a failure contains.
 _SHOWN_ERROR = 300
-# The command is in the environment, which only its own user can read; arguments are visible to
-# every user of the machine.
+# The command is passed in the environment, which only the same user can read; any user of the
+# machine can read arguments.
 _VARIABLE = "TINKER_CREDENTIAL_CMD"
 _RUN = f"%{_VARIABLE}%" if os.name == "nt" else f'eval "${_VARIABLE}"'
-# Characters of a word in the command that may be a secret.
+# Minimum characters of a word in the command that may be a secret.
 _SECRET_WORD = 16
 
 
 async def printed_key(command: Secret, limit: float = LIMIT) -> Secret:
-    """Run a shell command and return what it prints as a key.
+    """Run a shell command and return its output as a key.
 
-    It is done once the command itself has ended; processes that it leaves running keep running.
-    At the limit, or if the caller is cancelled, it is killed with all that it has started.
+    Returns once the command itself has exited; processes that it leaves running keep running. At
+    the limit, or if the caller is cancelled, the command and its child processes are killed.
 
     Raises:
-        ConfigurationError: it fails, takes too long, or prints nothing that can be a key. The
-            message has its standard error, redacted, and neither the command nor its output.
+        ConfigurationError: the command failed, took too long, or its output is not a valid key.
+            The message contains its redacted standard error, but not the command or its output.
     """
     process, printing = await _start(command)
     try:
         async with asyncio.timeout(limit):
-            await printing.ended.wait()
+            await printing.finished.wait()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN):
+            async with asyncio.timeout(_DRAIN_TIMEOUT):
                 await printing.closed.wait()
     except TimeoutError:
-        raise _refused(f"was not done after {limit:g} s") from None
+        raise _error(f"did not finish within {limit:g} s") from None
     finally:
-        await _end(process, printing)
+        await _stop(process, printing)
     return _read(command, printing, process.get_returncode())
 
 
@@ -74,77 +74,77 @@ async def _start(command: Secret) -> tuple[asyncio.SubprocessTransport, _Printin
     try:
         return await asyncio.shield(starting)
     except OSError as error:
-        raise _refused(f"can't be started: {type(error).__name__}") from None
+        raise _error(f"can't be started: {type(error).__name__}") from None
     except asyncio.CancelledError:
-        await _end(*await starting)  # It may run already, though nobody knows it yet.
+        await _stop(*await starting)  # The process may already be running.
         raise
 
 
 def _read(command: Secret, printing: _Printing, status: int | None) -> Secret:
-    if len(printing.output) > _MOST:
-        raise _refused(f"printed more than {_MOST} bytes")
+    if len(printing.output) > _MAX_OUTPUT:
+        raise _error(f"printed more than {_MAX_OUTPUT} bytes")
     if status != 0:
         text = _error_text(command, printing)
-        raise _refused(f"failed with status {status}{f': {text}' if text else ''}")
+        raise _error(f"failed with status {status}{f': {text}' if text else ''}")
     try:
         return parsers.read_secret(printing.output.decode("utf-8", "replace"))
     except ValueError as error:
-        fault = str(error)
-    raise _refused(f"printed no key: {fault}")
+        problem = str(error)
+    raise _error(f"printed no key: {problem}")
 
 
 def _error_text(command: Secret, printing: _Printing) -> str:
-    """The end of the standard error, without words of the command or of its output."""
+    """The end of the standard error, without secrets from the command or its output."""
     output = printing.output.decode("utf-8", "replace").split()
     words = [word for word in re.split(r"[\s'\"=]+", command.reveal()) if len(word) >= _SECRET_WORD]
-    held = [word for word in (*output, *words) if len(word) >= SHORTEST]
-    text = redact(printing.errors.decode("utf-8", "replace"), held)
+    secrets = [word for word in (*output, *words) if len(word) >= SHORTEST]
+    text = redact(printing.errors.decode("utf-8", "replace"), secrets)
     return printable(" ".join(text.split()))[-_SHOWN_ERROR:]
 
 
 class _Printing(asyncio.SubprocessProtocol):
-    """Collects what a command prints, until it has ended or has printed too much."""
+    """Collects a command's output until the command has exited or printed too much."""
 
     def __init__(self) -> None:
         self.output = bytearray()
         self.errors = bytearray()
-        self.ended = asyncio.Event()
+        self.finished = asyncio.Event()
         self.exited = asyncio.Event()
         self.closed = asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd != 1:
-            self.errors = (self.errors + data)[-_MOST:]  # Commands say last why they failed.
+            self.errors = (self.errors + data)[-_MAX_OUTPUT:]  # The reason usually comes last.
             return
-        self.output += data[: _MOST + 1 - len(self.output)]
-        if len(self.output) > _MOST:
-            self.ended.set()
+        self.output += data[: _MAX_OUTPUT + 1 - len(self.output)]
+        if len(self.output) > _MAX_OUTPUT:
+            self.finished.set()
             self.closed.set()
 
     def process_exited(self) -> None:
         self.exited.set()
-        self.ended.set()
+        self.finished.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.ended.set()
+        self.finished.set()
         self.closed.set()
 
 
-async def _end(process: asyncio.SubprocessTransport, printing: _Printing) -> None:
-    """Kill the command and the rest of its group, unless it has ended by itself."""
+async def _stop(process: asyncio.SubprocessTransport, printing: _Printing) -> None:
+    """Kill the command and its process group, unless the command has exited."""
     if not printing.exited.is_set():
-        with suppress(ProcessLookupError, PermissionError):  # Nothing of it is left.
+        with suppress(ProcessLookupError, PermissionError):  # It has exited meanwhile.
             if hasattr(os, "killpg"):
                 os.killpg(process.get_pid(), signal.SIGKILL)
             else:
                 process.kill()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_GONE):
+            async with asyncio.timeout(_KILL_TIMEOUT):
                 await printing.exited.wait()
     process.close()
 
 
-def _refused(what: str) -> ConfigurationError:
+def _error(problem: str) -> ConfigurationError:
     return ConfigurationError(
-        f"the command in TINKER_CREDENTIAL_CMD {what}", setting="credential_cmd"
+        f"the command in TINKER_CREDENTIAL_CMD {problem}", setting="credential_cmd"
     )

@@ -1,10 +1,10 @@
-"""What a client proves itself with: the user's key, a command's, or a token the server gave for it.
+"""The credential a client sends: the user's key, a key from a command, or a token for the key.
 
 ===========================  =====================================================================
-the server exchanges tokens  a token, which a request of its own gets for the key
-a command makes the keys     what it printed; run once per client, and again when that is refused,
-                             or at the end of its life if it is a token that says when
-otherwise                    the key
+the server requires tokens   a token, for which a separate request exchanges the key
+a command prints the keys    the printed key; the command runs once per client, and again when the
+                             key is rejected, or expires if it is a token with an expiry
+otherwise                    the user's key
 ===========================  =====================================================================
 """
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
     from tinker_ext.redaction.secret import Secret
 
-#: Seconds for which a printed key is not printed anew, though the server refuses it. Ours: a key
-#: that is wrong from the start must not have the command run at every request.
-_TRUSTED = 60.0
-_ENDLESS = Validity()
+#: Minimum seconds between two runs of the command after rejected keys. Ours: a key that never works
+#: must not run the command at every request.
+_MIN_RERUN_INTERVAL = 60.0
+_NO_EXPIRY = Validity()
 
 
 class CredentialSource:
     """The `transport.auth.KeySource` of a connection; on the event loop only."""
 
     def __init__(self, config: ClientConfig, clock: Clock = REAL_CLOCK) -> None:
-        self._given = self._fixed = config.api_key
+        self._configured = self._fixed = config.api_key
         self._command = config.credential_cmd
         self._clock = clock
         self._printed = JwtCache(self._print, clock=clock, ahead=False, lasting=True)
@@ -43,20 +43,20 @@ class CredentialSource:
     async def enable_exchange(
         self, exchange: Callable[[], Awaitable[Secret]], *, command_only: bool = False
     ) -> None:
-        """Send tokens from now on, which `exchange` gets, and get the first one.
+        """Send tokens from now on, which `exchange` fetches, and fetch the first one.
 
-        With `command_only` the server wants no lasting keys: the command's takes the place of one
-        that is no token (0.38.0's `credential_default_source`).
+        With `command_only` the server accepts no permanent keys: a configured key that is not a
+        token is replaced by the command's (0.38.0's `credential_default_source`).
 
         Raises:
-            ConfigurationError: the server wants such a key, and there is no command.
-            APIError: there is no token, and why; call this again, then.
+            ConfigurationError: the server requires a key from a command, and none is configured.
+            APIError: the exchange failed. The caller may try again.
         """
         fixed = self._fixed
-        if command_only and (fixed is None or read_times(fixed.reveal()) == _ENDLESS):
+        if command_only and (fixed is None or read_times(fixed.reveal()) == _NO_EXPIRY):
             if self._command is None:
                 raise ConfigurationError(
-                    "this server takes keys that are made anew each time, and no lasting one: "
+                    "this server accepts only short-lived keys: "
                     "set TINKER_CREDENTIAL_CMD to a command that prints one",
                     setting="credential_cmd",
                 )
@@ -65,27 +65,27 @@ class CredentialSource:
         await self._tokens.current()
 
     async def key(self) -> Secret | None:
-        """The user's key, or what the command printed.
+        """The user's key, or the key that the command printed.
 
         Raises:
-            ConfigurationError: it is a token whose life is over; the command failed.
+            ConfigurationError: the key is an expired token, or the command failed.
         """
         if self._fixed is not None:
-            self._check(self._fixed, "the API key is a token whose life is over: pass a new one")
+            self._check(self._fixed, "the API key is an expired token; pass a new one")
             return self._fixed
         return None if self._command is None else await self._printed.current()
 
     async def current(self) -> Secret | None:
-        """What to send now.
+        """The credential to send now.
 
         Raises:
             ConfigurationError: as `key`.
-            APIError: there is no token, and why.
+            APIError: there is no token, because the exchange failed.
         """
         return await (self.key() if self._tokens is None else self._tokens.current())
 
     async def replacement_for(self, refused: Secret | None) -> Secret | None:
-        """Another token than the refused one; None where the user's key is sent itself."""
+        """A token other than the rejected one; None if the user's key itself is sent."""
         if self._tokens is not None:
             return await self._tokens.replacement_for(refused)
         if self._fixed is not None or self._command is None:
@@ -93,23 +93,23 @@ class CredentialSource:
         return await self._printed.replacement_for(refused)
 
     async def printed_anew(self, refused: Secret | None) -> Secret | None:
-        """What the command prints instead of a key that was refused; None for any other key.
+        """A newly printed key for a rejected one; None if the command did not print `refused`.
 
-        Also None within a minute of the last run, which then did not help.
+        Also None within a minute of the command's last run, which evidently did not help.
         """
-        age = self._printed.held_for(refused)
-        return (
-            None if age is None or age < _TRUSTED else await self._printed.replacement_for(refused)
-        )
+        age = self._printed.age_of(refused)
+        if age is None or age < _MIN_RERUN_INTERVAL:
+            return None
+        return await self._printed.replacement_for(refused)
 
     def secrets(self) -> tuple[Secret, ...]:
-        """The key, and the tokens of now and shortly before."""
-        given = () if self._given is None else (self._given,)
+        """The key, and the current and recent tokens."""
+        configured = () if self._configured is None else (self._configured,)
         tokens = () if self._tokens is None else self._tokens.secrets()
-        return (*given, *self._printed.secrets(), *tokens)
+        return (*configured, *self._printed.secrets(), *tokens)
 
     async def close(self) -> None:
-        """End what goes on in the background."""
+        """Stop all background tasks."""
         await self._printed.close()
         if self._tokens is not None:
             await self._tokens.close()
@@ -117,9 +117,9 @@ class CredentialSource:
     async def _print(self) -> Secret:
         assert self._command is not None
         key = await printed_key(self._command)
-        self._check(key, "the command in TINKER_CREDENTIAL_CMD printed a token whose life is over")
+        self._check(key, "the command in TINKER_CREDENTIAL_CMD printed an expired token")
         return key
 
-    def _check(self, key: Secret, otherwise: str) -> None:
+    def _check(self, key: Secret, message: str) -> None:
         if has_expired(key.reveal(), self._clock.wall()):
-            raise ConfigurationError(otherwise, setting="api_key")
+            raise ConfigurationError(message, setting="api_key")

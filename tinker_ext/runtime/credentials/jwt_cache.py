@@ -1,4 +1,4 @@
-"""A token: fetched once for everybody, renewed before it ends, replaced when it is refused."""
+"""Caches a token: fetches it once for all callers, refreshes it early, replaces it if rejected."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
     from tinker_ext.redaction.secret import Secret
 
-#: Seconds that a new token is waited for, and after that is not asked for, while the last one is
-#: alive. Ours: who has a token shall not wait for a server that does not answer, at each request.
+#: Maximum seconds to wait for a new token, and then until the next fetch, while the current one is
+#: valid. Ours: a client that still holds a valid token must not block on an unresponsive server at
+#: every request.
 MAX_WAIT = 10.0
-#: Tokens that are remembered as secrets when they are used no more: a server may say them back.
+#: Past tokens that are still redacted, because a server may echo them.
 _REMEMBERED = 8
 
 
 @frozen
 class _Cached:
-    """A token, when it came (by the clock that only grows), and for how long it is good."""
+    """A token, the monotonic time of its receipt, and the seconds it is valid from then on."""
 
     token: Secret
     received: float
@@ -37,11 +38,11 @@ class _Cached:
 
 
 class JwtCache:
-    """Whoever needs a token asks here; on the event loop only.
+    """Returns tokens from one cache; on the event loop only.
 
-    `fetch` makes one attempt to get a token. However many wait for one, there is one fetch at a
-    time. With `ahead`, a task renews the token at about half its life, until `close`. A token of
-    unknown life is kept for a minute, or with `lasting` until it is refused.
+    `fetch` makes one attempt to get a token; there is at most one fetch at a time. With `ahead`, a
+    task refreshes the token after about half its lifetime, until `close`. A token with an unknown
+    lifetime is used for a minute, or with `lasting` until it is rejected.
     """
 
     def __init__(
@@ -57,77 +58,77 @@ class JwtCache:
         self._throttle = LogThrottle(clock=clock)
         self._ahead = ahead
         self._lasting = lasting
-        self._held: _Cached | None = None
-        self._failed = float("-inf")
+        self._cached: _Cached | None = None
+        self._last_failure = float("-inf")
         self._fetching: asyncio.Task[_Cached] | None = None
-        self._renewing: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self._closed = False
         self._known: deque[Secret] = deque(maxlen=_REMEMBERED)
 
     def secrets(self) -> tuple[Secret, ...]:
-        """The token of now and those before it."""
+        """The current token and recent ones."""
         return tuple(self._known)
 
     async def current(self) -> Secret:
-        """A token that is good for a while; one at the end of its life if no other is to be had.
+        """A token that is valid for a while, or about to expire if no new one can be fetched.
 
         Raises:
-            AuthenticationError: the server refuses to give another.
-            TinkerError: why there is no other, where the last one is over.
+            AuthenticationError: the server rejects the key.
+            TinkerError: the fetch failed, and the last token has expired.
         """
-        held = self._held
-        if held is not None and self._is_usable(held):
-            return held.token
+        cached = self._cached
+        if cached is not None and self._is_usable(cached):
+            return cached.token
         try:
-            async with asyncio.timeout(MAX_WAIT if self._is_alive(held) else None):
-                return (await self._fetched()).token
+            async with asyncio.timeout(MAX_WAIT if self._is_alive(cached) else None):
+                return (await self._fetch_shared()).token
         except AuthenticationError:
-            raise  # What the last token stands for is no longer accepted.
+            raise  # The key behind the cached token is no longer accepted.
         except (TinkerError, TimeoutError) as error:
-            if held is None or held is not self._held or not self._is_alive(held):
+            if cached is None or cached is not self._cached or not self._is_alive(cached):
                 raise
-            self._failed = self._clock.now()
+            self._last_failure = self._clock.now()
             if self._throttle.should_log("late"):
-                log.warning("there is no new token yet, the last one is used on: %s", error)
-            return held.token
+                log.warning("no new token yet; the current one stays in use: %s", error)
+            return cached.token
 
     async def replacement_for(self, refused: Secret | None) -> Secret:
-        """Another token than one that the server refused; fetched once for all who have that one.
+        """A token other than a rejected one; fetched once for all callers with the same token.
 
         Raises:
-            TinkerError: there is none, and why.
+            TinkerError: the fetch failed.
         """
-        held = self._held
-        if held is not None and held.token != refused:
-            return held.token
-        self._held = None
-        return (await self._fetched()).token
+        cached = self._cached
+        if cached is not None and cached.token != refused:
+            return cached.token
+        self._cached = None
+        return (await self._fetch_shared()).token
 
-    def held_for(self, token: Secret | None) -> float | None:
+    def age_of(self, token: Secret | None) -> float | None:
         """Seconds since a token was received; None if it is not the current one."""
-        held = self._held
-        return None if held is None or held.token != token else self._age(held)
+        cached = self._cached
+        return None if cached is None or cached.token != token else self._age(cached)
 
     async def close(self) -> None:
-        """End what goes on in the background; a token is still given to whoever asks."""
+        """Stop all background tasks. `current` still returns tokens afterwards."""
         self._closed = True
-        await tasks.cancel_and_wait(self._renewing, self._fetching)
+        await tasks.cancel_and_wait(self._refreshing, self._fetching)
 
-    def _is_usable(self, held: _Cached) -> bool:
-        if (self._lasting and held.lifetime is None) or rules.is_usable(
-            self._age(held), held.lifetime
+    def _is_usable(self, cached: _Cached) -> bool:
+        if (self._lasting and cached.lifetime is None) or rules.is_usable(
+            self._age(cached), cached.lifetime
         ):
             return True
-        return self._clock.now() - self._failed < MAX_WAIT and self._is_alive(held)
+        return self._clock.now() - self._last_failure < MAX_WAIT and self._is_alive(cached)
 
-    def _is_alive(self, held: _Cached | None) -> bool:
-        return held is not None and rules.is_alive(self._age(held), held.lifetime)
+    def _is_alive(self, cached: _Cached | None) -> bool:
+        return cached is not None and rules.is_alive(self._age(cached), cached.lifetime)
 
-    def _age(self, held: _Cached) -> float:
-        return self._clock.now() - held.received
+    def _age(self, cached: _Cached) -> float:
+        return self._clock.now() - cached.received
 
-    async def _fetched(self) -> _Cached:
-        """The outcome of the fetch under way, or of one begun now."""
+    async def _fetch_shared(self) -> _Cached:
+        """The token of the pending fetch, or of one started now."""
         if self._fetching is None or self._fetching.done():
             self._fetching = tasks.create_shared_task(self._fetch_once())
         return await asyncio.shield(self._fetching)
@@ -137,33 +138,34 @@ class JwtCache:
         if token not in self._known:
             self._known.append(token)
         lifetime = rules.lifetime(rules.read_times(token.reveal()), self._clock.wall())
-        self._held = held = _Cached(token, self._clock.now(), lifetime)
-        if self._ahead and not self._closed and (self._renewing is None or self._renewing.done()):
-            self._renewing = tasks.create_detached_task(self._renew_for_ever())
-        return held
+        self._cached = cached = _Cached(token, self._clock.now(), lifetime)
+        running = self._refreshing is not None and not self._refreshing.done()
+        if self._ahead and not self._closed and not running:
+            self._refreshing = tasks.create_detached_task(self._refresh_periodically())
+        return cached
 
-    async def _renew_for_ever(self) -> None:
-        """Renew the token, until the server refuses and there is none left to use."""
+    async def _refresh_periodically(self) -> None:
+        """Refresh the token until the server rejects the key and the last token has expired."""
         failing = False
         while True:
-            held = self._held
-            await self._clock.sleep(rules.RETRY_AFTER if failing else self._until_due(held))
-            if self._held is not held and self._held is not None:
-                continue  # It was renewed in the meantime.
+            cached = self._cached
+            await self._clock.sleep(rules.RETRY_AFTER if failing else self._refresh_delay(cached))
+            if self._cached is not cached and self._cached is not None:
+                continue  # It was refreshed meanwhile.
             try:
-                await self._fetched()
+                await self._fetch_shared()
                 failing = False
-            except Exception as error:  # Whatever it is, the next time may go better.
-                if isinstance(error, AuthenticationError) and not self._is_alive(self._held):
-                    log.warning("the token is renewed no more: %s", error)
+            except Exception as error:  # Any error may be gone at the next attempt.
+                if isinstance(error, AuthenticationError) and not self._is_alive(self._cached):
+                    log.warning("token refresh stopped: %s", error)
                     return
-                say = log.debug if failing else log.warning
-                say("the token can't be renewed, again in %g s: %s", rules.RETRY_AFTER, error)
+                write = log.debug if failing else log.warning
+                write("token refresh failed, retrying in %g s: %s", rules.RETRY_AFTER, error)
                 failing = True
 
-    def _until_due(self, held: _Cached | None) -> float:
-        """Seconds until a token should be renewed."""
-        if held is None:
+    def _refresh_delay(self, cached: _Cached | None) -> float:
+        """Seconds until a token should be refreshed."""
+        if cached is None:
             return rules.RETRY_AFTER
-        delay = rules.refresh_delay(held.lifetime, self._clock.jitter())
-        return max(rules.LEAST_DELAY, delay - self._age(held))
+        delay = rules.refresh_delay(cached.lifetime, self._clock.jitter())
+        return max(rules.MIN_DELAY, delay - self._age(cached))

@@ -1,4 +1,4 @@
-"""Hears which of many requests have ended by one question, so that not each is asked for."""
+"""Polls for the completion of many requests with a single call."""
 
 from __future__ import annotations
 
@@ -7,114 +7,115 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, APITimeoutError
-from tinker_ext.rules.completions import Told, read_completions, spared
+from tinker_ext.rules.completions import is_tolerated, parse_completed_requests
 from tinker_ext.rules.polling import QueueState, TryAgain, poll_delay
 from tinker_ext.rules.retry import TransportFault
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from tinker_ext.runtime.connection.connection import Connection
     from tinker_ext.transport.gateway import Gateway
 
-# All seconds, all ours. Two questions begin at least so far apart, so that what ends in a moment is
-# told together.
+# All in seconds, all ours. Minimum time between the starts of two batch polls, so that requests
+# that complete within a moment are reported together.
 MIN_INTERVAL = 0.02
-# Before the question is asked again that a proxy may have refused.
+# Before a batch poll is repeated that a proxy may have rejected.
 RETRY_DELAY = 1.0
-# How long a client with nothing left to wait for keeps back its report of what it fetched: most
-# soon wait again, and the next question has it.
+# How long the acknowledgement of fetched results is held back while no request waits. Most clients
+# soon wait again, and the next batch poll then carries it.
 ACK_DELAY = 1.0
-# After this a request that nobody has told of is asked for itself, once: a server that was
-# restarted has forgotten what it would have told.
+# A request that no batch poll has reported for this long is polled individually, once: a restarted
+# server may have forgotten its completion.
 MAX_WAIT = 120.0
-# How long the question is put aside when it came to nothing.
+# How long batch polling stays disabled after a failure.
 DISABLED_FOR = 60.0
-# The report of a client that ends may take so long.
+# How long closing a client may take to acknowledge fetched results.
 CLOSE_TIMEOUT = 1.0
 
-# Ended requests that nobody waits for (yet); the oldest are forgotten.
+# Reported completions that no caller waits for (yet); the oldest are dropped.
 MAX_KEPT = 10_000
 
-# Whether a request has ended, and its result's size in bytes if that is known.
-_End: TypeAlias = tuple[bool, int | None]
+# Whether a request has completed, and the size of its result in bytes if known.
+_Completion: TypeAlias = tuple[bool, int | None]
 
 
 class BatchPollerRegistry:
-    """The listeners of one client: what goes on for them in the background, and ends with it."""
+    """Creates the batch pollers of one client, and closes them."""
 
     def __init__(self, connection: Connection, alive: Callable[[], bool]) -> None:
         self.connection = connection
         self.alive = alive
         self._clock = connection.retrier.clock
-        self._rests_until = float("-inf")
+        self._disabled_until = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def listener(self, sampling_session_id: str, client_counter: int) -> BatchPoller:
-        """One for the requests of one client of a sampling session."""
+    def create(self, sampling_session_id: str, client_counter: int) -> BatchPoller:
+        """A batch poller for the requests of one client of a sampling session."""
         return BatchPoller(self, sampling_session_id, client_counter)
 
     @property
     def available(self) -> bool:
-        """Whether anything is to be heard: the server has that, and it went well of late."""
-        known = self.connection.dialect.supports("retrieve_futures")
-        return known and self._clock.now() >= self._rests_until
+        """Whether the server supports batch polls and none has failed recently."""
+        supported = self.connection.protocol.supports("retrieve_futures")
+        return supported and self._clock.now() >= self._disabled_until
 
     def back_off(self) -> None:
-        """Hear nothing for a while."""
-        self._rests_until = self._clock.now() + DISABLED_FOR
+        """Disable batch polling for `DISABLED_FOR` seconds."""
+        self._disabled_until = self._clock.now() + DISABLED_FOR
 
     def run(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run in a context of its own: whose span is current is chance."""
+        """Run `work` in an empty context, so that it belongs to no caller's span."""
         task = tasks.create_detached_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """End them all; each may report what was fetched."""
+        """Stop all pollers. Each may still acknowledge the results it fetched."""
         await tasks.cancel_and_wait(*self._tasks)
 
 
 class BatchPoller:
-    """Asks for all that wait, while somebody waits. On the event loop only.
+    """Polls for all waiting requests while any request waits. On the event loop only.
 
-    What it reports with each question lets the server forget: the cursor what was told, the ids
-    what was fetched. Both are reported until an answer shows that they arrived.
+    Each batch poll acknowledges earlier ones, so that the server can drop what it holds: the cursor
+    acknowledges reported completions, the request ids acknowledge fetched results. Both are sent
+    until a response shows that they arrived.
     """
 
     def __init__(
-        self, batch_pollers: BatchPollerRegistry, sampling_session_id: str, client_counter: int
+        self, registry: BatchPollerRegistry, sampling_session_id: str, client_counter: int
     ) -> None:
-        self._batch_pollers = batch_pollers
-        self._connection = batch_pollers.connection
-        self._clock = batch_pollers.connection.retrier.clock
+        self._registry = registry
+        self._connection = registry.connection
+        self._clock = registry.connection.retrier.clock
         self._target = (sampling_session_id, client_counter)
-        self._waiting: dict[str, asyncio.Future[_End]] = {}
-        self._ended: OrderedDict[str, int | None] = OrderedDict()
-        self._cursor = self._reported = 0
+        self._waiting: dict[str, asyncio.Future[_Completion]] = {}
+        self._completed: OrderedDict[str, int | None] = OrderedDict()
+        self._cursor = self._acknowledged_cursor = 0
         self._fetched: set[str] = set()
-        self._needed = asyncio.Event()
+        self._request_waits = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    async def ended(self, request_id: str, within: float) -> _End:
-        """Return when the request is to be asked for: whether it ended, its result's size if known.
+    async def completed(self, request_id: str, timeout: float) -> _Completion:
+        """Return when the request should be polled: whether it completed, and its result's size.
 
-        Where it is not known to have ended, `within` seconds or `PATIENCE` have passed, or nothing
-        is told here.
+        It returns without a completion after `timeout` seconds or `MAX_WAIT`, and as soon as batch
+        polling is unavailable.
         """
-        if request_id in self._ended:
-            return True, self._ended.pop(request_id)
-        if not self._batch_pollers.available:
+        if request_id in self._completed:
+            return True, self._completed.pop(request_id)
+        if not self._registry.available:
             return False, None
-        waiter: asyncio.Future[_End] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[_Completion] = asyncio.get_running_loop().create_future()
         self._waiting[request_id] = waiter
-        self._needed.set()
-        self._listen()
+        self._request_waits.set()
+        self._start()
         try:
-            async with asyncio.timeout(min(within, MAX_WAIT)):
+            async with asyncio.timeout(min(timeout, MAX_WAIT)):
                 return await waiter
         except TimeoutError:
             return False, None
@@ -123,65 +124,66 @@ class BatchPoller:
                 del self._waiting[request_id]
 
     def acknowledge(self, request_id: str) -> None:
-        """The request's end has been seen; its result may be dropped."""
-        if self._batch_pollers.available:
+        """Note that the request's result was fetched, so that the server may drop it."""
+        if self._registry.available:
             self._fetched.add(request_id)
-            self._listen()
+            self._start()
 
     @property
-    def _has_news(self) -> bool:
-        return bool(self._fetched) or self._cursor != self._reported
+    def _has_acknowledgements(self) -> bool:
+        return bool(self._fetched) or self._cursor != self._acknowledged_cursor
 
-    def _listen(self) -> None:
+    def _start(self) -> None:
         if self._task is None or self._task.done():
-            self._task = self._batch_pollers.run(self._ask_while_needed())
+            self._task = self._registry.run(self._run())
 
-    async def _ask_while_needed(self) -> None:
+    async def _run(self) -> None:
         try:
-            await self._ask_on()
+            await self._poll_while_needed()
         except asyncio.CancelledError:
-            await self._report_at_last()
+            await self._acknowledge_at_close()
             raise
-        except Exception as error:  # Whatever it is, those who wait must hear of it.
+        except Exception as error:  # Any error must wake the waiting requests.
             self._disable(error)
 
-    async def _ask_on(self) -> None:
-        refused = quiet = 0
+    async def _poll_while_needed(self) -> None:
+        rejections = empty_polls = 0
         while await self._is_needed():
-            asked = self._clock.now()
+            started = self._clock.now()
             try:
-                told = await self._ask(wait=bool(self._waiting))
+                reported = await self._poll(wait=bool(self._waiting))
             except APIStatusError as error:
-                refused += 1
-                if not spared(error.status_code, refused):
+                rejections += 1
+                if not is_tolerated(error.status_code, rejections):
                     raise
                 await self._clock.sleep(RETRY_DELAY)
                 continue
-            refused = 0
-            quiet = 0 if told else quiet + 1
-            took = self._clock.now() - asked
+            rejections = 0
+            empty_polls = 0 if reported else empty_polls + 1
+            held = self._clock.now() - started
             if self._waiting:
-                await self._clock.sleep(max(MIN_INTERVAL - took, self._idle_pause(quiet, took)))
+                delay = max(MIN_INTERVAL - held, self._idle_delay(empty_polls, held))
+                await self._clock.sleep(delay)
 
-    def _idle_pause(self, quiet: int, took: float) -> float:
-        """For servers that answer at once though there is nothing to tell."""
-        if not quiet:
+    def _idle_delay(self, empty_polls: int, held: float) -> float:
+        """Seconds to wait after empty responses of a server that does not hold polls."""
+        if not empty_polls:
             return 0.0
-        return poll_delay(TryAgain(QueueState.ACTIVE), quiet, self._clock.jitter(), held=took)
+        return poll_delay(TryAgain(QueueState.ACTIVE), empty_polls, self._clock.jitter(), held=held)
 
     async def _is_needed(self) -> bool:
-        """Whether somebody waits, or there is something to report and nobody soon waits again."""
-        if not self._waiting and self._has_news:
-            self._needed.clear()
+        """Whether a request waits, or acknowledgements are due and no request soon waits again."""
+        if not self._waiting and self._has_acknowledgements:
+            self._request_waits.clear()
             try:
                 async with asyncio.timeout(ACK_DELAY):
-                    await self._needed.wait()
+                    await self._request_waits.wait()
             except TimeoutError:
                 pass
-        return bool(self._waiting) or self._has_news
+        return bool(self._waiting) or self._has_acknowledgements
 
-    async def _ask(self, *, wait: bool) -> int:
-        """Ask once, and report; how many requests have ended."""
+    async def _poll(self, *, wait: bool) -> int:
+        """Send one batch poll with all acknowledgements; return the number of completions."""
         cursor, fetched = self._cursor, sorted(self._fetched)
 
         async def send(gateway: Gateway) -> object:
@@ -190,52 +192,55 @@ class BatchPoller:
                     *self._target, cursor, fetched=fetched, wait=wait
                 )
             except APITimeoutError as error:
-                # Some servers hold a question for longer than we let them.
-                if not (
-                    wait and error.fault == TransportFault.TIMEOUT and self._batch_pollers.alive()
-                ):
+                # Some servers hold a poll for longer than the client's timeout.
+                if not (wait and error.fault == TransportFault.TIMEOUT and self._registry.alive()):
                     raise
                 return None
 
         body = await self._connection.call("retrieve_futures", send)
         if body is None:
             return 0
-        told = read_completions(body)
-        if told is None:
+        report = parse_completed_requests(body)
+        if report is None:
             raise APIResponseValidationError(
-                "the answer does not tell what has ended", operation="retrieve_futures"
+                "expected a list of completions and a cursor", operation="retrieve_futures"
             )
-        self._reported = cursor
+        self._acknowledged_cursor = cursor
         self._fetched.difference_update(fetched)
-        self._apply(told)
-        return len(told.ended)
+        self._cursor = report.cursor
+        self._apply(report.sizes)
+        return len(report.sizes)
 
-    def _apply(self, told: Told) -> None:
-        self._cursor = told.cursor
-        for request_id, size in told.ended.items():
+    def _apply(self, completed: Mapping[str, int | None]) -> None:
+        """Wake the waiters of completed requests, given with their result sizes."""
+        for request_id, size in completed.items():
             waiter = self._waiting.pop(request_id, None)
             if waiter is None:
-                self._ended[request_id] = size
+                self._completed[request_id] = size
             elif not waiter.done():
                 waiter.set_result((True, size))
-        while len(self._ended) > MAX_KEPT:
-            self._ended.popitem(last=False)
+        while len(self._completed) > MAX_KEPT:
+            self._completed.popitem(last=False)
 
     def _disable(self, error: Exception) -> None:
-        """Let everybody ask for themselves, for a while."""
-        self._batch_pollers.back_off()
-        log.info("what has ended can't be heard together, so each sample is asked for: %s", error)
+        """Have all requests polled individually for `DISABLED_FOR` seconds."""
+        self._registry.back_off()
+        log.info(
+            "batch polling failed; samples are polled individually for %.0f s: %s",
+            DISABLED_FOR,
+            error,
+        )
         self._fetched.clear()
         waiting, self._waiting = self._waiting, {}
         for waiter in waiting.values():
             if not waiter.done():
                 waiter.set_result((False, None))
 
-    async def _report_at_last(self) -> None:
-        if not self._has_news:
+    async def _acknowledge_at_close(self) -> None:
+        if not self._has_acknowledgements:
             return
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._ask(wait=False)
+                await self._poll(wait=False)
         except Exception as error:
-            log.debug("what was fetched could not be reported: %s", error)
+            log.debug("fetched results could not be acknowledged: %s", error)

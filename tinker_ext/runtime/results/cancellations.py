@@ -1,4 +1,4 @@
-"""Tells the server which samples nobody waits for any more, where it wants to know."""
+"""Asks the server to cancel samples that the caller has given up."""
 
 from __future__ import annotations
 
@@ -14,43 +14,43 @@ from tinker_ext.tracing import log
 if TYPE_CHECKING:
     from tinker_ext.runtime.connection.connection import Connection
 
-# Seconds that a client which ends still takes to tell; ours. What is not told then, the server
-# learns from the end of the heartbeats.
+# Seconds that closing a client waits for queued cancellations; ours. Samples that are not cancelled
+# by then end on the server when the heartbeats stop.
 CLOSE_TIMEOUT = 1.0
 
 
 class CancellationSender:
-    """Sends what it is given in the background, not too much at once. On the event loop only.
+    """Sends cancellations in the background, in batches. On the event loop only.
 
-    It is a courtesy: what fails is logged and no more.
+    Failed cancellations are logged and not raised.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiting: deque[str] = deque()
+        self._queue: deque[str] = deque()
         self._sending: asyncio.Task[None] | None = None
 
     def add(self, request_id: str) -> None:
-        """Have the server stop working on a request, if it does such things."""
-        if not self._wanted:
+        """Queue the cancellation of a request, if the server supports and wants it."""
+        if not self._enabled:
             return
-        self._waiting.append(request_id)
+        self._queue.append(request_id)
         if self._sending is None or self._sending.done():
             self._sending = tasks.create_detached_task(self._send())
 
     @property
-    def _wanted(self) -> bool:
-        dialect = self._connection.dialect
-        return dialect.dynamic.sample_cancel_enabled and dialect.supports("cancel_future")
+    def _enabled(self) -> bool:
+        protocol = self._connection.protocol
+        return protocol.dynamic.sample_cancel_enabled and protocol.supports("cancel_future")
 
     async def _send(self) -> None:
-        while self._waiting and self._wanted:
-            most = max(1, self._connection.dialect.dynamic.sample_cancel_max_batch_size)
-            batch = list(islice(self._waiting, most))
+        while self._queue and self._enabled:
+            batch_size = max(1, self._connection.protocol.dynamic.sample_cancel_max_batch_size)
+            batch = list(islice(self._queue, batch_size))
             for _ in batch:
-                self._waiting.popleft()
+                self._queue.popleft()
             await asyncio.gather(*map(self._cancel, batch))
-        self._waiting.clear()
+        self._queue.clear()
 
     async def _cancel(self, request_id: str) -> None:
         try:
@@ -61,7 +61,7 @@ class CancellationSender:
             log.debug("request %s was not cancelled: %s", request_id, error)
 
     async def close(self) -> None:
-        """Send what waits, for `LAST_WORD` seconds at most."""
+        """Send queued cancellations for at most `CLOSE_TIMEOUT` seconds."""
         if self._sending is None:
             return
         await asyncio.wait({self._sending}, timeout=CLOSE_TIMEOUT)

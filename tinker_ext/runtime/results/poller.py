@@ -1,4 +1,4 @@
-"""Fetches the result of a submitted request: the loop around `rules.polling`."""
+"""Polls for the result of a submitted request, as `rules.polling` decides."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ if TYPE_CHECKING:
 
     from tinker_ext.rules.retry import RetryPolicy
     from tinker_ext.runtime.concurrency.budget import Budget
+    from tinker_ext.runtime.concurrency.clock import Clock
     from tinker_ext.runtime.results.queue_log import QueueLog
     from tinker_ext.runtime.retry.retrying import Retrier
 
 
 class Poll(Protocol):
-    """One `retrieve_future` request; `iteration` counts the polls before it.
+    """Sends one `retrieve_future` request; `iteration` counts the polls before it.
 
-    Unless it is to be `whole`, a large result may be announced by its size.
+    Unless `whole` is set, the server may respond with the size of a large result instead.
     """
 
     def __call__(
@@ -61,26 +62,44 @@ class Poll(Protocol):
 
 
 class CompletionSource(Protocol):
-    """Tells of requests that have ended, so that not each is polled for (`runtime.completions`)."""
+    """Reports completed requests, so that only those are polled (`batch_poller.BatchPoller`)."""
 
-    async def ended(self, request_id: str, within: float) -> tuple[bool, int | None]:
-        """Return when the request is to be polled for: whether it ended, its result's size."""
+    async def completed(self, request_id: str, timeout: float) -> tuple[bool, int | None]:
+        """Return when the request should be polled: whether it completed, its result's size."""
 
     def acknowledge(self, request_id: str) -> None:
-        """The request's end has been seen."""
+        """Note that the request's result was fetched."""
+
+
+class _Streak:
+    """Consecutive outcomes of one class: how many, and for how long."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kind: type[PollOutcome] | None = None
+        self._count = 0
+        self._since = 0.0
+
+    def add(self, outcome: PollOutcome) -> tuple[int, float]:
+        """Count an outcome; return the streak's length, and its seconds without suspensions."""
+        now = self._clock.now() - self._clock.suspended()
+        if type(outcome) is not self._kind:
+            self._kind, self._count, self._since = type(outcome), 0, now
+        self._count += 1
+        return self._count, now - self._since
 
 
 @frozen
 class FuturePoller:
-    """Waits for results of submitted requests; any number may be waited for at once.
+    """Waits for the results of submitted requests, any number at the same time.
 
     Attributes:
-        deadline: seconds for a whole wait, from the submission, pauses included.
-        policy: tells for how long polls may go on failing before that is an error.
-        queue: told whenever the server asks to wait.
-        slots, result_bytes: budgets of polls, and of results that announced their size.
-        alive: whether the server answers other requests. If so, a poll that it holds for longer
-            than we let it is no failure: some servers hold them until the result is there.
+        deadline: maximum seconds from submission to result, pauses included.
+        policy: returns the retry policy of polls, which bounds how long they may keep failing.
+        queue: is notified of every queue state.
+        slots, result_bytes: budgets of polls, and of results that were announced with their size.
+        alive: whether the server responds to other requests. If so, a poll that times out is not a
+            failure: some servers hold a poll until the result is ready.
     """
 
     poll: Poll
@@ -95,14 +114,14 @@ class FuturePoller:
     async def wait(
         self, request_id: str, *, operation: str, source: CompletionSource | None = None
     ) -> Any:
-        """The result's body, as decoded JSON. With `news` it is polled for once it is there.
+        """Return the result's body, as decoded JSON. With a `source`, polls when it reports it.
 
         Raises:
-            RequestFailedError: the server did the work and it failed.
+            RequestFailedError: the server executed the request, and it failed.
             GoneError: the server no longer has the result (410).
             DeadlineExceededError: `deadline` seconds passed without a result.
-            APIResponseValidationError: answers that are no result, several times in a row.
-            APIStatusError, APIConnectionError: polling itself failed for good.
+            APIResponseValidationError: several malformed responses in a row.
+            APIStatusError, APIConnectionError: polling failed, and retries did not help.
         """
         if len(request_id) > LONGEST_ID:
             raise APIResponseValidationError(
@@ -115,7 +134,7 @@ class FuturePoller:
         limit = asyncio.timeout(None)
         try:
             async with AsyncExitStack() as held, limit:
-                expire_after(limit, self.deadline)  # Even while a poll hangs or trickles.
+                expire_after(limit, self.deadline)  # Also ends a poll that hangs or trickles.
                 held.enter_context(tracing.on_server(request_id))
                 body = await self._poll_until_done(request_id, operation, held, source)
         except TimeoutError:
@@ -123,56 +142,60 @@ class FuturePoller:
                 raise
             progress = current_progress.get()
             seen = None if progress is None else progress.last_seen
-            raise self._too_late(request_id, operation, seen) from None
+            raise self._deadline_exceeded(request_id, operation, seen) from None
         except RequestFailedError:
-            _fetched(source, request_id)
+            _acknowledge(source, request_id)
             raise
         finally:
             self.queue.done(request_id)
-        _fetched(source, request_id)
+        _acknowledge(source, request_id)
         return body
 
     async def _poll_until_done(
         self, request_id: str, operation: str, held: AsyncExitStack, source: CompletionSource | None
     ) -> Any:
-        """`held` takes what is reserved until the result is there."""
+        """`held` keeps the bytes reserved for the result until it has arrived."""
         clock = self.retrier.clock
         until = clock.now() + self.deadline
-        iteration = consecutive = 0
-        kind: type[PollOutcome] | None = None
+        streak = _Streak(clock)
+        iteration = 0
         announced = False
         while True:
             if source is not None:
-                ended, size = await source.ended(request_id, until - clock.now())
-                if ended:
+                completed, size = await source.completed(request_id, until - clock.now())
+                if completed:
                     source = None
                 if size:
                     announced = True
                     await held.enter_async_context(self.result_bytes.reserve(size))
             async with self.slots.reserve(1):
-                asked = clock.now()
-                ask = partial(self.poll, request_id, operation=operation, iteration=iteration)
-                outcome, wish = await self._ask(
-                    partial(ask, whole=announced), request_id, operation, until - asked
+                started = clock.now()
+                poll = partial(self.poll, request_id, operation=operation, iteration=iteration)
+                outcome, server_delay = await self._poll_once(
+                    partial(poll, whole=announced), request_id, operation, until - started
                 )
-                took = clock.now() - asked
+                took = clock.now() - started
             if isinstance(outcome, Ready):
                 return outcome.body
-            consecutive = consecutive + 1 if type(outcome) is kind else 1
-            kind = type(outcome)
-            if not should_poll_again(outcome, consecutive):
+            consecutive, seconds = streak.add(outcome)
+            window = self.policy().max_elapsed
+            if not should_poll_again(outcome, consecutive, streak=seconds, window=window):
                 raise _final_error(outcome, request_id, operation)
             self._note(outcome, request_id, operation)
             if isinstance(outcome, MetadataOnly) and not announced:
                 announced = True
                 await held.enter_async_context(self.result_bytes.reserve(outcome.size))
-            pause = poll_delay(outcome, consecutive, clock.jitter(), held=took, server_delay=wish)
-            if clock.now() + pause >= until:
-                raise self._too_late(request_id, operation, last_seen(outcome))
-            await clock.sleep(pause)
+            delay = poll_delay(
+                outcome, consecutive, clock.jitter(), held=took, server_delay=server_delay
+            )
+            if clock.now() + delay >= until:
+                raise self._deadline_exceeded(request_id, operation, last_seen(outcome))
+            await clock.sleep(delay)
             iteration += 1
 
-    def _too_late(self, request_id: str, operation: str, seen: str | None) -> DeadlineExceededError:
+    def _deadline_exceeded(
+        self, request_id: str, operation: str, seen: str | None
+    ) -> DeadlineExceededError:
         return DeadlineExceededError(
             "no result",
             last_seen=seen,
@@ -181,17 +204,17 @@ class FuturePoller:
             request_id=request_id,
         )
 
-    async def _ask(
-        self, ask: Callable[[], Awaitable[Any]], request_id: str, operation: str, left: float
+    async def _poll_once(
+        self, poll: Callable[[], Awaitable[Any]], request_id: str, operation: str, left: float
     ) -> tuple[PollOutcome, float | None]:
-        """One poll that got through, and the pause its headers ask for.
+        """Poll until a response arrives; return its outcome and the delay its headers request.
 
-        The retry engine sees to those that don't get through.
+        The retry engine repeats polls without a response.
         """
 
-        async def once() -> tuple[PollOutcome, float | None]:
+        async def attempt() -> tuple[PollOutcome, float | None]:
             try:
-                body = await ask()
+                body = await poll()
             except APIStatusError as error:
                 outcome = classify(error.status_code, error.body)
                 if _left_to_retry_engine(outcome, error):
@@ -207,7 +230,7 @@ class FuturePoller:
             return classify(200, body), None
 
         policy = self.policy().within(max(0.0, left))
-        return await self.retrier.run(once, operation=operation, policy=policy)
+        return await self.retrier.run(attempt, operation=operation, policy=policy)
 
     def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:
         if isinstance(outcome, TryAgain):
@@ -219,7 +242,11 @@ class FuturePoller:
 
 
 def _left_to_retry_engine(outcome: PollOutcome, error: APIStatusError) -> bool:
-    """Whether the retry engine decides what follows: no news, or the server has its own opinion."""
+    """Whether the retry engine decides what follows.
+
+    It does if the response says nothing about the result, or if `x-should-retry` overrides the
+    status code.
+    """
     match parse_should_retry(error.headers):
         case True:
             return True
@@ -228,7 +255,7 @@ def _left_to_retry_engine(outcome: PollOutcome, error: APIStatusError) -> bool:
     return isinstance(outcome, Refused) or outcome == Retry(error.status_code)
 
 
-def _fetched(source: CompletionSource | None, request_id: str) -> None:
+def _acknowledge(source: CompletionSource | None, request_id: str) -> None:
     if source is not None:
         source.acknowledge(request_id)
 

@@ -1,4 +1,4 @@
-"""What the server says about requests that wait: to the user's observer and to the log."""
+"""Reports the queue states of waiting requests to the user's observer and to the log."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
 
 
 class QueueStateObserver(Protocol):
-    """Told whenever the state of the queue changes for a request, and ACTIVE when it is done.
+    """Is notified when a request's queue state changes, and with ACTIVE when the request is done.
 
-    Called on the client's event loop thread, so it must be quick; what it raises is logged.
+    Called on the client's event loop thread, so it must return quickly; its exceptions are logged.
     """
 
     def on_queue_state_change(
         self, queue_state: QueueState, queue_state_reason: str | None
     ) -> None:
-        """`queue_state_reason` is the server's words, None where it has none."""
+        """`queue_state_reason` is the server's message, None if it sent none."""
 
 
 class SessionObserver(Protocol):
-    """Told once when a session falls silent or is ended by the server.
+    """Is notified once when heartbeats keep failing or the server ends the session.
 
-    Called on the client's event loop thread, so it must be quick; what it raises is logged.
+    Called on the client's event loop thread, so it must return quickly; its exceptions are logged.
     """
 
     def on_session_lost(self, error: SessionLostError) -> None:
-        """`error` is what the next call of the session raises."""
+        """`error` is the exception that the session's next call raises."""
 
 
 def weak_proxy(observer: SessionObserver | None) -> SessionObserver | None:
-    """The observer for what goes on in the background.
+    """A weak proxy of the observer, for background tasks.
 
-    It may well own the client, which shall be collected together with it nevertheless.
+    The observer may own the client; a strong reference would keep both from being collected.
     """
     try:
         return None if observer is None else weakref.proxy(observer)
@@ -60,17 +60,17 @@ def weak_proxy(observer: SessionObserver | None) -> SessionObserver | None:
 
 @frozen
 class _Waiting:
-    """A request's state, None before the first poll, and since when it has been the same."""
+    """A request's queue state (None before the first poll) and the time it was entered."""
 
     state: TryAgain | None
     since: float
 
 
 class QueueLog:
-    """Passes on changes of state, and logs at most one line a minute, operation and level.
+    """Notifies the observer of state changes, and logs at most one line per minute and operation.
 
-    A pause is logged at once. A request that the server calls active, or says nothing about, is
-    logged when that has not changed for long.
+    A paused queue is logged at once. A request in any other state is logged if it stays in it for
+    long, once a minute for each log level.
     """
 
     def __init__(
@@ -82,17 +82,17 @@ class QueueLog:
         self._states: dict[str, _Waiting] = {}
 
     def begin(self, request_id: str) -> None:
-        """The request has been submitted, and its result is waited for from now on."""
+        """Note that the request was submitted and its result is awaited."""
         self._states[request_id] = _Waiting(None, self._clock.now())
 
     def note(self, operation: str, request_id: str, state: TryAgain) -> None:
-        """The request waits in this state."""
-        before = self._states.get(request_id) or _Waiting(None, self._clock.now())
-        if before.state != state:
-            changed = before.state is not None and before.state.queue_state != state.queue_state
-            since = self._clock.now() if changed else before.since
+        """Note the queue state of a waiting request."""
+        last = self._states.get(request_id) or _Waiting(None, self._clock.now())
+        if last.state != state:
+            changed = last.state is not None and last.state.queue_state != state.queue_state
+            since = self._clock.now() if changed else last.since
             self._states[request_id] = _Waiting(state, since)
-            self._tell(state)
+            self._notify(state)
         if state.queue_state in (QueueState.PAUSED_CAPACITY, QueueState.PAUSED_RATE_LIMIT):
             if self._throttle.should_log(operation):
                 log.warning("%s is waiting: %s", operation, describe_queue(state))
@@ -115,13 +115,13 @@ class QueueLog:
             )
 
     def done(self, request_id: str) -> None:
-        """The wait for the request is over, however it ended."""
+        """Note that the wait for the request ended, successfully or not."""
         waiting = self._states.pop(request_id, None)
         state = None if waiting is None else waiting.state
         if state is not None and state.queue_state is not QueueState.ACTIVE:
-            self._tell(TryAgain(QueueState.ACTIVE))
+            self._notify(TryAgain(QueueState.ACTIVE))
 
-    def _tell(self, state: TryAgain) -> None:
+    def _notify(self, state: TryAgain) -> None:
         if self._observer is not None:
             notify(
                 self._observer.on_queue_state_change,

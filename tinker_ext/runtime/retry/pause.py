@@ -1,4 +1,4 @@
-"""A pause shared by everybody who shares a rate limit; when it ends is told by the server."""
+"""A pause shared by all requests that share a rate limit; the server sets its length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PausedError(Exception):
-    """The pause lasts longer than the caller may wait: `left` seconds more."""
+    """The pause outlasts the time the caller may wait: `left` more seconds."""
 
     def __init__(self, left: float) -> None:
         super().__init__(left)
@@ -23,10 +23,10 @@ class PausedError(Exception):
 
 
 class Pause:
-    """Holds requests back until a moment, then lets them go at the pace of `rules.limits`.
+    """Holds requests back until a point in time, then releases them at the rate of `rules.limits`.
 
     Attributes:
-        status: the answer that the latest pause is due to, 402 or 429.
+        status: the status code that caused the latest pause, 402 or 429.
     """
 
     def __init__(self, clock: Clock = REAL_CLOCK) -> None:
@@ -36,31 +36,31 @@ class Pause:
         self.status = 429
 
     def extend(self, seconds: float, status: int) -> None:
-        """Pause for `seconds` from now, unless a longer pause is already under way."""
+        """Pause for `seconds` from now, unless the current pause lasts longer."""
         now = self._clock.now()
         if now >= self._until:
             self._began = now
         if now + seconds > self._until:
             self._until, self._position, self.status = now + seconds, 0, status
 
-    async def wait(self, patience: float) -> None:
-        """Wait while paused, and then for a place in the restart.
+    async def wait(self, timeout: float) -> None:
+        """Wait for the end of the pause, then for this request's place in the restart.
 
         Raises:
-            PausedError: that would take more than `patience` seconds; at once, without waiting.
+            PausedError: the wait would take longer than `timeout` seconds. Raised at once.
         """
-        deadline = self._clock.now() + patience
+        deadline = self._clock.now() + timeout
         while (start := self._next_start()) > (now := self._clock.now()):
             if start > deadline:
                 raise PausedError(start - now)
             until = self._until
             with tracing.stage(tracing.Stage.PAUSE):
                 await self._clock.sleep(start - now)
-            if self._until == until:  # Not extended in the meantime.
+            if self._until == until:  # The pause was not extended during the sleep.
                 return
 
     def _next_start(self) -> float:
-        """When whoever asks now may start; each asking takes the next place in the line."""
+        """When the calling request may start. Each call takes the next place in the restart."""
         paused = self._until - self._began if self._until > float("-inf") else 0.0
         if self._clock.now() >= self._until + min(paused, RESTART_SECONDS):
             return float("-inf")
@@ -73,7 +73,10 @@ _pauses: weakref.WeakValueDictionary[Hashable, Pause] = weakref.WeakValueDiction
 
 
 def shared_pause(key: Hashable, clock: Clock = REAL_CLOCK) -> Pause:
-    """The pause of everybody in this process with the same key (base URL and API key)."""
+    """The pause shared by all clients of this process with the same `key`.
+
+    A client's key is its base URL and API key.
+    """
     with _lock:
         pause = _pauses.get((key, clock))
         if pause is None:

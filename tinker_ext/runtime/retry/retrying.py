@@ -1,22 +1,30 @@
-"""The only retry engine: tenacity does the loop, `rules.retry` decides."""
+"""The retry engine: tenacity runs the loop, `rules.retry` decides."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar
 
 import tenacity
 from attrs import evolve, field, frozen
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
     STATUS_ERRORS,
     APIConnectionError,
-    APIError,
     APIStatusError,
     status_phrase,
 )
-from tinker_ext.rules.polling import SPARE_POLLS
-from tinker_ext.rules.retry import Decision, Failure, RetryPolicy, TransportFault, decide
+from tinker_ext.rules.polling import MAX_TOLERATED
+from tinker_ext.rules.retry import (
+    Decision,
+    Failure,
+    RetryPolicy,
+    TransportFault,
+    decide,
+    parse_should_retry,
+)
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
 from tinker_ext.runtime.retry.pause import Pause, PausedError
@@ -24,202 +32,226 @@ from tinker_ext.tracing import log
 from tinker_ext.transport.encoding import MalformedBodyError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
-# Seconds after which a call without success is warned of, once a minute and operation. Ours: longer
-# than a hiccup, shorter than anybody waits in silence.
+# Seconds without success after which a call logs a warning, once a minute and operation. Ours:
+# longer than a short outage, shorter than a user waits without wondering.
 WARN_AFTER = 10.0
 
-
-class _Course:
-    """How long a call has taken so far, and how much of that the process was running."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._started = clock.now()
-        self._suspended = self._before_attempt = clock.suspended()
-
-    def begin_attempt(self) -> None:
-        self._before_attempt = self._clock.suspended()
-
-    def elapsed(self) -> float:
-        """Seconds since the call began."""
-        return self._clock.now() - self._started
-
-    def awake(self) -> float:
-        """Seconds since the call began in which the process was not suspended."""
-        return self.elapsed() - (self._clock.suspended() - self._suspended)
-
-    def resumed(self) -> bool:
-        """Whether the process was suspended since the latest attempt began."""
-        return self._clock.suspended() > self._before_attempt
+_RetryableError: TypeAlias = APIStatusError | APIConnectionError | MalformedBodyError
+# The errors that `rules.retry` judges; any other error ends the call.
+_IS_RETRYABLE = tenacity.retry_if_exception_type(
+    (APIStatusError, APIConnectionError, MalformedBodyError)
+)
 
 
 @frozen
 class Retrier:
-    """Runs attempts until one succeeds or the rules say stop.
+    """Runs attempts until one succeeds or the retry rules stop.
 
     Attributes:
-        pause: shared by everybody with the same base URL and key.
-        clock: its time, its waiting and the jitter of its backoff.
+        pause: shared by all clients with the same base URL and key.
+        clock: the source of time, sleep and backoff jitter.
     """
 
     pause: Pause
     clock: Clock = REAL_CLOCK
-    _throttle: LogThrottle = field(factory=LogThrottle)
+    throttle: LogThrottle = field(factory=LogThrottle)
 
     async def run(
-        self, attempt: Callable[[], Awaitable[T]], *, operation: str, policy: RetryPolicy
+        self, attempt: Callable[[], Coroutine[Any, Any, T]], *, operation: str, policy: RetryPolicy
     ) -> T:
-        """The value of the first attempt that succeeds.
+        """Call the coroutine function `attempt` until it succeeds, and return its value.
 
         Raises:
-            APIError: the last failure; it tells the attempts made and why there was no other.
-                RateLimitError or BillingError also where a shared pause outlasts the policy.
+            APIError: the last failure, with the number of attempts and the reason to stop.
+                RateLimitError or BillingError also if a shared pause outlasts the policy's window.
         """
-        course = _Course(self.clock)
+        call = _Call(self, operation, policy)
         # A fresh object per call: one AsyncRetrying shared by concurrent calls mixes their states.
-        async for one in self._make_retrying(operation, policy, course):
-            made = one.retry_state.attempt_number - 1
-            await self._await_shared_pause(operation, policy, course, made)
-            course.begin_attempt()
-            with one:
-                return await attempt()
-        raise AssertionError("tenacity ended without a value or an error")
+        retrying = tenacity.AsyncRetrying(
+            before=call.await_shared_pause,
+            retry=_IS_RETRYABLE,
+            after=call.decide,
+            wait=_DecidedWait(call),
+            stop=_DecidedStop(call),
+            before_sleep=call.announce_retry,
+            sleep=call.sleep,
+            retry_error_callback=call.give_up,
+        )
+        value: T = await retrying(attempt)
+        return value
 
-    async def _await_shared_pause(
-        self, operation: str, policy: RetryPolicy, course: _Course, made: int
-    ) -> None:
-        status = self.pause.status
-        elapsed = course.elapsed()
-        left = max(0.0, policy.window(Failure(status=status)) - course.awake())
+
+@frozen
+class _DecidedWait(wait_base):
+    """Waits for the delay of the call's latest decision."""
+
+    call: _Call
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> float:
+        return self.call.decision.delay
+
+
+@frozen
+class _DecidedStop(stop_base):
+    """Stops if the call's latest decision is not to retry."""
+
+    call: _Call
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        return not self.call.decision.retry
+
+
+class _Call:
+    """One call with all its attempts: tenacity's hooks and the state they share.
+
+    Attributes:
+        decision: what `rules.retry` decided after the latest failed attempt.
+    """
+
+    decision: Decision
+
+    def __init__(self, retrier: Retrier, operation: str, policy: RetryPolicy) -> None:
+        self._retrier = retrier
+        self._operation = operation
+        self._policy = policy
+        self._clock = clock = retrier.clock
+        self._started = clock.now()
+        self._suspended = self._suspended_before_attempt = clock.suspended()
+        self._malformed_in_a_row = 0
+        self._last_response: str | None = None
+
+    async def await_shared_pause(self, state: tenacity.RetryCallState) -> None:
+        """Wait before an attempt until the shared pause lets it start."""
+        pause = self._retrier.pause
+        status, elapsed = pause.status, self._elapsed()
+        left = max(0.0, self._policy.window(Failure(status=status)) - self._running_time())
         try:
-            await self.pause.wait(left)
+            await pause.wait(left)
         except PausedError as paused:
-            raise _paused_too_long(operation, status, paused.left).gave_up(
+            raise _paused_too_long(self._operation, status, paused.left).gave_up(
                 reason=f"the shared pause does not fit in {left:.1f} s",
-                attempts=made,
+                attempts=state.attempt_number - 1,
                 elapsed=elapsed,
             ) from None
+        self._suspended_before_attempt = self._clock.suspended()
 
-    def _make_retrying(
-        self, operation: str, policy: RetryPolicy, course: _Course
-    ) -> tenacity.AsyncRetrying:
-        last: list[Decision] = []
-        unreadable = 0
-        answered: str | None = None
-
-        def should_retry(state: tenacity.RetryCallState) -> bool:
-            nonlocal unreadable, answered
-            error = state.outcome.exception() if state.outcome is not None else None
-            unreadable = unreadable + 1 if isinstance(error, MalformedBodyError) else 0
-            if not isinstance(error, APIStatusError | APIConnectionError | MalformedBodyError):
-                return False
-            elapsed = course.elapsed()
-            decision = decide(
-                _failure(error),
-                policy=_policy_for(unreadable, state.attempt_number, policy),
-                attempt=state.attempt_number,
-                elapsed=course.awake(),
-                now=self.clock.wall(),
-                jitter=self.clock.jitter(),
-                resumed=course.resumed(),
-            )
-            if isinstance(error, APIStatusError):
-                answered = error.message
-            if decision.retry:
-                self._share(error, decision)
-                _report(operation, state.attempt_number, error, decision)
-                if elapsed + decision.delay >= WARN_AFTER and self._throttle.should_log(operation):
-                    _warn(operation, state.attempt_number, error, elapsed, decision.delay)
-                last[:] = [decision]
-            else:
-                error.gave_up(
-                    reason=decision.reason,
-                    attempts=state.attempt_number,
-                    elapsed=elapsed,
-                    answered=answered if isinstance(error, APIConnectionError) else None,
-                )
-                _report_end(error, decision, state.attempt_number)
-            return decision.retry
-
-        def wait(_: tenacity.RetryCallState) -> float:
-            return last[0].delay
-
-        async def sleep(seconds: float) -> None:
-            with tracing.stage(tracing.Stage.PAUSE, {tracing.RETRY_REASON: last[0].reason}):
-                await self.clock.sleep(seconds)
-
-        return tenacity.AsyncRetrying(
-            retry=should_retry,
-            wait=wait,
-            stop=tenacity.stop_never,  # The decision above is bounded by the policy's window.
-            sleep=sleep,
-            reraise=True,
+    def decide(self, state: tenacity.RetryCallState) -> None:
+        """Decide what follows a failed attempt."""
+        error = _error(state)
+        malformed = isinstance(error, MalformedBodyError)
+        self._malformed_in_a_row = self._malformed_in_a_row + 1 if malformed else 0
+        if isinstance(error, APIStatusError):
+            self._last_response = error.message
+        self.decision = decide(
+            _failure(error),
+            policy=self._policy_after(state.attempt_number),
+            attempt=state.attempt_number,
+            elapsed=self._running_time(),
+            now=self._clock.wall(),
+            jitter=self._clock.jitter(),
+            resumed=self._clock.suspended() > self._suspended_before_attempt,
         )
 
-    def _share(self, error: APIError, decision: Decision) -> None:
-        """Let a pause that concerns everybody reach everybody."""
-        if not (decision.shared and isinstance(error, APIStatusError)):
-            return
-        self.pause.extend(decision.delay, error.status_code)
-        if error.status_code == 402 and self._throttle.should_log(402):
+    def announce_retry(self, state: tenacity.RetryCallState) -> None:
+        """Extend the shared pause and log the retry."""
+        error, delay, reason = _error(state), self.decision.delay, self.decision.reason
+        attempt, elapsed = state.attempt_number, self._elapsed()
+        self._extend_shared_pause(error)
+        log.info(
+            "%s: attempt %d failed (%s); retrying in %.2f s: %s",
+            self._operation,
+            attempt,
+            type(error).__name__,
+            delay,
+            reason,
+        )
+        tracing.retrying(attempt, delay, reason, error)
+        if elapsed + delay >= WARN_AFTER and self._retrier.throttle.should_log(self._operation):
             log.warning(
-                "the account can't pay (%s): all requests with this key are paused, "
-                "one tries again every %.0f s",
+                "%s: no success in %.0f s; attempt %d failed, retrying in %.2f s: %s",
+                self._operation,
+                elapsed,
+                attempt,
+                delay,
                 error.message,
-                decision.delay,
+            )
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep between two attempts, recorded as a pause."""
+        with tracing.stage(tracing.Stage.PAUSE, {tracing.RETRY_REASON: self.decision.reason}):
+            await self._clock.sleep(seconds)
+
+    def give_up(self, state: tenacity.RetryCallState) -> NoReturn:
+        """Raise the last failure, with the reason to stop."""
+        error, reason, attempts = _error(state), self.decision.reason, state.attempt_number
+        error.gave_up(
+            reason=reason,
+            attempts=attempts,
+            elapsed=self._elapsed(),
+            answered=self._last_response if isinstance(error, APIConnectionError) else None,
+        )
+        tracing.gave_up(attempts, reason, error)
+        raise error
+
+    def _elapsed(self) -> float:
+        """Seconds since the call began."""
+        return self._clock.now() - self._started
+
+    def _running_time(self) -> float:
+        """Seconds since the call began, without those in which the process was suspended."""
+        return self._elapsed() - (self._clock.suspended() - self._suspended)
+
+    def _policy_after(self, attempt: int) -> RetryPolicy:
+        """The call's policy, limited to this attempt after too many malformed successes in a row.
+
+        A few are tolerated as a proxy's doing, as for polls.
+        """
+        if self._malformed_in_a_row > MAX_TOLERATED:
+            return evolve(self._policy, max_attempts=attempt)
+        return self._policy
+
+    def _extend_shared_pause(self, error: _RetryableError) -> None:
+        if not (self.decision.shared and isinstance(error, APIStatusError)):
+            return
+        self._retrier.pause.extend(self.decision.delay, error.status_code)
+        if error.status_code == 402 and self._retrier.throttle.should_log(402):
+            log.warning(
+                "payment required (%s): all requests with this key are paused, "
+                "retrying every %.0f s",
+                error.message,
+                self.decision.delay,
             )
 
 
-def _failure(error: APIStatusError | APIConnectionError | MalformedBodyError) -> Failure:
+def _error(state: tenacity.RetryCallState) -> _RetryableError:
+    error = None if state.outcome is None else state.outcome.exception()
+    assert isinstance(error, _RetryableError)
+    return error
+
+
+def _failure(error: _RetryableError) -> Failure:
     if isinstance(error, APIStatusError):
-        return Failure(status=error.status_code, headers=error.headers, category=error.category)
+        return Failure(
+            status=error.status_code,
+            category=error.category,
+            retry_after=error.retry_after,
+            should_retry=parse_should_retry(error.headers),
+        )
     if isinstance(error, APIConnectionError):
         return Failure(fault=TransportFault(error.fault or TransportFault.CONNECT))
     return Failure(fault=TransportFault.PROTOCOL)
 
 
-def _policy_for(unreadable: int, attempt: int, policy: RetryPolicy) -> RetryPolicy:
-    """Unreadable successes in a row are put down to something between a few times, as polls are."""
-    return evolve(policy, max_attempts=attempt) if unreadable > SPARE_POLLS else policy
-
-
 def _paused_too_long(operation: str, status: int, left: float) -> APIStatusError:
-    kind = STATUS_ERRORS.get(status, APIStatusError)
-    return kind(
+    error_type = STATUS_ERRORS.get(status, APIStatusError)
+    return error_type(
         f"not sent: the server has paused all requests with this key ({status_phrase(status)}) "
-        f"for {left:.1f} s more",
+        f"for another {left:.1f} s",
         status_code=status,
         retry_after=left,
         operation=operation,
     )
-
-
-def _report(operation: str, attempt: int, error: APIError, decision: Decision) -> None:
-    log.info(
-        "%s: attempt %d failed (%s); again in %.2f s: %s",
-        operation,
-        attempt,
-        type(error).__name__,
-        decision.delay,
-        decision.reason,
-    )
-    tracing.retrying(attempt, decision.delay, decision.reason, error)
-
-
-def _warn(operation: str, attempt: int, error: APIError, elapsed: float, delay: float) -> None:
-    log.warning(
-        "%s: no success in %.0f s; attempt %d failed, again in %.2f s: %s",
-        operation,
-        elapsed,
-        attempt,
-        delay,
-        error.message,
-    )
-
-
-def _report_end(error: APIError, decision: Decision, attempts: int) -> None:
-    tracing.gave_up(attempts, decision.reason, error)

@@ -1,13 +1,16 @@
-"""A session of the server: made on first need, kept alive by heartbeats."""
+"""A session on the server: created on first use, kept alive by heartbeats, finished on close."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from attrs import frozen
 
 from tinker_ext import tracing
-from tinker_ext.errors import APIStatusError, SessionLostError
+from tinker_ext.errors import APIError, APIStatusError, SessionLostError
+from tinker_ext.redaction.redactor import shorten
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.concurrency.user_code import notify
@@ -16,18 +19,41 @@ from tinker_ext.tracing import log
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from tinker_ext.config import ClientConfig
+    from tinker_ext.runtime.connection.connection import Connection
     from tinker_ext.runtime.results.queue_log import SessionObserver
+    from tinker_ext.runtime.session.telemetry import Telemetry
 
-# Seconds between heartbeats and until their silence is reported; releases 0.4.1 and 0.38.0.
+# Seconds between heartbeats, and without a successful one until the session counts as lost;
+# releases 0.4.1 and 0.38.0.
 HEARTBEAT_INTERVAL = 10.0
-SILENCE_LIMIT = 120.0
+LOST_AFTER = 120.0
+
+#: How a session can end, in the terms of release 0.38.0.
+SessionStatus: TypeAlias = Literal["success", "errored", "interrupted"]
+
+
+@frozen
+class SessionEnd:
+    """How a session ended, to be reported to the server. The first report counts."""
+
+    status: SessionStatus
+    detail: str | None = None
+
+    @classmethod
+    def from_error(cls, error: BaseException | None) -> SessionEnd:
+        """The end of a session whose `with` block raised `error`; only its class is reported."""
+        if error is None:
+            return cls("success")
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit | asyncio.CancelledError)
+        return cls("interrupted" if interrupted else "errored", type(error).__name__)
 
 
 class Session:
-    """The session all clients of one `ServiceClient` share.
+    """The session that all clients of one `ServiceClient` share.
 
-    Counters are per session and start at 0, as in release 0.4.1: one for models, one shared by
-    sampling sessions and unnamed sampler checkpoints; since 0.38.0 one for losses.
+    Its counters start at 0, as in release 0.4.1: one for models, one for sampling sessions and
+    unnamed sampler checkpoints together, and, as in 0.38.0, one for losses.
     """
 
     def __init__(
@@ -36,29 +62,29 @@ class Session:
         beat: Callable[[str], Awaitable[None]],
         *,
         interval: float = HEARTBEAT_INTERVAL,
-        silence_limit: float = SILENCE_LIMIT,
+        lost_after: float = LOST_AFTER,
         observer: SessionObserver | None = None,
         clock: Clock = REAL_CLOCK,
     ) -> None:
         self._create = create
         self._beat = beat
         self._interval = interval
-        self._silence_limit = silence_limit
+        self._lost_after = lost_after
         self._observer = observer
         self._clock = clock
         self._model_seq_ids = itertools.count()
         self._sampling_seq_ids = itertools.count()
         self._loss_seq_ids = itertools.count()
         self._creating: asyncio.Task[str] | None = None
-        self._heart: asyncio.Task[None] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
         self._ended: str | None = None
-        self._silence: str | None = None
+        self._failing: str | None = None
         self._suspended_before = 0.0
         self.last_beat: float | None = None
         self.known_id: str | None = None
 
     async def id(self) -> str:
-        """The session's id; created once, however many ask at the same time.
+        """The session's id; creates the session on the first call, once for concurrent callers.
 
         Raises:
             SessionLostError: as `check`.
@@ -72,27 +98,27 @@ class Session:
         return self._creating.result()
 
     def check(self) -> None:
-        """Refuse to go on in a session that the server does not hear.
+        """Check that the session is alive.
 
         Raises:
             SessionLostError: the server has ended the session, or heartbeats have failed for two
-                minutes. The latter passes when one gets through again.
+                minutes. After a successful heartbeat the session counts as alive again.
         """
-        why = self._ended or self._silence
-        if why is not None:
-            raise self._lost(why)
+        reason = self._ended or self._failing
+        if reason is not None:
+            raise self._lost(reason)
 
     def heartbeat_age(self) -> tuple[str, float] | None:
-        """The session's id, and the seconds since the server last answered; None without one."""
-        beating = self._heart is not None and not self._heart.done()
+        """The session's id, and the seconds since its last successful heartbeat."""
+        beating = self._heartbeat is not None and not self._heartbeat.done()
         if self.known_id is None or self.last_beat is None or not beating:
             return None
         return self.known_id, self._clock.now() - self.last_beat
 
     @property
-    def heard_lately(self) -> bool:
-        """Whether the server has answered a heartbeat, or made the session, not long ago."""
-        return self.last_beat is not None and self._failing_for() <= self._silence_limit
+    def is_alive(self) -> bool:
+        """Whether a heartbeat, or the creation of the session, succeeded recently."""
+        return self.last_beat is not None and self._failing_for() <= self._lost_after
 
     def next_model_seq_id(self) -> int:
         return next(self._model_seq_ids)
@@ -105,64 +131,95 @@ class Session:
 
     async def close(self) -> None:
         """Stop the heartbeat."""
-        await tasks.cancel_and_wait(self._creating, self._heart)
+        await tasks.cancel_and_wait(self._creating, self._heartbeat)
 
     async def _start(self) -> str:
         session_id = await self._create()
-        self._heard()
+        self._note_contact()
         self.known_id = session_id
         tracing.watch_heartbeat(self)
-        self._heart = asyncio.create_task(self._beat_for_ever(session_id))
+        self._heartbeat = asyncio.create_task(self._send_heartbeats(session_id))
         return session_id
 
-    async def _beat_for_ever(self, session_id: str) -> None:
+    async def _send_heartbeats(self, session_id: str) -> None:
         while self._ended is None:
             await self._clock.sleep(self._interval)
             try:
                 await self._beat(session_id)
-            except Exception as error:  # Whatever it is, the heart must go on beating.
+            except Exception as error:  # No error may stop the heartbeats.
                 self._note_failure(session_id, error)
             else:
                 self._note_success(session_id)
 
     def _note_success(self, session_id: str) -> None:
-        self._heard()
-        if self._silence is not None:
+        self._note_contact()
+        if self._failing is not None:
             log.warning("session %s: heartbeats reach the server again", session_id)
-            self._silence = None
+            self._failing = None
 
     def _note_failure(self, session_id: str, error: Exception) -> None:
-        # Release 0.38.0: 410 says that the server has ended the session.
+        # Release 0.38.0: 410 means that the server has ended the session.
         if isinstance(error, APIStatusError) and error.status_code == 410:
             self._ended = f"the server has ended session {session_id}: {error}"
             self._report(self._ended)
             return
         log.debug("session %s: a heartbeat failed: %s", session_id, error)
-        if self._failing_for() > self._silence_limit and self._silence is None:
-            self._silence = (
+        if self._failing_for() > self._lost_after and self._failing is None:
+            self._failing = (
                 f"session {session_id}: no heartbeat has reached the server for "
-                f"{self._silent_for():.0f} s ({error}); its models may be unloaded"
+                f"{self._since_last_beat():.0f} s ({error}); its models may be unloaded"
             )
-            self._report(self._silence)
+            self._report(self._failing)
 
-    def _report(self, why: str) -> None:
-        log.error("%s", why)
+    def _report(self, reason: str) -> None:
+        log.error("%s", reason)
         if self._observer is not None:
-            notify(self._observer.on_session_lost, self._lost(why), name="session observer")
+            notify(self._observer.on_session_lost, self._lost(reason), name="session observer")
 
-    def _lost(self, why: str) -> SessionLostError:
+    def _lost(self, reason: str) -> SessionLostError:
         creating = self._creating
-        made = creating is not None and creating.done() and not tasks.has_failed(creating)
-        session_id = creating.result() if creating is not None and made else None
-        return SessionLostError(why, session_id=session_id, silent_for=self._silent_for())
+        created = creating is not None and creating.done() and not tasks.has_failed(creating)
+        session_id = creating.result() if creating is not None and created else None
+        return SessionLostError(reason, session_id=session_id, silent_for=self._since_last_beat())
 
-    def _heard(self) -> None:
+    def _note_contact(self) -> None:
         self.last_beat = self._clock.now()
         self._suspended_before = self._clock.suspended()
 
-    def _silent_for(self) -> float:
+    def _since_last_beat(self) -> float:
         return self._clock.now() - (self.last_beat or 0.0)
 
     def _failing_for(self) -> float:
-        """Seconds of silence in which the process was running and could have sent a heartbeat."""
-        return self._silent_for() - (self._clock.suspended() - self._suspended_before)
+        """Seconds since the last successful heartbeat in which the process was not suspended."""
+        return self._since_last_beat() - (self._clock.suspended() - self._suspended_before)
+
+
+async def begin_session(connection: Connection, telemetry: Telemetry, config: ClientConfig) -> str:
+    """Create a session, log the server's messages, and return the session's id."""
+    with tracing.operation("create_session"):
+        response = await connection.call(
+            "create_session",
+            lambda gateway: gateway.create_session(
+                config.tags, config.user_metadata, config.project_id, config.display_name
+            ),
+        )
+    for write, message in (
+        (log.info, response.info_message),
+        (log.warning, response.warning_message),
+        (log.error, response.error_message),
+    ):
+        if isinstance(message, str) and message:
+            write("session %s: %s", response.session_id, shorten(message))
+    telemetry.session_started(response.session_id)
+    return response.session_id
+
+
+async def finish_session(connection: Connection, session_id: str, end: SessionEnd) -> None:
+    """Report how a session ended, without retries, if the server accepts such a report."""
+    if not connection.protocol.finishes_sessions:
+        return
+    gateway = (await connection.gateway()).with_protocol(connection.protocol)
+    try:
+        await gateway.finish_session(session_id, end.status, end.detail)
+    except APIError as error:  # The server ends the session when the heartbeats stop.
+        log.debug("session %s: its end could not be reported: %s", session_id, error)

@@ -1,7 +1,7 @@
-"""What the service is told of how the client fares: `/api/v1/telemetry`, as release 0.4.1 sends it.
+"""Telemetry sent to the service (`/api/v1/telemetry`), as release 0.4.1 sends it.
 
-A session's start and end, and which calls failed with which class of error. Nothing else: no
-message, no traceback, no body, no header, because any of them may hold what is the user's alone.
+It contains a session's start and end, and which calls failed with which class of error. It contains
+no message, traceback, body or header, because these may hold the user's data.
 `TINKER_TELEMETRY=0` or `telemetry=False` turns it off.
 """
 
@@ -27,13 +27,13 @@ from tinker_ext.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-# Seconds between sends, events of one send, events kept: release 0.4.1.
+# Seconds between requests, events per request, queued events: release 0.4.1.
 FLUSH_INTERVAL = 10.0
 BATCH = 100
 QUEUE_LIMIT = 10_000
-# Seconds that closing may take for it. Ours; 0.4.1 waits for up to 30.
+# Seconds that closing may take to send the remaining events. Ours; 0.4.1 waits for up to 30.
 CLOSE_LIMIT = 1.0
-#: What the data of an event may hold.
+#: The fields that an event's data may have.
 EVENT_DATA = frozenset({"error_type", "operation", "status_code"})
 
 Event = (
@@ -45,9 +45,9 @@ Event = (
 
 
 class Telemetry:
-    """Collects events and sends them now and then. On the event loop only.
+    """Collects events and sends them periodically. On the event loop only.
 
-    What can't be sent is dropped, and what happens while too much is waiting is not noted.
+    Events that can't be sent, or that occur while the queue is full, are dropped.
     """
 
     def __init__(
@@ -67,30 +67,34 @@ class Telemetry:
         self._flushing: asyncio.Task[None] | None = None
 
     def session_started(self, session_id: str) -> None:
-        """From now on there is a session to tell of."""
+        """Start to collect and send events for a session."""
         if not self._enabled or self._session_id is not None:
             return
         self._session_id, self._started = session_id, time.monotonic()
         self._add(models.SessionStartEvent(event="SESSION_START", **self._common("INFO")))
-        self._flushing = tasks.create_detached_task(self._flush_for_ever())
+        self._flushing = tasks.create_detached_task(self._flush_periodically())
 
     def call_failed(self, operation: str, error: BaseException) -> None:
-        """A call of the user's has failed for good."""
+        """Record the final failure of a call by the user."""
         if self._session_id is None or not isinstance(error, TinkerError):
             return
-        kind, status = type(error).__name__, getattr(error, "status_code", None)
-        if not _is_users_mistake(error):
-            words = operation if status is None else f"{operation}: HTTP {status}"
+        error_type, status = type(error).__name__, getattr(error, "status_code", None)
+        if not _is_user_error(error):
+            message = operation if status is None else f"{operation}: HTTP {status}"
             self._add(
                 models.UnhandledExceptionEvent(
                     event="UNHANDLED_EXCEPTION",
-                    error_type=kind,
-                    error_message=words,
+                    error_type=error_type,
+                    error_message=message,
                     **self._common("ERROR"),
                 )
             )
             return
-        data: dict[str, Any] = {"error_type": kind, "operation": operation, "status_code": status}
+        data: dict[str, Any] = {
+            "error_type": error_type,
+            "operation": operation,
+            "status_code": status,
+        }
         self._add(
             models.GenericEvent(
                 event="GENERIC_EVENT",
@@ -101,14 +105,14 @@ class Telemetry:
         )
 
     async def close(self) -> None:
-        """Send what is left, within CLOSE_LIMIT."""
+        """Send the remaining events for at most `CLOSE_LIMIT` seconds."""
         if self._session_id is None:
             return
         await tasks.cancel_and_wait(self._flushing)
-        lasted = timedelta(seconds=time.monotonic() - self._started)
+        duration = timedelta(seconds=time.monotonic() - self._started)
         self._add(
             models.SessionEndEvent(
-                event="SESSION_END", duration=str(lasted), **self._common("INFO")
+                event="SESSION_END", duration=str(duration), **self._common("INFO")
             )
         )
         with suppress(TimeoutError):
@@ -128,7 +132,7 @@ class Telemetry:
             "timestamp": datetime.now(UTC),
         }
 
-    async def _flush_for_ever(self) -> None:
+    async def _flush_periodically(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
             await self._flush()
@@ -144,12 +148,12 @@ class Telemetry:
             )
             try:
                 await self._send(body)
-            except Exception as error:  # Whatever it is, it is no trouble of the user's.
+            except Exception as error:  # Telemetry errors never surface to the user.
                 log.debug("telemetry: %d events dropped: %s", len(batch), type(error).__name__)
 
 
-def _is_users_mistake(error: TinkerError) -> bool:
-    """As release 0.4.1 tells them apart."""
+def _is_user_error(error: TinkerError) -> bool:
+    """Whether the user caused the error, as release 0.4.1 defines it."""
     if isinstance(error, RequestFailedError):
         return error.category is RequestErrorCategory.USER
     status = error.status_code if isinstance(error, APIStatusError) else 0

@@ -1,4 +1,4 @@
-"""One model's requests, submitted in the order they were made, their results awaited apart."""
+"""Submits a model's requests in the order of the calls, and awaits their results in parallel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tinker_ext.errors import (
     RequestFailedError,
     TinkerError,
 )
-from tinker_ext.protocol.conflicts import expected_seq_id
+from tinker_ext.protocol.seq_ids import expected_seq_id
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue
@@ -43,16 +43,18 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
 
 T = TypeVar("T")
-Body = FetchedResult
 Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
 Attributes = Mapping[str, AttributeValue]
 
 
 @frozen
 class ChunkRequest:
-    """One request of an operation: how to send it under a sequence number, and its bytes.
+    """One request of an operation.
 
-    `datums` are those that it carries of the operation's batch.
+    Attributes:
+        send: sends the request under a sequence number.
+        size: its bytes.
+        datums: the indices of its datums in the operation's batch.
     """
 
     send: Send
@@ -63,8 +65,11 @@ class ChunkRequest:
 class OrderedRequests:
     """The requests of one model.
 
-    An operation takes a ticket when the user calls it and may be several requests, which follow
-    each other directly. `work` holds what must run on a thread of the user's meanwhile.
+    An operation takes a ticket when the user calls it. It may consist of several requests, which
+    get consecutive sequence numbers.
+
+    Attributes:
+        work: functions of the user's that must run on the user's threads.
     """
 
     def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
@@ -74,35 +79,35 @@ class OrderedRequests:
         self._numbers = SequenceNumbers(core.keep, first_number)
         self._sequential_only = False
         self._process = os.getpid()
-        # Operations whose results are not there yet, counted on the event loop.
-        self._under_way = 0
+        # Operations without a result so far. On the event loop only.
+        self._pending = 0
         self._idle = asyncio.Event()
         self._unloaded = False
         self.work = CallerExecutor()
 
     @property
     def next_number(self) -> int:
-        """The sequence number of the next request, once those under way are submitted."""
+        """The sequence number that follows those of all submitted requests."""
         return self._numbers.next
 
     def start(
         self,
         operation: str,
-        parts: Sequence[ChunkRequest],
-        finish: Callable[[list[Body]], T],
+        chunks: Sequence[ChunkRequest],
+        finish: Callable[[list[FetchedResult]], T],
         attributes: Attributes | None = None,
         *,
         parallel: bool = False,
     ) -> APIFuture[T]:
-        """Submit one operation in its turn; a future of `finish(its results' bodies)`.
+        """Submit an operation when its turn comes; return a future of `finish(results)`.
 
-        Several requests of it are sent one after the other, or `side_by_side`.
+        The operation's requests are sent one after the other, or in parallel if `parallel` is set.
         """
         self.check_usable()
-        with tracing.operation(operation, self._described(parts, attributes)):
+        with tracing.operation(operation, self._attributes(chunks, attributes)):
             ticket = self._turns.take()
             return self._core.start(
-                self._run(operation, ticket, parts, parallel),
+                self._run(operation, ticket, chunks, parallel),
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
@@ -113,7 +118,7 @@ class OrderedRequests:
         run: Callable[[int, int], Awaitable[Any]],
         finish: Callable[[Any], T],
     ) -> APIFuture[T]:
-        """Start `run` with two tickets that follow each other; it uses them with `run`."""
+        """Start `run` with two consecutive tickets, to be passed to `self.run`."""
         self.check_usable()
         first, second = self._turns.take(), self._turns.take()
 
@@ -129,11 +134,11 @@ class OrderedRequests:
     def unload(
         self,
         send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]],
-        finish: Callable[[list[Body]], T],
+        finish: Callable[[list[FetchedResult]], T],
     ) -> APIFuture[T]:
-        """Unload the model once the results of all earlier operations are there.
+        """Unload the model once all earlier operations have their results.
 
-        From now on every other operation is refused, unless the server fails to unload it.
+        Every later operation raises ClientClosedError, unless the server fails to unload the model.
         """
         self.check_usable()
         with tracing.operation("unload_model", {tracing.MODEL_ID: self._model_id}):
@@ -147,10 +152,10 @@ class OrderedRequests:
 
     async def _unload(
         self, ticket: int, send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
-    ) -> list[Body]:
+    ) -> list[FetchedResult]:
         try:
             async with self._turns.turn(ticket):
-                while self._under_way:
+                while self._pending:
                     self._idle.clear()
                     await self._idle.wait()
                 return [await submit(self._core, "unload_model", send)]
@@ -162,123 +167,127 @@ class OrderedRequests:
         self,
         operation: str,
         ticket: int,
-        parts: Sequence[ChunkRequest],
+        chunks: Sequence[ChunkRequest],
         attributes: Attributes | None = None,
         *,
         parallel: bool = False,
-    ) -> list[Body]:
-        """Submit `parts` when it is the ticket's turn; the bodies of their results, in order."""
-        with tracing.operation(operation, self._described(parts, attributes)):
-            return await self._run(operation, ticket, parts, parallel)
+    ) -> list[FetchedResult]:
+        """Submit `chunks` when the ticket's turn comes; return their results in order."""
+        with tracing.operation(operation, self._attributes(chunks, attributes)):
+            return await self._run(operation, ticket, chunks, parallel)
 
     async def _run(
-        self, operation: str, ticket: int, parts: Sequence[ChunkRequest], parallel: bool
-    ) -> list[Body]:
+        self, operation: str, ticket: int, chunks: Sequence[ChunkRequest], parallel: bool
+    ) -> list[FetchedResult]:
         accepted: list[str] = []
         try:
-            with self._request_slot():
+            with self._counted():
                 async with self._turns.turn(ticket):
                     epoch = self._numbers.epoch
                     if parallel and not self._sequential_only:
-                        request_ids = await self._submit_together(operation, parts, accepted)
+                        request_ids = await self._submit_parallel(operation, chunks, accepted)
                     else:
                         request_ids = [
-                            await self._submit(operation, part, accepted) for part in parts
+                            await self._submit(operation, chunk, accepted) for chunk in chunks
                         ]
-                pairs = zip(parts, request_ids, strict=True)
-                return await _all(self._result(operation, part, id_, epoch) for part, id_ in pairs)
+                pairs = zip(chunks, request_ids, strict=True)
+                return await _gather(
+                    self._result(operation, chunk, id_, epoch) for chunk, id_ in pairs
+                )
         except TinkerError as error:
             if operation == "forward_backward":
-                others = len(accepted) - (len(accepted) == len(parts))  # Without the failed one.
-                _note_gradients(error, others, len(parts))
+                # If all were accepted, one of them failed.
+                others = len(accepted) - (len(accepted) == len(chunks))
+                _note_gradients(error, others, len(chunks))
             raise
 
     @contextmanager
-    def _request_slot(self) -> Iterator[None]:
-        self._under_way += 1
+    def _counted(self) -> Iterator[None]:
+        self._pending += 1
         try:
             yield
         finally:
-            self._under_way -= 1
-            if not self._under_way:
+            self._pending -= 1
+            if not self._pending:
                 self._idle.set()
 
     async def _result(
-        self, operation: str, part: ChunkRequest, request_id: str, epoch: int
-    ) -> Body:
+        self, operation: str, chunk: ChunkRequest, request_id: str, epoch: int
+    ) -> FetchedResult:
         try:
-            with naming_datums(part.datums):
+            with naming_datums(chunk.datums):
                 body = await self._core.poller.wait(request_id, operation=operation)
                 return FetchedResult(body, request_id)
         except RequestFailedError as error:
             expected = expected_seq_id(error.message)
             if expected is not None:
-                # This request was not carried out; those after it shall be. A server that refuses
-                # a number before its turn wants requests in order.
+                # The request was not executed; later ones continue with the expected number. A
+                # server that rejects a number ahead of its turn needs requests to arrive in order.
                 self._numbers.rewind(expected, epoch)
                 self._sequential_only = True
             raise
 
-    async def _submit(self, operation: str, part: ChunkRequest, accepted: list[str]) -> str:
-        """Its request id, which is added to `accepted`."""
+    async def _submit(self, operation: str, chunk: ChunkRequest, accepted: list[str]) -> str:
+        """Submit a request; return its request id, which is also added to `accepted`."""
         self._core.session.check()
-        async with self._core.limits.training_bytes.reserve(part.size):
-            return await self._numbers.number(partial(self._send, operation, part, accepted))
+        async with self._core.limits.training_bytes.reserve(chunk.size):
+            return await self._numbers.send(partial(self._send, operation, chunk, accepted))
 
-    async def _submit_together(
-        self, operation: str, parts: Sequence[ChunkRequest], accepted: list[str]
+    async def _submit_parallel(
+        self, operation: str, chunks: Sequence[ChunkRequest], accepted: list[str]
     ) -> list[str]:
-        """Their request ids, which are added to `accepted` as they come."""
+        """Submit requests in parallel; return their request ids, also added to `accepted`."""
 
-        async def send(part: ChunkRequest, seq_id: int) -> str:
-            async with self._core.limits.training_bytes.reserve(part.size):
-                return await self._send(operation, part, accepted, seq_id)
+        async def send(chunk: ChunkRequest, seq_id: int) -> str:
+            async with self._core.limits.training_bytes.reserve(chunk.size):
+                return await self._send(operation, chunk, accepted, seq_id)
 
         self._core.session.check()
-        return await self._numbers.send_batch([partial(send, part) for part in parts])
+        return await self._numbers.send_batch([partial(send, chunk) for chunk in chunks])
 
     async def _send(
-        self, operation: str, part: ChunkRequest, accepted: list[str], seq_id: int
+        self, operation: str, chunk: ChunkRequest, accepted: list[str], seq_id: int
     ) -> str:
         tracing.append_id(tracing.SEQ_ID, seq_id)
-        with naming_datums(part.datums):
-            future = await self._core.call(operation, lambda gateway: part.send(gateway, seq_id))
-        request_id = str(future.request_id)  # Some servers number them.
+        with naming_datums(chunk.datums):
+            future = await self._core.call(operation, lambda gateway: chunk.send(gateway, seq_id))
+        request_id = str(future.request_id)  # Some servers use numbers.
         tracing.append_id(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
         return request_id
 
-    def _described(
-        self, parts: Sequence[ChunkRequest], attributes: Attributes | None
+    def _attributes(
+        self, chunks: Sequence[ChunkRequest], attributes: Attributes | None
     ) -> Attributes:
         return {
             tracing.MODEL_ID: self._model_id,
-            tracing.CHUNK_COUNT: len(parts),
+            tracing.CHUNK_COUNT: len(chunks),
             **(attributes or {}),
         }
 
     def check_usable(self) -> None:
-        """Refuse a call on a model that is not this client's to use any more.
+        """Check that this client may still use the model.
 
         Raises:
-            ClientClosedError: it was unloaded.
-            TinkerError: this is a forked process.
+            ClientClosedError: the model was unloaded.
+            TinkerError: this process was forked from the one that trains the model.
         """
         if self._unloaded:
             raise ClientClosedError(
-                f"model {self._model_id} was unloaded; create another, from a saved state with "
+                f"model {self._model_id} was unloaded; to continue from a saved state, call "
                 "create_training_client_from_state"
             )
         if os.getpid() != self._process:
             raise TinkerError(
-                f"model {self._model_id} is trained by the process that this one was forked from, "
-                "and two can't keep one order; make a training client here, or pickle that one"
+                f"model {self._model_id} belongs to the process that this one was forked from, and "
+                "two processes can't keep its requests in order; create a training client in this "
+                "process, or pickle the original one"
             )
 
 
 @contextmanager
 def naming_datums(datums: range) -> Iterator[None]:
-    """Have errors of a request name its datums by their places in the batch."""
+    """Rewrite datum indices in errors of a request to indices in the operation's batch."""
     try:
         yield
     except TinkerError as error:
@@ -293,17 +302,17 @@ def naming_datums(datums: range) -> Iterator[None]:
 
 
 def _note_gradients(error: TinkerError, others: int, total: int) -> None:
-    """Say in an error that the rest of its batch is carried out nevertheless."""
+    """Add to an error the hint that the rest of its batch is executed nevertheless."""
     if others:
         error.hint = (
-            f"{error.hint} The batch was sent as {total} requests, and the server has accepted "
-            f"{others} other{'s' if others > 1 else ''}: unless they fail too, their gradients "
-            "will be part of the next optim_step."
+            f"{error.hint} The batch was sent as {total} requests, and the server accepted "
+            f"{others} other{'s' if others > 1 else ''}: unless they also fail, the next "
+            "optim_step includes their gradients."
         ).lstrip()
 
 
-async def _all(waits: Iterable[Coroutine[Any, Any, Body]]) -> list[Body]:
-    """The values of all; the first error ends the others."""
+async def _gather(waits: Iterable[Coroutine[Any, Any, FetchedResult]]) -> list[FetchedResult]:
+    """Gather the values; the first error cancels the other waits."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         return await asyncio.gather(*tasks)

@@ -1,9 +1,9 @@
-"""One client of a sampling session: its numbers, and how it learns what became of its samples.
+"""Sequence numbers for the samples of one client of a sampling session.
 
-The process that opened the session counts from 0, as 0.4.1 does. Others (a copy that was pickled,
-the child of a fork) ask the server once which of the session's clients they are, and have a range
-of numbers for themselves. Where servers have nothing of the kind they count from a random number
-that JSON still holds exactly.
+The process that opened the session counts from 0, as release 0.4.1 does. Any other process (one
+that unpickled the client, the child of a fork) joins the session once and gets its own range of
+numbers from the server. If the server can't assign ranges, it counts from a random number that JSON
+still represents exactly.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, DeadlineExceededError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
-from tinker_ext.rules.completions import NUMBERS_PER_CLIENT, first_number
+from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT, first_seq_id
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.tracing import log
 
@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 
 
 class SamplerSequence:
-    """Numbers the samples of one client, none used twice among those that share the session.
+    """Numbers the samples of one client; no two clients of the session use the same number.
 
-    Its `counter` is 0 for the one that opened the session, None where the server has not counted
-    it: then nobody else tells of its samples, whose range it may share.
+    Attributes:
+        counter: 0 for the client that opened the session; the index that the server assigned to
+            any other. None if the server assigned none: completions are then not batched, because
+            the number range may be shared.
     """
 
-    def __init__(self, sampling_session_id: str, *, elsewhere: bool = False) -> None:
+    def __init__(
+        self, core: ClientCore, sampling_session_id: str, *, elsewhere: bool = False
+    ) -> None:
+        self._core = core
         self._sampling_session_id = sampling_session_id
         self._joining: dict[int, asyncio.Task[None]] = {}
         self._begin(None if elsewhere else os.getpid(), 0, 0)
@@ -45,66 +50,66 @@ class SamplerSequence:
         self._numbers = itertools.count(first)
         self.counter = counter
 
-    async def next_seq_id(self, core: ClientCore) -> int:
+    async def next_seq_id(self) -> int:
         """The next number; on the event loop only.
 
         Raises:
-            APIError: this client would have to join the session, and can't.
+            APIError: this client has to join the session first, and joining failed.
         """
         process = os.getpid()
         if self._process != process:
             joining = self._joining.get(process)
             if joining is None or joining.done():
-                joining = tasks.create_detached_task(self._join(core, process))
+                joining = tasks.create_detached_task(self._join(process))
                 self._joining = {process: joining}
-                core.keep(joining)
+                self._core.keep(joining)
             with tracing.stage(tracing.Stage.CONNECT):
                 await asyncio.shield(joining)
         return next(self._numbers)
 
-    async def _join(self, core: ClientCore, process: int) -> None:
+    async def _join(self, process: int) -> None:
         counter = None
         try:
-            counter = await core.call("join_sampling_session", self._request_slot)
+            counter = await self._core.call("join_sampling_session", self._request_slot)
         except APIStatusError as error:
-            if error.status_code not in MISSING_STATUSES:  # Whatever its words.
+            if error.status_code not in MISSING_STATUSES:  # Whatever its message.
                 raise
-        first = first_number(counter)
+        first = first_seq_id(counter)
         if first is None:
             if counter is not None:
-                log.warning("the server counts a client as %r, which is none", counter)
-            # Below 2**52, and 2**21 numbers from the next that it might have been.
+                log.warning("ignoring the invalid client index %r from the server", counter)
+            # Below 2**52, and at least 2**21 numbers away from any other random start.
             self._begin(process, None, secrets.randbits(31) << 21)
         else:
-            self._begin(process, first // NUMBERS_PER_CLIENT, first)
+            self._begin(process, first // SEQ_IDS_PER_CLIENT, first)
 
     async def _request_slot(self, gateway: Gateway) -> object:
         flags = gateway.dialect.flags
-        wanted = flags is not None and flags.sample_join_sampling_session
-        if not wanted or not gateway.dialect.supports("join_sampling_session"):
+        enabled = flags is not None and flags.sample_join_sampling_session
+        if not enabled or not gateway.dialect.supports("join_sampling_session"):
             return None
         return await gateway.join_sampling_session(self._sampling_session_id)
 
-    async def result(self, core: ClientCore, request_id: str) -> Any:
-        """The body of a submitted sample's result.
+    async def result(self, request_id: str) -> Any:
+        """The body of a submitted sample's result; raises as `FuturePoller.wait`.
 
-        Where it is not waited for to the end, the server is told so. Raises as `FuturePoller.wait`.
+        Asks the server to cancel the sample if the wait is cancelled or exceeds its deadline.
         """
         try:
-            return await core.poller.wait(
-                request_id, operation="asample", source=self._completion_source(core)
+            return await self._core.poller.wait(
+                request_id, operation="asample", source=self._completion_source()
             )
         except (asyncio.CancelledError, DeadlineExceededError):
-            core.cancellations.add(request_id)
+            self._core.cancellations.add(request_id)
             raise
 
-    def _completion_source(self, core: ClientCore) -> BatchPoller | None:
-        flags = core.dialect.flags
-        told = flags is not None and flags.sample_use_retrieve_futures
-        if self.counter is None or not told or not core.dialect.supports("retrieve_futures"):
+    def _completion_source(self) -> BatchPoller | None:
+        protocol = self._core.protocol
+        enabled = protocol.flags is not None and protocol.flags.sample_use_retrieve_futures
+        if self.counter is None or not enabled or not protocol.supports("retrieve_futures"):
             return None
         if self._batch_poller is None:
-            self._batch_poller = core.batch_pollers.listener(
+            self._batch_poller = self._core.batch_pollers.create(
                 self._sampling_session_id, self.counter
             )
         return self._batch_poller

@@ -1,9 +1,9 @@
-"""Numbers for the requests of a model, in order and without gaps, none used for two different ones.
+"""Sequence numbers for a model's requests: in order, without gaps, never used twice.
 
-A server works through a model's requests by `seq_id`. A number that was never used makes it wait
-for ever, or refuse all that follows ("Sequence conflict: expected 1, got 3"); a number used twice
-is answered from the first request. Where the server tells which number it waits for, numbering
-goes on from there.
+A server executes a model's requests in the order of their `seq_id`. If a number is skipped, the
+server waits for it forever or rejects all later requests ("Sequence conflict: expected 1, got 3").
+If a number is used twice, the server responds with the result of the first request. If an error
+names the number that the server expects, numbering continues from there.
 """
 
 from __future__ import annotations
@@ -20,68 +20,68 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# As releases 0.4.1 to 0.38.0 start.
+# As in releases 0.4.1 to 0.38.0.
 FIRST = 1
 
 
 class SequenceNumbers:
-    """Gives numbers to requests in order, and takes back those that were refused.
+    """Assigns sequence numbers to requests, and takes back those of rejected requests.
 
-    To be used within a turn, so that no two operations ask at once. `keep` is given each task that
-    sends, which may outlive its caller: sending is not interrupted when the caller is cancelled,
-    because nobody would then know whether the number was used.
+    Only one operation may use it at a time, within its turn. `keep` receives each task that sends a
+    request, because the task may outlive its caller: cancelling the caller does not interrupt it,
+    or it would be unknown whether the number was used.
     """
 
     def __init__(self, keep: Callable[[asyncio.Task[Any]], None], first: int = FIRST) -> None:
         self._keep = keep
         self.next = first
-        # Smaller ones that nothing was sent under, in order; they are used first.
+        # Unused numbers below `next`, in order; they are assigned first.
         self._free: list[int] = []
-        #: Counts the times that numbering went back.
+        #: How often numbering was rewound.
         self.epoch = 0
 
-    async def number(self, send: Callable[[int], Awaitable[T]]) -> T:
+    async def send(self, send: Callable[[int], Awaitable[T]]) -> T:
         """Send a request under the next number."""
-        [found] = await self.send_batch([send])
-        return found
+        [value] = await self.send_batch([send])
+        return value
 
     async def send_batch(self, sends: Sequence[Callable[[int], Awaitable[T]]]) -> list[T]:
-        """Send requests under numbers that follow each other, side by side; the first one last.
+        """Send requests under consecutive numbers in parallel, the first one last.
 
-        A server works through them from the first on, so it then has them all at once (0.38.0). If
-        one of the others fails, the first is not sent.
+        The server starts with the first, so it then has all of them (0.38.0 does the same). If any
+        other request fails, the first one is not sent.
         """
         numbers, epoch = self._take(len(sends)), self.epoch
         sending: dict[int, asyncio.Task[T]] = {}
 
-        async def all_of(these: Sequence[int]) -> None:
-            for at in these:
-                sending[at] = self._started(sends[at], numbers[at])
-            if these:
-                await asyncio.wait([sending[at] for at in these])
+        async def send_all(indices: Sequence[int]) -> None:
+            for index in indices:
+                sending[index] = self._start(sends[index], numbers[index])
+            if indices:
+                await asyncio.wait([sending[index] for index in indices])
 
         try:
-            await all_of(range(1, len(sends)))
+            await send_all(range(1, len(sends)))
             if not any(map(tasks.has_failed, sending.values())):
-                await all_of([0])
+                await send_all([0])
         finally:
-            kept = {numbers[at] for at, task in sending.items() if not _was_refused(task)}
-            self._give_back(set(numbers) - kept, epoch)
+            used = {numbers[index] for index, task in sending.items() if not _was_rejected(task)}
+            self._give_back(set(numbers) - used, epoch)
         for task in sending.values():
-            task.result()  # What failed, if something did.
-        return [sending[at].result() for at in range(len(sends))]
+            task.result()  # Raises the first error.
+        return [sending[index].result() for index in range(len(sends))]
 
     def rewind(self, expected: int, epoch: int) -> None:
-        """Number the next request `expected`, as the server asked of one of that `era`.
+        """Number the next request `expected`, as the server demands in an error.
 
-        What it says of requests of an earlier era is old news.
+        `epoch` is that of the failed request; errors of requests from an earlier epoch are ignored.
         """
         if epoch == self.epoch and expected < self.next:
             self.next = expected
             self._free = []
             self.epoch += 1
 
-    def _started(self, send: Callable[[int], Awaitable[T]], seq_id: int) -> asyncio.Task[T]:
+    def _start(self, send: Callable[[int], Awaitable[T]], seq_id: int) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(_run(send, seq_id))
         self._keep(task)
         return task
@@ -105,8 +105,8 @@ async def _run(send: Callable[[int], Awaitable[T]], seq_id: int) -> T:
     return await send(seq_id)
 
 
-def _was_refused(sending: asyncio.Future[T]) -> bool:
-    """Whether the server itself said no, so that it has not counted the number."""
+def _was_rejected(sending: asyncio.Future[T]) -> bool:
+    """Whether the server rejected the request and therefore did not count its number."""
     if not sending.done() or sending.cancelled():
         return False
     error = sending.exception()

@@ -1,4 +1,4 @@
-"""Submit a request and wait for its result: the shape of every long operation."""
+"""Submits a request and waits for its result."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Send = Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
 
 
 async def submit(core: ClientCore, operation: str, send: Send) -> FetchedResult:
-    """The result of one submitted request."""
+    """Submit one request and return its result."""
     future = await core.call(operation, send)
-    request_id = str(future.request_id)  # Some servers number them.
+    request_id = str(future.request_id)  # Some servers use numbers.
     tracing.append_id(tracing.REQUEST_ID, request_id)
     body = await core.poller.wait(request_id, operation=operation)
     return FetchedResult(body, request_id)

@@ -1,16 +1,16 @@
 /**
- * A batch that is several requests: how its data is split, how their outputs become one.
+ * Splits the data of a batch into requests and combines their outputs.
  * Vectors: chunking.json, outputs.json.
  */
 
 import type { Schemas } from "../gateway.js";
 import { reduceMetrics, type Reduced } from "./metrics.js";
 
-/** Datums, and numbers (tokens plus tensor entries), of one request. */
+/** Limits of one request: datums, and numbers (tokens plus tensor entries). */
 const MAX_ITEMS = 128;
 const MAX_SIZE = 500_000;
 
-/** Runs of neighbors, `[first, end)`; an item larger than `maxSize` goes alone. */
+/** Splits items into runs of neighbors, `[first, end)`; an item above `maxSize` is its own run. */
 export function split(
   sizes: readonly number[],
   maxItems = MAX_ITEMS,
@@ -29,7 +29,7 @@ export function split(
   return runs;
 }
 
-/** How much a datum weighs: the tokens of its input plus the numbers in its tensors. */
+/** The size of a datum: the tokens of its input plus the numbers in its tensors. */
 export function sizeOf(datum: Schemas["Datum"]): number {
   const tensors = Object.values(datum.loss_fn_inputs).map((tensor) => tensor.data.length);
   return [...datum.model_input.chunks.map(tokensOf), ...tensors].reduce((a, b) => a + b, 0);
@@ -40,7 +40,7 @@ function tokensOf(chunk: Schemas["ModelInputChunk"]): number {
   return Array.isArray(chunk.tokens) ? chunk.tokens.length : (chunk.tokens ?? 0);
 }
 
-/** The output of one request; servers may leave out what is empty. */
+/** The output of one request; servers may omit empty fields. */
 export interface ChunkOutput<T> {
   readonly loss_fn_output_type?: string | null;
   readonly loss_fn_outputs?: readonly T[] | null;
@@ -53,7 +53,7 @@ export interface CombinedOutput<T> {
   readonly metrics: Reduced;
 }
 
-/** `datumCounts` are the datums sent in each: the weight of a part whose outputs were left out. */
+/** `datumCounts` are the datums sent per part: the weight of a part without outputs. */
 export function combineOutputs<T>(
   parts: readonly ChunkOutput<T>[],
   datumCounts: readonly number[] = [],

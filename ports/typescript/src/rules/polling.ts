@@ -1,10 +1,10 @@
 /**
- * What an answer to `retrieve_future` means, the pause after it, and whether to go on.
+ * The meaning of a `retrieve_future` response, the delay after it, and whether to poll again.
  * Vectors: polling.json.
  */
 
 import { backoff, POLICY, type Category } from "./retry.js";
-import { isObject, redact, serverWords, shorten, type Fields } from "./words.js";
+import { isObject, redact, serverWords, shorten, type Fields } from "./redaction.js";
 
 export const QUEUE_STATES = ["active", "paused_capacity", "paused_rate_limit"] as const;
 export type QueueState = (typeof QUEUE_STATES)[number] | "unknown";
@@ -16,35 +16,35 @@ export type Outcome =
   | { kind: "gone" }
   | { kind: "failed"; message: string; category: Category; status: number }
   | { kind: "refused"; status: number; message: string }
-  // `status` is absent where no answer came; `spare` is how many in a row are borne, null is any.
-  | { kind: "retry"; status?: number; spare: number | null }
-  | { kind: "broken"; why: string; spare: number };
+  // `status` is absent if there was no response; `tolerated` limits consecutive outcomes.
+  | { kind: "retry"; status?: number; tolerated: number | null }
+  | { kind: "malformed"; why: string; tolerated: number };
 
-/** How often in a row an answer that should not be is put down to something between. */
-export const SPARE_POLLS = 3;
+/** Consecutive malformed responses tolerated as a proxy's doing. */
+export const MAX_TOLERATED = 3;
 const HELD_SECONDS = 1;
-const LEAST_PAUSE = 0.05;
+const MIN_PAUSE = 0.05;
 const WAIT_BASE = 0.1;
 const WAIT_CAP = 2;
 
-/** Read one answer: `body` is parsed JSON, the text where it is none, or null. */
+/** Classifies a response: `body` is parsed JSON, the text if it is not JSON, or null. */
 export function classify(status: number, body: unknown): Outcome {
   if (status >= 200 && status < 300) return success(status, body);
   if (status === 408) return tryAgain(isObject(body) ? body : {});
   if (status === 410) return { kind: "gone" };
   if (status === 402 || status === 429 || status >= 500) {
-    return { kind: "retry", status, spare: null };
+    return { kind: "retry", status, tolerated: null };
   }
-  const words = serverWords(body);
-  if (status === 400 && !words) return { kind: "retry", status, spare: SPARE_POLLS };
+  const message = serverWords(body);
+  if (status === 400 && !message) return { kind: "retry", status, tolerated: MAX_TOLERATED };
   if ([400, 409, 422].includes(status)) return failed(status, body);
-  return { kind: "refused", status, message: words };
+  return { kind: "refused", status, message };
 }
 
 function success(status: number, body: unknown): Outcome {
   if (!isObject(body)) {
     if ((status === 202 || status === 204) && (body === null || body === "")) return tryAgain({});
-    return { kind: "broken", why: "a JSON object was expected", spare: SPARE_POLLS };
+    return { kind: "malformed", why: "expected a JSON object", tolerated: MAX_TOLERATED };
   }
   const type = body["type"] ?? null;
   if (type === "try_again" || (type === null && "queue_state" in body)) return tryAgain(body);
@@ -56,13 +56,13 @@ function success(status: number, body: unknown): Outcome {
 function tryAgain(body: Fields): Outcome {
   const state = QUEUE_STATES.find((known) => known === body["queue_state"]) ?? "unknown";
   const reason = body["queue_state_reason"];
-  const words = typeof reason === "string" ? shorten(redact(reason), 200) : "";
-  return { kind: "try_again", queueState: state, queueStateReason: words || null };
+  const text = typeof reason === "string" ? shorten(redact(reason), 200) : "";
+  return { kind: "try_again", queueState: state, queueStateReason: text || null };
 }
 
 function failed(status: number, body: unknown): Outcome {
   const message = serverWords(body) || "the server gives no reason";
-  // A refusal in place of a result blames the request, unless the body says otherwise.
+  // A client error instead of a result is a user error unless the body names another category.
   const category = categoryOf(body) ?? (status < 300 ? "unknown" : "user");
   return { kind: "failed", message, category, status };
 }
@@ -71,13 +71,13 @@ function metadata(size: unknown): Outcome {
   if (typeof size === "number" && Number.isInteger(size) && size >= 0) {
     return { kind: "metadata_only", size };
   }
-  return { kind: "broken", why: "complete_metadata without a size", spare: SPARE_POLLS };
+  return { kind: "malformed", why: "complete_metadata without a size", tolerated: MAX_TOLERATED };
 }
 
-/** The category that a body names; undefined where it names none. */
+/** The category in a body; undefined if it has none. */
 export function categoryOf(body: unknown): Category | undefined {
-  const named = isObject(body) ? (body["category"] ?? null) : null;
-  return named === null ? undefined : parseCategory(named);
+  const category = isObject(body) ? (body["category"] ?? null) : null;
+  return category === null ? undefined : parseCategory(category);
 }
 
 export function parseCategory(value: unknown): Category {
@@ -89,7 +89,7 @@ export function parseCategory(value: unknown): Category {
   return word === "server" || word === "user" ? word : "unknown";
 }
 
-/** Seconds before the next poll; 0 where none follows. `held` is how long the answer took. */
+/** Seconds before the next poll; 0 if none follows. `held` is the response time. */
 export function pollDelay(
   outcome: Outcome,
   consecutive: number,
@@ -102,10 +102,10 @@ export function pollDelay(
         serverDelay,
         held >= HELD_SECONDS ? 0 : idlePause(outcome, consecutive, jitter),
       );
-    case "metadata_only": // The size was told in order to be asked for the rest, once.
+    case "metadata_only": // The first is followed by a poll for the result itself.
       return Math.max(serverDelay, consecutive <= 1 ? 0 : pause(consecutive - 1, jitter));
     case "retry":
-    case "broken": {
+    case "malformed": {
       const unpaid = outcome.kind === "retry" && outcome.status === 402;
       return Math.max(serverDelay, unpaid ? POLICY.billingPause : pause(consecutive, jitter));
     }
@@ -121,11 +121,11 @@ function idlePause(outcome: { queueState: QueueState }, consecutive: number, jit
 }
 
 function pause(attempt: number, jitter: number, base?: number, cap?: number): number {
-  return Math.max(LEAST_PAUSE, backoff(attempt, jitter, base, cap));
+  return Math.max(MIN_PAUSE, backoff(attempt, jitter, base, cap));
 }
 
-/** Whether another poll may follow; `streak` is the seconds since the first outcome like this. */
-export function worthPolling(
+/** Whether another poll may follow; `streak` is the time since the first outcome of this kind. */
+export function shouldPollAgain(
   outcome: Outcome,
   consecutive: number,
   { streak = 0, window = POLICY.maxElapsed } = {},
@@ -136,9 +136,9 @@ export function worthPolling(
       return true;
     case "retry":
       if (outcome.status === 402) return streak < Math.max(window, POLICY.billingMaxElapsed);
-      return consecutive <= (outcome.spare ?? Infinity) && streak < window;
-    case "broken":
-      return consecutive <= outcome.spare && streak < window;
+      return consecutive <= (outcome.tolerated ?? Infinity) && streak < window;
+    case "malformed":
+      return consecutive <= outcome.tolerated && streak < window;
     default:
       return false;
   }

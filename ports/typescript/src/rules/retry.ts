@@ -1,15 +1,23 @@
 /**
- * Whether a failed request is sent again, and when. Vectors: retry.json, retry_after.json.
+ * Whether and when to retry a failed request. Vectors: retry.json, retry_after.json.
  *
- * The policy comes first, then `x-should-retry`, the category of the body, the status, the fault of
- * the transport. The wait is the server's where it fits into the window, else exponential backoff
- * with full jitter. Time is in seconds throughout.
+ * Criteria, strongest first: the policy, `x-should-retry`, the category of the body, the status
+ * code, the transport fault. The delay is the server's, or exponential backoff with full jitter.
+ * All times are in seconds.
  */
 
-export type Fault = "connect" | "read" | "write" | "timeout" | "protocol" | "pool" | "tls" | "proxy";
+export type Fault =
+  | "connect"
+  | "read"
+  | "write"
+  | "timeout"
+  | "protocol"
+  | "pool"
+  | "tls"
+  | "proxy";
 export type Category = "unknown" | "server" | "user";
 
-/** One failed attempt: an answer (status, headers, category of its body) or a fault. */
+/** A failed attempt: a response (status, headers, category of its body) or a transport fault. */
 export interface Failure {
   readonly status?: number | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
@@ -39,7 +47,7 @@ export const POLICY: RetryPolicy = {
 
 export interface Decision {
   readonly retry: boolean;
-  /** Before the next attempt; of a stop what the server asked for. */
+  /** Before the next attempt; if there is none, the server's delay. */
   readonly delay: number;
   readonly reason: string;
   readonly serverDelay: boolean;
@@ -48,19 +56,19 @@ export interface Decision {
 
 export interface Moment {
   readonly attempt: number;
-  /** Without the seconds in which the process was suspended. */
+  /** Excludes time during which the process was suspended. */
   readonly elapsed: number;
   readonly now: number;
   readonly jitter: number;
-  /** The process was suspended after the failed attempt began. */
+  /** Whether the process was suspended since the failed attempt began. */
   readonly resumed: boolean;
 }
 
 const RETRIED = new Set([408, 409, 429]);
-const LASTING = new Set([501, 505, 511]);
-const LONGEST_VALUE = 64;
+const PERMANENT_5XX = new Set([501, 505, 511]);
+const MAX_VALUE_LENGTH = 64;
 
-/** For how long attempts that fail like this may go on. */
+/** Seconds for all attempts that fail with this status. */
 export function windowOf(policy: RetryPolicy, status: number | undefined): number {
   if (status !== 402) return policy.maxElapsed;
   return Math.max(policy.maxElapsed, policy.billingMaxElapsed);
@@ -68,20 +76,20 @@ export function windowOf(policy: RetryPolicy, status: number | undefined): numbe
 
 export function decide(failure: Failure, policy: RetryPolicy, moment: Moment): Decision {
   const { status, headers = {} } = failure;
-  const asked = retryAfterSeconds(headers, moment.now) ?? 0;
+  const serverDelay = retryAfterSeconds(headers, moment.now) ?? 0;
   const left = windowOf(policy, status) - moment.elapsed;
   const lastChance = moment.resumed && left <= 0;
-  let [retry, reason] = worthRepeating(failure, policy);
+  let [retry, reason] = isRetryable(failure, policy);
   if (retry && moment.attempt >= policy.maxAttempts) {
     [retry, reason] = [false, `${reason}, ${policy.maxAttempts} attempts are used up`];
   } else if (retry && left <= 0 && !lastChance) {
-    [retry, reason] = [false, `${reason}, the time for attempts is used up`];
-  } else if (retry && asked > Math.max(left, 0)) {
-    [retry, reason] = [false, `${reason}, a wait of ${asked} s does not fit in ${left} s`];
+    [retry, reason] = [false, `${reason}, the window is used up`];
+  } else if (retry && serverDelay > Math.max(left, 0)) {
+    [retry, reason] = [false, `${reason}, a wait of ${serverDelay} s does not fit in ${left} s`];
   }
   const shared = status === 402 || status === 429;
-  if (!retry || asked > 0) {
-    return { retry, delay: asked, reason, serverDelay: asked > 0, shared };
+  if (!retry || serverDelay > 0) {
+    return { retry, delay: serverDelay, reason, serverDelay: serverDelay > 0, shared };
   }
   const delay =
     status === 402
@@ -91,24 +99,26 @@ export function decide(failure: Failure, policy: RetryPolicy, moment: Moment): D
   return { retry, delay: Math.min(delay, left), reason, serverDelay: false, shared };
 }
 
-function worthRepeating(failure: Failure, policy: RetryPolicy): [boolean, string] {
+function isRetryable(failure: Failure, policy: RetryPolicy): [boolean, string] {
   if (!policy.repeatable) return [false, "the operation is never repeated"];
-  const wish = header(failure.headers ?? {}, "x-should-retry");
-  if (wish === "true" || wish === "false") return [wish === "true", `x-should-retry: ${wish}`];
-  if (failure.category === "user") return [false, "the server calls it the user's error"];
+  const shouldRetry = header(failure.headers ?? {}, "x-should-retry");
+  if (shouldRetry === "true" || shouldRetry === "false") {
+    return [shouldRetry === "true", `x-should-retry: ${shouldRetry}`];
+  }
+  if (failure.category === "user") return [false, "the server reports a user error"];
   const { status } = failure;
   if (status !== undefined && status >= 400) {
-    const again = status === 402 || RETRIED.has(status) || (status >= 500 && !LASTING.has(status));
-    return [again, `status ${status}`];
+    const serverError = status >= 500 && !PERMANENT_5XX.has(status);
+    return [status === 402 || RETRIED.has(status) || serverError, `status ${status}`];
   }
   if (failure.fault !== undefined) {
-    const lasting = failure.fault === "tls" || failure.fault === "proxy";
-    return [!lasting, `${failure.fault} fault`];
+    const permanent = failure.fault === "tls" || failure.fault === "proxy";
+    return [!permanent, `${failure.fault} fault`];
   }
-  return [false, "nothing says that another attempt would help"];
+  return [false, "nothing indicates that a retry would help"];
 }
 
-/** Full jitter below a doubling, capped bound; `attempt` counts those made, from 1. */
+/** Exponential backoff with full jitter; `attempt` is the number of attempts so far, from 1. */
 export function backoff(
   attempt: number,
   jitter: number,
@@ -118,7 +128,7 @@ export function backoff(
   return jitter * Math.min(cap, base * 2 ** Math.min(attempt - 1, 62));
 }
 
-/** Seconds that the server asks to wait; 0 for a date gone by; undefined where it names none. */
+/** The server's delay in seconds; undefined if absent or invalid, 0 for a past date. */
 export function retryAfterSeconds(
   headers: Readonly<Record<string, string>>,
   now: number,
@@ -130,7 +140,7 @@ export function retryAfterSeconds(
 }
 
 function decimal(value: string | undefined): number | undefined {
-  if (value === undefined || value.length > LONGEST_VALUE) return undefined;
+  if (value === undefined || value.length > MAX_VALUE_LENGTH) return undefined;
   return /^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*$/.test(value) ? Number(value) : undefined;
 }
 
@@ -138,14 +148,14 @@ const DATE = /^\s*[A-Za-z]{3,9},?\s.*\b(\d\d:\d\d:\d\d)\b/;
 const ZONED = /(GMT|UTC|[+-]\d{4})\s*$/;
 
 function until(value: string | undefined, now: number): number | undefined {
-  // `Date.parse` alone takes almost anything for a date, and one without a zone for local time.
-  if (value === undefined || value.length > LONGEST_VALUE || !DATE.test(value)) return undefined;
+  // `Date.parse` accepts almost any text, and assumes local time for a date without a zone.
+  if (value === undefined || value.length > MAX_VALUE_LENGTH || !DATE.test(value)) return undefined;
   const date = new Date(ZONED.test(value) ? value : `${value} GMT`);
-  const wrong = Number.isNaN(date.getTime()) || date.getUTCFullYear() > 9999;
-  return wrong ? undefined : Math.max(0, date.getTime() / 1000 - now);
+  const invalid = Number.isNaN(date.getTime()) || date.getUTCFullYear() > 9999;
+  return invalid ? undefined : Math.max(0, date.getTime() / 1000 - now);
 }
 
 function header(headers: Readonly<Record<string, string>>, name: string): string | undefined {
-  const found = Object.entries(headers).find(([key]) => key.toLowerCase() === name);
-  return found?.[1];
+  const entry = Object.entries(headers).find(([key]) => key.toLowerCase() === name);
+  return entry?.[1];
 }
