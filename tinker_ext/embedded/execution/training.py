@@ -155,7 +155,7 @@ class Training:
         run = self.runs.get(model.run_id)
         if run is None:
             raise self.models.missing_trainer(model)
-        return operation
+        return run
 
     def _sampler_contents(self, model: Model) -> CheckpointContents:
         adapter = self._trainer(model).adapter()
