@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from tests.unit.cli.running import SERVE
 from tinker_ext.cli.error_reporting import INTERRUPTED
 from tinker_ext.cli.main import program
-from tinker_ext.embedded.releases import BY_RELEASE
+from tinker_ext.embedded.protocols import BY_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

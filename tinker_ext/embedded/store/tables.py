@@ -204,10 +204,12 @@ class RequestTable(Table[str, RequestRecord]):
 
     def _to_row(self, record: RequestRecord) -> dict[str, object]:
         row = super()._to_row(record)
-        return {**row, "answer": row.pop("result")}
+        row["answer"] = row.pop("result")
+        return row
 
     def _from_row(self, row: dict[str, Any]) -> RequestRecord:
-        return super()._from_row({**row, "result": row.pop("answer")})
+        row["result"] = row.pop("answer")
+        return super()._from_row(row)
 
 
 class CheckpointTable(Table[CheckpointName, CheckpointRecord]):
