@@ -66,7 +66,7 @@ def build_app(backend: Backend, protocol: str = ANY, access: Access | None = Non
     if missing := sorted(specification.operations.keys() - HANDLERS.keys()):
         raise RuntimeError(f"operations without a handler: {', '.join(missing)}")
     if backend.tokens.required and "create_auth_token" not in specification.operations:
-        raise RuntimeError(f"release {protocol} has no tokens: it can't require them")
+        raise RuntimeError(f"release {protocol} has no tokens to demand")
     if backend.tokens.required and backend.flags.get("pjwt_auth_enabled") is False:
         raise RuntimeError("a server that requires tokens can't send pjwt_auth_enabled=false")
     check_flags(specification, backend.flags)

@@ -66,7 +66,7 @@ def entries_of(error: jsonschema_rs.ValidationError, prefix: Location) -> Iterat
         yield validation_error([*location, name], "missing", "is required")
     elif keyword == "additionalProperties":
         for name in details.as_dict()["unexpected"]:
-            yield validation_error([*location, name], "extra_forbidden", "is not known here")
+            yield validation_error([*location, name], "extra_forbidden", "is not a known field")
     elif keyword == "type":
         yield _type_error(location, details.as_dict()["types"])
     elif keyword in ("anyOf", "oneOf"):
@@ -108,7 +108,7 @@ def _alternatives(error: jsonschema_rs.ValidationError, prefix: Location) -> Ite
     if names:
         yield _type_error(location, names)
     else:
-        yield validation_error(location, "union", "has none of the forms allowed here")
+        yield validation_error(location, "union", "matches none of the allowed forms")
 
 
 def _allowed_types(

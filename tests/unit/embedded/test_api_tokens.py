@@ -103,6 +103,6 @@ async def test_request_rejected_with_401_does_not_use_its_seq_id(open_api: OpenA
 
 async def test_protocol_without_tokens_cannot_require_them(tmp_path: Path) -> None:
     backend = Backend(tmp_path / "state", jwt_lifetime=60)
-    with pytest.raises(RuntimeError, match=r"release 0\.4\.1 has no tokens: it can't require them"):
+    with pytest.raises(RuntimeError, match=r"release 0\.4\.1 has no tokens to demand"):
         build_app(backend, "0.4.1")
     await backend.close()

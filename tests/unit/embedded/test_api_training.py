@@ -106,7 +106,7 @@ async def test_invalid_loss_input_names_datum_and_field(
     await api.new_model()
     body = api.batch(1)
     params = body["forward_backward_input"]
-    params["data"] = copy.deepcopy(params["data"])
+    params["data"] = [copy.deepcopy(datum) for datum in params["data"]]
     change(params)
     response = await api.done("forward_backward", **body)
     assert response["category"] == "user"

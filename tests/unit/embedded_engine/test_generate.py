@@ -123,11 +123,11 @@ def test_stop_string_ends_the_sequence_with_its_last_byte(tiny: BaseModel) -> No
     prompt = encode("copy: the old river -> ")
     [[free]] = generate(tiny, None, [job(prompt, max_tokens=30, temperature=0.0)])
     text = bytes(token for token in free.tokens if token < 256).decode()
-    wanted = text[4:7]
+    stop_string = text[4:7]
     [[stopped]] = generate(
-        tiny, None, [job(prompt, max_tokens=30, temperature=0.0, stop=["never", wanted])]
+        tiny, None, [job(prompt, max_tokens=30, temperature=0.0, stop=["never", stop_string])]
     )
-    end = text.index(wanted) + len(wanted)
+    end = text.index(stop_string) + len(stop_string)
     assert bytes(stopped.tokens).decode() == text[:end]
     assert stopped.stop_reason == "stop"
 

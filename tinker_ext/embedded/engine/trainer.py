@@ -246,8 +246,8 @@ def _check_fits(loaded: Mapping[str, Array], adapter: Mapping[str, Array]) -> No
             raise EngineInputError(f"the weights contain {name}, which this run does not train")
         if value.shape != adapter[name].shape:
             raise EngineInputError(
-                f"{name} has shape {value.shape} in the weights and {adapter[name].shape} here: "
-                "check that the rank is the same"
+                f"{name} has shape {value.shape} in the weights and {adapter[name].shape} in this "
+                "run: check that the rank is the same"
             )
 
 

@@ -137,7 +137,7 @@ class ModelScheduler:
         """
         model = self.find(run_id)
         if model is None:
-            raise RejectedRequestError(404, f"there is no model {run_id!r} here")
+            raise RejectedRequestError(404, f"there is no model {run_id!r} on this server")
         earlier = None if seq_id is None else self._requests.with_seq_id(run_id, seq_id)
         if earlier is not None:
             if earlier.kind != kind:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 # Operations that need accounts or cloud storage, with the reason given to the client.
 UNSUPPORTED = {
-    "create_custom_loss": "custom losses run in the client here",
+    "create_custom_loss": "the client computes custom losses",
     "delete_own_api_key": "it has no keys",
     "get_audit_log": "it keeps no audit log",
-    "get_billing_usage": "nothing costs anything here",
-    "get_checkpoint_storage_usage": "nothing costs anything here; list the checkpoints instead",
+    "get_billing_usage": "it is free of charge",
+    "get_checkpoint_storage_usage": "storage is free of charge; list the checkpoints instead",
     "get_own_api_key": "it has no keys",
     "get_session_trace_export": "it records no traces; the client does, for OpenTelemetry",
     "search_sessions": "list the sessions instead",

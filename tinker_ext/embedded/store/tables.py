@@ -200,11 +200,9 @@ class RequestTable(Table[str, RequestRecord]):
         if len(result) <= MAX_STORED_RESULT_BYTES:
             self.update(request_id, answer=result)
 
-    # The column has had its name since the first layout.
-
     def _to_row(self, record: RequestRecord) -> dict[str, object]:
         row = super()._to_row(record)
-        row["answer"] = row.pop("result")
+        row["answer"] = row.pop("result")  # the column's name in all layouts
         return row
 
     def _from_row(self, row: dict[str, Any]) -> RequestRecord:
@@ -299,10 +297,8 @@ class SamplerTable(Table[str, SamplerRecord]):
 
     def folders(self) -> list[str]:
         """Folders of unlisted weights that are still in use."""
-        rows = self._database.connection.execute(
-            "SELECT folder FROM samplers WHERE folder IS NOT NULL AND NOT expired"
-        )
-        return [row["folder"] for row in rows]
+        samplers = self._select("folder IS NOT NULL AND NOT expired")
+        return [sampler.folder for sampler in samplers if sampler.folder is not None]
 
     def expire_older_folders(self, session_id: str, keep: int) -> list[str]:
         """Expire all but the newest `keep` unlisted weights of a session; returns their folders."""
