@@ -48,13 +48,15 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tinker_ext.embedded", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tinker_ext.embedded", description="Run the embedded backend."
+    )
     add = parser.add_argument
     add("--port", type=int, default=0, help="port to listen on; 0 (the default) chooses a free one")
     add("--state-dir", type=Path, required=True, help="folder for runs and checkpoints")
     add("--host", default="127.0.0.1", help="address to listen on")
     add("--protocol", default=ANY, choices=PROTOCOLS, help="release whose requests to accept")
-    add("--jwt-lifetime", type=float, help="require tokens, valid for this number of seconds")
+    add("--jwt-lifetime", type=float, metavar="SECONDS", help="require tokens valid this long")
     add("--flag", action="append", default=[], metavar="NAME=VALUE", help="send clients this flag")
     add("--parent-pipe", action="store_true", help="exit when stdin closes")
     add("--piped-key", action="store_true", help="require the key in the first line of stdin")

@@ -163,6 +163,17 @@ def test_module_prints_url_and_exits_on_sigterm(tmp_path: Path) -> None:
     process.stdout.close()
 
 
+def test_deprecated_options_are_accepted_and_hidden(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tinker_ext.embedded"]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60)
+    assert "--protocol" in shown.stdout
+    assert "--dialect" not in shown.stdout
+    options = ["--state-dir", str(tmp_path), "--dialect", "0.4.1", "--jwt-life", "60"]
+    result = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert "release 0.4.1 has no tokens to demand" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
