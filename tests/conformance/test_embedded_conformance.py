@@ -1,7 +1,7 @@
-"""Whatever is sent to the embedded server, it answers as the specification says.
+"""The responses of the embedded server match the specification, for generated requests.
 
-Requests are made up by schemathesis, right ones and wrong ones; half of those that name a session,
-a model or a request name one that exists, so that more is met than "not found".
+schemathesis generates valid and invalid requests. Half of the ids of sessions, models and requests
+in them are replaced by existing ones, so that not all responses are "not found".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
 from tinker_ext.embedded.protocols import specification_of
-from tinker_ext.embedded.routes.unsupported_routes import HANDLERS as ELSEWHERE
+from tinker_ext.embedded.routes import UNSUPPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,28 +33,28 @@ if TYPE_CHECKING:
     from schemathesis import Case, HookContext
     from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-# The first and the last release; those between have nothing that these don't.
-DIALECTS = ("0.4.1", "0.38")
+# The first and the last release, which cover the operations of those in between.
+PROTOCOLS = ("0.4.1", "0.38")
 
-# Not to be called at random: what answers 501 whatever is sent, and bodies in protobuf.
-LEFT_OUT = {*ELSEWHERE, "forward_backward"}
+# Excluded: operations that always return 501, and protobuf bodies.
+EXCLUDED = {*UNSUPPORTED, "forward_backward"}
 
 
-def _schema(dialect: str) -> OpenApiSchema:
-    document = copy.deepcopy(dict(specification_of(dialect).document))
-    del document["security"]  # this server asks for no key
-    if dialect != "0.4.1":
+def _schema(protocol: str) -> OpenApiSchema:
+    document = copy.deepcopy(dict(specification_of(protocol).document))
+    del document["security"]  # the server is started without a key
+    if protocol != "0.4.1":
         for item in document["paths"].values():
             for method, operation in list(item.items()):
-                if isinstance(operation, dict) and operation.get("operationId") in LEFT_OUT:
+                if isinstance(operation, dict) and operation.get("operationId") in EXCLUDED:
                     del item[method]
     schema = schemathesis.openapi.from_dict(document)
 
     def with_known_ids(context: HookContext, fields: Any) -> Any:
-        return _with_known_ids(fields, KNOWN.get(dialect, {}))
+        return _with_known_ids(fields, KNOWN.get(protocol, {}))
 
-    for place in ("map_body", "map_path_parameters"):
-        schema.hook(place)(with_known_ids)
+    for hook in ("map_body", "map_path_parameters"):
+        schema.hook(hook)(with_known_ids)
     return schema
 
 
@@ -66,22 +66,25 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-# By dialect the ids that exist, by the name of the field that carries them.
+# By protocol, existing ids by field name.
 KNOWN: dict[str, dict[str, str]] = {}
 
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, EmbeddedServer]]:
     with ExitStack() as stack:
-        started = {one: stack.enter_context(start_embedded(dialect=one)) for one in DIALECTS}
-        for dialect, server in started.items():
+        started = {
+            protocol: stack.enter_context(start_embedded(protocol=protocol))
+            for protocol in PROTOCOLS
+        }
+        for protocol, server in started.items():
             with httpx.Client(base_url=f"{server.url}/api/v1", timeout=60) as http:
-                KNOWN[dialect] = _prepared(http)
+                KNOWN[protocol] = _create_objects(http)
         yield started
 
 
-def _prepared(http: httpx.Client) -> dict[str, str]:
-    """A session with a model, a checkpoint and a sampling session."""
+def _create_objects(http: httpx.Client) -> dict[str, str]:
+    """Create a session with a model, a checkpoint and a sampling session; returns their ids."""
 
     def post(operation: str, **body: Any) -> dict[str, Any]:
         response = http.post(operation, json=body)
@@ -123,7 +126,7 @@ def _prepared(http: httpx.Client) -> dict[str, str]:
 
 
 def _with_known_ids(fields: Any, known: dict[str, str]) -> Any:
-    """Replace made-up ids that begin with an even character, about half of them."""
+    """Replace generated ids that start with an even character, about half of them."""
     if not isinstance(fields, dict):
         return fields
     return {
@@ -134,7 +137,7 @@ def _with_known_ids(fields: Any, known: dict[str, str]) -> Any:
     }
 
 
-SCHEMAS = {dialect: _schema(dialect) for dialect in DIALECTS}
+SCHEMAS = {protocol: _schema(protocol) for protocol in PROTOCOLS}
 REPEATED = settings(
     max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -142,25 +145,27 @@ REPEATED = settings(
 
 @SCHEMAS["0.4.1"].parametrize()
 @REPEATED
-def test_answers_are_as_documented(case: Case[Any], servers: dict[str, EmbeddedServer]) -> None:
+def test_responses_match_specification_of_0_4_1(
+    case: Case[Any], servers: dict[str, EmbeddedServer]
+) -> None:
     _call(case, servers["0.4.1"])
 
 
 @SCHEMAS["0.38"].parametrize()
 @REPEATED
-def test_so_are_those_of_later_releases(
+def test_responses_match_specification_of_0_38(
     case: Case[Any], servers: dict[str, EmbeddedServer]
 ) -> None:
     _call(case, servers["0.38"])
 
 
 def _call(case: Case[Any], server: EmbeddedServer) -> None:
-    # An unknown query parameter is passed over, as later clients send some; a body has to fit.
+    # Unknown query parameters are ignored, because later clients send some; bodies are validated.
     checks = [*CHECKS, negative_data_rejection] if case.method == "POST" else CHECKS
     case.call_and_validate(base_url=server.url, checks=checks, allow_redirects=False)
 
 
-def test_nothing_of_it_was_a_mistake_of_the_server(servers: dict[str, EmbeddedServer]) -> None:
-    """Runs last: the logs have no traceback."""
+def test_server_logged_no_traceback(servers: dict[str, EmbeddedServer]) -> None:
+    """Runs last."""
     for server in servers.values():
         assert "Traceback" not in server.log_path.read_text()

@@ -1,7 +1,7 @@
-"""A program with the official SDK and OTLP exporter, and what arrives at a collector's endpoint.
+"""Spans and metrics exported through OTLP, as a collector receives them.
 
-The receiver speaks OTLP over HTTP by the published protobufs (`opentelemetry-proto`). The program
-runs in a process of its own, as a user's would, against the embedded backend.
+The collector implements OTLP over HTTP with the published protobufs (`opentelemetry-proto`). The
+exporting program runs in a process of its own, with the embedded backend.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ meters.shutdown()
 
 
 class Collector(ThreadingHTTPServer):
-    """Keeps what exporters send."""
+    """Stores the requests of exporters."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Endpoint)
@@ -96,7 +96,7 @@ class Collector(ThreadingHTTPServer):
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """OTLP/HTTP: POST /v1/traces and /v1/metrics, protobuf bodies, gzip or not."""
+    """OTLP/HTTP: POST /v1/traces and /v1/metrics, with protobuf bodies, optionally compressed."""
 
     server: Collector
 
@@ -124,7 +124,7 @@ class Endpoint(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def collector() -> Iterator[Collector]:
-    """A collector to which one run has sent everything."""
+    """A collector that has received the spans and metrics of one run."""
     with Collector() as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
@@ -137,7 +137,7 @@ def collector() -> Iterator[Collector]:
 
 
 def values(attributes: Any) -> dict[str, Any]:
-    """Attributes as plain values; lists as lists."""
+    """Attributes as Python values."""
     result: dict[str, Any] = {}
     for attribute in attributes:
         kind = attribute.value.WhichOneof("value")
@@ -149,7 +149,7 @@ def values(attributes: Any) -> dict[str, Any]:
 
 
 def tree(spans: list[Span], parent: bytes) -> list[Any]:
-    """Names of the spans below `parent`, by their starts, with what is below each."""
+    """The names of the spans below `parent`, by start time, each with its own tree."""
     children = sorted(
         (span for span in spans if span.parent_span_id == parent),
         key=lambda span: span.start_time_unix_nano,
@@ -157,17 +157,17 @@ def tree(spans: list[Span], parent: bytes) -> list[Any]:
     return [[child.name, *tree(spans, child.span_id)] for child in children]
 
 
-def without(names: set[str], found: list[Any]) -> list[Any]:
-    """A tree without what depends on how fast the machine is."""
-    return [[item[0], *without(names, item[1:])] for item in found if item[0] not in names]
+def without(names: set[str], spans: list[Any]) -> list[Any]:
+    """A tree without the named spans, which depend on the speed of the machine."""
+    return [[span[0], *without(names, span[1:])] for span in spans if span[0] not in names]
 
 
 def polls(stage: list[Any]) -> list[Any]:
-    """As many polls as the stage has; it depends on the machine, but there is one at least."""
+    """The polls of a stage: at least one; the number depends on the speed of the machine."""
     return [["POST /api/v1/retrieve_future"]] * max(1, len(stage) - 1)
 
 
-def test_the_tree_that_arrives(collector: Collector) -> None:
+def test_exported_spans_form_the_expected_tree(collector: Collector) -> None:
     spans = collector.spans
     [loop] = [span for span in spans if span.name == "my training loop"]
     mine = [span for span in spans if span.trace_id == loop.trace_id]
@@ -192,7 +192,7 @@ def test_the_tree_that_arrives(collector: Collector) -> None:
         assert span.end_time_unix_nano >= span.start_time_unix_nano
 
 
-def test_every_span_has_its_parent_and_its_source(collector: Collector) -> None:
+def test_exported_spans_have_parent_and_resource(collector: Collector) -> None:
     spans = collector.spans
     ids = {span.span_id for span in spans}
     assert len(ids) == len(spans)
@@ -205,19 +205,19 @@ def test_every_span_has_its_parent_and_its_source(collector: Collector) -> None:
     assert {resource, *others} == {"my-training"}
 
 
-def test_a_sample_says_what_the_conventions_ask_for(collector: Collector) -> None:
+def test_sample_span_follows_semantic_conventions(collector: Collector) -> None:
     [sample] = [span for span in collector.spans if span.name == "tinker.sample"]
-    known = values(sample.attributes)
-    assert set(known) <= set(ATTRIBUTES)
-    assert known["gen_ai.operation.name"] == "text_completion"
-    assert known["gen_ai.provider.name"] == "tinker"
-    assert known["gen_ai.usage.input_tokens"] == 2
-    assert 0 < known["gen_ai.usage.output_tokens"] <= 10
-    assert len(known["gen_ai.response.finish_reasons"]) == 2
+    attributes = values(sample.attributes)
+    assert set(attributes) <= set(ATTRIBUTES)
+    assert attributes["gen_ai.operation.name"] == "text_completion"
+    assert attributes["gen_ai.provider.name"] == "tinker"
+    assert attributes["gen_ai.usage.input_tokens"] == 2
+    assert 0 < attributes["gen_ai.usage.output_tokens"] <= 10
+    assert len(attributes["gen_ai.response.finish_reasons"]) == 2
     assert sample.kind == sample.SPAN_KIND_CLIENT
 
 
-def test_the_metrics_that_arrive(collector: Collector) -> None:
+def test_exported_metrics(collector: Collector) -> None:
     result: dict[str, list[Any]] = defaultdict(list)
     for request in collector.metrics:
         for resource in request.resource_metrics:

@@ -1,7 +1,7 @@
-"""Whatever the user's own code raises ends neither the event loop nor any other client's calls.
+"""Exceptions of user code don't stop the event loop or the calls of other clients.
 
-Each exception meets each place in which the client calls the user's code: over real sockets, with
-either transport. Afterwards the same client, the same model and another client go on.
+Each exception is raised in each place where the client calls user code, over real sockets and with
+both transports. Afterwards the same client, the same model and another client still work.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ DATUM = tinker.Datum(
 
 
 class OwnError(BaseException):
-    """What a program derives from BaseException itself."""
+    """An exception that a program derives from BaseException."""
 
 
 EXCEPTIONS = [
@@ -49,7 +49,7 @@ EXCEPTIONS = [
     BaseExceptionGroup("mine", [KeyboardInterrupt()]),
     OwnError(),
 ]
-# What distinguishes where the loop itself calls the user's code.
+# The exceptions that the loop handles differently when it calls user code itself.
 ON_THE_LOOP = [
     ValueError("mine"),
     SystemExit(3),
@@ -66,12 +66,12 @@ each_error_on_the_loop = pytest.mark.parametrize(
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    with FaultServer() as started:
-        yield started
+    with FaultServer() as fault_server:
+        yield fault_server
 
 
 class Raiser:
-    """Raises its error in the place of a loss, a callback, and either observer."""
+    """A loss, a callback and an observer that raises an error."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -89,14 +89,16 @@ def sample(service: tinker.ServiceClient) -> list[int]:
     return list(sampler.sample(PROMPT, 1, PARAMS).result(20).sequences[0].tokens)
 
 
-def assert_all_goes_on(server: FaultServer, transport: str, service: tinker.ServiceClient) -> None:
+def assert_clients_still_work(
+    server: FaultServer, transport: str, service: tinker.ServiceClient
+) -> None:
     assert sample(service) == [1, 2, 3]
     with make_client(base_url=server.url, http_transport=transport) as other:
         assert sample(other) == [1, 2, 3]
 
 
 def raised_by(wait: Callable[[], object]) -> BaseException | None:
-    """What the wait raises, of any kind."""
+    """The exception that the wait raises, or None."""
     try:
         wait()
     except BaseException as error:
@@ -105,7 +107,7 @@ def raised_by(wait: Callable[[], object]) -> BaseException | None:
 
 
 @each_error
-def test_error_of_a_loss_reaches_the_waiting_caller(
+def test_loss_error_is_raised_by_result(
     server: FaultServer, http_transport: str, error: BaseException
 ) -> None:
     with make_client(base_url=server.url, http_transport=http_transport) as service:
@@ -114,12 +116,12 @@ def test_error_of_a_loss_reaches_the_waiting_caller(
         update = training.optim_step(tinker.AdamParams())
         assert raised_by(lambda: future.result(20)) is error
         update.result(20)
-        assert_all_goes_on(server, http_transport, service)
+        assert_clients_still_work(server, http_transport, service)
     assert [call.body["seq_id"] for call in server.calls("optim_step")] == [2]
 
 
 @each_error
-def test_error_of_a_loss_run_by_a_worker_thread_reaches_the_future(
+def test_loss_error_in_worker_thread_is_set_on_the_future(
     server: FaultServer, http_transport: str, error: BaseException
 ) -> None:
     with make_client(base_url=server.url, http_transport=http_transport) as service:
@@ -131,20 +133,20 @@ def test_error_of_a_loss_run_by_a_worker_thread_reaches_the_future(
         assert comes_true(lambda: all(future.done() for future in futures))
         assert [raised_by(future.result) for future in futures] == [error, error]
         training.optim_step(tinker.AdamParams()).result(20)
-        assert_all_goes_on(server, http_transport, service)
+        assert_clients_still_work(server, http_transport, service)
 
 
-async def test_error_of_a_loss_reaches_an_awaiting_task(
+async def test_loss_error_is_raised_in_awaiting_task(
     server: FaultServer, http_transport: str
 ) -> None:
-    """`StopIteration` can't leave a coroutine: Python itself makes a RuntimeError of it."""
+    """Python converts a `StopIteration` that leaves a coroutine to a RuntimeError."""
     with make_client(base_url=server.url, http_transport=http_transport) as service:
         training = await service.create_lora_training_client_async("fake/model")
-        stopped = await training.forward_backward_custom_async(
+        stopping = await training.forward_backward_custom_async(
             [DATUM], Raiser(StopIteration()), arrays="numpy"
         )
         with pytest.raises(RuntimeError, match="StopIteration"):
-            await stopped
+            await stopping
         own = OwnError()
         future = await training.forward_backward_custom_async([DATUM], Raiser(own), arrays="numpy")
         with pytest.raises(OwnError) as caught:
@@ -154,7 +156,7 @@ async def test_error_of_a_loss_reaches_an_awaiting_task(
 
 
 @each_error_on_the_loop
-def test_error_of_a_callback_keeps_no_other_callback_and_no_result_back(
+def test_callback_error_does_not_affect_other_callbacks_or_the_result(
     server: FaultServer, http_transport: str, error: BaseException
 ) -> None:
     with make_client(base_url=server.url, http_transport=http_transport) as service:
@@ -168,11 +170,11 @@ def test_error_of_a_callback_keeps_no_other_callback_and_no_result_back(
         assert future.result(20).sequences[0].tokens == [1, 2, 3]
         assert later.wait(20)
         assert all(raiser.called.wait(20) for raiser in raisers)
-        assert_all_goes_on(server, http_transport, service)
+        assert_clients_still_work(server, http_transport, service)
 
 
 @each_error_on_the_loop
-def test_error_of_a_mapping_is_the_new_futures_alone(
+def test_map_error_is_raised_by_the_mapped_future_only(
     server: FaultServer, http_transport: str, error: BaseException
 ) -> None:
     with make_client(base_url=server.url, http_transport=http_transport) as service:
@@ -180,11 +182,11 @@ def test_error_of_a_mapping_is_the_new_futures_alone(
         assert raised_by(lambda: future.map(Raiser(error)).result(20)) is error
         assert raised_by(lambda: future.map(Raiser(error)).future().result(20)) is error
         assert future.result(20).sequences[0].tokens == [1, 2, 3]
-        assert_all_goes_on(server, http_transport, service)
+        assert_clients_still_work(server, http_transport, service)
 
 
 @each_error_on_the_loop
-def test_error_of_a_queue_state_observer_is_logged(
+def test_queue_state_observer_error_is_logged(
     server: FaultServer,
     http_transport: str,
     error: BaseException,
@@ -197,12 +199,12 @@ def test_error_of_a_queue_state_observer_is_logged(
     ) as service:
         assert sample(service) == [1, 2, 3]
         assert observer.called.is_set()
-        assert_all_goes_on(server, http_transport, service)
+        assert_clients_still_work(server, http_transport, service)
     assert "the queue state observer failed" in caplog.text
 
 
 @each_error_on_the_loop
-def test_error_of_a_session_observer_is_logged(
+def test_session_observer_error_is_logged(
     server: FaultServer,
     http_transport: str,
     error: BaseException,
@@ -226,8 +228,8 @@ def test_error_of_a_session_observer_is_logged(
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
-def test_exit_raised_on_the_loop_itself_leaves_it_running(error: BaseException) -> None:
-    """As by a log handler, or a span processor, which can be called from anywhere."""
+def test_system_exit_on_the_event_loop_leaves_it_running(error: BaseException) -> None:
+    """For example by a log handler or a span processor, which can be called on the loop."""
     loop, after = background_loop(), threading.Event()
     raiser = Raiser(error)
     loop.call_soon(raiser)

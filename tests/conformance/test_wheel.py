@@ -1,4 +1,4 @@
-"""What a user installs: the wheel, in an environment that has never seen this repository."""
+"""The wheel, installed in an environment without this repository."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-#: Seconds for building, for installing (it may have to download), and for training a little.
+#: Seconds to build, install (which may download packages) and train.
 TIMEOUT = 600
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(TIMEOUT)]
 
 
 def python(executable: Path | str, *args: str, cwd: Path) -> str:
-    """Run Python without this process's Python and Tinker settings; its output."""
-    ours = ("COV", "PYTHON", "TINKER", "VIRTUAL_ENV")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    environment = kept | {"HF_HUB_OFFLINE": "1"}
+    """Run Python without this process's Python and Tinker settings; returns its output."""
+    excluded = ("COV", "PYTHON", "TINKER", "VIRTUAL_ENV")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
+    environment = inherited | {"HF_HUB_OFFLINE": "1"}
     command = [str(executable), "-I", *args]
-    ran = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
-    assert ran.returncode == 0, f"{args}\n{ran.stdout}\n{ran.stderr}"
-    return ran.stdout
+    process = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, f"{args}\n{process.stdout}\n{process.stderr}"
+    return process.stdout
 
 
 def readme_script() -> str:
@@ -52,22 +52,29 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The interpreter of a fresh environment with nothing but the wheel and what it asks for."""
+    """The interpreter of a new environment with the wheel and its dependencies only."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder)
     interpreter = folder / "bin" / "python"
-    # This environment's pip installs into that one; byte code is left for those who import it.
+    # The pip of this environment installs into the new one, without compiling byte code.
     pip = ("-m", "pip", "--python", str(interpreter), "--disable-pip-version-check", "--quiet")
     pins = str(ROOT / "constraints.txt")
-    wanted = f"tinker-ext[embedded] @ {wheel.as_uri()}"
+    requirement = f"tinker-ext[embedded] @ {wheel.as_uri()}"
     python(
-        sys.executable, *pip, "install", "--no-compile", "--constraint", pins, wanted, cwd=folder
+        sys.executable,
+        *pip,
+        "install",
+        "--no-compile",
+        "--constraint",
+        pins,
+        requirement,
+        cwd=folder,
     )
     yield interpreter
-    shutil.rmtree(folder)  # hundreds of megabytes that pytest would keep for three more runs
+    shutil.rmtree(folder)  # hundreds of megabytes, which pytest would keep for three runs
 
 
-def test_the_wheel_holds_both_packages_and_their_data(wheel: Path) -> None:
+def test_wheel_contains_both_packages_and_their_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "tinker_ext/py.typed",
@@ -83,7 +90,7 @@ def test_the_wheel_holds_both_packages_and_their_data(wheel: Path) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
-def test_the_readme_script_trains_and_samples(installed: Path, tmp_path: Path) -> None:
+def test_readme_script_trains_and_samples(installed: Path, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(readme_script())
     output = python(installed, "-W", "error", str(script), cwd=tmp_path)
@@ -91,8 +98,8 @@ def test_the_readme_script_trains_and_samples(installed: Path, tmp_path: Path) -
     assert "SampleResponse" in output
 
 
-def test_the_command_is_there(installed: Path, tmp_path: Path) -> None:
-    ran = subprocess.run(
+def test_command_is_installed(installed: Path, tmp_path: Path) -> None:
+    process = subprocess.run(
         [installed.with_name("tinker-ext"), "version"], capture_output=True, text=True, check=True
     )
-    assert ran.stdout.startswith("tinker-ext ")
+    assert process.stdout.startswith("tinker-ext ")

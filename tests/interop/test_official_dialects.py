@@ -57,7 +57,7 @@ def _name(pair: tuple[str, str, float | None, dict[str, bool]]) -> str:
 @pytest.fixture(scope="module", params=PAIRS, ids=_name)
 def loop(request: pytest.FixtureRequest) -> Run:
     release, protocol, jwt_lifetime, flags = request.param
-    with start_embedded(dialect=protocol, jwt_life=jwt_lifetime, flags=flags) as server:
+    with start_embedded(protocol=protocol, jwt_lifetime=jwt_lifetime, flags=flags) as server:
         with recording(Forwarder(server.url)) as record:
             run = run_program(release, "releases", record.url)
             exchanges = list(record.exchanges)

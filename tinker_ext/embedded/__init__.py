@@ -1,15 +1,15 @@
-"""The whole API on one machine: a small server that really trains, for work without a key.
+"""The API on one machine: a small server that really trains, for work without an API key.
 
-Nothing here is imported by the client. ``python -m tinker_ext.embedded`` runs it alone
-(`serve`), `launch.start_embedded` runs it as a child process for as long as its owner lives.
+The client does not import this package. ``python -m tinker_ext.embedded`` runs the server on its
+own (`serve`); `launch.start_embedded` runs it as a child process of the caller.
 
-The rooms, outermost first:
+Packages and modules, outermost first:
 
 * ``routes``: one handler for each operation of the specification
-* ``validation``: what a request must look like, read from the specification itself
-* ``protobuf``: training data and results in their other form
-* ``work``: turns, threads, futures, batches of samples
+* ``validation``: checks requests against the specification
+* ``protobuf``: training data and results as protobuf messages
+* ``execution``: request order, threads, results, batches of samples
 * ``checkpoints``: files and their names
-* ``store``: what must survive, in SQLite
-* ``engine``: the model; knows nothing of the rest
+* ``store``: state that survives a restart, in SQLite
+* ``engine``: the model; imports none of the others
 """

@@ -1,7 +1,7 @@
-"""Which requests are the server's to take: by their Host, Origin and Sec-Fetch-Site headers.
+"""Rejects requests of web pages, by their Host, Origin and Sec-Fetch-Site headers.
 
-A web page can have the user's browser send requests to this machine: under a name of its own that
-resolves to 127.0.0.1 (DNS rebinding), or from its own origin. Both are refused.
+A web page can make the user's browser send requests to this machine: to a host name of its own that
+resolves to 127.0.0.1 (DNS rebinding), or from its own origin. Both are rejected.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-from tinker_ext.embedded.rejections import RejectedRequestError
+from tinker_ext.embedded.errors import RejectedRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,43 +26,43 @@ def _lower(names: Iterable[str]) -> frozenset[str]:
 
 @frozen
 class Access:
-    """The names a server goes by.
+    """The host names that requests may be addressed to.
 
-    An IP address and ``localhost`` are always accepted, because a web page can't have either
-    resolve to another machine. `names` are further host names without a port; `public_url` is
-    where clients reach the server if that is not the address it listens on.
+    An IP address and ``localhost`` are always accepted, because a web page can't make them resolve
+    to another machine. `names` are further host names, without a port. `public_url` is the
+    server's URL as clients see it, if it differs from the address that the server listens on.
     """
 
     names: frozenset[str] = field(default=frozenset(), converter=_lower)
     public_url: str | None = None
 
     def check(self, request: Request) -> None:
-        """Refuse a request that a foreign web page caused.
+        """Reject a request that was sent by a foreign web page.
 
         Raises:
-            RefusalError: its Host is not a name of this server (421), or it comes from another
-                origin (403).
+            RejectedRequestError: its Host is not a name of this server (421), or it comes from
+                another origin (403).
         """
         hosts = request.headers.getlist("host")
         host = ", ".join(hosts)
         if len(hosts) != 1 or not self._is_own(host_name(host)):
             raise RejectedRequestError(
                 421,
-                f"Host {host[:200]!r} is not a name of this server; if it is, start the server "
-                "with --allow-host NAME",
+                f"Host {host[:200]!r} is not a name of this server; to accept it, start the "
+                "server with --allow-host NAME",
             )
         for origin in request.headers.getlist("origin"):
             if not self._is_same(origin, host):
                 raise RejectedRequestError(
-                    403, f"Origin {origin[:200]!r}: requests of other web sites are not accepted"
+                    403, f"Origin {origin[:200]!r}: requests from other websites are not accepted"
                 )
         site = request.headers.get("sec-fetch-site", "none")
         navigated = request.headers.get("sec-fetch-mode") == "navigate"
         if site not in ("none", "same-origin") and not navigated:
-            raise RejectedRequestError(403, "requests of other web sites are not accepted")
+            raise RejectedRequestError(403, "requests from other websites are not accepted")
 
     def url_of(self, request: Request) -> str:
-        """The server's own address for links: as configured, else where this request arrived."""
+        """The server's URL for links: `public_url`, or the address that received the request."""
         if self.public_url is not None:
             return self.public_url
         host, port = request.scope["server"]
@@ -73,7 +73,7 @@ class Access:
         return name in {"localhost", public} | self.names or is_address(name)
 
     def _is_same(self, origin: str, host: str) -> bool:
-        """Whether an origin is that of the request's own Host, or a name given for a proxy."""
+        """Whether an origin is the request's own Host, or one of `names` (behind a proxy)."""
         scheme, _, authority = origin.lower().partition("://")
         if scheme not in ("http", "https"):
             return False
@@ -98,7 +98,7 @@ def is_address(name: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to an address that is listened on."""
+    """Whether a server that listens on this address accepts connections of this machine only."""
     if host.lower().rstrip(".") == "localhost":
         return True
     return is_address(host) and ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""The web application: every operation of the specification, checked, handled, answered."""
+"""The web application: checks each request, calls its handler and converts errors."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from starlette.routing import Route
 
 from tinker_ext.embedded.access import Access
 from tinker_ext.embedded.checkpoints import archive
+from tinker_ext.embedded.errors import (
+    RejectedRequestError,
+    describe_storage_error,
+    storage_rejection,
+)
 from tinker_ext.embedded.flags import check_flags
-from tinker_ext.embedded.protocols import specification_of
-from tinker_ext.embedded.rejections import RejectedRequestError
-from tinker_ext.embedded.releases import ANY
+from tinker_ext.embedded.protocols import ANY, specification_of
 from tinker_ext.embedded.request_body import discard_body, has_body, is_protobuf, read_body
 from tinker_ext.embedded.routes import HANDLERS
-from tinker_ext.embedded.routes.call import Call, answer
+from tinker_ext.embedded.routes.call import Call, json_response
 from tinker_ext.embedded.routes.checkpoints import download_archive, download_file
-from tinker_ext.embedded.storage import storage_problem, storage_refusal
 from tinker_ext.embedded.validation import decode
 
 if TYPE_CHECKING:
@@ -40,18 +42,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tinker_ext.embedded")
 
-# Refusals that will not be different the next time.
+# A retry of these responses would fail again.
 MALFORMED = frozenset({400, 422})
 
 
-def build_app(backend: Backend, dialect: str = ANY, access: Access | None = None) -> Starlette:
-    """The application in front of a backend, which it closes when it ends.
+def build_app(backend: Backend, protocol: str = ANY, access: Access | None = None) -> Starlette:
+    """Build the application for a backend, which it closes on shutdown.
 
-    `dialect` is one of `DIALECTS`. `access` has the names that requests may be addressed to.
+    `protocol` is one of `PROTOCOLS`. `access` holds the names that requests may be addressed to.
 
     Raises:
-        RuntimeError: the backend demands tokens or announces flags that the dialect's release has
-            not got.
+        RuntimeError: the backend requires tokens or sends flags, and the protocol has no tokens or
+            not these flags.
     """
 
     @asynccontextmanager
@@ -60,13 +62,13 @@ def build_app(backend: Backend, dialect: str = ANY, access: Access | None = None
         await backend.close()
 
     access = access or Access()
-    specification = specification_of(dialect)
+    specification = specification_of(protocol)
     if missing := sorted(specification.operations.keys() - HANDLERS.keys()):
         raise RuntimeError(f"operations without a handler: {', '.join(missing)}")
-    if backend.tokens.demanded and "create_auth_token" not in specification.operations:
-        raise RuntimeError(f"release {dialect} has no tokens to demand")
-    if backend.tokens.demanded and backend.flags.get("pjwt_auth_enabled") is False:
-        raise RuntimeError("a server that demands tokens can't say pjwt_auth_enabled=false")
+    if backend.tokens.required and "create_auth_token" not in specification.operations:
+        raise RuntimeError(f"release {protocol} has no tokens to demand")
+    if backend.tokens.required and backend.flags.get("pjwt_auth_enabled") is False:
+        raise RuntimeError("a server that requires tokens can't send pjwt_auth_enabled=false")
     check_flags(specification, backend.flags)
     routes = [
         _route(backend, specification, operation, access)
@@ -76,11 +78,13 @@ def build_app(backend: Backend, dialect: str = ANY, access: Access | None = None
     async def download(request: Request) -> Response:
         return await download_archive(backend, request)
 
-    async def download_one(request: Request) -> Response:
+    async def download_one_file(request: Request) -> Response:
         return await download_file(backend, request)
 
     routes.append(Route(archive.ROUTE, _guarded(download, access.check), methods=["GET"]))
-    routes.append(Route(archive.FILE_ROUTE, _guarded(download_one, access.check), methods=["GET"]))
+    routes.append(
+        Route(archive.FILE_ROUTE, _guarded(download_one_file, access.check), methods=["GET"])
+    )
     return Starlette(
         routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error}
     )
@@ -98,7 +102,7 @@ def _route(
             is_protobuf(request, operation)
 
     async def endpoint(request: Request) -> Response:
-        with backend.bodies.reservation() as reservation:
+        with backend.body_budget.reservation() as reservation:
             raw = await read_body(request, reservation) if operation.takes_body else b""
             call = Call(
                 backend,
@@ -115,34 +119,34 @@ def _route(
             try:
                 body = operation.check(decoded)
                 return await handler(evolve(call, body=body, size=len(raw)))
-            except RejectedRequestError as refusal:
-                if refusal.status in MALFORMED:
-                    _release_turn(backend, decoded)
+            except RejectedRequestError as error:
+                if error.status in MALFORMED:
+                    _release_seq_id(backend, decoded)
                 raise
 
     return Route(operation.path, _guarded(endpoint, check), methods=[operation.method])
 
 
 def _guarded(endpoint: Endpoint, check: Check) -> Endpoint:
-    """Turn refusals into responses, and errors of the server into a logged 500.
+    """Convert rejections to responses, and other exceptions to a logged 500.
 
-    `check` refuses a request by its headers, before its body is kept.
+    `check` rejects a request by its headers, before its body is read into memory.
     """
 
     async def guarded(request: Request) -> Response:
         try:
             return await _checked(endpoint, check, request)
-        except RejectedRequestError as refusal:
-            return _refused(refusal)
+        except RejectedRequestError as error:
+            return _rejection(error)
         except ClientDisconnect:
-            return Response(status_code=400)  # nobody is left to read it
+            return Response(status_code=400)  # the client has closed the connection
         except Exception as error:
-            problem = storage_problem(error)
-            if problem is not None:
-                logger.warning("%s %s failed: %s", request.method, request.url.path, problem)
-                return _refused(storage_refusal(problem))
+            description = describe_storage_error(error)
+            if description is not None:
+                logger.warning("%s %s failed: %s", request.method, request.url.path, description)
+                return _rejection(storage_rejection(description))
             logger.exception("%s %s failed", request.method, request.url.path)
-            return answer({"detail": f"internal error: {type(error).__name__}"}, 500)
+            return json_response({"detail": f"internal error: {type(error).__name__}"}, 500)
 
     return guarded
 
@@ -156,23 +160,23 @@ async def _checked(endpoint: Endpoint, check: Check, request: Request) -> Respon
     return await endpoint(request)
 
 
-def _refused(refusal: RejectedRequestError) -> Response:
-    response = answer({"detail": refusal.detail}, refusal.status)
-    response.headers.update(refusal.headers)
+def _rejection(error: RejectedRequestError) -> Response:
+    response = json_response({"detail": error.detail}, error.status)
+    response.headers.update(error.headers)
     return response
 
 
-def _release_turn(backend: Backend, decoded: object) -> None:
-    """A malformed request that names its model and number does not hold up those after it."""
+def _release_seq_id(backend: Backend, decoded: object) -> None:
+    """Let the model's later requests proceed if a malformed request has a model id and seq_id."""
     if isinstance(decoded, dict):
         run_id, seq_id = decoded.get("model_id"), decoded.get("seq_id")
         if isinstance(run_id, str) and isinstance(seq_id, int):
-            backend.models.refuse(run_id, seq_id)
+            backend.models.skip_seq_id(run_id, seq_id)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
-    """No such path, or not this method: in the shape of every other error."""
+    """An unknown path or method, in the same form as the other errors."""
     assert isinstance(error, HTTPException)
-    response = answer({"detail": error.detail}, error.status_code)
+    response = json_response({"detail": error.detail}, error.status_code)
     response.headers.update(error.headers or {})
     return response

@@ -1,4 +1,4 @@
-"""Everything one server consists of, put together around one state folder."""
+"""The state and workers of one server, based on one state folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from tinker_ext.backend_key import write_key
 from tinker_ext.embedded.checkpoints.archive import ArchiveSigner
 from tinker_ext.embedded.checkpoints.files import CheckpointFiles
-from tinker_ext.embedded.execution.models import MAX_LOADED, MISSING_SEQ_TIMEOUT, ModelScheduler
 from tinker_ext.embedded.execution.results import ResultStore
 from tinker_ext.embedded.execution.sampling import Sampler
-from tinker_ext.embedded.execution.saving import Saving
+from tinker_ext.embedded.execution.saving import CheckpointSaver
+from tinker_ext.embedded.execution.scheduler import MAX_LOADED, MISSING_SEQ_TIMEOUT, ModelScheduler
 from tinker_ext.embedded.execution.training import Training
 from tinker_ext.embedded.request_body import BodyBudget
+from tinker_ext.embedded.state_folder import FolderLock, make_state_folder
 from tinker_ext.embedded.store import (
     CheckpointTable,
     Database,
@@ -26,8 +27,6 @@ from tinker_ext.embedded.store import (
     SamplerTable,
     SessionTable,
 )
-from tinker_ext.embedded.store.folder import make_state_folder
-from tinker_ext.embedded.store.lock import FolderLock
 from tinker_ext.embedded.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -38,55 +37,55 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tinker_ext.embedded")
 
-# How long one retrieve_future is held before it is answered with "try again". The official client
-# gives up on an answer after 45 s (tinker 0.4.1, lib/api_future_impl.py).
+# Seconds after which retrieve_future responds with "try again". The official client's timeout is
+# 45 s (tinker 0.4.1, lib/api_future_impl.py).
 POLL_SECONDS = 20.0
 
 
 class Backend:
-    """One server's state and workers. Used on one event loop, from the first request on.
+    """One server's state and workers, used on one event loop.
 
-    Training has one thread and sampling another, whatever the number of models: the autograd
-    library keeps its record of operations in one place per process, so two recordings at once
-    would get into each other's way. Order and fairness come from the queues in front.
+    There is one thread for training and one for sampling, regardless of the number of models: the
+    autograd library records operations in global state, so concurrent recordings would corrupt each
+    other. The queues of `models` and `sampler` provide order and fairness.
 
-    With `jwt_life` clients must exchange their key for a token, which lives as many seconds.
-    `flags` are announced to clients, those of `client/config` and of `client/dynamic_config`. With
-    a `key`, clients must send it.
+    With `jwt_lifetime`, clients must exchange their key for a token that is valid for this number
+    of seconds. `flags` are sent to clients in `client/config` and `client/dynamic_config`. With a
+    `key`, clients must send it.
 
     Raises:
-        OSError: the folder can't be made or written to.
-        RuntimeError: another server uses the folder, or what it holds cannot be read.
+        OSError: the folder can't be created or written to.
+        RuntimeError: another server uses the folder, or its database can't be read.
     """
 
     def __init__(
         self,
         state_dir: Path,
         *,
-        gap_seconds: float = MISSING_SEQ_TIMEOUT,
+        missing_seq_timeout: float = MISSING_SEQ_TIMEOUT,
         poll_seconds: float = POLL_SECONDS,
         max_loaded: int = MAX_LOADED,
-        jwt_life: float | None = None,
+        jwt_lifetime: float | None = None,
         flags: Mapping[str, Any] | None = None,
         key: Secret | None = None,
     ) -> None:
         make_state_folder(state_dir)
         self.poll_seconds = poll_seconds
         self.flags = dict(flags or {})
-        self.bodies = BodyBudget()
+        self.body_budget = BodyBudget()
         self._lock = FolderLock(state_dir)
         self.files = CheckpointFiles(state_dir)
-        self.files.make_room()  # before the database is opened, which may need it
+        self.files.free_space()  # opening the database may need it
         self._database = Database(state_dir / "state.sqlite3")
         self.sessions = SessionTable(self._database)
         self.runs = RunTable(self._database)
         self.requests = RequestTable(self._database)
         self.checkpoints = CheckpointTable(self._database)
         self.samplers = SamplerTable(self._database)
-        self.saving = Saving(self.checkpoints, self.files)
+        self.saving = CheckpointSaver(self.checkpoints, self.files)
         self.signer = ArchiveSigner(self._database.secret("archives", secrets.token_bytes(32)))
         self.tokens = Tokens(
-            self._database.secret("tokens", secrets.token_bytes(32)), life=jwt_life, key=key
+            self._database.secret("tokens", secrets.token_bytes(32)), lifetime=jwt_lifetime, key=key
         )
         self.results = ResultStore()
         self._training_thread = ThreadPoolExecutor(1, "training")
@@ -97,21 +96,21 @@ class Backend:
             checkpoints=self.checkpoints,
             results=self.results,
             thread=self._training_thread,
-            gap_seconds=gap_seconds,
+            missing_seq_timeout=missing_seq_timeout,
             max_loaded=max_loaded,
         )
         self.sampler = Sampler(files=self.files, results=self.results, thread=self._sampling_thread)
         self.training = Training(
             runs=self.runs, samplers=self.samplers, saving=self.saving, models=self.models
         )
-        self._tidy()
-        self.files.keep_reserve()
+        self._clean_up()
+        self.files.create_reserve()
         if key is not None:
-            self._leave_key(state_dir, key)
+            self._write_key(state_dir, key)
         self._training_thread.submit(_import_engine)
 
     async def close(self) -> None:
-        """Finish what is being computed, drop what only waits, let go of the folder."""
+        """Finish running work, drop queued work and release the folder."""
         self.models.stop()
         self.sampler.stop()
         for thread in (self._training_thread, self._sampling_thread):
@@ -122,37 +121,39 @@ class Backend:
         self._database.close()
         self._lock.release()
 
-    def _leave_key(self, state_dir: Path, key: Secret) -> None:
-        """Write the key down for other processes of the same user."""
+    def _write_key(self, state_dir: Path, key: Secret) -> None:
+        """Write the key file, for other processes of the same user."""
         try:
             write_key(state_dir, key)
         except OSError as error:
-            logger.warning("other processes can't use this server: no key file (%s)", error)
+            logger.warning(
+                "can't write the key file, so other processes can't use this server: %s", error
+            )
 
-    def _tidy(self) -> None:
-        """After a sudden end: forget files that are not listed, and rows whose files are gone."""
+    def _clean_up(self) -> None:
+        """After a crash: delete unlisted files, and rows whose files are missing."""
         try:
-            self._forget_missing()
+            self._reconcile_checkpoints()
         except sqlite3.Error as error:
-            logger.warning("the list of checkpoints was not tidied up: %s", error)
+            logger.warning("the list of checkpoints was not cleaned up: %s", error)
 
-    def _forget_missing(self) -> None:
-        self.saving.sweep_expired()
-        kept = []
+    def _reconcile_checkpoints(self) -> None:
+        self.saving.remove_expired()
+        listed = []
         for record in self.checkpoints.all():
             name = record.name
-            place = self.files.checkpoint(name.run_id, name.kind, name.name)
-            if place.is_dir():
-                kept.append(place)
+            folder = self.files.checkpoint(name.run_id, name.kind, name.name)
+            if folder.is_dir():
+                listed.append(folder)
             else:
-                logger.warning("%s is gone from the disk, and from the list now", name.path)
+                logger.warning("%s is not on the disk any more: removed from the list", name.path)
                 self.checkpoints.remove(name)
-        kept += [self.files.sampler(folder) for folder in self.samplers.folders()]
-        self.files.sweep(kept)
+        listed += [self.files.sampler(name) for name in self.samplers.folders()]
+        self.files.delete_unlisted(listed)
 
 
 def _import_engine() -> None:
-    """Load numpy, the engine and the base models, so that the first request does not wait."""
+    """Import the engine and load the base models in advance of the first request."""
     from tinker_ext.embedded.engine import generate, scoring, trainer  # noqa: F401
     from tinker_ext.embedded.engine.model import BASE_MODELS, load_base_model
 

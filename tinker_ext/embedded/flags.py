@@ -1,4 +1,4 @@
-"""Flags that a server announces to its clients, other than clients assume."""
+"""Server flags: the values that differ from those that clients assume by default."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
     from tinker_ext.embedded.validation import Specification
 
-# What announces them, asked once and asked again and again.
-ANSWERS = ("ClientConfigResponse", "ClientDynamicConfigResponse")
+# The responses that contain flags: one is fetched once, the other repeatedly.
+FLAG_SCHEMAS = ("ClientConfigResponse", "ClientDynamicConfigResponse")
 
 
 def parse_flag(text: str) -> tuple[str, Any]:
-    """Name and value of "name=value", the value as JSON or else a text.
+    """Split "name=value"; the value is JSON, or else a string.
 
     Raises:
-        ValueError: it is nothing of the kind.
+        ValueError: the text has another form.
     """
     name, sign, value = text.partition("=")
     if not name or not sign:
@@ -30,10 +30,10 @@ def parse_flag(text: str) -> tuple[str, Any]:
 
 
 def parse_flags(texts: Iterable[str]) -> dict[str, Any]:
-    """Values by name, each of which is given once.
+    """Values by name.
 
     Raises:
-        ValueError: one is no flag, or is given twice.
+        ValueError: a text does not have the form NAME=VALUE, or a name is repeated.
     """
     flags: dict[str, Any] = {}
     for name, value in map(parse_flag, texts):
@@ -44,27 +44,27 @@ def parse_flags(texts: Iterable[str]) -> dict[str, Any]:
 
 
 def check_flags(specification: Specification, flags: Mapping[str, Any]) -> None:
-    """Refuse flags that no client of the release would read.
+    """Reject flags that clients of the release don't read.
 
     Raises:
-        RuntimeError: there is no such flag, or its values are of another type.
+        RuntimeError: the release does not define the flag, or it has another type.
     """
     for name, value in flags.items():
-        known = [
-            specification.defaults(answer).get(name)
-            for answer in ANSWERS
-            if specification.knows(answer, name)
+        defaults = [
+            specification.defaults(schema).get(name)
+            for schema in FLAG_SCHEMAS
+            if specification.has_property(schema, name)
         ]
-        if not known:
+        if not defaults:
             raise RuntimeError(f"this release has no flag {name!r}")
-        if known[0] is not None and type(value) is not type(known[0]):
-            kind = type(known[0]).__name__
-            raise RuntimeError(f"the flag {name} is a {kind}, not {value!r}")
+        if defaults[0] is not None and type(value) is not type(defaults[0]):
+            expected = type(defaults[0]).__name__
+            raise RuntimeError(f"flag {name}: expected a value of type {expected}, got {value!r}")
 
 
-def announced(
-    specification: Specification, answer: str, flags: Mapping[str, Any]
-) -> dict[str, Any]:
-    """One of `ANSWERS`: what clients assume, with these flags instead."""
-    mine = {name: value for name, value in flags.items() if specification.knows(answer, name)}
-    return specification.defaults(answer) | mine
+def flags_of(specification: Specification, schema: str, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of one of `FLAG_SCHEMAS`: the defaults, overridden by `flags`."""
+    overrides = {
+        name: value for name, value in flags.items() if specification.has_property(schema, name)
+    }
+    return specification.defaults(schema) | overrides

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP/1.1 connection with a bound on the head of a request: its size and its time.
+"""uvicorn's HTTP/1.1 connection with limits on the size and duration of a request's headers.
 
-httptools, which uvicorn uses if it is installed, sets neither; h11 bounds the size only. Without
-them a client could have the server collect headers for ever.
+httptools, which uvicorn uses if it is installed, limits neither; h11 limits the size only. Without
+limits a client could make the server collect headers indefinitely.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from tinker_ext.embedded.request_body import MAX_BODY_BYTES
 
-# Bytes of a request line and headers: what h11 takes by default.
+# Bytes of a request line and headers: the default of h11.
 MAX_HEAD_BYTES = 64 * 1024
 
 # Seconds from the first byte of a request, or from connecting, to the end of its headers.
@@ -28,12 +28,12 @@ _TOO_LARGE = (
 class BoundedHeads(asyncio.Protocol):
     """Closes a connection if the next request's headers are too slow or too large.
 
-    To be put before one of uvicorn's classes. From the end of the headers on the application
-    bounds the body (`bodies`); uvicorn closes connections that are idle after a response
+    A mixin for uvicorn's classes. Once the headers are complete, the application limits the body
+    (`request_body`); uvicorn closes connections that are idle after a response
     (`timeout_keep_alive`).
     """
 
-    # uvicorn's: the request under way or handled last, and the connection.
+    # Set by uvicorn: the current or last request, and the connection.
     cycle: Any
     transport: Any
     loop: asyncio.AbstractEventLoop
@@ -56,13 +56,13 @@ class BoundedHeads(asyncio.Protocol):
             self._stop_timer()
         handling = request is not None and not request.response_complete
         over_h11 = hasattr(self, "conn")
-        if handling and over_h11:  # which bounds all but bodies itself
+        if handling and over_h11:  # h11 itself limits everything but bodies
             self._head_bytes = 0
             return
-        # A response may come before the end of the body, which is then read and dropped.
-        dropping = over_h11 and request is not None and request.more_body
-        bound = MAX_BODY_BYTES if dropping else MAX_HEAD_BYTES
-        if self._head_bytes > bound and not self.transport.is_closing():
+        # A response may be sent before the body has ended; the rest of the body is discarded.
+        discarding = over_h11 and request is not None and request.more_body
+        limit = MAX_BODY_BYTES if discarding else MAX_HEAD_BYTES
+        if self._head_bytes > limit and not self.transport.is_closing():
             if not handling:
                 self.transport.write(_TOO_LARGE)
             self.transport.close()
@@ -70,9 +70,9 @@ class BoundedHeads(asyncio.Protocol):
             self._start_timer()
 
     def on_body(self, body: bytes) -> None:
-        """Called by httptools for each piece of a body, so that it is not taken for headers."""
+        """Called by httptools for each chunk of a body, which does not count as headers."""
         self._head_bytes = 0
-        super().on_body(body)  # type: ignore[misc]  # of uvicorn's class
+        super().on_body(body)  # type: ignore[misc]  # defined by uvicorn's class
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -87,6 +87,6 @@ class BoundedHeads(asyncio.Protocol):
             self._timer = None
 
 
-# uvicorn chooses the class when it is imported, which a type checker can't follow.
+# uvicorn chooses the class at import time, which a type checker can't follow.
 class BoundedProtocol(BoundedHeads, AutoHTTPProtocol):  # type: ignore[valid-type, misc]
-    """HTTP/1.1 over the faster parser that is installed."""
+    """HTTP/1.1 with httptools if it is installed, else with h11."""

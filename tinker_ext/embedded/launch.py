@@ -1,6 +1,6 @@
-"""The server as a child process, for as long as its owner lives.
+"""Runs the server as a child process that ends with its parent.
 
-Imports nothing of the server: this is what a client loads to start one.
+A client imports this module to start a server, so it imports none of the server's modules.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from tinker_ext.embedded.releases import ANY
+from tinker_ext.embedded.protocols import ANY
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.private_files import make_private_folder, open_private, unusable
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
 
     from tinker_ext.redaction.secret import Secret
 
-# What `pip install 'tinker-ext[embedded]'` brings.
+# The packages that `pip install 'tinker-ext[embedded]'` installs.
 NEEDED = ("autograd", "jsonschema_rs", "jwt", "safetensors", "starlette", "tokenizers", "uvicorn")
 
-# A start takes about a second; a cold disk on a busy machine takes several.
+# Timeout for the start, which takes about a second, or several on a busy machine.
 START_SECONDS = 60.0
 
-# How long a server may take to end by itself before it is killed, in seconds.
+# Seconds to wait for the server to exit before it is killed.
 STOP_SECONDS = 15.0
-# The same, where all it has and all it still computes goes with its folder.
+# The same for a temporary state folder, which is deleted with all results.
 DISCARD_SECONDS = 1.0
 
-# How much of the log an error quotes.
+# Characters of the log that an error message quotes.
 QUOTED_CHARACTERS = 2000
 
 LOG_NAME = "embedded.log"
 
-# Variables that hold a key, or how to get one (tinker_ext.config).
-SECRET = frozenset(
+# Environment variables that hold a key or a credential command (tinker_ext.config).
+SECRET_VARIABLES = frozenset(
     {
         "TINKER_API_KEY",
         "TINKER_CREDENTIAL_CMD",
@@ -58,46 +58,55 @@ SECRET = frozenset(
 def start_embedded(
     state_dir: Path | None = None,
     *,
-    dialect: str = ANY,
-    jwt_life: float | None = None,
+    protocol: str = ANY,
+    jwt_lifetime: float | None = None,
     flags: Mapping[str, Any] | None = None,
     key: Secret | None = None,
 ) -> EmbeddedServer:
-    """Start a server on a free loopback port and wait until it answers.
+    """Start a server on a free loopback port and wait until it accepts requests.
 
-    It keeps everything in `state_dir`, or in a temporary folder that goes with it, and ends with
-    `close` or with this process, however that ends. `dialect` is the release it speaks (0.4.1,
-    0.24, 0.25 or 0.38), strictly, or any. With `jwt_life` clients must exchange their key for a
-    token of so many seconds; `flags` are announced to them. With a `key`, one of
-    `backend_key.new_key`, the server accepts no request without it. Blocks for about a second.
+    The server stops on `close`, or when this process ends for any reason. Blocks for about a
+    second.
+
+    Args:
+        state_dir: Folder for runs and checkpoints. None creates a temporary folder that is deleted
+            with the server.
+        protocol: The release whose requests the server accepts, strictly (0.4.1, 0.24, 0.25 or
+            0.38), or any.
+        jwt_lifetime: Requires clients to exchange their key for a token that is valid for this
+            number of seconds.
+        flags: Server flags sent to clients.
+        key: The key that every request must contain, made by `backend_key.new_key`.
 
     Raises:
-        ConfigurationError: a package is missing, `state_dir` is not a folder that can be written
-            to, or the server did not start; the message quotes what it had to say.
+        ConfigurationError: a package is missing, `state_dir` can't be written to, or the server did
+            not start; the message quotes the server's log.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ConfigurationError(
             f"the embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
         )
-    return EmbeddedServer(state_dir, dialect=dialect, jwt_life=jwt_life, flags=flags, key=key)
+    return EmbeddedServer(
+        state_dir, protocol=protocol, jwt_lifetime=jwt_lifetime, flags=flags, key=key
+    )
 
 
 class EmbeddedServer:
-    """A running server. `url` is where it listens; `close`, or leaving a ``with``, stops it."""
+    """A running server. `url` is its address; `close`, or leaving a ``with`` block, stops it."""
 
     def __init__(
         self,
         state_dir: Path | None = None,
         *,
-        dialect: str = ANY,
-        jwt_life: float | None = None,
+        protocol: str = ANY,
+        jwt_lifetime: float | None = None,
         flags: Mapping[str, Any] | None = None,
         key: Secret | None = None,
     ) -> None:
-        self.dialect = dialect
+        self.protocol = protocol
         self._flags = dict(flags or {})
-        self._jwt_life = jwt_life
+        self._jwt_lifetime = jwt_lifetime
         self._temporary = state_dir is None
         self.state_dir = state_dir or Path(tempfile.mkdtemp(prefix="tinker-"))
         self._process = self._spawn(_open_log(self.state_dir), piped_key=key is not None)
@@ -116,13 +125,13 @@ class EmbeddedServer:
 
     @property
     def log_path(self) -> Path:
-        """Where the server writes its log."""
+        """The server's log file."""
         return self.state_dir / LOG_NAME
 
     def close(self) -> None:
-        """Stop the server and wait for its end. A second call does nothing.
+        """Stop the server and wait for its exit. A second call does nothing.
 
-        With a folder to keep it first finishes the step that it computes.
+        Unless the state folder is temporary, the server first finishes the running operation.
         """
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -150,9 +159,9 @@ class EmbeddedServer:
     def _spawn(self, log: int, *, piped_key: bool) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "tinker_ext.embedded", "--parent-pipe"]
         command += ["--piped-key"] if piped_key else []
-        command += ["--dialect", self.dialect]
-        if self._jwt_life is not None:
-            command += ["--jwt-life", str(self._jwt_life)]
+        command += ["--protocol", self.protocol]
+        if self._jwt_lifetime is not None:
+            command += ["--jwt-lifetime", str(self._jwt_lifetime)]
         for name, value in self._flags.items():
             command += ["--flag", f"{name}={json.dumps(value)}"]
         try:
@@ -162,17 +171,17 @@ class EmbeddedServer:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=_environment(),
-                # Ctrl-C at the terminal is for the owner, who then closes the pipe.
+                # Ctrl-C must reach the parent only, which then closes the pipe.
                 start_new_session=True,
             )
         finally:
             os.close(log)
 
     def _send(self, key: Secret) -> None:
-        """Send the key through the pipe, which other users can't read."""
+        """Send the key through stdin, which other users can't read."""
         stdin = self._process.stdin
         assert stdin is not None
-        with suppress(BrokenPipeError):  # it has ended, which is reported next
+        with suppress(BrokenPipeError):  # the server has exited; `_wait_for_url` reports it
             stdin.write(key.reveal().encode() + b"\n")
             stdin.flush()
 
@@ -184,23 +193,23 @@ class EmbeddedServer:
         try:
             line = lines.get(timeout=START_SECONDS)
         except Empty:
-            raise self._failed(f"did not answer within {START_SECONDS:g} s") from None
+            raise self._failed(f"did not start within {START_SECONDS:g} s") from None
         if not line:
             raise self._failed("ended while starting")
         url: str = json.loads(line)["url"]
         return url
 
-    def _failed(self, what: str) -> ConfigurationError:
+    def _failed(self, reason: str) -> ConfigurationError:
         text = self.log_path.read_text(encoding="utf-8", errors="replace").strip()
-        quoted = text[-QUOTED_CHARACTERS:] or "nothing"
-        return ConfigurationError(f"the embedded server {what}; it said:\n{quoted}")
+        quoted = text[-QUOTED_CHARACTERS:] or "(empty)"
+        return ConfigurationError(f"the embedded server {reason}; its log:\n{quoted}")
 
 
 def _open_log(state_dir: Path) -> int:
-    """Make the folder and the log in it; returns the log's descriptor.
+    """Create the folder and the log file in it; returns the file descriptor of the log.
 
     Raises:
-        ConfigurationError: the folder can't be made or written to.
+        ConfigurationError: the folder can't be created or written to.
     """
     try:
         make_private_folder(state_dir)
@@ -208,29 +217,31 @@ def _open_log(state_dir: Path) -> int:
     except OSError as error:
         raise ConfigurationError(
             f"embedded_dir: {state_dir} can't be used as the folder of the embedded backend "
-            f"({unusable(error)}); name another with TINKER_EMBEDDED_DIR or embedded_dir=...",
+            f"({unusable(error)}); set another with TINKER_EMBEDDED_DIR or embedded_dir=...",
             setting="embedded_dir",
         ) from None
 
 
 def _read_line(stream: IO[bytes], lines: Queue[bytes]) -> None:
-    """The first line, or nothing at the end of the stream."""
+    """Put the first line into the queue; it is empty at the end of the stream."""
     lines.put(stream.readline())
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, where the child finds the packages that this process found.
+    """This process's environment without its secrets, which the server does not need.
 
-    What is secret is left out: the embedded server has no use for it.
+    `PYTHONPATH` makes the child import the same packages as this process.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in SECRET}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in SECRET_VARIABLES
+    }
     roots = [_root("tinker_ext"), _root("tinker_api"), os.environ.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, roots))
     return environment
 
 
 def _root(package: str) -> str:
-    """The folder that has to be on the path for a package to be found."""
+    """The folder that must be on the path to import a package."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise ConfigurationError(f"the package {package} is not installed: pip install tinker-ext")

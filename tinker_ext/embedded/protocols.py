@@ -1,27 +1,50 @@
-"""What each dialect has, read from the specification of its release.
+"""The protocols the server can implement: that of one release, or all of them together.
 
-A strict server of one release has that release's operations, takes its fields and its content
-types and no others; the rest is refused as that release would.
+A strict server of one release has the operations, fields and content types of that release, and
+rejects all others as that release does. Importing this module is cheap, because the command line
+lists the names.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
-import orjson
+if TYPE_CHECKING:
+    from tinker_ext.embedded.validation import Specification
 
-from tinker_ext.embedded.releases import DIALECTS
-from tinker_ext.embedded.validation import Specification
+ANY = "any"
+
+# By name, the specification document in the package of the generated client; that of `any` is the
+# union of all releases.
+PROTOCOLS = {
+    "0.4.1": "readings/0.4.1.json",
+    "0.24": "readings/0.24.1.json",
+    "0.25": "readings/0.25.0.json",
+    "0.38": "readings/0.38.0.json",
+    ANY: "openapi.json",
+}
+
+#: The protocol's name by its full release number: 0.38.0 is 0.38.
+BY_RELEASE = {
+    document.removeprefix("readings/").removesuffix(".json"): name
+    for name, document in PROTOCOLS.items()
+    if name != ANY
+}
 
 
 @cache
-def specification_of(dialect: str) -> Specification:
-    """The specification of one of `DIALECTS`.
+def specification_of(protocol: str) -> Specification:
+    """The specification of one of `PROTOCOLS`.
 
     Raises:
-        ValueError: there is no such dialect.
+        ValueError: the name is unknown.
     """
-    if dialect not in DIALECTS:
-        raise ValueError(f"there is no dialect {dialect!r}, only {', '.join(DIALECTS)}")
-    return Specification(orjson.loads((files("tinker_api") / DIALECTS[dialect]).read_bytes()))
+    import orjson
+
+    from tinker_ext.embedded.validation import Specification
+
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
+    return Specification(orjson.loads((files("tinker_api") / PROTOCOLS[protocol]).read_bytes()))

@@ -1,4 +1,4 @@
-"""Running the server: a socket, a ready line, and an end when its owner ends."""
+"""Runs the server: opens the socket, prints the URL, and exits with the parent process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinker_ext.embedded.access import Access, http_url, is_loopback
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.http_protocol import BoundedProtocol
-from tinker_ext.embedded.releases import ANY
+from tinker_ext.embedded.protocols import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,17 +28,17 @@ logger = logging.getLogger("tinker_ext.embedded")
 
 LOOPBACK = "127.0.0.1"
 
-# How long an idle connection is kept. Longer than clients keep theirs, so that it is the client who
-# closes: a request that crosses a closing on its way is lost.
+# Seconds for which an idle connection is kept. Longer than clients keep theirs, so that the client
+# closes it: a request sent while the server closes the connection is lost.
 KEEP_ALIVE_SECONDS = 75
 
-# How long open connections (polls, mostly) may keep the server from ending, in seconds.
+# Seconds for which open connections (mostly polls) can delay the shutdown.
 GRACE_SECONDS = 2
 
-# How long after its owner's end a server that still computes is ended by force, in seconds.
+# Seconds after the end of the parent process until a busy server is forced to exit.
 FORCED_END_SECONDS = 10.0
 
-# Permission bits that files and folders of this process do not get: nothing for other users.
+# Files and folders that this process creates are not accessible to other users.
 UMASK = 0o077
 
 
@@ -47,51 +47,60 @@ def serve(
     state_dir: Path,
     host: str = LOOPBACK,
     *,
-    dialect: str = ANY,
-    jwt_life: float | None = None,
+    protocol: str = ANY,
+    jwt_lifetime: float | None = None,
     flags: Mapping[str, Any] | None = None,
     parent_pipe: bool = False,
     key: Secret | None = None,
     allow_hosts: Iterable[str] = (),
     public_url: str | None = None,
 ) -> None:
-    """Run the server until it is interrupted, or with `parent_pipe` until stdin closes.
+    """Run the server until it is interrupted, or with `parent_pipe` until stdin closes. Blocks.
 
-    Port 0 takes a free one. When the server answers, one JSON line ``{"url": ...}`` goes to
-    stdout; everything else goes to the log on stderr. `dialect` is one of `DIALECTS`. With
-    `jwt_life` clients must exchange their key for a token of so many seconds; `flags` are what it
-    announces to them. With a `key`, clients must send it; an address that other machines can reach
-    needs one. `allow_hosts` are names that requests may be addressed to beside `host`, and
-    `public_url` is what links to this server begin with, behind a proxy. Blocks.
+    When the server is ready, it prints one JSON line ``{"url": ...}`` to stdout; the log goes to
+    stderr.
+
+    Args:
+        port: The port to listen on; 0 chooses a free one.
+        state_dir: Folder for runs and checkpoints.
+        host: The address to listen on. One that other machines can reach requires a `key`.
+        protocol: One of `PROTOCOLS`.
+        jwt_lifetime: Requires clients to exchange their key for a token that is valid for this
+            number of seconds.
+        flags: Server flags sent to clients.
+        parent_pipe: Exit when stdin closes.
+        key: The key that clients must send.
+        allow_hosts: Names that requests may be addressed to, in addition to `host`.
+        public_url: The server's URL behind a proxy, used in links.
 
     Raises:
-        OSError: the address cannot be listened on.
+        OSError: the server can't listen on the address.
         ValueError: other machines can reach the address, and there is no key.
-        RuntimeError: another server uses the state folder, or it cannot be read; the dialect has no
+        RuntimeError: another server uses the state folder, or it can't be read; the protocol has no
             tokens, or not these flags.
-        KeyboardInterrupt: it was interrupted; everything has been put away by then.
+        KeyboardInterrupt: the server was interrupted and has shut down.
     """
     if key is None and not is_loopback(host):
         raise ValueError(f"other machines can reach {host}, so the server needs a key")
     os.umask(UMASK)
     listener = _listen(host, port)
     try:
-        backend = Backend(state_dir.resolve(), jwt_life=jwt_life, flags=flags, key=key)
-        app = build_app(backend, dialect, Access((host, *allow_hosts), public_url))
+        backend = Backend(state_dir.resolve(), jwt_lifetime=jwt_lifetime, flags=flags, key=key)
+        app = build_app(backend, protocol, Access((host, *allow_hosts), public_url))
     except BaseException:
         listener.close()
         raise
     url = http_url(host, listener.getsockname()[1])
     server = _Server(_config(app), url)
     if parent_pipe:
-        threading.Thread(target=_end_with_parent, args=(server,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
     if not server.started:
         raise RuntimeError("the embedded server did not start: see the messages above")
 
 
 class _Server(uvicorn.Server):
-    """Tells where it listens once it does."""
+    """Prints its URL once it accepts requests."""
 
     def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
@@ -106,7 +115,7 @@ class _Server(uvicorn.Server):
 
 
 def _config(app: object) -> uvicorn.Config:
-    """No access log and no echo of headers: keys never reach a log."""
+    """Without an access log, so that keys are never logged."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # uvicorn's own alias for an application is private
         http=BoundedProtocol,
@@ -123,11 +132,11 @@ def _config(app: object) -> uvicorn.Config:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is named; left on, every answer
-    # waits 40 ms for the other side's acknowledgement of its head.
+    # asyncio disables Nagle's algorithm only if the socket's protocol is set explicitly. With the
+    # algorithm, each response is delayed by 40 ms, until the client acknowledges its headers.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if sys.platform != "win32":  # there the option would let two servers share a port
+        if sys.platform != "win32":  # on Windows the option would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
     except OSError:
@@ -137,14 +146,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def visibility(url: str) -> str:
-    """Who can connect, in words."""
+    """A description of who can connect."""
     if is_loopback(url.removeprefix("http://").rpartition(":")[0].strip("[]")):
         return "this machine only"
     return "reachable from other machines, with the key"
 
 
-def _end_with_parent(server: uvicorn.Server) -> None:
-    """Wait for stdin to close, which happens when the owner ends, however it ends."""
+def _exit_with_parent(server: uvicorn.Server) -> None:
+    """Wait for stdin to close, which happens when the parent process ends for any reason."""
     while sys.stdin.buffer.read(1024):
         pass
     server.should_exit = True

@@ -1,4 +1,4 @@
-"""What a request must look like, read from the specification that the client is made from too."""
+"""Validates requests against the specification that the client is generated from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from attrs import field, frozen
 
-from tinker_ext.embedded.validation_errors import fault, faults_of, unprocessable
+from tinker_ext.embedded.validation_errors import entries_of, unprocessable, validation_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
-# A body with more faults than this is told about the first ones.
-MAX_FAULTS = 20
+# Validation errors reported for one body.
+MAX_ERRORS = 20
 
-# Integers in a query: what SQLite can count with.
+# Largest integer in a query: that of SQLite.
 MAX_QUERY_INTEGER = 2**63 - 1
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -30,7 +30,7 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 @frozen(eq=False)
 class Operation:
-    """One operation of the specification. Validators are compiled on first use, once."""
+    """One operation of the specification. Its validator is compiled on first use."""
 
     operation_id: str
     method: str
@@ -49,62 +49,63 @@ class Operation:
         return tuple(self._node["requestBody"]["content"])
 
     @property
-    def answer_types(self) -> frozenset[str]:
-        """The content types of the answer where all went well."""
+    def response_types(self) -> frozenset[str]:
+        """The content types of the responses."""
         nodes = (self._resolved(node) for node in self._node["responses"].values())
         return frozenset(kind for node in nodes for kind in node.get("content", ()))
 
     def check(self, decoded: object) -> dict[str, Any]:
-        """The body, when it fits.
+        """Validate a decoded body and return it.
 
         Raises:
-            RefusalError: 422 with the place of every fault.
+            RejectedRequestError: 422 with the location of every error.
         """
         if not self._validator.is_valid(decoded):
-            raise unprocessable(self._faults(decoded)[:MAX_FAULTS])
+            raise unprocessable(self._errors(decoded)[:MAX_ERRORS])
         # Every request body of the specification is an object.
         assert isinstance(decoded, dict)
         return decoded
 
-    def _faults(self, decoded: object) -> list[dict[str, Any]]:
+    def _errors(self, decoded: object) -> list[dict[str, Any]]:
         try:
-            problems = list(islice(self._validator.iter_errors(decoded), MAX_FAULTS))
-        except ValueError:  # the validator's limit on recursion, 255 levels
-            return [fault(("body",), "recursion_loop", "is nested too deeply")]
-        return list(chain.from_iterable(faults_of(problem, ("body",)) for problem in problems))
+            errors = list(islice(self._validator.iter_errors(decoded), MAX_ERRORS))
+        except ValueError:  # exceeds the validator's recursion limit of 255 levels
+            return [validation_error(("body",), "recursion_loop", "is nested too deeply")]
+        return list(chain.from_iterable(entries_of(error, ("body",)) for error in errors))
 
-    def query(self, given: Mapping[str, str]) -> dict[str, Any]:
-        """The query's values, defaults filled in: counts as numbers, all else as text.
+    def query(self, params: Mapping[str, str]) -> dict[str, Any]:
+        """Validate query parameters and fill in defaults. Integers are converted to int.
 
         Raises:
-            RefusalError: 422 with the place of every fault.
+            RejectedRequestError: 422 with the location of every error.
         """
         values: dict[str, Any] = {}
-        faults = []
+        entries = []
         for parameter in self._query_parameters:
-            name, text = parameter["name"], given.get(parameter["name"])
+            name, text = parameter["name"], params.get(parameter["name"])
             if text is None:
                 values[name] = parameter["schema"].get("default")
-                problem = ("missing", "is required") if parameter.get("required") else None
+                error = ("missing", "is required") if parameter.get("required") else None
             else:
-                values[name], problem = self._parsed(text, parameter["schema"])
-            if problem is not None:
-                faults.append(fault(("query", name), *problem))
-        if faults:
-            raise unprocessable(faults)
+                values[name], error = self._parsed(text, parameter["schema"])
+            if error is not None:
+                entries.append(validation_error(("query", name), *error))
+        if entries:
+            raise unprocessable(entries)
         return values
 
     def _parsed(self, text: str, schema: Mapping[str, Any]) -> tuple[Any, tuple[str, str] | None]:
-        """The value, and what is wrong with it: a code and words."""
-        plain = self._resolved(schema)
-        if plain.get("type") == "integer":
+        """The value, and the code and message of its error, if any."""
+        resolved = self._resolved(schema)
+        if resolved.get("type") == "integer":
             if not _INTEGER.fullmatch(text) or abs(int(text)) > MAX_QUERY_INTEGER:
                 return None, ("int_parsing", "must be an integer")
             if int(text) < 0:
                 return None, ("greater_than_equal", "must be at least 0")
             return int(text), None
-        if text not in plain.get("enum", [text]):
-            return None, ("literal_error", f"must be one of {', '.join(map(repr, plain['enum']))}")
+        if text not in resolved.get("enum", [text]):
+            options = ", ".join(map(repr, resolved["enum"]))
+            return None, ("literal_error", f"must be one of {options}")
         return text, None
 
     @property
@@ -113,9 +114,9 @@ class Operation:
             import jsonschema_rs
 
             content = self._node["requestBody"]["content"]["application/json"]
-            # The schema sees the document's components under the same path as in the document.
+            # References in the schema resolve to `#/components`, as in the document.
             schema = {**content["schema"], "components": self._document["components"]}
-            # The mask keeps values, which can be long or private, out of messages.
+            # The mask removes values, which can be long or private, from messages.
             self._cache["validator"] = jsonschema_rs.Draft202012Validator(
                 schema, mask="the value", validate_formats=True
             )
@@ -124,8 +125,8 @@ class Operation:
 
     @property
     def _query_parameters(self) -> list[Mapping[str, Any]]:
-        found = [self._resolved(one) for one in self._node.get("parameters", ())]
-        return [one for one in found if one["in"] == "query"]
+        parameters = [self._resolved(node) for node in self._node.get("parameters", ())]
+        return [parameter for parameter in parameters if parameter["in"] == "query"]
 
     def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
         if "$ref" not in node:
@@ -138,34 +139,37 @@ class Operation:
 
 
 def decode(raw: bytes) -> object:
-    """A request's body as JSON.
+    """Decode a JSON body.
 
     Raises:
-        RefusalError: 422 with the place where it stops being JSON.
+        RejectedRequestError: 422 with the position of the syntax error.
     """
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise unprocessable([fault(("body", error.pos), "json_invalid", str(error))]) from None
+        entry = validation_error(("body", error.pos), "json_invalid", str(error))
+        raise unprocessable([entry]) from None
 
 
 class Specification:
-    """A specification as the server reads it."""
+    """An OpenAPI document, and the operations in it."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.document = document
 
-    def knows(self, schema: str, name: str) -> bool:
-        """Whether the schema exists and has a property of that name."""
+    def has_property(self, schema: str, name: str) -> bool:
+        """Whether the schema exists and has this property."""
         schemas = self.document["components"]["schemas"]
         return name in schemas.get(schema, {}).get("properties", {})
 
     def defaults(self, schema: str) -> dict[str, Any]:
-        """What a client assumes of the schema's properties, as far as it assumes anything."""
+        """The default values of the schema's properties that have one."""
         properties = self.document["components"]["schemas"][schema]["properties"]
-        # The union of releases has no `default` for what not all of them have.
-        found = {name: one.get("default", one.get("x-default")) for name, one in properties.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        # In the union of releases, a property that some of them lack has `x-default`.
+        defaults = {
+            name: node.get("default", node.get("x-default")) for name, node in properties.items()
+        }
+        return {name: value for name, value in defaults.items() if value is not None}
 
     @cached_property
     def operations(self) -> dict[str, Operation]:

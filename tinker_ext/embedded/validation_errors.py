@@ -1,4 +1,4 @@
-"""What is wrong with a request, in the list form that FastAPI made customary.
+"""Validation errors of a request, in the list form that FastAPI uses.
 
 ``{"detail": [{"loc": ["body", "data", 3, "shape"], "msg": "is required", "type": "missing"}]}``
 """
@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.embedded.rejections import RejectedRequestError
+from tinker_ext.embedded.errors import RejectedRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jsonschema_rs import ValidationError
+    import jsonschema_rs
 
-    Place = Sequence[str | int]
-    Fault = dict[str, Any]
+    Location = Sequence[str | int]
+    Entry = dict[str, Any]
 
-# JSON's types as they are called where people read them, and in the codes of pydantic 2.
+# JSON types as written in messages, and as codes of pydantic 2.
 TYPE_NAMES = {
     "string": ("a string", "string_type"),
     "integer": ("an integer", "int_type"),
@@ -28,7 +28,7 @@ TYPE_NAMES = {
     "null": ("null", "none_required"),
 }
 
-# Other keywords of JSON schema, as codes of pydantic 2.
+# Other keywords of JSON Schema as codes of pydantic 2.
 CODES = {
     "minimum": "greater_than_equal",
     "exclusiveMinimum": "greater_than",
@@ -42,92 +42,99 @@ CODES = {
 }
 
 
-def fault(place: Place, code: str, message: str) -> Fault:
+def validation_error(location: Location, code: str, message: str) -> Entry:
     """One entry of the list."""
-    return {"loc": list(place), "msg": message, "type": code}
+    return {"loc": list(location), "msg": message, "type": code}
 
 
-def unprocessable(faults: Sequence[Fault]) -> RejectedRequestError:
-    """The refusal that carries them."""
-    return RejectedRequestError(422, list(faults))
+def unprocessable(entries: Sequence[Entry]) -> RejectedRequestError:
+    """A 422 response with these validation errors."""
+    return RejectedRequestError(422, list(entries))
 
 
-def faults_of(problem: ValidationError, prefix: Place) -> Iterator[Fault]:
-    """One schema violation as entries: one per missing or superfluous field, else one."""
-    place = [*prefix, *problem.instance_path]
-    keyword, details = problem.kind.name, problem.kind
+def field_error(field: str, code: str, message: str) -> RejectedRequestError:
+    """A 422 response about one field of the body."""
+    return unprocessable([validation_error(("body", field), code, message)])
+
+
+def entries_of(error: jsonschema_rs.ValidationError, prefix: Location) -> Iterator[Entry]:
+    """One schema violation as entries: one per missing or unexpected field, otherwise one."""
+    location = [*prefix, *error.instance_path]
+    keyword, details = error.kind.name, error.kind
     if keyword == "required":
         name = details.as_dict()["property"]
-        yield fault([*place, name], "missing", "is required")
+        yield validation_error([*location, name], "missing", "is required")
     elif keyword == "additionalProperties":
         for name in details.as_dict()["unexpected"]:
-            yield fault([*place, name], "extra_forbidden", "is not known here")
+            yield validation_error([*location, name], "extra_forbidden", "is not a known field")
     elif keyword == "type":
-        yield _type_fault(place, details.as_dict()["types"])
+        yield _type_error(location, details.as_dict()["types"])
     elif keyword in ("anyOf", "oneOf"):
-        yield from _alternatives(problem, prefix)
+        yield from _alternatives(error, prefix)
     elif keyword == "enum":
         options = ", ".join(map(repr, details.as_dict()["options"]))
-        yield fault(place, "literal_error", f"must be one of {options}")
+        yield validation_error(location, "literal_error", f"must be one of {options}")
     elif keyword == "const":
         expected = details.as_dict()["expected_value"]
-        yield fault(place, "literal_error", f"must be {expected!r}")
+        yield validation_error(location, "literal_error", f"must be {expected!r}")
     else:
-        yield fault(place, CODES.get(keyword, keyword), problem.message)
+        yield validation_error(location, CODES.get(keyword, keyword), error.message)
 
 
-def _type_fault(place: Place, names: Sequence[str]) -> Fault:
-    words = " or ".join(TYPE_NAMES[name][0] for name in names)
-    return fault(place, TYPE_NAMES[names[0]][1], f"must be {words}")
+def _type_error(location: Location, names: Sequence[str]) -> Entry:
+    expected = " or ".join(TYPE_NAMES[name][0] for name in names)
+    return validation_error(location, TYPE_NAMES[names[0]][1], f"must be {expected}")
 
 
-def _alternatives(problem: ValidationError, prefix: Place) -> Iterator[Fault]:
-    """Of several allowed forms, explain the one the value came closest to.
+def _alternatives(error: jsonschema_rs.ValidationError, prefix: Location) -> Iterator[Entry]:
+    """Of several allowed schemas, report the violations of the closest one.
 
-    A form is far off when the value has the wrong type altogether; when all are, the types that
-    would do are named.
+    A schema that requires another type of value is not considered. If none remains, the allowed
+    types are reported.
     """
-    depth = len(problem.instance_path)
-    branches: list[list[ValidationError]] = problem.kind.as_dict()["context"]
-    near = [branch for branch in branches if not _wrong_kind(branch, depth)]
-    if near:
-        closest = min(near, key=lambda branch: _distance(branch, depth))[0]
-        names = _types_allowed(near, closest.instance_path)
+    depth = len(error.instance_path)
+    branches: list[list[jsonschema_rs.ValidationError]] = error.kind.as_dict()["context"]
+    candidates = [branch for branch in branches if not _has_other_type(branch, depth)]
+    if candidates:
+        closest = min(candidates, key=lambda branch: _distance(branch, depth))[0]
+        names = _allowed_types(candidates, closest.instance_path)
         if closest.kind.name == "type":
-            yield _type_fault([*prefix, *closest.instance_path], names)
+            yield _type_error([*prefix, *closest.instance_path], names)
         else:
-            yield from faults_of(closest, prefix)
+            yield from entries_of(closest, prefix)
         return
-    place = [*prefix, *problem.instance_path]
-    names = _types_allowed(branches, problem.instance_path)
+    location = [*prefix, *error.instance_path]
+    names = _allowed_types(branches, error.instance_path)
     if names:
-        yield _type_fault(place, names)
+        yield _type_error(location, names)
     else:
-        yield fault(place, "union", "has none of the forms allowed here")
+        yield validation_error(location, "union", "matches none of the allowed forms")
 
 
-def _types_allowed(branches: Sequence[Sequence[ValidationError]], place: Place) -> list[str]:
-    """Every type that some form would have taken at this place."""
+def _allowed_types(
+    branches: Sequence[Sequence[jsonschema_rs.ValidationError]], location: Location
+) -> list[str]:
+    """Every type that some schema allows at this location."""
     names = [
         name
         for branch in branches
-        for one in branch
-        if one.kind.name == "type" and one.instance_path == place
-        for name in one.kind.as_dict()["types"]
+        for error in branch
+        if error.kind.name == "type" and error.instance_path == location
+        for name in error.kind.as_dict()["types"]
     ]
     # Every integer is a number.
     return [name for name in dict.fromkeys(names) if name != "integer" or "number" not in names]
 
 
-def _wrong_kind(branch: Sequence[ValidationError], depth: int) -> bool:
-    """Whether the value itself, not something inside it, has the wrong type or tag."""
+def _has_other_type(branch: Sequence[jsonschema_rs.ValidationError], depth: int) -> bool:
+    """Whether the value itself, not a value inside it, has the wrong type or tag."""
     return any(
-        (one.kind.name == "type" and len(one.instance_path) == depth)
-        or (one.kind.name == "const" and len(one.instance_path) == depth + 1)
-        for one in branch
+        (error.kind.name == "type" and len(error.instance_path) == depth)
+        or (error.kind.name == "const" and len(error.instance_path) == depth + 1)
+        for error in branch
     )
 
 
-def _distance(branch: Sequence[ValidationError], depth: int) -> tuple[int, int]:
-    """Fewer faults are nearer; of as many, those deeper inside."""
-    return len(branch), -max(len(one.instance_path) - depth for one in branch)
+def _distance(branch: Sequence[jsonschema_rs.ValidationError], depth: int) -> tuple[int, int]:
+    """Fewer violations are closer; of equally many, the more deeply nested ones."""
+    return len(branch), -max(len(error.instance_path) - depth for error in branch)

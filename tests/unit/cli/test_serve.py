@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from tests.unit.cli.running import SERVE
 from tinker_ext.cli.error_reporting import INTERRUPTED
 from tinker_ext.cli.main import program
-from tinker_ext.embedded.releases import BY_RELEASE
+from tinker_ext.embedded.protocols import BY_RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ def test_a_dialect_may_be_named_by_the_whole_number_of_its_release(tmp_path: Pat
 
 
 def test_tokens_of_a_release_without_them_are_refused(tmp_path: Path) -> None:
-    chosen = ["--port", "0", "--state-dir", str(tmp_path), "--jwt", "--dialect", "0.4.1"]
+    chosen = ["--port", "0", "--state-dir", str(tmp_path), "--jwt", "--protocol", "0.4.1"]
     ended = subprocess.run([*SERVE, *chosen], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "release 0.4.1 has no tokens to demand" in ended.stderr

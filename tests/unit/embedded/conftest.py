@@ -1,4 +1,4 @@
-"""The server in this process, spoken to over its ASGI interface, with the real engine."""
+"""A server in this process, called through its ASGI interface, with the real engine."""
 
 from __future__ import annotations
 
@@ -45,12 +45,18 @@ RESULTS = {
 TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
 
 
-# The release that the answers of each dialect are held to.
-HELD_TO = {"any": "0.4.1", "0.4.1": "0.4.1", "0.24": "0.24.1", "0.25": "0.25.0", "0.38": "0.38.0"}
+# The release whose specification validates the responses of each protocol.
+VALIDATED_BY = {
+    "any": "0.4.1",
+    "0.4.1": "0.4.1",
+    "0.24": "0.24.1",
+    "0.25": "0.25.0",
+    "0.38": "0.38.0",
+}
 
 
 class Release:
-    """The strict specification of a release, which every answer has to satisfy."""
+    """The strict specification of a release, for the validation of responses."""
 
     def __init__(self, version: str) -> None:
         path = ROOT / "openapi" / "releases" / f"{version}.yaml"
@@ -71,13 +77,13 @@ class Release:
         components = self._document["components"]
         return jsonschema_rs.Draft202012Validator({**pointer, "components": components})
 
-    def check_result(self, operation: str, answer: object) -> None:
-        """The result of submitted work is the one of its operation, or a failure."""
-        failed = isinstance(answer, dict) and "error" in answer
-        self._validator("RequestFailedResponse" if failed else RESULTS[operation]).validate(answer)
+    def check_result(self, operation: str, result: object) -> None:
+        """Validate the result of an operation, or its failure."""
+        failed = isinstance(result, dict) and "error" in result
+        self._validator("RequestFailedResponse" if failed else RESULTS[operation]).validate(result)
 
     async def check_response(self, response: httpx.Response) -> None:
-        """Status and body are among those documented for the operation."""
+        """Check that status code and body are documented for the operation."""
         path = response.request.url.path
         for method, pattern, template in self._patterns:
             if method == response.request.method and pattern.fullmatch(path):
@@ -103,7 +109,7 @@ class Release:
 
 
 class Api:
-    """A caller: each operation by its name, futures waited for, every answer checked."""
+    """A client that calls operations by name, polls for results and validates all responses."""
 
     def __init__(
         self, http: httpx.AsyncClient, app: Starlette, backend: Backend, release: Release
@@ -122,14 +128,14 @@ class Api:
         return await self.http.get(f"/api/v1/{path}", params=query)
 
     async def submit(self, operation: str, **body: Any) -> str:
-        """Submit work; returns the request's id."""
+        """Submit a request and return its id."""
         response = await self.post(operation, **body)
         assert response.status_code == 200, response.text
         request_id: str = response.json()["request_id"]
         return request_id
 
     async def result(self, request_id: str) -> dict[str, Any]:
-        """Poll until there is a result."""
+        """Poll for the result of a request."""
         while True:
             response = await self.post("retrieve_future", request_id=request_id)
             assert response.status_code == 200, response.text
@@ -138,7 +144,7 @@ class Api:
                 return reply
 
     async def done(self, operation: str, **body: Any) -> dict[str, Any]:
-        """Submit work and wait for its result."""
+        """Submit a request and return its result."""
         response = await self.result(await self.submit(operation, **body))
         self.release.check_result(operation, response)
         return response
@@ -149,7 +155,7 @@ class Api:
         return self.session_id
 
     async def new_model(self, number: int = 0, **lora: Any) -> str:
-        """A model of this session, ready for seq_id 1."""
+        """Create a model in this session; its next seq_id is 1."""
         response = await self.done(
             "create_model",
             session_id=self.session_id or await self.new_session(),
@@ -164,17 +170,17 @@ class Api:
     def datum(**inputs: Any) -> dict[str, Any]:
         """One datum with next-token targets; inputs can be added or replaced."""
         size = len(TOKENS)
-        given = {
+        loss_fn_inputs = {
             "target_tokens": {"data": [*TOKENS[1:], 256], "dtype": "int64", "shape": [size]},
             "weights": {"data": [1.0] * size, "dtype": "float32"},
             **inputs,
         }
-        return {"model_input": {"chunks": [{"tokens": TOKENS}]}, "loss_fn_inputs": given}
+        return {"model_input": {"chunks": [{"tokens": TOKENS}]}, "loss_fn_inputs": loss_fn_inputs}
 
     def batch(self, seq_id: int | None, **changes: Any) -> dict[str, Any]:
         """The body of a forward_backward request."""
-        given = {"data": [self.datum(), self.datum()], "loss_fn": "cross_entropy", **changes}
-        return {"model_id": self.model_id, "seq_id": seq_id, "forward_backward_input": given}
+        params = {"data": [self.datum(), self.datum()], "loss_fn": "cross_entropy", **changes}
+        return {"model_id": self.model_id, "seq_id": seq_id, "forward_backward_input": params}
 
     async def forward_backward(self, seq_id: int | None, **changes: Any) -> dict[str, Any]:
         return await self.done("forward_backward", **self.batch(seq_id, **changes))
@@ -185,7 +191,7 @@ class Api:
         )
 
     def sample_body(self, **changes: Any) -> dict[str, Any]:
-        """The body of an asample request, without what to sample from."""
+        """The body of an asample request, without the weights to sample from."""
         return {
             "prompt": {"chunks": [{"tokens": TOKENS}]},
             "sampling_params": {"max_tokens": 4, "seed": 1},
@@ -200,15 +206,15 @@ def release_of() -> Callable[[str], Release]:
 
 @pytest.fixture
 def open_api(tmp_path: Path, release_of: Callable[[str], Release]) -> OpenApi:
-    """Start a server over the test's folder; once more is a restart."""
+    """Start a server on the test's folder; a second call restarts it."""
 
     @asynccontextmanager
-    async def opened(
-        dialect: str = "any", *, access: Access | None = None, **settings: Any
+    async def open_server(
+        protocol: str = "any", *, access: Access | None = None, **settings: Any
     ) -> AsyncIterator[Api]:
         backend = Backend(tmp_path / "state", **settings)
-        app = build_app(backend, dialect, access)
-        release = release_of(HELD_TO[dialect])
+        app = build_app(backend, protocol, access)
+        release = release_of(VALIDATED_BY[protocol])
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(
@@ -219,17 +225,17 @@ def open_api(tmp_path: Path, release_of: Callable[[str], Release]) -> OpenApi:
             ) as http:
                 yield Api(http, app, backend, release)
 
-    return opened
+    return open_server
 
 
 @pytest.fixture
 async def api(open_api: OpenApi) -> AsyncIterator[Api]:
-    async with open_api() as opened:
-        yield opened
+    async with open_api() as client:
+        yield client
 
 
 @pytest.fixture
 async def latest(open_api: OpenApi) -> AsyncIterator[Api]:
-    """A server of the latest release; training data goes to it as in all of them: not at all."""
-    async with open_api("0.38") as opened:
-        yield opened
+    """A server of the latest release, which accepts training data as protobuf only."""
+    async with open_api("0.38") as client:
+        yield client

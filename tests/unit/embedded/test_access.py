@@ -1,4 +1,4 @@
-"""Which requests the server takes at all: by name, origin, content type and key."""
+"""Requests are accepted or rejected by host, origin, content type and key."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.unit.embedded.conftest import Api, OpenApi
 
-    Ask = Callable[..., httpx.Response]
+    Send = Callable[..., httpx.Response]
 
 SESSION = b'{"tags": [], "user_metadata": {}, "sdk_version": "x"}'
 JSON = {"Content-Type": "application/json"}
@@ -33,27 +33,27 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def ask(url: str) -> Iterator[Ask]:
+def send(url: str) -> Iterator[Send]:
     with httpx.Client(base_url=f"{url}/api/v1") as http:
 
-        def asked(**headers: str) -> httpx.Response:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            return http.post("create_session", content=SESSION, headers=JSON | named)
+        def post(**headers: str) -> httpx.Response:
+            dashed = {name.replace("_", "-"): value for name, value in headers.items()}
+            return http.post("create_session", content=SESSION, headers=JSON | dashed)
 
-        yield asked
+        yield post
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:80", "10.0.0.7"])
-def test_localhost_and_addresses_are_accepted_as_host(ask: Ask, host: str) -> None:
-    assert ask(Host=host).status_code == 200
+def test_localhost_and_addresses_are_accepted_as_host(send: Send, host: str) -> None:
+    assert send(Host=host).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil.example", ""],
 )
-def test_foreign_host_is_refused(ask: Ask, host: str) -> None:
-    response = ask(Host=host)
+def test_foreign_host_returns_421(send: Send, host: str) -> None:
+    response = send(Host=host)
     assert response.status_code == 421
     assert response.json()["detail"].startswith(f"Host {host!r} is not a name of this server")
     assert "--allow-host" in response.json()["detail"]
@@ -72,12 +72,12 @@ def test_foreign_host_is_refused(ask: Ask, host: str) -> None:
         {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"},
     ],
 )
-def test_request_of_another_site_is_refused(ask: Ask, headers: dict[str, str]) -> None:
-    assert ask(Host="localhost:8765", **headers).status_code == 403
+def test_request_from_another_site_returns_403(send: Send, headers: dict[str, str]) -> None:
+    assert send(Host="localhost:8765", **headers).status_code == 403
 
 
 @pytest.mark.parametrize("other", ["Host: evil.example", "Origin: https://evil.example"])
-def test_second_header_of_the_name_is_not_overlooked(url: str, other: str) -> None:
+def test_repeated_host_or_origin_header_is_rejected(url: str, other: str) -> None:
     own = {"Host": "Host: localhost", "Origin": "Host: localhost\r\nOrigin: http://localhost"}
     head = f"GET /api/v1/healthz HTTP/1.1\r\n{own[other.partition(':')[0]]}\r\n{other}\r\n\r\n"
     address = httpx.URL(url)
@@ -86,12 +86,12 @@ def test_second_header_of_the_name_is_not_overlooked(url: str, other: str) -> No
         assert connection.recv(100).split()[1] in (b"400", b"403", b"421")
 
 
-def test_request_of_the_servers_own_origin_is_accepted(ask: Ask) -> None:
+def test_same_origin_request_is_accepted(send: Send) -> None:
     same = {"Host": "localhost:8765", "Origin": "http://localhost:8765"}
-    assert ask(**same, Sec_Fetch_Site="same-origin").status_code == 200
+    assert send(**same, Sec_Fetch_Site="same-origin").status_code == 200
 
 
-def test_link_that_a_user_follows_is_accepted(url: str) -> None:
+def test_cross_site_navigation_is_accepted(url: str) -> None:
     headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     assert httpx.get(f"{url}/api/v1/healthz", headers=headers).status_code == 200
 
@@ -100,33 +100,33 @@ def test_link_that_a_user_follows_is_accepted(url: str) -> None:
     "content_type",
     ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "text/json"],
 )
-def test_content_type_that_forms_can_send_is_refused(ask: Ask, content_type: str) -> None:
-    response = ask(Content_Type=content_type)
+def test_content_type_of_html_forms_returns_415(send: Send, content_type: str) -> None:
+    response = send(Content_Type=content_type)
     assert response.status_code == 415
     assert "expected application/json" in response.json()["detail"]
 
 
-def test_content_type_may_have_parameters_and_any_case(ask: Ask) -> None:
-    assert ask(Content_Type="Application/JSON; charset=utf-8").status_code == 200
+def test_content_type_may_have_parameters_and_any_case(send: Send) -> None:
+    assert send(Content_Type="Application/JSON; charset=utf-8").status_code == 200
 
 
-def test_missing_content_type_is_refused(url: str) -> None:
+def test_missing_content_type_returns_415(url: str) -> None:
     response = httpx.post(f"{url}/api/v1/create_session", content=SESSION)
     assert response.status_code == 415
 
 
-def test_refusal_reaches_a_client_that_sends_a_large_body(ask: Ask, url: str) -> None:
+def test_rejected_client_gets_the_response_while_sending_a_large_body(send: Send, url: str) -> None:
     large = b" " * 20_000_000
     response = httpx.post(f"{url}/api/v1/create_session", content=large, headers={"Host": "x.y"})
     assert response.status_code == 421
 
 
-def _asked(app: Any, **headers: str) -> httpx.AsyncClient:
+def _client(app: Any, **headers: str) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8765", headers=headers)
 
 
-async def test_allowed_hosts_and_the_public_url_name_the_server(tmp_path: Path) -> None:
+async def test_allowed_hosts_and_public_url_are_accepted_as_host(tmp_path: Path) -> None:
     access = Access(("0.0.0.0", "Tinker.Example."), public_url="https://proxy.example/tinker")
     backend = Backend(tmp_path / "state")
     app = build_app(backend, access=access)
@@ -136,9 +136,9 @@ async def test_allowed_hosts_and_the_public_url_name_the_server(tmp_path: Path) 
             ("proxy.example:443", 200),
             ("other.example", 421),
         ):
-            async with _asked(app, Host=host) as http:
+            async with _client(app, Host=host) as http:
                 assert (await http.get("/api/v1/healthz")).status_code == status
-        async with _asked(app, Host="10.0.0.7", Origin="https://tinker.example") as http:
+        async with _client(app, Host="10.0.0.7", Origin="https://tinker.example") as http:
             assert (await http.get("/api/v1/healthz")).status_code == 200
 
 
@@ -149,14 +149,14 @@ async def _archive_url(api: Api, **headers: str) -> httpx.Response:
     return await api.http.get(path, headers=headers)
 
 
-async def test_links_begin_with_the_address_that_is_listened_on(api: Api) -> None:
+async def test_links_start_with_the_listening_address(api: Api) -> None:
     response = await _archive_url(
         api, Host="10.9.9.9:1", **{"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     )
     assert response.headers["location"].startswith("http://127.0.0.1:8765/archives/")
 
 
-async def test_links_begin_with_the_public_url(open_api: OpenApi) -> None:
+async def test_links_start_with_public_url(open_api: OpenApi) -> None:
     public = "https://proxy.example/tinker"
     async with open_api(access=Access(public_url=public)) as api:
         response = await _archive_url(api)
@@ -166,41 +166,43 @@ async def test_links_begin_with_the_public_url(open_api: OpenApi) -> None:
 async def test_key_is_required_by_every_operation(open_api: OpenApi) -> None:
     key = new_key()
     async with open_api(key=key) as api:
-        for sent in ({}, {"X-API-Key": "tml-other"}, {"X-API-Key": f"{key.reveal()}x"}):
+        for credentials in ({}, {"X-API-Key": "tml-other"}, {"X-API-Key": f"{key.reveal()}x"}):
             for path in ("healthz", "get_server_capabilities", "training_runs", "sessions"):
-                response = await api.http.get(f"/api/v1/{path}", headers=sent)
+                response = await api.http.get(f"/api/v1/{path}", headers=credentials)
                 assert response.status_code == 401
                 assert key.reveal() not in response.text
-            response = await api.http.post("/api/v1/auth/token", json={}, headers=sent)
+            response = await api.http.post("/api/v1/auth/token", json={}, headers=credentials)
             assert response.status_code == 401
         api.http.headers["X-API-Key"] = key.reveal()
         assert (await api.get("healthz")).status_code == 200
         archive = await _archive_url(api)
         del api.http.headers["X-API-Key"]
         signed = await api.http.get(archive.headers["location"])
-        assert signed.status_code == 200, "the signature is enough"
+        assert signed.status_code == 200, "the signature replaces the key"
 
 
-async def test_token_is_given_for_the_key_only(open_api: OpenApi) -> None:
+async def test_token_is_issued_for_the_key_only(open_api: OpenApi) -> None:
     key = new_key()
-    async with open_api(key=key, jwt_life=60) as api:
-        for sent, status in (("tml-other", 401), (key.reveal(), 200)):
+    async with open_api(key=key, jwt_lifetime=60) as api:
+        for credential, status in (("tml-other", 401), (key.reveal(), 200)):
             response = await api.http.post(
-                "/api/v1/auth/token", json={}, headers={"X-API-Key": sent}
+                "/api/v1/auth/token", json={}, headers={"X-API-Key": credential}
             )
             assert response.status_code == status
         token = response.json()["jwt"]
-        for sent, status in (("tml-other", 401), (key.reveal(), 200), (token, 200)):
+        for credential, status in (("tml-other", 401), (key.reveal(), 200), (token, 200)):
             response = await api.http.post(
-                "/api/v1/client/config", json={"sdk_version": "x"}, headers={"X-API-Key": sent}
+                "/api/v1/client/config",
+                json={"sdk_version": "x"},
+                headers={"X-API-Key": credential},
             )
             assert response.status_code == status
-        for sent, status in ((key.reveal(), 401), (token, 200)):
-            response = await api.http.get("/api/v1/healthz", headers={"X-API-Key": sent})
+        for credential, status in ((key.reveal(), 401), (token, 200)):
+            response = await api.http.get("/api/v1/healthz", headers={"X-API-Key": credential})
             assert response.status_code == status
 
 
-def test_private_server_keeps_its_key_in_a_file_for_the_owner(tmp_path: Path) -> None:
+def test_server_writes_its_key_to_a_private_file(tmp_path: Path) -> None:
     key = new_key()
     with start_embedded(tmp_path, key=key) as server:
         file = tmp_path / FILE_NAME
@@ -212,7 +214,7 @@ def test_private_server_keeps_its_key_in_a_file_for_the_owner(tmp_path: Path) ->
         assert key.reveal() not in server.log_path.read_text()
 
 
-def test_only_the_key_of_a_backend_is_read_from_a_file(tmp_path: Path) -> None:
+def test_read_key_ignores_other_content(tmp_path: Path) -> None:
     file = tmp_path / "anything"
     assert read_key(file) is None
     for content in (b"", b"tml-of-a-user", b"\xff", new_key().reveal().encode() + b"\nmore"):

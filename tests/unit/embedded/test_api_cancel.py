@@ -1,4 +1,4 @@
-"""Samples that are given up, clients that join, and what the server announces to them."""
+"""Cancelled samples, clients that share a sampling session, and server flags."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.unit.embedded.conftest import Api, OpenApi
 
-# A minute of work and more.
+# More than a minute of sampling.
 LONG = {"max_tokens": 900, "stop": []}
 
 
@@ -31,22 +31,22 @@ async def new_sampler(api: Api) -> str:
     return sampler
 
 
-async def long_one(api: Api, sampler: str, number: int) -> str:
+async def submit_long_sample(api: Api, sampler: str, number: int) -> str:
     body = api.sample_body(sampling_session_id=sampler, seq_id=number, sampling_params=LONG)
     return await api.submit("asample", **{**body, "num_samples": 512})
 
 
-async def at_work(api: Api, request_id: str) -> None:
+async def wait_until_running(api: Api, request_id: str) -> None:
     async with asyncio.timeout(30):
-        while request_id not in api.backend.sampler._at_work:  # noqa: ASYNC110  # nothing tells
+        while request_id not in api.backend.sampler._running:  # noqa: ASYNC110  # no event is set
             await asyncio.sleep(0.01)
 
 
-async def test_a_sample_at_work_is_stopped_and_others_go_on(api: Api) -> None:
+async def test_cancelled_samples_fail_and_later_ones_run(api: Api) -> None:
     sampler = await new_sampler(api)
-    running = await long_one(api, sampler, 0)
-    await at_work(api, running)
-    waiting = await long_one(api, sampler, 1)
+    running = await submit_long_sample(api, sampler, 0)
+    await wait_until_running(api, running)
+    waiting = await submit_long_sample(api, sampler, 1)
     for request_id in (waiting, running, running):
         assert (await api.post("cancel_future", request_id=request_id)).status_code == 200
     for request_id in (running, waiting):
@@ -56,20 +56,20 @@ async def test_a_sample_at_work_is_stopped_and_others_go_on(api: Api) -> None:
         body = api.sample_body(sampling_session_id=sampler, seq_id=2)
         assert (await api.done("asample", **body))["sequences"]
     target = {"sampling_session_id": sampler}
-    told = (await api.post("retrieve_futures", target=target)).json()["completions"]
-    assert [item["state"] for item in told] == ["failed", "failed", "finished"]
+    completed = (await api.post("retrieve_futures", target=target)).json()["completions"]
+    assert [item["state"] for item in completed] == ["failed", "failed", "finished"]
 
 
-async def test_what_is_done_or_unknown_is_not_cancelled(api: Api) -> None:
+async def test_cancel_of_completed_or_unknown_request_has_no_effect(api: Api) -> None:
     body = api.sample_body(sampling_session_id=await new_sampler(api), seq_id=0)
-    done = await api.submit("asample", **body)
-    response = await api.result(done)
-    for request_id in (done, "nobody's"):
+    completed = await api.submit("asample", **body)
+    response = await api.result(completed)
+    for request_id in (completed, "unknown"):
         assert (await api.post("cancel_future", request_id=request_id)).status_code == 200
-    assert await api.result(done) == response
+    assert await api.result(completed) == response
 
 
-async def test_each_client_that_joins_has_a_number_for_itself(open_api: OpenApi) -> None:
+async def test_join_sampling_session_returns_a_new_client_counter(open_api: OpenApi) -> None:
     async with open_api("0.38") as api:
         sampler = await new_sampler(api)
         for number in (1, 2):
@@ -79,37 +79,41 @@ async def test_each_client_that_joins_has_a_number_for_itself(open_api: OpenApi)
         assert unknown.status_code == 404
     async with open_api("0.38") as api:
         joined = await api.post("join_sampling_session", sampling_session_id=sampler)
-        assert joined.json()["client_counter"] == 3, "also after a restart"
+        assert joined.json()["client_counter"] == 3, "the counter survives a restart"
 
 
-async def test_flags_are_announced_where_they_belong(open_api: OpenApi) -> None:
+async def test_flags_are_sent_in_the_response_that_defines_them(open_api: OpenApi) -> None:
     flags = {"sample_use_retrieve_futures": True, "sample_cancel_max_batch_size": 8}
     async with open_api("0.38", flags=flags) as api:
         config = (await api.post("client/config", sdk_version="0.38.0")).json()
         dynamic = (await api.post("client/dynamic_config", sdk_version="0.38.0")).json()
     assert config["sample_use_retrieve_futures"] is True
-    assert config["parallel_fwdbwd_chunks"] is True, "as clients assume it"
+    assert config["parallel_fwdbwd_chunks"] is True, "the clients' default"
     assert "sample_cancel_max_batch_size" not in config
     assert dynamic["sample_cancel_max_batch_size"] == 8
     assert dynamic["sample_cancel_enabled"] is False
 
 
 @pytest.mark.parametrize(
-    ("dialect", "flags", "why"),
+    ("protocol", "flags", "message"),
     [
         ("0.38", {"no_such_flag": True}, "no flag 'no_such_flag'"),
         ("0.4.1", {"sample_use_retrieve_futures": True}, "no flag 'sample_use_retrieve_futures'"),
         ("0.25", {"sample_use_retrieve_futures": True}, "no flag"),
-        ("0.38", {"sample_use_retrieve_futures": "yes"}, "is a bool, not 'yes'"),
-        ("any", {"sample_max_concurrent_requests": True}, "is a int, not True"),
+        (
+            "0.38",
+            {"sample_use_retrieve_futures": "yes"},
+            "expected a value of type bool, got 'yes'",
+        ),
+        ("any", {"sample_max_concurrent_requests": True}, "expected a value of type int, got True"),
     ],
 )
-async def test_flags_that_no_client_would_read_are_refused(
-    tmp_path: Path, dialect: str, flags: dict[str, Any], why: str
+async def test_unknown_or_mistyped_flag_is_rejected(
+    tmp_path: Path, protocol: str, flags: dict[str, Any], message: str
 ) -> None:
     backend = Backend(tmp_path / "state", flags=flags)
-    with pytest.raises(RuntimeError, match=why):
-        build_app(backend, dialect)
+    with pytest.raises(RuntimeError, match=message):
+        build_app(backend, protocol)
     await backend.close()
 
 
@@ -122,11 +126,11 @@ async def test_flags_that_no_client_would_read_are_refused(
         ("a=", ("a", "")),
     ],
 )
-def test_a_flag_is_written_as_name_and_value(text: str, flag: tuple[str, Any]) -> None:
+def test_parse_flag_reads_json_or_text_value(text: str, flag: tuple[str, Any]) -> None:
     assert parse_flag(text) == flag
 
 
 @pytest.mark.parametrize("text", ["a", "=1", ""])
-def test_anything_else_is_no_flag(text: str) -> None:
+def test_parse_flag_rejects_other_forms(text: str) -> None:
     with pytest.raises(ValueError, match="NAME=VALUE"):
         parse_flag(text)

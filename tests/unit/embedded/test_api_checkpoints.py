@@ -1,4 +1,4 @@
-"""Saving, listing, loading, publishing, deleting, downloading."""
+"""Checkpoints are saved, listed, loaded, published, deleted and downloaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def save(api: Api, seq_id: int, name: str | None = "a") -> dict[str, Any]:
     return await api.done("save_weights", model_id=api.model_id, seq_id=seq_id, path=name)
 
 
-async def test_training_goes_on_from_a_checkpoint_as_if_nothing_had_been(api: Api) -> None:
+async def test_load_weights_continues_training_exactly(api: Api) -> None:
     await api.new_model()
     for step in range(2):
         await api.forward_backward(2 * step + 1)
@@ -32,14 +32,14 @@ async def test_training_goes_on_from_a_checkpoint_as_if_nothing_had_been(api: Ap
         await api.optim_step(seq_id + 1, learning_rate=0.01)
         return await api.forward_backward(seq_id + 2)
 
-    went_on = await two_more_steps(6)
+    continued = await two_more_steps(6)
     await api.new_model(1, seed=99)
     response = await api.done("load_weights", model_id=api.model_id, seq_id=1, path=saved["path"])
     assert response == {"type": "load_weights", "path": saved["path"]}
-    assert await two_more_steps(2) == went_on
+    assert await two_more_steps(2) == continued
 
 
-async def test_a_save_is_listed_with_what_it_is(api: Api) -> None:
+async def test_saved_checkpoints_are_listed_with_type_size_and_time(api: Api) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     await api.new_model()
     await save(api, 1)
@@ -50,7 +50,9 @@ async def test_a_save_is_listed_with_what_it_is(api: Api) -> None:
     assert (newest["checkpoint_id"], newest["checkpoint_type"]) == ("sampler_weights/b", "sampler")
     assert (oldest["checkpoint_id"], oldest["checkpoint_type"]) == ("weights/a", "training")
     assert oldest["tinker_path"] == f"tinker://{api.model_id}/weights/a"
-    assert oldest["size_bytes"] > newest["size_bytes"] > 0, "the optimizer takes its room"
+    assert oldest["size_bytes"] > newest["size_bytes"] > 0, (
+        "the training checkpoint includes the optimizer"
+    )
     assert oldest["public"] is False
     assert before < datetime.fromisoformat(oldest["time"]) < datetime.now(UTC)
 
@@ -60,7 +62,7 @@ async def test_a_save_is_listed_with_what_it_is(api: Api) -> None:
     assert (run["base_model"], run["is_lora"], run["lora_rank"]) == ("embedded/tiny", True, 2)
 
 
-async def test_lists_come_in_pages_newest_first(api: Api) -> None:
+async def test_lists_are_paged_newest_first(api: Api) -> None:
     for number in range(3):
         await api.new_model(number)
         await save(api, 1)
@@ -79,20 +81,20 @@ async def test_lists_come_in_pages_newest_first(api: Api) -> None:
     assert (await api.get("checkpoints")).json()["cursor"]["limit"] == 100
 
 
-async def test_a_name_is_never_taken_twice(api: Api) -> None:
+async def test_save_weights_with_existing_name_fails(api: Api) -> None:
     await api.new_model()
     await save(api, 1)
     response = await save(api, 2)
     assert response["category"] == "user"
-    assert "exists; take another name, or delete it before" in response["error"]
+    assert "exists; choose another name, or delete it first" in response["error"]
     assert "path" in await save(api, 3, "b")
 
 
-async def test_a_save_that_fails_is_not_listed_and_its_name_stays_free(api: Api) -> None:
+async def test_failed_save_is_not_listed_and_its_name_can_be_used(api: Api) -> None:
     await api.new_model()
     scratch = api.backend.files.root / "scratch"
     scratch.rmdir()
-    scratch.write_text("in the way, like a full disk")
+    scratch.write_text("a file instead of a folder, so that writing fails")
     response = await save(api, 1)
     assert response["category"] == "server"
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
@@ -101,7 +103,7 @@ async def test_a_save_that_fails_is_not_listed_and_its_name_stays_free(api: Api)
     assert (await save(api, 2))["path"].endswith("/weights/a")
 
 
-async def test_a_save_without_a_name_gets_one(api: Api) -> None:
+async def test_save_without_path_gets_a_name_from_its_seq_id(api: Api) -> None:
     await api.new_model()
     assert (await save(api, 1, None))["path"].endswith("/weights/checkpoint-000001")
     sampler = await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=2)
@@ -109,7 +111,7 @@ async def test_a_save_without_a_name_gets_one(api: Api) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "../../etc/passwd"])
-async def test_a_name_stays_inside_its_folder(api: Api, name: str) -> None:
+async def test_name_that_leaves_the_folder_is_rejected(api: Api, name: str) -> None:
     await api.new_model()
     response = await save(api, 1, name)
     assert response["category"] == "user"
@@ -121,12 +123,12 @@ async def test_a_name_stays_inside_its_folder(api: Api, name: str) -> None:
     ("path", "reason"),
     [
         ("weights/a", "is not a checkpoint path"),
-        ("tinker://nobody/weights/a", "there is no checkpoint"),
-        ("tinker://{model}/sampler_weights/s", "holds weights to sample from"),
+        ("tinker://unknown/weights/a", "there is no checkpoint"),
+        ("tinker://{model}/sampler_weights/s", "holds weights for sampling"),
         ("tinker://{model}/weights/rank4", "rank"),
     ],
 )
-async def test_what_cannot_be_loaded_says_why(api: Api, path: str, reason: str) -> None:
+async def test_load_weights_failure_names_the_reason(api: Api, path: str, reason: str) -> None:
     other = await api.new_model(0, rank=4)
     await save(api, 1, "rank4")
     await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=2, path="s")
@@ -136,25 +138,25 @@ async def test_what_cannot_be_loaded_says_why(api: Api, path: str, reason: str) 
     )
     assert response["category"] == "user"
     assert reason in response["error"]
-    assert "loss_fn_outputs" in await api.forward_backward(2), "the model is as it was"
+    assert "loss_fn_outputs" in await api.forward_backward(2), "the model is unchanged"
 
 
-async def test_a_deleted_checkpoint_is_gone(api: Api) -> None:
+async def test_deleted_checkpoint_is_removed_from_list_and_disk(api: Api) -> None:
     await api.new_model()
     path = (await save(api, 1))["path"]
     url = f"training_runs/{api.model_id}/checkpoints/weights/a"
-    place = api.backend.files.checkpoint(api.model_id, "weights", "a")
-    assert place.is_dir()
+    folder = api.backend.files.checkpoint(api.model_id, "weights", "a")
+    assert folder.is_dir()
     assert (await api.http.delete(f"/api/v1/{url}")).status_code == 200
-    assert not place.exists()
+    assert not folder.exists()
     assert (await api.http.delete(f"/api/v1/{url}")).status_code == 404
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
     response = await api.done("load_weights", model_id=api.model_id, seq_id=2, path=path)
     assert "there is no checkpoint" in response["error"]
-    assert "path" in await save(api, 3), "the name is free again"
+    assert "path" in await save(api, 3), "the name can be used again"
 
 
-async def test_publishing_and_taking_back(api: Api) -> None:
+async def test_publish_and_unpublish_checkpoint(api: Api) -> None:
     await api.new_model()
     await save(api, 1)
     url = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a/publish"
@@ -171,7 +173,7 @@ async def test_publishing_and_taking_back(api: Api) -> None:
 
 
 @pytest.mark.parametrize("kind", ["weights", "nonsense"])
-async def test_unknown_checkpoints_are_not_found(api: Api, kind: str) -> None:
+async def test_unknown_checkpoint_returns_404(api: Api, kind: str) -> None:
     await api.new_model()
     url = f"/api/v1/training_runs/{api.model_id}/checkpoints/{kind}/none"
     for response in (
@@ -182,63 +184,65 @@ async def test_unknown_checkpoints_are_not_found(api: Api, kind: str) -> None:
     ):
         assert response.status_code == 404
         assert kind in response.json()["detail"]
-    assert (await api.get("training_runs/nobody/checkpoints")).status_code == 404
+    assert (await api.get("training_runs/unknown/checkpoints")).status_code == 404
 
 
-async def test_an_archive_is_fetched_through_a_signed_address(api: Api) -> None:
+async def test_archive_is_downloaded_from_a_signed_url(api: Api) -> None:
     await api.new_model()
     await save(api, 1)
     url = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a/archive"
     redirect = await api.http.get(url)
     assert redirect.status_code == 302
-    left = parsedate_to_datetime(redirect.headers["expires"]) - datetime.now(UTC)
-    assert timedelta(minutes=14) < left <= timedelta(minutes=15)
+    remaining = parsedate_to_datetime(redirect.headers["expires"]) - datetime.now(UTC)
+    assert timedelta(minutes=14) < remaining <= timedelta(minutes=15)
 
     location = redirect.headers["location"]
     assert location.startswith("http://127.0.0.1:8765/archives/")
     archive = await api.http.get(location)
     assert archive.headers["content-type"] == "application/gzip"
     assert int(archive.headers["content-length"]) == len(archive.content)
-    place = api.backend.files.checkpoint(api.model_id, "weights", "a")
+    folder = api.backend.files.checkpoint(api.model_id, "weights", "a")
     with tarfile.open(fileobj=io.BytesIO(archive.content), mode="r:gz") as tar:
-        assert sorted(tar.getnames()) == sorted(file.name for file in place.iterdir())
+        assert sorted(tar.getnames()) == sorted(file.name for file in folder.iterdir())
         for member in tar.getmembers():
             content = tar.extractfile(member)
             assert content is not None
-            assert content.read() == (place / member.name).read_bytes()
+            assert content.read() == (folder / member.name).read_bytes()
     assert list((api.backend.files.root / "scratch").iterdir()) == []
 
     for changed in (location[:-1], location.replace("expires=", "expires=9"), url[:-8]):
         assert (await api.http.get(changed)).status_code in (403, 405)
 
 
-async def test_saved_weights_are_those_that_are_sampled(api: Api) -> None:
+async def test_samples_use_the_saved_weights(api: Api) -> None:
     await api.new_model()
     await api.forward_backward(1)
     await api.optim_step(2, learning_rate=0.05)
     named = await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=3, path="s")
-    passing = await api.done(
+    ephemeral = await api.done(
         "save_weights_for_sampler", model_id=api.model_id, seq_id=4, sampling_session_seq_id=0
     )
-    assert passing == {
+    assert ephemeral == {
         "type": "save_weights_for_sampler",
         "sampling_session_id": f"{api.session_id}:sample:0",
     }
     sources = (
         {"model_path": named["path"]},
-        {"sampling_session_id": passing["sampling_session_id"]},
+        {"sampling_session_id": ephemeral["sampling_session_id"]},
     )
     greedy = {"sampling_params": {"max_tokens": 8, "temperature": 0}}
     trained = [await api.done("asample", **api.sample_body(**s, **greedy)) for s in sources]
     base = await api.done("asample", **api.sample_body(base_model="embedded/tiny", **greedy))
     assert trained[0] == trained[1] != base
 
-    place = api.backend.files.checkpoint(api.model_id, "sampler_weights", "s")
-    assert len(load((place / "adapter_model.safetensors").read_bytes())) > 0
-    assert len((await api.get("checkpoints")).json()["checkpoints"]) == 1, "the other is unlisted"
+    folder = api.backend.files.checkpoint(api.model_id, "sampler_weights", "s")
+    assert len(load((folder / "adapter_model.safetensors").read_bytes())) > 0
+    assert len((await api.get("checkpoints")).json()["checkpoints"]) == 1, (
+        "the unnamed weights are unlisted"
+    )
 
 
-async def test_a_name_used_again_stands_for_the_new_weights(api: Api) -> None:
+async def test_samples_use_new_weights_after_delete_and_save_with_same_name(api: Api) -> None:
     await api.new_model()
     greedy = {"sampling_params": {"max_tokens": 8, "temperature": 0}}
     responses = []
@@ -255,12 +259,12 @@ async def test_a_name_used_again_stands_for_the_new_weights(api: Api) -> None:
     assert responses[0] != responses[1]
 
 
-async def test_external_weights_are_fetched_file_by_file(open_api: OpenApi) -> None:
+async def test_external_weights_are_downloaded_from_one_url_per_file(open_api: OpenApi) -> None:
     async with open_api("0.38") as api:
-        await fetch_external_weights(api)
+        await download_external_weights(api)
 
 
-async def fetch_external_weights(api: Api) -> None:
+async def download_external_weights(api: Api) -> None:
     await api.new_model()
     result = await api.done(
         "save_weights_external", model_id=api.model_id, seq_id=1, path="out", ttl_seconds=3600
@@ -269,8 +273,8 @@ async def fetch_external_weights(api: Api) -> None:
     (listed,) = (await api.get("checkpoints")).json()["checkpoints"]
     assert (listed["checkpoint_type"], listed["size_bytes"]) == ("external", result["size_bytes"])
     assert listed["expires_at"] is not None
-    place = f"training_runs/{api.model_id}/checkpoints"
-    urls = (await api.get(f"{place}/external_weights/out/external_weights_urls")).json()["urls"]
+    base = f"training_runs/{api.model_id}/checkpoints"
+    urls = (await api.get(f"{base}/external_weights/out/external_weights_urls")).json()["urls"]
     assert set(urls) == {"adapter_config.json", "adapter_model.safetensors"}
     responses = {name: await api.http.get(url) for name, url in urls.items()}
     assert sum(len(response.content) for response in responses.values()) == result["size_bytes"]
@@ -280,27 +284,31 @@ async def fetch_external_weights(api: Api) -> None:
     assert part.status_code == 206
     assert part.content == responses["adapter_model.safetensors"].content[10:]
     api.http.event_hooks["response"].clear()
-    for wrong in (url.replace("model.safetensors", "config.json"), url[:-1], url.partition("?")[0]):
-        assert (await api.http.get(wrong)).status_code == 403
+    for invalid in (
+        url.replace("model.safetensors", "config.json"),
+        url[:-1],
+        url.partition("?")[0],
+    ):
+        assert (await api.http.get(invalid)).status_code == 403
     await save(api, 2)
-    assert (await api.get(f"{place}/weights/a/external_weights_urls")).status_code == 404
+    assert (await api.get(f"{base}/weights/a/external_weights_urls")).status_code == 404
 
 
-async def test_weights_are_not_encrypted_here(open_api: OpenApi) -> None:
+async def test_encrypted_external_weights_are_rejected(open_api: OpenApi) -> None:
     async with open_api("0.38") as api:
-        await refuse_encryption(api)
+        await request_encryption(api)
 
 
-async def refuse_encryption(api: Api) -> None:
+async def request_encryption(api: Api) -> None:
     await api.new_model()
     api.http.event_hooks["response"].clear()
-    refused = await api.post(
+    rejected = await api.post(
         "save_weights_external",
         model_id=api.model_id,
         seq_id=1,
         path="out",
         age_encryption_recipients=["age1key"],
     )
-    assert refused.status_code == 422
-    assert "can't encrypt" in refused.text
-    assert "path" in await save(api, 2), "the refused number is not waited for"
+    assert rejected.status_code == 422
+    assert "can't encrypt" in rejected.text
+    assert "path" in await save(api, 2), "the rejected seq_id does not block"

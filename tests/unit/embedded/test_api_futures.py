@@ -1,4 +1,4 @@
-"""Fetching results: held, answered, forgotten."""
+"""Results: long polling, eviction, restarts."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from tests.unit.embedded.conftest import Api, OpenApi
-    from tinker_ext.embedded.execution.model import Model
+    from tinker_ext.embedded.execution.scheduler import Model
 
 
 class Held:
-    """Work that lasts until it is let go."""
+    """A request that runs until `release` is set."""
 
     def __init__(self, api: Api, seq_id: int = 1) -> None:
         self.started, self.release = threading.Event(), threading.Event()
-        self.request_id = api.backend.models.submit(api.model_id, "held", seq_id, self._act)
+        self.request_id = api.backend.models.submit(api.model_id, "held", seq_id, self._run)
 
-    def _act(self, model: Model) -> dict[str, str]:
+    def _run(self, model: Model) -> dict[str, str]:
         self.started.set()
         assert self.release.wait(30)
         return {"was": "held"}
 
 
-async def test_a_poll_is_held_then_answered_with_try_again(open_api: OpenApi) -> None:
+async def test_poll_of_running_request_times_out_with_try_again(open_api: OpenApi) -> None:
     async with open_api(poll_seconds=0.2) as api:
         await api.new_model()
         held = Held(api)
@@ -45,7 +45,7 @@ async def test_a_poll_is_held_then_answered_with_try_again(open_api: OpenApi) ->
         assert await api.result(held.request_id) == {"was": "held"}
 
 
-async def test_every_held_poll_is_answered_at_once_when_the_work_ends(api: Api) -> None:
+async def test_all_polls_respond_at_once_when_the_request_completes(api: Api) -> None:
     await api.new_model()
     held = Held(api)
     polls = [asyncio.ensure_future(api.result(held.request_id)) for _ in range(5)]
@@ -54,13 +54,13 @@ async def test_every_held_poll_is_answered_at_once_when_the_work_ends(api: Api) 
     started = time.perf_counter()
     held.release.set()
     assert await asyncio.gather(*polls) == [{"was": "held"}] * 5
-    assert time.perf_counter() - started < 2, "not after the rest of a poll"
+    assert time.perf_counter() - started < 2, "not when the poll times out"
 
 
-async def test_a_caller_who_leaves_is_noticed(api: Api) -> None:
+async def test_poll_ends_when_the_client_disconnects(api: Api) -> None:
     await api.new_model()
     held = Held(api)
-    left = asyncio.Event()
+    disconnected = asyncio.Event()
     body = orjson.dumps({"request_id": held.request_id})
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[MutableMapping[str, Any]] = []
@@ -68,7 +68,7 @@ async def test_a_caller_who_leaves_is_noticed(api: Api) -> None:
     async def receive() -> MutableMapping[str, Any]:
         if messages:
             return messages.pop()
-        await left.wait()
+        await disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -88,20 +88,20 @@ async def test_a_caller_who_leaves_is_noticed(api: Api) -> None:
     call = asyncio.ensure_future(api.app(scope, receive, send))
     await asyncio.sleep(0.1)
     assert not call.done()
-    left.set()
+    disconnected.set()
     await asyncio.wait_for(call, 2)
     held.release.set()
-    assert await api.result(held.request_id) == {"was": "held"}, "the work goes on"
+    assert await api.result(held.request_id) == {"was": "held"}, "the request continues"
 
 
-async def test_an_unknown_request_is_not_found(api: Api) -> None:
+async def test_unknown_request_id_returns_404(api: Api) -> None:
     for request_id in ("", "nonsense", "a:b:c", "x:train:0:1"):
         response = await api.post("retrieve_future", request_id=request_id)
         assert response.status_code == 404
-        assert response.json() == {"detail": f"there is no request {request_id!r} here"}
+        assert response.json() == {"detail": f"there is no request {request_id!r} on this server"}
 
 
-async def test_a_result_that_made_room_is_gone(api: Api) -> None:
+async def test_evicted_sample_result_returns_410(api: Api) -> None:
     session = await api.new_session()
     body = {"session_id": session, "sampling_session_seq_id": 0, "base_model": "embedded/tiny"}
     sampler = (await api.post("create_sampling_session", **body)).json()["sampling_session_id"]
@@ -113,7 +113,7 @@ async def test_a_result_that_made_room_is_gone(api: Api) -> None:
     assert "not kept any more" in response.json()["detail"]
 
 
-async def test_small_training_results_outlive_their_place_in_memory(api: Api) -> None:
+async def test_small_training_result_is_read_from_the_table_after_eviction(api: Api) -> None:
     await api.new_model()
     request = await api.submit("forward_backward", **api.batch(1))
     response = await api.result(request)
@@ -121,7 +121,7 @@ async def test_small_training_results_outlive_their_place_in_memory(api: Api) ->
     assert await api.result(request) == response
 
 
-async def test_our_own_mistakes_are_reported_as_the_servers(api: Api) -> None:
+async def test_internal_error_fails_with_category_server(api: Api) -> None:
     await api.new_model()
 
     def broken(model: Model) -> object:
@@ -135,13 +135,13 @@ async def test_our_own_mistakes_are_reported_as_the_servers(api: Api) -> None:
     assert "loss_fn_outputs" in await api.forward_backward(2)
 
 
-async def test_a_clean_end_records_what_was_being_computed(open_api: OpenApi) -> None:
+async def test_shutdown_stores_the_running_request_and_fails_queued_ones(open_api: OpenApi) -> None:
     async with open_api() as api:
         await api.new_model()
         held = Held(api)
-        behind = await api.submit("forward_backward", **api.batch(2))
+        queued = await api.submit("forward_backward", **api.batch(2))
         await asyncio.to_thread(held.started.wait, 30)
         threading.Timer(0.3, held.release.set).start()
     async with open_api() as api:
         assert await api.result(held.request_id) == {"was": "held"}
-        assert "cut off by a restart" in (await api.result(behind))["error"]
+        assert "cut off by a restart" in (await api.result(queued))["error"]

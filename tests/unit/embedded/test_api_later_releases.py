@@ -1,4 +1,4 @@
-"""What releases after 0.4.1 added: ends of checkpoints, copies, look-ups, models by loading."""
+"""Operations of releases after 0.4.1: checkpoint expiry, copies, look-ups, load as a new model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def api(latest: Api) -> Api:
     return latest
 
 
-async def saved(api: Api, seq_id: int, **body: Any) -> str:
+async def save(api: Api, seq_id: int, **body: Any) -> str:
     response = await api.done("save_weights", model_id=api.model_id, seq_id=seq_id, **body)
     path: str = response["path"]
     return path
@@ -31,12 +31,12 @@ async def checkpoints(api: Api) -> list[dict[str, Any]]:
     return result
 
 
-async def test_a_checkpoint_ends_when_its_time_is_up(
+async def test_expired_checkpoint_is_not_listed_and_its_name_is_free(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await api.new_model()
-    path = await saved(api, 1, path="a", ttl_seconds=60, user_metadata={"k": "v"})
-    await saved(api, 2, path="b")
+    path = await save(api, 1, path="a", ttl_seconds=60, user_metadata={"k": "v"})
+    await save(api, 2, path="b")
     sampler = {"model_id": api.model_id, "seq_id": 3, "path": "c", "ttl_seconds": 60}
     await api.done("save_weights_for_sampler", **sampler)
     listed = {checkpoint["checkpoint_id"]: checkpoint for checkpoint in await checkpoints(api)}
@@ -48,54 +48,56 @@ async def test_a_checkpoint_ends_when_its_time_is_up(
     later = time.time() + 61
     monkeypatch.setattr(time, "time", lambda: later)
     assert [checkpoint["checkpoint_id"] for checkpoint in await checkpoints(api)] == ["weights/b"]
-    everywhere = (await api.get("checkpoints")).json()["checkpoints"]
-    assert [item["checkpoint_id"] for item in everywhere] == ["weights/b"]
+    all_checkpoints = (await api.get("checkpoints")).json()["checkpoints"]
+    assert [item["checkpoint_id"] for item in all_checkpoints] == ["weights/b"]
     run = (await api.get(f"training_runs/{api.model_id}")).json()
     assert run["last_checkpoint"]["checkpoint_id"] == "weights/b"
     assert run["last_sampler_checkpoint"] is None
     assert (await api.post("weights_info", tinker_path=path)).status_code == 404
-    assert await saved(api, 4, path="a") == path, "the name is free again"
+    assert await save(api, 4, path="a") == path, "the name can be used again"
 
 
-async def test_an_end_can_be_set_and_taken_back(api: Api) -> None:
+async def test_set_checkpoint_ttl_sets_and_clears_expires_at(api: Api) -> None:
     await api.new_model()
-    await saved(api, 1, path="a")
-    place = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a/ttl"
+    await save(api, 1, path="a")
+    url = f"/api/v1/training_runs/{api.model_id}/checkpoints/weights/a/ttl"
     for seconds in (3600, None):
-        assert (await api.http.put(place, json={"ttl_seconds": seconds})).status_code == 200
+        assert (await api.http.put(url, json={"ttl_seconds": seconds})).status_code == 200
         assert ((await checkpoints(api))[0]["expires_at"] is None) == (seconds is None)
-    assert (await api.http.put(place, json={"ttl_seconds": 0})).status_code == 422
+    assert (await api.http.put(url, json={"ttl_seconds": 0})).status_code == 422
 
 
-async def test_a_name_is_taken_unless_it_is_overwritten(api: Api) -> None:
+async def test_save_weights_with_overwrite_replaces_the_checkpoint(api: Api) -> None:
     await api.new_model()
-    path = await saved(api, 1, path="a")
-    taken = await api.done("save_weights", model_id=api.model_id, seq_id=2, path="a")
-    assert "exists" in taken["error"]
-    assert await saved(api, 3, path="a", overwrite=True) == path
+    path = await save(api, 1, path="a")
+    failure = await api.done("save_weights", model_id=api.model_id, seq_id=2, path="a")
+    assert "exists" in failure["error"]
+    assert await save(api, 3, path="a", overwrite=True) == path
     assert len(await checkpoints(api)) == 1
     loaded = {"model_id": api.model_id, "seq_id": 4, "path": path, "optimizer": True}
     assert (await api.done("load_weights", **loaded))["path"] == path
 
 
-async def test_loading_makes_a_model(api: Api) -> None:
+async def test_load_weights_without_model_id_creates_a_model_once(api: Api) -> None:
     await api.new_model(rank=3, train_mlp=False)
-    path = await saved(api, 1, path="a")
+    path = await save(api, 1, path="a")
     body = {"session_id": api.session_id, "model_seq_id": 7, "path": path, "optimizer": False}
-    made = await api.done("load_weights", **body)
-    assert made["model_id"] == f"{api.session_id}:train:7"
-    assert await api.done("load_weights", **body) == made, "asked twice, made once"
-    info = (await api.post("get_info", model_id=made["model_id"])).json()
+    created = await api.done("load_weights", **body)
+    assert created["model_id"] == f"{api.session_id}:train:7"
+    assert await api.done("load_weights", **body) == created, (
+        "a repeated request creates no second model"
+    )
+    info = (await api.post("get_info", model_id=created["model_id"])).json()
     assert (info["lora_rank"], info["optimizer_config"]) == (3, {"type": "adamw"})
-    step = {"model_id": made["model_id"], "seq_id": 1, "adam_params": {}}
+    step = {"model_id": created["model_id"], "seq_id": 1, "adam_params": {}}
     assert "metrics" in await api.done("optim_step", **step)
     missing = await api.post("load_weights", path=path, optimizer=True)
     assert [item["loc"][-1] for item in missing.json()["detail"]] == ["session_id", "model_seq_id"]
 
 
-async def test_weights_and_samplers_are_looked_up(api: Api) -> None:
+async def test_weights_info_and_get_sampler(api: Api) -> None:
     await api.new_model(rank=3, train_unembed=False)
-    path = await saved(api, 1, path="a")
+    path = await save(api, 1, path="a")
     info = (await api.post("weights_info", tinker_path=path)).json()
     assert (info["base_model"], info["lora_rank"]) == ("embedded/tiny", 3)
     assert (info["train_attn"], info["train_unembed"]) == (True, False)
@@ -109,7 +111,7 @@ async def test_weights_and_samplers_are_looked_up(api: Api) -> None:
     sampler_id = opened.json()["sampling_session_id"]
     sampler = (await api.get(f"samplers/{sampler_id}")).json()
     assert (sampler["base_model"], sampler["model_path"]) == ("embedded/tiny", path)
-    assert (await api.get("samplers/nobody")).status_code == 404
+    assert (await api.get("samplers/unknown")).status_code == 404
 
     body = api.sample_body(sampling_session_id=sampler_id, seq_id=0, num_samples=2)
     submitted = (await api.post("asample", **body)).json()
@@ -120,13 +122,13 @@ async def test_weights_and_samplers_are_looked_up(api: Api) -> None:
         assert [score is None for score in scores[name][-3:]] == [True, False, False]
 
 
-async def test_sessions_are_listed_moved_and_finished(api: Api) -> None:
+async def test_list_move_and_finish_session(api: Api) -> None:
     await api.new_model()
-    place = f"sessions/{api.session_id}"
-    result = (await api.get(place)).json()
+    path = f"sessions/{api.session_id}"
+    result = (await api.get(path)).json()
     assert result["training_run_ids"] == [api.model_id]
     assert (await api.get("sessions")).json() == {"sessions": [api.session_id]}
-    moved = await api.http.put(f"/api/v1/{place}/project", json={"project_id": "p"})
+    moved = await api.http.put(f"/api/v1/{path}/project", json={"project_id": "p"})
     assert moved.status_code == 200
     for project, count in (("p", 1), ("q", 0)):
         page = (await api.get("training_runs", project_id=project)).json()
@@ -134,15 +136,15 @@ async def test_sessions_are_listed_moved_and_finished(api: Api) -> None:
     assert (await api.get("sessions", access_scope="all")).status_code == 422
 
     assert (await api.post("session_heartbeat", session_id=api.session_id)).status_code == 200
-    finished = await api.post(f"{place}/finish", reason={"type": "success"}, detail=None)
+    finished = await api.post(f"{path}/finish", reason={"type": "success"}, detail=None)
     assert finished.status_code == 200
     assert (await api.post("session_heartbeat", session_id=api.session_id)).status_code == 410
-    assert (await api.get("sessions/nobody")).status_code == 404
+    assert (await api.get("sessions/unknown")).status_code == 404
 
 
-async def test_a_copy_is_a_checkpoint_of_its_own(api: Api) -> None:
+async def test_copy_weights_survives_deletion_of_the_source(api: Api) -> None:
     await api.new_model()
-    path = await saved(api, 1, path="a")
+    path = await save(api, 1, path="a")
     headers = {"x-idempotency-key": "k"}
     copies = [
         (
@@ -157,22 +159,22 @@ async def test_a_copy_is_a_checkpoint_of_its_own(api: Api) -> None:
     assert (await api.done("load_weights", **loaded))["path"] == copies[0]
 
 
-async def test_large_results_are_announced_where_that_is_allowed(
+async def test_allow_metadata_only_returns_the_size_of_a_large_result(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tinker_ext.embedded.routes import futures
 
-    monkeypatch.setattr(futures, "ANNOUNCED", 10)
+    monkeypatch.setattr(futures, "METADATA_ONLY_BYTES", 10)
     await api.new_session()
     body = api.sample_body(base_model="embedded/tiny")
     request_id = await api.submit("asample", **body)
-    announced = await api.post("retrieve_future", request_id=request_id, allow_metadata_only=True)
-    assert announced.json()["status"] == "complete_metadata"
+    metadata = await api.post("retrieve_future", request_id=request_id, allow_metadata_only=True)
+    assert metadata.json()["status"] == "complete_metadata"
     fetched = await api.post("retrieve_future", request_id=request_id)
-    assert announced.json()["response_payload_size"] == len(fetched.content)
+    assert metadata.json()["response_payload_size"] == len(fetched.content)
 
 
-async def test_ended_samples_are_told_together(api: Api) -> None:
+async def test_retrieve_futures_lists_completed_samples_per_client(api: Api) -> None:
     opened = await api.post(
         "create_sampling_session",
         session_id=await api.new_session(),
@@ -189,24 +191,24 @@ async def test_ended_samples_are_told_together(api: Api) -> None:
     await api.result(good)
     bad = await api.submit("asample", **{**body, "sampling_params": {"top_p": 7}}, seq_id=1)
     clone = await api.submit("asample", **body, seq_id=1_000_000_001)
-    told = (await api.post("retrieve_futures", target=target)).json()
-    states = {item["request_id"]: item["state"] for item in told["completions"]}
+    response = (await api.post("retrieve_futures", target=target)).json()
+    states = {item["request_id"]: item["state"] for item in response["completions"]}
     assert states == {good: "finished", bad: "failed"}
-    assert told["cursor"] == 2
+    assert response["cursor"] == 2
     again = await api.post("retrieve_futures", target=target, prev_cursor=2, timeout=0.01)
     assert again.json() == {"completions": [], "cursor": 2}
 
     of_clone = {**target, "cloned_sampler_id": 1}
-    told = (await api.post("retrieve_futures", target=of_clone)).json()
-    assert [item["request_id"] for item in told["completions"]] == [clone]
+    response = (await api.post("retrieve_futures", target=of_clone)).json()
+    assert [item["request_id"] for item in response["completions"]] == [clone]
     unknown = await api.post("retrieve_futures", target={"sampling_session_id": "x"})
     assert unknown.status_code == 404
 
 
-async def test_a_state_folder_of_before_is_taken_over(open_api: OpenApi, tmp_path: Path) -> None:
+async def test_state_folder_of_first_layout_is_upgraded(open_api: OpenApi, tmp_path: Path) -> None:
     async with open_api() as before:
         await before.new_model()
-        path = await saved(before, 1, path="a")
+        path = await save(before, 1, path="a")
     with sqlite3.connect(tmp_path / "state" / "state.sqlite3") as connection:
         for table, columns in (
             ("sessions", ("project_id", "display_name", "finished")),

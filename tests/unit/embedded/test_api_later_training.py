@@ -1,4 +1,4 @@
-"""What releases after 0.4.1 added to training: optimizer settings, losses, a fresh start."""
+"""Training features of releases after 0.4.1: optimizer settings and losses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def api(latest: Api) -> Api:
     return latest
 
 
-async def test_loading_takes_the_optimizer_along_where_asked(open_api: OpenApi) -> None:
+async def test_load_weights_restores_optimizer_if_requested(open_api: OpenApi) -> None:
     async with open_api("0.24") as api:
         await api.new_model()
         await api.forward_backward(1)
@@ -25,7 +25,7 @@ async def test_loading_takes_the_optimizer_along_where_asked(open_api: OpenApi) 
         path = (await api.done("save_weights", **named))["path"]
 
         async def step_after_loading(number: int, **body: Any) -> tuple[float, float]:
-            """The steps counted, and the loss where the step led."""
+            """The step count, and the loss after the step."""
             await api.new_model(number)
             body = {"model_id": api.model_id, "seq_id": 1, "path": path, **body}
             assert "path" in await api.done("load_weights", **body)
@@ -34,16 +34,16 @@ async def test_loading_takes_the_optimizer_along_where_asked(open_api: OpenApi) 
             after = await api.forward_backward(4)
             return step["metrics"]["step"], after["metrics"]["loss:sum"]
 
-        kept = await step_after_loading(1, optimizer=True)
-        anew = await step_after_loading(2, optimizer=False)
-        assert (kept[0], anew[0]) == (2, 1)
-        assert kept[1] != anew[1], "the moments count too"
+        restored = await step_after_loading(1, optimizer=True)
+        reset = await step_after_loading(2, optimizer=False)
+        assert (restored[0], reset[0]) == (2, 1)
+        assert restored[1] != reset[1], "the moments are restored too"
 
 
-async def test_weight_decay_and_clipping_reach_the_weights(open_api: OpenApi) -> None:
+async def test_weight_decay_and_grad_clip_norm_change_the_weights(open_api: OpenApi) -> None:
     async with open_api("0.24") as api:
 
-        async def stepped(number: int, **adam: Any) -> tuple[float, dict[str, Any]]:
+        async def step_with(number: int, **adam: Any) -> tuple[float, dict[str, Any]]:
             """The gradient's norm, and the adapter after one step."""
             await api.new_model(number)
             await api.forward_backward(1)
@@ -52,21 +52,21 @@ async def test_weight_decay_and_clipping_reach_the_weights(open_api: OpenApi) ->
             assert model is not None
             return step["metrics"]["grad_norm"], model.trainer.adapter()
 
-        norm, plain = await stepped(0, eps=0.1)
+        norm, plain = await step_with(0, eps=0.1)
         for number, adam in enumerate(({"weight_decay": 0.5}, {"grad_clip_norm": norm / 2}), 1):
-            same, other = await stepped(number, eps=0.1, **adam)
-            assert same == norm, "it is told as it was"
+            same, other = await step_with(number, eps=0.1, **adam)
+            assert same == norm, "the norm before clipping is returned"
             assert any((other[name] != plain[name]).any() for name in plain), adam
-        _, wide = await stepped(3, eps=0.1, grad_clip_norm=2 * norm)
+        _, wide = await step_with(3, eps=0.1, grad_clip_norm=2 * norm)
         assert all((wide[name] == plain[name]).all() for name in plain)
-        refused = await api.optim_step(3, weight_decay=-1.0)
-        assert "adam_params.weight_decay: must be a finite number" in refused["error"]
-        refused = await api.optim_step(4, grad_clip_norm=-1.0)
-        assert "adam_params.grad_clip_norm: must be a finite number" in refused["error"]
+        rejected = await api.optim_step(3, weight_decay=-1.0)
+        assert "adam_params.weight_decay: must be a finite number" in rejected["error"]
+        rejected = await api.optim_step(4, grad_clip_norm=-1.0)
+        assert "adam_params.grad_clip_norm: must be a finite number" in rejected["error"]
 
 
 @pytest.mark.parametrize("loss_fn", ["gspo", "stable_reinforce", "custom"])
-async def test_losses_there_are_not_are_told_with_those_there_are(api: Api, loss_fn: str) -> None:
+async def test_unknown_loss_failure_lists_known_losses(api: Api, loss_fn: str) -> None:
     await api.new_model()
     message = pb.ForwardBackwardRequest(model_id=api.model_id, seq_id=1, loss_fn=loss_fn)
     headers = {"content-type": "application/x-protobuf"}
@@ -75,15 +75,17 @@ async def test_losses_there_are_not_are_told_with_those_there_are(api: Api, loss
     )
     failure = await api.result(response.json()["request_id"])
     assert failure["category"] == "user"
-    assert f"unknown loss '{loss_fn}'; there are cross_entropy" in failure["error"]
+    assert f"unknown loss '{loss_fn}'; known: cross_entropy" in failure["error"]
 
 
-async def test_optimizers_there_are_not_are_refused_and_hold_nothing_up(api: Api) -> None:
+async def test_unsupported_optimizer_is_rejected_without_blocking_later_requests(api: Api) -> None:
     await api.new_model()
     dimuon = {"type": "dimuon", "learning_rate": 0.1}
-    refused = await api.post("optim_step", model_id=api.model_id, seq_id=1, optimizer_params=dimuon)
-    assert refused.status_code == 400
-    assert "optimizer_params" in refused.json()["detail"]
+    rejected = await api.post(
+        "optim_step", model_id=api.model_id, seq_id=1, optimizer_params=dimuon
+    )
+    assert rejected.status_code == 400
+    assert "optimizer_params" in rejected.json()["detail"]
     step = {"model_id": api.model_id, "seq_id": 2, "adam_params": {}}
     assert "metrics" in await api.done("optim_step", **step)
     other = await api.post(

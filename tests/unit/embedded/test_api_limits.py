@@ -1,4 +1,4 @@
-"""Bounds: what is too much is refused with the way out, and nothing else suffers."""
+"""Limits of queues and bodies: excess requests are rejected without affecting others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from tinker_ext.embedded import request_body
-from tinker_ext.embedded.execution import models, sampling
+from tinker_ext.embedded.execution import sampling, scheduler
 from tinker_ext.embedded.routes import HANDLERS
 
 if TYPE_CHECKING:
@@ -19,28 +19,30 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from tests.unit.embedded.conftest import Api, OpenApi
-    from tinker_ext.embedded.execution.model import Model
+    from tinker_ext.embedded.execution.scheduler import Model
     from tinker_ext.embedded.routes.call import Call
 
 
-async def test_a_full_queue_asks_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "MAX_QUEUED", 2)
+async def test_full_queue_returns_429_except_for_the_missing_seq_id(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "MAX_QUEUED", 2)
     await api.new_model()
     waiting = [await api.submit("forward_backward", **api.batch(number)) for number in (2, 3)]
-    refused = await api.post("forward_backward", **api.batch(4))
-    assert refused.status_code == 429
-    assert refused.headers["retry-after"] == "1"
+    rejected = await api.post("forward_backward", **api.batch(4))
+    assert rejected.status_code == 429
+    assert rejected.headers["retry-after"] == "1"
     again = await api.post("forward_backward", **api.batch(3))
-    assert again.json()["request_id"] == waiting[1], "a repeat is no new work"
+    assert again.json()["request_id"] == waiting[1], "a repeated seq_id needs no space"
 
-    await api.submit("forward_backward", **api.batch(1))  # what the others wait for
+    await api.submit("forward_backward", **api.batch(1))  # the missing number is always accepted
     for request in waiting:
         assert "loss_fn_outputs" in await api.result(request)
-    assert "loss_fn_outputs" in await api.forward_backward(4), "it was not used up"
+    assert "loss_fn_outputs" in await api.forward_backward(4), "the rejected seq_id can be used"
 
 
-async def test_queued_bodies_have_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "MAX_QUEUED_BYTES", 100)
+async def test_queued_bytes_limit_returns_429(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler, "MAX_QUEUED_BYTES", 100)
     await api.new_model()
     release = threading.Event()
 
@@ -55,17 +57,17 @@ async def test_queued_bodies_have_a_bound(api: Api, monkeypatch: pytest.MonkeyPa
     assert "loss_fn_outputs" in await api.forward_backward(2)
 
 
-async def test_too_many_samples_ask_to_come_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_full_sampling_queue_returns_429(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "MAX_QUEUED", 0)
     body = api.sample_body(base_model="embedded/tiny")
-    refused = await api.post("asample", **body)
-    assert refused.status_code == 429
-    assert refused.headers["retry-after"] == "1"
+    rejected = await api.post("asample", **body)
+    assert rejected.status_code == 429
+    assert rejected.headers["retry-after"] == "1"
     monkeypatch.undo()
     assert "sequences" in await api.done("asample", **body)
 
 
-async def test_a_body_has_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_body_above_size_limit_returns_413(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "MAX_BODY_BYTES", 100)
     response = await api.http.post("/archives", content=b"x")
     assert response.status_code == 404
@@ -73,35 +75,35 @@ async def test_a_body_has_a_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> 
         await api.post("get_info", model_id="x" * 100)
 
 
-async def test_bodies_of_all_requests_have_a_bound_together(
+async def test_total_body_budget_returns_429_and_is_released(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_body, "MAX_BODIES_BYTES", 10_000)
-    other = api.backend.bodies.reservation()
+    other = api.backend.body_budget.reservation()
     other.take(9_990)
-    refused = await api.post("get_info", model_id="x" * 100)
-    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    rejected = await api.post("get_info", model_id="x" * 100)
+    assert (rejected.status_code, rejected.headers["retry-after"]) == (429, "1")
     with other:
         pass
-    for _ in range(200):  # each gives back what it took, refused or not
+    for _ in range(200):  # every request releases its reservation, rejected or not
         assert (await api.post("get_info", model_id="x" * 100)).status_code == 404
         assert (await api.post("create_session", tags=7)).status_code == 422
 
 
-async def test_compressed_body_counts_decompressed(
+async def test_size_limit_applies_to_decompressed_body(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_body, "MAX_BODY_BYTES", 3_000_000)
     api.http.event_hooks = {}
     headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
     for size, status in ((2_000_000, 422), (4_000_000, 413), (1_000_000_000, 413)):
-        packed = zstandard.ZstdCompressor().compress(b" " * size)
-        response = await api.http.post("/api/v1/get_info", content=packed, headers=headers)
+        compressed = zstandard.ZstdCompressor().compress(b" " * size)
+        response = await api.http.post("/api/v1/get_info", content=compressed, headers=headers)
         assert response.status_code == status
     await api.new_session()
 
 
-async def test_body_that_trickles_in_is_cut_off(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_body_returns_408(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_body, "BODY_SECONDS", 0.2)
     api.http.event_hooks = {}
 
@@ -118,7 +120,7 @@ async def test_body_that_trickles_in_is_cut_off(api: Api, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("depth", [500, 900, 5_000])
-async def test_deeply_nested_body_is_unprocessable(api: Api, depth: int) -> None:
+async def test_deeply_nested_body_returns_422(api: Api, depth: int) -> None:
     for opening, closing in ((b"[", b"]"), (b'{"tags":', b"}")):
         body = opening * depth + b"1" + closing * depth
         response = await api.http.post(
@@ -127,7 +129,7 @@ async def test_deeply_nested_body_is_unprocessable(api: Api, depth: int) -> None
         assert response.status_code == 422
 
 
-async def test_a_large_body_is_taken_the_same_way(
+async def test_large_body_decoded_in_thread_gives_same_result(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tinker_ext.embedded.routes import training
@@ -141,7 +143,7 @@ async def test_a_large_body_is_taken_the_same_way(
     ] == "user"
 
 
-async def test_a_mistake_of_ours_is_a_500_in_the_same_shape(
+async def test_internal_error_returns_500_and_is_logged(
     open_api: OpenApi, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken(call: Call) -> Response:
@@ -155,7 +157,7 @@ async def test_a_mistake_of_ours_is_a_500_in_the_same_shape(
     assert "by hand" in caplog.text
 
 
-async def test_other_paths_and_methods_answer_in_the_same_shape(api: Api) -> None:
+async def test_unknown_path_and_method_return_json_errors(api: Api) -> None:
     unknown = await api.http.post("/api/v1/client/nothing", json={})
     assert (unknown.status_code, unknown.json()) == (404, {"detail": "Not Found"})
     method = await api.http.get("/api/v1/asample")

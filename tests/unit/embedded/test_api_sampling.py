@@ -1,4 +1,4 @@
-"""Samples: alone, in hundreds, and with what cannot be sampled."""
+"""Samples: single requests, large batches and invalid requests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def new_sampler(api: Api, **source: Any) -> str:
     return sampler
 
 
-async def test_a_sample_has_what_was_asked_for(api: Api) -> None:
+async def test_sample_response_has_requested_fields_and_is_repeatable(api: Api) -> None:
     body = api.sample_body(
         **BASE,
         num_samples=3,
@@ -48,31 +48,31 @@ async def test_a_sample_has_what_was_asked_for(api: Api) -> None:
     assert response["prompt_logprobs"][0] is None is response["topk_prompt_logprobs"][0]
     assert [len(pairs) for pairs in response["topk_prompt_logprobs"][1:]] == [2] * (size - 1)
     again = await api.done("asample", **body)
-    assert again == response, "a seed makes it repeatable"
+    assert again == response, "the seed makes samples repeatable"
 
 
-async def test_nothing_is_given_that_was_not_asked_for(api: Api) -> None:
+async def test_sample_response_has_no_other_fields(api: Api) -> None:
     response = await api.done("asample", **api.sample_body(**BASE))
     assert response.keys() == {"type", "sequences"}
 
 
-async def test_four_hundred_samples_in_flight_finish_in_seconds(api: Api) -> None:
+async def test_four_hundred_concurrent_samples_complete_within_seconds(api: Api) -> None:
     sampler = await new_sampler(api, **BASE)
     await api.done("asample", **api.sample_body(sampling_session_id=sampler))
 
-    async def one(number: int) -> dict[str, Any]:
+    async def sample(number: int) -> dict[str, Any]:
         body = api.sample_body(
             sampling_session_id=sampler, seq_id=number, sampling_params={"max_tokens": 32}
         )
         return await api.done("asample", **body)
 
     started = time.perf_counter()
-    responses = await asyncio.gather(*(one(number) for number in range(400)))
+    responses = await asyncio.gather(*(sample(number) for number in range(400)))
     assert time.perf_counter() - started < 30, "measured at 2 s"
     assert all(len(response["sequences"]) == 1 for response in responses)
 
 
-async def test_one_bad_request_does_not_harm_the_others(api: Api) -> None:
+async def test_invalid_request_does_not_fail_its_batch(api: Api) -> None:
     sampler = await new_sampler(api, **BASE)
     good = api.sample_body(sampling_session_id=sampler)
     bad = {**good, "sampling_params": {"max_tokens": 4, "top_p": 7}}
@@ -83,7 +83,7 @@ async def test_one_bad_request_does_not_harm_the_others(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "field"),
     [
         ({"num_samples": 0}, "num_samples"),
         ({"num_samples": 10**6}, "num_samples"),
@@ -105,15 +105,15 @@ async def test_one_bad_request_does_not_harm_the_others(api: Api) -> None:
         ({"topk_prompt_logprobs": 10**6}, "topk_prompt_logprobs"),
     ],
 )
-async def test_what_cannot_be_sampled_fails_by_name(
-    api: Api, changes: dict[str, Any], named: str
+async def test_invalid_sample_request_names_the_field(
+    api: Api, changes: dict[str, Any], field: str
 ) -> None:
     response = await api.done("asample", **api.sample_body(**BASE, **changes))
     assert response["category"] == "user"
-    assert named in response["error"]
+    assert field in response["error"]
 
 
-async def test_a_prompt_that_fills_the_context_can_still_be_scored(api: Api) -> None:
+async def test_prompt_of_full_context_is_scored_without_new_tokens(api: Api) -> None:
     body = api.sample_body(
         **BASE,
         prompt={"chunks": [{"tokens": [65] * 1024}]},
@@ -125,7 +125,7 @@ async def test_a_prompt_that_fills_the_context_can_still_be_scored(api: Api) -> 
     assert response["sequences"] == [{"tokens": [], "logprobs": [], "stop_reason": "length"}]
 
 
-async def test_stops_are_texts_or_tokens(api: Api) -> None:
+async def test_stop_accepts_strings_and_token_ids(api: Api) -> None:
     for stop in ("e", ["e", "zz"], [ord("e")]):
         body = api.sample_body(**BASE, sampling_params={"max_tokens": 200, "seed": 1, "stop": stop})
         (sequence,) = (await api.done("asample", **body))["sequences"]
@@ -134,16 +134,16 @@ async def test_stops_are_texts_or_tokens(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "status", "said"),
+    ("source", "status", "message"),
     [
         ({}, 422, "base_model"),
-        ({"base_model": "other/model"}, 404, "only embedded/tiny"),
+        ({"base_model": "other/model"}, 404, "this server has embedded/tiny"),
         ({"model_path": "weights/a"}, 422, "not a checkpoint path"),
-        ({"model_path": "tinker://nobody/weights/a"}, 404, "there is no checkpoint"),
+        ({"model_path": "tinker://unknown/weights/a"}, 404, "there is no checkpoint"),
     ],
 )
-async def test_unknown_weights_are_refused_at_once(
-    api: Api, source: dict[str, Any], status: int, said: str
+async def test_unknown_weights_are_rejected_on_submission(
+    api: Api, source: dict[str, Any], status: int, message: str
 ) -> None:
     session = await api.new_session()
     opened = await api.post(
@@ -152,12 +152,12 @@ async def test_unknown_weights_are_refused_at_once(
     sampled = await api.post("asample", **api.sample_body(**source))
     for response in (opened, sampled):
         assert response.status_code == status
-        assert said in response.text
-    unknown = await api.post("asample", **api.sample_body(sampling_session_id="nobody"))
+        assert message in response.text
+    unknown = await api.post("asample", **api.sample_body(sampling_session_id="unknown"))
     assert unknown.status_code == 404
 
 
-async def test_both_kinds_of_checkpoint_can_be_sampled_until_they_are_deleted(api: Api) -> None:
+async def test_training_checkpoint_can_be_sampled_until_it_is_deleted(api: Api) -> None:
     await api.new_model()
     saved = await api.done("save_weights", model_id=api.model_id, seq_id=1, path="a")
     sampler = await new_sampler(api, model_path=saved["path"], base_model="embedded/tiny")
@@ -168,7 +168,7 @@ async def test_both_kinds_of_checkpoint_can_be_sampled_until_they_are_deleted(ap
     assert (await api.post("asample", **body)).status_code == 404
 
 
-async def test_weights_without_a_name_make_room_for_newer_ones(api: Api) -> None:
+async def test_oldest_unlisted_weights_are_deleted_beyond_the_limit(api: Api) -> None:
     await api.new_model(rank=1, train_attn=False, train_mlp=False)
     samplers = [
         (
@@ -181,16 +181,16 @@ async def test_weights_without_a_name_make_room_for_newer_ones(api: Api) -> None
         )["sampling_session_id"]
         for number in range(KEPT_SAMPLERS + 1)
     ]
-    gone = await api.post("asample", **api.sample_body(sampling_session_id=samplers[0]))
-    assert gone.status_code == 404
-    assert "save weights under a name" in gone.json()["detail"]
+    expired = await api.post("asample", **api.sample_body(sampling_session_id=samplers[0]))
+    assert expired.status_code == 404
+    assert "save weights under a name" in expired.json()["detail"]
     assert "sequences" in await api.done(
         "asample", **api.sample_body(sampling_session_id=samplers[1])
     )
     assert len(list((api.backend.files.root / "samplers").iterdir())) == KEPT_SAMPLERS
 
 
-async def test_requests_in_flight_keep_to_their_own_weights(api: Api) -> None:
+async def test_concurrent_samples_use_their_own_weights(api: Api) -> None:
     await api.new_model()
     await api.forward_backward(1)
     await api.optim_step(2, learning_rate=0.05)
@@ -208,7 +208,7 @@ async def test_requests_in_flight_keep_to_their_own_weights(api: Api) -> None:
     ]
 
 
-async def test_a_copy_of_a_client_may_count_from_far_away(api: Api) -> None:
+async def test_sample_seq_id_of_cloned_client_can_exceed_2_to_53(api: Api) -> None:
     sampler = await new_sampler(api, **BASE)
     body = api.sample_body(sampling_session_id=sampler, seq_id=10**18 + 1)
     assert (await api.done("asample", **body))["sequences"]

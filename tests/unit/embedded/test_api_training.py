@@ -1,7 +1,8 @@
-"""Models are created, trained and given up; a mistake names the datum and the field."""
+"""Models are created, trained and unloaded; errors name the datum and the field."""
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ async def test_training_lowers_the_loss(api: Api) -> None:
     assert losses[-1] < 0.8 * losses[0]
 
 
-async def test_the_output_has_one_record_per_datum(api: Api) -> None:
+async def test_forward_backward_returns_one_record_per_datum(api: Api) -> None:
     await api.new_model()
     response = await api.forward_backward(1)
     assert response["loss_fn_output_type"] == "ArrayRecord"
@@ -38,15 +39,15 @@ async def test_the_output_has_one_record_per_datum(api: Api) -> None:
     assert sum(logprobs["data"]) * -2 == pytest.approx(response["metrics"]["loss:sum"], rel=1e-4)
 
 
-async def test_forward_leaves_gradients_alone(api: Api) -> None:
+async def test_forward_adds_no_gradients(api: Api) -> None:
     await api.new_model()
-    given = api.batch(1)["forward_backward_input"]
-    response = await api.done("forward", model_id=api.model_id, seq_id=1, forward_input=given)
+    params = api.batch(1)["forward_backward_input"]
+    response = await api.done("forward", model_id=api.model_id, seq_id=1, forward_input=params)
     assert len(response["loss_fn_outputs"]) == 2
     assert (await api.optim_step(2))["metrics"]["grad_norm"] == 0
 
 
-async def test_a_seed_makes_models_alike(api: Api) -> None:
+async def test_equal_seeds_give_equal_models(api: Api) -> None:
     outputs = []
     for number in range(2):
         await api.new_model(number, seed=5)
@@ -60,7 +61,7 @@ SHORT = {"data": [1.0], "dtype": "float32"}
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "expected"),
     [
         (lambda b: b["data"][1]["loss_fn_inputs"].pop("target_tokens"), "data[1]"),
         (
@@ -99,26 +100,20 @@ SHORT = {"data": [1.0], "dtype": "float32"}
         (lambda b: b.update(loss_fn_config={"no such setting": 1.0}), "no such setting"),
     ],
 )
-async def test_bad_loss_inputs_fail_with_datum_and_field(
-    api: Api, change: Callable[[dict[str, Any]], object], named: str
+async def test_invalid_loss_input_names_datum_and_field(
+    api: Api, change: Callable[[dict[str, Any]], object], expected: str
 ) -> None:
     await api.new_model()
     body = api.batch(1)
-    given = body["forward_backward_input"]
-    given["data"] = [_copied(item) for item in given["data"]]
-    change(given)
+    params = body["forward_backward_input"]
+    params["data"] = [copy.deepcopy(datum) for datum in params["data"]]
+    change(params)
     response = await api.done("forward_backward", **body)
     assert response["category"] == "user"
-    assert named in response["error"]
+    assert expected in response["error"]
 
 
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _copied(one) for name, one in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
-
-
-async def test_an_unknown_base_model_fails_and_says_what_there_is(api: Api) -> None:
+async def test_unknown_base_model_failure_lists_known_models(api: Api) -> None:
     response = await api.done(
         "create_model",
         session_id=await api.new_session(),
@@ -127,7 +122,7 @@ async def test_an_unknown_base_model_fails_and_says_what_there_is(api: Api) -> N
         lora_config={"rank": 2},
     )
     assert response == {
-        "error": "base_model: there is no 'other/model' here, only embedded/tiny",
+        "error": "base_model: unknown model 'other/model'; this server has embedded/tiny",
         "category": "user",
     }
     model_id = f"{api.session_id}:train:0"
@@ -144,7 +139,7 @@ async def test_an_unknown_base_model_fails_and_says_what_there_is(api: Api) -> N
         {"rank": 2, "train_attn": False, "train_mlp": False, "train_unembed": False},
     ],
 )
-async def test_an_impossible_adapter_fails(api: Api, lora: dict[str, Any]) -> None:
+async def test_invalid_lora_config_fails(api: Api, lora: dict[str, Any]) -> None:
     response = await api.done(
         "create_model",
         session_id=await api.new_session(),
@@ -156,7 +151,7 @@ async def test_an_impossible_adapter_fails(api: Api, lora: dict[str, Any]) -> No
     assert "lora_config" in response["error"]
 
 
-async def test_full_fine_tuning_is_refused(api: Api) -> None:
+async def test_create_model_without_lora_config_returns_422(api: Api) -> None:
     response = await api.post(
         "create_model",
         session_id=await api.new_session(),
@@ -168,7 +163,7 @@ async def test_full_fine_tuning_is_refused(api: Api) -> None:
     assert response.json()["detail"][0]["loc"] == ["body", "lora_config"]
 
 
-async def test_unknown_sessions_and_models_are_not_found(api: Api) -> None:
+async def test_unknown_session_or_model_returns_404(api: Api) -> None:
     for operation, body in (
         ("session_heartbeat", {"session_id": "x"}),
         (
@@ -190,7 +185,7 @@ async def test_unknown_sessions_and_models_are_not_found(api: Api) -> None:
         assert "'x'" in response.json()["detail"]
 
 
-async def test_get_info_names_a_tokenizer_that_is_there(api: Api) -> None:
+async def test_get_info_returns_path_of_existing_tokenizer(api: Api) -> None:
     from tokenizers import Tokenizer
 
     await api.new_model(rank=3)
@@ -201,7 +196,7 @@ async def test_get_info_names_a_tokenizer_that_is_there(api: Api) -> None:
     assert tokenizer.decode(tokenizer.encode("Grüße").ids) == "Grüße"
 
 
-async def test_an_unloaded_model_can_only_be_loaded_into(api: Api) -> None:
+async def test_unloaded_model_fails_until_weights_are_loaded(api: Api) -> None:
     await api.new_model()
     saved = await api.done("save_weights", model_id=api.model_id, seq_id=1, path="a")
     response = await api.done("unload_model", model_id=api.model_id)
@@ -209,24 +204,24 @@ async def test_an_unloaded_model_can_only_be_loaded_into(api: Api) -> None:
     failed = await api.forward_backward(2)
     assert failed["category"] == "user"
     assert "was unloaded" in failed["error"]
-    assert saved["path"] in failed["error"], "the way to go on"
+    assert saved["path"] in failed["error"], "the message names the checkpoint to load"
     await api.done("load_weights", model_id=api.model_id, seq_id=3, path=saved["path"])
     assert "loss_fn_outputs" in await api.forward_backward(4)
 
 
-async def test_the_model_used_least_makes_room(open_api: OpenApi) -> None:
+async def test_least_recently_used_model_is_unloaded_beyond_the_limit(open_api: OpenApi) -> None:
     async with open_api(max_loaded=2) as api:
         models = [await api.new_model(number) for number in range(2)]
         api.model_id = models[0]
         await api.forward_backward(1)
         await api.new_model(2)
         api.model_id = models[1]
-        assert "made room for newer ones" in (await api.forward_backward(1))["error"]
+        assert "was unloaded for a newer one" in (await api.forward_backward(1))["error"]
         api.model_id = models[0]
         assert "loss_fn_outputs" in await api.forward_backward(2)
 
 
-async def test_sessions_keep_what_they_were_given(api: Api) -> None:
+async def test_session_stores_metadata_heartbeat_and_telemetry_count(api: Api) -> None:
     response = await api.post(
         "create_session", tags=["a", "b"], user_metadata={"who": ["me"]}, sdk_version="1.2"
     )
@@ -257,7 +252,7 @@ async def test_sessions_keep_what_they_were_given(api: Api) -> None:
     assert later.last_heartbeat > record.last_heartbeat
 
 
-async def test_metadata_comes_back_as_text(api: Api) -> None:
+async def test_user_metadata_is_returned_as_text(api: Api) -> None:
     response = await api.done(
         "create_model",
         session_id=await api.new_session(),
@@ -270,10 +265,10 @@ async def test_metadata_comes_back_as_text(api: Api) -> None:
     assert run["user_metadata"] == {"text": "a", "number": "7", "list": "[1]"}
 
 
-def test_arrays_of_whole_numbers_written_as_floats() -> None:
-    from tinker_ext.embedded.execution import arrays
+def test_int64_tensor_accepts_integral_floats_and_empty_data() -> None:
+    from tinker_ext.embedded.execution.arrays import decode_tensor
 
-    array = arrays.tensor({"data": [1.0, 2.0], "dtype": "int64"}, where="x")
+    array = decode_tensor({"data": [1.0, 2.0], "dtype": "int64"}, where="x")
     assert array.dtype == np.int64
-    empty = arrays.tensor({"data": [], "dtype": "int64", "shape": [0]}, where="x")
+    empty = decode_tensor({"data": [], "dtype": "int64", "shape": [0]}, where="x")
     assert empty.shape == (0,)

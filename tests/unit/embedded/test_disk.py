@@ -1,4 +1,4 @@
-"""The state folder is its owner's alone, and a disk that can't be written to loses nothing."""
+"""The state folder is private, and disk errors lose no data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tinker_ext.backend_key import new_key
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.checkpoints.files import RESERVE_BYTES, CheckpointFiles
 from tinker_ext.embedded.checkpoints.names import CheckpointName
-from tinker_ext.embedded.execution.saving import Saving
+from tinker_ext.embedded.errors import describe_storage_error
+from tinker_ext.embedded.execution.saving import CheckpointSaver
 from tinker_ext.embedded.launch import start_embedded
-from tinker_ext.embedded.storage import storage_problem
+from tinker_ext.embedded.state_folder import make_state_folder
 from tinker_ext.embedded.store import CheckpointRecord, CheckpointTable, Database
-from tinker_ext.embedded.store.folder import make_state_folder
 from tinker_ext.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 NAME = CheckpointName("5f0c:train:0", "weights", "a")
 
-# More than a database of these tests has, and less than a checkpoint of rank 16.
+# Larger than the database of these tests, and smaller than a checkpoint of rank 16.
 SMALL_FILE = 400_000
 
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Have every write fail that would make a file larger."""
+    """Make writes fail beyond this file size."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -58,19 +58,19 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    """The permission bits of a folder and all that is in it, by path."""
+    """The permission bits of a folder and its contents, by path."""
     paths = [folder, *folder.rglob("*")]
     return {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in paths}
 
 
 async def post(api: Api, operation: str, **body: object) -> httpx.Response:
-    """As `Api.post`, for responses that no release documents."""
+    """Like `Api.post`, for responses that no release documents."""
     api.http.event_hooks = {}
     return await api.post(operation, **body)
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])
-def test_server_process_makes_private_files_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+def test_server_process_creates_private_files_with_any_umask(tmp_path: Path, mask: int) -> None:
     folder = tmp_path / "state"
     with umask(mask), start_embedded(folder, key=new_key()):
         mode_of = modes(folder)
@@ -106,7 +106,7 @@ def test_folder_of_an_earlier_release_is_made_private(tmp_path: Path) -> None:
     assert set(modes(tmp_path).values()) == {0o700, 0o600}
 
 
-def test_folder_with_other_things_keeps_its_mode_and_theirs(tmp_path: Path) -> None:
+def test_folder_with_foreign_files_keeps_all_modes(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     (tmp_path / "notes.txt").chmod(0o644)
     (tmp_path / "lock").touch()
@@ -133,15 +133,15 @@ def test_folder_that_all_users_may_write_to_keeps_its_mode(tmp_path: Path) -> No
         (OSError(errno.EIO, "x"), "disk failed"),
     ],
 )
-def test_errors_of_the_disk_say_their_kind(error: OSError, kind: str) -> None:
-    problem = storage_problem(error)
-    assert problem is not None
-    assert problem.startswith(kind)
+def test_disk_error_description_starts_with_its_kind(error: OSError, kind: str) -> None:
+    description = describe_storage_error(error)
+    assert description is not None
+    assert description.startswith(kind)
 
 
-def test_other_errors_are_not_the_disks() -> None:
+def test_other_errors_are_not_disk_errors() -> None:
     for error in (FileNotFoundError(errno.ENOENT, "x"), ValueError("full"), sqlite3.Error("full")):
-        assert storage_problem(error) is None
+        assert describe_storage_error(error) is None
 
 
 def test_full_and_read_only_databases_are_recognized(tmp_path: Path) -> None:
@@ -150,27 +150,27 @@ def test_full_and_read_only_databases_are_recognized(tmp_path: Path) -> None:
         connection.execute("PRAGMA max_page_count = 1")
         with pytest.raises(sqlite3.OperationalError) as caught:
             connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
-        assert (storage_problem(caught.value) or "").startswith("disk full")
+        assert (describe_storage_error(caught.value) or "").startswith("disk full")
         connection.execute("PRAGMA query_only = 1")
         with pytest.raises(sqlite3.OperationalError) as caught:
             connection.execute("INSERT INTO t VALUES (1)")
-        assert (storage_problem(caught.value) or "").startswith("not writable")
+        assert (describe_storage_error(caught.value) or "").startswith("not writable")
     connection.close()
 
 
-async def test_failed_save_says_disk_full_and_leaves_nothing(api: Api) -> None:
+async def test_save_on_full_disk_fails_and_leaves_no_files(api: Api) -> None:
     await api.new_model(rank=16)
     with largest_file(SMALL_FILE):
         failed = await api.done("save_weights", model_id=api.model_id, seq_id=1, path="a")
     assert failed["error"].startswith("save_weights failed: disk full (File too large)")
-    assert failed["category"] == "user", "clients don't repeat it"
+    assert failed["category"] == "user", "clients don't retry it"
     assert list((api.backend.files.root / "scratch").iterdir()) == []
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
     saved = await api.done("save_weights", model_id=api.model_id, seq_id=2, path="a")
     assert saved["path"].endswith("/weights/a")
 
 
-async def test_failed_sampler_save_leaves_nothing(api: Api) -> None:
+async def test_sampler_save_on_full_disk_leaves_no_files(api: Api) -> None:
     await api.new_model(rank=32)
     request = {"model_id": api.model_id, "sampling_session_seq_id": 0}
     with largest_file(SMALL_FILE):
@@ -180,7 +180,7 @@ async def test_failed_sampler_save_leaves_nothing(api: Api) -> None:
     assert "sampling_session_id" in await api.done("save_weights_for_sampler", seq_id=2, **request)
 
 
-async def test_failed_overwrite_keeps_the_checkpoint_before_it(api: Api) -> None:
+async def test_failed_overwrite_keeps_the_previous_checkpoint(api: Api) -> None:
     await api.new_model(rank=16)
     save = {"model_id": api.model_id, "path": "a", "overwrite": True}
     path = (await api.done("save_weights", seq_id=1, **save))["path"]
@@ -195,34 +195,34 @@ async def test_failed_overwrite_keeps_the_checkpoint_before_it(api: Api) -> None
     assert listed["time"] > before["checkpoints"][0]["time"]
 
 
-async def test_request_that_cannot_be_kept_is_refused_for_good(api: Api) -> None:
+async def test_request_that_cannot_be_stored_returns_507_without_retry(api: Api) -> None:
     await api.new_model()
-    later = {"model_id": api.model_id, "adam_params": {}}
+    step = {"model_id": api.model_id, "adam_params": {}}
     with largest_file(0):
-        refused = await post(api, "optim_step", seq_id=1, **later)
+        rejected = await post(api, "optim_step", seq_id=1, **step)
         heartbeat = await post(api, "session_heartbeat", session_id=api.session_id)
-    assert refused.status_code == 507
-    assert refused.headers["x-should-retry"] == "false"
-    assert refused.json()["detail"].startswith("disk failed (disk I/O error): look at the disk")
+    assert rejected.status_code == 507
+    assert rejected.headers["x-should-retry"] == "false"
+    assert rejected.json()["detail"].startswith("disk failed (disk I/O error): check the disk")
     assert heartbeat.status_code == 200
-    assert "metrics" in await api.optim_step(2), "it does not wait for the one refused"
+    assert "metrics" in await api.optim_step(2), "it does not wait for the rejected one"
 
 
-async def test_archive_that_does_not_fit_leaves_nothing(api: Api) -> None:
+async def test_archive_on_full_disk_returns_507_and_leaves_no_files(api: Api) -> None:
     await api.new_model(rank=16)
     await api.done("save_weights", model_id=api.model_id, seq_id=1, path="a")
     path = f"training_runs/{api.model_id}/checkpoints/weights/a/archive"
     location = (await api.get(path)).headers["location"]
     with largest_file(10_000):
-        refused = await api.http.get(location)
-    assert refused.status_code == 507
-    assert "disk full" in refused.json()["detail"]
+        rejected = await api.http.get(location)
+    assert rejected.status_code == 507
+    assert "disk full" in rejected.json()["detail"]
     assert list((api.backend.files.root / "scratch").iterdir()) == []
     assert (await api.http.get(location)).status_code == 200
 
 
 class FullTable(CheckpointTable):
-    """Takes no change before a folder is gone, as on a full disk."""
+    """Rejects changes while a folder exists, like a full disk."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         super().__init__(database)
@@ -236,13 +236,13 @@ class FullTable(CheckpointTable):
 
 def test_checkpoint_can_be_deleted_on_a_full_disk(tmp_path: Path) -> None:
     database, files = Database(tmp_path / "state.sqlite3"), CheckpointFiles(tmp_path)
-    place = files.checkpoint(NAME.run_id, NAME.kind, NAME.name)
-    place.mkdir(parents=True)
-    table = FullTable(database, place)
+    folder = files.checkpoint(NAME.run_id, NAME.kind, NAME.name)
+    folder.mkdir(parents=True)
+    table = FullTable(database, folder)
     table.add(CheckpointRecord(NAME, 1.0, 1))
-    Saving(table, files).remove(NAME)
+    CheckpointSaver(table, files).remove(NAME)
     assert table.all() == []
-    assert not place.exists()
+    assert not folder.exists()
     database.close()
 
 
@@ -256,7 +256,7 @@ def test_start_clears_scratch_before_it_opens_the_database(tmp_path: Path) -> No
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-async def test_room_that_was_set_aside_is_there_for_the_next_start(
+async def test_start_deletes_reserve_before_it_opens_the_database(
     open_api: OpenApi, tmp_path: Path
 ) -> None:
     async with open_api():
@@ -266,10 +266,12 @@ async def test_room_that_was_set_aside_is_there_for_the_next_start(
     (tmp_path / "state" / "state.sqlite3").write_text("not a database, so that opening it fails")
     with pytest.raises(RuntimeError, match="file is not a database"):
         Backend(tmp_path / "state")
-    assert not reserve.exists(), "the database had the room"
+    assert not reserve.exists(), "its space was released before the database was opened"
 
 
-async def test_reserve_that_does_not_fit_is_done_without(open_api: OpenApi, tmp_path: Path) -> None:
+async def test_server_starts_without_space_for_the_reserve(
+    open_api: OpenApi, tmp_path: Path
+) -> None:
     async with open_api():
         pass
     with largest_file(100_000):
@@ -281,20 +283,22 @@ async def test_reserve_that_does_not_fit_is_done_without(open_api: OpenApi, tmp_
 async def test_restart_writes_nothing_to_the_database(open_api: OpenApi, tmp_path: Path) -> None:
     async with open_api() as api:
         await api.new_session()
-        known = api.session_id
+        session_id = api.session_id
     database = tmp_path / "state" / "state.sqlite3"
     content = database.read_bytes()
     async with open_api() as api:
         assert (tmp_path / "state" / "state.sqlite3-wal").stat().st_size == 0
-        assert (await api.get("sessions")).json() == {"sessions": [known]}
+        assert (await api.get("sessions")).json() == {"sessions": [session_id]}
     assert database.read_bytes() == content
 
 
-@pytest.mark.parametrize("place", ["file", "file/below", "file/far/below"])
-def test_folder_that_cannot_be_made_is_a_configuration_error(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("path", ["file", "file/below", "file/far/below"])
+def test_state_dir_that_cannot_be_created_raises_configuration_error(
+    tmp_path: Path, path: str
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="a file is in its place, or above it") as caught:
-        start_embedded(tmp_path / place)
-    assert str(tmp_path / place) in str(caught.value)
+        start_embedded(tmp_path / path)
+    assert str(tmp_path / path) in str(caught.value)
     assert "TINKER_EMBEDDED_DIR" in str(caught.value)
     assert caught.value.setting == "embedded_dir"

@@ -1,4 +1,4 @@
-"""The head of a request is bounded in size and in time, with both of uvicorn's parsers."""
+"""Request headers are limited in size and time, with both of uvicorn's parsers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
 
 
 class OverH11(BoundedHeads, H11Protocol):
-    """As where httptools is not installed."""
+    """The protocol if httptools is not installed."""
 
 
 class OverHttptools(BoundedHeads, HttpToolsProtocol):
-    """As where it is."""
+    """The protocol if httptools is installed."""
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -46,15 +46,15 @@ def protocol(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> type[asyncio.Protocol]:
     monkeypatch.setattr(http_protocol, "HEAD_SECONDS", HEAD_SECONDS)
-    chosen: type[asyncio.Protocol] = request.param
-    return chosen
+    protocol_class: type[asyncio.Protocol] = request.param
+    return protocol_class
 
 
 @asynccontextmanager
 async def connected(
     protocol: type[asyncio.Protocol],
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """A connection to a server that echoes each body."""
+    """Connect to a server that echoes each body."""
     config = uvicorn.Config(echo, http=protocol, lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -84,7 +84,7 @@ async def test_connection_without_a_request_is_closed(protocol: type[asyncio.Pro
         assert await closed_after(reader) >= HEAD_SECONDS / 2
 
 
-async def test_headers_that_trickle_in_are_cut_off(protocol: type[asyncio.Protocol]) -> None:
+async def test_slow_headers_close_the_connection(protocol: type[asyncio.Protocol]) -> None:
     async with connected(protocol) as (reader, writer):
 
         async def trickle() -> None:
@@ -100,18 +100,20 @@ async def test_headers_that_trickle_in_are_cut_off(protocol: type[asyncio.Protoc
             trickling.cancel()
 
 
-async def test_later_request_is_bounded_like_the_first(protocol: type[asyncio.Protocol]) -> None:
+async def test_limits_apply_to_later_requests_of_a_connection(
+    protocol: type[asyncio.Protocol],
+) -> None:
     async with connected(protocol) as (reader, writer):
         writer.write(REQUEST)
         assert b"200 OK" in await response(reader, b"{}")
-        await asyncio.sleep(2 * HEAD_SECONDS)  # an idle connection is kept
+        await asyncio.sleep(2 * HEAD_SECONDS)  # an idle connection stays open
         writer.write(REQUEST)
         assert b"200 OK" in await response(reader, b"{}")
         writer.write(REQUEST[:20])
         assert await closed_after(reader) >= HEAD_SECONDS / 2
 
 
-async def test_slow_body_is_not_cut_off(protocol: type[asyncio.Protocol]) -> None:
+async def test_slow_body_is_accepted(protocol: type[asyncio.Protocol]) -> None:
     async with connected(protocol) as (reader, writer):
         writer.write(REQUEST[:-1])
         await asyncio.sleep(2 * HEAD_SECONDS)
@@ -119,39 +121,39 @@ async def test_slow_body_is_not_cut_off(protocol: type[asyncio.Protocol]) -> Non
         assert b"200 OK" in await response(reader, b"{}")
 
 
-async def test_endless_header_is_refused(protocol: type[asyncio.Protocol]) -> None:
+async def test_endless_header_is_rejected(protocol: type[asyncio.Protocol]) -> None:
     async with connected(protocol) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\na: ")
-        sent = 0
+        sent_bytes = 0
         status = asyncio.create_task(reader.readline())
-        while not status.done() and sent < 100 * MAX_HEAD_BYTES:
+        while not status.done() and sent_bytes < 100 * MAX_HEAD_BYTES:
             writer.write(b"b" * 4096)
-            sent += 4096
+            sent_bytes += 4096
             await asyncio.sleep(0)
         assert (await asyncio.wait_for(status, 10)).split()[1] in (b"400", b"431")
-        assert sent < 100 * MAX_HEAD_BYTES
+        assert sent_bytes < 100 * MAX_HEAD_BYTES
 
 
 @pytest.mark.parametrize("start", [b"1;", b"1\r\nx\r\n0\r\na: "], ids=["extension", "trailer"])
-async def test_endless_frame_of_a_chunk_is_cut_off(
+async def test_endless_chunk_extension_or_trailer_closes_the_connection(
     protocol: type[asyncio.Protocol], start: bytes
 ) -> None:
     async with connected(protocol) as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         writer.write(start)
         closed = asyncio.create_task(reader.read())
-        sent = 0
-        while not closed.done() and sent < 100 * MAX_HEAD_BYTES:
+        sent_bytes = 0
+        while not closed.done() and sent_bytes < 100 * MAX_HEAD_BYTES:
             with suppress(ConnectionError):
                 writer.write(b"b" * 4096)
                 await writer.drain()
-            sent += 4096
+            sent_bytes += 4096
         await asyncio.wait([closed], timeout=10)
-        closed.exception()  # of a connection that was reset, if it was
-        assert sent < 100 * MAX_HEAD_BYTES
+        closed.exception()  # the connection may have been reset
+        assert sent_bytes < 100 * MAX_HEAD_BYTES
 
 
-async def test_chunked_body_is_not_cut_off(protocol: type[asyncio.Protocol]) -> None:
+async def test_chunked_body_is_accepted(protocol: type[asyncio.Protocol]) -> None:
     async with connected(protocol) as (reader, writer):
         writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n")
         writer.write(b"1\r\nx\r\n" * MAX_HEAD_BYTES + b"0\r\n\r\n")
@@ -159,7 +161,7 @@ async def test_chunked_body_is_not_cut_off(protocol: type[asyncio.Protocol]) -> 
         assert await asyncio.wait_for(reader.readexactly(MAX_HEAD_BYTES), 10)
 
 
-async def test_large_body_is_not_taken_for_headers(protocol: type[asyncio.Protocol]) -> None:
+async def test_large_body_does_not_count_as_headers(protocol: type[asyncio.Protocol]) -> None:
     body = b"x" * (4 * MAX_HEAD_BYTES)
     head = f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     async with connected(protocol) as (reader, writer):

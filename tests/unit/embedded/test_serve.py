@@ -1,4 +1,4 @@
-"""The server as a process: started, found, kept to itself, ended."""
+"""The server as a child process, and run on its own."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tinker_ext.errors import ConfigurationError
 KEY = "tml-not-for-any-log"
 
 
-def loaded_by(statement: str) -> set[str]:
+def modules_imported_by(statement: str) -> set[str]:
     script = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     return set(result.stdout.decode().split())
 
 
-def test_it_listens_on_loopback_says_so_and_needs_no_key(tmp_path: Path) -> None:
+def test_server_listens_on_loopback_without_key(tmp_path: Path) -> None:
     with start_embedded(tmp_path / "state") as server:
         assert server.url.startswith("http://127.0.0.1:")
         with httpx.Client(base_url=server.url) as http:
             assert http.get("/api/v1/healthz").json() == {"status": "ok"}
-            keyed = http.get("/api/v1/get_server_capabilities", headers={"X-API-Key": KEY})
-            assert keyed.json() == {
+            with_key = http.get("/api/v1/get_server_capabilities", headers={"X-API-Key": KEY})
+            assert with_key.json() == {
                 "supported_models": [
                     {
                         "model_name": "embedded/tiny",
@@ -51,7 +51,7 @@ def test_it_listens_on_loopback_says_so_and_needs_no_key(tmp_path: Path) -> None
     assert comes_true(lambda: is_gone(pid))
 
 
-def test_no_key_gets_into_the_child_or_its_log(
+def test_keys_do_not_reach_the_environment_or_files_of_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("TINKER_API_KEY", "TINKER_CREDENTIAL_CMD", "CLOUDFLARE_ACCESS_CLIENT_SECRET"):
@@ -62,51 +62,53 @@ def test_no_key_gets_into_the_child_or_its_log(
         environment = Path(f"/proc/{server.pid}/environ")
         if environment.exists():
             assert KEY.encode() not in environment.read_bytes()
-    kept = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
-    assert kept
-    assert not any(KEY.encode() in content for content in kept)
+    contents = [file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()]
+    assert contents
+    assert not any(KEY.encode() in content for content in contents)
 
 
-def test_a_temporary_folder_goes_with_the_server() -> None:
+def test_temporary_folder_is_deleted_with_the_server() -> None:
     with start_embedded() as server:
         assert server.state_dir.is_dir()
     assert not server.state_dir.exists()
     server.close()
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="there is no way to hold a process")
-def test_what_is_thrown_away_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "STOP_SECONDS", "nothing to wait by")
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="the platform can't suspend a process")
+def test_close_with_temporary_folder_does_not_wait_for_running_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launch, "STOP_SECONDS", "not a number, so that waiting fails")
     with start_embedded() as server:
         os.kill(server.pid, signal.SIGSTOP)
     assert is_gone(server.pid)
     assert not server.state_dir.exists()
 
 
-def test_a_folder_given_stays(tmp_path: Path) -> None:
+def test_given_state_dir_is_kept(tmp_path: Path) -> None:
     start_embedded(tmp_path).close()
     assert (tmp_path / "state.sqlite3").exists()
 
 
-def test_the_server_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
+def test_server_exits_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path;"
         "from tinker_ext.embedded.launch import start_embedded;"
         "server = start_embedded(Path(sys.argv[1]));"
         "print(server.pid, flush=True); time.sleep(60)"
     )
-    owner = subprocess.Popen(
+    parent = subprocess.Popen(
         [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, cwd=Path.cwd()
     )
-    assert owner.stdout is not None
-    pid = int(owner.stdout.readline())
-    owner.kill()
-    owner.wait()
-    owner.stdout.close()
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
     assert comes_true(lambda: is_gone(pid))
 
 
-def test_a_folder_in_use_is_told_apart(tmp_path: Path) -> None:
+def test_state_dir_in_use_raises_configuration_error(tmp_path: Path) -> None:
     with (
         start_embedded(tmp_path),
         pytest.raises(ConfigurationError, match="in use by another embedded server") as caught,
@@ -115,15 +117,15 @@ def test_a_folder_in_use_is_told_apart(tmp_path: Path) -> None:
     assert "Traceback" not in str(caught.value)
 
 
-def test_an_error_quotes_what_the_server_said(tmp_path: Path) -> None:
-    (tmp_path / "state.sqlite3").write_text("this is no database, and never was one")
+def test_failed_start_quotes_the_log(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite3").write_text("this is not a database")
     with pytest.raises(ConfigurationError, match="ended while starting") as caught:
         start_embedded(tmp_path)
     assert "file is not a database; choose another state folder" in str(caught.value)
     assert "Traceback" not in str(caught.value)
 
 
-def test_a_missing_package_is_named_with_the_remedy(
+def test_missing_package_error_contains_pip_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "NEEDED", ("starlette", "no_such_package"))
@@ -133,9 +135,9 @@ def test_a_missing_package_is_named_with_the_remedy(
     assert "pip install 'tinker-ext[embedded]'" in str(caught.value)
 
 
-def test_a_port_in_use_is_an_error_in_one_line(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_port_in_use_prints_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         command = [sys.executable, "-m", "tinker_ext.embedded", "--state-dir", str(tmp_path)]
         result = subprocess.run(
             [*command, "--port", str(port)], capture_output=True, text=True, timeout=60
@@ -146,7 +148,7 @@ def test_a_port_in_use_is_an_error_in_one_line(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_alone_it_tells_its_url_and_ends_on_interrupt(tmp_path: Path) -> None:
+def test_module_prints_url_and_exits_on_sigterm(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "tinker_ext.embedded", "--state-dir", str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -161,6 +163,17 @@ def test_alone_it_tells_its_url_and_ends_on_interrupt(tmp_path: Path) -> None:
     process.stdout.close()
 
 
+def test_deprecated_options_are_accepted_and_hidden(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tinker_ext.embedded"]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, timeout=60)
+    assert "--protocol" in shown.stdout
+    assert "--dialect" not in shown.stdout
+    options = ["--state-dir", str(tmp_path), "--dialect", "0.4.1", "--jwt-life", "60"]
+    result = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert "release 0.4.1 has no tokens to demand" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
@@ -173,12 +186,12 @@ def test_alone_it_tells_its_url_and_ends_on_interrupt(tmp_path: Path) -> None:
         ("http://some.name:80", "with the key"),
     ],
 )
-def test_it_knows_who_can_reach_it(url: str, expected: str) -> None:
+def test_visibility_of_address(url: str, expected: str) -> None:
     assert expected in visibility(url)
 
 
-def test_starting_one_loads_nothing_of_the_server() -> None:
-    loaded = loaded_by("import tinker_ext.embedded.launch")
+def test_launch_imports_no_server_packages() -> None:
+    loaded = modules_imported_by("import tinker_ext.embedded.launch")
     assert not loaded & {
         "starlette",
         "uvicorn",
@@ -189,7 +202,7 @@ def test_starting_one_loads_nothing_of_the_server() -> None:
     }
 
 
-def test_the_server_loads_nothing_heavy_before_it_listens() -> None:
-    loaded = loaded_by("import tinker_ext.embedded.serve")
+def test_serve_imports_no_heavy_packages() -> None:
+    loaded = modules_imported_by("import tinker_ext.embedded.serve")
     assert "uvicorn" in loaded
     assert not loaded & {"transformers", "torch", "numpy", "autograd", "httpx"}

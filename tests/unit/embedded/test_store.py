@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tinker_ext.embedded.state_folder import FolderLock
 from tinker_ext.embedded.store import Database, RequestRecord, RequestTable
 from tinker_ext.embedded.store.database import SCHEMA
-from tinker_ext.embedded.store.lock import FolderLock
-from tinker_ext.embedded.store.requests import KEPT_ANSWER_BYTES, KEPT_REQUESTS
+from tinker_ext.embedded.store.tables import MAX_STORED_REQUESTS, MAX_STORED_RESULT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(tmp_path / "state.sqlite3")
-    yield opened
-    opened.close()
+    database = Database(tmp_path / "state.sqlite3")
+    yield database
+    database.close()
 
 
 def request(seq_id: int | None, request_id: str = "") -> RequestRecord:
     return RequestRecord(request_id or f"r{seq_id}", "run", seq_id, "optim_step", 1.0)
 
 
-def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+def test_failed_transaction_is_rolled_back(database: Database) -> None:
     def interrupted() -> None:
         with database.transaction(durable=True) as connection:
             connection.execute("INSERT INTO secrets VALUES ('a', 'b')")
@@ -40,7 +40,7 @@ def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
     assert database.connection.execute("SELECT count(*) FROM secrets").fetchone()[0] == 0
 
 
-def test_writes_do_not_wait_for_the_disk_unless_asked(database: Database) -> None:
+def test_only_durable_transactions_flush_to_disk(database: Database) -> None:
     normal, full = 1, 2
     with database.transaction(durable=True) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone()[0] == full
@@ -49,7 +49,7 @@ def test_writes_do_not_wait_for_the_disk_unless_asked(database: Database) -> Non
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
 
-def test_threads_write_side_by_side(database: Database) -> None:
+def test_threads_write_concurrently(database: Database) -> None:
     table = RequestTable(database)
 
     def write(first: int) -> None:
@@ -64,12 +64,12 @@ def test_threads_write_side_by_side(database: Database) -> None:
     assert database.connection.execute("SELECT count(*) FROM requests").fetchone()[0] == 150
 
 
-def test_a_secret_is_made_once(database: Database) -> None:
+def test_secret_is_created_once(database: Database) -> None:
     assert database.secret("archives", b"one") == b"one"
     assert database.secret("archives", b"two") == b"one"
 
 
-def test_a_layout_of_a_later_release_is_refused(tmp_path: Path) -> None:
+def test_layout_of_later_release_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite3"
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA user_version = 99")
@@ -78,7 +78,7 @@ def test_a_layout_of_a_later_release_is_refused(tmp_path: Path) -> None:
         Database(path)
 
 
-def test_a_layout_without_external_weights_is_taken_over(tmp_path: Path) -> None:
+def test_layout_without_external_weights_is_upgraded(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite3"
     with sqlite3.connect(path) as connection:
         connection.executescript(SCHEMA.replace(", 'external_weights'", ""))
@@ -97,38 +97,38 @@ def test_a_layout_without_external_weights_is_taken_over(tmp_path: Path) -> None
     database.close()
 
 
-def test_a_number_is_used_once(database: Database) -> None:
+def test_seq_id_is_unique_per_run(database: Database) -> None:
     table = RequestTable(database)
     table.add(request(1))
     with pytest.raises(sqlite3.IntegrityError):
         table.add(request(1, "another"))
     table.add(request(None, "x"))
     table.add(request(None, "y"))
-    assert table.numbered("run", 1) == request(1)
-    assert table.numbered("run", 2) is None
+    assert table.with_seq_id("run", 1) == request(1)
+    assert table.with_seq_id("run", 2) is None
 
 
-def test_small_answers_are_kept_large_ones_not(database: Database) -> None:
+def test_only_small_results_are_stored(database: Database) -> None:
     table = RequestTable(database)
-    for number, size in ((1, KEPT_ANSWER_BYTES), (2, KEPT_ANSWER_BYTES + 1)):
+    for number, size in ((1, MAX_STORED_RESULT_BYTES), (2, MAX_STORED_RESULT_BYTES + 1)):
         table.add(request(number))
-        table.answer(f"r{number}", b"x" * size)
-    kept, dropped = table.get("r1"), table.get("r2")
-    assert kept is not None
-    assert dropped is not None
-    assert len(kept.answer or b"") == KEPT_ANSWER_BYTES
-    assert dropped.answer is None
+        table.set_result(f"r{number}", b"x" * size)
+    small, large = table.get("r1"), table.get("r2")
+    assert small is not None
+    assert large is not None
+    assert len(small.result or b"") == MAX_STORED_RESULT_BYTES
+    assert large.result is None
 
 
-def test_old_requests_are_forgotten(database: Database) -> None:
+def test_old_requests_are_deleted(database: Database) -> None:
     table = RequestTable(database)
     table.add(request(1))
-    table.add(request(2 * KEPT_REQUESTS))
+    table.add(request(2 * MAX_STORED_REQUESTS))
     assert table.get("r1") is None
-    assert table.get(f"r{2 * KEPT_REQUESTS}") is not None
+    assert table.get(f"r{2 * MAX_STORED_REQUESTS}") is not None
 
 
-def test_a_folder_has_one_server(tmp_path: Path) -> None:
+def test_folder_lock_is_exclusive(tmp_path: Path) -> None:
     lock = FolderLock(tmp_path)
     with pytest.raises(RuntimeError, match="in use by another embedded server"):
         FolderLock(tmp_path)

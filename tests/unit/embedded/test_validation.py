@@ -1,4 +1,4 @@
-"""What does not fit the specification is refused with its place; what fits is quick."""
+"""Invalid requests are rejected with the location of each error; validation is fast."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import numpy as np
 import orjson
 import pytest
 
-from tinker_ext.embedded.protocols import specification_of
-from tinker_ext.embedded.rejections import RejectedRequestError
-from tinker_ext.embedded.releases import DIALECTS
+from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.protocols import PROTOCOLS, specification_of
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.validation import decode
 
@@ -28,19 +27,19 @@ def body() -> dict[str, Any]:
         "model_input": {"chunks": [{"tokens": [1, 2]}]},
         "loss_fn_inputs": {"weights": {"data": [1.0, 2], "dtype": "float32", "shape": [2]}},
     }
-    given = {"data": [datum, json.loads(json.dumps(datum))], "loss_fn": "cross_entropy"}
-    return {"model_id": "m", "seq_id": 1, "forward_backward_input": given}
+    params = {"data": [datum, json.loads(json.dumps(datum))], "loss_fn": "cross_entropy"}
+    return {"model_id": "m", "seq_id": 1, "forward_backward_input": params}
 
 
-def second_datum(given: dict[str, Any]) -> Any:
-    return given["forward_backward_input"]["data"][1]
+def second_datum(body: dict[str, Any]) -> Any:
+    return body["forward_backward_input"]["data"][1]
 
 
-def weights(given: dict[str, Any]) -> Any:
-    return second_datum(given)["loss_fn_inputs"]["weights"]
+def weights(body: dict[str, Any]) -> Any:
+    return second_datum(body)["loss_fn_inputs"]["weights"]
 
 
-def refusal(raw: bytes) -> list[dict[str, Any]]:
+def rejection(raw: bytes) -> list[dict[str, Any]]:
     with pytest.raises(RejectedRequestError) as caught:
         FORWARD_BACKWARD.check(decode(raw))
     assert caught.value.status == 422
@@ -50,13 +49,13 @@ def refusal(raw: bytes) -> list[dict[str, Any]]:
 
 
 def test_every_operation_has_a_handler() -> None:
-    operations = {dialect: specification_of(dialect).operations.keys() for dialect in DIALECTS}
+    operations = {protocol: specification_of(protocol).operations.keys() for protocol in PROTOCOLS}
     assert operations["any"] == HANDLERS.keys()
-    assert all(known <= HANDLERS.keys() for known in operations.values())
+    assert all(ids <= HANDLERS.keys() for ids in operations.values())
     assert len(operations["0.4.1"]) == 25
 
 
-def test_a_right_body_passes_as_it_is() -> None:
+def test_valid_body_is_returned_unchanged() -> None:
     assert FORWARD_BACKWARD.check(body()) == body()
 
 
@@ -66,7 +65,7 @@ WEIGHTS = [*DATUM, "loss_fn_inputs", "weights"]
 
 
 @pytest.mark.parametrize(
-    ("change", "place", "code"),
+    ("change", "location", "code"),
     [
         (lambda b: b.pop("model_id"), ["body", "model_id"], "missing"),
         (lambda b: b.update(surprise=1), ["body", "surprise"], "extra_forbidden"),
@@ -95,38 +94,38 @@ WEIGHTS = [*DATUM, "loss_fn_inputs", "weights"]
         ),
     ],
 )
-def test_a_fault_is_named_with_its_place(
-    change: Callable[[dict[str, Any]], object], place: list[str | int], code: str
+def test_error_has_location_and_code(
+    change: Callable[[dict[str, Any]], object], location: list[str | int], code: str
 ) -> None:
-    given = body()
-    change(given)
-    detail = refusal(orjson.dumps(given))
-    assert (detail[0]["loc"], detail[0]["type"]) == (place, code)
+    invalid = body()
+    change(invalid)
+    detail = rejection(orjson.dumps(invalid))
+    assert (detail[0]["loc"], detail[0]["type"]) == (location, code)
     assert detail[0]["msg"]
 
 
-def test_several_faults_are_all_named() -> None:
-    given = body()
-    del given["model_id"]
-    given.update(one=1, two=2)
-    places = [fault["loc"][-1] for fault in refusal(orjson.dumps(given))]
-    assert sorted(places) == ["model_id", "one", "two"]
+def test_all_errors_are_reported() -> None:
+    invalid = body()
+    del invalid["model_id"]
+    invalid.update(one=1, two=2)
+    fields = [error["loc"][-1] for error in rejection(orjson.dumps(invalid))]
+    assert sorted(fields) == ["model_id", "one", "two"]
 
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"NaN", b'{"model_id": NaN}'])
-def test_what_is_no_json_says_so(raw: bytes) -> None:
-    (fault,) = refusal(raw)
-    assert fault["type"] == "json_invalid"
-    assert fault["loc"][0] == "body"
+def test_invalid_json_is_reported(raw: bytes) -> None:
+    (error,) = rejection(raw)
+    assert error["type"] == "json_invalid"
+    assert error["loc"][0] == "body"
 
 
-def test_values_do_not_get_into_messages() -> None:
-    given = body()
-    given["model_id"] = ["tml-secret"]
-    assert "secret" not in json.dumps(refusal(orjson.dumps(given)))
+def test_messages_contain_no_values() -> None:
+    invalid = body()
+    invalid["model_id"] = ["tml-secret"]
+    assert "secret" not in json.dumps(rejection(orjson.dumps(invalid)))
 
 
-def test_a_time_has_to_be_one() -> None:
+def test_invalid_timestamp_is_rejected() -> None:
     event = {
         "event": "SESSION_START",
         "event_id": "1",
@@ -142,7 +141,7 @@ def test_a_time_has_to_be_one() -> None:
         operation.check(batch)
 
 
-def test_a_null_type_tag_or_a_missing_one() -> None:
+def test_type_tag_is_optional_but_checked() -> None:
     operation = SPECIFICATION.operations["get_info"]
     assert operation.check(decode(b'{"model_id": "m"}'))
     assert operation.check(decode(b'{"model_id": "m", "type": "get_info"}'))
@@ -152,7 +151,7 @@ def test_a_null_type_tag_or_a_missing_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "body", "place"),
+    ("operation", "body", "location"),
     [
         (
             "optim_step",
@@ -164,14 +163,14 @@ def test_a_null_type_tag_or_a_missing_one() -> None:
         ("load_weights", {"path": "p"}, ["model_id"]),
     ],
 )
-def test_fields_of_later_releases_are_refused_and_those_of_this_one_required(
-    operation: str, body: dict[str, Any], place: list[str]
+def test_unknown_and_missing_fields_of_a_release_are_rejected(
+    operation: str, body: dict[str, Any], location: list[str]
 ) -> None:
     with pytest.raises(RejectedRequestError) as caught:
         SPECIFICATION.operations[operation].check(body)
     detail = caught.value.detail
     assert isinstance(detail, list)
-    assert detail[0]["loc"] == ["body", *place]
+    assert detail[0]["loc"] == ["body", *location]
 
 
 @pytest.mark.parametrize(
@@ -181,20 +180,20 @@ def test_fields_of_later_releases_are_refused_and_those_of_this_one_required(
         ({"limit": "7", "offset": "3", "other": "x"}, {"limit": 7, "offset": 3}),
     ],
 )
-def test_a_query_is_completed(query: dict[str, str], expected: dict[str, int]) -> None:
+def test_query_defaults_are_filled_in(query: dict[str, str], expected: dict[str, int]) -> None:
     assert SPECIFICATION.operations["list_training_runs"].query(query) == expected
 
 
 @pytest.mark.parametrize("text", ["x", "", "1.5", "-1", "1_0", "9" * 30])
-def test_a_bad_count_in_a_query_is_named(text: str) -> None:
+def test_invalid_integer_in_query_is_reported(text: str) -> None:
     with pytest.raises(RejectedRequestError) as caught:
         SPECIFICATION.operations["list_training_runs"].query({"limit": text})
     assert caught.value.status == 422
     assert "'loc': ['query', 'limit']" in str(caught.value.detail)
 
 
-def test_a_body_of_nine_megabytes_is_checked_in_a_moment() -> None:
-    """70 datums of 4096 tokens with two tensors each; measured at 10 ms beside the parsing."""
+def test_validation_of_nine_megabytes_takes_less_than_a_second() -> None:
+    """70 datums of 4096 tokens with two tensors each; measured at 10 ms in addition to parsing."""
     size = 4096
     rng = np.random.default_rng(0)
     tokens = rng.integers(0, 250_000, size)
@@ -206,15 +205,15 @@ def test_a_body_of_nine_megabytes_is_checked_in_a_moment() -> None:
             "weights": tensor,
         },
     }
-    given = {"data": [datum] * 70, "loss_fn": "cross_entropy"}
+    params = {"data": [datum] * 70, "loss_fn": "cross_entropy"}
     raw = orjson.dumps(
-        {"model_id": "m", "forward_backward_input": given}, option=orjson.OPT_SERIALIZE_NUMPY
+        {"model_id": "m", "forward_backward_input": params}, option=orjson.OPT_SERIALIZE_NUMPY
     )
     assert len(raw) > 8_500_000
     started = time.perf_counter()
     orjson.loads(raw)
     parsed = time.perf_counter()
     FORWARD_BACKWARD.check(decode(raw))
-    both = time.perf_counter()
-    assert both - parsed < 1.0
-    assert both - parsed < 4 * (parsed - started) + 0.2
+    checked = time.perf_counter()
+    assert checked - parsed < 1.0
+    assert checked - parsed < 4 * (parsed - started) + 0.2

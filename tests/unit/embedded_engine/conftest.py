@@ -1,4 +1,4 @@
-"""A model small and exact enough (float64) to check numbers against arithmetic."""
+"""A small model in float64, whose results can be compared with exact calculations."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def tiny() -> BaseModel:
 
 @pytest.fixture
 def make_datum() -> Callable[..., TrainingDatum]:
-    """Datums of a given length with random contents, the same for the same seed."""
+    """Create a datum of a given length with random contents, determined by a seed."""
 
     def make(length: int, seed: int = 0, names: Sequence[str] = ("weights",)) -> TrainingDatum:
         rng = np.random.default_rng(seed)
-        drawn = {
+        values = {
             "weights": rng.uniform(0.0, 1.0, length),
             "logprobs": rng.uniform(-6.0, -5.0, length),
             "advantages": rng.normal(size=length),
         }
-        inputs: dict[str, npt.NDArray[Any]] = {name: drawn[name] for name in names}
+        inputs: dict[str, npt.NDArray[Any]] = {name: values[name] for name in names}
         inputs["target_tokens"] = rng.integers(0, 258, length)
         return TrainingDatum(rng.integers(0, 258, length), inputs)
 
@@ -54,7 +54,7 @@ def make_datum() -> Callable[..., TrainingDatum]:
 
 @pytest.fixture
 def stirred(small: BaseModel) -> Callable[[LoraSettings], Trainer]:
-    """A trainer whose adapter is not at its start, so that no gradient is zero by symmetry."""
+    """Create a trainer with a random adapter, so that no gradient is zero by symmetry."""
 
     def make(settings: LoraSettings) -> Trainer:
         trainer = Trainer(small, settings)

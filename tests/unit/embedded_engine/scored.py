@@ -1,4 +1,4 @@
-"""A prompt scored in one step."""
+"""A helper that scores a prompt."""
 
 from __future__ import annotations
 

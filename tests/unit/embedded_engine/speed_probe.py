@@ -1,9 +1,9 @@
-"""Run alone, as the server runs: prints processor seconds of one training step and of sampling.
+"""Measures one training step and sampling in a process of its own, like the server's.
 
     python speed_probe.py
 
-Processor time of the one thread there is, the best of a few: what wall time would be on an idle
-machine.
+Prints the minimum processor time of several runs, in seconds. With one thread, it equals the wall
+time on an idle machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tinker_ext.embedded.engine.threads import limit_blas_threads
 
 limit_blas_threads(os.environ)
 
-# After the limit, which numpy's libraries read when they are loaded.
+# After the limit is set, because numpy's libraries read it on import.
 import numpy as np  # noqa: E402
 
 from tinker_ext.embedded.engine.generate import generate  # noqa: E402
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def best_of(count: int, action: Callable[[], object]) -> float:
-    """Least processor seconds of several runs."""
+    """The minimum processor time of several runs, in seconds."""
 
     def once() -> float:
         start = time.process_time()
@@ -46,7 +46,7 @@ def best_of(count: int, action: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Eight datums of 64 tokens and a step; 400 samples of 32 tokens after prompts of 24."""
+    """One step with eight datums of 64 tokens; 400 samples of 32 tokens with prompts of 24."""
     rng, base = np.random.default_rng(0), load_base_model("embedded/tiny")
     trainer = Trainer(base, LoraSettings(rank=32, seed=0))
     data = [

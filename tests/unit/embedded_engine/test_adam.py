@@ -1,4 +1,4 @@
-"""Adam against its paper's algorithm, written out in another way."""
+"""Adam compared with closed-form solutions of the paper's algorithm."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tinker_ext.embedded.engine.adam import Adam, AdamSettings, clip_factor, glo
 from tinker_ext.embedded.engine.errors import EngineInputError
 
 
-def test_first_step_moves_by_the_learning_rate_whatever_the_gradient() -> None:
+def test_first_step_has_the_size_of_the_learning_rate() -> None:
     start = {"x": np.array([1.0, 1.0, 1.0])}
     moved = Adam(start).step(start, {"x": np.array([1e-5, -40.0, 0.0])}, AdamSettings())
     np.testing.assert_allclose(moved["x"], [1 - 1e-4, 1 + 1e-4, 1.0], rtol=1e-6)
 
 
 def test_later_steps_follow_the_closed_form() -> None:
-    """After n steps the moments are weighted means of all gradients seen."""
+    """After n steps the moments are weighted means of all gradients."""
     settings = AdamSettings(learning_rate=0.1, beta1=0.8, beta2=0.95, eps=1e-3)
     gradients = [2.0, -1.0, 0.5, 3.0]
     parameters = {"x": np.array([0.7])}
@@ -38,15 +38,15 @@ def test_later_steps_follow_the_closed_form() -> None:
     assert adam.step_count == 4
 
 
-def test_no_epsilon_and_no_gradient_divides_nothing_by_nothing() -> None:
+def test_zero_epsilon_and_zero_gradient_give_no_nan() -> None:
     start = {"x": np.array([1.0, 2.0])}
     moved = Adam(start).step(start, {"x": np.array([0.0, 1.0])}, AdamSettings(eps=0.0))
     assert moved["x"][0] == 1.0
     assert moved["x"][1] < 2.0
 
 
-def test_weight_decay_stays_out_of_the_moments() -> None:
-    """Two steps by hand: each takes a twentieth off what there is, and then Adam's own step."""
+def test_weight_decay_does_not_change_the_moments() -> None:
+    """Two steps by hand: each subtracts 5% of the value, then Adam's update."""
     settings = AdamSettings(learning_rate=0.1, weight_decay=0.5, beta1=0.0, beta2=0.0, eps=0.0)
     parameters = {"x": np.array([2.0, -4.0, 1.0])}
     adam = Adam(parameters)
@@ -57,7 +57,7 @@ def test_weight_decay_stays_out_of_the_moments() -> None:
     np.testing.assert_array_equal(adam.first["x"], [1.0, 1.0, 0.0])
 
 
-def test_no_learning_rate_decays_nothing() -> None:
+def test_zero_learning_rate_disables_weight_decay() -> None:
     start = {"x": np.array([2.0])}
     moved = Adam(start).step(
         start, {"x": np.ones(1)}, AdamSettings(learning_rate=0.0, weight_decay=0.5)
@@ -65,7 +65,7 @@ def test_no_learning_rate_decays_nothing() -> None:
     assert moved["x"] == start["x"]
 
 
-def test_gradients_are_clipped_together_and_before_the_moments() -> None:
+def test_gradients_are_clipped_by_global_norm_before_the_moments() -> None:
     start = {"x": np.zeros(2), "y": np.zeros(1)}
     gradients = {"x": np.array([2.0, 3.0]), "y": np.array([-6.0])}  # norm 7
     assert global_norm(gradients) == 7
@@ -79,15 +79,15 @@ def test_gradients_are_clipped_together_and_before_the_moments() -> None:
 
 
 @pytest.mark.parametrize(("largest", "factor"), [(0.0, 1.0), (5.0, 1.0), (6.0, 1.0), (2.5, 0.5)])
-def test_gradients_within_the_norm_stay(largest: float, factor: float) -> None:
+def test_clip_factor(largest: float, factor: float) -> None:
     assert clip_factor({"x": np.array([3.0]), "y": np.array([-4.0])}, largest) == factor
 
 
-def test_a_norm_too_large_for_single_precision_is_told() -> None:
+def test_global_norm_exceeds_single_precision() -> None:
     assert global_norm({"x": np.full(4, 1e30, np.float32)}) == pytest.approx(2e30)
 
 
-def test_single_precision_stays_single() -> None:
+def test_single_precision_is_preserved() -> None:
     start = {"x": np.ones(2, np.float32)}
     adam = Adam(start)
     settings = AdamSettings(weight_decay=0.1, grad_clip_norm=0.5)
@@ -109,7 +109,7 @@ def test_single_precision_stays_single() -> None:
         ("grad_clip_norm", math.inf),
     ],
 )
-def test_a_wrong_setting_is_named(name: str, value: float) -> None:
+def test_invalid_setting_is_named(name: str, value: float) -> None:
     with pytest.raises(EngineInputError) as error:
         AdamSettings(**{name: value})
     assert error.value.where == f"adam_params.{name}"

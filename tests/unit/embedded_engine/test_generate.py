@@ -1,4 +1,4 @@
-"""Batched sampling: the same tokens and log-probabilities as one position at a time."""
+"""Batched sampling gives the tokens and log-probabilities of sampling one position at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tokens_of(model: BaseModel, *jobs: SampleJob) -> list[list[list[int]]]:
     return [[sample.tokens for sample in samples] for samples in generate(model, None, jobs)]
 
 
-def test_greedy_is_the_likeliest_token_each_time(small: BaseModel) -> None:
+def test_greedy_sampling_chooses_the_likeliest_tokens(small: BaseModel) -> None:
     [[sampled]] = generate(small, None, [job(temperature=0.0)])
     sequence = list(PROMPT)
     for token, logprob in zip(sampled.tokens, sampled.logprobs, strict=True):
@@ -43,7 +43,7 @@ def test_greedy_is_the_likeliest_token_each_time(small: BaseModel) -> None:
         sequence.append(token)
 
 
-def test_logprobs_are_the_models_at_temperature_one(
+def test_logprobs_at_temperature_one_match_the_model(
     small: BaseModel, stirred: Callable[[LoraSettings], Trainer]
 ) -> None:
     adapter = stirred(LoraSettings(rank=2)).adapter()
@@ -52,7 +52,7 @@ def test_logprobs_are_the_models_at_temperature_one(
     assert scored.logprobs[len(PROMPT) :] == pytest.approx(sampled.logprobs)
 
 
-def test_logprobs_are_of_the_filtered_distribution(small: BaseModel) -> None:
+def test_logprobs_match_the_filtered_distribution(small: BaseModel) -> None:
     [[sampled]] = generate(small, None, [job(temperature=0.5, top_k=3)])
     sequence = list(PROMPT)
     for token, logprob in zip(sampled.tokens, sampled.logprobs, strict=True):
@@ -64,7 +64,7 @@ def test_logprobs_are_of_the_filtered_distribution(small: BaseModel) -> None:
         sequence.append(token)
 
 
-def test_the_same_seed_gives_the_same_tokens(small: BaseModel) -> None:
+def test_equal_seeds_give_equal_tokens(small: BaseModel) -> None:
     assert tokens_of(small, job(seed=5)) == tokens_of(small, job(seed=5))
     assert tokens_of(small, job(seed=5)) != tokens_of(small, job(seed=6))
     assert tokens_of(small, job(seed=-5)) == tokens_of(small, job(seed=-5))
@@ -74,15 +74,17 @@ def test_without_a_seed_samples_differ(small: BaseModel) -> None:
     assert tokens_of(small, job(seed=None)) != tokens_of(small, job(seed=None))
 
 
-def test_sample_i_does_not_depend_on_how_many_there_are(small: BaseModel) -> None:
+def test_sample_does_not_depend_on_num_samples(small: BaseModel) -> None:
     [four] = tokens_of(small, job(num_samples=4))
     [two] = tokens_of(small, job(num_samples=2))
     assert four[:2] == two
     assert len({tuple(tokens) for tokens in four}) == 4
 
 
-def test_neighbors_do_not_matter(small: BaseModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prompts and limits of all lengths, together, in small groups, and each alone."""
+def test_sample_does_not_depend_on_other_jobs(
+    small: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prompts and limits of various lengths: in one batch, in small groups and separately."""
     rng = np.random.default_rng(4)
     jobs = [
         job(
@@ -95,20 +97,20 @@ def test_neighbors_do_not_matter(small: BaseModel, monkeypatch: pytest.MonkeyPat
         )
         for n in range(8)
     ]
-    alone = [tokens_of(small, one)[0] for one in jobs]
+    alone = [tokens_of(small, single)[0] for single in jobs]
     assert tokens_of(small, *jobs) == alone
     monkeypatch.setattr("tinker_ext.embedded.engine.generate.POSITIONS_PER_GROUP", 40)
     assert tokens_of(small, *jobs) == alone
 
 
-def test_max_tokens_is_the_length_and_the_context_the_default(small: BaseModel) -> None:
+def test_max_tokens_limits_length_and_defaults_to_the_context(small: BaseModel) -> None:
     [[limited], [full]] = generate(small, None, [job(), job(max_tokens=None)])
     assert (len(limited.tokens), limited.stop_reason) == (8, "length")
     assert (len(full.tokens), full.stop_reason) == (small.max_context - 3, "length")
     assert len(full.logprobs) == len(full.tokens)
 
 
-def test_a_stop_token_ends_the_sequence_and_stays(small: BaseModel) -> None:
+def test_stop_token_ends_the_sequence_and_is_included(small: BaseModel) -> None:
     [[free]] = tokens_of(small, job())
     third = free[2]
     assert third not in free[:2]
@@ -117,27 +119,27 @@ def test_a_stop_token_ends_the_sequence_and_stays(small: BaseModel) -> None:
     assert len(stopped.logprobs) == 3
 
 
-def test_a_stop_text_ends_the_sequence_with_its_last_byte(tiny: BaseModel) -> None:
+def test_stop_string_ends_the_sequence_with_its_last_byte(tiny: BaseModel) -> None:
     prompt = encode("copy: the old river -> ")
     [[free]] = generate(tiny, None, [job(prompt, max_tokens=30, temperature=0.0)])
     text = bytes(token for token in free.tokens if token < 256).decode()
-    wanted = text[4:7]
+    stop_string = text[4:7]
     [[stopped]] = generate(
-        tiny, None, [job(prompt, max_tokens=30, temperature=0.0, stop=["never", wanted])]
+        tiny, None, [job(prompt, max_tokens=30, temperature=0.0, stop=["never", stop_string])]
     )
-    end = text.index(wanted) + len(wanted)
+    end = text.index(stop_string) + len(stop_string)
     assert bytes(stopped.tokens).decode() == text[:end]
     assert stopped.stop_reason == "stop"
 
 
-def test_the_end_token_stops_unless_stop_is_empty() -> None:
+def test_end_of_text_stops_unless_stop_is_empty() -> None:
     assert stop_sequences(None) == [[END_OF_TEXT]]
     assert stop_sequences([]) == []
     assert stop_sequences([5]) == [[5], [END_OF_TEXT]]
     assert stop_sequences(["ab", "é"]) == [[97, 98], [195, 169], [END_OF_TEXT]]
 
 
-def test_a_finished_row_does_not_disturb_the_others(small: BaseModel) -> None:
+def test_finished_row_does_not_affect_other_rows(small: BaseModel) -> None:
     long_prompt = job(np.arange(20), max_tokens=1)
     [alone] = tokens_of(small, job(max_tokens=29))
     assert tokens_of(small, long_prompt, job(max_tokens=29), long_prompt)[1] == alone
@@ -163,22 +165,24 @@ def test_a_finished_row_does_not_disturb_the_others(small: BaseModel) -> None:
         ({"stop": ["a", ""]}, "jobs[1].sampling_params.stop"),
     ],
 )
-def test_a_wrong_setting_is_named(small: BaseModel, settings: dict[str, Any], where: str) -> None:
+def test_invalid_setting_is_named(small: BaseModel, settings: dict[str, Any], where: str) -> None:
     with pytest.raises(EngineInputError) as error:
         generate(small, None, [job(), job(**settings)])
     assert error.value.where == where
 
 
-def test_too_long_is_told_in_numbers(small: BaseModel) -> None:
-    with pytest.raises(EngineInputError, match=r"3 prompt tokens and 30 new ones .* of 32"):
+def test_exceeded_context_error_contains_the_numbers(small: BaseModel) -> None:
+    with pytest.raises(
+        EngineInputError, match=r"3 prompt tokens and 30 new ones exceed the context of .*, 32"
+    ):
         generate(small, None, [job(max_tokens=30)])
 
 
-def test_no_jobs_no_samples(small: BaseModel) -> None:
+def test_no_jobs_give_no_samples(small: BaseModel) -> None:
     assert generate(small, None, []) == []
 
 
-def test_the_likeliest_are_told_with_each_token(small: BaseModel) -> None:
+def test_topk_returns_the_likeliest_tokens_per_position(small: BaseModel) -> None:
     jobs = [
         job([1, 2, 3], topk=3, num_samples=2, temperature=0.8),
         job([4], topk=0),
@@ -187,10 +191,10 @@ def test_the_likeliest_are_told_with_each_token(small: BaseModel) -> None:
     ]
     warm, plain, cold, cut = generate(small, None, jobs)
     assert [item.topk for item in plain] == [None]
-    for one in warm:
-        assert one.topk is not None
-        assert [len(row) for row in one.topk] == [3] * len(one.tokens)
-        for token, logprob, row in zip(one.tokens, one.logprobs, one.topk, strict=True):
+    for sample in warm:
+        assert sample.topk is not None
+        assert [len(row) for row in sample.topk] == [3] * len(sample.tokens)
+        for token, logprob, row in zip(sample.tokens, sample.logprobs, sample.topk, strict=True):
             assert row == sorted(row, key=lambda pair: -pair[1])
             assert dict(row).get(token, logprob) == logprob
     (greedy,) = cold
@@ -203,29 +207,28 @@ def test_the_likeliest_are_told_with_each_token(small: BaseModel) -> None:
     assert [item.tokens for item in alone] == [item.tokens for item in warm]
 
 
-def test_more_of_the_likeliest_than_there_are_is_refused(small: BaseModel) -> None:
+def test_topk_above_vocabulary_is_rejected(small: BaseModel) -> None:
     with pytest.raises(EngineInputError, match="topk_sample_logprobs"):
         generate(small, None, [job([1], topk=259)])
 
 
-class GivenUpAfter:
-    """Contains a job once that was asked so many times."""
+class CancelledAfter:
+    """Contains a job after this number of checks."""
 
-    def __init__(self, given_up: SampleJob, times: int) -> None:
-        self.given_up, self.left = given_up, times
+    def __init__(self, job: SampleJob, checks: int) -> None:
+        self.job, self.remaining = job, checks
 
-    def __contains__(self, asked: object) -> bool:
-        self.left -= asked is self.given_up
-        return asked is self.given_up and self.left < 0
+    def __contains__(self, item: object) -> bool:
+        self.remaining -= item is self.job
+        return item is self.job and self.remaining < 0
 
 
 @pytest.mark.parametrize("times", [0, 1, 4])
-def test_a_job_that_is_given_up_ends_and_changes_nothing_for_others(
-    small: BaseModel, times: int
-) -> None:
-    dropped, kept = job(seed=1), job([7, 8], seed=2, num_samples=2)
-    [[partial], others] = generate(small, None, [dropped, kept], GivenUpAfter(dropped, times))
+def test_cancelled_job_ends_without_effect_on_others(small: BaseModel, times: int) -> None:
+    cancelled, other = job(seed=1), job([7, 8], seed=2, num_samples=2)
+    jobs = [cancelled, other]
+    [[partial], others] = generate(small, None, jobs, CancelledAfter(cancelled, times))
     assert len(partial.tokens) == times
-    [[whole], undisturbed] = generate(small, None, [dropped, kept])
-    assert whole.tokens[:times] == partial.tokens
-    assert [other.tokens for other in others] == [item.tokens for item in undisturbed]
+    [[complete], expected] = generate(small, None, jobs)
+    assert complete.tokens[:times] == partial.tokens
+    assert [sample.tokens for sample in others] == [sample.tokens for sample in expected]

@@ -1,4 +1,4 @@
-"""Every loss's gradient by every kind of adapter, against central differences."""
+"""The gradients of all losses for all kinds of adapters, compared with central differences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEP = 1e-6
 
 
 @pytest.mark.parametrize("loss", INPUTS)
-def test_gradient_is_the_slope_of_the_loss(
+def test_gradient_matches_finite_differences_of_the_loss(
     loss: str, stirred: Callable[[LoraSettings], Trainer], make_datum: Callable[..., TrainingDatum]
 ) -> None:
     trainer = stirred(LoraSettings(rank=3, seed=1))
@@ -35,9 +35,9 @@ def test_gradient_is_the_slope_of_the_loss(
     assert gradients is not None
     start = trainer.adapter()
 
-    def value_at(name: str, place: tuple[int, ...], change: float) -> float:
+    def value_at(name: str, index: tuple[int, ...], change: float) -> float:
         adapter = {key: value.copy() for key, value in start.items()}
-        adapter[name][place] += change
+        adapter[name][index] += change
         trainer.restore(TrainerState(adapter))
         return trainer.forward(data, loss).metrics["loss:sum"]
 
@@ -45,26 +45,26 @@ def test_gradient_is_the_slope_of_the_loss(
     for name, gradient in gradients.items():
         assert np.abs(gradient).max() > 0, name
         for _ in range(2):
-            place = tuple(int(rng.integers(size)) for size in gradient.shape)
-            slope = (value_at(name, place, STEP) - value_at(name, place, -STEP)) / (2 * STEP)
-            assert gradient[place] == pytest.approx(slope, rel=1e-5, abs=1e-7), (name, place)
+            index = tuple(int(rng.integers(size)) for size in gradient.shape)
+            slope = (value_at(name, index, STEP) - value_at(name, index, -STEP)) / (2 * STEP)
+            assert gradient[index] == pytest.approx(slope, rel=1e-5, abs=1e-7), (name, index)
 
 
-def test_ppo_data_reaches_both_sides_of_the_clip(
+def test_ppo_data_is_clipped_on_both_sides(
     stirred: Callable[[LoraSettings], Trainer], make_datum: Callable[..., TrainingDatum]
 ) -> None:
-    """Else the gradient check above would check importance sampling twice."""
+    """Otherwise the gradient test above would test importance sampling twice."""
     trainer = stirred(LoraSettings(rank=3, seed=1))
     data = [make_datum(length, seed, INPUTS["ppo"]) for seed, length in enumerate((7, 3, 7, 1))]
     clipped = trainer.forward(data, "ppo").metrics["clipped:sum"]
     assert 0 < clipped < sum(len(datum.tokens) for datum in data)
 
 
-def test_cispo_has_the_slope_of_its_weighted_logprobs(
+def test_cispo_gradient_equals_cross_entropy_with_its_weights(
     stirred: Callable[[LoraSettings], Trainer], make_datum: Callable[..., TrainingDatum]
 ) -> None:
-    """Its weights count as constants: so the gradient is that of cross_entropy with them, and
-    cross_entropy's is checked above. No finite difference of its own value shows that."""
+    """Its weights have no gradient, so its gradient is that of cross_entropy with these weights,
+    which is tested above. Finite differences of its value would not show that."""
     trainer = stirred(LoraSettings(rank=3, seed=1))
     data = [make_datum(length, seed, INPUTS["ppo"]) for seed, length in enumerate((7, 3, 7, 1))]
     output = trainer.forward_backward(data, "cispo")
@@ -83,7 +83,7 @@ def test_cispo_has_the_slope_of_its_weighted_logprobs(
 
 
 def weighted(datum: TrainingDatum, output: Mapping[str, npt.NDArray[np.float32]]) -> TrainingDatum:
-    """The datum with cispo's weights as those of cross_entropy."""
+    """The datum with the weights of cispo, for cross_entropy."""
     ratio = np.exp(output["logprobs"] - datum.inputs["logprobs"])
     weights = np.clip(ratio, 0.8, 1.2) * datum.inputs["advantages"]
     return TrainingDatum(datum.tokens, {**datum.inputs, "weights": weights})

@@ -1,4 +1,4 @@
-"""It learns."""
+"""Training with the packaged base model learns."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def examples(split: str) -> list[dict[str, Any]]:
 
 
 def supervised(example: dict[str, Any]) -> TrainingDatum:
-    """Next-token targets, with weight on the completion only."""
+    """Next-token targets with weights on the completion only."""
     prompt, completion = encode(example["prompt"]), encode(example["completion"])
     tokens = np.concatenate([prompt, completion])
     weights = (np.arange(1, len(tokens)) >= len(prompt)).astype(np.float32)
@@ -40,7 +40,7 @@ def mean_loss(metrics: dict[str, float]) -> float:
     return metrics["loss:sum"] / metrics["weights:sum"]
 
 
-def test_a_few_steps_teach_the_demo_task(tiny: BaseModel) -> None:
+def test_demo_task_is_learned_in_a_few_steps(tiny: BaseModel) -> None:
     trainer = Trainer(tiny, LoraSettings(rank=8, seed=0))
     held_out = [supervised(example) for example in examples("held_out")[:16]]
     train = [supervised(example) for example in examples("train")]
@@ -52,7 +52,7 @@ def test_a_few_steps_teach_the_demo_task(tiny: BaseModel) -> None:
     assert after < 0.4 * before
 
 
-def test_policy_gradients_raise_the_rewarded_tokens_probability(tiny: BaseModel) -> None:
+def test_policy_losses_raise_the_probability_of_rewarded_tokens(tiny: BaseModel) -> None:
     trainer = Trainer(tiny, LoraSettings(rank=4, seed=0))
     tokens = encode("the old man")
     targets = np.append(tokens[1:], ord("!"))
@@ -69,7 +69,7 @@ def test_policy_gradients_raise_the_rewarded_tokens_probability(tiny: BaseModel)
         assert after[-1] > before[-1]
 
 
-def test_the_packaged_task_is_what_its_script_writes(
+def test_packaged_demo_task_matches_its_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["make_demo_task.py", str(tmp_path / "task.jsonl")])
@@ -77,7 +77,7 @@ def test_the_packaged_task_is_what_its_script_writes(
     assert (tmp_path / "task.jsonl").read_bytes() == TASK.read_bytes()
 
 
-def test_held_out_sentences_share_only_little_words_with_training() -> None:
+def test_held_out_sentences_share_only_function_words_with_training() -> None:
     def words(split: str) -> set[str]:
         return {word for e in examples(split) for word in e["prompt"].lower().split()}
 

@@ -1,4 +1,4 @@
-"""Which matrices get an adapter, how it starts, and that merging changes nothing."""
+"""Adapters: target matrices, initialization and merging."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def kinds(names: object) -> set[str]:
         ({"train_attn": False, "train_mlp": False}, {"lm_head"}),
     ],
 )
-def test_flags_choose_the_matrices(
+def test_flags_select_the_matrices(
     small: BaseModel,
     make_datum: Callable[..., TrainingDatum],
     flags: dict[str, bool],
@@ -60,7 +60,7 @@ def test_flags_choose_the_matrices(
     assert all(value.any() for name, value in gradients.items() if ".lora_B." in name)
 
 
-def test_names_and_shapes_are_those_of_a_peft_checkpoint(small: BaseModel) -> None:
+def test_names_and_shapes_match_peft(small: BaseModel) -> None:
     adapter = initial_adapter(small, LoraSettings(rank=5))
     assert len(adapter) == 2 * (2 * 7 + 1)
     down = "base_model.model.model.layers.1.mlp.down_proj"
@@ -69,35 +69,37 @@ def test_names_and_shapes_are_those_of_a_peft_checkpoint(small: BaseModel) -> No
     assert adapter["base_model.model.lm_head.lora_B.weight"].shape == (258, 5)
 
 
-def test_config_states_rank_and_scale(small: BaseModel) -> None:
+def test_peft_config_contains_rank_and_alpha(small: BaseModel) -> None:
     config = peft_config("embedded/small", LoraSettings(rank=5), small.shape)
     assert (config["r"], config["lora_alpha"]) == (5, LORA_ALPHA)
     assert config["base_model_name_or_path"] == "embedded/small"
 
 
-def test_at_the_start_nothing_changes(small: BaseModel) -> None:
+def test_initial_adapter_does_not_change_the_model(small: BaseModel) -> None:
     tokens = np.array([1, 2, 3, 4])
     adapter = initial_adapter(small, LoraSettings(rank=4))
     assert prompt_logprobs(small, adapter, tokens) == prompt_logprobs(small, None, tokens)
 
 
-def test_a_seed_fixes_the_start_matrix_by_matrix(small: BaseModel) -> None:
-    whole = initial_adapter(small, LoraSettings(rank=4, seed=3))
+def test_seed_determines_each_matrix_independently(small: BaseModel) -> None:
+    adapter = initial_adapter(small, LoraSettings(rank=4, seed=3))
     part = initial_adapter(small, LoraSettings(rank=4, seed=3, train_mlp=False))
     for name, value in part.items():
-        np.testing.assert_array_equal(whole[name], value)
+        np.testing.assert_array_equal(adapter[name], value)
     q, k = (f"model.layers.0.self_attn.{name}_proj" for name in "qk")
-    assert not np.array_equal(whole[name_a(q)], whole[name_a(k)])
-    assert not whole[name_b(q)].any()
+    assert not np.array_equal(adapter[name_a(q)], adapter[name_a(k)])
+    assert not adapter[name_b(q)].any()
 
 
 @pytest.mark.parametrize("seeds", [(1, 2), (None, None), (1, -1)])
-def test_other_seeds_start_elsewhere(small: BaseModel, seeds: tuple[int | None, ...]) -> None:
+def test_different_seeds_give_different_adapters(
+    small: BaseModel, seeds: tuple[int | None, ...]
+) -> None:
     left, right = (initial_adapter(small, LoraSettings(rank=4, seed=seed)) for seed in seeds)
     assert not np.array_equal(left[name_a("lm_head")], right[name_a("lm_head")])
 
 
-def test_merging_scales_by_alpha_over_rank(small: BaseModel) -> None:
+def test_merged_weights_scale_by_alpha_over_rank(small: BaseModel) -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(4, 16)), rng.normal(size=(258, 4))
     merged = merged_weights(small, {name_a("lm_head"): a, name_b("lm_head"): b})
@@ -106,7 +108,7 @@ def test_merging_scales_by_alpha_over_rank(small: BaseModel) -> None:
     assert merged["model.norm.weight"] is small.weights["model.norm.weight"]
 
 
-def test_merged_weights_score_as_training_does(
+def test_merged_weights_give_the_logprobs_of_training(
     small: BaseModel,
     stirred: Callable[[LoraSettings], Trainer],
 ) -> None:
@@ -119,19 +121,19 @@ def test_merged_weights_score_as_training_does(
 
 
 @pytest.mark.parametrize("rank", [0, -1, 129])
-def test_rank_has_bounds(rank: int) -> None:
+def test_rank_out_of_range_is_rejected(rank: int) -> None:
     with pytest.raises(EngineInputError) as error:
         LoraSettings(rank=rank)
     assert error.value.where == "lora_config.rank"
 
 
-def test_training_nothing_is_refused() -> None:
+def test_lora_without_target_modules_is_rejected() -> None:
     with pytest.raises(EngineInputError, match="at least one"):
         LoraSettings(train_attn=False, train_mlp=False, train_unembed=False)
 
 
-def test_the_cache_merges_each_content_once_and_forgets_the_oldest(small: BaseModel) -> None:
-    cache = MergedCache(kept=2)
+def test_merged_cache_merges_once_and_evicts_the_oldest(small: BaseModel) -> None:
+    cache = MergedCache(capacity=2)
     first, second, third = (initial_adapter(small, LoraSettings(rank=1, seed=s)) for s in range(3))
     merged = cache.get(small, first)
     copy = {name: value.copy() for name, value in first.items()}
@@ -143,7 +145,7 @@ def test_the_cache_merges_each_content_once_and_forgets_the_oldest(small: BaseMo
     assert cache.get(small, None) is cache.get(small, {}) is small.weights
 
 
-def test_a_foreign_adapter_is_refused(small: BaseModel, tiny: BaseModel) -> None:
+def test_adapter_of_another_model_is_rejected(small: BaseModel, tiny: BaseModel) -> None:
     adapter = initial_adapter(tiny, LoraSettings(rank=1))
     with pytest.raises(EngineInputError):
         check_adapter(small, adapter)

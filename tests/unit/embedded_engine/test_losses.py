@@ -1,4 +1,4 @@
-"""The losses on numbers small enough to do by hand, and what they refuse."""
+"""Losses compared with manual calculations, and invalid inputs."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def total(name: str, inputs: dict[str, Any], config: dict[str, float] | None = N
     return float(loss.total(P, inputs, complete_config(loss, config)))
 
 
-def test_cross_entropy_is_the_weighted_sum() -> None:
+def test_cross_entropy_is_the_weighted_sum_of_logprobs() -> None:
     weights = np.array([1.0, 0.0, 2.0, -1.0])
     expected = -(math.log(0.5) + 2 * math.log(0.2) - math.log(0.1))
     assert total("cross_entropy", {"weights": weights}) == pytest.approx(expected)
 
 
-def test_importance_sampling_weighs_advantages_by_the_ratio() -> None:
+def test_importance_sampling_multiplies_advantages_by_the_ratio() -> None:
     assert total("importance_sampling", POLICY) == pytest.approx(-(2 + 3 + 0.5 - 0.5))
 
 
-def test_ppo_takes_the_smaller_of_free_and_clipped() -> None:
+def test_ppo_is_the_minimum_of_unclipped_and_clipped() -> None:
     # min(2, 1.2) + min(3, 3) + min(0.5, 0.8) + min(-0.5, -0.8)
     assert total("ppo", POLICY) == pytest.approx(-(1.2 + 3 + 0.5 - 0.8))
 
 
-def test_ppo_takes_its_thresholds_from_the_config() -> None:
+def test_ppo_thresholds_are_configurable() -> None:
     config = {"clip_low_threshold": 0.6, "clip_high_threshold": 1.5}
     assert total("ppo", POLICY, config) == pytest.approx(-(1.5 + 3 + 0.5 - 0.6))
 
 
-def test_ppo_counts_what_it_clipped() -> None:
+def test_ppo_metrics_count_clipped_tokens() -> None:
     loss = find_loss("ppo")
     metrics = loss.metrics(P, POLICY, complete_config(loss, None))
     assert metrics == pytest.approx(
@@ -57,7 +57,7 @@ def test_ppo_counts_what_it_clipped() -> None:
     )
 
 
-def test_cispo_weighs_logprobs_by_the_clipped_ratio() -> None:
+def test_cispo_multiplies_logprobs_by_the_clipped_ratio() -> None:
     # weights 1.2, 1, 0.8, 0.8
     expected = 1.2 * math.log(0.5) + 3 * math.log(0.25) + 0.8 * math.log(0.2) - 0.8 * math.log(0.1)
     assert total("cispo", POLICY) == pytest.approx(-expected)
@@ -66,7 +66,7 @@ def test_cispo_weighs_logprobs_by_the_clipped_ratio() -> None:
     assert total("cispo", POLICY, config) == pytest.approx(-expected)
 
 
-def test_cispo_counts_what_it_clipped() -> None:
+def test_cispo_metrics_count_clipped_tokens() -> None:
     loss = find_loss("cispo")
     metrics = loss.metrics(P, POLICY, complete_config(loss, None))
     assert metrics["clipped:sum"] == 3
@@ -75,7 +75,7 @@ def test_cispo_counts_what_it_clipped() -> None:
 
 
 @pytest.mark.parametrize(("config", "beta"), [(None, 0.05), ({"beta": 0.3}, 0.3)])
-def test_dro_holds_the_policy_near_the_sampler(
+def test_dro_penalizes_distance_from_the_sampling_policy(
     config: dict[str, float] | None, beta: float
 ) -> None:
     # differences ln 2, 0, -ln 2, -ln 2
@@ -84,12 +84,12 @@ def test_dro_holds_the_policy_near_the_sampler(
     assert total("dro", POLICY, config) == pytest.approx(-(gained - held))
 
 
-def test_metrics_without_any_advantage_claim_no_ratio() -> None:
+def test_metrics_without_advantages_have_no_ratio() -> None:
     loss = find_loss("importance_sampling")
     assert loss.metrics(P, {**POLICY, "advantages": np.zeros(4)}, {}) == {"acted:sum": 0.0}
 
 
-def test_an_unknown_loss_is_told_the_known_ones(small: BaseModel) -> None:
+def test_unknown_loss_error_lists_known_losses(small: BaseModel) -> None:
     with pytest.raises(EngineInputError, match=", ".join(LOSS_NAMES)) as error:
         Trainer(small, LoraSettings(rank=1)).forward([], "gspo")
     assert error.value.where == "loss_fn"
@@ -108,15 +108,17 @@ def test_an_unknown_loss_is_told_the_known_ones(small: BaseModel) -> None:
         ("dro", {"beta": -0.1}, "loss_fn_config['beta']"),
     ],
 )
-def test_a_wrong_setting_is_named(loss: str, config: dict[str, float], where: str) -> None:
+def test_invalid_setting_is_named(loss: str, config: dict[str, float], where: str) -> None:
     with pytest.raises(EngineInputError) as error:
         complete_config(find_loss(loss), config)
     assert error.value.where == where
 
 
 def changed(datum: TrainingDatum, **inputs: Any) -> TrainingDatum:
-    kept = {name: value for name, value in {**datum.inputs, **inputs}.items() if value is not None}
-    return TrainingDatum(datum.tokens, kept)
+    present = {
+        name: value for name, value in {**datum.inputs, **inputs}.items() if value is not None
+    }
+    return TrainingDatum(datum.tokens, present)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def changed(datum: TrainingDatum, **inputs: Any) -> TrainingDatum:
         ({"target_tokens": np.ones(4)}, "data[1].loss_fn_inputs['target_tokens']"),
     ],
 )
-def test_a_wrong_input_is_named(
+def test_invalid_loss_input_is_named(
     small: BaseModel,
     make_datum: Callable[..., TrainingDatum],
     inputs: dict[str, Any],
@@ -151,34 +153,34 @@ def test_a_wrong_input_is_named(
 @pytest.mark.parametrize(
     "tokens", [np.array([], np.int64), np.zeros(33, np.int64), np.array([300]), np.array([[1]])]
 )
-def test_a_wrong_model_input_is_named(small: BaseModel, tokens: Any) -> None:
+def test_invalid_model_input_is_named(small: BaseModel, tokens: Any) -> None:
     datum = TrainingDatum(tokens, {"target_tokens": tokens})
     with pytest.raises(EngineInputError) as error:
         Trainer(small, LoraSettings(rank=1)).forward([datum], "cross_entropy")
     assert error.value.where == "data[0].model_input"
 
 
-def test_no_data_is_an_error(small: BaseModel) -> None:
+def test_empty_data_is_rejected(small: BaseModel) -> None:
     with pytest.raises(EngineInputError, match="no datum"):
         Trainer(small, LoraSettings(rank=1)).forward([], "cross_entropy")
 
 
-def test_missing_weights_count_as_ones_and_other_losses_inputs_are_let_pass(
+def test_weights_default_to_ones_and_unused_inputs_are_ignored(
     small: BaseModel, make_datum: Callable[..., TrainingDatum]
 ) -> None:
     trainer = Trainer(small, LoraSettings(rank=1))
-    given = make_datum(5, names=("logprobs", "advantages"))
-    ones = changed(given, weights=np.ones(5))
-    metrics = trainer.forward([given], "cross_entropy").metrics
+    datum = make_datum(5, names=("logprobs", "advantages"))
+    ones = changed(datum, weights=np.ones(5))
+    metrics = trainer.forward([datum], "cross_entropy").metrics
     assert metrics == trainer.forward([ones], "cross_entropy").metrics
     assert metrics["weights:sum"] == 5
 
 
 @pytest.mark.parametrize("loss", ["importance_sampling", "ppo"])
-def test_an_overflowing_ratio_is_an_error_and_leaves_no_gradient(
+def test_overflowing_ratio_is_rejected_without_gradient(
     small: BaseModel, make_datum: Callable[..., TrainingDatum], loss: str
 ) -> None:
-    """ppo clips the infinite loss to a finite one; its gradient would not be."""
+    """ppo clips the infinite loss to a finite one, but its gradient would be infinite."""
     trainer = Trainer(small, LoraSettings(rank=1))
     datum = make_datum(4, names=("logprobs", "advantages"))
     with pytest.raises(EngineInputError, match="overflows"):
@@ -186,5 +188,5 @@ def test_an_overflowing_ratio_is_an_error_and_leaves_no_gradient(
     assert trainer.gradients() is None
 
 
-def test_the_names_are_those_of_release_0_24_1() -> None:
+def test_loss_names_are_those_of_release_0_24_1() -> None:
     assert LOSS_NAMES == ("cross_entropy", "importance_sampling", "ppo", "cispo", "dro")

@@ -1,4 +1,4 @@
-"""The base models: what is shipped, and that it is sound."""
+"""The packaged base models and their checks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.engine.model import BaseModel
 
 
-def test_every_named_model_loads_once_in_single_precision() -> None:
+def test_base_models_are_cached_and_in_single_precision() -> None:
     for name in BASE_MODELS:
         model = load_base_model(name)
         assert model.name == name
@@ -34,22 +34,22 @@ def test_every_named_model_loads_once_in_single_precision() -> None:
         assert "array" not in repr(model)
 
 
-def test_an_unknown_name_is_a_key_error() -> None:
+def test_unknown_base_model_raises_key_error() -> None:
     with pytest.raises(KeyError):
         load_base_model("meta-llama/Llama-3.2-1B")
 
 
-def test_the_shipped_weights_stay_small() -> None:
+def test_packaged_weights_are_small() -> None:
     path = files("tinker_ext.embedded").joinpath("data", "embedded-tiny.safetensors")
     assert os.path.getsize(str(path)) < 4_000_000
 
 
-def test_weights_cannot_be_written(tiny: BaseModel) -> None:
+def test_weights_are_read_only(tiny: BaseModel) -> None:
     with pytest.raises(ValueError, match="read-only"):
         tiny.weights["model.norm.weight"][0] = 0.0
 
 
-def test_weights_that_do_not_fit_are_named() -> None:
+def test_weights_with_wrong_shape_are_named() -> None:
     shape = ModelShape(hidden=8, layers=1, heads=2, feedforward=8)
     weights = random_weights(shape, 0)
     weights["lm_head.weight"] = weights["lm_head.weight"][:-1]
@@ -58,8 +58,8 @@ def test_weights_that_do_not_fit_are_named() -> None:
         build_base_model("broken", shape, weights)
 
 
-def test_the_base_model_has_learnt_to_copy_and_to_change_letters(tiny: BaseModel) -> None:
-    """Words it never read, so that nothing is remembered."""
+def test_base_model_can_copy_and_change_letters(tiny: BaseModel) -> None:
+    """With words that are not in its training data."""
     expected = {
         "upper: the velvet lantern ->": " THE VELVET LANTERN",
         "copy: a marble teapot ->": " a marble teapot",
@@ -70,7 +70,7 @@ def test_the_base_model_has_learnt_to_copy_and_to_change_letters(tiny: BaseModel
     assert result == list(expected.values())
 
 
-def test_the_thread_limit_respects_a_choice_already_made() -> None:
+def test_thread_limit_keeps_existing_settings() -> None:
     environ = {"OMP_NUM_THREADS": "3"}
     limit_blas_threads(environ)
     assert environ["OMP_NUM_THREADS"] == "3"

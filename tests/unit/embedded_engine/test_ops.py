@@ -1,4 +1,4 @@
-"""Each operation's value by its formula, and its gradient by finite differences."""
+"""Operations compared with their formulas, and their gradients with finite differences."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], Any]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gradient_is_the_slope(case: str) -> None:
+def test_gradient_matches_finite_differences(case: str) -> None:
     function, x = CASES[case]
     backward, value = make_vjp(function, x)
     pull = np.random.default_rng(1).normal(size=value.shape)
@@ -53,7 +53,7 @@ def test_gradient_is_the_slope(case: str) -> None:
     np.testing.assert_allclose(backward(pull), slope, rtol=1e-6, atol=1e-8)
 
 
-def test_rms_norm_makes_the_mean_square_one() -> None:
+def test_rms_norm_gives_mean_square_one() -> None:
     normal = ops.rms_norm(X * 100, np.ones(4))
     np.testing.assert_allclose(np.mean(normal**2, axis=-1), 1.0, rtol=1e-6)
 
@@ -62,12 +62,12 @@ def test_swiglu_formula() -> None:
     np.testing.assert_allclose(ops.swiglu(X, Y), X / (1 + np.exp(-X)) * Y)
 
 
-def test_swiglu_survives_extremes() -> None:
+def test_swiglu_is_finite_for_large_inputs() -> None:
     ends = np.array([-1e4, 1e4])
     np.testing.assert_array_equal(ops.swiglu(ends, np.ones(2)), [0.0, 1e4])
 
 
-def test_rotation_keeps_lengths_and_depends_on_distance_only() -> None:
+def test_rotation_preserves_norms_and_depends_on_distance_only() -> None:
     q, k = RNG.normal(size=4), RNG.normal(size=4)
 
     def turned(x: Array, position: int) -> Array:
@@ -79,18 +79,18 @@ def test_rotation_keeps_lengths_and_depends_on_distance_only() -> None:
     assert turned(q, 9) @ turned(k, 4) == pytest.approx(turned(q, 6) @ turned(k, 1))
 
 
-def test_attention_weights_are_a_distribution_over_what_is_seen() -> None:
+def test_attention_weights_are_a_distribution_over_visible_positions() -> None:
     weights = ops.attention_weights(SCORES, MASK, 0.7)
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0)
     assert not weights[:, 0, 1:].any()
 
 
-def test_pick_logprobs_is_log_softmax() -> None:
+def test_pick_logprobs_matches_log_softmax() -> None:
     expected = np.log(np.exp(LOGITS) / np.exp(LOGITS).sum(axis=-1, keepdims=True))
     np.testing.assert_allclose(ops.pick_logprobs(LOGITS, TARGETS), expected[range(6), TARGETS])
 
 
-def test_single_precision_stays_single() -> None:
+def test_single_precision_is_preserved() -> None:
     x, y, gain, weight, cos, sin, scores, mask, logits = (
         a.astype(np.float32) for a in (X, Y, GAIN, WEIGHT, COS, SIN, SCORES, MASK, LOGITS)
     )

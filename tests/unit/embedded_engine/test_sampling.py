@@ -1,4 +1,4 @@
-"""The distribution drawn from, and that draws follow it."""
+"""The filtered distribution, and draws from it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def probabilities(chosen: Filters) -> Floats:
     return result
 
 
-def test_unfiltered_is_the_softmax() -> None:
+def test_distribution_without_filters_is_the_softmax() -> None:
     np.testing.assert_allclose(probabilities(filters()), PROBABILITIES)
 
 
@@ -53,7 +53,7 @@ def test_temperature_divides_the_logits(temperature: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("top_k", "top_p", "kept"),
+    ("top_k", "top_p", "allowed"),
     [
         (1, 1.0, [1]),
         (3, 1.0, [1, 3, 4]),
@@ -62,19 +62,19 @@ def test_temperature_divides_the_logits(temperature: float) -> None:
         (NO_TOP_K, 0.69, [1, 3]),
         (NO_TOP_K, 0.71, [1, 3, 4]),
         (NO_TOP_K, 1e-9, [1]),
-        (2, 0.5, [1]),  # of the two kept, the first has 4/7
+        (2, 0.5, [1]),  # of the two allowed, the first has 4/7
         (2, 0.6, [1, 3]),
     ],
 )
-def test_top_k_and_top_p_cut_the_unlikely_and_renormalize(
-    top_k: int, top_p: float, kept: list[int]
+def test_top_k_and_top_p_remove_unlikely_tokens_and_renormalize(
+    top_k: int, top_p: float, allowed: list[int]
 ) -> None:
     expected = np.zeros(5)
-    expected[kept] = PROBABILITIES[kept] / PROBABILITIES[kept].sum()
+    expected[allowed] = PROBABILITIES[allowed] / PROBABILITIES[allowed].sum()
     np.testing.assert_allclose(probabilities(filters(top_k=top_k, top_p=top_p)), expected)
 
 
-def test_equally_likely_tokens_are_kept_by_lowest_id() -> None:
+def test_ties_are_resolved_by_lowest_id() -> None:
     result = np.exp(filtered_logprobs(np.zeros((1, 4)), filters(top_k=2)))[0]
     np.testing.assert_allclose(result, [0.5, 0.5, 0, 0])
 
@@ -91,24 +91,24 @@ def test_draws_follow_the_distribution() -> None:
 
 
 @pytest.mark.parametrize("uniform", [0.0, 1.0 - 2**-53])
-def test_the_ends_of_the_interval_never_draw_what_was_cut(uniform: float) -> None:
+def test_interval_ends_never_draw_removed_tokens(uniform: float) -> None:
     tokens, logprobs = draw(LOGITS, filters(top_k=2), np.array([uniform]))
     assert tokens[0] in (1, 3)
     assert np.isfinite(logprobs).all()
 
 
-def test_greedy_takes_the_likeliest_and_reports_the_models_own_logprob() -> None:
+def test_temperature_0_chooses_the_likeliest_with_the_models_logprob() -> None:
     tokens, logprobs = draw(LOGITS, filters(temperature=0.0, top_k=1), np.array([0.999]))
     assert tokens.tolist() == [1]
     assert logprobs[0] == pytest.approx(math.log(0.4))
 
 
-def test_a_tiny_temperature_is_nearly_greedy_without_overflow() -> None:
+def test_tiny_temperature_does_not_overflow() -> None:
     tokens, logprobs = draw(LOGITS, filters(temperature=1e-300), np.array([0.999]))
     assert (tokens.tolist(), logprobs.tolist()) == ([1], [0.0])
 
 
-def test_each_row_has_its_own_settings() -> None:
+def test_each_row_has_its_own_filters() -> None:
     chosen = Filters(np.array([0.0, 1.0, 1.0]), np.array([-1, 1, -1]), np.array([1.0, 1.0, 0.39]))
     tokens, logprobs = draw(np.repeat(LOGITS, 3, axis=0), chosen, np.full(3, 0.99))
     assert tokens.tolist() == [1, 1, 1]

@@ -1,4 +1,4 @@
-"""Prompt log-probabilities."""
+"""Log-probabilities of prompts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROMPT = np.array([3, 1, 4, 1, 5])
 
 
-def test_one_entry_per_token_and_none_for_the_first(small: BaseModel) -> None:
+def test_logprobs_have_one_entry_per_token_and_none_first(small: BaseModel) -> None:
     scores = prompt_logprobs(small, None, PROMPT)
     assert scores.topk is None
     assert scores.logprobs[0] is None
@@ -26,7 +26,7 @@ def test_one_entry_per_token_and_none_for_the_first(small: BaseModel) -> None:
     assert all(value is not None and value < 0 for value in scores.logprobs[1:])
 
 
-def test_the_likeliest_come_first_and_agree_with_the_logprobs(small: BaseModel) -> None:
+def test_topk_is_sorted_and_matches_logprobs(small: BaseModel) -> None:
     scores = prompt_logprobs(small, None, PROMPT, topk=258)
     assert scores.topk is not None
     assert scores.topk[0] is None
@@ -38,14 +38,14 @@ def test_the_likeliest_come_first_and_agree_with_the_logprobs(small: BaseModel) 
             assert dict(best)[int(token)] == logprob
 
 
-def test_topk_limits_the_entries(small: BaseModel) -> None:
+def test_topk_limits_the_number_of_entries(small: BaseModel) -> None:
     scores = prompt_logprobs(small, None, PROMPT, topk=2)
     assert scores.topk is not None
     assert [best and len(best) for best in scores.topk] == [None, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("length", [1, 32])
-def test_shortest_and_longest_prompt(small: BaseModel, length: int) -> None:
+def test_prompts_of_minimum_and_maximum_length(small: BaseModel, length: int) -> None:
     scores = prompt_logprobs(small, None, np.full(length, 7), topk=1)
     assert len(scores.logprobs) == length
     assert scores.topk is not None
@@ -53,18 +53,18 @@ def test_shortest_and_longest_prompt(small: BaseModel, length: int) -> None:
 
 
 @pytest.mark.parametrize("topk", [-1, 259])
-def test_topk_has_bounds(small: BaseModel, topk: int) -> None:
+def test_topk_out_of_range_is_rejected(small: BaseModel, topk: int) -> None:
     with pytest.raises(EngineInputError) as error:
         prompt_logprobs(small, None, PROMPT, topk)
     assert error.value.where == "topk_prompt_logprobs"
 
 
-def test_an_empty_prompt_is_refused(small: BaseModel) -> None:
+def test_empty_prompt_is_rejected(small: BaseModel) -> None:
     with pytest.raises(EngineInputError, match="0 tokens"):
         prompt_logprobs(small, None, np.array([], np.int64))
 
 
-def test_other_tokens_are_scored_where_they_are_asked_for(small: BaseModel) -> None:
+def test_targets_are_scored_unless_minus_one(small: BaseModel) -> None:
     table = PromptTable.of(small, None, PROMPT)
     own = table.scores().logprobs[1:]
     targets = np.stack([PROMPT[1:], np.full(4, -1), np.arange(4)], axis=-1)
@@ -78,7 +78,7 @@ def test_other_tokens_are_scored_where_they_are_asked_for(small: BaseModel) -> N
 @pytest.mark.parametrize(
     "targets", [np.zeros(4, int), np.zeros((5, 1), int), np.full((4, 1), 258), np.full((4, 1), -2)]
 )
-def test_targets_that_are_none_are_refused(
+def test_invalid_targets_are_rejected(
     small: BaseModel, targets: np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 ) -> None:
     with pytest.raises(EngineInputError) as caught:
@@ -86,7 +86,7 @@ def test_targets_that_are_none_are_refused(
     assert caught.value.where == "target_prompt_logprobs"
 
 
-def test_alternatives_are_drawn_at_the_temperature_and_scored_at_one(small: BaseModel) -> None:
+def test_alternatives_are_drawn_at_temperature_and_scored_at_one(small: BaseModel) -> None:
     table = PromptTable.of(small, None, PROMPT)
     tokens, logprobs = table.alternatives(200, 1.0, seed=1)
     assert tokens.shape == logprobs.shape == (4, 200)
@@ -95,7 +95,7 @@ def test_alternatives_are_drawn_at_the_temperature_and_scored_at_one(small: Base
     assert logprobs[3, 7] == pytest.approx(table.table[3, tokens[3, 7]])
     cold, _ = table.alternatives(3, 0.0, seed=None)
     assert (cold == table.table.argmax(axis=-1)[:, None]).all()
-    # Colder draws come from the likelier tokens.
+    # A lower temperature draws likelier tokens.
     assert table.alternatives(200, 0.3, seed=1)[1].mean() > logprobs.mean()
     with pytest.raises(EngineInputError) as caught:
         table.alternatives(259, 1.0, None)

@@ -1,4 +1,4 @@
-"""Fast enough to work with, on one core."""
+"""Training and sampling are fast enough on one core."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def seconds() -> dict[str, float]:
     return result
 
 
-def test_a_step_of_eight_by_sixty_four_tokens(seconds: dict[str, float]) -> None:
+def test_speed_of_a_step_of_eight_by_sixty_four_tokens(seconds: dict[str, float]) -> None:
     assert seconds["step"] < 0.5
 
 
-def test_four_hundred_samples_of_thirty_two_tokens(seconds: dict[str, float]) -> None:
+def test_speed_of_four_hundred_samples_of_thirty_two_tokens(seconds: dict[str, float]) -> None:
     assert seconds["sampling"] < 5.0

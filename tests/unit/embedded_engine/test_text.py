@@ -1,4 +1,4 @@
-"""The tokenizer, through both libraries."""
+"""The tokenizer with tokenizers and transformers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_special_tokens() -> None:
     assert decode([97, 0xC3]) == "a\ufffd"
 
 
-def test_transformers_opens_the_folder_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transformers_loads_the_folder_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     transformers = pytest.importorskip("transformers")
     tokenizer = transformers.AutoTokenizer.from_pretrained(str(tokenizer_folder()))
@@ -52,7 +52,7 @@ def test_transformers_opens_the_folder_without_a_hub(monkeypatch: pytest.MonkeyP
         assert tokenizer.decode(ids) == text
 
 
-def test_the_script_writes_the_packaged_files(
+def test_packaged_tokenizer_matches_its_script(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.argv", ["make_tokenizer.py", str(tmp_path)])

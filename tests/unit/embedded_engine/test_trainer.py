@@ -1,4 +1,4 @@
-"""Accumulation, steps, snapshots and restoring."""
+"""Gradient accumulation, optimizer steps, state and restore."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def gradients_of(trainer: Trainer) -> dict[str, np.ndarray]:
     return gradients
 
 
-def test_gradients_add_up_over_calls(stirred: Stirred, make_datum: MakeDatum) -> None:
+def test_gradients_accumulate_over_calls(stirred: Stirred, make_datum: MakeDatum) -> None:
     data = [make_datum(length, seed) for seed, length in enumerate((5, 9, 2))]
     together, apart = stirred(SETTINGS), stirred(SETTINGS)
-    whole = together.forward_backward(data, "cross_entropy")
+    combined = together.forward_backward(data, "cross_entropy")
     parts = [apart.forward_backward([datum], "cross_entropy") for datum in data]
     for name, gradient in gradients_of(together).items():
         np.testing.assert_allclose(gradients_of(apart)[name], gradient, atol=1e-12)
-    assert whole.metrics["loss:sum"] == pytest.approx(sum(p.metrics["loss:sum"] for p in parts))
-    for one, part in zip(whole.outputs, parts, strict=True):
-        np.testing.assert_allclose(one["logprobs"], part.outputs[0]["logprobs"], rtol=1e-6)
+    assert combined.metrics["loss:sum"] == pytest.approx(sum(p.metrics["loss:sum"] for p in parts))
+    for output, part in zip(combined.outputs, parts, strict=True):
+        np.testing.assert_allclose(output["logprobs"], part.outputs[0]["logprobs"], rtol=1e-6)
 
 
-def test_many_batches_give_what_one_gives(
+def test_split_batches_give_the_result_of_one_batch(
     stirred: Stirred, make_datum: MakeDatum, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = [make_datum(length, seed) for seed, length in enumerate((5, 9, 2, 9, 30))]
@@ -58,14 +58,14 @@ def test_many_batches_give_what_one_gives(
         np.testing.assert_allclose(gradients_of(many)[name], gradient, atol=1e-12)
 
 
-def test_outputs_are_single_precision_logprobs(stirred: Stirred, make_datum: MakeDatum) -> None:
+def test_outputs_are_float32_logprobs(stirred: Stirred, make_datum: MakeDatum) -> None:
     output = stirred(SETTINGS).forward([make_datum(6)], "cross_entropy")
     assert list(output.outputs[0]) == ["logprobs"]
     assert output.outputs[0]["logprobs"].dtype == np.float32
     assert (output.outputs[0]["logprobs"] < 0).all()
 
 
-def test_forward_leaves_gradients_alone(stirred: Stirred, make_datum: MakeDatum) -> None:
+def test_forward_adds_no_gradients(stirred: Stirred, make_datum: MakeDatum) -> None:
     trainer = stirred(SETTINGS)
     trainer.forward([make_datum(6)], "cross_entropy")
     assert trainer.gradients() is None
@@ -76,7 +76,7 @@ def test_forward_leaves_gradients_alone(stirred: Stirred, make_datum: MakeDatum)
         np.testing.assert_array_equal(gradient, before[name])
 
 
-def test_a_step_lowers_the_loss_and_forgets_the_gradients(
+def test_optim_step_lowers_the_loss_and_clears_the_gradients(
     stirred: Stirred, make_datum: MakeDatum
 ) -> None:
     trainer, data = stirred(SETTINGS), [make_datum(12)]
@@ -88,7 +88,9 @@ def test_a_step_lowers_the_loss_and_forgets_the_gradients(
     assert trainer.forward(data, "cross_entropy").metrics["loss:sum"] < first
 
 
-def test_a_step_without_gradients_moves_nothing(stirred: Stirred, make_datum: MakeDatum) -> None:
+def test_optim_step_without_gradients_changes_nothing(
+    stirred: Stirred, make_datum: MakeDatum
+) -> None:
     trainer = stirred(SETTINGS)
     trainer.forward_backward([make_datum(12)], "cross_entropy")
     trainer.optim_step(FAST)
@@ -101,16 +103,16 @@ def test_a_step_without_gradients_moves_nothing(stirred: Stirred, make_datum: Ma
 def test_snapshots_are_copies(stirred: Stirred, make_datum: MakeDatum) -> None:
     trainer = stirred(SETTINGS)
     adapter, state = trainer.adapter(), trainer.state()
-    kept = {name: value.copy() for name, value in adapter.items()}
+    copies = {name: value.copy() for name, value in adapter.items()}
     trainer.forward_backward([make_datum(12)], "cross_entropy")
     trainer.optim_step(FAST)
-    for name, value in kept.items():
+    for name, value in copies.items():
         np.testing.assert_array_equal(adapter[name], value)
         np.testing.assert_array_equal(state.adapter[name], value)
         assert not np.array_equal(trainer.adapter()[name], value)
 
 
-def test_restoring_goes_on_bit_for_bit(tiny: BaseModel, make_datum: MakeDatum) -> None:
+def test_restore_continues_exactly(tiny: BaseModel, make_datum: MakeDatum) -> None:
     def advance(trainer: Trainer, seeds: range) -> Trainer:
         for seed in seeds:
             data = [make_datum(10 + seed, seed), make_datum(20, seed + 50)]
@@ -121,7 +123,7 @@ def test_restoring_goes_on_bit_for_bit(tiny: BaseModel, make_datum: MakeDatum) -
     straight = advance(Trainer(tiny, SETTINGS), range(5)).state()
     halfway = advance(Trainer(tiny, SETTINGS), range(3)).state()
     resumed = Trainer(tiny, LoraSettings(rank=2, seed=99))
-    resumed.forward_backward([make_datum(4)], "cross_entropy")  # dropped by the restore
+    resumed.forward_backward([make_datum(4)], "cross_entropy")  # dropped by restore
     resumed.restore(pickle.loads(pickle.dumps(halfway)))
     state = advance(resumed, range(3, 5)).state()
     assert state.step == straight.step == 5
@@ -132,7 +134,7 @@ def test_restoring_goes_on_bit_for_bit(tiny: BaseModel, make_datum: MakeDatum) -
             np.testing.assert_array_equal(mine[name], value)
 
 
-def test_a_state_without_optimizer_starts_it_anew(stirred: Stirred, make_datum: MakeDatum) -> None:
+def test_restore_without_optimizer_resets_it(stirred: Stirred, make_datum: MakeDatum) -> None:
     trainer = stirred(SETTINGS)
     trainer.forward_backward([make_datum(12)], "cross_entropy")
     trainer.optim_step(FAST)
@@ -141,7 +143,7 @@ def test_a_state_without_optimizer_starts_it_anew(stirred: Stirred, make_datum: 
     assert not any(moment.any() for moment in trainer.state().optimizer.values())
 
 
-def test_a_state_of_fewer_modules_computes_the_same(
+def test_restore_with_fewer_modules_gives_the_same_outputs(
     small: BaseModel, stirred: Stirred, make_datum: MakeDatum
 ) -> None:
     attention_only = stirred(LoraSettings(rank=2, train_mlp=False, train_unembed=False))
@@ -158,7 +160,7 @@ def test_a_state_of_fewer_modules_computes_the_same(
 @pytest.mark.parametrize(
     "other", [LoraSettings(rank=3), LoraSettings(rank=2, train_mlp=False, train_attn=False)]
 )
-def test_a_state_that_does_not_fit_changes_nothing(
+def test_restore_of_incompatible_state_changes_nothing(
     stirred: Stirred, small: BaseModel, other: LoraSettings
 ) -> None:
     state, trainer = stirred(SETTINGS).state(), Trainer(small, other)

@@ -1,4 +1,4 @@
-"""The batched, fused forward pass against the architecture written out position by position."""
+"""The batched forward pass compared with a reference implementation by position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def normalized(x: Array, gain: Array) -> Array:
 
 
 def rotated(x: Array, position: int, base: float) -> Array:
-    """Each pair (i, i + half) as a complex number, turned by its own angle."""
+    """Rotate each pair (i, i + half) as a complex number."""
     half = len(x) // 2
     pairs = x[:half] + 1j * x[half:]
     turned = pairs * np.exp(1j * position * base ** (-np.arange(half) / half))
@@ -30,7 +30,7 @@ def rotated(x: Array, position: int, base: float) -> Array:
 
 
 def plain_logits(model: BaseModel, tokens: list[int]) -> Array:
-    """Logits after the last token, by loops over layers, positions and heads."""
+    """Logits after the last token, computed by layer, position and head."""
     shape = model.shape
     w = {name: value.astype(np.float64) for name, value in model.weights.items()}
     states = [w["model.embed_tokens.weight"][token] for token in tokens]
@@ -64,7 +64,7 @@ def plain_logits(model: BaseModel, tokens: list[int]) -> Array:
     return logits
 
 
-def test_agrees_with_the_architecture_written_out(small: BaseModel) -> None:
+def test_forward_pass_matches_reference_implementation(small: BaseModel) -> None:
     tokens = [5, 200, 5, 17, 256, 0, 99]
     scores = prompt_logprobs(small, None, np.array(tokens))
     for position in range(1, len(tokens)):

@@ -19,7 +19,7 @@ from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.config import from_environment
 from tinker_ext.config.parsers import EMBEDDED, read_base_url, read_secret
 from tinker_ext.embedded.flags import parse_flags
-from tinker_ext.embedded.releases import ANY, BY_RELEASE, DIALECTS
+from tinker_ext.embedded.protocols import ANY, BY_RELEASE, PROTOCOLS
 from tinker_ext.private_files import is_shared, make_private_folder, unusable
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ DEFAULT_LIFE = 3600.0
 MAX_LIFE = 86_400.0
 
 
-class _Dialect(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """A dialect by its name, or by the whole number of its release."""
+class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """A protocol by its name, or by its full release number."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         name: str = super().convert(BY_RELEASE.get(value, value), param, ctx)
@@ -86,12 +86,13 @@ class _Dialect(click.Choice):  # type: ignore[type-arg]  # generic from click 8.
     "else a temporary folder that goes with the server.",
 )
 @click.option(
-    "--dialect",
-    type=_Dialect(list(DIALECTS)),
+    "--protocol",
+    type=_Protocol(list(PROTOCOLS)),
     default=ANY,
     show_default=True,
-    help="The release of the API to speak: of one release only what it has, or of any all.",
+    help="The release whose requests the server accepts, or any for those of all releases.",
 )
+@click.option("--dialect", type=_Protocol(list(PROTOCOLS)), hidden=True)
 @click.option(
     "--jwt",
     is_flag=True,
@@ -119,7 +120,8 @@ def serve(
     allow_hosts: Sequence[str],
     public_url: str | None,
     state_dir: Path | None,
-    dialect: str,
+    protocol: str,
+    dialect: str | None,
     jwt: bool,
     jwt_life: float | None,
     flags: Sequence[str],
@@ -132,6 +134,9 @@ def serve(
     """
     if jwt_life is not None and not jwt:
         raise click.UsageError("--jwt-life is for the tokens of --jwt, which is not there.")
+    if dialect is not None:
+        click.echo("Warning: --dialect is deprecated, use --protocol.", err=True)
+        protocol = dialect
     _check_packages()
     announced, key = _flags(flags), _key(key_file, host)
     from tinker_ext.embedded.engine.threads import limit_blas_threads
@@ -147,8 +152,8 @@ def serve(
                 port,
                 Path(folder),
                 host,
-                dialect=dialect,
-                jwt_life=(jwt_life or DEFAULT_LIFE) if jwt else None,
+                protocol=protocol,
+                jwt_lifetime=(jwt_life or DEFAULT_LIFE) if jwt else None,
                 flags=announced,
                 key=key,
                 allow_hosts=allow_hosts,

@@ -1,1 +1,1 @@
-"""Checkpoints: their names, their files, and the archive in which they leave."""
+"""Checkpoints: their names, files and archives."""

@@ -1,11 +1,11 @@
-"""Checkpoint folders: written whole or not at all.
+"""Checkpoint folders, written atomically.
 
-A folder is filled under ``scratch``, flushed, and only then renamed to its place, so whatever has
-a final name is complete. What it holds is a PEFT adapter, and for training the optimizer too:
+A folder is filled under ``scratch``, flushed, and then renamed, so that a folder with a final name
+is complete. It contains a PEFT adapter, and for training the optimizer:
 
-* ``adapter_model.safetensors``: the adapter; its header says which base model and settings
-* ``adapter_config.json``: the same settings as PEFT reads them
-* ``optimizer.safetensors``: the optimizer's arrays; its header says the step (training only)
+* ``adapter_model.safetensors``: the adapter; its header has the base model and the settings
+* ``adapter_config.json``: the settings in PEFT's format
+* ``optimizer.safetensors``: the optimizer's arrays; its header has the step (training only)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
-from tinker_ext.embedded.store.runs import LoraRecord
+from tinker_ext.embedded.store.records import LoraRecord
 from tinker_ext.private_files import FOLDER_MODE, open_private, write_private
 
 if TYPE_CHECKING:
@@ -38,15 +38,15 @@ ADAPTER = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
 OPTIMIZER = "optimizer.safetensors"
 
-# More than SQLite's shared memory (32 KiB) and the pages that a small transaction writes.
+# Enough for SQLite's shared memory (32 KiB) and the pages that a small transaction writes.
 RESERVE_BYTES = 128 * 1024
 
 
 @frozen
-class Contents:
-    """What a checkpoint holds.
+class CheckpointContents:
+    """The contents of a checkpoint.
 
-    `optimizer` is None for weights that are only to be sampled; `step` counts optimizer steps.
+    `optimizer` is None for weights for sampling; `step` counts optimizer steps.
     """
 
     base_model: str
@@ -57,7 +57,7 @@ class Contents:
 
 
 class CheckpointFiles:
-    """The folders of one state folder: ``checkpoints/RUN/KIND/NAME`` and ``samplers/ID``."""
+    """The checkpoints in a state folder: ``checkpoints/RUN/KIND/NAME`` and ``samplers/ID``."""
 
     def __init__(self, state_dir: Path) -> None:
         self.root = state_dir
@@ -66,99 +66,103 @@ class CheckpointFiles:
         self._scratch.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
 
     def checkpoint(self, run_id: str, kind: str, name: str) -> Path:
-        """Where a listed checkpoint lives. The colon of run ids is not a legal name everywhere."""
+        """The folder of a listed checkpoint. Some file systems don't allow the colon of run ids."""
         return self.root / "checkpoints" / run_id.replace(":", "_") / kind / name
 
     def sampler(self, folder: str) -> Path:
-        """Where unlisted weights of one sampling session live."""
+        """The folder of the unlisted weights of one sampling session."""
         return self.root / "samplers" / folder
 
     def scratch_file(self, suffix: str) -> Path:
-        """A name for a temporary file; whatever is left over goes at the next start."""
+        """A path for a temporary file. Remaining files are deleted at the next start."""
         return self._scratch / f"{uuid.uuid4().hex}{suffix}"
 
-    def make_room(self) -> None:
-        """Delete the reserve, and all temporary files, which a sudden end of a server leaves."""
+    def free_space(self) -> None:
+        """Delete the reserve, and the temporary files that a crashed server left behind."""
         self._reserve.unlink(missing_ok=True)
         self._clear_scratch()
 
-    def keep_reserve(self) -> None:
-        """Set room aside with which the next start can open the database on a full disk."""
+    def create_reserve(self) -> None:
+        """Reserve space, so that the next start can open the database on a full disk."""
         try:
-            # Random, so that no file system stores it in less.
+            # Random bytes, so that a file system can't compress them.
             write_private(self._reserve, os.urandom(RESERVE_BYTES))
         except OSError:
             self._reserve.unlink(missing_ok=True)
 
     def _clear_scratch(self) -> None:
-        for leftover in self._scratch.iterdir():
-            _delete(leftover)
+        for path in self._scratch.iterdir():
+            _delete(path)
 
-    def write(self, place: Path, contents: Contents, peft_config: Mapping[str, object]) -> int:
-        """Write a checkpoint to `place`, instead of any other; returns its size in bytes."""
-        with self.written(place, contents, peft_config) as size:
+    def write(
+        self, folder: Path, contents: CheckpointContents, peft_config: Mapping[str, object]
+    ) -> int:
+        """Write a checkpoint to `folder` and replace any other; returns its size in bytes."""
+        with self.writing(folder, contents, peft_config) as size:
             return size
 
     @contextmanager
-    def written(
-        self, place: Path, contents: Contents, peft_config: Mapping[str, object]
+    def writing(
+        self, folder: Path, contents: CheckpointContents, peft_config: Mapping[str, object]
     ) -> Iterator[int]:
-        """Write a checkpoint to `place`, and have it stay if the block succeeds.
+        """Write a checkpoint to `folder`, and keep it if the ``with`` block succeeds.
 
-        If writing or the block fails, nothing of it is left, and `place` holds what it held before.
+        If writing or the block fails, the previous state of `folder` is restored.
         """
         building, before = self.scratch_file(".checkpoint"), self.scratch_file(".before")
         try:
             building.mkdir(FOLDER_MODE)
             size = _fill(building, contents, peft_config)
-            _make_folders(place.parent, self.root)
+            _make_folders(folder.parent, self.root)
             with suppress(FileNotFoundError):
-                os.rename(place, before)
-            os.rename(building, place)
-            _flush_folder(place.parent)
+                os.rename(folder, before)
+            os.rename(building, folder)
+            _flush_folder(folder.parent)
             yield size
         except BaseException:
             if not building.exists():
-                self.remove(place)
+                self.remove(folder)
             if before.exists():
-                os.rename(before, place)
+                os.rename(before, folder)
             raise
         finally:
             _delete(building)
             _delete(before)
 
-    def read(self, place: Path, *, optimizer: bool) -> Contents:
-        """Read a checkpoint back; with `optimizer`, its optimizer too where it has one."""
-        adapter, settings = _read_arrays(place / ADAPTER)
-        contents = Contents(
+    def read(self, folder: Path, *, optimizer: bool) -> CheckpointContents:
+        """Read a checkpoint; with `optimizer`, including its optimizer if it has one."""
+        adapter, settings = _read_arrays(folder / ADAPTER)
+        contents = CheckpointContents(
             base_model=settings["base_model"], lora=LoraRecord(**settings["lora"]), adapter=adapter
         )
-        if not optimizer or not (place / OPTIMIZER).exists():
+        if not optimizer or not (folder / OPTIMIZER).exists():
             return contents
-        arrays, progress = _read_arrays(place / OPTIMIZER)
-        return Contents(contents.base_model, contents.lora, adapter, arrays, progress["step"])
+        arrays, progress = _read_arrays(folder / OPTIMIZER)
+        return CheckpointContents(
+            contents.base_model, contents.lora, adapter, arrays, progress["step"]
+        )
 
-    def remove(self, place: Path) -> None:
-        """Delete a folder: renamed first, so that nobody meets half of it."""
-        doomed = self.scratch_file(".removed")
+    def remove(self, folder: Path) -> None:
+        """Delete a folder. It is renamed first, so that no reader sees an incomplete checkpoint."""
+        removed = self.scratch_file(".removed")
         try:
-            os.rename(place, doomed)
+            os.rename(folder, removed)
         except FileNotFoundError:
             return
-        shutil.rmtree(doomed, ignore_errors=True)
+        shutil.rmtree(removed, ignore_errors=True)
 
-    def sweep(self, kept: Iterable[Path]) -> None:
-        """Delete what no row knows: leftovers of a process that ended in the middle."""
-        known = set(kept)
+    def delete_unlisted(self, listed: Iterable[Path]) -> None:
+        """Delete all other folders: the incomplete work of a crashed process."""
+        keep = set(listed)
         self._clear_scratch()
         for pattern in ("checkpoints/*/*/*", "samplers/*"):
             for folder in self.root.glob(pattern):
-                if folder not in known:
-                    logger.info("deleting %s, which was never finished", folder)
+                if folder not in keep:
+                    logger.info("deleting the incomplete folder %s", folder)
                     _delete(folder)
 
 
-def _fill(building: Path, contents: Contents, peft_config: Mapping[str, object]) -> int:
+def _fill(building: Path, contents: CheckpointContents, peft_config: Mapping[str, object]) -> int:
     """Write the files of a checkpoint; returns their size in bytes."""
     settings = {"base_model": contents.base_model, "lora": asdict(contents.lora)}
     _write_arrays(building / ADAPTER, contents.adapter, settings)
@@ -170,9 +174,9 @@ def _fill(building: Path, contents: Contents, peft_config: Mapping[str, object])
 
 
 def _make_folders(folder: Path, root: Path) -> None:
-    """Make a folder below `root`, and those between; `mkdir` gives its mode to the last only."""
-    missing = [folder, *folder.parents]
-    for parent in reversed(missing[: missing.index(root)]):
+    """Create a folder below `root` and its parents; `mkdir` sets the mode of the last one only."""
+    folders = [folder, *folder.parents]
+    for parent in reversed(folders[: folders.index(root)]):
         parent.mkdir(FOLDER_MODE, exist_ok=True)
 
 
@@ -198,7 +202,7 @@ def _write_bytes(file: Path, content: bytes) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make names durable; a platform that cannot open folders does without."""
+    """Flush the names in a folder to disk, on platforms that can open folders."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

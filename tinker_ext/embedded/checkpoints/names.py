@@ -1,4 +1,4 @@
-"""What a checkpoint is called: ``tinker://RUN/weights/NAME``, ``tinker://RUN/sampler_weights/NAME``."""
+"""Checkpoint names: ``tinker://RUN/weights/NAME``, ``tinker://RUN/sampler_weights/NAME``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _TYPES: dict[CheckpointKind, CheckpointType] = {
     "external_weights": "external",
 }
 
-# One path segment that is also a safe file name everywhere: no separators, no leading dot.
-# 200 leaves room below the 255 bytes most file systems allow.
+# A path segment that is a safe file name on all platforms: no separators, no leading dot, and well
+# below the limit of 255 bytes of most file systems.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+=@-]{0,199}")
 
 
 class BadNameError(ValueError):
-    """A name or path that no checkpoint can have. The message says what one looks like."""
+    """An invalid checkpoint name or path. The message shows the valid form."""
 
 
 @frozen
@@ -36,7 +36,7 @@ class CheckpointName:
 
     @property
     def path(self) -> str:
-        """The address users see and give back."""
+        """The tinker:// path."""
         return f"{SCHEME}{self.run_id}/{self.kind}/{self.name}"
 
     @property
@@ -50,39 +50,39 @@ class CheckpointName:
 
     @classmethod
     def parse(cls, path: str) -> Self:
-        """Read a tinker:// path.
+        """Parse a tinker:// path.
 
         Raises:
-            BadNameError: it has another shape.
+            BadNameError: the path has another form.
         """
         segments = path.removeprefix(SCHEME).split("/")
         if not path.startswith(SCHEME) or len(segments) != 3 or not segments[0]:
             raise BadNameError(
-                f"{path!r} is not a checkpoint path: it looks like "
+                f"{path!r} is not a checkpoint path: expected "
                 "tinker://RUN/weights/NAME, tinker://RUN/sampler_weights/NAME or "
                 "tinker://RUN/external_weights/NAME"
             )
         run_id, kind, name = segments
-        return cls(run_id=run_id, kind=parse_kind(kind), name=checked_name(name))
+        return cls(run_id=run_id, kind=parse_kind(kind), name=check_name(name))
 
 
 def parse_kind(text: str) -> CheckpointKind:
-    """The segment between run and name.
+    """Check the segment between run and name.
 
     Raises:
-        BadNameError: it is another text.
+        BadNameError: the kind is unknown.
     """
     for kind in get_args(CheckpointKind):
         if text == kind:
             return kind  # type: ignore[no-any-return]  # get_args is untyped
-    raise BadNameError(f"{text!r} is not a kind of checkpoint: {', '.join(_TYPES)}")
+    raise BadNameError(f"{text!r} is not a checkpoint kind: choose one of {', '.join(_TYPES)}")
 
 
-def checked_name(text: str) -> str:
-    """The name itself, when it can be one.
+def check_name(text: str) -> str:
+    """Return the name if it is valid.
 
     Raises:
-        BadNameError: it could not be a folder's name.
+        BadNameError: the name is too long or contains other characters.
     """
     if _NAME.fullmatch(text) is None:
         raise BadNameError(

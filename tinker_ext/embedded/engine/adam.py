@@ -1,8 +1,8 @@
 """Adam with bias correction (Kingma and Ba 2015, arXiv:1412.6980, algorithm 1).
 
-Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019, arXiv:1711.05101): what a
-step takes off a parameter is ``learning_rate * weight_decay`` of its value before the step, next to
-what Adam takes off. Clipping scales all gradients by one factor before they reach the moments.
+Weight decay is decoupled from the gradient (Loshchilov and Hutter 2019, arXiv:1711.05101): in
+addition to Adam's update, a step subtracts ``learning_rate * weight_decay`` times the parameter's
+previous value. Clipping scales all gradients by one factor before the moments are updated.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def _below_one(instance: object, attribute: Attribute[float], value: float) -> N
 class AdamSettings:
     """One step's settings; the defaults are those of `AdamParams` in release 0.4.1.
 
-    `weight_decay` and `grad_clip_norm` are those of release 0.24.1. `grad_clip_norm` is the largest
-    norm that all gradients together may have; 0 stands for any.
+    `weight_decay` and `grad_clip_norm` were added in release 0.24.1. `grad_clip_norm` is the
+    maximum global norm of the gradients; 0 means no limit.
     """
 
     learning_rate: float = field(default=1e-4, validator=_finite_at_least_zero)
@@ -56,7 +56,7 @@ class AdamSettings:
 
 
 class Adam:
-    """First and second moments of named arrays, and the number of steps taken."""
+    """First and second moments of named arrays, and the number of steps."""
 
     def __init__(self, parameters: Mapping[str, Array]) -> None:
         self.step_count = 0
@@ -69,11 +69,11 @@ class Adam:
         gradients: Mapping[str, Array],
         settings: AdamSettings,
     ) -> dict[str, Array]:
-        """Count one step and give the new parameters; the old arrays stay as they are."""
+        """Perform one step and return the new parameters; the old arrays are not modified."""
         self.step_count += 1
-        shrink = clip_factor(gradients, settings.grad_clip_norm)
+        scale = clip_factor(gradients, settings.grad_clip_norm)
         return {
-            name: self._updated(name, value, gradients[name] * shrink, settings)
+            name: self._updated(name, value, gradients[name] * scale, settings)
             for name, value in parameters.items()
         }
 
@@ -92,11 +92,11 @@ class Adam:
 def global_norm(arrays: Mapping[str, Array]) -> float:
     """The Euclidean norm of all arrays as one vector."""
     return math.sqrt(
-        sum(float(np.sum(np.square(one, dtype=np.float64))) for one in arrays.values())
+        sum(float(np.sum(np.square(array, dtype=np.float64))) for array in arrays.values())
     )
 
 
 def clip_factor(gradients: Mapping[str, Array], largest_norm: float) -> float:
-    """What to multiply the gradients with, that their norm be `largest_norm` at most; 0 is any."""
+    """The factor that reduces the global norm to at most `largest_norm`; 0 means no limit."""
     norm = global_norm(gradients)
     return 1.0 if largest_norm == 0 or norm <= largest_norm else largest_norm / norm

@@ -1,4 +1,4 @@
-"""From a list of sequences to checked, padded, equally long batches."""
+"""Validates sequences and pads them to batches."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 TOKENS_PER_BATCH = 2048
-"""Padded tokens computed at once: enough to fill the matrix kernels, small enough (some 200 MB of
-recorded activations) for any machine."""
+"""Padded tokens per batch: enough for efficient matrix products, with about 200 MB of recorded
+activations."""
 
 
 @frozen(eq=False)
 class TrainingDatum:
-    """One sequence: token ids (n,), and per-token inputs of the loss, each (n,)."""
+    """One sequence: token ids (n,) and the per-token inputs of the loss, each (n,)."""
 
     tokens: npt.NDArray[np.integer[Any]]
     inputs: Mapping[str, npt.NDArray[Any]]
@@ -38,7 +38,7 @@ class TrainingDatum:
 class Batch:
     """Datums of similar length, padded on the right with token 0 and input 0.
 
-    `indices` are the datums' places in the request, `lengths` their true lengths.
+    `indices` are the datums' positions in the request, `lengths` their lengths without padding.
     """
 
     indices: list[int]
@@ -48,19 +48,20 @@ class Batch:
     inputs: dict[str, Array]
 
     def split(self, values: Array) -> Iterator[tuple[int, Array]]:
-        """Cut flat (rows * time,) values into each datum's own part."""
+        """Split flat (rows * time,) values by datum, without padding."""
         rows = values.reshape(self.tokens.shape)
         for row, (index, length) in enumerate(zip(self.indices, self.lengths, strict=True)):
             yield index, rows[row, :length].astype(np.float32)
 
 
 def make_batches(base: BaseModel, data: Sequence[TrainingDatum], loss: Loss) -> list[Batch]:
-    """Check every datum, then group those of similar length, in a fixed order.
+    """Check all datums, then group those of similar length, in a fixed order.
 
-    EngineInputError names the first datum and field that is wrong; nothing is computed before.
+    Raises:
+        EngineInputError: a datum is invalid; the message names the first one and its field.
     """
     if not data:
-        raise EngineInputError("no datum was given", where="data")
+        raise EngineInputError("no datum: the list is empty", where="data")
     for index, datum in enumerate(data):
         _check(base, datum, loss, f"data[{index}]")
     by_length = sorted(range(len(data)), key=lambda index: (len(data[index].tokens), index))
@@ -105,7 +106,7 @@ def _check_input(base: BaseModel, datum: TrainingDatum, name: str, where: str) -
     values, expected = datum.inputs[name], (len(datum.tokens),)
     if values.shape != expected:
         raise EngineInputError(
-            f"has shape {values.shape}; the model input's length asks for {expected}", where=where
+            f"has shape {values.shape}, expected {expected} to match model_input", where=where
         )
     if name == "target_tokens":
         check_tokens(base, values, where)
@@ -114,7 +115,11 @@ def _check_input(base: BaseModel, datum: TrainingDatum, name: str, where: str) -
 
 
 def check_tokens(base: BaseModel, tokens: npt.NDArray[Any], where: str) -> None:
-    """EngineInputError unless these are 1 to max_context ids of the model's vocabulary, (n,)."""
+    """Check a list (n,) of 1 to max_context token ids.
+
+    Raises:
+        EngineInputError: the shape, the length or a token id is invalid.
+    """
     if tokens.ndim != 1 or not np.issubdtype(tokens.dtype, np.integer):
         raise EngineInputError("must be a one-dimensional list of token ids", where=where)
     if not 1 <= len(tokens) <= base.max_context:

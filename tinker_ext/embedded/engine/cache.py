@@ -1,4 +1,4 @@
-"""Keys and values of earlier positions, so that each new token costs one position's work."""
+"""Key-value cache: each new token requires the computation of one position only."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def recording_attention(time: int, dtype: npt.DTypeLike, into: list[tuple[Array,
 
 
 class KeyValueCache:
-    """Per row of a batch, room for `capacity` positions, filled from the left.
+    """Keys and values of up to `capacity` positions per row, filled from the left.
 
-    Rows have different lengths. What lies beyond a row's length (padding of its prompt) is masked,
+    Rows have different lengths. Positions beyond a row's length (padding of its prompt) are masked,
     and overwritten when the row grows.
     """
 
@@ -42,7 +42,7 @@ class KeyValueCache:
         lengths: Integers,
         capacity: int,
     ) -> None:
-        """Row i starts as row `sources[i]` of the prefilled keys and values, `lengths[i]` long."""
+        """Row i starts with the first `lengths[i]` positions of row `sources[i]` of `prefilled`."""
         self.lengths = lengths.copy()
         self._layers = [
             (_grown(k, sources, capacity), _grown(v, sources, capacity)) for k, v in prefilled
@@ -50,29 +50,29 @@ class KeyValueCache:
         self._dtype = prefilled[0][0].dtype
 
     def attention(self) -> Attend:
-        """Attention of one new position per row, at its length, which it appends.
+        """Attention for one new position per row, which is stored at the row's length.
 
         Call `advance` once all layers have used it.
         """
         rows = np.arange(len(self.lengths))
-        reach = int(self.lengths.max()) + 1
-        visible = np.arange(reach) <= self.lengths[:, None]
+        visible_size = int(self.lengths.max()) + 1
+        visible = np.arange(visible_size) <= self.lengths[:, None]
         mask = np.where(visible, 0.0, MASKED).astype(self._dtype)[:, None, None, :]
 
         def attend(layer: int, q: Array, k: Array, v: Array) -> Array:
             keys, values = self._layers[layer]
             keys[rows, :, self.lengths] = k[:, :, 0]
             values[rows, :, self.lengths] = v[:, :, 0]
-            return masked_attention(q, keys[:, :, :reach], values[:, :, :reach], mask)
+            return masked_attention(q, keys[:, :, :visible_size], values[:, :, :visible_size], mask)
 
         return attend
 
     def advance(self, rows: npt.NDArray[np.bool_]) -> None:
-        """Count the position just appended to these rows; the others will overwrite theirs."""
+        """Keep the new position of these rows; other rows will overwrite theirs."""
         self.lengths = self.lengths + rows
 
     def keep(self, rows: npt.NDArray[np.bool_]) -> None:
-        """Drop the other rows."""
+        """Remove all other rows."""
         self.lengths = self.lengths[rows]
         self._layers = [(keys[rows], values[rows]) for keys, values in self._layers]
 

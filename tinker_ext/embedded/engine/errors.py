@@ -1,13 +1,13 @@
-"""The one error of this room."""
+"""The error of this package."""
 
 from __future__ import annotations
 
 
 class EngineInputError(ValueError):
-    """What was asked for can't be computed, and the asker has to change it.
+    """The input is invalid; the user has to change it.
 
-    `where` names the place in the request, such as ``data[3].loss_fn_inputs['weights']``, or is
-    empty when the whole request is meant.
+    `where` is the location in the request, such as ``data[3].loss_fn_inputs['weights']``, or empty
+    for the whole request.
     """
 
     def __init__(self, message: str, *, where: str = "") -> None:

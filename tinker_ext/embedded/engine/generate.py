@@ -1,4 +1,4 @@
-"""Sampling: many prompts at once, one forward pass per new token for all of them."""
+"""Batched sampling: one forward pass per new token for all prompts."""
 
 from __future__ import annotations
 
@@ -26,26 +26,28 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 MERGED = MergedCache()
-"""The process's merged adapters, shared by sampling and scoring."""
+"""Merged adapters of this process, shared by sampling and scoring."""
 
 POSITIONS_PER_GROUP = 65_536
-"""Cached positions computed side by side: 256 MB of keys and values for embedded/tiny."""
+"""Cached positions per group: 256 MB of keys and values for embedded/tiny."""
 
 _SHRINK_BELOW = 0.75
-"""Finished rows are carried along until this share is left: shrinking copies the cache."""
+"""Share of active rows below which finished rows are removed, which copies the cache."""
 
 
 def generate(
     base: BaseModel,
     adapter: Mapping[str, Array] | None,
     jobs: Sequence[SampleJob],
-    given_up: Container[SampleJob] = (),
+    cancelled: Container[SampleJob] = (),
 ) -> list[list[Sampled]]:
-    """For each job its samples, all jobs computed together.
+    """Compute all jobs in one batch and return the samples of each.
 
-    Jobs that come into `given_up` meanwhile, from any thread, end with the next token. Every job
-    is checked before anything is computed: EngineInputError names the first that is wrong as
-    ``jobs[i]``; use `check_job` before batching to blame one request alone.
+    A job that is added to `cancelled`, from any thread, ends with the next token. All jobs are
+    checked first; call `check_job` before batching to reject one request only.
+
+    Raises:
+        EngineInputError: a job is invalid; the message names the first one as ``jobs[i]``.
     """
     rows: list[_Row] = []
     for index, job in enumerate(jobs):
@@ -53,12 +55,12 @@ def generate(
         rows += [_start(base, job, index, sample) for sample in range(job.num_samples)]
     weights = MERGED.get(base, adapter)
 
-    def drop_given_up(rows: list[_Row]) -> None:
+    def stop_cancelled(rows: list[_Row]) -> None:
         for row in rows:
-            row.stopped = row.stopped or jobs[row.job] in given_up
+            row.stopped = row.stopped or jobs[row.job] in cancelled
 
     for group in _groups(rows):
-        _run(base, weights, group, drop_given_up)
+        _run(base, weights, group, stop_cancelled)
     results: list[list[Sampled]] = [[] for _ in jobs]
     for row in rows:
         results[row.job].append(row.result())
@@ -69,8 +71,8 @@ def generate(
 class _Row:
     """One sequence being sampled.
 
-    `uniforms` holds one draw per token it may still get, `wanted` is how many of the likeliest
-    tokens are told at each position.
+    `uniforms` holds one random number per new token; `topk_size` is the number of likeliest tokens
+    returned per position.
     """
 
     job: int
@@ -79,7 +81,7 @@ class _Row:
     stops: list[list[int]]
     filters: tuple[float, int, float]
     uniforms: npt.NDArray[np.float64]
-    wanted: int = 0
+    topk_size: int = 0
     tokens: list[int] = field(factory=list)
     logprobs: list[float] = field(factory=list)
     topk: list[TokenLogprobs] = field(factory=list)
@@ -99,7 +101,7 @@ class _Row:
         self.stopped = any(self.tokens[-len(stop) :] == stop for stop in self.stops)
 
     def result(self) -> Sampled:
-        topk = self.topk if self.wanted else None
+        topk = self.topk if self.topk_size else None
         return Sampled(self.tokens, self.logprobs, "stop" if self.stopped else "length", topk)
 
 
@@ -113,12 +115,12 @@ def _start(base: BaseModel, job: SampleJob, index: int, sample: int) -> _Row:
         stops=stop_sequences(job.stop),
         filters=(job.temperature, job.top_k, job.top_p),
         uniforms=np.random.default_rng(entropy).random(limit),
-        wanted=job.topk,
+        topk_size=job.topk,
     )
 
 
 def stop_sequences(stop: Sequence[str] | Sequence[int] | None) -> list[list[int]]:
-    """What ends a sequence, as token sequences: every text is exactly one, having no merges."""
+    """Stop strings and tokens as token sequences; the tokenizer has one encoding per string."""
     if stop is not None and not stop:
         return []
     texts_or_ids = [encode(s).tolist() if isinstance(s, str) else [int(s)] for s in stop or ()]
@@ -126,7 +128,7 @@ def stop_sequences(stop: Sequence[str] | Sequence[int] | None) -> list[list[int]
 
 
 def _groups(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
-    """Rows of similar size, each group within `POSITIONS_PER_GROUP`."""
+    """Group rows of similar size, each group within `POSITIONS_PER_GROUP`."""
     group: list[_Row] = []
     for row in sorted(rows, key=lambda row: row.capacity):
         if group and (len(group) + 1) * row.capacity > POSITIONS_PER_GROUP:
@@ -141,10 +143,10 @@ def _run(
     base: BaseModel,
     weights: Mapping[str, Array],
     rows: list[_Row],
-    between: Callable[[list[_Row]], None],
+    before_step: Callable[[list[_Row]], None],
 ) -> None:
-    """Sample all rows of one group to their end; `between` two tokens it may stop some."""
-    between(rows)
+    """Sample all rows of one group; `before_step` is called before each token and may stop rows."""
+    before_step(rows)
     rows = [row for row in rows if row.active]
     if not rows:
         return
@@ -154,14 +156,14 @@ def _run(
         step = np.array([row.uniforms[len(row.tokens)] if row.active else 0.0 for row in rows])
         drawn_from = distribution(logits, filters)
         tokens, logprobs = draw_from(drawn_from, filters, step)
-        for place, (row, token, logprob) in enumerate(
+        for index, (row, token, logprob) in enumerate(
             zip(rows, tokens.tolist(), logprobs.tolist(), strict=True)
         ):
             if row.active:
                 row.append(token, logprob)
-                if row.wanted:
-                    row.topk += best(drawn_from[place : place + 1], row.wanted)
-        between(rows)
+                if row.topk_size:
+                    row.topk += best(drawn_from[index : index + 1], row.topk_size)
+        before_step(rows)
         active = np.array([row.active for row in rows])
         if active.sum() <= _SHRINK_BELOW * len(rows):
             rows = [row for row in rows if row.active]
@@ -174,17 +176,17 @@ def _run(
 def _prefill(
     base: BaseModel, weights: Mapping[str, Array], rows: Sequence[_Row]
 ) -> tuple[Array, KeyValueCache]:
-    """Logits (rows, vocabulary) after each row's prompt, and its keys and values.
+    """Logits (rows, vocabulary) after each row's prompt, and the cache.
 
-    A prompt that several rows share is computed once.
+    A prompt shared by several rows is computed once.
     """
-    places: dict[bytes, int] = {}
-    sources = np.array([places.setdefault(row.prompt.tobytes(), len(places)) for row in rows])
-    prompts = [np.frombuffer(key, np.int64) for key in places]
+    indices: dict[bytes, int] = {}
+    sources = np.array([indices.setdefault(row.prompt.tobytes(), len(indices)) for row in rows])
+    prompts = [np.frombuffer(key, np.int64) for key in indices]
     lengths = np.array([len(prompt) for prompt in prompts])
     tokens = np.zeros((len(prompts), lengths.max()), np.int64)
-    for place, prompt in enumerate(prompts):
-        tokens[place, : len(prompt)] = prompt
+    for index, prompt in enumerate(prompts):
+        tokens[index, : len(prompt)] = prompt
 
     project = plain_projection(weights)
     layers: list[tuple[Array, Array]] = []

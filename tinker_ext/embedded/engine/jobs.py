@@ -1,4 +1,4 @@
-"""What is sampled, what comes of it, and what can't be."""
+"""Sampling jobs, their validation and their results."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.engine.model import BaseModel
 
 TokenLogprobs: TypeAlias = list[tuple[int, float]]
-"""Some tokens of one position, each with its log-probability."""
+"""Tokens of one position with their log-probabilities."""
 
 MAX_SAMPLES = 1024
-"""Most samples of one job, so that one request can't occupy the machine for long."""
+"""Maximum number of samples per job, which limits its duration."""
 
 
 @frozen(eq=False)
 class SampleJob:
     """One sampling request.
 
-    `max_tokens` None means as many as the context still holds. `stop` is a list of texts, or of
-    token ids; a sequence ends with the token that completes the first of them, which it keeps.
-    ``<|end|>`` ends it too, unless `stop` is an empty list. `seed` makes the tokens repeatable:
-    sample i of a seed is the same whatever `num_samples` is and whatever runs beside it, up to
-    the last bit of float32. See `sampling` for temperature, top_k and top_p. `topk` asks for so
-    many of the likeliest tokens at each position.
+    `max_tokens` None means up to the size of the context. `stop` is a list of strings or of token
+    ids; a sequence ends with, and includes, the token that completes one of them. ``<|end|>`` ends
+    it too, unless `stop` is an empty list. `seed` makes the tokens repeatable: sample i of a seed
+    does not depend on `num_samples` or on other jobs, up to the last bit of float32. See `sampling`
+    for temperature, top_k and top_p. `topk` is the number of likeliest tokens returned per
+    position.
     """
 
     prompt: npt.NDArray[np.integer[Any]]
@@ -51,10 +51,10 @@ class SampleJob:
 
 @frozen
 class Sampled:
-    """One sequence: new tokens only, each one's log-probability, and why it ended.
+    """One sequence: the new tokens, their log-probabilities and the stop reason.
 
-    `topk` holds per token the likeliest (token id, log-probability) pairs of what it was drawn
-    from, likeliest first, or is None when not asked for.
+    `topk` holds, per token, the likeliest (token id, log-probability) pairs of the distribution it
+    was drawn from, likeliest first. It is None if the job didn't request it.
     """
 
     tokens: list[int]
@@ -64,22 +64,28 @@ class Sampled:
 
 
 def check_job(base: BaseModel, job: SampleJob, *, where: str = "") -> None:
-    """EngineInputError for anything about a job that can't be computed."""
+    """Check a job.
+
+    Raises:
+        EngineInputError: a value is invalid; the message names the field.
+    """
     inside = f"{where}." if where else ""
     check_tokens(base, np.asarray(job.prompt), f"{inside}prompt")
-    wanted, room = job.max_tokens, base.max_context - len(job.prompt)
+    new_tokens, available = job.max_tokens, base.max_context - len(job.prompt)
     parameters = f"{inside}sampling_params"
     _require(
         1 <= job.num_samples <= MAX_SAMPLES,
         f"{inside}num_samples",
         f"must be from 1 to {MAX_SAMPLES}",
     )
-    _require(wanted is None or wanted >= 1, f"{parameters}.max_tokens", "must be at least 1")
     _require(
-        (wanted or 1) <= room,
+        new_tokens is None or new_tokens >= 1, f"{parameters}.max_tokens", "must be at least 1"
+    )
+    _require(
+        (new_tokens or 1) <= available,
         f"{parameters}.max_tokens",
-        f"{len(job.prompt)} prompt tokens and {wanted or 1} new ones are more than "
-        f"{base.name}'s context of {base.max_context}",
+        f"{len(job.prompt)} prompt tokens and {new_tokens or 1} new ones exceed "
+        f"the context of {base.name}, {base.max_context}",
     )
     _require(
         math.isfinite(job.temperature) and job.temperature >= 0,
@@ -97,7 +103,7 @@ def check_job(base: BaseModel, job: SampleJob, *, where: str = "") -> None:
         f"{inside}topk_sample_logprobs",
         f"must be from 0 to {base.vocabulary}",
     )
-    _require("" not in (job.stop or ()), f"{parameters}.stop", "an empty text would stop at once")
+    _require("" not in (job.stop or ()), f"{parameters}.stop", "an empty string would stop at once")
 
 
 def _require(holds: bool, where: str, message: str) -> None:

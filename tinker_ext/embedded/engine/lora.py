@@ -1,4 +1,4 @@
-"""Low-rank adapters: which matrices get one, how it starts, how it is applied and named.
+"""Low-rank adapters: target matrices, initialization, application and names.
 
 For a frozen (out, in) matrix W, an adapter is A (rank, in) and B (out, rank), and the map becomes
 ``W + (LORA_ALPHA / rank) * B @ A`` (arXiv:2106.09685). Names and layout are those of a PEFT
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 LORA_ALPHA = 8
 """Numerator of the scale. A constant rather than a multiple of the rank, so that one learning rate
-suits every rank ("LoRA Without Regret", Thinking Machines Lab, 2025, which has 32 for models of
-billions of weights; 8 makes rates of about 1e-2 right for a model of one million)."""
+suits every rank ("LoRA Without Regret", Thinking Machines Lab, 2025, which uses 32 for models of
+billions of weights; 8 suits learning rates of about 1e-2 for a model of one million)."""
 
 MAX_RANK = 128
-"""Largest rank accepted: the width of the smallest matrix, beyond which rank adds nothing."""
+"""Largest rank: the width of the smallest matrix, beyond which a higher rank has no effect."""
 
 _PREFIX = "base_model.model."
 LORA_A_SUFFIX = ".lora_A.weight"
@@ -42,10 +42,13 @@ LORA_B_SUFFIX = ".lora_B.weight"
 
 @frozen(kw_only=True)
 class LoraSettings:
-    """What a run trains. EngineInputError when nothing would be, or the rank is out of range.
+    """Which matrices a run trains, and how.
 
-    `seed` fixes the start of the adapters (None: a new one each time); the three flags choose
-    attention (q, k, v, o), feed-forward (gate, up, down) and output (lm_head) matrices.
+    `seed` determines the initial adapter (None: random); the three flags select the attention (q,
+    k, v, o), feed-forward (gate, up, down) and output (lm_head) matrices.
+
+    Raises:
+        EngineInputError: the rank is out of range, or no matrix is selected.
     """
 
     rank: int = 32
@@ -69,14 +72,14 @@ class LoraSettings:
 def target_modules(shape: ModelShape, settings: LoraSettings) -> dict[str, tuple[int, int]]:
     """The modules that get an adapter, with their (out, in) shapes."""
 
-    def wanted(module: str) -> bool:
+    def is_target(module: str) -> bool:
         if ".self_attn." in module:
             return settings.train_attn
         if ".mlp." in module:
             return settings.train_mlp
         return settings.train_unembed
 
-    return {module: size for module, size in shape.matrices().items() if wanted(module)}
+    return {module: size for module, size in shape.matrices().items() if is_target(module)}
 
 
 def name_a(module: str) -> str:
@@ -90,9 +93,9 @@ def name_b(module: str) -> str:
 
 
 def initial_adapter(base: BaseModel, settings: LoraSettings) -> dict[str, Array]:
-    """A uniform within 1/sqrt(in) (PEFT's default), B zero: at first nothing changes.
+    """A is uniform within 1/sqrt(in) (PEFT's default), B is zero, so the model is unchanged.
 
-    With a seed each matrix starts the same whichever others are trained.
+    With a seed, the initial values of a matrix don't depend on which others are trained.
     """
     root = np.random.SeedSequence().entropy if settings.seed is None else settings.seed
     adapter: dict[str, Array] = {}
@@ -106,12 +109,12 @@ def initial_adapter(base: BaseModel, settings: LoraSettings) -> dict[str, Array]
 
 
 def _unsigned(seed: Any) -> int:
-    """Any integer as one numpy accepts: negative seeds wrap at 64 bits."""
+    """Convert a seed to a non-negative integer: negative seeds wrap at 64 bits."""
     return int(seed) if int(seed) >= 0 else int(seed) % 2**64
 
 
 def adapted_projection(weights: Mapping[str, Array], adapter: Mapping[str, Array]) -> Project:
-    """The frozen maps with their adapters beside them, recorded for gradients of the adapter."""
+    """Linear maps with their adapters applied separately, recorded for the adapter's gradients."""
 
     def project(x: Array, module: str) -> Array:
         y = ops.linear(x, weights[f"{module}.weight"])
@@ -124,7 +127,7 @@ def adapted_projection(weights: Mapping[str, Array], adapter: Mapping[str, Array
 
 
 def merged_weights(base: BaseModel, adapter: Mapping[str, Array]) -> dict[str, Array]:
-    """The base weights with an adapter added in: the same function at the base's speed."""
+    """The base weights plus the adapter: the same function at the speed of the base model."""
     weights = dict(base.weights)
     for module in base.shape.matrices():
         if name_a(module) in adapter:

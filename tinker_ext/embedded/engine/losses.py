@@ -1,8 +1,8 @@
 """The training losses, by the formulas of the Tinker documentation ("Losses").
 
-Every loss is a sum over tokens; averaging is the caller's, by weights or advantages. With p the
-log-probability the model gives a target token, q the one it was sampled with, A its advantage and
-``ratio = exp(p - q)``:
+Every loss is a sum over tokens; the caller averages through weights or advantages. With p the
+model's log-probability of a target token, q the log-probability at sampling time, A the advantage
+and ``ratio = exp(p - q)``:
 
     cross_entropy        sum(-weight * p)
     importance_sampling  sum(-ratio * A)
@@ -12,9 +12,9 @@ log-probability the model gives a target token, q the one it was sampled with, A
 
 `low` and `high` are `loss_fn_config` entries `clip_low_threshold` (0.8) and `clip_high_threshold`
 (1.2), `beta` is one too (0.05). Where the two branches of ppo's minimum are equal, the unclipped
-one has the gradient. What is `stopped` counts as a constant: cispo gives every token a gradient,
-of bounded weight. cispo and dro came with release 0.24.1; what 0.38.0 adds (gspo,
-stable_reinforce, custom) is not here.
+one has the gradient. `stopped` means without a gradient: cispo gives every token a gradient with a
+bounded weight. cispo and dro were added in release 0.24.1; the losses that 0.38.0 adds (gspo,
+stable_reinforce, custom) are not supported.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ _THRESHOLDS = {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}
 """Defaults of the Tinker documentation, page "PPO": an epsilon of 0.2 either way."""
 
 _DRO_BETA = {"beta": 0.05}
-"""The Tinker documentation, page "DRO", names no default; this is the value of its example."""
+"""The value of the example in the Tinker documentation, page "DRO", which has no default."""
 
 INPUT_NAMES = ("target_tokens", "weights", "logprobs", "advantages")
-"""Every `loss_fn_inputs` key of release 0.4.1. Those a loss doesn't read are let pass, because
-`forward_backward_custom` sends any loss's data through cross_entropy first."""
+"""All `loss_fn_inputs` keys of release 0.4.1. A loss ignores keys that it doesn't read, because
+`forward_backward_custom` first sends the data of any loss with cross_entropy."""
 
 
 @frozen
 class Loss:
-    """One loss: what it reads, and how it turns log-probabilities (tokens,) into numbers.
+    """One loss, as functions of the log-probabilities (tokens,), and the inputs it reads.
 
-    `total` gives the scalar loss, recorded for gradients; `metrics` further sums and bounds, by
-    their names in `ForwardBackwardOutput.metrics`. An input in `optional` counts as all ones.
+    `total` returns the scalar loss, recorded for gradients; `metrics` returns further sums and
+    bounds by their names in `ForwardBackwardOutput.metrics`. Missing `optional` inputs are ones.
     """
 
     total: Callable[[Array, Inputs, Config], Array]
@@ -70,36 +70,43 @@ class Loss:
 
 
 def find_loss(name: str) -> Loss:
-    """The loss of that name; EngineInputError names those there are."""
+    """The loss with this name.
+
+    Raises:
+        EngineInputError: the name is unknown; the message lists the known ones.
+    """
     if name not in _LOSSES:
         known = ", ".join(LOSS_NAMES)
-        raise EngineInputError(f"unknown loss {name!r}; there are {known}", where="loss_fn")
+        raise EngineInputError(f"unknown loss {name!r}; known: {known}", where="loss_fn")
     return _LOSSES[name]
 
 
-def complete_config(loss: Loss, given: Mapping[str, float] | None) -> dict[str, float]:
-    """The settings given over the loss's defaults. EngineInputError for one it doesn't have."""
-    given = given or {}
-    for key, value in given.items():
+def complete_config(loss: Loss, config: Mapping[str, float] | None) -> dict[str, float]:
+    """Merge the settings with the loss's defaults.
+
+    Raises:
+        EngineInputError: a setting is unknown or out of range.
+    """
+    for key, value in (config or {}).items():
         where = f"loss_fn_config[{key!r}]"
         if key not in loss.config:
             known = ", ".join(loss.config) or "none"
-            raise EngineInputError(f"no such setting for this loss; known: {known}", where=where)
+            raise EngineInputError(f"unknown setting of this loss; known: {known}", where=where)
         if not math.isfinite(value) or value < 0:
             raise EngineInputError("must be a finite number, at least 0", where=where)
-    config = {**loss.config, **given}
-    low, high = (config.get(f"clip_{end}_threshold", 0.0) for end in ("low", "high"))
+    complete = {**loss.config, **(config or {})}
+    low, high = (complete.get(f"clip_{end}_threshold", 0.0) for end in ("low", "high"))
     if low > high:
         raise EngineInputError(
             "clip_low_threshold is above clip_high_threshold", where="loss_fn_config"
         )
-    return config
+    return complete
 
 
 def combine_metrics(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """One set of metrics from several batches', by the reduction each name ends in.
+    """Combine the metrics of several batches, by the reduction at the end of each name.
 
-    A name some batch doesn't have is reduced over those that have it.
+    A metric that some batches lack is reduced over the others.
     """
     reductions: dict[str, Callable[[list[float]], float]] = {
         "sum": math.fsum,
@@ -157,7 +164,7 @@ def _ratio(logprobs: Array, inputs: Inputs) -> Array:
 
 
 def _policy_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
-    """How far the policy has moved, over tokens whose advantage is not zero."""
+    """The range of the ratio, over tokens whose advantage is not zero."""
     acted = inputs["advantages"] != 0
     if not acted.any():
         return {"acted:sum": 0.0}
@@ -170,7 +177,7 @@ def _policy_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str
 
 
 def _ppo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
-    """As `_policy_metrics`, and the number of tokens whose gradient was clipped away."""
+    """`_policy_metrics`, and the number of tokens whose gradient was clipped to zero."""
     ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
     above = (ratio > config["clip_high_threshold"]) & (advantages > 0)
     below = (ratio < config["clip_low_threshold"]) & (advantages < 0)
@@ -179,7 +186,7 @@ def _ppo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, f
 
 
 def _cispo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
-    """As `_policy_metrics`, and the number of those tokens whose weight was clipped."""
+    """`_policy_metrics`, and the number of those tokens whose weight was clipped."""
     ratio = _ratio(logprobs, inputs)
     outside = (ratio != _clipped(ratio, config)) & (inputs["advantages"] != 0)
     metrics = _policy_metrics(logprobs, inputs, config)
@@ -191,7 +198,7 @@ def _sum(values: Array) -> float:
 
 
 _SAMPLED = ("logprobs", "advantages")
-"""What a loss on sampled tokens reads."""
+"""The inputs of a loss on sampled tokens."""
 
 _LOSSES = {
     "cross_entropy": Loss(_cross_entropy, _cross_entropy_metrics, optional=("weights",)),
@@ -201,5 +208,5 @@ _LOSSES = {
     "dro": Loss(_dro, _policy_metrics, _SAMPLED, config=_DRO_BETA),
 }
 
-#: The losses `forward` and `forward_backward` take.
+#: The losses that `forward` and `forward_backward` accept.
 LOSS_NAMES: tuple[str, ...] = tuple(_LOSSES)

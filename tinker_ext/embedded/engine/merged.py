@@ -1,4 +1,4 @@
-"""Adapters merged into the base weights, kept for the next request that samples from them."""
+"""A cache of base weights with merged adapters, for sampling."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.floating[Any]]
 
-KEPT = 16
-"""Merged models kept; each takes as much memory as the base (some 4 MB for embedded/tiny)."""
+CAPACITY = 16
+"""Merged models in the cache, each the size of the base model (about 4 MB for embedded/tiny)."""
 
 
 class MergedCache:
-    """Merged weights by content of the adapter. Thread-safe; the least recently used goes first."""
+    """Merged weights by content of the adapter. Thread-safe; evicts the least recently used."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
         self._lock = Lock()
         self._entries: OrderedDict[bytes, Mapping[str, Array]] = OrderedDict()
 
     def get(self, base: BaseModel, adapter: Mapping[str, Array] | None) -> Mapping[str, Array]:
-        """The base's weights with the adapter added in; the base's own for None.
+        """The base weights plus the adapter; the base weights alone if it is None or empty.
 
-        EngineInputError when the adapter is not one of this base model's.
+        Raises:
+            EngineInputError: the adapter does not fit the base model.
         """
         if not adapter:
             return base.weights
@@ -45,28 +46,33 @@ class MergedCache:
                 check_adapter(base, adapter)
                 self._entries[key] = merged_weights(base, adapter)
             self._entries.move_to_end(key)
-            while len(self._entries) > self._kept:
+            while len(self._entries) > self._capacity:
                 self._entries.popitem(last=False)
             return self._entries[key]
 
 
 def check_adapter(base: BaseModel, adapter: Mapping[str, Array]) -> None:
-    """EngineInputError unless every array has a place, its partner, and a fitting shape."""
-    left = dict(adapter)
+    """Check that an adapter fits a base model.
+
+    Raises:
+        EngineInputError: an array is unknown, lacks its counterpart or has the wrong shape.
+    """
+    remaining = dict(adapter)
     for module, (out, width) in base.shape.matrices().items():
-        a, b = left.pop(name_a(module), None), left.pop(name_b(module), None)
+        a, b = remaining.pop(name_a(module), None), remaining.pop(name_b(module), None)
         if a is None and b is None:
             continue
         if a is None or b is None or (b.shape[:1], a.shape[1:]) != ((out,), (width,)):
-            raise EngineInputError(f"the adapter of {module} is incomplete or misshapen")
+            raise EngineInputError(f"the adapter of {module} is incomplete or has the wrong shape")
         if a.shape[0] != b.shape[1]:
             raise EngineInputError(f"the adapter of {module} has two ranks")
-    if left:
-        raise EngineInputError(f"{base.name} has no place for {', '.join(sorted(left))}")
+    if remaining:
+        unknown = ", ".join(sorted(remaining))
+        raise EngineInputError(f"{base.name} has no modules for the arrays {unknown}")
 
 
 def _digest(base: BaseModel, adapter: Mapping[str, Array]) -> bytes:
-    """Identity of an adapter by its content; hashing takes well under a millisecond per rank."""
+    """A hash of an adapter's content; hashing takes less than a millisecond per rank."""
     digest = blake2b(f"{base.name} {id(base)}".encode(), digest_size=16)
     for name in sorted(adapter):
         array = adapter[name]

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 _WEIGHT_FILES = {"embedded/tiny": "embedded-tiny.safetensors"}
 
 BASE_MODELS: tuple[str, ...] = tuple(_WEIGHT_FILES)
-"""Names `load_base_model` knows."""
+"""The names that `load_base_model` accepts."""
 
 
 @frozen
 class ModelShape:
-    """The numbers that fix a Llama-style decoder: RMS norm, rotary positions, SwiGLU.
+    """The dimensions of a Llama-style decoder with RMS norm, rotary positions and SwiGLU.
 
-    `hidden` and `feedforward` are widths, `rotary_base` the slowest wavelength's base, and
-    `max_context` the most tokens of one sequence, prompt and completion together.
+    `hidden` and `feedforward` are widths, `rotary_base` is the base of the rotary wavelengths, and
+    `max_context` the maximum number of tokens of one sequence, including the prompt.
     """
 
     vocabulary: int = 258
@@ -72,7 +72,7 @@ class ModelShape:
 
 @frozen(eq=False)
 class BaseModel:
-    """A frozen model: what fine-tuning starts from. Its arrays are read-only."""
+    """A frozen model as the basis of fine-tuning. Its arrays are read-only."""
 
     name: str
     shape: ModelShape
@@ -80,7 +80,7 @@ class BaseModel:
 
     @property
     def max_context(self) -> int:
-        """Most tokens of one sequence, prompt and completion together."""
+        """Maximum number of tokens of one sequence, including the prompt."""
         return self.shape.max_context
 
     @property
@@ -90,16 +90,21 @@ class BaseModel:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The floating type everything is computed in."""
+        """The floating-point type of all computations."""
         return self.weights["model.norm.weight"].dtype
 
 
 def build_base_model(name: str, shape: ModelShape, weights: Mapping[str, Array]) -> BaseModel:
-    """Check the weights against the shape (ValueError when they differ) and freeze them."""
+    """Check the weights against the shape and make them read-only.
+
+    Raises:
+        ValueError: the weights don't fit the shape.
+    """
     expected = shape.parameters()
-    found = {key: value.shape for key, value in weights.items()}
-    if found != expected:
-        wrong = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
+    actual = {key: value.shape for key, value in weights.items()}
+    if actual != expected:
+        keys = sorted(actual.keys() | expected.keys())
+        wrong = [key for key in keys if actual.get(key) != expected.get(key)]
         raise ValueError(f"weights of {name} don't fit its shape: {', '.join(wrong)}")
     for array in weights.values():
         array.setflags(write=False)
@@ -108,9 +113,10 @@ def build_base_model(name: str, shape: ModelShape, weights: Mapping[str, Array])
 
 @cache
 def load_base_model(name: str) -> BaseModel:
-    """The base model of that name in float32, read once per process.
+    """The base model with this name in float32, read once per process.
 
-    KeyError for a name that is not in `BASE_MODELS`.
+    Raises:
+        KeyError: the name is not in `BASE_MODELS`.
     """
     packed = files("tinker_ext.embedded").joinpath("data", _WEIGHT_FILES[name]).read_bytes()
     weights = {key: value.astype(np.float32) for key, value in load(packed).items()}
@@ -120,10 +126,10 @@ def load_base_model(name: str) -> BaseModel:
 def random_weights(
     shape: ModelShape, seed: int, dtype: npt.DTypeLike = np.float32
 ) -> dict[str, Array]:
-    """Fresh weights: norms one, matrices normal with variance 1/in.
+    """Initial weights: norms are one, matrices are normal with variance 1/in.
 
-    Maps that write to the residual stream start smaller by the root of twice the depth, so that
-    its variance at the output doesn't grow with the number of layers (GPT-2's rule).
+    Matrices that write to the residual stream are divided by the square root of twice the depth, so
+    that the variance at the output doesn't grow with the number of layers (as in GPT-2).
     """
     generator = np.random.default_rng(seed)
     weights: dict[str, Array] = {}

@@ -1,9 +1,9 @@
 """The differentiable operations of the transformer, each with its gradient.
 
-Every function takes and gives numpy arrays, or autograd boxes of them while a gradient is being
-recorded, keeps the floating dtype it is given, and broadcasts over leading axes. They are fused on
-purpose: HIPS autograd records one node per call, so one node per operation of the paper is both
-the fastest and the most readable granularity.
+All functions take and return numpy arrays, or autograd boxes of them while a gradient is recorded,
+preserve the floating-point dtype, and broadcast over leading axes. They are fused: HIPS autograd
+records one node per call, so one node per operation of the paper is the fastest and most readable
+granularity.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Gradient = Callable[[Array], Array]
 
 EPSILON = 1e-6
-"""Added to the mean square before the root in `rms_norm`; the value of the Llama family."""
+"""Added to the mean square in `rms_norm`; the value of the Llama family."""
 
 
 def matmul(a: Array, b: Array) -> Array:
@@ -72,19 +72,19 @@ def _rms_norm_wrt_gain(ans: Array, x: Array, gain: Array) -> Gradient:
 
 
 def _swiglu(gate: Array, up: Array) -> Array:
-    opened: Array = gate * _sigmoid(gate) * up
-    return opened
+    gated: Array = gate * _sigmoid(gate) * up
+    return gated
 
 
 def _sigmoid(x: Array) -> Array:
-    """Logistic function by tanh: no overflow at either end."""
+    """The logistic function, computed with tanh to avoid overflow."""
     value: Array = 0.5 * np.tanh(0.5 * x) + 0.5
     return value
 
 
 def _swiglu_wrt_gate(ans: Array, gate: Array, up: Array) -> Gradient:
-    open_ = _sigmoid(gate)
-    slope = open_ * (1.0 + gate * (1.0 - open_)) * up
+    sigmoid = _sigmoid(gate)
+    slope = sigmoid * (1.0 + gate * (1.0 - sigmoid)) * up
     return lambda g: g * slope
 
 
@@ -95,10 +95,10 @@ def _swiglu_wrt_up(ans: Array, gate: Array, up: Array) -> Gradient:
 def _rotate(x: Array, cos: Array, sin: Array) -> Array:
     half = x.shape[-1] // 2
     first, second = x[..., :half], x[..., half:]
-    turned = np.empty_like(x)
-    turned[..., :half] = first * cos - second * sin
-    turned[..., half:] = second * cos + first * sin
-    return turned
+    rotated = np.empty_like(x)
+    rotated[..., :half] = first * cos - second * sin
+    rotated[..., half:] = second * cos + first * sin
+    return rotated
 
 
 def _rotate_wrt_x(ans: Array, x: Array, cos: Array, sin: Array) -> Gradient:
@@ -125,7 +125,7 @@ def _attention_weights_wrt_scores(ans: Array, scores: Array, mask: Array, scale:
 
 
 def log_softmax(logits: npt.NDArray[Float]) -> npt.NDArray[Float]:
-    """Log-probabilities over the last axis. Not recorded: for results, not for gradients."""
+    """Log-probabilities over the last axis, without recording a gradient."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     normalized: npt.NDArray[Float] = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return normalized

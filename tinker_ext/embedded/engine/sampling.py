@@ -1,10 +1,11 @@
-"""The distribution a token is drawn from, and the draw: pure functions of arrays.
+"""The distribution of the next token, and the draw: pure functions of arrays.
 
-Given logits z, temperature t, top_k and top_p, in this order: ``softmax(z / t)``; only the top_k
-likeliest tokens; of those, only the likeliest whose probabilities before them add up to less than
-top_p (so at least one); renormalized. Log-probabilities returned are of that distribution. At
-temperature 0 the likeliest token is taken, the lowest id on a tie; its distribution would say 0
-for every token, so there the model's own log-probability (temperature 1, nothing cut) is returned.
+With logits z, temperature t, top_k and top_p, the distribution is ``softmax(z / t)``, restricted to
+the top_k likeliest tokens, then to the tokens for which the sum of the higher probabilities is less
+than top_p (at least one), then renormalized. The returned log-probabilities are those of this
+distribution. At temperature 0 the likeliest token is chosen, the lowest id on a tie; because its
+log-probability would always be 0, the model's log-probability (temperature 1, no restriction) is
+returned instead.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 NO_TOP_K = -1
-"""The API's word for "no limit"."""
+"""The API's value for "no limit"."""
 
 
 @frozen(eq=False)
@@ -35,13 +36,13 @@ class Filters:
     top_k: Integers
     top_p: Floats
 
-    def rows(self, chosen: npt.NDArray[Any]) -> Filters:
-        """Those of some rows only."""
-        return Filters(self.temperature[chosen], self.top_k[chosen], self.top_p[chosen])
+    def rows(self, index: npt.NDArray[Any]) -> Filters:
+        """The filters of the selected rows."""
+        return Filters(self.temperature[index], self.top_k[index], self.top_p[index])
 
 
 def distribution(logits: Array, filters: Filters) -> Floats:
-    """Log-probabilities (rows, vocabulary) as they are told; at temperature 0 the model's own."""
+    """The returned log-probabilities (rows, vocabulary); at temperature 0 those of the model."""
     exact: Floats = logits.astype(np.float64)
     logprobs = log_softmax(exact)
     warm = np.flatnonzero(filters.temperature > 0)
@@ -51,10 +52,10 @@ def distribution(logits: Array, filters: Filters) -> Floats:
 
 
 def draw_from(logprobs: Floats, filters: Filters, uniforms: Floats) -> tuple[Integers, Floats]:
-    """One token per row with its log-probability, from the `distribution` of its logits.
+    """Draw one token per row, and return it with its log-probability.
 
-    `uniforms` are (rows,) in [0, 1) and decide each draw alone: the same logits and uniform always
-    give the same token.
+    `logprobs` is the result of `distribution`. `uniforms` (rows,) in [0, 1) determine the draws:
+    the same logits and number always give the same token.
     """
     tokens: Integers = logprobs.argmax(axis=-1)
     warm = np.flatnonzero(filters.temperature > 0)
@@ -64,7 +65,7 @@ def draw_from(logprobs: Floats, filters: Filters, uniforms: Floats) -> tuple[Int
 
 
 def best(logprobs: Array, count: int) -> list[list[tuple[int, float]]]:
-    """Per row the likeliest tokens with their log-probabilities, without those that can't be."""
+    """Per row, the likeliest tokens with their log-probabilities, without impossible tokens."""
     order = np.argsort(-logprobs, axis=-1, kind="stable")[:, :count]
     values = np.take_along_axis(logprobs, order, axis=-1)
     return [
@@ -74,18 +75,18 @@ def best(logprobs: Array, count: int) -> list[list[tuple[int, float]]]:
 
 
 def filtered_logprobs(logits: Floats, filters: Filters) -> Floats:
-    """Log-probabilities (rows, vocabulary) after temperature, top_k and top_p; -inf where cut."""
+    """Log-probabilities (rows, vocabulary) after temperature, top_k and top_p."""
     below_best = logits - logits.max(axis=-1, keepdims=True)
-    with np.errstate(over="ignore"):  # a tiny temperature sends all but the best to -inf: right
+    with np.errstate(over="ignore"):  # -inf for all but the best token at a tiny temperature
         logprobs = log_softmax(below_best / filters.temperature[:, None])
     cut = (filters.top_k != NO_TOP_K) | (filters.top_p < 1.0)
     if cut.any():
-        logprobs = np.where(_kept(logprobs, filters), logprobs, -np.inf)
+        logprobs = np.where(_allowed(logprobs, filters), logprobs, -np.inf)
         logprobs = log_softmax(logprobs)
     return logprobs
 
 
-def _kept(logprobs: Floats, filters: Filters) -> npt.NDArray[np.bool_]:
+def _allowed(logprobs: Floats, filters: Filters) -> npt.NDArray[np.bool_]:
     vocabulary = logprobs.shape[-1]
     order = np.argsort(-logprobs, axis=-1, kind="stable")
     sorted_probabilities = np.exp(np.take_along_axis(logprobs, order, axis=-1))
@@ -96,13 +97,13 @@ def _kept(logprobs: Floats, filters: Filters) -> npt.NDArray[np.bool_]:
     before = np.cumsum(sorted_probabilities, axis=-1) - sorted_probabilities
     within &= (before < filters.top_p[:, None]) | (filters.top_p[:, None] >= 1.0)
     within[:, 0] = True
-    kept = np.empty_like(within)
-    np.put_along_axis(kept, order, within, axis=-1)
-    return kept
+    allowed = np.empty_like(within)
+    np.put_along_axis(allowed, order, within, axis=-1)
+    return allowed
 
 
 def inverse_cumulative(logprobs: Floats, uniforms: Floats) -> Integers:
-    """Per row the token that a uniform number in [0, 1) falls on."""
+    """Per row, the token at a uniform number in [0, 1) of the cumulative distribution."""
     cumulative = np.cumsum(np.exp(logprobs), axis=-1)
     reached = cumulative <= (uniforms * cumulative[:, -1])[:, None]
     tokens: Integers = reached.sum(axis=-1)

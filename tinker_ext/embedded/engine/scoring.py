@@ -1,4 +1,4 @@
-"""How likely the model finds a given prompt."""
+"""Log-probabilities of a given prompt."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @frozen
 class PromptScores:
-    """One entry per prompt token; the first is None, having nothing before it.
+    """One entry per prompt token; the first is None, because it has no predecessor.
 
-    `topk` holds per token the likeliest (token id, log-probability) pairs, likeliest first, or is
-    None when not asked for.
+    `topk` holds, per token, the likeliest (token id, log-probability) pairs, likeliest first. It is
+    None if not requested.
     """
 
     logprobs: list[float | None]
@@ -43,9 +43,9 @@ class PromptScores:
 
 @frozen(eq=False)
 class PromptTable:
-    """What the model expects after each prompt token but the last: log-probabilities.
+    """The log-probabilities of the next token, after each prompt token except the last.
 
-    `table` is (n - 1, vocabulary); its row i is of what follows token i, so of token i + 1.
+    `table` is (n - 1, vocabulary); row i is the distribution of token i + 1.
     """
 
     prompt: Integers
@@ -58,15 +58,20 @@ class PromptTable:
         adapter: Mapping[str, Array] | None,
         tokens: npt.NDArray[np.integer[Any]],
     ) -> PromptTable:
-        """One pass over the prompt; EngineInputError for tokens that are none of this model."""
+        """Compute the table in one forward pass.
+
+        Raises:
+            EngineInputError: a token id is invalid.
+        """
         check_tokens(base, np.asarray(tokens), "prompt")
         prompt = np.asarray(tokens, np.int64)
         return cls(prompt, _next_logprobs(base, MERGED.get(base, adapter), prompt)[:-1])
 
     def scores(self, topk: int = 0) -> PromptScores:
-        """Of the prompt's own tokens, and of the `topk` likeliest: temperature 1, nothing cut.
+        """The scores of the prompt's tokens, and of the `topk` likeliest, at temperature 1.
 
-        EngineInputError for a `topk` outside 0 to the vocabulary's size.
+        Raises:
+            EngineInputError: `topk` is not from 0 to the size of the vocabulary.
         """
         if not 0 <= topk <= self.table.shape[1]:
             raise EngineInputError(
@@ -77,30 +82,34 @@ class PromptTable:
         return PromptScores([None, *own.tolist()], likeliest)
 
     def of_targets(self, targets: Integers) -> Array:
-        """Of other tokens, (n - 1, k) ids; 0 where there is -1, which asks for nothing.
+        """The log-probabilities of the token ids (n - 1, k); 0 for the id -1, which means none.
 
-        EngineInputError for another shape, or ids that are no tokens.
+        Raises:
+            EngineInputError: the shape or a token id is invalid.
         """
         where = "target_prompt_logprobs"
         rows, vocabulary = self.table.shape
         if targets.ndim != 2 or len(targets) != rows:
             raise EngineInputError(
-                f"must have {rows} rows, one for each prompt token but the first, "
+                f"must have {rows} rows, one for each prompt token except the first, "
                 f"not the shape {list(targets.shape)}",
                 where=where,
             )
         if ((targets < -1) | (targets >= vocabulary)).any():
-            raise EngineInputError(f"holds a token id outside -1 to {vocabulary - 1}", where=where)
+            raise EngineInputError(f"has a token id outside -1 to {vocabulary - 1}", where=where)
         values = np.take_along_axis(self.table, np.maximum(targets, 0), axis=-1)
         return np.where(targets < 0, 0.0, values).astype(np.float32)
 
     def alternatives(
         self, count: int, temperature: float, seed: int | None
     ) -> tuple[Integers, Array]:
-        """Other tokens for each position, (n - 1, count), and the model's logprobs of them.
+        """Alternative tokens for each position, (n - 1, count), and their log-probabilities.
 
-        They are drawn one by one at `temperature`, the likeliest at 0; a seed repeats them.
-        EngineInputError for more of them than there are tokens.
+        They are drawn independently at `temperature`; at 0 the likeliest is chosen. A seed makes
+        them repeatable.
+
+        Raises:
+            EngineInputError: `count` is larger than the vocabulary.
         """
         rows, vocabulary = self.table.shape
         if not 0 <= count <= vocabulary:
@@ -118,7 +127,7 @@ class PromptTable:
 
 
 def _next_logprobs(base: BaseModel, weights: Mapping[str, Array], tokens: Integers) -> Array:
-    """Log-probabilities (n, vocabulary) of what follows each of n tokens."""
+    """Log-probabilities (n, vocabulary) of the next token after each of n tokens."""
     time = len(tokens)
     project = plain_projection(weights)
     attend = causal_attention(time, base.dtype)

@@ -1,7 +1,7 @@
 """The tokenizer: one token per byte of UTF-8, id = byte value, and two special tokens.
 
-The packaged folder is what `get_info` names as the model's tokenizer: transformers loads it as a
-`PreTrainedTokenizerFast`. This module reads the same file through `tokenizers` alone.
+`get_info` returns the packaged folder as the model's tokenizer: transformers loads it as a
+`PreTrainedTokenizerFast`. This module reads the same file with `tokenizers`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ END_OF_TEXT = 256
 """Id of ``<|end|>``, which ends a document and stops sampling."""
 
 PADDING = 257
-"""Id of ``<|pad|>``, which nothing here produces; batching libraries ask for one."""
+"""Id of ``<|pad|>``, which the server never produces; batching libraries need one."""
 
 
 def tokenizer_folder() -> Path:
@@ -32,7 +32,7 @@ def tokenizer_folder() -> Path:
 
 
 def encode(text: str) -> npt.NDArray[np.int64]:
-    """Token ids (n,) of a text; nothing is added at either end."""
+    """Token ids (n,) of a text, without special tokens."""
     return np.array(_tokenizer().encode(text).ids, np.int64)
 
 

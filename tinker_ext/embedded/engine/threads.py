@@ -1,4 +1,4 @@
-"""How many threads the linear algebra may use."""
+"""Limits the number of threads of linear algebra libraries."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _VARIABLES = (
 
 
 def limit_blas_threads(environ: MutableMapping[str, str], threads: int = 1) -> None:
-    """Ask for `threads` BLAS threads per call, unless the user already chose a number.
+    """Set the number of BLAS threads in the environment, unless the user has set it.
 
-    Works only on an environment that numpy has not read yet: call it first thing in a process, or
-    on the environment of a process about to start. One is the default because the matrices are
-    small (handing them out costs more than it saves), because training and sampling then use one
-    core each side by side, and because results then don't depend on the number of cores.
+    Only effective before numpy is imported: call it first in a process, or on the environment of a
+    new process. The default is one, because the matrices are small (distributing them costs more
+    than it saves), because training and sampling then use one core each, and because results then
+    don't depend on the number of cores.
     """
     for variable in _VARIABLES:
         environ.setdefault(variable, str(threads))

@@ -47,7 +47,7 @@ __all__ = [
 
 @frozen(eq=False)
 class LossOutput:
-    """Per datum ``{"logprobs": float32 (n,)}`` in the order given, and metrics by name.
+    """Per datum ``{"logprobs": float32 (n,)}``, in order, and metrics by name.
 
     Metric names end in their reduction over several outputs, as in ``loss:sum``.
     """
@@ -58,11 +58,11 @@ class LossOutput:
 
 @frozen(eq=False)
 class TrainerState:
-    """Everything a run continues from, save gradients not yet applied.
+    """The state of a run, without gradients that have not been applied.
 
-    `adapter` and `optimizer` are flat names to arrays, fit for safetensors; `optimizer` has a
-    first and a second moment per adapter array (suffixes ``.exp_avg`` and ``.exp_avg_sq``) or is
-    empty, which starts the optimizer anew. `step` counts optimizer steps taken.
+    `adapter` and `optimizer` map names to arrays, for safetensors; `optimizer` has the first and
+    second moment of each adapter array (suffixes ``.exp_avg`` and ``.exp_avg_sq``), or is empty to
+    reset the optimizer. `step` counts optimizer steps.
     """
 
     adapter: Mapping[str, Array]
@@ -73,7 +73,7 @@ class TrainerState:
 class Trainer:
     """An adapter in training. Not thread-safe: one call at a time.
 
-    Calls either succeed, or raise EngineInputError and leave everything as it was.
+    A call that raises EngineInputError does not change the state.
     """
 
     def __init__(self, base: BaseModel, settings: LoraSettings) -> None:
@@ -89,7 +89,7 @@ class Trainer:
         loss_fn: str,
         config: Mapping[str, float] | None = None,
     ) -> LossOutput:
-        """Log-probabilities and loss; gradients stay as they are."""
+        """Compute log-probabilities and loss, without gradients."""
         return self._compute(data, loss_fn, config, record=False)[0]
 
     def forward_backward(
@@ -98,18 +98,18 @@ class Trainer:
         loss_fn: str,
         config: Mapping[str, float] | None = None,
     ) -> LossOutput:
-        """As `forward`, and add the loss's gradient to what the next `optim_step` applies."""
-        output, fresh = self._compute(data, loss_fn, config, record=True)
-        kept = self._gradients
-        self._gradients = fresh if kept is None else _added(kept, fresh)
+        """Like `forward`, and add the gradient to those that the next `optim_step` applies."""
+        output, gradient = self._compute(data, loss_fn, config, record=True)
+        accumulated = self._gradients
+        self._gradients = gradient if accumulated is None else _sum(accumulated, gradient)
         return output
 
     def optim_step(self, settings: AdamSettings | None = None) -> dict[str, float]:
-        """Apply the accumulated gradients once, forget them, and tell their norm before clipping.
+        """Apply and clear the accumulated gradients; returns their norm before clipping.
 
-        Without any accumulated gradients nothing moves, not by weight decay either, and no step is
-        counted: Adam would otherwise go on by its old momentum. The metrics then show a
-        `grad_norm` of 0.
+        Without accumulated gradients the weights don't change, not even by weight decay, and the
+        step is not counted: otherwise Adam would continue with its old momentum. The `grad_norm` in
+        the metrics is then 0.
         """
         if self._gradients is not None:
             norm = global_norm(self._gradients)
@@ -122,15 +122,15 @@ class Trainer:
         return {"grad_norm": norm, "step": float(self._adam.step_count)}
 
     def gradients(self) -> Adapter | None:
-        """A copy of what is accumulated, or None before the first backward pass of a step."""
-        return None if self._gradients is None else _copied(self._gradients)
+        """A copy of the accumulated gradients, or None before the first backward pass of a step."""
+        return None if self._gradients is None else _copy(self._gradients)
 
     def adapter(self) -> Adapter:
-        """A copy of the adapter as it is now, for sampling."""
-        return _copied(self._adapter)
+        """A copy of the current adapter, for sampling."""
+        return _copy(self._adapter)
 
     def state(self) -> TrainerState:
-        """A copy of all that `restore` needs to go on bit for bit."""
+        """A copy of the state, from which `restore` continues exactly."""
         moments = {
             **{f"{name}.exp_avg": value.copy() for name, value in self._adam.first.items()},
             **{f"{name}.exp_avg_sq": value.copy() for name, value in self._adam.second.items()},
@@ -138,21 +138,29 @@ class Trainer:
         return TrainerState(self.adapter(), moments, self._adam.step_count)
 
     def restore(self, state: TrainerState) -> None:
-        """Go on from a state; gradients accumulated here are dropped.
+        """Continue from a state; accumulated gradients are dropped.
 
-        A module this run trains but the state doesn't gets B = 0, so that the model computes what
-        the state's model did. EngineInputError when the state has a module this run doesn't train,
-        or another rank.
+        A module that this run trains and the state lacks gets B = 0, so that the model computes the
+        same function as the state's model.
+
+        Raises:
+            EngineInputError: the state has a module that this run doesn't train, or another rank.
         """
         _check_fits(state.adapter, self._adapter)
         neutral = {name: _neutral(name, value) for name, value in self._adapter.items()}
-        adapter = {name: _taken(state.adapter, name, value) for name, value in neutral.items()}
+        adapter = {
+            name: _copy_or_default(state.adapter, name, value) for name, value in neutral.items()
+        }
         adam = Adam(adapter)
         if state.optimizer:
             adam.step_count = state.step
             for name in adapter:
-                adam.first[name] = _taken(state.optimizer, f"{name}.exp_avg", adam.first[name])
-                adam.second[name] = _taken(state.optimizer, f"{name}.exp_avg_sq", adam.second[name])
+                adam.first[name] = _copy_or_default(
+                    state.optimizer, f"{name}.exp_avg", adam.first[name]
+                )
+                adam.second[name] = _copy_or_default(
+                    state.optimizer, f"{name}.exp_avg_sq", adam.second[name]
+                )
         self._adapter, self._adam, self._gradients = adapter, adam, None
 
     def _compute(
@@ -163,7 +171,7 @@ class Trainer:
         *,
         record: bool,
     ) -> tuple[LossOutput, Adapter]:
-        """The output, and the gradient when recorded (else an empty one)."""
+        """The output, and the gradient, which is empty unless recorded."""
         loss = find_loss(loss_fn)
         settings = complete_config(loss, config)
         outputs: list[dict[str, npt.NDArray[np.float32]]] = [{} for _ in data]
@@ -171,18 +179,22 @@ class Trainer:
         gradient: Adapter = {}
         for batch in make_batches(self.base, data, loss):
             total = _bound_total(loss, batch, settings)
-            logprobs, value, fresh = self._one_batch(batch, total, record=record)
+            logprobs, value, batch_gradient = self._compute_batch(batch, total, record=record)
             metrics = loss.metrics(logprobs, batch.inputs, settings)
             parts.append({"loss:sum": value, **metrics})
-            gradient = _added(gradient, fresh) if gradient else fresh
-            for index, own in batch.split(logprobs):
-                outputs[index]["logprobs"] = own
+            gradient = _sum(gradient, batch_gradient) if gradient else batch_gradient
+            for index, datum_logprobs in batch.split(logprobs):
+                outputs[index]["logprobs"] = datum_logprobs
         return LossOutput(outputs, combine_metrics(parts)), gradient
 
-    def _one_batch(
+    def _compute_batch(
         self, batch: Batch, total: Callable[[Array], Array], *, record: bool
     ) -> tuple[Array, float, Adapter]:
-        """Log-probabilities, loss and gradient. EngineInputError when it overflows."""
+        """Log-probabilities, loss and gradient of one batch.
+
+        Raises:
+            EngineInputError: the loss or the gradient overflows.
+        """
 
         def logprobs_of(adapter: Adapter) -> Array:
             project = adapted_projection(self.base.weights, adapter)
@@ -215,7 +227,7 @@ def _bound_total(
 
 def _finite(value: Array, slope: Array | None = None) -> float:
     if not np.isfinite(value) or not (slope is None or np.isfinite(slope).all()):
-        raise EngineInputError("the loss overflows; compare logprobs, weights and advantages")
+        raise EngineInputError("the loss overflows; check logprobs, weights and advantages")
     return float(value)
 
 
@@ -223,25 +235,25 @@ def _neutral(name: str, value: Array) -> Array:
     return np.zeros_like(value) if name.endswith(LORA_B_SUFFIX) else value.copy()
 
 
-def _taken(source: Mapping[str, Array], name: str, fallback: Array) -> Array:
-    """A private copy of a named array in the fallback's type, or the fallback."""
-    return source[name].astype(fallback.dtype) if name in source else fallback
+def _copy_or_default(source: Mapping[str, Array], name: str, default: Array) -> Array:
+    """A copy of a named array with the default's dtype, or the default."""
+    return source[name].astype(default.dtype) if name in source else default
 
 
-def _check_fits(given: Mapping[str, Array], own: Mapping[str, Array]) -> None:
-    for name, value in given.items():
-        if name not in own:
-            raise EngineInputError(f"the weights have {name}, which this run does not train")
-        if value.shape != own[name].shape:
+def _check_fits(loaded: Mapping[str, Array], adapter: Mapping[str, Array]) -> None:
+    for name, value in loaded.items():
+        if name not in adapter:
+            raise EngineInputError(f"the weights contain {name}, which this run does not train")
+        if value.shape != adapter[name].shape:
             raise EngineInputError(
-                f"the weights' {name} has shape {value.shape}, this run's {own[name].shape}: "
-                "is the rank the same?"
+                f"{name} has shape {value.shape} in the weights and {adapter[name].shape} in this "
+                "run: check that the rank is the same"
             )
 
 
-def _added(left: Adapter, right: Adapter) -> Adapter:
+def _sum(left: Adapter, right: Adapter) -> Adapter:
     return {name: value + right[name] for name, value in left.items()}
 
 
-def _copied(arrays: Mapping[str, Array]) -> Adapter:
+def _copy(arrays: Mapping[str, Array]) -> Adapter:
     return {name: value.copy() for name, value in arrays.items()}

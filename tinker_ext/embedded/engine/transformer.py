@@ -1,8 +1,7 @@
 """One forward pass of the decoder, shared by training, scoring and sampling.
 
-What differs between the three is passed in: how a linear map is applied (frozen, merged, or with a
-low-rank adapter beside it) and how attention reads earlier positions (within the batch, or from a
-cache).
+Two functions are passed in: one applies a linear map (frozen, merged, or with a separate low-rank
+adapter), the other computes attention to earlier positions (within the batch, or from a cache).
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     Integers = npt.NDArray[np.int64]
 
 MASKED = -1e9
-"""Added to a score that must not be attended to; exp() of it is exactly zero in float32."""
+"""Added to masked scores; its exp() is exactly zero in float32."""
 
 
 class Project(Protocol):
@@ -43,7 +42,7 @@ class Attend(Protocol):
 
 
 def plain_projection(weights: Mapping[str, Array]) -> Project:
-    """The maps as the weights have them."""
+    """The linear maps without an adapter."""
     return lambda x, module: ops.linear(x, weights[f"{module}.weight"])
 
 
@@ -84,9 +83,9 @@ def hidden_states(
 
 
 def causal_attention(time: int, dtype: npt.DTypeLike) -> Attend:
-    """Attention in which a position sees itself and what is before it in the same row.
+    """Attention of each position to itself and to earlier positions of the same row.
 
-    With rows padded on the right no further mask is needed: nothing real comes after padding.
+    Rows padded on the right need no further mask, because no token follows the padding.
     """
     mask = np.triu(np.full((time, time), MASKED, dtype), k=1)
 

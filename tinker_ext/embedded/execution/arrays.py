@@ -1,4 +1,4 @@
-"""From validated JSON to arrays: what the schema cannot check is checked here, by name."""
+"""Converts validated JSON to arrays, with the checks that the schema can't express."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from tinker_ext.embedded.execution.answers import UserFailureError
-from tinker_ext.embedded.execution.sparse import Rows
+from tinker_ext.embedded.errors import UserFailureError
+from tinker_ext.embedded.execution.sparse import CsrIndices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,30 +24,30 @@ DTYPES = {"int64": "i8", "float32": "f4"}
 
 @frozen
 class LossInput:
-    """What a forward or forward_backward request computes, as small as it gets."""
+    """The decoded input of a forward or forward_backward request."""
 
     data: list[TrainingDatum]
     loss_fn: str
     loss_fn_config: Mapping[str, float] | None
 
 
-def loss_input(given: Mapping[str, Any]) -> LossInput | UserFailureError:
-    """A ForwardBackwardInput, or what is wrong with it, naming the datum and the field.
+def decode_loss_input(params: Mapping[str, Any]) -> LossInput | UserFailureError:
+    """Decode a ForwardBackwardInput, or return an error that names the datum and the field.
 
-    The fault is returned, not raised: it is reported when it is the request's turn.
+    The error is not raised, because it is the result of the request and reported in its turn.
     """
     try:
-        config = checked_config(given.get("loss_fn_config"))
-        return LossInput(_data(given["data"]), given["loss_fn"], config)
+        config = check_config(params.get("loss_fn_config"))
+        return LossInput(_data(params["data"]), params["loss_fn"], config)
     except UserFailureError as error:
         return error
 
 
-def checked_config(config: Mapping[str, Any] | None) -> Mapping[str, float] | None:
-    """The settings of a loss, all of which have to be numbers here.
+def check_config(config: Mapping[str, Any] | None) -> Mapping[str, float] | None:
+    """Check that all settings of a loss are numbers, and return them.
 
     Raises:
-        UserFailureError: one is not.
+        UserFailureError: a setting is not a number.
     """
     for name, value in (config or {}).items():
         if not isinstance(value, int | float):
@@ -60,9 +60,9 @@ def _data(items: Sequence[Mapping[str, Any]]) -> list[TrainingDatum]:
 
     return [
         TrainingDatum(
-            tokens=prompt(item["model_input"], where=f"data[{index}].model_input"),
+            tokens=decode_prompt(item["model_input"], where=f"data[{index}].model_input"),
             inputs={
-                name: tensor(value, where=f"data[{index}].loss_fn_inputs[{name!r}]")
+                name: decode_tensor(value, where=f"data[{index}].loss_fn_inputs[{name!r}]")
                 for name, value in item["loss_fn_inputs"].items()
             },
         )
@@ -70,11 +70,11 @@ def _data(items: Sequence[Mapping[str, Any]]) -> list[TrainingDatum]:
     ]
 
 
-def prompt(model_input: Mapping[str, Any], *, where: str) -> npt.NDArray[np.int64]:
-    """The tokens (n,) of all chunks, which have to be text.
+def decode_prompt(model_input: Mapping[str, Any], *, where: str) -> npt.NDArray[np.int64]:
+    """The tokens (n,) of all chunks.
 
     Raises:
-        UserFailureError: there is a chunk of another kind.
+        UserFailureError: a chunk is not text.
     """
     tokens: list[int] = []
     for index, chunk in enumerate(model_input["chunks"]):
@@ -85,40 +85,41 @@ def prompt(model_input: Mapping[str, Any], *, where: str) -> npt.NDArray[np.int6
     return _array(tokens, "i8", where)
 
 
-def tensor(value: Mapping[str, Any], *, where: str, fill: int = 0) -> Array:
-    """A TensorData as an array of its dtype and shape; row-major, one-dimensional without a shape.
+def decode_tensor(value: Mapping[str, Any], *, where: str, fill: int = 0) -> Array:
+    """Decode a TensorData: row-major, and one-dimensional if it has no shape.
 
-    Compressed rows are filled up with `fill`.
+    The missing elements of a CSR tensor become `fill`.
 
     Raises:
-        UserFailureError: the numbers don't fit the dtype or the shape, or the rows them.
+        UserFailureError: the numbers don't match the dtype or the shape, or the CSR indices are
+            invalid.
     """
     flat = _array(value["data"], DTYPES[value["dtype"]], where)
     shape = value.get("shape")
-    rows = compressed_rows(value, where=where)
-    if rows is not None:
-        return rows.matrix(flat, [int(size) for size in shape or []], where, fill)
+    indices = decode_csr_indices(value, where=where)
+    if indices is not None:
+        return indices.to_dense(flat, [int(size) for size in shape or []], where, fill)
     if shape is None:
         return flat
     try:
         return flat.reshape([int(size) for size in shape])
     except ValueError:
-        message = f"{where}: {flat.size} numbers don't make the shape {shape}"
+        message = f"{where}: {flat.size} numbers don't fit the shape {shape}"
         raise UserFailureError(message) from None
 
 
-def compressed_rows(value: Mapping[str, Any], *, where: str) -> Rows | None:
-    """Where the numbers of a TensorData are, if it is in compressed rows.
+def decode_csr_indices(value: Mapping[str, Any], *, where: str) -> CsrIndices | None:
+    """The indices of a CSR tensor, or None if the tensor is dense.
 
     Raises:
         UserFailureError: one of the two lists of indices is missing.
     """
-    starts, columns = value.get("sparse_crow_indices"), value.get("sparse_col_indices")
-    if starts is None and columns is None:
+    rows, columns = value.get("sparse_crow_indices"), value.get("sparse_col_indices")
+    if rows is None and columns is None:
         return None
-    if starts is None or columns is None:
-        raise UserFailureError(f"{where}: compressed rows have two lists of indices")
-    return Rows(starts=_array(starts, "i8", where), columns=_array(columns, "i8", where))
+    if rows is None or columns is None:
+        raise UserFailureError(f"{where}: a CSR tensor needs both lists of indices")
+    return CsrIndices(rows=_array(rows, "i8", where), columns=_array(columns, "i8", where))
 
 
 def _array(numbers: Sequence[int | float], dtype: str, where: str) -> npt.NDArray[Any]:
@@ -131,24 +132,21 @@ def _array(numbers: Sequence[int | float], dtype: str, where: str) -> npt.NDArra
     except OverflowError:
         raise UserFailureError(f"{where}: a number is too large") from None
     if dtype == "i8" and not np.array_equal(exact, cast):
-        raise UserFailureError(f"{where}: int64 data may hold whole numbers of 64 bits only")
+        raise UserFailureError(f"{where}: int64 data must be 64-bit integers")
     if not np.isfinite(cast).all():
         raise UserFailureError(f"{where}: a number is too large for float32")
     return cast
 
 
-def tensor_data(array: npt.NDArray[Any], rows: Rows | None = None) -> dict[str, Any]:
-    """An array as a TensorData, ready for the encoder, which writes arrays as they are.
-
-    Of a matrix with `rows` only what is in those.
-    """
+def to_tensor_data(array: npt.NDArray[Any], csr: CsrIndices | None = None) -> dict[str, Any]:
+    """An array as a TensorData for `encode_json`; with `csr` only the elements at its indices."""
     dtype = "float32" if array.dtype.kind == "f" else "int64"
-    given = array if rows is None else rows.of(array)
-    found = {
-        "data": given.astype(DTYPES[dtype], copy=False).ravel(),
+    values = array if csr is None else csr.select(array)
+    tensor = {
+        "data": values.astype(DTYPES[dtype], copy=False).ravel(),
         "dtype": dtype,
         "shape": list(array.shape),
     }
-    if rows is None:
-        return found
-    return {**found, "sparse_crow_indices": rows.starts, "sparse_col_indices": rows.columns}
+    if csr is None:
+        return tensor
+    return {**tensor, "sparse_crow_indices": csr.rows, "sparse_col_indices": csr.columns}

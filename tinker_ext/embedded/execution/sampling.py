@@ -1,4 +1,4 @@
-"""Samples: whatever waits for the same weights is computed together."""
+"""Batches of samples: requests that wait for the same weights are computed together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.embedded.execution.answers import UserFailureError, attempt, failure
-from tinker_ext.embedded.execution.completions import Completions
-from tinker_ext.embedded.execution.samples import answered, prepared
-from tinker_ext.embedded.rejections import RejectedRequestError
+from tinker_ext.embedded.errors import RejectedRequestError, UserFailureError
+from tinker_ext.embedded.execution.completed import CompletedRequests
+from tinker_ext.embedded.execution.results import failure, run_and_encode
+from tinker_ext.embedded.execution.sample_request import decode_request, sample_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.checkpoints.files import CheckpointFiles
     from tinker_ext.embedded.engine.jobs import SampleJob
     from tinker_ext.embedded.execution.results import ResultStore
-    from tinker_ext.embedded.execution.samples import SampleWork, Weights
+    from tinker_ext.embedded.execution.sample_request import SampleRequest, Weights
 
 logger = logging.getLogger("tinker_ext.embedded")
 
-# Sampling requests that may wait; beyond it they are told to come back. A client of release 0.4.1
-# has 400 on the way at most (lib/internal_client_holder.py).
+# Queued sampling requests; beyond this limit submissions get a 429. A client of release 0.4.1 has
+# at most 400 in flight (lib/internal_client_holder.py).
 MAX_QUEUED = 10_000
 
-# Seconds after which a refused submission should try again.
+# The Retry-After of a rejected submission.
 RETRY_AFTER_SECONDS = 1
 
-# Positions (prompt and new tokens, of all samples) computed before answers go out. Answers of one
-# batch come together, so this bounds what the shortest of them waits for.
+# Positions (prompt and new tokens of all samples) in one batch. The results of a batch are
+# available together, so this limits the latency of its shortest sample.
 MAX_BATCH_POSITIONS = 65_536
 
-# Numbers of each copy of a sampling client begin at a multiple of this (tinker 0.38.0,
-# lib/public_interfaces/sampling_client.py).
+# The sequence numbers of each copy of a sampling client start at a multiple of this number (tinker
+# 0.38.0, lib/public_interfaces/sampling_client.py).
 CLONE = 1_000_000_000
 
 # Adapters kept in memory after their last use.
@@ -47,28 +47,29 @@ KEPT_ADAPTERS = 16
 class Sampler:
     """Collects sampling requests and runs them in batches on the sampling thread.
 
-    A request's id is made from its sampling session, its number and this start of the server, so
-    that a repeated number finds the first one, and an id of an earlier start is recognized.
+    A request id consists of the sampling session, the sequence number and the id of this start of
+    the server. A repeated number gets the first request's id, and an id of an earlier start is
+    recognized.
     """
 
     def __init__(self, *, files: CheckpointFiles, results: ResultStore, thread: Executor) -> None:
         self.start_id = uuid.uuid4().hex[:8]
         self._results = results
         self._thread = thread
-        self._queue: deque[SampleWork] = deque()
-        self._at_work: dict[str, SampleWork] = {}
-        self._given_up: set[SampleJob] = set()
+        self._queue: deque[SampleRequest] = deque()
+        self._running: dict[str, SampleRequest] = {}
+        self._cancelled: set[SampleJob] = set()
         self._runner: asyncio.Task[None] | None = None
-        self._adapters = _Adapters(files)
-        self.completions = Completions()
+        self._adapters = _AdapterCache(files)
+        self.completed = CompletedRequests()
 
     def submit(
         self, scope: str, seq_id: int | None, weights: Weights, body: Mapping[str, Any]
     ) -> str:
-        """Queue a sample; a number used before is answered by the request that used it.
+        """Queue a request and return its id, or the first request's id if the number is repeated.
 
         Raises:
-            RefusalError: too much is waiting (429).
+            RejectedRequestError: the queue is full (429).
         """
         number = uuid.uuid4().hex if seq_id is None else str(seq_id)
         request_id = f"{scope}:{number}:{self.start_id}"
@@ -77,52 +78,55 @@ class Sampler:
         if len(self._queue) >= MAX_QUEUED:
             raise RejectedRequestError(
                 429,
-                f"{MAX_QUEUED} sampling requests are waiting",
+                f"the queue is full: {MAX_QUEUED} sampling requests are waiting",
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
             )
         self._results.open(request_id)
-        work: list[SampleWork] = []
-        problem = attempt(lambda: work.append(prepared(request_id, weights, body)), "asample")
-        if work:
-            self._queue.append(work[0])
+        decoded: list[SampleRequest] = []
+        result = run_and_encode(
+            lambda: decoded.append(decode_request(request_id, weights, body)), "asample"
+        )
+        if decoded:
+            self._queue.append(decoded[0])
             self._wake()
         else:
-            self._finish(request_id, problem)
+            self._finish(request_id, result)
         return request_id
 
     def cancel(self, request_id: str) -> None:
-        """Give up a sample that waits or is at work; one that is done stays as it is."""
-        work = self._at_work.pop(request_id, None)
-        if work is not None:
-            if work.job is not None:
-                self._given_up.add(work.job)  # The sampling thread looks after each token.
+        """Cancel a queued or running sample; does nothing if it has completed."""
+        request = self._running.pop(request_id, None)
+        if request is not None:
+            if request.job is not None:
+                # The sampling thread checks this set after each token.
+                self._cancelled.add(request.job)
         else:
-            work = next((one for one in self._queue if one.request_id == request_id), None)
-            if work is None:
+            request = next((item for item in self._queue if item.request_id == request_id), None)
+            if request is None:
                 return
-            self._queue.remove(work)
+            self._queue.remove(request)
         self._finish(request_id, failure("cancelled by its client", "user"))
 
     def stop(self) -> None:
-        """Begin nothing more."""
+        """Start no more batches."""
         self._queue.clear()
 
     async def stopped(self) -> None:
-        """Return when the batch that was being computed has ended."""
+        """Wait until the running batch has completed."""
         if self._runner is not None:
             await asyncio.gather(self._runner, return_exceptions=True)
 
-    def of_earlier_start(self, request_id: str) -> str | None:
-        """The scope of a request made before the server was restarted, if it looks like one."""
-        scope, _, rest = request_id.rpartition(":")
-        scope, _, number = scope.rpartition(":")
-        return scope if scope and number and rest != self.start_id else None
+    def scope_of_earlier_start(self, request_id: str) -> str | None:
+        """The scope of a request id of an earlier start of the server; None for any other id."""
+        prefix, _, start_id = request_id.rpartition(":")
+        scope, _, number = prefix.rpartition(":")
+        return scope if scope and number and start_id != self.start_id else None
 
-    def _finish(self, request_id: str, answer: bytes) -> None:
-        self._results.finish(request_id, answer)
+    def _finish(self, request_id: str, result: bytes) -> None:
+        self._results.finish(request_id, result)
         scope, number, _ = request_id.rsplit(":", 2)
-        if number.isdecimal():  # the others belong to no sampling session
-            self.completions.add((scope, int(number) // CLONE), request_id, answer)
+        if number.isdecimal():  # otherwise the request has no sampling session
+            self.completed.add((scope, int(number) // CLONE), request_id, result)
 
     def _wake(self) -> None:
         if self._runner is None:
@@ -133,42 +137,42 @@ class Sampler:
             loop = asyncio.get_running_loop()
             while self._queue:
                 batch = self._next_batch()
-                self._at_work = {work.request_id: work for work in batch}
-                answers = await loop.run_in_executor(self._thread, self._sample, batch)
-                for work, answer in zip(batch, answers, strict=True):
-                    if self._at_work.pop(work.request_id, None) is not None:
-                        self._finish(work.request_id, answer)
-                self._given_up.clear()
+                self._running = {request.request_id: request for request in batch}
+                results = await loop.run_in_executor(self._thread, self._sample, batch)
+                for request, result in zip(batch, results, strict=True):
+                    if self._running.pop(request.request_id, None) is not None:
+                        self._finish(request.request_id, result)
+                self._cancelled.clear()
         finally:
             self._runner = None
 
-    def _next_batch(self) -> list[SampleWork]:
-        """The oldest, and all behind it that sample the same weights, as far as they fit."""
+    def _next_batch(self) -> list[SampleRequest]:
+        """Remove the oldest request, and those with the same weights that fit in the batch."""
         weights = self._queue[0].weights
-        batch: list[SampleWork] = []
-        left: deque[SampleWork] = deque()
+        batch: list[SampleRequest] = []
+        remaining: deque[SampleRequest] = deque()
         positions = 0
-        for work in self._queue:
-            fits = not batch or positions + work.positions <= MAX_BATCH_POSITIONS
-            if work.weights == weights and fits:
-                positions += work.positions
-                batch.append(work)
+        for request in self._queue:
+            fits = not batch or positions + request.positions <= MAX_BATCH_POSITIONS
+            if request.weights == weights and fits:
+                positions += request.positions
+                batch.append(request)
             else:
-                left.append(work)
-        self._queue = left
+                remaining.append(request)
+        self._queue = remaining
         return batch
 
-    def _sample(self, batch: Sequence[SampleWork]) -> list[bytes]:
-        """On the sampling thread: one answer for each, in order."""
+    def _sample(self, batch: Sequence[SampleRequest]) -> list[bytes]:
+        """Compute a batch, on the sampling thread. Returns one result per request, in order."""
         from tinker_ext.embedded.engine.generate import generate
         from tinker_ext.embedded.engine.model import load_base_model
 
         try:
             weights = batch[0].weights
             base, adapter = load_base_model(weights.base_model), self._adapters.get(weights)
-            jobs = [work.job for work in batch if work.job]
-            drawn = iter(generate(base, adapter, jobs, self._given_up))
-            samples = [next(drawn) if work.job else [] for work in batch]
+            jobs = [request.job for request in batch if request.job]
+            generated = iter(generate(base, adapter, jobs, self._cancelled))
+            samples = [next(generated) if request.job else [] for request in batch]
         except UserFailureError as error:
             return [failure(str(error), "user")] * len(batch)
         except Exception as error:
@@ -176,32 +180,33 @@ class Sampler:
             message = f"sampling failed in the server: {type(error).__name__}: {error}"
             return [failure(message, "server")] * len(batch)
         return [
-            attempt(partial(answered, work, sampled, base, adapter), "asample")
-            for work, sampled in zip(batch, samples, strict=True)
+            run_and_encode(partial(sample_response, request, sampled, base, adapter), "asample")
+            for request, sampled in zip(batch, samples, strict=True)
         ]
 
 
-class _Adapters:
-    """Adapters read from disk, the least recently used forgotten first. For one thread."""
+class _AdapterCache:
+    """Adapters read from disk; evicts the least recently used. Not thread-safe."""
 
     def __init__(self, files: CheckpointFiles) -> None:
         self._files = files
-        self._kept: OrderedDict[Weights, Mapping[str, Any]] = OrderedDict()
+        self._adapters: OrderedDict[Weights, Mapping[str, Any]] = OrderedDict()
 
     def get(self, weights: Weights) -> Mapping[str, Any] | None:
-        """The adapter's arrays, or None for the base model itself.
+        """The arrays of the adapter, or None for the base model.
 
         Raises:
-            UserFailureError: its files are gone.
+            UserFailureError: its files have been deleted.
         """
-        if weights.place is None:
+        if weights.folder is None:
             return None
-        if weights not in self._kept:
+        if weights not in self._adapters:
             try:
-                self._kept[weights] = self._files.read(weights.place, optimizer=False).adapter
+                adapter = self._files.read(weights.folder, optimizer=False).adapter
             except FileNotFoundError:
                 raise UserFailureError("these weights have been deleted") from None
-        self._kept.move_to_end(weights)
-        while len(self._kept) > KEPT_ADAPTERS:
-            self._kept.popitem(last=False)
-        return self._kept[weights]
+            self._adapters[weights] = adapter
+        self._adapters.move_to_end(weights)
+        while len(self._adapters) > KEPT_ADAPTERS:
+            self._adapters.popitem(last=False)
+        return self._adapters[weights]

@@ -1,4 +1,4 @@
-"""Checkpoints as they come and go: files and list together."""
+"""Saves and deletes checkpoints, in the files and in the table."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName, checked_name
-from tinker_ext.embedded.execution.answers import UserFailureError
+from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName, check_name
+from tinker_ext.embedded.errors import UserFailureError
 from tinker_ext.embedded.store import CheckpointRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tinker_ext.embedded.checkpoints.files import CheckpointFiles, Contents
+    from tinker_ext.embedded.checkpoints.files import CheckpointContents, CheckpointFiles
     from tinker_ext.embedded.checkpoints.names import CheckpointKind
     from tinker_ext.embedded.store import CheckpointTable
 
 
 @frozen
 class SaveRequest:
-    """How something is to be saved. `ttl_seconds` is None for good, `path` for any name."""
+    """How to save a checkpoint. `ttl_seconds` None means forever, `path` None a generated name."""
 
     path: str | None
     seq_id: int | None
@@ -34,96 +34,99 @@ class SaveRequest:
 
     @property
     def expires(self) -> float | None:
-        """When, in seconds since the epoch."""
+        """When the checkpoint expires, in seconds since the epoch."""
         return None if self.ttl_seconds is None else time.time() + self.ttl_seconds
 
 
 @frozen
-class Saving:
-    """Writes, copies and removes checkpoints. Files first, then the row: what is listed is whole.
+class CheckpointSaver:
+    """Writes, copies and removes checkpoints.
 
-    Safe to use from any thread, as table and files are.
+    Files are written before the row is inserted, so that a listed checkpoint is complete.
+    Thread-safe, as the table and the files are.
     """
 
     checkpoints: CheckpointTable
     files: CheckpointFiles
 
-    def place(self, name: CheckpointName) -> Path:
-        """Where a checkpoint lives."""
+    def folder(self, name: CheckpointName) -> Path:
+        """The folder of a checkpoint."""
         return self.files.checkpoint(name.run_id, name.kind, name.name)
 
-    def free_name(self, run_id: str, kind: CheckpointKind, wish: SaveRequest) -> CheckpointName:
-        """The name asked for, or one made from the number; one that is taken only by overwriting.
+    def choose_name(
+        self, run_id: str, kind: CheckpointKind, request: SaveRequest
+    ) -> CheckpointName:
+        """The requested name, or one generated from the sequence number.
 
         Raises:
-            UserFailureError: it is taken, or no name at all.
+            UserFailureError: the name is invalid, or it exists and the request doesn't overwrite.
         """
-        self.sweep_expired()
-        number = uuid.uuid4().hex[:8] if wish.seq_id is None else f"{wish.seq_id:06d}"
+        self.remove_expired()
+        number = uuid.uuid4().hex[:8] if request.seq_id is None else f"{request.seq_id:06d}"
         try:
-            text = checked_name(f"checkpoint-{number}" if wish.path is None else wish.path)
+            text = check_name(f"checkpoint-{number}" if request.path is None else request.path)
         except BadNameError as error:
             raise UserFailureError(f"path: {error}") from None
         name = CheckpointName(run_id, kind, text)
-        if not wish.overwrite and self.checkpoints.get(name) is not None:
+        if not request.overwrite and self.checkpoints.get(name) is not None:
             raise UserFailureError(
-                f"path: {name.path} exists; take another name, or delete it before"
+                f"path: {name.path} exists; choose another name, or delete it first"
             )
         return name
 
-    def save(self, name: CheckpointName, contents: Contents, wish: SaveRequest) -> int:
+    def save(self, name: CheckpointName, contents: CheckpointContents, request: SaveRequest) -> int:
         """Write and list a checkpoint; returns its size in bytes.
 
-        With `overwrite`, it replaces one of the same name. If it can't be written or listed,
-        nothing of it remains, and the previous one stays.
+        With `overwrite`, it replaces a checkpoint of the same name. If it can't be written or
+        listed, its files are removed, and a previous checkpoint stays.
         """
-        place, config = self.place(name), peft_config_of(contents)
-        with self.files.written(place, contents, config) as size:
-            self._list(name, size, wish)
+        config = peft_config_of(contents)
+        with self.files.writing(self.folder(name), contents, config) as size:
+            self._list(name, size, request)
         return size
 
-    def copy(self, source: CheckpointRecord, name: CheckpointName, wish: SaveRequest) -> None:
-        """List the same weights once more, under another name."""
-        contents = self.files.read(self.place(source.name), optimizer=True)
-        self.save(name, contents, wish)
+    def copy(self, source: CheckpointRecord, name: CheckpointName, request: SaveRequest) -> None:
+        """Save the same weights under another name."""
+        contents = self.files.read(self.folder(source.name), optimizer=True)
+        self.save(name, contents, request)
 
     def remove(self, name: CheckpointName) -> None:
-        """Off the list, then off the disk; the next start completes a removal that was cut off.
+        """Delete the row, then the files; the next start completes an interrupted removal.
 
-        On a full disk the list can't be changed before the files have made room for it.
+        On a full disk the files are deleted first, because the row can't be deleted without space.
         """
         try:
             removed = self.checkpoints.remove(name)
         except sqlite3.Error:
             if self.checkpoints.get(name) is None:
                 raise
-            self.files.remove(self.place(name))
+            self.files.remove(self.folder(name))
             removed = self.checkpoints.remove(name)
         if removed:
-            self.files.remove(self.place(name))
+            self.files.remove(self.folder(name))
 
-    def sweep_expired(self) -> None:
-        """Remove the checkpoints whose time is up."""
+    def remove_expired(self) -> None:
+        """Remove the expired checkpoints."""
         for record in self.checkpoints.expired():
             self.remove(record.name)
 
-    def _list(self, name: CheckpointName, size: int, wish: SaveRequest) -> None:
+    def _list(self, name: CheckpointName, size: int, request: SaveRequest) -> None:
         self.checkpoints.add(
             CheckpointRecord(
                 name,
                 time.time(),
                 size,
-                expires=wish.expires,
-                user_metadata=wish.user_metadata,
+                expires=request.expires,
+                user_metadata=request.user_metadata,
             ),
-            replace=wish.overwrite,
+            replace=request.overwrite,
         )
 
 
-def peft_config_of(contents: Contents) -> Mapping[str, object]:
-    """How PEFT describes an adapter of these contents."""
+def peft_config_of(contents: CheckpointContents) -> Mapping[str, object]:
+    """The content of PEFT's `adapter_config.json`."""
     from tinker_ext.embedded.engine.lora import peft_config
-    from tinker_ext.embedded.execution.base_models import base_model, settings_of
+    from tinker_ext.embedded.execution.base_models import base_model, lora_settings
 
     base = base_model(contents.base_model)
-    return peft_config(contents.base_model, settings_of(contents.lora), base.shape)
+    return peft_config(contents.base_model, lora_settings(contents.lora), base.shape)

@@ -1,4 +1,4 @@
-"""What requests on a model do. Everything made here runs on the training thread, one at a time."""
+"""The operations on a model, which run on the training thread, one at a time."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from tinker_ext.embedded.checkpoints.files import Contents
+from tinker_ext.embedded.checkpoints.files import CheckpointContents
 from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName
-from tinker_ext.embedded.execution import arrays
-from tinker_ext.embedded.execution.answers import UserFailureError
+from tinker_ext.embedded.errors import UserFailureError
+from tinker_ext.embedded.execution.arrays import to_tensor_data
 from tinker_ext.embedded.execution.base_models import new_trainer
 from tinker_ext.embedded.execution.saving import peft_config_of
 from tinker_ext.embedded.store import SamplerRecord
@@ -22,79 +22,80 @@ if TYPE_CHECKING:
 
     from tinker_ext.embedded.engine.trainer import LossOutput, Trainer, TrainerState
     from tinker_ext.embedded.execution.arrays import LossInput
-    from tinker_ext.embedded.execution.model import Model
-    from tinker_ext.embedded.execution.models import ModelScheduler
-    from tinker_ext.embedded.execution.saving import SaveRequest, Saving
+    from tinker_ext.embedded.execution.saving import CheckpointSaver, SaveRequest
+    from tinker_ext.embedded.execution.scheduler import Model, ModelScheduler
     from tinker_ext.embedded.store import RunRecord, RunTable, SamplerTable
 
-    Answer = dict[str, Any]
-    Act = Callable[[Model], Answer]
+    Result = dict[str, Any]
+    Operation = Callable[[Model], Result]
 
-# The kind of loss_fn_outputs: one record of named arrays for each datum. The name is the one that
-# clients of the protobuf protocol fall back to (tinker 0.38.0).
+# The kind of loss_fn_outputs: one record of named arrays per datum. The name is the default of
+# clients of the protobuf protocol (tinker 0.38.0).
 OUTPUT_TYPE = "ArrayRecord"
 
-# Unlisted weights kept for the sampling sessions of one session, half a megabyte each at rank 8;
-# the oldest go. Whoever needs more than these at once saves them under names.
+# Unlisted weights kept per session, half a megabyte each at rank 8; the oldest are deleted. Weights
+# saved under a name are not limited.
 KEPT_SAMPLERS = 64
 
 
 @frozen
 class Training:
-    """Makes the work of each operation: a function of the model, for `Models.submit`."""
+    """Creates operations for `ModelScheduler.submit`: functions that take the model."""
 
     runs: RunTable
     samplers: SamplerTable
-    saving: Saving
+    saving: CheckpointSaver
     models: ModelScheduler
 
-    def create_model(self, run: RunRecord) -> Act:
-        def act(model: Model) -> Answer:
+    def create_model(self, run: RunRecord) -> Operation:
+        def operation(model: Model) -> Result:
             model.unusable = "was never created"
             trainer = new_trainer(run)
             self.runs.add(run)
             model.trainer = trainer
             return {"type": "create_model", "model_id": run.run_id}
 
-        return act
+        return operation
 
-    def unload_model(self) -> Act:
-        def act(model: Model) -> Answer:
+    def unload_model(self) -> Operation:
+        def operation(model: Model) -> Result:
             model.trainer = None
             model.unusable = "was unloaded"
             return {"type": "unload_model", "model_id": model.run_id}
 
-        return act
+        return operation
 
-    def forward(self, given: LossInput | UserFailureError) -> Act:
-        return lambda model: _computed(self._trainer(model).forward, given)
+    def forward(self, loss_input: LossInput | UserFailureError) -> Operation:
+        return lambda model: _compute(self._trainer(model).forward, loss_input)
 
-    def forward_backward(self, given: LossInput | UserFailureError) -> Act:
-        return lambda model: _computed(self._trainer(model).forward_backward, given)
+    def forward_backward(self, loss_input: LossInput | UserFailureError) -> Operation:
+        return lambda model: _compute(self._trainer(model).forward_backward, loss_input)
 
-    def optim_step(self, settings: Mapping[str, float]) -> Act:
-        def act(model: Model) -> Answer:
+    def optim_step(self, settings: Mapping[str, float]) -> Operation:
+        def operation(model: Model) -> Result:
             from tinker_ext.embedded.engine.adam import AdamSettings
 
             return {"metrics": self._trainer(model).optim_step(AdamSettings(**settings))}
 
-        return act
+        return operation
 
-    def save_weights(self, wish: SaveRequest) -> Act:
-        def act(model: Model) -> Answer:
-            name = self.saving.free_name(model.run_id, "weights", wish)
+    def save_weights(self, request: SaveRequest) -> Operation:
+        def operation(model: Model) -> Result:
+            name = self.saving.choose_name(model.run_id, "weights", request)
             state = self._trainer(model).state()
             run = self._run(model)
-            saved = Contents(run.base_model, run.lora, state.adapter, state.optimizer, state.step)
-            self.saving.save(name, saved, wish)
+            contents = CheckpointContents(
+                run.base_model, run.lora, state.adapter, state.optimizer, state.step
+            )
+            self.saving.save(name, contents, request)
             return {"type": "save_weights", "path": name.path}
 
-        return act
+        return operation
 
-    def load_weights(self, path: str, *, optimizer: bool) -> Act:
-        """Go on from a checkpoint; without `optimizer`, with one that starts anew."""
+    def load_weights(self, path: str, *, optimizer: bool) -> Operation:
+        """Load a checkpoint; without `optimizer`, the optimizer is reset."""
 
-        def act(model: Model) -> Answer:
+        def operation(model: Model) -> Result:
             run = self._run(model)
             contents = self._read_training(path, run)
             trainer = model.trainer or new_trainer(run)
@@ -102,12 +103,12 @@ class Training:
             model.trainer = trainer
             return {"type": "load_weights", "path": path}
 
-        return act
+        return operation
 
-    def create_from_weights(self, run: RunRecord, path: str, *, optimizer: bool) -> Act:
-        """A new model that goes on from a checkpoint."""
+    def create_from_weights(self, run: RunRecord, path: str, *, optimizer: bool) -> Operation:
+        """Create a model that continues from a checkpoint."""
 
-        def act(model: Model) -> Answer:
+        def operation(model: Model) -> Result:
             model.unusable = "was never created"
             contents = self._read_training(path, run)
             trainer = new_trainer(run)
@@ -116,31 +117,33 @@ class Training:
             model.trainer = trainer
             return {"type": "load_weights", "path": path, "model_id": run.run_id}
 
-        return act
+        return operation
 
-    def save_weights_for_sampler(self, wish: SaveRequest, sampling_session_id: str | None) -> Act:
-        """Named weights, or unlisted ones for a sampling session, or both in one."""
+    def save_weights_for_sampler(
+        self, request: SaveRequest, sampling_session_id: str | None
+    ) -> Operation:
+        """Save named weights, or unlisted ones for a sampling session, or both."""
 
-        def act(model: Model) -> Answer:
-            answer: Answer = {"type": "save_weights_for_sampler"}
-            if wish.path is not None or sampling_session_id is None:
-                name = self.saving.free_name(model.run_id, "sampler_weights", wish)
-                self.saving.save(name, self._sampler_contents(model), wish)
-                answer["path"] = name.path
+        def operation(model: Model) -> Result:
+            result: Result = {"type": "save_weights_for_sampler"}
+            if request.path is not None or sampling_session_id is None:
+                name = self.saving.choose_name(model.run_id, "sampler_weights", request)
+                self.saving.save(name, self._sampler_contents(model), request)
+                result["path"] = name.path
             if sampling_session_id is not None:
-                self._open_sampler(model, sampling_session_id, answer.get("path"))
-                answer["sampling_session_id"] = sampling_session_id
-            return answer
+                self._open_sampler(model, sampling_session_id, result.get("path"))
+                result["sampling_session_id"] = sampling_session_id
+            return result
 
-        return act
+        return operation
 
-    def save_weights_external(self, wish: SaveRequest) -> Act:
-        def act(model: Model) -> Answer:
-            name = self.saving.free_name(model.run_id, "external_weights", wish)
-            size = self.saving.save(name, self._sampler_contents(model), wish)
+    def save_weights_external(self, request: SaveRequest) -> Operation:
+        def operation(model: Model) -> Result:
+            name = self.saving.choose_name(model.run_id, "external_weights", request)
+            size = self.saving.save(name, self._sampler_contents(model), request)
             return {"type": "save_weights_external", "path": name.path, "size_bytes": size}
 
-        return act
+        return operation
 
     def _trainer(self, model: Model) -> Trainer:
         if model.trainer is None:
@@ -154,10 +157,10 @@ class Training:
             raise self.models.missing_trainer(model)
         return run
 
-    def _sampler_contents(self, model: Model) -> Contents:
+    def _sampler_contents(self, model: Model) -> CheckpointContents:
         adapter = self._trainer(model).adapter()
         run = self._run(model)
-        return Contents(run.base_model, run.lora, adapter)
+        return CheckpointContents(run.base_model, run.lora, adapter)
 
     def _open_sampler(self, model: Model, sampling_session_id: str, path: str | None) -> None:
         run = self._run(model)
@@ -174,53 +177,56 @@ class Training:
         )
         with self._unlisted_weights(model, folder):
             self.samplers.add(record)
-        for dropped in self.samplers.drop_older_folders(run.session_id, KEPT_SAMPLERS):
-            self.saving.files.remove(self.saving.files.sampler(dropped))
+        for expired in self.samplers.expire_older_folders(run.session_id, KEPT_SAMPLERS):
+            self.saving.files.remove(self.saving.files.sampler(expired))
 
     def _unlisted_weights(
         self, model: Model, folder: str | None
     ) -> AbstractContextManager[int | None]:
-        """The weights in a sampler's folder, if it has one, written for as long as all succeeds."""
+        """Write the weights to a sampler's folder, if it has one, and keep them on success."""
         if folder is None:
             return nullcontext()
         contents, files = self._sampler_contents(model), self.saving.files
-        return files.written(files.sampler(folder), contents, peft_config_of(contents))
+        return files.writing(files.sampler(folder), contents, peft_config_of(contents))
 
-    def _read_training(self, path: str, run: RunRecord) -> Contents:
+    def _read_training(self, path: str, run: RunRecord) -> CheckpointContents:
         try:
             name = CheckpointName.parse(path)
         except BadNameError as error:
             raise UserFailureError(f"path: {error}") from None
         if name.kind != "weights":
             raise UserFailureError(
-                f"path: {path} holds weights to sample from; training goes on from "
-                "tinker://RUN/weights/NAME, which save_weights makes"
+                f"path: {path} holds weights for sampling; training continues from "
+                "tinker://RUN/weights/NAME, which save_weights creates"
             )
         if self.saving.checkpoints.get(name) is None:
-            raise UserFailureError(f"path: there is no checkpoint {path} here")
-        contents = self.saving.files.read(self.saving.place(name), optimizer=True)
+            raise UserFailureError(f"path: there is no checkpoint {path} on this server")
+        contents = self.saving.files.read(self.saving.folder(name), optimizer=True)
         if contents.base_model != run.base_model:
             raise UserFailureError(
-                f"path: {path} belongs to {contents.base_model}, this model to {run.base_model}"
+                f"path: {path} has base model {contents.base_model}, "
+                f"this model has {run.base_model}"
             )
         return contents
 
 
-def _computed(compute: Callable[..., LossOutput], given: LossInput | UserFailureError) -> Answer:
-    if isinstance(given, UserFailureError):
-        raise given
-    output = compute(given.data, given.loss_fn, given.loss_fn_config)
+def _compute(
+    compute: Callable[..., LossOutput], loss_input: LossInput | UserFailureError
+) -> Result:
+    if isinstance(loss_input, UserFailureError):
+        raise loss_input
+    output = compute(loss_input.data, loss_input.loss_fn, loss_input.loss_fn_config)
     return {
         "loss_fn_output_type": OUTPUT_TYPE,
         "loss_fn_outputs": [
-            {name: arrays.tensor_data(array) for name, array in record.items()}
+            {name: to_tensor_data(array) for name, array in record.items()}
             for record in output.outputs
         ],
         "metrics": output.metrics,
     }
 
 
-def _state(contents: Contents, *, optimizer: bool) -> TrainerState:
+def _state(contents: CheckpointContents, *, optimizer: bool) -> TrainerState:
     from tinker_ext.embedded.engine.trainer import TrainerState
 
     if not optimizer:

@@ -1,1 +1,1 @@
-"""Training data and results as protobuf (`openapi/tinker_public.proto`), the server's side."""
+"""Training data and results as protobuf messages (`openapi/tinker_public.proto`)."""

@@ -1,4 +1,4 @@
-"""From a ForwardBackwardRequest to arrays."""
+"""Decodes a ForwardBackwardRequest to arrays."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from tinker_ext.embedded.execution.answers import UserFailureError
-from tinker_ext.embedded.execution.arrays import LossInput, checked_config
-from tinker_ext.embedded.execution.sparse import Rows
-from tinker_ext.embedded.validation_errors import fault, unprocessable
+from tinker_ext.embedded.errors import UserFailureError
+from tinker_ext.embedded.execution.arrays import LossInput, check_config
+from tinker_ext.embedded.execution.sparse import CsrIndices
+from tinker_ext.embedded.validation_errors import field_error, unprocessable, validation_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 @frozen
 class LossRequest:
-    """What a message asks for. `given` may be what is wrong with its data instead."""
+    """A decoded message. `loss_input` is an error if its data are invalid."""
 
     model_id: str
     seq_id: int | None
     forward_only: bool
-    given: LossInput | UserFailureError
+    loss_input: LossInput | UserFailureError
 
 
-def loss_request(message: bytes) -> LossRequest:
-    """Read a ForwardBackwardRequest.
+def decode_loss_request(message: bytes) -> LossRequest:
+    """Decode a ForwardBackwardRequest.
 
     Raises:
-        RefusalError: it is none (422).
+        RejectedRequestError: the message is malformed (422).
     """
     from google.protobuf.message import DecodeError
     from tinker_api.proto import tinker_public_pb2 as pb
@@ -44,31 +44,32 @@ def loss_request(message: bytes) -> LossRequest:
     try:
         request = pb.ForwardBackwardRequest.FromString(message)
     except DecodeError:
-        problem = fault(("body",), "protobuf_invalid", "is no ForwardBackwardRequest")
-        raise unprocessable([problem]) from None
+        reason = "is not a ForwardBackwardRequest"
+        entry = validation_error(("body",), "protobuf_invalid", reason)
+        raise unprocessable([entry]) from None
     if not request.model_id:
-        raise unprocessable([fault(("body", "model_id"), "missing", "is required")])
+        raise field_error("model_id", "missing", "is required")
     if request.seq_id < 0:
-        raise unprocessable([fault(("body", "seq_id"), "greater_than_equal", "must be at least 1")])
+        raise field_error("seq_id", "greater_than_equal", "must be at least 1")
     return LossRequest(
         model_id=request.model_id,
         seq_id=request.seq_id or None,
         forward_only=request.forward_only,
-        given=_loss_input(request),
+        loss_input=_loss_input(request),
     )
 
 
 def _loss_input(request: pb.ForwardBackwardRequest) -> LossInput | UserFailureError:
-    """The fault is returned, not raised: it is reported when it is the request's turn."""
+    """The decoded data, or an error, which is the result of the request."""
     try:
-        data = [_datum(one, f"data[{at}]") for at, one in enumerate(request.data)]
-        return LossInput(data, request.loss_fn, checked_config(_config(request)))
+        data = [_datum(datum, f"data[{index}]") for index, datum in enumerate(request.data)]
+        return LossInput(data, request.loss_fn, check_config(_config(request)))
     except UserFailureError as error:
         return error
 
 
 def _config(request: pb.ForwardBackwardRequest) -> dict[str, Any] | None:
-    """The settings of the loss: from the newer field where there are any."""
+    """The settings of the loss; the newer field has precedence."""
     newer = {
         name: value.text if value.WhichOneof("value") == "text" else value.number
         for name, value in request.loss_fn_config_v2.items()
@@ -82,8 +83,8 @@ def _datum(message: pb.Datum, where: str) -> TrainingDatum:
     from tinker_ext.embedded.engine.trainer import TrainingDatum
 
     chunks = [
-        _tokens(chunk, f"{where}.model_input.chunks[{at}]")
-        for at, chunk in enumerate(message.model_input)
+        _tokens(chunk, f"{where}.model_input.chunks[{index}]")
+        for index, chunk in enumerate(message.model_input)
     ]
     return TrainingDatum(
         tokens=np.concatenate(chunks) if chunks else np.zeros(0, np.int64),
@@ -111,24 +112,24 @@ def _tensor(message: pb.Tensor, where: str) -> Array:
         raise UserFailureError(f"{where}: must be float32 or int64")
     dtype, shape = dtypes[message.dtype], list(message.shape)
     if any(size < 0 for size in shape):
-        raise UserFailureError(f"{where}: {shape} is no shape")
+        raise UserFailureError(f"{where}: {shape} is not a valid shape")
     if message.WhichOneof("encoding") == "sparse_csr":
         return _finite(_dense(message.sparse_csr, dtype, shape, where), where)
     flat = _numbers(message.dense, dtype, where)
     if message.shape and flat.size != math.prod(shape):
-        raise UserFailureError(f"{where}: {flat.size} numbers don't make the shape {shape}")
+        raise UserFailureError(f"{where}: {flat.size} numbers don't fit the shape {shape}")
     try:
         return _finite(flat.reshape(shape) if message.shape else flat, where)
-    except ValueError:  # nothing at all, in a shape that no array can have
-        raise UserFailureError(f"{where}: {shape} is no shape") from None
+    except ValueError:  # no numbers, and a shape that numpy rejects
+        raise UserFailureError(f"{where}: {shape} is not a valid shape") from None
 
 
 def _dense(sparse: pb.SparseCsr, dtype: str, shape: list[int], where: str) -> Array:
-    rows = Rows(
-        starts=_numbers(sparse.crow_indices, "<i8", where),
+    indices = CsrIndices(
+        rows=_numbers(sparse.crow_indices, "<i8", where),
         columns=_numbers(sparse.col_indices, "<i8", where),
     )
-    return rows.matrix(_numbers(sparse.values, dtype, where), shape, where)
+    return indices.to_dense(_numbers(sparse.values, dtype, where), shape, where)
 
 
 def _numbers(data: bytes, dtype: str, where: str) -> npt.NDArray[Any]:
@@ -137,12 +138,12 @@ def _numbers(data: bytes, dtype: str, where: str) -> npt.NDArray[Any]:
     try:
         return np.frombuffer(data, dtype)
     except ValueError:
-        raise UserFailureError(f"{where}: {len(data)} bytes are no array of {dtype}") from None
+        raise UserFailureError(f"{where}: {len(data)} bytes are not an array of {dtype}") from None
 
 
 def _finite(array: Array, where: str) -> Array:
     import numpy as np
 
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise UserFailureError(f"{where}: every number must be finite")
+        raise UserFailureError(f"{where}: all numbers must be finite")
     return array

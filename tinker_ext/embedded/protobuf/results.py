@@ -1,4 +1,4 @@
-"""From an answer as JSON to the same as protobuf, for those who ask for it."""
+"""Converts results from JSON to protobuf, for clients that accept it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
     Json = Mapping[str, Any]
 
-# Fills the rows of top-k logprobs that have nothing to say (openapi/tinker_public.proto).
+# Padding in the rows of top-k logprobs (openapi/tinker_public.proto).
 NO_TOKEN, NO_LOGPROB = 0, -99999.0
 
 DTYPES = {"float32": "<f4", "int64": "<i8"}
 
 
-def as_message(answer: bytes) -> bytes | None:
-    """The answer as a message, or None where it is of a kind that travels as JSON only.
+def to_protobuf(result: bytes) -> bytes | None:
+    """The result as a protobuf message, or None if its kind has no message.
 
-    Answers are kept as JSON, which survives a restart in the table of requests.
+    Results are stored as JSON.
     """
-    content = orjson.loads(answer)
+    content = orjson.loads(result)
     if "loss_fn_outputs" in content:
         return _loss_message(content).SerializeToString()
     if "sequences" in content:
@@ -38,17 +38,17 @@ def _loss_message(content: Json) -> pb.ForwardBackwardOutput:
 
     kind = content["loss_fn_output_type"]
     message = pb.ForwardBackwardOutput(loss_fn_output_type=kind, metrics=content["metrics"])
-    # The datums of one record have the same fields, which differ in the number of rows only.
+    # The outputs in one record have the same fields, and shapes that differ in the first size only.
     for _, run in groupby(content["loss_fn_outputs"], _signature):
         outputs = list(run)
         record = message.loss_fn_outputs.add(type_tag=kind, num_datums=len(outputs))
         for name in outputs[0]:
-            _fill_column(record.fields[name], [one[name] for one in outputs])
+            _fill_column(record.fields[name], [output[name] for output in outputs])
     return message
 
 
 def _signature(output: Json) -> list[tuple[str, str, list[int]]]:
-    return sorted((name, one["dtype"], one["shape"][1:]) for name, one in output.items())
+    return sorted((name, tensor["dtype"], tensor["shape"][1:]) for name, tensor in output.items())
 
 
 def _fill_column(field: pb.BatchedTensor, tensors: Sequence[Json]) -> None:
@@ -56,9 +56,9 @@ def _fill_column(field: pb.BatchedTensor, tensors: Sequence[Json]) -> None:
     from tinker_api.proto import tinker_public_pb2 as pb
 
     dtype = DTYPES[tensors[0]["dtype"]]
-    parts = [np.array(one["data"], dtype).tobytes() for one in tensors]
-    field.data = b"".join(parts)
-    field.offsets = np.cumsum([0, *map(len, parts)], dtype="<i8").tobytes()
+    columns = [np.array(tensor["data"], dtype).tobytes() for tensor in tensors]
+    field.data = b"".join(columns)
+    field.offsets = np.cumsum([0, *map(len, columns)], dtype="<i8").tobytes()
     field.dtype = pb.DTYPE_FLOAT32 if dtype == "<f4" else pb.DTYPE_INT64
     field.trailing_shape.extend(tensors[0]["shape"][1:])
 
@@ -67,15 +67,15 @@ def _sample_message(content: Json) -> pb.SampleResponse:
     from tinker_api.proto import tinker_public_pb2 as pb
 
     message = pb.SampleResponse()
-    for one in content["sequences"]:
-        stopped = one["stop_reason"] == "stop"
+    for item in content["sequences"]:
+        stopped = item["stop_reason"] == "stop"
         sequence = message.sequences.add(
             stop_reason=pb.STOP_REASON_STOP if stopped else pb.STOP_REASON_LENGTH,
-            tokens=_packed(one["tokens"], "<i4"),
-            logprobs=_packed(one["logprobs"], "<f4"),
+            tokens=_packed(item["tokens"], "<i4"),
+            logprobs=_packed(item["logprobs"], "<f4"),
         )
-        if one.get("topk_logprobs") is not None:
-            _fill_topk(sequence.topk_sampled_logprobs, one["topk_logprobs"])
+        if item.get("topk_logprobs") is not None:
+            _fill_topk(sequence.topk_sampled_logprobs, item["topk_logprobs"])
     if content.get("prompt_logprobs") is not None:
         # null becomes NaN
         message.prompt_logprobs = _packed(content["prompt_logprobs"], "<f4")
@@ -107,9 +107,9 @@ def _fill_topk(field: pb.TopkLogprobs, rows: Sequence[Sequence[Any] | None]) -> 
     field.k = max((len(row) for row in rows if row), default=0)
     field.length = len(rows)
     padding = [(NO_TOKEN, NO_LOGPROB)] * field.k
-    whole = [pair for row in rows for pair in [*(row or ()), *padding][: field.k]]
-    field.token_ids = _packed((token for token, _ in whole), "<i4")
-    field.logprobs = _packed((logprob for _, logprob in whole), "<f4")
+    pairs = [pair for row in rows for pair in [*(row or ()), *padding][: field.k]]
+    field.token_ids = _packed((token for token, _ in pairs), "<i4")
+    field.logprobs = _packed((logprob for _, logprob in pairs), "<f4")
 
 
 def _packed(numbers: Iterable[float | None], dtype: str) -> bytes:

@@ -1,33 +1,54 @@
-"""One handler for each operation of the specification, in modules named after its tags."""
+"""One handler for each operation of the specification."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinker_ext.embedded.errors import RejectedRequestError
 from tinker_ext.embedded.routes import (
-    auth,
     checkpoints,
     futures,
     models,
     sampling,
     service,
     sessions,
-    telemetry,
     training,
     training_runs,
-    unsupported_routes,
     weights,
 )
 
 if TYPE_CHECKING:
-    from tinker_ext.embedded.routes.call import Handler
+    from starlette.responses import Response
+
+    from tinker_ext.embedded.routes.call import Call, Handler
+
+# Operations that need accounts or cloud storage, with the reason given to the client.
+UNSUPPORTED = {
+    "create_custom_loss": "the client computes custom losses",
+    "delete_own_api_key": "it has no keys",
+    "get_audit_log": "it keeps no audit log",
+    "get_billing_usage": "it is free of charge",
+    "get_checkpoint_storage_usage": "storage is free of charge; list the checkpoints instead",
+    "get_own_api_key": "it has no keys",
+    "get_session_trace_export": "it records no traces; the client does, for OpenTelemetry",
+    "search_sessions": "list the sessions instead",
+}
+
+
+def _reject(operation: str, reason: str) -> Handler:
+    async def reject(call: Call) -> Response:
+        message = f"the embedded server does not support {operation}: {reason}"
+        raise RejectedRequestError(501, message)
+
+    return reject
+
 
 HANDLERS: dict[str, Handler] = {
-    **unsupported_routes.HANDLERS,
+    **{operation: _reject(operation, reason) for operation, reason in UNSUPPORTED.items()},
     "asample": sampling.asample,
     "cancel_future": sampling.cancel_future,
     "copy_weights": weights.copy_weights,
-    "create_auth_token": auth.create_auth_token,
+    "create_auth_token": service.create_auth_token,
     "create_model": models.create_model,
     "create_sampling_session": sampling.create_sampling_session,
     "create_session": sessions.create_session,
@@ -59,7 +80,7 @@ HANDLERS: dict[str, Handler] = {
     "save_weights": weights.save_weights,
     "save_weights_external": weights.save_weights_external,
     "save_weights_for_sampler": weights.save_weights_for_sampler,
-    "send_telemetry": telemetry.send_telemetry,
+    "send_telemetry": service.send_telemetry,
     "session_heartbeat": sessions.session_heartbeat,
     "set_checkpoint_ttl": checkpoints.set_checkpoint_ttl,
     "set_session_project": sessions.set_session_project,

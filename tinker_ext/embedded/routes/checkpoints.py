@@ -1,4 +1,4 @@
-"""Saved weights: listed, deleted, shown to others, fetched as an archive."""
+"""Lists, deletes, publishes and downloads checkpoints."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from starlette.responses import FileResponse, Response
 
 from tinker_ext.embedded.checkpoints.archive import LIFETIME_SECONDS, pack
 from tinker_ext.embedded.checkpoints.names import BadNameError, CheckpointName, parse_kind
-from tinker_ext.embedded.rejections import RejectedRequestError
-from tinker_ext.embedded.routes.call import answer, done, timestamp
+from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.routes.call import empty_response, json_response, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,20 +24,22 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Call
     from tinker_ext.embedded.store import CheckpointRecord
 
+EXPIRED_URL = "this URL has expired or is invalid: request a new one"
+
 
 async def list_checkpoints(call: Call) -> Response:
     run = call.run(call.path["training_run_id"])
     records = call.backend.checkpoints.of_run(run.run_id)
-    found = [described(call, record) for record in records]
-    return answer({"checkpoints": found, "cursor": None})
+    checkpoints = [describe(call, record) for record in records]
+    return json_response({"checkpoints": checkpoints, "cursor": None})
 
 
 async def list_user_checkpoints(call: Call) -> Response:
     limit, offset = call.query["limit"], call.query["offset"]
     records, total = call.backend.checkpoints.page(limit=limit, offset=offset)
-    return answer(
+    return json_response(
         {
-            "checkpoints": [described(call, record) for record in records],
+            "checkpoints": [describe(call, record) for record in records],
             "cursor": {"offset": offset, "limit": limit, "total_count": total},
         }
     )
@@ -46,51 +48,47 @@ async def list_user_checkpoints(call: Call) -> Response:
 async def delete_checkpoint(call: Call) -> Response:
     name = _existing(call.backend, call.path)
     await asyncio.to_thread(call.backend.saving.remove, name)
-    return done()
+    return empty_response()
 
 
 async def set_checkpoint_ttl(call: Call) -> Response:
-    """From now on; null for good."""
+    """The time to live starts now; null means forever."""
     name = _existing(call.backend, call.path)
     seconds = call.number("ttl_seconds", at_least=1)
     expires = None if seconds is None else time.time() + seconds
-    call.backend.checkpoints.set_expires(name, expires)
-    return done()
+    call.backend.checkpoints.update(name, expires=expires)
+    return empty_response()
 
 
 async def publish_checkpoint(call: Call) -> Response:
-    call.backend.checkpoints.set_public(_existing(call.backend, call.path), True)
-    return done()
+    call.backend.checkpoints.update(_existing(call.backend, call.path), public=True)
+    return empty_response()
 
 
 async def unpublish_checkpoint(call: Call) -> Response:
-    call.backend.checkpoints.set_public(_existing(call.backend, call.path), False)
-    return done()
+    call.backend.checkpoints.update(_existing(call.backend, call.path), public=False)
+    return empty_response()
 
 
 async def get_checkpoint_archive_url(call: Call) -> Response:
-    """A redirect to an address of this same server that works without a key, for a while."""
+    """Redirect to a signed URL of this server, which works without a key until it expires."""
     name = _existing(call.backend, call.path)
     expires = int(time.time()) + LIFETIME_SECONDS
-    address = call.backend.signer.address(name, expires)
     headers = {
-        "Location": call.access.url_of(call.request) + address,
+        "Location": call.access.url_of(call.request) + call.backend.signer.sign(name, expires),
         "Expires": formatdate(expires, usegmt=True),
     }
     return Response(status_code=302, headers=headers)
 
 
 async def download_archive(backend: Backend, request: Request) -> Response:
-    """The archive itself, as a tar.gz; not an operation of the API."""
+    """Download an archive as tar.gz, from a signed URL; not an operation of the API."""
     name = _existing(backend, request.path_params)
-    if not backend.signer.admits(name, request.query_params, time.time()):
-        raise RejectedRequestError(
-            403, "this address has expired, or was never valid: ask for a new one"
-        )
+    if not backend.signer.is_valid(name, request.query_params, time.time()):
+        raise RejectedRequestError(403, EXPIRED_URL)
     archive = backend.files.scratch_file(".tar.gz")
-    place = backend.files.checkpoint(name.run_id, name.kind, name.name)
     try:
-        await asyncio.to_thread(pack, place, archive)
+        await asyncio.to_thread(pack, backend.saving.folder(name), archive)
     except BaseException:
         archive.unlink(missing_ok=True)
         raise
@@ -103,33 +101,27 @@ async def download_archive(backend: Backend, request: Request) -> Response:
 
 
 async def get_external_weights_urls(call: Call) -> Response:
-    """Addresses of this same server, one for each file, that work without a key for a while."""
+    """Signed URLs of this server, one per file, which work without a key until they expire."""
     name = _existing(call.backend, call.path)
     if name.kind != "external_weights":
-        raise RejectedRequestError(
-            404, f"{name.path} is not external weights (save_weights_external)"
-        )
+        raise RejectedRequestError(404, f"{name.path} was not saved by save_weights_external")
     expires = int(time.time()) + LIFETIME_SECONDS
-    place = call.backend.files.checkpoint(name.run_id, name.kind, name.name)
-    base, sign = str(call.request.base_url).rstrip("/"), call.backend.signer.address
-    files = sorted(file.name for file in place.iterdir())
+    base, sign = str(call.request.base_url).rstrip("/"), call.backend.signer.sign
+    files = sorted(file.name for file in call.backend.saving.folder(name).iterdir())
     urls = {file: base + sign(name, expires, file) for file in files}
-    return answer({"urls": urls, "expires": timestamp(expires)})
+    return json_response({"urls": urls, "expires": timestamp(expires)})
 
 
 async def download_file(backend: Backend, request: Request) -> Response:
-    """One file of external weights; not an operation of the API."""
+    """Download one file of external weights, from a signed URL; not an operation of the API."""
     name, file = _existing(backend, request.path_params), request.path_params["file"]
-    if not backend.signer.admits(name, request.query_params, time.time(), file):
-        raise RejectedRequestError(
-            403, "this address has expired, or was never valid: ask for a new one"
-        )
-    place = backend.files.checkpoint(name.run_id, name.kind, name.name)
-    return FileResponse(place / file, media_type="application/octet-stream")
+    if not backend.signer.is_valid(name, request.query_params, time.time(), file):
+        raise RejectedRequestError(403, EXPIRED_URL)
+    return FileResponse(backend.saving.folder(name) / file, media_type="application/octet-stream")
 
 
-def described(call: Call, record: CheckpointRecord) -> dict[str, Any]:
-    """One checkpoint as the API shows it."""
+def describe(call: Call, record: CheckpointRecord) -> dict[str, Any]:
+    """One checkpoint as an object of the API."""
     content = {
         "checkpoint_id": record.name.checkpoint_id,
         "checkpoint_type": record.name.checkpoint_type,
@@ -140,20 +132,20 @@ def described(call: Call, record: CheckpointRecord) -> dict[str, Any]:
         "user_metadata": record.user_metadata,
         "expires_at": None if record.expires is None else timestamp(record.expires),
     }
-    return call.told("Checkpoint", content)
+    return call.known_fields("Checkpoint", content)
 
 
 def _existing(backend: Backend, path: Mapping[str, str]) -> CheckpointName:
-    """The checkpoint that a path names.
+    """The checkpoint name in the path parameters.
 
     Raises:
-        RefusalError: there is none (404).
+        RejectedRequestError: the checkpoint does not exist (404).
     """
-    run_id, name = path["training_run_id"], path["checkpoint_name"]
     try:
-        full = CheckpointName(run_id, parse_kind(path["checkpoint_kind"]), name)
+        kind = parse_kind(path["checkpoint_kind"])
     except BadNameError as error:
         raise RejectedRequestError(404, str(error)) from None
-    if backend.checkpoints.get(full) is None:
-        raise RejectedRequestError(404, f"there is no checkpoint {full.path} here")
-    return full
+    name = CheckpointName(path["training_run_id"], kind, path["checkpoint_name"])
+    if backend.checkpoints.get(name) is None:
+        raise RejectedRequestError(404, f"there is no checkpoint {name.path} on this server")
+    return name

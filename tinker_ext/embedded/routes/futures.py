@@ -1,4 +1,4 @@
-"""Fetching results: the connection is held while the work runs."""
+"""Retrieves results, with long polling."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from tinker_ext.embedded.execution.answers import failure
-from tinker_ext.embedded.rejections import RejectedRequestError
+from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.execution.results import failure
 from tinker_ext.embedded.request_body import JSON, PROTOBUF
-from tinker_ext.embedded.routes.call import answer
+from tinker_ext.embedded.routes.call import json_response
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -19,75 +19,76 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Call
 
 
-# Results larger than this are announced first where the client allows it; a smaller one costs less
-# than asking twice. In bytes.
-ANNOUNCED = 256 * 1024
+# Size in bytes above which a client that allows it first gets the size of a result only. For a
+# smaller result, a second request costs more.
+METADATA_ONLY_BYTES = 256 * 1024
 
 
 async def retrieve_future(call: Call) -> Response:
-    """The result; "try again" when it takes longer than a poll; how it failed; or why never."""
+    """The result, a failure, or "try again" if the request does not complete within the poll."""
     backend, request_id = call.backend, call.body["request_id"]
     if request_id not in backend.results:
-        return await _delivered(call, _absent(backend, request_id))
-    found = backend.results.fetch(request_id)
-    if found is None:
-        await _settled_or_gone(call.request, backend, request_id)
-        found = backend.results.fetch(request_id)
-    return _try_again(backend, request_id) if found is None else await _delivered(call, found)
+        return await _respond(call, _result_not_in_memory(backend, request_id))
+    result = backend.results.fetch(request_id)
+    if result is None:
+        await _wait_for_completion(call.request, backend, request_id)
+        result = backend.results.fetch(request_id)
+    return _try_again(backend, request_id) if result is None else await _respond(call, result)
 
 
 async def retrieve_futures(call: Call) -> Response:
-    """Which samples of a sampling session have ended; waits until there is one to tell of."""
+    """The completed samples of a sampling session; if there are none, waits for one."""
     target = call.body["target"]
     scope = target["sampling_session_id"]
     if call.backend.samplers.get(scope) is None:
-        raise RejectedRequestError(404, f"there is no sampling session {scope!r} here")
-    longest = call.backend.poll_seconds
-    asked = call.body.get("timeout")
-    found, cursor = await call.backend.sampler.completions.since(
+        raise RejectedRequestError(404, f"there is no sampling session {scope!r} on this server")
+    max_wait = call.backend.poll_seconds
+    timeout = call.body.get("timeout")
+    completed, cursor = await call.backend.sampler.completed.since(
         (scope, int(target.get("cloned_sampler_id", 0))),
         call.number("prev_cursor") or 0,
-        longest if asked is None else min(asked, longest),
+        max_wait if timeout is None else min(timeout, max_wait),
     )
-    return answer({"completions": [one.described for one in found], "cursor": cursor})
+    completions = [request.to_json() for request in completed]
+    return json_response({"completions": completions, "cursor": cursor})
 
 
-async def _delivered(call: Call, found: bytes) -> Response:
-    """The result in the form that the client reads, or its size."""
+async def _respond(call: Call, result: bytes) -> Response:
+    """The result in the format that the client accepts, or its size only."""
     message = None
-    if _reads_messages(call):
-        from tinker_ext.embedded.protobuf.results import as_message
+    if _accepts_protobuf(call):
+        from tinker_ext.embedded.protobuf.results import to_protobuf
 
-        message = await asyncio.to_thread(as_message, found)
-    content = found if message is None else message
-    if call.body.get("allow_metadata_only") and len(content) > ANNOUNCED:
+        message = await asyncio.to_thread(to_protobuf, result)
+    content = result if message is None else message
+    if call.body.get("allow_metadata_only") and len(content) > METADATA_ONLY_BYTES:
         size = {"status": "complete_metadata", "response_payload_size": len(content)}
-        return answer(size)
+        return json_response(size)
     return Response(content, media_type=JSON if message is None else PROTOBUF)
 
 
-def _reads_messages(call: Call) -> bool:
-    """Whether the client asks for protobuf, and the dialect has it."""
+def _accepts_protobuf(call: Call) -> bool:
+    """Whether the client accepts protobuf and the protocol has it."""
     operation = call.specification.operations["retrieve_future"]
     return PROTOBUF in call.request.headers.get("accept", "") and (
-        PROTOBUF in operation.answer_types
+        PROTOBUF in operation.response_types
     )
 
 
-async def _settled_or_gone(request: Request, backend: Backend, request_id: str) -> None:
-    """Wait for the result, but neither longer than a poll lasts nor for a caller who left."""
-    settled = asyncio.ensure_future(backend.results.settled(request_id))
-    # The body has been read, so the next thing to hear from the connection is its end.
-    left = asyncio.ensure_future(request.receive())
+async def _wait_for_completion(request: Request, backend: Backend, request_id: str) -> None:
+    """Wait for the result until the poll times out or the client closes the connection."""
+    completed = asyncio.ensure_future(backend.results.completed(request_id))
+    # The body has been read, so the next message is the end of the connection.
+    disconnected = asyncio.ensure_future(request.receive())
     try:
         await asyncio.wait(
-            {settled, left},
+            {completed, disconnected},
             timeout=backend.poll_seconds,
             return_when=asyncio.FIRST_COMPLETED,
         )
     finally:
-        settled.cancel()
-        left.cancel()
+        completed.cancel()
+        disconnected.cancel()
 
 
 def _try_again(backend: Backend, request_id: str) -> Response:
@@ -95,31 +96,31 @@ def _try_again(backend: Backend, request_id: str) -> Response:
     reason = backend.models.waiting_for(request_id)
     if reason is not None:
         content["queue_state_reason"] = reason
-    return answer(content)
+    return json_response(content)
 
 
-def _absent(backend: Backend, request_id: str) -> bytes:
-    """The answer to a request that is neither at work nor in memory.
+def _result_not_in_memory(backend: Backend, request_id: str) -> bytes:
+    """The stored result of a request that is not in memory, or a failure if it was interrupted.
 
     Raises:
-        RefusalError: the id was never given out (404), or its result is not kept any more (410).
+        RejectedRequestError: the id is unknown (404), or the result is not kept any more (410).
     """
     record = backend.requests.get(request_id)
-    if record is not None and record.answer is not None:
-        return record.answer
-    if backend.results.forgotten(request_id):
+    if record is not None and record.result is not None:
+        return record.result
+    if backend.results.was_evicted(request_id):
         raise RejectedRequestError(
             410, f"the result of request {request_id!r} is not kept any more"
         )
     if record is not None:
         return failure(
             f"the {record.kind} request {request_id!r} was cut off by a restart of the server; "
-            "what the model had learned since its last checkpoint is lost, so load that and go on",
+            "training since the model's last checkpoint is lost: load the checkpoint and continue",
             "user",
         )
-    scope = backend.sampler.of_earlier_start(request_id)
+    scope = backend.sampler.scope_of_earlier_start(request_id)
     if scope is not None and backend.samplers.get(scope) is not None:
         raise RejectedRequestError(
             410, f"request {request_id!r} was made before a restart: make it again"
         )
-    raise RejectedRequestError(404, f"there is no request {request_id!r} here")
+    raise RejectedRequestError(404, f"there is no request {request_id!r} on this server")

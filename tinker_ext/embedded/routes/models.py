@@ -1,4 +1,4 @@
-"""Models: created, described, given up."""
+"""Creates, describes and unloads models."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.embedded.rejections import RejectedRequestError
-from tinker_ext.embedded.routes.call import answer, checkpoint_of, no_session, submitted
-from tinker_ext.embedded.store import RunRecord
-from tinker_ext.embedded.store.runs import LoraRecord
-from tinker_ext.embedded.validation_errors import fault, unprocessable
+from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.routes.call import checkpoint_of, json_response, submitted, unknown_session
+from tinker_ext.embedded.store import LoraRecord, RunRecord
+from tinker_ext.embedded.validation_errors import field_error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Call
 
 
-# The only optimizer there is, as releases from 0.32 on call it.
+# The only optimizer, by its name in releases from 0.32 on.
 OPTIMIZER = {"type": "adamw"}
 
 
@@ -31,35 +30,37 @@ async def create_model(call: Call) -> Response:
 
 
 def new_run(call: Call, base_model: str, lora: LoraRecord) -> RunRecord:
-    """The run that a body asks for by session and number.
+    """The run that the body describes.
 
-    Its id is made of the two, in the form that later clients expect.
+    Its id consists of the session and the number, in the form that later clients expect.
     """
     check_optimizer(call)
     session_id, number = call.body["session_id"], call.number("model_seq_id")
     if call.backend.sessions.get(session_id) is None:
-        raise no_session(session_id)
+        raise unknown_session(session_id)
     now = time.time()
     return RunRecord(
         run_id=f"{session_id}:train:{number}",
         session_id=session_id,
         base_model=base_model,
         lora=lora,
-        user_metadata=texts(call.body.get("user_metadata")),
+        user_metadata=text_metadata(call.body.get("user_metadata")),
         created=now,
         last_request=now,
     )
 
 
 def check_optimizer(call: Call) -> None:
-    """Whether the optimizer asked for is the one there is.
+    """Check that the requested optimizer is supported.
 
     Raises:
-        RefusalError: it is not (400).
+        RejectedRequestError: it is not (400).
     """
     kind = (call.body.get("optimizer_config") or OPTIMIZER)["type"]
     if kind != OPTIMIZER["type"]:
-        raise RejectedRequestError(400, f"optimizer_config: there is no {kind!r} here, only adamw")
+        raise RejectedRequestError(
+            400, f"optimizer_config: unsupported optimizer {kind!r}; this server has adamw"
+        )
 
 
 async def get_info(call: Call) -> Response:
@@ -67,7 +68,9 @@ async def get_info(call: Call) -> Response:
 
     run = call.backend.runs.get(call.body["model_id"])
     if run is None:
-        raise RejectedRequestError(404, f"there is no model {call.body['model_id']!r} here")
+        raise RejectedRequestError(
+            404, f"there is no model {call.body['model_id']!r} on this server"
+        )
     content = {
         "type": "get_info",
         "model_id": run.run_id,
@@ -81,11 +84,11 @@ async def get_info(call: Call) -> Response:
             "tokenizer_id": str(tokenizer_folder()),
         },
     }
-    return answer(call.told("GetInfoResponse", content))
+    return json_response(call.known_fields("GetInfoResponse", content))
 
 
 async def get_weights_info(call: Call) -> Response:
-    """What a checkpoint's weights fit."""
+    """The base model and settings of a checkpoint."""
     _, run = checkpoint_of(call.backend, call.body["tinker_path"], "tinker_path")
     content = {
         "base_model": run.base_model,
@@ -96,31 +99,31 @@ async def get_weights_info(call: Call) -> Response:
         "train_unembed": run.lora.train_unembed,
         "optimizer_config": OPTIMIZER,
     }
-    return answer(call.told("WeightsInfoResponse", content))
+    return json_response(call.known_fields("WeightsInfoResponse", content))
 
 
 async def unload_model(call: Call) -> Response:
     run_id = call.body["model_id"]
-    act = call.backend.training.unload_model()
-    return submitted(call.backend.models.submit(run_id, "unload_model", None, act), run_id)
+    operation = call.backend.training.unload_model()
+    return submitted(call.backend.models.submit(run_id, "unload_model", None, operation), run_id)
 
 
-def _lora(given: Mapping[str, Any] | None) -> LoraRecord:
-    if given is None:
-        message = "is required here: this server trains adapters only"
-        raise unprocessable([fault(("body", "lora_config"), "missing", message)])
-    seed = given.get("seed")
+def _lora(config: Mapping[str, Any] | None) -> LoraRecord:
+    if config is None:
+        message = "is required: this server trains adapters only"
+        raise field_error("lora_config", "missing", message)
+    seed = config.get("seed")
     return LoraRecord(
-        rank=int(given["rank"]),
+        rank=int(config["rank"]),
         seed=None if seed is None else int(seed),
-        train_attn=given.get("train_attn", True),
-        train_mlp=given.get("train_mlp", True),
-        train_unembed=given.get("train_unembed", True),
+        train_attn=config.get("train_attn", True),
+        train_mlp=config.get("train_mlp", True),
+        train_unembed=config.get("train_unembed", True),
     )
 
 
-def texts(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
-    """Metadata goes in as any JSON and comes out as text (TrainingRun.user_metadata)."""
+def text_metadata(metadata: Mapping[str, Any] | None) -> dict[str, str] | None:
+    """Convert metadata, which may be any JSON, to text (TrainingRun.user_metadata)."""
     if metadata is None:
         return None
     return {

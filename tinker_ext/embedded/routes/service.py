@@ -1,11 +1,11 @@
-"""What the server offers, how it wants to be used, and whether it is up."""
+"""Health, capabilities, client configuration, tokens and telemetry."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.flags import announced
-from tinker_ext.embedded.routes.call import answer
+from tinker_ext.embedded.flags import flags_of
+from tinker_ext.embedded.routes.call import json_response
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def get_health(call: Call) -> Response:
-    return answer({"status": "ok"})
+    return json_response({"status": "ok"})
 
 
 async def get_server_capabilities(call: Call) -> Response:
@@ -29,16 +29,30 @@ async def get_server_capabilities(call: Call) -> Response:
         }
         for name in BASE_MODELS
     ]
-    return answer({"supported_models": [call.told("SupportedModel", one) for one in models]})
+    supported = [call.known_fields("SupportedModel", model) for model in models]
+    return json_response({"supported_models": supported})
 
 
 async def get_client_config(call: Call) -> Response:
-    """Every flag of the dialect as clients assume it anyway, unless it was told otherwise."""
-    flags = announced(call.specification, "ClientConfigResponse", call.backend.flags)
-    if call.backend.tokens.demanded:
+    """All flags of the protocol: those set on start, otherwise the clients' defaults."""
+    flags = flags_of(call.specification, "ClientConfigResponse", call.backend.flags)
+    if call.backend.tokens.required:
         flags |= {"pjwt_auth_enabled": True}
-    return answer(flags)
+    return json_response(flags)
 
 
 async def get_client_dynamic_config(call: Call) -> Response:
-    return answer(announced(call.specification, "ClientDynamicConfigResponse", call.backend.flags))
+    schema = "ClientDynamicConfigResponse"
+    return json_response(flags_of(call.specification, schema, call.backend.flags))
+
+
+async def create_auth_token(call: Call) -> Response:
+    """A token for the key: any key, unless the server was started with one."""
+    key = call.request.headers.get("X-API-Key")
+    return json_response({"jwt": call.backend.tokens.issue(key)})
+
+
+async def send_telemetry(call: Call) -> Response:
+    """Telemetry events are counted, not stored."""
+    call.backend.sessions.count_telemetry(call.body["session_id"], len(call.body["events"]))
+    return json_response({"status": "accepted"})

@@ -1,4 +1,4 @@
-"""The frame around a client's work."""
+"""Creates, continues and finishes sessions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.rejections import RejectedRequestError
-from tinker_ext.embedded.routes.call import answer, done, no_session
-from tinker_ext.embedded.routes.models import texts
+from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.routes.call import empty_response, json_response, unknown_session
+from tinker_ext.embedded.routes.models import text_metadata
 from tinker_ext.embedded.store import SessionRecord
 
 if TYPE_CHECKING:
@@ -32,31 +32,31 @@ async def create_session(call: Call) -> Response:
         display_name=call.body.get("display_name"),
     )
     call.backend.sessions.add(record)
-    return answer({"type": "create_session", "session_id": record.session_id})
+    return json_response({"type": "create_session", "session_id": record.session_id})
 
 
 async def session_heartbeat(call: Call) -> Response:
     session_id = call.body["session_id"]
     if _session(call, session_id).finished is not None:
         raise RejectedRequestError(410, f"session {session_id!r} was finished by its client")
-    # A disk that can't take the time of it does not end the session.
+    # The session continues even if the disk is full.
     with suppress(sqlite3.Error):
-        call.backend.sessions.heartbeat(session_id, time.time())
-    return answer({"type": "session_heartbeat"})
+        call.backend.sessions.update(session_id, last_heartbeat=time.time())
+    return json_response({"type": "session_heartbeat"})
 
 
 async def finish_session(call: Call) -> Response:
-    """Nothing ends by it but the heartbeat: models stay until they make room for others."""
+    """Reject further heartbeats. The session's models stay loaded until they are evicted."""
     session_id = call.path["session_id"]
-    if not call.backend.sessions.finish(session_id, dict(call.body)):
-        raise no_session(session_id)
-    return done()
+    if not call.backend.sessions.update(session_id, finished=dict(call.body)):
+        raise unknown_session(session_id)
+    return empty_response()
 
 
 async def list_sessions(call: Call) -> Response:
-    """The newest first. All are the caller's own."""
+    """All sessions, newest first."""
     page = call.backend.sessions.page(limit=call.query["limit"], offset=call.query["offset"])
-    return answer({"sessions": [record.session_id for record in page]})
+    return json_response({"sessions": [record.session_id for record in page]})
 
 
 async def get_session(call: Call) -> Response:
@@ -64,21 +64,21 @@ async def get_session(call: Call) -> Response:
     content = {
         "training_run_ids": call.backend.runs.ids_of_session(record.session_id),
         "sampler_ids": call.backend.samplers.ids_of_session(record.session_id),
-        "user_metadata": texts(record.user_metadata),
+        "user_metadata": text_metadata(record.user_metadata),
         "display_name": record.display_name,
     }
-    return answer(call.told("GetSessionResponse", content))
+    return json_response(call.known_fields("GetSessionResponse", content))
 
 
 async def set_session_project(call: Call) -> Response:
     session_id = call.path["session_id"]
-    if not call.backend.sessions.set_project(session_id, call.body["project_id"]):
-        raise no_session(session_id)
-    return done()
+    if not call.backend.sessions.update(session_id, project_id=call.body["project_id"]):
+        raise unknown_session(session_id)
+    return empty_response()
 
 
 def _session(call: Call, session_id: str) -> SessionRecord:
     record = call.backend.sessions.get(session_id)
     if record is None:
-        raise no_session(session_id)
+        raise unknown_session(session_id)
     return record

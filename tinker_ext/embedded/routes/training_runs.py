@@ -1,11 +1,11 @@
-"""Records of what was trained."""
+"""Lists and describes training runs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.embedded.routes.call import answer, timestamp
-from tinker_ext.embedded.routes.checkpoints import described
+from tinker_ext.embedded.routes.call import json_response, timestamp
+from tinker_ext.embedded.routes.checkpoints import describe
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Call
     from tinker_ext.embedded.store import RunRecord
 
-# Everything here belongs to whoever runs the server.
+# All runs belong to the user who runs the server.
 OWNER = "local"
 
 
@@ -22,23 +22,23 @@ async def list_training_runs(call: Call) -> Response:
     runs, total = call.backend.runs.page(
         limit=limit, offset=offset, project_id=call.query.get("project_id")
     )
-    return answer(
+    return json_response(
         {
-            "training_runs": [_described_run(call, run) for run in runs],
+            "training_runs": [_describe_run(call, run) for run in runs],
             "cursor": {"offset": offset, "limit": limit, "total_count": total},
         }
     )
 
 
 async def get_training_run(call: Call) -> Response:
-    return answer(_described_run(call, call.run(call.path["training_run_id"])))
+    return json_response(_describe_run(call, call.run(call.path["training_run_id"])))
 
 
-def _described_run(call: Call, run: RunRecord) -> dict[str, Any]:
-    """One run as the API shows it, with its newest checkpoint of each kind."""
+def _describe_run(call: Call, run: RunRecord) -> dict[str, Any]:
+    """One run as an object of the API, with its newest checkpoint of each kind."""
     newest: dict[str, dict[str, Any]] = {}
     for record in call.backend.checkpoints.of_run(run.run_id):
-        newest.setdefault(record.name.kind, described(call, record))
+        newest.setdefault(record.name.kind, describe(call, record))
     return {
         "training_run_id": run.run_id,
         "base_model": run.base_model,

@@ -1,4 +1,4 @@
-"""Saving and loading what a model has learned."""
+"""Saves, loads and copies weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from attrs import evolve
 
 from tinker_ext.embedded.checkpoints.names import CheckpointName
 from tinker_ext.embedded.execution.saving import SaveRequest
-from tinker_ext.embedded.routes.call import answer, checkpoint_of, no_session, submitted
+from tinker_ext.embedded.routes.call import checkpoint_of, json_response, submitted, unknown_session
 from tinker_ext.embedded.routes.models import new_run
 from tinker_ext.embedded.routes.sampling import sampling_session_id
 from tinker_ext.embedded.routes.training import submit
-from tinker_ext.embedded.validation_errors import fault, unprocessable
+from tinker_ext.embedded.validation_errors import field_error, unprocessable, validation_error
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -22,64 +22,65 @@ if TYPE_CHECKING:
     from tinker_ext.embedded.routes.call import Call
     from tinker_ext.embedded.store import RunRecord
 
-# The optimizer's state is loaded too unless a client says no; clients of 0.4.1 cannot say.
-LOADS_OPTIMIZER = True
+# Whether load_weights loads the optimizer's state by default; 0.4.1 clients don't send the field.
+LOAD_OPTIMIZER_DEFAULT = True
 
 
 async def save_weights(call: Call) -> Response:
-    return submit(call, "save_weights", call.backend.training.save_weights(_wish(call)))
+    return submit(call, "save_weights", call.backend.training.save_weights(_save_request(call)))
 
 
 async def load_weights(call: Call) -> Response:
-    """Into the model named, or into a new one of the session named."""
-    optimizer = call.body.get("optimizer", LOADS_OPTIMIZER)
+    """Load into the given model, or into a new model of the given session."""
+    optimizer = call.body.get("optimizer", LOAD_OPTIMIZER_DEFAULT)
     if call.body.get("model_id") is None:
         return _create_from_weights(call, optimizer)
-    act = call.backend.training.load_weights(call.body["path"], optimizer=optimizer)
-    return submit(call, "load_weights", act)
+    operation = call.backend.training.load_weights(call.body["path"], optimizer=optimizer)
+    return submit(call, "load_weights", operation)
 
 
 async def save_weights_for_sampler(call: Call) -> Response:
     number = call.number("sampling_session_seq_id")
     sampler = None
     if number is not None:
-        # A model nobody knows is refused by `submit`, so its session does not matter.
+        # `submit` rejects an unknown model, so its session does not matter.
         run = call.backend.runs.get(call.body["model_id"])
         session_id = call.body["model_id"] if run is None else run.session_id
         sampler = sampling_session_id(session_id, number)
-    act = call.backend.training.save_weights_for_sampler(_wish(call), sampler)
-    return submit(call, "save_weights_for_sampler", act)
+    request = _save_request(call)
+    operation = call.backend.training.save_weights_for_sampler(request, sampler)
+    return submit(call, "save_weights_for_sampler", operation)
 
 
 async def save_weights_external(call: Call) -> Response:
     if call.body.get("age_encryption_recipients"):
-        message = "this server can't encrypt; leave it out"
-        raise unprocessable([fault(("body", "age_encryption_recipients"), "value_error", message)])
-    act = call.backend.training.save_weights_external(_wish(call))
-    return submit(call, "save_weights_external", act)
+        message = "this server can't encrypt; omit the field"
+        raise field_error("age_encryption_recipients", "value_error", message)
+    operation = call.backend.training.save_weights_external(_save_request(call))
+    return submit(call, "save_weights_external", operation)
 
 
 async def copy_weights(call: Call) -> Response:
-    """A checkpoint of a run of its own. Asked again under the same key, the same copy."""
+    """Copy a checkpoint to a new run. A repeated idempotency key returns the same copy."""
     source, run = checkpoint_of(call.backend, call.body["source_path"], "source_path")
-    copied = _copied_run(call, run)
-    name = CheckpointName(copied.run_id, source.name.kind, source.name.name)
-    if call.backend.runs.get(copied.run_id) is None:
-        call.backend.runs.add(copied)
+    target = _target_run(call, run)
+    name = CheckpointName(target.run_id, source.name.kind, source.name.name)
+    if call.backend.runs.get(target.run_id) is None:
+        call.backend.runs.add(target)
     if call.backend.checkpoints.get(name) is None:
-        wish = SaveRequest(
+        request = SaveRequest(
             name.name, None, ttl_seconds=ttl(call), user_metadata=source.user_metadata
         )
-        await asyncio.to_thread(call.backend.saving.copy, source, name, wish)
-    return answer({"tinker_path": name.path})
+        await asyncio.to_thread(call.backend.saving.copy, source, name, request)
+    return json_response({"tinker_path": name.path})
 
 
 def ttl(call: Call) -> int | None:
-    """How long what is saved is kept, in seconds."""
+    """The time to live of a checkpoint, in seconds."""
     return call.number("ttl_seconds", at_least=1)
 
 
-def _wish(call: Call) -> SaveRequest:
+def _save_request(call: Call) -> SaveRequest:
     metadata = call.body.get("user_metadata")
     return SaveRequest(
         path=call.body.get("path"),
@@ -93,24 +94,26 @@ def _wish(call: Call) -> SaveRequest:
 def _create_from_weights(call: Call, optimizer: bool) -> Response:
     missing = [name for name in ("session_id", "model_seq_id") if call.body.get(name) is None]
     if missing:
-        message = "is required where there is no model_id"
-        raise unprocessable([fault(("body", name), "missing", message) for name in missing])
+        message = "is required if model_id is missing"
+        raise unprocessable(
+            [validation_error(("body", name), "missing", message) for name in missing]
+        )
     path = call.body["path"]
     _, source = checkpoint_of(call.backend, path, "path")
     run = new_run(call, call.body.get("base_model") or source.base_model, source.lora)
     if run.user_metadata is None:
         run = evolve(run, user_metadata=source.user_metadata)
-    act = call.backend.training.create_from_weights(run, path, optimizer=optimizer)
-    request_id = call.backend.models.create(run.run_id, act, "load_weights")
+    operation = call.backend.training.create_from_weights(run, path, optimizer=optimizer)
+    request_id = call.backend.models.create(run.run_id, operation, "load_weights")
     return submitted(request_id, run.run_id)
 
 
-def _copied_run(call: Call, run: RunRecord) -> RunRecord:
-    """The run that a copy is put into: of the session named, else of its own."""
+def _target_run(call: Call, run: RunRecord) -> RunRecord:
+    """The run of a copy: in the given session, or in a session of its own."""
     session_id, number = call.body.get("session_id"), call.number("model_seq_id")
     if session_id is None:
         key = call.request.headers.get("x-idempotency-key", uuid.uuid4().hex)
         session_id = f"copy-{uuid.uuid5(uuid.NAMESPACE_URL, f'{run.run_id} {key}')}"
     elif call.backend.sessions.get(session_id) is None:
-        raise no_session(session_id)
+        raise unknown_session(session_id)
     return evolve(run, run_id=f"{session_id}:train:{number or 0}", session_id=session_id)

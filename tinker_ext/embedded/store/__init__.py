@@ -1,16 +1,27 @@
-"""What must survive the process, in one SQLite file: a class for each table, and the records."""
+"""State that survives a restart, in one SQLite file: a class for each table, and its records."""
 
-from tinker_ext.embedded.store.checkpoints import CheckpointRecord, CheckpointTable
 from tinker_ext.embedded.store.database import Database
-from tinker_ext.embedded.store.requests import RequestRecord, RequestTable
-from tinker_ext.embedded.store.runs import RunRecord, RunTable
-from tinker_ext.embedded.store.samplers import SamplerRecord, SamplerTable
-from tinker_ext.embedded.store.sessions import SessionRecord, SessionTable
+from tinker_ext.embedded.store.records import (
+    CheckpointRecord,
+    LoraRecord,
+    RequestRecord,
+    RunRecord,
+    SamplerRecord,
+    SessionRecord,
+)
+from tinker_ext.embedded.store.tables import (
+    CheckpointTable,
+    RequestTable,
+    RunTable,
+    SamplerTable,
+    SessionTable,
+)
 
 __all__ = [
     "CheckpointRecord",
     "CheckpointTable",
     "Database",
+    "LoraRecord",
     "RequestRecord",
     "RequestTable",
     "RunRecord",

@@ -1,4 +1,4 @@
-"""One SQLite file in write-ahead mode, a connection for each thread, short transactions."""
+"""One SQLite file in write-ahead mode, with one connection per thread and short transactions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.storage import storage_problem
+from tinker_ext.embedded.errors import describe_storage_error
 from tinker_ext.private_files import open_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Raised when the tables change; a state folder of a higher number is refused, not guessed at.
+# Incremented when the tables change. A state folder with a higher version is rejected.
 SCHEMA_VERSION = 4
 
-# How long a writer waits for another thread's transaction. Transactions here take microseconds.
+# Seconds that a writer waits for another thread's transaction, which takes microseconds.
 BUSY_SECONDS = 10.0
 
-# Times are seconds since the epoch; JSON is kept as text.
+# Times are seconds since the epoch; JSON is stored as text.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     session_id TEXT PRIMARY KEY,
@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS samplers (
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 """
 
-# What makes a state folder of an earlier layout one of the next.
+# Statements that upgrade a layout to the next version.
 UPGRADES = {
     1: """
 ALTER TABLE sessions ADD COLUMN project_id TEXT;
@@ -87,7 +87,7 @@ ALTER TABLE checkpoints ADD COLUMN expires REAL;
 ALTER TABLE checkpoints ADD COLUMN user_metadata TEXT;
 """,
     2: "ALTER TABLE samplers ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;",
-    # SQLite changes a CHECK only with its table.
+    # SQLite can't change a CHECK constraint without recreating the table.
     3: """
 CREATE TABLE new_checkpoints (
     run_id TEXT NOT NULL,
@@ -109,13 +109,13 @@ ALTER TABLE new_checkpoints RENAME TO checkpoints;
 
 
 class Database:
-    """The state of one server. Safe to use from any thread; each has a connection of its own.
+    """The state of one server. Thread-safe; each thread has its own connection.
 
-    A committed transaction survives the end of the process, however sudden. With
-    ``durable=True`` it also survives a power cut, for the price of a disk flush.
+    A committed transaction survives a crash of the process. With ``durable=True`` it also survives
+    a power failure, at the cost of a disk flush.
 
     Raises:
-        RuntimeError: the file is not a database, or of another release, or can't be written.
+        RuntimeError: the file is not a database, has an unknown layout or can't be written to.
     """
 
     def __init__(self, path: Path) -> None:
@@ -124,24 +124,24 @@ class Database:
         self._opened: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         try:
-            # SQLite gives the files beside it (-wal, -shm) the mode of the database.
+            # SQLite creates the -wal and -shm files with the mode of the database.
             os.close(open_private(path, os.O_RDWR))
-            self._lay_out()
+            self._create_or_upgrade()
         except (OSError, sqlite3.DatabaseError, RuntimeError) as error:
             self.close()
-            advice = storage_problem(error) or f"{error}; choose another state folder"
+            advice = describe_storage_error(error) or f"{error}; choose another state folder"
             raise RuntimeError(f"{path}: {advice}") from error
 
-    def _lay_out(self) -> None:
+    def _create_or_upgrade(self) -> None:
         if self._version(self.connection) == SCHEMA_VERSION:
-            return  # nothing to write, which a full disk would not take
+            return  # a write would fail on a full disk
         with self.transaction() as connection:
             version = self._version(connection)
             if not 0 <= version <= SCHEMA_VERSION:
-                raise RuntimeError(f"has layout {version}, this release knows {SCHEMA_VERSION}")
-            earlier = "".join(UPGRADES[step] for step in range(version, SCHEMA_VERSION) if version)
-            changes = earlier or SCHEMA
-            for statement in filter(str.strip, changes.split(";")):
+                raise RuntimeError(f"has layout {version}, this release supports {SCHEMA_VERSION}")
+            upgrades = "".join(UPGRADES[step] for step in range(version, SCHEMA_VERSION) if version)
+            script = upgrades or SCHEMA
+            for statement in filter(str.strip, script.split(";")):
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -152,7 +152,7 @@ class Database:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection, for reading."""
+        """This thread's connection, for reads."""
         existing: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if existing is not None:
             return existing
@@ -160,7 +160,7 @@ class Database:
             self._path,
             timeout=BUSY_SECONDS,
             isolation_level=None,
-            # Closing happens in another thread than the one that opened; nothing else does.
+            # `close` runs in another thread than the one that opened the connection.
             check_same_thread=False,
         )
         connection.row_factory = sqlite3.Row
@@ -173,7 +173,7 @@ class Database:
 
     @contextmanager
     def transaction(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """Write: all of the block's statements happen, or none."""
+        """A write transaction, rolled back if the block raises an exception."""
         connection = self.connection
         if durable:
             connection.execute("PRAGMA synchronous = FULL")
@@ -189,23 +189,20 @@ class Database:
             if durable:
                 connection.execute("PRAGMA synchronous = NORMAL")
 
-    def secret(self, name: str, fresh: bytes) -> bytes:
-        """The secret of this state folder; `fresh` becomes it where there is none yet."""
-        known = self._secret(name)
-        if known is not None:
-            return known
-        with self.transaction() as connection:
-            connection.execute("INSERT INTO secrets VALUES (?, ?)", (name, fresh))
-        return fresh
-
-    def _secret(self, name: str) -> bytes | None:
+    def secret(self, name: str, new: bytes) -> bytes:
+        """The stored secret of that name; stores and returns `new` if there is none yet."""
         row = self.connection.execute(
             "SELECT value FROM secrets WHERE name = ?", (name,)
         ).fetchone()
-        return None if row is None else row[0]
+        if row is not None:
+            stored: bytes = row[0]
+            return stored
+        with self.transaction() as connection:
+            connection.execute("INSERT INTO secrets VALUES (?, ?)", (name, new))
+        return new
 
     def close(self) -> None:
-        """Close every thread's connection. The database must not be used afterwards."""
+        """Close the connections of all threads. The database can't be used afterwards."""
         with self._guard:
             for connection in self._opened:
                 connection.close()

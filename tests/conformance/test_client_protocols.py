@@ -1,7 +1,7 @@
-"""The client trains and samples before a strict server of each release, without being told which.
+"""The client trains and samples with a strict server of each release, without configuration.
 
-Each server is the embedded backend as it speaks that release and nothing else: what the release
-does not have is refused as a server of that release would.
+Each server is the embedded backend with the protocol of one release: it rejects operations and
+fields that the release lacks, as a server of that release does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tinker_ext import (
     types,
 )
 from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
-from tinker_ext.embedded.releases import DIALECTS
+from tinker_ext.embedded.protocols import PROTOCOLS
 from tinker_ext.testing import make_client
 
 if TYPE_CHECKING:
@@ -36,40 +36,40 @@ WAIT = 60.0
 LATEST = {"0.38", "any"}
 TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
 PROTOBUF = {"0.25", "0.38", "any"}
-# All that is ever refused: a strict server of a release gets what its specification has.
-UNKNOWN_THERE = {"0.4.1": [("client/config", 404)]}
+# The only requests that are rejected: the client otherwise sends what the release accepts.
+UNKNOWN_OPERATIONS = {"0.4.1": [("client/config", 404)]}
 RELEASES = {"0.4.1": "0.4.1", "0.24": "0.24.1", "0.25": "0.25.0", "0.38": "0.38.0", "any": "0.38.0"}
 
 
-@pytest.fixture(scope="module", params=list(DIALECTS))
+@pytest.fixture(scope="module", params=list(PROTOCOLS))
 def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
-    with start_embedded(dialect=request.param) as started:
-        yield started
+    with start_embedded(protocol=request.param) as process:
+        yield process
 
 
-class Noting(httpx.AsyncHTTPTransport):
-    """Sends, and notes what is refused."""
+class RecordingTransport(httpx.AsyncHTTPTransport):
+    """Sends requests, and records those that are rejected."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.refused: list[tuple[str, int]] = []
+        self.rejected: list[tuple[str, int]] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
         if response.status_code >= 400:
-            self.refused.append((request.url.path.removeprefix("/api/v1/"), response.status_code))
+            self.rejected.append((request.url.path.removeprefix("/api/v1/"), response.status_code))
         return response
 
 
 @pytest.fixture
-def noting() -> Noting:
-    return Noting()
+def transport() -> RecordingTransport:
+    return RecordingTransport()
 
 
 @pytest.fixture
-def service(server: EmbeddedServer, noting: Noting) -> Iterator[ServiceClient]:
-    with make_client(noting, base_url=server.url, api_key="tml-x") as opened:
-        yield opened
+def service(server: EmbeddedServer, transport: RecordingTransport) -> Iterator[ServiceClient]:
+    with make_client(transport, base_url=server.url, api_key="tml-x") as client:
+        yield client
 
 
 def datum() -> types.Datum:
@@ -86,82 +86,87 @@ def loss_of(output: types.ForwardBackwardOutput) -> float:
     )
 
 
-def test_it_trains_saves_and_loads(
-    service: ServiceClient, server: EmbeddedServer, noting: Noting
+def test_client_trains_saves_and_loads(
+    service: ServiceClient, server: EmbeddedServer, transport: RecordingTransport
 ) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=4, seed=1)
     first = loss_of(training.forward([datum()] * 2, "cross_entropy").result(WAIT))
     losses = []
     for _ in range(6):
-        done = training.forward_backward([datum()] * 2, "cross_entropy")
+        future = training.forward_backward([datum()] * 2, "cross_entropy")
         updated = training.optim_step(types.AdamParams(learning_rate=0.01))
-        output = done.result(WAIT)
+        output = future.result(WAIT)
         losses.append(loss_of(output))
         assert output.metrics["loss:sum"] == pytest.approx(losses[-1], rel=1e-4)
         updated.result(WAIT)
     assert losses[0] == pytest.approx(first, rel=1e-5)
     assert losses[-1] < 0.7 * losses[0]
 
-    saved = training.save_state("kept").result(WAIT).path
-    kept = loss_of(training.forward([datum()], "cross_entropy").result(WAIT))
+    saved = training.save_state("saved").result(WAIT).path
+    loss_when_saved = loss_of(training.forward([datum()], "cross_entropy").result(WAIT))
     training.forward_backward([datum()], "cross_entropy").result(WAIT)
     training.optim_step(types.AdamParams(learning_rate=0.1)).result(WAIT)
     training.load_state(saved).result(WAIT)
-    again = loss_of(training.forward([datum()], "cross_entropy").result(WAIT))
-    assert again == pytest.approx(kept, rel=1e-6)
+    loss_after_load = loss_of(training.forward([datum()], "cross_entropy").result(WAIT))
+    assert loss_after_load == pytest.approx(loss_when_saved, rel=1e-6)
 
     second = service.create_training_client_from_state(saved)
-    assert loss_of(second.forward([datum()], "cross_entropy").result(WAIT)) == pytest.approx(kept)
+    loss_of_second = loss_of(second.forward([datum()], "cross_entropy").result(WAIT))
+    assert loss_of_second == pytest.approx(loss_when_saved)
 
-    assert noting.refused == UNKNOWN_THERE.get(server.dialect, [])
-    assert service.dialect.release == RELEASES[server.dialect]
-    assert (service.dialect.training_body == "protobuf") == (server.dialect in PROTOBUF)
+    assert transport.rejected == UNKNOWN_OPERATIONS.get(server.protocol, [])
+    assert service.dialect.release == RELEASES[server.protocol]
+    assert (service.dialect.training_body == "protobuf") == (server.protocol in PROTOBUF)
 
 
-def test_it_tells_of_images_and_optimizers_what_the_release_knows(
-    service: ServiceClient, server: EmbeddedServer, noting: Noting
+def test_images_and_weight_decay_per_release(
+    service: ServiceClient, server: EmbeddedServer, transport: RecordingTransport
 ) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     image = types.ImageChunk(data=b"x", format="png", height=2, width=2, tokens=3)
-    shown = evolve(datum(), model_input=datum().model_input.append(image))
-    # The shape of the request is taken, and the model sees no images.
+    with_image = evolve(datum(), model_input=datum().model_input.append(image))
+    # The request is valid in all releases, but the model accepts text only.
     with pytest.raises(TinkerError, match="image"):
-        training.forward([evolve(shown, loss_fn_inputs=datum().loss_fn_inputs)], "ppo").result(WAIT)
+        training.forward([evolve(with_image, loss_fn_inputs=datum().loss_fn_inputs)], "ppo").result(
+            WAIT
+        )
     training.forward_backward([datum()], "cross_entropy").result(WAIT)
     decaying = types.AdamParams(learning_rate=0.01, weight_decay=0.1)
-    if server.dialect == "0.4.1":
+    if server.protocol == "0.4.1":
         with pytest.raises(UnprocessableEntityError, match="weight_decay"):
             training.optim_step(decaying).result(WAIT)
     else:
         training.optim_step(decaying).result(WAIT)
     training.optim_step(types.AdamParams(learning_rate=0.01)).result(WAIT)
     unexpected = [
-        item for item in noting.refused if item not in UNKNOWN_THERE.get(server.dialect, [])
+        item
+        for item in transport.rejected
+        if item not in UNKNOWN_OPERATIONS.get(server.protocol, [])
     ]
     assert [status for _, status in unexpected if status != 400] == (
-        [422] if server.dialect == "0.4.1" else []
+        [422] if server.protocol == "0.4.1" else []
     )
 
 
-def test_it_samples_and_scores(service: ServiceClient) -> None:
+def test_client_samples_and_scores(service: ServiceClient) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=4, seed=1)
     training.forward_backward([datum()], "cross_entropy").result(WAIT)
     training.optim_step(types.AdamParams(learning_rate=0.01)).result(WAIT)
     saved = training.save_weights_for_sampler("sampled").result(WAIT).path
     named = service.create_sampling_client(model_path=saved)
-    passing = training.save_weights_and_get_sampling_client()
+    ephemeral = training.save_weights_and_get_sampling_client()
     prompt = types.ModelInput.from_ints(TOKENS[:10])
     params = types.SamplingParams(max_tokens=6, seed=3, temperature=0.7)
 
     result = named.sample(prompt, 2, params, topk_prompt_logprobs=3).result(WAIT)
-    same = passing.sample(prompt, 2, params).result(WAIT)
+    same = ephemeral.sample(prompt, 2, params).result(WAIT)
     assert [sequence.tokens for sequence in result.sequences] == [
         sequence.tokens for sequence in same.sequences
     ]
-    for one in result.sequences:
-        assert one.logprobs is not None
-        assert len(one.logprobs) == len(one.tokens) <= 6
-        assert one.stop_reason in {"length", "stop"}
+    for sequence in result.sequences:
+        assert sequence.logprobs is not None
+        assert len(sequence.logprobs) == len(sequence.tokens) <= 6
+        assert sequence.stop_reason in {"length", "stop"}
     assert result.topk_prompt_logprobs is not None
     assert [row and len(row) for row in result.topk_prompt_logprobs] == [None] + [3] * 9
 
@@ -170,28 +175,26 @@ def test_it_samples_and_scores(service: ServiceClient) -> None:
     assert all(item is not None and math.isfinite(item) for item in scored[1:])
 
 
-def test_it_tells_of_samples_what_the_release_can(
-    service: ServiceClient, server: EmbeddedServer
-) -> None:
+def test_sample_options_per_release(service: ServiceClient, server: EmbeddedServer) -> None:
     sampler = service.create_sampling_client(base_model="embedded/tiny")
     prompt = types.ModelInput.from_ints(TOKENS[:5])
     params = types.SamplingParams(max_tokens=4, seed=3)
-    asked: dict[str, Any] = {
+    options: dict[str, Any] = {
         "topk_sample_logprobs": 2,
         "target_prompt_logprobs": types.TensorData([[token, -1] for token in TOKENS[1:5]]),
         "prompt_alt_tokens_k": 3,
         "include_prompt_logprobs": True,
         "prompt_logprobs_last_n": 2,
     }
-    if server.dialect not in LATEST:
+    if server.protocol not in LATEST:
         with pytest.raises(APIStatusError) as caught:
-            sampler.sample(prompt, 1, params, **asked).result(WAIT)
+            sampler.sample(prompt, 1, params, **options).result(WAIT)
         assert caught.value.status_code == 422
         return
-    if server.dialect == "0.38":  # Then results come as protobuf.
+    if server.protocol == "0.38":  # From then on results are protobuf.
         training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
         training.forward([datum()], "cross_entropy").result(WAIT)
-    result = sampler.sample(prompt, 2, params, **asked).result(WAIT)
+    result = sampler.sample(prompt, 2, params, **options).result(WAIT)
     scores = result.prompt_logprobs
     assert scores is not None
     assert [score is None for score in scores] == [True] * 3 + [False] * 2
@@ -208,31 +211,29 @@ def test_it_tells_of_samples_what_the_release_can(
         assert [row and len(row) for row in sequence.topk_logprobs] == [2] * len(sequence.tokens)
 
 
-def test_compressed_rows_and_sound_are_understood_and_refused_by_name(
+def test_csr_tensor_and_audio_are_rejected_with_field_name(
     service: ServiceClient, server: EmbeddedServer
 ) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     wide = np.zeros((len(TOKENS) - 1, 9), dtype=np.int64)
     wide[:, 0] = TOKENS[1:]
-    rows = types.TensorData.from_torch_sparse(wide)
-    assert rows.is_sparse
-    several = evolve(datum(), loss_fn_inputs={"target_tokens": rows})
-    # They were taken for the matrix that they are: this model has one target for each token.
+    csr = types.TensorData.from_torch_sparse(wide)
+    assert csr.is_sparse
+    multiple_targets = evolve(datum(), loss_fn_inputs={"target_tokens": csr})
+    # The server decodes the matrix; this model has one target per token.
     with pytest.raises(RequestFailedError, match=r"data\[0\].*target_tokens.*shape \(43, 9\)"):
-        training.forward([several], "cross_entropy").result(WAIT)
-    sound = types.ModelInput(chunks=[types.DmelChunk(dmel=bytes([0, 1, 43]))])
-    words = "chunks.0" if server.dialect == "0.4.1" else "reads text, not dmel"
-    with pytest.raises(TinkerError, match=words):
-        training.forward([evolve(datum(), model_input=sound)], "cross_entropy").result(WAIT)
+        training.forward([multiple_targets], "cross_entropy").result(WAIT)
+    audio = types.ModelInput(chunks=[types.DmelChunk(dmel=bytes([0, 1, 43]))])
+    message = "chunks.0" if server.protocol == "0.4.1" else "reads text, not dmel"
+    with pytest.raises(TinkerError, match=message):
+        training.forward([evolve(datum(), model_input=audio)], "cross_entropy").result(WAIT)
     training.forward([datum()], "cross_entropy").result(WAIT)
 
 
-def test_targets_of_a_sample_are_told_in_rows_where_they_are_asked_in_rows(
-    service: ServiceClient, server: EmbeddedServer
-) -> None:
-    if server.dialect not in LATEST:
-        pytest.skip("asked and refused in test_it_tells_of_samples_what_the_release_can")
-    if server.dialect == "0.38":  # Then results come as protobuf.
+def test_csr_targets_return_csr_logprobs(service: ServiceClient, server: EmbeddedServer) -> None:
+    if server.protocol not in LATEST:
+        pytest.skip("covered by test_sample_options_per_release")
+    if server.protocol == "0.38":  # From then on results are protobuf.
         training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
         training.forward([datum()], "cross_entropy").result(WAIT)
     sampler = service.create_sampling_client(base_model="embedded/tiny")
@@ -240,41 +241,41 @@ def test_targets_of_a_sample_are_told_in_rows_where_they_are_asked_in_rows(
     ids = np.full((8, 6), -1)
     ids[3, 1] = ids[7, 5] = TOKENS[4]
 
-    def told(targets: types.TensorData) -> types.TensorData:
+    def score(targets: types.TensorData) -> types.TensorData:
         params = types.SamplingParams(max_tokens=1)
-        asked = sampler.sample(prompt, 1, params, target_prompt_logprobs=targets)
-        result = asked.result(WAIT).target_prompt_logprobs
+        future = sampler.sample(prompt, 1, params, target_prompt_logprobs=targets)
+        result = future.result(WAIT).target_prompt_logprobs
         assert result is not None
         return result
 
-    whole = told(types.TensorData(ids))
-    rows = told(types.TensorData.from_torch_sparse(ids, pad_value=-1))
-    assert (whole.is_sparse, rows.is_sparse) == (False, True)
-    assert rows.sparse_col_indices == [1, 5]
-    assert rows.tolist() == whole.tolist()
-    assert np.count_nonzero(whole.to_numpy()) == 2
+    dense = score(types.TensorData(ids))
+    sparse = score(types.TensorData.from_torch_sparse(ids, pad_value=-1))
+    assert (dense.is_sparse, sparse.is_sparse) == (False, True)
+    assert sparse.sparse_col_indices == [1, 5]
+    assert sparse.tolist() == dense.tolist()
+    assert np.count_nonzero(dense.to_numpy()) == 2
 
 
-def test_what_later_releases_save_and_keep(service: ServiceClient, server: EmbeddedServer) -> None:
+def test_checkpoint_options_per_release(service: ServiceClient, server: EmbeddedServer) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
-    if server.dialect not in LATEST:
+    if server.protocol not in LATEST:
         with pytest.raises(APIStatusError) as caught:
-            training.save_state("kept", overwrite=True, user_metadata={"k": "v"}).result(WAIT)
+            training.save_state("state", overwrite=True, user_metadata={"k": "v"}).result(WAIT)
         assert caught.value.status_code == 422
         return
     rest = service.create_rest_client()
-    first = training.save_state("kept", 3600, user_metadata={"k": "v"}).result(WAIT).path
-    again = training.save_state("kept", overwrite=True, user_metadata={"k": "w"}).result(WAIT).path
+    first = training.save_state("state", 3600, user_metadata={"k": "v"}).result(WAIT).path
+    again = training.save_state("state", overwrite=True, user_metadata={"k": "w"}).result(WAIT).path
     assert first == again
-    (kept,) = rest.list_checkpoints(training.model_id).result(WAIT).checkpoints
-    assert (kept.user_metadata, kept.expires_at) == ({"k": "w"}, None)
+    (checkpoint,) = rest.list_checkpoints(training.model_id).result(WAIT).checkpoints
+    assert (checkpoint.user_metadata, checkpoint.expires_at) == ({"k": "w"}, None)
     rest.set_checkpoint_ttl_from_tinker_path(first, 3600).result(WAIT)
-    (kept,) = rest.list_checkpoints(training.model_id).result(WAIT).checkpoints
-    assert kept.expires_at is not None
+    (checkpoint,) = rest.list_checkpoints(training.model_id).result(WAIT).checkpoints
+    assert checkpoint.expires_at is not None
     training.load_state(first, optimizer=False).result(WAIT)
     training.load_state_with_optimizer(first).result(WAIT)
-    made = service.create_training_client_from_state_with_optimizer(first)
-    made.forward([datum()], "cross_entropy").result(WAIT)
+    second = service.create_training_client_from_state_with_optimizer(first)
+    second.forward([datum()], "cross_entropy").result(WAIT)
     info = rest.get_weights_info_by_tinker_path(first).result(WAIT)
     assert (info.base_model, info.lora_rank) == ("embedded/tiny", 2)
     assert rest.copy_weights(first).result(WAIT) != first
@@ -285,10 +286,10 @@ def test_what_later_releases_save_and_keep(service: ServiceClient, server: Embed
     training.optim_step(types.AdamParams(weight_decay=0.1, grad_clip_norm=1)).result(WAIT)
 
 
-def test_it_looks_up_sessions(service: ServiceClient, server: EmbeddedServer) -> None:
+def test_session_lookup_per_release(service: ServiceClient, server: EmbeddedServer) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     rest = service.create_rest_client()
-    if server.dialect == "0.4.1":
+    if server.protocol == "0.4.1":
         with pytest.raises(APIStatusError) as caught:
             rest.list_sessions().result(WAIT)
         assert caught.value.status_code == 404
@@ -299,7 +300,7 @@ def test_it_looks_up_sessions(service: ServiceClient, server: EmbeddedServer) ->
     rest.get_training_run(training.model_id, "accessible").result(WAIT)
 
 
-def test_it_lists_and_deletes(service: ServiceClient) -> None:
+def test_client_lists_and_deletes_checkpoints(service: ServiceClient) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     saved = training.save_state("listed").result(WAIT).path
     rest = service.create_rest_client()
@@ -313,7 +314,7 @@ def test_it_lists_and_deletes(service: ServiceClient) -> None:
     assert caught.value.status_code == 404
 
 
-def test_a_mistake_is_named_and_holds_nothing_up(service: ServiceClient) -> None:
+def test_invalid_datum_is_named_and_does_not_block_later_requests(service: ServiceClient) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     with pytest.raises(RequestFailedError, match="token id outside"):
         training.forward(
@@ -328,13 +329,13 @@ def test_a_mistake_is_named_and_holds_nothing_up(service: ServiceClient) -> None
     training.forward([datum()], "cross_entropy").result(WAIT)
 
 
-def test_a_training_state_is_downloaded(
+def test_training_checkpoint_is_downloaded(
     server: EmbeddedServer, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    """As an archive, or before a server of 0.38.0 as the files of an export that is then gone."""
+    """As an archive, or from a server of 0.38.0 as the files of a temporary export."""
     with ServiceClient(base_url=server.url, api_key="tml-test") as service:
         training = service.create_lora_training_client("embedded/tiny", rank=2)
-        path = training.save_state("kept").result(WAIT).path
+        path = training.save_state("state").result(WAIT).path
         rest = service.create_rest_client()
         saved = rest.download_checkpoint(path, tmp_path, extract=True).result(WAIT)
         assert saved.folder is not None

@@ -1,4 +1,4 @@
-"""Names of checkpoints: what users write, and what may become a folder."""
+"""Checkpoint names and paths are parsed and validated."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from tinker_ext.embedded.checkpoints.names import (
     BadNameError,
     CheckpointName,
-    checked_name,
+    check_name,
     parse_kind,
 )
 
 
 @pytest.mark.parametrize("kind", ["weights", "sampler_weights"])
-def test_a_path_is_read_and_written_alike(kind: str) -> None:
+def test_path_round_trip(kind: str) -> None:
     path = f"tinker://5f0c:train:0/{kind}/step-0001"
     name = CheckpointName.parse(path)
     assert name.path == path
@@ -35,7 +35,7 @@ def test_a_path_is_read_and_written_alike(kind: str) -> None:
         "tinker://run/weights/",
     ],
 )
-def test_other_paths_are_refused(path: str) -> None:
+def test_invalid_path_is_rejected(path: str) -> None:
     with pytest.raises(BadNameError):
         CheckpointName.parse(path)
 
@@ -43,12 +43,12 @@ def test_other_paths_are_refused(path: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", ".", "..", ".hidden", "a/b", "a\\b", "a b", "a\x00", "é", "x" * 201, "a\n"]
 )
-def test_names_that_could_not_be_a_folder_are_refused(name: str) -> None:
+def test_name_that_is_not_a_safe_file_name_is_rejected(name: str) -> None:
     with pytest.raises(BadNameError, match="cannot name a checkpoint"):
-        checked_name(name)
+        check_name(name)
 
 
-def test_an_unknown_kind_is_refused() -> None:
+def test_unknown_kind_is_rejected() -> None:
     assert parse_kind("external_weights") == "external_weights"
     with pytest.raises(BadNameError, match="weights, sampler_weights, external_weights"):
         parse_kind("checkpoints")

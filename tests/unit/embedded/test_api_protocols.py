@@ -1,4 +1,4 @@
-"""A strict dialect has what its release has, and refuses the rest as that release would."""
+"""A strict server accepts the requests of its release, and rejects others as that release does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinker_api.proto import tinker_public_pb2 as pb
 if TYPE_CHECKING:
     from .conftest import Api, OpenApi
 
-DIALECTS = ("0.4.1", "0.24", "0.25", "0.38", "any")
+PROTOCOLS = ("0.4.1", "0.24", "0.25", "0.38", "any")
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
 
@@ -21,11 +21,11 @@ def message(api: Api, seq_id: int, *, forward_only: bool = False) -> bytes:
     request = pb.ForwardBackwardRequest(
         model_id=api.model_id, seq_id=seq_id, loss_fn="cross_entropy", forward_only=forward_only
     )
-    for given in api.batch(seq_id)["forward_backward_input"]["data"]:
+    for source in api.batch(seq_id)["forward_backward_input"]["data"]:
         datum = request.data.add()
-        tokens = given["model_input"]["chunks"][0]["tokens"]
+        tokens = source["model_input"]["chunks"][0]["tokens"]
         datum.model_input.add().encoded_text.tokens = np.array(tokens, "<i4").tobytes()
-        for name, tensor in given["loss_fn_inputs"].items():
+        for name, tensor in source["loss_fn_inputs"].items():
             dtype = "<f4" if tensor["dtype"] == "float32" else "<i8"
             field = datum.loss_fn_inputs[name]
             field.dense = np.array(tensor["data"], dtype).tobytes()
@@ -34,59 +34,57 @@ def message(api: Api, seq_id: int, *, forward_only: bool = False) -> bytes:
     return request.SerializeToString()
 
 
-async def computed(api: Api, body: bytes, **headers: str) -> dict[str, Any]:
-    """The result, as JSON, of training data sent as protobuf."""
-    sent = await api.http.post(
+async def submit_message(api: Api, body: bytes, **headers: str) -> dict[str, Any]:
+    """Submit training data as protobuf and return the result."""
+    response = await api.http.post(
         "/api/v1/forward_backward", content=body, headers={**PROTOBUF, **headers}
     )
-    assert sent.status_code == 200, sent.text
-    return await api.result(sent.json()["request_id"])
+    assert response.status_code == 200, response.text
+    return await api.result(response.json()["request_id"])
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-async def test_training_data_comes_in_the_forms_of_the_release(
-    open_api: OpenApi, dialect: str
-) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_training_data_content_types_per_protocol(open_api: OpenApi, protocol: str) -> None:
     statuses = {}
-    async with open_api(dialect) as api:
-        api.http.event_hooks["response"].clear()  # 415 is documented nowhere
-        json = {**api.batch(1), "model_id": "nobody"}
+    async with open_api(protocol) as api:
+        api.http.event_hooks["response"].clear()  # no release documents 415
+        json = {**api.batch(1), "model_id": "unknown"}
         as_json = await api.post("forward_backward", **json)
-        api.model_id = "nobody"
-        as_message = await api.http.post(
+        api.model_id = "unknown"
+        as_protobuf = await api.http.post(
             "/api/v1/forward_backward", content=message(api, 1), headers=PROTOBUF
         )
-        statuses = {"json": as_json.status_code, "protobuf": as_message.status_code}
-    assert statuses["json"] == (415 if dialect in {"0.25", "0.38"} else 404)
-    assert statuses["protobuf"] == (415 if dialect == "0.4.1" else 404)
+        statuses = {"json": as_json.status_code, "protobuf": as_protobuf.status_code}
+    assert statuses["json"] == (415 if protocol in {"0.25", "0.38"} else 404)
+    assert statuses["protobuf"] == (415 if protocol == "0.4.1" else 404)
 
 
-async def test_protobuf_and_json_compute_the_same(open_api: OpenApi) -> None:
+async def test_protobuf_and_json_requests_give_equal_results(open_api: OpenApi) -> None:
     async with open_api() as api:
         await api.new_model()
         expected = await api.forward_backward(1)
-        assert await computed(api, message(api, 2)) == expected
-        assert await computed(api, message(api, 3, forward_only=True)) == expected
-        packed = zstandard.ZstdCompressor().compress(message(api, 4))
-        assert await computed(api, packed, **{"content-encoding": "zstd"}) == expected
+        assert await submit_message(api, message(api, 2)) == expected
+        assert await submit_message(api, message(api, 3, forward_only=True)) == expected
+        compressed = zstandard.ZstdCompressor().compress(message(api, 4))
+        assert await submit_message(api, compressed, **{"content-encoding": "zstd"}) == expected
         assert (await api.optim_step(5, learning_rate=0.01))["metrics"]["grad_norm"] > 0
 
 
-async def test_bodies_packed_in_another_way_are_refused(open_api: OpenApi) -> None:
+async def test_unsupported_or_corrupt_compression_is_rejected(open_api: OpenApi) -> None:
     async with open_api() as api:
         api.http.event_hooks["response"].clear()
-        for packing, content, status in (("gzip", b"x", 415), ("zstd", b"not zstd", 400)):
-            headers = {**PROTOBUF, "content-encoding": packing}
-            refused = await api.http.post(
+        for encoding, content, status in (("gzip", b"x", 415), ("zstd", b"not zstd", 400)):
+            headers = {**PROTOBUF, "content-encoding": encoding}
+            rejected = await api.http.post(
                 "/api/v1/forward_backward", content=content, headers=headers
             )
-            assert refused.status_code == status
-            assert isinstance(refused.json()["detail"], str)
+            assert rejected.status_code == status
+            assert isinstance(rejected.json()["detail"], str)
 
 
-async def test_results_go_out_as_protobuf_to_who_reads_it(open_api: OpenApi) -> None:
-    for dialect, kind in (("0.4.1", "application/json"), ("0.24", "application/x-protobuf")):
-        async with open_api(dialect) as api:
+async def test_accept_header_selects_protobuf_results_per_protocol(open_api: OpenApi) -> None:
+    for protocol, kind in (("0.4.1", "application/json"), ("0.24", "application/x-protobuf")):
+        async with open_api(protocol) as api:
             api.session_id = ""
             await api.new_model()
             request_id = await api.submit("forward_backward", **api.batch(1))
@@ -108,14 +106,14 @@ async def test_results_go_out_as_protobuf_to_who_reads_it(open_api: OpenApi) -> 
         ("copy_weights", {"source_path": "tinker://r/weights/a"}, "0.38"),
     ],
 )
-async def test_an_older_dialect_has_no_newer_operations(
+async def test_newer_operations_return_404_in_older_protocols(
     open_api: OpenApi, operation: str, body: dict[str, Any], since: str
 ) -> None:
-    for dialect in DIALECTS:
-        async with open_api(dialect) as api:
+    for protocol in PROTOCOLS:
+        async with open_api(protocol) as api:
             response = await api.post(operation, **body)
-            unknown = response.status_code == 404 and response.json() == {"detail": "Not Found"}
-            assert unknown == (DIALECTS.index(dialect) < DIALECTS.index(since)), dialect
+            is_unknown = response.status_code == 404 and response.json() == {"detail": "Not Found"}
+            assert is_unknown == (PROTOCOLS.index(protocol) < PROTOCOLS.index(since)), protocol
 
 
 @pytest.mark.parametrize(
@@ -143,28 +141,28 @@ async def test_an_older_dialect_has_no_newer_operations(
         ),
     ],
 )
-async def test_an_older_dialect_refuses_newer_fields(
+async def test_newer_fields_return_422_in_older_protocols(
     open_api: OpenApi, operation: str, body: dict[str, Any], field: str, since: str
 ) -> None:
-    for dialect in DIALECTS:
-        async with open_api(dialect) as api:
+    for protocol in PROTOCOLS:
+        async with open_api(protocol) as api:
             response = await api.post(operation, **body)
-            refused = DIALECTS.index(dialect) < DIALECTS.index(since)
-            assert response.status_code == (422 if refused else 404), (dialect, response.text)
-            if refused:
+            rejected = PROTOCOLS.index(protocol) < PROTOCOLS.index(since)
+            assert response.status_code == (422 if rejected else 404), (protocol, response.text)
+            if rejected:
                 (detail,) = response.json()["detail"]
                 assert (detail["type"], detail["loc"][-1]) == ("extra_forbidden", field)
 
 
-async def test_what_has_no_meaning_here_says_so(open_api: OpenApi) -> None:
+async def test_unsupported_operation_returns_501_with_reason(open_api: OpenApi) -> None:
     async with open_api("0.38") as api:
         api.http.event_hooks["response"].clear()
-        refused = await api.get("auth/apikey/me")
-        assert refused.status_code == 501
-        assert "it has no keys" in refused.json()["detail"]
+        rejected = await api.get("auth/apikey/me")
+        assert rejected.status_code == 501
+        assert "it has no keys" in rejected.json()["detail"]
 
 
-async def test_flags_are_what_clients_assume(open_api: OpenApi) -> None:
+async def test_client_config_contains_default_flags(open_api: OpenApi) -> None:
     async with open_api("0.38") as api:
         flags = (await api.post("client/config", sdk_version="x")).json()
         assert flags["pjwt_auth_enabled"] is False
