@@ -1,8 +1,7 @@
-"""The field's types as users know them.
+"""The public types of requests and responses.
 
-Requests are built from these and turned into generated models by ``to_api()``; answers are
-read with ``from_api()``. All are immutable. Importing this package imports neither numpy nor
-torch nor the generated models.
+``to_api()`` converts request types to generated models, ``from_api()`` decodes responses. All are
+immutable. Importing this package imports neither numpy nor torch nor the generated models.
 """
 
 from tinker_ext.errors import RequestErrorCategory
@@ -26,7 +25,13 @@ from tinker_ext.types.inputs.params import (
     LossFnType,
     SamplingClientKind,
     SamplingParams,
+    parse_loss_config,
     read_config,
+)
+from tinker_ext.types.inputs.provenance import (
+    PromptProvenanceSpan,
+    ProvenanceSpans,
+    SampledProvenanceSpan,
 )
 from tinker_ext.types.inputs.validation import (
     byte_count,
@@ -62,11 +67,6 @@ from tinker_ext.types.responses.checkpoints import (
     ParsedCheckpointTinkerPath,
 )
 from tinker_ext.types.responses.downloads import CheckpointDownload, DownloadProgress
-from tinker_ext.types.responses.provenance import (
-    PromptProvenanceSpan,
-    ProvenanceSpans,
-    SampledProvenanceSpan,
-)
 from tinker_ext.types.responses.sampling import (
     PromptAltTokens,
     SampledSequence,
@@ -138,7 +138,7 @@ from tinker_ext.types.tensors.dtypes import DTYPE_BY_KEY, TensorDtype
 from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.tensors.topk import TopkLogprobs, TopkRows
 
-#: Identifiers are text; the names are kept for annotations written against release 0.4.1.
+#: Aliases of ``str``, for annotations written against release 0.4.1.
 ModelID = str
 RequestID = str
 
@@ -255,6 +255,7 @@ __all__ = [
     "WhoamiResponse",
     "byte_count",
     "number_count",
+    "parse_loss_config",
     "read_config",
     "validate_data",
     "validate_prompt",

@@ -116,7 +116,7 @@ class Connection:
                     self._introduction.require()
                     log.info("%s: the key is no token, is one wanted? %s", operation, error.message)
                 elif not self._learn(spoken, operation, error):
-                    error.not_here(advice(operation, error.status_code, error.body, spoken))
+                    error.mark_unsupported(advice(operation, error.status_code, error.body, spoken))
                     raise
 
     def policy(self, operation: str) -> RetryPolicy:

@@ -140,7 +140,7 @@ class Retrier:
                     reason=decision.reason,
                     attempts=state.attempt_number,
                     elapsed=elapsed,
-                    answered=answered if isinstance(error, APIConnectionError) else None,
+                    previous_response=answered if isinstance(error, APIConnectionError) else None,
                 )
                 _report_end(error, decision, state.attempt_number)
             return decision.retry

@@ -1,4 +1,4 @@
-"""What a loss of the user's own that a server may run is given (release 0.38.0)."""
+"""Inputs of a custom loss that the server runs (release 0.38.0)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tinker_ext.errors import InvalidInputError
 if TYPE_CHECKING:
     from tinker_api import models as api
 
-#: Dimensions of a tensor: 0 of one number, 1 of one a target, 2 of several a target.
+#: Dimensions of an input: 0 for a scalar, 1 for one number per target, 2 for several per target.
 CustomLossInputRank: TypeAlias = Literal[0, 1, 2]
 
 
 @frozen
 class CustomLossInput:
-    """A parameter: ``logprobs`` or a key of ``loss_fn_inputs``, and its dimensions."""
+    """A parameter of the loss: ``logprobs`` or a key of ``loss_fn_inputs``, and its dimensions."""
 
     name: str
     rank: CustomLossInputRank = field()
@@ -26,11 +26,11 @@ class CustomLossInput:
     def _check(self, _attribute: object, value: object) -> None:
         if type(value) is not int or not 0 <= value <= 2:
             raise InvalidInputError(
-                f"{self.name} has 0, 1 or 2 dimensions, got {value!r}", where="input_ranks"
+                f"{self.name}: expected 0, 1 or 2 dimensions, got {value!r}", where="input_ranks"
             )
 
     def to_api(self) -> api.CustomLossInput:
-        """The generated model."""
+        """Builds the generated model."""
         from tinker_api import models as api
 
         return api.CustomLossInput(name=self.name, rank=self.rank)

@@ -1,4 +1,4 @@
-"""The two number types of the wire, and which loss inputs have which."""
+"""The two tensor dtypes of the API, and the dtypes of the loss inputs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The likeliest tokens at each of several positions, as rows of pairs and as two matrices."""
+"""The most likely tokens at each position, as rows of pairs and as two matrices."""
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import frozen
@@ -12,15 +13,15 @@ if TYPE_CHECKING:
 #: Per position: None, or up to k (token id, logprob) pairs.
 TopkRows: TypeAlias = list[list[tuple[int, float]] | None]
 
-#: Fill the cells of the matrices that have nothing to say; release 0.38.0.
+#: Padding of the matrices; release 0.38.0.
 NO_TOKEN, NO_LOGPROB = 0, -99999.0
 
 
 @frozen(eq=False)
 class TopkLogprobs:
-    """The k likeliest tokens at each position: `token_ids` int32, `logprobs` float32.
+    """The k most likely tokens at each position: `token_ids` int32, `logprobs` float32.
 
-    Both have the shape (positions, k). Cells that say nothing have token 0 and logprob -99999.
+    Both have the shape (positions, k). Padding cells have token 0 and logprob -99999.
     """
 
     token_ids: Array
@@ -28,16 +29,24 @@ class TopkLogprobs:
 
     @classmethod
     def of(cls, rows: TopkRows) -> TopkLogprobs:
-        """The matrices of rows; k is the length of the longest."""
+        """Deprecated; use `from_rows`."""
+        warnings.warn(
+            "TopkLogprobs.of is deprecated; use from_rows", DeprecationWarning, stacklevel=2
+        )
+        return cls.from_rows(rows)
+
+    @classmethod
+    def from_rows(cls, rows: TopkRows) -> TopkLogprobs:
+        """Converts rows to matrices; k is the length of the longest row."""
         import numpy as np
 
         k = max((len(row) for row in rows if row), default=0)
         padding = [(NO_TOKEN, NO_LOGPROB)] * k
-        whole = [[*(row or ()), *padding][:k] for row in rows]
+        padded = [[*(row or ()), *padding][:k] for row in rows]
         shape = (len(rows), k)
-        with np.errstate(over="ignore"):  # beyond float32 is infinite
-            logprobs = np.array([logprob for row in whole for _, logprob in row], np.float32)
+        with np.errstate(over="ignore"):  # values beyond float32 become infinite
+            logprobs = np.array([logprob for row in padded for _, logprob in row], np.float32)
         return cls(
-            np.array([token for row in whole for token, _ in row], np.int32).reshape(shape),
+            np.array([token for row in padded for token, _ in row], np.int32).reshape(shape),
             logprobs.reshape(shape),
         )
