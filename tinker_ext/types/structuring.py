@@ -81,7 +81,7 @@ class _Rule(NamedTuple):
 def structure(cls: type[T], model: object, **values: Any) -> T:
     """Builds an attrs class from a generated model; `values` take precedence over the model's.
 
-    Fields annotated with one ``Literal`` are constants: they keep their default.
+    Constants (``type: Literal["save_weights"]``) are not read from the model.
     """
     for name, convert, empty, has_default in _rules(cast("Any", cls)):
         if name in values:
@@ -106,7 +106,11 @@ def _variable_fields(cls: Any) -> list[tuple[Any, Any]]:
     # Modules import `datetime` for type checkers only.
     annotations = get_type_hints(cls, localns={"datetime": datetime})
     pairs = [(field, annotations[field.name]) for field in fields(cls)]
-    return [pair for pair in pairs if get_origin(pair[1]) is not Literal]
+    return [pair for pair in pairs if not _is_constant(pair[1])]
+
+
+def _is_constant(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
 
 
 def _rule(field: Any, annotation: Any) -> _Rule:

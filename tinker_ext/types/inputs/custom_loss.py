@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from tinker_api import models as api
+from tinker_ext.types.structuring import RequestType
 
 #: Dimensions of an input: 0 for a scalar, 1 for one number per target, 2 for several per target.
 CustomLossInputRank: TypeAlias = Literal[0, 1, 2]
 
 
 @frozen
-class CustomLossInput:
+class CustomLossInput(RequestType):
     """A parameter of the loss: ``logprobs`` or a key of ``loss_fn_inputs``, and its dimensions."""
 
     name: str
@@ -28,9 +26,3 @@ class CustomLossInput:
             raise InvalidInputError(
                 f"{self.name}: expected 0, 1 or 2 dimensions, got {value!r}", where="input_ranks"
             )
-
-    def to_api(self) -> api.CustomLossInput:
-        """Builds the generated model."""
-        from tinker_api import models as api
-
-        return api.CustomLossInput(name=self.name, rank=self.rank)

@@ -24,6 +24,7 @@ from tinker_ext.types.argument_checks import (
     plain_int_or_none,
     plain_number,
 )
+from tinker_ext.types.structuring import RequestType
 from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class SamplingParams:
 
 
 @frozen
-class LoraConfig:
+class LoraConfig(RequestType):
     """A LoRA adapter: its rank, the seed of its initial weights, and the trained layers."""
 
     rank: int = field(
@@ -209,15 +210,3 @@ class LoraConfig:
                 "at least one of train_unembed, train_mlp, train_attn must be True",
                 where="train_attn",
             )
-
-    def to_api(self) -> api.LoraConfig:
-        """Builds the generated model without a `seed` of ``None``."""
-        from tinker_api import models as api
-
-        return api.LoraConfig(
-            rank=self.rank,
-            seed=or_unset(self.seed),
-            train_unembed=self.train_unembed,
-            train_mlp=self.train_mlp,
-            train_attn=self.train_attn,
-        )
