@@ -126,8 +126,8 @@ def test_what_was_answered_before_the_last_attempt_broke_off_is_told() -> None:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.APIConnectionError) as caught:
             sampler.sample(PROMPT, 1, PARAMS).result(30)
-    assert caught.value.answered == "HTTP 500 Internal Server Error: oops"
-    assert "answered before: HTTP 500" in str(caught.value)
+    assert caught.value.previous_response == "HTTP 500 Internal Server Error: oops"
+    assert "previous response: HTTP 500" in str(caught.value)
 
 
 def test_who_waits_long_for_a_server_that_is_down_is_warned_once_a_minute(

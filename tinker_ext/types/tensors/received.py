@@ -125,7 +125,7 @@ def check_shape(shape: Iterable[Any], size: int, where: str) -> list[int]:
     valid = all(type(length) is int and length >= 0 for length in sizes)
     if not valid or len(sizes) > MAX_DIMENSIONS or math.prod(sizes) != size:
         raise ValueError(
-            f"{where}.shape: expected a shape of {size} numbers, got {_shorten(sizes)}"
+            f"{where}.shape: expected sizes with the product {size}, got {_shorten(sizes)}"
         )
     return sizes
 
