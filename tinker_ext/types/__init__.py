@@ -7,8 +7,7 @@ immutable. Importing this package imports neither numpy nor torch nor the genera
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.types.inputs.audio import DmelChunk
 from tinker_ext.types.inputs.chunks import EncodedTextChunk, ModelInputChunk
-from tinker_ext.types.inputs.custom_loss import CustomLossInput, CustomLossInputRank
-from tinker_ext.types.inputs.datum import Datum, LossFnInputs, TensorInput
+from tinker_ext.types.inputs.datum import DTYPE_BY_KEY, Datum, LossFnInputs, TensorInput
 from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
 from tinker_ext.types.inputs.model_input import ModelInput
 from tinker_ext.types.inputs.optimizers import (
@@ -20,6 +19,8 @@ from tinker_ext.types.inputs.optimizers import (
 )
 from tinker_ext.types.inputs.params import (
     AdamParams,
+    CustomLossInput,
+    CustomLossInputRank,
     LoraConfig,
     LossFnConfig,
     LossFnType,
@@ -134,9 +135,9 @@ from tinker_ext.types.responses.weights import (
     SaveWeightsResponse,
     WeightsInfoResponse,
 )
-from tinker_ext.types.tensors.dtypes import DTYPE_BY_KEY, TensorDtype
+from tinker_ext.types.tensors.arrays import TensorDtype
+from tinker_ext.types.tensors.list_or_array import TopkLogprobs, TopkRows
 from tinker_ext.types.tensors.tensor_data import TensorData
-from tinker_ext.types.tensors.topk import TopkLogprobs, TopkRows
 
 #: Aliases of ``str``, for annotations written against release 0.4.1.
 ModelID = str

@@ -9,8 +9,13 @@ import numpy as np
 from attrs import evolve
 
 from tinker_ext.types import SampledSequence, SampleResponse
-from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
-from tinker_ext.types.tensors.topk import TopkLogprobs
+from tinker_ext.types.tensors.list_or_array import (
+    Logprobs,
+    OptionalLogprobs,
+    Tokens,
+    Topk,
+    TopkLogprobs,
+)
 
 LISTED = SampledSequence("stop", [1, 2], [-0.5, -1.0], [[(1, -0.5)], None])
 ARRAYS = SampledSequence(

@@ -30,7 +30,7 @@ for _module in pkgutil.walk_packages(types.__path__, "tinker_ext.types."):
     importlib.import_module(_module.name)
 
 # The generated model has another name.
-MODEL_NAMES = {SaveWeightsExternalResponse: "SaveWeightsExternalResponseInternal"}
+MODEL_NAMES: dict[Any, str] = {SaveWeightsExternalResponse: "SaveWeightsExternalResponseInternal"}
 
 
 def model_of(kind: type) -> Any:
@@ -41,14 +41,15 @@ def constants(model: Any) -> set[str]:
     return {"type"} if "type_" in attrs.fields_dict(model) else set()
 
 
-PACKAGE = [
-    kind
-    for kind in {*ResponseType.__subclasses__(), *RequestType.__subclasses__()}
+SUBCLASSES: dict[str, Any] = {
+    kind.__name__: kind
+    for base in (ResponseType, RequestType)
+    for kind in base.__subclasses__()
     if kind.__module__.startswith("tinker_ext.")
-]
+}
 
 
-@pytest.mark.parametrize("kind", sorted(PACKAGE, key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", SUBCLASSES.values(), ids=SUBCLASSES)
 def test_every_field_exists_in_the_generated_model(kind: Any) -> None:
     model = model_of(kind)
     names = set(attrs.fields_dict(kind)) - constants(model)

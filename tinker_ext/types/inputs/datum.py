@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, field, frozen
@@ -17,13 +18,28 @@ from tinker_ext.types.inputs.provenance import (
 )
 from tinker_ext.types.tensors.array_input import NumberSequence
 from tinker_ext.types.tensors.arrays import SupportsArray, is_torch
-from tinker_ext.types.tensors.dtypes import DTYPE_BY_KEY
 from tinker_ext.types.tensors.tensor_data import TensorData
 
 if TYPE_CHECKING:
     from tinker_api import models as api
 
+    from tinker_ext.types.tensors.arrays import TensorDtype
+
 LossFnInputs: TypeAlias = dict[str, TensorData]
+
+#: The dtype of a plain list under each known key of ``loss_fn_inputs``.
+#: Release 0.4.1 has the first six, release 0.38.0 adds ``sequence_ratio_mask``.
+DTYPE_BY_KEY: Mapping[str, TensorDtype] = MappingProxyType(
+    {
+        "target_tokens": "int64",
+        "weights": "float32",
+        "advantages": "float32",
+        "logprobs": "float32",
+        "clip_low_threshold": "float32",
+        "clip_high_threshold": "float32",
+        "sequence_ratio_mask": "float32",
+    }
+)
 #: Keys whose torch matrices are sent in compressed sparse rows (0.38.0).
 _SPARSE_KEYS = frozenset({"target_tokens", "weights"})
 #: The values that `Datum` converts to tensors.

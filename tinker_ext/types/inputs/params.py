@@ -51,6 +51,8 @@ LossFnType: TypeAlias = (
 SamplingClientKind: TypeAlias = Literal["snapshot", "inflight"]
 #: Parameters of a loss by name; release 0.38.0 has strings only.
 LossFnConfig: TypeAlias = Mapping[str, float | str]
+#: Dimensions of an input: 0 for a scalar, 1 for one number per target, 2 for several per target.
+CustomLossInputRank: TypeAlias = Literal[0, 1, 2]
 
 
 def parse_loss_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
@@ -209,4 +211,19 @@ class LoraConfig(RequestType):
             raise InvalidInputError(
                 "at least one of train_unembed, train_mlp, train_attn must be True",
                 where="train_attn",
+            )
+
+
+@frozen
+class CustomLossInput(RequestType):
+    """A parameter of the loss: ``logprobs`` or a key of ``loss_fn_inputs``, and its dimensions."""
+
+    name: str
+    rank: CustomLossInputRank = field()
+
+    @rank.validator
+    def _check(self, _attribute: object, value: object) -> None:
+        if type(value) is not int or not 0 <= value <= 2:
+            raise InvalidInputError(
+                f"{self.name}: expected 0, 1 or 2 dimensions, got {value!r}", where="input_ranks"
             )

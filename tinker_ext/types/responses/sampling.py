@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tinker_api import models as api
 
     from tinker_ext.types.tensors.arrays import Array
-    from tinker_ext.types.tensors.topk import TopkLogprobs, TopkRows
+    from tinker_ext.types.tensors.list_or_array import TopkLogprobs, TopkRows
 
 #: Why a sequence ended. Releases 0.4.1 to 0.38.0 send "length" and "stop"; the other three are in
 #: the API's overview. Unknown reasons are passed on unchanged.

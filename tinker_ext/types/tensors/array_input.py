@@ -17,8 +17,7 @@ from tinker_ext.types.tensors.arrays import as_numpy, is_torch, natural_dtype, w
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
 
 if TYPE_CHECKING:
-    from tinker_ext.types.tensors.arrays import Array
-    from tinker_ext.types.tensors.dtypes import TensorDtype
+    from tinker_ext.types.tensors.arrays import Array, TensorDtype
 
 #: The accepted values besides arrays: numbers, or rows of numbers of equal length.
 NumberSequence: TypeAlias = Sequence[float] | Sequence[Sequence[float]]

@@ -7,7 +7,7 @@ An object can only be a torch tensor if the program has imported torch, so the c
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from tinker_ext.errors import InvalidInputError
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from tinker_ext.types.tensors.dtypes import TensorDtype
-
     Array: TypeAlias = npt.NDArray[Any]
+
+#: The tensor dtypes of the API.
+TensorDtype: TypeAlias = Literal["int64", "float32"]
 
 
 class SupportsArray(Protocol):

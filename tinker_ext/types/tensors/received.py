@@ -17,7 +17,7 @@ from tinker_ext.types.tensors.number_buffer import NumberBuffer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tinker_ext.types.tensors.topk import TopkRows
+    from tinker_ext.types.tensors.list_or_array import TopkRows
 
 #: Maximum dimensions of an array in numpy 1 (numpy 2: 64).
 MAX_DIMENSIONS = 32

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from tinker_api import models as api
 
     from tinker_ext.types.tensors.array_input import NumberSequence
-    from tinker_ext.types.tensors.arrays import SupportsArray
-    from tinker_ext.types.tensors.dtypes import TensorDtype
+    from tinker_ext.types.tensors.arrays import SupportsArray, TensorDtype
 
 
 @frozen(init=False, repr=False)
