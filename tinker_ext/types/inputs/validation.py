@@ -121,7 +121,7 @@ def _check_cross_entropy(datum: Datum, where: str) -> None:
         return
     if _shape(weights) != shape:
         raise InvalidInputError(
-            f"has shape {_shape(weights)}, expected {shape} to match target_tokens",
+            f"expected shape {shape} to match target_tokens, got {_shape(weights)}",
             where=f"{where}['weights']",
         )
 

@@ -245,7 +245,7 @@ class SampleResponse:
         for name, values in by_token.items():
             if values is not None and not 0 <= prompt_tokens - len(values) <= 1:
                 raise ValueError(
-                    f"{name}: expected {prompt_tokens} entries, one per prompt token, "
+                    f"{name}: expected {prompt_tokens} entries, one for each prompt token, "
                     f"got {len(values)}"
                 )
 
