@@ -1,8 +1,8 @@
 """Conversion between the generated models and the types of this package, by field name.
 
-A field without a rule of its own follows its annotation: datetimes without a zone are UTC,
-classes with a ``from_api`` decode themselves, also inside lists and dicts, and a missing or null
-list or dict is empty. Any other missing or null value leaves the field at its default.
+A field is converted by its annotation, or by the function in its metadata (`converted_by`).
+Datetimes without a zone are UTC; classes with a ``from_api`` are decoded with it, also inside lists
+and dicts. A missing or null field has its default; without a default, lists and dicts are empty.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import (
 
 from attrs import NOTHING, fields
 
-from tinker_ext.types.unset import as_dict, as_utc, or_none, or_unset
+from tinker_ext.types.unset import as_dict, as_utc, or_unset
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]
@@ -36,7 +36,7 @@ _CONVERT = "convert"
 
 
 class ResponseType:
-    """The base of types that are decoded from the generated model with the same field names."""
+    """Base class of types that are decoded from a generated model with the same field names."""
 
     __slots__ = ()
 
@@ -47,9 +47,9 @@ class ResponseType:
 
 
 class RequestType:
-    """The base of types that are sent as the generated model with the same class and field names.
+    """Base class of types that are sent as the generated model with the same names.
 
-    Fields that are None are left out of the request.
+    Fields that are None are omitted from the request.
     """
 
     __slots__ = ()
@@ -64,16 +64,16 @@ class RequestType:
 
 
 def converted_by(convert: Convert) -> dict[str, Convert]:
-    """Field metadata: `structure` calls `convert` in place of the annotation's rule."""
+    """Field metadata that makes `structure` call `convert` instead of using the annotation."""
     return {_CONVERT: convert}
 
 
 class _Rule(NamedTuple):
-    """How one field is decoded."""
+    """The conversion of a field."""
 
     name: str
     convert: Convert | None
-    #: The value of a missing list or dict; None if the field has a default or is a single value.
+    #: Creates the value of a missing list or dict; None for other fields and those with a default.
     empty: Callable[[], Any] | None
     has_default: bool
 
@@ -83,16 +83,17 @@ def structure(cls: type[T], model: object, **values: Any) -> T:
 
     Constants (``type: Literal["save_weights"]``) are not read from the model.
     """
+    from tinker_api.types import Unset
+
     for name, convert, empty, has_default in _rules(cast("Any", cls)):
         if name in values:
             continue
-        value = or_none(getattr(model, name))
-        if value is None and has_default:
-            continue
-        if value is None and empty is not None:
-            values[name] = empty()
-        else:
-            values[name] = value if convert is None else convert(value)
+        value = getattr(model, name)
+        if value is None or isinstance(value, Unset):
+            if has_default:
+                continue
+            value = None if empty is None else empty()
+        values[name] = value if convert is None else convert(value)
     return cls(**values)
 
 
@@ -103,7 +104,7 @@ def _rules(cls: type) -> tuple[_Rule, ...]:
 
 def _variable_fields(cls: Any) -> list[tuple[Any, Any]]:
     """The fields that are not constants, with their annotations."""
-    # Modules import `datetime` for type checkers only.
+    # `datetime` is passed because the response modules import it for type checking only.
     annotations = get_type_hints(cls, localns={"datetime": datetime})
     pairs = [(field, annotations[field.name]) for field in fields(cls)]
     return [pair for pair in pairs if not _is_constant(pair[1])]

@@ -137,7 +137,9 @@ def check_length(received: int, expected: int, items: str, per: str, where: str)
         ValueError: the lengths differ.
     """
     if received != expected:
-        raise ValueError(f"{where}: expected {expected} {items}, one for each {per}, got {received}")
+        raise ValueError(
+            f"{where}: expected {expected} {items}, one for each {per}, got {received}"
+        )
 
 
 def _check_kinds(
