@@ -17,12 +17,12 @@
     │   │   └── APITimeoutError          no response within the timeout
     │   │       └── DeadlineExceededError  the deadline of the call passed (also a TimeoutError)
     │   └── APIResponseValidationError   a response that cannot be parsed
-    ├── RequestFailedError               the server accepted the request and it failed there
+    ├── RequestFailedError               the server accepted the request and failed to process it
     ├── InvalidInputError                an invalid argument; nothing was sent (also a ValueError)
     ├── ConfigurationError               an invalid setting (also a ValueError)
     ├── ClientClosedError                used after close() (also a RuntimeError)
     ├── DownloadError                    a file cannot be saved, or has the wrong contents
-    └── SessionLostError                 the heartbeats of a session no longer arrive
+    └── SessionLostError                 heartbeats of the session no longer reach the server
 
 Each error has the details that a handler needs as attributes, and can be pickled and deep-copied.
 ``str()`` gives the operation, the failure, the server's message (shortened), the request id, the

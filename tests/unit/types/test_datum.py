@@ -21,8 +21,8 @@ def datum(**inputs: Any) -> Datum:
 
 
 def test_json_format_of_release_0_4_1(wire: Callable[[Any], Any]) -> None:
-    sent = wire(datum(target_tokens=[2, 3, 4], weights=np.array([0, 0.5, 1])))
-    assert sent == {
+    body = wire(datum(target_tokens=[2, 3, 4], weights=np.array([0, 0.5, 1])))
+    assert body == {
         "model_input": {"chunks": [{"tokens": [1, 2, 3], "type": "encoded_text"}]},
         "loss_fn_inputs": {
             "target_tokens": {"data": [2, 3, 4], "dtype": "int64", "shape": [3]},

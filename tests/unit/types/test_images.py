@@ -20,8 +20,8 @@ SIZES: dict[str, Any] = {"format": "png", "height": 4, "width": 6, "tokens": 9}
 def test_image_sent_as_base64_with_all_sizes(data: Any, wire: Callable[[Any], Any]) -> None:
     chunk = ImageChunk(data=data, **SIZES)
     assert (chunk.data, chunk.length, chunk.byte_count) == (b"\x89PNG", 9, 4)
-    sent = base64.b64encode(b"\x89PNG").decode()
-    assert wire(chunk) == {**SIZES, "expected_tokens": 9, "data": sent, "type": "image"}
+    encoded = base64.b64encode(b"\x89PNG").decode()
+    assert wire(chunk) == {**SIZES, "expected_tokens": 9, "data": encoded, "type": "image"}
 
 
 def test_asset_pointer_sent_with_location_and_all_sizes(wire: Callable[[Any], Any]) -> None:

@@ -157,8 +157,8 @@ def test_requests_omit_none() -> None:
 
 def test_request_times_without_a_zone_are_utc() -> None:
     cursor = types.SessionSearchCursor(datetime(2026, 1, 2), "s")
-    sent = SessionSearchRequest(cursor=cursor).to_api().to_dict()["cursor"]
-    assert sent == {"last_created_at": "2026-01-02T00:00:00+00:00", "last_session_id": "s"}
+    body = SessionSearchRequest(cursor=cursor).to_api().to_dict()["cursor"]
+    assert body == {"last_created_at": "2026-01-02T00:00:00+00:00", "last_session_id": "s"}
 
 
 def test_response_types_have_no_instance_dict() -> None:

@@ -73,8 +73,8 @@ def test_data_is_row_major_for_every_memory_layout(
     make: Callable[[Any], Any], wire: Callable[[Any], Any]
 ) -> None:
     array = make(np.arange(6, dtype=np.int64).reshape(2, 3))
-    sent = wire(TensorData.from_numpy(array))
-    assert sent == {"data": [0, 1, 2, 3, 4, 5], "dtype": "int64", "shape": [2, 3]}
+    body = wire(TensorData.from_numpy(array))
+    assert body == {"data": [0, 1, 2, 3, 4, 5], "dtype": "int64", "shape": [2, 3]}
 
 
 def test_array_is_passed_to_encoder_as_array() -> None:
