@@ -437,7 +437,7 @@ class ClientClosedError(TinkerError, RuntimeError):
 
 
 class DownloadError(TinkerError):
-    """A download cannot be saved: the disk is full, a file exists, or the contents are wrong.
+    """A download cannot be saved: disk full, file in the way, or wrong contents.
 
     `path` is the affected file or folder. The download is not retried, because the cause persists.
     """

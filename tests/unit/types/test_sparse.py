@@ -117,7 +117,7 @@ def test_csr_equality_copy_and_pickle() -> None:
         ({"shape": [2, 4]}, "sparse_crow_indices", "2 rows"),
         ({"sparse_crow_indices": [0, 2, 1, 3]}, "sparse_crow_indices", "3 rows of 3 values"),
         ({"sparse_crow_indices": [0, 2, 2, 4]}, "sparse_crow_indices", "3 rows of 3 values"),
-        ({"sparse_crow_indices": [1, 3, 3, 4]}, "sparse_crow_indices", r"expected 0 .*\[1\]"),
+        ({"sparse_crow_indices": [1, 3, 3, 4]}, "sparse_crow_indices", "first index of 0, got 1"),
         ({"sparse_crow_indices": [[0, 2], [2, 3]]}, "sparse_crow_indices", "one dimension"),
         ({"sparse_crow_indices": [0, 2.0, 2, 3]}, "sparse_crow_indices[1]", "integers"),
         ({"sparse_col_indices": [0, 4, 1]}, "sparse_col_indices", "4 columns"),
@@ -139,7 +139,7 @@ def test_inconsistent_csr_rejected_with_path(
 def test_csr_with_zero_rows() -> None:
     tensor = TensorData([], "int64", [0, 4], sparse_crow_indices=[0], sparse_col_indices=[])
     assert tensor.to_numpy().shape == (0, 4)
-    with pytest.raises(InvalidInputError, match=r"expected 0 as the first index, got \[\]"):
+    with pytest.raises(InvalidInputError, match="first index of 0, got none"):
         TensorData([], "int64", [0, 4], sparse_crow_indices=[], sparse_col_indices=[])
 
 

@@ -55,7 +55,7 @@ class ListOrArray(Generic[L, A]):
     def __eq__(self, other: object) -> bool:
         return bool(self.list == other.list) if type(other) is type(self) else NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # Equality compares values, of which there may be many.
+    __hash__ = None  # type: ignore[assignment]  # Instances are compared by value.
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._list, self._array)

@@ -119,7 +119,7 @@ class NumberBuffer:
             return self._packed == other._packed
         return bool((self.to_array() == other.to_array()).all())
 
-    __hash__ = None  # type: ignore[assignment]  # Equality compares values, of which there may be many.
+    __hash__ = None  # type: ignore[assignment]  # Instances are compared by value.
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_restore, (self.dtype, self._list, self._packed))

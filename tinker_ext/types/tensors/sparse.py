@@ -130,9 +130,10 @@ def _check_ascending(crow: Array, columns: Array, size: int, shape: list[int]) -
         is_column = str(error).startswith("column")
         where = "sparse_col_indices" if is_column else "sparse_crow_indices"
         raise InvalidInputError(str(error), where=where) from None
-    if crow[:1].tolist() != [0]:
+    first = crow[0] if crow.size else "none"
+    if first != 0:
         raise InvalidInputError(
-            f"expected 0 as the first index, got {crow[:1].tolist()}", where="sparse_crow_indices"
+            f"expected a first index of 0, got {first}", where="sparse_crow_indices"
         )
     row = np.repeat(np.arange(len(counts)), counts)
     not_ascending = (np.diff(columns) <= 0) & (np.diff(row) == 0)

@@ -290,5 +290,7 @@ class TensorData:
 def _read_shape(shape: Sequence[int], size: int) -> list[int]:
     sizes = read_shape(shape)
     if math.prod(sizes) != size:
-        raise InvalidInputError(f"{sizes} does not match {size} values", where="shape")
+        raise InvalidInputError(
+            f"expected sizes with the product {size}, got {sizes}", where="shape"
+        )
     return sizes
