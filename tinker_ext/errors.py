@@ -1,8 +1,8 @@
-"""Every error this package raises on purpose.
+"""All errors that this package raises.
 
     TinkerError
-    ├── APIError                         something went wrong while talking to a server
-    │   ├── APIStatusError               an answer with an error status
+    ├── APIError                         a request to the server failed
+    │   ├── APIStatusError               a response with an error status code
     │   │   ├── BadRequestError          400
     │   │   ├── AuthenticationError      401
     │   │   ├── BillingError             402
@@ -13,27 +13,27 @@
     │   │   ├── UnprocessableEntityError 422
     │   │   ├── RateLimitError           429
     │   │   └── InternalServerError      500 and above
-    │   ├── APIConnectionError           no answer, or half of one
-    │   │   └── APITimeoutError          no answer in time
-    │   │       └── DeadlineExceededError  the whole wait is over (a TimeoutError too)
-    │   └── APIResponseValidationError   an answer that cannot be understood
-    ├── RequestFailedError               the server did the work and reports its failure
-    ├── InvalidInputError                a bad argument; nothing was sent (a ValueError too)
-    ├── ConfigurationError               a bad setting (a ValueError too)
-    ├── ClientClosedError                used after close() (a RuntimeError too)
-    ├── DownloadError                    a file can't be saved, or has the wrong contents
-    └── SessionLostError                 the server no longer hears this session
+    │   ├── APIConnectionError           no response, or an incomplete one
+    │   │   └── APITimeoutError          no response within the timeout
+    │   │       └── DeadlineExceededError  the deadline of the call passed (also a TimeoutError)
+    │   └── APIResponseValidationError   a response that cannot be parsed
+    ├── RequestFailedError               the server accepted the request and failed to process it
+    ├── InvalidInputError                an invalid argument; nothing was sent (also a ValueError)
+    ├── ConfigurationError               an invalid setting (also a ValueError)
+    ├── ClientClosedError                used after close() (also a RuntimeError)
+    ├── DownloadError                    a file cannot be saved, or has the wrong contents
+    └── SessionLostError                 heartbeats of the session no longer reach the server
 
-Each one carries what a handler needs as attributes, pickles, and deep-copies. ``str()`` says
-which operation failed, how, in which words of the server (shortened), under which request id,
-after how many attempts, and what would help. No key gets into any of them: server text is
-redacted, and of the response headers only the harmless ones are kept
-(`tinker_ext.redaction.redactor`).
+Each error has the details that a handler needs as attributes, and can be pickled and deep-copied.
+``str()`` gives the operation, the failure, the server's message (shortened), the request id, the
+number of attempts, and a hint. Errors never contain credentials: server text is redacted, and only
+an allowlist of response headers is kept (`tinker_ext.redaction.redactor`).
 Control characters, terminal escapes and bidirectional characters are shown as escapes.
 """
 
 from __future__ import annotations
 
+import warnings
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
@@ -52,10 +52,10 @@ from tinker_ext.redaction.redactor import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# Characters of a message that quotes a server, whose own words are bounded before.
-_LONGEST_MESSAGE = 1_000
+# Characters of a message that quotes server text, which has a lower limit of its own.
+_MAX_MESSAGE_CHARACTERS = 1_000
 
-_CLOUDFLARE_PHRASES = {  # statuses Cloudflare answers for an origin it cannot reach
+_CLOUDFLARE_PHRASES = {  # statuses that Cloudflare sends if it cannot reach the origin
     520: "Unknown Error from Origin",
     521: "Origin Down",
     522: "Connection to Origin Timed Out",
@@ -65,37 +65,37 @@ _CLOUDFLARE_PHRASES = {  # statuses Cloudflare answers for an origin it cannot r
 
 
 class RequestErrorCategory(StrEnum):
-    """Who caused a failed request, as the server sees it."""
+    """The cause of a failed request, as reported by the server."""
 
     UNKNOWN = "unknown"
     SERVER = "server"
     USER = "user"
-    # The official SDK's spelling of the same.
+    # The official SDK's spelling.
     Unknown = UNKNOWN
     Server = SERVER
     User = USER
 
     @classmethod
     def parse(cls, value: object) -> RequestErrorCategory:
-        """Read a category leniently: any case, "user_error" too; anything else is unknown."""
+        """Parses a category, ignoring case and an "_error" suffix; other values are unknown."""
         if not isinstance(value, str):
             return cls.UNKNOWN
-        word = value.strip().lower().removesuffix("_error")
-        return cls(word) if word in set(cls) else cls.UNKNOWN
+        name = value.strip().lower().removesuffix("_error")
+        return cls(name) if name in set(cls) else cls.UNKNOWN
 
 
 class ExperimentalWarning(FutureWarning):
-    """What release 0.38.0 warns with of methods that may change, for programs that filter it.
+    """The warning that release 0.38.0 emits for methods that may change.
 
-    Nothing here does.
+    It exists for programs that filter it; this package never emits it.
     """
 
 
 class TinkerError(Exception):
-    """The base of every error here."""
+    """The base class of all errors in this package."""
 
     message: str
-    #: What would help; empty when there is nothing to say. A class's own, or of one error alone.
+    #: Advice for the user, of the class or of this error; may be empty.
     hint: str = ""
 
     def __init__(self, message: str = "") -> None:
@@ -106,17 +106,17 @@ class TinkerError(Exception):
         return "\n".join(printable(line) for line in self._text().split("\n"))
 
     def _text(self) -> str:
-        """What `str` shows, control characters still in it."""
+        """The text of `str`, before control characters are escaped."""
         return " ".join(part for part in (self.message, self.hint) if part)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default calls cls(*args), which no class with keyword-only arguments survives.
+        # The default calls cls(*args), which fails for classes with keyword-only arguments.
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
 def _quoted(message: str) -> str:
-    """A message with words of a server in it: one line, bounded, redacted, printable."""
-    return shorten(redact(message), _LONGEST_MESSAGE)
+    """Redacts and shortens a message that quotes server text to one printable line."""
+    return shorten(redact(message), _MAX_MESSAGE_CHARACTERS)
 
 
 def _short_id(request_id: str) -> str:
@@ -131,13 +131,17 @@ def _rebuild(cls: type[TinkerError], args: tuple[object, ...], state: dict[str, 
 
 
 class APIError(TinkerError):
-    """Talking to the server failed.
+    """A request to the server failed.
 
-    `message` says what happened; `operation` is the operation's id ("forward_backward");
-    `request_id` the server's name for the request; `body` the answer as far as it was read,
-    redacted. The retry engine adds `attempts` (requests sent), `elapsed` (seconds since the
-    first), `reason` (why there was no further attempt) and `answered` (with what an attempt before
-    was answered, where the last was not) with `gave_up`.
+    Attributes:
+        message: the failure.
+        operation: the operation's id, such as "forward_backward".
+        request_id: the id that the server gave the request.
+        body: the response body as far as it was read, redacted.
+        attempts: the number of requests sent; set by the retry engine, like the following.
+        elapsed: seconds since the first attempt.
+        reason: why there was no further attempt.
+        previous_response: the response to an earlier attempt, if the last attempt had none.
     """
 
     operation: str | None
@@ -159,43 +163,55 @@ class APIError(TinkerError):
         self.attempts: int | None = None
         self.elapsed: float | None = None
         self.reason: str | None = None
-        self.answered: str | None = None
+        self.previous_response: str | None = None
 
     def gave_up(
-        self, *, reason: str, attempts: int, elapsed: float, answered: str | None = None
+        self, *, reason: str, attempts: int, elapsed: float, previous_response: str | None = None
     ) -> Self:
-        """Note why and when the retry engine stopped; returns the same error."""
+        """Records why and when the retry engine stopped, and returns this error."""
         self.reason, self.attempts, self.elapsed = reason, attempts, elapsed
-        self.answered = answered
+        self.previous_response = previous_response
         return self
+
+    @property
+    def answered(self) -> str | None:
+        """Deprecated; use `previous_response`."""
+        warnings.warn(
+            "APIError.answered is deprecated; use previous_response",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.previous_response
 
     def _text(self) -> str:
         subject = f"{self.operation}: " if self.operation else ""
-        facts = [f"request id {_short_id(self.request_id)}"] if self.request_id else []
-        facts += self._facts()
+        details = [f"request id {_short_id(self.request_id)}"] if self.request_id else []
+        details += self._details()
         if self.attempts is not None and self.elapsed is not None:
             plural = "" if self.attempts == 1 else "s"
-            facts.append(f"{self.attempts} attempt{plural} in {self.elapsed:.1f} s")
-        if self.answered:
-            facts.append(f"answered before: {self.answered}")
+            details.append(f"{self.attempts} attempt{plural} in {self.elapsed:.1f} s")
+        if self.previous_response:
+            details.append(f"previous response: {self.previous_response}")
         if self.reason:
-            facts.append(f"not retried: {self.reason}")
-        told = f" [{'; '.join(facts)}]" if facts else ""
+            details.append(f"not retried: {self.reason}")
+        brackets = f" [{'; '.join(details)}]" if details else ""
         hint = f" {self.hint}" if self.hint else ""
-        return f"{subject}{self.message}{told}{hint}"
+        return f"{subject}{self.message}{brackets}{hint}"
 
-    def _facts(self) -> list[str]:
-        """What a subclass adds to the brackets of the message."""
+    def _details(self) -> list[str]:
+        """Details that a subclass adds in the brackets of the message."""
         return []
 
 
 class APIStatusError(APIError):
-    """The server answered with an error status.
+    """The response has an error status code.
 
-    `headers` holds the harmless response headers, names lower-cased; `retry_after` the
-    seconds the server asked to wait; `category` what the body says of who caused it, None
-    where it says nothing. `unsupported` says that the server can't do the operation at all, or
-    not with these fields; `hint` then says in which dialect it was asked, and what would work.
+    Attributes:
+        headers: the allowlisted response headers, with lower-case names.
+        retry_after: seconds until the server accepts a retry, from the ``Retry-After`` header.
+        category: the cause of the error according to the body, None if the body names none.
+        unsupported: True if the server does not support the operation or these fields; `hint` then
+            describes the protocol that was used and the alternatives.
     """
 
     status_code: int
@@ -219,78 +235,78 @@ class APIStatusError(APIError):
         self.category = category
         self.unsupported = False
 
-    def not_here(self, advice: str | None) -> Self:
-        """Note that the server can't do this, unless there is no advice; returns the same error."""
-        if advice is not None:
-            self.unsupported, self.hint = True, advice
+    def mark_unsupported(self, hint: str | None) -> Self:
+        """Marks the operation as unsupported by the server, unless `hint` is None."""
+        if hint is not None:
+            self.unsupported, self.hint = True, hint
         return self
 
     @property
     def is_user_error(self) -> bool:
-        """Whether the caller has to change something; 408 and 429 pass by themselves."""
+        """True if the caller must change the request; 408 and 429 are temporary."""
         if self.category in (RequestErrorCategory.USER, RequestErrorCategory.SERVER):
             return self.category is RequestErrorCategory.USER
         return 400 <= self.status_code < 500 and self.status_code not in (408, 429)
 
-    def _facts(self) -> list[str]:
-        facts = []
+    def _details(self) -> list[str]:
+        details = []
         if self.retry_after is not None:
-            facts.append(f"the server asks to wait {self.retry_after:g} s")
+            details.append(f"retry after {self.retry_after:g} s")
         if ray := self.headers.get("cf-ray"):
-            facts.append(f"cf-ray {ray}")
-        return facts
+            details.append(f"cf-ray {ray}")
+        return details
 
 
 class BadRequestError(APIStatusError):
-    """400: the server cannot make sense of the request."""
+    """400: the request is malformed."""
 
 
 class AuthenticationError(APIStatusError):
     """401: the key is missing, wrong or expired."""
 
-    hint = "Check the key in TINKER_API_KEY or the api_key argument, and that it fits the base URL."
+    hint = "Check TINKER_API_KEY or the api_key argument, and that the key is for this base URL."
 
 
 class BillingError(APIStatusError):
-    """402: the account cannot pay for this."""
+    """402: the account cannot pay for the request."""
 
     hint = "Check the account's billing; work already saved is not affected."
 
 
 class PermissionDeniedError(APIStatusError):
-    """403: the key is known and may not do this."""
+    """403: the key is valid but lacks the permission."""
 
-    hint = "The key has no right to this; check who owns the run or checkpoint."
+    hint = "The key lacks this permission; check who owns the run or checkpoint."
 
 
 class NotFoundError(APIStatusError):
-    """404: no such model, run, checkpoint or operation on this server."""
+    """404: the server has no such model, run, checkpoint or operation."""
 
 
 class ConflictError(APIStatusError):
-    """409: the request contradicts the state of the server, such as a sequence out of turn."""
+    """409: the request conflicts with the server's state, such as an unexpected seq_id."""
 
 
 class GoneError(APIStatusError):
-    """410: it was there once; the result or session has expired."""
+    """410: the result or session has expired."""
 
 
 class UnprocessableEntityError(APIStatusError):
-    """422: well-formed, and refused for its contents."""
+    """422: the request is well-formed, but the server rejects its contents."""
 
 
 class RateLimitError(APIStatusError):
-    """429: too much at once; see `retry_after`."""
+    """429: too many requests; see `retry_after`."""
 
-    hint = "Send less at once, or wait; a longer retry_window would have waited for it."
+    hint = "Send fewer requests at once, or set a longer retry_window."
 
 
 class InternalServerError(APIStatusError):
-    """500 and above: the server, or a proxy before it, failed."""
+    """500 and above: the server or a proxy failed."""
 
 
 class APIConnectionError(APIError):
-    """No complete answer came back. `fault` names the kind: connect, read, write, ..."""
+    """No complete response arrived. `fault` is the kind of failure: connect, read, write, ..."""
 
     def __init__(
         self,
@@ -304,26 +320,26 @@ class APIConnectionError(APIError):
         super().__init__(message, operation=operation, request_id=request_id, body=body)
         self.fault = str(fault) if fault is not None else None
 
-    def _facts(self) -> list[str]:
+    def _details(self) -> list[str]:
         return [f"{self.fault} fault"] if self.fault else []
 
 
 class APITimeoutError(APIConnectionError):
-    """One request was not answered in its time."""
+    """An attempt received no response within its timeout."""
 
 
 class DeadlineExceededError(APITimeoutError, TimeoutError):
-    """The time for the whole wait is over; the work may still finish on the server.
+    """The deadline of a call passed; the work may still finish on the server.
 
-    `last_seen` tells what the server said last ("queue state paused_capacity", "HTTP 503"),
-    `deadline` how many seconds the wait was allowed.
+    `last_seen` is the last state the server reported ("queue state paused_capacity", "HTTP 503"),
+    `deadline` the seconds that the call was allowed to take.
     """
 
-    hint = "A longer timeout, or future_timeout in the configuration, waits longer."
+    hint = "Pass a longer timeout, or set a longer future_timeout in the configuration."
 
     def __init__(
         self,
-        message: str = "the wait took too long",
+        message: str = "the deadline passed",
         *,
         last_seen: str | None = None,
         deadline: float | None = None,
@@ -334,17 +350,20 @@ class DeadlineExceededError(APITimeoutError, TimeoutError):
         self.last_seen = _quoted(last_seen) if last_seen is not None else None
         self.deadline = deadline
 
-    def _facts(self) -> list[str]:
-        facts = [f"allowed {self.deadline:g} s"] if self.deadline is not None else []
-        return [*facts, f"last seen: {self.last_seen or 'nothing'}"]
+    def _details(self) -> list[str]:
+        details = [f"allowed {self.deadline:g} s"] if self.deadline is not None else []
+        return [*details, f"last seen: {self.last_seen or 'nothing'}"]
 
 
 class APIResponseValidationError(APIError):
-    """The answer is not what the operation promises; `status_code` is the answer's."""
+    """The response does not match the operation's schema; `status_code` is its status code."""
 
     status_code: int | None
 
-    hint = "The server speaks another dialect, or something between changed the answer."
+    hint = (
+        "The server may implement a different version of the API, "
+        "or a proxy may have altered the response."
+    )
 
     def __init__(
         self,
@@ -358,12 +377,12 @@ class APIResponseValidationError(APIError):
         super().__init__(message, operation=operation, request_id=request_id, body=body)
         self.status_code = status_code
 
-    def _facts(self) -> list[str]:
+    def _details(self) -> list[str]:
         return [f"HTTP {self.status_code}"] if self.status_code is not None else []
 
 
 class RequestFailedError(TinkerError):
-    """The server accepted the request, worked on it and failed; `category` tells whose fault."""
+    """The server accepted the request and failed to process it; `category` is the cause."""
 
     request_id: str | None
     category: RequestErrorCategory
@@ -389,9 +408,9 @@ class RequestFailedError(TinkerError):
 
 
 class InvalidInputError(TinkerError, ValueError):
-    """A bad argument, found before anything was sent.
+    """An invalid argument, detected before anything was sent.
 
-    `where` is the path to it, such as ``data[3].loss_fn_inputs['weights']``.
+    `where` is the path to the value, such as ``data[3].loss_fn_inputs['weights']``.
     """
 
     def __init__(self, message: str, where: str | None = None) -> None:
@@ -403,7 +422,7 @@ class InvalidInputError(TinkerError, ValueError):
 
 
 class ConfigurationError(TinkerError, ValueError):
-    """A setting that cannot work; `setting` names the argument or environment variable."""
+    """An invalid setting; `setting` names the argument or environment variable."""
 
     def __init__(self, message: str, setting: str | None = None) -> None:
         super().__init__(redact(message))
@@ -413,14 +432,14 @@ class ConfigurationError(TinkerError, ValueError):
 class ClientClosedError(TinkerError, RuntimeError):
     """The client was used after it was closed."""
 
-    def __init__(self, message: str = "the client is closed; make a new one") -> None:
+    def __init__(self, message: str = "the client is closed; create a new one") -> None:
         super().__init__(message)
 
 
 class DownloadError(TinkerError):
-    """A download can't be saved: the disk is full, a file is in the way, the contents are wrong.
+    """A download cannot be saved: disk full, file in the way, or wrong contents.
 
-    `path` is the file or folder it is about. Not retried: something has to change first.
+    `path` is the affected file or folder. The download is not retried, because the cause persists.
     """
 
     def __init__(self, message: str, *, path: str | None = None) -> None:
@@ -429,7 +448,7 @@ class DownloadError(TinkerError):
 
 
 class SessionLostError(TinkerError):
-    """No heartbeat of this session has reached the server for `silent_for` seconds."""
+    """No heartbeat of the session has reached the server for `silent_for` seconds."""
 
     hint = "Resume from the last saved state with create_training_client_from_state."
 
@@ -464,30 +483,30 @@ def status_error(
     retry_after: float | None = None,
     secrets: Iterable[str] = (),
 ) -> APIStatusError:
-    """The error for an answer with an error status.
+    """Creates the error for a response with an error status code.
 
-    `body` is parsed JSON, text or None. `retry_after` is what `rules.retry` read from the
-    headers. `secrets` are redacted as well as those that the process holds.
+    `body` is parsed JSON, text or None. `retry_after` is the delay that `rules.retry` parsed from
+    the headers. `secrets` are redacted in addition to those known to the process.
     """
-    hidden = tuple(secrets)
+    secrets = tuple(secrets)
     default = InternalServerError if status_code >= 500 else APIStatusError
-    words = server_words(body, hidden)
-    said = f": {words}" if words else ""
-    kept = kept_headers(headers, hidden)
+    text = server_words(body, secrets)
+    message = f"HTTP {status_phrase(status_code)}"
+    shown_headers = kept_headers(headers, secrets)
     return STATUS_ERRORS.get(status_code, default)(
-        f"HTTP {status_phrase(status_code)}{said}",
+        f"{message}: {text}" if text else message,
         status_code=status_code,
-        headers=kept,
+        headers=shown_headers,
         retry_after=retry_after,
         category=body_category(body),
         operation=operation,
-        request_id=request_id or kept.get(REQUEST_ID),
-        body=body if not hidden else redact_body(body, hidden),
+        request_id=request_id or shown_headers.get(REQUEST_ID),
+        body=redact_body(body, secrets) if secrets else body,
     )
 
 
 def status_phrase(status_code: int) -> str:
-    """A status with its name: "503 Service Unavailable", "520 Unknown Error from Origin"."""
+    """A status code with its phrase, such as "503 Service Unavailable"."""
     try:
         phrase = HTTPStatus(status_code).phrase
     except ValueError:
@@ -496,7 +515,7 @@ def status_phrase(status_code: int) -> str:
 
 
 def body_category(body: object) -> RequestErrorCategory | None:
-    """The category an error body names, None where it names none."""
+    """The category in an error body; None if it has none."""
     if isinstance(body, dict) and body.get("category") is not None:
         return RequestErrorCategory.parse(body["category"])
     return None

@@ -127,8 +127,8 @@ def test_connection_error_contains_the_last_response() -> None:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.APIConnectionError) as caught:
             sampler.sample(PROMPT, 1, PARAMS).result(30)
-    assert caught.value.answered == "HTTP 500 Internal Server Error: oops"
-    assert "answered before: HTTP 500" in str(caught.value)
+    assert caught.value.previous_response == "HTTP 500 Internal Server Error: oops"
+    assert "previous response: HTTP 500" in str(caught.value)
 
 
 def test_long_outage_logs_a_warning_once_a_minute(

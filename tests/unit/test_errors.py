@@ -1,4 +1,4 @@
-"""Errors carry what a handler needs, travel between processes, and show no key."""
+"""Errors have the details that handlers need, can be pickled, and contain no credentials."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ STATUS_CLASSES: tuple[type[APIStatusError], ...] = (
     *errors.STATUS_ERRORS.values(),
     InternalServerError,
 )
-SPECIMENS: list[TinkerError] = [
+EXAMPLES: list[TinkerError] = [
     TinkerError("plain"),
     errors.APIError("api", operation="forward", request_id="r1", body={"error": ["a", 1, None]}),
     *(
@@ -77,11 +77,11 @@ def every_class() -> set[type[TinkerError]]:
     return {kind for kind in result if kind.__module__ == errors.__name__}
 
 
-def test_there_is_a_specimen_of_every_class() -> None:
-    assert {type(error) for error in SPECIMENS} == every_class()
+def test_every_class_has_an_example() -> None:
+    assert {type(error) for error in EXAMPLES} == every_class()
 
 
-def test_the_tree_in_the_docstring_is_the_real_one() -> None:
+def test_docstring_tree_matches_classes() -> None:
     drawn: dict[str, str] = {}
     path: list[str] = []
     for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr] # it has one
@@ -92,9 +92,9 @@ def test_the_tree_in_the_docstring_is_the_real_one() -> None:
     assert drawn == {kind.__name__: kind.__bases__[0].__name__ for kind in every_class()}
 
 
-@pytest.mark.parametrize("error", SPECIMENS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickled_and_copied_errors_are_the_same(error: TinkerError, protocol: int) -> None:
+def test_pickled_and_copied_errors_are_equal(error: TinkerError, protocol: int) -> None:
     if isinstance(error, errors.APIError):
         error.gave_up(reason="status 429", attempts=3, elapsed=2.0)
     error.add_note("noted")
@@ -110,7 +110,7 @@ def test_pickled_and_copied_errors_are_the_same(error: TinkerError, protocol: in
         assert (str(twin), repr(twin)) == (str(error), repr(error))
 
 
-def test_a_deep_copy_shares_nothing() -> None:
+def test_deep_copy_copies_body() -> None:
     error = errors.APIError("api", body={"a": [1]})
     twin = copy.deepcopy(error)
     assert twin.body == error.body
@@ -126,16 +126,16 @@ def test_a_deep_copy_shares_nothing() -> None:
         (ClientClosedError(), RuntimeError),
     ],
 )
-def test_some_are_builtin_errors_too(error: TinkerError, builtin: type[Exception]) -> None:
+def test_builtin_base_classes(error: TinkerError, builtin: type[Exception]) -> None:
     assert isinstance(error, builtin)
 
 
-def test_one_request_out_of_time_is_no_builtin_timeout() -> None:
-    # Otherwise `except TimeoutError` around a wait would take a retried request's for its own.
+def test_timeout_of_one_attempt_is_not_builtin_timeout_error() -> None:
+    # Otherwise `except TimeoutError` around a wait would catch the timeout of an attempt.
     assert not isinstance(APITimeoutError("x"), TimeoutError)
 
 
-def test_a_message_for_two_in_the_morning() -> None:
+def test_message_with_all_details() -> None:
     error = status_error(
         503,
         headers={"x-request-id": "req-7", "cf-ray": "88aa-FRA", "content-type": "text/html"},
@@ -148,7 +148,7 @@ def test_a_message_for_two_in_the_morning() -> None:
     )
     assert str(error) == (
         "forward_backward: HTTP 503 Service Unavailable: Service down [request id req-7; "
-        "the server asks to wait 400 s; cf-ray 88aa-FRA; 4 attempts in 12.5 s; "
+        "retry after 400 s; cf-ray 88aa-FRA; 4 attempts in 12.5 s; "
         "not retried: status 503, a wait of 400 s does not fit in 287.5 s]"
     )
 
@@ -167,12 +167,13 @@ def test_a_message_for_two_in_the_morning() -> None:
         (
             DeadlineExceededError("no result", deadline=60, request_id="r1", operation="forward"),
             "forward: no result [request id r1; allowed 60 s; last seen: nothing] "
-            "A longer timeout, or future_timeout in the configuration, waits longer.",
+            "Pass a longer timeout, or set a longer future_timeout in the configuration.",
         ),
         (
             APIResponseValidationError("a list came", status_code=200),
             "a list came [HTTP 200] "
-            "The server speaks another dialect, or something between changed the answer.",
+            "The server may implement a different version of the API, "
+            "or a proxy may have altered the response.",
         ),
         (APIResponseValidationError("x").gave_up(reason="r", attempts=2, elapsed=1), None),
         (
@@ -183,7 +184,7 @@ def test_a_message_for_two_in_the_morning() -> None:
         (InvalidInputError("too long", where="data[3]"), "data[3]: too long"),
         (InvalidInputError("too long"), "too long"),
         (ConfigurationError("bad"), "bad"),
-        (ClientClosedError(), "the client is closed; make a new one"),
+        (ClientClosedError(), "the client is closed; create a new one"),
         (
             SessionLostError("no heartbeat"),
             "no heartbeat Resume from the last saved state with create_training_client_from_state.",
@@ -194,7 +195,17 @@ def test_messages(error: TinkerError, words: str | None) -> None:
     assert words is None or str(error) == words
 
 
-def test_a_status_error_carries_what_a_handler_needs() -> None:
+def test_answered_is_deprecated() -> None:
+    error = APIConnectionError("reset").gave_up(
+        reason="r", attempts=2, elapsed=1, previous_response="HTTP 503"
+    )
+    assert error.previous_response == "HTTP 503"
+    assert "previous response: HTTP 503" in str(error)
+    with pytest.warns(DeprecationWarning, match="use previous_response"):
+        assert error.answered == "HTTP 503"
+
+
+def test_status_error_attributes() -> None:
     error = status_error(
         429,
         headers={"Retry-After": "3", "X-Request-Id": "req-7", "Set-Cookie": "session=1"},
@@ -213,7 +224,7 @@ def test_a_status_error_carries_what_a_handler_needs() -> None:
     assert (error.attempts, error.elapsed, error.reason) == (None, None, None)
 
 
-def test_the_callers_request_id_comes_before_the_headers() -> None:
+def test_request_id_argument_takes_precedence_over_header() -> None:
     error = status_error(
         404, headers={"x-request-id": "hop"}, body=None, operation=None, request_id="future-1"
     )
@@ -225,7 +236,7 @@ def test_the_callers_request_id_comes_before_the_headers() -> None:
     ("status", "phrase"),
     [(404, "404 Not Found"), (524, "524 Origin Timed Out"), (599, "599")],
 )
-def test_a_status_is_named(status: int, phrase: str) -> None:
+def test_status_phrase(status: int, phrase: str) -> None:
     assert errors.status_phrase(status) == phrase
 
 
@@ -243,13 +254,13 @@ def test_a_status_is_named(status: int, phrase: str) -> None:
         (422, "unknown", True),
     ],
 )
-def test_whose_error_it_is(status: int, category: str | None, is_user_error: bool) -> None:
+def test_is_user_error(status: int, category: str | None, is_user_error: bool) -> None:
     body = {"category": category} if category else {}
     error = status_error(status, headers={}, body=body, operation=None)
     assert error.is_user_error is is_user_error
 
 
-def everything_of(error: BaseException) -> str:
+def all_text_of(error: BaseException) -> str:
     return f"{error} {error!r} {vars(error)} {error.args} {pickle.dumps(error)!r}"
 
 
@@ -269,7 +280,7 @@ HIDING_PLACES: list[object] = [
 
 
 @pytest.mark.parametrize("body", HIDING_PLACES, ids=range(len(HIDING_PLACES)))
-def test_no_key_gets_out_of_an_answer(body: object) -> None:
+def test_key_in_response_is_redacted(body: object) -> None:
     error = status_error(
         401,
         headers={
@@ -283,26 +294,26 @@ def test_no_key_gets_out_of_an_answer(body: object) -> None:
         operation="create_session",
         secrets=[PLAIN_KEY, ""],
     )
-    shown = everything_of(error)
-    for piece in (KEY, KEY[:12], PLAIN_KEY, PLAIN_KEY[:8]):
-        assert piece not in shown
+    text = all_text_of(error)
+    for fragment in (KEY, KEY[:12], PLAIN_KEY, PLAIN_KEY[:8]):
+        assert fragment not in text
     assert 'error="invalid_token"' in error.headers["www-authenticate"]
 
 
-def test_what_looks_like_a_key_is_hidden_in_every_error() -> None:
-    said = f"used {KEY}"
+def test_key_is_redacted_in_every_error_class() -> None:
+    message = f"used {KEY}"
     for error in (
-        errors.APIError(said, body=said),
-        DeadlineExceededError(said, last_seen=said),
-        RequestFailedError(said),
-        ConfigurationError(said),
-        DownloadError(said),
-        SessionLostError(said),
+        errors.APIError(message, body=message),
+        DeadlineExceededError(message, last_seen=message),
+        RequestFailedError(message),
+        ConfigurationError(message),
+        DownloadError(message),
+        SessionLostError(message),
     ):
-        assert KEY not in everything_of(error)
+        assert KEY not in all_text_of(error)
 
 
-def test_a_key_error_says_what_to_check() -> None:
+def test_authentication_error_hint_names_setting() -> None:
     error = status_error(401, headers={}, body={"detail": "no"}, operation="create_session")
     assert isinstance(error, AuthenticationError)
     assert "TINKER_API_KEY" in str(error)
@@ -315,9 +326,7 @@ json_values = st.recursive(
 
 
 @given(st.integers(100, 599), json_values, st.dictionaries(st.text(), st.text()))
-def test_any_answer_makes_an_error_of_bounded_size(
-    status: int, body: object, headers: dict[str, str]
-) -> None:
+def test_error_size_is_bounded(status: int, body: object, headers: dict[str, str]) -> None:
     error = status_error(status, headers=headers, body=body, operation="forward")
     assert len(str(error)) < 2000
     assert isinstance(pickle.loads(pickle.dumps(error)), APIStatusError)
@@ -335,7 +344,7 @@ def deep(levels: int) -> object:
     ["x" * 10_000_000, {"detail": "x" * 10_000_000}, ["x"] * 1_000_000, deep(100_000)],
     ids=["text", "detail", "list", "depth"],
 )
-def test_absurd_answers_are_cut(body: object) -> None:
+def test_oversized_response_is_truncated(body: object) -> None:
     error = status_error(
         500, headers={"x-request-id": "x" * 100_000}, body=body, operation="forward"
     )
@@ -343,7 +352,7 @@ def test_absurd_answers_are_cut(body: object) -> None:
     assert len(pickle.dumps(error)) < 100_000
 
 
-def test_not_found_is_not_retryable_by_its_class_alone() -> None:
+def test_reason_is_none_without_retry_engine() -> None:
     with pytest.raises(errors.APIError) as caught:
         raise NotFoundError("gone", status_code=404)
     assert caught.value.reason is None

@@ -166,4 +166,4 @@ def test_numbers_and_flags_of_numpy_are_as_good(
 
 
 def test_settings_of_a_loss_may_be_any_mapping() -> None:
-    assert types.read_config({"a": np.float32(0.5)}) == {"a": 0.5}  # type: ignore[dict-item]
+    assert types.parse_loss_config({"a": np.float32(0.5)}) == {"a": 0.5}  # type: ignore[dict-item]

@@ -21,7 +21,7 @@ PARAMS = tinker.SamplingParams(max_tokens=3)
 SEQUENCE: dict[str, Any] = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1.0, -2.0]}
 TENSOR: dict[str, Any] = {"data": [-1.0, -1.0], "dtype": "float32", "shape": [2]}
 HUGE = 2**40
-LOGPROBS, SIZES = "loss_fn_outputs[0]['logprobs']", "expected the sizes"
+LOGPROBS, SIZES = "loss_fn_outputs[0]['logprobs']", "expected sizes with the product"
 
 
 @pytest.fixture
@@ -166,14 +166,14 @@ def test_other_tokens_of_another_shape_than_was_asked_for_are_an_error(
             [{"logprobs": {**TENSOR, "data": [-1.0], "shape": [1]}}],
             "loss_fn_outputs[0]['logprobs']: expected 2 numbers, one for each target token, got 1",
         ),
-        ([{"logprobs": tensor(shape=[3])}], f"{LOGPROBS}.shape: {SIZES} of 2 numbers, got [3]"),
-        ([{"logprobs": tensor(shape=[-1])}], f"{LOGPROBS}.shape: {SIZES} of 2 numbers, got [-1]"),
-        ([{"logprobs": tensor(shape=[2.0])}], f"{LOGPROBS}.shape: {SIZES} of 2 numbers, got [2.0]"),
-        ([{"logprobs": tensor(shape=[1] * 40 + [2])}], f"{LOGPROBS}.shape: {SIZES} of 2 numbers"),
+        ([{"logprobs": tensor(shape=[3])}], f"{LOGPROBS}.shape: {SIZES} 2, got [3]"),
+        ([{"logprobs": tensor(shape=[-1])}], f"{LOGPROBS}.shape: {SIZES} 2, got [-1]"),
+        ([{"logprobs": tensor(shape=[2.0])}], f"{LOGPROBS}.shape: {SIZES} 2, got [2.0]"),
+        ([{"logprobs": tensor(shape=[1] * 40 + [2])}], f"{LOGPROBS}.shape: {SIZES} 2"),
         ([{"logprobs": tensor(data=[-1.0, "a"])}], f"{LOGPROBS}.data[1]: expected a number, got"),
         ([{"logprobs": tensor(data=[[-1.0], -1.0])}], f"{LOGPROBS}.data[0]: expected a number"),
         ([{"logprobs": tensor(dtype="int64")}], f"{LOGPROBS}.data[0]: expected an integer"),
-        ([{"logprobs": tensor(sparse_col_indices=[0, 1])}], f"{LOGPROBS}: compressed rows need"),
+        ([{"logprobs": tensor(sparse_col_indices=[0, 1])}], f"{LOGPROBS}: a sparse tensor needs"),
         ([{"logprobs": {**TENSOR, "dtype": "float8"}}], "loss_fn_outputs[0]: TypeError"),
     ],
 )

@@ -59,7 +59,7 @@ class Batch:
             )
         check_nonempty_str(loss_fn, "loss_fn")
         types.validate_data(data, loss_fn=loss_fn, images=dialect.images)
-        config = types.read_config(loss_fn_config)
+        config = types.parse_loss_config(loss_fn_config)
         chunks = _split(data, dialect)
 
         def part(chunk: range) -> ChunkRequest:

@@ -15,11 +15,16 @@ from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.list_or_array import (
+    Logprobs,
+    OptionalLogprobs,
+    Tokens,
+    Topk,
+    TopkLogprobs,
+)
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
 from tinker_ext.types.tensors.received import check_shape
 from tinker_ext.types.tensors.sparse import check_csr
-from tinker_ext.types.tensors.topk import TopkLogprobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,15 +1,13 @@
-"""The field's types as users know them.
+"""The public types of requests and responses.
 
-Requests are built from these and turned into generated models by ``to_api()``; answers are
-read with ``from_api()``. All are immutable. Importing this package imports neither numpy nor
-torch nor the generated models.
+``to_api()`` converts request types to generated models, ``from_api()`` decodes responses. All are
+immutable. Importing this package imports neither numpy nor torch nor the generated models.
 """
 
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.types.inputs.audio import DmelChunk
 from tinker_ext.types.inputs.chunks import EncodedTextChunk, ModelInputChunk
-from tinker_ext.types.inputs.custom_loss import CustomLossInput, CustomLossInputRank
-from tinker_ext.types.inputs.datum import Datum, LossFnInputs, TensorInput
+from tinker_ext.types.inputs.datum import DTYPE_BY_KEY, Datum, LossFnInputs, TensorInput
 from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageChunk, ImageFormat
 from tinker_ext.types.inputs.model_input import ModelInput
 from tinker_ext.types.inputs.optimizers import (
@@ -21,12 +19,20 @@ from tinker_ext.types.inputs.optimizers import (
 )
 from tinker_ext.types.inputs.params import (
     AdamParams,
+    CustomLossInput,
+    CustomLossInputRank,
     LoraConfig,
     LossFnConfig,
     LossFnType,
     SamplingClientKind,
     SamplingParams,
+    parse_loss_config,
     read_config,
+)
+from tinker_ext.types.inputs.provenance import (
+    PromptProvenanceSpan,
+    ProvenanceSpans,
+    SampledProvenanceSpan,
 )
 from tinker_ext.types.inputs.validation import (
     byte_count,
@@ -62,11 +68,6 @@ from tinker_ext.types.responses.checkpoints import (
     ParsedCheckpointTinkerPath,
 )
 from tinker_ext.types.responses.downloads import CheckpointDownload, DownloadProgress
-from tinker_ext.types.responses.provenance import (
-    PromptProvenanceSpan,
-    ProvenanceSpans,
-    SampledProvenanceSpan,
-)
 from tinker_ext.types.responses.sampling import (
     PromptAltTokens,
     SampledSequence,
@@ -134,11 +135,11 @@ from tinker_ext.types.responses.weights import (
     SaveWeightsResponse,
     WeightsInfoResponse,
 )
-from tinker_ext.types.tensors.dtypes import DTYPE_BY_KEY, TensorDtype
+from tinker_ext.types.tensors.arrays import TensorDtype
+from tinker_ext.types.tensors.list_or_array import TopkLogprobs, TopkRows
 from tinker_ext.types.tensors.tensor_data import TensorData
-from tinker_ext.types.tensors.topk import TopkLogprobs, TopkRows
 
-#: Identifiers are text; the names are kept for annotations written against release 0.4.1.
+#: Aliases of ``str``, for annotations written against release 0.4.1.
 ModelID = str
 RequestID = str
 
@@ -255,6 +256,7 @@ __all__ = [
     "WhoamiResponse",
     "byte_count",
     "number_count",
+    "parse_loss_config",
     "read_config",
     "validate_data",
     "validate_prompt",

@@ -1,7 +1,7 @@
-"""Where "absent" ends: the generated models mark a missing field, users see ``None``.
+"""Conversion between the generated models' ``UNSET`` and ``None``.
 
-The generated models distinguish a field that was left out (``UNSET``) from one that was
-``null``. Nobody above this room needs the difference, so every result passes through here.
+The generated models distinguish a missing field (``UNSET``) from a null one. The rest of the
+package does not need the difference and uses ``None`` for both.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ T = TypeVar("T")
 
 
 def or_none(value: T | Unset | None) -> T | None:
-    """The value, or ``None`` where the server sent ``null`` or nothing."""
+    """Returns the value, or ``None`` if the field is null or missing."""
     from tinker_api.types import Unset
 
     return None if isinstance(value, Unset) else value
 
 
 def or_default(value: T | Unset | None, default: T) -> T:
-    """The value, or ``default`` where the server sent ``null`` or nothing."""
-    read = or_none(value)
-    return default if read is None else read
+    """Returns the value, or ``default`` if the field is null or missing."""
+    present = or_none(value)
+    return default if present is None else present
 
 
 def or_unset(value: T | None) -> T | Unset:
-    """A value for a query or a body; ``None`` is left out."""
+    """Returns the value for a query or body; ``None`` becomes ``UNSET``, which is omitted."""
     from tinker_api.types import UNSET
 
     return UNSET if value is None else value
 
 
 def as_dict(value: object) -> dict[str, Any] | None:
-    """The entries of a generated map (or of a plain one); ``None`` where there is no map."""
-    found: Any = or_none(value)
-    if found is None:
+    """Returns a generated or plain map as a dict; ``None`` if it is null or missing."""
+    mapping: Any = or_none(value)
+    if mapping is None:
         return None
-    return dict(getattr(found, "additional_properties", found))
+    return dict(getattr(mapping, "additional_properties", mapping))
 
 
 def as_utc(time: datetime) -> datetime:
-    """The time with a zone. A time without one is UTC: servers differ in writing the ``Z``."""
+    """Adds UTC to a time without a zone: some servers omit the ``Z``."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time

@@ -1,4 +1,4 @@
-"""What the tests of this folder share."""
+"""Fixtures of this folder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def wire() -> Callable[[Any], Any]:
-    """What a server reads of something with ``to_api()``: encoded as the transport does."""
+    """Encodes an object with ``to_api()`` as the transport does, and parses the JSON."""
 
-    def read(value: Any) -> Any:
+    def encode(value: Any) -> Any:
         body = orjson.dumps(value.to_api().to_dict(), option=orjson.OPT_SERIALIZE_NUMPY)
         return orjson.loads(body)
 
-    return read
+    return encode

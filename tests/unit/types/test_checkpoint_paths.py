@@ -1,4 +1,4 @@
-"""tinker:// paths."""
+"""ParsedCheckpointTinkerPath: tinker:// paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types import ParsedCheckpointTinkerPath
 
 SEGMENT = st.text(st.characters(exclude_characters="/", codec="ascii"), min_size=1).filter(
-    lambda segment: segment not in {".", ".."}  # They would name another resource.
+    lambda segment: segment not in {".", ".."}  # They would address another resource.
 )
 
 
@@ -23,7 +23,7 @@ SEGMENT = st.text(st.characters(exclude_characters="/", codec="ascii"), min_size
         ("checkpoints", "training"),
     ],
 )
-def test_a_path_has_a_run_a_kind_and_a_name(segment: str, kind: str) -> None:
+def test_path_with_run_kind_and_name(segment: str, kind: str) -> None:
     parsed = ParsedCheckpointTinkerPath.from_tinker_path(f"tinker://run-1/{segment}/0001")
     assert parsed.training_run_id == "run-1"
     assert parsed.checkpoint_type == kind
@@ -51,13 +51,13 @@ def test_a_path_has_a_run_a_kind_and_a_name(segment: str, kind: str) -> None:
         "https://run/weights/a",
     ],
 )
-def test_another_shape_is_refused_with_the_right_one(path: str) -> None:
+def test_invalid_path_rejected_with_expected_form(path: str) -> None:
     with pytest.raises(ValueError, match="tinker://RUN/weights/NAME") as caught:
         ParsedCheckpointTinkerPath.from_tinker_path(path)
     assert isinstance(caught.value, InvalidInputError)
 
 
-def test_a_path_without_a_kind_is_read_too() -> None:
+def test_path_without_kind() -> None:
     parsed = ParsedCheckpointTinkerPath.from_tinker_path("tinker://run-1/first")
     assert (parsed.training_run_id, parsed.checkpoint_id) == ("run-1", "first")
     assert (parsed.checkpoint_kind, parsed.checkpoint_name) == ("", "first")
@@ -65,6 +65,6 @@ def test_a_path_without_a_kind_is_read_too() -> None:
 
 
 @given(run=SEGMENT, name=SEGMENT)
-def test_any_run_and_name_come_back(run: str, name: str) -> None:
+def test_run_and_name_round_trip(run: str, name: str) -> None:
     parsed = ParsedCheckpointTinkerPath.from_tinker_path(f"tinker://{run}/weights/{name}")
     assert (parsed.training_run_id, parsed.checkpoint_name) == (run, name)

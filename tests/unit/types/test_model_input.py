@@ -1,4 +1,4 @@
-"""ModelInput and its text chunks."""
+"""ModelInput and EncodedTextChunk."""
 
 from __future__ import annotations
 
@@ -21,15 +21,13 @@ IMAGE = ImageAssetPointerChunk(format="png", location="a.png", height=2, width=3
 @pytest.mark.parametrize(
     "tokens", [[1, 2, 3], (1, 2, 3), range(1, 4), np.arange(1, 4), np.arange(1, 4, dtype="uint16")]
 )
-def test_tokens_come_back_as_ints_whatever_they_came_in(
-    tokens: Any, wire: Callable[[Any], Any]
-) -> None:
-    made = ModelInput.from_ints(tokens)
-    assert made.to_ints() == [1, 2, 3]
-    assert {type(token) for token in made.to_ints()} == {int}
-    assert made.length == 3
-    assert made == ModelInput.from_ints([1, 2, 3])
-    assert wire(made) == {"chunks": [{"tokens": [1, 2, 3], "type": "encoded_text"}]}
+def test_tokens_round_trip_as_ints(tokens: Any, wire: Callable[[Any], Any]) -> None:
+    model_input = ModelInput.from_ints(tokens)
+    assert model_input.to_ints() == [1, 2, 3]
+    assert {type(token) for token in model_input.to_ints()} == {int}
+    assert model_input.length == 3
+    assert model_input == ModelInput.from_ints([1, 2, 3])
+    assert wire(model_input) == {"chunks": [{"tokens": [1, 2, 3], "type": "encoded_text"}]}
 
 
 @pytest.mark.parametrize(
@@ -48,13 +46,13 @@ def test_tokens_come_back_as_ints_whatever_they_came_in(
         ([2**64], "tokens[0]", "int64"),
     ],
 )
-def test_what_is_no_token_id_is_refused_and_named(tokens: Any, where: str, word: str) -> None:
+def test_invalid_token_id_rejected_with_path(tokens: Any, where: str, word: str) -> None:
     with pytest.raises(InvalidInputError, match=word) as caught:
         ModelInput.from_ints(tokens)
     assert caught.value.where == where
 
 
-def test_appending_gives_a_new_input() -> None:
+def test_append_returns_new_input() -> None:
     first = ModelInput.empty()
     second = first.append(EncodedTextChunk(tokens=[1, 2])).append_int(3)
     assert (first.length, first.chunks) == (0, [])
@@ -62,7 +60,7 @@ def test_appending_gives_a_new_input() -> None:
     assert [chunk.length for chunk in second.chunks] == [2, 1]
 
 
-def test_images_count_but_have_no_token_ids() -> None:
+def test_image_counts_in_length_but_has_no_token_ids() -> None:
     mixed = ModelInput.from_ints([1]).append(IMAGE)
     assert mixed.length == 8
     with pytest.raises(ValueError, match="ImageAssetPointerChunk") as caught:
@@ -71,27 +69,27 @@ def test_images_count_but_have_no_token_ids() -> None:
     assert caught.value.where == "chunks[1]"
 
 
-def test_chunks_must_be_chunks() -> None:
+def test_token_ids_instead_of_chunks_rejected() -> None:
     chunks: Any = [EncodedTextChunk([1]), 2]
     with pytest.raises(InvalidInputError, match="from_ints") as caught:
         ModelInput(chunks=chunks)
     assert caught.value.where == "chunks[1]"
 
 
-def test_a_long_input_prints_short() -> None:
+def test_repr_of_long_input_is_short() -> None:
     text = repr(ModelInput.from_ints(list(range(100_000))))
     assert text == "ModelInput(chunks=[EncodedTextChunk([0, 1, 2, ..., 99999], length=100000)])"
 
 
-def test_an_array_of_tokens_reaches_the_encoder_as_an_array() -> None:
+def test_token_array_is_passed_to_encoder_as_array() -> None:
     tokens: object = EncodedTextChunk(tokens=np.arange(3)).to_api().tokens
     assert isinstance(tokens, np.ndarray)
 
 
 @pytest.mark.parametrize("tokens", [[1, 2], np.arange(1, 3)])
-def test_inputs_are_equal_by_value_through_copies_and_pickles(tokens: Any) -> None:
-    made = ModelInput.from_ints(tokens)
-    assert pickle.loads(pickle.dumps(made)) == made
-    assert attrs.evolve(made.chunks[0]) == EncodedTextChunk([1, 2])
-    assert made != ModelInput.from_ints([1, 2, 3])
-    assert made != ModelInput.from_ints([1, 3])
+def test_equality_copy_and_pickle(tokens: Any) -> None:
+    model_input = ModelInput.from_ints(tokens)
+    assert pickle.loads(pickle.dumps(model_input)) == model_input
+    assert attrs.evolve(model_input.chunks[0]) == EncodedTextChunk([1, 2])
+    assert model_input != ModelInput.from_ints([1, 2, 3])
+    assert model_input != ModelInput.from_ints([1, 3])

@@ -1,4 +1,4 @@
-"""The package as a whole: what it exports, imports, and promises in its examples."""
+"""The package: its exports, its imports and its docstring examples."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ import pytest
 
 from tinker_ext import types
 
+MODULES = list(pkgutil.walk_packages(types.__path__, "tinker_ext.types."))
 HEAVY = ("numpy", "torch", "transformers", "tinker_api", "httpx")
 
 
 def run(code: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    return done.stdout.strip()
+    return result.stdout.strip()
 
 
-def test_importing_the_types_imports_nothing_heavy() -> None:
+def test_import_loads_no_heavy_dependency() -> None:
     heavy = f"[name for name in {HEAVY!r} if name in sys.modules]"
     assert run(f"import sys, tinker_ext.types; print({heavy})") == "[]"
 
 
-def test_lists_need_no_numpy_from_building_to_checking() -> None:
+def test_lists_are_built_validated_and_encoded_without_numpy() -> None:
     code = (
         "import sys; from tinker_ext.types import *; "
         "d = Datum(model_input=ModelInput.from_ints([1]), loss_fn_inputs={'weights': [0.5]}); "
@@ -37,7 +38,7 @@ def test_lists_need_no_numpy_from_building_to_checking() -> None:
     assert run(code) == "False False [1]"
 
 
-def test_what_lists_hold_is_checked_without_numpy_too() -> None:
+def test_finite_check_of_lists_without_numpy() -> None:
     code = (
         "from tinker_ext.types import *; large, bad = [3e38] * 10, [1, -float('inf')]; "
         "print([TensorData(data).first_not_finite() for data in (large, bad)])"
@@ -45,12 +46,12 @@ def test_what_lists_hold_is_checked_without_numpy_too() -> None:
     assert run(code) == "[None, 1]"
 
 
-def test_what_is_exported_is_sorted_out_and_exists() -> None:
+def test_exported_names_are_unique_and_exist() -> None:
     assert all(hasattr(types, name) for name in types.__all__)
     assert len(set(types.__all__)) == len(types.__all__)
 
 
-@pytest.mark.parametrize("name", [result.name for result in pkgutil.iter_modules(types.__path__)])
-def test_the_examples_are_true(name: str) -> None:
-    module = importlib.import_module(f"tinker_ext.types.{name}")
+@pytest.mark.parametrize("name", [module.name for module in MODULES])
+def test_docstring_examples(name: str) -> None:
+    module = importlib.import_module(name)
     assert doctest.testmod(module).failed == 0

@@ -1,4 +1,4 @@
-"""Optimizer, sampling and adapter settings."""
+"""Optimizer, sampling and adapter parameters."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types import AdamParams, LoraConfig, SamplingParams
+from tinker_ext.types import AdamParams, LoraConfig, SamplingParams, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_defaults_are_those_of_release_0_4_1_and_are_sent(wire: Callable[[Any], Any]) -> None:
+def test_defaults_of_release_0_4_1_are_sent(wire: Callable[[Any], Any]) -> None:
     assert wire(AdamParams()) == {
         "learning_rate": 1e-4,
         "beta1": 0.9,
@@ -30,7 +30,7 @@ def test_defaults_are_those_of_release_0_4_1_and_are_sent(wire: Callable[[Any], 
     }
 
 
-def test_everything_chosen_is_sent(wire: Callable[[Any], Any]) -> None:
+def test_chosen_values_are_sent(wire: Callable[[Any], Any]) -> None:
     chosen: dict[str, Any] = {
         "max_tokens": 5,
         "seed": -1,
@@ -54,11 +54,13 @@ def test_everything_chosen_is_sent(wire: Callable[[Any], Any]) -> None:
         ([], []),
     ],
 )
-def test_stop_is_text_texts_or_token_ids(stop: Any, sent: Any, wire: Callable[[Any], Any]) -> None:
+def test_stop_accepts_string_strings_or_token_ids(
+    stop: Any, sent: Any, wire: Callable[[Any], Any]
+) -> None:
     assert wire(SamplingParams(stop=stop))["stop"] == sent
 
 
-def test_numpy_numbers_are_numbers(wire: Callable[[Any], Any]) -> None:
+def test_numpy_scalars_accepted(wire: Callable[[Any], Any]) -> None:
     rate: Any = np.float32(0.5)
     tokens: Any = np.int64(3)
     assert wire(AdamParams(learning_rate=rate))["learning_rate"] == 0.5
@@ -95,7 +97,7 @@ WRONG: list[tuple[type, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("make", "arguments", "where"), WRONG)
-def test_a_value_out_of_range_is_named(
+def test_invalid_value_rejected_with_field_name(
     make: Callable[..., Any], arguments: dict[str, Any], where: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
@@ -104,6 +106,11 @@ def test_a_value_out_of_range_is_named(
 
 
 @pytest.mark.parametrize("make", [AdamParams, SamplingParams])
-def test_a_misspelled_setting_is_not_dropped(make: Callable[..., Any]) -> None:
+def test_unknown_parameter_raises_type_error(make: Callable[..., Any]) -> None:
     with pytest.raises(TypeError, match="temprature"):
         make(temprature=1)
+
+
+def test_read_config_is_deprecated() -> None:
+    with pytest.warns(DeprecationWarning, match="use parse_loss_config"):
+        assert read_config({"epsilon": 0.2}) == {"epsilon": 0.2}

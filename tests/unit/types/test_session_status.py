@@ -1,4 +1,4 @@
-"""How sessions stand, and for which reason: known kinds by their class, others by their type."""
+"""Session statuses and their reasons: known types have a class, others use the base class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tinker_api import models as api
 
 from tinker_ext import types
-from tinker_ext.types.responses.session_status import read_status
+from tinker_ext.types.responses.session_status import decode_status
 
 FAILED = {"category": "user", "message": "no", "type": "failed"}
 
@@ -28,13 +28,13 @@ FAILED = {"category": "user", "message": "no", "type": "failed"}
             {"type": "sampling_session", "sampling_session_id": "s"},
             types.SessionFailedSamplingSessionReason(sampling_session_id="s"),
         ),
-        ({"type": "flood"}, types.SessionFailedReason("flood")),
+        ({"type": "unknown"}, types.SessionFailedReason("unknown")),
     ],
 )
-def test_a_failure_s_reason_is_of_its_kind(
+def test_failure_reason_class_by_type(
     reason: dict[str, Any], expected: types.SessionFailedReason
 ) -> None:
-    result = read_status(api.SessionFailed.from_dict({**FAILED, "reason": reason}))
+    result = decode_status(api.SessionFailed.from_dict({**FAILED, "reason": reason}))
     assert isinstance(result, types.SessionFailed)
     assert result.reason == expected
     assert (result.reason.type, result.category) == (reason["type"], "user")
@@ -46,14 +46,14 @@ def test_a_failure_s_reason_is_of_its_kind(
         ("success", types.ClientSessionFinishSuccess),
         ("errored", types.ClientSessionFinishErrored),
         ("interrupted", types.ClientSessionFinishInterrupted),
-        ("bored", types.ClientSessionFinishReason),
+        ("unknown", types.ClientSessionFinishReason),
     ],
 )
-def test_the_way_a_client_ended_is_of_its_kind(
+def test_finish_reason_class_by_type(
     kind: str, expected: type[types.ClientSessionFinishReason]
 ) -> None:
-    told = {"type": "client_finished", "reason": {"type": kind}, "detail": "d"}
-    result = read_status(api.ClientSessionFinished.from_dict(told))
+    body = {"type": "client_finished", "reason": {"type": kind}, "detail": "d"}
+    result = decode_status(api.ClientSessionFinished.from_dict(body))
     assert isinstance(result, types.ClientSessionFinished)
     assert type(result.reason) is expected
     assert (result.reason.type, result.detail) == (kind, "d")

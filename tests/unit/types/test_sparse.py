@@ -1,4 +1,4 @@
-"""Matrices in compressed rows: made, checked, filled up, and what of them is sent."""
+"""CSR tensors: creation, validation, conversion to dense, and encoding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS: dict[str, Any] = {
 FULL = [[1, 0, 0, 2], [0, 0, 0, 0], [0, 3, 0, 0]]
 
 
-def test_rows_are_held_as_they_are_given(wire: Callable[[Any], Any]) -> None:
+def test_csr_fields_kept_and_sent(wire: Callable[[Any], Any]) -> None:
     tensor = TensorData(**ROWS)
     assert (tensor.data, tensor.shape, tensor.dtype) == ([1, 2, 3], [3, 4], "int64")
     assert tensor.sparse_crow_indices == [0, 2, 2, 3]
@@ -40,7 +40,7 @@ def test_rows_are_held_as_they_are_given(wire: Callable[[Any], Any]) -> None:
     assert "sparse_col_indices=[0, 3, 1]" in repr(tensor)
 
 
-def test_what_is_not_given_is_zero_unless_it_is_named() -> None:
+def test_omitted_cells_hold_pad_value() -> None:
     tensor = TensorData(**ROWS)
     assert tensor.tolist() == FULL
     int_like: Any = np.int64(7)
@@ -53,7 +53,7 @@ def test_what_is_not_given_is_zero_unless_it_is_named() -> None:
 
 
 @pytest.mark.parametrize("pad", [0.5, True, "0", None, 2**63])
-def test_a_filling_is_a_whole_number(pad: Any) -> None:
+def test_pad_value_must_be_integer(pad: Any) -> None:
     with pytest.raises(InvalidInputError) as caught:
         TensorData(**ROWS).to_numpy(pad)
     assert caught.value.where == "pad_value"
@@ -61,20 +61,20 @@ def test_a_filling_is_a_whole_number(pad: Any) -> None:
         TensorData.from_torch_sparse(np.zeros((9, 9)), pad)
 
 
-def test_a_matrix_is_compressed_where_that_saves_room() -> None:
+def test_matrix_compressed_only_if_smaller() -> None:
     wide = np.zeros((2, 10), dtype=np.float32)
     wide[1, 3] = 0.5
     assert TensorData.from_torch_sparse(wide) == TensorData(
         [0.5], "float32", [2, 10], sparse_crow_indices=[0, 0, 1], sparse_col_indices=[3]
     )
     columns: Any = TensorData.from_torch_sparse(np.eye(9)).to_api().sparse_col_indices
-    assert columns.flags.c_contiguous, "or the encoder could not read it in place"
+    assert columns.flags.c_contiguous, "the encoder reads it in place"
     unlike = TensorData.from_torch_sparse(np.where(wide == 0, -1, 4).astype("i8"), pad_value=-1)
     assert (unlike.data, unlike.sparse_col_indices) == ([4], [3])
     assert unlike.to_sparse() is unlike
-    for whole in (np.ones((2, 10)), np.zeros(10), np.zeros((2, 2, 2)), np.zeros((1, 2))):
-        assert not TensorData.from_torch_sparse(whole).is_sparse
-    # 2 + 1 row indices, and two numbers a value: 4 of 11 cells are as many as the matrix has.
+    for dense in (np.ones((2, 10)), np.zeros(10), np.zeros((2, 2, 2)), np.zeros((1, 2))):
+        assert not TensorData.from_torch_sparse(dense).is_sparse
+    # 2 + 1 row indices plus two numbers per value: 10 values need 23 numbers, the matrix has 22.
     edge = np.zeros((2, 11))
     edge[0, :9] = 1
     assert TensorData.from_torch_sparse(edge).is_sparse
@@ -88,14 +88,14 @@ def test_a_matrix_is_compressed_where_that_saves_room() -> None:
     ),
     st.integers(-1, 1),
 )
-def test_compressing_loses_nothing(matrix: Any, pad: int) -> None:
+def test_csr_round_trips(matrix: Any, pad: int) -> None:
     tensor = TensorData.from_torch_sparse(matrix, pad)
     assert tensor.tolist(pad) == matrix.tolist()
-    if tensor.is_sparse:  # What it has, it also takes.
+    if tensor.is_sparse:  # The constructor accepts the indices.
         assert attrs.evolve(tensor) == tensor
 
 
-def test_rows_are_values() -> None:
+def test_csr_equality_copy_and_pickle() -> None:
     tensor = TensorData(**ROWS)
     assert pickle.loads(pickle.dumps(tensor)) == copy.deepcopy(tensor) == tensor
     assert attrs.evolve(tensor, sparse_col_indices=[1, 3, 1]) != tensor
@@ -105,51 +105,59 @@ def test_rows_are_values() -> None:
 @pytest.mark.parametrize(
     ("change", "where", "words"),
     [
-        ({"sparse_crow_indices": None}, "sparse_crow_indices", "both lists"),
-        ({"sparse_col_indices": None}, "sparse_col_indices", "both lists"),
+        (
+            {"sparse_crow_indices": None},
+            "sparse_crow_indices",
+            "required for compressed sparse rows",
+        ),
+        ({"sparse_col_indices": None}, "sparse_col_indices", "required for compressed sparse rows"),
         ({"shape": None}, "shape", "rows, columns"),
         ({"shape": [12]}, "shape", "rows, columns"),
-        ({"shape": [3, -4]}, "shape", "whole numbers from 0"),
+        ({"shape": [3, -4]}, "shape", "list of non-negative integers"),
         ({"shape": [2, 4]}, "sparse_crow_indices", "2 rows"),
         ({"sparse_crow_indices": [0, 2, 1, 3]}, "sparse_crow_indices", "3 rows of 3 values"),
         ({"sparse_crow_indices": [0, 2, 2, 4]}, "sparse_crow_indices", "3 rows of 3 values"),
-        ({"sparse_crow_indices": [1, 3, 3, 4]}, "sparse_crow_indices", "begins at 0"),
+        ({"sparse_crow_indices": [1, 3, 3, 4]}, "sparse_crow_indices", "first index of 0, got 1"),
         ({"sparse_crow_indices": [[0, 2], [2, 3]]}, "sparse_crow_indices", "one dimension"),
         ({"sparse_crow_indices": [0, 2.0, 2, 3]}, "sparse_crow_indices[1]", "integers"),
         ({"sparse_col_indices": [0, 4, 1]}, "sparse_col_indices", "4 columns"),
         ({"sparse_col_indices": [-1, 3, 1]}, "sparse_col_indices", "4 columns"),
         ({"sparse_col_indices": [0, 3]}, "sparse_col_indices", "3 values"),
-        ({"sparse_col_indices": [3, 0, 1]}, "sparse_col_indices[1]", "0 comes after 3"),
-        ({"sparse_col_indices": [3, 3, 1]}, "sparse_col_indices[1]", "3 comes after 3"),
+        ({"sparse_col_indices": [3, 0, 1]}, "sparse_col_indices[1]", "0 after 3"),
+        ({"sparse_col_indices": [3, 3, 1]}, "sparse_col_indices[1]", "3 after 3"),
         ({"data": [1, 2]}, "sparse_crow_indices", "3 rows of 2 values"),
     ],
 )
-def test_rows_that_fit_nothing_are_refused(change: dict[str, Any], where: str, words: str) -> None:
+def test_inconsistent_csr_rejected_with_path(
+    change: dict[str, Any], where: str, words: str
+) -> None:
     with pytest.raises(InvalidInputError, match=words) as caught:
         TensorData(**{**ROWS, **change})
     assert caught.value.where == where
 
 
-def test_a_matrix_without_rows_has_none() -> None:
+def test_csr_with_zero_rows() -> None:
     tensor = TensorData([], "int64", [0, 4], sparse_crow_indices=[0], sparse_col_indices=[])
     assert tensor.to_numpy().shape == (0, 4)
-    with pytest.raises(InvalidInputError, match="begins at 0"):
+    with pytest.raises(InvalidInputError, match="first index of 0, got none"):
         TensorData([], "int64", [0, 4], sparse_crow_indices=[], sparse_col_indices=[])
 
 
-def test_an_answer_in_rows_stays_so() -> None:
+def test_csr_in_response_stays_sparse() -> None:
     read = TensorData.from_api(api.TensorData.from_dict(ROWS))
     assert read.is_sparse
     assert read == TensorData(**ROWS)
-    # Whoever reads takes what whoever writes would not.
-    loose = TensorData.from_api(api.TensorData.from_dict({**ROWS, "sparse_col_indices": [3, 0, 1]}))
-    assert loose.tolist() == [[2, 0, 0, 1], [0, 0, 0, 0], [0, 3, 0, 0]]
+    # Responses may have columns in any order, requests may not.
+    unordered = TensorData.from_api(
+        api.TensorData.from_dict({**ROWS, "sparse_col_indices": [3, 0, 1]})
+    )
+    assert unordered.tolist() == [[2, 0, 0, 1], [0, 0, 0, 0], [0, 3, 0, 0]]
     for change in ({"shape": [3, -1]}, {"shape": [3, 2**40]}, {"sparse_col_indices": [9, 0, 1]}):
         with pytest.raises(ValueError, match="columns"):
             TensorData.from_api(api.TensorData.from_dict({**ROWS, **change}))
 
 
-def test_a_datum_is_as_large_as_what_is_sent_of_it() -> None:
+def test_datum_size_counts_sparse_bytes_and_dense_numbers() -> None:
     datum = Datum(
         model_input=ModelInput.from_ints([1, 2, 3]),
         loss_fn_inputs={"target_tokens": TensorData(**ROWS)},

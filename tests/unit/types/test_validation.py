@@ -1,4 +1,4 @@
-"""What is refused before it is sent, and how a batch is weighed."""
+"""Validation before sending, and the size of a datum."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def datum(tokens: int = 3, **inputs: Any) -> Datum:
 GOOD = datum(target_tokens=[1, 2, 3], weights=[0, 1, 1])
 
 
-def test_good_data_passes() -> None:
+def test_valid_data_accepted() -> None:
     rows = datum(target_tokens=[[1, 2], [3, 4], [5, 6]], weights=[[1, 0], [1, 0], [1, 0]])
     flat_weights = datum(target_tokens=[[1, 2], [3, 4], [5, 6]], weights=[1, 1, 1])
     padded = datum(target_tokens=[1, 2, -100])
     validate_data([GOOD, rows, flat_weights, padded], loss_fn="cross_entropy")
-    validate_data([datum(anything=[1.5])], loss_fn="a loss of tomorrow")
+    validate_data([datum(anything=[1.5])], loss_fn="a future loss")
     validate_data([])
 
 
@@ -49,11 +49,11 @@ def test_good_data_passes() -> None:
         ),
         (datum(weights=[1.0, float("nan")]), "data[1].loss_fn_inputs['weights'][1]", "nan"),
         (datum(weights=np.array([np.inf])), "data[1].loss_fn_inputs['weights'][0]", "inf"),
-        (datum(weights=[1e39]), "data[1].loss_fn_inputs['weights'][0]", "1e.39.*float32"),
+        (datum(weights=[1e39]), "data[1].loss_fn_inputs['weights'][0]", "float32.*1e.39"),
     ],
 )
 @pytest.mark.parametrize("loss_fn", [None, "ppo"])
-def test_what_no_server_can_use_is_refused_and_named(
+def test_invalid_data_rejected_with_path(
     bad: Any, where: str, word: str, loss_fn: str | None
 ) -> None:
     with pytest.raises(InvalidInputError, match=word) as caught:
@@ -70,26 +70,26 @@ def test_what_no_server_can_use_is_refused_and_named(
         (datum(target_tokens=[1, 2, 3], weights=[1]), "data[0].loss_fn_inputs['weights']"),
     ],
 )
-def test_cross_entropy_needs_a_target_for_every_token(bad: Datum, where: str) -> None:
+def test_cross_entropy_requires_one_target_per_token(bad: Datum, where: str) -> None:
     validate_data([bad])
     with pytest.raises(InvalidInputError) as caught:
         validate_data([bad], loss_fn="cross_entropy")
     assert caught.value.where == where
 
 
-def test_the_length_of_an_image_is_the_servers_to_say() -> None:
+def test_cross_entropy_target_count_unchecked_with_images() -> None:
     mixed = ModelInput.from_ints([1]).append(SIZED)
-    one = Datum(model_input=mixed, loss_fn_inputs={"target_tokens": [1, 2, 3]})
-    validate_data([one], loss_fn="cross_entropy")
+    example = Datum(model_input=mixed, loss_fn_inputs={"target_tokens": [1, 2, 3]})
+    validate_data([example], loss_fn="cross_entropy")
 
 
-def test_a_single_datum_is_no_batch() -> None:
+def test_single_datum_instead_of_list_rejected() -> None:
     single: Any = GOOD
     with pytest.raises(InvalidInputError, match="list of Datum"):
         validate_data(single)
 
 
-def test_a_datum_weighs_its_context_and_its_numbers() -> None:
+def test_number_count_adds_context_length_and_tensor_sizes() -> None:
     assert number_count(GOOD) == 3 + 3 + 3
     assert number_count(datum(tokens=2, table=np.zeros((4, 5)))) == 2 + 20
 
@@ -102,11 +102,11 @@ def test_a_datum_weighs_its_context_and_its_numbers() -> None:
         (ModelInput.from_ints([1]).append(UNSIZED), "prompt.chunks[1]"),
     ],
 )
-def test_a_prompt_is_checked_too(prompt: Any, where: str) -> None:
+def test_invalid_prompt_rejected_with_path(prompt: Any, where: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         validate_prompt(prompt)
     assert caught.value.where == where
 
 
-def test_a_good_prompt_passes() -> None:
+def test_valid_prompt_accepted() -> None:
     validate_prompt(ModelInput.from_ints([1]).append(SIZED))

@@ -124,7 +124,9 @@ class Connection:
                         error.message,
                     )
                 elif not self._learn(protocol, operation, error):
-                    error.not_here(advice(operation, error.status_code, error.body, protocol))
+                    error.mark_unsupported(
+                        advice(operation, error.status_code, error.body, protocol)
+                    )
                     raise
 
     def policy(self, operation: str) -> RetryPolicy:

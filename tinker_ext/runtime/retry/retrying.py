@@ -192,7 +192,9 @@ class _Call:
             reason=reason,
             attempts=attempts,
             elapsed=self._elapsed(),
-            answered=self._last_response if isinstance(error, APIConnectionError) else None,
+            previous_response=self._last_response
+            if isinstance(error, APIConnectionError)
+            else None,
         )
         tracing.gave_up(attempts, reason, error)
         raise error

@@ -1,4 +1,4 @@
-"""Sound in a model's input: a table of tokens, packed as the hosted service packs tensors."""
+"""Audio input: a token table in the tensor format of the hosted service."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
 
     from tinker_api import models as api
 
-# First byte of a tensor all of whose values are the same.
+# First byte of a tensor with a single repeated value.
 _CONSTANT = 254
-# The byte after that, or the first one, is the type of the values.
+# Values of the dtype byte, which is the first byte or follows the one above.
 _DTYPES = range(8)
-# A varint has 7 bits in each byte, of which all but the last are over this.
-_MORE = 0x80
+# A varint has 7 bits per byte; this bit is set in every byte except the last.
+_CONTINUES = 0x80
 _VARINT_BYTES = 9
 
 
 def packed_shape(data: bytes) -> list[int]:
-    """The sizes of the dimensions of a packed tensor, whose values are not looked at.
+    """Reads the shape of a packed tensor from its header.
 
-    A packed tensor begins with byte 254 if all its values are the same; then come a byte for
-    their type, the number of dimensions, and the size of each, all as varints (release 0.38.0).
+    The header is byte 254 if all values are equal, then a dtype byte, the number of dimensions and
+    the size of each dimension, the numbers as varints (release 0.38.0).
 
     Raises:
-        ValueError: the bytes don't begin so.
+        ValueError: the header is invalid.
     """
-    numbers = iter(data)
-    first = next(numbers, None)
-    dtype = next(numbers, None) if first == _CONSTANT else first
+    header = iter(data)
+    first = next(header, None)
+    dtype = next(header, None) if first == _CONSTANT else first
     if dtype not in _DTYPES:
-        raise ValueError("no type of values" if dtype is None else f"unknown type {dtype}")
-    return [_varint(numbers) for _ in range(_varint(numbers))]
+        raise ValueError("the dtype is missing" if dtype is None else f"unknown dtype {dtype}")
+    return [_varint(header) for _ in range(_varint(header))]
 
 
-def _varint(numbers: Iterator[int]) -> int:
-    """A number of little-endian groups of 7 bits."""
-    found = 0
-    for at in range(_VARINT_BYTES):
-        byte = next(numbers, None)
+def _varint(header: Iterator[int]) -> int:
+    """Reads a little-endian base-128 varint."""
+    number = 0
+    for index in range(_VARINT_BYTES):
+        byte = next(header, None)
         if byte is None:
-            raise ValueError("the sizes are cut off")
-        found |= (byte % _MORE) << (7 * at)
-        if byte < _MORE:
-            return found
+            raise ValueError("the shape is truncated")
+        number |= (byte % _CONTINUES) << (7 * index)
+        if byte < _CONTINUES:
+            return number
     raise ValueError("a size is too large")
 
 
@@ -60,7 +60,7 @@ def _check_packed(_instance: object, _attribute: Any, value: bytes) -> None:
     except ValueError as error:
         raise InvalidInputError(f"not a packed tensor: {error}", where="dmel") from None
     if not shape:
-        raise InvalidInputError("a packed tensor without dimensions has no rows", where="dmel")
+        raise InvalidInputError("a packed tensor needs at least one dimension", where="dmel")
 
 
 def _read_dmel(value: bytes | str) -> bytes:
@@ -69,10 +69,10 @@ def _read_dmel(value: bytes | str) -> bytes:
 
 @frozen(kw_only=True)
 class DmelChunk:
-    """A stretch of sound. `dmel` is its table, packed: bytes, or their base64 text.
+    """A chunk of audio. `dmel` is its packed token table, as bytes or base64 text.
 
-    A row of the table takes a token of context. What packs sound so is the model's own code; here
-    only the sizes at the beginning are read. Servers of 0.24.1 and later know it.
+    Each row of the table counts as one token of context. The model's own code packs the audio;
+    this class reads only the shape. Requires a server of 0.24.1 or later.
     """
 
     dmel: bytes = field(
@@ -82,21 +82,21 @@ class DmelChunk:
 
     @property
     def length(self) -> int:
-        """How many tokens of context the chunk takes: the rows of its table."""
+        """The number of context tokens: the rows of the table."""
         return packed_shape(self.dmel)[0]
 
     @property
     def known_length(self) -> int:
-        """As `length`; of images it may be unknown."""
+        """Same as `length`, which may be unknown for images."""
         return self.length
 
     @property
     def byte_count(self) -> int:
-        """Bytes, as servers count them that split batches by bytes."""
+        """The size in the measure of servers that limit batches by bytes."""
         return len(self.dmel)
 
     def to_api(self) -> api.DmelChunk:
-        """The generated model, the bytes as base64 text."""
+        """Builds the generated model, with the bytes as base64 text."""
         from tinker_api import models as api
 
         return api.DmelChunk(dmel=base64.b64encode(self.dmel).decode("ascii"))

@@ -1,4 +1,4 @@
-"""What a model's input is made of: runs of tokens, images (`images`) and sound (`sound`)."""
+"""The chunks of a model's input: token ids, images and audio."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 
 def read_tokens(values: object, where: str = "tokens") -> NumberBuffer:
-    """Token ids from a list, numpy array or torch tensor: one dimension, integers, from 0.
+    """Reads token ids from a 1-D list, numpy array or torch tensor of non-negative integers.
 
     Raises:
-        InvalidInputError: anything else, with the position of the first bad id.
+        InvalidInputError: the values are not token ids; `where` has the index of the first.
     """
     if isinstance(values, NumberBuffer):
         return values
     tokens, shape = parse_numbers(values, dtype="int64", where=where)
     if len(shape) != 1:
         raise InvalidInputError(f"expected one dimension, got shape {shape}", where=where)
-    at = tokens.first_negative()
-    if at is not None:
+    index = tokens.first_negative()
+    if index is not None:
         raise InvalidInputError(
-            f"a token id can't be negative, got {tokens.to_list()[at]}", where=f"{where}[{at}]"
+            f"expected a token id >= 0, got {tokens.to_list()[index]}", where=f"{where}[{index}]"
         )
     return tokens
 
@@ -47,38 +47,38 @@ def _read_tokens_field(
 
 @frozen(repr=False)
 class EncodedTextChunk:
-    """A run of token ids. `tokens` is always a list; arrays and tensors are accepted."""
+    """A chunk of token ids. Accepts lists, arrays and tensors; `tokens` is always a list."""
 
     _tokens: NumberBuffer = field(alias="tokens", converter=_read_tokens_field)
     type: Literal["encoded_text"] = "encoded_text"
 
     @property
     def tokens(self) -> list[int]:
-        """The token ids; built once, do not change the list."""
+        """The token ids; cached, do not modify the list."""
         return cast("list[int]", self._tokens.to_list())
 
     @property
     def flat(self) -> Array:
-        """The token ids as int64: read-only, for encoders, no copy."""
+        """The token ids as a read-only int64 array, without a copy, for encoders."""
         return self._tokens.to_array()
 
     @property
     def length(self) -> int:
-        """How many tokens of context the chunk takes."""
+        """The number of tokens."""
         return len(self._tokens)
 
     @property
     def known_length(self) -> int:
-        """As `length`; of images it may be unknown."""
+        """Same as `length`, which may be unknown for images."""
         return len(self._tokens)
 
     @property
     def byte_count(self) -> int:
-        """Bytes, as servers count them that split batches by bytes: 4 a token (0.38.0)."""
+        """The size in the measure of servers that limit batches by bytes: 4 per token (0.38.0)."""
         return 4 * len(self._tokens)
 
     def to_api(self) -> api.EncodedTextChunk:
-        """The generated model, holding the numpy array itself where there is one."""
+        """Builds the generated model, which references the numpy array if there is one."""
         from tinker_api import models as api
 
         return api.EncodedTextChunk(tokens=cast("list[int]", self._tokens.wire))

@@ -1,4 +1,4 @@
-"""Images in a model's input: sent along, or named by their place."""
+"""Image input: image data, or the location of an image."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from tinker_api import models as api
 
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
-#: What a server wants to be told of an image: release 0.4.1 its sizes, 0.24.1 and later how many
-#: tokens it is taken for, if anything.
+#: The image fields that a server requires: release 0.4.1 the sizes, 0.24.1 and later at most the
+#: expected number of tokens.
 ImageForm: TypeAlias = Literal["sizes", "expected_tokens"]
 
 
 def read_bytes(value: bytes | str, where: str) -> bytes:
-    """Bytes as they are; text is taken as base64, as release 0.4.1 does."""
+    """Returns bytes unchanged and decodes text as base64, as release 0.4.1 does."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, TypeError, ValueError):
-        raise InvalidInputError("expected bytes, or their base64 text", where=where) from None
+        raise InvalidInputError("expected bytes or base64 text", where=where) from None
 
 
 def _read_data(value: bytes | str) -> bytes:
@@ -37,19 +37,19 @@ def _read_data(value: bytes | str) -> bytes:
 
 def _check_format(_instance: object, _attribute: Any, value: Any) -> None:
     if value not in ("png", "jpeg"):
-        raise InvalidInputError(f"format is 'png' or 'jpeg', not {value!r}", where="format")
+        raise InvalidInputError(f"expected 'png' or 'jpeg', got {value!r}", where="format")
 
 
-_size = check_integer("a whole number from 0", lambda x: x >= 0, optional=True)
+_size = check_integer("an integer >= 0", lambda x: x >= 0, optional=True)
 
 
 @frozen(kw_only=True)
 class Image:
-    """What both kinds of image have.
+    """The common fields of both kinds of image.
 
-    Release 0.4.1 needs `height`, `width` (pixels) and `tokens`, how much context the image
-    takes. Later releases work the size out and take `expected_tokens` as advice. What was given
-    for one stands in for the other.
+    Release 0.4.1 requires `height`, `width` (pixels) and `tokens`, the number of context tokens.
+    Later releases compute the size and take `expected_tokens` as a hint. `tokens` and
+    `expected_tokens` substitute for each other.
     """
 
     format: ImageFormat = field(validator=_check_format)
@@ -60,42 +60,45 @@ class Image:
 
     @property
     def known_length(self) -> int | None:
-        """How many tokens of context the image takes; None where it wasn't said."""
+        """The number of context tokens; None if the caller specified none."""
         return self.expected_tokens if self.tokens is None else self.tokens
 
     @property
     def length(self) -> int:
-        """How many tokens of context the image takes. ValueError where it wasn't said."""
+        """The number of context tokens.
+
+        Raises:
+            InvalidInputError: (a ValueError) the caller specified none.
+        """
         if self.known_length is None:
             raise InvalidInputError(
-                "how many tokens an image takes is the server's to say, "
-                "unless its tokens or expected_tokens are given",
+                "the length of an image is unknown to the client; set tokens or expected_tokens",
                 where="tokens",
             )
         return self.known_length
 
     def missing(self, form: ImageForm = "sizes") -> list[str]:
-        """What has to be given before the image can be sent to a server of that form."""
+        """The fields that a server with this `form` requires and the image lacks."""
         if form == "expected_tokens":
             return []
-        needed = (("height", self.height), ("width", self.width), ("tokens", self.known_length))
-        return [name for name, given in needed if given is None]
+        required = {"height": self.height, "width": self.width, "tokens": self.known_length}
+        return [name for name, value in required.items() if value is None]
 
     @property
     def expected(self) -> int | None:
-        """How many tokens to expect of it, whichever way that was given."""
+        """The expected number of tokens, from `expected_tokens` or `tokens`."""
         return self.tokens if self.expected_tokens is None else self.expected_tokens
 
 
 @frozen(kw_only=True)
 class ImageChunk(Image):
-    """An image sent with the request. `data` is its bytes, or their base64 text."""
+    """An image sent in the request. `data` is its bytes or base64 text."""
 
     data: bytes = field(converter=_read_data, repr=lambda data: f"<{len(data)} bytes>")
     type: Literal["image"] = "image"
 
     def to_api(self) -> api.ImageChunk:
-        """The generated model, the bytes as base64 text, with all that was said of its size."""
+        """Builds the generated model, with the bytes as base64 text and all known sizes."""
         from tinker_api import models as api
 
         return api.ImageChunk(
@@ -109,19 +112,19 @@ class ImageChunk(Image):
 
     @property
     def byte_count(self) -> int:
-        """Bytes, as servers count them that split batches by bytes."""
+        """The size in the measure of servers that limit batches by bytes."""
         return len(self.data)
 
 
 @frozen(kw_only=True)
 class ImageAssetPointerChunk(Image):
-    """An image the server has or can fetch, by its `location` (a path or URL)."""
+    """An image stored on or fetched by the server, by its `location` (a path or URL)."""
 
     location: str
     type: Literal["image_asset_pointer"] = "image_asset_pointer"
 
     def to_api(self) -> api.ImageAssetPointerChunk:
-        """The generated model, with all that was said of its size."""
+        """Builds the generated model, with all known sizes."""
         from tinker_api import models as api
 
         return api.ImageAssetPointerChunk(
@@ -135,5 +138,5 @@ class ImageAssetPointerChunk(Image):
 
     @property
     def byte_count(self) -> int:
-        """Bytes, as servers count them that split batches by bytes."""
+        """The size in the measure of servers that limit batches by bytes."""
         return len(self.location)

@@ -1,4 +1,4 @@
-"""`ModelInput`: what a model reads, as a row of chunks."""
+"""`ModelInput`: the input of a model as a list of chunks."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 def _read_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
-    found = list(chunks)
-    for at, chunk in enumerate(found):
+    result = list(chunks)
+    for index, chunk in enumerate(result):
         if not isinstance(chunk, EncodedTextChunk | Image | DmelChunk):
             raise InvalidInputError(
                 f"expected a chunk, got {type(chunk).__name__}; "
-                "token ids go through ModelInput.from_ints(...)",
-                where=f"chunks[{at}]",
+                "pass token ids to ModelInput.from_ints(...)",
+                where=f"chunks[{index}]",
             )
-    return found
+    return result
 
 
 @frozen
 class ModelInput:
-    """A row of chunks of text, images and sound. Never changed: `append` gives a new one.
+    """A list of text, image and audio chunks. Immutable: `append` returns a new input.
 
     >>> ModelInput.from_ints([1, 2]).append_int(3).to_ints()
     [1, 2, 3]
@@ -43,49 +43,49 @@ class ModelInput:
 
     @classmethod
     def from_ints(cls, tokens: Sequence[int] | SupportsArray) -> ModelInput:
-        """One text chunk from token ids: a list, a numpy array or a torch tensor, 1-D."""
+        """Creates one text chunk from token ids: a list, a 1-D numpy array or a torch tensor."""
         return cls(chunks=[EncodedTextChunk(tokens=tokens)])
 
     @classmethod
     def empty(cls) -> ModelInput:
-        """An input without chunks."""
+        """Creates an input without chunks."""
         return cls(chunks=[])
 
     def to_ints(self) -> list[int]:
-        """All token ids in one new list.
+        """Returns all token ids in one new list.
 
         Raises:
-            InvalidInputError: (a ValueError) a chunk is not text; it is named.
+            InvalidInputError: (a ValueError) a chunk is not text; `where` names it.
         """
         tokens: list[int] = []
-        for at, chunk in enumerate(self.chunks):
+        for index, chunk in enumerate(self.chunks):
             if not isinstance(chunk, EncodedTextChunk):
                 raise InvalidInputError(
-                    f"{type(chunk).__name__} has no token ids", where=f"chunks[{at}]"
+                    f"{type(chunk).__name__} has no token ids", where=f"chunks[{index}]"
                 )
             tokens.extend(chunk.tokens)
         return tokens
 
     @property
     def length(self) -> int:
-        """How many tokens of context the input takes, images and sound included."""
+        """The number of context tokens, including images and audio."""
         return sum(chunk.length for chunk in self.chunks)
 
     @property
     def known_length(self) -> int:
-        """As `length`, without the images of which only the server knows how much they take."""
+        """Same as `length`, without images whose length only the server knows."""
         return sum(chunk.known_length or 0 for chunk in self.chunks)
 
     def append(self, chunk: ModelInputChunk) -> ModelInput:
-        """A new input with ``chunk`` at the end."""
+        """Returns a new input with ``chunk`` at the end."""
         return ModelInput(chunks=[*self.chunks, chunk])
 
     def append_int(self, token: int) -> ModelInput:
-        """A new input with one more token, as a text chunk of its own."""
+        """Returns a new input with one more token, in a separate text chunk."""
         return self.append(EncodedTextChunk(tokens=[token]))
 
     def to_api(self) -> api.ModelInput:
-        """The generated model."""
+        """Builds the generated model."""
         from tinker_api import models as api
 
         return api.ModelInput(chunks=[chunk.to_api() for chunk in self.chunks])

@@ -1,4 +1,4 @@
-"""Optimizers beside Adam: which one a model has, and what one step of it takes (release 0.38.0)."""
+"""Optimizers other than Adam: configuration of a model and of one step (release 0.38.0)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @frozen
 class OptimizerConfig:
-    """Which optimizer a model is trained with, chosen when the model is made.
+    """The optimizer of a model, chosen when the model is created.
 
-    `type` is its name, `settings` what else the server says or is told of it.
+    `type` is its name; `settings` holds the other fields sent or received for it.
     """
 
     type: str
@@ -30,7 +30,7 @@ class OptimizerConfig:
     def from_api(
         cls, model: api.AdamOptimizerConfig | api.OptimizerConfigBase | Unset | None
     ) -> OptimizerConfig:
-        """Read a config; nothing said means Adam."""
+        """Decodes a config; a missing one means Adam."""
         from tinker_api import models as api
 
         if not isinstance(model, api.OptimizerConfigBase) or model.type_ == "adamw":
@@ -40,17 +40,17 @@ class OptimizerConfig:
         return cls(model.type_, settings=dict(model.additional_properties))
 
     def to_api(self) -> api.OptimizerConfigBase:
-        """The generated model."""
+        """Builds the generated model."""
         from tinker_api import models as api
 
-        made = api.OptimizerConfigBase(type_=self.type)
-        made.additional_properties = dict(self.settings)
-        return made
+        model = api.OptimizerConfigBase(type_=self.type)
+        model.additional_properties = dict(self.settings)
+        return model
 
 
 @frozen
 class AdamOptimizerConfig(OptimizerConfig):
-    """Adam, which every server has."""
+    """Adam, which every server supports."""
 
     type: Literal["adamw"] = field(default="adamw", validator=check_literal("adamw"), kw_only=True)
     settings: Mapping[str, Any] = field(factory=dict, init=False, repr=False)
@@ -58,7 +58,7 @@ class AdamOptimizerConfig(OptimizerConfig):
 
 @frozen
 class DimuonOptimizerConfig(OptimizerConfig):
-    """Dimuon, in its only version; its steps take `DimuonParams`."""
+    """Dimuon in its only version; its steps take `DimuonParams`."""
 
     type: Literal["dimuon"] = field(
         default="dimuon", validator=check_literal("dimuon"), kw_only=True
@@ -67,16 +67,16 @@ class DimuonOptimizerConfig(OptimizerConfig):
     settings: Mapping[str, Any] = field(init=False, repr=False)
 
     @settings.default
-    def _of_version(self) -> Mapping[str, Any]:
+    def _version_setting(self) -> Mapping[str, Any]:
         return {"version": self.version}
 
 
 @frozen
 class DimuonParams:
-    """One step of Dimuon. `grad_clip_norm` of 0 or below clips nothing."""
+    """Parameters of one Dimuon step. A `grad_clip_norm` of 0 or less disables clipping."""
 
     learning_rate: float = field(
-        converter=plain_float, validator=check_number("a number from 0", lambda x: x >= 0)
+        converter=plain_float, validator=check_number("a number >= 0", lambda x: x >= 0)
     )
     grad_clip_norm: float = field(
         default=0.0, converter=plain_float, validator=check_number("a number", lambda _: True)
@@ -84,23 +84,23 @@ class DimuonParams:
     beta1: float = field(
         default=0.9,
         converter=plain_float,
-        validator=check_number("a number from 0 up to, not including, 1", lambda x: 0 <= x < 1),
+        validator=check_number("a number >= 0 and < 1", lambda x: 0 <= x < 1),
     )
     type: Literal["dimuon"] = field(
         default="dimuon", validator=check_literal("dimuon"), kw_only=True
     )
 
     def to_api(self) -> api.OptimParamsBase:
-        """The generated model."""
+        """Builds the generated model."""
         from tinker_api import models as api
 
-        made = api.OptimParamsBase(type_="dimuon")
-        made.additional_properties = {
+        model = api.OptimParamsBase(type_="dimuon")
+        model.additional_properties = {
             "learning_rate": self.learning_rate,
             "grad_clip_norm": self.grad_clip_norm,
             "beta1": self.beta1,
         }
-        return made
+        return model
 
 
 OptimParams: TypeAlias = AdamParams | DimuonParams

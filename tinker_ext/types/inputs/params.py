@@ -1,14 +1,14 @@
-"""Settings a caller chooses: the optimizer's, the sampler's and the adapter's.
+"""Parameters of the optimizer, the sampler and the LoRA adapter.
 
-Every number is checked when the object is made; an unknown name is a TypeError. All values
-are sent, defaults included, so that a result never depends on a server's own defaults; only
-``None`` is left out, and a later release's addition that changes nothing: servers of 0.4.1 refuse
-fields they don't know.
+Every number is checked on construction; an unknown name raises TypeError. All values are sent,
+including defaults, so that results never depend on a server's defaults. Exceptions are ``None``,
+and fields of later releases while they have no effect: servers of 0.4.1 reject unknown fields.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
@@ -24,13 +24,14 @@ from tinker_ext.types.argument_checks import (
     plain_int_or_none,
     plain_number,
 )
+from tinker_ext.types.structuring import RequestType
 from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
     from tinker_api import models as api
 
-#: Release 0.4.1 has the first three; 0.38.0 all but ``kl_divergence``, which the API's own
-#: overview names. A server may know more, so any other name is passed on.
+#: Release 0.4.1 has the first three, 0.38.0 all except ``kl_divergence``, which is in the API's
+#: overview. Other names are passed on, because a server may have more losses.
 LossFnType: TypeAlias = (
     Literal[
         "cross_entropy",
@@ -46,46 +47,56 @@ LossFnType: TypeAlias = (
     | str
 )
 
-#: Samplers of weights as they are now, or of whatever the model's are by then (0.38.0).
+#: Sample from a snapshot of the weights, or from the model's current weights (0.38.0).
 SamplingClientKind: TypeAlias = Literal["snapshot", "inflight"]
-#: Settings of a loss by name; text only in release 0.38.0.
+#: Parameters of a loss by name; release 0.38.0 has strings only.
 LossFnConfig: TypeAlias = Mapping[str, float | str]
+#: Dimensions of an input: 0 for a scalar, 1 for one number per target, 2 for several per target.
+CustomLossInputRank: TypeAlias = Literal[0, 1, 2]
 
 
-def read_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
-    """The settings of a loss, as plain numbers and text.
+def parse_loss_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
+    """Converts the parameters of a loss to Python numbers and strings.
 
     Raises:
-        InvalidInputError: one is neither text nor a finite number; it is named.
+        InvalidInputError: a parameter is neither a string nor a finite number; `where` names it.
     """
     if config is None:
         return None
     if not isinstance(config, Mapping):
         raise InvalidInputError(
-            f"expected settings by name, got {type(config).__name__}", where="loss_fn_config"
+            f"expected a mapping, got {type(config).__name__}", where="loss_fn_config"
         )
     plain = {name: plain_number(value) for name, value in config.items()}
     for name, value in plain.items():
         real = isinstance(value, int | float) and not isinstance(value, bool)
         if not (isinstance(value, str) or (real and math.isfinite(value))):
             raise InvalidInputError(
-                f"expected a finite number or text, got {value!r}",
+                f"expected a finite number or a string, got {value!r}",
                 where=f"loss_fn_config[{name!r}]",
             )
     return plain
 
 
-_from_zero = check_number("a number from 0", lambda x: x >= 0)
-_beta = check_number("a number from 0 up to, not including, 1", lambda x: 0 <= x < 1)
+def read_config(config: LossFnConfig | None) -> dict[str, float | str] | None:
+    """Deprecated; use `parse_loss_config`."""
+    warnings.warn(
+        "read_config is deprecated; use parse_loss_config", DeprecationWarning, stacklevel=2
+    )
+    return parse_loss_config(config)
+
+
+_non_negative = check_number("a number >= 0", lambda x: x >= 0)
+_beta = check_number("a number >= 0 and < 1", lambda x: 0 <= x < 1)
 _seed = check_integer("a 64-bit integer", lambda x: -(2**63) <= x < 2**63, optional=True)
 
 
 @frozen
 class AdamParams:
-    """One step of Adam. Defaults are release 0.4.1's.
+    """Parameters of one Adam step, with the defaults of release 0.4.1.
 
-    `weight_decay` and `grad_clip_norm` (the largest norm of the gradients; 0 clips nothing) came
-    with later releases and are sent where they are not 0.
+    `weight_decay` and `grad_clip_norm` (the maximum gradient norm; 0 disables clipping) were added
+    in later releases and are sent only if they are not 0.
 
     >>> AdamParams(learning_rate=1e-2).beta2
     0.95
@@ -94,20 +105,20 @@ class AdamParams:
     learning_rate: float = field(
         default=1e-4,
         converter=plain_float,
-        validator=_from_zero,
+        validator=_non_negative,
     )
     beta1: float = field(default=0.9, converter=plain_float, validator=_beta)
     beta2: float = field(default=0.95, converter=plain_float, validator=_beta)
     eps: float = field(
         default=1e-12,
         converter=plain_float,
-        validator=_from_zero,
+        validator=_non_negative,
     )
-    weight_decay: float = field(default=0.0, converter=plain_float, validator=_from_zero)
-    grad_clip_norm: float = field(default=0.0, converter=plain_float, validator=_from_zero)
+    weight_decay: float = field(default=0.0, converter=plain_float, validator=_non_negative)
+    grad_clip_norm: float = field(default=0.0, converter=plain_float, validator=_non_negative)
 
     def to_api(self) -> api.AdamParams:
-        """The generated model."""
+        """Builds the generated model."""
         from tinker_api import models as api
         from tinker_api.types import UNSET
 
@@ -129,9 +140,9 @@ def _read_stop(value: str | Sequence[str] | Sequence[int] | None) -> Stop:
 
 
 def _read_stop_list(value: object) -> Stop:
-    """Several strings or several token ids, never a mixture."""
+    """Reads a list of strings or a list of token ids, never a mixture."""
     if not isinstance(value, Iterable) or isinstance(value, bytes):
-        raise InvalidInputError(f"expected text or a list, got {value!r}", where="stop")
+        raise InvalidInputError(f"expected a string or a list, got {value!r}", where="stop")
     items = [plain_number(item) for item in value]
     kinds = set(map(type, items))
     if kinds <= {str} or (kinds == {int} and min(items) >= 0):
@@ -143,32 +154,34 @@ def _read_stop_list(value: object) -> Stop:
 
 @frozen
 class SamplingParams:
-    """How to sample. Defaults are release 0.4.1's.
+    """Sampling parameters, with the defaults of release 0.4.1.
 
     `max_tokens` None leaves the limit to the server; `temperature` 0 is greedy; `top_k` -1
-    and `top_p` 1 don't restrict; `stop` is a string, a list of strings, or a list of token
-    ids; the same `seed` gives the same tokens where the server supports it.
+    and `top_p` 1 do not restrict; `stop` is a string, a list of strings, or a list of token
+    ids; the same `seed` gives the same tokens if the server supports it.
     """
 
     max_tokens: int | None = field(
         default=None,
         converter=plain_int_or_none,
-        validator=check_integer("a whole number from 0", lambda x: x >= 0, optional=True),
+        validator=check_integer("an integer >= 0", lambda x: x >= 0, optional=True),
     )
     seed: int | None = field(default=None, converter=plain_int_or_none, validator=_seed)
     stop: Stop = field(default=None, converter=_read_stop)
-    temperature: float = field(default=1.0, converter=plain_float, validator=_from_zero)
+    temperature: float = field(default=1.0, converter=plain_float, validator=_non_negative)
     top_k: int = field(
-        default=-1, converter=plain_int, validator=check_integer("-1 or more", lambda x: x >= -1)
+        default=-1,
+        converter=plain_int,
+        validator=check_integer("an integer >= -1", lambda x: x >= -1),
     )
     top_p: float = field(
         default=1.0,
         converter=plain_float,
-        validator=check_number("a number above 0, up to 1", lambda x: 0 < x <= 1),
+        validator=check_number("a number > 0 and <= 1", lambda x: 0 < x <= 1),
     )
 
     def to_api(self) -> api.SamplingParams:
-        """The generated model; ``None`` fields are left out."""
+        """Builds the generated model without the fields that are ``None``."""
         from tinker_api import models as api
 
         return api.SamplingParams(
@@ -182,11 +195,11 @@ class SamplingParams:
 
 
 @frozen
-class LoraConfig:
-    """A LoRA adapter: its rank, the seed of its start, and which layers have one."""
+class LoraConfig(RequestType):
+    """A LoRA adapter: its rank, the seed of its initial weights, and the trained layers."""
 
     rank: int = field(
-        converter=plain_int, validator=check_integer("a rank from 1", lambda x: x >= 1)
+        converter=plain_int, validator=check_integer("an integer >= 1", lambda x: x >= 1)
     )
     seed: int | None = field(default=None, converter=plain_int_or_none, validator=_seed)
     train_unembed: bool = field(default=True, validator=check_bool)
@@ -200,14 +213,17 @@ class LoraConfig:
                 where="train_attn",
             )
 
-    def to_api(self) -> api.LoraConfig:
-        """The generated model; a seed of ``None`` is left out."""
-        from tinker_api import models as api
 
-        return api.LoraConfig(
-            rank=self.rank,
-            seed=or_unset(self.seed),
-            train_unembed=self.train_unembed,
-            train_mlp=self.train_mlp,
-            train_attn=self.train_attn,
-        )
+@frozen
+class CustomLossInput(RequestType):
+    """A parameter of the loss: ``logprobs`` or a key of ``loss_fn_inputs``, and its dimensions."""
+
+    name: str
+    rank: CustomLossInputRank = field()
+
+    @rank.validator
+    def _check(self, _attribute: object, value: object) -> None:
+        if type(value) is not int or not 0 <= value <= 2:
+            raise InvalidInputError(
+                f"{self.name}: expected 0, 1 or 2 dimensions, got {value!r}", where="input_ranks"
+            )

@@ -1,4 +1,4 @@
-"""What can be known wrong about training data before it is sent."""
+"""Validation of training data and prompts before they are sent."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def number_count(datum: Datum) -> int:
-    """How much a datum weighs when a batch is split: context length plus numbers in tensors.
+    """The size of a datum for splitting batches: context length plus numbers in tensors.
 
-    The measure of release 0.4.1 (`TrainingClient`, limit 500 000 a chunk). Servers that it is for
-    know no compressed rows; they are sent all numbers.
+    This is the measure of release 0.4.1 (`TrainingClient`, limit 500 000 per chunk). Servers with
+    this limit do not support sparse tensors, so those count with their dense size.
     """
     return datum.model_input.known_length + sum(
         tensor.dense_size for tensor in datum.loss_fn_inputs.values()
@@ -27,9 +27,9 @@ def number_count(datum: Datum) -> int:
 
 
 def byte_count(datum: Datum) -> int:
-    """How much a datum weighs for servers that count bytes: 0.24.1 and later.
+    """The size of a datum for servers that limit batches by bytes: 0.24.1 and later.
 
-    Text has 4 bytes a token; images, sound and tensors have their own (0.38.0
+    A text token counts as 4 bytes; images, audio and tensors have a `byte_count` (0.38.0
     training_client.py).
     """
     chunks = sum(chunk.byte_count for chunk in datum.model_input.chunks)
@@ -39,22 +39,22 @@ def byte_count(datum: Datum) -> int:
 def validate_data(
     data: Sequence[Datum], *, loss_fn: str | None = None, images: ImageForm = "sizes"
 ) -> None:
-    """Refuse data no server can use. Types, dtypes and shapes were checked when it was built.
+    """Rejects data that no server accepts. Construction has checked types, dtypes and shapes.
 
-    Checked: every item is a `Datum`; inputs aren't empty; images have what `images` asks for; no
-    NaN or infinity (JSON has none).
-    With ``loss_fn="cross_entropy"`` also: ``target_tokens`` is there, holds integers, and has
-    one row per token where the input is all text; ``weights`` of as many dimensions has the
-    same shape. Negative targets pass: a server may take them for padding.
-    Everything else is the server's to judge: servers know losses this client doesn't.
+    Every item must be a `Datum` with a non-empty input and without NaN or infinity (JSON has
+    neither); images need the fields that `images` requires.
+    With ``loss_fn="cross_entropy"``, ``target_tokens`` must be present, of integers, and have
+    one row per token if the input is all text; ``weights`` with the same number of dimensions must
+    have the same shape. Negative targets are accepted: a server may treat them as padding.
+    The server checks everything else, because it may have losses that this client does not know.
 
     Raises:
-        InvalidInputError: ``where`` is like ``data[3].loss_fn_inputs['weights'][17]``.
+        InvalidInputError: `where` is a path such as ``data[3].loss_fn_inputs['weights'][17]``.
     """
     if not isinstance(data, Sequence):
         raise InvalidInputError(f"expected a list of Datum, got {type(data).__name__}", "data")
-    for at, datum in enumerate(data):
-        where = f"data[{at}]"
+    for index, datum in enumerate(data):
+        where = f"data[{index}]"
         if not isinstance(datum, Datum):
             raise InvalidInputError(f"expected a Datum, got {type(datum).__name__}", where=where)
         _check_input(datum.model_input, f"{where}.model_input", images)
@@ -65,55 +65,55 @@ def validate_data(
 
 
 def validate_prompt(prompt: ModelInput, *, images: ImageForm = "sizes") -> None:
-    """Refuse a prompt no server can use: no `ModelInput`, no tokens, an image without what the
-    server has to be told of it.
+    """Rejects a prompt that no server accepts.
 
     Raises:
-        InvalidInputError: ``where`` starts with ``prompt``.
+        InvalidInputError: the prompt is not a `ModelInput`, has no tokens, or has an image without
+            the fields that `images` requires; `where` starts with ``prompt``.
     """
     if not isinstance(prompt, ModelInput):
         raise InvalidInputError(
             f"expected a ModelInput, got {type(prompt).__name__}; "
-            "token ids go through ModelInput.from_ints(...)",
+            "pass token ids to ModelInput.from_ints(...)",
             where="prompt",
         )
     _check_input(prompt, "prompt", images)
 
 
 def _check_input(model_input: ModelInput, where: str, images: ImageForm) -> None:
-    for at, chunk in enumerate(model_input.chunks):
+    for index, chunk in enumerate(model_input.chunks):
         missing = chunk.missing(images) if isinstance(chunk, Image) else []
         if missing:
             raise InvalidInputError(
-                f"an image needs its {', '.join(missing)}", where=f"{where}.chunks[{at}]"
+                f"missing image fields: {', '.join(missing)}", where=f"{where}.chunks[{index}]"
             )
     if all(chunk.known_length == 0 for chunk in model_input.chunks):
         raise InvalidInputError("the input has no tokens", where=where)
 
 
 def _check_finite(tensor: TensorData, where: str) -> None:
-    at = tensor.first_not_finite()
-    if at is not None:
+    index = tensor.first_not_finite()
+    if index is not None:
         raise InvalidInputError(
-            f"{tensor.data[at]} can't be sent: values must be finite float32 numbers",
-            where=f"{where}[{at}]",
+            f"expected a finite float32 number, got {tensor.data[index]}",
+            where=f"{where}[{index}]",
         )
 
 
 def _check_cross_entropy(datum: Datum, where: str) -> None:
     targets = datum.loss_fn_inputs.get("target_tokens")
     if targets is None:
-        raise InvalidInputError("cross_entropy needs 'target_tokens'", where=where)
+        raise InvalidInputError("cross_entropy requires 'target_tokens'", where=where)
     if targets.dtype != "int64":
         raise InvalidInputError(
-            f"token ids are int64, not {targets.dtype}", where=f"{where}['target_tokens']"
+            f"expected dtype int64, got {targets.dtype}", where=f"{where}['target_tokens']"
         )
     text_only = all(isinstance(c, EncodedTextChunk) for c in datum.model_input.chunks)
     shape = _shape(targets)
     if text_only and shape[0] != datum.model_input.length:
         raise InvalidInputError(
-            f"{shape[0]} targets for {datum.model_input.length} input tokens; "
-            "there must be as many",
+            f"expected {datum.model_input.length} targets to match the input tokens, "
+            f"got {shape[0]}",
             where=f"{where}['target_tokens']",
         )
     weights = datum.loss_fn_inputs.get("weights")
@@ -121,11 +121,11 @@ def _check_cross_entropy(datum: Datum, where: str) -> None:
         return
     if _shape(weights) != shape:
         raise InvalidInputError(
-            f"shape {_shape(weights)} differs from target_tokens' {shape}",
+            f"expected shape {shape} to match target_tokens, got {_shape(weights)}",
             where=f"{where}['weights']",
         )
 
 
 def _shape(tensor: TensorData) -> list[int]:
-    """The shape; a tensor without one, or a bare number, counts as one dimension."""
+    """The shape; a tensor without a shape, or a scalar, has one dimension."""
     return tensor.shape or [tensor.size]

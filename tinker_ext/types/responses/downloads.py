@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 @frozen
 class DownloadProgress:
-    """How far a download has come.
+    """The progress of a download.
 
     Attributes:
         stage: "preparing" while the server packs an archive or exports weights, then "downloading".
-        bytes_done: bytes on disk, those of an earlier download that is resumed included.
-        bytes_total: the size of all files; None until the storage has announced each.
+        bytes_done: bytes on disk, including those of an earlier download that is resumed.
+        bytes_total: the size of all files; None until the storage has reported every size.
         files_done, files_total: complete files and all files; 0 of 0 while preparing.
-        elapsed: seconds since the call.
+        elapsed: seconds since the call started.
     """
 
     stage: Literal["preparing", "downloading"]
@@ -32,14 +32,14 @@ class DownloadProgress:
 
 @frozen
 class CheckpointDownload:
-    """What a download has saved.
+    """A finished download.
 
     Attributes:
         tinker_path: the checkpoint.
-        archive: the tar.gz, if the server packs archives; None otherwise.
-        folder: the folder of the files; None for an archive that was not extracted.
-        files: the files in `folder`, or the archive alone.
-        size_bytes: of the downloaded files.
+        archive: the tar.gz file if the server packs archives, else None.
+        folder: the folder that contains the files; None if the archive was not extracted.
+        files: the files in `folder`, or only the archive.
+        size_bytes: the size of the downloaded files.
     """
 
     tinker_path: str

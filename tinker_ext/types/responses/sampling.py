@@ -1,4 +1,4 @@
-"""What sampling answers."""
+"""Responses to sampling calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, T
 from tinker_ext.types.tensors.received import (
     check_length,
     read_logprobs,
-    read_some_logprobs,
+    read_optional_logprobs,
     read_tokens,
     read_topk,
 )
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from tinker_api import models as api
 
     from tinker_ext.types.tensors.arrays import Array
-    from tinker_ext.types.tensors.topk import TopkLogprobs, TopkRows
+    from tinker_ext.types.tensors.list_or_array import TopkLogprobs, TopkRows
 
-#: Why a sequence ended. Releases 0.4.1 to 0.38.0 send "length" and "stop"; the API's own
-#: overview names the other three. Whatever a server sends is kept.
+#: Why a sequence ended. Releases 0.4.1 to 0.38.0 send "length" and "stop"; the other three are in
+#: the API's overview. Unknown reasons are passed on unchanged.
 StopReason: TypeAlias = Literal["length", "stop", "max_tokens", "stop_sequence", "eos"] | str
 
 
@@ -36,7 +36,9 @@ def _to_logprobs(value: list[float] | Logprobs | None) -> Logprobs | None:
     return value if value is None or isinstance(value, Logprobs) else Logprobs(value)
 
 
-def _to_some(value: list[float | None] | OptionalLogprobs | None) -> OptionalLogprobs | None:
+def _to_optional_logprobs(
+    value: list[float | None] | OptionalLogprobs | None,
+) -> OptionalLogprobs | None:
     return (
         value if value is None or isinstance(value, OptionalLogprobs) else OptionalLogprobs(value)
     )
@@ -48,12 +50,12 @@ def _to_topk(value: TopkRows | Topk | None) -> Topk | None:
 
 @frozen(repr=False)
 class SampledSequence:
-    """One sampled sequence: token ids, and their logprobs where the server gives them.
+    """A sampled sequence: token ids, and their logprobs if the server sends them.
 
-    `topk_logprobs` has the likeliest tokens at each position where that was asked for;
-    `sequence_id` names the sequence in later requests, None where the server names none. The
-    `*_np` names are the same as arrays: int32 and float32. Each form is made when it is asked for,
-    and not to be changed.
+    `topk_logprobs` has the most likely tokens at each position if they were requested;
+    `sequence_id` identifies the sequence in later requests, None if the server sends none. The
+    `*_np` properties hold the same values as int32 and float32 arrays. Each form is created on
+    first access; do not modify it.
     """
 
     stop_reason: StopReason
@@ -69,36 +71,36 @@ class SampledSequence:
 
     @property
     def logprobs(self) -> list[float] | None:
-        """The logprob of each token; None where the server gives none."""
+        """The logprob of each token; None if the server sends none."""
         return None if self._logprobs is None else self._logprobs.list
 
     @property
     def topk_logprobs(self) -> TopkRows | None:
-        """At each position the likeliest (token, logprob) pairs; None where not asked for."""
+        """The most likely (token, logprob) pairs at each position; None if not requested."""
         return None if self._topk_logprobs is None else self._topk_logprobs.list
 
     @property
     def tokens_np(self) -> Array:
-        """The token ids: int32, of the shape (tokens,)."""
+        """The token ids as an int32 array of shape (tokens,)."""
         return self._tokens.array
 
     @property
     def logprobs_np(self) -> Array | None:
-        """The logprobs: float32, of the shape (tokens,)."""
+        """The logprobs as a float32 array of shape (tokens,)."""
         return None if self._logprobs is None else self._logprobs.array
 
     @property
     def topk_logprobs_np(self) -> TopkLogprobs | None:
-        """The likeliest tokens as two matrices."""
+        """The most likely tokens as two matrices."""
         return None if self._topk_logprobs is None else self._topk_logprobs.array
 
     @classmethod
     def from_api(cls, model: api.SampledSequence, where: str = "sequence") -> SampledSequence:
-        """Read one sequence; an unknown stop reason survives as its text.
+        """Decodes a sequence; an unknown stop reason is kept as text.
 
         Raises:
-            ValueError: a field does not hold what it should, or does not fit the others; `where`
-                is the path to the sequence.
+            ValueError: a field is invalid or inconsistent with the others; `where` is the path to
+                the sequence.
         """
         return cls(
             stop_reason=str(or_default(model.stop_reason, "")),
@@ -109,10 +111,10 @@ class SampledSequence:
         ).checked(where)
 
     def checked(self, where: str) -> SampledSequence:
-        """The sequence, if it has as many logprobs as tokens.
+        """Checks that there are as many logprobs as tokens, and returns the sequence.
 
         Raises:
-            ValueError: it has not; `where` is the path to the sequence.
+            ValueError: the numbers differ; `where` is the path to the sequence.
         """
         count = len(self._tokens)
         if self._logprobs is not None:
@@ -123,12 +125,12 @@ class SampledSequence:
         return self
 
     def __repr__(self) -> str:
-        return _shown(self)
+        return _repr(self)
 
 
 @frozen
 class PromptAltTokens:
-    """Tokens drawn from what the model expected at each prompt token but the first.
+    """Tokens sampled from the model's distribution at each prompt token except the first.
 
     `tokens` (int64) and `logprobs` (float32) have the shape [prompt tokens - 1, k].
     """
@@ -138,10 +140,10 @@ class PromptAltTokens:
 
     @classmethod
     def from_api(cls, model: api.PromptAltTokens) -> PromptAltTokens:
-        """Read the two tensors.
+        """Decodes the two tensors.
 
         Raises:
-            ValueError: the numbers, the dtype and the shape of one do not fit together.
+            ValueError: the numbers, dtype and shape of a tensor are inconsistent.
         """
         where = "prompt_alt_tokens"
         return cls(
@@ -152,19 +154,19 @@ class PromptAltTokens:
 
 @frozen(repr=False)
 class SampleResponse:
-    """What a sample call answers: `num_samples` sequences, and of the prompt what was asked for.
+    """The response to a sample call: `num_samples` sequences, and the requested prompt values.
 
-    `prompt_logprobs` has one entry per prompt token as the server gave them; None where there
-    is no value (the first token has none). `target_prompt_logprobs` is float32 of the shape of the
-    tensor asked with, 0 where that had -1. `prompt_cache_hit_tokens` is how many tokens of the
-    prompt the server had at hand already. The `*_np` names are the same as arrays, NaN for None.
+    `prompt_logprobs` has one entry per prompt token, None if the server has no value (as for the
+    first token). `target_prompt_logprobs` is float32 with the shape of the tensor in the request,
+    and 0 where that has -1. `prompt_cache_hit_tokens` is the number of prompt tokens found in the
+    server's cache. The `*_np` properties hold the same values as arrays, with NaN for None.
     """
 
     type: ClassVar[Literal["sample"]] = "sample"
 
     sequences: list[SampledSequence]
     _prompt_logprobs: OptionalLogprobs | None = field(
-        alias="prompt_logprobs", default=None, converter=_to_some
+        alias="prompt_logprobs", default=None, converter=_to_optional_logprobs
     )
     _topk_prompt_logprobs: Topk | None = field(
         alias="topk_prompt_logprobs", default=None, converter=_to_topk
@@ -175,53 +177,60 @@ class SampleResponse:
 
     @property
     def prompt_logprobs(self) -> list[float | None] | None:
-        """The logprob of each prompt token; None where not asked for."""
+        """The logprob of each prompt token; None if not requested."""
         return None if self._prompt_logprobs is None else self._prompt_logprobs.list
 
     @property
     def topk_prompt_logprobs(self) -> TopkRows | None:
-        """The likeliest (token, logprob) pairs at each prompt token; None where not asked for."""
+        """The most likely (token, logprob) pairs at each prompt token; None if not requested."""
         return None if self._topk_prompt_logprobs is None else self._topk_prompt_logprobs.list
 
     @property
     def prompt_logprobs_np(self) -> Array | None:
-        """The logprobs of the prompt: float32, of the shape (prompt tokens,); NaN for None."""
+        """The prompt logprobs as a float32 array of shape (prompt tokens,), NaN for None."""
         return None if self._prompt_logprobs is None else self._prompt_logprobs.array
 
     @property
     def topk_prompt_logprobs_np(self) -> TopkLogprobs | None:
-        """The likeliest tokens at each prompt token as two matrices."""
+        """The most likely tokens at each prompt token as two matrices."""
         return None if self._topk_prompt_logprobs is None else self._topk_prompt_logprobs.array
 
     @classmethod
     def from_api(cls, model: api.SampleResponse) -> SampleResponse:
-        """Read a result; a missing list of sequences becomes empty.
+        """Decodes a result; a missing list of sequences becomes empty.
 
         Raises:
-            ValueError: a field does not hold what it should, or does not fit the others.
+            ValueError: a field is invalid or inconsistent with the others.
         """
-        targets, drawn = or_none(model.target_prompt_logprobs), or_none(model.prompt_alt_tokens)
-        sequences = enumerate(or_default(model.sequences, []))
+        targets = or_none(model.target_prompt_logprobs)
+        alternatives = or_none(model.prompt_alt_tokens)
         where = "target_prompt_logprobs"
         return cls(
-            sequences=[SampledSequence.from_api(one, f"sequences[{at}]") for at, one in sequences],
-            prompt_logprobs=read_some_logprobs(or_none(model.prompt_logprobs), "prompt_logprobs"),
+            sequences=[
+                SampledSequence.from_api(sequence, f"sequences[{index}]")
+                for index, sequence in enumerate(or_default(model.sequences, []))
+            ],
+            prompt_logprobs=read_optional_logprobs(
+                or_none(model.prompt_logprobs), "prompt_logprobs"
+            ),
             topk_prompt_logprobs=read_topk(
                 or_none(model.topk_prompt_logprobs), "topk_prompt_logprobs"
             ),
             target_prompt_logprobs=None if targets is None else TensorData.from_api(targets, where),
             prompt_cache_hit_tokens=or_default(model.prompt_cache_hit_tokens, 0),
-            prompt_alt_tokens=None if drawn is None else PromptAltTokens.from_api(drawn),
+            prompt_alt_tokens=(
+                None if alternatives is None else PromptAltTokens.from_api(alternatives)
+            ),
         )
 
     def check(self, num_samples: int, prompt_tokens: int | None) -> None:
-        """Refuse a result that does not fit its request.
+        """Checks that the result matches its request.
 
-        Of the prompt a server may leave the first token out, which has no logprob. Its length is
-        None if only the server knows it.
+        A server may omit the entry of the first prompt token, which has no logprob.
+        `prompt_tokens` is None if only the server knows the length of the prompt.
 
         Raises:
-            ValueError: with the field, the expected and the received number.
+            ValueError: a field has the wrong length; the message has both lengths.
         """
         if len(self.sequences) != num_samples:
             raise ValueError(
@@ -241,10 +250,10 @@ class SampleResponse:
                 )
 
     def __repr__(self) -> str:
-        return _shown(self)
+        return _repr(self)
 
 
-def _shown(value: SampledSequence | SampleResponse) -> str:
-    """As attrs would, by the names that users know."""
-    named = {one.alias: getattr(value, one.name) for one in fields(type(value))}
-    return f"{type(value).__name__}({', '.join(f'{k}={v!r}' for k, v in named.items())})"
+def _repr(value: SampledSequence | SampleResponse) -> str:
+    """The repr that attrs would create, with the public names of the fields."""
+    values = (f"{field.alias}={getattr(value, field.name)!r}" for field in fields(type(value)))
+    return f"{type(value).__name__}({', '.join(values)})"

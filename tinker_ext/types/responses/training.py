@@ -1,4 +1,4 @@
-"""What training calls answer."""
+"""Responses to training calls."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from tinker_ext.types.structuring import ResponseType
 from tinker_ext.types.tensors.tensor_data import TensorData
-from tinker_ext.types.unset import as_dict, or_default, or_none
+from tinker_ext.types.unset import as_dict, or_default
 
 if TYPE_CHECKING:
     from tinker_api import models as api
@@ -17,9 +18,9 @@ LossFnOutput: TypeAlias = dict[str, TensorData]
 
 @frozen
 class ForwardBackwardOutput:
-    """The outcome of a forward or forward_backward, one `loss_fn_outputs` entry per datum.
+    """The result of a forward or forward_backward, with one `loss_fn_outputs` entry per datum.
 
-    `loss_fn_output_type` is ``""`` where the server names none. `metrics` may be empty.
+    `loss_fn_output_type` is ``""`` if the server sends none. `metrics` may be empty.
     """
 
     loss_fn_output_type: str
@@ -28,7 +29,7 @@ class ForwardBackwardOutput:
 
     @classmethod
     def from_api(cls, model: api.ForwardBackwardOutput) -> ForwardBackwardOutput:
-        """Read a result; missing or null lists and maps become empty.
+        """Decodes a result; missing or null lists and maps become empty.
 
         Raises:
             ValueError: a tensor's numbers, dtype and shape don't fit together.
@@ -36,49 +37,36 @@ class ForwardBackwardOutput:
         outputs = enumerate(or_default(model.loss_fn_outputs, []))
         return cls(
             loss_fn_output_type=or_default(model.loss_fn_output_type, ""),
-            loss_fn_outputs=[_output(one, f"loss_fn_outputs[{at}]") for at, one in outputs],
+            loss_fn_outputs=[
+                _decode_output(output, f"loss_fn_outputs[{index}]") for index, output in outputs
+            ],
             metrics=as_dict(model.metrics) or {},
         )
 
 
-def _output(model: object, where: str) -> LossFnOutput:
+def _decode_output(model: object, where: str) -> LossFnOutput:
     tensors = (as_dict(model) or {}).items()
-    return {key: TensorData.from_api(value, f"{where}[{key!r}]") for key, value in tensors}
+    return {key: TensorData.from_api(tensor, f"{where}[{key!r}]") for key, tensor in tensors}
 
 
 @frozen
-class OptimStepResponse:
-    """The outcome of an optimizer step; `metrics` is None where the server gives none."""
+class OptimStepResponse(ResponseType):
+    """The result of an optimizer step; `metrics` is None if the server sends none."""
 
     metrics: dict[str, float] | None = None
 
-    @classmethod
-    def from_api(cls, model: api.OptimStepResponse) -> OptimStepResponse:
-        """Read an answer."""
-        return cls(metrics=as_dict(model.metrics))
-
 
 @frozen
-class CreateModelResponse:
-    """A new model (a training run), by id."""
+class CreateModelResponse(ResponseType):
+    """The id of a new model (a training run)."""
 
     model_id: str
     type: Literal["create_model"] = "create_model"
 
-    @classmethod
-    def from_api(cls, model: api.CreateModelResponse) -> CreateModelResponse:
-        """Read an answer."""
-        return cls(model_id=model.model_id)
-
 
 @frozen
-class UnloadModelResponse:
-    """The model that was unloaded, by id."""
+class UnloadModelResponse(ResponseType):
+    """The id of the unloaded model."""
 
     model_id: str | None = None
     type: Literal["unload_model"] = "unload_model"
-
-    @classmethod
-    def from_api(cls, model: api.UnloadModelResponse) -> UnloadModelResponse:
-        """Read an answer."""
-        return cls(model_id=or_none(model.model_id))

@@ -1,98 +1,77 @@
-"""What saving and loading weights answer."""
+"""Responses to saving and loading weights."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from attrs import field, frozen
 
 from tinker_ext.types.inputs.optimizers import AdamOptimizerConfig, OptimizerConfig
+from tinker_ext.types.structuring import ResponseType, structure
 from tinker_ext.types.unset import or_none
-
-if TYPE_CHECKING:
-    from tinker_api import models as api
 
 
 @frozen
-class SaveWeightsResponse:
-    """Where the training state was saved."""
+class SaveWeightsResponse(ResponseType):
+    """The path of a saved training state."""
 
     path: str
     type: Literal["save_weights"] = "save_weights"
 
-    @classmethod
-    def from_api(cls, model: api.SaveWeightsResponse) -> SaveWeightsResponse:
-        """Read an answer."""
-        return cls(path=model.path)
-
 
 @frozen
-class LoadWeightsResponse:
-    """Where the training state was loaded from, and into which model, if the server says."""
+class LoadWeightsResponse(ResponseType):
+    """The path of the loaded training state and the model it was loaded into, if sent."""
 
     path: str | None = None
     model_id: str | None = None
     type: Literal["load_weights"] = "load_weights"
 
-    @classmethod
-    def from_api(cls, model: api.LoadWeightsResponse) -> LoadWeightsResponse:
-        """Read an answer."""
-        return cls(path=or_none(model.path), model_id=or_none(model.model_id))
-
 
 @frozen
-class SaveWeightsForSamplerResponse:
-    """Where weights for sampling were saved."""
+class SaveWeightsForSamplerResponse(ResponseType):
+    """The path of weights saved for sampling."""
 
     path: str
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
-    @classmethod
-    def from_api(cls, model: api.SaveWeightsForSamplerResponse) -> SaveWeightsForSamplerResponse:
-        """Read an answer."""
-        return cls(path=model.path)
-
 
 @frozen
-class SaveWeightsForSamplerResponseInternal:
-    """What a server answers to either kind of save: a path (named) or a session (ephemeral)."""
+class SaveWeightsForSamplerResponseInternal(ResponseType):
+    """The server's response to both kinds of save: a path (named) or a session (ephemeral)."""
 
     path: str | None = None
     sampling_session_id: str | None = None
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
-    @classmethod
-    def from_api(
-        cls, model: api.SaveWeightsForSamplerResponseInternal
-    ) -> SaveWeightsForSamplerResponseInternal:
-        """Read an answer."""
-        return cls(path=or_none(model.path), sampling_session_id=or_none(model.sampling_session_id))
-
 
 @frozen
-class SaveWeightsExternalResponse:
-    """Where weights for use elsewhere were saved; `size_bytes` is None where unknown."""
+class SaveWeightsExternalResponse(ResponseType):
+    """The path of weights saved for use elsewhere; `size_bytes` is None if unknown."""
 
     path: str
     size_bytes: int | None = None
     type: Literal["save_weights_external"] = "save_weights_external"
 
     @classmethod
-    def from_api(
-        cls, model: api.SaveWeightsExternalResponseInternal
-    ) -> SaveWeightsExternalResponse:
-        """Read an answer; ValueError where it names no path."""
+    def from_api(cls, model: Any) -> SaveWeightsExternalResponse:
+        """Decodes the generated model.
+
+        Raises:
+            ValueError: the response has no path.
+        """
         path = or_none(model.path)
         if path is None:
-            raise ValueError("the server saved the weights and did not say where")
-        return cls(path=path, size_bytes=or_none(model.size_bytes))
+            raise ValueError("path: the server saved the weights but returned no path")
+        return structure(cls, model)
 
 
 @frozen
-class WeightsInfoResponse:
-    """What saved weights are of, and the optimizer they were trained with.
+class WeightsInfoResponse(ResponseType):
+    """The base model, adapter and optimizer of saved weights.
 
-    What a server leaves out is None; the optimizer is then Adam, as in release 0.38.0.
+    Fields that the server does not send are None, except that the optimizer is Adam, as in
+    release 0.38.0.
     """
 
     base_model: str
@@ -102,16 +81,3 @@ class WeightsInfoResponse:
     train_mlp: bool | None = None
     train_attn: bool | None = None
     optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
-
-    @classmethod
-    def from_api(cls, model: api.WeightsInfoResponse) -> WeightsInfoResponse:
-        """Read an answer."""
-        return cls(
-            base_model=model.base_model,
-            is_lora=model.is_lora,
-            lora_rank=or_none(model.lora_rank),
-            train_unembed=or_none(model.train_unembed),
-            train_mlp=or_none(model.train_mlp),
-            train_attn=or_none(model.train_attn),
-            optimizer_config=OptimizerConfig.from_api(model.optimizer_config),
-        )

@@ -1,7 +1,7 @@
-"""Numbers from whatever a caller has: lists, nested lists, numpy arrays, torch tensors.
+"""Parses numbers from lists, nested lists, numpy arrays and torch tensors.
 
-A list of plain ints and floats is checked by the standard library alone; everything else goes
-through numpy, imported when it is met.
+The standard library checks lists of plain ints and floats; all other values use numpy, which is
+imported on demand.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ from tinker_ext.types.tensors.arrays import as_numpy, is_torch, natural_dtype, w
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
 
 if TYPE_CHECKING:
-    from tinker_ext.types.tensors.arrays import Array
-    from tinker_ext.types.tensors.dtypes import TensorDtype
+    from tinker_ext.types.tensors.arrays import Array, TensorDtype
 
-#: What is accepted beside arrays: numbers in a row, or rows of them of equal length.
+#: The accepted values besides arrays: numbers, or rows of numbers of equal length.
 NumberSequence: TypeAlias = Sequence[float] | Sequence[Sequence[float]]
 
-#: What can be packed as the wire dtype: of float32 all that Python has as a float.
+#: The numbers that can be packed as each dtype: for float32 the range of a Python float.
 _RANGES = {
     "int64": (-(2**63), 2**63 - 1),
     "float32": (-sys.float_info.max, sys.float_info.max),
@@ -34,13 +33,13 @@ _NOT_A_SEQUENCE = (str, bytes, bytearray, Mapping, Set)
 def parse_numbers(
     values: object, *, dtype: TensorDtype | None, where: str
 ) -> tuple[NumberBuffer, list[int]]:
-    """Numbers and their shape from a list, nested lists, a numpy array or a torch tensor.
+    """Returns the numbers and shape of a list, nested lists, a numpy array or a torch tensor.
 
-    ``dtype=None`` takes what the values suggest: floats float32, integers int64.
+    ``dtype=None`` infers the dtype: floats are float32, integers int64.
 
     Raises:
-        InvalidInputError: not numbers, bools, ragged lists, floats where int64 is asked for,
-            integers beyond int64. ``where`` names the place in the caller's words.
+        InvalidInputError: non-numbers, bools, ragged lists, floats for dtype int64, or integers
+            beyond int64. ``where`` is the path to the value.
     """
     array = as_numpy(values)
     if array is None:
@@ -62,7 +61,7 @@ def _items(values: object, where: str) -> tuple[Any, ...]:
 
 
 def _kinds(items: tuple[Any, ...]) -> set[type]:
-    """The types of the items; that all have the same one is seen sooner than a set is made."""
+    """The types of the items; a single type is detected faster than a set is built."""
     first = type(items[0]) if items else int
     return {first} if countOf(map(type, items), first) == len(items) else set(map(type, items))
 
@@ -70,34 +69,38 @@ def _kinds(items: tuple[Any, ...]) -> set[type]:
 def _from_list(
     items: tuple[Any, ...], kinds: set[type], dtype: TensorDtype | None, where: str
 ) -> tuple[NumberBuffer, list[int]]:
-    wanted = dtype or ("float32" if float in kinds else "int64")
-    if wanted == "int64" and float in kinds:
-        at = next(i for i, item in enumerate(items) if type(item) is float)
-        raise InvalidInputError(f"expected integers, got {items[at]!r}", where=f"{where}[{at}]")
-    try:
-        return NumberBuffer.pack(items, wanted), [len(items)]
-    except struct.error:
-        least, most = _RANGES[wanted]
-        at = next(i for i, item in enumerate(items) if item < least or item > most)
+    dtype = dtype or ("float32" if float in kinds else "int64")
+    if dtype == "int64" and float in kinds:
+        index = next(i for i, item in enumerate(items) if type(item) is float)
         raise InvalidInputError(
-            f"{items[at]} is beyond what {wanted} holds", where=f"{where}[{at}]"
+            f"expected integers, got {items[index]!r}", where=f"{where}[{index}]"
+        )
+    try:
+        return NumberBuffer.pack(items, dtype), [len(items)]
+    except struct.error:
+        low, high = _RANGES[dtype]
+        index = next(i for i, item in enumerate(items) if item < low or item > high)
+        raise InvalidInputError(
+            f"{items[index]} is out of range for {dtype}", where=f"{where}[{index}]"
         ) from None
 
 
 def _from_mixed(items: tuple[Any, ...], kinds: set[type], where: str) -> Array:
-    """Nested lists, lists of numpy scalars, lists of arrays: whatever numpy makes a block of."""
+    """Converts nested lists, lists of numpy scalars and lists of arrays."""
     import numpy as np
 
     if bool in kinds:
-        at = next(i for i, item in enumerate(items) if type(item) is bool)
-        raise InvalidInputError("a bool is not a number here", where=f"{where}[{at}]")
+        index = next(i for i, item in enumerate(items) if type(item) is bool)
+        raise InvalidInputError("expected a number, got a bool", where=f"{where}[{index}]")
     try:
         array = np.asarray([as_numpy(item) if is_torch(item) else item for item in items])
     except ValueError:
-        raise InvalidInputError("nested lists must all have the same length", where=where) from None
+        raise InvalidInputError("nested lists must have the same length", where=where) from None
     if array.dtype.kind in "OUS":
-        at = next((i for i, item in enumerate(items) if not _numeric(item)), 0)
-        raise InvalidInputError(f"expected numbers, got {_name(items[at])}", where=f"{where}[{at}]")
+        index = next((i for i, item in enumerate(items) if not _is_numeric(item)), 0)
+        raise InvalidInputError(
+            f"expected numbers, got {_name(items[index])}", where=f"{where}[{index}]"
+        )
     return array
 
 
@@ -107,11 +110,11 @@ def _from_array(
     natural = natural_dtype(array, where)
     if dtype == "int64" and natural == "float32":
         raise InvalidInputError(f"expected integers, got {array.dtype} values", where=where)
-    wanted = dtype or natural
-    return NumberBuffer(wanted, None, wire_copy(array, wanted, where)), list(array.shape)
+    dtype = dtype or natural
+    return NumberBuffer(dtype, None, wire_copy(array, dtype, where)), list(array.shape)
 
 
-def _numeric(item: object) -> bool:
+def _is_numeric(item: object) -> bool:
     return isinstance(item, int | float | list | tuple) or hasattr(item, "__array__")
 
 

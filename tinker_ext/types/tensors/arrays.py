@@ -1,13 +1,13 @@
-"""Arrays of other libraries, seen as numpy, without importing a library nobody has used.
+"""Conversion of arrays to numpy without importing libraries that the program does not use.
 
 An object can only be a torch tensor if the program has imported torch, so the check reads
-``sys.modules`` and never imports. The same holds for numpy arrays.
+``sys.modules`` and never imports torch. The same holds for numpy arrays.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from tinker_ext.errors import InvalidInputError
 
@@ -15,44 +15,44 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from tinker_ext.types.tensors.dtypes import TensorDtype
-
     Array: TypeAlias = npt.NDArray[Any]
+
+#: The tensor dtypes of the API.
+TensorDtype: TypeAlias = Literal["int64", "float32"]
 
 
 class SupportsArray(Protocol):
-    """A numpy array, a torch tensor, or whatever else numpy can view."""
+    """A numpy array, a torch tensor, or another object that numpy can convert."""
 
     def __array__(self) -> Any:
-        """The values as a numpy array."""
+        """Returns the values as a numpy array."""
 
 
-#: numpy kinds and the wire dtype each becomes. Release 0.4.1 knows "f" and "i" and refuses
-#: unsigned integers; they are accepted here as long as every value fits in int64.
+#: Dtypes by numpy kind. Release 0.4.1 accepts "f" and "i" and rejects unsigned integers; this
+#: package accepts those if every value fits in int64.
 DTYPE_OF_KIND: dict[str, TensorDtype] = {"f": "float32", "i": "int64", "u": "int64"}
 
 _KIND_NAMES = {"b": "bool", "c": "complex", "O": "object", "U": "text", "S": "bytes"}
 _INT64_MAX = 2**63 - 1
-_STRIDED = "torch.strided"  # torch's name of the layout that has every number
+_STRIDED = "torch.strided"  # torch's name of the dense layout
 
 
 def is_torch(value: object) -> bool:
-    """Whether the value is a torch tensor. Never imports torch."""
+    """Returns True for a torch tensor. Never imports torch."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
 
 def is_numpy_loaded() -> bool:
-    """Whether numpy can be had without paying for its import."""
+    """Returns True if numpy has been imported."""
     return sys.modules.get("numpy") is not None
 
 
 def as_numpy(value: object) -> Array | None:
-    """A numpy view (or copy) of a torch tensor, numpy array or ``__array__`` object.
+    """Returns a numpy view or copy of a torch tensor, numpy array or ``__array__`` object.
 
-    Returns ``None`` for anything else, plain sequences included. Tensors are detached, filled up
-    where their layout leaves zeros out, and brought to the CPU; bfloat16 and float16 tensors
-    become float32.
+    Returns ``None`` for other values, including plain sequences. Tensors are detached, made dense
+    and moved to the CPU; bfloat16 and float16 tensors become float32.
     """
     if is_torch(value):
         return _torch_to_numpy(value)
@@ -74,43 +74,43 @@ def _torch_to_numpy(tensor: Any) -> Array:
 
 
 def natural_dtype(array: Array, where: str) -> TensorDtype:
-    """The wire dtype of an array: floats become float32, integers of any width int64.
+    """The API's dtype for an array: float32 for floats, int64 for integers of any width.
 
     Raises:
-        InvalidInputError: bool, complex, object and other kinds have no place on the wire.
+        InvalidInputError: the array has another kind, such as bool, complex or object.
     """
     dtype = DTYPE_OF_KIND.get(array.dtype.kind)
     if dtype is None:
         kind = _KIND_NAMES.get(array.dtype.kind, str(array.dtype))
         raise InvalidInputError(
-            f"{kind} values can't be sent; convert to an integer or floating dtype first",
+            f"{kind} values cannot be sent; convert to an integer or floating dtype first",
             where=where,
         )
     return dtype
 
 
 def wire_copy(array: Array, dtype: TensorDtype, where: str) -> Array:
-    """A flat, row-major, read-only copy of ``array`` in the wire dtype.
+    """Returns a flat, row-major, read-only copy of ``array`` with the given dtype.
 
-    A copy, because callers reuse their buffers between building a datum and sending it.
-    A float beyond float32's range becomes infinite here and is refused before sending.
+    It is a copy because callers reuse buffers between building a datum and sending it.
+    A float beyond the range of float32 becomes infinite and is rejected before sending.
     """
     import numpy as np
 
     if array.dtype.kind == "u" and array.size and int(array.max()) > _INT64_MAX:
-        raise InvalidInputError("an unsigned integer is larger than int64 holds", where=where)
-    wanted = numpy_dtype(dtype)
-    if array.dtype == wanted:
+        raise InvalidInputError("an unsigned integer is out of range for int64", where=where)
+    target = numpy_dtype(dtype)
+    if array.dtype == target:
         flat: Array = array.flatten()
     else:
         with np.errstate(over="ignore"):
-            flat = array.astype(wanted, order="C").reshape(-1)
+            flat = array.astype(target, order="C").reshape(-1)
     flat.setflags(write=False)
     return flat
 
 
 def numpy_dtype(dtype: str) -> np.dtype[Any]:
-    """The numpy dtype of a wire dtype; an unknown name a server sent is read as float32."""
+    """The numpy dtype for an API dtype; an unknown name from a server means float32."""
     import numpy as np
 
     return np.dtype(np.int64) if dtype == "int64" else np.dtype(np.float32)

@@ -1,9 +1,9 @@
-"""A flat run of numbers, held as it came: packed, as a list, or both.
+"""A flat sequence of numbers, stored in its original form: packed, as a list, or both.
 
-Packed is a numpy array, or bytes where the numbers came as a list: the check of a list packs it, so
-nothing has to read the list again. Each form is made from the other when somebody first asks for
-it. So lists never cost a numpy import, arrays never cost a ``tolist()`` on their way to the
-encoder, and results whose values nobody reads are never converted.
+The packed form is a numpy array, or bytes if the numbers came as a list: validating a list packs
+it, so that the list is not read twice. Each form is created from the other on first access. So
+lists never need numpy, arrays reach the encoder without ``tolist()``, and results whose values are
+never accessed are never converted.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 NumberList: TypeAlias = list[int] | list[float]
 
-#: The standard library's codes of the wire dtypes, and how many bytes a number has.
+#: The ``struct`` codes of the dtypes, and the bytes per number.
 _CODES: Mapping[str, Literal["q", "f"]] = {"int64": "q", "float32": "f"}
 _WIDTHS = {"int64": 8, "float32": 4}
-# Which of an int64's eight bytes has the sign.
+# The byte of an int64 that has the sign bit.
 _SIGN_BYTE = 7 if sys.byteorder == "little" else 0
 
 
 class NumberBuffer:
-    """An immutable flat run of int64 or float32 numbers. Made by `reading.read` or `trusted`."""
+    """An immutable flat sequence of int64 or float32 numbers, usually from `parse_numbers`."""
 
     __slots__ = ("_list", "_packed", "dtype")
 
     def __init__(self, dtype: str, items: NumberList | None, packed: Array | bytes | None) -> None:
-        """Hold what is given, at least one of the two, without a copy.
+        """Stores at least one of the two forms, without a copy.
 
-        A list beside bytes has the numbers as the caller knows them, before float32 rounds them.
+        If there are both a list and bytes, the list has the numbers before rounding to float32.
         """
         self.dtype = dtype
         self._list = items
@@ -45,32 +45,32 @@ class NumberBuffer:
 
     @classmethod
     def pack(cls, items: tuple[float, ...], dtype: str) -> NumberBuffer:
-        """Ints and floats a caller gave; ints alone where the dtype is int64.
+        """Packs numbers of the caller: ints and floats, or only ints for int64.
 
         Raises:
-            struct.error: one is beyond int64, or beyond what Python has as a float.
+            struct.error: a number exceeds int64 or the range of a Python float.
         """
         packed = struct.pack(f"{len(items)}{_CODES[dtype]}", *items)
-        # An int64 is packed as it is; a float32 is not always what the caller gave.
+        # int64 packs exactly; float32 may round, so the list is kept.
         return cls(dtype, None if dtype == "int64" else list(items), packed)
 
     @classmethod
     def from_wire(cls, items: Sequence[Any], dtype: str) -> NumberBuffer:
-        """Numbers of a result that `received.read_numbers` checked: no copy, no conversion yet."""
+        """Wraps numbers that `received.read_numbers` checked, without copy or conversion."""
         return cls(dtype, cast("NumberList", items), None)
 
     @classmethod
     def from_array(cls, array: Array) -> NumberBuffer:
-        """Numbers of a one-dimensional int64 or float32 array that nobody changes any more."""
+        """Wraps a 1-D int64 or float32 array that is no longer modified."""
         import numpy as np
 
-        whole = np.ascontiguousarray(array)  # as the encoder wants it
-        whole.setflags(write=False)
-        return cls("int64" if whole.dtype.kind == "i" else "float32", None, whole)
+        packed = np.ascontiguousarray(array)  # required by the encoder
+        packed.setflags(write=False)
+        return cls("int64" if packed.dtype.kind == "i" else "float32", None, packed)
 
     @property
     def wire(self) -> NumberList | Array:
-        """What the JSON encoder takes: an array, or the caller's list where there is one."""
+        """The form for the JSON encoder: an array, or the caller's list if there is one."""
         if self._packed is not None and not isinstance(self._packed, bytes):
             return self._packed
         if self._list is None and is_numpy_loaded():
@@ -78,27 +78,27 @@ class NumberBuffer:
         return self.to_list()
 
     def to_list(self) -> NumberList:
-        """The numbers as Python ints or floats; made once."""
+        """Returns the numbers as Python ints or floats; cached."""
         if self._list is None:
-            self._list = self._held.tolist()
+            self._list = self._stored.tolist()
         return self._list
 
     def to_array(self) -> Array:
-        """The numbers as a read-only 1-D numpy array of their dtype; they are copied only once."""
+        """Returns the numbers as a read-only 1-D numpy array; cached."""
         import numpy as np
 
         if isinstance(self._packed, bytes):
             return np.frombuffer(self._packed, dtype=numpy_dtype(self.dtype))
         if self._packed is None:
-            with np.errstate(over="ignore"):  # beyond float32 is infinite, and said when sent
-                made = np.array(self._list, dtype=numpy_dtype(self.dtype))
-            made.setflags(write=False)
-            self._packed = made
+            with np.errstate(over="ignore"):  # infinities are rejected when sent
+                array = np.array(self._list, dtype=numpy_dtype(self.dtype))
+            array.setflags(write=False)
+            self._packed = array
         return self._packed
 
     @property
-    def _held(self) -> Any:
-        """The numbers in a row, whatever they are held in."""
+    def _stored(self) -> Any:
+        """The numbers as an indexable sequence, without conversion."""
         if isinstance(self._packed, bytes):
             return memoryview(self._packed).cast(_CODES[self.dtype])
         return self._list if self._packed is None else self._packed
@@ -106,7 +106,7 @@ class NumberBuffer:
     def __len__(self) -> int:
         if isinstance(self._packed, bytes):
             return len(self._packed) // _WIDTHS[self.dtype]
-        return len(self._held)
+        return len(self._stored)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NumberBuffer):
@@ -119,43 +119,44 @@ class NumberBuffer:
             return self._packed == other._packed
         return bool((self.to_array() == other.to_array()).all())
 
-    __hash__ = None  # type: ignore[assignment]  # equal by value, and the values may be many
+    __hash__ = None  # type: ignore[assignment]  # Instances are compared by value.
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_restore, (self.dtype, self._list, self._packed))
 
     def __repr__(self) -> str:
-        """At most the first three numbers and the last: a tensor may have millions."""
-        held: Any = self._held if self._list is None else self._list
-        if len(held) <= 4:
-            return f"[{', '.join(map(_plain, held))}]"
-        return f"[{', '.join(map(_plain, held[:3]))}, ..., {_plain(held[-1])}]"
+        """Shows at most the first three numbers and the last: a tensor may have millions."""
+        numbers: Any = self._stored if self._list is None else self._list
+        if len(numbers) <= 4:
+            return f"[{', '.join(map(_plain, numbers))}]"
+        return f"[{', '.join(map(_plain, numbers[:3]))}, ..., {_plain(numbers[-1])}]"
 
     def first_not_finite(self) -> int | None:
-        """The position of the first NaN or infinity in float32, or ``None``."""
+        """Returns the index of the first NaN or infinity in float32, or ``None``."""
         if self.dtype == "int64":
             return None
         if not is_numpy_loaded() and isinstance(self._packed, bytes) and self._sum_is_finite():
             return None
         import numpy as np
 
-        good = np.isfinite(self.to_array())
-        return None if good.all() else int(good.argmin())
+        finite = np.isfinite(self.to_array())
+        return None if finite.all() else int(finite.argmin())
 
     def first_negative(self) -> int | None:
-        """The position of the first negative number in int64, or ``None``."""
-        # A byte with its highest bit set, which is the sign, is no ASCII, and that is seen in C.
+        """Returns the index of the first negative number in int64, or ``None``."""
+        # A byte with the sign bit set is not ASCII, and `isascii` runs in C.
         if isinstance(self._packed, bytes) and self._packed[_SIGN_BYTE::8].isascii():
             return None
-        bad = self.to_array() < 0
-        return int(bad.argmax()) if bad.any() else None
+        negative = self.to_array() < 0
+        return int(negative.argmax()) if negative.any() else None
 
     def _sum_is_finite(self) -> bool:
-        """One bad number spoils the sum, and good ones can't.
+        """Returns True if the sum, and therefore every number, is finite.
 
-        The largest float32 is 3.4e38, so no numbers that fit in memory sum up to infinity.
+        The largest float32 is 3.4e38, so finite numbers that fit in memory never add up to
+        infinity.
         """
-        return math.isfinite(sum(self._held))
+        return math.isfinite(sum(self._stored))
 
 
 def _restore(dtype: str, items: NumberList | None, packed: Array | bytes | None) -> NumberBuffer:
@@ -165,5 +166,5 @@ def _restore(dtype: str, items: NumberList | None, packed: Array | bytes | None)
 
 
 def _plain(value: Any) -> str:
-    """A number as Python writes it, without numpy's ``np.float32(...)`` around it."""
+    """Formats a number as Python does, without numpy's ``np.float32(...)``."""
     return str(value.item() if hasattr(value, "item") else value)

@@ -1,7 +1,7 @@
-"""Numbers, shapes and rows as a server sent them in JSON: checked, and not converted.
+"""Strict checks of numbers, shapes and rows in JSON responses, without conversion.
 
-Tokens, logprobs and tensors are data that a program computes with, so they are read strictly.
-Every check raises a ValueError with the path to the field, the expected and the received value.
+Programs compute with tokens, logprobs and tensors, so invalid values are errors. Every check raises
+a ValueError with the path to the field, the expected and the received value.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from tinker_ext.types.tensors.number_buffer import NumberBuffer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tinker_ext.types.tensors.topk import TopkRows
+    from tinker_ext.types.tensors.list_or_array import TopkRows
 
-#: Dimensions of an array; numpy 1 has no more (numpy 2 has 64).
+#: Maximum dimensions of an array in numpy 1 (numpy 2: 64).
 MAX_DIMENSIONS = 32
 
 _INTEGERS = frozenset({int})
 _NUMBERS = frozenset({int, float})
-# JSON has no NaN, and some servers write null for it.
+# JSON has no NaN; some servers send null instead.
 _NUMBERS_OR_NULL = _NUMBERS | {type(None)}
-# Which of an int32's four bytes has the sign.
+# The byte of an int32 that has the sign bit.
 _SIGN_BYTE = 3 if sys.byteorder == "little" else 0
-_SHOWN = 60  # characters of a value in a message
+_MAX_SHOWN = 60  # characters of a value in a message
 
 
 def read_numbers(values: Sequence[Any], dtype: str, where: str) -> NumberBuffer:
-    """The numbers of a tensor. A null among float32 numbers is NaN.
+    """Checks the numbers of a tensor. A null among float32 numbers is NaN.
 
     Raises:
-        ValueError: one is not a number of that dtype.
+        ValueError: a value is not a number of the dtype.
     """
     if dtype == "int64":
         _check_kinds(values, _INTEGERS, "an integer", where)
@@ -48,26 +48,26 @@ def read_numbers(values: Sequence[Any], dtype: str, where: str) -> NumberBuffer:
 
 
 def read_tokens(values: list[Any] | None, where: str) -> Tokens:
-    """Token ids.
+    """Checks token ids.
 
     Raises:
-        ValueError: they are null, or one is not a token id.
+        ValueError: the list is null, or a value is not a token id.
     """
     if values is None:
         raise ValueError(f"{where}: expected token ids, got null")
     _check_kinds(values, _INTEGERS, "a token id", where)
     packed = _check_range(values, "i", "a token id", where)
     if not packed[_SIGN_BYTE::4].isascii():  # A byte with its highest bit set is not ASCII.
-        at = next(at for at, one in enumerate(values) if one < 0)
-        raise ValueError(f"{where}[{at}]: expected a token id, got {values[at]}")
+        index = next(i for i, value in enumerate(values) if value < 0)
+        raise ValueError(f"{where}[{index}]: expected a token id, got {values[index]}")
     return Tokens(values)
 
 
 def read_logprobs(values: list[Any] | None, where: str) -> Logprobs | None:
-    """A logprob for each token; None if the server sends none.
+    """Checks logprobs; None if the server sends none.
 
     Raises:
-        ValueError: one is not a number.
+        ValueError: a value is not a number.
     """
     if values is None:
         return None
@@ -76,11 +76,11 @@ def read_logprobs(values: list[Any] | None, where: str) -> Logprobs | None:
     return Logprobs(values)
 
 
-def read_some_logprobs(values: list[Any] | None, where: str) -> OptionalLogprobs | None:
-    """Logprobs with null for those that there are not; None if the server sends none.
+def read_optional_logprobs(values: list[Any] | None, where: str) -> OptionalLogprobs | None:
+    """Checks logprobs of which some may be null; None if the server sends none.
 
     Raises:
-        ValueError: one is neither a number nor null.
+        ValueError: a value is neither a number nor null.
     """
     if values is None:
         return None
@@ -90,18 +90,18 @@ def read_some_logprobs(values: list[Any] | None, where: str) -> OptionalLogprobs
 
 
 def read_topk(rows: list[Any] | None, where: str) -> Topk | None:
-    """The likeliest tokens at each position; None if the server sends none.
+    """Checks the most likely tokens at each position; None if the server sends none.
 
     Raises:
-        ValueError: a row is neither null nor made of [token id, logprob] pairs.
+        ValueError: a row is neither null nor a list of [token id, logprob] pairs.
     """
     if rows is None:
         return None
-    listed: TopkRows = [_read_row(row, f"{where}[{at}]") for at, row in enumerate(rows)]
-    pairs = [pair for row in listed for pair in row or ()]
+    topk: TopkRows = [_read_row(row, f"{where}[{index}]") for index, row in enumerate(rows)]
+    pairs = [pair for row in topk for pair in row or ()]
     read_tokens([token for token, _ in pairs], f"{where}: token ids")
     read_logprobs([logprob for _, logprob in pairs], f"{where}: logprobs")
-    return Topk(listed)
+    return Topk(topk)
 
 
 def _read_row(row: Any, where: str) -> list[tuple[int, float]] | None:
@@ -111,53 +111,56 @@ def _read_row(row: Any, where: str) -> list[tuple[int, float]] | None:
         return [(token, logprob) for token, logprob in row]
     except (TypeError, ValueError):
         raise ValueError(
-            f"{where}: expected [token id, logprob] pairs or null, got {_shown(row)}"
+            f"{where}: expected [token id, logprob] pairs or null, got {_shorten(row)}"
         ) from None
 
 
 def check_shape(shape: Iterable[Any], size: int, where: str) -> list[int]:
-    """The sizes of the dimensions of `size` numbers.
+    """Checks the shape of `size` numbers.
 
     Raises:
-        ValueError: they are not the sizes of that many.
+        ValueError: the shape is invalid or does not match `size`.
     """
     sizes = list(shape)
     valid = all(type(length) is int and length >= 0 for length in sizes)
     if not valid or len(sizes) > MAX_DIMENSIONS or math.prod(sizes) != size:
         raise ValueError(
-            f"{where}.shape: expected the sizes of {size} numbers, got {_shown(sizes)}"
+            f"{where}.shape: expected sizes with the product {size}, got {_shorten(sizes)}"
         )
     return sizes
 
 
-def check_length(received: int, expected: int, what: str, per: str, where: str) -> None:
-    """Refuse a list of another length than the list it belongs to.
+def check_length(received: int, expected: int, items: str, per: str, where: str) -> None:
+    """Checks that a list has one item for each item of another list.
 
     Raises:
-        ValueError: it has another length.
+        ValueError: the lengths differ.
     """
     if received != expected:
-        raise ValueError(f"{where}: expected {expected} {what}, one for each {per}, got {received}")
+        raise ValueError(
+            f"{where}: expected {expected} {items}, one for each {per}, got {received}"
+        )
 
 
 def _check_kinds(
     values: Sequence[Any], allowed: frozenset[type], expected: str, where: str
 ) -> set[type]:
-    """The types of the values; a bool is not a number here."""
+    """Checks and returns the types of the values; bools are not numbers."""
     kinds = set(map(type, values))
     if not kinds <= allowed:
-        at = next(at for at, one in enumerate(values) if type(one) not in allowed)
-        raise ValueError(f"{where}[{at}]: expected {expected}, got {_shown(values[at])}")
+        index = next(i for i, value in enumerate(values) if type(value) not in allowed)
+        raise ValueError(f"{where}[{index}]: expected {expected}, got {_shorten(values[index])}")
     return kinds
 
 
-def _check_range(values: Sequence[Any], code: str, holder: str, where: str) -> bytes:
-    """The values packed, which shows in C whether each fits."""
+def _check_range(values: Sequence[Any], code: str, kind: str, where: str) -> bytes:
+    """Packs the values with the ``struct`` code, which fails if a value is out of range."""
     try:
         return struct.pack(f"{len(values)}{code}", *values)
     except (struct.error, OverflowError):
-        at = next(at for at, one in enumerate(values) if not _fits(one, code))
-        raise ValueError(f"{where}[{at}]: {_shown(values[at])} is too large for {holder}") from None
+        index = next(i for i, value in enumerate(values) if not _fits(value, code))
+        value = _shorten(values[index])
+        raise ValueError(f"{where}[{index}]: {value} is too large for {kind}") from None
 
 
 def _fits(value: Any, code: str) -> bool:
@@ -168,11 +171,11 @@ def _fits(value: Any, code: str) -> bool:
     return True
 
 
-def _shown(value: Any) -> str:
-    """A value as JSON has it, cut where it is long."""
+def _shorten(value: Any) -> str:
+    """Formats a value for a message, truncated if it is long."""
     if value is None:
         return "null"
-    if type(value) is int and value.bit_length() > 200:  # Its digits take long to compute.
+    if type(value) is int and value.bit_length() > 200:  # Converting it to digits is slow.
         return f"an integer of {value.bit_length()} bits"
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."

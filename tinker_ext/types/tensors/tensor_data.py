@@ -1,4 +1,4 @@
-"""`TensorData`: a tensor as the wire carries it."""
+"""`TensorData`: a tensor in the API's format."""
 
 from __future__ import annotations
 
@@ -29,22 +29,20 @@ if TYPE_CHECKING:
     from tinker_api import models as api
 
     from tinker_ext.types.tensors.array_input import NumberSequence
-    from tinker_ext.types.tensors.arrays import SupportsArray
-    from tinker_ext.types.tensors.dtypes import TensorDtype
+    from tinker_ext.types.tensors.arrays import SupportsArray, TensorDtype
 
 
 @frozen(init=False, repr=False)
 class TensorData:
     """An int64 or float32 tensor, flattened row-major, with its shape.
 
-    Made from a list, nested lists, a numpy array or a torch tensor. The values are copied, so
-    a buffer may be reused afterwards. `data` is always a flat Python list, whatever the tensor
-    was made from; it is built when first read. NaN and infinities are held (a server may send
-    them) but never sent.
+    Built from a list, nested lists, a numpy array or a torch tensor. The values are copied, so
+    a buffer can be reused afterwards. `data` is always a flat Python list, created on first access.
+    NaN and infinity are allowed, because a server may send them, but never sent.
 
-    A matrix may be in compressed rows (CSR): `data` then has the cells that are given, row by
-    row, `sparse_crow_indices` where each row begins there, `sparse_col_indices` their columns.
-    `from_torch_sparse` makes one where that saves room; `to_dense` fills it up.
+    A matrix may be in compressed sparse rows (CSR): `data` then holds the stored cells, row by
+    row, `sparse_crow_indices` the position at which each row starts, and `sparse_col_indices` the
+    columns. `from_torch_sparse` creates one if that saves space; `to_dense` converts it back.
 
     >>> TensorData([0.5, 1.0], dtype="float32").shape
     [2]
@@ -64,16 +62,15 @@ class TensorData:
         sparse_crow_indices: Sequence[int] | SupportsArray | NumberBuffer | None = None,
         sparse_col_indices: Sequence[int] | SupportsArray | NumberBuffer | None = None,
     ) -> None:
-        """Check and copy ``data``.
+        """Checks and copies ``data``.
 
         Args:
-            data: the numbers; an array's or nested list's own shape counts unless ``shape``
-                is given.
+            data: the numbers; ``shape`` defaults to the shape of an array or nested list.
             dtype: "int64" or "float32"; by default integers are int64 and floats float32.
-            shape: sizes of the dimensions; their product must be the number of values.
-            sparse_crow_indices: of a matrix in compressed rows: where each row begins in ``data``,
-                from 0, and their number at the end. ``shape`` is then ``[rows, columns]``.
-            sparse_col_indices: the column of each number, ascending within a row.
+            shape: the sizes of the dimensions; their product must be the number of values.
+            sparse_crow_indices: for CSR: the position in ``data`` at which each row starts, from
+                0, and the number of values at the end. ``shape`` is then ``[rows, columns]``.
+            sparse_col_indices: for CSR: the column of each number, ascending within a row.
 
         Raises:
             InvalidInputError: see `Datum`; ``where`` is the argument's name.
@@ -90,100 +87,99 @@ class TensorData:
         columns: object = None,
     ) -> None:
         if dtype not in (None, "int64", "float32"):
-            raise InvalidInputError(f"dtype is 'int64' or 'float32', not {dtype!r}", where="dtype")
+            raise InvalidInputError(f"expected 'int64' or 'float32', got {dtype!r}", where="dtype")
         if isinstance(data, NumberBuffer) and dtype in (None, data.dtype):
-            numbers, found = data, [len(data)]
+            numbers, own_shape = data, [len(data)]
         else:
             values = data.to_list() if isinstance(data, NumberBuffer) else data
-            numbers, found = parse_numbers(values, dtype=dtype, where=where)
+            numbers, own_shape = parse_numbers(values, dtype=dtype, where=where)
         kind = cast("TensorDtype", numbers.dtype)
         if crow is not None or columns is not None:
-            starts, places, size = read_indices(crow, columns, len(numbers), shape)
-            self.__attrs_init__(kind, size, numbers, starts, places)
+            crow, columns, sizes = read_indices(crow, columns, len(numbers), shape)
+            self.__attrs_init__(kind, sizes, numbers, crow, columns)
         else:
-            size = found if shape is None else _shape(shape, len(numbers))
-            self.__attrs_init__(kind, size, numbers)
+            sizes = own_shape if shape is None else _read_shape(shape, len(numbers))
+            self.__attrs_init__(kind, sizes, numbers)
 
     @classmethod
     def read(cls, values: object, *, dtype: TensorDtype | None, where: str) -> TensorData:
-        """A tensor from whatever a caller passed; errors carry the caller's ``where``."""
-        made = cls.__new__(cls)
-        made._fill(values, dtype, None, where)
-        return made
+        """Creates a tensor from a caller's value; errors have the caller's ``where``."""
+        tensor = cls.__new__(cls)
+        tensor._fill(values, dtype, None, where)
+        return tensor
 
     @classmethod
     def from_numpy(cls, array: npt.NDArray[Any]) -> TensorData:
-        """A tensor of the array's shape: floating arrays become float32, integers int64."""
+        """Copies an array; floating dtypes become float32, integer dtypes int64."""
         return cls.read(array, dtype=None, where="array")
 
     @classmethod
     def from_torch(cls, tensor: torch.Tensor) -> TensorData:
-        """A tensor of the torch tensor's shape: floating becomes float32, integers int64."""
+        """Copies a torch tensor; floating dtypes become float32, integer dtypes int64."""
         return cls.read(tensor, dtype=None, where="tensor")
 
     @classmethod
     def from_torch_sparse(
         cls, tensor: torch.Tensor | SupportsArray, pad_value: int = 0
     ) -> TensorData:
-        """A matrix (a torch tensor, or a numpy array) without the cells that hold `pad_value`.
+        """Creates a CSR matrix from a torch tensor or numpy array, omitting `pad_value` cells.
 
-        It is in compressed rows if those are fewer numbers than the whole; else it is what
-        `from_torch` gives, and so is a tensor that is no matrix.
+        Same as `from_torch` if CSR needs as many numbers or more, or if the tensor is not 2-D.
         """
         return cls.read(tensor, dtype=None, where="tensor").to_sparse(pad_value)
 
     @property
     def data(self) -> NumberList:
-        """The numbers in row-major order as a list; built once, do not change it."""
+        """The numbers in row-major order as a list; cached, do not modify it."""
         return self._numbers.to_list()
 
     @property
     def sparse_crow_indices(self) -> list[int] | None:
-        """Of compressed rows: where each begins in `data`, and the end. Else None."""
+        """The start of each row in `data`, and the end; None if the tensor is not sparse."""
         return None if self._crow is None else cast("list[int]", self._crow.to_list())
 
     @property
     def sparse_col_indices(self) -> list[int] | None:
-        """Of compressed rows: the column of each number of `data`. Else None."""
+        """The column of each number of `data`; None if the tensor is not sparse."""
         return None if self._columns is None else cast("list[int]", self._columns.to_list())
 
     @property
     def is_sparse(self) -> bool:
-        """Whether it is in compressed rows."""
+        """True if the tensor is in compressed sparse rows."""
         return self._crow is not None
 
     @property
     def size(self) -> int:
-        """How many numbers there are; of compressed rows those that are given."""
+        """The number of stored values."""
         return len(self._numbers)
 
     @property
     def dense_size(self) -> int:
-        """How many numbers there are once compressed rows are filled up."""
+        """The number of values of the dense tensor."""
         return math.prod(self.shape or []) if self.is_sparse else self.size
 
     @property
     def byte_count(self) -> int:
-        """Bytes of the numbers: 8 of an int64 or an index, 4 of a float32."""
-        indices = sum(len(one) for one in (self._crow, self._columns) if one is not None)
+        """The size in bytes: 8 per int64 or index, 4 per float32."""
+        indices = sum(len(part) for part in (self._crow, self._columns) if part is not None)
         return (8 if self.dtype == "int64" else 4) * self.size + 8 * indices
 
     @property
     def flat(self) -> npt.NDArray[Any]:
-        """`data` as an int64 or float32 array: read-only, for encoders, no copy."""
+        """`data` as a read-only int64 or float32 array, without a copy, for encoders."""
         return self._numbers.to_array()
 
     @property
     def flat_indices(self) -> tuple[npt.NDArray[Any], npt.NDArray[Any]] | None:
-        """The two lists of indices of compressed rows as `flat` is, int64. Else None."""
+        """The row and column indices as read-only int64 arrays; None if not sparse."""
         if self._crow is None or self._columns is None:
             return None
         return self._crow.to_array(), self._columns.to_array()
 
     def to_numpy(self, pad_value: int = 0) -> npt.NDArray[Any]:
-        """A new numpy array, int64 or float32, in the tensor's shape (flat without one).
+        """Returns a new int64 or float32 numpy array with the tensor's shape (1-D if None).
 
-        Compressed rows are filled up with `pad_value`.
+        Omitted cells of a sparse tensor hold `pad_value`.
         """
         pad, indices = read_pad(pad_value), self.flat_indices
         if indices is not None and self.shape is not None:
@@ -191,85 +187,85 @@ class TensorData:
         return self.flat.copy() if self.shape is None else self.flat.copy().reshape(self.shape)
 
     def to_torch(self, pad_value: int = 0) -> torch.Tensor:
-        """A new torch tensor, int64 or float32, in the tensor's shape. Imports torch.
+        """Returns a new int64 or float32 torch tensor with the tensor's shape. Imports torch.
 
-        Compressed rows are filled up with `pad_value`.
+        Omitted cells of a sparse tensor hold `pad_value`.
         """
         import torch
 
         return torch.from_numpy(self.to_numpy(pad_value))
 
     def tolist(self, pad_value: int = 0) -> Any:
-        """The numbers as lists nested by shape; a bare number for shape ``[]``.
+        """Returns the numbers as lists nested by shape; a number for shape ``[]``.
 
-        Compressed rows are filled up with `pad_value`.
+        Omitted cells of a sparse tensor hold `pad_value`.
         """
         return self.to_numpy(pad_value).tolist()
 
     def to_dense(self, pad_value: int = 0) -> TensorData:
-        """The same with all cells given: compressed rows are filled up with `pad_value`."""
+        """Returns a dense tensor, with `pad_value` in the omitted cells."""
         return self.from_numpy(self.to_numpy(pad_value)) if self.is_sparse else self
 
     def to_sparse(self, pad_value: int = 0) -> TensorData:
-        """A matrix without the cells that hold `pad_value`, in compressed rows if that saves room.
+        """Returns a CSR matrix without the `pad_value` cells if that saves space.
 
-        Anything else is given back as it is.
+        Other tensors are returned unchanged.
         """
         pad = read_pad(pad_value)
         if self.is_sparse or self.shape is None or len(self.shape) != 2:
             return self
-        found = to_csr(self._numbers.to_array().reshape(self.shape), pad)
-        if found is None:
+        parts = to_csr(self._numbers.to_array().reshape(self.shape), pad)
+        if parts is None:
             return self
-        values, crow, columns = (NumberBuffer.from_array(one) for one in found)
+        values, crow, columns = (NumberBuffer.from_array(part) for part in parts)
         return self.from_csr(values, crow, columns, self.shape)
 
     @classmethod
     def from_csr(
         cls, values: NumberBuffer, crow: NumberBuffer, columns: NumberBuffer, shape: list[int]
     ) -> TensorData:
-        """A matrix in compressed rows that are known to fit together (`sparse.check_answer`)."""
-        made = cls.__new__(cls)
-        made.__attrs_init__(cast("TensorDtype", values.dtype), shape, values, crow, columns)
-        return made
+        """Creates a CSR matrix from indices that are known to match (`sparse.check_csr`)."""
+        tensor = cls.__new__(cls)
+        tensor.__attrs_init__(cast("TensorDtype", values.dtype), shape, values, crow, columns)
+        return tensor
 
     def first_not_finite(self) -> int | None:
-        """The flat position of the first NaN or infinity, or ``None``."""
+        """Returns the flat index of the first NaN or infinity, or ``None``."""
         return self._numbers.first_not_finite()
 
     def to_api(self) -> api.TensorData:
-        """The generated model; its ``data`` is the numpy array itself where there is one."""
+        """Builds the generated model, which references the numpy array if there is one."""
         from tinker_api import models as api
 
-        made = api.TensorData(data=cast("list[float]", self._numbers.wire), dtype=self.dtype)
+        model = api.TensorData(data=cast("list[float]", self._numbers.wire), dtype=self.dtype)
         if self.shape is not None:
-            made.shape = self.shape
+            model.shape = self.shape
         if self._crow is not None and self._columns is not None:
-            made.sparse_crow_indices = cast("list[int]", self._crow.wire)
-            made.sparse_col_indices = cast("list[int]", self._columns.wire)
-        return made
+            model.sparse_crow_indices = cast("list[int]", self._crow.wire)
+            model.sparse_col_indices = cast("list[int]", self._columns.wire)
+        return model
 
     @classmethod
     def from_api(cls, model: api.TensorData, where: str = "tensor") -> TensorData:
-        """The tensor of a result, checked; its numbers are not converted until they are read.
+        """Decodes and checks a tensor; its numbers are converted on first access.
 
-        `where` is the path to it within the result.
+        `where` is the path to the tensor within the result.
 
         Raises:
-            ValueError: the numbers, the dtype, the shape and the indices don't fit together.
+            ValueError: the numbers, dtype, shape and indices are inconsistent.
         """
         dtype, shape = or_none(model.dtype) or "float32", or_none(model.shape)
         values = read_numbers(model.data, dtype, f"{where}.data")
         crow, columns = or_none(model.sparse_crow_indices), or_none(model.sparse_col_indices)
         if crow is not None or columns is not None:
-            return cls._rows_from_api(values, crow, columns, shape, where)
+            return cls._csr_from_api(values, crow, columns, shape, where)
         tensor = cls.__new__(cls)
-        size = None if shape is None else check_shape(shape, len(values), where)
-        tensor.__attrs_init__(cast("TensorDtype", dtype), size, values)
+        sizes = None if shape is None else check_shape(shape, len(values), where)
+        tensor.__attrs_init__(cast("TensorDtype", dtype), sizes, values)
         return tensor
 
     @classmethod
-    def _rows_from_api(
+    def _csr_from_api(
         cls,
         values: NumberBuffer,
         crow: list[int] | None,
@@ -279,20 +275,22 @@ class TensorData:
     ) -> TensorData:
         if shape is None or crow is None or columns is None:
             raise ValueError(
-                f"{where}: compressed rows need sparse_crow_indices, sparse_col_indices and shape"
+                f"{where}: a sparse tensor needs sparse_crow_indices, sparse_col_indices and shape"
             )
-        starts = read_numbers(crow, "int64", f"{where}.sparse_crow_indices")
-        places = read_numbers(columns, "int64", f"{where}.sparse_col_indices")
-        check_csr(values.to_array(), starts.to_array(), places.to_array(), shape, where)
-        return cls.from_csr(values, starts, places, shape)
+        rows = read_numbers(crow, "int64", f"{where}.sparse_crow_indices")
+        cols = read_numbers(columns, "int64", f"{where}.sparse_col_indices")
+        check_csr(values.to_array(), rows.to_array(), cols.to_array(), shape, where)
+        return cls.from_csr(values, rows, cols, shape)
 
     def __repr__(self) -> str:
         rows = "" if self._columns is None else f", sparse_col_indices={self._columns!r}"
         return f"TensorData({self._numbers!r}, dtype={self.dtype!r}, shape={self.shape}{rows})"
 
 
-def _shape(shape: Sequence[int], size: int) -> list[int]:
-    found = read_shape(shape)
-    if math.prod(found) != size:
-        raise InvalidInputError(f"{size} values don't fill the shape {found}", where="shape")
-    return found
+def _read_shape(shape: Sequence[int], size: int) -> list[int]:
+    sizes = read_shape(shape)
+    if math.prod(sizes) != size:
+        raise InvalidInputError(
+            f"expected sizes with the product {size}, got {sizes}", where="shape"
+        )
+    return sizes

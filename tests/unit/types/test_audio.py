@@ -1,4 +1,4 @@
-"""Sound: tables of tokens, of which only the sizes are read."""
+"""DmelChunk: packed audio token tables, of which only the shape is read."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from tinker_ext.types import Datum, DmelChunk, EncodedTextChunk, ModelInput, byt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: Type 2, two dimensions, 3 rows of 2 values.
+#: Dtype 2, two dimensions, 3 rows of 2 values.
 TABLE = bytes([2, 2, 3, 2, *range(6)])
-#: The same value in 300 rows of 80; sizes over 127 take two bytes.
+#: One value repeated in 300 rows of 80; sizes over 127 take two bytes.
 CONSTANT = bytes([254, 0, 2, 0xAC, 0x02, 80, 7])
 
 
 @pytest.mark.parametrize("dmel", [TABLE, bytearray(TABLE), base64.b64encode(TABLE).decode()])
-def test_sound_is_the_base64_text_of_its_table(dmel: Any, wire: Callable[[Any], Any]) -> None:
+def test_audio_sent_as_base64(dmel: Any, wire: Callable[[Any], Any]) -> None:
     chunk = DmelChunk(dmel=dmel)
     assert (chunk.dmel, chunk.length, chunk.known_length, chunk.byte_count) == (TABLE, 3, 3, 10)
     assert wire(chunk) == {"dmel": base64.b64encode(TABLE).decode(), "type": "dmel"}
     assert repr(chunk) == "DmelChunk(dmel=<10 bytes>, type='dmel')"
 
 
-def test_a_row_of_the_table_is_a_token_of_context() -> None:
-    sound = ModelInput(chunks=[EncodedTextChunk([1, 2]), DmelChunk(dmel=CONSTANT)])
-    assert (sound.length, sound.known_length) == (302, 302)
-    assert sound.append_int(3).length == 303
-    datum = Datum(model_input=sound, loss_fn_inputs={"target_tokens": [1]})
+def test_each_table_row_counts_as_one_token() -> None:
+    audio = ModelInput(chunks=[EncodedTextChunk([1, 2]), DmelChunk(dmel=CONSTANT)])
+    assert (audio.length, audio.known_length) == (302, 302)
+    assert audio.append_int(3).length == 303
+    datum = Datum(model_input=audio, loss_fn_inputs={"target_tokens": [1]})
     assert byte_count(datum) == 4 * 2 + len(CONSTANT) + 8
     with pytest.raises(InvalidInputError, match="DmelChunk has no token ids"):
-        sound.to_ints()
+        audio.to_ints()
 
 
 @pytest.mark.parametrize(
     ("dmel", "words"),
     [
-        (b"", "no type"),
-        (b"\xfe", "no type"),
-        (b"RIFF", "unknown type 82"),
-        (b"\x08\x01\x01", "unknown type 8"),
-        (b"\x00", "cut off"),
-        (b"\x00\x02\x05", "cut off"),
-        (b"\x00\x01\x85", "cut off"),
+        (b"", "dtype is missing"),
+        (b"\xfe", "dtype is missing"),
+        (b"RIFF", "unknown dtype 82"),
+        (b"\x08\x01\x01", "unknown dtype 8"),
+        (b"\x00", "truncated"),
+        (b"\x00\x02\x05", "truncated"),
+        (b"\x00\x01\x85", "truncated"),
         (b"\x00\x01" + b"\xff" * 9 + b"\x01", "too large"),
-        (b"\x00\x00", "no rows"),
+        (b"\x00\x00", "at least one dimension"),
         ("not base64!", "base64"),
         (7, "base64"),
     ],
 )
-def test_what_is_no_table_is_refused(dmel: Any, words: str) -> None:
+def test_invalid_table_rejected(dmel: Any, words: str) -> None:
     with pytest.raises(InvalidInputError, match=words) as caught:
         DmelChunk(dmel=dmel)
     assert caught.value.where == "dmel"

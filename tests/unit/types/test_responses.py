@@ -1,4 +1,4 @@
-"""Answers as servers write them, well and badly, and what users get to see."""
+"""Decoding of complete and incomplete server responses into response types."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def sample(body: dict[str, Any]) -> SampleResponse:
     return SampleResponse.from_api(api.SampleResponse.from_dict(body))
 
 
-def test_a_forward_backward_answer() -> None:
+def test_forward_backward_response() -> None:
     logprobs = {"data": [-0.5, -1], "dtype": "float32", "shape": [2]}
     output = forward(
         {
@@ -69,7 +69,7 @@ def test_a_forward_backward_answer() -> None:
     assert output.loss_fn_outputs[0]["logprobs"].data == [-0.5, -1]
 
 
-def test_a_forward_backward_answer_with_holes() -> None:
+def test_forward_backward_response_with_missing_fields() -> None:
     output = forward({"loss_fn_outputs": None, "metrics": None})
     assert output == ForwardBackwardOutput("", [], {})
     typeless = forward({"loss_fn_outputs": [], "metrics": {}, "loss_fn_output_type": None})
@@ -80,11 +80,11 @@ def test_a_forward_backward_answer_with_holes() -> None:
     ("body", "metrics"),
     [({}, None), ({"metrics": None}, None), ({"metrics": {"a/b": 1}}, {"a/b": 1})],
 )
-def test_optimizer_metrics_may_be_missing(body: dict[str, Any], metrics: Any) -> None:
+def test_optim_step_metrics_may_be_missing(body: dict[str, Any], metrics: Any) -> None:
     assert OptimStepResponse.from_api(api.OptimStepResponse.from_dict(body)).metrics == metrics
 
 
-def test_a_sample_answer() -> None:
+def test_sample_response() -> None:
     response = sample(
         {
             "type": "sample",
@@ -100,7 +100,7 @@ def test_a_sample_answer() -> None:
     assert response.topk_prompt_logprobs == [None, [(5, -0.5), (6, -1)]]
 
 
-def test_a_sample_answer_with_holes() -> None:
+def test_sample_response_with_missing_fields() -> None:
     assert sample({"sequences": None}) == SampleResponse([], None, None)
     [sequence] = sample({"sequences": [{"stop_reason": "eos", "tokens": []}]}).sequences
     assert (sequence.tokens, sequence.logprobs) == ([], None)
@@ -109,12 +109,12 @@ def test_a_sample_answer_with_holes() -> None:
 
 
 @pytest.mark.parametrize("reason", ["length", "stop", "max_tokens", "stop_sequence", "eos", "new"])
-def test_every_stop_reason_survives(reason: str) -> None:
+def test_unknown_stop_reason_is_kept(reason: str) -> None:
     [sequence] = sample({"sequences": [{"stop_reason": reason, "tokens": []}]}).sequences
     assert sequence.stop_reason == reason
 
 
-def test_the_known_words_of_open_enums() -> None:
+def test_known_values_of_open_enums() -> None:
     reasons, _ = get_args(StopReason)
     assert set(get_args(reasons)) == {"length", "stop", "max_tokens", "stop_sequence", "eos"}
     losses, _ = get_args(LossFnType)
@@ -122,7 +122,7 @@ def test_the_known_words_of_open_enums() -> None:
     assert [category.value for category in RequestErrorCategory] == ["unknown", "server", "user"]
 
 
-def test_checkpoints() -> None:
+def test_checkpoints_page() -> None:
     page = CheckpointsListResponse.from_api(
         api.CheckpointsListResponse.from_dict(
             {
@@ -145,12 +145,12 @@ def test_checkpoints() -> None:
 
 
 @pytest.mark.parametrize("body", [{"checkpoints": None}, {"checkpoints": [], "cursor": None}])
-def test_a_list_of_checkpoints_may_be_missing(body: dict[str, Any]) -> None:
+def test_checkpoints_list_may_be_missing(body: dict[str, Any]) -> None:
     page = CheckpointsListResponse.from_api(api.CheckpointsListResponse.from_dict(body))
     assert page == CheckpointsListResponse([], None)
 
 
-def test_training_runs() -> None:
+def test_training_runs_page() -> None:
     cursor = {"offset": 20, "limit": 20, "total_count": 21}
     full = {**RUN, "last_checkpoint": CHECKPOINT, "user_metadata": {"a": "b"}, "lora_rank": 8}
     page = TrainingRunsResponse.from_api(
@@ -170,23 +170,23 @@ def test_training_runs() -> None:
     )
 
 
-def test_what_a_server_says_of_itself() -> None:
-    read = GetServerCapabilitiesResponse.from_api
+def test_server_capabilities() -> None:
+    decode = GetServerCapabilitiesResponse.from_api
     models = [{"model_name": "a"}, {"model_id": "b"}, {}]
-    response = read(api.GetServerCapabilitiesResponse.from_dict({"supported_models": models}))
+    response = decode(api.GetServerCapabilitiesResponse.from_dict({"supported_models": models}))
     assert [model.model_name for model in response.supported_models] == ["a", "b", None]
-    none = read(api.GetServerCapabilitiesResponse.from_dict({"supported_models": None}))
-    assert none.supported_models == []
+    empty = decode(api.GetServerCapabilitiesResponse.from_dict({"supported_models": None}))
+    assert empty.supported_models == []
 
 
-def test_what_a_model_is() -> None:
+def test_model_info() -> None:
     body: dict[str, Any] = {"model_id": "m", "model_data": {"model_name": "a"}}
     info = GetInfoResponse.from_api(api.GetInfoResponse.from_dict(body))
     assert (info.model_id, info.model_data.model_name) == ("m", "a")
     assert (info.model_data.tokenizer_id, info.is_lora, info.lora_rank) == (None, None, None)
 
 
-def test_saving_loading_and_creating() -> None:
+def test_save_load_create_and_unload_responses() -> None:
     path = {"path": "tinker://run/weights/a"}
     save = SaveWeightsResponse.from_api(api.SaveWeightsResponse.from_dict(path))
     load = LoadWeightsResponse.from_api(api.LoadWeightsResponse.from_dict({}))
@@ -204,7 +204,7 @@ def test_saving_loading_and_creating() -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-01-02T03:04:05", "2026-01-02T05:04:05+02:00"])
-def test_an_archive_expires_at_a_time_with_a_zone(text: str) -> None:
+def test_archive_expiry_is_converted_to_utc(text: str) -> None:
     model = api.CheckpointArchiveUrlResponse.from_dict({"url": "https://x.test", "expires": text})
     archive = CheckpointArchiveUrlResponse.from_api(model)
     assert archive.expires == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

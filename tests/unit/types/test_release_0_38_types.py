@@ -1,4 +1,4 @@
-"""What release 0.38.0 added to the types: optimizers, matrices in compressed rows, new fields."""
+"""Types and fields added in release 0.38.0: optimizers, sparse tensors, new response fields."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 INFO: dict[str, Any] = {"base_model": "org/model", "is_lora": True}
 
 
-def test_adam_s_later_settings_are_sent_where_they_do_something(
+def test_adam_weight_decay_and_grad_clip_norm_sent_if_not_zero(
     wire: Callable[[Any], Any],
 ) -> None:
     chosen = wire(AdamParams(weight_decay=0.1, grad_clip_norm=2))
@@ -45,7 +45,7 @@ def test_adam_s_later_settings_are_sent_where_they_do_something(
             AdamParams(**{name: -1})
 
 
-def test_dimuon_is_sent_with_its_name(wire: Callable[[Any], Any]) -> None:
+def test_optimizer_params_and_configs_sent_with_type(wire: Callable[[Any], Any]) -> None:
     assert wire(DimuonParams(0.1)) == {
         "type": "dimuon",
         "learning_rate": 0.1,
@@ -58,15 +58,16 @@ def test_dimuon_is_sent_with_its_name(wire: Callable[[Any], Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"learning_rate": -1}, {"learning_rate": 1, "beta1": 1}, {"learning_rate": np.nan}]
+    "arguments",
+    [{"learning_rate": -1}, {"learning_rate": 1, "beta1": 1}, {"learning_rate": np.nan}],
 )
-def test_a_step_that_no_optimizer_takes_is_refused(given: dict[str, Any]) -> None:
+def test_invalid_dimuon_params_rejected(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidInputError):
-        DimuonParams(**given)
+        DimuonParams(**arguments)
 
 
 @pytest.mark.parametrize(
-    ("config", "read"),
+    ("config", "expected"),
     [
         ({}, AdamOptimizerConfig()),
         ({"optimizer_config": {"type": "adamw"}}, AdamOptimizerConfig()),
@@ -78,22 +79,22 @@ def test_a_step_that_no_optimizer_takes_is_refused(given: dict[str, Any]) -> Non
         ({"optimizer_config": {"type": "x", "a": 1}}, OptimizerConfig("x", settings={"a": 1})),
     ],
 )
-def test_the_optimizer_of_a_model_is_read(config: dict[str, Any], read: OptimizerConfig) -> None:
+def test_optimizer_config_of_model(config: dict[str, Any], expected: OptimizerConfig) -> None:
     info = WeightsInfoResponse.from_api(api.WeightsInfoResponse.from_dict({**INFO, **config}))
-    assert info.optimizer_config == read
+    assert info.optimizer_config == expected
     body = {"model_id": "m", "model_data": {}, **config}
     model = GetInfoResponse.from_api(api.GetInfoResponse.from_dict(body))
-    assert model.optimizer_config == read
+    assert model.optimizer_config == expected
 
 
-def test_what_saved_weights_are_of() -> None:
+def test_weights_info() -> None:
     layers = {"lora_rank": 8, "train_mlp": True, "train_attn": False, "train_unembed": None}
     info = WeightsInfoResponse.from_api(api.WeightsInfoResponse.from_dict({**INFO, **layers}))
     assert (info.base_model, info.is_lora, info.lora_rank) == ("org/model", True, 8)
     assert (info.train_mlp, info.train_attn, info.train_unembed) == (True, False, None)
 
 
-def test_a_checkpoint_may_end() -> None:
+def test_checkpoint_with_expiry() -> None:
     body = {
         "checkpoint_id": "weights/a",
         "checkpoint_type": "training",
@@ -102,25 +103,25 @@ def test_a_checkpoint_may_end() -> None:
         "user_metadata": {"k": "v"},
         "expires_at": "2026-01-03T03:04:05",
     }
-    read = Checkpoint.from_api(api.Checkpoint.from_dict(body))
-    assert read.expires_at == datetime(2026, 1, 3, 3, 4, 5, tzinfo=UTC)
-    assert read.user_metadata == {"k": "v"}
+    checkpoint = Checkpoint.from_api(api.Checkpoint.from_dict(body))
+    assert checkpoint.expires_at == datetime(2026, 1, 3, 3, 4, 5, tzinfo=UTC)
+    assert checkpoint.user_metadata == {"k": "v"}
 
 
-def test_a_model_s_uses_are_read() -> None:
+def test_supported_model_uses() -> None:
     body = {"model_name": "a", "max_context_length": 32768, "trainable": False, "sampleable": True}
-    read = SupportedModel.from_api(api.SupportedModel.from_dict(body))
-    assert read == SupportedModel("a", 32768, trainable=False, sampleable=True)
+    model = SupportedModel.from_api(api.SupportedModel.from_dict(body))
+    assert model == SupportedModel("a", 32768, trainable=False, sampleable=True)
 
 
-def test_weights_for_use_elsewhere() -> None:
+def test_external_weights_responses() -> None:
     body: dict[str, Any] = {"urls": {"a/b.bin": "https://x.test/1"}, "expires": "2026-01-02"}
-    read = ExternalWeightsUrlsResponse.from_api(api.ExternalWeightsUrlsResponse.from_dict(body))
-    assert read.urls == {"a/b.bin": "https://x.test/1"}
-    assert read.expires == datetime(2026, 1, 2, tzinfo=UTC)
+    weights = ExternalWeightsUrlsResponse.from_api(api.ExternalWeightsUrlsResponse.from_dict(body))
+    assert weights.urls == {"a/b.bin": "https://x.test/1"}
+    assert weights.expires == datetime(2026, 1, 2, tzinfo=UTC)
     saved = api.SaveWeightsExternalResponseInternal.from_dict({"path": "p", "size_bytes": 3})
     assert SaveWeightsExternalResponse.from_api(saved) == SaveWeightsExternalResponse("p", 3)
-    with pytest.raises(ValueError, match="did not say where"):
+    with pytest.raises(ValueError, match="returned no path"):
         SaveWeightsExternalResponse.from_api(api.SaveWeightsExternalResponseInternal())
 
 
@@ -135,15 +136,20 @@ def test_weights_for_use_elsewhere() -> None:
         ([0, 1, 2], [-1, 0]),
     ],
 )
-def test_compressed_rows_that_fit_nothing_are_an_error(crow: list[int], columns: list[int]) -> None:
+def test_csr_to_dense_rejects_inconsistent_indices(crow: list[int], columns: list[int]) -> None:
     with pytest.raises(ValueError, match="don't"):
         csr_to_dense([1.0, 2.0], crow, columns, [2, 2])
 
 
-def test_the_arrays_of_what_was_not_asked_for() -> None:
+def test_arrays_of_fields_not_requested_are_none() -> None:
     bare = SampledSequence("stop", [1])
     assert (bare.logprobs_np, bare.topk_logprobs_np) == (None, None)
     response = SampleResponse([bare])
     assert (response.prompt_logprobs_np, response.topk_prompt_logprobs_np) == (None, None)
-    assert TopkLogprobs.of([None]).token_ids.shape == (1, 0)
-    assert TopkLogprobs.of([]).logprobs.shape == (0, 0)
+    assert TopkLogprobs.from_rows([None]).token_ids.shape == (1, 0)
+    assert TopkLogprobs.from_rows([]).logprobs.shape == (0, 0)
+
+
+def test_topk_logprobs_of_is_deprecated() -> None:
+    with pytest.warns(DeprecationWarning, match="use from_rows"):
+        assert TopkLogprobs.of([None]).token_ids.shape == (1, 0)

@@ -1,4 +1,4 @@
-"""Numbers of lists: packed when they are checked, and not read again."""
+"""NumberBuffer: numbers in lists are packed during validation and not read again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tinker_ext.types import EncodedTextChunk, TensorData
 
 
-def test_integers_of_a_list_are_read_once_and_are_an_array_from_then_on() -> None:
+def test_int_list_is_packed_and_sent_as_array() -> None:
     tensor = TensorData([1, -(2**63), 2**63 - 1])
     data: object = tensor.to_api().data
     assert isinstance(data, np.ndarray)
@@ -23,20 +23,20 @@ def test_integers_of_a_list_are_read_once_and_are_an_array_from_then_on() -> Non
 
 @pytest.mark.parametrize("make", [TensorData, lambda items: TensorData(np.array(items))])
 @pytest.mark.parametrize("items", [[1, 2], [0.5, 0.25], [[1, 2]]])
-def test_what_encoders_read_is_flat_and_can_not_be_written(make: Any, items: Any) -> None:
+def test_flat_is_one_dimensional_and_read_only(make: Any, items: Any) -> None:
     tensor = make(items)
     assert tensor.flat.shape == (2,)
     with pytest.raises(ValueError, match="read-only"):
         tensor.flat[0] = 7
 
 
-def test_an_encoder_reads_tokens_as_one_array() -> None:
+def test_text_chunk_flat_is_int64_array() -> None:
     assert EncodedTextChunk([1, 2]).flat.tolist() == [1, 2]
     assert EncodedTextChunk(np.arange(2)).flat.dtype == np.int64
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)))
-def test_any_list_of_integers_comes_back_as_it_went(items: list[int]) -> None:
+def test_int_list_round_trips(items: list[int]) -> None:
     tensor = TensorData(items, dtype="int64")
     assert tensor == TensorData(np.array(items, dtype=np.int64))
     assert pickle.loads(pickle.dumps(tensor)) == tensor

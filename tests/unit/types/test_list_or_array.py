@@ -1,4 +1,4 @@
-"""Results in two forms: each made from the other, when it is asked for."""
+"""Results as lists and as arrays, each converted on first access."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import numpy as np
 from attrs import evolve
 
 from tinker_ext.types import SampledSequence, SampleResponse
-from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
-from tinker_ext.types.tensors.topk import TopkLogprobs
+from tinker_ext.types.tensors.list_or_array import (
+    Logprobs,
+    OptionalLogprobs,
+    Tokens,
+    Topk,
+    TopkLogprobs,
+)
 
 LISTED = SampledSequence("stop", [1, 2], [-0.5, -1.0], [[(1, -0.5)], None])
 ARRAYS = SampledSequence(
@@ -25,7 +30,7 @@ ARRAYS = SampledSequence(
 )
 
 
-def test_a_value_is_the_same_in_both_forms() -> None:
+def test_list_and_array_forms_are_equal() -> None:
     assert LISTED == ARRAYS
     assert repr(LISTED) == repr(ARRAYS)
     assert repr(LISTED).startswith("SampledSequence(stop_reason='stop', tokens=[1, 2], logprobs=")
@@ -37,13 +42,13 @@ def test_a_value_is_the_same_in_both_forms() -> None:
     assert LISTED.topk_logprobs_np.token_ids.tolist() == [[1], [0]]
 
 
-def test_each_form_is_made_once() -> None:
+def test_each_form_is_cached() -> None:
     assert ARRAYS.tokens is ARRAYS.tokens
     assert ARRAYS.tokens_np is ARRAYS.tokens_np
     assert LISTED.logprobs_np is LISTED.logprobs_np
 
 
-def test_missing_logprobs_are_none_and_nan() -> None:
+def test_missing_logprobs_are_none_in_list_and_nan_in_array() -> None:
     response = SampleResponse([], OptionalLogprobs(array=np.array([np.nan, -1], np.float32)))
     assert response.prompt_logprobs == [None, -1.0]
     again = SampleResponse([], [None, -1.0]).prompt_logprobs_np
@@ -55,7 +60,7 @@ def test_missing_logprobs_are_none_and_nan() -> None:
     assert repr(SampleResponse([])).startswith("SampleResponse(sequences=[], prompt_logprobs=None")
 
 
-def test_they_are_copied_and_pickled() -> None:
+def test_sequence_evolves_and_pickles() -> None:
     named = evolve(ARRAYS, sequence_id="s")
     assert (named.tokens, named.sequence_id) == ([1, 2], "s")
     assert pickle.loads(pickle.dumps(named)) == named

@@ -1,4 +1,4 @@
-"""Where training tokens come from: stretches of earlier samples and their prompts."""
+"""The provenance of training tokens: spans of earlier samples and their prompts."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from attrs import field, frozen
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_integer, plain_int
 
-_count = check_integer("a whole number from 0", lambda x: x >= 0)
+_count = check_integer("an integer >= 0", lambda x: x >= 0)
 
 
 def _check_id(_instance: object, _attribute: Any, value: Any) -> None:
     if not isinstance(value, str) or not value:
         raise InvalidInputError(
-            "expected a sequence's id, as SampledSequence.sequence_id has it", where="sequence_id"
+            "expected a SampledSequence.sequence_id, a non-empty string", where="sequence_id"
         )
 
 
 @frozen(kw_only=True)
 class PromptProvenanceSpan:
-    """Tokens of the prompt that a sequence was sampled after; `offset` is from its beginning."""
+    """Tokens of the prompt of a sequence; `offset` counts from the first prompt token."""
 
     sequence_id: str = field(validator=_check_id)
     offset: int = field(default=0, converter=plain_int, validator=_count)
@@ -31,7 +31,7 @@ class PromptProvenanceSpan:
 
 @frozen(kw_only=True)
 class SampledProvenanceSpan:
-    """Tokens that were sampled as a sequence; `offset` is from the first of them."""
+    """Tokens of a sampled sequence; `offset` counts from the first sampled token."""
 
     sequence_id: str = field(validator=_check_id)
     offset: int = field(default=0, converter=plain_int, validator=_count)
@@ -39,32 +39,34 @@ class SampledProvenanceSpan:
 
 
 ProvenanceSpan: TypeAlias = PromptProvenanceSpan | SampledProvenanceSpan
-#: Stretches that follow each other without gaps.
+#: Spans that follow each other without gaps.
 ProvenanceSpans: TypeAlias = list[ProvenanceSpan]
 
 
-def read_spans(given: Any, where: str) -> ProvenanceSpans | None:
-    """A list of spans, or None for nothing said.
+def read_spans(spans: Any, where: str) -> ProvenanceSpans | None:
+    """Copies a list of spans; None stays None.
 
     Raises:
-        InvalidInputError: it holds something else.
+        InvalidInputError: the value is not a list of spans.
     """
-    if given is None:
+    if spans is None:
         return None
     kinds = PromptProvenanceSpan | SampledProvenanceSpan
-    if not isinstance(given, Sequence) or not all(isinstance(one, kinds) for one in given):
+    if not isinstance(spans, Sequence) or not all(isinstance(span, kinds) for span in spans):
         raise InvalidInputError(
-            "expected a list of PromptProvenanceSpan and SampledProvenanceSpan", where=where
+            "expected a list of PromptProvenanceSpan and SampledProvenanceSpan objects", where=where
         )
-    return list(given)
+    return list(spans)
 
 
 def check_cover(spans: Sequence[ProvenanceSpan], count: int, where: str) -> None:
-    """Refuse spans that don't cover all `count` positions.
+    """Checks that the spans cover exactly `count` positions.
 
     Raises:
-        InvalidInputError: they cover more or fewer.
+        InvalidInputError: the spans cover more or fewer positions.
     """
     covered = sum(span.length for span in spans)
     if covered != count:
-        raise InvalidInputError(f"the spans cover {covered} of {count} positions", where=where)
+        raise InvalidInputError(
+            f"the spans cover {covered} positions, expected {count}", where=where
+        )
