@@ -64,7 +64,7 @@ async def test_a_long_address_in_an_answer_is_read(http_transport: str) -> None:
 
     with RawServer(elsewhere) as server:
         async with client_of(http_transport, server.url) as http:
-            with call_context(Call("probe", redirect_is_answer=True)):
+            with call_context(Call("probe", accepts_redirect=True)):
                 assert (await http.request("GET", "/a")).headers["location"] == place
 
 
