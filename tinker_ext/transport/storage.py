@@ -116,7 +116,7 @@ def _parsed(operation: str, url: str) -> httpx.URL:
         parsed = httpx.URL()
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise APIResponseValidationError(
-            f"the server sent a URL with scheme {parsed.scheme!r}, expected http or https; "
+            f"the server sent a download URL that is not valid (scheme {parsed.scheme!r}); "
             "it may be a path in the server's file system",
             operation=operation,
         )
