@@ -192,6 +192,21 @@ async def test_redirect_to_an_invalid_url_is_a_response(http_transport: str) -> 
                 await http.request("GET", "/a")
 
 
+async def test_redirect_to_a_host_name_that_is_too_long_raises(http_transport: str) -> None:
+    def serve(peer: Peer) -> None:
+        peer.request()
+        location = b"http://" + b"x" * 64 + b".invalid/"
+        peer.say(b"HTTP/1.1 307 Go\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % location)
+
+    with RawServer(serve) as server:
+        async with client_of(http_transport, server.url) as http:
+            with (
+                call_context(Call("probe", follows_redirect=True)),
+                pytest.raises(tinker.APIConnectionError),
+            ):
+                await http.request("GET", "/a")
+
+
 @pytest.mark.parametrize("line", [b"X-%d: " + b"x" * 50_000, b"X-%d: y"], ids=["long", "many"])
 async def test_endless_headers_raise(http_transport: str, line: bytes) -> None:
     sent = 0

@@ -32,11 +32,11 @@ class KeySource(Protocol):
         ...
 
     async def replacement_for(self, refused: Secret | None) -> Secret | None:
-        """A new credential if the server rejects `refused` as invalid; None if there is none."""
+        """A new credential if the server rejected `refused` as invalid; None if there is none."""
         ...
 
     async def printed_anew(self, refused: Secret | None) -> Secret | None:
-        """A new key from the credential command, for a rejected one it printed; otherwise None."""
+        """A new key from the credential command if it printed `refused`; otherwise None."""
         ...
 
     def secrets(self) -> tuple[Secret, ...]:

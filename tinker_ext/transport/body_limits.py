@@ -31,12 +31,12 @@ class BodyError(Exception):
 
 
 class _Decoder(Protocol):
-    def feed(self, part: bytes, remaining: int) -> bytes: ...
+    def feed(self, chunk: bytes, remaining: int) -> bytes: ...
 
 
 class _Identity:
-    def feed(self, part: bytes, remaining: int) -> bytes:
-        return part
+    def feed(self, chunk: bytes, remaining: int) -> bytes:
+        return chunk
 
 
 class _Inflater:
@@ -45,14 +45,14 @@ class _Inflater:
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
 
-    def feed(self, part: bytes, remaining: int) -> bytes:
+    def feed(self, chunk: bytes, remaining: int) -> bytes:
         output = bytearray()
-        while part and len(output) <= remaining:
+        while chunk and len(output) <= remaining:
             try:
-                output += self._inflate.decompress(part, _STEP)
+                output += self._inflate.decompress(chunk, _STEP)
             except zlib.error as error:
                 raise BodyError(f"the body does not match its Content-Encoding: {error}") from None
-            part = self._inflate.unconsumed_tail
+            chunk = self._inflate.unconsumed_tail
         return bytes(output)
 
 
@@ -76,8 +76,8 @@ async def read_body_bytes(
     size = limit if length is None or not isinstance(decoder, _Identity) else length
     content = bytearray()
     async with AsyncExitStack() as reservation:
-        async for part in response.stream:  # type: ignore[union-attr]  # an async transport's
-            content += decoder.feed(part, limit - len(content))
+        async for chunk in response.stream:  # type: ignore[union-attr]  # an async transport's
+            content += decoder.feed(chunk, limit - len(content))
             if len(content) > limit:
                 raise BodyError(f"the body has more than {limit} bytes")
             if reserve is not None and len(content) > UNRESERVED:

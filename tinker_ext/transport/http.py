@@ -197,9 +197,8 @@ class ApiHttpClient(httpx.AsyncClient):
                 operation=call.operation,
                 fault=TransportFault.TIMEOUT,
             ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, UnicodeError) as error:
-            # UnicodeError: a host name that can't be resolved. Not `from error`, which would hold
-            # the request and its key.
+        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
+            # Not `from error`, which would hold the request and its key.
             proxy = self._proxy_for(str(request.url))
             raise connection_error(call, request.url, error, proxy) from None
         except BodyError as error:
@@ -222,16 +221,14 @@ class ApiHttpClient(httpx.AsyncClient):
 
     def _log_deprecation(self, operation: str, headers: Mapping[str, str]) -> None:
         """Logs each deprecation note once: as an error if the server calls it one, or a warning."""
-        note = headers.get(NOTE_HEADER)
-        if not note or note in self._notes or len(self._notes) >= _MAX_NOTES:
+        if not (text := headers.get(NOTE_HEADER)):
+            return
+        note = shorten(redact(text[:READ_TEXT]), _LONGEST_NOTE)
+        if note in self._notes or len(self._notes) >= _MAX_NOTES:
             return
         self._notes.add(note)
         write = tracing.log.error if headers.get(LEVEL_HEADER) == "error" else tracing.log.warning
-        write(
-            "%s: deprecation note from the server: %s",
-            operation,
-            shorten(redact(note[:READ_TEXT]), _LONGEST_NOTE),
-        )
+        write("%s: deprecation note from the server: %s", operation, note)
 
 
 def _raise_for_status(call: Call, response: DecodedResponse) -> DecodedResponse:

@@ -38,7 +38,6 @@ _FAULTS: tuple[tuple[type[Exception], TransportFault], ...] = (
     (httpx.ProxyError, TransportFault.CONNECT),
     (httpx.TransportError, TransportFault.CONNECT),
     (httpx.InvalidURL, TransportFault.PROTOCOL),
-    (UnicodeError, TransportFault.PROTOCOL),
     (ssl.SSLError, TransportFault.READ),
 )
 

@@ -110,12 +110,8 @@ def _write_spans(field: Any, spans: types.ProvenanceSpans) -> None:
     for span in spans:
         added = field.add()
         sampled = isinstance(span, types.SampledProvenanceSpan)
-        source = added.sampled_tokens if sampled else added.prompt_tokens
-        source.sequence_id, source.offset, source.length = (
-            span.sequence_id,
-            span.offset,
-            span.length,
-        )
+        part = added.sampled_tokens if sampled else added.prompt_tokens
+        part.sequence_id, part.offset, part.length = span.sequence_id, span.offset, span.length
 
 
 def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) -> None:
