@@ -134,8 +134,8 @@ async def test_async_methods_return_values(server: FakeServer) -> None:
         assert (await admin.get_audit_log_async()).entries[0].event == "checkpoint_saved"
         usage = await admin.get_billing_usage_async(DAY, DAY + timedelta(hours=1))
         assert usage.data[0].event_info == types.TrainingBillingEvent(7)
-        usage = await admin.get_current_checkpoint_storage_usage_async()
-        assert usage.data[0].size_gigabytes == 1.0
+        storage = await admin.get_current_checkpoint_storage_usage_async()
+        assert storage.data[0].size_gigabytes == 1.0
 
 
 def test_client_may_have_its_own_connection() -> None:

@@ -333,6 +333,21 @@ def test_key_echoed_in_an_encoding_is_redacted(encoding: str, status: int) -> No
             assert form not in text
 
 
+@pytest.mark.parametrize("status", [307, 403, 503])
+def test_key_echoed_in_error_headers_is_redacted(status: int, log: io.StringIO) -> None:
+    names = ("Server", "X-Request-Id", "X-Deprecation-Note", "Location")
+    server = FakeServer()
+    server.respond_always(
+        "get_server_capabilities", Reply(status, None, dict.fromkeys(names, f"echo {ODD_KEY}"))
+    )
+    with make_client(server, api_key=ODD_KEY, clock=SimulatedTime().clock) as service:
+        texts = _emitted_by(service.get_server_capabilities)
+    assert "id echo ***" in texts[0]
+    assert "deprecation note from the server: echo ***" in log.getvalue()
+    for text in (*texts, log.getvalue()):
+        assert "PLANTED" not in text
+
+
 def test_key_echoed_in_a_failed_result_is_redacted() -> None:
     server = FakeServer()
     words = " ".join(encode(ODD_KEY) for encode in ENCODINGS.values())
