@@ -1,4 +1,4 @@
-"""A server in memory with a client of it; what was sent, held to the specification of a release."""
+"""An in-memory server and its client, and a check of requests against a release's specification."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def server() -> FakeServer:
 
 @pytest.fixture
 def service(server: FakeServer) -> Iterator[tinker.ServiceClient]:
-    with make_client(server) as opened:
-        yield opened
+    with make_client(server) as client:
+        yield client
 
 
 @pytest.fixture
 def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Trust the certificates of RawServer."""
+    """Trusts the certificates of RawServer."""
     certificate = tmp_path / "authority.pem"
     authority().cert_pem.write_to_path(certificate)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -40,7 +40,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def fits() -> Fits:
-    """Fails where a request does not fit what the dialect's release has for its operation."""
+    """Fails if a request does not match the specification of the protocol's release."""
 
     def check(received: Received, dialect: str) -> None:
         operation = specification_of(dialect).operations[received.operation]

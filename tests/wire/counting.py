@@ -1,4 +1,4 @@
-"""A server in memory that counts what is under way at once."""
+"""An in-memory server that counts concurrent requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Counting(FakeServer):
-    """Counts how many requests to one endpoint are under way, and how many ever were at once."""
+    """Counts the current and the maximum number of concurrent requests to one endpoint."""
 
     def __init__(self, endpoint: str, hold: float = 0.002) -> None:
         super().__init__()

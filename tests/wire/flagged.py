@@ -9,21 +9,21 @@ from tinker_ext.testing import FakeServer, Reply
 if TYPE_CHECKING:
     from tinker_ext.testing import Replies
 
-#: What tells release 0.38.0 from those before it.
+#: A flag that only release 0.38.0 has.
 OF_0_38: dict[str, Any] = {"custom_loss_server_side": False}
 
 
 def announce(
     server: Replies, *, latest: bool = True, dynamic: dict[str, Any] | None = None, **flags: Any
 ) -> None:
-    """Have a server answer `client/config` with these flags."""
+    """Makes a server respond to `client/config` with these flags."""
     config = {**(OF_0_38 if latest else {}), **flags}
     server.respond_always("get_client_config", Reply(200, config))
     server.respond_always("get_client_dynamic_config", Reply(200, dynamic or {}))
 
 
 def flagged(**flags: Any) -> FakeServer:
-    """A server in memory that tells of ended samples together, with other flags on top."""
+    """An in-memory server that supports batched polling, with additional flags."""
     server = FakeServer()
     announce(server, **{"sample_use_retrieve_futures": True, **flags})
     return server

@@ -1,4 +1,4 @@
-"""A server that does what a function tells it to with each connection, down to the bytes."""
+"""A server that runs a function for each connection, with control of every byte."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds (soc
 
 @cache
 def authority() -> trustme.CA:
-    """Who vouches for the servers of this run, and for nobody else."""
+    """The certificate authority of the servers of this test run."""
     return trustme.CA()
 
 
@@ -30,7 +30,7 @@ class Peer:
     """The server's end of a connection.
 
     Attributes:
-        gone: set when the server is closed; for acts that wait.
+        gone: set when the server is closed; for handlers that wait.
     """
 
     def __init__(self, sock: socket.socket, gone: threading.Event) -> None:
@@ -39,7 +39,7 @@ class Peer:
         self._rest = b""
 
     def request(self) -> bytes:
-        """The head of the next request, its body taken in too; empty when there is none."""
+        """The head of the next request, whose body is read too; empty if there is none."""
         while b"\r\n\r\n" not in self._rest:
             if not (part := self.sock.recv(65536)):
                 return b""
@@ -65,18 +65,18 @@ class Peer:
         self.sock.close()
 
     def encrypt(self, host: str = "127.0.0.1", until: datetime | None = None) -> None:
-        """Go on with TLS, with a certificate for `host` that expires at `until`."""
+        """Starts TLS, with a certificate for `host` that expires at `until`."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         authority().issue_cert(host, not_after=until).configure_cert(context)
         self.sock = context.wrap_socket(self.sock, server_side=True)
 
 
 class RawServer:
-    """Listens on 127.0.0.1; each connection has a thread in which `act` deals with it.
+    """Listens on 127.0.0.1; `act` handles each connection in a thread.
 
     Attributes:
-        connections: how many there have been.
-        open: how many there are.
+        connections: the number of connections accepted.
+        open: the number of open connections.
     """
 
     def __init__(self, act: Callable[[Peer], object], backlog: int = 128) -> None:
@@ -94,9 +94,9 @@ class RawServer:
             while True:
                 sock, _ = self._socket.accept()
                 self.connections += 1
-                threading.Thread(target=self._deal_with, args=(sock,), daemon=True).start()
+                threading.Thread(target=self._handle, args=(sock,), daemon=True).start()
 
-    def _deal_with(self, sock: socket.socket) -> None:
+    def _handle(self, sock: socket.socket) -> None:
         with self._lock:
             self.open += 1
         peer = Peer(sock, self._gone)

@@ -1,4 +1,4 @@
-"""Storage behind signed URLs, on a loopback socket, that breaks off or changes on request."""
+"""Storage with signed URLs on a loopback socket, with scripted faults."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Fault:
     """A fault in one response.
 
     Attributes:
-        status: sent instead of a success, with an error's body.
-        cut: bytes of the body that are sent before the connection closes.
-        ignores_range: the whole file is sent as 200, whatever was requested.
-        headers: sent on top.
-        wait: sends the first byte alone until this is set.
+        status: the error status to send, with an error body.
+        cut: the number of body bytes sent before the connection is closed.
+        ignores_range: send the whole file as 200, even if a range was requested.
+        headers: additional headers.
+        wait: send only the first byte until this event is set.
     """
 
     status: int | None = None
@@ -48,7 +48,7 @@ class StorageRequest:
 
 @define(eq=False)
 class Storage:
-    """Serves `files` by path; `etag` (None for none) is that of all of them."""
+    """Serves `files` by path; all have the same `etag` (None: no ETag)."""
 
     url: str
     files: dict[str, bytes] = field(factory=dict)
@@ -76,7 +76,7 @@ def storage() -> Iterator[Storage]:
             _respond(self, served)
 
         def log_message(self, *_: object) -> None:
-            """Nothing: a test's output is its own."""
+            """Logs nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -110,13 +110,13 @@ def _respond(handler: BaseHTTPRequestHandler, served: Storage) -> None:
     if start >= len(content) > 0:
         _send(handler, 416, {"content-range": f"bytes */{len(content)}", "content-length": "0"})
         return
-    about = {"content-length": str(len(content) - start), **served.headers}
+    response_headers = {"content-length": str(len(content) - start), **served.headers}
     if served.etag is not None:
-        about["etag"] = served.etag
+        response_headers["etag"] = served.etag
     if start:
-        about["content-range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        response_headers["content-range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
     body = content[start:]
-    head = {**about, **fault.headers}
+    head = {**response_headers, **fault.headers}
     _send(
         handler,
         206 if start else 200,
@@ -145,4 +145,4 @@ def _send(
             body = body[1:]
         handler.wfile.write(body)
     except OSError:
-        return  # The client has gone.
+        return  # The client closed the connection.

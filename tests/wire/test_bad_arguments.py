@@ -1,4 +1,4 @@
-"""Arguments that no server could take are refused by name, and nothing is sent."""
+"""Invalid arguments raise an error that names them, before anything is sent."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ DATUM = tinker.Datum(PROMPT, {"target_tokens": [2, 3, 4]})
 PATH = "tinker://run-1/weights/a"
 
 
-def sample(service: tinker.ServiceClient, num_samples: Any = 1, **wanted: Any) -> Any:
+def sample(service: tinker.ServiceClient, num_samples: Any = 1, **options: Any) -> Any:
     sampler = service.create_sampling_client(base_model="fake/model")
-    return sampler.sample(PROMPT, num_samples, PARAMS, **wanted)
+    return sampler.sample(PROMPT, num_samples, PARAMS, **options)
 
 
 def train(service: tinker.ServiceClient, *loss: Any) -> Any:
@@ -141,7 +141,7 @@ CASES = [(where, operation, call, bad) for where, operation, call, all_ in BAD f
 
 
 @pytest.mark.parametrize(("where", "operation", "call", "bad"), CASES)
-def test_it_is_refused(
+def test_invalid_argument_raises_and_sends_nothing(
     service: tinker.ServiceClient,
     server: FakeServer,
     where: str,
@@ -156,14 +156,12 @@ def test_it_is_refused(
     assert {item.method for item in server.received} <= {"GET", "POST"}
 
 
-def test_numbers_and_flags_of_numpy_are_as_good(
-    service: tinker.ServiceClient, server: FakeServer
-) -> None:
-    wanted: dict[str, Any] = {"include_prompt_logprobs": np.True_}
-    sample(service, np.int64(1), **wanted).result(10)
+def test_numpy_scalars_are_accepted(service: tinker.ServiceClient, server: FakeServer) -> None:
+    options: dict[str, Any] = {"include_prompt_logprobs": np.True_}
+    sample(service, np.int64(1), **options).result(10)
     body = server.calls("asample")[0].body
     assert (body["num_samples"], body["prompt_logprobs"]) == (1, True)
 
 
-def test_settings_of_a_loss_may_be_any_mapping() -> None:
+def test_loss_fn_config_accepts_any_mapping() -> None:
     assert types.parse_loss_config({"a": np.float32(0.5)}) == {"a": 0.5}  # type: ignore[dict-item]

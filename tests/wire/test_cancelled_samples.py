@@ -1,4 +1,4 @@
-"""Samples that nobody waits for any more: the server is told, where it wants to be."""
+"""Abandoned samples are cancelled on servers that enable `cancel_future`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAITING = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "ac
 
 
 def cancelling(*, batched: bool = False, **dynamic: Any) -> FakeServer:
-    """A server that never finishes a sample, and stops those it is told to."""
+    """A server that never completes a sample, and accepts cancellations."""
     server = FakeServer()
     dynamic = {"sample_cancel_enabled": True, **dynamic}
     announce(server, dynamic=dynamic, sample_use_retrieve_futures=batched)
@@ -38,7 +38,7 @@ def cancelling(*, batched: bool = False, **dynamic: Any) -> FakeServer:
 def submitted(
     server: FakeServer, service: tinker.ServiceClient, count: int
 ) -> list[tinker.APIFuture[tinker.SampleResponse]]:
-    """Samples that the server has taken in, and whose results are being waited for."""
+    """Futures of samples that are submitted and being polled."""
     sampler = service.create_sampling_client(base_model="fake/model")
     futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(count)]
     core = service._core
@@ -55,7 +55,7 @@ def cancelled(server: FakeServer) -> list[str]:
 
 
 @pytest.mark.parametrize("batched", [False, True], ids=["polled", "batched"])
-def test_cancelling_a_future_cancels_its_work(fits: Fits, batched: bool) -> None:
+def test_cancelled_future_sends_cancel_request(fits: Fits, batched: bool) -> None:
     server = cancelling(batched=batched)
     with make_client(server) as service:
         futures = submitted(server, service, 3)
@@ -69,7 +69,7 @@ def test_cancelling_a_future_cancels_its_work(fits: Fits, batched: bool) -> None
         fits(call, "0.38")
 
 
-def test_a_deadline_cancels_it_too() -> None:
+def test_expired_deadline_sends_cancel_request() -> None:
     server = cancelling()
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -80,7 +80,7 @@ def test_a_deadline_cancels_it_too() -> None:
         assert comes_true(lambda: cancelled(server) == list(server.results))
 
 
-def test_so_does_the_end_of_the_longest_wait() -> None:
+def test_expired_future_timeout_sends_cancel_request() -> None:
     server = cancelling()
     with make_client(server, future_timeout=0.2) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -89,7 +89,7 @@ def test_so_does_the_end_of_the_longest_wait() -> None:
         assert comes_true(lambda: cancelled(server) == list(server.results))
 
 
-def test_giving_up_the_wait_alone_cancels_nothing() -> None:
+def test_expired_result_timeout_sends_no_cancel_request() -> None:
     server = cancelling()
     with make_client(server) as service:
         [future] = submitted(server, service, 1)
@@ -99,7 +99,7 @@ def test_giving_up_the_wait_alone_cancels_nothing() -> None:
         future.cancel()
 
 
-def test_closing_cancels_what_it_gives_up() -> None:
+def test_close_sends_cancel_requests() -> None:
     server = cancelling()
     service = make_client(server)
     submitted(server, service, 70)
@@ -107,7 +107,7 @@ def test_closing_cancels_what_it_gives_up() -> None:
     assert sorted(cancelled(server)) == sorted(server.results)
 
 
-def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
+def test_close_does_not_wait_for_an_unresponsive_server() -> None:
     server = cancelling()
     server.respond_always("cancel_future", Reply(200, None, delay=60))
     service = make_client(server)
@@ -118,7 +118,7 @@ def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
     assert len(cancelled(server)) == 3
 
 
-def test_no_more_are_sent_at_once_than_the_server_says() -> None:
+def test_concurrent_cancel_requests_obey_the_server_limit() -> None:
     server = Counting("/cancel_future")
     dynamic = {"sample_cancel_enabled": True, "sample_cancel_max_batch_size": 8}
     announce(server, dynamic=dynamic)
@@ -131,9 +131,9 @@ def test_no_more_are_sent_at_once_than_the_server_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "dynamic", [{"sample_cancel_enabled": False}, {}], ids=["told not to", "told nothing"]
+    "dynamic", [{"sample_cancel_enabled": False}, {}], ids=["disabled", "no flag"]
 )
-def test_a_server_that_does_not_want_it_is_told_nothing(dynamic: dict[str, Any]) -> None:
+def test_no_cancel_request_unless_the_flag_enables_it(dynamic: dict[str, Any]) -> None:
     server = FakeServer()
     announce(server, dynamic=dynamic)
     server.respond_always("retrieve_future", WAITING)
@@ -143,7 +143,7 @@ def test_a_server_that_does_not_want_it_is_told_nothing(dynamic: dict[str, Any])
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-def test_a_server_that_has_not_got_it_is_told_once(status: int) -> None:
+def test_server_without_cancel_operation_is_sent_one_request(status: int) -> None:
     server = cancelling(sample_cancel_max_batch_size=1)
     server.respond_always("cancel_future", Reply(status, ""))
     with make_client(server) as service:
@@ -156,22 +156,22 @@ def test_a_server_that_has_not_got_it_is_told_once(status: int) -> None:
 @pytest.mark.parametrize(
     "fault",
     [Reply(403, {"detail": "no"}), Reply(200, "<html>"), Reply(404, {"detail": "no such request"})],
-    ids=["403", "a page", "404 for the request"],
+    ids=["403", "HTML page", "404 for the request"],
 )
-def test_what_fails_hurts_nobody(fault: Reply) -> None:
+def test_failed_cancel_request_affects_no_other_sample(fault: Reply) -> None:
     server = cancelling()
     server.respond_always("cancel_future", fault)
     with make_client(server) as service:
-        kept, *others = submitted(server, service, 4)
+        sample, *others = submitted(server, service, 4)
         for future in others:
             future.cancel()
         assert comes_true(lambda: len(cancelled(server)) == 3)
         server.respond_by_default()
-        assert kept.result(10).sequences
+        assert sample.result(10).sequences
         assert service.dialect.supports("cancel_future")
 
 
-def test_what_passes_is_sent_again() -> None:
+def test_temporary_fault_of_cancel_request_is_retried() -> None:
     server = cancelling()
     server.respond("cancel_future", Reply(503, ""), httpx.ConnectError("no"))
     with make_client(server) as service:

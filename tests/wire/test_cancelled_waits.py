@@ -1,4 +1,4 @@
-"""Waits that are cancelled: a sample without another waiter is cancelled, training goes on."""
+"""Cancelled waits: a sample without another waiter is cancelled, training continues."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WAITING = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "ac
 
 @pytest.fixture
 def server() -> Iterator[FaultServer]:
-    """Never finishes a sample, and takes cancellations."""
+    """A server that never completes a sample, and accepts cancellations."""
     with FaultServer() as running:
         announce(running, dynamic={"sample_cancel_enabled": True})
         running.respond_always("retrieve_future", WAITING)
@@ -37,12 +37,12 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def service(server: FaultServer, http_transport: str) -> Iterator[tinker.ServiceClient]:
-    """Has room for one sample at a time."""
-    opened = make_client(
+    """A client that allows one sample in flight."""
+    client = make_client(
         base_url=server.url, http_transport=http_transport, max_samples_in_flight=1
     )
-    yield opened
-    opened.close(timeout=0)
+    yield client
+    client.close(timeout=0)
 
 
 def sample(sampler: Sampler) -> tinker.APIFuture[tinker.SampleResponse]:
@@ -110,7 +110,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def more_calls(server: FaultServer, operation: str) -> Callable[[], bool]:
-    """Whether the server gets further requests of an operation from now on."""
+    """Whether the server has received further requests of an operation since this call."""
     before = len(server.calls(operation))
     return lambda: len(server.calls(operation)) > before
 
@@ -120,7 +120,7 @@ def cancelled(server: FaultServer) -> list[str]:
 
 
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
-async def test_cancelling_the_only_wait_cancels_the_sample_and_frees_its_slot(
+async def test_cancelled_only_wait_cancels_the_sample_and_frees_its_slot(
     server: FaultServer, service: tinker.ServiceClient, wait: Callable[[Sampler], Any]
 ) -> None:
     sampler = await service.create_sampling_client_async(base_model="fake/model")
@@ -131,7 +131,7 @@ async def test_cancelling_the_only_wait_cancels_the_sample_and_frees_its_slot(
         await end(wait(sampler), polled)
         polled.close()
         await cancel_sent
-    assert len(server.calls("asample")) == len(ENDS), "each found the only slot free"
+    assert len(server.calls("asample")) == len(ENDS), "the only slot was free for each sample"
     assert cancelled(server) == sorted(server.results)
     assert service._core.limits.samples.used == 0
     await until(lambda: not tasks() - before)
@@ -140,7 +140,7 @@ async def test_cancelling_the_only_wait_cancels_the_sample_and_frees_its_slot(
     assert len(server.calls("retrieve_future")) == polls
 
 
-async def test_connections_are_usable_after_cancellations_at_any_moment(
+async def test_connections_are_usable_after_cancellations_at_random_times(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
     server.respond_always("retrieve_future", attrs.evolve(WAITING, delay=0.0))
@@ -153,7 +153,7 @@ async def test_connections_are_usable_after_cancellations_at_any_moment(
     assert (await asyncio.wait_for(sample(sampler), 30)).sequences
 
 
-async def test_a_sample_that_waits_for_a_slot_is_never_sent_after_its_wait_was_cancelled(
+async def test_cancelled_sample_that_waits_for_a_slot_is_never_sent(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
     sampler = await service.create_sampling_client_async(base_model="fake/model")
@@ -166,7 +166,7 @@ async def test_a_sample_that_waits_for_a_slot_is_never_sent_after_its_wait_was_c
     assert len(server.calls("asample")) == 1
 
 
-async def in_asyncio_wait(future: Any) -> None:  # It is typed for futures of asyncio alone.
+async def in_asyncio_wait(future: Any) -> None:  # Its type accepts only asyncio futures.
     await asyncio.wait([future])
 
 
@@ -186,7 +186,7 @@ SECOND_WAITERS: dict[str, Callable[[tinker.APIFuture[Any]], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("second", SECOND_WAITERS.values(), ids=SECOND_WAITERS)
-async def test_a_second_waiter_keeps_the_sample(
+async def test_second_waiter_keeps_the_sample_running(
     server: FaultServer, service: tinker.ServiceClient, second: Callable[[Any], Awaitable[Any]]
 ) -> None:
     sampler = await service.create_sampling_client_async(base_model="fake/model")
@@ -202,7 +202,7 @@ async def test_a_second_waiter_keeps_the_sample(
     assert cancelled(server) == []
 
 
-async def test_the_last_of_two_waits_cancels_the_sample(
+async def test_cancelled_last_of_two_waits_cancels_the_sample(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
     sampler = await service.create_sampling_client_async(base_model="fake/model")
@@ -213,7 +213,7 @@ async def test_the_last_of_two_waits_cancels_the_sample(
     assert future.cancelled()
 
 
-async def test_result_and_result_async_leave_the_sample_alone(
+async def test_expired_result_and_result_async_do_not_cancel_the_sample(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
     sampler = await service.create_sampling_client_async(base_model="fake/model")
@@ -232,7 +232,7 @@ async def test_result_and_result_async_leave_the_sample_alone(
     assert cancelled(server) == []
 
 
-async def test_cancelling_a_wait_for_training_leaves_the_step_alone(
+async def test_cancelled_wait_for_training_does_not_cancel_the_step(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
     server.respond_by_default()
@@ -248,7 +248,7 @@ async def test_cancelling_a_wait_for_training_leaves_the_step_alone(
     await until(lambda: len(server.calls("optim_step")) == 2)
 
 
-def test_a_loop_that_ends_cancels_the_samples_it_waited_for(
+def test_closed_event_loop_cancels_the_samples_it_awaited(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
     sampler = service.create_sampling_client(base_model="fake/model")

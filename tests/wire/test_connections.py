@@ -1,4 +1,4 @@
-"""When every transport makes, keeps and closes connections, seen from their other end."""
+"""When each transport opens, reuses and closes connections, as the server sees it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tinker_ext.testing import FaultServer
 from tinker_ext.transport.aiohttp.transport import AiohttpTransport
 
 
-async def test_a_connection_is_used_again(http_transport: str) -> None:
+async def test_idle_connection_is_reused(http_transport: str) -> None:
     with RawServer(Polite()) as server:
         async with client_of(http_transport, server.url) as http:
             for _ in range(3):
@@ -35,10 +35,10 @@ async def test_a_connection_is_used_again(http_transport: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_one_that_the_server_has_closed_is_not_used_again(
+async def test_connection_closed_by_the_server_is_not_reused(
     http_transport: str, method: str
 ) -> None:
-    """Not even where the loop has not come to hear of it."""
+    """Even if the event loop has not processed the close yet."""
 
     def once(peer: Peer) -> None:
         peer.request()
@@ -50,29 +50,29 @@ async def test_one_that_the_server_has_closed_is_not_used_again(
                 await http.request(method, "/a")
                 assert server.connections == number
                 while server.open:
-                    time.sleep(0.001)  # noqa: ASYNC251 - the loop is busy on purpose
+                    time.sleep(0.001)  # noqa: ASYNC251 - blocks the loop on purpose
 
 
-async def test_nor_is_one_on_which_it_has_said_more(http_transport: str) -> None:
-    was_read, has_said_more = threading.Semaphore(0), threading.Semaphore(0)
+async def test_connection_with_unsolicited_data_is_not_reused(http_transport: str) -> None:
+    was_read, surplus_sent = threading.Semaphore(0), threading.Semaphore(0)
 
-    def one_too_many(peer: Peer) -> None:
+    def respond_twice(peer: Peer) -> None:
         peer.request()
         peer.respond()
         was_read.acquire(timeout=10)
         peer.respond(b'"of another request"')
-        has_said_more.release()
+        surplus_sent.release()
         peer.request()
 
-    with RawServer(one_too_many) as server:
+    with RawServer(respond_twice) as server:
         async with client_of(http_transport, server.url) as http:
             for _ in range(3):
                 assert (await http.request("GET", "/a")).content == b"{}"
                 was_read.release()
-                assert await asyncio.to_thread(has_said_more.acquire, timeout=10)
+                assert await asyncio.to_thread(surplus_sent.acquire, timeout=10)
 
 
-async def test_a_get_is_not_repeated(http_transport: str) -> None:
+async def test_failed_get_is_not_repeated(http_transport: str) -> None:
     heads = []
 
     def close_the_second(peer: Peer) -> None:
@@ -89,7 +89,7 @@ async def test_a_get_is_not_repeated(http_transport: str) -> None:
     assert server.connections == 1
 
 
-async def test_what_is_cancelled_is_closed(http_transport: str) -> None:
+async def test_cancelled_request_closes_its_connection(http_transport: str) -> None:
     def hold(peer: Peer) -> None:
         peer.request()
         peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
@@ -107,31 +107,33 @@ async def test_what_is_cancelled_is_closed(http_transport: str) -> None:
 
 
 @pytest.mark.parametrize("word", [b"", b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"])
-async def test_what_is_not_taken_in_is_given_up(http_transport: str, word: bytes) -> None:
-    def take_no_more(peer: Peer) -> None:
+async def test_upload_that_stalls_times_out_and_closes_its_socket(
+    http_transport: str, word: bytes
+) -> None:
+    def stop_reading(peer: Peer) -> None:
         peer.sock.recv(1)
         peer.say(word)
         peer.gone.wait(20)
 
-    with RawServer(take_no_more) as server:
+    with RawServer(stop_reading) as server:
         async with client_of(http_transport, server.url, timeout=0.1) as http:
             before = sockets()
             with pytest.raises(tinker.APIError):
                 await http.request("POST", "/a", content=io.BytesIO(b"x" * 30_000_000))
-            kept = before + 1  # The server's end.
-            assert await asyncio.to_thread(comes_true, lambda: sockets() == kept, 5.0)
+            expected = before + 1  # The server's socket.
+            assert await asyncio.to_thread(comes_true, lambda: sockets() == expected, 5.0)
 
 
 def sockets() -> int:
-    """How many this process has."""
+    """The number of open sockets of this process."""
     result = []
     for name in os.listdir("/proc/self/fd"):
-        with suppress(FileNotFoundError):  # That of the list itself.
+        with suppress(FileNotFoundError):  # The descriptor of the listing itself.
             result.append(os.readlink(f"/proc/self/fd/{name}"))
     return sum(link.startswith("socket:") for link in result)
 
 
-async def test_no_more_connections_than_are_allowed() -> None:
+async def test_concurrent_requests_are_limited() -> None:
     most = 0
 
     def slow(peer: Peer) -> None:
@@ -152,7 +154,7 @@ async def test_no_more_connections_than_are_allowed() -> None:
         return response.status_code
 
     with RawServer(slow) as server:
-        transport = AiohttpTransport(most=3)
+        transport = AiohttpTransport(max_requests=3)
         assert set(await asyncio.gather(*[get() for _ in range(20)])) == {200}
         assert most == server.connections == 3
         held = [await transport.handle_async_request(request(20.0)) for _ in range(3)]
@@ -166,7 +168,9 @@ async def test_no_more_connections_than_are_allowed() -> None:
             await get()
 
 
-async def test_what_a_fork_drops_goes_on_in_the_parent(caplog: pytest.LogCaptureFixture) -> None:
+async def test_transport_dropped_in_a_fork_keeps_working_in_the_parent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async def get() -> None:
         response = await transports[0].handle_async_request(httpx.Request("GET", server.url))
         await response.aread()
@@ -195,8 +199,8 @@ from tinker_ext.testing import make_client
 def work(service, model="fake/model"):
     sampler = service.create_sampling_client(base_model=model)
     prompt, params = t.ModelInput.from_ints([1]), t.SamplingParams(max_tokens=1)
-    for one in [sampler.sample(prompt, 1, params) for _ in range(10)]:
-        one.result(60)
+    for future in [sampler.sample(prompt, 1, params) for _ in range(10)]:
+        future.result(60)
 
 def client(**more):
     return make_client(base_url=sys.argv[1], **more)
@@ -214,8 +218,8 @@ with t.ServiceClient(base_url="embedded", http_transport="aiohttp") as embedded:
 """
 
 
-def test_a_program_with_aiohttp_ends_without_a_word() -> None:
-    """Its clients are closed, dropped, and left open; and it is imported when it is asked for."""
+def test_program_with_aiohttp_exits_without_warnings() -> None:
+    """Clients are closed, dropped and left open; aiohttp is imported only on request."""
     with FaultServer() as server:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", PROGRAM, server.url],

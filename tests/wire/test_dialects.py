@@ -1,4 +1,4 @@
-"""Servers that want training data as protobuf: found out, obeyed, and no number burnt."""
+"""Servers that require training data as protobuf: detected without losing a sequence number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROTOBUF = "application/x-protobuf"
 
 
 class ProtobufServer(FakeServer):
-    """Speaks 0.25's dialect: protobuf for forward_backward and its results, no forward."""
+    """Accepts release 0.25's protocol: protobuf for training and its results, no forward."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ def datum(tokens: int) -> tinker.Datum:
     )
 
 
-def test_a_server_of_protobuf_is_understood_after_one_refusal(
+def test_protobuf_server_is_detected_by_one_rejection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = ProtobufServer()
@@ -128,7 +128,7 @@ def test_a_server_of_protobuf_is_understood_after_one_refusal(
     ]
 
 
-def test_a_server_without_forward_is_asked_with_the_flag() -> None:
+def test_server_without_forward_is_sent_forward_only() -> None:
     server = ProtobufServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -140,7 +140,7 @@ def test_a_server_without_forward_is_asked_with_the_flag() -> None:
     assert len(output.loss_fn_outputs) == 1
 
 
-def test_samples_come_as_protobuf_once_that_is_spoken() -> None:
+def test_samples_are_requested_as_protobuf_after_detection() -> None:
     with make_client(ProtobufServer()) as service:
         training = service.create_lora_training_client("fake/model")
         training.forward_backward([datum(2)], "cross_entropy").result(10)
@@ -151,13 +151,13 @@ def test_samples_come_as_protobuf_once_that_is_spoken() -> None:
         assert sampler.compute_logprobs(prompt).result(10) == [None, -1.0]
 
 
-def test_a_server_that_wants_the_optimizer_named_is_told_under_the_same_number() -> None:
+def test_required_optimizer_field_is_resent_with_same_seq_id() -> None:
     server = FakeServer()
     missing = [{"type": "missing", "loc": ["body", "optimizer"], "msg": "Field required"}]
     path = "tinker://run/weights/first"
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.respond("load_weights", _refusal(422, {"detail": missing}))
+        server.respond("load_weights", _rejection(422, {"detail": missing}))
         training.load_state(path).result(10)
         training.load_state(path).result(10)
     sent = [call.body for call in server.calls("load_weights")]
@@ -165,34 +165,34 @@ def test_a_server_that_wants_the_optimizer_named_is_told_under_the_same_number()
     assert [item.get("optimizer") for item in sent] == [None, True, True]
 
 
-def test_a_missing_model_is_no_missing_operation() -> None:
+def test_missing_model_is_not_taken_for_a_missing_operation() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.respond("forward", *[_refusal(404, {"detail": "model x was not found"})])
+        server.respond("forward", *[_rejection(404, {"detail": "model x was not found"})])
         with pytest.raises(tinker.NotFoundError, match="model x"):
             training.forward([datum(2)], "cross_entropy").result(10)
         training.forward([datum(2)], "cross_entropy").result(10)
     assert [call.body["seq_id"] for call in server.calls("forward")] == [1, 1]
 
 
-def test_a_server_that_wants_neither_form_is_an_error_and_not_a_loop() -> None:
+def test_server_that_accepts_neither_encoding_raises() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.respond("forward_backward", *[_refusal(415, {"detail": "no"})] * 5)
+        server.respond("forward_backward", *[_rejection(415, {"detail": "no"})] * 5)
         with pytest.raises(tinker.APIStatusError) as caught:
             training.forward_backward([datum(2)], "cross_entropy").result(10)
     assert caught.value.status_code == 415
 
 
-def _refusal(status: int, body: Any) -> Callable[..., Any]:
+def _rejection(status: int, body: Any) -> Callable[..., Any]:
     from tinker_ext.testing import Reply
 
     return lambda _: Reply(status, body)
 
 
-def test_samples_are_read_from_protobuf() -> None:
+def test_protobuf_sample_is_decoded() -> None:
     from tinker_ext.transport.results import ProtobufResult
 
     message = _sample()
@@ -202,20 +202,20 @@ def test_samples_are_read_from_protobuf() -> None:
     message.topk_prompt_logprobs.logprobs = np.array(
         [-99999.0, -99999.0, -0.5, -99999.0], dtype="<f4"
     ).tobytes()
-    read = ProtobufResult("asample", message.SerializeToString()).decode()
-    assert isinstance(read, tinker.SampleResponse)
-    assert read.sequences[0] == tinker.SampledSequence(
+    response = ProtobufResult("asample", message.SerializeToString()).decode()
+    assert isinstance(response, tinker.SampleResponse)
+    assert response.sequences[0] == tinker.SampledSequence(
         stop_reason="length", tokens=[5, 6], logprobs=[-0.5, -0.25]
     )
-    assert read.prompt_logprobs == [None, -1.0]
-    assert read.topk_prompt_logprobs == [None, [(7, -0.5)]]
-    assert (read.target_prompt_logprobs, read.prompt_alt_tokens) == (None, None)
-    assert (read.sequences[0].topk_logprobs, read.prompt_cache_hit_tokens) == (None, 0)
+    assert response.prompt_logprobs == [None, -1.0]
+    assert response.topk_prompt_logprobs == [None, [(7, -0.5)]]
+    assert (response.target_prompt_logprobs, response.prompt_alt_tokens) == (None, None)
+    assert (response.sequences[0].topk_logprobs, response.prompt_cache_hit_tokens) == (None, 0)
     with pytest.raises(tinker.APIResponseValidationError, match="protobuf"):
         ProtobufResult("asample", b"\xff\xff\xff").decode()
 
 
-def test_what_later_releases_tell_of_samples_is_read_from_protobuf() -> None:
+def test_protobuf_sample_fields_of_later_releases_are_decoded() -> None:
     from tinker_ext.transport.results import ProtobufResult
 
     message = _sample()
@@ -236,26 +236,26 @@ def test_what_later_releases_tell_of_samples_is_read_from_protobuf() -> None:
     logprobs.dense = np.array([-1, -2], dtype="<f4").tobytes()
     tokens.shape.extend([1, 2])
     logprobs.shape.extend([1, 2])
-    read = ProtobufResult("asample", message.SerializeToString()).decode()
-    assert isinstance(read, tinker.SampleResponse)
-    assert read.prompt_cache_hit_tokens == 7
-    assert read.sequences[0].topk_logprobs == [[(5, -0.5)], [(6, -0.25)]]
-    assert read.target_prompt_logprobs is not None
-    assert read.target_prompt_logprobs.tolist() == [[0, -2, 0]]
-    assert read.prompt_alt_tokens is not None
-    assert read.prompt_alt_tokens.tokens.tolist() == [[3, 4]]
-    assert read.prompt_alt_tokens.logprobs.tolist() == [[-1, -2]]
+    response = ProtobufResult("asample", message.SerializeToString()).decode()
+    assert isinstance(response, tinker.SampleResponse)
+    assert response.prompt_cache_hit_tokens == 7
+    assert response.sequences[0].topk_logprobs == [[(5, -0.5)], [(6, -0.25)]]
+    assert response.target_prompt_logprobs is not None
+    assert response.target_prompt_logprobs.tolist() == [[0, -2, 0]]
+    assert response.prompt_alt_tokens is not None
+    assert response.prompt_alt_tokens.tokens.tolist() == [[3, 4]]
+    assert response.prompt_alt_tokens.logprobs.tolist() == [[-1, -2]]
     targets.sparse_csr.col_indices = np.array([9], dtype="<i8").tobytes()
     with pytest.raises(tinker.APIResponseValidationError, match="column"):
         ProtobufResult("asample", message.SerializeToString()).decode()
 
 
-def test_an_image_pointer_has_no_place_in_protobuf() -> None:
+def test_image_pointer_can_not_be_encoded_as_protobuf() -> None:
     from tinker_ext.transport.protobuf import encode_data
 
     pointer = tinker.ImageAssetPointerChunk(format="png", location="x", height=1, width=1, tokens=1)
-    one = tinker.Datum(
+    datum = tinker.Datum(
         model_input=tinker.ModelInput(chunks=[pointer]), loss_fn_inputs={"target_tokens": [1]}
     )
     with pytest.raises(tinker.InvalidInputError, match=r"data\[0\].model_input.chunks\[0\]"):
-        encode_data([one], "cross_entropy", None)
+        encode_data([datum], "cross_entropy", None)

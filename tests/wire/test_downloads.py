@@ -45,7 +45,7 @@ def store() -> Iterator[Storage]:
 
 @pytest.fixture
 def server(store: Storage) -> FakeServer:
-    """As release 0.38.0: external weights of one file, and no archives."""
+    """Like release 0.38.0: external weights of one file, no archives."""
     server = FakeServer()
     announce(server)
     server.respond_always("get_checkpoint_archive_url", NO_SUCH_ROUTE)
@@ -65,7 +65,7 @@ def rest(server: FakeServer, time: SimulatedTime) -> Iterator[tinker.RestClient]
 
 
 def offer(server: FakeServer, store: Storage, files: dict[str, str]) -> None:
-    """Have the server sign URLs of files in storage for an hour."""
+    """Makes the server return signed URLs of files that are valid for an hour."""
     expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     urls = {name: store.signed(path) for name, path in files.items()}
     reply = Reply(200, {"urls": urls, "expires": expires})
@@ -118,7 +118,7 @@ def test_external_weights_are_saved_as_private_files(
     assert server.calls("create_session") == []
 
 
-def test_the_key_is_not_sent_to_storage(
+def test_api_key_is_not_sent_to_storage(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     download(rest, tmp_path)
@@ -128,7 +128,7 @@ def test_the_key_is_not_sent_to_storage(
     assert request.headers["accept-encoding"] == "identity"
 
 
-def test_a_broken_download_resumes_where_it_was(
+def test_interrupted_download_resumes_at_its_offset(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     store.faults += [Fault(cut=100_000), Fault(status=503), Fault(cut=50_000)]
@@ -139,7 +139,7 @@ def test_a_broken_download_resumes_where_it_was(
     assert len(server.calls("get_external_weights_urls")) == 1
 
 
-def test_a_server_that_ignores_ranges_sends_all_bytes_again(
+def test_ignored_range_restarts_the_download(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.faults += [Fault(cut=100_000), Fault(ignores_range=True)]
@@ -148,13 +148,13 @@ def test_a_server_that_ignores_ranges_sends_all_bytes_again(
     assert store.ranges == [None, "bytes=100000-"]
 
 
-@pytest.mark.parametrize("changed", ["answered with the whole file", "range of another version"])
-def test_a_file_that_changed_is_downloaded_from_the_start(
+@pytest.mark.parametrize("changed", ["whole file", "range of another version"])
+def test_changed_file_is_downloaded_from_the_start(
     changed: str, rest: tinker.RestClient, store: Storage, time: SimulatedTime, tmp_path: Path
 ) -> None:
     def change(_: float) -> None:
         store.files["/weights"] = OTHER
-        if changed == "answered with the whole file":
+        if changed == "whole file":
             store.etag = '"second"'
 
     time.on_sleep = change
@@ -168,7 +168,7 @@ def test_a_file_that_changed_is_downloaded_from_the_start(
 @pytest.mark.parametrize(
     "described", ["bytes 100000-255999/256001", "bytes 99999-255999/256000", "nonsense"]
 )
-def test_a_range_that_does_not_fit_is_not_appended(
+def test_mismatched_content_range_is_not_appended(
     described: str, rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.faults += [Fault(cut=100_000), Fault(headers={"content-range": described})]
@@ -177,7 +177,7 @@ def test_a_range_that_does_not_fit_is_not_appended(
     assert store.ranges == [None, "bytes=100000-", None]
 
 
-def test_a_response_shorter_than_announced_is_completed(
+def test_response_shorter_than_announced_is_completed(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     short = {"content-length": "1000"}
@@ -187,7 +187,7 @@ def test_a_response_shorter_than_announced_is_completed(
     assert store.ranges == [None, "bytes=100000-", "bytes=101000-"]
 
 
-def test_a_file_with_more_bytes_than_announced_is_refused(
+def test_file_larger_than_announced_raises(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.etag = None
@@ -204,7 +204,7 @@ def test_a_file_with_more_bytes_than_announced_is_refused(
 
 
 def digests(content: bytes) -> dict[str, dict[str, str]]:
-    """The digest of a file in each header that has one."""
+    """The digest of a file in each supported header."""
     md5, sha = hashlib.md5(content).digest(), hashlib.sha256(content).digest()
     short, long = base64.b64encode(md5).decode(), base64.b64encode(sha).decode()
     return {
@@ -217,7 +217,7 @@ def digests(content: bytes) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("source", digests(b""))
-def test_contents_with_another_digest_are_downloaded_once_more(
+def test_digest_mismatch_downloads_once_more(
     source: str, rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.headers = digests(CONTENT)[source]
@@ -232,7 +232,7 @@ def test_contents_with_another_digest_are_downloaded_once_more(
     assert saved(tmp_path / "again") == {}
 
 
-def test_wrong_contents_that_also_break_off_are_not_downloaded_forever(
+def test_digest_mismatch_with_interruptions_is_not_retried_forever(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.files["/weights"] = CONTENT * 10
@@ -243,7 +243,7 @@ def test_wrong_contents_that_also_break_off_are_not_downloaded_forever(
     assert store.ranges == [None, "bytes=1500000-"] * 2
 
 
-def test_a_later_call_resumes_the_bytes_of_an_earlier_one(
+def test_later_call_resumes_a_partial_file(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     store.faults += [Fault(cut=100_000), *[Fault(status=501)] * 2]
@@ -259,7 +259,7 @@ def test_a_later_call_resumes_the_bytes_of_an_earlier_one(
     assert store.requests[-1].if_range == '"first"'
 
 
-def test_a_later_call_keeps_files_that_are_complete(
+def test_later_call_keeps_complete_files(
     rest: tinker.RestClient,
     server: FakeServer,
     store: Storage,
@@ -279,7 +279,7 @@ def test_a_later_call_keeps_files_that_are_complete(
     assert ranges == {"/weights": f"bytes={len(CONTENT)}-", "/other": None}
 
 
-def test_without_a_validator_a_later_call_starts_again(
+def test_later_call_without_a_validator_restarts(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.etag = None
@@ -292,7 +292,7 @@ def test_without_a_validator_a_later_call_starts_again(
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 
-def test_expired_urls_are_signed_again(
+def test_rejected_url_is_replaced(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     store.faults += [Fault(cut=100_000), Fault(status=403)]
@@ -303,7 +303,7 @@ def test_expired_urls_are_signed_again(
 
 
 @pytest.mark.parametrize(("minutes", "signed"), [(54, 1), (56, 2)])
-def test_urls_are_signed_again_five_minutes_before_they_expire(
+def test_url_is_replaced_five_minutes_before_it_expires(
     minutes: int,
     signed: int,
     rest: tinker.RestClient,
@@ -324,7 +324,7 @@ def test_urls_are_signed_again_five_minutes_before_they_expire(
     assert len(server.calls("get_external_weights_urls")) == signed
 
 
-def test_a_refusal_that_stays_is_an_error_without_the_signature(
+def test_permanent_rejection_raises_without_the_signature(
     rest: tinker.RestClient, store: Storage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -337,7 +337,7 @@ def test_a_refusal_that_stays_is_an_error_without_the_signature(
     assert "/weights" in caplog.text, "httpx logs the URL, without its query"
 
 
-def test_a_lost_connection_is_an_error_without_the_signature(
+def test_lost_connection_raises_without_the_signature(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     urls = {"a": f"http://127.0.0.1:9/a?{SIGNATURE}"}
@@ -350,12 +350,12 @@ def test_a_lost_connection_is_an_error_without_the_signature(
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "/srv/models/a", "ftp://host/a", "http://"])
-def test_a_url_that_is_not_http_is_an_error(
+def test_url_that_is_not_http_raises(
     url: str, rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:
     body = {"urls": {"a": url}, "expires": "2099-01-01T00:00:00Z"}
     server.respond_always("get_external_weights_urls", Reply(200, body))
-    with pytest.raises(tinker.APIResponseValidationError, match="can't be downloaded from"):
+    with pytest.raises(tinker.APIResponseValidationError, match="URL that is not valid"):
         download(rest, tmp_path)
 
 
@@ -366,7 +366,7 @@ def test_a_url_that_is_not_http_is_an_error(
         *(["a\0b"], [""], ["."], ["a", "./a"], ["a", "a/b"]),
     ],
 )
-def test_names_that_lead_out_of_the_folder_are_refused(
+def test_file_names_outside_the_folder_raise(
     names: list[str], rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     offer(server, store, dict.fromkeys(names, "/weights"))
@@ -376,7 +376,7 @@ def test_names_that_lead_out_of_the_folder_are_refused(
     assert saved(tmp_path) == {}
 
 
-def test_what_is_there_already_is_replaced_only_on_request(
+def test_existing_folder_is_replaced_only_with_overwrite(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run-1_external_weights_final"
@@ -389,7 +389,7 @@ def test_what_is_there_already_is_replaced_only_on_request(
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 
-def test_a_training_state_is_exported_and_the_export_deleted(
+def test_training_state_is_exported_and_the_export_deleted(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:
     result = download(rest, tmp_path, TRAINING)
@@ -407,7 +407,7 @@ def test_a_training_state_is_exported_and_the_export_deleted(
     )
 
 
-def test_a_failed_download_deletes_its_export(
+def test_failed_download_deletes_its_export(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     store.faults += [Fault(status=501)] * 5
@@ -416,7 +416,7 @@ def test_a_failed_download_deletes_its_export(
     assert len(server.calls("delete_checkpoint")) == 1
 
 
-def test_an_export_that_can_not_be_deleted_is_logged(
+def test_undeleted_export_is_logged(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.respond_always("delete_checkpoint", Reply(403, {"detail": "not yours"}))
@@ -426,7 +426,7 @@ def test_an_export_that_can_not_be_deleted_is_logged(
     assert "it expires in 3600 s" in line.getMessage()
 
 
-def test_a_sampler_checkpoint_of_a_server_without_archives_is_refused(
+def test_sampler_checkpoint_raises_if_the_server_has_no_archives(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:
     with pytest.raises(tinker.DownloadError, match="this server has no archives"):
@@ -434,7 +434,7 @@ def test_a_sampler_checkpoint_of_a_server_without_archives_is_refused(
     assert server.calls("load_weights") == []
 
 
-def test_a_missing_checkpoint_is_not_exported(
+def test_missing_checkpoint_is_not_exported(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:
     server.respond_always("get_checkpoint_archive_url", Reply(404, {"detail": "no checkpoint x"}))
@@ -448,7 +448,7 @@ ARCHIVE = archive_of({"a/b.bin": CONTENT, "config.json": b"{}"})
 
 @pytest.fixture
 def packing(store: Storage) -> FakeServer:
-    """As release 0.4.1: archives, and no external weights."""
+    """Like release 0.4.1: archives, no external weights."""
     server = FakeServer()
     store.files["/archive"] = ARCHIVE
     server.respond_always("get_checkpoint_archive_url", moved(store.signed("/archive")))
@@ -465,7 +465,7 @@ def archives(packing: FakeServer, time: SimulatedTime) -> Iterator[tinker.RestCl
         yield service.create_rest_client()
 
 
-def test_an_archive_is_saved_and_extracted(
+def test_archive_is_saved_and_extracted(
     archives: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.faults.append(Fault(cut=100))
@@ -482,7 +482,7 @@ def test_an_archive_is_saved_and_extracted(
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
 
 
-def test_an_archive_can_be_replaced_and_extracted_again(
+def test_archive_can_be_replaced_and_extracted_again(
     archives: tinker.RestClient, tmp_path: Path
 ) -> None:
     download(archives, tmp_path, SAMPLER, extract=True)
@@ -494,7 +494,7 @@ def test_an_archive_can_be_replaced_and_extracted_again(
 
 
 @pytest.mark.parametrize("form", ["relative", "body"])
-def test_an_archive_url_may_be_relative_or_in_a_body(
+def test_archive_url_may_be_relative_or_in_the_body(
     form: str, store: Storage, packing: FakeServer, tmp_path: Path
 ) -> None:
     packing.respond(
@@ -508,7 +508,7 @@ def test_an_archive_url_may_be_relative_or_in_a_body(
     assert result.archive.read_bytes() == ARCHIVE
 
 
-def test_an_archive_may_take_longer_than_a_request(
+def test_archive_may_take_longer_than_the_request_timeout(
     packing: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     url = store.signed("/archive")
@@ -523,7 +523,7 @@ def test_an_archive_may_take_longer_than_a_request(
 
 
 @pytest.mark.parametrize("status", [503, 504, 524])
-def test_an_archive_that_is_being_packed_is_requested_under_the_same_key(
+def test_archive_in_preparation_is_requested_with_the_same_idempotency_key(
     status: int,
     archives: tinker.RestClient,
     packing: FakeServer,
@@ -539,7 +539,7 @@ def test_an_archive_that_is_being_packed_is_requested_under_the_same_key(
     assert len({call.headers["x-idempotency-key"] for call in calls}) == 1
 
 
-def test_the_wait_for_an_archive_ends_at_its_limit(
+def test_wait_for_an_archive_ends_at_archive_timeout(
     packing: FakeServer, time: SimulatedTime, tmp_path: Path
 ) -> None:
     later = Reply(503, {"detail": "packing"}, {"retry-after": "60"})
@@ -552,7 +552,7 @@ def test_the_wait_for_an_archive_ends_at_its_limit(
     assert time.passed <= 300
 
 
-def test_progress_is_reported_up_to_the_end(
+def test_progress_is_reported_until_the_end(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     store.files["/other"] = OTHER
@@ -567,7 +567,7 @@ def test_progress_is_reported_up_to_the_end(
 
 
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3), KeyboardInterrupt()])
-def test_an_error_of_the_progress_callback_ends_the_download_alone(
+def test_progress_callback_error_ends_only_this_download(
     error: BaseException, rest: tinker.RestClient, tmp_path: Path
 ) -> None:
     def fail(_: DownloadProgress) -> None:
@@ -581,13 +581,13 @@ def test_an_error_of_the_progress_callback_ends_the_download_alone(
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 
-async def test_the_async_form_returns_the_same(rest: tinker.RestClient, tmp_path: Path) -> None:
+async def test_async_download_returns_the_same(rest: tinker.RestClient, tmp_path: Path) -> None:
     result = await rest.download_checkpoint_async(EXTERNAL, str(tmp_path))
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
     assert result.files == (tmp_path / WEIGHTS,)
 
 
-def test_a_cancelled_download_ends_and_is_resumed(
+def test_cancelled_download_ends_and_can_be_resumed(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     release = threading.Event()
@@ -604,9 +604,7 @@ def test_a_cancelled_download_ends_and_is_resumed(
     assert saved(tmp_path) == {"run-1_weights_final/weights.safetensors": CONTENT}
 
 
-def test_closing_the_client_ends_a_download(
-    server: FakeServer, store: Storage, tmp_path: Path
-) -> None:
+def test_close_ends_a_download(server: FakeServer, store: Storage, tmp_path: Path) -> None:
     release = threading.Event()
     store.faults.append(Fault(wait=release))
     service = make_client(server)
@@ -618,7 +616,7 @@ def test_closing_the_client_ends_a_download(
     release.set()
 
 
-def test_a_disk_without_room_is_an_error_before_anything_is_written(
+def test_insufficient_disk_space_raises_before_writing(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.faults.append(Fault(headers={"content-length": str(10**17)}))
@@ -628,7 +626,7 @@ def test_a_disk_without_room_is_an_error_before_anything_is_written(
     assert saved(tmp_path) == {}
 
 
-def test_a_disk_that_fills_up_keeps_the_bytes_and_is_not_retried(
+def test_full_disk_keeps_the_bytes_and_is_not_retried(
     rest: tinker.RestClient, store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class SmallDisk(io.FileIO):
@@ -655,13 +653,13 @@ def test_a_disk_that_fills_up_keeps_the_bytes_and_is_not_retried(
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 
-def test_a_folder_that_can_not_be_made_is_an_error(rest: tinker.RestClient, tmp_path: Path) -> None:
+def test_folder_that_can_not_be_created_raises(rest: tinker.RestClient, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(tinker.DownloadError, match=r"Not a directory|File exists"):
         download(rest, tmp_path / "file")
 
 
-def test_a_file_that_was_compressed_on_the_way_is_refused(
+def test_compressed_response_raises(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.files["/weights"] = gzip.compress(CONTENT)

@@ -1,4 +1,4 @@
-"""The fault server does what it says, seen by another HTTP client than ours."""
+"""The fault server behaves as documented, tested with a different HTTP client."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def post(server: FaultServer, operation: str = "create_session") -> httpx.Respon
         return client.post(f"{server.url}/api/v1/{operation}", json={}, timeout=10)
 
 
-def test_it_answers_usually_and_keeps_what_it_got(server: FaultServer) -> None:
+def test_default_reply_and_recorded_request(server: FaultServer) -> None:
     assert post(server).json() == {"session_id": "session-1"}
     [received] = server.calls("create_session")
     assert (received.method, received.body) == ("POST", {})
     assert received.headers["content-type"] == "application/json"
 
 
-def test_scripted_answers_come_first_and_in_order(server: FaultServer) -> None:
+def test_scripted_replies_come_first_and_in_order(server: FaultServer) -> None:
     server.respond("create_session", Reply(503, {"a": 1}, {"Retry-After": "3"}))
     server.respond("create_session", lambda received: Reply(200, received.path))
     first = post(server)
@@ -44,20 +44,20 @@ def test_scripted_answers_come_first_and_in_order(server: FaultServer) -> None:
 @pytest.mark.parametrize(
     "fault", [faults.dropped(), faults.half_sent(), faults.lost_request(), faults.not_http()]
 )
-def test_a_broken_answer_is_broken(server: FaultServer, fault: faults.Fault) -> None:
+def test_broken_reply_is_a_protocol_error(server: FaultServer, fault: faults.Fault) -> None:
     server.respond("create_session", fault)
     with pytest.raises(httpx.RemoteProtocolError):
         post(server)
     assert post(server).status_code == 200
 
 
-def test_a_reset_is_a_reset(server: FaultServer) -> None:
+def test_reset_is_a_connection_error(server: FaultServer) -> None:
     server.respond("create_session", faults.reset())
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
         post(server)
 
 
-def test_refused_until_it_listens_again(server: FaultServer) -> None:
+def test_refused_connections_until_listen(server: FaultServer) -> None:
     server.respond("create_session", faults.refused())
     with pytest.raises(httpx.RemoteProtocolError):
         post(server)
@@ -67,7 +67,7 @@ def test_refused_until_it_listens_again(server: FaultServer) -> None:
     assert post(server).status_code == 200
 
 
-def test_bodies_that_are_whole_and_wrong(server: FaultServer) -> None:
+def test_complete_but_invalid_bodies(server: FaultServer) -> None:
     wrong = [
         faults.truncated_json(),
         faults.invalid_json(),
@@ -82,7 +82,7 @@ def test_bodies_that_are_whole_and_wrong(server: FaultServer) -> None:
     assert post(server).headers["content-type"] == "text/html"
 
 
-def test_bodies_that_are_strange_and_right(server: FaultServer) -> None:
+def test_unusual_but_valid_bodies(server: FaultServer) -> None:
     server.respond("create_session", faults.unknown_fields(), faults.wrong_content_type())
     server.respond("create_session", faults.trickled(), faults.huge(1_000_000))
     assert post(server).json() == {"session_id": "session-1", "from_the_future": {"a": [1, None]}}
@@ -94,7 +94,7 @@ def test_bodies_that_are_strange_and_right(server: FaultServer) -> None:
     assert post(server).headers["location"] == "/elsewhere"
 
 
-def test_a_number_counts_once_and_a_second_use_is_noticed(server: FaultServer) -> None:
+def test_seq_id_counts_once_and_reuse_is_a_conflict(server: FaultServer) -> None:
     def optim_step(rate: float) -> str:
         body = {"model_id": "m", "seq_id": 1, "adam_params": {"learning_rate": rate}}
         url = f"{server.url}/api/v1/optim_step"

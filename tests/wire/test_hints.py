@@ -1,4 +1,4 @@
-"""Mistakes that users make with names and paths are answered with what to write instead."""
+"""Errors for confused names and paths suggest the correct argument."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def server() -> FakeServer:
         ),
     ],
 )
-def test_path_and_base_model_in_the_place_of_the_other_are_refused_with_a_hint(
+def test_confused_path_and_base_model_raise_with_a_hint(
     service: tinker.ServiceClient, call: Callable[[Any], Any], where: str, instead: str
 ) -> None:
     with pytest.raises(tinker.InvalidInputError) as caught:
@@ -84,7 +84,7 @@ MISSING = Reply(404, {"detail": "no such training run: it was not found"})
 @pytest.mark.parametrize(
     ("run", "hinted"), [(SESSION, True), (f"{SESSION}:train:0", False), ("a-run", False)]
 )
-def test_unknown_run_without_a_model_number_is_answered_with_a_hint(
+def test_unknown_run_without_a_model_number_raises_with_a_hint(
     server: FakeServer,
     service: tinker.ServiceClient,
     operation: str,
@@ -98,7 +98,7 @@ def test_unknown_run_without_a_model_number_is_answered_with_a_hint(
     assert (f"named {SESSION}:train:0" in str(caught.value)) is hinted
 
 
-def test_unknown_path_of_a_session_is_answered_with_a_hint(
+def test_unknown_path_of_a_session_raises_with_a_hint(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     server.respond_always("create_sampling_session", MISSING)
@@ -109,7 +109,7 @@ def test_unknown_path_of_a_session_is_answered_with_a_hint(
     assert caught.value.hint == ""
 
 
-def test_name_that_nothing_is_saved_under_is_warned_of(service: tinker.ServiceClient) -> None:
+def test_ignored_name_warns(service: tinker.ServiceClient) -> None:
     training = service.create_lora_training_client(BASE)
     with pytest.warns(UserWarning, match="'step-100'.*save_weights_for_sampler") as caught:
         training.save_weights_and_get_sampling_client("step-100")
@@ -117,7 +117,7 @@ def test_name_that_nothing_is_saved_under_is_warned_of(service: tinker.ServiceCl
     training.save_weights_and_get_sampling_client()
 
 
-async def test_name_that_nothing_is_saved_under_is_warned_of_when_awaited(
+async def test_ignored_name_warns_when_awaited(
     service: tinker.ServiceClient,
 ) -> None:
     training = await service.create_lora_training_client_async(BASE)
@@ -127,7 +127,7 @@ async def test_name_that_nothing_is_saved_under_is_warned_of_when_awaited(
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (2, 3)])
-def test_max_retries_bounds_the_attempts(server: FakeServer, retries: int, attempts: int) -> None:
+def test_max_retries_limits_the_attempts(server: FakeServer, retries: int, attempts: int) -> None:
     with make_client(server, max_retries=retries) as service:
         server.respond_always("get_server_capabilities", Reply(503, None, {"retry-after-ms": "1"}))
         with pytest.raises(tinker.InternalServerError) as caught:
@@ -136,7 +136,7 @@ def test_max_retries_bounds_the_attempts(server: FakeServer, retries: int, attem
     assert len(server.calls("get_server_capabilities")) == attempts
 
 
-def test_results_are_polled_for_without_retries(server: FakeServer) -> None:
+def test_polls_do_not_count_as_retries(server: FakeServer) -> None:
     waiting = Reply(200, {"type": "try_again", "queue_state": "active"})
     with make_client(server, max_retries=0) as service:
         training = service.create_lora_training_client(BASE)
@@ -145,6 +145,6 @@ def test_results_are_polled_for_without_retries(server: FakeServer) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, True, "many"])
-def test_max_retries_is_a_whole_number(value: Any) -> None:
+def test_invalid_max_retries_raises(value: Any) -> None:
     with pytest.raises(tinker.ConfigurationError, match=r"max_retries: .* whole number"):
         tinker.ServiceClient(api_key="tml-x", max_retries=value)

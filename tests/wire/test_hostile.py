@@ -1,4 +1,4 @@
-"""Whatever a server answers: a value or a typed error, in bounded memory."""
+"""Any response results in a value or a typed error, in bounded memory."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _all(service: tinker.ServiceClient) -> list[Callable[[], Any]]:
 
 @RELAXED
 @given(st.lists(st.builds(Reply, STATUSES, BODIES, HEADERS), min_size=1, max_size=5), st.data())
-def test_any_answer_ends_in_a_value_or_a_typed_error(
+def test_any_response_results_in_a_value_or_a_typed_error(
     replies: list[Reply], data: st.DataObject
 ) -> None:
     server, simulated = FakeServer(), SimulatedTime()
@@ -107,7 +107,7 @@ def _check_size(error: tinker.TinkerError) -> None:
 
 
 def server_operations(server: FakeServer, call: Callable[[], Any]) -> list[str]:
-    """The operations that a call is made of; it is made once as usual to see them."""
+    """The operations that a call sends; makes the call once to record them."""
     before = len(server.received)
     call()
     return list({item.operation for item in server.received[before:]})
@@ -128,7 +128,7 @@ def server_operations(server: FakeServer, call: Callable[[], Any]) -> list[str]:
     ids=lambda body: repr(body[:12]),
 )
 @pytest.mark.parametrize("operation", ["optim_step", "retrieve_future", "get_server_capabilities"])
-def test_absurd_bodies(operation: str, body: bytes) -> None:
+def test_malformed_body_raises_typed_error(operation: str, body: bytes) -> None:
     server, simulated = FakeServer(), SimulatedTime()
     with make_client(server, clock=simulated.clock) as service:
         training = service.create_lora_training_client("fake/model")
@@ -141,7 +141,7 @@ def test_absurd_bodies(operation: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("fault", [faults.huge(100_000_000), faults.bomb(300_000_000)])
-def test_memory_stays_bounded_whatever_is_sent(http_transport: str, fault: faults.Fault) -> None:
+def test_memory_stays_bounded(http_transport: str, fault: faults.Fault) -> None:
     settings = {"http_transport": http_transport, **SMALL}
     with FaultServer() as server, make_client(base_url=server.url, **settings) as service:
         service.get_server_capabilities()
@@ -176,7 +176,7 @@ SMALL: dict[str, Any] = {"max_response_bytes": 5_000_000}
     ],
     ids=lambda head: repr(head[15:45]),
 )
-def test_absurd_heads(http_transport: str, head: bytes) -> None:
+def test_malformed_response_head_raises_typed_error(http_transport: str, head: bytes) -> None:
     settings = {"http_transport": http_transport, "retry_window": 10, **SMALL}
     with (
         FaultServer() as server,
@@ -189,6 +189,6 @@ def test_absurd_heads(http_transport: str, head: bytes) -> None:
         assert time.monotonic() - started < 60
 
 
-def test_halves_of_characters_become_something_that_can_be_written() -> None:
+def test_lone_surrogates_are_decoded_to_encodable_text() -> None:
     assert decode(b'{"a": "x\\ud800y", "b": "\\ud83d\\ude00", "c": NaN}')["a"] == "x?y"
     assert decode(b'{"a": "\\ud800", "b": "\\ud83d\\ude00"}')["b"] == "\U0001f600"

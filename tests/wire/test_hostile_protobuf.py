@@ -1,4 +1,4 @@
-"""Whatever a server sends as protobuf: a result or a typed error, in bounded time and memory."""
+"""Any protobuf response results in a value or a typed error, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ MOST_MEMORY = 20_000_000
 
 
 def decoded(operation: str, content: bytes) -> Any:
-    """The result, None where it is refused as it should be."""
+    """The decoded result; None if it is rejected with a typed error."""
     result = ProtobufResult(operation, content)
     result.outline()
     try:
@@ -72,13 +72,15 @@ def decoded(operation: str, content: bytes) -> Any:
 
 @settings(max_examples=600)
 @given(st.sampled_from(["asample", "forward_backward"]), MESSAGES | st.binary(max_size=200))
-def test_any_message_is_a_result_or_a_typed_error(operation: str, content: bytes) -> None:
+def test_any_message_results_in_a_value_or_a_typed_error(operation: str, content: bytes) -> None:
     repr(decoded(operation, content))
 
 
 @settings(max_examples=300)
 @given(MESSAGES, st.data())
-def test_damaged_messages_too(content: bytes, data: st.DataObject) -> None:
+def test_damaged_message_results_in_a_value_or_a_typed_error(
+    content: bytes, data: st.DataObject
+) -> None:
     damaged = bytearray(content)
     for _ in range(data.draw(st.integers(1, 4)) if damaged else 0):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
@@ -102,7 +104,7 @@ def matrix(width: int) -> bytes:
 
 
 def topk(length: int) -> bytes:
-    """So many positions, and nothing at any of them."""
+    """A top-k message with `length` positions without tokens."""
     return pb.SampleResponse(
         topk_prompt_logprobs=pb.TopkLogprobs(length=length)
     ).SerializeToString()
@@ -114,7 +116,7 @@ def topk(length: int) -> bytes:
         ("forward_backward", output(num_datums=2**60)),
         ("forward_backward", output(num_datums=-1)),
         ("forward_backward", output(num_datums=3, fields={"x": field([0, 4], 4)})),
-        # Each of 10,000 datums wants all of the 400,000 bytes.
+        # Each of 10,000 datums refers to all of the 400,000 bytes.
         ("forward_backward", output(fields={"x": field([0, 400_000] * 10_000, 400_000)})),
         ("forward_backward", output(fields={"x": field([0, 400], 4)})),
         ("forward_backward", output(fields={"x": field([0, 4], 4, trailing_shape=[2**62, 4])})),
@@ -132,9 +134,7 @@ def topk(length: int) -> bytes:
         "rows",
     ],
 )
-def test_small_messages_that_unfold_to_large_results_are_refused(
-    operation: str, content: bytes
-) -> None:
+def test_small_messages_that_expand_to_large_results_raise(operation: str, content: bytes) -> None:
     tracemalloc.start()
     try:
         assert decoded(operation, content) is None

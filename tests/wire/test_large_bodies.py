@@ -1,4 +1,4 @@
-"""Large bodies of responses: how many are read at once, and what an error keeps of one."""
+"""Large response bodies: how many are read at once, and how much of one an error keeps."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ BODY = b"[%s]" % (b" " * (2 * UNRESERVED))
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_large_bodies_are_read_a_few_at_a_time(http_transport: str, chunked: bool) -> None:
-    """Those whose size is not known count as the largest there may be."""
+async def test_concurrent_reads_of_large_bodies_are_limited(
+    http_transport: str, chunked: bool
+) -> None:
+    """A body of unknown size counts as the maximum size."""
     may_end = threading.Event()
     half = len(BODY) * 3 // 4
 
@@ -55,7 +57,7 @@ async def test_large_bodies_are_read_a_few_at_a_time(http_transport: str, chunke
     assert budget.used == 0
 
 
-def test_a_client_has_a_budget_for_large_bodies() -> None:
+def test_client_has_a_budget_for_large_bodies() -> None:
     config = ClientConfig.resolve(api_key="tml-test", max_response_bytes=1000)
     assert ClientLimits(config).body_bytes.limit == 4000
 

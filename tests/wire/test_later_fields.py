@@ -1,4 +1,4 @@
-"""Fields that came after release 0.4.1: sent where they say something, and only there."""
+"""Fields added after release 0.4.1: sent only if they differ from their defaults."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ROW = [[5, -0.5], [6, -1.0]]
 
 
 class Later(FakeServer):
-    """Answers samples as 0.38.0 does."""
+    """Responds to samples like release 0.38.0."""
 
-    def told(self, **more: Any) -> None:
-        one = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1, -2]}
-        one["topk_logprobs"] = [ROW, None]
-        reply = self.submitted({"sequences": [one, one], **more})
+    def script_sample(self, **more: Any) -> None:
+        sequence = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1, -2]}
+        sequence["topk_logprobs"] = [ROW, None]
+        reply = self.submitted({"sequences": [sequence, sequence], **more})
         body = {**reply.body, "sample_sequence_ids": ["s:0", "s:1"]}
         self.respond("asample", Reply(200, body))
 
@@ -49,7 +49,7 @@ def sampler(service: tinker.ServiceClient) -> tinker.SamplingClient:
     return service.create_sampling_client(base_model="fake/model")
 
 
-def test_what_says_nothing_new_is_what_0_4_1_sends(
+def test_default_fields_are_not_sent(
     server: Later,
     training: tinker.TrainingClient,
     sampler: tinker.SamplingClient,
@@ -65,7 +65,7 @@ def test_what_says_nothing_new_is_what_0_4_1_sends(
     fits(server.calls("asample")[0], "0.4.1")
 
 
-def test_what_is_given_is_sent_as_0_38_0_has_it(
+def test_given_fields_are_sent_as_in_0_38_0(
     server: Later, training: tinker.TrainingClient, fits: Callable[[Received, str], None]
 ) -> None:
     training.optim_step(tinker.AdamParams(weight_decay=0.1, grad_clip_norm=1)).result(10)
@@ -89,22 +89,25 @@ def test_what_is_given_is_sent_as_0_38_0_has_it(
     first, second = server.calls("load_weights")
     assert (first.body["optimizer"], first.body["weights_access_token"]) == (True, "secret")
     assert second.body["optimizer"] is False
-    [named] = server.calls("save_weights_for_sampler")
-    assert (named.body["ttl_seconds"], named.body["user_metadata"]) == (3600, {"k": "v"})
-    [outside] = server.calls("save_weights_external")
-    assert outside.body["age_encryption_recipients"] == ["age1key"]
-    for sent in (step, save, first, second, named, outside):
-        fits(sent, "0.38")
-    numbered = (step, save, first, second, named, outside)
-    assert [item.body["seq_id"] for item in numbered] == [1, 2, 3, 4, 5, 6]
+    [sampler_save] = server.calls("save_weights_for_sampler")
+    assert (sampler_save.body["ttl_seconds"], sampler_save.body["user_metadata"]) == (
+        3600,
+        {"k": "v"},
+    )
+    [external_save] = server.calls("save_weights_external")
+    assert external_save.body["age_encryption_recipients"] == ["age1key"]
+    calls = (step, save, first, second, sampler_save, external_save)
+    for call in calls:
+        fits(call, "0.38")
+    assert [call.body["seq_id"] for call in calls] == [1, 2, 3, 4, 5, 6]
 
 
-def test_samples_tell_all_that_is_asked_for(
+def test_requested_sample_fields_are_returned(
     server: Later, sampler: tinker.SamplingClient, fits: Callable[[Received, str], None]
 ) -> None:
-    drawn = {"data": [3, 4, 5, 6], "dtype": "int64", "shape": [2, 2]}
-    scored = {"data": [-1.0, -2.0, -3.0, -4.0], "dtype": "float32", "shape": [2, 2]}
-    server.told(
+    tokens = {"data": [3, 4, 5, 6], "dtype": "int64", "shape": [2, 2]}
+    logprobs = {"data": [-1.0, -2.0, -3.0, -4.0], "dtype": "float32", "shape": [2, 2]}
+    server.script_sample(
         prompt_logprobs=[None, None, -0.5],
         topk_prompt_logprobs=[None, None, ROW],
         target_prompt_logprobs={
@@ -115,7 +118,7 @@ def test_samples_tell_all_that_is_asked_for(
             "sparse_col_indices": [0, 1],
         },
         prompt_cache_hit_tokens=2,
-        prompt_alt_tokens={"tokens": drawn, "logprobs": scored},
+        prompt_alt_tokens={"tokens": tokens, "logprobs": logprobs},
     )
     result = sampler.sample(
         PROMPT,
@@ -158,7 +161,7 @@ def test_samples_tell_all_that_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "options",
     [
         {"topk_sample_logprobs": 2},
         {"target_prompt_logprobs": TARGETS},
@@ -166,18 +169,18 @@ def test_samples_tell_all_that_is_asked_for(
         {"prompt_logprobs_last_n": 1, "include_prompt_logprobs": True},
     ],
 )
-def test_an_answer_that_passes_over_what_was_asked_is_an_error(
-    server: Later, sampler: tinker.SamplingClient, asked: dict[str, Any]
+def test_result_without_a_requested_field_raises(
+    server: Later, sampler: tinker.SamplingClient, options: dict[str, Any]
 ) -> None:
-    one = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1, -2]}
-    result = {"sequences": [one], "prompt_logprobs": [None, -1, -1]}
+    sequence = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1, -2]}
+    result = {"sequences": [sequence], "prompt_logprobs": [None, -1, -1]}
     server.respond("asample", server.submitted(result))
-    with pytest.raises(tinker.APIResponseValidationError, match=next(iter(asked))):
-        sampler.sample(PROMPT, 1, PARAMS, **asked).result(10)
+    with pytest.raises(tinker.APIResponseValidationError, match=next(iter(options))):
+        sampler.sample(PROMPT, 1, PARAMS, **options).result(10)
 
 
 @pytest.mark.parametrize(
-    ("where", "asked"),
+    ("where", "options"),
     [
         ("topk_sample_logprobs", {"topk_sample_logprobs": -1}),
         ("prompt_alt_tokens_k", {"prompt_alt_tokens_k": -1}),
@@ -195,18 +198,16 @@ def test_an_answer_that_passes_over_what_was_asked_is_an_error(
         ("target_prompt_logprobs", {"target_prompt_logprobs": types.TensorData([[1], [2], [3]])}),
     ],
 )
-def test_what_no_server_can_answer_is_not_sent(
-    server: Later, sampler: tinker.SamplingClient, where: str, asked: dict[str, Any]
+def test_invalid_sample_options_raise_and_send_nothing(
+    server: Later, sampler: tinker.SamplingClient, where: str, options: dict[str, Any]
 ) -> None:
     with pytest.raises(tinker.InvalidInputError) as caught:
-        sampler.sample(PROMPT, 1, PARAMS, **asked)
+        sampler.sample(PROMPT, 1, PARAMS, **options)
     assert caught.value.where == where
     assert not server.calls("asample")
 
 
-def test_logprobs_of_the_last_tokens_alone_are_computed(
-    server: Later, sampler: tinker.SamplingClient
-) -> None:
+def test_compute_logprobs_of_the_last_tokens(server: Later, sampler: tinker.SamplingClient) -> None:
     sequence = {"stop_reason": "length", "tokens": [1], "logprobs": [-1]}
     result = {"sequences": [sequence], "prompt_logprobs": [None, None, -0.5]}
     server.respond("asample", server.submitted(result))
@@ -216,7 +217,7 @@ def test_logprobs_of_the_last_tokens_alone_are_computed(
 
 
 @pytest.mark.parametrize("seconds", [0, -1, 1.5, True])
-def test_a_time_that_can_not_be_kept_is_not_sent(
+def test_invalid_ttl_raises_and_sends_nothing(
     server: Later, training: tinker.TrainingClient, seconds: Any
 ) -> None:
     with pytest.raises(tinker.InvalidInputError, match="ttl_seconds"):
@@ -224,17 +225,15 @@ def test_a_time_that_can_not_be_kept_is_not_sent(
     assert not server.calls("save_weights")
 
 
-def test_names_that_do_not_fit_the_sequences_are_left_out(
-    server: Later, sampler: tinker.SamplingClient
-) -> None:
-    server.told()
+def test_mismatched_sequence_ids_are_dropped(server: Later, sampler: tinker.SamplingClient) -> None:
+    server.script_sample()
     assert sampler.sample(PROMPT, 2, PARAMS).result(10).sequences[0].sequence_id == "s:0"
     reply = server.submitted({"sequences": [{"stop_reason": "stop", "tokens": [1]}]})
     server.respond("asample", Reply(200, {**reply.body, "sample_sequence_ids": []}))
     assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences[0].sequence_id is None
 
 
-def test_weights_alone_are_an_error_where_the_optimizer_always_comes_with_them(
+def test_loading_without_optimizer_raises_if_the_field_is_rejected(
     server: Later, training: tinker.TrainingClient
 ) -> None:
     unknown = [{"type": "extra_forbidden", "loc": ["body", "optimizer"], "msg": "not permitted"}]
@@ -249,5 +248,5 @@ def test_weights_alone_are_an_error_where_the_optimizer_always_comes_with_them(
     with pytest.raises(tinker.UnprocessableEntityError, match="optimizer"):
         training.load_state(PATH, optimizer=False).result(10)
     training.load_state_with_optimizer(PATH).result(10)
-    sent = [call.body.get("optimizer") for call in server.calls("load_weights")]
-    assert sent == [True, None, False, None]
+    optimizer = [call.body.get("optimizer") for call in server.calls("load_weights")]
+    assert optimizer == [True, None, False, None]

@@ -1,4 +1,4 @@
-"""Names and arguments of release 0.38.0 on clients: what they send, and what they are."""
+"""Methods and arguments of release 0.38.0: the requests they send and the values they return."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ PARAMS = tinker.SamplingParams(max_tokens=1)
 NOT_FOUND = Reply(404, {"detail": "Not Found"})
 
 
-def test_another_optimizer_is_chosen_once_and_its_params_sent_with_each_step(
+def test_optimizer_config_is_sent_once_and_its_params_with_each_step(
     server: FakeServer, service: tinker.ServiceClient, fits: Callable[[Received, str], None]
 ) -> None:
     training = service.create_lora_training_client(
         "fake/model", optimizer=tinker.DimuonOptimizerConfig()
     )
     training.optim_step(tinker.DimuonParams(0.1)).result(10)
-    [made], [step] = server.calls("create_model"), server.calls("optim_step")
-    assert made.body["optimizer_config"] == {"type": "dimuon", "version": 1}
+    [created], [step] = server.calls("create_model"), server.calls("optim_step")
+    assert created.body["optimizer_config"] == {"type": "dimuon", "version": 1}
     assert step.body["optimizer_params"]["type"] == "dimuon"
     assert "adam_params" not in step.body
-    fits(made, "0.38")
+    fits(created, "0.38")
     fits(step, "0.38")
 
 
-def test_adam_goes_without_saying(
+def test_adam_is_the_default_optimizer(
     server: FakeServer, service: tinker.ServiceClient, fits: Callable[[Received, str], None]
 ) -> None:
     training = service.create_lora_training_client("fake/model")
@@ -52,17 +52,17 @@ def test_adam_goes_without_saying(
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"optim_params": tinker.AdamParams(), "adam_params": tinker.AdamParams()}]
+    "arguments", [{}, {"optim_params": tinker.AdamParams(), "adam_params": tinker.AdamParams()}]
 )
-def test_a_step_takes_the_params_of_one_optimizer(
-    service: tinker.ServiceClient, given: dict[str, Any]
+def test_step_requires_exactly_one_params_argument(
+    service: tinker.ServiceClient, arguments: dict[str, Any]
 ) -> None:
     training = service.create_lora_training_client("fake/model")
     with pytest.raises(tinker.InvalidInputError, match="optim_params"):
-        training.optim_step(**given)
+        training.optim_step(**arguments)
 
 
-def test_params_of_another_kind_are_refused_before_anything_is_sent(
+def test_params_of_another_type_raise_and_send_nothing(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     training: Any = service.create_lora_training_client("fake/model")
@@ -75,7 +75,7 @@ def test_params_of_another_kind_are_refused_before_anything_is_sent(
     assert not server.calls("asample")
 
 
-def test_a_state_may_go_on_with_another_base_model_and_the_metadata_given(
+def test_resume_with_another_base_model_and_metadata(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     service.create_training_client_from_state(PATH, "other/model", {"k": "v"})
@@ -89,7 +89,7 @@ def test_a_state_may_go_on_with_another_base_model_and_the_metadata_given(
         service.create_training_client_from_state(PATH, {"k": "v"}, {"k": "v"})
 
 
-def test_weights_to_sample_from_have_a_path_whichever_client_is_asked(
+def test_invalid_model_path_raises_for_both_clients(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     training = service.create_lora_training_client("fake/model")
@@ -99,7 +99,7 @@ def test_weights_to_sample_from_have_a_path_whichever_client_is_asked(
     assert not server.calls("create_sampling_session")
 
 
-async def test_the_optimizer_s_state_is_asked_for_or_left(
+async def test_resume_with_and_without_optimizer_state(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     make = service.create_training_client_from_state_with_optimizer_async
@@ -114,7 +114,7 @@ async def test_the_optimizer_s_state_is_asked_for_or_left(
     assert server.calls("create_model")[1].body["optimizer_config"]["type"] == "dimuon"
 
 
-def test_samplers_may_follow_the_weights_and_note_what_training_needs(
+def test_inflight_sampler_and_stability_info_are_requested(
     server: FakeServer, service: tinker.ServiceClient, fits: Callable[[Received, str], None]
 ) -> None:
     training = service.create_lora_training_client("fake/model")
@@ -123,26 +123,26 @@ def test_samplers_may_follow_the_weights_and_note_what_training_needs(
     )
     sampler.sample(PROMPT, 1, PARAMS).result(10)
     training.save_weights_and_get_sampling_client().sample(PROMPT, 1, PARAMS).result(10)
-    follows, fixed = server.calls("save_weights_for_sampler")
-    assert follows.body["kind"] == "inflight"
+    inflight, fixed = server.calls("save_weights_for_sampler")
+    assert inflight.body["kind"] == "inflight"
     assert "kind" not in fixed.body
-    noted, plain = server.calls("asample")
-    assert noted.body["record_stability_info"] is True
+    recorded, plain = server.calls("asample")
+    assert recorded.body["record_stability_info"] is True
     assert "record_stability_info" not in plain.body
-    fits(follows, "0.38")
-    fits(noted, "0.38")
+    fits(inflight, "0.38")
+    fits(recorded, "0.38")
     with pytest.raises(tinker.InvalidInputError, match="kind"):
         training.save_weights_and_get_sampling_client(kind="frozen")  # type: ignore[arg-type]  # on purpose
 
 
-async def test_clients_are_their_own_results(service: tinker.ServiceClient) -> None:
+async def test_awaiting_a_client_returns_it(service: tinker.ServiceClient) -> None:
     training = await service.create_lora_training_client_async("fake/model")
     assert await training is training.result() is training
     sampler = await service.create_sampling_client_async(base_model="fake/model")
     assert await sampler.result_async(1) is sampler
 
 
-async def test_where_a_loop_runs_clients_come_as_futures_that_do_not_block_it(
+async def test_create_methods_in_an_event_loop_return_awaitable_clients(
     service: tinker.ServiceClient,
 ) -> None:
     with warnings.catch_warnings():
@@ -161,33 +161,33 @@ async def test_where_a_loop_runs_clients_come_as_futures_that_do_not_block_it(
     assert {type(sampler) for sampler in samplers} == {tinker.SamplingClient}
 
 
-async def test_such_a_future_is_the_client_for_those_who_do_not_await_it(
+async def test_awaitable_client_can_be_used_without_await(
     service: tinker.ServiceClient,
 ) -> None:
     sampler = service.create_sampling_client(base_model="fake/model")
     assert isinstance(sampler, tinker.SamplingClient)
     assert repr(sampler) in ("<SamplingClient soon>", "<SamplingClient fake/model>")
-    made = await sampler.result_async(10)
-    assert type(made) is tinker.SamplingClient
-    assert sampler.result() is made
-    assert repr(sampler) == repr(made)
+    client = await sampler.result_async(10)
+    assert type(client) is tinker.SamplingClient
+    assert sampler.result() is client
+    assert repr(sampler) == repr(client)
     assert len((await sampler.sample(PROMPT, 1, PARAMS)).sequences) == 1
     copy = pickle.loads(pickle.dumps(sampler))
-    assert copy.sampling_session_id == made.sampling_session_id
+    assert copy.sampling_session_id == client.sampling_session_id
 
 
-async def test_a_client_that_can_not_be_made_says_so_when_it_is_awaited(
+async def test_failed_creation_raises_when_awaited(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     with pytest.raises(tinker.InvalidInputError, match="rank"):
         service.create_lora_training_client("fake/model", rank=0)
     server.respond("create_sampling_session", NOT_FOUND)
-    refused = service.create_sampling_client(base_model="fake/model")
+    pending = service.create_sampling_client(base_model="fake/model")
     with pytest.raises(tinker.NotFoundError):
-        await refused
+        await pending
 
 
-def test_the_base_model_is_known_asked_for_or_that_of_the_run(
+def test_base_model_is_known_or_requested_from_sampler_or_run(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     assert service.create_sampling_client(base_model="some/model").get_base_model() == "some/model"
@@ -204,7 +204,7 @@ def test_the_base_model_is_known_asked_for_or_that_of_the_run(
         unknown.get_base_model()
 
 
-async def test_the_tokenizer_of_the_embedded_model_is_at_hand(
+async def test_tokenizer_of_the_embedded_model(
     service: tinker.ServiceClient,
 ) -> None:
     sampler = await service.create_sampling_client_async(base_model="embedded/tiny")
@@ -213,7 +213,7 @@ async def test_the_tokenizer_of_the_embedded_model_is_at_hand(
     assert await sampler.get_tokenizer_async() is sampler.get_tokenizer()
 
 
-def test_a_handle_leads_to_the_same_weights_and_holds_no_key(
+def test_sampler_handle_refers_to_the_weights_and_contains_no_key(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     sampler = service.create_sampling_client(PATH)
@@ -229,19 +229,19 @@ def test_a_handle_leads_to_the_same_weights_and_holds_no_key(
 
 
 @pytest.mark.parametrize("handle", ["", "no base64", base64.urlsafe_b64encode(b"[]").decode()])
-def test_what_is_no_handle_is_refused(handle: str) -> None:
+def test_invalid_sampler_handle_raises(handle: str) -> None:
     with pytest.raises(tinker.InvalidInputError, match="handle"):
         tinker.SamplingClient.from_sampler_handle(handle)
 
 
-def test_a_service_copies_weights_into_its_project(server: FakeServer) -> None:
+def test_copy_weights_uses_the_project_of_the_service(server: FakeServer) -> None:
     with make_client(server, project_id="mine") as service:
         assert service.copy_weights(PATH, ttl_seconds=3600).result(10).startswith("tinker://")
     [copied] = server.calls("copy_weights")
     assert copied.body["destination_project_id"] == "mine"
 
 
-def test_a_session_may_have_a_name_and_a_project(
+def test_session_name_and_project_are_sent(
     server: FakeServer, fits: Callable[[Received, str], None]
 ) -> None:
     with make_client(server, project_id="p", display_name="nightly") as service:

@@ -1,4 +1,4 @@
-"""What a server says of itself is asked for once, and obeyed; what it refuses is learnt."""
+"""Negotiation: `client/config` is requested once and obeyed; rejected requests are adapted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.waiting import comes_true
 from tests.wire.flagged import OF_0_38
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
-# The flags by which a server is known to be of these releases, too.
+# Flags that identify the release of a server.
 OF_0_24: dict[str, Any] = {"create_model_via_load_weights": False}
 OF_0_32: dict[str, Any] = {"sample_use_retrieve_futures": False}
 NOT_FOUND = Reply(404, {"detail": "Not Found"})
@@ -39,11 +39,11 @@ def datum(tokens: int = 2) -> tinker.Datum:
     )
 
 
-def refused(kind: str, *place: str) -> Reply:
+def rejection(kind: str, *place: str) -> Reply:
     return Reply(422, {"detail": [{"type": kind, "loc": ["body", *place], "msg": "no"}]})
 
 
-def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_client_config_is_requested_once_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     server = server_of(OF_0_38, {"refresh_interval_sec": 300})
     with caplog.at_level(logging.INFO, "tinker_ext"), make_client(server) as service:
         futures = [service.create_rest_client().list_training_runs() for _ in range(5)]
@@ -58,11 +58,13 @@ def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptu
     assert len(server.calls("get_client_config")) == 1
     version = f"0.38.0+tinker-ext.{tinker.__version__}"
     assert server.calls("get_client_config")[0].body == {"sdk_version": version}
-    said = [record.message for record in caplog.records if "negotiated protocol" in record.message]
-    assert said == [f"http://fake.invalid: negotiated protocol: {service.dialect}"]
+    messages = [
+        record.message for record in caplog.records if "negotiated protocol" in record.message
+    ]
+    assert messages == [f"http://fake.invalid: negotiated protocol: {service.dialect}"]
 
 
-def test_a_server_is_told_the_release_it_is_spoken_to_like_and_by_whom() -> None:
+def test_session_and_telemetry_send_the_negotiated_sdk_version() -> None:
     for server, release in ((FakeServer(), "0.4.1"), (server_of(OF_0_24), "0.24.1")):
         with make_client(server, project_id="p-1", tags=["t"]) as service:
             service.create_lora_training_client("fake/model")
@@ -78,18 +80,18 @@ def test_a_server_is_told_the_release_it_is_spoken_to_like_and_by_whom() -> None
             assert ("process_uuid" in call.body) == (release == "0.24.1")
 
 
-def test_an_old_server_costs_one_question() -> None:
+def test_server_without_client_config_is_sent_one_request() -> None:
     server = FakeServer()
     with make_client(server) as service:
         service.get_server_capabilities()
         service.create_lora_training_client("fake/model")
         assert service.dialect.flags is None
-    asked = [item.operation for item in server.received if "config" in item.operation]
-    assert asked == ["get_client_config"]
+    operations = [call.operation for call in server.received if "config" in call.operation]
+    assert operations == ["get_client_config"]
 
 
 @pytest.mark.parametrize("status", [500, 503, 408])
-def test_a_question_that_comes_to_nothing_is_asked_again(status: int) -> None:
+def test_failed_negotiation_is_repeated_with_the_next_call(status: int) -> None:
     server = server_of(OF_0_24)
     server.respond("get_client_config", Reply(status))
     with make_client(server) as service:
@@ -99,7 +101,7 @@ def test_a_question_that_comes_to_nothing_is_asked_again(status: int) -> None:
         assert service.dialect.release == "0.24.1"
 
 
-def test_but_not_for_ever() -> None:
+def test_failed_negotiation_is_attempted_three_times() -> None:
     server = FakeServer()
     server.respond_always("get_client_config", Reply(500))
     with make_client(server) as service:
@@ -109,11 +111,11 @@ def test_but_not_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [Reply(429, None, {"retry-after": "1"}), httpx.ConnectError("refused")]
+    "fault", [Reply(429, None, {"retry-after": "1"}), httpx.ConnectError("refused")]
 )
-def test_what_keeps_the_call_away_too_is_waited_for(trouble: Reply | Exception) -> None:
+def test_negotiation_retries_faults_that_would_fail_the_call_too(fault: Reply | Exception) -> None:
     server = server_of(OF_0_24)
-    server.respond("get_client_config", trouble, trouble)
+    server.respond("get_client_config", fault, fault)
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.get_server_capabilities()
         assert service.dialect.release == "0.24.1"
@@ -121,16 +123,16 @@ def test_what_keeps_the_call_away_too_is_waited_for(trouble: Reply | Exception) 
     assert len(server.calls("get_server_capabilities")) == 1
 
 
-def test_a_question_that_fails_when_all_who_waited_have_left_is_nobodys_trouble(
+def test_negotiation_failure_after_cancellation_is_not_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = FakeServer()
     server.respond("get_client_config", Reply(429, None, {"retry-after": "0.1"}, delay=0.4))
     with make_client(server) as service:
         rest = service.create_rest_client()
-        left = rest.list_training_runs()
+        cancelled = rest.list_training_runs()
         assert comes_true(lambda: bool(server.calls("get_client_config")))
-        assert left.cancel()
+        assert cancelled.cancel()
         time.sleep(0.5)
         rest.list_training_runs().result(10)
         gc.collect()
@@ -138,7 +140,7 @@ def test_a_question_that_fails_when_all_who_waited_have_left_is_nobodys_trouble(
     assert "never retrieved" not in caplog.text
 
 
-def test_an_unreachable_server_is_told_of_by_the_call_of_the_user() -> None:
+def test_unreachable_server_is_reported_for_the_operation_of_the_user() -> None:
     server = FakeServer()
     server.respond_always("get_client_config", httpx.ConnectError("refused"))
     with (
@@ -151,7 +153,7 @@ def test_an_unreachable_server_is_told_of_by_the_call_of_the_user() -> None:
     assert caught.value.attempts > 1
 
 
-def test_limits_of_the_server_hold_where_the_user_has_none() -> None:
+def test_server_limits_apply_unless_configured() -> None:
     server = server_of(
         OF_0_24, sample_max_concurrent_requests=7, fwdbwd_dispatch_bytes_semaphore_size=1000
     )
@@ -163,9 +165,9 @@ def test_limits_of_the_server_hold_where_the_user_has_none() -> None:
         assert other._core.limits.samples.limit == 3
 
 
-def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> None:
+def test_batch_is_split_by_server_limit_and_first_chunk_sent_last() -> None:
     server = server_of(OF_0_24, fwdbwd_max_chunk_len=2)
-    # Which is a flag of 0.25.0, whose servers take protobuf; this one does not.
+    # A flag of 0.25.0, whose servers accept protobuf; this one does not.
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         output = training.forward_backward([datum(n) for n in (1, 2, 3, 4, 5)], "cross_entropy")
@@ -176,15 +178,17 @@ def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> N
         training.optim_step(tinker.AdamParams()).result(10)
         assert service.dialect.rejected_forms == {"protobuf"}
     assert sizes == [1, 2, 3, 4, 5]
-    taken = [call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)]
-    numbers = [item.body["seq_id"] for item in taken]
-    assert sorted(numbers) == [1, 2, 3]
-    assert numbers[-1] == 1
+    accepted = [
+        call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)
+    ]
+    seq_ids = [item.body["seq_id"] for item in accepted]
+    assert sorted(seq_ids) == [1, 2, 3]
+    assert seq_ids[-1] == 1
     assert server.calls("optim_step")[0].body["seq_id"] == 4
     assert server.conflicts == []
 
 
-def test_a_server_may_want_the_parts_one_after_the_other() -> None:
+def test_chunks_are_sent_sequentially_if_the_flag_requires_it() -> None:
     server = server_of(OF_0_24, parallel_fwdbwd_chunks=False)
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -192,7 +196,7 @@ def test_a_server_may_want_the_parts_one_after_the_other() -> None:
     assert [call.body["seq_id"] for call in server.calls("forward_backward")] == [1, 2]
 
 
-def test_a_refused_part_burns_no_number() -> None:
+def test_rejected_chunk_consumes_no_seq_id() -> None:
     server = server_of(OF_0_24)
     server.respond("forward_backward", Reply(400, {"detail": "a bad datum"}))
     with make_client(server) as service:
@@ -206,7 +210,7 @@ def test_a_refused_part_burns_no_number() -> None:
     assert server.calls("optim_step")[0].body["seq_id"] == 1
 
 
-def test_a_server_that_refuses_numbers_before_their_turn_gets_them_in_order() -> None:
+def test_sequence_conflict_makes_chunks_sequential() -> None:
     server = server_of(OF_0_24)
     early = "Sequence conflict: expected 1, got 2."
     with make_client(server) as service:
@@ -221,7 +225,7 @@ def test_a_server_that_refuses_numbers_before_their_turn_gets_them_in_order() ->
     assert [call.body["seq_id"] for call in server.calls("forward_backward")] == [2, 1, 1, 2]
 
 
-def test_a_large_result_is_announced_and_fetched_whole() -> None:
+def test_large_result_is_announced_and_fetched_whole() -> None:
     server = server_of(OF_0_24)
     size = {"status": "complete_metadata", "response_payload_size": 10}
     with make_client(server) as service:
@@ -232,11 +236,11 @@ def test_a_large_result_is_announced_and_fetched_whole() -> None:
     assert allowed == [True, False]
 
 
-def test_images_are_told_as_the_server_wants_them() -> None:
+def test_images_have_the_fields_the_server_accepts() -> None:
     sized = tinker.ImageChunk(data=b"x", format="png", height=4, width=6, tokens=9)
     bare = tinker.ImageChunk(data=b"x", format="png", expected_tokens=9)
     params = tinker.SamplingParams(max_tokens=1)
-    told = []
+    images = []
     for server in (FakeServer(), server_of(OF_0_24)):
         with make_client(server) as service:
             sampler = service.create_sampling_client(base_model="fake/model")
@@ -246,18 +250,18 @@ def test_images_are_told_as_the_server_wants_them() -> None:
             else:
                 with pytest.raises(tinker.InvalidInputError, match="height, width"):
                     sampler.sample(tinker.ModelInput(chunks=[bare]), 1, params)
-        told += [call.body["prompt"]["chunks"][0] for call in server.calls("asample")]
+        images += [call.body["prompt"]["chunks"][0] for call in server.calls("asample")]
     same = {"data": "eA==", "format": "png", "type": "image"}
-    assert told == [
+    assert images == [
         {**same, "height": 4, "width": 6, "tokens": 9},
         {**same, "expected_tokens": 9},
         {**same, "expected_tokens": 9},
     ]
 
 
-def test_sizes_that_are_refused_are_told_otherwise_under_the_same_number() -> None:
+def test_rejected_image_sizes_are_resent_as_expected_tokens_with_same_seq_id() -> None:
     server = FakeServer()
-    server.respond("asample", refused("extra_forbidden", "prompt", "chunks", "0", "height"))
+    server.respond("asample", rejection("extra_forbidden", "prompt", "chunks", "0", "height"))
     sized = tinker.ImageChunk(data=b"x", format="png", height=4, width=6, tokens=9)
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -270,9 +274,9 @@ def test_sizes_that_are_refused_are_told_otherwise_under_the_same_number() -> No
     assert first.headers["x-idempotency-key"] == second.headers["x-idempotency-key"]
 
 
-def test_a_field_that_says_nothing_is_left_out_for_who_refuses_it() -> None:
+def test_rejected_default_field_is_omitted() -> None:
     server = FakeServer()
-    server.respond("create_model", refused("extra_forbidden", "type"))
+    server.respond("create_model", rejection("extra_forbidden", "type"))
     with make_client(server) as service:
         service.create_lora_training_client("fake/model")
         service.create_lora_training_client("fake/model")
@@ -283,9 +287,9 @@ def test_a_field_that_says_nothing_is_left_out_for_who_refuses_it() -> None:
     assert "type" not in second.body
 
 
-def test_a_field_that_says_something_is_not() -> None:
+def test_rejected_field_with_a_value_raises() -> None:
     server = FakeServer()
-    server.respond_always("asample", refused("extra_forbidden", "topk_sample_logprobs"))
+    server.respond_always("asample", rejection("extra_forbidden", "topk_sample_logprobs"))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput.from_ints([1, 2])
@@ -295,16 +299,16 @@ def test_a_field_that_says_something_is_not() -> None:
     assert all(call.body["topk_sample_logprobs"] == 2 for call in server.calls("asample"))
 
 
-@pytest.mark.parametrize("key", ["told", "made up"])
-def test_a_model_is_made_from_saved_weights_in_one_request(key: str) -> None:
+@pytest.mark.parametrize("key", ["in result", "derived"])
+def test_resume_creates_a_model_with_one_request(key: str) -> None:
     server = server_of(OF_0_38, {})
-    made = {"model_id": "run-7"} if key == "told" else {"path": "tinker://run-1/weights/a"}
-    server.respond("load_weights", server.submitted(made))
+    result = {"model_id": "run-7"} if key == "in result" else {"path": "tinker://run-1/weights/a"}
+    server.respond("load_weights", server.submitted(result))
     with make_client(server) as service:
         training = service.create_training_client_from_state(
             "tinker://run-1/weights/a", user_metadata={"a": "b"}
         )
-        assert training.model_id == ("run-7" if key == "told" else "session-1:train:0")
+        assert training.model_id == ("run-7" if key == "in result" else "session-1:train:0")
     [loaded] = server.calls("load_weights")
     assert loaded.body == {
         "path": "tinker://run-1/weights/a",
@@ -317,19 +321,19 @@ def test_a_model_is_made_from_saved_weights_in_one_request(key: str) -> None:
     assert server.calls("create_model") == []
 
 
-def test_or_in_two_where_the_server_does_not_make_models_so() -> None:
+def test_resume_creates_and_loads_if_the_server_requires_it() -> None:
     server = server_of(OF_0_38, {})
-    server.respond("load_weights", refused("missing", "model_id"))
+    server.respond("load_weights", rejection("missing", "model_id"))
     with make_client(server) as service:
         service.create_training_client_from_state("tinker://run-1/weights/a")
         assert not service.dialect.loads_into_new_model
-    [made] = server.calls("create_model")
-    assert made.body["model_seq_id"] == 0
+    [created] = server.calls("create_model")
+    assert created.body["model_seq_id"] == 0
     assert len(server.calls("get_weights_info")) == 1
     assert server.calls("load_weights")[1].body["model_id"] == "session-1:train:0"
 
 
-def test_or_by_the_run_where_weights_are_not_told_of() -> None:
+def test_resume_reads_the_run_if_weights_info_is_missing() -> None:
     server = server_of(OF_0_24)
     server.respond_always("get_weights_info", NOT_FOUND)
     with make_client(server) as service:
@@ -340,7 +344,7 @@ def test_or_by_the_run_where_weights_are_not_told_of() -> None:
     assert len(server.calls("get_training_run")) == 2
 
 
-def test_missing_weights_are_no_missing_operation() -> None:
+def test_missing_weights_are_not_taken_for_a_missing_operation() -> None:
     server = server_of(OF_0_24)
     server.respond_always("get_weights_info", Reply(404, {"detail": "no such weights"}))
     with make_client(server) as service, pytest.raises(tinker.NotFoundError, match="no such"):
@@ -357,7 +361,7 @@ def _end_with(error: BaseException, server: FakeServer) -> None:
         raise error
 
 
-def test_the_end_of_a_session_is_told_with_its_reason() -> None:
+def test_close_sends_finish_session_with_reason() -> None:
     server = server_of(OF_0_32, {})
     with make_client(server) as service:
         service.create_lora_training_client("fake/model")
@@ -376,7 +380,7 @@ def test_the_end_of_a_session_is_told_with_its_reason() -> None:
     ]
 
 
-def test_it_is_not_told_to_who_does_not_know_it_nor_without_a_session() -> None:
+def test_finish_session_is_not_sent_to_old_servers_or_without_a_session() -> None:
     old, rest_only = server_of(OF_0_24), server_of(OF_0_38, {})
     with make_client(old) as service:
         service.create_lora_training_client("fake/model")
@@ -385,7 +389,7 @@ def test_it_is_not_told_to_who_does_not_know_it_nor_without_a_session() -> None:
     assert old.calls("finish_session") == rest_only.calls("finish_session") == []
 
 
-def test_an_end_that_can_not_be_told_is_no_trouble() -> None:
+def test_failed_finish_session_is_ignored() -> None:
     server = server_of(OF_0_32, {})
     server.respond_always("finish_session", Reply(500))
     with make_client(server) as service:
@@ -393,9 +397,10 @@ def test_an_end_that_can_not_be_told_is_no_trouble() -> None:
     assert len(server.calls("finish_session")) == 1
 
 
-def test_notes_on_what_will_end_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
+def test_deprecation_notes_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     note = {"x-deprecation-note": "use another, tml-test"}
+    prefix = "get_server_capabilities: deprecation note from the server"
     server.respond(
         "get_server_capabilities",
         Reply(200, {"supported_models": []}, note),
@@ -409,9 +414,9 @@ def test_notes_on_what_will_end_are_logged_once_each(caplog: pytest.LogCaptureFi
     with make_client(server) as service:
         for _ in range(3):
             service.get_server_capabilities()
-    notes = [record for record in caplog.records if "server says" in record.message]
-    said = [(note.levelname, note.message.split(" [")[0]) for note in notes]
-    assert said == [
-        ("WARNING", "get_server_capabilities: the server says: use another, ***"),
-        ("ERROR", "get_server_capabilities: the server says: gone soon"),
+    records = [record for record in caplog.records if "deprecation note" in record.message]
+    notes = [(record.levelname, record.message.split(" [")[0]) for record in records]
+    assert notes == [
+        ("WARNING", f"{prefix}: use another, ***"),
+        ("ERROR", f"{prefix}: gone soon"),
     ]

@@ -1,4 +1,4 @@
-"""Certificates and proxies: which are used, and what an error says of them."""
+"""Certificates and proxies: which are used, and what errors report about them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def encrypted(**certificate: Any) -> Callable[[Peer], None]:
     ],
     ids=["another host", "expired"],
 )
-async def test_certificate_that_does_not_fit_is_a_tls_fault(
+async def test_invalid_certificate_is_a_tls_fault(
     http_transport: str, certificate: dict[str, Any], words: str, hint: str
 ) -> None:
     with RawServer(encrypted(**certificate)) as server:
@@ -97,7 +97,7 @@ def test_plain_http_to_a_tls_port_is_a_tls_fault(
     with (
         RawServer(serve) as server,
         make_client(base_url=server.url, http_transport=http_transport) as service,
-        pytest.raises(tinker.APIConnectionError, match="speaks TLS") as caught,
+        pytest.raises(tinker.APIConnectionError, match="requires TLS") as caught,
     ):
         service.get_server_capabilities()
     assert (caught.value.fault, caught.value.attempts) == ("tls", 2)
@@ -106,10 +106,10 @@ def test_plain_http_to_a_tls_port_is_a_tls_fault(
 
 @pytest.mark.parametrize("reason", ["TLSV13_ALERT_CERTIFICATE_REQUIRED", "UNSUPPORTED_PROTOCOL"])
 def test_refused_handshake_is_a_tls_fault(reason: str) -> None:
-    refused = ssl.SSLError(1, reason)
-    refused.reason = reason
-    fault = explain(refused)
-    assert (fault.kind, reason.replace("_", " ").lower() in fault.words) == ("tls", True)
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    fault = explain(error)
+    assert (fault.kind, reason.replace("_", " ").lower() in fault.message) == ("tls", True)
 
 
 def test_damaged_tls_record_is_a_read_fault() -> None:
@@ -118,7 +118,7 @@ def test_damaged_tls_record_is_a_read_fault() -> None:
     assert explain(damaged).kind == "read"
 
 
-async def test_damaged_tls_record_is_an_error_of_ours(http_transport: str, trusted: None) -> None:
+async def test_damaged_tls_record_raises_typed_error(http_transport: str, trusted: None) -> None:
     def serve(peer: Peer) -> None:
         with peer.sock.dup() as plain:
             peer.encrypt()
@@ -133,7 +133,7 @@ async def test_damaged_tls_record_is_an_error_of_ours(http_transport: str, trust
 @pytest.mark.parametrize(
     ("status", "fault"), [(407, "proxy"), (403, "proxy"), (429, "connect"), (502, "connect")]
 )
-async def test_proxy_that_makes_no_tunnel(http_transport: str, status: int, fault: str) -> None:
+async def test_proxy_that_rejects_a_tunnel(http_transport: str, status: int, fault: str) -> None:
     def serve(peer: Peer) -> None:
         peer.request()
         peer.say(b"HTTP/1.1 %d %s\r\nContent-Length: 0\r\n\r\n" % (status, HIDDEN.encode()))
@@ -201,7 +201,7 @@ async def test_redirect_is_followed_through_the_proxy_of_its_own_host(
                 pytest.raises(tinker.APIConnectionError) as caught,
             ):
                 await http.request("GET", "/a")
-    assert excepted in caught.value.message  # Its name leads nowhere without the proxy.
+    assert excepted in caught.value.message  # The host does not resolve without the proxy.
     through = [] if excepted == "server.invalid" else [b"GET http://server.invalid/a HTTP/1.1"]
     assert heads == through
 
@@ -252,7 +252,7 @@ def test_empty_folder_of_certificates_is_a_configuration_error(
 
 
 def _write_hashed(folder: Path) -> None:
-    """Write the certificate under the name by which OpenSSL looks for it."""
+    """Writes the certificate with the file name that OpenSSL expects."""
     certificate = folder / "authority.pem"
     authority().cert_pem.write_to_path(certificate)
     command = ["openssl", "x509", "-in", str(certificate), "-noout", "-subject_hash"]
@@ -277,15 +277,15 @@ def test_system_store_is_found_if_openssl_knows_none(
     authority().cert_pem.write_to_path(certificate)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)
     monkeypatch.setattr(tls, "_SYSTEM_FILES", (str(tmp_path / "none.pem"), str(certificate)))
-    assert tls._trusting_the_system().cert_store_stats()["x509_ca"] == 1
+    assert tls._system_context().cert_store_stats()["x509_ca"] == 1
 
 
 @pytest.mark.parametrize("platform", ["darwin", "win32"])
-def test_system_store_is_asked_through_truststore(
+def test_system_store_is_used_through_truststore(
     monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
     monkeypatch.setattr(sys, "platform", platform)
-    assert isinstance(tls._trusting_the_system(), truststore.SSLContext)
+    assert isinstance(tls._system_context(), truststore.SSLContext)
 
 
 async def test_https_proxy_is_verified_with_the_same_certificates(

@@ -1,4 +1,4 @@
-"""Arguments in the official SDK's order and under its names, and what comes of them."""
+"""Arguments with the order and names of the official SDK."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PATH = "tinker://run-1/weights/a"
 
 
-def test_a_datum_is_made_by_place_and_may_have_no_inputs() -> None:
+def test_datum_accepts_positional_arguments_and_no_inputs() -> None:
     prompt = tinker.ModelInput.from_ints([1, 2])
     datum = tinker.Datum(prompt, {"target_tokens": [2, 3]})
     assert datum == tinker.Datum(loss_fn_inputs={"target_tokens": [2, 3]}, model_input=prompt)
@@ -31,27 +31,35 @@ def test_a_datum_is_made_by_place_and_may_have_no_inputs() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda service, given: service.create_sampling_client(PATH, None, given),
-        lambda service, given: service.create_sampling_client_async(PATH, None, given),
-        lambda service, given: trained(service).create_sampling_client(PATH, given),
-        lambda service, given: trained(service).create_sampling_client_async(PATH, given),
-        lambda service, given: trained(service).save_weights_and_get_sampling_client(None, given),
-        lambda service, given: trained(service).save_weights_and_get_sampling_client_async(
-            None, given
+        lambda service, retry_config: service.create_sampling_client(PATH, None, retry_config),
+        lambda service, retry_config: service.create_sampling_client_async(
+            PATH, None, retry_config
         ),
-        lambda service, given: trained(service).save_weights_and_get_sampling_client_submit(given),
+        lambda service, retry_config: trained(service).create_sampling_client(PATH, retry_config),
+        lambda service, retry_config: trained(service).create_sampling_client_async(
+            PATH, retry_config
+        ),
+        lambda service, retry_config: trained(service).save_weights_and_get_sampling_client(
+            None, retry_config
+        ),
+        lambda service, retry_config: trained(service).save_weights_and_get_sampling_client_async(
+            None, retry_config
+        ),
+        lambda service, retry_config: trained(service).save_weights_and_get_sampling_client_submit(
+            retry_config
+        ),
     ],
 )
-def test_a_retry_config_is_answered_with_what_bounds_retries(
+def test_retry_config_raises_with_the_supported_settings(
     service: tinker.ServiceClient, make: Callable[[tinker.ServiceClient, Any], Any]
 ) -> None:
-    def made(given: Any) -> Any:
-        client = make(service, given)
+    def create(retry_config: Any) -> Any:
+        client = make(service, retry_config)
         return asyncio.run(client) if asyncio.iscoroutine(client) else client.result(10)
 
-    assert isinstance(made(None), tinker.SamplingClient)
+    assert isinstance(create(None), tinker.SamplingClient)
     with pytest.raises(tinker.InvalidInputError, match="retry_window") as caught:
-        made({"max_connections": 3})
+        create({"max_connections": 3})
     assert caught.value.where == "retry_config"
 
 
@@ -59,7 +67,7 @@ def trained(service: tinker.ServiceClient) -> tinker.TrainingClient:
     return service.create_lora_training_client("fake/model")
 
 
-def test_what_comes_after_a_retry_config_has_its_place(
+def test_arguments_after_retry_config_keep_their_position(
     service: tinker.ServiceClient, server: FakeServer
 ) -> None:
     sampler = service.create_sampling_client(PATH, None, None, True)
@@ -70,22 +78,24 @@ def test_what_comes_after_a_retry_config_has_its_place(
     assert server.calls("save_weights_for_sampler")[0].body["kind"] == "inflight"
 
 
-def test_a_loss_is_given_logprobs_whatever_is_said(service: tinker.ServiceClient) -> None:
+def test_custom_loss_receives_logprobs_for_any_loss_type_input(
+    service: tinker.ServiceClient,
+) -> None:
     datum = tinker.Datum(tinker.ModelInput.from_ints([1]), {"target_tokens": [2]})
     training = trained(service)
 
     def loss(data: Any, logprobs: Any) -> Any:
         return 1.0, logprobs, {}
 
-    said: dict[str, Any] = {"arrays": "numpy", "loss_type_input": "logprobs"}
-    asyncio.run(training.forward_backward_custom_async([datum], loss, **said)).result(10)
-    said["loss_type_input"] = "logits"
+    options: dict[str, Any] = {"arrays": "numpy", "loss_type_input": "logprobs"}
+    asyncio.run(training.forward_backward_custom_async([datum], loss, **options)).result(10)
+    options["loss_type_input"] = "logits"
     with pytest.raises(tinker.InvalidInputError) as caught:
-        training.forward_backward_custom([datum], loss, **said)
+        training.forward_backward_custom([datum], loss, **options)
     assert caught.value.where == "loss_type_input"
 
 
-def test_a_traced_loss_needs_torch(
+def test_traced_loss_requires_torch(
     service: tinker.ServiceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
@@ -93,7 +103,7 @@ def test_a_traced_loss_needs_torch(
         service.create_custom_loss(lambda logprobs: (logprobs.sum(), {}), {"logprobs": 1})
 
 
-def test_a_service_takes_its_project_by_place_and_headers_by_either_name() -> None:
+def test_service_accepts_positional_project_and_both_names_of_headers() -> None:
     headers = {"x-a": "1", "x-b": "1"}
     with tinker.ServiceClient(
         {"k": "v"},
@@ -109,25 +119,25 @@ def test_a_service_takes_its_project_by_place_and_headers_by_either_name() -> No
 
 
 @pytest.mark.parametrize("name", ["default_headers", "default_headers_overrides"])
-def test_headers_that_have_no_names_are_refused_as_a_setting(name: str) -> None:
+def test_invalid_header_names_raise_configuration_error(name: str) -> None:
     wrong: dict[str, Any] = {"default_headers_overrides": {"x-b": "2"}, name: ["x-a: 1"]}
     with pytest.raises(tinker.ConfigurationError, match=r"default_headers: .* not a list"):
         tinker.ServiceClient(base_url="embedded", **wrong)
 
 
-async def test_clients_and_futures_go_where_coroutines_or_standard_futures_are_wanted(
+async def test_clients_and_futures_convert_to_coroutines_and_standard_futures(
     service: tinker.ServiceClient,
 ) -> None:
-    made = service.create_lora_training_client("fake/model")
-    training = await asyncio.create_task(made.coroutine())
-    assert wait([made.future(), training.future()], timeout=10).not_done == set()
+    pending = service.create_lora_training_client("fake/model")
+    training = await asyncio.create_task(pending.coroutine())
+    assert wait([pending.future(), training.future()], timeout=10).not_done == set()
     assert training.future().result() is await training.coroutine() is training
     assert isinstance(training, tinker.BackcompatTrainingClientFuture)
     saved = training.save_state("a")
     assert (await asyncio.create_task(saved.coroutine())).type == "save_weights"
 
 
-def test_what_tells_types_apart_can_be_said_and_read() -> None:
+def test_type_discriminators_can_be_passed_and_read() -> None:
     assert types.OwnSearchOwner(type="own") == types.OwnSearchOwner()
     assert types.ClientFinishedSessionStatusQuery().type == "client_finished"
     adam = types.AdamOptimizerConfig(type="adamw")
@@ -146,7 +156,7 @@ def test_what_tells_types_apart_can_be_said_and_read() -> None:
     assert (category.User, category.Server) == (category.USER, category.SERVER)
 
 
-def test_a_warning_that_never_comes_can_be_filtered() -> None:
+def test_experimental_warning_can_be_filtered() -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=tinker.ExperimentalWarning)
     assert issubclass(tinker.ExperimentalWarning, FutureWarning)

@@ -1,4 +1,4 @@
-"""Looking after runs, checkpoints and sessions: what comes of the answers."""
+"""REST operations: how responses are handled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rest(server: FakeServer) -> Iterator[tinker.RestClient]:
         yield opened.create_rest_client()
 
 
-def test_a_trace_is_waited_for(server: FakeServer) -> None:
+def test_trace_export_is_polled_until_ready(server: FakeServer) -> None:
     time = SimulatedTime()
     server.respond("get_session_trace_export", *[Reply(200, {"status": "pending"})] * 3)
     with make_client(server, clock=time.clock) as service:
@@ -38,9 +38,7 @@ def test_a_trace_is_waited_for(server: FakeServer) -> None:
     assert time.slept == [TRACE_EXPORT_INTERVAL] * 3
 
 
-def test_a_trace_that_can_not_be_built_is_an_error(
-    server: FakeServer, rest: tinker.RestClient
-) -> None:
+def test_failed_trace_export_raises(server: FakeServer, rest: tinker.RestClient) -> None:
     server.respond(
         "get_session_trace_export", Reply(200, {"status": "failed", "error": "too large"})
     )
@@ -51,7 +49,7 @@ def test_a_trace_that_can_not_be_built_is_an_error(
         rest.export_session_trace("s").result(10)
 
 
-def test_a_trace_that_is_never_ready_is_given_up(server: FakeServer) -> None:
+def test_trace_export_that_is_never_ready_times_out(server: FakeServer) -> None:
     time = SimulatedTime()
     server.respond_always("get_session_trace_export", Reply(200, {"status": "pending"}))
     with (
@@ -64,7 +62,7 @@ def test_a_trace_that_is_never_ready_is_given_up(server: FakeServer) -> None:
 
 
 class Pointing(FakeServer):
-    """Keeps its audit log in a storage, as the hosted service does."""
+    """Redirects to a storage that holds the audit log, like the hosted service."""
 
     def __init__(self, location: str) -> None:
         super().__init__()
@@ -86,17 +84,17 @@ class Pointing(FakeServer):
 SIGNED = "https://storage.invalid/log.json?signature=0123456789abcdef"
 
 
-def test_the_audit_log_is_fetched_from_where_the_server_points_without_the_key() -> None:
+def test_audit_log_redirect_is_followed_without_the_key() -> None:
     server = Pointing(SIGNED)
     with make_client(server, api_key="tml-secret", base_url="https://fake.invalid") as service:
         read = service.create_admin_client().get_audit_log().result(10)
     assert [entry.event for entry in read.entries] == ["made"]
-    [asked] = server.stored
-    assert str(asked.url) == SIGNED
-    assert "tml-secret" not in str(asked.headers)
+    [request] = server.stored
+    assert str(request.url) == SIGNED
+    assert "tml-secret" not in str(request.headers)
 
 
-def test_a_storage_that_refuses_is_an_error_without_the_signature() -> None:
+def test_rejected_signed_url_raises_without_the_signature() -> None:
     server = Pointing(SIGNED)
     server.storage = httpx.Response(403, text="bad signature 0123456789abcdef")
     with (
@@ -108,7 +106,7 @@ def test_a_storage_that_refuses_is_an_error_without_the_signature() -> None:
 
 
 @pytest.mark.parametrize("location", ["http://storage.invalid/log", "file:///etc/passwd"])
-def test_no_pointer_leads_out_of_encryption(location: str) -> None:
+def test_redirect_from_https_to_http_is_not_followed(location: str) -> None:
     server = Pointing(location)
     with (
         make_client(server, base_url="https://fake.invalid") as service,
@@ -119,7 +117,7 @@ def test_no_pointer_leads_out_of_encryption(location: str) -> None:
     assert not server.stored
 
 
-async def test_the_async_names_return_values(server: FakeServer) -> None:
+async def test_async_methods_return_values(server: FakeServer) -> None:
     with make_client(server) as service:
         rest, admin = service.create_rest_client(), service.create_admin_client()
         assert (await rest.get_server_capabilities_async()).supported_models
@@ -136,11 +134,11 @@ async def test_the_async_names_return_values(server: FakeServer) -> None:
         assert (await admin.get_audit_log_async()).entries[0].event == "checkpoint_saved"
         usage = await admin.get_billing_usage_async(DAY, DAY + timedelta(hours=1))
         assert usage.data[0].event_info == types.TrainingBillingEvent(7)
-        kept = await admin.get_current_checkpoint_storage_usage_async()
-        assert kept.data[0].size_gigabytes == 1.0
+        storage = await admin.get_current_checkpoint_storage_usage_async()
+        assert storage.data[0].size_gigabytes == 1.0
 
 
-def test_a_client_may_have_a_connection_of_its_own() -> None:
+def test_client_may_have_its_own_connection() -> None:
     rest = tinker.RestClient(base_url="http://127.0.0.1:9", api_key="tml-x", retry_window=0.1)
     with pytest.raises(tinker.APIConnectionError):
         rest.list_sessions().result(10)
@@ -152,29 +150,29 @@ CLAIMS = {"sub": "tml:organization_user:7", "org_id": "9", "email": "me@example.
 ME = types.WhoamiResponse("tml:organization_user:7", "tml:organization:9", "me@example.org")
 
 
-def test_a_token_for_the_key_tells_who_asks(server: FakeServer, rest: tinker.RestClient) -> None:
+def test_whoami_reads_the_exchanged_token(server: FakeServer, rest: tinker.RestClient) -> None:
     server.respond("create_auth_token", Reply(200, {"jwt": web_token(CLAIMS)}))
     assert rest.whoami().result(10) == ME
-    [asked] = server.calls("create_auth_token")
-    assert asked.body == {}
+    [exchange] = server.calls("create_auth_token")
+    assert exchange.body == {}
     server.respond("create_auth_token", Reply(200, {"jwt": web_token({**CLAIMS, "email": ""})}))
     assert rest.whoami().result(10).email is None
 
 
-async def test_a_key_that_is_a_token_tells_it_without_asking(server: FakeServer) -> None:
+async def test_whoami_reads_a_token_key_without_a_request(server: FakeServer) -> None:
     with make_client(server, api_key=web_token(CLAIMS)) as service:
         assert await service.create_rest_client().whoami_async() == ME
     assert not server.calls("create_auth_token")
 
 
-def test_a_token_that_names_nobody_is_an_error_that_does_not_show_it(
+def test_token_without_a_subject_raises_without_showing_it(
     server: FakeServer, rest: tinker.RestClient
 ) -> None:
-    nobody = web_token({"sub": "x"})
-    server.respond("create_auth_token", Reply(200, {"jwt": nobody}))
+    token = web_token({"sub": "x"})
+    server.respond("create_auth_token", Reply(200, {"jwt": token}))
     with pytest.raises(tinker.APIResponseValidationError, match="nobody") as caught:
         rest.whoami().result(10)
-    assert nobody not in f"{caught.value} {caught.value.body}"
+    assert token not in f"{caught.value} {caught.value.body}"
     server.respond("create_auth_token", Reply(404, {"detail": "Not Found"}))
     with pytest.raises(tinker.APIResponseValidationError, match="HTTP 404"):
         rest.whoami().result(10)

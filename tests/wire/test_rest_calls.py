@@ -1,4 +1,4 @@
-"""Looking after runs, checkpoints and sessions: what is sent."""
+"""REST operations: the requests that are sent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SEARCH = types.SessionSearchRequest(
 )
 Call = tuple[str, "Callable[[Any], Any]", dict[str, str]]
 
-#: The operation, the call, and the query it is sent with.
+#: Operation, call, and expected query.
 REST: list[Call] = [
     ("get_server_capabilities", lambda it: it.get_server_capabilities(), {}),
     ("get_training_run", lambda it: it.get_training_run(RUN), {}),
@@ -115,7 +115,7 @@ def rest(service: tinker.ServiceClient) -> tinker.RestClient:
 
 
 @pytest.mark.parametrize(("operation", "call", "query"), REST)
-def test_what_is_asked_fits_release_0_38_0(
+def test_request_matches_release_0_38_0(
     server: FakeServer,
     rest: tinker.RestClient,
     fits: Callable[[Received, str], None],
@@ -132,7 +132,7 @@ def test_what_is_asked_fits_release_0_38_0(
 
 
 @pytest.mark.parametrize(("operation", "call", "query"), ADMIN)
-def test_what_administrators_ask_fits_release_0_38_0(
+def test_admin_request_matches_release_0_38_0(
     server: FakeServer,
     service: tinker.ServiceClient,
     fits: Callable[[Received, str], None],
@@ -146,7 +146,7 @@ def test_what_administrators_ask_fits_release_0_38_0(
     fits(sent, "0.38")
 
 
-def test_without_a_scope_it_is_what_0_4_1_asks(
+def test_request_without_scope_matches_release_0_4_1(
     server: FakeServer, rest: tinker.RestClient, fits: Callable[[Received, str], None]
 ) -> None:
     rest.get_training_run(RUN).result(10)
@@ -156,14 +156,14 @@ def test_without_a_scope_it_is_what_0_4_1_asks(
         fits(sent, "0.4.1")
 
 
-def test_bodies_say_what_was_given(server: FakeServer, rest: tinker.RestClient) -> None:
+def test_request_bodies_contain_the_arguments(server: FakeServer, rest: tinker.RestClient) -> None:
     rest.set_checkpoint_ttl_from_tinker_path(PATH, 60).result(10)
     rest.set_checkpoint_ttl_from_tinker_path(PATH, None).result(10)
     rest.assign_session_project("s", "p").result(10)
     rest.search_sessions(SEARCH).result(10)
-    kept, forever = server.calls("set_checkpoint_ttl")
-    assert (kept.body, forever.body) == ({"ttl_seconds": 60}, {"ttl_seconds": None})
-    assert kept.path == "training_runs/run-1/checkpoints/weights/a/ttl"
+    expiring, forever = server.calls("set_checkpoint_ttl")
+    assert (expiring.body, forever.body) == ({"ttl_seconds": 60}, {"ttl_seconds": None})
+    assert expiring.path == "training_runs/run-1/checkpoints/weights/a/ttl"
     [moved] = server.calls("set_session_project")
     assert (moved.path, moved.body) == ("sessions/s/project", {"project_id": "p"})
     [search] = server.calls("search_sessions")
@@ -180,7 +180,7 @@ def test_bodies_say_what_was_given(server: FakeServer, rest: tinker.RestClient) 
     ]
 
 
-def test_a_copy_goes_to_the_project_named_or_configured_and_shows_no_token(
+def test_copy_weights_project_and_redacted_token(
     server: FakeServer, rest: tinker.RestClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert rest.copy_weights(PATH).result(10) == "tinker://run-2/weights/a"
@@ -220,7 +220,7 @@ def test_a_copy_goes_to_the_project_named_or_configured_and_shows_no_token(
         ("owner_urns", lambda _: types.UserSearchOwner([])),
     ],
 )
-def test_what_can_not_be_is_not_sent(
+def test_invalid_arguments_raise_and_send_nothing(
     server: FakeServer, rest: tinker.RestClient, where: str, call: Callable[[Any], Any]
 ) -> None:
     with pytest.raises(tinker.InvalidInputError) as caught:
@@ -239,7 +239,7 @@ def test_what_can_not_be_is_not_sent(
         ("ending_before", lambda it: it.get_billing_usage(DAY, DAY + timedelta(days=15))),
     ],
 )
-def test_what_administrators_can_not_ask_is_not_sent(
+def test_invalid_admin_arguments_raise_and_send_nothing(
     server: FakeServer, service: tinker.ServiceClient, where: str, call: Callable[[Any], Any]
 ) -> None:
     with pytest.raises(tinker.InvalidInputError) as caught:

@@ -1,4 +1,4 @@
-"""Results that do not fit their request are errors that name the field, in JSON and protobuf."""
+"""Results that do not match their request raise errors that name the field (JSON, protobuf)."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def datum(size: int = 2) -> tinker.Datum:
     )
 
 
-def sampled(service: tinker.ServiceClient, server: FakeServer, result: Any, **asked: Any) -> Any:
+def sampled(service: tinker.ServiceClient, server: FakeServer, result: Any, **options: Any) -> Any:
     server.respond("asample", server.submitted(result))
     sampler = service.create_sampling_client(base_model="fake/model")
-    return sampler.sample(PROMPT, 1, PARAMS, **asked).result(10)
+    return sampler.sample(PROMPT, 1, PARAMS, **options).result(10)
 
 
 def trained(service: tinker.ServiceClient, server: FakeServer, outputs: Any) -> Any:
@@ -81,7 +81,7 @@ def refused(run: Callable[[], Any], message: str) -> None:
         ([{"stop_reason": "stop"}], "sequences[0]: the field 'tokens' is missing"),
     ],
 )
-def test_sequence_that_does_not_fit_is_an_error_with_its_path(
+def test_mismatched_sequence_raises_with_its_path(
     server: FakeServer, service: tinker.ServiceClient, sequences: Any, message: str
 ) -> None:
     refused(lambda: sampled(service, server, {"sequences": sequences}), message)
@@ -97,7 +97,7 @@ def test_sequence_that_does_not_fit_is_an_error_with_its_path(
         ({"topk_prompt_logprobs": [None, [[1, None]], None]}, "topk_prompt_logprobs: logprobs"),
     ],
 )
-def test_prompt_logprobs_of_another_length_are_an_error(
+def test_prompt_logprobs_of_another_length_raise(
     server: FakeServer, service: tinker.ServiceClient, more: dict[str, Any], message: str
 ) -> None:
     result = {"sequences": [SEQUENCE], **more}
@@ -105,7 +105,7 @@ def test_prompt_logprobs_of_another_length_are_an_error(
 
 
 @pytest.mark.parametrize("values", [[None, -1.0, -2.0], [-3.0, -1.0, -2.0], [-1.0, -2.0]])
-def test_prompt_logprobs_may_leave_out_the_first_token(
+def test_prompt_logprobs_may_omit_the_first_token(
     server: FakeServer, service: tinker.ServiceClient, values: list[float | None]
 ) -> None:
     result = {"sequences": [SEQUENCE], "prompt_logprobs": values}
@@ -122,7 +122,7 @@ def test_optional_logprobs_may_be_missing(
     assert response.prompt_logprobs is None
 
 
-def test_compute_logprobs_without_logprobs_is_an_error(
+def test_compute_logprobs_without_logprobs_raises(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     server.respond("asample", server.submitted({"sequences": [SEQUENCE]}))
@@ -130,7 +130,7 @@ def test_compute_logprobs_without_logprobs_is_an_error(
     refused(lambda: sampler.compute_logprobs(PROMPT).result(10), "prompt_logprobs: expected a list")
 
 
-def test_scores_of_another_shape_than_the_targets_are_an_error(
+def test_target_logprobs_of_another_shape_raise(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     targets = types.TensorData([[5], [6]])
@@ -141,7 +141,7 @@ def test_scores_of_another_shape_than_the_targets_are_an_error(
     )
 
 
-def test_other_tokens_of_another_shape_than_was_asked_for_are_an_error(
+def test_alternative_tokens_of_another_shape_raise(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     drawn: dict[str, Any] = {
@@ -177,7 +177,7 @@ def test_other_tokens_of_another_shape_than_was_asked_for_are_an_error(
         ([{"logprobs": {**TENSOR, "dtype": "float8"}}], "loss_fn_outputs[0]: TypeError"),
     ],
 )
-def test_output_that_does_not_fit_is_an_error_with_its_path(
+def test_mismatched_output_raises_with_its_path(
     server: FakeServer, service: tinker.ServiceClient, outputs: Any, message: str
 ) -> None:
     refused(lambda: trained(service, server, outputs), message)
@@ -188,7 +188,7 @@ def test_null_in_a_float_tensor_is_nan(server: FakeServer, service: tinker.Servi
     assert np.isnan(output.loss_fn_outputs[0]["logprobs"].to_numpy()).tolist() == [True, False]
 
 
-def test_integers_too_large_for_a_tensor_are_an_error() -> None:
+def test_integers_too_large_for_a_tensor_raise() -> None:
     from tinker_ext.types.tensors.received import read_numbers
 
     with pytest.raises(ValueError, match=r"x\[1\]: .* is too large for int64"):
@@ -197,12 +197,12 @@ def test_integers_too_large_for_a_tensor_are_an_error() -> None:
         read_numbers([None, 10**400], "float32", "x")
 
 
-def test_misfit_in_a_later_request_names_the_datum_of_the_batch(
+def test_mismatch_in_a_later_chunk_names_the_datum_of_the_batch(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
-    sizes = [128, 2]  # datums of the two requests that 0.4.1 allows
+    sizes = [128, 2]  # Tokens per datum of the two chunks that 0.4.1 allows.
     output = {"logprobs": TENSOR}
-    whole: dict[str, Any] = {"loss_fn_outputs": [output] * 128, "metrics": {}}
+    complete: dict[str, Any] = {"loss_fn_outputs": [output] * 128, "metrics": {}}
     short = {"logprobs": {**TENSOR, "shape": [5]}}
     training = service.create_lora_training_client("fake/model")
     for bad, message in (
@@ -210,8 +210,8 @@ def test_misfit_in_a_later_request_names_the_datum_of_the_batch(
         ([output], "expected 2, one for each datum of data[128:130], got 1"),
         ([output, {"logprobs": {**TENSOR, "data": [], "shape": [0]}}], "loss_fn_outputs[129]"),
     ):
-        server.respond("forward_backward", server.submitted(whole))
-        server.respond("forward_backward", server.submitted({**whole, "loss_fn_outputs": bad}))
+        server.respond("forward_backward", server.submitted(complete))
+        server.respond("forward_backward", server.submitted({**complete, "loss_fn_outputs": bad}))
         future = training.forward_backward([datum()] * sum(sizes), "cross_entropy")
         refused(lambda future=future: future.result(10), message)  # type: ignore[misc]
 
@@ -243,19 +243,19 @@ def outputs(**field: Any) -> bytes:
             message(topk_sampled_logprobs=pb.TopkLogprobs(length=1, k=2)),
             "sequences[0].topk_logprobs.token_ids.shape",
         ),
-        ("forward_backward", outputs(dtype=99), "field 'logprobs': dtype 99 is not known"),
+        ("forward_backward", outputs(dtype=99), "field 'logprobs': unknown dtype 99"),
         ("forward_backward", outputs(trailing_shape=[-1]), "field 'logprobs'.shape: expected"),
         ("forward_backward", outputs(trailing_shape=[3]), "field 'logprobs'.shape: expected"),
         ("forward_backward", outputs(offsets=bytes(9)), "field 'logprobs': offsets: 9 bytes"),
     ],
 )
-def test_protobuf_result_that_does_not_fit_is_an_error_with_its_path(
+def test_mismatched_protobuf_result_raises_with_its_path(
     operation: str, content: bytes, text: str
 ) -> None:
     refused(ProtobufResult(operation, content).decode, text)
 
 
-def test_protobuf_metrics_come_in_one_order() -> None:
+def test_protobuf_metrics_are_sorted() -> None:
     names = [f"m{at}:sum" for at in range(40)]
     content = pb.ForwardBackwardOutput(metrics=dict.fromkeys(reversed(names), 1.0))
     read = ProtobufResult("forward", content.SerializeToString()).decode()
@@ -263,7 +263,7 @@ def test_protobuf_metrics_come_in_one_order() -> None:
     assert list(read.metrics) == sorted(names)
 
 
-def test_metrics_keep_the_order_of_the_first_request(
+def test_metrics_keep_the_order_of_the_first_chunk(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     output = {"logprobs": TENSOR}
@@ -280,7 +280,7 @@ LOC = ["body", "forward_backward_input", "data", 1, "loss_fn_inputs"]
 
 
 @pytest.mark.parametrize("operation", ["forward", "forward_backward"])
-def test_refusal_of_a_later_request_names_the_datum_of_the_batch(
+def test_rejected_later_chunk_names_the_datum_of_the_batch(
     server: FakeServer, service: tinker.ServiceClient, operation: str
 ) -> None:
     training = service.create_lora_training_client("fake/model")
@@ -300,7 +300,7 @@ def test_refusal_of_a_later_request_names_the_datum_of_the_batch(
     assert caught.value.body["detail"][0]["loc"][3] == 129
 
 
-def test_failed_work_on_a_later_request_names_the_datum_of_the_batch(
+def test_failed_later_chunk_names_the_datum_of_the_batch(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     failed = {"error": "data[1].loss_fn_inputs['weights']: no", "category": "user"}

@@ -1,4 +1,4 @@
-"""Many requests in flight: bounded, all answered, and no more work per request than for one."""
+"""Many requests in flight: limited, all completed, at constant cost per request."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_four_hundred_samples_stay_within_the_limit() -> None:
 
 
 @pytest.mark.parametrize("flags", [{}, {"sample_dispatch": 1000}])
-def test_submissions_keep_to_the_bytes_that_the_server_names(flags: dict[str, Any]) -> None:
-    """Prompts of 10 tokens are taken for 100 bytes each; results that are out take none."""
+def test_submissions_stay_within_the_server_byte_limit(flags: dict[str, Any]) -> None:
+    """A prompt of 10 tokens counts as 100 bytes; submitted samples count as zero."""
     server = Counting("/asample", hold=0.02)
     announce(server, **{f"{name}_bytes_semaphore_size": size for name, size in flags.items()})
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
@@ -43,38 +43,38 @@ def test_submissions_keep_to_the_bytes_that_the_server_names(flags: dict[str, An
         params = tinker.SamplingParams(max_tokens=1)
         futures = [sampler.sample(prompt, 1, params) for _ in range(40)]
         assert all(future.result(60).sequences for future in futures)
-    # Ten fit into what the server names; without it all forty come as fast as they can.
+    # The limit allows ten at a time; without it all forty are sent at once.
     assert (server.most <= 10) == bool(flags)
 
 
-def test_four_hundred_samples_are_heard_of_by_a_tenth_as_many_questions() -> None:
-    """On sockets; the server ends forty at a time, and holds a question for 50 ms."""
-    told = 0
+def test_four_hundred_samples_need_at_most_forty_batched_polls() -> None:
+    """On sockets; the server completes forty at a time, and holds each poll for 50 ms."""
+    reported = 0
 
-    def some_more(received: Received) -> Reply:
-        nonlocal told
+    def report_forty(received: Received) -> Reply:
+        nonlocal reported
         listed = server.default_reply(received).body["completions"][:40]
         cursor = received.body["prev_cursor"] + len(listed)
-        told += len(listed)
+        reported += len(listed)
         return Reply(200, {"completions": listed, "cursor": cursor}, delay=0.05)
 
     with FaultServer() as server:
         announce(server, sample_use_retrieve_futures=True)
-        server.respond_always("retrieve_futures", some_more)
+        server.respond_always("retrieve_futures", report_forty)
         with make_client(base_url=server.url) as service:
             sampler = service.create_sampling_client(base_model="fake/model")
             prompt = tinker.ModelInput.from_ints([1])
             params = tinker.SamplingParams(max_tokens=1)
             futures = [sampler.sample(prompt, 1, params) for _ in range(400)]
             assert all(future.result(120).sequences for future in futures)
-        questions, polls = server.calls("retrieve_futures"), server.calls("retrieve_future")
-    fetched = [item for call in questions for item in call.body["retrieved_request_ids"]]
-    assert told == len(polls) == len(set(fetched)) == 400
-    assert len(questions) <= 40
-    assert len(fetched) < 800, "each is reported until an answer has come, and not for ever"
+        batches, polls = server.calls("retrieve_futures"), server.calls("retrieve_future")
+    fetched = [item for call in batches for item in call.body["retrieved_request_ids"]]
+    assert reported == len(polls) == len(set(fetched)) == 400
+    assert len(batches) <= 40
+    assert len(fetched) < 800, "each is acknowledged until a response confirms it, not forever"
 
 
-async def test_a_shard_is_free_again_when_the_body_is_closed_not_before() -> None:
+async def test_shard_is_released_when_the_body_is_closed() -> None:
     shards: list[httpx.MockTransport] = []
 
     async def body() -> AsyncIterator[bytes]:
@@ -99,7 +99,7 @@ async def test_a_shard_is_free_again_when_the_body_is_closed_not_before() -> Non
     await pool.aclose()
 
 
-async def test_a_shard_is_free_again_after_a_failure() -> None:
+async def test_shard_is_released_after_a_failure() -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("no")
 
@@ -111,7 +111,7 @@ async def test_a_shard_is_free_again_after_a_failure() -> None:
 
 
 class Stuck(httpx.AsyncBaseTransport):
-    """Never gets to its response, or to the end of closing it."""
+    """Never responds, or never finishes closing its response."""
 
     def __init__(self, *, responds: bool) -> None:
         self.responds = responds
@@ -142,7 +142,7 @@ class StuckStream(httpx.AsyncByteStream):
 
 
 @pytest.mark.parametrize("responds", [False, True], ids=["in the request", "in the close"])
-async def test_a_shard_whose_request_was_cancelled_is_closed_and_not_used_again(
+async def test_shard_of_a_cancelled_request_is_closed_and_not_reused(
     responds: bool,
 ) -> None:
     shards: list[Stuck] = []
@@ -162,8 +162,8 @@ async def test_a_shard_whose_request_was_cancelled_is_closed_and_not_used_again(
     await asyncio.wait([first])
     third = asyncio.create_task(send(pool))
     await asyncio.sleep(0.01)
-    assert len(shards) == 2, "the third request has a new one"
-    assert not shards[0].closed.is_set(), "the second request is in it"
+    assert len(shards) == 2, "the third request uses a new shard"
+    assert not shards[0].closed.is_set(), "the second request still uses it"
     second.cancel()
     await asyncio.wait_for(shards[0].closed.wait(), 5)
     third.cancel()
@@ -173,7 +173,7 @@ async def test_a_shard_whose_request_was_cancelled_is_closed_and_not_used_again(
     assert pool.in_flight == 0
 
 
-def test_what_a_sample_sends() -> None:
+def test_sample_request_body_and_headers() -> None:
     server = FakeServer()
     server.respond("asample", lambda _: Reply(200, {"request_id": 7}))
     server.results["7"] = {

@@ -1,4 +1,4 @@
-"""A key is sent in one header and shown nowhere: everything emitted is searched for it."""
+"""A key is sent in one header and shown nowhere: all output is searched for it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KEY = "tml-PLANTED0123456789abcdefKEY"
 CF_SECRET = "cf-PLANTED-access-secret-77"
 HEADER_SECRET = "Bearer PLANTED-in-a-default-header"
 PROXY_SECRET = "PLANTEDproxypassword"
-# Of no form that is known for a secret by itself.
+# Not in a format that is recognized as a secret.
 TOKEN = "PLANTED-token"
 ENVIRONMENT_KEY = "tml-PLANTED-in-the-environment-0123"
 ALL = (KEY, CF_SECRET, HEADER_SECRET, PROXY_SECRET, TOKEN, ENVIRONMENT_KEY)
@@ -51,7 +51,7 @@ DATUM = tinker.Datum(
 
 @pytest.fixture
 def watched_loop() -> Iterator[None]:
-    """The client's loop in debug mode: asyncio then tells which steps took how long, and where."""
+    """The client's loop in debug mode, in which asyncio logs slow steps and their location."""
     loop = background_loop()._loop
     slow, loop.slow_callback_duration = loop.slow_callback_duration, 0.0
     loop.call_soon_threadsafe(loop.set_debug, True)
@@ -62,7 +62,7 @@ def watched_loop() -> Iterator[None]:
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    """Everything any logger says, at every level."""
+    """The output of all loggers, at all levels."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)s"))
@@ -85,8 +85,8 @@ def log() -> Iterator[io.StringIO]:
     yield stream
     root.removeHandler(handler)
     root.setLevel(level)
-    for name, one in levels.items():
-        logging.getLogger(name).setLevel(one)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 def settings(server: FaultServer) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def settings(server: FaultServer) -> dict[str, Any]:
 
 @pytest.fixture(params=["key", "tokens"])
 def server(request: pytest.FixtureRequest) -> Iterator[FaultServer]:
-    """One that takes the key, and one that demands tokens for it."""
+    """A server that accepts the key, and one that requires tokens."""
     with FaultServer() if request.param == "key" else DemandingFaultServer() as running:
         if isinstance(running, DemandingFaultServer):
             running.make = lambda serial: f"{TOKEN}-{serial:06}"
@@ -111,23 +111,23 @@ def server(request: pytest.FixtureRequest) -> Iterator[FaultServer]:
 
 
 def echo(status: int, server: FaultServer) -> Any:
-    """A server that says back everything it was sent, as debugging proxies do."""
-    given = server.given if isinstance(server, DemandingFaultServer) else []
+    """Makes the server echo each request, like a debugging proxy."""
+    tokens = server.issued if isinstance(server, DemandingFaultServer) else []
     return lambda received: Reply(
         status,
-        {"detail": f"headers were {dict(received.headers)} {given[-3:]}", "category": "server"},
+        {"detail": f"headers were {dict(received.headers)} {tokens[-3:]}", "category": "server"},
         {"X-Request-Id": f"r-{received.headers['x-api-key']}", "Server": KEY},
     )
 
 
-# Tokens go where the key goes: each transport meets one of the two.
+# Tokens are sent like the key, so each transport is tested with one of the servers.
 @pytest.mark.parametrize(
     ("server", "http_transport"),
     [("key", "httpcore"), ("key", "aiohttp"), ("tokens", "httpcore")],
     indirect=True,
 )
 @pytest.mark.usefixtures("watched_loop")
-def test_nothing_that_is_emitted_holds_a_secret(
+def test_no_output_contains_a_secret(
     server: FaultServer,
     http_transport: str,
     log: io.StringIO,
@@ -194,13 +194,13 @@ def test_nothing_that_is_emitted_holds_a_secret(
     )
     assert sent["cf-access-client-secret"] == CF_SECRET
     written = capfd.readouterr()
-    told = {
+    output = {
         "log": log.getvalue(),
         "recording": recording.read_text(),
         "spans": "\n".join(span.to_json() for span in sdk.spans),
         "metrics": repr(sdk.points()),
         "telemetry": repr([call.body for call in server.calls("send_telemetry")]),
-        "what the fault server shows": repr(server.received),
+        "fault server repr": repr(server.received),
         "standard streams": written.out + written.err,
         "errors, reprs, pickles": "\n".join(emitted),
     }
@@ -211,11 +211,11 @@ def test_nothing_that_is_emitted_holds_a_secret(
         ("tinker.retry", "spans"),
         ("error.type", "metrics"),
         ("UNHANDLED_EXCEPTION", "telemetry"),
-        ("x-api-key", "what the fault server shows"),
+        ("x-api-key", "fault server repr"),
         ("BadRequestError", "errors, reprs, pickles"),
     ):
-        assert word in told[place], f"{place}: there was something to search"
-    for place, text in told.items():
+        assert word in output[place], f"{place}: searched text is not empty"
+    for place, text in output.items():
         for secret in ALL:
             at = text.find(secret)
             assert at < 0, f"{place}: {text[max(0, at - 200) : at + 50]}"
@@ -228,20 +228,20 @@ def _with_a_new_token(server: FaultServer, service: tinker.ServiceClient) -> Non
 
 
 def _emitted_by(call: Any) -> list[str]:
-    """All that an error says of itself, its causes, its frames and their variables."""
+    """The text of an error, its causes, its frames and their variables."""
     try:
         call()
     except tinker.TinkerError as error:
         shown = traceback.TracebackException.from_exception(error, capture_locals=True)
         plain = "".join(traceback.format_exception(error))
         again = pickle.loads(pickle.dumps(error))
-        said = [str(error), repr(error), repr(vars(error)), plain, repr(vars(again))]
-        return [*said, "".join(shown.format()), *_variables(error)]
+        texts = [str(error), repr(error), repr(vars(error)), plain, repr(vars(again))]
+        return [*texts, "".join(shown.format()), *_variables(error)]
     return []
 
 
 def _variables(error: BaseException | None) -> list[str]:
-    """Those of all frames of an error and its causes, two levels deep, as error reporters do."""
+    """The variables of all frames of an error and its causes, two levels deep."""
     result: list[str] = []
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -254,10 +254,10 @@ def _variables(error: BaseException | None) -> list[str]:
 
 
 def loss(data: object, logprobs: object) -> Any:
-    """A loss of the user's, which is not reached."""
+    """A custom loss that is never called."""
 
 
-def test_a_proxys_password_is_not_shown(http_transport: str, log: io.StringIO) -> None:
+def test_proxy_password_is_not_shown(http_transport: str, log: io.StringIO) -> None:
     proxy = f"http://me:{PROXY_SECRET}@127.0.0.1:9"
     with (
         FaultServer() as server,
@@ -269,15 +269,15 @@ def test_a_proxys_password_is_not_shown(http_transport: str, log: io.StringIO) -
             **settings(server),
         ) as service,
     ):
-        said = _emitted_by(service.get_server_capabilities)
-        said += [repr(service), repr(service.config), repr(pickle.dumps(service))]
-    assert said[0]
-    for text in (*said, log.getvalue()):
+        texts = _emitted_by(service.get_server_capabilities)
+        texts += [repr(service), repr(service.config), repr(pickle.dumps(service))]
+    assert texts[0]
+    for text in (*texts, log.getvalue()):
         assert PROXY_SECRET not in text
 
 
 @pytest.mark.parametrize("token", ["", "fake", "r"])
-def test_a_word_for_a_token_of_weights_spoils_no_answer(token: str) -> None:
+def test_short_access_token_is_not_redacted_in_results(token: str) -> None:
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model")
         assert training.load_state(WEIGHTS, token).result(10).path == WEIGHTS
@@ -286,7 +286,7 @@ def test_a_word_for_a_token_of_weights_spoils_no_answer(token: str) -> None:
         assert copied == "tinker://run-2/weights/a"
 
 
-def test_a_word_for_a_key_spoils_no_answer() -> None:
+def test_short_key_is_not_redacted_in_results() -> None:
     with make_client(FakeServer(), api_key="fake") as service:
         [model] = service.get_server_capabilities().supported_models
         assert model.model_name == "fake/model"
@@ -331,6 +331,21 @@ def test_key_echoed_in_an_encoding_is_redacted(encoding: str, status: int) -> No
     for text in texts:
         for form in (*(encode(ODD_KEY) for encode in ENCODINGS.values()), "PLANTED"):
             assert form not in text
+
+
+@pytest.mark.parametrize("status", [307, 403, 503])
+def test_key_echoed_in_error_headers_is_redacted(status: int, log: io.StringIO) -> None:
+    names = ("Server", "X-Request-Id", "X-Deprecation-Note", "Location")
+    server = FakeServer()
+    server.respond_always(
+        "get_server_capabilities", Reply(status, None, dict.fromkeys(names, f"echo {ODD_KEY}"))
+    )
+    with make_client(server, api_key=ODD_KEY, clock=SimulatedTime().clock) as service:
+        texts = _emitted_by(service.get_server_capabilities)
+    assert "id echo ***" in texts[0]
+    assert "deprecation note from the server: echo ***" in log.getvalue()
+    for text in (*texts, log.getvalue()):
+        assert "PLANTED" not in text
 
 
 def test_key_echoed_in_a_failed_result_is_redacted() -> None:
@@ -440,7 +455,7 @@ def test_variables_of_a_configuration_error_hold_no_secret(
 
 
 def _rich_traceback(error: BaseException) -> str:
-    """As rich prints it with variables, from the frames of the package on."""
+    """A traceback as rich prints it, with variables, starting in the package."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
         trace = trace.tb_next
@@ -476,7 +491,7 @@ def test_variables_of_environment_and_login_errors_hold_no_secret(
 HOSTILE = "\x1b]0;title\x07\x1b[2Jno \u202e model\x00"
 
 
-def test_hostile_text_of_a_server_is_escaped(log: io.StringIO) -> None:
+def test_control_characters_from_a_server_are_escaped(log: io.StringIO) -> None:
     server = FakeServer()
     server.respond(
         "get_server_capabilities",
@@ -500,7 +515,7 @@ def test_hostile_text_of_a_server_is_escaped(log: io.StringIO) -> None:
     assert all(line.isprintable() for line in log.getvalue().splitlines())
 
 
-def test_request_ids_are_bounded() -> None:
+def test_request_ids_are_truncated() -> None:
     server = FakeServer()
     long = "r" * 100_000
     server.respond("asample", Reply(200, {"request_id": long}), Reply(200, {"request_id": "r\x1b"}))

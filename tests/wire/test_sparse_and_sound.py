@@ -1,4 +1,4 @@
-"""Compressed rows and sound on the wire: as the server's dialect has them, or as it knows them."""
+"""CSR tensors and audio on the wire, in the form that the server accepts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS: dict[str, Any] = {
     "sparse_col_indices": [0, 8, 4],
 }
 FULL = [5, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 7, 0, 0, 0, 0]
-SOUND = bytes([1, 1, 2, 9, 9])
+AUDIO = bytes([1, 1, 2, 9, 9])
 
 
 def datum(*more: tinker.ModelInputChunk) -> tinker.Datum:
@@ -53,13 +53,13 @@ def targets(received: Received) -> Any:
     return inputs["loss_fn_inputs"]["target_tokens"]
 
 
-def test_a_server_of_0_4_1_is_sent_all_numbers(fits: Fits) -> None:
+def test_csr_is_sent_dense_to_0_4_1(fits: Fits) -> None:
     for sent in trained(FakeServer(), datum()):
         fits(sent, "0.4.1")
         assert targets(sent) == {"data": FULL, "dtype": "int64", "shape": [2, 9]}
 
 
-def test_a_later_one_is_sent_the_rows(fits: Fits) -> None:
+def test_csr_is_sent_to_later_releases(fits: Fits) -> None:
     server = FakeServer()
     announce(server, latest=False)
     for sent in trained(server, datum()):
@@ -67,7 +67,7 @@ def test_a_later_one_is_sent_the_rows(fits: Fits) -> None:
         assert targets(sent) == ROWS
 
 
-def test_one_that_will_not_have_them_is_sent_all_numbers_under_the_same_number() -> None:
+def test_csr_rejected_resends_dense_with_same_seq_id() -> None:
     server = FakeServer()
     announce(server, latest=False)
     place = ["body", "forward_backward_input", "data", 0, "loss_fn_inputs", "target_tokens"]
@@ -80,10 +80,10 @@ def test_one_that_will_not_have_them_is_sent_all_numbers_under_the_same_number()
     assert targets(again) == targets(passed) == {"data": FULL, "dtype": "int64", "shape": [2, 9]}
 
 
-def test_protobuf_has_a_place_for_both() -> None:
-    parts = encode_data([datum(tinker.DmelChunk(dmel=SOUND))], "cross_entropy", None)
+def test_csr_and_audio_are_encoded_as_protobuf() -> None:
+    parts = encode_data([datum(tinker.DmelChunk(dmel=AUDIO))], "cross_entropy", None)
     [sent] = pb.ForwardBackwardRequest.FromString(b"".join(parts)).data
-    assert sent.model_input[1].dmel.dmel == SOUND
+    assert sent.model_input[1].dmel.dmel == AUDIO
     tensor = sent.loss_fn_inputs["target_tokens"]
     assert tensor.WhichOneof("encoding") == "sparse_csr"
     assert (tensor.dtype, list(tensor.shape)) == (pb.DTYPE_INT64, [2, 9])
@@ -96,29 +96,29 @@ def test_protobuf_has_a_place_for_both() -> None:
     ]
 
 
-def test_sound_goes_as_base64_in_training_and_sampling(fits: Fits) -> None:
+def test_audio_is_sent_as_base64_in_training_and_sampling(fits: Fits) -> None:
     server = FakeServer()
     announce(server, latest=False)
-    sound = tinker.DmelChunk(dmel=SOUND)
-    told = {"type": "dmel", "dmel": base64.b64encode(SOUND).decode()}
+    sound = tinker.DmelChunk(dmel=AUDIO)
+    chunk = {"type": "dmel", "dmel": base64.b64encode(AUDIO).decode()}
     [sent, _] = trained(server, datum(sound))
     fits(sent, "0.24")
-    assert sent.body["forward_backward_input"]["data"][0]["model_input"]["chunks"][1] == told
+    assert sent.body["forward_backward_input"]["data"][0]["model_input"]["chunks"][1] == chunk
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput(chunks=[sound])
         sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(10)
-    [asked] = server.calls("asample")
-    fits(asked, "0.24")
-    assert asked.body["prompt"]["chunks"] == [told]
+    [call] = server.calls("asample")
+    fits(call, "0.24")
+    assert call.body["prompt"]["chunks"] == [chunk]
 
 
-def test_the_targets_of_a_sample_go_and_come_in_rows(fits: Fits) -> None:
+def test_target_prompt_logprobs_are_sent_and_received_as_csr(fits: Fits) -> None:
     server = FakeServer()
     announce(server)
     ids = np.full((2, 9), -1)
     ids[0, 3] = 7
-    wanted = TensorData.from_torch_sparse(ids, pad_value=-1)
+    targets_tensor = TensorData.from_torch_sparse(ids, pad_value=-1)
     scores: dict[str, Any] = {"sparse_crow_indices": [0, 1, 1], "sparse_col_indices": [3]}
     scores |= {"data": [-0.5], "dtype": "float32", "shape": [2, 9]}
     server.respond(
@@ -137,13 +137,13 @@ def test_the_targets_of_a_sample_go_and_come_in_rows(fits: Fits) -> None:
             tinker.ModelInput.from_ints([1, 2, 3]),
             1,
             tinker.SamplingParams(max_tokens=1),
-            target_prompt_logprobs=wanted,
+            target_prompt_logprobs=targets_tensor,
         ).result(10)
-    [asked] = server.calls("asample")
-    fits(asked, "0.38")
-    given: dict[str, Any] = {"sparse_crow_indices": [0, 1, 1], "sparse_col_indices": [3]}
-    given |= {"data": [7], "dtype": "int64", "shape": [2, 9]}
-    assert asked.body["target_prompt_logprobs"] == given
+    [call] = server.calls("asample")
+    fits(call, "0.38")
+    csr: dict[str, Any] = {"sparse_crow_indices": [0, 1, 1], "sparse_col_indices": [3]}
+    csr |= {"data": [7], "dtype": "int64", "shape": [2, 9]}
+    assert call.body["target_prompt_logprobs"] == csr
     assert result.target_prompt_logprobs is not None
     assert result.target_prompt_logprobs.sparse_col_indices == [3]
     assert result.target_prompt_logprobs.to_numpy()[0, 3] == pytest.approx(-0.5)

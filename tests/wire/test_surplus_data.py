@@ -1,4 +1,4 @@
-"""Data after the end of a response is never read as the response to the next request."""
+"""Data after the end of a response is never parsed as the response to the next request."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SURPLUS = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"surplus"'
-#: Bytes that one read of asyncio's may return, and httpcore's does not (64 KiB).
+#: Bytes that a read of asyncio may return, and a read of httpcore does not (64 KiB).
 LONG = 200_000
 
 
 def respond(body: bytes, surplus: bytes) -> Callable[[Peer], None]:
-    """Respond to each request and send `surplus` in the same segment."""
+    """Responds to each request and sends `surplus` in the same segment."""
 
     def serve(peer: Peer) -> None:
         while peer.request():
@@ -55,22 +55,22 @@ async def test_surplus_in_the_same_segment_closes_the_connection(
 async def test_surplus_that_is_not_http_closes_the_connection(
     http_transport: str, surplus: bytes
 ) -> None:
-    """aiohttp's parser then loses the response, too."""
+    """aiohttp's parser then loses the response as well."""
     with RawServer(respond(b"{}", surplus)) as server:
         async with client_of(http_transport, server.url) as http:
             for number in range(1, 4):
                 if http_transport == "aiohttp":
                     with pytest.raises(tinker.APIConnectionError, match="protocol fault"):
                         await http.request("GET", "/a")
-                    # One more asks a server that never responded whether it speaks TLS.
+                    # One more probes a server that never responded for TLS.
                     assert server.connections == number + (number > 1)
                 else:
                     assert (await http.request("GET", "/a")).content == b"{}"
                     assert server.connections == number
 
 
-async def test_part_of_a_surplus_response_is_dropped(http_transport: str) -> None:
-    """aiohttp's parser does not say that it has a part of a response, and is made anew."""
+async def test_partial_surplus_response_is_dropped(http_transport: str) -> None:
+    """aiohttp's parser does not report a partial response, so it is replaced."""
     with RawServer(respond(b"{}", b"HTTP/1.1 20")) as server:
         async with client_of(http_transport, server.url) as http:
             for number in range(1, 4):
@@ -97,10 +97,10 @@ async def test_tls_connection_without_surplus_is_reused(http_transport: str) -> 
         assert server.connections == 1
 
 
-async def test_part_of_a_surplus_response_while_idle_closes_the_connection(
+async def test_partial_surplus_response_while_idle_closes_the_connection(
     http_transport: str,
 ) -> None:
-    """Sent in two parts, of which the second would be read as a response by itself."""
+    """Sent in two parts; the second alone would be parsed as a response."""
     all_sent = asyncio.Event()
     loop = asyncio.get_running_loop()
 

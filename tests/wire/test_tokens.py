@@ -1,4 +1,4 @@
-"""Tokens on the wire: asked for with the key, sent in its place, replaced when refused."""
+"""Tokens: exchanged for the key, sent instead of it, and replaced when rejected."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 import tinker_ext as tinker
 from tests.waiting import comes_true, tasks
 from tests.wire.tokens import INVALID, KEY, TOKENLESS, DemandingServer, token
+from tinker_ext.rules import token_validity
+from tinker_ext.runtime.credentials import credentials
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ BUSY = Reply(503, {"detail": "later"})
 
 
 def sent_with(server: FakeServer) -> dict[str, set[str | None]]:
-    """What each operation proved itself with."""
+    """The credentials that each operation was sent with."""
     result: dict[str, set[str | None]] = {}
     for item in server.received:
         result.setdefault(item.operation, set()).add(item.headers.get("x-api-key"))
@@ -41,11 +43,11 @@ def datum() -> tinker.Datum:
     )
 
 
-def key_of(one: Received) -> str:
-    return one.headers["x-idempotency-key"]
+def key_of(call: Received) -> str:
+    return call.headers["x-idempotency-key"]
 
 
-def test_everything_but_the_start_is_sent_with_one_token() -> None:
+def test_all_requests_after_the_exchange_send_the_token() -> None:
     server = DemandingServer()
     with make_client(server, heartbeat_interval=0.02) as service:
         training = service.create_lora_training_client("fake/model")
@@ -60,12 +62,12 @@ def test_everything_but_the_start_is_sent_with_one_token() -> None:
     for operation in TOKENLESS:
         assert result.pop(operation) == {KEY}
     assert {"session_heartbeat", "retrieve_future", "forward_backward"} <= result.keys()
-    assert all(keys == {server.given[0]} for keys in result.values()), result
+    assert all(keys == {server.issued[0]} for keys in result.values()), result
     exchange = server.calls("create_auth_token")[0]
     assert exchange.body == {}
 
 
-def test_without_the_flag_there_are_no_tokens() -> None:
+def test_no_exchange_without_the_flag() -> None:
     server = FakeServer()
     server.respond_always("get_client_config", Reply(200, {"pjwt_auth_enabled": False}))
     with make_client(server) as service:
@@ -74,7 +76,7 @@ def test_without_the_flag_there_are_no_tokens() -> None:
     assert sent_with(server)["get_server_capabilities"] == {KEY}
 
 
-def test_a_token_is_renewed_while_it_is_still_accepted() -> None:
+def test_token_is_refreshed_before_it_expires() -> None:
     server = DemandingServer()
     server.lifetime = 2.0
     with make_client(server) as service:
@@ -86,7 +88,7 @@ def test_a_token_is_renewed_while_it_is_still_accepted() -> None:
     assert len(sent_with(server)["get_server_capabilities"]) >= 2
 
 
-def test_a_client_without_work_keeps_its_token_fresh_and_ends_with_it() -> None:
+def test_idle_client_refreshes_its_token_until_closed() -> None:
     server = DemandingServer()
     server.lifetime = 2.0
     with make_client(server) as service:
@@ -97,7 +99,7 @@ def test_a_client_without_work_keeps_its_token_fresh_and_ends_with_it() -> None:
     assert server.exchanges == ended_with
 
 
-def test_a_client_that_nobody_closed_renews_nothing_any_more() -> None:
+def test_dropped_client_stops_refreshing() -> None:
     server = DemandingServer()
     gc.collect()
     before = tasks()
@@ -109,7 +111,7 @@ def test_a_client_that_nobody_closed_renews_nothing_any_more() -> None:
     assert comes_true(lambda: not tasks() - before)
 
 
-def test_the_server_of_your_own_tests_gives_tokens_where_it_is_told_to() -> None:
+def test_fake_server_issues_tokens_if_configured() -> None:
     server = FakeServer()
     server.respond_always("get_client_config", Reply(200, {"pjwt_auth_enabled": True}))
     with make_client(server) as service:
@@ -117,7 +119,7 @@ def test_the_server_of_your_own_tests_gives_tokens_where_it_is_told_to() -> None
     assert sent_with(server)["get_server_capabilities"] == {"a-made-up-token"}
 
 
-def test_a_server_may_give_the_same_token_again() -> None:
+def test_server_may_issue_the_same_token_again() -> None:
     simulated = SimulatedTime()
     server = DemandingServer()
     server.make = lambda serial: "always-the-same-token"
@@ -129,7 +131,7 @@ def test_a_server_may_give_the_same_token_again() -> None:
     assert sent_with(server)["get_server_capabilities"] == {"always-the-same-token"}
 
 
-def test_many_rejections_cost_one_exchange_and_one_replay_each() -> None:
+def test_concurrent_rejections_cost_one_exchange_and_one_resend_each() -> None:
     server = DemandingServer()
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -139,19 +141,19 @@ def test_many_rejections_cost_one_exchange_and_one_replay_each() -> None:
         sampled = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(50)]
         assert all(future.result(30).sequences for future in sampled)
     assert server.exchanges == 1
-    first, second = server.given
+    first, second = server.issued
     refused = [call for call in server.calls("asample") if call.headers["x-api-key"] == first]
-    taken = [call for call in server.calls("asample") if call.headers["x-api-key"] == second]
-    assert len(taken) == 50
+    resent = [call for call in server.calls("asample") if call.headers["x-api-key"] == second]
+    assert len(resent) == 50
     assert 0 < len(refused) <= 50
-    again = {key_of(item): item.body for item in taken}
+    again = {key_of(item): item.body for item in resent}
     assert len(again) == 50
-    for one in refused:
-        assert again[key_of(one)] == one.body, "the same request under the same number"
+    for call in refused:
+        assert again[key_of(call)] == call.body, "the same request with the same seq_id"
     assert server.conflicts == []
 
 
-def test_a_request_is_sent_again_once_and_no_more() -> None:
+def test_rejected_request_is_resent_only_once() -> None:
     server = DemandingServer()
     with make_client(server) as service:
         service.get_server_capabilities()
@@ -160,13 +162,13 @@ def test_a_request_is_sent_again_once_and_no_more() -> None:
         with pytest.raises(tinker.AuthenticationError) as caught:
             service.get_server_capabilities()
     assert [call.headers["x-api-key"] for call in server.calls("get_server_capabilities")] == (
-        server.given
+        server.issued
     )
     assert server.exchanges == 1
     assert caught.value.operation == "get_server_capabilities"
 
 
-def test_another_401_is_no_matter_of_tokens() -> None:
+def test_401_without_invalid_token_is_not_resent() -> None:
     server = DemandingServer()
     with make_client(server) as service:
         service.get_server_capabilities()
@@ -178,7 +180,7 @@ def test_another_401_is_no_matter_of_tokens() -> None:
 
 
 @pytest.mark.parametrize("operation", ["forward_backward", "optim_step", "save_weights"])
-def test_a_numbered_request_keeps_its_number(operation: str) -> None:
+def test_resent_request_keeps_its_seq_id(operation: str) -> None:
     server = DemandingServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -199,14 +201,14 @@ def test_a_numbered_request_keeps_its_number(operation: str) -> None:
     assert server.calls("optim_step")[-1].body["seq_id"] == 2
 
 
-def test_a_body_that_is_no_json_is_sent_whole_again() -> None:
+def test_protobuf_body_is_resent_completely() -> None:
     server = DemandingServer()
-    told = [
+    replies = [
         Reply(415, {"detail": "expected application/x-protobuf"}),
         INVALID,
         Reply(400, {"detail": "enough"}),
     ]
-    server.respond("forward_backward", *told)
+    server.respond("forward_backward", *replies)
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         with pytest.raises(tinker.BadRequestError):
@@ -215,19 +217,19 @@ def test_a_body_that_is_no_json_is_sent_whole_again() -> None:
     assert isinstance(refused.body, bytes)
     assert len(refused.body) > 10
     assert refused.body == again.body
-    assert [refused.headers["x-api-key"], again.headers["x-api-key"]] == server.given
+    assert [refused.headers["x-api-key"], again.headers["x-api-key"]] == server.issued
 
 
-def test_polls_and_heartbeats_survive_a_revocation() -> None:
+def test_polls_and_heartbeats_survive_a_revoked_token() -> None:
     server = DemandingServer()
 
-    def revoked_meanwhile(_: Received) -> Reply:
+    def revoke_token(_: Received) -> Reply:
         server.revoke()
         return INVALID
 
     with make_client(server, heartbeat_interval=0.05) as service:
         training = service.create_lora_training_client("fake/model")
-        server.respond("retrieve_future", revoked_meanwhile)
+        server.respond("retrieve_future", revoke_token)
         training.optim_step(tinker.AdamParams()).result(30)
         assert server.exchanges == 2
         polls = server.calls("retrieve_future")[-2:]
@@ -238,12 +240,12 @@ def test_polls_and_heartbeats_survive_a_revocation() -> None:
         time.sleep(0.2)
         beats = server.calls("session_heartbeat")
     assert server.exchanges == 1
-    assert beats[0].headers["x-api-key"] == server.given[1]
-    assert beats[1].headers["x-api-key"] == server.given[2]
+    assert beats[0].headers["x-api-key"] == server.issued[1]
+    assert beats[1].headers["x-api-key"] == server.issued[2]
     assert beats[0].body == beats[1].body
 
 
-def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
+def test_valid_token_is_kept_while_the_exchange_fails(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     simulated = SimulatedTime()
@@ -257,16 +259,16 @@ def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
             for _ in range(3):
                 service.get_server_capabilities()
         assert server.exchanges == 2
-        assert sent_with(server)["get_server_capabilities"] == {server.given[0]}
+        assert sent_with(server)["get_server_capabilities"] == {server.issued[0]}
         assert "the last one is used on" in caplog.text
         simulated.pass_by(30)
         server.respond("create_auth_token", BUSY, BUSY)
         service.get_server_capabilities()
-    assert server.exchanges == 5, "each failure is one attempt of the call, which goes on"
-    assert server.calls("get_server_capabilities")[-1].headers["x-api-key"] == server.given[1]
+    assert server.exchanges == 5, "each failure is one attempt of the call, which is retried"
+    assert server.calls("get_server_capabilities")[-1].headers["x-api-key"] == server.issued[1]
 
 
-def test_a_refused_key_is_told_as_it_is_and_not_again() -> None:
+def test_rejected_key_raises_without_retry() -> None:
     server = DemandingServer()
     server.respond_always("create_auth_token", Reply(401, {"detail": "no such key"}))
     with make_client(server) as service:
@@ -278,7 +280,7 @@ def test_a_refused_key_is_told_as_it_is_and_not_again() -> None:
         service.get_server_capabilities()
 
 
-def test_a_key_refused_later_is_told_in_place_of_the_answer() -> None:
+def test_key_rejected_during_refresh_raises() -> None:
     server = DemandingServer()
     with make_client(server) as service:
         service.get_server_capabilities()
@@ -291,23 +293,23 @@ def test_a_key_refused_later_is_told_in_place_of_the_answer() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 405, 410, 415, 422, 501])
 @pytest.mark.parametrize("operation", ["forward", "retrieve_future"])
-def test_an_exchange_that_is_not_there_is_no_answer_to_something_else(
-    status: int, operation: str
-) -> None:
+def test_missing_exchange_does_not_change_the_protocol(status: int, operation: str) -> None:
     server = DemandingServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         known = service.dialect
         server.respond("create_auth_token", Reply(status, {"detail": "Not Found"}))
         server.respond(operation, INVALID)
-        with pytest.raises(tinker.APIResponseValidationError, match="wants tokens, and gives none"):
+        with pytest.raises(
+            tinker.APIResponseValidationError, match="requires tokens but issued none"
+        ):
             training.forward([datum()], "cross_entropy").result(30)
         assert service.dialect == known
         assert server.exchanges == 2
 
 
 @pytest.mark.parametrize("status", [400, 404, 501])
-def test_an_exchange_that_is_to_be_repeated_is(status: int) -> None:
+def test_temporary_fault_of_the_exchange_is_retried(status: int) -> None:
     server = DemandingServer()
     again = Reply(status, {"detail": "Not Found"}, {"x-should-retry": "true"})
     server.respond("create_auth_token", again, again)
@@ -320,7 +322,7 @@ def test_an_exchange_that_is_to_be_repeated_is(status: int) -> None:
         with pytest.raises(tinker.APIStatusError) as caught:
             training.forward([datum()], "cross_entropy").result(30)
         assert caught.value.operation == "create_auth_token"
-        assert service.dialect == known, "it is no answer to something else"
+        assert service.dialect == known, "the error of the exchange is not taken for the call's"
 
 
 @pytest.mark.parametrize(
@@ -338,7 +340,7 @@ def test_an_exchange_that_is_to_be_repeated_is(status: int) -> None:
         None,
     ],
 )
-def test_an_answer_without_a_token_is_an_error_that_shows_nothing_of_it(body: Any) -> None:
+def test_response_without_a_token_raises_without_showing_it(body: Any) -> None:
     server = DemandingServer()
     server.respond_always("create_auth_token", Reply(200, body))
     simulated = SimulatedTime()
@@ -351,7 +353,7 @@ def test_an_answer_without_a_token_is_an_error_that_shows_nothing_of_it(body: An
     assert "PLANTED" not in repr(vars(caught.value)) + str(caught.value)
 
 
-def test_a_key_that_is_over_is_refused_before_anything_is_sent() -> None:
+def test_expired_key_raises_before_anything_is_sent() -> None:
     server = FakeServer()
     with (
         make_client(server, api_key=token(1, 60, time.time() - 100)) as service,
@@ -361,22 +363,42 @@ def test_a_key_that_is_over_is_refused_before_anything_is_sent() -> None:
     assert server.received == []
 
 
+def test_key_is_parsed_once_and_checked_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+
+    def has_expired(key: str, now: float) -> bool:
+        parsed.append(key)
+        return token_validity.has_expired(key, now)
+
+    monkeypatch.setattr(credentials, "has_expired", has_expired)
+    simulated = SimulatedTime()
+    key = token(1, 3600, simulated.clock.wall())
+    with make_client(FakeServer(), api_key=key, clock=simulated.clock) as service:
+        for _ in range(3):
+            service.get_server_capabilities()
+        assert parsed == [key]
+        simulated.pass_by(3601)
+        with pytest.raises(tinker.ConfigurationError):
+            service.get_server_capabilities()
+    assert set(parsed) == {key}
+
+
 def command(monkeypatch: pytest.MonkeyPatch, prints: str) -> dict[str, Any]:
-    """Settings without a key, for `make_client`, which has one unless told otherwise."""
+    """Settings for `make_client` with a credential command instead of a key."""
     monkeypatch.setenv("TINKER_CREDENTIAL_CMD", f"echo {prints}")
     return {"api_key": None}
 
 
-def test_what_a_command_prints_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_of_credential_command_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     server = DemandingServer()
     with make_client(server, **command(monkeypatch, "tml-printed")) as service:
         service.get_server_capabilities()
     result = sent_with(server)
     assert result["create_auth_token"] == result["get_client_config"] == {"tml-printed"}
-    assert result["get_server_capabilities"] == {server.given[0]}
+    assert result["get_server_capabilities"] == {server.issued[0]}
 
 
-def test_what_a_command_prints_is_sent_where_no_tokens_are(
+def test_key_of_credential_command_is_sent_without_tokens(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server = FakeServer()
@@ -385,7 +407,7 @@ def test_what_a_command_prints_is_sent_where_no_tokens_are(
     assert {key for keys in sent_with(server).values() for key in keys} == {"any-kind-of-key"}
 
 
-def test_printed_key_that_is_no_longer_accepted_is_printed_anew(
+def test_rejected_key_of_credential_command_is_replaced(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     printed = tmp_path / "key"
@@ -407,7 +429,7 @@ def test_printed_key_that_is_no_longer_accepted_is_printed_anew(
     ]
 
 
-def test_a_server_may_insist_on_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_server_may_require_the_credential_command(monkeypatch: pytest.MonkeyPatch) -> None:
     server = DemandingServer(credential_default_source="credential_cmd")
     with make_client(server) as service:
         with pytest.raises(tinker.ConfigurationError, match="TINKER_CREDENTIAL_CMD"):
@@ -419,7 +441,7 @@ def test_a_server_may_insist_on_the_command(monkeypatch: pytest.MonkeyPatch) -> 
     assert sent_with(server)["create_auth_token"] == {"tml-printed"}
 
 
-def test_a_command_that_fails_is_told_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_credential_command_raises_without_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     server = FakeServer()
     with make_client(server, **command(monkeypatch, "PLANTED; exit 1")) as service:
         with pytest.raises(tinker.ConfigurationError, match="failed with status 1") as caught:
@@ -428,9 +450,9 @@ def test_a_command_that_fails_is_told_and_not_repeated(monkeypatch: pytest.Monke
     assert server.received == []
 
 
-def test_many_clients_threads_start_with_one_exchange() -> None:
+def test_concurrent_threads_start_with_one_exchange() -> None:
     server = DemandingServer()
     with make_client(server) as service, concurrent.futures.ThreadPoolExecutor(16) as threads:
-        asked = [threads.submit(service.get_server_capabilities) for _ in range(50)]
-        assert all(item.result(30) for item in asked)
+        futures = [threads.submit(service.get_server_capabilities) for _ in range(50)]
+        assert all(future.result(30) for future in futures)
     assert server.exchanges == 1

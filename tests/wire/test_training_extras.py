@@ -1,4 +1,4 @@
-"""What training data may say beside its tokens: a loss's settings, and where tokens come from."""
+"""Optional fields of training data: loss settings and provenance spans."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def datum() -> tinker.Datum:
     )
 
 
-def test_a_loss_may_have_settings_in_words(
+def test_loss_fn_config_may_contain_strings(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     training = service.create_lora_training_client("fake/model")
-    given: dict[str, Any] = {"level": "sequence", "clip": np.float32(0.5)}
-    training.forward_backward([datum()], "gspo", given).result(10)
+    config: dict[str, Any] = {"level": "sequence", "clip": np.float32(0.5)}
+    training.forward_backward([datum()], "gspo", config).result(10)
     [sent] = server.calls("forward_backward")
     config = sent.body["forward_backward_input"]["loss_fn_config"]
     assert config == {"level": "sequence", "clip": 0.5}
 
 
 @pytest.mark.parametrize("value", [math.nan, True, None, [1]])
-def test_a_setting_that_is_neither_number_nor_text_is_not_sent(
+def test_invalid_loss_setting_raises_and_sends_nothing(
     server: FakeServer, service: tinker.ServiceClient, value: Any
 ) -> None:
     training = service.create_lora_training_client("fake/model")
@@ -47,7 +47,7 @@ def test_a_setting_that_is_neither_number_nor_text_is_not_sent(
     assert not server.calls("forward")
 
 
-def test_where_tokens_come_from_travels_with_them() -> None:
+def test_provenance_spans_are_sent() -> None:
     known = datum().with_provenance(
         model_input=[tinker.PromptProvenanceSpan(sequence_id="s:0", length=2)],
         loss_fn_inputs=[
@@ -58,8 +58,8 @@ def test_where_tokens_come_from_travels_with_them() -> None:
     parts = encode_data([known, datum()], "stable_reinforce", {"level": "token", "clip": 0.5})
     message = pb.ForwardBackwardRequest.FromString(b"".join(parts))
     first, second = message.data
-    [whole] = first.model_input_spans
-    assert (whole.prompt_tokens.sequence_id, whole.prompt_tokens.length) == ("s:0", 2)
+    [span] = first.model_input_spans
+    assert (span.prompt_tokens.sequence_id, span.prompt_tokens.length) == ("s:0", 2)
     prompt, sampled = first.loss_fn_input_spans
     assert (prompt.prompt_tokens.offset, prompt.prompt_tokens.length) == (1, 1)
     assert sampled.WhichOneof("span") == "sampled_tokens"
@@ -85,7 +85,7 @@ SPAN = tinker.SampledProvenanceSpan(sequence_id="s:0", length=2)
         ("offset", lambda: tinker.PromptProvenanceSpan(sequence_id="s", offset=-1, length=1)),
     ],
 )
-def test_spans_that_do_not_fit_are_refused(where: str, make: Callable[[], object]) -> None:
+def test_mismatched_spans_raise(where: str, make: Callable[[], object]) -> None:
     with pytest.raises(tinker.InvalidInputError) as caught:
         make()
     assert caught.value.where == where

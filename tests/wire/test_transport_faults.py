@@ -1,4 +1,4 @@
-"""What breaks a request off is told alike by both transports, so that retries are alike."""
+"""Both transports report the same errors for the same faults, so that retries are the same."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tinker_ext.transport.call import Call, call_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Seconds, for whatever is to be waited for in vain; and for what is not.
+# Seconds: the timeout under test, and a wait that exceeds it.
 SHORT, LONG = 0.2, 20.0
-# Bytes that no socket takes in by itself.
+# More bytes than any socket buffer holds.
 LARGE = b"x" * 30_000_000
 
 
 async def error_of(
     transport: str, url: str, body: bytes = b"{}", *, timeout: float = LONG, **more: Any
 ) -> tinker.APIConnectionError:
-    """What comes of a request."""
+    """The error of a request."""
     config = ClientConfig.resolve(
         api_key="tml-test", http_transport=transport, timeout=timeout, **more
     )
@@ -54,13 +54,13 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
 
 def half_then_reset(peer: Peer) -> None:
     peer.say(HALF)
-    peer.gone.wait(0.1)  # What has not been read is dropped with a reset.
+    peer.gone.wait(0.1)  # A reset discards unread data.
     peer.reset()
 
 
-BROKEN_OFF: dict[str, tuple[Callable[[Peer], object], str]] = {
-    "closed before the answer": (lambda peer: None, "protocol"),
-    "reset before the answer": (lambda peer: peer.reset(), "read"),
+INTERRUPTIONS: dict[str, tuple[Callable[[Peer], object], str]] = {
+    "closed before the response": (lambda peer: None, "protocol"),
+    "reset before the response": (lambda peer: peer.reset(), "read"),
     "closed in the head": (lambda peer: peer.say(b"HTTP/1.1 200 O"), "protocol"),
     "half of the body": (lambda peer: peer.say(HALF), "protocol"),
     "half of the chunks": (lambda peer: peer.say(CHUNKED), "protocol"),
@@ -70,15 +70,17 @@ BROKEN_OFF: dict[str, tuple[Callable[[Peer], object], str]] = {
 }
 
 
-@pytest.mark.parametrize(("do", "fault"), BROKEN_OFF.values(), ids=BROKEN_OFF)
-async def test_broken_off(http_transport: str, do: Callable[[Peer], object], fault: str) -> None:
+@pytest.mark.parametrize(("do", "fault"), INTERRUPTIONS.values(), ids=INTERRUPTIONS)
+async def test_interrupted_response(
+    http_transport: str, do: Callable[[Peer], object], fault: str
+) -> None:
     with RawServer(after_the_request(do)) as server:
         error = await error_of(http_transport, server.url)
     assert (type(error), error.fault) == (tinker.APIConnectionError, fault)
-    assert server.connections == 1, "a transport repeats nothing"
+    assert server.connections == 1, "the transport does not retry"
 
 
-async def test_reset_while_it_is_sent(http_transport: str) -> None:
+async def test_reset_during_upload(http_transport: str) -> None:
     def act(peer: Peer) -> None:
         peer.sock.recv(1)
         peer.reset()
@@ -93,35 +95,37 @@ def half_of_it(peer: Peer) -> None:
     peer.gone.wait(LONG)
 
 
-SILENCES: dict[str, tuple[Callable[[Peer], object], bytes]] = {
+STALLS: dict[str, tuple[Callable[[Peer], object], bytes]] = {
     "nothing is read": (lambda peer: peer.gone.wait(LONG), LARGE),
-    "nothing is answered": (after_the_request(lambda peer: peer.gone.wait(LONG)), b"{}"),
+    "nothing is sent": (after_the_request(lambda peer: peer.gone.wait(LONG)), b"{}"),
     "after half of the body": (after_the_request(half_of_it), b"{}"),
 }
 
 
-@pytest.mark.parametrize(("act", "body"), SILENCES.values(), ids=SILENCES)
-async def test_silence(http_transport: str, act: Callable[[Peer], None], body: bytes) -> None:
+@pytest.mark.parametrize(("act", "body"), STALLS.values(), ids=STALLS)
+async def test_stalled_exchange_times_out(
+    http_transport: str, act: Callable[[Peer], None], body: bytes
+) -> None:
     with RawServer(act) as server:
         error = await error_of(http_transport, server.url, body, timeout=SHORT)
     assert (type(error), error.fault) == (tinker.APITimeoutError, "timeout")
-    assert "the exchange was not over" not in str(error), "each read and write has its own limit"
+    assert "no complete response" not in str(error), "each read and write has its own limit"
 
 
-async def test_no_connection(http_transport: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+async def test_connection_refused(http_transport: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     with RawServer(lambda peer: None) as server:
         refused = await error_of(http_transport, f"http://127.0.0.1:{port}")
         unknown = await error_of(http_transport, "http://server.invalid")
-        # It closes in the middle of the handshake.
+        # The server closes during the handshake.
         no_tls = await error_of(http_transport, f"https://127.0.0.1:{server.port}")
     for error in (refused, unknown, no_tls):
         assert (type(error), error.fault) == (tinker.APIConnectionError, "connect")
 
 
-async def test_no_connection_in_time(http_transport: str) -> None:
-    """Of a queue that is full, further connections are dropped without a word (listen(2))."""
+async def test_connection_timeout(http_transport: str) -> None:
+    """A full accept queue drops further connections silently (listen(2))."""
     with ExitStack() as stack:
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         address = full.getsockname()
@@ -134,7 +138,7 @@ async def test_no_connection_in_time(http_transport: str) -> None:
     assert (type(error), error.fault) == (tinker.APITimeoutError, "connect")
 
 
-async def test_a_proxy_that_refuses(http_transport: str) -> None:
+async def test_proxy_that_rejects(http_transport: str) -> None:
     def act(peer: Peer) -> None:
         peer.request()
         peer.say(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
@@ -144,7 +148,7 @@ async def test_a_proxy_that_refuses(http_transport: str) -> None:
     assert (type(error), error.fault) == (tinker.APIConnectionError, "proxy")
 
 
-async def test_an_early_refusal_is_heard_though_not_all_was_sent(http_transport: str) -> None:
+async def test_early_error_response_is_read_during_upload(http_transport: str) -> None:
     def act(peer: Peer) -> None:
         peer.sock.recv(65536)
         peer.say(b"HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nmuch")

@@ -1,4 +1,4 @@
-"""What every transport sends and takes in, seen from the other end of the connection."""
+"""What each transport sends and receives, as the server sees it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tinker_ext.transport.call import Call, call_context
 
 
 def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
-    """The first line, and the headers by name."""
+    """The request line, and the headers by name."""
     first, *lines = head.split(b"\r\n")
     pairs = [line.partition(b": ") for line in lines]
     assert len({name.lower() for name, _, _ in pairs}) == len(pairs)
     return first, {name.lower(): value for name, _, value in pairs}
 
 
-async def test_the_same_is_sent() -> None:
-    """No header is added, and no letter of an address is changed."""
+async def test_transports_send_the_same_request() -> None:
+    """No header is added, and URLs are unchanged."""
     seen = []
     place = "/a%2Fb/tinker:%2F%2Frun-1%2Fa/~x?sig=a%2Fb%3D%7E&b=1+2%20c&d=%C3%A4&e"
     for transport in ("httpcore", "aiohttp"):
@@ -42,7 +42,7 @@ async def test_the_same_is_sent() -> None:
     assert seen[0][0][1][b"x-mine"] == b"a b"
 
 
-async def test_no_cookie_is_kept_or_told(
+async def test_cookies_are_neither_stored_nor_sent(
     http_transport: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     polite = Polite(b"Set-Cookie: a=1; Path=/\r\nSet-Cookie: HIDDEN a=HIDDEN; expires=HIDDEN\r\n")
@@ -54,45 +54,45 @@ async def test_no_cookie_is_kept_or_told(
     assert "HIDDEN" not in caplog.text
 
 
-async def test_a_long_address_in_an_answer_is_read(http_transport: str) -> None:
+async def test_long_location_header_is_read(http_transport: str) -> None:
     place = "http://storage/" + "x" * 30_000
 
-    def elsewhere(peer: Peer) -> None:
+    def redirect(peer: Peer) -> None:
         peer.request()
         peer.say(b"HTTP/1.1 302 Go\r\nContent-Length: 0\r\nLocation: ")
         peer.say(place.encode() + b"\r\n\r\n")
 
-    with RawServer(elsewhere) as server:
+    with RawServer(redirect) as server:
         async with client_of(http_transport, server.url) as http:
-            with call_context(Call("probe", redirect_is_answer=True)):
+            with call_context(Call("probe", accepts_redirect=True)):
                 assert (await http.request("GET", "/a")).headers["location"] == place
 
 
-async def test_a_redirect_is_an_answer(http_transport: str) -> None:
-    def elsewhere(peer: Peer) -> None:
+async def test_redirect_is_returned(http_transport: str) -> None:
+    def redirect(peer: Peer) -> None:
         peer.request()
         peer.say(b"HTTP/1.1 307 Go\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n")
         peer.request()
 
-    with RawServer(elsewhere) as server:
+    with RawServer(redirect) as server:
         async with client_of(http_transport, server.url) as http:
             with pytest.raises(tinker.APIStatusError) as caught:
                 await http.request("GET", "/a")
     assert (caught.value.status_code, server.connections) == (307, 1)
 
 
-async def test_where_it_leads_is_told_no_password(http_transport: str) -> None:
-    """It is gone to as it is written, but for a user and a password."""
+async def test_redirect_target_is_requested_without_userinfo(http_transport: str) -> None:
+    """The URL is otherwise unchanged."""
     there = Polite()
     with RawServer(there) as storage:
         place = f"http://user:pass@127.0.0.1:{storage.port}/b%2Fc?sig=a%2Fb%3D#part"
 
-        def elsewhere(peer: Peer) -> None:
+        def redirect(peer: Peer) -> None:
             peer.request()
             peer.say(b"HTTP/1.1 307 Go\r\nContent-Length: 0\r\nLocation: ")
             peer.say(place.encode() + b"\r\n\r\n")
 
-        with RawServer(elsewhere) as server:
+        with RawServer(redirect) as server:
             async with client_of(http_transport, server.url) as http:
                 with call_context(Call("probe", follows_redirect=True)):
                     await http.request("GET", "/a")
@@ -101,7 +101,7 @@ async def test_where_it_leads_is_told_no_password(http_transport: str) -> None:
     assert set(headers) == {b"host", b"accept"}
 
 
-async def test_a_proxy_is_gone_through(http_transport: str) -> None:
+async def test_requests_are_sent_through_the_proxy(http_transport: str) -> None:
     polite = Polite()
     with RawServer(polite) as proxy:
         settings = {"proxy": f"http://me:p%40ss@127.0.0.1:{proxy.port}"}
@@ -116,7 +116,7 @@ async def test_a_proxy_is_gone_through(http_transport: str) -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_tls_through_a_proxy_and_without(http_transport: str) -> None:
+async def test_tls_with_and_without_a_proxy(http_transport: str) -> None:
     protocols = []
 
     def encrypted(peer: Peer) -> None:
@@ -139,7 +139,7 @@ async def test_tls_through_a_proxy_and_without(http_transport: str) -> None:
     assert protocols == [b"CONNECT 127.0.0.1:%d HTTP/1.1" % server.port]
 
 
-async def test_a_certificate_that_is_not_trusted_is_refused(http_transport: str) -> None:
+async def test_untrusted_certificate_raises(http_transport: str) -> None:
     with RawServer(lambda peer: peer.encrypt()) as server:
         async with client_of(http_transport, f"https://127.0.0.1:{server.port}") as http:
             with pytest.raises(tinker.APIConnectionError, match="tls fault"):
@@ -156,7 +156,7 @@ NON_ASCII = {
 
 @pytest.mark.parametrize("header", NON_ASCII.values(), ids=NON_ASCII)
 @pytest.mark.parametrize("status", [200, 503, 404])
-async def test_header_that_is_not_ascii_is_no_error(
+async def test_header_that_is_not_ascii_is_accepted(
     http_transport: str, header: bytes, status: int
 ) -> None:
     def serve(peer: Peer) -> None:
@@ -178,7 +178,7 @@ async def test_header_that_is_not_ascii_is_no_error(
                 assert caught.value.status_code == status
 
 
-async def test_redirect_to_an_address_that_is_none_is_a_response(http_transport: str) -> None:
+async def test_redirect_to_an_invalid_url_is_a_response(http_transport: str) -> None:
     def serve(peer: Peer) -> None:
         peer.request()
         peer.say(b"HTTP/1.1 307 Go\r\nContent-Length: 0\r\nLocation: http://[\xfc\r\n\r\n")
@@ -192,8 +192,23 @@ async def test_redirect_to_an_address_that_is_none_is_a_response(http_transport:
                 await http.request("GET", "/a")
 
 
+async def test_redirect_to_a_host_name_that_is_too_long_raises(http_transport: str) -> None:
+    def serve(peer: Peer) -> None:
+        peer.request()
+        location = b"http://" + b"x" * 64 + b".invalid/"
+        peer.say(b"HTTP/1.1 307 Go\r\nContent-Length: 0\r\nLocation: %s\r\n\r\n" % location)
+
+    with RawServer(serve) as server:
+        async with client_of(http_transport, server.url) as http:
+            with (
+                call_context(Call("probe", follows_redirect=True)),
+                pytest.raises(tinker.APIConnectionError),
+            ):
+                await http.request("GET", "/a")
+
+
 @pytest.mark.parametrize("line", [b"X-%d: " + b"x" * 50_000, b"X-%d: y"], ids=["long", "many"])
-async def test_headers_without_end_are_given_up(http_transport: str, line: bytes) -> None:
+async def test_endless_headers_raise(http_transport: str, line: bytes) -> None:
     sent = 0
 
     def serve(peer: Peer) -> None:

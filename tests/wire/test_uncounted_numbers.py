@@ -1,4 +1,4 @@
-"""Servers that lose count, and servers that hold a poll for longer than we let them."""
+"""Servers that lose sequence numbers, and servers that hold polls beyond the timeout."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MISSING = "tinker://run/weights/missing"
 
 
 def conflict(expected: int, got: int) -> Reply:
-    """Told late enough that what was asked for meanwhile is on its way, too."""
+    """A delayed conflict, so that further requests are sent before it arrives."""
     words = f"Sequence conflict: expected {expected}, got {got}."
     return Reply(409, {"detail": words}, delay=0.3)
 
 
-def test_numbering_goes_on_from_where_the_server_waits() -> None:
-    """A load is taken in, fails, and is not counted: two conflicts, then all is well again."""
+def test_seq_ids_resume_at_the_number_the_server_expects() -> None:
+    """A load fails and does not count: two conflicts, then requests succeed again."""
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -47,28 +47,28 @@ def test_numbering_goes_on_from_where_the_server_waits() -> None:
     assert [call.body["seq_id"] for call in server.calls("optim_step")] == [2, 3, 1, 2]
 
 
-def test_old_news_does_not_set_numbers_back_again() -> None:
+def test_outdated_conflict_does_not_rewind_again() -> None:
     numbers = SequenceNumbers(lambda _: None)
     numbers.next = 48
     numbers.rewind(45, 0)
     assert (numbers.next, numbers.epoch) == (45, 1)
     numbers.next = 47
-    numbers.rewind(45, 0)  # from a request sent before
-    numbers.rewind(50, 1)  # not back
+    numbers.rewind(45, 0)  # From a request sent earlier.
+    numbers.rewind(50, 1)  # Does not rewind.
     assert (numbers.next, numbers.epoch) == (47, 1)
 
 
-def test_a_poll_that_is_held_beyond_our_limit_is_no_failure() -> None:
+def test_poll_timeout_is_not_a_failure() -> None:
     server = FakeServer()
     with make_client(server, clock=SimulatedTime().clock, retry_window=0.01) as service:
         training = service.create_lora_training_client("fake/model")
         server.respond("retrieve_future", *[httpx.ReadTimeout("held")] * 6)
         training.optim_step(tinker.AdamParams()).result(30)
-    # That of the model, those held, and the one that got the result.
+    # The poll of the model, the held polls, and the one that returned the result.
     assert len(server.calls("retrieve_future")) == 8
 
 
-def test_a_server_that_answers_nothing_is_given_up() -> None:
+def test_unresponsive_server_raises() -> None:
     server = FakeServer()
     with make_client(server, retry_window=0.01) as service:
         training = service.create_lora_training_client("fake/model")

@@ -1,4 +1,4 @@
-"""Unloading a model: after what was called before it, and the end of its client."""
+"""Unloading a model: after all earlier operations, and ends its client."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_unload_waits_for_the_results_of_earlier_calls(
     assert len(step.result(10).loss_fn_outputs) == len(custom.result(10).loss_fn_outputs) == 1
     [sent] = server.calls("unload_model")
     assert sent.body == {"model_id": training.model_id, "type": "unload_model"}
-    polls = [at for at, one in enumerate(server.received) if one.operation == "retrieve_future"]
-    assert server.received.index(sent) > polls[-2], "only its own result comes after it"
+    polls = [at for at, call in enumerate(server.received) if call.operation == "retrieve_future"]
+    assert server.received.index(sent) > polls[-2], "only its own result is polled after it"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_unload_async_returns_its_future(training: tinker.TrainingClient) 
     assert (await (await training.unload_async())).model_id == training.model_id
 
 
-def test_model_that_could_not_be_unloaded_can_still_be_used(
+def test_model_is_usable_after_a_failed_unload(
     server: FakeServer, training: tinker.TrainingClient
 ) -> None:
     server.respond("unload_model", Reply(404, {"detail": "Not Found"}))
@@ -84,7 +84,7 @@ def test_model_that_could_not_be_unloaded_can_still_be_used(
     training.optim_step(tinker.AdamParams()).result(10)
 
 
-def test_failed_call_does_not_keep_a_model_from_being_unloaded(
+def test_failed_call_does_not_prevent_unload(
     server: FakeServer, training: tinker.TrainingClient
 ) -> None:
     server.respond("forward", Reply(400, {"detail": "no"}))
@@ -94,7 +94,7 @@ def test_failed_call_does_not_keep_a_model_from_being_unloaded(
         failed.result(10)
 
 
-def test_model_of_the_embedded_backend_is_unloaded_and_resumed() -> None:
+def test_embedded_model_is_unloaded_and_resumed() -> None:
     with tinker.ServiceClient(base_url="embedded") as service:
         training = service.create_lora_training_client("embedded/tiny", rank=2)
         saved = training.save_state("a")

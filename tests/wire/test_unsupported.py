@@ -1,4 +1,4 @@
-"""A server without an operation: the error tells what it speaks and what works instead."""
+"""Unsupported operations: the error names the negotiated protocol and an alternative."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinker_ext.testing import FakeServer, make_client
 
 
 class SparseServer(FakeServer):
-    """Lists no checkpoints of a user, publishes none, and addresses them by name alone."""
+    """Can't list a user's checkpoints or publish them, and addresses checkpoints by name only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,24 +40,24 @@ def rest(server: SparseServer) -> tinker.RestClient:
     return make_client(server).create_rest_client()
 
 
-def test_the_error_tells_what_works(rest: tinker.RestClient) -> None:
+def test_error_names_an_alternative(rest: tinker.RestClient) -> None:
     with pytest.raises(tinker.NotFoundError) as caught:
         rest.list_user_checkpoints().result(10)
     assert caught.value.unsupported
-    said = str(caught.value)
+    message = str(caught.value)
     for part in ("list_user_checkpoints", "404", "training data as json", "list_checkpoints, for"):
-        assert part in said
-    assert str(pickle.loads(pickle.dumps(caught.value))) == said
+        assert part in message
+    assert str(pickle.loads(pickle.dumps(caught.value))) == message
 
 
-def test_a_missing_checkpoint_is_no_missing_operation(rest: tinker.RestClient) -> None:
+def test_missing_checkpoint_is_not_taken_for_a_missing_operation(rest: tinker.RestClient) -> None:
     with pytest.raises(tinker.NotFoundError) as caught:
         rest.get_checkpoint_archive_url_from_tinker_path("tinker://run/weights/missing").result(10)
     assert not caught.value.unsupported
     assert caught.value.hint == ""
 
 
-def test_a_path_without_a_kind_is_asked_for_without_one(
+def test_path_without_a_kind_is_requested_without_one(
     rest: tinker.RestClient, server: SparseServer
 ) -> None:
     result = rest.get_checkpoint_archive_url_from_tinker_path("tinker://run/first").result(10)
@@ -66,7 +66,7 @@ def test_a_path_without_a_kind_is_asked_for_without_one(
     assert server.paths[-1] == "/api/v1/training_runs/run/checkpoints/first/archive"
 
 
-def test_an_id_of_another_shape_is_refused_before_sending(
+def test_invalid_checkpoint_id_raises_before_sending(
     rest: tinker.RestClient, server: SparseServer
 ) -> None:
     for wrong in ("", "weights", "a/b", "weights/a/b"):

@@ -1,4 +1,4 @@
-"""Servers that demand tokens."""
+"""Servers that require tokens."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ INVALID = Reply(
 
 
 def token(serial: int, lifetime: float, now: float) -> str:
-    """A token that tells when it ends."""
+    """A token with an expiry."""
     return web_token({"jti": serial, "iat": now, "exp": now + lifetime})
 
 
 class Demanding(Replies):
-    """Gives tokens for any key, and answers nothing else without one of them.
+    """Issues tokens for any key, and rejects all other requests without one.
 
     Attributes:
-        given: every token, in order.
-        live: those that are accepted now.
-        life: of new tokens, in seconds.
-        wall: the time of day at the server.
-        make: a new token from its number; a web token unless told otherwise.
+        issued: all tokens, in order.
+        live: the tokens that are accepted.
+        lifetime: seconds for which new tokens are valid.
+        wall: the clock of the server.
+        make: creates a token from its number; a JWT by default.
     """
 
     def __init__(self, **flags: Any) -> None:
         super().__init__()
-        self.given: list[str] = []
+        self.issued: list[str] = []
         self.live: set[str] = set()
         self.lifetime = 3600.0
         self.wall: Callable[[], float] = time.time
@@ -49,7 +49,7 @@ class Demanding(Replies):
         self._flags = {"pjwt_auth_enabled": True, **flags}
 
     def revoke(self) -> None:
-        """Accept none of the tokens given so far."""
+        """Rejects all tokens issued so far."""
         self.live.clear()
 
     def decide(self, received: Received) -> Any:
@@ -59,24 +59,24 @@ class Demanding(Replies):
         if received.operation == "get_client_config":
             return Reply(200, self._flags)
         if received.operation == "create_auth_token":
-            return Reply(200, {"jwt": self._give()})
+            return Reply(200, {"jwt": self._issue()})
         return None if received.headers.get("x-api-key") in self.live else INVALID
 
-    def _give(self) -> str:
+    def _issue(self) -> str:
         token = self.make(next(self._serials))
-        self.given.append(token)
+        self.issued.append(token)
         self.live.add(token)
         return token
 
     @property
     def exchanges(self) -> int:
-        """How often a token was asked for."""
+        """The number of exchanges."""
         return len(self.calls("create_auth_token"))
 
 
 class DemandingServer(Demanding, FakeServer):
-    """One in memory."""
+    """In memory."""
 
 
 class DemandingFaultServer(Demanding, FaultServer):
-    """One on a socket."""
+    """On a socket."""

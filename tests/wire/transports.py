@@ -1,4 +1,4 @@
-"""Clients with either transport, and a server that answers whatever is asked."""
+"""Clients with either transport, and a server that responds to every request."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def client_of(transport: str, url: str, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """The client that the generated functions are given, in the middle of a call."""
+    """The HTTP client of the generated endpoints, within a call."""
     config = ClientConfig.resolve(
         api_key="tml-test", base_url=url, http_transport=transport, **more
     )
@@ -32,7 +32,7 @@ async def client_of(transport: str, url: str, **more: Any) -> AsyncIterator[http
 
 
 class Polite:
-    """Answers one request after the other, and keeps their heads."""
+    """Responds to each request, and records the request heads."""
 
     def __init__(self, headers: bytes = b"") -> None:
         self.heads: list[bytes] = []

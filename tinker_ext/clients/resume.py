@@ -59,7 +59,7 @@ async def _create_by_loading(
         body.user_metadata = models.UserMetadata.from_dict(dict(state.user_metadata))
 
     async def send(gateway: Gateway) -> models.UntypedAPIFuture:
-        if not gateway.dialect.loads_into_new_model:
+        if not gateway.protocol.loads_into_new_model:
             raise LoadCreateUnsupportedError
         return await gateway.load_weights(body)
 

@@ -1,5 +1,5 @@
-"""The only room that knows httpx: connections, encoding, authentication and the operations.
+"""HTTP transport: connections, encoding, authentication, and one method per API operation.
 
-Everything above it calls one method of `gateway.Gateway` per operation and gets a value or a
-typed error of `tinker_ext.errors`.
+The only package of the client that imports httpx. Callers use the methods of `gateway.Gateway`;
+each returns a value or raises an error of `tinker_ext.errors`.
 """

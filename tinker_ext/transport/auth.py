@@ -1,4 +1,4 @@
-"""Which headers prove who is asking."""
+"""The headers that authenticate a request."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ if TYPE_CHECKING:
 API_KEY_HEADER = "X-API-Key"
 CF_ID_HEADER = "CF-Access-Client-Id"
 CF_SECRET_HEADER = "CF-Access-Client-Secret"
-# Characters of a default header's value that is taken out of successful responses. Ours: a shorter
-# one may be a name that results have, too; in errors and logs it is redacted.
+# Minimum characters of a default header's value that is redacted in successful responses; ours. A
+# shorter value may occur in results by chance; it is redacted in errors and logs only.
 _SHORTEST_HEADER = 12
 
 
 class KeySource(Protocol):
-    """Where the value of X-API-Key comes from; it may change as time goes by."""
+    """Provides the value of X-API-Key, which may change over time."""
 
     async def key(self) -> Secret | None:
-        """The user's own key, never what a server gave for it; None where there is none."""
+        """The user's API key, never a token issued for it; None if there is no key."""
         ...
 
     async def current(self) -> Secret | None:
-        """What to send now: the key, or a token that the server gave for it."""
+        """The credential to send now: the API key, or a token that the server issued for it."""
         ...
 
     async def replacement_for(self, refused: Secret | None) -> Secret | None:
-        """Another value, once the server has called `refused` invalid; None if there is none."""
+        """A new credential if the server rejected `refused` as invalid; None if there is none."""
         ...
 
     async def printed_anew(self, refused: Secret | None) -> Secret | None:
-        """What a command prints instead of a key that was refused; None for any other key."""
+        """A new key from the credential command if it printed `refused`; otherwise None."""
         ...
 
     def secrets(self) -> tuple[Secret, ...]:
-        """All values that were sent not long ago."""
+        """All credentials sent recently."""
         ...
 
 
 @frozen
 class FixedKey:
-    """One key for as long as the client lives."""
+    """A key that never changes."""
 
     api_key: Secret | None = None
 
@@ -68,17 +68,17 @@ class FixedKey:
 
 @frozen
 class ApiKeyAuth:
-    """Sends the key, or a token for it, and the Cloudflare Access pair, with every request."""
+    """Adds the API key or a token, and the Cloudflare Access credentials, to every request."""
 
     keys: KeySource = FixedKey()
     cf_access_client_id: str | None = None
     cf_access_client_secret: Secret | None = None
-    #: Values of other headers that may be credentials.
+    #: Values of other configured headers, which may be credentials.
     others: tuple[Secret, ...] = ()
 
     @classmethod
     def from_config(cls, config: ClientConfig, keys: KeySource | None = None) -> ApiKeyAuth:
-        """The configuration's headers; its key, where `keys` gives no other."""
+        """The credentials of a configuration; `keys`, if given, replaces its API key."""
         return cls(
             keys or FixedKey(config.api_key),
             cf_access_client_id=config.cf_access_client_id,
@@ -91,7 +91,7 @@ class ApiKeyAuth:
         )
 
     def secrets(self) -> tuple[Secret, ...]:
-        """What must not be shown, even where a server says it back to us."""
+        """All credentials, to redact if the server repeats them."""
         access = self.cf_access_client_secret
         return (*self.keys.secrets(), *(() if access is None else (access,)), *self.others)
 
@@ -102,13 +102,13 @@ class ApiKeyAuth:
     async def replacement(
         self, key: Secret | None, credential: Credential, *, invalid: bool
     ) -> Secret | None:
-        """Another value than one the server refused; `invalid` if it called it an invalid token."""
+        """A credential to retry a 401 with; `invalid` if the server reported an invalid token."""
         if invalid and credential == "current":
             return await self.keys.replacement_for(key)
         return await self.keys.printed_anew(key)
 
     def headers(self, key: Secret | None) -> dict[str, str]:
-        """The secret headers with that key; only the transport sees them."""
+        """The authentication headers; only the transport sees them."""
         headers = {}
         if key is not None:
             headers[API_KEY_HEADER] = key.reveal()

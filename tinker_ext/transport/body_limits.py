@@ -1,8 +1,7 @@
-"""Reading an answer's body, of which only so much fits.
+"""Reads and decompresses a response body up to a size limit.
 
-A body may be longer than memory, by mistake or on purpose, and a few kilobytes of compressed zeros
-become gigabytes. So the bytes are counted as they come and as they unfold, and both are given up at
-a limit.
+A body may be larger than memory, by mistake or on purpose: a few kilobytes of compressed zeros
+decompress to gigabytes. So bytes are counted as they arrive and as they are decompressed.
 """
 
 from __future__ import annotations
@@ -19,75 +18,75 @@ if TYPE_CHECKING:
 
     Reserve = Callable[[int], AbstractAsyncContextManager[None]]
 
-# What is unfolded at a time.
+# Bytes decompressed at a time.
 _STEP = 1024 * 1024
-#: Bytes of a body that are read without a reservation; most bodies have fewer. Ours.
+#: Bytes of a body that are read without a reservation; most bodies are smaller. Ours.
 UNRESERVED = 1024 * 1024
-# Automatic detection of gzip and zlib headers (zlib's manual, inflateInit2).
+# Detects gzip and zlib headers (zlib manual, inflateInit2).
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class BodyError(Exception):
-    """The body can't be had: too long, or not in the encoding it says."""
+    """The body exceeds the limit, or does not match its Content-Encoding."""
 
 
 class _Decoder(Protocol):
-    def feed(self, part: bytes, remaining: int) -> bytes: ...
+    def feed(self, chunk: bytes, remaining: int) -> bytes: ...
 
 
-class _Plain:
-    def feed(self, part: bytes, remaining: int) -> bytes:
-        return part
+class _Identity:
+    def feed(self, chunk: bytes, remaining: int) -> bytes:
+        return chunk
 
 
 class _Inflater:
-    """gzip or deflate, at most `room` bytes and one at a time."""
+    """Decompresses gzip or deflate; stops once the output exceeds `remaining` bytes."""
 
     def __init__(self) -> None:
         self._inflate = zlib.decompressobj(_GZIP_OR_ZLIB)
 
-    def feed(self, part: bytes, remaining: int) -> bytes:
-        unfolded = bytearray()
-        while part and len(unfolded) <= remaining:
+    def feed(self, chunk: bytes, remaining: int) -> bytes:
+        output = bytearray()
+        while chunk and len(output) <= remaining:
             try:
-                unfolded += self._inflate.decompress(part, _STEP)
+                output += self._inflate.decompress(chunk, _STEP)
             except zlib.error as error:
-                raise BodyError(f"the body is not compressed as it says: {error}") from None
-            part = self._inflate.unconsumed_tail
-        return bytes(unfolded)
+                raise BodyError(f"the body does not match its Content-Encoding: {error}") from None
+            chunk = self._inflate.unconsumed_tail
+        return bytes(output)
 
 
 async def read_body_bytes(
     response: httpx.Response, limit: int, reserve: Reserve | None = None
 ) -> bytes:
-    """The body of a streamed response, decompressed; the stream is left open.
+    """Reads the decompressed body of a streamed response; does not close the stream.
 
     A body of more than `UNRESERVED` bytes waits for a reservation of its size, or of `limit` bytes
-    if its size is not known, and holds it until it is read.
+    if the size is unknown, and releases it once the body is read.
 
     Raises:
-        BodyError: it has more than `limit` bytes, or is not encoded as its headers say.
-        httpx.HTTPError: the connection failed on the way.
+        BodyError: the body has more than `limit` bytes, or does not match its Content-Encoding.
+        httpx.HTTPError: the connection failed.
     """
     encoding = response.headers.get("content-encoding", "")
-    announced = _announced(response)
-    if announced is not None and announced > limit:
-        raise BodyError(f"the body has {announced} bytes, more than {limit}")
+    length = _content_length(response)
+    if length is not None and length > limit:
+        raise BodyError(f"the body has {length} bytes; the limit is {limit}")
     decoder = _decoder(encoding)
-    size = limit if announced is None or not isinstance(decoder, _Plain) else announced
+    size = limit if length is None or not isinstance(decoder, _Identity) else length
     content = bytearray()
-    async with AsyncExitStack() as held:
-        async for part in response.stream:  # type: ignore[union-attr]  # an async transport's
-            content += decoder.feed(part, limit - len(content))
+    async with AsyncExitStack() as reservation:
+        async for chunk in response.stream:  # type: ignore[union-attr]  # an async transport's
+            content += decoder.feed(chunk, limit - len(content))
             if len(content) > limit:
                 raise BodyError(f"the body has more than {limit} bytes")
             if reserve is not None and len(content) > UNRESERVED:
-                await held.enter_async_context(reserve(size))
+                await reservation.enter_async_context(reserve(size))
                 reserve = None
         return bytes(content)
 
 
-def _announced(response: httpx.Response) -> int | None:
+def _content_length(response: httpx.Response) -> int | None:
     length = response.headers.get("content-length", "")
     return int(length) if length.isdecimal() and len(length) < 20 else None
 
@@ -95,9 +94,9 @@ def _announced(response: httpx.Response) -> int | None:
 def _decoder(encoding: str) -> _Decoder:
     match encoding.strip().lower():
         case "" | "identity":
-            return _Plain()
+            return _Identity()
         case "gzip" | "x-gzip" | "deflate":
             return _Inflater()
         case other:
-            # None but the above is ever asked for.
-            raise BodyError(f"the body is encoded as {other[:40]!r}")
+            # Requests accept only the encodings above.
+            raise BodyError(f"the body has the unsupported Content-Encoding {other[:40]!r}")

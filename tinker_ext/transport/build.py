@@ -1,4 +1,4 @@
-"""Puts the pieces together: one generated client per (base URL, configuration)."""
+"""Builds the HTTP clients of a base URL and a configuration."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from tinker_ext.transport.body_limits import Reserve
 
 
-class _NamesOnly(logging.Filter):
-    """Lets httpcore say what it does, and not with which headers: a server may echo a key."""
+class _EventNamesOnly(logging.Filter):
+    """Removes headers from httpcore's log records, since a server may echo a key in them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = record.getMessage().partition(" ")[0], ()
         return True
 
 
-# httpcore logs, at DEBUG, through one logger for each of its kinds of connection.
+# httpcore logs at DEBUG level, with one logger per kind of connection.
 for _name in ("connection", "http11", "http2", "proxy", "socks"):
-    logging.getLogger(f"httpcore.{_name}").addFilter(_NamesOnly())
+    logging.getLogger(f"httpcore.{_name}").addFilter(_EventNamesOnly())
 
 
 def build_client(
@@ -45,12 +45,11 @@ def build_client(
     keys: KeySource | None = None,
     reserve: Reserve | None = None,
 ) -> tinker_api.Client:
-    """A generated client that sends through our pool (or `transport`), encoder and error mapping.
+    """A generated client with this package's connection pool, JSON encoder and error mapping.
 
-    Its requests prove themselves with what `keys` gives, or with the configuration's key. Large
-    bodies of responses wait for a reservation of `reserve`, in bytes. The client must
-    be built and used on one event loop. Close it with
-    `await client.get_async_httpx_client().aclose()`.
+    `transport` replaces the pool, `keys` the configuration's API key. Large response bodies wait
+    for a reservation of `reserve`, in bytes. The client must be built and used on one event loop.
+    Close it with `await client.get_async_httpx_client().aclose()`.
     """
     http = ApiHttpClient(
         base_url=base_url,
@@ -68,15 +67,15 @@ def build_client(
 
 
 def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
-    """A client for signed URLs, which are their own authorization: it sends no credentials.
+    """A client for signed URLs. It sends no credentials: the URL is its own authorization.
 
     Use it on one event loop, and close it with `await client.aclose()`.
     """
     return httpx.AsyncClient(
         transport=RoutedTransport(config, partial(_make_transport, config.http_transport)),
-        trust_env=False,  # proxies are chosen by the transport; .netrc holds other credentials
+        trust_env=False,  # RoutedTransport selects proxies; .netrc holds other credentials
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
-        # Compressed again on the way, the file would be saved as that.
+        # A compressed response would be saved compressed.
         headers={"User-Agent": _user_agent(), "Accept": "*/*", "Accept-Encoding": "identity"},
         follow_redirects=True,
     )
@@ -90,7 +89,7 @@ def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTranspor
 def _make_transport(
     kind: str, tls: ssl.SSLContext | None, proxy: str | None
 ) -> httpx.AsyncBaseTransport:
-    """The transport that the configuration asks for; that of an extra is imported here."""
+    """The configured transport; one from an optional dependency is imported here."""
     if kind == "httpcore" or (proxy or "").startswith("socks"):
         return _pool(tls, proxy)
     from tinker_ext.transport.aiohttp.transport import AiohttpTransport
@@ -102,12 +101,12 @@ def _pool(tls: ssl.SSLContext | None, proxy: str | None) -> ShardedTransport:
     limits = httpx.Limits(
         max_connections=REQUESTS_PER_SHARD, max_keepalive_connections=REQUESTS_PER_SHARD
     )
-    # Both ends of a tunnel are trusted by the same certificates.
+    # The proxy and the server are verified with the same certificates.
     encrypted = tls if (proxy or "").startswith("https") else None
-    through = None if proxy is None else httpx.Proxy(proxy, ssl_context=encrypted)
+    http_proxy = None if proxy is None else httpx.Proxy(proxy, ssl_context=encrypted)
 
     def make_shard() -> httpx.AsyncBaseTransport:
-        return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=through)
+        return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=http_proxy)
 
     return ShardedTransport(make_shard)
 

@@ -1,7 +1,7 @@
-"""What one call adds to a request: its name, headers and time limit.
+"""The name, headers, timeout and secrets of one API call.
 
-The generated functions have no argument for any of these, so they travel in a context variable
-that the HTTP client reads when it builds the request.
+The generated functions take no such parameters, so a context variable passes them to the HTTP
+client, which reads it when it builds the request.
 """
 
 from __future__ import annotations
@@ -10,47 +10,58 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tinker_ext.redaction.redactor import REQUEST_ID, kept_headers
+from tinker_ext.redaction.secret import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import httpx
+
     from tinker_ext.redaction.secret import Secret
 
-#: What a call proves itself with: what is current, or the user's own key whatever is current.
+# Minimum characters of a signed URL's query value that may be part of its signature.
+_SIGNATURE = 16
+
+#: The credential of a call: the current one (a token, if the server issues them), or the API key.
 Credential = Literal["current", "key"]
 
 
 @frozen
 class Call:
-    """The operation's name, its extra headers, its limit in seconds (None: the default)."""
+    """An operation's name, additional headers, and timeout in seconds (None: the default)."""
 
     operation: str
     headers: Mapping[str, str] = field(factory=dict, repr=False)
     timeout: float | None = None
-    # Redirects are an answer for the one operation whose answer is a redirect.
-    redirect_is_answer: bool = False
-    # The answer may be in a storage that the server only points to.
+    # Return a redirect as a success: its headers are the result of the operation.
+    accepts_redirect: bool = False
+    # Follow a redirect to storage, without credentials.
     follows_redirect: bool = False
-    # What must not be shown of what is sent, beside the credentials of every request.
+    # Secrets of the request to redact, besides the credentials of every request.
     secrets: tuple[Secret, ...] = ()
-    # The key itself for what comes before there is a token: the configuration, and the exchange.
+    # "key" for the requests that precede a token: the configuration, and the exchange.
     credential: Credential = "current"
-    # Whether a success is handed on as it is, though it may say a secret that we know.
-    answer_is_secret: bool = False
-    # Fields that the server has no use for: they are left out where nothing is said by them.
+    # Don't redact a successful response: a secret is what was requested.
+    response_is_secret: bool = False
+    # Fields this server rejects; omitted from the request while they hold their default.
     omit_if_default: frozenset[str] = frozenset()
-    # The server's names for the answers that came: for errors of what is done with them later.
+    # The request ids of the responses, for errors raised after the response was received.
     request_ids: list[str] = field(factory=list, repr=False, eq=False)
 
     @property
     def request_id(self) -> str | None:
-        """The name of the last answer, fit to be shown."""
+        """The request id of the last response, redacted."""
         if not self.request_ids:
             return None
         return kept_headers({REQUEST_ID: self.request_ids[-1]})[REQUEST_ID]
+
+    def with_url_secrets(self, url: httpx.URL) -> Call:
+        """A copy that also redacts the signature in the query of a signed URL."""
+        values = (value for value in url.params.values() if len(value) >= _SIGNATURE)
+        return evolve(self, secrets=(*self.secrets, *remembered(values)))
 
 
 _current: ContextVar[Call] = ContextVar("tinker_ext_call")
@@ -62,7 +73,7 @@ def current_call() -> Call:
 
 @contextmanager
 def call_context(call: Call) -> Iterator[None]:
-    """Make `call` the current one of this task."""
+    """Makes `call` the current call of this task."""
     token = _current.set(call)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Answers without the secrets that a server may have said back."""
+"""Redacts secrets that a server repeats in its responses."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def redactable(secrets: Iterable[Secret]) -> tuple[str, ...]:
-    """The secrets long enough not to match a response by accident."""
+    """The values of the secrets that are long enough not to match a response by accident."""
     values = (secret.reveal() for secret in secrets)
     return tuple(dict.fromkeys(value for value in values if len(value) >= SHORTEST))
 
 
 def redact_bytes(content: bytes, secrets: tuple[str, ...]) -> bytes:
-    """A body in which a server may have said back what we sent, without the secrets."""
+    """A response body without the secrets."""
     for secret in secrets:
         if (encoded := secret.encode()) in content:
             content = content.replace(encoded, MASK.encode())
@@ -29,9 +29,9 @@ def redact_bytes(content: bytes, secrets: tuple[str, ...]) -> bytes:
 
 
 def redact_headers(headers: httpx.Headers, secrets: tuple[str, ...]) -> dict[str, str]:
-    """An answer's headers, names in lower case, without the secrets."""
-    # `content` is decoded by now; the rest of the names may come once each.
-    kept = {name: value for name, value in headers.items() if name != "content-encoding"}
+    """A response's headers without the secrets, with names in lower case."""
+    # Without Content-Encoding, since the body is already decompressed.
+    redacted = {name: value for name, value in headers.items() if name != "content-encoding"}
     for secret in secrets:
-        kept = {name: value.replace(secret, MASK) for name, value in kept.items()}
-    return kept
+        redacted = {name: value.replace(secret, MASK) for name, value in redacted.items()}
+    return redacted

@@ -1,7 +1,8 @@
-"""JSON bodies, written from and read into memory without a Python object per number.
+"""JSON encoding of requests and decoding of responses.
 
-The standard library's encoder would hold the interpreter for as long as a large body takes; orjson
-takes a fraction of that and reads numpy arrays in place (`make benchmark`: training 256 x 2048).
+Uses orjson, which encodes numpy arrays without creating a Python object per number. The standard
+library's encoder would hold the GIL much longer for a large body (`make benchmark`: training
+256 x 2048).
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
 def encode(body: Any) -> bytes:
-    """Encode a request body as UTF-8 JSON; numpy arrays in it must be C-contiguous."""
+    """Encodes a request body as UTF-8 JSON; numpy arrays in it must be C-contiguous."""
     return orjson.dumps(body, option=_OPTIONS)
 
 
 def decode(content: bytes) -> Any:
-    """Decode a JSON answer.
+    """Decodes a JSON response.
 
-    Some servers write `NaN` and `Infinity` for metrics. They are no JSON, and orjson refuses them,
-    so such an answer is read once more by the standard library, which takes them. It also takes
-    halves of characters (lone surrogates), which could not be written anywhere: they become "?".
+    Some servers send metrics as `NaN` and `Infinity`, which is not valid JSON and which orjson
+    rejects. The standard library accepts it, so it parses what orjson can't. It also accepts lone
+    surrogates, which no other encoder can write: they are replaced by "?".
 
     Raises:
-        ValueError: the content is no JSON in either reading.
+        ValueError: neither parser accepts the content.
     """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         pass
     try:
-        found = json.loads(content)
+        value = json.loads(content)
         if _ESCAPED_SURROGATE in content.lower():
-            found = json.loads(json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
-    return found
+    return value
 
 
 def read_body(content: bytes) -> Any:
-    """A body as JSON, or the text where it is none; None where there is no body."""
+    """The body as decoded JSON, or as text if it is not JSON; None if it is empty."""
     if not content:
         return None
     try:
@@ -58,15 +59,15 @@ def read_body(content: bytes) -> Any:
 
 
 class MalformedBodyError(APIResponseValidationError):
-    """A success whose body is cut off, or no JSON at all: something between has touched it."""
+    """A success whose body is truncated or not JSON, which suggests a proxy altered it."""
 
 
 class PreEncoded:
-    """A part of a body that is encoded already, in place of the generated model it stands for.
+    """A field of a request body that is already encoded; replaces the generated model.
 
-    Training data is encoded on the caller's thread, before the request has its place in the order;
-    the event loop then only copies bytes. Generated models ask their parts for `to_dict()` and
-    pass on what they get, and orjson writes a fragment as it is.
+    Training data is encoded on the caller's thread, before the request is put in order; the event
+    loop then only copies bytes. Generated models call `to_dict()` on their fields and pass on the
+    result, and orjson writes a fragment unchanged.
     """
 
     __slots__ = ("content",)
@@ -78,19 +79,19 @@ class PreEncoded:
         return orjson.Fragment(self.content)
 
     def __len__(self) -> int:
-        """Bytes on the wire."""
+        """The number of encoded bytes."""
         return len(self.content)
 
 
 class DecodedResponse(httpx.Response):
-    """A response that is wholly read, whose `json()` is `decode`."""
+    """A response whose body is read, with `decode` as its `json()`."""
 
     def json(self, **_: Any) -> Any:
         try:
             return decode(self.content)
         except ValueError as error:
             raise MalformedBodyError(
-                f"the answer is no JSON: {error}",
+                f"the response is not JSON: {error}",
                 status_code=self.status_code,
                 body=self.content[:READ_TEXT],
             ) from None

@@ -1,4 +1,4 @@
-"""One typed method per operation of the API, in one object."""
+"""The API as one object with one typed method per operation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from tinker_ext.transport.operations.admin import AdminOperations
 from tinker_ext.transport.operations.auth import AuthOperations
-from tinker_ext.transport.operations.runs_and_checkpoints import UpkeepOperations
+from tinker_ext.transport.operations.runs_and_checkpoints import RunOperations
 from tinker_ext.transport.operations.sampling import SamplingOperations
 from tinker_ext.transport.operations.service import ServiceOperations
 from tinker_ext.transport.operations.sessions import SessionOperations
@@ -27,24 +27,24 @@ class Gateway(
     TrainingOperations,
     WeightsOperations,
     SamplingOperations,
-    UpkeepOperations,
+    RunOperations,
     AdminOperations,
 ):
-    """The API as methods: a value of the generated models, or a typed error. Retries nothing.
+    """The API as methods that return generated models or raise typed errors. Retries nothing.
 
     Attributes:
-        idempotency_key: sent with whatever changes state; one per logical call, the same on all
-            of its attempts.
-        dialect: what the server is known to speak; it decides the form of what is sent.
+        idempotency_key: sent with requests that change state; one per call, the same for all
+            attempts.
+        protocol: the requests that the server is known to accept; decides their encoding.
     """
 
     def with_idempotency_key(self, idempotency_key: str) -> Gateway:
-        """The same gateway for the attempts of one logical call."""
+        """A copy that sends this key, for the attempts of one call."""
         return evolve(self, idempotency_key=idempotency_key)
 
-    def with_protocol(self, dialect: ServerProtocol) -> Gateway:
-        """The same gateway for a server that speaks `dialect`."""
-        return self if dialect == self.dialect else evolve(self, dialect=dialect)
+    def with_protocol(self, protocol: ServerProtocol) -> Gateway:
+        """A copy for a server that accepts `protocol`."""
+        return self if protocol == self.protocol else evolve(self, protocol=protocol)
 
     async def close(self) -> None:
         await self.client.get_async_httpx_client().aclose()

@@ -1,10 +1,9 @@
-"""The HTTP client that the generated functions are given.
+"""The HTTP client that sends the requests of the generated endpoints.
 
-It does what the API needs and nothing else: encode, authenticate, send on a pooled transport, read
-the body, and turn every answer that is no success into a typed error before the generated parser
-sees it (the parser knows no proxy's HTML, no undocumented status, and drops the headers).
-httpx's own machinery (redirects, cookies, event hooks) costs about 0.7 ms a request and is not
-needed here.
+It encodes and authenticates a request, sends it on a pooled transport, reads the response, and
+raises a typed error for every status other than a success. The generated parser never sees an
+error: it handles neither a proxy's HTML nor undocumented status codes, and drops the headers.
+httpx's own redirects, cookies and event hooks are bypassed; they cost about 0.7 ms per request.
 """
 
 from __future__ import annotations
@@ -17,26 +16,29 @@ from typing import IO, TYPE_CHECKING, Any
 import httpx
 
 from tinker_ext import tracing
-from tinker_ext.config.parsers import without_credentials
 from tinker_ext.errors import (
-    APIConnectionError,
     APIResponseValidationError,
     APIStatusError,
     APITimeoutError,
     status_error,
 )
 from tinker_ext.protocol.server_protocol import drop_default_fields
-from tinker_ext.redaction.redactor import LONGEST_ID, READ_TEXT, REQUEST_ID, kept_headers
+from tinker_ext.redaction.redactor import (
+    LONGEST_ID,
+    READ_TEXT,
+    REQUEST_ID,
+    kept_headers,
+    redact,
+    shorten,
+)
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
 from tinker_ext.timeouts import expire_after
 from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.call import Call, current_call
-from tinker_ext.transport.deprecation import DeprecationNotes
 from tinker_ext.transport.echo_redaction import redact_bytes, redact_headers, redactable
 from tinker_ext.transport.encoding import DecodedResponse, encode, read_body
-from tinker_ext.transport.network_faults import PROXY_LOGIN, explain
-from tinker_ext.transport.redirects import redirect_target, unauthenticated_get, with_url_secrets
+from tinker_ext.transport.network_faults import PROXY_LOGIN, connection_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,22 +47,29 @@ if TYPE_CHECKING:
     from tinker_ext.transport.auth import ApiKeyAuth
     from tinker_ext.transport.body_limits import Reserve
 
-# httpx bounds each read and each write, so a body that trickles, or a server that takes a request
-# in byte by byte, would never end. Ours: the whole exchange may take this many times as long.
+# httpx limits each read and each write, so an exchange that proceeds byte by byte would never end.
+# Ours: the limit of the whole exchange, as a multiple of the read timeout.
 TOTAL_TIMEOUT_FACTOR = 5.0
-# Seconds, where a configuration has no limit for reads (0.4.1 _constants.py).
+# Seconds, if the configuration has no read timeout (0.4.1 _constants.py).
 DEFAULT_READ = 60.0
-#: Bytes of an error's body that are decoded as JSON; ours. Longer ones are not the API's.
+#: Bytes of an error body that are decoded as JSON; ours. The API's error bodies are smaller.
 MAX_ERROR_BYTES = 1024 * 1024
+#: Headers that announce a deprecation; release 0.38.0.
+NOTE_HEADER = "x-deprecation-note"
+LEVEL_HEADER = "x-deprecation-level"
+# Characters of a deprecation note that are logged, and the number of distinct notes; ours.
+_LONGEST_NOTE = 500
+_MAX_NOTES = 100
 
 
 class ApiHttpClient(httpx.AsyncClient):
-    """Sends one request and returns its success, wholly read; raises a typed error otherwise.
+    """Sends a request and returns its response if it is a success; raises a typed error otherwise.
 
-    A request whose token is refused is sent once more with another, all else being the same.
+    A request whose token is rejected is sent once more with another token, otherwise unchanged.
 
-    Any 2xx is handed on as 200, because servers answer 200, 201 or 202 for the same operation and
-    the specification documents one; so is any redirect as 302, where a redirect is the answer.
+    The status of a success is set to 200, because servers send 200, 201 or 202 for the same
+    operation and the specification documents one of them. A redirect that counts as a success is
+    set to 302.
     """
 
     def __init__(
@@ -81,11 +90,11 @@ class ApiHttpClient(httpx.AsyncClient):
         self._credentials = auth
         self._fixed_headers = dict(headers)
         self._limits = timeout
-        self._most = max_response_bytes
+        self._max_bytes = max_response_bytes
         self._trace_headers = trace_headers
         self._proxy_for = proxy_for
         self._reserve = reserve
-        self._notes = DeprecationNotes()
+        self._notes: set[str] = set()
         self._urls: dict[str, httpx.URL] = {}
 
     async def request(
@@ -94,31 +103,31 @@ class ApiHttpClient(httpx.AsyncClient):
         call = current_call()
         options |= {"json": json}
         key = await self._credentials.key(call.credential)
-        answer = await self._attempt(call, key, method, url, **options)
-        if answer.status_code == 401:
-            invalid = is_invalid_token(answer.status_code, answer.headers)
-            other = await self._credentials.replacement(key, call.credential, invalid=invalid)
-            if other is not None and other != key:
-                answer = await self._attempt(call, other, method, url, **options)
-        if (name := answer.headers.get(REQUEST_ID)) is not None:
-            call.request_ids.append(name[:LONGEST_ID])
-        self._notes.log(call.operation, answer.headers)
-        return _raise_for_status(call, answer)
+        response = await self._attempt(call, key, method, url, **options)
+        if response.status_code == 401:
+            invalid = is_invalid_token(response.status_code, response.headers)
+            new_key = await self._credentials.replacement(key, call.credential, invalid=invalid)
+            if new_key is not None and new_key != key:
+                response = await self._attempt(call, new_key, method, url, **options)
+        if (request_id := response.headers.get(REQUEST_ID)) is not None:
+            call.request_ids.append(request_id[:LONGEST_ID])
+        self._log_deprecation(call.operation, response.headers)
+        return _raise_for_status(call, response)
 
     async def _attempt(
         self, call: Call, key: Secret | None, method: str, url: httpx.URL | str, **options: Any
     ) -> DecodedResponse:
         path = str(url)
-        bare = self._url(path, None)
-        with tracing.attempt(call.operation, method.upper(), path, bare) as attempt:
+        url_without_query = self._url(path, None)
+        with tracing.attempt(call.operation, method.upper(), path, url_without_query) as attempt:
             request = self._build(call, key, method, path, **options)
             if attempt is not None:
                 attempt.sending(len(request.content))
             response = await self._send(call, request)
-            place = redirect_target(request.url, response) if call.follows_redirect else None
-            if place is not None:
-                there = unauthenticated_get(place, self._limits.as_dict())
-                response = await self._send(with_url_secrets(call, place), there)
+            target = _redirect_target(request.url, response) if call.follows_redirect else None
+            if target is not None:
+                redirected = _unauthenticated_get(target, self._limits.as_dict())
+                response = await self._send(call.with_url_secrets(target), redirected)
             if attempt is not None:
                 attempt.answered(response.status_code, len(response.content))
         return response
@@ -140,7 +149,7 @@ class ApiHttpClient(httpx.AsyncClient):
             json = drop_default_fields(json, call.omit_if_default)
         body = None if json is None else encode(json)
         if content is not None:
-            content.seek(0)  # It may have been sent before.
+            content.seek(0)  # An earlier attempt may have read it.
             body = content.read()
         merged = {"Accept": "application/json", **self._fixed_headers, **(headers or {})}
         if json is not None:
@@ -161,10 +170,10 @@ class ApiHttpClient(httpx.AsyncClient):
         )
 
     def _url(self, path: str, params: Mapping[str, Any] | None) -> httpx.URL:
-        path = path.replace("//", "/")  # A checkpoint without a kind leaves its segment empty.
+        path = path.replace("//", "/")  # A checkpoint without a kind has an empty path segment.
         if params:
             return self._merge_url(path).copy_merge_params(params)
-        if len(self._urls) > 256:  # Paths with ids in them must not pile up.
+        if len(self._urls) > 256:  # Paths that contain ids would accumulate.
             self._urls.clear()
         url = self._urls.get(path)
         if url is None:
@@ -172,24 +181,24 @@ class ApiHttpClient(httpx.AsyncClient):
         return url
 
     async def _send(self, call: Call, request: httpx.Request) -> DecodedResponse:
-        whole = TOTAL_TIMEOUT_FACTOR * (call.timeout or self._limits.read or DEFAULT_READ)
+        limit = TOTAL_TIMEOUT_FACTOR * (call.timeout or self._limits.read or DEFAULT_READ)
         try:
             async with asyncio.timeout(None) as timeout:
-                expire_after(timeout, whole)
+                expire_after(timeout, limit)
                 response = await self._wire.handle_async_request(request)
                 try:
                     with tracing.fetching(call.operation, response.status_code):
-                        content = await read_body_bytes(response, self._most, self._reserve)
+                        content = await read_body_bytes(response, self._max_bytes, self._reserve)
                 finally:
                     await response.aclose()
         except TimeoutError:
             raise APITimeoutError(
-                f"the exchange was not over after {whole:g} s",
+                f"no complete response within {limit:g} s",
                 operation=call.operation,
                 fault=TransportFault.TIMEOUT,
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
-            # Not `from error`: that one holds the request, and with it the key.
+            # Not `from error`, which would hold the request and its key.
             proxy = self._proxy_for(str(request.url))
             raise connection_error(call, request.url, error, proxy) from None
         except BodyError as error:
@@ -199,17 +208,27 @@ class ApiHttpClient(httpx.AsyncClient):
                 operation=call.operation,
                 request_id=kept_headers(response.headers).get(REQUEST_ID),
             ) from None
-        secrets = self._secrets(call)
-        # An error's body is redacted once, when it becomes an error. A secret that was asked for
-        # is left in the response.
-        if 200 <= response.status_code < 300 and not call.answer_is_secret:
+        # `status_error` redacts the responses that become errors.
+        secrets = self._secrets(call) if response.status_code < 400 else ()
+        if not call.response_is_secret:
             content = redact_bytes(content, secrets)
-        # Not ASCII, as a mapping's values would have to be: a header's bytes may be any.
+        # Header values may contain any bytes; httpx would encode a mapping's values as ASCII.
         headers = httpx.Headers(redact_headers(response.headers, secrets), encoding="utf-8")
         return DecodedResponse(response.status_code, headers=headers, content=content)
 
     def _secrets(self, call: Call) -> tuple[str, ...]:
         return redactable((*self._credentials.secrets(), *call.secrets))
+
+    def _log_deprecation(self, operation: str, headers: Mapping[str, str]) -> None:
+        """Logs each deprecation note once: as an error if the server calls it one, or a warning."""
+        if not (text := headers.get(NOTE_HEADER)):
+            return
+        note = shorten(redact(text[:READ_TEXT]), _LONGEST_NOTE)
+        if note in self._notes or len(self._notes) >= _MAX_NOTES:
+            return
+        self._notes.add(note)
+        write = tracing.log.error if headers.get(LEVEL_HEADER) == "error" else tracing.log.warning
+        write("%s: deprecation note from the server: %s", operation, note)
 
 
 def _raise_for_status(call: Call, response: DecodedResponse) -> DecodedResponse:
@@ -217,7 +236,7 @@ def _raise_for_status(call: Call, response: DecodedResponse) -> DecodedResponse:
     if 200 <= status < 300:
         response.status_code = 200
         return response
-    if call.redirect_is_answer and 300 <= status < 400:
+    if call.accepts_redirect and 300 <= status < 400:
         response.status_code = 302
         return response
     raise _status_error(call, response)
@@ -238,25 +257,30 @@ def _status_error(call: Call, response: DecodedResponse) -> APIStatusError:
 
 
 def _error_body(content: bytes) -> Any:
-    """The body of an error; of one that is too long for one, the beginning as text.
+    """The decoded body of an error, or its beginning as text if it is too long.
 
-    Decoding all of it would stop the event loop for as long as its size says.
+    Decoding a large body would block the event loop.
     """
     if len(content) <= MAX_ERROR_BYTES:
         return read_body(content)
     return content[:READ_TEXT].decode("utf-8", "replace")
 
 
-def connection_error(
-    call: Call, url: httpx.URL, error: Exception, proxy: str | None
-) -> APIConnectionError:
-    """The error of a request that failed on its way to `url`, through `proxy` if there is one."""
-    fault = explain(error)
-    # Where to, without the path and the query: an archive's address has a key in them.
-    place = f"{url.scheme}://{url.netloc.decode('ascii')}"
-    if proxy is not None:
-        place += f" through the proxy {without_credentials(proxy)}"
-    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    failure = kind(f"{fault.words} ({place})", operation=call.operation, fault=fault.kind)
-    failure.hint = fault.hint
-    return failure
+def _redirect_target(url: httpx.URL, response: httpx.Response) -> httpx.URL | None:
+    """The target of a redirect; None for other responses and for redirects from https to http."""
+    location = response.headers.get("location")
+    if not 300 <= response.status_code < 400 or not location:
+        return None
+    try:
+        target = url.join(location)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    if target.scheme not in ("http", "https") or (url.scheme, target.scheme) == ("https", "http"):
+        return None
+    return target
+
+
+def _unauthenticated_get(url: httpx.URL, timeout: Any) -> httpx.Request:
+    """A request without the API key; the signed URL is its own authorization."""
+    headers = {"Accept": "application/json"}
+    return httpx.Request("GET", url, headers=headers, extensions={"timeout": timeout})

@@ -1,4 +1,4 @@
-"""What failed between this machine and the server, and which setting would help."""
+"""Classifies network errors, and suggests the setting that would help."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import httpx
 from attrs import frozen
 
+from tinker_ext.config.parsers import without_credentials
+from tinker_ext.errors import APIConnectionError, APITimeoutError
 from tinker_ext.rules.retry import RETRIED_STATUSES, TransportFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What helps if a proxy wants to know who sends.
+    from tinker_ext.transport.call import Call
+
+#: The hint for a proxy that requires authentication.
 PROXY_LOGIN = (
     "The proxy requires a user and password: put them into the URL of HTTPS_PROXY, HTTP_PROXY or "
     "the proxy argument."
@@ -37,50 +41,50 @@ _FAULTS: tuple[tuple[type[Exception], TransportFault], ...] = (
     (ssl.SSLError, TransportFault.READ),
 )
 
-# OpenSSL's reasons: the other end does not speak TLS.
+# OpenSSL's reasons if the peer does not use TLS.
 _NOT_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 )
-# And it speaks another TLS, or wants a certificate of the client's.
+# Reasons if the peer uses another version of TLS, or requires a client certificate.
 _REFUSED = frozenset(
     {"UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE", "TLSV1_ALERT_PROTOCOL_VERSION"}
     | {"SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_UNRECOGNIZED_NAME", "TLSV1_ALERT_UNKNOWN_CA"}
     | {"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_BAD_CERTIFICATE"}
 )
-# OpenSSL's X509_V_ERR codes: a certificate's dates, and its names.
+# OpenSSL's X509_V_ERR codes for the dates and the names of a certificate.
 _DATES, _NAMES = frozenset({9, 10}), frozenset({62, 64})
-# A SOCKS proxy's refusals, in httpcore's words.
+# The beginnings of httpcore's messages for a rejected SOCKS login.
 _SOCKS_LOGIN = ("Requested ", "Invalid username")
 
 
 class TlsRequiredError(httpx.ConnectError):
-    """A server was sent plain HTTP and speaks TLS."""
+    """Plain HTTP was sent to a server that requires TLS."""
 
 
 @frozen
 class NetworkFault:
-    """The kind of a fault, what happened, and what would help if anything is known to."""
+    """The kind of a fault, a description, and a hint if one is known."""
 
     kind: TransportFault
-    words: str
+    message: str
     hint: str = ""
 
 
 def explain(error: Exception) -> NetworkFault:
-    """What an error of a transport means."""
+    """Classifies an error of a transport."""
     if isinstance(error, httpx.ProxyError):
         return _proxy_fault(str(error))
     if (fault := _tls_fault(error)) is not None:
         return fault
     if isinstance(error, TlsRequiredError):
         return NetworkFault(
-            TransportFault.TLS, "the server speaks TLS at this port", "Use https:// in base_url."
+            TransportFault.TLS, "the server requires TLS on this port", "Use https:// in base_url."
         )
     kind = next(
         (fault for kind, fault in _FAULTS if isinstance(error, kind)), TransportFault.CONNECT
     )
-    words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return NetworkFault(kind, words)
+    message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return NetworkFault(kind, message)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -90,32 +94,32 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _tls_fault(raised: Exception) -> NetworkFault | None:
-    """A fault of TLS that stays; None if another attempt may do better."""
-    # The innermost is OpenSSL's: aiohttp wraps it in one of the same class without its reason.
+    """A permanent TLS fault; None if a retry may succeed."""
+    # aiohttp wraps OpenSSL's error in one of the same class that lacks the reason.
     errors = [cause for cause in _causes(raised) if isinstance(cause, ssl.SSLError)]
     if not errors:
         return None
     error = errors[-1]
     if isinstance(error, ssl.SSLCertVerificationError):
         reason = getattr(error, "verify_message", "") or error.strerror
-        words = f"the certificate is not accepted: {reason}"
-        return NetworkFault(TransportFault.TLS, words, _certificate_hint(error))
+        message = f"the certificate is not trusted: {reason}"
+        return NetworkFault(TransportFault.TLS, message, _certificate_hint(error))
     if error.reason in _NOT_TLS:
         return NetworkFault(
             TransportFault.TLS,
-            "the other end does not speak TLS at this port",
+            "the peer does not use TLS on this port",
             "Use http:// in base_url, or the port for https; with a proxy, check its URL.",
         )
     if error.reason in _REFUSED:
         reason = error.reason.replace("_", " ").lower()
-        return NetworkFault(TransportFault.TLS, f"the TLS handshake was refused: {reason}")
+        return NetworkFault(TransportFault.TLS, f"the TLS handshake was rejected: {reason}")
     return None
 
 
 def _certificate_hint(error: ssl.SSLCertVerificationError) -> str:
     code = getattr(error, "verify_code", None)
     if code in _NAMES:
-        return "Check the host in base_url; the certificate is another host's."
+        return "Check the host in base_url; the certificate is for another host."
     if code in _DATES:
         return "Check this machine's clock; if it is right, the server needs a new certificate."
     return (
@@ -124,16 +128,31 @@ def _certificate_hint(error: ssl.SSLCertVerificationError) -> str:
     )
 
 
-def _proxy_fault(words: str) -> NetworkFault:
-    """A refusal of the proxy, whose own words are left out: they may repeat the password."""
-    if words.startswith(_SOCKS_LOGIN):
-        return NetworkFault(TransportFault.PROXY, "the proxy refused the login", PROXY_LOGIN)
-    status = int(words[:3]) if re.match(r"\d{3}\b", words) else 0
+def _proxy_fault(message: str) -> NetworkFault:
+    """The fault of a proxy, without the proxy's message, which may repeat the password."""
+    if message.startswith(_SOCKS_LOGIN):
+        return NetworkFault(TransportFault.PROXY, "the proxy rejected the login", PROXY_LOGIN)
+    status = int(message[:3]) if re.match(r"\d{3}\b", message) else 0
     if not status:
-        return NetworkFault(TransportFault.CONNECT, "the proxy made no connection")
-    lasting = 400 <= status < 500 and status not in RETRIED_STATUSES
+        return NetworkFault(TransportFault.CONNECT, "the proxy could not connect")
+    permanent = 400 <= status < 500 and status not in RETRIED_STATUSES
     return NetworkFault(
-        TransportFault.PROXY if lasting else TransportFault.CONNECT,
-        f"the proxy made no connection: HTTP {status}",
+        TransportFault.PROXY if permanent else TransportFault.CONNECT,
+        f"the proxy could not connect: HTTP {status}",
         PROXY_LOGIN if status == 407 else "",
     )
+
+
+def connection_error(
+    call: Call, url: httpx.URL, error: Exception, proxy: str | None
+) -> APIConnectionError:
+    """The error for a request that failed before its response was complete."""
+    fault = explain(error)
+    # Without path and query, since a signed URL contains its authorization.
+    origin = f"{url.scheme}://{url.netloc.decode('ascii')}"
+    if proxy is not None:
+        origin += f" through the proxy {without_credentials(proxy)}"
+    kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
+    failure = kind(f"{fault.message} ({origin})", operation=call.operation, fault=fault.kind)
+    failure.hint = fault.hint
+    return failure

@@ -1,8 +1,8 @@
 """A connection pool that stays fast with hundreds of requests in flight.
 
-httpcore's pool looks at every connection whenever a request starts or ends, which makes the work
-per request grow with the number in flight. Here requests are dealt to shards that never hold more
-than a few requests each, so that scan stays short (`make benchmark`).
+httpcore's pool scans all connections whenever a request starts or ends, so the work per request
+grows with the number in flight. Here requests are distributed over shards that each hold only a
+few requests, so the scan stays short (`make benchmark`).
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from tinker_ext.transport.unread import close_if_unread
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-# One or two cost least of 1, 2, 4, 8 and 16, with 64 and with 400 requests in flight: 2.2 to 2.9
-# CPU seconds per 1000 samples, against 3.2 to 4.3 (`python benchmarks/driver.py tinker_ext URL
-# sampling 400 1200` on a busy machine of two cores).
+# Of 1, 2, 4, 8 and 16, one and two cost least with 64 and with 400 requests in flight: 2.2 to 2.9
+# CPU seconds per 1000 samples instead of 3.2 to 4.3 (`python benchmarks/driver.py tinker_ext URL
+# sampling 400 1200` on a busy machine with two cores).
 REQUESTS_PER_SHARD = 1
 
 
 class ShardedTransport(httpx.AsyncBaseTransport):
-    """Deals requests to transports that each hold at most `per_shard` of them at once.
+    """Distributes requests over transports that each hold at most `per_shard` at once.
 
-    A shard's place is given back when the body of the response is closed, not when its headers
-    arrive: until then the connection is busy. Used from one event loop only.
+    A request occupies its shard until the response body is closed, since the connection is busy
+    until then. Used on one event loop only.
 
-    A shard whose request was cancelled is not used again: cancelled at certain points, httpcore's
-    pool counts the connection as busy for ever (and otherwise closes it anyway).
+    A shard is discarded when its request is cancelled: after a cancellation at certain points,
+    httpcore's pool counts the connection as busy forever (and otherwise closes it).
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class ShardedTransport(httpx.AsyncBaseTransport):
         self._make_shard = make_shard
         self._per_shard = per_shard
         self._all: list[_Shard] = []
-        # A stack: the shards used last are used next, so that connections stay warm.
-        self._with_room: list[_Shard] = []
+        # A stack: the shard used last is used next, which keeps connections warm.
+        self._available: list[_Shard] = []
         self._closing: set[asyncio.Task[None]] = set()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -55,7 +55,7 @@ class ShardedTransport(httpx.AsyncBaseTransport):
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
 
-        async def give_back(*, discard: bool) -> None:
+        async def release(*, discard: bool) -> None:
             try:
                 await close_if_unread(shard.transport)
             except BaseException:
@@ -64,29 +64,29 @@ class ShardedTransport(httpx.AsyncBaseTransport):
             finally:
                 self._release(shard, discard=discard)
 
-        response.stream = _ReleasingStream(response.stream, give_back)
+        response.stream = _ReleasingStream(response.stream, release)
         return response
 
     async def aclose(self) -> None:
-        shards, self._all, self._with_room = self._all, [], []
+        shards, self._all, self._available = self._all, [], []
         for shard in shards:
             await shard.transport.aclose()
         await asyncio.gather(*self._closing)
 
     @property
     def in_flight(self) -> int:
-        """Requests whose response body is not yet closed."""
+        """The number of requests whose response body is not closed yet."""
         return sum(shard.active for shard in self._all)
 
     def _acquire(self) -> _Shard:
-        if not self._with_room:
+        if not self._available:
             shard = _Shard(self._make_shard())
             self._all.append(shard)
-            self._with_room.append(shard)
-        shard = self._with_room[-1]
+            self._available.append(shard)
+        shard = self._available[-1]
         shard.active += 1
         if shard.active == self._per_shard:
-            self._with_room.pop()
+            self._available.pop()
         return shard
 
     def _release(self, shard: _Shard, *, discard: bool) -> None:
@@ -94,11 +94,11 @@ class ShardedTransport(httpx.AsyncBaseTransport):
         shard.active -= 1
         if discard and not shard.discarded:
             shard.discarded = True
-            self._all = [kept for kept in self._all if kept is not shard]
-            self._with_room = [kept for kept in self._with_room if kept is not shard]
+            self._all = [other for other in self._all if other is not shard]
+            self._available = [other for other in self._available if other is not shard]
         if not shard.discarded:
             if was_full:
-                self._with_room.append(shard)
+                self._available.append(shard)
         elif shard.active == 0:
             task = asyncio.get_running_loop().create_task(shard.transport.aclose())
             self._closing.add(task)
@@ -106,7 +106,7 @@ class ShardedTransport(httpx.AsyncBaseTransport):
 
 
 class _Shard:
-    """A transport, the number of requests it holds, and whether it takes no more of them."""
+    """A transport, its number of active requests, and whether it was discarded."""
 
     __slots__ = ("active", "discarded", "transport")
 
@@ -117,7 +117,7 @@ class _Shard:
 
 
 class _ReleasingStream(httpx.AsyncByteStream):
-    """A response body that says once when it is closed, and whether closing it went wrong."""
+    """A response body that calls `release` once when closed, to discard the shard if that fails."""
 
     def __init__(
         self, stream: httpx.AsyncByteStream, release: Callable[..., Awaitable[None]]
@@ -126,8 +126,8 @@ class _ReleasingStream(httpx.AsyncByteStream):
         self._release: Callable[..., Awaitable[None]] | None = release
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for part in self._stream:
-            yield part
+        async for chunk in self._stream:
+            yield chunk
 
     async def aclose(self) -> None:
         closed = False

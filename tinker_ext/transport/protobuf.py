@@ -1,6 +1,6 @@
-"""Training data and results as protobuf (`openapi/tinker_public.proto`), from and to numpy.
+"""Encodes training data to protobuf and decodes results (`openapi/tinker_public.proto`).
 
-Imported when a server is found to speak it.
+Imported only if a server uses protobuf.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WIRE = {"float32": "<f4", "int64": "<i8"}
 _LARGEST_TOKEN = 2**31 - 1
 _STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
 _TOKEN_BYTES = 4  # int32
-# What a server writes numbers as; float32 if it names no type.
+# The numpy dtypes of numbers in results; float32 if the server sends no dtype.
 _READ_DTYPES: dict[int, str] = {
     pb.DTYPE_UNSPECIFIED: "<f4",
     pb.DTYPE_FLOAT32: "<f4",
@@ -46,28 +46,28 @@ _READ_DTYPES: dict[int, str] = {
     pb.DTYPE_INT32: "<i4",
     pb.DTYPE_BFLOAT16: "<u2",
 }
-# Datums of one record, which cost no bytes where it has no fields. Ours; a request has at most 1024
-# of them (0.38.0's flag fwdbwd_max_chunk_len).
-_MOST_DATUMS = 100_000
+# Maximum datums of one record, which take no bytes if it has no fields. Ours; a request has at most
+# 1024 datums (0.38.0's flag fwdbwd_max_chunk_len).
+_MAX_DATUMS = 100_000
 
 
 def encode_data(
     data: Sequence[types.Datum], loss_fn: str, loss_fn_config: types.LossFnConfig | None
 ) -> list[bytes]:
-    """The parts of a forward_backward's body that don't say whose it is: see `encode_head`.
+    """Encodes the loss and the datums of a forward_backward body; `encode_head` has the rest.
 
-    One for the loss, then one for each datum. Protobuf copies what it writes several times, which
-    costs little in memory that the last datum has left, and much in memory for a whole batch.
+    The first message holds the loss, and each of the others one datum. Protobuf copies what it
+    writes several times: one datum at a time, the copies reuse the memory of the last datum.
 
     Raises:
-        InvalidInputError: what protobuf has no place for, with its datum.
+        InvalidInputError: a datum contains a value that protobuf can't express.
     """
     request = pb.ForwardBackwardRequest(loss_fn=loss_fn)
     for name, setting in (loss_fn_config or {}).items():
         if isinstance(setting, str):
             request.loss_fn_config_v2[name].text = setting
             continue
-        # Servers of 0.25 read the first, those of 0.38 the second.
+        # Servers of 0.25 read the first field, those of 0.38 the second.
         request.loss_fn_config[name] = setting
         request.loss_fn_config_v2[name].number = setting
     parts: list[bytes] = [request.SerializeToString()]
@@ -79,7 +79,7 @@ def encode_data(
 
 
 def encode_head(model_id: str, seq_id: int, *, forward_only: bool) -> bytes:
-    """The part of a forward_backward's body that says whose it is; it may come first or last."""
+    """The ids and flags of a forward_backward body; may precede or follow the data."""
     return pb.ForwardBackwardRequest(
         model_id=model_id, seq_id=seq_id, forward_only=forward_only
     ).SerializeToString()
@@ -95,19 +95,19 @@ def _write_datum(message: pb.Datum, datum: types.Datum, where: str) -> None:
 
 
 def _write_tensor(message: pb.Tensor, tensor: types.TensorData) -> None:
-    values, indices = _packed(tensor.flat, _WIRE[tensor.dtype]), tensor.flat_indices
+    values, indices = _pack(tensor.flat, _WIRE[tensor.dtype]), tensor.flat_indices
     if indices is None:
         message.dense = values
     else:
         crow, columns = indices
         message.sparse_csr.values = values
-        message.sparse_csr.crow_indices = _packed(crow, "<i8")
-        message.sparse_csr.col_indices = _packed(columns, "<i8")
+        message.sparse_csr.crow_indices = _pack(crow, "<i8")
+        message.sparse_csr.col_indices = _pack(columns, "<i8")
     message.dtype = _DTYPES[tensor.dtype]
     message.shape.extend([tensor.size] if tensor.shape is None else tensor.shape)
 
 
-def _packed(numbers: Array, dtype: str) -> bytes:
+def _pack(numbers: Array, dtype: str) -> bytes:
     return numbers.astype(dtype, copy=False).tobytes()
 
 
@@ -115,8 +115,8 @@ def _write_spans(field: Any, spans: types.ProvenanceSpans) -> None:
     for span in spans:
         added = field.add()
         sampled = isinstance(span, types.SampledProvenanceSpan)
-        place = added.sampled_tokens if sampled else added.prompt_tokens
-        place.sequence_id, place.offset, place.length = span.sequence_id, span.offset, span.length
+        part = added.sampled_tokens if sampled else added.prompt_tokens
+        part.sequence_id, part.offset, part.length = span.sequence_id, span.offset, span.length
 
 
 def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) -> None:
@@ -124,7 +124,7 @@ def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) ->
         tokens = chunk.flat
         if tokens.size and tokens.max() > _LARGEST_TOKEN:
             raise InvalidInputError(
-                f"{tokens.max()} is no token id: a server takes 32 bits", where=where
+                f"{tokens.max()} is not a token id: servers accept 32-bit integers", where=where
             )
         message.encoded_text.tokens = tokens.astype("<i4").tobytes()
     elif isinstance(chunk, types.ImageChunk):
@@ -136,7 +136,7 @@ def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) ->
         message.dmel.dmel = chunk.dmel
     else:
         raise InvalidInputError(
-            "this server takes training data as protobuf, which has no image pointers; "
+            "this server requires training data as protobuf, which can't express image pointers; "
             "send the image itself as an ImageChunk",
             where=where,
         )
@@ -145,17 +145,17 @@ def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) ->
 def decode_result(
     operation: str, content: bytes
 ) -> types.ForwardBackwardOutput | types.SampleResponse:
-    """The result of `operation`.
+    """Decodes the result of `operation`.
 
     Raises:
-        APIResponseValidationError: the content is not such a message.
+        APIResponseValidationError: the content is not a valid message.
     """
-    read = _sample_response if operation == "asample" else _forward_backward_output
+    decode = _sample_response if operation == "asample" else _forward_backward_output
     try:
-        return read(content)
+        return decode(content)
     except (ValueError, TypeError, OverflowError, DecodeError) as error:
         raise APIResponseValidationError(
-            f"the result can't be read as protobuf: {error}", operation=operation
+            f"the result is not valid protobuf: {error}", operation=operation
         ) from error
 
 
@@ -168,30 +168,30 @@ def _forward_backward_output(content: bytes) -> types.ForwardBackwardOutput:
             for at, record in enumerate(message.loss_fn_outputs)
             for row in _rows(record, f"record {at} of loss_fn_outputs")
         ],
-        # A map has no order in protobuf, and another one in each process.
+        # Protobuf maps are unordered, and their order differs between processes.
         metrics=dict(sorted(message.metrics.items())),
     )
 
 
 def _rows(record: pb.ArrayRecord, where: str) -> Iterator[dict[str, types.TensorData]]:
-    """The outputs of a record's datums, each a map of its fields."""
+    """The outputs of a record by datum, each a mapping of its fields."""
     columns = {
         name: _column(field, f"{where}, field {name!r}") for name, field in record.fields.items()
     }
     count = record.num_datums or max(map(len, columns.values()), default=0)
-    if not 0 <= count <= _MOST_DATUMS or any(len(column) != count for column in columns.values()):
+    if not 0 <= count <= _MAX_DATUMS or any(len(column) != count for column in columns.values()):
         sizes = {name: len(column) for name, column in columns.items()}
-        raise ValueError(f"{where}: it is of {count} datums and has fields of {sizes}")
+        raise ValueError(f"{where}: {count} datums, but its fields have {sizes}")
     for at in range(count):
         yield {name: types.TensorData.from_numpy(column[at]) for name, column in columns.items()}
 
 
 def _column(field: pb.BatchedTensor, where: str) -> list[Array]:
     offsets = _array(field.offsets, "<i8", f"{where}: offsets")
-    # Taken once: each look at a message's bytes copies them all.
+    # Read once: each access to a bytes field copies it.
     data = memoryview(field.data)
     if offsets.size and (offsets[0] < 0 or offsets[-1] > len(data) or _decreases(offsets)):
-        raise ValueError(f"{where}: offsets that don't follow each other in {len(data)} bytes")
+        raise ValueError(f"{where}: the offsets are not increasing within {len(data)} bytes")
     trailing = list(field.trailing_shape)
     row = max(1, math.prod(trailing))
     arrays = []
@@ -207,7 +207,7 @@ def _decreases(numbers: Array) -> bool:
 
 
 def _array(data: bytes | memoryview, dtype: str, where: str) -> Array:
-    """A message's bytes as numbers."""
+    """The bytes of a field as numbers."""
     try:
         return np.frombuffer(data, dtype=dtype)
     except ValueError:
@@ -216,7 +216,7 @@ def _array(data: bytes | memoryview, dtype: str, where: str) -> Array:
 
 def _values(data: bytes | memoryview, dtype: int, where: str) -> Array:
     if dtype not in _READ_DTYPES:
-        raise ValueError(f"{where}: dtype {dtype} is not known")
+        raise ValueError(f"{where}: unknown dtype {dtype}")
     values = _array(data, _READ_DTYPES[dtype], where)
     if dtype == pb.DTYPE_BFLOAT16:  # The upper half of a float32.
         return (values.astype(np.uint32) << 16).view(np.float32)
@@ -224,9 +224,9 @@ def _values(data: bytes | memoryview, dtype: int, where: str) -> Array:
 
 
 def outline(content: bytes) -> dict[str, Any]:
-    """The sequences of a sample as JSON has them, with ranges in place of their tokens.
+    """The sequences of a sample in the shape of the JSON result, with ranges instead of tokens.
 
-    Empty where it can't be read: that is for whoever takes the result to hear of.
+    Empty if the content is invalid: `decode_result` reports that when the result is retrieved.
     """
     try:
         sequences = pb.SampleResponse.FromString(content).sequences
@@ -235,20 +235,26 @@ def outline(content: bytes) -> dict[str, Any]:
     return {
         "sequences": [
             {
-                "tokens": range(len(one.tokens) // _TOKEN_BYTES),
-                "stop_reason": _STOP_REASONS.get(one.stop_reason, str(one.stop_reason)),
+                "tokens": range(len(sequence.tokens) // _TOKEN_BYTES),
+                "stop_reason": _stop_reason(sequence),
             }
-            for one in sequences
+            for sequence in sequences
         ]
     }
 
 
+def _stop_reason(sequence: pb.SampledSequence) -> str:
+    return _STOP_REASONS.get(sequence.stop_reason, str(sequence.stop_reason))
+
+
 def _sample_response(content: bytes) -> types.SampleResponse:
     message = pb.SampleResponse.FromString(content)
-    drawn, has = message.prompt_alt_tokens, message.HasField
+    alternatives, has = message.prompt_alt_tokens, message.HasField
     targets = "target_prompt_logprobs"
     return types.SampleResponse(
-        sequences=[_sequence(one, f"sequences[{at}]") for at, one in enumerate(message.sequences)],
+        sequences=[
+            _sequence(sequence, f"sequences[{at}]") for at, sequence in enumerate(message.sequences)
+        ],
         prompt_logprobs=_optional(message.prompt_logprobs, "prompt_logprobs"),
         topk_prompt_logprobs=_topk(message.topk_prompt_logprobs, "topk_prompt_logprobs")
         if has("topk_prompt_logprobs")
@@ -258,8 +264,8 @@ def _sample_response(content: bytes) -> types.SampleResponse:
         else None,
         prompt_cache_hit_tokens=message.prompt_cache_hit_tokens,
         prompt_alt_tokens=types.PromptAltTokens(
-            _tensor(drawn.tokens, "prompt_alt_tokens.tokens"),
-            _tensor(drawn.logprobs, "prompt_alt_tokens.logprobs"),
+            _tensor(alternatives.tokens, "prompt_alt_tokens.tokens"),
+            _tensor(alternatives.logprobs, "prompt_alt_tokens.logprobs"),
         )
         if has("prompt_alt_tokens")
         else None,
@@ -269,7 +275,7 @@ def _sample_response(content: bytes) -> types.SampleResponse:
 def _sequence(message: pb.SampledSequence, where: str) -> types.SampledSequence:
     logprobs = message.logprobs
     return types.SampledSequence(
-        stop_reason=_STOP_REASONS.get(message.stop_reason, str(message.stop_reason)),
+        stop_reason=_stop_reason(message),
         tokens=Tokens(array=_tokens(message.tokens, f"{where}.tokens")),
         logprobs=Logprobs(array=_array(logprobs, "<f4", f"{where}.logprobs")) if logprobs else None,
         topk_logprobs=_topk(message.topk_sampled_logprobs, f"{where}.topk_logprobs")
@@ -296,18 +302,18 @@ def _tensor(message: pb.Tensor, where: str) -> types.TensorData:
     crow = _array(sparse.crow_indices, "<i8", f"{where}.sparse_crow_indices")
     columns = _array(sparse.col_indices, "<i8", f"{where}.sparse_col_indices")
     check_csr(values, crow, columns, shape, where)
-    of = NumberBuffer.from_array
-    return types.TensorData.from_csr(of(values), of(crow), of(columns), shape)
+    buffer = NumberBuffer.from_array
+    return types.TensorData.from_csr(buffer(values), buffer(crow), buffer(columns), shape)
 
 
 def _optional(data: bytes, where: str) -> OptionalLogprobs | None:
-    """Logprobs in which NaN stands for none; None where there are none at all."""
+    """Logprobs, with NaN for a missing one; None if the field is empty."""
     return OptionalLogprobs(array=_array(data, "<f4", where)) if data else None
 
 
 def _topk(message: pb.TopkLogprobs, where: str) -> Topk:
-    if message.length and not message.k:  # Nothing would bound the number of rows.
-        raise ValueError(f"{where}: {message.length} positions with no token at any")
+    if message.length and not message.k:  # No data would limit the number of rows.
+        raise ValueError(f"{where}: {message.length} positions without any tokens")
     shape = (message.length, message.k)
     tokens = _tokens(message.token_ids, f"{where}.token_ids")
     logprobs = _array(message.logprobs, "<f4", f"{where}.logprobs")

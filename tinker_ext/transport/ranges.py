@@ -1,14 +1,14 @@
-"""How a file is fetched from storage: byte ranges, validators, checksums, expired URLs.
+"""Byte ranges, validators, checksums and URL expiry for downloads from storage.
 
-Storage is any HTTP server behind a signed URL. A download that broke off asks for the missing bytes
-(`Range`) on the condition that the file is still the same (`If-Range`), as in RFC 9110, 13 and 14:
+Storage is any HTTP server behind a signed URL. An interrupted download requests the missing bytes
+(`Range`) on the condition that the file is unchanged (`If-Range`), as in RFC 9110, 13 and 14:
 
 ==========================  =====================================================================
 response                    meaning
 ==========================  =====================================================================
-206, `Content-Range`        the bytes from its start on
+206, `Content-Range`        the bytes from the start of the range
 200                         the whole file: the server ignores ranges, or the file has changed
-416, `bytes */SIZE`         nothing is missing if SIZE is what there is; otherwise start again
+416, `bytes */SIZE`         complete if SIZE bytes are present; otherwise restart
 ==========================  =====================================================================
 """
 
@@ -24,28 +24,28 @@ from attrs import frozen
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Seconds before its expiry at which a URL is replaced (0.38.0's command line).
+#: Seconds before the expiry of a URL at which it is replaced (0.38.0's command line).
 RESIGN_MARGIN = 300.0
-#: Statuses with which storage refuses an expired URL: 403 (S3, Azure), 400 (Google), and others.
+#: Statuses with which storage rejects an expired URL: 403 (S3, Azure), 400 (Google), and others.
 REJECTED_URL_STATUSES = frozenset({400, 401, 403, 404, 410})
 PARTIAL, UNSATISFIABLE = 206, 416
 
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _UNSATISFIED = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _LENGTH = re.compile(r"\d{1,18}", re.ASCII)
-# hashlib's names of the algorithms in headers, strongest first, and the size of a digest in bytes.
+# Algorithm names in headers, strongest first, with hashlib's name and the digest size in bytes.
 _ALGORITHMS = {"sha-512": ("sha512", 64), "sha-256": ("sha256", 32), "md5": ("md5", 16)}
 
 
 @frozen
 class Content:
-    """What a response holds of a file.
+    """The part of a file that a response contains.
 
     Attributes:
         start: the offset of its first byte.
-        size: of the whole file in bytes; None if the server does not say.
+        size: the size of the whole file in bytes; None if unknown.
         validator: the value for `If-Range`; None if a later change can't be detected.
-        digest: hashlib's name of an algorithm and the digest of the whole file, if there is one.
+        digest: hashlib's name of the algorithm, and the digest of the whole file, if there is one.
     """
 
     start: int
@@ -55,7 +55,7 @@ class Content:
 
 
 def range_headers(offset: int, validator: str | None) -> dict[str, str]:
-    """Headers that ask for a file from `offset` on, if it still has that validator."""
+    """Headers that request a file from `offset` on, provided it still matches the validator."""
     if not offset:
         return {}
     conditional = {} if validator is None else {"If-Range": validator}
@@ -63,9 +63,9 @@ def range_headers(offset: int, validator: str | None) -> dict[str, str]:
 
 
 def content_of(status: int, headers: Mapping[str, str], offset: int) -> Content | None:
-    """What a success, or a 416, holds; None if it can't follow `offset` bytes: start again.
+    """The content of a success or a 416; None if it does not continue at `offset`: restart.
 
-    Names of headers are in lower case.
+    Header names are in lower case.
     """
     validator, digest = _validator(headers), _digest(headers, whole=status != PARTIAL)
     described = headers.get("content-range", "").strip()
@@ -83,7 +83,7 @@ def content_of(status: int, headers: Mapping[str, str], offset: int) -> Content 
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:
-    """A strong entity tag, or else the date of the last change (RFC 9110, 13.1.5)."""
+    """A strong entity tag, or otherwise the modification date (RFC 9110, 13.1.5)."""
     tag = headers.get("etag", "").strip()
     if tag.startswith('"'):
         return tag
@@ -91,11 +91,11 @@ def _validator(headers: Mapping[str, str]) -> str | None:
 
 
 def _digest(headers: Mapping[str, str], *, whole: bool) -> tuple[str, bytes] | None:
-    """The strongest digest of the whole file that the headers have.
+    """The strongest digest of the whole file in the headers.
 
-    `Content-MD5` and `Content-Digest` are of the bytes in the response, so they count for a `whole`
-    file only. The other sources: RFC 9530 and 3230, S3 (`x-amz-checksum-sha256`, unless it is
-    composed of those of parts) and Google (`x-goog-hash`, of the file as it is stored).
+    `Content-MD5` and `Content-Digest` cover the bytes of the response, so they apply only if it
+    contains the `whole` file. The other sources: RFC 9530 and 3230, S3 (`x-amz-checksum-sha256`,
+    unless composed of the checksums of parts) and Google (`x-goog-hash`, of the stored file).
     """
     values: dict[str, str] = {}
     for name in ("digest", "repr-digest", *(("content-digest",) if whole else ())):
@@ -118,7 +118,7 @@ def _named(name: str, value: str | None) -> dict[str, str]:
 
 
 def _entries(value: str) -> dict[str, str]:
-    """``sha-256=:BASE64:, md5=BASE64`` by name."""
+    """Parses ``sha-256=:BASE64:, md5=BASE64`` into values by name."""
     pairs = (entry.strip().partition("=") for entry in value.split(","))
     return {name.strip().lower(): text.strip().strip(":") for name, _, text in pairs if text}
 
@@ -131,10 +131,10 @@ def _decoded(text: str) -> bytes:
 
 
 def is_expiring(expires: float, signed: float, now: float) -> bool:
-    """Whether a URL should be signed again; all in epoch seconds.
+    """Whether a new signed URL should be requested; all arguments in epoch seconds.
 
-    A URL that is valid for a few minutes only is used for half of them. One that seems to have been
-    signed for the past shows that the clocks differ, and is used until it is rejected.
+    A URL with a lifetime of a few minutes is used for half of it. If it seems to have expired
+    before it was signed, the clocks differ, and it is used until it is rejected.
     """
     lifetime = expires - signed
     return lifetime > 0 and expires - now < min(RESIGN_MARGIN, lifetime / 2)

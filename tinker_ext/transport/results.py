@@ -1,4 +1,4 @@
-"""Results as they are fetched, before they are decoded."""
+"""Fetched results that are not decoded yet."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ PROTOBUF = "application/x-protobuf"
 
 @frozen
 class ProtobufResult:
-    """A result as it came. It is decoded where the user takes it, and protobuf imported then."""
+    """An encoded result. Decoded on the thread that retrieves it, which then imports protobuf."""
 
     operation: str
     content: bytes
 
     def decode(self) -> types.ForwardBackwardOutput | types.SampleResponse:
-        """The result of the operation it belongs to.
+        """Decodes the result.
 
         Raises:
-            APIResponseValidationError: the content is not such a message.
+            APIResponseValidationError: the content is not a valid message.
         """
         from tinker_ext.transport.protobuf import decode_result
 
         return decode_result(self.operation, self.content)
 
     def outline(self) -> dict[str, Any]:
-        """Of samples, what a trace tells: how many tokens each has, and why it ended."""
+        """The token count and stop reason of each sequence of a sample, for tracing."""
         from tinker_ext.transport.protobuf import outline
 
         return outline(self.content)
@@ -38,7 +38,7 @@ class ProtobufResult:
 
 @frozen
 class FetchedResult:
-    """The body of a result, as decoded JSON or a `ProtobufResult`, and whose result it is."""
+    """The body of a result, as decoded JSON or a `ProtobufResult`, and the id of its request."""
 
     body: Any
     request_id: str

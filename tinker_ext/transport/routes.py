@@ -1,4 +1,4 @@
-"""Sends each request the way that its URL needs: through which proxy, and with or without TLS."""
+"""Selects the proxy and the TLS settings for the URL of each request."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     MakeTransport = Callable[[ssl.SSLContext | None, str | None], httpx.AsyncBaseTransport]
 
-#: Connections that end without any response before a TLS handshake is tried; ours.
+#: Connections closed without any response before a TLS handshake is attempted; ours.
 PROBE_AFTER = 2
-#: Seconds for a TLS handshake with a server that failed to respond to plain HTTP; ours.
+#: Seconds for a TLS handshake with a server that did not respond to plain HTTP; ours.
 PROBE_TIMEOUT = 2.0
 
 
 class RoutedTransport(httpx.AsyncBaseTransport):
-    """One transport per way, each made by `make` on first use. Used from one event loop only.
+    """Sends through one transport per route, created by `make` on first use, on one event loop.
 
-    Most requests go to the base URL. A redirect may lead elsewhere, and NO_PROXY may except only
-    one of the two hosts.
+    A route is a proxy or none, with or without TLS. Most requests go to the base URL. A redirect
+    may lead to another host, and NO_PROXY may name only one of the two.
     """
 
     def __init__(self, config: ClientConfig, make: MakeTransport, base_url: str = "") -> None:
@@ -36,14 +36,18 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         self._make = make
         self._transports: dict[tuple[bool, str | None], httpx.AsyncBaseTransport] = {}
         self._base = httpx.URL(base_url)
-        # Connections that ended without a response; None once there was one.
+        # Connections closed without a response; None after the first response.
         self._failures: int | None = 0
         self._to_base = self._transport(base_url, self._base.scheme) if base_url else None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         url, base = request.url, self._base
-        same = url.raw_host == base.raw_host and url.scheme == base.scheme and url.port == base.port
-        if self._to_base is not None and same:
+        same_origin = (url.scheme, url.raw_host, url.port) == (
+            base.scheme,
+            base.raw_host,
+            base.port,
+        )
+        if self._to_base is not None and same_origin:
             return await self._send_to_base(self._to_base, request)
         return await self._transport(str(url), url.scheme).handle_async_request(request)
 
@@ -67,20 +71,20 @@ class RoutedTransport(httpx.AsyncBaseTransport):
         return response
 
     async def _needs_tls(self) -> bool:
-        """Whether a server that ends connections without a response wants TLS on them.
+        """Whether a server that closes connections without a response requires TLS.
 
-        Some servers close such a connection with a TLS alert, which says so, and some without.
+        Some servers send a TLS alert before they close a plain connection, others don't.
         """
         if self._base.scheme == "https" or self._config.proxy_for(str(self._base)):
             return False
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # nothing is sent
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE  # Nothing is sent.
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
                 _, writer = await asyncio.open_connection(
                     self._base.host, self._base.port or 80, ssl=tls
                 )
-        except OSError:  # TimeoutError and ssl.SSLError, too
+        except OSError:  # Includes TimeoutError and ssl.SSLError.
             return False
         writer.transport.abort()
         return True
@@ -88,8 +92,8 @@ class RoutedTransport(httpx.AsyncBaseTransport):
     def _transport(self, url: str, scheme: str) -> httpx.AsyncBaseTransport:
         proxy = self._config.proxy_for(url)
         encrypted = scheme == "https" or (proxy or "").startswith("https")
-        way = encrypted, proxy
-        if way not in self._transports:
+        route = encrypted, proxy
+        if route not in self._transports:
             tls = tls_context(self._config) if encrypted else None
-            self._transports[way] = self._make(tls, proxy)
-        return self._transports[way]
+            self._transports[route] = self._make(tls, proxy)
+        return self._transports[route]

@@ -1,4 +1,4 @@
-"""Files behind signed URLs, read as a stream. Errors and logs show no URL's path or query."""
+"""Streams files from signed URLs. Errors and logs never show the path or query of a URL."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.build import build_storage_client
 from tinker_ext.transport.call import Call
 from tinker_ext.transport.encoding import read_body
-from tinker_ext.transport.http import connection_error
+from tinker_ext.transport.network_faults import connection_error
 from tinker_ext.transport.ranges import UNSATISFIABLE
-from tinker_ext.transport.redirects import with_url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from tinker_ext.config import ClientConfig
 
-# Bytes of an error's body that are read; those of storage have less than a thousand.
+# Bytes of an error body that are read; those of storage services have less than a thousand.
 _ERROR_BYTES = 65_536
 
 _downloading: ContextVar[bool] = ContextVar("tinker_ext_downloading", default=False)
@@ -50,7 +49,7 @@ logging.getLogger("httpx").addFilter(_WithoutQueries())
 
 @frozen
 class StorageResponse:
-    """A success, or a 416, whose body is still to be read; names of headers in lower case."""
+    """A success or a 416 whose body is not read yet; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -58,29 +57,29 @@ class StorageResponse:
 
 
 class Storage:
-    """Requests signed URLs. Used on one event loop; retries nothing."""
+    """Requests signed URLs on one event loop; retries nothing."""
 
     def __init__(self, config: ClientConfig) -> None:
         self._client = build_storage_client(config)
         self._proxy_for = config.proxy_for
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         await self._client.aclose()
 
     @asynccontextmanager
     async def get(
         self, operation: str, url: str, headers: Mapping[str, str]
     ) -> AsyncIterator[StorageResponse]:
-        """Request `url`; its response is open within the context.
+        """Requests `url`; the response stays open within the context.
 
         Raises:
-            APIStatusError: storage refused it, other than by 416.
-            APIConnectionError: the connection failed, also while the body is read.
-            APIResponseValidationError: the URL can't be requested.
+            APIStatusError: the storage service returned an error status other than 416.
+            APIConnectionError: the connection failed, possibly while the body was read.
+            APIResponseValidationError: the URL is not usable, or redirects from https to http.
         """
         target = _parsed(operation, url)
-        call = with_url_secrets(Call(operation), target)
+        call = Call(operation).with_url_secrets(target)
         token = _downloading.set(True)
         try:
             try:
@@ -90,7 +89,7 @@ class Storage:
                 proxy = self._proxy_for(str(target))
                 raise connection_error(call, target, error, proxy) from None
             try:
-                call = with_url_secrets(call, response.url)
+                call = call.with_url_secrets(response.url)
                 _check_encrypted(operation, target, response.url)
                 if not response.is_success and response.status_code != UNSATISFIABLE:
                     raise await _status_error(call, response)
@@ -117,8 +116,8 @@ def _parsed(operation: str, url: str) -> httpx.URL:
         parsed = httpx.URL()
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise APIResponseValidationError(
-            f"the server gave a URL that can't be downloaded from (scheme {parsed.scheme!r}); "
-            "it may be a path in its own file system",
+            f"the server sent a download URL that is not valid (scheme {parsed.scheme!r}); "
+            "it may be a path in the server's file system",
             operation=operation,
         )
     return parsed

@@ -1,4 +1,4 @@
-"""Which certificates are trusted: the system's and certifi's, or those that a setting names."""
+"""Trusted certificates: those of the system and of certifi, or those that are configured."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tinker_ext.errors import ConfigurationError
 if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
 
-# Where Linux distributions and the BSDs keep the certificates of the system. Looked at if the
-# OpenSSL that Python was built with knows none of them.
+# The system's certificates on Linux distributions and the BSDs; used if the OpenSSL that Python was
+# built with finds none.
 _SYSTEM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Gentoo
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
@@ -27,28 +27,28 @@ _SYSTEM_FILES = (
 
 
 def tls_context(config: ClientConfig) -> ssl.SSLContext:
-    """The context for all TLS connections with these settings.
+    """The TLS context of a configuration.
 
     Raises:
-        ConfigurationError: the file or folder of certificates that is set can't be used.
+        ConfigurationError: the configured file or folder of certificates is not usable.
     """
     return _tls_context(config.ssl_cert_file, config.ssl_cert_dir)
 
 
 @cache
 def _tls_context(file: Path | None, folder: Path | None) -> ssl.SSLContext:
-    """Cached for the process: reading the system's certificates takes about 50 ms."""
+    """Cached per process, since reading the system's certificates takes about 50 ms."""
     if file is not None:
-        return _trusting("SSL_CERT_FILE", file)
+        return _custom_context("SSL_CERT_FILE", file)
     if folder is not None:
-        return _trusting("SSL_CERT_DIR", folder)
-    context = _trusting_the_system()
-    # A container may have no certificates, and an old system only old ones.
+        return _custom_context("SSL_CERT_DIR", folder)
+    context = _system_context()
+    # A container may have no certificates, and an old system outdated ones.
     context.load_verify_locations(cafile=certifi.where())
     return context
 
 
-def _trusting(variable: str, path: Path) -> ssl.SSLContext:
+def _custom_context(variable: str, path: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if variable == "SSL_CERT_FILE":
@@ -56,22 +56,23 @@ def _trusting(variable: str, path: Path) -> ssl.SSLContext:
         elif any(path.iterdir()):
             context.load_verify_locations(capath=path)
         else:
-            raise ConfigurationError(f"{variable}: {path} is empty", setting=variable)
-    except OSError as error:  # ssl.SSLError is one
-        words = "it has no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ConfigurationError(f"{variable}: the folder {path} is empty", setting=variable)
+    except OSError as error:  # Includes ssl.SSLError.
+        no_certificate = "it contains no certificate"
+        reason = no_certificate if isinstance(error, ssl.SSLError) else error.strerror
         raise ConfigurationError(
-            f"{variable}: {path} can't be used: {words}", setting=variable
+            f"{variable}: {path} is not usable: {reason}", setting=variable
         ) from None
     return context
 
 
-def _trusting_the_system() -> ssl.SSLContext:
+def _system_context() -> ssl.SSLContext:
     if sys.platform in ("darwin", "win32"):
         import truststore
 
         return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # OpenSSL reads the system's certificates itself. truststore would have it read them again for
-    # each connection: 0.1 s each, on the event loop.
+    # OpenSSL reads the system's certificates itself. truststore would read them again for each
+    # connection, which blocks the event loop for 0.1 s.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
     if not context.cert_store_stats()["x509_ca"]:

@@ -1,13 +1,15 @@
-"""One request's training data, in whichever form the server takes it."""
+"""The inputs of a request in the encodings that servers accept."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from attrs import evolve
 from tinker_api import models
+from tinker_api.types import UNSET, Unset
 
+from tinker_ext.errors import InvalidInputError
 from tinker_ext.transport.encoding import PreEncoded
-from tinker_ext.transport.images import with_images_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,12 +18,15 @@ if TYPE_CHECKING:
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.types.inputs.images import ImageForm
 
+Image: TypeAlias = models.ImageChunk | models.ImageAssetPointerChunk
+_IMAGES = (models.ImageChunk, models.ImageAssetPointerChunk)
+
 
 class TrainingData:
-    """The datums of one request with their loss, encoded for a dialect when it is made.
+    """The datums and the loss of one request.
 
-    That is done on the caller's thread. Where the server turns out to speak another, they are
-    encoded anew.
+    Encoded for `protocol` when created, on the caller's thread, and again only if the server turns
+    out to accept another protocol.
     """
 
     def __init__(
@@ -29,31 +34,31 @@ class TrainingData:
         data: Sequence[types.Datum],
         loss_fn: str,
         loss_fn_config: types.LossFnConfig | None,
-        dialect: ServerProtocol,
+        protocol: ServerProtocol,
     ) -> None:
         self._data = data
         self._loss_fn = loss_fn
         self._loss_fn_config = loss_fn_config
         self._json: dict[tuple[ImageForm, bool], PreEncoded] = {}
         self._protobuf: Sequence[bytes] | None = None
-        if dialect.training_body == "protobuf":
+        if protocol.training_body == "protobuf":
             self._size = sum(map(len, self._parts()))
         else:
-            self._size = len(self._encoded(dialect))
+            self._size = len(self._encoded(protocol))
 
     def __len__(self) -> int:
-        """Bytes in the first form."""
+        """The number of bytes of the first encoding."""
         return self._size
 
-    def json(self, dialect: ServerProtocol) -> models.ForwardBackwardInput:
-        """Stands in for the model that it is the encoding of."""
-        return cast("models.ForwardBackwardInput", self._encoded(dialect))
+    def json(self, protocol: ServerProtocol) -> models.ForwardBackwardInput:
+        """The encoded data, typed as the model that it replaces."""
+        return cast("models.ForwardBackwardInput", self._encoded(protocol))
 
     def protobuf(self, model_id: str, seq_id: int, *, forward_only: bool, compress: bool) -> bytes:
-        """The body of a whole request, compressed by zstd (RFC 8878) where that is asked for."""
+        """The body of a whole request, optionally compressed with zstd (RFC 8878)."""
         from tinker_ext.transport.protobuf import encode_head
 
-        # Messages put after each other are one message with the fields of all.
+        # Concatenated protobuf messages are one message with the fields of all.
         body = b"".join([encode_head(model_id, seq_id, forward_only=forward_only), *self._parts()])
         if not compress:
             return body
@@ -61,11 +66,11 @@ class TrainingData:
 
         return zstandard.ZstdCompressor().compress(body)
 
-    def _encoded(self, dialect: ServerProtocol) -> PreEncoded:
-        form = (dialect.images, dialect.sparse)
+    def _encoded(self, protocol: ServerProtocol) -> PreEncoded:
+        form = (protocol.images, protocol.sparse)
         if form not in self._json:
             body = models.ForwardBackwardInput(
-                data=[_datum(datum, dialect, at) for at, datum in enumerate(self._data)],
+                data=[_datum(datum, protocol, at) for at, datum in enumerate(self._data)],
                 loss_fn=self._loss_fn,
             )
             if self._loss_fn_config is not None:
@@ -81,8 +86,35 @@ class TrainingData:
         return self._protobuf
 
 
-def _datum(datum: types.Datum, dialect: ServerProtocol, at: int) -> models.Datum:
-    found = (datum if dialect.sparse else datum.to_dense()).to_api()
+def _datum(datum: types.Datum, protocol: ServerProtocol, at: int) -> models.Datum:
+    message = (datum if protocol.sparse else datum.to_dense()).to_api()
     where = f"data[{at}].model_input"
-    found.model_input = with_images_as(found.model_input, dialect.images, where)
-    return found
+    message.model_input = adapt_images(message.model_input, protocol.images, where)
+    return message
+
+
+def adapt_images(model_input: models.ModelInput, form: ImageForm, where: str) -> models.ModelInput:
+    """A copy whose images have only the fields that servers of `form` accept.
+
+    Raises:
+        InvalidInputError: a required field is not set; `where` is the caller's name of the input.
+    """
+    if not any(isinstance(chunk, _IMAGES) for chunk in model_input.chunks):
+        return model_input
+    chunks: list[Any] = [
+        _adapt_image(chunk, form, f"{where}.chunks[{at}]") if isinstance(chunk, _IMAGES) else chunk
+        for at, chunk in enumerate(model_input.chunks)
+    ]
+    return evolve(model_input, chunks=chunks)
+
+
+def _adapt_image(image: Image, form: ImageForm, where: str) -> Image:
+    if form == "expected_tokens":
+        return evolve(image, height=UNSET, width=UNSET, tokens=UNSET)
+    required = {"height": image.height, "width": image.width, "tokens": image.tokens}
+    missing = [name for name, size in required.items() if isinstance(size, Unset)]
+    if missing:
+        raise InvalidInputError(
+            f"this server requires {', '.join(missing)} of each image", where=where
+        )
+    return evolve(image, expected_tokens=UNSET)

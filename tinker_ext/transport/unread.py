@@ -1,8 +1,8 @@
-"""Finds data on a pooled connection that no request has asked for.
+"""Detects unread data on a pooled connection.
 
-After a response is complete, bytes that are left over would be parsed as the response to the next
-request. httpcore looks at the socket before it uses a connection again, which finds bytes that
-arrive later. Bytes that arrive together with the response have left the socket already.
+Bytes that follow a complete response would be parsed as the response to the next request. httpcore
+checks the socket before it reuses a connection, which detects bytes that arrive later. Bytes that
+arrived together with the response are no longer in the socket.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import httpx
 
-#: What httpcore and anyio call a wrapped connection or stream.
+#: The attributes in which httpcore and anyio hold a wrapped connection or stream.
 _CONNECTION, _STREAM = "_connection", "transport_stream"
 
 
 async def close_if_unread(transport: httpx.AsyncBaseTransport) -> None:
-    """Close the idle connections of an httpcore pool that hold data; other transports have none."""
+    """Closes idle connections with unread data of an httpcore pool; ignores other transports."""
     pool = getattr(transport, "_pool", None)
     for connection in () if pool is None else pool.connections:
         if connection.is_idle() and _has_unread(connection):
@@ -26,13 +26,13 @@ async def close_if_unread(transport: httpx.AsyncBaseTransport) -> None:
 
 
 def _has_unread(connection: Any) -> bool:
-    """Whether data is left in any of the buffers between the socket and httpcore.
+    """Whether any buffer between the socket and httpcore holds data.
 
-    httpcore and anyio keep their buffers private. A connection whose buffers can't be found counts
-    as having data, so that another version of either costs connections and never a wrong response.
+    The buffers are private attributes of httpcore and anyio. If they can't be found, the connection
+    counts as having data: another version of either then costs connections, never a wrong response.
     """
     try:
-        while hasattr(connection, _CONNECTION):  # A tunnel, or one that is made on first use.
+        while hasattr(connection, _CONNECTION):  # A tunnel, or a connection opened on first use.
             connection = connection._connection
         if connection._h11_state.trailing_data[0]:
             return True
@@ -47,7 +47,7 @@ def _has_unread(connection: Any) -> bool:
 
 
 def _has_decrypted(tls: ssl.SSLObject) -> bool:
-    """Whether TLS has received data, or the end, that was not read. Consumes a byte of it."""
+    """Whether TLS holds unread data or an unread end of stream. Consumes one byte of it."""
     try:
         tls.read(1)
     except ssl.SSLWantReadError:

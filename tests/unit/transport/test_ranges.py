@@ -14,7 +14,7 @@ MD5 = hashlib.md5(b"abc").digest()
 LONG, SHORT = base64.b64encode(SHA).decode(), base64.b64encode(MD5).decode()
 
 
-def test_a_range_is_requested_from_the_first_missing_byte() -> None:
+def test_range_headers_request_the_missing_bytes() -> None:
     assert range_headers(0, '"tag"') == {}
     assert range_headers(7, '"tag"') == {"Range": "bytes=7-", "If-Range": '"tag"'}
     assert range_headers(7, None) == {"Range": "bytes=7-"}
@@ -36,9 +36,7 @@ def test_a_range_is_requested_from_the_first_missing_byte() -> None:
         (416, {}, None),
     ],
 )
-def test_the_bytes_in_a_response(
-    status: int, headers: dict[str, str], content: Content | None
-) -> None:
+def test_content_of_response(status: int, headers: dict[str, str], content: Content | None) -> None:
     assert content_of(status, headers, 7) == content
 
 
@@ -51,7 +49,7 @@ def test_the_bytes_in_a_response(
         ({}, None),
     ],
 )
-def test_only_strong_tags_and_dates_are_validators(
+def test_validator_is_strong_etag_or_last_modified(
     headers: dict[str, str], validator: str | None
 ) -> None:
     content = content_of(200, headers, 0)
@@ -77,7 +75,7 @@ def test_only_strong_tags_and_dates_are_validators(
         ({}, None, None),
     ],
 )
-def test_the_digest_of_the_whole_file(headers: dict[str, str], whole: object, part: object) -> None:
+def test_digest_of_whole_file(headers: dict[str, str], whole: object, part: object) -> None:
     complete = content_of(200, headers, 0)
     partial = content_of(206, {"content-range": "bytes 1-2/3", **headers}, 1)
     assert complete is not None
@@ -96,7 +94,5 @@ def test_the_digest_of_the_whole_file(headers: dict[str, str], whole: object, pa
         (-100, 0, 50, False),
     ],
 )
-def test_when_a_url_is_signed_again(
-    expires: float, signed: float, now: float, expected: bool
-) -> None:
+def test_url_is_expiring(expires: float, signed: float, now: float, expected: bool) -> None:
     assert is_expiring(expires, signed, now) is expected

@@ -10,6 +10,7 @@ otherwise                    the user's key
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from tinker_ext.errors import ConfigurationError
@@ -39,6 +40,9 @@ class CredentialSource:
         self._clock = clock
         self._printed = JwtCache(self._print, clock=clock, ahead=False, lasting=True)
         self._tokens: JwtCache | None = None
+        # The last key that was checked, and until when that is valid.
+        self._checked: Secret | None = None
+        self._valid_until = -math.inf
 
     async def enable_exchange(
         self, exchange: Callable[[], Awaitable[Secret]], *, command_only: bool = False
@@ -121,5 +125,11 @@ class CredentialSource:
         return key
 
     def _check(self, key: Secret, message: str) -> None:
-        if has_expired(key.reveal(), self._clock.wall()):
+        """Raise ConfigurationError with this message if the key is an expired token."""
+        now = self._clock.wall()
+        if key is self._checked and now < self._valid_until:
+            return
+        if has_expired(key.reveal(), now):
             raise ConfigurationError(message, setting="api_key")
+        expires = read_times(key.reveal()).expires
+        self._checked, self._valid_until = key, math.inf if expires is None else expires

@@ -84,9 +84,9 @@ class SamplerSequence:
             self._begin(process, first // SEQ_IDS_PER_CLIENT, first)
 
     async def _request_slot(self, gateway: Gateway) -> object:
-        flags = gateway.dialect.flags
+        flags = gateway.protocol.flags
         enabled = flags is not None and flags.sample_join_sampling_session
-        if not enabled or not gateway.dialect.supports("join_sampling_session"):
+        if not enabled or not gateway.protocol.supports("join_sampling_session"):
             return None
         return await gateway.join_sampling_session(self._sampling_session_id)
 

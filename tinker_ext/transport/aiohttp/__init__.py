@@ -1,1 +1,1 @@
-"""An httpx transport that sends over aiohttp."""
+"""An httpx transport that uses aiohttp."""

@@ -1,4 +1,4 @@
-"""aiohttp's pool of connections, made as safe as httpcore's."""
+"""An aiohttp connection pool with the safety checks of httpcore's."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-# Seconds that a connection is kept without use; httpx's own default.
-KEPT = 5.0
-#: Bytes of the headers of a response, all together and each alone; as many as httpcore takes.
+# Seconds for which an idle connection is kept; httpx's default.
+KEEPALIVE_TIMEOUT = 5.0
+#: Maximum bytes of a response's headers, in total and of each; httpcore's limit.
 MAX_HEADER_BYTES = 100 * 1024
 
 
 class ResponseProtocol(ResponseHandler):
-    """Bounds a response's headers, and lets no connection be used again that got data after one.
+    """Limits the size of response headers, and closes connections with data after a response.
 
-    aiohttp sets `_payload` when it has a response's headers.
+    aiohttp sets `_payload` once it has parsed the headers.
     """
 
     _header_bytes = 0
@@ -39,7 +39,7 @@ class ResponseProtocol(ResponseHandler):
     def data_received(self, data: bytes) -> None:
         if self._payload is None:
             if self._header_bytes > MAX_HEADER_BYTES:
-                self.set_exception(HttpProcessingError(message="the headers are too long"))
+                self.set_exception(HttpProcessingError(message="the response headers are too long"))
                 self.abort()
                 return
             self._header_bytes += len(data)
@@ -49,18 +49,18 @@ class ResponseProtocol(ResponseHandler):
 
 
 class FreshConnector(aiohttp.TCPConnector):
-    """Connections as many as asked for; none is used again on which the server has said anything.
+    """An unlimited pool that reuses a connection only if there is nothing to read on it.
 
-    A server closes a connection when it has been idle for long, and aiohttp hears of that when its
-    loop comes to read it. A request in between would be lost, so the socket itself is asked.
+    A server closes a connection that was idle for long, and aiohttp notices when its loop next
+    reads. A request sent before that would be lost, so the socket itself is checked.
     """
 
     def __init__(self, tls: ssl.SSLContext | None) -> None:
         super().__init__(
             ssl=tls or False,
             limit=0,
-            keepalive_timeout=KEPT,
-            resolver=aiohttp.ThreadedResolver(),  # The system's own, whatever is installed.
+            keepalive_timeout=KEEPALIVE_TIMEOUT,
+            resolver=aiohttp.ThreadedResolver(),  # Even if aiodns is installed.
         )
         self._factory = partial(ResponseProtocol, loop=self._loop)  # type: ignore[assignment]
         self._process = os.getpid()
@@ -80,14 +80,14 @@ class FreshConnector(aiohttp.TCPConnector):
                 return connection
             connection.close()
 
-    def __del__(self, *given: Any) -> None:
-        # In a fork they are the parent's: closing them here would stop them there.
+    def __del__(self, *args: Any) -> None:
+        # After a fork the connections belong to the parent; closing them here would break them.
         if self._process == os.getpid():
-            super().__del__(*given)
+            super().__del__(*args)
 
 
 def _is_readable(protocol: ResponseHandler) -> bool:
-    """Whether something waits to be read, were it only the end."""
+    """Whether there is data, or the end of the stream, to read."""
     assert protocol.transport is not None
     sock = protocol.transport.get_extra_info("socket")
     if not hasattr(select, "poll"):

@@ -1,7 +1,6 @@
-"""What went wrong below, in httpx's words, so that nothing above knows which transport is in use.
+"""Converts aiohttp's errors to httpx's, so that callers need not know the transport.
 
-Only kinds are passed on, with words of our own: aiohttp's have addresses in them, and an address
-may be signed.
+The messages are our own, because aiohttp's contain URLs, which may be signed.
 """
 
 from __future__ import annotations
@@ -16,46 +15,56 @@ if TYPE_CHECKING:
 
 
 class BodyWriteTimeoutError(TimeoutError):
-    """The server did not take in a request's body in its time."""
+    """The request body was not sent within the write timeout."""
 
 
-# The first that fits. As httpcore has it, a connection that breaks while a request is being sent
-# is one that could not be read from: the answer may have come before.
+# The first match applies. As in httpcore, a connection that fails while a request is sent is a
+# ReadError: the response may have arrived before.
 _KINDS: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (
-    (BodyWriteTimeoutError, httpx.WriteTimeout, "the request was not taken in"),
-    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "no connection was made"),
-    (aiohttp.ClientConnectorError, httpx.ConnectError, "no connection was made"),
-    (aiohttp.InvalidURL, httpx.UnsupportedProtocol, "the address can't be used"),
-    (aiohttp.ClientResponseError, httpx.RemoteProtocolError, "what came is no HTTP"),
-    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError, "closed without an answer"),
-    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError, "closed in the middle of the answer"),
-    (TimeoutError, httpx.ReadTimeout, "nothing came"),
-    (OSError, httpx.ReadError, "the connection broke"),
-    (aiohttp.ClientError, httpx.ReadError, "the connection was given up"),
-    # Such as a header that can't be written.
-    (ValueError, httpx.LocalProtocolError, "the request can't be sent"),
+    (BodyWriteTimeoutError, httpx.WriteTimeout, "the request body was not sent in time"),
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout, "connection timed out"),
+    (aiohttp.ClientConnectorError, httpx.ConnectError, "connection failed"),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol, "the URL is not valid"),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError, "the response is not valid HTTP"),
+    (
+        aiohttp.ServerDisconnectedError,
+        httpx.RemoteProtocolError,
+        "connection closed before a response",
+    ),
+    (
+        aiohttp.ClientPayloadError,
+        httpx.RemoteProtocolError,
+        "connection closed within the response",
+    ),
+    (TimeoutError, httpx.ReadTimeout, "no data received"),
+    (OSError, httpx.ReadError, "connection lost"),
+    (aiohttp.ClientError, httpx.ReadError, "connection aborted"),
+    # For example, an invalid header.
+    (ValueError, httpx.LocalProtocolError, "the request is not valid"),
 )
-#: All that `as_httpx` knows.
-KNOWN = (aiohttp.ClientError, OSError, ValueError)
+#: The errors that `as_httpx` converts.
+CONVERTED = (aiohttp.ClientError, OSError, ValueError)
 
 
 def as_httpx(error: Exception, protocol: ResponseHandler | None = None) -> httpx.TransportError:
-    """The error that httpcore's transport would have raised.
+    """The error that httpcore's transport would raise.
 
-    `protocol` is that of the connection, if it broke while a body was read: a reset and a body that
-    merely ends too soon are told apart by what it met.
+    `protocol` is the connection's protocol, if it failed while a body was read. Its exception
+    distinguishes a reset connection from a truncated body.
     """
     if isinstance(error, aiohttp.ClientPayloadError) and protocol is not None:
-        met = protocol.exception()
-        error = met if isinstance(met, OSError) else error
+        cause = protocol.exception()
+        error = cause if isinstance(cause, OSError) else error
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return httpx.ProxyError(str(error.status))
-    kind, words = next((kind, words) for known, kind, words in _KINDS if isinstance(error, known))
-    return kind(f"{words}: {reason}" if (reason := _reason(error)) else words)
+    kind, message = next(
+        (kind, message) for known, kind, message in _KINDS if isinstance(error, known)
+    )
+    return kind(f"{message}: {reason}" if (reason := _reason(error)) else message)
 
 
 def _reason(error: Exception) -> str:
-    """The system's words, where it has some."""
+    """The operating system's message, if there is one."""
     if isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
     return str(error.strerror or "") if isinstance(error, OSError) and error.errno else ""

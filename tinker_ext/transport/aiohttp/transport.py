@@ -1,10 +1,9 @@
-"""httpx's requests over aiohttp: the same behaviour for less of the processor.
+"""Sends httpx requests over aiohttp: the same behaviour for less CPU time.
 
-`benchmarks/transports.py` has figures.
+`benchmarks/transports.py` measures the difference.
 
-Made by hand and not with `httpx-aiohttp`, whose 0.2.0 reports a lost answer as a connection that
-was not made, lets errors of aiohttp through, has no limit for writing, adds headers, sends a GET
-twice and rewrites a signed address.
+Does not use `httpx-aiohttp`: version 0.2.0 reports a lost response as a failed connection, leaks
+aiohttp errors, has no write timeout, adds headers, sends a GET twice and rewrites signed URLs.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ import httpx
 from yarl import URL
 
 from tinker_ext.transport.aiohttp.connections import MAX_HEADER_BYTES, FreshConnector
-from tinker_ext.transport.aiohttp.faults import KNOWN, BodyWriteTimeoutError, as_httpx
+from tinker_ext.transport.aiohttp.faults import CONVERTED, BodyWriteTimeoutError, as_httpx
 
 if TYPE_CHECKING:
     import ssl
@@ -29,39 +28,42 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-#: Requests at a time, each with a connection; ours. 400 polls may be held for a minute each, beside
-#: 400 samples being submitted; who comes later waits for a place, as long as `timeout` says.
-MOST = 1000
-# Bytes of a body handed down at a time. What is no longer needs no limit for writing either, it
-# goes into the socket's buffer.
+#: Maximum concurrent requests, each with a connection; ours. Allows for 400 polls that the server
+#: holds for a minute, and 400 samples being submitted. Further requests wait for the pool timeout.
+MAX_REQUESTS = 1000
+# Bytes of a body written at a time. A shorter body fits into the socket's buffer, so it needs no
+# write timeout.
 _STEP = 64 * 1024
-# aiohttp would add these where they are missing.
-_NOT_ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+# Headers that aiohttp adds by default.
+_SKIPPED_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends httpx's requests through one session of aiohttp. Made and used on one event loop.
+    """Sends httpx requests through one aiohttp session. Created and used on one event loop.
 
-    A request's place is given back when the body of the response is closed.
+    A request counts as concurrent until its response body is closed.
     """
 
     def __init__(
-        self, tls: ssl.SSLContext | None = None, proxy: str | None = None, most: int = MOST
+        self,
+        tls: ssl.SSLContext | None = None,
+        proxy: str | None = None,
+        max_requests: int = MAX_REQUESTS,
     ) -> None:
         if tls is not None:
             tls.set_alpn_protocols(["http/1.1"])  # As httpcore does.
         self._session = aiohttp.ClientSession(
             connector=FreshConnector(tls),
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=_NOT_ADDED,
-            auto_decompress=False,  # Ours to do, within bounds.
+            skip_auto_headers=_SKIPPED_HEADERS,
+            auto_decompress=False,  # `body_limits` decompresses up to a limit.
             proxy=proxy,
             max_line_size=MAX_HEADER_BYTES,
             max_field_size=MAX_HEADER_BYTES,
-            middlewares=(_once,),
+            middlewares=(_send_once,),
         )
         self._through_proxy = proxy is not None
-        self._places = asyncio.Semaphore(most)
+        self._slots = asyncio.Semaphore(max_requests)
         _sessions.add(self._session)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -69,41 +71,43 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             name: None if seconds is None or math.isinf(seconds) else seconds
             for name, seconds in request.extensions.get("timeout", {}).items()
         }
-        await self._take_place(limits.get("pool"))
+        await self._acquire_slot(limits.get("pool"))
         try:
-            answer = await self._exchange(request, limits)
+            response = await self._exchange(request, limits)
         except BaseException:
-            self._places.release()
+            self._slots.release()
             raise
         return httpx.Response(
-            answer.status,
-            headers=list(answer.raw_headers),
-            stream=_Body(answer, self._places.release),
+            response.status,
+            headers=list(response.raw_headers),
+            stream=_Body(response, self._slots.release),
         )
 
     async def aclose(self) -> None:
         await self._session.close()
-        await asyncio.sleep(0)  # In which sockets close that were given up just before.
+        await asyncio.sleep(0)  # Lets sockets close that were aborted just before.
 
-    async def _take_place(self, limit: float | None) -> None:
+    async def _acquire_slot(self, limit: float | None) -> None:
         try:
-            async with asyncio.timeout(limit if self._places.locked() else None):
-                await self._places.acquire()
+            async with asyncio.timeout(limit if self._slots.locked() else None):
+                await self._slots.acquire()
         except TimeoutError:
-            raise httpx.PoolTimeout("all connections are in use") from None
+            raise httpx.PoolTimeout(
+                "the maximum number of concurrent requests is reached"
+            ) from None
 
     async def _exchange(
         self, request: httpx.Request, limits: Mapping[str, float | None]
     ) -> aiohttp.ClientResponse:
         if self._session.closed:
-            raise httpx.ConnectError("the connections were closed")
+            raise httpx.ConnectError("the transport is closed")
         content = await request.aread()
         upload = _Upload(content, limits.get("write")) if len(content) > _STEP else content
         connect, read = limits.get("connect"), limits.get("read")
         try:
             return await self._session.request(
                 request.method,
-                _address(request.url),
+                _url(request.url),
                 data=upload or None,
                 headers=[
                     (name.decode("ascii"), value.decode("latin-1"))
@@ -112,38 +116,38 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
                 allow_redirects=False,
                 timeout=_limits(connect, read, self._through_proxy),
             )
-        except KNOWN as error:
+        except CONVERTED as error:
             raise as_httpx(error) from error
 
 
-async def _once(
+async def _send_once(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send a request and name its fault here, where aiohttp would otherwise repeat a GET."""
+    """Sends a request and converts its errors here; aiohttp would otherwise repeat a failed GET."""
     if request.method == "DELETE" and request.headers.get("Content-Length") == "0":
         del request.headers["Content-Length"]  # Added by aiohttp.
     try:
         return await send(request)
-    except KNOWN as error:
+    except CONVERTED as error:
         raise as_httpx(error) from error
 
 
 @lru_cache
 def _limits(connect: float | None, read: float | None, proxied: bool) -> aiohttp.ClientTimeout:
-    """Seconds. With a proxy each of its two connections has its own limit, and so its answer."""
-    whole = None if proxied else connect
-    return aiohttp.ClientTimeout(connect=whole, sock_connect=connect, sock_read=read)
+    """The timeouts in seconds. With a proxy, the limit applies to each step of connecting."""
+    total = None if proxied else connect
+    return aiohttp.ClientTimeout(connect=total, sock_connect=connect, sock_read=read)
 
 
-def _address(url: httpx.URL) -> URL:
-    """Where to, to the letter: a signed address is another one when it is written differently."""
-    address = URL(str(url), encoded=True)
-    # httpcore leaves a user and password out, aiohttp would make a header of them.
-    return address.with_user(None) if url.userinfo else address
+def _url(url: httpx.URL) -> URL:
+    """The URL, encoded exactly as it was: a signature is not valid for another encoding."""
+    exact = URL(str(url), encoded=True)
+    # httpcore ignores a user and password; aiohttp would send them in a header.
+    return exact.with_user(None) if url.userinfo else exact
 
 
 class _Upload(aiohttp.Payload):
-    """A long body, sent piece by piece, all within `limit` seconds."""
+    """A long body, sent in chunks within `limit` seconds in total."""
 
     def __init__(self, content: bytes, limit: float | None) -> None:
         super().__init__(content)
@@ -167,7 +171,7 @@ class _Upload(aiohttp.Payload):
                     await writer.write(content[start : start + _STEP])
                 await writer.drain()
         except BaseException as error:
-            # It would not close before the server has taken in what was written to it.
+            # Closing would wait until the server has received the data already written.
             if transport is not None:
                 transport.abort()
             if isinstance(error, TimeoutError):
@@ -176,36 +180,36 @@ class _Upload(aiohttp.Payload):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer as it comes. Closed before its end, it takes the connection with it."""
+    """Streams a response body. Closing it before its end also closes the connection."""
 
-    def __init__(self, answer: aiohttp.ClientResponse, release: Callable[[], None]) -> None:
-        self._answer = answer
-        self._protocol = answer.connection.protocol if answer.connection else None
+    def __init__(self, response: aiohttp.ClientResponse, release: Callable[[], None]) -> None:
+        self._response = response
+        self._protocol = response.connection.protocol if response.connection else None
         self._release: Callable[[], None] | None = release
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for part in self._answer.content.iter_any():
-                yield part
-        except KNOWN as error:
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+        except CONVERTED as error:
             raise as_httpx(error, self._protocol) from error
 
     async def aclose(self) -> None:
         release, self._release = self._release, None
         if release is not None:
-            self._answer.close()
+            self._response.close()
             release()
-            await self._answer.wait_for_close()  # For what is still being sent.
+            await self._response.wait_for_close()  # The request may still be being sent.
 
 
 _sessions: WeakSet[aiohttp.ClientSession] = WeakSet()
 
 
-def _leave_to_the_parent() -> None:
-    """After a fork: sessions are the parent's, and no warning is due that nobody closed them."""
+def _detach_sessions() -> None:
+    """After a fork: the sessions are the parent's, so aiohttp must not report them as unclosed."""
     for session in list(_sessions):
         session.detach()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_the_parent)
+    os.register_at_fork(after_in_child=_detach_sessions)

@@ -1,4 +1,4 @@
-"""One typed method per operation of the API, by what it is about.
+"""One typed method per operation of the API, grouped by subject.
 
-The only place that calls generated endpoints; `transport.gateway` puts it together.
+Only this package uses the generated endpoints; `transport.gateway` combines the groups.
 """

@@ -1,4 +1,4 @@
-"""What administrators ask: the audit log, and what was used."""
+"""Operations for administrators: audit log, billing and storage usage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinker_api.api.admin import (
 )
 
 from tinker_ext.transport.call import Call
-from tinker_ext.transport.operations.base import Operations, send_for
+from tinker_ext.transport.operations.base import Operations
 from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
@@ -22,31 +22,37 @@ if TYPE_CHECKING:
 
 @frozen
 class AdminOperations(Operations):
-    """The audit log, billing and storage."""
+    """Audit log, billing and storage usage."""
 
     async def get_audit_log(
         self, event_type: models.AuditEventType, day: date | None
     ) -> models.AuditLogResponse:
-        """The log itself may be in a storage that the server only points to."""
-        sent = get_audit_log.asyncio_detailed(
-            client=self.client, event_type=event_type, day=or_unset(day)
+        """Follows a redirect to the storage that holds the log."""
+        return await self.send_for(
+            models.AuditLogResponse,
+            Call("get_audit_log", follows_redirect=True),
+            get_audit_log,
+            event_type=event_type,
+            day=or_unset(day),
         )
-        call = Call("get_audit_log", follows_redirect=True)
-        return await send_for(call, sent, models.AuditLogResponse)
 
     async def get_billing_usage(
         self, starting_on: datetime, ending_before: datetime
     ) -> models.BillingUsageResponse:
-        sent = get_billing_usage.asyncio_detailed(
-            client=self.client, starting_on=starting_on, ending_before=ending_before
+        return await self.send_for(
+            models.BillingUsageResponse,
+            Call("get_billing_usage"),
+            get_billing_usage,
+            starting_on=starting_on,
+            ending_before=ending_before,
         )
-        return await send_for(Call("get_billing_usage"), sent, models.BillingUsageResponse)
 
     async def get_checkpoint_storage_usage(
         self, project_id: str | None
     ) -> models.CurrentCheckpointStorageUsageResponse:
-        sent = get_checkpoint_storage_usage.asyncio_detailed(
-            client=self.client, project_id=or_unset(project_id)
+        return await self.send_for(
+            models.CurrentCheckpointStorageUsageResponse,
+            Call("get_checkpoint_storage_usage"),
+            get_checkpoint_storage_usage,
+            project_id=or_unset(project_id),
         )
-        call = Call("get_checkpoint_storage_usage")
-        return await send_for(call, sent, models.CurrentCheckpointStorageUsageResponse)

@@ -1,4 +1,4 @@
-"""A token for a key."""
+"""The exchange of an API key for a token."""
 
 from __future__ import annotations
 
@@ -11,63 +11,67 @@ from tinker_api.api.auth import create_auth_token
 from tinker_ext.config.parsers import read_secret
 from tinker_ext.errors import APIResponseValidationError, APIStatusError
 from tinker_ext.rules.retry import PERMANENT_5XX, RETRIED_STATUSES, parse_should_retry
-from tinker_ext.transport.operations.base import Operations, send_for
+from tinker_ext.transport.operations.base import Operations
 
 if TYPE_CHECKING:
     from tinker_ext.redaction.secret import Secret
 
-#: What an error of it says that it is of.
+#: The operation's name in its errors.
 TOKEN_OPERATION = "create_auth_token"
-# Refusals of the key, which are the caller's to know.
-_REFUSALS = frozenset({401, 402, 403})
+# Rejections of the key itself; they reach the caller.
+_KEY_REJECTED = frozenset({401, 402, 403})
 
 
 @frozen
 class AuthOperations(Operations):
-    """What a client proves itself with."""
+    """The exchange of the API key for a token."""
 
     async def create_auth_token(self) -> Secret:
-        """A token that takes the key's place; asked for with the key itself.
+        """Exchanges the API key for a token, which replaces it in later requests.
 
         Raises:
-            AuthenticationError: the key is refused.
-            APIResponseValidationError: there is no such operation, or the answer has no token that
-                fits in a header; nothing of it is shown.
+            AuthenticationError: the key is rejected.
+            APIResponseValidationError: the server has no such operation, or its response has no
+                token that is valid in a header. The error shows no part of the response.
         """
-        call = evolve(self.change(TOKEN_OPERATION), credential="key", answer_is_secret=True)
-        sent = create_auth_token.asyncio_detailed(
-            client=self.client, body=models.AuthTokenRequest()
+        call = evolve(
+            self.mutating_call(TOKEN_OPERATION), credential="key", response_is_secret=True
         )
         try:
-            return read_secret((await send_for(call, sent, models.AuthTokenResponse)).jwt)
+            response = await self.send_for(
+                models.AuthTokenResponse, call, create_auth_token, body=models.AuthTokenRequest()
+            )
         except APIStatusError as error:
-            if _is_of_the_moment(error.status_code) or parse_should_retry(error.headers):
+            if _is_about_this_request(error.status_code) or parse_should_retry(error.headers):
                 raise
-            # Not as an error status, which would be taken for the answer to what the token is for.
+            # Not an APIStatusError: that would be taken for the response to the request that
+            # needs the token.
             raise APIResponseValidationError(
-                f"the server wants tokens, and gives none: {error.message}",
+                f"the server requires tokens but issued none: {error.message}",
                 status_code=error.status_code,
                 operation=TOKEN_OPERATION,
                 request_id=error.request_id,
             ) from None
         except APIResponseValidationError as error:
-            # Of the same kind, because one that is cut off is asked for again.
+            # Keeps the class: a malformed body is retried.
             raise type(error)(
-                "the answer has no token",
+                "the response has no token",
                 status_code=error.status_code,
                 operation=TOKEN_OPERATION,
                 request_id=error.request_id,
             ) from None
+        try:
+            return read_secret(response.jwt)
         except ValueError as error:
             raise APIResponseValidationError(
-                f"the answer's token can't be used: {error}",
+                f"the token in the response is not usable: {error}",
                 operation=TOKEN_OPERATION,
                 request_id=call.request_id,
             ) from None
 
 
-def _is_of_the_moment(status: int) -> bool:
-    """Whether a status refuses this key, or passes; any other says that there are no tokens."""
-    if status in _REFUSALS | RETRIED_STATUSES:
+def _is_about_this_request(status: int) -> bool:
+    """Whether a status rejects this key, or is temporary; others mean that there are no tokens."""
+    if status in _KEY_REJECTED | RETRIED_STATUSES:
         return True
     return status >= 500 and status not in PERMANENT_5XX

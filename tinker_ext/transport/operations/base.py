@@ -1,41 +1,51 @@
-"""What operations have in common: where they are sent, their frame, how answers are read."""
+"""Sends the requests of all operations, and parses their responses."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from attrs import frozen
 from tinker_api.errors import UnexpectedStatus
 
-from tinker_ext.errors import APIResponseValidationError, ConfigurationError
+from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
 from tinker_ext.redaction.secret import remembered
 from tinker_ext.transport.call import Call, call_context
 from tinker_ext.transport.encoding import MalformedBodyError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Mapping
 
+    import httpx
     from tinker_api import Client
     from tinker_api.types import Response
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
-# What parsing an answer of another shape than the specification's may raise.
+# Errors that parsers raise for a response that does not match the specification.
 PARSE_ERRORS = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 IDEMPOTENCY_HEADER = "X-Idempotency-Key"
 
 
+class Endpoint(Protocol[P]):
+    """A generated endpoint module: one function builds the request, one parses the response."""
+
+    def _get_kwargs(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]: ...
+
+    def _build_response(self, *, client: Client, response: httpx.Response) -> Response[Any]: ...
+
+
 @frozen
 class Operations:
-    """Where operations are sent, under which key, and in which dialect."""
+    """A client, the idempotency key of a call, and the protocol that the server accepts."""
 
     client: Client
     idempotency_key: str | None = None
-    dialect: ServerProtocol = BASELINE
+    protocol: ServerProtocol = BASELINE
 
-    def change(
+    def mutating_call(
         self,
         operation: str,
         *,
@@ -43,58 +53,65 @@ class Operations:
         timeout: float | None = None,
         secret: str | None = None,
     ) -> Call:
-        """A call that changes state, or is sent as if it did: with the idempotency key.
+        """A call that sends the idempotency key; also used for some that change no state.
 
         `secret` is a credential in its body or headers.
         """
         merged = dict(headers or {})
         if self.idempotency_key is not None:
             merged[IDEMPOTENCY_HEADER] = self.idempotency_key
-        secrets = () if secret is None else remembered([secret])
-        omit_if_default = self.dialect.rejected_fields_of(operation)
         return Call(
             operation,
             headers=merged,
             timeout=timeout,
-            secrets=secrets,
-            omit_if_default=omit_if_default,
+            secrets=() if secret is None else remembered([secret]),
+            omit_if_default=self.protocol.rejected_fields_of(operation),
         )
 
+    async def send(
+        self, call: Call, endpoint: Endpoint[P], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Response[Any]:
+        """Send a request and parse its response; a success may have an empty body.
 
-async def send(call: Call, sent: Awaitable[Response[Any]]) -> Response[Any]:
-    """The answer to a call; its success may say nothing.
+        Errors of building the request are raised unchanged: nothing was sent.
 
-    Raises:
-        APIResponseValidationError: it can't be read.
-    """
-    with call_context(call):
+        Raises:
+            APIResponseValidationError: the response can't be parsed.
+        """
+        request = endpoint._get_kwargs(*args, **kwargs)
+        with call_context(call):
+            response = await self.client.get_async_httpx_client().request(**request)
         try:
-            return await sent
+            return endpoint._build_response(client=self.client, response=response)
         except MalformedBodyError as error:
-            if error.operation is None:  # Otherwise it is of a request that this one needed.
-                error.operation, error.request_id = call.operation, call.request_id
+            error.operation, error.request_id = call.operation, call.request_id
             raise
-        except ConfigurationError:
-            raise  # Of the key, which nothing was sent with; it is a ValueError as well.
         except (*PARSE_ERRORS, UnexpectedStatus) as error:
             raise APIResponseValidationError(
-                f"the answer can't be read: {type(error).__name__}: {error}",
+                f"the response can't be parsed: {type(error).__name__}: {error}",
                 operation=call.operation,
                 request_id=call.request_id,
             ) from error
 
+    async def send_for(
+        self,
+        model: type[T],
+        call: Call,
+        endpoint: Endpoint[P],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Send a request and return its response as `model`.
 
-async def send_for(call: Call, sent: Awaitable[Response[Any]], kind: type[T]) -> T:
-    """The answer to a call, which must be of that kind.
-
-    Raises:
-        APIResponseValidationError: it is not, or can't be read.
-    """
-    parsed = (await send(call, sent)).parsed
-    if not isinstance(parsed, kind):
-        raise APIResponseValidationError(
-            f"the answer is no {kind.__name__}",
-            operation=call.operation,
-            request_id=call.request_id,
-        )
-    return parsed
+        Raises:
+            APIResponseValidationError: the response can't be parsed, or has no such body.
+        """
+        parsed = (await self.send(call, endpoint, *args, **kwargs)).parsed
+        if not isinstance(parsed, model):
+            raise APIResponseValidationError(
+                f"the response is not a {model.__name__}",
+                operation=call.operation,
+                request_id=call.request_id,
+            )
+        return parsed

@@ -1,4 +1,4 @@
-"""Samples, and the results of whatever was submitted."""
+"""Sampling, and the results of submitted requests."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tinker_api.types import UNSET
 
 from tinker_ext import tracing
 from tinker_ext.transport.encoding import read_body
-from tinker_ext.transport.images import with_images_as
-from tinker_ext.transport.operations.base import Operations, send, send_for
+from tinker_ext.transport.operations.base import Operations
 from tinker_ext.transport.results import PROTOBUF, ProtobufResult
+from tinker_ext.transport.training_data import adapt_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Seconds; releases 0.4.1 and 0.38.0. A poll is held by the server.
+# Seconds; releases 0.4.1 and 0.38.0. The server may hold a poll until the result is ready.
 POLL_TIMEOUT = 45.0
-# Seconds; release 0.38.0. A report that asks for nothing, and a request to give up another.
+# Seconds; release 0.38.0. For an acknowledgement without a poll, and for a cancellation.
 REPORT_TIMEOUT = 5.0
 CANCEL_TIMEOUT = 30.0
-# What the polls of an operation call it; releases 0.4.1 and 0.38.0.
+# Names of the operations in the header X-Tinker-Request-Type; releases 0.4.1 and 0.38.0.
 _REQUEST_TYPES = {
     "create_custom_loss": "CreateCustomLoss",
     "create_model": "CreateModel",
@@ -37,62 +37,62 @@ _REQUEST_TYPES = {
     "save_weights_external": "SaveWeightsExternal",
     "asample": "Sample",
 }
-# The operations whose results may come as protobuf; releases 0.25.0 to 0.38.0.
+# Operations whose results a server may send as protobuf; releases 0.25.0 to 0.38.0.
 PROTOBUF_RESULTS = frozenset({"asample", "forward", "forward_backward"})
-# Asks for a 429 instead of a long queue; releases 0.4.1 to 0.38.0.
+# Requests a 429 instead of a long queue; releases 0.4.1 to 0.38.0.
 _BACKPRESSURE = {"X-Tinker-Sampling-Backpressure": "1"}
 
 
 @frozen
 class SamplingOperations(Operations):
-    """Sampling, and fetching results."""
+    """Sampling, and polls for results."""
 
     async def create_sampling_session(
         self, body: models.CreateSamplingSessionRequest
     ) -> models.CreateSamplingSessionResponse:
-        sent = create_sampling_session.asyncio_detailed(client=self.client, body=body)
-        return await send_for(
-            self.change("create_sampling_session"), sent, models.CreateSamplingSessionResponse
+        call = self.mutating_call("create_sampling_session")
+        return await self.send_for(
+            models.CreateSamplingSessionResponse, call, create_sampling_session, body=body
         )
 
     async def join_sampling_session(self, sampling_session_id: str) -> object:
-        """The number under which the server counts this client of the sampling session."""
+        """The id that the server assigns to this client within the sampling session."""
         body = models.JoinSamplingSessionRequest(sampling_session_id=sampling_session_id)
-        sent = join_sampling_session.asyncio_detailed(client=self.client, body=body)
-        call = self.change("join_sampling_session")
-        return (await send_for(call, sent, models.JoinSamplingSessionResponse)).client_counter
+        call = self.mutating_call("join_sampling_session")
+        response = await self.send_for(
+            models.JoinSamplingSessionResponse, call, join_sampling_session, body=body
+        )
+        return response.client_counter
 
     async def asample(self, body: models.SampleRequest) -> models.UntypedAPIFuture:
-        prompt = with_images_as(body.prompt, self.dialect.images, "prompt")
+        prompt = adapt_images(body.prompt, self.protocol.images, "prompt")
         if prompt is not body.prompt:
             body = evolve(body, prompt=prompt)
-        sent = asample.asyncio_detailed(client=self.client, body=body)
-        call = self.change("asample", headers=_BACKPRESSURE)
-        return await send_for(call, sent, models.UntypedAPIFuture)
+        call = self.mutating_call("asample", headers=_BACKPRESSURE)
+        return await self.send_for(models.UntypedAPIFuture, call, asample, body=body)
 
     async def retrieve_future(
         self, request_id: str, *, operation: str, iteration: int, whole: bool = True
     ) -> Any:
         """One poll: the body as JSON or text, for `rules.polling`, or a `ProtobufResult`.
 
-        Unless it is to be `whole`, a server may tell the size of a large result instead.
+        If `whole` is false, the server may send the size of a large result instead of the result.
         """
         body = models.FutureRetrieveRequest(request_id=request_id)
-        if self.dialect.sends("retrieve_future", "allow_metadata_only"):
+        if self.protocol.sends("retrieve_future", "allow_metadata_only"):
             body.allow_metadata_only = not whole
-        sent = retrieve_future.asyncio_detailed(client=self.client, body=body)
         headers = {
             "X-Tinker-Request-Iteration": str(iteration),
             "X-Tinker-Request-Type": _REQUEST_TYPES.get(operation, operation),
         }
-        if self.dialect.protobuf_results and operation in PROTOBUF_RESULTS:
+        if self.protocol.protobuf_results and operation in PROTOBUF_RESULTS:
             headers["Accept"] = PROTOBUF
-        call = self.change("retrieve_future", headers=headers, timeout=POLL_TIMEOUT)
-        found = await send(call, sent)
-        if found.headers.get("content-type", "").startswith(PROTOBUF):
-            return ProtobufResult(operation, found.content)
+        call = self.mutating_call("retrieve_future", headers=headers, timeout=POLL_TIMEOUT)
+        response = await self.send(call, retrieve_future, body=body)
+        if response.headers.get("content-type", "").startswith(PROTOBUF):
+            return ProtobufResult(operation, response.content)
         with tracing.stage(tracing.Stage.DECODE):
-            return read_body(found.content)
+            return read_body(response.content)
 
     async def retrieve_futures(
         self,
@@ -103,10 +103,10 @@ class SamplingOperations(Operations):
         fetched: Sequence[str],
         wait: bool,
     ) -> Any:
-        """Which requests have ended since `cursor`, as JSON, for `rules.completions`.
+        """The requests completed since `cursor`, as JSON, for `rules.completions`.
 
-        `fetched` are requests whose results the server may drop, where it wants to know. With
-        `wait` it may hold the question until there is something to tell.
+        `fetched` are the ids of requests whose results the server may drop; they are sent if it
+        accepts them. With `wait` the server may hold the request until there is a completion.
         """
         body = models.FuturesRetrieveRequest(
             target=models.SamplingSessionFuturesTarget(
@@ -115,14 +115,14 @@ class SamplingOperations(Operations):
             prev_cursor=cursor,
             timeout=UNSET if wait else 0,
         )
-        if self.dialect.sends("retrieve_futures", "retrieved_request_ids"):
+        if self.protocol.sends("retrieve_futures", "retrieved_request_ids"):
             body.retrieved_request_ids = list(fetched)
-        sent = retrieve_futures.asyncio_detailed(client=self.client, body=body)
         timeout = POLL_TIMEOUT if wait else REPORT_TIMEOUT
-        found = await send(self.change("retrieve_futures", timeout=timeout), sent)
-        return read_body(found.content)
+        call = self.mutating_call("retrieve_futures", timeout=timeout)
+        response = await self.send(call, retrieve_futures, body=body)
+        return read_body(response.content)
 
     async def cancel_future(self, request_id: str) -> None:
         body = models.CancelFutureRequest(request_id=request_id)
-        sent = cancel_future.asyncio_detailed(client=self.client, body=body)
-        await send(self.change("cancel_future", timeout=CANCEL_TIMEOUT), sent)
+        call = self.mutating_call("cancel_future", timeout=CANCEL_TIMEOUT)
+        await self.send(call, cancel_future, body=body)

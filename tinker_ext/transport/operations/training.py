@@ -1,4 +1,4 @@
-"""Models: made, trained, asked for what they are."""
+"""Creation and training of models."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tinker_api.api.training import (
 )
 from tinker_api.types import File
 
-from tinker_ext.transport.operations.base import Operations, send_for
+from tinker_ext.transport.operations.base import Operations
 
 if TYPE_CHECKING:
     from tinker_ext.transport.training_data import TrainingData
 
-# How 0.38.0 names zstd (RFC 8878, section 7.2).
+# zstd (RFC 8878, section 7.2), as 0.38.0 sends it.
 _COMPRESSED = {"Content-Encoding": "zstd"}
 
 
@@ -31,56 +31,56 @@ class TrainingOperations(Operations):
     """Models and their training."""
 
     async def create_model(self, body: models.CreateModelRequest) -> models.UntypedAPIFuture:
-        sent = create_model.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("create_model"), sent, models.UntypedAPIFuture)
+        call = self.mutating_call("create_model")
+        return await self.send_for(models.UntypedAPIFuture, call, create_model, body=body)
 
     async def get_info(self, model_id: str) -> models.GetInfoResponse:
         body = models.GetInfoRequest(model_id=model_id)
-        sent = get_info.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("get_info"), sent, models.GetInfoResponse)
+        call = self.mutating_call("get_info")
+        return await self.send_for(models.GetInfoResponse, call, get_info, body=body)
 
     async def unload_model(self, model_id: str) -> models.UntypedAPIFuture:
         body = models.UnloadModelRequest(model_id=model_id)
-        sent = unload_model.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("unload_model"), sent, models.UntypedAPIFuture)
+        call = self.mutating_call("unload_model")
+        return await self.send_for(models.UntypedAPIFuture, call, unload_model, body=body)
 
     async def create_custom_loss(
         self, body: models.CreateCustomLossRequest
     ) -> models.UntypedAPIFuture:
-        sent = create_custom_loss.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("create_custom_loss"), sent, models.UntypedAPIFuture)
+        call = self.mutating_call("create_custom_loss")
+        return await self.send_for(models.UntypedAPIFuture, call, create_custom_loss, body=body)
 
     async def forward(
         self, data: TrainingData, model_id: str, seq_id: int
     ) -> models.UntypedAPIFuture:
-        if self.dialect.forward == "flag":
+        if self.protocol.forward == "flag":
             return await self.forward_backward(data, model_id, seq_id, forward_only=True)
-        input_ = data.json(self.dialect)
-        body = models.ForwardRequest(forward_input=input_, model_id=model_id, seq_id=seq_id)
-        sent = forward.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("forward"), sent, models.UntypedAPIFuture)
+        body = models.ForwardRequest(
+            forward_input=data.json(self.protocol), model_id=model_id, seq_id=seq_id
+        )
+        call = self.mutating_call("forward")
+        return await self.send_for(models.UntypedAPIFuture, call, forward, body=body)
 
     async def forward_backward(
         self, data: TrainingData, model_id: str, seq_id: int, *, forward_only: bool = False
     ) -> models.UntypedAPIFuture:
         body: models.ForwardBackwardRequest | File
         headers = {}
-        if self.dialect.training_body == "protobuf":
-            compress = self.dialect.compresses
+        if self.protocol.training_body == "protobuf":
+            compress = self.protocol.compresses
             content = await asyncio.to_thread(
                 data.protobuf, model_id, seq_id, forward_only=forward_only, compress=compress
             )
             body = File(payload=BytesIO(content))
             headers = _COMPRESSED if compress else {}
         else:
-            input_ = data.json(self.dialect)
             body = models.ForwardBackwardRequest(
-                forward_backward_input=input_, model_id=model_id, seq_id=seq_id
+                forward_backward_input=data.json(self.protocol), model_id=model_id, seq_id=seq_id
             )
-        sent = forward_backward.asyncio_detailed(client=self.client, body=body)
-        call = self.change("forward" if forward_only else "forward_backward", headers=headers)
-        return await send_for(call, sent, models.UntypedAPIFuture)
+        operation = "forward" if forward_only else "forward_backward"
+        call = self.mutating_call(operation, headers=headers)
+        return await self.send_for(models.UntypedAPIFuture, call, forward_backward, body=body)
 
     async def optim_step(self, body: models.OptimStepRequest) -> models.UntypedAPIFuture:
-        sent = optim_step.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("optim_step"), sent, models.UntypedAPIFuture)
+        call = self.mutating_call("optim_step")
+        return await self.send_for(models.UntypedAPIFuture, call, optim_step, body=body)

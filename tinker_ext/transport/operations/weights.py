@@ -1,4 +1,4 @@
-"""Weights of models: saved, loaded."""
+"""Saving and loading of a model's weights."""
 
 from __future__ import annotations
 
@@ -12,35 +12,34 @@ from tinker_api.api.weights import (
 )
 from tinker_api.types import UNSET
 
-from tinker_ext.transport.operations.base import Operations, send_for
+from tinker_ext.transport.operations.base import Operations
 from tinker_ext.types.unset import or_none
 
 
 @frozen
 class WeightsOperations(Operations):
-    """Weights saved and loaded by a model."""
+    """Saving and loading of a model's weights."""
 
     async def save_weights(self, body: models.SaveWeightsRequest) -> models.UntypedAPIFuture:
-        sent = save_weights.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("save_weights"), sent, models.UntypedAPIFuture)
+        call = self.mutating_call("save_weights")
+        return await self.send_for(models.UntypedAPIFuture, call, save_weights, body=body)
 
     async def load_weights(self, body: models.LoadWeightsRequest) -> models.UntypedAPIFuture:
-        if self.dialect.sends("load_weights", "optimizer") and body.optimizer is UNSET:
+        if self.protocol.sends("load_weights", "optimizer") and body.optimizer is UNSET:
             body = evolve(body, optimizer=True)
-        sent = load_weights.asyncio_detailed(client=self.client, body=body)
-        call = self.change("load_weights", secret=or_none(body.weights_access_token))
-        return await send_for(call, sent, models.UntypedAPIFuture)
+        call = self.mutating_call("load_weights", secret=or_none(body.weights_access_token))
+        return await self.send_for(models.UntypedAPIFuture, call, load_weights, body=body)
 
     async def save_weights_for_sampler(
         self, body: models.SaveWeightsForSamplerRequest
     ) -> models.UntypedAPIFuture:
-        sent = save_weights_for_sampler.asyncio_detailed(client=self.client, body=body)
-        return await send_for(
-            self.change("save_weights_for_sampler"), sent, models.UntypedAPIFuture
+        call = self.mutating_call("save_weights_for_sampler")
+        return await self.send_for(
+            models.UntypedAPIFuture, call, save_weights_for_sampler, body=body
         )
 
     async def save_weights_external(
         self, body: models.SaveWeightsExternalRequest
     ) -> models.UntypedAPIFuture:
-        sent = save_weights_external.asyncio_detailed(client=self.client, body=body)
-        return await send_for(self.change("save_weights_external"), sent, models.UntypedAPIFuture)
+        call = self.mutating_call("save_weights_external")
+        return await self.send_for(models.UntypedAPIFuture, call, save_weights_external, body=body)
