@@ -38,7 +38,7 @@ _STEP_COLOR = "#EEEEEE"
 _MAX_LANES = 8
 # Inches: width of the picture, height of a lane, height above and below the lanes.
 _WIDTH, _LANE, _FRAME = 10.0, 0.32, 1.1
-# Characters per line of the title that fit beside the longest lane name; height of a line in inches.
+# Characters of a title line that fit beside the longest lane name; inches of a line's height.
 _TITLE, _LINE = 78, 0.2
 
 
@@ -78,8 +78,8 @@ def _limit(group: list[Lane]) -> list[Lane]:
     if len(group) <= _MAX_LANES:
         return group
     omitted = len(group) - _MAX_LANES
-    *lanes, last = group[:_MAX_LANES]
-    return [*lanes, Lane(f"{last.name} (and {omitted} more lanes)", last.spans)]
+    *others, last = group[:_MAX_LANES]
+    return [*others, Lane(f"{last.name} (and {omitted} more lanes)", last.spans)]
 
 
 def _draw_bars(axes: Axes, segments: list[Segment], row: float, start: int, height: float) -> None:

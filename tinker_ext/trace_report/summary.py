@@ -93,8 +93,8 @@ class Summary:
                 )
             case Category.OWN:
                 return (
-                    f"your own code between calls; for {self.own_while_idle:.3g} s of it no request "
-                    "was in flight: submit the next request before you compute."
+                    f"your own code between calls; for {self.own_while_idle:.3g} s of it no "
+                    "request was in flight: submit the next request before you compute."
                 )
             case Category.CLIENT:
                 return "this client: encoding, decoding and waiting for its own limits."

@@ -183,7 +183,7 @@ def serve(
             if error.errno != errno.EADDRINUSE:
                 raise
             raise CommandError(
-                f"Port {port} on {host} is in use; choose another with --port (0 selects a free one)."
+                f"Port {port} on {host} is in use; choose another with --port (0: any free port)."
             ) from error
 
 
