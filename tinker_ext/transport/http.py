@@ -119,7 +119,7 @@ class ApiHttpClient(httpx.AsyncClient):
                 there = unauthenticated_get(place, self._limits.as_dict())
                 response = await self._send(with_url_secrets(call, place), there)
             if attempt is not None:
-                attempt.answered(response.status_code, len(response.content))
+                attempt.responded(response.status_code, len(response.content))
         return response
 
     def _build(
