@@ -96,7 +96,7 @@ ATTRIBUTES: Mapping[str, str] = MappingProxyType(
         SERVER_ADDRESS: "host of the server",
         SERVER_PORT: "port of the server",
         URL_FULL: "URL without the query",
-        URL_TEMPLATE: "path of the URL if it has no id; only on metrics, as spans are named after it",
+        URL_TEMPLATE: "path of the URL if it has no id; on metrics only, because it names the span",
         IO_DIRECTION: "transmit or receive",
         GEN_AI_OPERATION: "text_completion",
         GEN_AI_PROVIDER: "tinker",
