@@ -16,6 +16,12 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def encodable(text: str) -> str:
+    """Escape control characters and characters that standard output's encoding lacks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
 def escape_unencodable_output() -> None:
     """Make standard output escape characters that its encoding lacks.
 
