@@ -47,8 +47,13 @@ __all__ = [
 ]
 
 
+_RENAMED = {"Answers": Replies}
+
+
 def __getattr__(name: str) -> object:
-    if name == "Answers":
-        warnings.warn("testing.Answers is now testing.Replies", DeprecationWarning, stacklevel=2)
-        return Replies
+    if name in _RENAMED:
+        current = _RENAMED[name]
+        message = f"testing.{name} is deprecated; use testing.{current.__name__}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return current
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,7 +30,7 @@ class FaultServer(Replies):
 
     Example:
         >>> with FaultServer() as server:
-        ...     server.answer("asample", faults.dropped())
+        ...     server.respond("asample", faults.dropped())
         ...     service = ServiceClient(base_url=server.url, api_key="tml-test")
     """
 

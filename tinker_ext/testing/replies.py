@@ -106,17 +106,23 @@ class Replies:
 
     def answer(self, operation: str, *replies: ScriptedReply) -> None:
         """Deprecated name of `respond`."""
-        warnings.warn("use respond()", DeprecationWarning, stacklevel=2)
+        warnings.warn("answer() is deprecated; use respond()", DeprecationWarning, stacklevel=2)
         self.respond(operation, *replies)
 
     def answer_always(self, operation: str, reply: ScriptedReply) -> None:
         """Deprecated name of `respond_always`."""
-        warnings.warn("use respond_always()", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            "answer_always() is deprecated; use respond_always()", DeprecationWarning, stacklevel=2
+        )
         self.respond_always(operation, reply)
 
     def answer_usually(self) -> None:
         """Deprecated name of `respond_by_default`."""
-        warnings.warn("use respond_by_default()", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            "answer_usually() is deprecated; use respond_by_default()",
+            DeprecationWarning,
+            stacklevel=2,
+        )
         self.respond_by_default()
 
     def calls(self, operation: str) -> list[Received]:

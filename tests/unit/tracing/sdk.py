@@ -1,7 +1,7 @@
-"""An OpenTelemetry SDK for tests: it keeps the spans and metrics of the test that asks for them.
+"""An OpenTelemetry SDK that collects the spans and metrics of a test.
 
-A process can set its providers once. So they are set on first use, and between tests a sampler
-drops everything.
+A process can only set its providers once, so they are set on first use, and a sampler drops all
+spans between tests.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Switch(Sampler):
 
 
 class Sdk:
-    """The providers of this process, and what they have been given."""
+    """The providers of this process, and the spans and metrics they received."""
 
     def __init__(self) -> None:
         self.switch = Switch()
@@ -62,7 +62,7 @@ class Sdk:
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """Those that have ended, in the order of their ends."""
+        """The ended spans, in order of their ends."""
         return list(self.exporter.get_finished_spans())
 
     def named(self, name: str) -> list[ReadableSpan]:
@@ -73,7 +73,7 @@ class Sdk:
         return span
 
     def children(self, of: ReadableSpan) -> list[ReadableSpan]:
-        """In the order of their starts."""
+        """The child spans, in order of their starts."""
         result = [span for span in self.spans if span.parent and span.parent.span_id == id_of(of)]
         return sorted(result, key=lambda span: span.start_time or 0)
 
@@ -82,7 +82,7 @@ class Sdk:
         return [of.name, *(self.tree(child) for child in self.children(of))]
 
     def points(self) -> dict[str, list[Any]]:
-        """The data points of each metric, by its name, since the process began."""
+        """The data points by metric name, since the start of the process."""
         data = self.reader.get_metrics_data()
         result: dict[str, list[Any]] = {}
         for resource in data.resource_metrics if data else ():
