@@ -48,7 +48,8 @@ def describe(error: Exception) -> str:
         return _describe_foreign(error)
     # An error that has a hint needs no further advice.
     advice = "" if error.hint else _advice(error)
-    return f"{error} {advice}".strip()
+    text = str(error)
+    return f"{text.rstrip('.')}. {advice}" if advice else text
 
 
 def _advice(error: Exception) -> str:
@@ -57,7 +58,7 @@ def _advice(error: Exception) -> str:
     table: tuple[tuple[type[Exception], str], ...] = (
         (
             errors.NotFoundError,
-            "`run list` and `checkpoint list` show the existing runs and checkpoints.",
+            "`run list`, `checkpoint list` and `session list` show what exists.",
         ),
         (errors.InternalServerError, "The server failed; try again later."),
         (errors.APIConnectionError, "Check the network and the base URL with `doctor`."),

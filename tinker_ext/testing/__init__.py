@@ -8,7 +8,7 @@
         ...
     assert [call.body["seq_id"] for call in server.calls("forward_backward")] == [1, 2, 3]
 
-`FaultServer` responds on a local socket, where it can reproduce the faults of servers and proxies:
+`FaultServer` responds on a local socket and can reproduce the faults of servers and proxies:
 dropped connections, slow, truncated or malformed responses. `tinker_ext.testing.faults` lists them:
 
     with FaultServer() as server:

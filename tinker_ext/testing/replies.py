@@ -106,20 +106,20 @@ class Replies:
 
     def answer(self, operation: str, *replies: ScriptedReply) -> None:
         """Deprecated name of `respond`."""
-        warnings.warn("answer() is deprecated; use respond()", DeprecationWarning, stacklevel=2)
+        warnings.warn("this name is deprecated; use respond()", DeprecationWarning, stacklevel=2)
         self.respond(operation, *replies)
 
     def answer_always(self, operation: str, reply: ScriptedReply) -> None:
         """Deprecated name of `respond_always`."""
         warnings.warn(
-            "answer_always() is deprecated; use respond_always()", DeprecationWarning, stacklevel=2
+            "this name is deprecated; use respond_always()", DeprecationWarning, stacklevel=2
         )
         self.respond_always(operation, reply)
 
     def answer_usually(self) -> None:
         """Deprecated name of `respond_by_default`."""
         warnings.warn(
-            "answer_usually() is deprecated; use respond_by_default()",
+            "this name is deprecated; use respond_by_default()",
             DeprecationWarning,
             stacklevel=2,
         )

@@ -63,7 +63,7 @@ def export(context: CommandContext, recording: Path, output: Path | None) -> Non
 
     target = output or recording.with_suffix(".trace.json")
     count = write_chrome_trace(_read(recording), target)
-    message = f"{target}: {count_title(count, 'span')}; open it at https://ui.perfetto.dev"
+    message = f"Wrote {count_title(count, 'span')} to {target}; open it at https://ui.perfetto.dev"
     show(context.format, {"file": str(target), "spans": count}, message)
 
 
@@ -85,7 +85,7 @@ def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
 
     target = output or recording.with_suffix(".png")
     draw(_read(recording), target)
-    show(context.format, {"file": str(target)}, f"{target}")
+    show(context.format, {"file": str(target)}, f"Wrote {target}")
 
 
 def _read(path: Path) -> Recording:
@@ -94,9 +94,8 @@ def _read(path: Path) -> Recording:
     try:
         return read_recording(path)
     except ValueError as error:
-        raise CommandError(
-            f"{error}. To record a run, set TINKER_EXT_TRACE={path} in its environment."
-        ) from error
+        advice = "To record a run, set TINKER_EXT_TRACE=run.jsonl in its environment."
+        raise CommandError(f"{error}. {advice}") from error
 
 
 def _time_view(report: Summary) -> View:
@@ -113,7 +112,7 @@ def _time_view(report: Summary) -> View:
 def _operations_view(report: Summary) -> View:
     return View(
         title="Operations",
-        columns=("Operation", "Count", "Failed", "Retries", "Median s", "Longest s"),
+        columns=("Operation", "Count", "Failed", "Retries", "Median (s)", "Longest (s)"),
         rows=[
             (
                 operation.name,
