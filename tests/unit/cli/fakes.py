@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def a_checkpoint(run: str = "run-1", name: str = "0001", **changes: Any) -> types.Checkpoint:
+def make_checkpoint(run: str = "run-1", name: str = "0001", **changes: Any) -> types.Checkpoint:
     checkpoint = types.Checkpoint(
         checkpoint_id=f"weights/{name}",
         checkpoint_type="training",
@@ -32,7 +32,7 @@ def a_checkpoint(run: str = "run-1", name: str = "0001", **changes: Any) -> type
     return evolve(checkpoint, **changes)
 
 
-def a_run(run: str = "run-1", **changes: Any) -> types.TrainingRun:
+def make_run(run: str = "run-1", **changes: Any) -> types.TrainingRun:
     training_run = types.TrainingRun(
         training_run_id=run,
         base_model="embedded/tiny",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.cli.fakes import FakeRest, FakeService, a_checkpoint, a_run
+from tests.unit.cli.fakes import FakeRest, FakeService, make_checkpoint, make_run
 from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext.errors import (
     APIConnectionError,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def test_run_list_table_does_not_truncate_names() -> None:
     name = "run-" + "0123456789" * 20
-    result = run(FakeService(FakeRest([a_run(name)])), "run", "list")
+    result = run(FakeService(FakeRest([make_run(name)])), "run", "list")
     assert result.exit_code == 0
     assert name in result.stdout
     assert {"embedded/tiny", "rank 8", "1 training run"} <= set(_cells(result.stdout))
@@ -35,7 +35,7 @@ def _cells(table: str) -> list[str]:
 
 
 def test_json_output_is_complete_record() -> None:
-    service = FakeService(FakeRest([a_run(last_checkpoint=a_checkpoint())]))
+    service = FakeService(FakeRest([make_run(last_checkpoint=make_checkpoint())]))
     (record,) = as_json(run(service, "-f", "json", "run", "list"))["runs"]
     assert record["training_run_id"] == "run-1"
     assert record["last_request_time"] == "2026-01-02T03:04:05+00:00"
@@ -46,8 +46,10 @@ HOSTILE = "\x1b]0;title\x07\x1b[2Jrun \u202e\u2066\x9b1m\x7f\nforged"
 
 
 def test_control_characters_of_server_are_escaped_in_table_and_json() -> None:
-    runs = [a_run(HOSTILE, base_model=HOSTILE, last_checkpoint=a_checkpoint(HOSTILE, HOSTILE))]
-    service = FakeService(FakeRest(runs, [a_checkpoint(HOSTILE, HOSTILE)]))
+    runs = [
+        make_run(HOSTILE, base_model=HOSTILE, last_checkpoint=make_checkpoint(HOSTILE, HOSTILE))
+    ]
+    service = FakeService(FakeRest(runs, [make_checkpoint(HOSTILE, HOSTILE)]))
     for command in (("run", "list"), ("run", "info", HOSTILE), ("checkpoint", "list")):
         table = run(service, *command).stdout
         assert all(line.isprintable() for line in table.splitlines())
@@ -66,13 +68,13 @@ def test_server_error_is_one_printable_line() -> None:
 
 
 def test_format_option_of_command_overrides_global_option() -> None:
-    service = FakeService(FakeRest([a_run()]))
+    service = FakeService(FakeRest([make_run()]))
     assert as_json(run(service, "run", "info", "run-1", "-f", "json"))["lora_rank"] == 8
     assert "Property" in run(service, "-f", "json", "run", "info", "run-1", "-f", "table").stdout
 
 
 def test_long_list_is_truncated_at_limit_and_title_counts_the_rest() -> None:
-    service = FakeService(FakeRest([a_run(f"run-{number}") for number in range(250)]))
+    service = FakeService(FakeRest([make_run(f"run-{number}") for number in range(250)]))
     assert "20 training runs (230 more; --limit 0 shows all)" in run(service, "run", "list").stdout
     everything = as_json(run(service, "run", "list", "--limit", "0", "-f", "json"))
     assert [record["training_run_id"] for record in everything["runs"]] == [
@@ -82,8 +84,8 @@ def test_long_list_is_truncated_at_limit_and_title_counts_the_rest() -> None:
 
 def test_checkpoint_list_of_run_has_no_default_limit() -> None:
     names = [f"{number:04}" for number in range(30)]
-    mine = [a_checkpoint("run-1", name) for name in names]
-    service = FakeService(FakeRest(checkpoints=[*mine, a_checkpoint("run-2")]))
+    mine = [make_checkpoint("run-1", name) for name in names]
+    service = FakeService(FakeRest(checkpoints=[*mine, make_checkpoint("run-2")]))
     record = as_json(run(service, "-f", "json", "checkpoint", "list", "--run-id", "run-1"))
     assert record["run_id"] == "run-1"
     assert [item["checkpoint_id"] for item in record["checkpoints"]] == [
@@ -92,7 +94,7 @@ def test_checkpoint_list_of_run_has_no_default_limit() -> None:
 
 
 def test_checkpoint_list_of_run_respects_limit() -> None:
-    mine = [a_checkpoint("run-1", f"{number:04}") for number in range(30)]
+    mine = [make_checkpoint("run-1", f"{number:04}") for number in range(30)]
     service = FakeService(FakeRest(checkpoints=mine))
     shown = run(service, "checkpoint", "list", "--run-id", "run-1", "--limit", "7").stdout
     assert "7 checkpoints of run run-1 (23 more; --limit 0 shows all)" in shown
@@ -101,13 +103,13 @@ def test_checkpoint_list_of_run_respects_limit() -> None:
 
 
 def test_checkpoint_info_finds_checkpoint_by_path() -> None:
-    service = FakeService(FakeRest(checkpoints=[a_checkpoint(name="0002"), a_checkpoint()]))
+    service = FakeService(FakeRest(checkpoints=[make_checkpoint(name="0002"), make_checkpoint()]))
     table = run(service, "checkpoint", "info", PATH).stdout
     assert {"weights/0001", "1.5 MB", PATH} <= set(_cells(table))
 
 
 def test_metadata_of_server_is_escaped_in_table() -> None:
-    evil = a_run(user_metadata={"note": "\x1b[2J[bold]x[/bold]"})
+    evil = make_run(user_metadata={"note": "\x1b[2J[bold]x[/bold]"})
     table = run(FakeService(FakeRest([evil])), "run", "info", "run-1").stdout
     assert "\\x1b[2J[bold]x[/bold]" in table
     assert "\x1b" not in table
@@ -137,7 +139,7 @@ def test_publish_and_unpublish_print_confirmation(command: str, public: bool) ->
 def test_delete_asks_for_confirmation(
     options: list[str], stdin: str | None, code: int, deleted: bool
 ) -> None:
-    service = FakeService(FakeRest(checkpoints=[a_checkpoint()]))
+    service = FakeService(FakeRest(checkpoints=[make_checkpoint()]))
     result = run(service, "checkpoint", "delete", PATH, *options, stdin=stdin)
     assert result.exit_code == code
     assert service.rest.changes == ([("delete", PATH)] if deleted else [])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.cli.fakes import CREATED, FakeRest, FakeService, a_checkpoint
+from tests.unit.cli.fakes import CREATED, FakeRest, FakeService, make_checkpoint
 from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext import types
 from tinker_ext.cli.text import relative_time
@@ -40,7 +40,7 @@ def test_set_ttl_requires_exactly_one_option(options: list[str]) -> None:
 
 def test_checkpoint_info_shows_expiry() -> None:
     expiry = datetime.now(UTC) + timedelta(hours=3, minutes=1)
-    service = FakeService(FakeRest(checkpoints=[a_checkpoint(expires_at=expiry)]))
+    service = FakeService(FakeRest(checkpoints=[make_checkpoint(expires_at=expiry)]))
     assert "in 3 hours" in run(service, "checkpoint", "info", PATH).stdout
 
 
@@ -61,12 +61,12 @@ def several() -> FakeService:
     return FakeService(
         FakeRest(
             checkpoints=[
-                a_checkpoint(name="0001"),
-                a_checkpoint(name="0002", time=CREATED + timedelta(days=2)),
-                a_checkpoint(
+                make_checkpoint(name="0001"),
+                make_checkpoint(name="0002", time=CREATED + timedelta(days=2)),
+                make_checkpoint(
                     name="s", checkpoint_type="sampler", tinker_path="tinker://run-1/s_w/s"
                 ),
-                a_checkpoint("run-2"),
+                make_checkpoint("run-2"),
             ]
         )
     )

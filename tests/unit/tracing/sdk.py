@@ -68,18 +68,19 @@ class Sdk:
     def named(self, name: str) -> list[ReadableSpan]:
         return [span for span in self.spans if span.name == name]
 
-    def one(self, name: str) -> ReadableSpan:
+    def single(self, name: str) -> ReadableSpan:
         [span] = self.named(name)
         return span
 
-    def children(self, of: ReadableSpan) -> list[ReadableSpan]:
+    def children(self, parent: ReadableSpan) -> list[ReadableSpan]:
         """The child spans, in order of their starts."""
-        result = [span for span in self.spans if span.parent and span.parent.span_id == id_of(of)]
-        return sorted(result, key=lambda span: span.start_time or 0)
+        span_id = id_of(parent)
+        children = [span for span in self.spans if span.parent and span.parent.span_id == span_id]
+        return sorted(children, key=lambda span: span.start_time or 0)
 
-    def tree(self, of: ReadableSpan) -> list[Any]:
+    def tree(self, span: ReadableSpan) -> list[Any]:
         """The span's name and the trees of its children."""
-        return [of.name, *(self.tree(child) for child in self.children(of))]
+        return [span.name, *(self.tree(child) for child in self.children(span))]
 
     def points(self) -> dict[str, list[Any]]:
         """The data points by metric name, since the start of the process."""
@@ -115,6 +116,6 @@ def id_of(span: ReadableSpan) -> int:
     return context.span_id
 
 
-def known(span: ReadableSpan) -> dict[str, Any]:
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
     """The span's attributes."""
     return dict(span.attributes or {})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tinker_ext as tinker
-from tests.unit.tracing.sdk import Sdk, known
+from tests.unit.tracing.sdk import Sdk, attributes_of
 from tinker_ext.testing import FakeServer, Reply, make_client
 from tinker_ext.tracing import stop_recording, token_bucket
 
@@ -51,7 +51,7 @@ def test_operation_without_detail_has_retry_and_poll_events(sdk: Sdk) -> None:
     server.respond("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
     with make_client(server) as service:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
-    sample = sdk.one("tinker.sample")
+    sample = sdk.single("tinker.sample")
     assert sdk.tree(sample) == ["tinker.sample", ["tinker.pause"]]
     [retry, poll] = sample.events
     assert (retry.name, (retry.attributes or {})["error.type"]) == ("tinker.retry", "503")
@@ -59,7 +59,7 @@ def test_operation_without_detail_has_retry_and_poll_events(sdk: Sdk) -> None:
         "tinker.poll",
         {"tinker.queue.state": "paused_capacity"},
     )
-    attributes = known(sample)
+    attributes = attributes_of(sample)
     assert attributes["tinker.attempt.count"] == 2
     assert attributes["tinker.request.id"] == ("request-2",)
     assert attributes["gen_ai.usage.output_tokens"] == 3

@@ -38,7 +38,7 @@ def test_traceparent_is_span_of_attempt(sdk: Sdk) -> None:
     [request] = server.calls("asample")
     version, _, span_id, flags = request.headers["traceparent"].split("-")
     assert (version, int(flags, 16) & TraceFlags.SAMPLED) == ("00", TraceFlags.SAMPLED)
-    assert span_id == format_span_id(id_of(sdk.one("POST /api/v1/asample")))
+    assert span_id == format_span_id(id_of(sdk.single("POST /api/v1/asample")))
 
 
 def test_trace_headers_false_sends_no_traceparent(sdk: Sdk) -> None:

@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 import tinker_ext as tinker
-from tests.unit.tracing.sdk import Sdk, id_of, known
+from tests.unit.tracing.sdk import Sdk, attributes_of, id_of
 from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 from tinker_ext.tracing.names import SHORT_STAGES
@@ -63,14 +63,14 @@ def test_sample_has_spans_from_call_to_result(sdk: Sdk) -> None:
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 2, PARAMS).result(30)
-    sample = sdk.one("tinker.sample")
+    sample = sdk.single("tinker.sample")
     assert without_short(sdk.tree(sample)) == [
         "tinker.sample",
         ["tinker.submit", ["POST /api/v1/asample"]],
         ["tinker.server", ["POST /api/v1/retrieve_future"]],
     ]
     assert sample.kind is SpanKind.CLIENT
-    assert known(sample) == {
+    assert attributes_of(sample) == {
         "tinker.session.id": "session-1",
         "tinker.request.id": ("request-2",),
         "tinker.seq_id": (0,),
@@ -95,7 +95,7 @@ def test_attempt_spans_follow_http_conventions(sdk: Sdk) -> None:
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
     first, second, third = sdk.named("POST /api/v1/asample")
-    size = known(third).pop("http.request.body.size")
+    size = attributes_of(third).pop("http.request.body.size")
     common = {
         "http.request.method": "POST",
         "url.full": "http://fake.invalid/api/v1/asample",
@@ -103,12 +103,12 @@ def test_attempt_spans_follow_http_conventions(sdk: Sdk) -> None:
         "server.port": 80,
         "http.request.body.size": size,
     }
-    assert known(first) == common | {
+    assert attributes_of(first) == common | {
         "http.response.status_code": 503,
         "http.response.body.size": 0,
         "error.type": "503",
     }
-    assert known(second) == common | {
+    assert attributes_of(second) == common | {
         "http.request.resend_count": 1,
         "error.type": "APIConnectionError",
     }
@@ -142,7 +142,7 @@ def test_queue_state_of_poll_is_span_event(sdk: Sdk) -> None:
     server.respond("retrieve_future", Reply(408, paused), Reply(408, {"queue_state": "active"}))
     with make_client(server) as service:
         service.create_lora_training_client("fake/model", rank=4)
-    stage = sdk.one("tinker.server")
+    stage = sdk.single("tinker.server")
     assert [(event.name, dict(event.attributes or {})) for event in stage.events] == [
         ("tinker.poll", {"tinker.queue.state": "paused_capacity", "tinker.queue.reason": "full"}),
         ("tinker.poll", {"tinker.queue.state": "active"}),
@@ -154,8 +154,8 @@ def test_forward_backward_span_has_batch_size_and_both_chunks(sdk: Sdk) -> None:
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         training.forward_backward([DATUM] * 200, "cross_entropy").result(30)
-    span = sdk.one("tinker.forward_backward")
-    assert known(span) == {
+    span = sdk.single("tinker.forward_backward")
+    assert attributes_of(span) == {
         "tinker.session.id": "session-1",
         "tinker.model.id": training.model_id,
         "tinker.loss_fn": "cross_entropy",
@@ -181,7 +181,7 @@ def test_slow_short_stages_have_spans(sdk: Sdk) -> None:
     with make_client(Slow()) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         training.forward_backward(data, "cross_entropy").result(30)
-    span = sdk.one("tinker.forward_backward")
+    span = sdk.single("tinker.forward_backward")
     below = {child.name for child in sdk.children(span)}
     assert {"tinker.encode", "tinker.wait", "tinker.decode"} <= below
     assert span.start_time is not None
@@ -201,9 +201,9 @@ def test_request_behind_another_has_wait_turn_span(sdk: Sdk) -> None:
         first = training.forward_backward([DATUM], "cross_entropy")
         training.optim_step(tinker.AdamParams()).result(30)
         first.result(30)
-    turn = sdk.one("tinker.wait_turn")
+    turn = sdk.single("tinker.wait_turn")
     assert turn.parent is not None
-    assert turn.parent.span_id == id_of(sdk.one("tinker.optim_step"))
+    assert turn.parent.span_id == id_of(sdk.single("tinker.optim_step"))
     assert end(turn) - (turn.start_time or 0) > 0.2e9
 
 
@@ -230,7 +230,7 @@ def test_callers_span_is_parent_across_threads(sdk: Sdk) -> None:
     parents = {
         span.parent.span_id for span in sdk.named("tinker.sample") if span.parent is not None
     }
-    assert parents == {id_of(sdk.one(f"caller {i}")) for i in range(5)}
+    assert parents == {id_of(sdk.single(f"caller {i}")) for i in range(5)}
     for sample in sdk.named("tinker.sample"):
         traces = {child.context.trace_id for child in sdk.children(sample) if child.context}
         assert sample.context is not None
@@ -250,7 +250,7 @@ async def test_callers_span_is_parent_from_coroutine(sdk: Sdk) -> None:
     parents = {
         span.parent.span_id for span in sdk.named("tinker.sample") if span.parent is not None
     }
-    assert parents == {id_of(sdk.one(f"coroutine {i}")) for i in range(5)}
+    assert parents == {id_of(sdk.single(f"coroutine {i}")) for i in range(5)}
 
 
 def test_step_groups_its_calls(sdk: Sdk) -> None:
@@ -263,7 +263,7 @@ def test_step_groups_its_calls(sdk: Sdk) -> None:
                 training.optim_step(tinker.AdamParams()).result(30)
                 future.result(30)
     steps = sdk.named("tinker.step")
-    assert [known(step) for step in steps] == [{"tinker.step": 0}, {"tinker.step": 1}]
+    assert [attributes_of(step) for step in steps] == [{"tinker.step": 0}, {"tinker.step": 1}]
     for step in steps:
         assert [child.name for child in sdk.children(step)] == [
             "tinker.forward_backward",
@@ -278,9 +278,9 @@ def test_error_sets_status_and_class_without_message(sdk: Sdk) -> None:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.BadRequestError):
             sampler.sample(PROMPT, 1, PARAMS).result(30)
-    span = sdk.one("tinker.sample")
+    span = sdk.single("tinker.sample")
     assert span.status.status_code is StatusCode.ERROR
-    assert known(span)["error.type"] == "BadRequestError"
+    assert attributes_of(span)["error.type"] == "BadRequestError"
     assert not any("hidden words" in span.to_json() for span in sdk.spans)
 
 
@@ -289,7 +289,7 @@ def test_invalid_argument_ends_span_in_call(sdk: Sdk) -> None:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.InvalidInputError):
             sampler.sample(tinker.ModelInput.from_ints([]), 1, PARAMS)
-    assert known(sdk.one("tinker.sample"))["error.type"] == "InvalidInputError"
+    assert attributes_of(sdk.single("tinker.sample"))["error.type"] == "InvalidInputError"
     assert not trace.get_current_span().get_span_context().is_valid
 
 
@@ -301,7 +301,7 @@ def test_cancelled_request_ends_span(sdk: Sdk) -> None:
     assert comes_true(lambda: bool(server.calls("asample")))
     assert future.cancel()
     service.close(timeout=0)
-    assert known(sdk.one("tinker.sample"))["error.type"] == "CancelledError"
+    assert attributes_of(sdk.single("tinker.sample"))["error.type"] == "CancelledError"
 
 
 def test_custom_loss_has_both_requests_as_children(sdk: Sdk) -> None:
@@ -311,7 +311,7 @@ def test_custom_loss_has_both_requests_as_children(sdk: Sdk) -> None:
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         training.forward_backward_custom([DATUM], loss, arrays="numpy").result(30)
-    span = sdk.one("tinker.forward_backward_custom")
+    span = sdk.single("tinker.forward_backward_custom")
     names = [child.name for child in sdk.children(span)]
     assert [name for name in names if without_short(["", [name]])[1:]] == [
         "tinker.forward",
