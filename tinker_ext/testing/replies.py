@@ -82,7 +82,7 @@ class Replies:
         self.model_data: dict[str, Any] = {"model_name": "fake/model"}
         self._scripted: dict[str, deque[Any]] = defaultdict(deque)
         self._always: dict[str, Any] = {}
-        self._submissions: dict[tuple[str, ...], Reply] = {}
+        self._request_ids: dict[tuple[str, ...], Reply] = {}
         self._ids = itertools.count(1)
         self._completed = _CompletedSamples()
         self._lock = threading.RLock()
@@ -151,9 +151,9 @@ class Replies:
             if key in self.counted:
                 if self.counted[key] != received.body:
                     self.conflicts.append(f"{received.operation} {key}")
-                return self._submissions[key]
+                return self._request_ids[key]
             self.counted[key] = received.body
-            reply = self._submissions[key] = self._process(received)
+            reply = self._request_ids[key] = self._process(received)
             return reply
 
     def _process(self, received: Received) -> Reply:
