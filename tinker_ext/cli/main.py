@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from tinker_ext.cli.context import FORMATS, CommandContext, Format
+from tinker_ext.cli.context import FORMATS, CommandContext, Format, format_option
 from tinker_ext.cli.error_reporting import report_errors
 from tinker_ext.cli.text import escape_unencodable_output
 
@@ -63,9 +63,7 @@ COMMANDS = {
         "tinker_ext.cli.commands.doctor:doctor",
         "Show the configuration and check the connection to the server.",
     ),
-    "version": LazyCommand(
-        "tinker_ext.cli.commands.version:version", "Show the version.", local=True
-    ),
+    "version": LazyCommand("tinker_ext.cli.main:version", "Show the version.", local=True),
 }
 
 
@@ -134,6 +132,20 @@ def program(
         base_url=base_url,
         traceback=traceback,
     )
+
+
+@click.command()
+@format_option
+@click.pass_obj
+def version(context: CommandContext) -> None:
+    """Show the version."""
+    import platform
+
+    from tinker_ext.cli.output import show
+    from tinker_ext.version import __version__
+
+    record = {"version": __version__, "python": platform.python_version()}
+    show(context.format, record, f"tinker-ext {__version__}")
 
 
 def main() -> None:
