@@ -159,13 +159,13 @@ def without_tracing() -> Iterator[None]:
     begun = nullcontext(nothing)
     replacements: dict[str, Any] = {
         "operation": lambda *_: begun,
-        "begun_operation": lambda: None,
+        "pending_operation": lambda: None,
         "trace_headers": dict,
         **dict.fromkeys(
             ("stage", "waiting", "decoding", "submitting", "on_server", "fetching", "attempt"),
             lambda *_: empty,
         ),
-        **dict.fromkeys(("note_id", "annotate", "sampled", "polled"), lambda *_: None),
+        **dict.fromkeys(("append_id", "annotate", "record_usage", "polled"), lambda *_: None),
     }
     with replaced(tracing, replacements):
         yield
@@ -183,7 +183,7 @@ def without_metrics() -> Iterator[None]:
 def in_detail() -> Iterator[None]:
     from tinker_ext.tracing import token_bucket
 
-    with without_metrics(), replaced(token_bucket.in_detail, {"take": lambda: True}):
+    with without_metrics(), replaced(token_bucket.detail_bucket, {"take": lambda: True}):
         yield
 
 

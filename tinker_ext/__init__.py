@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.deadline import deadline
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
-    from tinker_ext.tracing.steps import step
+    from tinker_ext.tracing.spans import step
     from tinker_ext.types import (
         AdamOptimizerConfig,
         AdamParams,
@@ -100,7 +100,7 @@ _HOMES = {
     "tinker_ext.rules.polling": ("QueueState",),
     "tinker_ext.runtime.concurrency.futures": ("APIFuture",),
     "tinker_ext.runtime.concurrency.deadline": ("deadline",),
-    "tinker_ext.tracing.steps": ("step",),
+    "tinker_ext.tracing.spans": ("step",),
     "tinker_ext.runtime.results.queue_log": ("QueueStateObserver", "SessionObserver"),
     "tinker_ext.errors": (
         "APIConnectionError",

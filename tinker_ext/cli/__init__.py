@@ -1,1 +1,1 @@
-"""The command line: `tinker-ext`. Only click is imported before a command runs."""
+"""The command line, `tinker-ext`. Imports only click until a command runs."""

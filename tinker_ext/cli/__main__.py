@@ -1,4 +1,4 @@
-"""`python -m tinker_ext.cli`, the same as `tinker-ext`."""
+"""Makes `python -m tinker_ext.cli` the same as `tinker-ext`."""
 
 from tinker_ext.cli.main import main
 

@@ -1,4 +1,4 @@
-"""What the commands share: the global options, and the one way to a server."""
+"""Shared by all commands: the global options and the connection to a server."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "json"]
 
-#: Seconds a command keeps retrying a server that fails or does not answer. The client's own 300 s
-#: suit a training run; somebody at a prompt wants to hear of a wrong address soon.
+#: Seconds that a command retries a server that fails or does not respond. The client's default of
+#: 300 s suits a training run; a user at a prompt should hear of a wrong URL quickly.
 RETRY_WINDOW = 5.0
-#: How many things a list shows where nobody says.
+#: Default number of items in a list.
 DEFAULT_LIMIT = 20
 
 
 @contextmanager
 def open_service(**settings: Any) -> Iterator[ServiceClient]:
-    """A service client for the time of one command; settings left out come from the environment."""
+    """Open a service client for one command; missing settings come from the environment."""
     import tinker_ext
 
     window = settings.get("retry_window", RETRY_WINDOW)
-    # Nor does anybody at a prompt wait for an account to be paid.
+    # A command does not wait for a billing problem to be resolved either.
     windows = {"retry_window": window, "billing_window": window}
     with tinker_ext.ServiceClient(**{**windows, **settings}) as service:
         yield service
@@ -39,7 +39,7 @@ def open_service(**settings: Any) -> Iterator[ServiceClient]:
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """The global options, and how to open a service with them (tests put their own here)."""
+    """The global options, and how to open a service with them (tests replace `opener`)."""
 
     format: Format = "table"
     base_url: str | None = None
@@ -48,7 +48,7 @@ class CommandContext:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the command line says about the configuration."""
+        """Configuration settings given on the command line."""
         return {} if self.base_url is None else {"base_url": self.base_url}
 
     def service(self, **settings: Any) -> AbstractContextManager[ServiceClient]:
@@ -63,7 +63,7 @@ def _use_format(ctx: click.Context, _parameter: click.Parameter, value: Format |
         ctx.obj = replace(ctx.obj, format=value)
 
 
-#: `--format` on a command itself, for those who write it last; it wins over the global one.
+#: `--format` of an individual command; takes precedence over the global option.
 format_option = click.option(
     "-f",
     "--format",
@@ -75,12 +75,12 @@ format_option = click.option(
 )
 
 
-def limit_option(what: str) -> Decorator:
-    """`--limit` of a command that lists; `what` says of which things."""
+def limit_option(items: str) -> Decorator:
+    """The option `--limit` of a command that lists `items`."""
     return click.option(
         "--limit",
         type=click.IntRange(min=0),
         default=DEFAULT_LIMIT,
         show_default=True,
-        help=f"{what}; 0 shows all.",
+        help=f"Maximum number of {items} to show; 0 shows all.",
     )

@@ -1,4 +1,4 @@
-"""Errors as a person at a prompt should see them: one line, and what to do about it."""
+"""Reports an error as one line that says what happened and what to do."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tinker_ext.cli.text import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The exit status of a program ended by Ctrl-C, as shells count it: 128 + SIGINT.
+#: Exit status after Ctrl-C, by the convention of shells: 128 + SIGINT.
 INTERRUPTED = 130
 
 
 class CommandError(click.ClickException):
-    """A command failed; shown as one line on standard error, exit status 1."""
+    """A failed command: one line on standard error, exit status 1."""
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"Error: {one_line(self.message)}", file=file, err=file is None)
@@ -25,7 +25,7 @@ class CommandError(click.ClickException):
 
 @contextmanager
 def report_errors(*, traceback: bool = False) -> Iterator[None]:
-    """Turn whatever a command raises into one line; with `traceback`, let it through as it is."""
+    """Convert exceptions of a command to one-line errors; with `traceback`, let them propagate."""
     try:
         yield
     except KeyboardInterrupt:
@@ -41,21 +41,25 @@ def report_errors(*, traceback: bool = False) -> Iterator[None]:
 
 
 def describe(error: Exception) -> str:
-    """What went wrong and what would help, in one line."""
+    """Describe an error and its remedy in one line."""
     from tinker_ext import errors
 
     if not isinstance(error, errors.TinkerError):
         return _describe_foreign(error)
-    # Errors that say themselves what helps are left alone; the rest are told what this program has.
+    # An error that has a hint needs no further advice.
     advice = "" if error.hint else _advice(error)
-    return f"{error} {advice}".strip()
+    text = str(error)
+    return f"{text.rstrip('.')}. {advice}" if advice else text
 
 
 def _advice(error: Exception) -> str:
     from tinker_ext import errors
 
     table: tuple[tuple[type[Exception], str], ...] = (
-        (errors.NotFoundError, "See what there is with `run list` and `checkpoint list`."),
+        (
+            errors.NotFoundError,
+            "`run list`, `checkpoint list` and `session list` show what exists.",
+        ),
         (errors.InternalServerError, "The server failed; try again later."),
         (errors.APIConnectionError, "Check the network and the base URL with `doctor`."),
     )
@@ -66,5 +70,5 @@ def _describe_foreign(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         subject = f"{error.filename}: " if error.filename else ""
         return f"{subject}{error.strerror}"
-    said = f": {error}" if str(error) else ""
-    return f"{type(error).__name__}{said} (--traceback shows where)"
+    message = f": {error}" if str(error) else ""
+    return f"{type(error).__name__}{message} (use --traceback for details)"

@@ -1,24 +1,46 @@
-"""The program `tinker-ext`: global options, and where its commands live."""
+"""The program `tinker-ext`: global options and the registry of its commands."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from tinker_ext.cli.context import FORMATS, CommandContext, Format
+from tinker_ext.cli.context import FORMATS, CommandContext, Format, format_option
 from tinker_ext.cli.error_reporting import report_errors
-from tinker_ext.cli.lazy import LazyCommand, LazyGroup
-from tinker_ext.cli.text import escape_what_cannot_be_encoded
+from tinker_ext.cli.text import escape_unencodable_output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+
+class LazyCommand(NamedTuple):
+    """The import path of a command ("module:attribute") and its line in the help of its group.
+
+    The summary is repeated here because reading it from the command would import the command.
+    `local` commands do not connect to a server.
+    """
+
+    target: str
+    summary: str
+    local: bool = False
+
+    def load(self) -> click.Command:
+        module, attribute = self.target.split(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command), self.target
+        return command
+
 
 COMMANDS = {
     "run": LazyCommand("tinker_ext.cli.commands.run:run", "List and inspect training runs."),
     "checkpoint": LazyCommand(
         "tinker_ext.cli.commands.checkpoint:checkpoint",
-        "List, inspect, keep, publish, delete and download checkpoints.",
+        "List, inspect, publish, expire, delete and download checkpoints.",
     ),
     "session": LazyCommand(
         "tinker_ext.cli.commands.session:session",
@@ -39,19 +61,37 @@ COMMANDS = {
     ),
     "doctor": LazyCommand(
         "tinker_ext.cli.commands.doctor:doctor",
-        "Show the configuration and try the server it leads to.",
+        "Show the configuration and check the connection to the server.",
     ),
-    "version": LazyCommand(
-        "tinker_ext.cli.commands.version:version", "Show the version.", local=True
-    ),
+    "version": LazyCommand("tinker_ext.cli.main:version", "Show the version.", local=True),
 }
 
 
+class LazyGroup(click.Group):
+    """A click group that imports a command when it runs, not to list it in the help."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), *self.lazy]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (command := self.lazy.get(cmd_name)) is not None:
+            return command.load()
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in self.lazy.items()])
+
+
 class Program(LazyGroup):
-    """The outermost group: every error of every command passes here and becomes one line."""
+    """The top-level group. Reports the errors of all commands as a single line."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        escape_what_cannot_be_encoded()
+        escape_unencodable_output()
         with report_errors(traceback=bool(ctx.params.get("traceback"))):
             return super().invoke(ctx)
 
@@ -69,29 +109,43 @@ class Program(LazyGroup):
 @click.option(
     "--base-url",
     metavar="URL",
-    help='The server to talk to, or "embedded" for one on this machine. '
+    help='Base URL of the server, or "embedded" to start a server on this machine. '
     "Default: TINKER_BASE_URL, else the hosted service.",
 )
-@click.option("--traceback", is_flag=True, help="Show where an error comes from.")
+@click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def program(
     ctx: click.Context, output_format: Format, base_url: str | None, traceback: bool
 ) -> None:
-    """Look after training runs, checkpoints and sessions, and run the embedded backend.
+    """Manage training runs, checkpoints and sessions, and run the embedded backend.
 
-    The key is read from TINKER_API_KEY, else printed by the command in TINKER_CREDENTIAL_CMD, else
-    that of the official client's login. There is no option for it, because the arguments of a
-    program are visible to everybody on its machine.
+    The API key is read from TINKER_API_KEY. If it is not set, the key is the output of the command
+    in TINKER_CREDENTIAL_CMD, or else the key stored by the official client's login. There is no
+    option for the key because other users of the machine can read a program's arguments.
     """
     command = COMMANDS.get(ctx.invoked_subcommand or "")
     if base_url is not None and command is not None and command.local:
-        raise click.UsageError(f"--base-url: `{ctx.invoked_subcommand}` asks no server.")
+        raise click.UsageError(f"--base-url: `{ctx.invoked_subcommand}` does not use a server.")
     ctx.obj = replace(
         ctx.obj or CommandContext(),
         format=output_format,
         base_url=base_url,
         traceback=traceback,
     )
+
+
+@click.command()
+@format_option
+@click.pass_obj
+def version(context: CommandContext) -> None:
+    """Show the version."""
+    import platform
+
+    from tinker_ext.cli.output import show
+    from tinker_ext.version import __version__
+
+    record = {"version": __version__, "python": platform.python_version()}
+    show(context.format, record, f"tinker-ext {__version__}")
 
 
 def main() -> None:

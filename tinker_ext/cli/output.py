@@ -1,4 +1,4 @@
-"""What a command shows, as a table for people or as JSON for programs."""
+"""Prints the result of a command, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from tinker_ext.cli.context import Format
 
-#: Columns given to a table that no terminal shows: wide enough that nothing is cut or wrapped.
+#: Width of a table that is not printed to a terminal, so that no cell is truncated or wrapped.
 _UNLIMITED_WIDTH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A table for people."""
+    """The content of a table."""
 
     title: str
     columns: Sequence[str]
@@ -33,10 +33,10 @@ class View:
 
 
 def show(output_format: Format, record: Any, *views: View | str) -> None:
-    """Print an answer on standard output: the record for programs, the views for people."""
+    """Print `record` as JSON, or `views` as tables and lines, to standard output."""
     if output_format == "json":
-        # Of control characters, `json` leaves DEL unescaped.
-        click.echo(json.dumps(record, indent=2, default=plain).replace("\x7f", "\\u007f"))
+        # `json` escapes all control characters except DEL.
+        click.echo(json.dumps(record, indent=2, default=to_json).replace("\x7f", "\\u007f"))
         return
     for view in views:
         if isinstance(view, str):
@@ -45,8 +45,8 @@ def show(output_format: Format, record: Any, *views: View | str) -> None:
             _print_table(view)
 
 
-def plain(value: object) -> object:
-    """The JSON form of a value `json` does not know: results, times, open enums."""
+def to_json(value: object) -> object:
+    """Convert a value that `json` does not support: results, times, open enums."""
     import attrs
 
     kind = type(value)
@@ -60,7 +60,7 @@ def plain(value: object) -> object:
 
 
 def _wide_console() -> Console:
-    """A console that never cuts a value where nobody watches its width."""
+    """A console that does not truncate values if the output is not a terminal."""
     from rich.console import Console
 
     console = Console()
@@ -73,7 +73,7 @@ def _print_table(view: View) -> None:
 
     table = Table(title=Text(encodable(view.title)), title_justify="left")
     for number, column in enumerate(view.columns):
-        # Identifiers are copied from here, so they fold instead of losing their end.
+        # Folds long identifiers rather than truncating them, because users copy them.
         table.add_column(column, overflow="fold", style="cyan" if number == 0 else None)
     for row in view.rows:
         table.add_row(*(Text(encodable(cell)) for cell in row))

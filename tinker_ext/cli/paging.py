@@ -1,4 +1,4 @@
-"""Lists that come in pages, with progress when there is more than one."""
+"""Fetches paginated lists, and shows progress if there is more than one page."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Item = TypeVar("Item")
 
 
 class Page(NamedTuple, Generic[Item]):
-    """Some items, and how many there are in all: None where the server does not say."""
+    """The items of one page, and the total count, or None if the server does not report it."""
 
     items: Sequence[Item]
     total: int | None
 
 
 class Listing(NamedTuple, Generic[Item]):
-    """What was fetched, and how many more there are that the limit kept out."""
+    """The fetched items, and the number of further items that exceed the limit."""
 
     items: list[Item]
     left_out: int
@@ -29,34 +29,34 @@ class Listing(NamedTuple, Generic[Item]):
 def fetch_all(
     fetch: Callable[[int, int], Page[Item]], *, limit: int, batch: int, label: str
 ) -> Listing[Item]:
-    """Fetch pages with `fetch(limit, offset)` until `limit` items are here; 0 means all.
+    """Fetch pages with `fetch(limit, offset)` up to `limit` items; 0 means all.
 
-    A server may give fewer items than asked for. The list ends where its total says, and
-    without a total at the first page that is not full; an empty page ends it in any case.
+    A server may return fewer items than requested. Fetching stops at the total count or, if the
+    server does not report one, at the first page that is not full. An empty page always stops it.
     """
     items: list[Item] = []
     with ProgressLine(label) as progress:
         while True:
-            asked = min(batch, limit - len(items)) if limit else batch
-            page = fetch(asked, len(items))
+            page_size = min(batch, limit - len(items)) if limit else batch
+            page = fetch(page_size, len(items))
             items.extend(page.items)
-            if _is_last(page, asked) or len(items) >= _wanted(page, limit):
+            if _is_last(page, page_size) or len(items) >= _target_count(page, limit):
                 break
-            progress.update(len(items), None if page.total is None else _wanted(page, limit))
-    listing = cut(items, limit)
+            progress.update(len(items), None if page.total is None else _target_count(page, limit))
+    listing = truncate(items, limit)
     return listing._replace(left_out=max((page.total or 0) - len(listing.items), 0))
 
 
-def cut(items: list[Item], limit: int) -> Listing[Item]:
-    """The first `limit` items of a list that is whole; 0 means all."""
-    kept = items[:limit] if limit else items
-    return Listing(kept, len(items) - len(kept))
+def truncate(items: list[Item], limit: int) -> Listing[Item]:
+    """Keep the first `limit` items of a complete list; 0 keeps all."""
+    shown = items[:limit] if limit else items
+    return Listing(shown, len(items) - len(shown))
 
 
-def _is_last(page: Page[Item], asked: int) -> bool:
-    return not page.items or (page.total is None and len(page.items) < asked)
+def _is_last(page: Page[Item], page_size: int) -> bool:
+    return not page.items or (page.total is None and len(page.items) < page_size)
 
 
-def _wanted(page: Page[Item], limit: int) -> float:
-    """How many items to aim for, as far as this page tells."""
+def _target_count(page: Page[Item], limit: int) -> float:
+    """The number of items to fetch, given the limit and the total count of this page."""
     return min(limit or float("inf"), float("inf") if page.total is None else page.total)

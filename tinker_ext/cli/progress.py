@@ -1,4 +1,4 @@
-"""Progress on standard error, so that standard output stays what was asked for."""
+"""Shows progress on standard error, which keeps standard output free for results."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class ProgressLine:
-    """One live line that appears at the first `update` and is gone at the end.
+    """A live progress line that appears at the first `update` and is removed at the end.
 
-    Work that ends before its first update shows nothing and imports nothing. Where nobody
-    watches (standard error is no terminal) nothing is shown either.
+    If `update` is never called, nothing is shown or imported. Nothing is shown if standard error
+    is not a terminal.
     """
 
     def __init__(self, label: str, unit: Literal["items", "bytes"] = "items") -> None:
@@ -26,7 +26,7 @@ class ProgressLine:
         self._task: TaskID | None = None
 
     def update(self, done: float, total: float | None, label: str | None = None) -> None:
-        """Say how far the work is; `total` None where that is not known."""
+        """Report progress; `total` is None if it is unknown."""
         progress = self._progress or self._start()
         assert self._task is not None
         progress.update(self._task, completed=done, total=total, description=label or self._label)

@@ -1,4 +1,4 @@
-"""Values as text: safe for a terminal, short, and the same everywhere."""
+"""Formats values for the terminal, without control characters."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ NOTHING = "-"
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, without the control characters that could drive a terminal."""
+    """Join `text` into one line and escape the control characters a terminal would execute."""
     return printable(" ".join(text.split()))
 
 
 def encodable(text: str) -> str:
-    """`text`, printable, with characters that standard output's encoding lacks as escapes."""
+    """Escape control characters and characters that standard output's encoding lacks."""
     encoding = sys.stdout.encoding or "utf-8"
     return printable(text).encode(encoding, "backslashreplace").decode(encoding)
 
 
-def escape_what_cannot_be_encoded() -> None:
-    """Have standard output show any character that its encoding lacks as an escape.
+def escape_unencodable_output() -> None:
+    """Make standard output escape characters that its encoding lacks.
 
-    Standard error does so in any program.
+    Standard error always does.
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -36,7 +36,7 @@ def yes_or_no(value: bool | None) -> str:
 
 
 def size(count: int | None) -> str:
-    """A number of bytes in decimal units: "1.2 MB"."""
+    """Format a number of bytes in decimal units: "1.2 MB"."""
     if count is None or count < 0:
         return NOTHING
     from rich.filesize import decimal
@@ -45,7 +45,7 @@ def size(count: int | None) -> str:
 
 
 def count_title(count: int, noun: str, suffix: str = "", *, left_out: int = 0) -> str:
-    """A title such as "20 checkpoints (3 more; --limit 0 shows all)"."""
+    """Format a title such as "20 checkpoints (3 more; --limit 0 shows all)"."""
     if count == 0 and not left_out:
         return f"No {noun}s{suffix}"
     more = f" ({left_out} more; --limit 0 shows all)" if left_out else ""
@@ -58,17 +58,17 @@ _STEPS = (
     (timedelta(hours=1), "hour"),
     (timedelta(minutes=1), "minute"),
 )
-#: Older than this, a date says more than a number of weeks.
-_DATED = timedelta(days=30)
+#: Times further away than this are shown as dates.
+_MAX_RELATIVE = timedelta(days=30)
 
 
 def age(time: datetime | None, *, now: datetime | None = None) -> str:
-    """How long ago `time` was, as a date when long ago. A time without a zone counts as UTC."""
+    """Format the age of `time`, or its date if long ago. A time without a zone is taken as UTC."""
     if time is None:
         return NOTHING
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     elapsed = (now or datetime.now(UTC)) - time
-    if elapsed > _DATED:
+    if elapsed > _MAX_RELATIVE:
         return time.astimezone(UTC).date().isoformat()
     for step, name in _STEPS:
         if count := max(elapsed // step, 0):
@@ -77,13 +77,13 @@ def age(time: datetime | None, *, now: datetime | None = None) -> str:
 
 
 def relative_time(time: datetime | None, *, now: datetime | None = None) -> str:
-    """When `time` is or was: "in 3 hours", "2 days ago", a date when far away."""
-    present = now or datetime.now(UTC)
-    if time is None or time <= present:
-        return age(time, now=present)
-    if time - present > _DATED:
+    """Format `time` relative to now: "in 3 hours", "2 days ago"; as a date if far away."""
+    now = now or datetime.now(UTC)
+    if time is None or time <= now:
+        return age(time, now=now)
+    if time - now > _MAX_RELATIVE:
         return time.astimezone(UTC).date().isoformat()
     for step, name in _STEPS:
-        if count := (time - present) // step:
+        if count := (time - now) // step:
             return f"in {count} {name}{'s' if count > 1 else ''}"
     return "in less than a minute"

@@ -1,28 +1,29 @@
-"""Servers that answer as a test tells them: for tests of code that uses this client.
+"""Fake servers for tests of code that uses this client.
 
-`FakeServer` answers in memory, nothing listens and nothing is sent:
+`FakeServer` responds in memory, without a network:
 
     server = FakeServer()
-    server.answer("optim_step", Reply(503), Reply(200, {"request_id": "7"}))
+    server.respond("optim_step", Reply(503), Reply(200, {"request_id": "7"}))
     with make_client(server) as service:
         ...
     assert [call.body["seq_id"] for call in server.calls("forward_backward")] == [1, 2, 3]
 
-`FaultServer` answers on a real socket of this machine, and can do there what servers and proxies
-do: break off, trickle, send half, send nonsense (`tinker_ext.testing.faults` has them by name):
+`FaultServer` responds on a local socket and can reproduce the faults of servers and proxies:
+dropped connections, slow, truncated or malformed responses. `tinker_ext.testing.faults` lists them:
 
     with FaultServer() as server:
-        server.answer("asample", faults.reset(), faults.half_sent(), faults.proxy_page(502))
+        server.respond("asample", faults.reset(), faults.half_sent(), faults.proxy_page(502))
         service = ServiceClient(base_url=server.url, api_key="tml-test")
         ...
 
-Both answer every operation with made-up numbers of the right shape; what they are told to answer
-comes first, in order, by the operation's id. They keep every request they got, and notice when a
-number that they have counted is used for a different request. `SimulatedTime` makes retries and
-pauses pass at once.
+Both servers respond to every operation with valid example values. Replies passed to `respond`, by
+the operation's id, come first, in order. The servers record all requests, and detect a sequence
+number that is reused for a different request. `SimulatedTime` lets retries and pauses take no time.
 """
 
 from __future__ import annotations
+
+import warnings
 
 from tinker_ext.testing import faults
 from tinker_ext.testing.fake import BASE_URL, FakeServer, make_client
@@ -44,3 +45,15 @@ __all__ = [
     "faults",
     "make_client",
 ]
+
+
+_RENAMED = {"Answers": Replies}
+
+
+def __getattr__(name: str) -> object:
+    if name in _RENAMED:
+        current = _RENAMED[name]
+        message = f"testing.{name} is deprecated; use testing.{current.__name__}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return current
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

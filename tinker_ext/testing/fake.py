@@ -1,4 +1,4 @@
-"""A server in memory, and a client of it."""
+"""A server in memory, and a client that uses it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _API = "/api/v1/"
 
 
 class FakeServer(Replies, httpx.AsyncBaseTransport):
-    """Answers the API from memory, in place of the network."""
+    """Responds to API requests in memory, in place of the network."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         content = await request.aread()
@@ -37,14 +37,14 @@ class FakeServer(Replies, httpx.AsyncBaseTransport):
             body=_body(request, content),
             query=dict(request.url.params),
         )
-        answer = self.decide(received)
-        if answer is None:
-            answer = self.default_reply(received)
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, Fault):
-            raise TypeError("faults happen on sockets: use a FaultServer")
-        return await _respond(answer if isinstance(answer, Reply) else answer(received))
+        reply = self.decide(received)
+        if reply is None:
+            reply = self.default_reply(received)
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, Fault):
+            raise TypeError("FakeServer cannot produce faults; use FaultServer")
+        return await _respond(reply if isinstance(reply, Reply) else reply(received))
 
 
 def make_client(
@@ -56,10 +56,10 @@ def make_client(
     release: Callable[[], None] = lambda: None,
     **config: Any,
 ) -> ServiceClient:
-    """A client of a server in memory, or without `server` of that at `base_url`.
+    """Create a client of a server in memory or, without `server`, of the one at `base_url`.
 
-    `config` is as for `ServiceClient`. `clock` is its time (`SimulatedTime.clock`), `release` is
-    called when it is closed.
+    `config` takes the arguments of `ServiceClient`. `clock` replaces the client's clock
+    (`SimulatedTime.clock`), and `release` is called when the client is closed.
     """
     config = unshown({"api_key": "tml-test", "base_url": BASE_URL, **config})
     resolved = ClientConfig.resolve(**config)
@@ -82,7 +82,7 @@ async def _respond(reply: Reply) -> httpx.Response:
 
 
 def _body(request: httpx.Request, content: bytes) -> Any:
-    """JSON decoded; any other body as the bytes it is."""
+    """Parse a JSON body; return any other body as bytes."""
     if not content or "json" not in request.headers.get("content-type", ""):
         return content or None
     return json.loads(content)

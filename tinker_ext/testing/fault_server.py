@@ -1,4 +1,4 @@
-"""A server on a loopback socket that commits faults on purpose."""
+"""A server on a loopback socket that produces faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import h11
 
 from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import Received, Reply
-from tinker_ext.testing.replies import Replies, decoded
+from tinker_ext.testing.replies import Replies, decode_body
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _API = "/api/v1/"
 _READ = 65536
-# SO_LINGER on, for zero seconds: closing then resets the connection (socket(7)).
+# SO_LINGER with zero seconds: closing resets the connection (socket(7)).
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class FaultServer(Replies):
-    """Listens on 127.0.0.1 at a free port, on a thread of its own, until it is closed.
+    """Listens on a free port of 127.0.0.1, in a background thread, until it is closed.
 
     Example:
         >>> with FaultServer() as server:
-        ...     server.answer("asample", faults.dropped())
+        ...     server.respond("asample", faults.dropped())
         ...     service = ServiceClient(base_url=server.url, api_key="tml-test")
     """
 
@@ -46,26 +46,26 @@ class FaultServer(Replies):
 
     @property
     def url(self) -> str:
-        """Where it listens, for `base_url`."""
+        """The URL of the server, for `base_url`."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def connections_open(self) -> int:
-        """How many connections clients hold at this moment."""
+        """The number of open connections."""
         return len(self._connections)
 
     def listen(self) -> None:
-        """Take connections, again after `stop_listening` at the same port."""
-        self._do(self._listen())
+        """Accept connections; after `stop_listening`, on the same port."""
+        self._run_on_loop(self._listen())
 
     def stop_listening(self) -> None:
-        """Refuse new connections and close those there are."""
-        self._do(self._stop_listening())
+        """Refuse new connections and close the open ones."""
+        self._run_on_loop(self._stop_listening())
 
     def close(self) -> None:
-        """Stop; a second call does nothing."""
+        """Stop the server; a second call does nothing."""
         if self._thread.is_alive():
-            self._do(self._stop_listening())
+            self._run_on_loop(self._stop_listening())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -85,7 +85,7 @@ class FaultServer(Replies):
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+    def _run_on_loop(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _listen(self) -> None:
@@ -95,14 +95,14 @@ class FaultServer(Replies):
             )
             self._port = self._server.sockets[0].getsockname()[1]
 
-    async def _stop_listening(self, *, besides: asyncio.Task[None] | None = None) -> None:
+    async def _stop_listening(self, *, except_for: asyncio.Task[None] | None = None) -> None:
         server, self._server = self._server, None
         if server is not None:
             server.close()
-        ending = [task for task in self._connections if task is not besides]
-        for task in ending:
+        closing = [task for task in self._connections if task is not except_for]
+        for task in closing:
             task.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        await asyncio.gather(*closing, return_exceptions=True)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = self._loop.create_task(self._serve(reader, writer))
@@ -117,21 +117,21 @@ class FaultServer(Replies):
                     return
                 connection.start_next_cycle()
         except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError):
-            return  # The client is gone, or the fault left nothing to go on with.
+            return  # The client disconnected, or a fault made the connection unusable.
         finally:
             writer.close()
 
     async def _respond(
         self, connection: h11.Connection, writer: asyncio.StreamWriter, received: Received
     ) -> bool:
-        """Answer one request; whether the connection can take another."""
-        answer = self.decide(received)
-        fault = answer if isinstance(answer, Fault) else Fault()
-        if isinstance(answer, Exception):
+        """Respond to a request; return whether the connection stays usable."""
+        scripted = self.decide(received)
+        fault = scripted if isinstance(scripted, Fault) else Fault()
+        if isinstance(scripted, Exception):
             fault = Fault(works=False, cut=0.0, ending="close")
         if fault.stop_listening:
-            await self._stop_listening(besides=asyncio.current_task())
-        reply = self._reply(answer, fault, received)
+            await self._stop_listening(except_for=asyncio.current_task())
+        reply = self._reply(scripted, fault, received)
         if delay := reply.delay or fault.delay:
             await asyncio.sleep(delay)
         await self._send(connection, writer, reply, fault)
@@ -141,14 +141,14 @@ class FaultServer(Replies):
             writer.transport.abort()
         return fault.ending == "stay"
 
-    def _reply(self, answer: Any, fault: Fault, received: Received) -> Reply:
-        if isinstance(answer, Reply):
-            return answer
-        if callable(answer):
-            reply: Reply = answer(received)
+    def _reply(self, scripted: Any, fault: Fault, received: Received) -> Reply:
+        if isinstance(scripted, Reply):
+            return scripted
+        if callable(scripted):
+            reply: Reply = scripted(received)
             return reply
-        done = self.default_reply(received) if fault.works else Reply(503)
-        reply = fault.reply or done
+        default = self.default_reply(received) if fault.works else Reply(503)
+        reply = fault.reply or default
         if fault.alter is not None and reply.body is not None:
             reply = Reply(reply.status, fault.alter(reply.body), {**_JSON, **reply.headers})
         return Reply(reply.status, reply.body, {**reply.headers, **fault.headers}, reply.delay)
@@ -167,7 +167,7 @@ class FaultServer(Replies):
         body = reply.content()
         length = {} if reply.status in (204, 304) else {"content-length": str(len(body))}
         head = h11.Response(
-            status_code=reply.status, headers=_encoded({**length, **reply.all_headers()})
+            status_code=reply.status, headers=_encode_headers({**length, **reply.all_headers()})
         )
         content = connection.send(head) or b""
         payload = (connection.send(h11.Data(data=body)) or b"") if body else b""
@@ -196,12 +196,12 @@ class FaultServer(Replies):
 _JSON = {"content-type": "application/json"}
 
 
-def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+def _encode_headers(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> Received | None:
-    """The next request with its body; None when the client has closed."""
+    """Receive the next request with its body; None if the client closed the connection."""
     request: h11.Request | None = None
     body = bytearray()
     while True:
@@ -224,7 +224,7 @@ def _received(request: h11.Request, body: bytes) -> Received:
         path=target.path.removeprefix(_API),
         method=request.method.decode(),
         headers={name.decode(): value.decode() for name, value in request.headers},
-        body=decoded(body),
+        body=decode_body(body),
         query=dict(parse_qsl(target.query)),
     )
 

@@ -1,7 +1,7 @@
-"""What goes wrong between a client and a server, by name, for `FaultServer.answer`.
+"""Faults between a client and a server, for `FaultServer.respond`.
 
-Where a fault hits the answer, the server has done the work: the request counts, and only its
-answer is lost. `lost_request()` is the other case: nothing was done.
+A fault of the response means that the server has processed the request: the request counts, and
+only its response is lost. With `lost_request()`, the server has processed nothing.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ PROXY_PAGE = (
 
 @frozen(kw_only=True)
 class Fault:
-    """How an answer goes wrong on its way.
+    """A fault in the transmission of a response.
 
     Attributes:
-        reply: sent in place of the usual answer.
-        alter: changes the JSON of the usual answer.
-        works: whether the server does the work before things go wrong.
-        cut: the part of the whole answer (headers included) that is sent, from 0 to 1.
-        cut_body: the same, of the body alone.
-        ending: whether the connection stays, is closed, or is reset, after that.
+        reply: replaces the default reply.
+        alter: changes the JSON of the default reply.
+        works: whether the server processes the request first.
+        cut: the fraction of the response, with its headers, that is sent, from 0 to 1.
+        cut_body: the same for the body only.
+        ending: whether the connection stays open, is closed or is reset afterwards.
         delay: seconds before anything is sent.
-        piece, interval: bytes sent at a time and seconds between; 0 for all at once.
-        stream: parts of a body of unknown length, sent in place of the reply's.
-        raw: bytes sent as they are in place of any answer.
-        stop_listening: refuse every connection from now on, until `FaultServer.listen`.
-        headers: added to those of the reply; any text that fits in bytes of UTF-8.
-        surplus: bytes sent right behind the response.
+        piece: bytes sent at a time; 0 sends all at once.
+        interval: seconds between pieces; negative to never respond.
+        stream: chunks of a body of unknown length that replaces that of the reply.
+        raw: bytes sent in place of a response.
+        stop_listening: refuse connections from now on, until `FaultServer.listen`.
+        headers: added to those of the reply, encoded as UTF-8.
+        surplus: bytes sent directly after the response.
     """
 
     reply: Reply | None = None
@@ -60,37 +61,37 @@ class Fault:
 
 
 def lost_request() -> Fault:
-    """The connection closes before the server has done anything."""
+    """Close the connection before the server has processed the request."""
     return Fault(works=False, cut=0.0, ending="close")
 
 
 def dropped() -> Fault:
-    """The connection closes after the work, without an answer."""
+    """Close the connection after processing, without a response."""
     return Fault(cut=0.0, ending="close")
 
 
 def half_sent() -> Fault:
-    """Headers and half of the body announced in them, then the connection closes."""
+    """Send the headers and half of the body, then close the connection."""
     return Fault(cut_body=0.5, ending="close")
 
 
 def reset() -> Fault:
-    """The connection is reset in the middle of the answer."""
+    """Reset the connection in the middle of the response."""
     return Fault(cut_body=0.5, ending="reset")
 
 
 def delayed(seconds: float) -> Fault:
-    """The usual answer, later."""
+    """Delay the default reply."""
     return Fault(delay=seconds)
 
 
 def trickled(piece: int = 7, interval: float = 0.001) -> Fault:
-    """The whole answer, a few bytes at a time."""
+    """Send the complete response, a few bytes at a time."""
     return Fault(piece=piece, interval=interval)
 
 
 def endless(interval: float = 0.01) -> Fault:
-    """A body that trickles for ever."""
+    """Send a body that never ends."""
 
     def spaces() -> Iterator[bytes]:
         while True:
@@ -100,12 +101,12 @@ def endless(interval: float = 0.01) -> Fault:
 
 
 def silent() -> Fault:
-    """The request is taken in, and nothing is ever answered."""
+    """Accept the request and never respond."""
     return Fault(cut=0.0, ending="stay", interval=-1.0)
 
 
 def huge(size: int) -> Fault:
-    """A JSON body of `size` bytes."""
+    """Send a JSON body of `size` bytes."""
 
     def parts() -> Iterator[bytes]:
         yield b'{"padding": "'
@@ -118,34 +119,34 @@ def huge(size: int) -> Fault:
 
 
 def bomb(size: int) -> Fault:
-    """A gzip body that unfolds to `size` spaces."""
-    folded = gzip.compress(b" " * size, 9)
-    return Fault(reply=Reply(200, folded, {"content-encoding": "gzip", **_JSON}))
+    """Send a gzip body that decompresses to `size` spaces."""
+    compressed = gzip.compress(b" " * size, 9)
+    return Fault(reply=Reply(200, compressed, {"content-encoding": "gzip", **_JSON}))
 
 
 def proxy_page(status: int = 502) -> Fault:
-    """A proxy's HTML page; with status 200 too, as captive portals do."""
+    """Send the HTML page of a proxy, or with status 200 that of a captive portal."""
     page = PROXY_PAGE.format(status=status)
     return Fault(reply=Reply(status, page, {"content-type": "text/html"}), works=status < 500)
 
 
 def truncated_json() -> Fault:
-    """A body that is complete for HTTP, and half of a JSON document."""
+    """Send half of a JSON document as a complete HTTP body."""
     return Fault(alter=lambda body: _Text(json.dumps(body)[: len(json.dumps(body)) // 2]))
 
 
 def invalid_json() -> Fault:
-    """A body that is Python and no JSON."""
+    """Send a body that is a Python literal, not JSON."""
     return Fault(alter=lambda body: _Text("{'single': quotes}"))
 
 
 def wrong_content_type() -> Fault:
-    """The right body, called text."""
+    """Send the correct body with the content type of text."""
     return Fault(headers={"content-type": "text/plain"})
 
 
 def not_a_number() -> Fault:
-    """NaN and Infinity in metrics, as Python servers write them."""
+    """Send NaN and Infinity in metrics, as Python servers encode them."""
 
     def alter(body: Any) -> Any:
         if isinstance(body, dict):
@@ -157,102 +158,105 @@ def not_a_number() -> Fault:
 
 
 def unknown_fields() -> Fault:
-    """Fields that this release does not know, at every level."""
+    """Add unknown fields at every level."""
     return Fault(alter=_extend)
 
 
 def unknown_values() -> Fault:
-    """Words of the future in place of those known for types, states and reasons."""
+    """Replace types, states and reasons by unknown values."""
     return Fault(alter=_rename)
 
 
 def other_counts() -> Fault:
-    """One sequence or one output more than the request asked for."""
+    """Send one sequence or output more than requested."""
     return Fault(alter=_repeat_first)
 
 
 def wrong_values() -> Fault:
-    """Tokens that are null, and tensors whose shape is not that of their numbers."""
+    """Send null tokens, and tensors whose shape does not match their data."""
     return Fault(alter=_falsify)
 
 
 def another_shape() -> Fault:
-    """A JSON document, and nothing of what was promised."""
+    """Send a JSON document of a different type."""
     return Fault(alter=lambda body: [1, 2, 3])
 
 
 def redirect(location: str, status: int = 307) -> Fault:
-    """The answer is kept elsewhere; nothing is done."""
+    """Redirect without processing the request."""
     return Fault(reply=Reply(status, None, {"location": location}), works=False)
 
 
 def not_http() -> Fault:
-    """Bytes that are no HTTP."""
+    """Send bytes of a protocol other than HTTP."""
     return Fault(raw=b"SSH-2.0-OpenSSH_9.6\r\n", ending="close")
 
 
 def not_ascii_headers() -> Fault:
-    """Headers as proxies write them, with bytes beyond ASCII."""
+    """Send non-ASCII headers, as some proxies do."""
     return Fault(headers={"x-region": "Zürich", "via": "1.1 Straße 🦊"})
 
 
 def surplus_response() -> Fault:
-    """Another response right behind the right one, on the same connection."""
+    """Send another response directly after the correct one, on the same connection."""
     body = b'{"error": "of another request"}'
     head = b"HTTP/1.1 400 Bad Request\r\ncontent-length: %d\r\n\r\n" % len(body)
     return Fault(surplus=head + body)
 
 
 def tls_alert() -> Fault:
-    """A TLS alert (RFC 8446, 6) in place of a response, as from a port that speaks TLS."""
+    """Send a TLS alert (RFC 8446, 6), like a port that expects TLS."""
     return Fault(raw=b"\x15\x03\x03\x00\x02\x02\x46", works=False, ending="close")
 
 
 def refused() -> Fault:
-    """The connection closes, and new ones are refused until `FaultServer.listen`."""
+    """Close the connection, and refuse new ones until `FaultServer.listen`."""
     return Fault(works=False, cut=0.0, ending="close", stop_listening=True)
 
 
 _JSON = {"content-type": "application/json"}
-_WORDS = frozenset({"type", "stop_reason", "loss_fn_output_type", "checkpoint_type", "status"})
+_ENUM_FIELDS = frozenset(
+    {"type", "stop_reason", "loss_fn_output_type", "checkpoint_type", "status"}
+)
 
-_COUNTED = ("sequences", "loss_fn_outputs")
+_LIST_FIELDS = ("sequences", "loss_fn_outputs")
 
 
 class _Text(str):
-    """JSON written already."""
+    """A body that is sent as is, not encoded as JSON."""
 
     __slots__ = ()
 
 
 def _extend(body: Any) -> Any:
     if isinstance(body, dict):
-        kept = {
+        fields = {
             name: value if name == "metrics" else _extend(value) for name, value in body.items()
         }
-        return {**kept, "from_the_future": {"a": [1, None]}} if _is_object(body) else kept
-    return [_extend(one) for one in body] if isinstance(body, list) else body
+        return {**fields, "from_the_future": {"a": [1, None]}} if _is_object(body) else fields
+    return [_extend(item) for item in body] if isinstance(body, list) else body
 
 
 def _is_object(body: dict[str, Any]) -> bool:
-    """Whether names are fields, and not the keys of a map of tensors."""
-    return not any(isinstance(one, dict) and "dtype" in one for one in body.values())
+    """Return True if the names are fields, False if they are the keys of a map of tensors."""
+    return not any(isinstance(value, dict) and "dtype" in value for value in body.values())
 
 
 def _rename(body: Any) -> Any:
     if isinstance(body, dict):
         return {
-            name: "from_the_future" if name in _WORDS else _rename(value)
+            name: "from_the_future" if name in _ENUM_FIELDS else _rename(value)
             for name, value in body.items()
         }
-    return [_rename(one) for one in body] if isinstance(body, list) else body
+    return [_rename(item) for item in body] if isinstance(body, list) else body
 
 
 def _repeat_first(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
     return {
-        name: [*value, *value[:1]] if name in _COUNTED else value for name, value in body.items()
+        name: [*value, *value[:1]] if name in _LIST_FIELDS else value
+        for name, value in body.items()
     }
 
 

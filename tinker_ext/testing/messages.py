@@ -1,4 +1,4 @@
-"""What a server of a test gets and gives."""
+"""The requests that test servers receive, and their replies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinker_ext.redaction.secret import MASK
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# What is left of /training_runs/... after the run, without the checkpoint's kind and name.
+# Operations below /training_runs/RUN/checkpoints/TYPE/NAME/, by method and the rest of the path.
 _OF_CHECKPOINT = {
     ("DELETE", ""): "delete_checkpoint",
     ("GET", "archive"): "get_checkpoint_archive_url",
@@ -23,7 +23,7 @@ _OF_CHECKPOINT = {
     ("PUT", "ttl"): "set_checkpoint_ttl",
     ("GET", "external_weights_urls"): "get_external_weights_urls",
 }
-# What is left of /sessions/... after the session.
+# Operations below /sessions/SESSION/.
 _OF_SESSION = {
     "": "get_session",
     "finish": "finish_session",
@@ -31,8 +31,8 @@ _OF_SESSION = {
     "trace_export": "get_session_trace_export",
 }
 
-# Other paths whose operation has another name than the path.
-_NAMED_OTHERWISE = {
+# Other paths that differ from the id of their operation.
+_OPERATION_BY_PATH = {
     "audit": "get_audit_log",
     "auth/token": "create_auth_token",
     "billing/usage/checkpoints/current": "get_checkpoint_storage_usage",
@@ -49,7 +49,7 @@ _NAMED_OTHERWISE = {
 
 @frozen
 class Reply:
-    """One answer: a status with a JSON body (or text, or bytes), after `delay` seconds."""
+    """A response: a status code and a JSON, text or bytes body, sent after `delay` seconds."""
 
     status: int = 200
     body: Any = None
@@ -57,7 +57,7 @@ class Reply:
     delay: float = 0.0
 
     def content(self) -> bytes:
-        """The body as it is sent."""
+        """The encoded body."""
         if isinstance(self.body, bytes):
             return self.body
         if isinstance(self.body, str):
@@ -65,39 +65,39 @@ class Reply:
         return b"" if self.body is None else json.dumps(self.body).encode()
 
     def all_headers(self) -> dict[str, str]:
-        """With a content type for a JSON body."""
-        kind = {} if isinstance(self.body, str | bytes | None) else _JSON
-        return {**kind, **{name.lower(): value for name, value in self.headers.items()}}
+        """The headers, with a content type if the body is JSON."""
+        content_type = {} if isinstance(self.body, str | bytes | None) else _JSON
+        return {**content_type, **{name.lower(): value for name, value in self.headers.items()}}
 
 
 _JSON = {"content-type": "application/json"}
 
 
-def _shown(headers: Mapping[str, str]) -> str:
-    """Headers for people: a failing test prints them, and its log is kept."""
-    shown = {n: MASK if may_be_secret(n, value) else value for n, value in headers.items()}
-    return repr(shown)
+def _mask(headers: Mapping[str, str]) -> str:
+    """The headers with secrets masked, because failing tests print and log them."""
+    masked = {n: MASK if may_be_secret(n, value) else value for n, value in headers.items()}
+    return repr(masked)
 
 
 @frozen
 class Received:
-    """One request the server got: the operation's path below /api/v1/, headers, decoded body.
+    """A received request; `path` is relative to /api/v1/, and `body` is decoded.
 
-    It prints without the values of headers that may be credentials.
+    Its repr masks headers that may contain credentials.
     """
 
     path: str
     method: str
-    headers: Mapping[str, str] = field(repr=_shown)
+    headers: Mapping[str, str] = field(repr=_mask)
     body: Any = field(repr=lambda body: redact(repr(body)))
     query: Mapping[str, str]
 
     @property
     def operation(self) -> str:
-        """The operation's id in the specification."""
+        """The id of the operation in the specification."""
         parts = self.path.split("/")
-        if self.path in _NAMED_OTHERWISE:
-            return _NAMED_OTHERWISE[self.path]
+        if self.path in _OPERATION_BY_PATH:
+            return _OPERATION_BY_PATH[self.path]
         if parts[0] == "sessions":
             return _OF_SESSION.get("/".join(parts[2:]), self.path)
         if parts[0] == "samplers":

@@ -1,4 +1,4 @@
-"""What a server of a test answers: what it was told to, then what is usual."""
+"""The replies of a test server: scripted ones first, then the defaults."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import itertools
 import json
 import threading
 import warnings
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from tinker_ext.testing.completed import CompletedRequests
 from tinker_ext.testing.messages import Received, Reply
 from tinker_ext.testing.results import example_result, plain_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tinker_ext.testing.faults import Fault
 
-    Answer: TypeAlias = Reply | Exception | Fault | Callable[[Received], Reply]
+    ScriptedReply: TypeAlias = Reply | Exception | Fault | Callable[[Received], Reply]
 
-# Which field of a body numbers the requests of which other field's owner.
+# For each operation the field with the owner's id and the field with the sequence number.
 _NUMBERED = {
     "create_model": ("session_id", "model_seq_id"),
     "create_sampling_session": ("session_id", "sampling_session_seq_id"),
@@ -28,16 +27,51 @@ _NUMBERED = {
 }
 _TRAINING = ("model_id", "seq_id")
 
+# The sequence numbers of each client of a sampling session start at a multiple of this
+# (release 0.38.0).
+_RANGE = 1_000_000_000
+
+
+class _CompletedSamples:
+    """The samples of each client of each sampling session, in order of completion."""
+
+    def __init__(self) -> None:
+        self._request_ids: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
+        self._clients: Counter[str] = Counter()
+
+    def join(self, body: Mapping[str, Any]) -> int:
+        """Assign the id of a further client of a sampling session."""
+        session_id = body["sampling_session_id"]
+        self._clients[session_id] += 1
+        return self._clients[session_id]
+
+    def add(self, body: Mapping[str, Any], request_id: str) -> None:
+        """Record a completed sample."""
+        seq_id = body.get("seq_id")
+        if seq_id is not None:
+            owner = str(body.get("sampling_session_id")), seq_id // _RANGE
+            self._request_ids[owner].append(request_id)
+
+    def since_cursor(self, body: Mapping[str, Any]) -> Any:
+        """The response to `retrieve_futures`: completions after the cursor of the request."""
+        target, cursor = body["target"], body.get("prev_cursor", 0)
+        owner = target["sampling_session_id"], target.get("cloned_sampler_id", 0)
+        request_ids = self._request_ids[owner]
+        completions = [
+            {"state": "finished", "request_id": request_id} for request_id in request_ids[cursor:]
+        ]
+        return {"completions": completions, "cursor": len(request_ids)}
+
 
 class Replies:
-    """The part that knows the API, shared by the server in memory and that on a socket.
+    """The replies of a server to the operations of the API; the base class of both servers.
 
     Attributes:
-        received: every request, in the order they came.
-        results: what retrieve_future answers, by request id.
-        counted: the bodies of the numbered requests that were taken in, by owner and number.
-        conflicts: what it was sent under a number that it had counted for something else.
-        model_data: what get_info says of every model; a `tokenizer_id`, say.
+        received: all requests, in order of arrival.
+        results: the bodies of `retrieve_future`, by request id.
+        counted: the bodies of accepted requests, by owner and sequence number.
+        conflicts: requests that reused the sequence number of a different request.
+        model_data: the `model_data` in the response to `get_info`, such as a `tokenizer_id`.
     """
 
     def __init__(self) -> None:
@@ -50,71 +84,81 @@ class Replies:
         self._always: dict[str, Any] = {}
         self._request_ids: dict[tuple[str, ...], Reply] = {}
         self._ids = itertools.count(1)
-        self._ended = CompletedRequests()
+        self._completed = _CompletedSamples()
         self._lock = threading.RLock()
 
-    def respond(self, operation: str, *answers: Answer) -> None:
-        """Give these answers to the next requests of an operation, named by its id.
+    def respond(self, operation: str, *replies: ScriptedReply) -> None:
+        """Script the replies to the next requests of an operation, given by its id.
 
-        A `Reply`, a function from `Received` to a `Reply`, an exception (an `httpx.ConnectError`,
-        say), which a server in memory raises in place of an answer, or a `Fault`, which a server
-        on a socket commits.
+        Each is a `Reply`, a function from `Received` to a `Reply`, an exception such as
+        `httpx.ConnectError`, which `FakeServer` raises, or a `Fault`, which `FaultServer` produces.
         """
-        self._scripted[operation].extend(answers)
+        self._scripted[operation].extend(replies)
 
-    def answer(self, operation: str, *replies: Answer) -> None:
-        """Deprecated name of `respond`."""
-        warnings.warn("use respond()", DeprecationWarning, stacklevel=2)
-        self.respond(operation, *replies)
-
-    def answer_always(self, operation: str, reply: Answer) -> None:
-        """Deprecated name of `respond_always`."""
-        warnings.warn("use respond_always()", DeprecationWarning, stacklevel=2)
-        self.respond_always(operation, reply)
-
-    def respond_always(self, operation: str, answer: Answer) -> None:
-        """Give this answer to every request of an operation that no `answer` is left for."""
-        self._always[operation] = answer
+    def respond_always(self, operation: str, reply: ScriptedReply) -> None:
+        """Script the reply to every request of an operation without a reply by `respond`."""
+        self._always[operation] = reply
 
     def respond_by_default(self) -> None:
-        """Forget all that was scripted."""
+        """Remove all scripted replies."""
         self._scripted.clear()
         self._always.clear()
 
+    def answer(self, operation: str, *replies: ScriptedReply) -> None:
+        """Deprecated name of `respond`."""
+        warnings.warn("this name is deprecated; use respond()", DeprecationWarning, stacklevel=2)
+        self.respond(operation, *replies)
+
+    def answer_always(self, operation: str, reply: ScriptedReply) -> None:
+        """Deprecated name of `respond_always`."""
+        warnings.warn(
+            "this name is deprecated; use respond_always()", DeprecationWarning, stacklevel=2
+        )
+        self.respond_always(operation, reply)
+
+    def answer_usually(self) -> None:
+        """Deprecated name of `respond_by_default`."""
+        warnings.warn(
+            "this name is deprecated; use respond_by_default()",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        self.respond_by_default()
+
     def calls(self, operation: str) -> list[Received]:
-        """The requests of an operation, in the order they came."""
-        return [one for one in self.received if one.operation == operation]
+        """The requests of an operation, in order of arrival."""
+        return [request for request in self.received if request.operation == operation]
 
     def submitted(self, result: Any) -> Reply:
-        """The answer of a submission whose future has `result` as its result."""
+        """The reply to a submission whose future resolves to `result`."""
         request_id = f"request-{next(self._ids)}"
         self.results[request_id] = result
         return Reply(200, {"request_id": request_id})
 
     def decide(self, received: Received) -> Any:
-        """Note a request; the answer scripted for it, None where it is the usual one."""
+        """Record a request and return its scripted reply, or None for the default reply."""
         with self._lock:
             self.received.append(received)
             scripted = self._scripted[received.operation]
             return scripted.popleft() if scripted else self._always.get(received.operation)
 
     def default_reply(self, received: Received) -> Reply:
-        """Do the work and answer; once per number, however often it is sent."""
+        """Process a request and reply; a repeated sequence number gets the first reply again."""
         with self._lock:
-            number = _number(received)
-            if number is None:
-                return self._work(received)
-            if number in self.counted:
-                if self.counted[number] != received.body:
-                    self.conflicts.append(f"{received.operation} {number}")
-                return self._request_ids[number]
-            self.counted[number] = received.body
-            reply = self._request_ids[number] = self._work(received)
+            key = _sequence_key(received)
+            if key is None:
+                return self._process(received)
+            if key in self.counted:
+                if self.counted[key] != received.body:
+                    self.conflicts.append(f"{received.operation} {key}")
+                return self._request_ids[key]
+            self.counted[key] = received.body
+            reply = self._request_ids[key] = self._process(received)
             return reply
 
-    def _work(self, received: Received) -> Reply:
+    def _process(self, received: Received) -> Reply:
         if isinstance(received.body, bytes):
-            return Reply(415, {"detail": "this server speaks JSON"})
+            return Reply(415, {"detail": "this server accepts JSON only"})
         body = received.body or {}
         if received.operation == "retrieve_future":
             return self._retrieve(str(body.get("request_id")))
@@ -123,17 +167,17 @@ class Replies:
         if received.operation == "get_info":
             return Reply(200, {"model_id": body.get("model_id"), "model_data": self.model_data})
         if received.operation == "retrieve_futures":
-            return Reply(200, self._ended.since(body))
+            return Reply(200, self._completed.since_cursor(body))
         if received.operation == "join_sampling_session":
-            return Reply(200, {"client_counter": self._ended.joined(body)})
+            return Reply(200, {"client_counter": self._completed.join(body)})
         plain = plain_reply(received.operation, received.path)
         if plain is None:
             reply = self.submitted(example_result(received.operation, body))
             if received.operation == "asample":
-                self._ended.note(body, reply.body["request_id"])
+                self._completed.add(body, reply.body["request_id"])
             return reply
-        status, answer, headers = plain
-        return Reply(status, answer, headers)
+        status, content, headers = plain
+        return Reply(status, content, headers)
 
     def _retrieve(self, request_id: str) -> Reply:
         if request_id not in self.results:
@@ -141,18 +185,18 @@ class Replies:
         return Reply(200, self.results[request_id])
 
 
-def decoded(content: bytes) -> Any:
-    """A request's body as JSON; as it came where it is none; None where there is none."""
+def decode_body(content: bytes) -> Any:
+    """Parse a request body as JSON; None if it is empty, the bytes if it is not JSON."""
     try:
         return json.loads(content) if content else None
     except ValueError:
         return content
 
 
-def _number(received: Received) -> tuple[str, ...] | None:
-    """Whose request it is and which; None for one without a number."""
+def _sequence_key(received: Received) -> tuple[str, ...] | None:
+    """The owner and sequence number of a request; None if it has no number."""
     body = received.body if isinstance(received.body, dict) else {}
-    owner, number = _NUMBERED.get(received.operation, _TRAINING)
-    if body.get(number) is None:
+    owner, seq_id = _NUMBERED.get(received.operation, _TRAINING)
+    if body.get(seq_id) is None:
         return None
-    return owner, str(body.get(owner)), number, str(body[number])
+    return owner, str(body.get(owner)), seq_id, str(body[seq_id])

@@ -1,4 +1,4 @@
-"""Made-up answers of the right shape for every operation."""
+"""Example responses and results for every operation."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ Plain = tuple[int, Any, dict[str, str]]
 
 
 def plain_reply(operation: str, path: str) -> Plain | None:
-    """Status, body and headers of an operation that is answered at once; None for the others."""
+    """The status, body and headers of an operation without a future; None for other operations."""
     match operation:
         case "create_auth_token":
-            answer: Any = {"jwt": "a-made-up-token"}
+            body: Any = {"jwt": "a-made-up-token"}
         case "create_session":
-            answer = {"session_id": "session-1"}
+            body = {"session_id": "session-1"}
         case "session_heartbeat" | "send_telemetry" | "healthz":
-            answer = {"status": "ok"}
+            body = {"status": "ok"}
         case "get_server_capabilities":
-            answer = {"supported_models": [{"model_name": "fake/model"}]}
+            body = {"supported_models": [{"model_name": "fake/model"}]}
         case "get_training_run":
-            answer = {**_RUN, "training_run_id": path.split("/")[1]}
+            body = {**_RUN, "training_run_id": path.split("/")[1]}
         case "list_training_runs":
-            answer = {"training_runs": [_RUN], "cursor": _cursor()}
+            body = {"training_runs": [_RUN], "cursor": _cursor()}
         case "list_checkpoints" | "list_user_checkpoints":
-            answer = {"checkpoints": [_CHECKPOINT], "cursor": _cursor()}
+            body = {"checkpoints": [_CHECKPOINT], "cursor": _cursor()}
         case "delete_checkpoint" | "publish_checkpoint" | "unpublish_checkpoint":
             return 204, None, {}
         case "set_checkpoint_ttl" | "set_session_project":
@@ -59,17 +59,17 @@ def plain_reply(operation: str, path: str) -> Plain | None:
         case "get_checkpoint_archive_url":
             return 302, None, {"location": "https://storage.invalid/a.tar?signature=x"}
         case "get_client_config" | "get_client_dynamic_config":
-            # As release 0.4.1, which these servers speak unless they are told otherwise.
+            # As in release 0.4.1, which these servers implement by default.
             return 404, {"detail": "Not Found"}, {}
         case "finish_session" | "cancel_future":
             return 200, None, {}
         case _:
-            answer = _later_answer(operation, path)
-    return None if answer is None else (200, answer, {})
+            body = _later_reply(operation, path)
+    return None if body is None else (200, body, {})
 
 
-def _later_answer(operation: str, path: str) -> Any:
-    """What only later releases answer; None for operations whose answer is a future."""
+def _later_reply(operation: str, path: str) -> Any:
+    """The body of an operation of a later release; None for operations with a future."""
     match operation:
         case "get_session":
             return {"training_run_ids": ["run-1"], "sampler_ids": ["sampler-1"]}
@@ -103,7 +103,7 @@ def _cursor() -> dict[str, int]:
 
 
 def example_result(operation: str, body: Any) -> Any:
-    """What the future of an operation ends in."""
+    """The result of an operation with a future."""
     match operation:
         case "create_model":
             return {"model_id": f"{body['session_id']}:train:{body['model_seq_id']}"}
@@ -131,7 +131,7 @@ def example_result(operation: str, body: Any) -> Any:
 
 
 def _sample(body: dict[str, Any]) -> Any:
-    """Three tokens a sequence; one logprob of -1 for each prompt token but the first, if asked."""
+    """Three tokens per sequence; if requested, a logprob of -1 per prompt token after the first."""
     sequence = {"stop_reason": "length", "tokens": [1, 2, 3], "logprobs": [-1.0, -1.0, -1.0]}
     result: dict[str, Any] = {"sequences": [sequence] * body["num_samples"]}
     if body.get("prompt_logprobs"):
@@ -141,7 +141,7 @@ def _sample(body: dict[str, Any]) -> Any:
 
 
 def _loss(data: list[Any]) -> Any:
-    """One logprob of -1 for each target."""
+    """A logprob of -1 per target."""
     sizes = [_size(datum["loss_fn_inputs"]["target_tokens"]) for datum in data]
     return {
         "loss_fn_output_type": "logprobs",
@@ -154,6 +154,6 @@ def _loss(data: list[Any]) -> Any:
 
 
 def _size(tensor: dict[str, Any]) -> int:
-    """How many numbers a tensor has; of compressed rows those of the whole matrix."""
+    """The number of elements of a tensor; of a CSR tensor, those of the dense matrix."""
     shape = tensor.get("shape")
     return len(tensor["data"]) if shape is None else math.prod(shape)

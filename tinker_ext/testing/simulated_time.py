@@ -1,4 +1,4 @@
-"""Time that passes when somebody waits for it."""
+"""Simulated time, which advances when the client sleeps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class SimulatedTime:
-    """Makes the waiting between attempts and polls take no time, and counts it.
+    """Skips and records the pauses between attempts and polls.
 
-    Give its `clock` to `make_client`. Sockets, heartbeats and futures keep real time.
+    Pass its `clock` to `make_client`. Sockets, heartbeats and futures use real time.
 
     Attributes:
-        slept: the pauses, in seconds, in their order.
-        on_sleep: called with each of them; a test changes there what the server does next.
+        slept: the pauses in seconds, in order.
+        on_sleep: called with the seconds of each pause; a test can change the server there.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -42,11 +42,11 @@ class SimulatedTime:
         return self._skipped
 
     def pass_by(self, seconds: float) -> None:
-        """Let time pass without anybody waiting for it."""
+        """Advance the time without a pause of the client."""
         self._skipped += seconds
 
     def suspend(self, seconds: float) -> None:
-        """Let time pass in which the process does not run, as that of a laptop asleep."""
+        """Advance the time as if the process was suspended, as on a sleeping laptop."""
         self._skipped += seconds
         self._suspended += seconds
 

@@ -1,8 +1,8 @@
-"""A recording as a Chrome trace, which Perfetto reads too.
+"""Exports a recording as a Chrome trace, which Perfetto also reads.
 
-The format is the "Trace Event Format" of the Chromium project: complete events (X) on a
-thread, which stands for a lane here, asynchronous ones (b, e), instants (i), and the lanes' names
-(M); times in microseconds.
+The format is the "Trace Event Format" of the Chromium project: complete events (X) on a thread,
+which represents a lane; asynchronous events (b, e); instants (i); and lane names (M). Times are in
+microseconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from tinker_ext.trace_report.lanes import lanes
+from tinker_ext.trace_report.recordings import lanes
 from tinker_ext.tracing.names import Stage
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def write_chrome_trace(recording: Recording, target: Path) -> int:
-    """Write the spans of `recording` to `target`; how many there are."""
+    """Write the spans of `recording` to `target`; return their number."""
     placed = list(_placed(recording))
     start = min((span.start for span, _ in placed), default=0)
-    lanes_by_name = {name: number for number, name in enumerate(dict(_names(placed)))}
+    lanes_by_name = {name: number for number, name in enumerate(dict(_lane_names(placed)))}
     events = [_head(number, name) for name, number in lanes_by_name.items()]
     for span, lane in placed:
         common = {"pid": 1, "tid": lanes_by_name[lane]}
@@ -35,19 +35,19 @@ def write_chrome_trace(recording: Recording, target: Path) -> int:
     return len(placed)
 
 
-def _names(placed: list[tuple[SpanRecord, str]]) -> Iterator[tuple[str, None]]:
-    """The lanes, in the order in which they come up."""
+def _lane_names(placed: list[tuple[SpanRecord, str]]) -> Iterator[tuple[str, None]]:
+    """The lanes, in order of appearance."""
     return ((lane, None) for _, lane in placed)
 
 
 def _placed(recording: Recording) -> Iterator[tuple[SpanRecord, str]]:
-    """Each span with its lane: an operation's stages lie in the operation's."""
+    """Each span with its lane; stages share the lane of their operation."""
     children: dict[str | None, list[SpanRecord]] = defaultdict(list)
     for span in recording.spans:
         children[span.parent].append(span)
     for span in recording.spans:
         if span.is_step:
-            yield span, _users(span)
+            yield span, _user_lane(span)
     counts: dict[str, int] = defaultdict(int)
     for lane in lanes(recording):
         counts[lane.name] += 1
@@ -62,13 +62,13 @@ def _below(
 ) -> Iterator[tuple[SpanRecord, str]]:
     for child in children[span.id]:
         if child.is_operation:
-            continue  # In a lane of its own.
-        here = _users(child) if child.end > span.end else lane
-        yield child, here
-        yield from _below(child, children, here)
+            continue  # Has its own lane.
+        child_lane = _user_lane(child) if child.end > span.end else lane
+        yield child, child_lane
+        yield from _below(child, children, child_lane)
 
 
-def _users(span: SpanRecord) -> str:
+def _user_lane(span: SpanRecord) -> str:
     return f"your code ({span.thread})"
 
 
@@ -82,7 +82,7 @@ def _events(span: SpanRecord, start: int) -> Iterator[dict[str, Any]]:
         duration = (span.end - span.start) / 1e3
         yield {**head, "ph": "X", "ts": (span.start - start) / 1e3, "dur": duration}
         return
-    # Many coroutines may wait on one thread; as asynchronous events they need not be nested.
+    # Coroutines of one thread can wait at the same time; asynchronous events need not be nested.
     for phase, time in (("b", span.start), ("e", span.end)):
         yield {**head, "ph": phase, "id": span.id, "ts": (time - start) / 1e3}
 

@@ -1,4 +1,4 @@
-"""A recording as a picture: lanes of operations over time, colored by where the time went."""
+"""Draws a recording: lanes of operations over time, colored by where the time went."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from tinker_ext.trace_report.lanes import Lane, lanes
-from tinker_ext.trace_report.summary import summarize, users_time
+from tinker_ext.trace_report.recordings import Lane, lanes
+from tinker_ext.trace_report.summary import summarize, user_segments
 from tinker_ext.trace_report.timeline import Category, Segment, Timelines
 from tinker_ext.tracing import names
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.trace_report.recordings import Recording
 
-# Okabe and Ito's colors, which people who see colors differently tell apart too.
+# Okabe and Ito's palette for color-blind readers.
 COLORS = {
     Category.CLIENT: "#0072B2",
     Category.CONNECT: "#CC79A7",
@@ -33,24 +33,25 @@ COLORS = {
     Category.PAUSE: "#D55E00",
     Category.OWN: "#F0E442",
 }
-_IDLE = "#EEEEEE"
-# Lanes of one operation that are drawn; further ones are counted.
-_MOST_LANES = 8
-# Inches: of the picture's width, of one lane, and of what is above and below the lanes.
+_STEP_COLOR = "#EEEEEE"
+# Maximum lanes drawn per operation; further lanes are only counted.
+_MAX_LANES = 8
+# Inches: width of the picture, height of a lane, height above and below the lanes.
 _WIDTH, _LANE, _FRAME = 10.0, 0.32, 1.1
-# Letters of the title that fit beside the longest name of a lane, and the inches of a line of them.
+# Characters of a title line that fit beside the longest lane name; inches of a line's height.
 _TITLE, _LINE = 78, 0.2
 
 
 def draw(recording: Recording, target: Path) -> None:
     """Draw `recording` as a PNG to `target`."""
-    picture(recording).savefig(target)
+    build_figure(recording).savefig(target)
 
 
-def picture(recording: Recording) -> Figure:
-    """The drawing of `recording`."""
-    lines = Timelines(recording)
-    shown = [lane for _, group in groupby(lanes(recording), _name) for lane in _some(list(group))]
+def build_figure(recording: Recording) -> Figure:
+    """Build the matplotlib figure of `recording`."""
+    timelines = Timelines(recording)
+    groups = groupby(lanes(recording), _name)
+    shown = [lane for _, group in groups for lane in _limit(list(group))]
     start = min((span.start for lane in shown for span in lane.spans), default=0)
     summary = summarize(recording)
     verdict = wrap(summary.verdict, _TITLE)
@@ -58,14 +59,14 @@ def picture(recording: Recording) -> Figure:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    _draw_user(axes, recording, lines, start)
+    _draw_user(axes, recording, timelines, start)
     for row, lane in enumerate(shown, start=1):
-        _draw_lane(axes, lane, lines, row, start)
+        _draw_lane(axes, lane, timelines, row, start)
         _draw_retries(axes, recording, lane, row, start)
     _draw_steps(axes, recording, start)
     _label(axes, shown)
     axes.set_title("\n".join(verdict), loc="left", fontsize=11, pad=22 if summary.steps else 8)
-    _add_legend(figure, recording, lines)
+    _add_legend(figure, recording, timelines)
     return figure
 
 
@@ -73,51 +74,51 @@ def _name(lane: Lane) -> str:
     return lane.name
 
 
-def _some(group: list[Lane]) -> list[Lane]:
-    if len(group) <= _MOST_LANES:
+def _limit(group: list[Lane]) -> list[Lane]:
+    if len(group) <= _MAX_LANES:
         return group
-    left_out = len(group) - _MOST_LANES
-    kept = group[:_MOST_LANES]
-    return [*kept[:-1], Lane(f"{kept[-1].name} (and {left_out} more lanes)", kept[-1].spans)]
+    omitted = len(group) - _MAX_LANES
+    *others, last = group[:_MAX_LANES]
+    return [*others, Lane(f"{last.name} (and {omitted} more lanes)", last.spans)]
 
 
-def _bars(axes: Axes, pieces: list[Segment], row: float, start: int, height: float) -> None:
-    for where in Category:
+def _draw_bars(axes: Axes, segments: list[Segment], row: float, start: int, height: float) -> None:
+    for category in Category:
         bars = [
-            ((piece.start - start) / 1e9, (piece.end - piece.start) / 1e9)
-            for piece in pieces
-            if piece.where is where
+            ((segment.start - start) / 1e9, (segment.end - segment.start) / 1e9)
+            for segment in segments
+            if segment.category is category
         ]
         axes.broken_barh(
             bars,
             (row - height / 2, height),
-            facecolors=COLORS[where],
-            hatch="////" if where is Category.PAUSE else None,
-            edgecolor="white" if where is Category.PAUSE else None,
+            facecolors=COLORS[category],
+            hatch="////" if category is Category.PAUSE else None,
+            edgecolor="white" if category is Category.PAUSE else None,
             linewidth=0,
         )
 
 
-def _draw_user(axes: Axes, recording: Recording, lines: Timelines, start: int) -> None:
-    """The first lane: what the user's threads wait for, and in between their own code."""
-    pieces = users_time(recording, lines)
-    if not pieces:
+def _draw_user(axes: Axes, recording: Recording, timelines: Timelines, start: int) -> None:
+    """The first lane: the waits of the user's threads, and their own code in between."""
+    segments = user_segments(recording, timelines)
+    if not segments:
         return
-    first, last = pieces[0].start, max(piece.end for piece in pieces)
-    _bars(axes, [Segment(first, last, Category.OWN)], 0, start, 0.8)
-    _bars(axes, pieces, 0, start, 0.8)
+    first, last = segments[0].start, max(segment.end for segment in segments)
+    _draw_bars(axes, [Segment(first, last, Category.OWN)], 0, start, 0.8)
+    _draw_bars(axes, segments, 0, start, 0.8)
 
 
-def _draw_lane(axes: Axes, lane: Lane, lines: Timelines, row: int, start: int) -> None:
+def _draw_lane(axes: Axes, lane: Lane, timelines: Timelines, row: int, start: int) -> None:
     for span in lane.spans:
-        _bars(axes, lines.of[span.id].pieces, row, start, 0.7)
+        _draw_bars(axes, timelines.of[span.id].segments, row, start, 0.7)
         if span.failed:
             axes.plot((span.end - start) / 1e9, row, "X", color="black", markersize=8)
 
 
 def _draw_retries(axes: Axes, recording: Recording, lane: Lane, row: int, start: int) -> None:
     inside = {span.id for span in lane.spans}
-    for span in recording.spans:  # By their start, so parents come before their children.
+    for span in recording.spans:  # Ordered by start: parents precede their children.
         if span.parent in inside and not span.is_operation:
             inside.add(span.id)
     times = [
@@ -127,16 +128,16 @@ def _draw_retries(axes: Axes, recording: Recording, lane: Lane, row: int, start:
         for event in span.events
         if event.name == names.RETRY_EVENT
     ]
-    if times:  # A line of no points would still take its place, at the picture's edge.
+    if times:  # An empty line would still reserve space at the edge of the picture.
         axes.plot(times, [row - 0.42] * len(times), "v", color="black", markersize=6, clip_on=False)
 
 
 def _draw_steps(axes: Axes, recording: Recording, start: int) -> None:
     steps = [span for span in recording.spans if span.is_step]
-    every = 1 + len(steps) // 25  # As many numbers as fit beside each other.
+    every = 1 + len(steps) // 25  # Labels at most 25 steps, so that the labels do not overlap.
     for number, step in enumerate(steps):
         left, right = (step.start - start) / 1e9, (step.end - start) / 1e9
-        axes.axvspan(left, right, color=_IDLE, zorder=0, linewidth=0)
+        axes.axvspan(left, right, color=_STEP_COLOR, zorder=0, linewidth=0)
         for edge in (left, right):
             axes.axvline(edge, color="#BBBBBB", linewidth=0.6, zorder=0)
         if number % every == 0:
@@ -166,25 +167,26 @@ def _label(axes: Axes, shown: list[Lane]) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _add_legend(figure: Figure, recording: Recording, lines: Timelines) -> None:
-    """What is in the picture, and nothing else."""
-    present = {piece.where for line in lines.of.values() for piece in line.pieces} | {Category.OWN}
+def _add_legend(figure: Figure, recording: Recording, timelines: Timelines) -> None:
+    """Add a legend of only the categories and markers that the picture contains."""
+    segments = (segment for line in timelines.of.values() for segment in line.segments)
+    present = {segment.category for segment in segments} | {Category.OWN}
     handles: list[Patch | Line2D] = [
         Patch(
-            facecolor=COLORS[where],
-            hatch="////" if where is Category.PAUSE else None,
+            facecolor=COLORS[category],
+            hatch="////" if category is Category.PAUSE else None,
             edgecolor="white",
-            label=where.value,
+            label=category.value,
         )
-        for where in Category
-        if where in present
+        for category in Category
+        if category in present
     ]
     retried = any(
         event.name == names.RETRY_EVENT for span in recording.spans for event in span.events
     )
     failed = any(span.failed and span.is_operation for span in recording.spans)
-    for there, marker, label in ((retried, "v", "retry"), (failed, "X", "failed")):
-        if there:
+    for present_marker, marker, label in ((retried, "v", "retry"), (failed, "X", "failed")):
+        if present_marker:
             handles.append(Line2D([], [], marker=marker, color="black", linestyle="", label=label))
     figure.legend(
         handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9, frameon=False

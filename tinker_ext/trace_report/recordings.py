@@ -1,7 +1,8 @@
-"""Reading a recording: what `recording` wrote, whole or cut short, from one process or several."""
+"""Reads recordings, complete or truncated, of one process or several."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-#: The thread on which the client itself works; a wait there is not the user's.
+#: The client's own thread; a wait there is not a wait of the user.
 LOOP_THREAD = "tinker-ext-loop"
 
 
 @frozen
 class Event:
-    """Something that happened within a span; `time` in nanoseconds since 1970."""
+    """An event of a span; `time` in nanoseconds since 1970."""
 
     name: str
     time: int
@@ -28,7 +29,10 @@ class Event:
 
 @frozen
 class SpanRecord:
-    """One span; times in nanoseconds since 1970. `end` of one that never ended is the last seen."""
+    """A span; times in nanoseconds since 1970.
+
+    The `end` of an unfinished span is the last time in the recording.
+    """
 
     name: str
     id: str
@@ -64,7 +68,7 @@ class SpanRecord:
 
 @frozen
 class Recording:
-    """The spans of a run, by their start; `unfinished` are the operations that never ended."""
+    """The spans of a run, ordered by start; `unfinished` are operations without an end."""
 
     spans: list[SpanRecord]
     unfinished: list[SpanRecord]
@@ -72,33 +76,34 @@ class Recording:
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a recording; lines that are no JSON (a full disk, a killed process) are counted.
+    """Read a recording; count lines that are not valid JSON (full disk, killed process).
 
     Raises:
         OSError: the file can't be read.
-        ValueError: no line in it is of a recording.
+        ValueError: the file contains no line of a recording.
     """
     spans: list[SpanRecord] = []
-    begun: dict[str, dict[str, Any]] = {}
-    broken = known = 0
+    pending: dict[str, dict[str, Any]] = {}
+    broken = valid = 0
     with path.open("rb") as file:
         for text in file:
             try:
                 line = orjson.loads(text)
                 kind = line["kind"]
                 if kind == "begin":
-                    begun[line["id"]] = line
+                    pending[line["id"]] = line
                 elif kind == "span":
-                    begun.pop(line["id"], None)
+                    pending.pop(line["id"], None)
                     spans.append(_span(line))
             except (ValueError, KeyError, TypeError):
                 broken += 1
             else:
-                known += 1
-    if not known:
-        raise ValueError(f"{path} is no recording of spans")
-    last = max([span.end for span in spans] + [line["start"] for line in begun.values()], default=0)
-    unfinished = [_span({**line, "end": last}) for line in begun.values()]
+                valid += 1
+    if not valid:
+        raise ValueError(f"{path} is not a recording")
+    starts = [line["start"] for line in pending.values()]
+    last = max([span.end for span in spans] + starts, default=0)
+    unfinished = [_span({**line, "end": last}) for line in pending.values()]
     spans.sort(key=lambda span: span.start)
     return Recording(spans, unfinished, broken)
 
@@ -120,3 +125,32 @@ def _span(line: dict[str, Any]) -> SpanRecord:
             for event in line.get("events", ())
         ),
     )
+
+
+@frozen
+class Lane:
+    """Operations of one name that do not overlap, in order."""
+
+    name: str
+    spans: list[SpanRecord] = field(factory=list)
+
+    def has_room(self, span: SpanRecord) -> bool:
+        return not self.spans or self.spans[-1].end <= span.start
+
+
+def lanes(recording: Recording) -> list[Lane]:
+    """Distribute the operations over lanes: per name, as many as ever overlap.
+
+    Nested operations (a session's creation, the two halves of a custom loss) have separate lanes.
+    Names are ordered by their first operation.
+    """
+    by_name: dict[str, list[Lane]] = defaultdict(list)
+    spans = [span for span in [*recording.spans, *recording.unfinished] if span.is_operation]
+    for span in sorted(spans, key=lambda span: span.start):
+        name = span.name.removeprefix("tinker.")
+        lane = next((lane for lane in by_name[name] if lane.has_room(span)), None)
+        if lane is None:
+            lane = Lane(name)
+            by_name[name].append(lane)
+        lane.spans.append(span)
+    return [lane for group in by_name.values() for lane in group]

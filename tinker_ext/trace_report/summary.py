@@ -1,8 +1,9 @@
-"""Where the time of a run went, and a sentence that says it.
+"""Summarizes where the time of a run went.
 
-The clock is the user's: at each moment somebody waits for a result, and the time goes where that
-operation is (`lines`); or the client works on the user's thread; or neither, and then it is the
-user's own code. Where several wait at once, each counts for its part.
+Time is attributed from the user's view. While a thread or coroutine waits for a result, the time
+belongs to the category of that operation at that moment (`timeline`). While the client works on the
+user's thread, the time is the client's. All other time is the user's own code. Simultaneous waits
+share the time equally.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _CLIENT_STAGES = (Stage.ENCODE, Stage.DECODE, Stage.REDUCE)
 
 @frozen
 class OperationCount:
-    """All operations of one name; times in seconds."""
+    """Statistics of the operations of one name; times in seconds."""
 
     name: str
     count: int
@@ -39,16 +40,16 @@ class OperationCount:
 
 @frozen
 class Summary:
-    """Where the seconds of a run went.
+    """Where the time of a run went.
 
     Attributes:
         total: from the first call to the last result.
-        seconds: by where; they add up to `total`.
-        own_while_idle: seconds of the user's own code in which no request was under way.
-        round_trip: seconds that a small request and its answer take at best; 0 if unknown.
-        queue_reasons: what the server said of its queue, and how often.
-        steps: the duration of each `tinker.step`, by its number.
-        unfinished: operations that never ended: name and seconds until the recording's end.
+        seconds: seconds per category; they add up to `total`.
+        own_while_idle: seconds of the user's own code without a request in flight.
+        round_trip: seconds of the fastest small request and its response; 0 if unknown.
+        queue_reasons: the reasons the server gave for queueing, with their counts.
+        steps: the duration of each `tinker.step`, by step number.
+        unfinished: operations without an end: name and seconds until the end of the recording.
     """
 
     total: float
@@ -60,61 +61,61 @@ class Summary:
     steps: Mapping[int, float]
     unfinished: list[tuple[str, float]]
 
-    def share(self, where: Category) -> float:
-        """The part of the total, from 0 to 1."""
-        return self.seconds[where] / self.total if self.total else 0.0
+    def share(self, category: Category) -> float:
+        """The fraction of the total, from 0 to 1."""
+        return self.seconds[category] / self.total if self.total else 0.0
 
     @property
     def verdict(self) -> str:
-        """Who is to blame, in a sentence."""
+        """A sentence that names the category with the most time."""
         if not self.total:
-            return "Nothing was recorded that took any time."
-        most = max(self.seconds, key=lambda where: self.seconds[where])
-        return f"{self.share(most):.0%} of {self.total:.3g} s went to {self._blame(most)}"
+            return "The recording contains no operation that took any time."
+        largest = max(self.seconds, key=lambda category: self.seconds[category])
+        return f"{self.share(largest):.0%} of {self.total:.3g} s went to {self._describe(largest)}"
 
-    def _blame(self, where: Category) -> str:
+    def _describe(self, category: Category) -> str:
         retries = sum(operation.retries for operation in self.operations)
-        match where:
+        match category:
             case Category.QUEUE:
-                reasons = ", ".join(self.queue_reasons) or "it gave no reason"
-                return f"the server's queue ({reasons}); neither your code nor the network did it."
+                reasons = ", ".join(self.queue_reasons) or "no reason given"
+                return f"the server's queue ({reasons}), not to your code or the network."
             case Category.COMPUTE:
-                return "the server's work on your requests."
+                return "computation on the server."
             case Category.NETWORK:
                 return (
-                    "the network, or the server's taking requests in; "
-                    f"a small one takes {self.round_trip * 1e3:.3g} ms at best."
+                    "the network, or to the server accepting requests; "
+                    f"the fastest small request took {self.round_trip * 1e3:.3g} ms."
                 )
             case Category.PAUSE:
                 return (
-                    f"pauses between attempts, {retries} in all: the server refused or failed "
-                    "requests; fewer at once may be faster."
+                    f"pauses between attempts (retries: {retries}): the server rejected or failed "
+                    "requests; sending fewer at once may be faster."
                 )
             case Category.OWN:
                 return (
-                    f"your own code between calls, and for {self.own_while_idle:.3g} s of it "
-                    "no request was under way: submit the next one before you compute."
+                    f"your own code between calls; for {self.own_while_idle:.3g} s of it no "
+                    "request was in flight: submit the next request before you compute."
                 )
             case Category.CLIENT:
-                return "this client: encoding, decoding, and its own limits."
+                return "this client: encoding, decoding and waiting for its own limits."
             case Category.CONNECT:
-                return "connecting: starting a backend, opening a session."
+                return "connecting: starting a backend or opening a session."
 
 
 def summarize(recording: Recording) -> Summary:
     """Attribute the time of a recording."""
-    lines = Timelines(recording)
+    timelines = Timelines(recording)
     operations = [span for span in [*recording.spans, *recording.unfinished] if span.is_operation]
-    busy = list(_busy(recording, lines))
-    within = [(piece.start, piece.end) for piece in busy]
-    within += [(span.start, span.end) for span in operations]
-    within += [(span.start, span.end) for span in recording.spans if span.is_step]
-    seconds, idle = _attribute(busy, operations, within)
+    busy = list(_busy(recording, timelines))
+    intervals = [(segment.start, segment.end) for segment in busy]
+    intervals += [(span.start, span.end) for span in operations]
+    intervals += [(span.start, span.end) for span in recording.spans if span.is_step]
+    seconds, idle = _attribute(busy, operations, intervals)
     return Summary(
         total=sum(seconds.values()),
         seconds=seconds,
         own_while_idle=idle,
-        round_trip=lines.round_trip / 1e9,
+        round_trip=timelines.round_trip / 1e9,
         operations=_count(operations, recording),
         queue_reasons=_queue_reasons(recording.spans),
         steps={
@@ -124,63 +125,63 @@ def summarize(recording: Recording) -> Summary:
     )
 
 
-def users_time(recording: Recording, lines: Timelines) -> list[Segment]:
-    """What the user's threads did while they were in a call, one piece after another."""
-    return sorted(_busy(recording, lines))
+def user_segments(recording: Recording, timelines: Timelines) -> list[Segment]:
+    """Where the time went while the user's threads were in a call, ordered by start."""
+    return sorted(_busy(recording, timelines))
 
 
-def _busy(recording: Recording, lines: Timelines) -> Iterable[Segment]:
-    """Where the time goes while the user's thread is in a call or waits."""
-    within: set[str] = set()
+def _busy(recording: Recording, timelines: Timelines) -> Iterable[Segment]:
+    """Where the time goes while a user's thread is in a call or waits."""
+    inside: set[str] = set()
     for span in recording.spans:
         if not span.on_users_thread:
             continue
-        if span.is_stage(Stage.WAIT) and span.parent in lines.of:
-            yield from _waited(span, lines)
+        if span.is_stage(Stage.WAIT) and span.parent in timelines.of:
+            yield from _waited(span, timelines)
         elif any(span.is_stage(stage) for stage in _CLIENT_STAGES):
-            within.add(span.id)
-            if span.parent not in within:
+            inside.add(span.id)
+            if span.parent not in inside:
                 yield Segment(span.start, span.end, Category.CLIENT)
 
 
-def _waited(wait: SpanRecord, lines: Timelines) -> Iterable[Segment]:
-    """A wait, in the pieces of what was waited for; what is left of it is the client's."""
+def _waited(wait: SpanRecord, timelines: Timelines) -> Iterable[Segment]:
+    """The segments of the awaited operation during a wait; the remainder is the client's."""
     assert wait.parent is not None
     last = wait.start
-    for piece in lines.of[wait.parent].between(wait.start, wait.end):
-        yield piece
-        last = piece.end
+    for segment in timelines.of[wait.parent].between(wait.start, wait.end):
+        yield segment
+        last = segment.end
     if last < wait.end:
         yield Segment(last, wait.end, Category.CLIENT)
 
 
 def _attribute(
-    busy: list[Segment], operations: list[SpanRecord], within: list[tuple[int, int]]
+    busy: list[Segment], operations: list[SpanRecord], intervals: list[tuple[int, int]]
 ) -> tuple[dict[Category, float], float]:
-    """Seconds by where, and those of the user's own in which nothing was under way."""
+    """Seconds per category, and those of the user's code with no operation in progress."""
     changes: list[tuple[int, Category | None, int]] = []
-    for piece in busy:
-        changes += [(piece.start, piece.where, 1), (piece.end, piece.where, -1)]
+    for segment in busy:
+        changes += [(segment.start, segment.category, 1), (segment.end, segment.category, -1)]
     for span in operations:
         changes += [(span.start, None, 1), (span.end, None, -1)]
     changes.sort(key=lambda change: change[0])
     nanoseconds: dict[Category, float] = dict.fromkeys(Category, 0.0)
     active: Counter[Category | None] = Counter()
     idle = 0.0
-    at = min((start for start, _ in within), default=0)
-    last = max((end for _, end in within), default=0)
-    for time, what, change in [*changes, (last, None, 0)]:
+    at = min((start for start, _ in intervals), default=0)
+    last = max((end for _, end in intervals), default=0)
+    for time, category, change in [*changes, (last, None, 0)]:
         passed = time - at
         if passed > 0:
-            waiting = {where: active[where] for where in Category if active[where] > 0}
-            for where, count in waiting.items():
-                nanoseconds[where] += passed * count / sum(waiting.values())
+            waiting = {name: active[name] for name in Category if active[name] > 0}
+            for name, count in waiting.items():
+                nanoseconds[name] += passed * count / sum(waiting.values())
             if not waiting:
                 nanoseconds[Category.OWN] += passed
                 idle += 0 if active[None] else passed
             at = time
-        active[what] += change
-    return {where: value / 1e9 for where, value in nanoseconds.items()}, idle / 1e9
+        active[category] += change
+    return {name: value / 1e9 for name, value in nanoseconds.items()}, idle / 1e9
 
 
 def _count(operations: list[SpanRecord], recording: Recording) -> list[OperationCount]:
@@ -208,7 +209,7 @@ def _count(operations: list[SpanRecord], recording: Recording) -> list[Operation
 
 
 def _owners(recording: Recording) -> dict[str, str]:
-    """For each span the id of the operation it belongs to; spans start after their parents."""
+    """The id of the operation of each span. Spans start after their parents."""
     owner: dict[str, str] = {}
     for span in [*recording.unfinished, *recording.spans]:
         if span.is_operation:
@@ -219,11 +220,11 @@ def _owners(recording: Recording) -> dict[str, str]:
 
 
 def _queue_reasons(spans: list[SpanRecord]) -> dict[str, int]:
-    told = Counter(
+    reasons = Counter(
         event.attributes.get(names.QUEUE_REASON) or event.attributes[names.QUEUE_STATE]
         for span in spans
         for event in span.events
         if event.name == names.POLL_EVENT
         and str(event.attributes.get(names.QUEUE_STATE, "")).startswith("paused")
     )
-    return dict(told.most_common())
+    return dict(reasons.most_common())

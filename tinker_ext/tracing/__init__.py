@@ -1,9 +1,9 @@
-"""Where the time goes: spans, metrics, recordings and the log, all names in one place.
+"""Spans, metrics, recordings and the log.
 
-`names` is the list of everything that may be said; `operations` are the user's calls, `stages` what
-they go through, `http` their attempts; `metrics` the instruments; `recording` writes spans to a
-file without an SDK, and `summary` reads such a file. Only `opentelemetry-api` is needed. Nothing
-of ours is imported but the version and `redaction`.
+`names` lists every name that may be emitted. `operations` traces the user's calls, `stages` their
+stages, and `http` their requests. `metrics` holds the instruments. `recording` writes spans to a
+file without an SDK; `trace_report` reads such a file. Needs only `opentelemetry-api`, and imports
+nothing of this package except the version, `redaction` and `private_files`.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from tinker_ext.tracing.operations import (
     pending_operation,
 )
 from tinker_ext.tracing.recording import record_to, stop_recording
+from tinker_ext.tracing.spans import step
 from tinker_ext.tracing.stages import (
     decoding,
     fetching,
@@ -48,8 +49,7 @@ from tinker_ext.tracing.stages import (
     submitting,
     waiting,
 )
-from tinker_ext.tracing.steps import step
-from tinker_ext.tracing.token_bucket import in_detail
+from tinker_ext.tracing.token_bucket import detail_bucket
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,12 +100,12 @@ __all__ = [
 
 
 def set_up(trace_file: Path | None, trace_detail: float, log_level: str | None) -> None:
-    """Record, trace and log as a client's configuration says; all concern the whole process.
+    """Apply a client's configuration of recording, tracing and logging to the whole process.
 
     Raises:
         OSError: the recording can't be written.
     """
     use_level(log_level)
-    in_detail.set_rate(trace_detail)
+    detail_bucket.set_rate(trace_detail)
     if trace_file is not None:
         record_to(trace_file)

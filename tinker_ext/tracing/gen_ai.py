@@ -1,4 +1,4 @@
-"""Sampling by OpenTelemetry's conventions for generative AI clients: counts, never contents."""
+"""Attributes of sampling by OpenTelemetry's conventions for GenAI clients: counts, no contents."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tinker_ext.tracing.operations import annotate, current_operation
 if TYPE_CHECKING:
     from tinker_ext.tracing.names import Attributes
 
-#: Sampling continues tokens; there is no chat in it.
+#: Sampling continues tokens; it is not a chat.
 _COMPLETION = "text_completion"
 _PROVIDER = "tinker"
-#: Attribute, the parameter's name in the API, and the value that asks for nothing.
+#: Attribute, name of the parameter in the API, and the default value, which is left out.
 _PARAMETERS = (
     (names.GEN_AI_MAX_TOKENS, "max_tokens", None),
     (names.GEN_AI_TEMPERATURE, "temperature", None),
@@ -26,54 +26,54 @@ _PARAMETERS = (
 def sample_attributes(
     model: str | None, *, prompt_tokens: int, num_samples: int, params: object
 ) -> Attributes:
-    """What is known of a sample when it is asked for; `params` are those of the API."""
-    known: dict[str, Any] = {
+    """The attributes of a sample request; `params` are the API's sampling parameters."""
+    attributes: dict[str, Any] = {
         names.GEN_AI_OPERATION: _COMPLETION,
         names.GEN_AI_PROVIDER: _PROVIDER,
         **model_attributes(model),
         names.GEN_AI_INPUT_TOKENS: prompt_tokens,
     }
-    # The conventions leave out the number where it is one.
+    # By the conventions, the count is left out if it is one.
     if num_samples != 1:
-        known[names.GEN_AI_CHOICES] = num_samples
-    for name, asked, unlimited in _PARAMETERS:
-        value = getattr(params, asked, None)
-        if value != unlimited and isinstance(value, int | float):
-            known[name] = value
-    return known
+        attributes[names.GEN_AI_CHOICES] = num_samples
+    for name, parameter, default in _PARAMETERS:
+        value = getattr(params, parameter, None)
+        if value != default and isinstance(value, int | float):
+            attributes[name] = value
+    return attributes
 
 
 def model_attributes(model: str | None) -> Attributes:
-    """The model: its name, or the path of its checkpoint."""
+    """The model as an attribute: its name or the path of its checkpoint."""
     return {} if model is None else {names.GEN_AI_MODEL: model}
 
 
 def record_usage(body: object) -> None:
-    """Note on the current operation how many tokens a result holds, and why they end.
+    """Add token counts and stop reasons of a sample result to the current operation.
 
-    Of a result that is not decoded before the user takes it, its outline is looked at.
+    A result that is decoded later provides them through its `outline` method.
     """
     current = current_operation()
     if current is None or not current.active:
         return
-    outlined = body if isinstance(body, dict) else _outline(body)
-    sequences = outlined.get("sequences")
-    if not isinstance(sequences, list):
+    result = body if isinstance(body, dict) else _outline(body)
+    items = result.get("sequences")
+    if not isinstance(items, list):
         return
-    found = [one for one in sequences if isinstance(one, dict)]
+    sequences = [sequence for sequence in items if isinstance(sequence, dict)]
     annotate(
         {
-            names.GEN_AI_OUTPUT_TOKENS: sum(_length(one.get("tokens")) for one in found),
-            names.GEN_AI_FINISH_REASONS: [str(one.get("stop_reason")) for one in found],
+            names.GEN_AI_OUTPUT_TOKENS: sum(_length(seq.get("tokens")) for seq in sequences),
+            names.GEN_AI_FINISH_REASONS: [str(seq.get("stop_reason")) for seq in sequences],
         }
     )
 
 
 def _outline(body: object) -> dict[str, Any]:
-    """What a result that is not decoded yet tells of itself, if it is one."""
-    outline = getattr(body, "outline", None)
-    found = outline() if callable(outline) else None
-    return found if isinstance(found, dict) else {}
+    """The outline of a result that is not decoded yet; empty for other objects."""
+    method = getattr(body, "outline", None)
+    outline = method() if callable(method) else None
+    return outline if isinstance(outline, dict) else {}
 
 
 def _length(tokens: object) -> int:

@@ -1,7 +1,6 @@
-"""Attempts: one HTTP request each, by the conventions for HTTP clients, and `traceparent`.
+"""Spans and metrics of HTTP requests, by the conventions for HTTP clients, and `traceparent`.
 
-`opentelemetry-instrumentation-httpx` would report the same requests once more, from below; the
-operation tells it not to.
+Operations suppress `opentelemetry-instrumentation-httpx`, which would report each request again.
 """
 
 from __future__ import annotations
@@ -32,16 +31,16 @@ if TYPE_CHECKING:
 
     from tinker_ext.tracing.names import Attributes
 
-_NOTHING: AbstractContextManager[None] = nullcontext()
+_NO_ATTEMPT: AbstractContextManager[None] = nullcontext()
 _propagator = TraceContextTextMapPropagator()
 
 
 class Target(NamedTuple):
-    """What is known of a request before it is sent, and the same for all of its kind."""
+    """The name and attributes that all requests to one URL share."""
 
     name: str
-    of_span: Attributes
-    of_metrics: Attributes
+    span_attributes: Attributes
+    metric_attributes: Attributes
 
 
 @lru_cache(maxsize=256)
@@ -51,33 +50,33 @@ def _target(call: str, method: str, path: str, url: str) -> Target:
     common: dict[str, Any] = {names.HTTP_METHOD: method, names.SERVER_ADDRESS: parts.hostname or ""}
     if port is not None:
         common[names.SERVER_PORT] = port
-    of_span = {**common, names.URL_FULL: parts._replace(query="", fragment="").geturl()}
-    # A path that is the operation's name has no id in it, is its own template, and names the span.
+    span_attributes = {**common, names.URL_FULL: parts._replace(query="", fragment="").geturl()}
+    # A path that ends with the operation's name contains no id, so it is its own template.
     if path.endswith(f"/{call}"):
-        return Target(f"{method} {path}", of_span, {**common, names.URL_TEMPLATE: path})
-    return Target(method, {**of_span, names.OPERATION: call}, common)
+        return Target(f"{method} {path}", span_attributes, {**common, names.URL_TEMPLATE: path})
+    return Target(method, {**span_attributes, names.OPERATION: call}, common)
 
 
 class Attempt:
     """One HTTP request of an operation."""
 
-    def __init__(self, of: Operation, call: str, target: Target) -> None:
-        self._of = of
+    def __init__(self, operation: Operation, call: str, target: Target) -> None:
+        self._operation = operation
         self._call = call
         self._target = target
-        self._method = str(target.of_metrics[names.HTTP_METHOD])
+        self._method = str(target.metric_attributes[names.HTTP_METHOD])
         self._sent = self._received = 0
         self._outcome: dict[str, Any] = {}
         self._sizes: dict[str, Any] = {}
 
     def sending(self, size: int) -> None:
-        """The request is built: the bytes of its body."""
+        """Record the size of the request body in bytes."""
         self._sent = self._sizes[names.HTTP_REQUEST_SIZE] = size
-        if resends := _resends(self._of, self._call):
+        if resends := _resends(self._operation, self._call):
             self._sizes[names.HTTP_RESEND_COUNT] = resends
 
-    def answered(self, status: int, size: int) -> None:
-        """The answer is here: its status, and the bytes of its body."""
+    def responded(self, status: int, size: int) -> None:
+        """Record the status code and the size of the response body in bytes."""
         self._received = self._sizes[names.HTTP_RESPONSE_SIZE] = size
         self._outcome[names.HTTP_STATUS] = status
         if status >= 400:
@@ -87,13 +86,13 @@ class Attempt:
     def __enter__(self) -> Self:
         self._span: Span = trace.INVALID_SPAN
         self._attached: Token[Context] | None = None
-        if self._of.detailed:
+        if self._operation.detailed:
             name, attributes, _ = self._target
-            here = otel_context.get_current()
-            self._span = spans.start(name, attributes, kind=SpanKind.CLIENT, parent=here)
-            self._attached = otel_context.attach(trace.set_span_in_context(self._span, here))
-        self._began = time.perf_counter()
-        if self._of.measured:
+            parent = otel_context.get_current()
+            self._span = spans.start(name, attributes, kind=SpanKind.CLIENT, parent=parent)
+            self._attached = otel_context.attach(trace.set_span_in_context(self._span, parent))
+        self._started = time.perf_counter()
+        if self._operation.measured:
             metrics.in_flight(self._method, 1)
         return self
 
@@ -108,41 +107,41 @@ class Attempt:
         if error is not None:
             self._outcome[names.ERROR_TYPE] = type(error).__name__
             spans.fail(self._span, error)
-        if self._of.detailed:
+        if self._operation.detailed:
             self._span.set_attributes({**self._outcome, **self._sizes})
             self._span.end()
-        if self._of.measured:
+        if self._operation.measured:
             metrics.in_flight(self._method, -1)
-            seconds = time.perf_counter() - self._began
-            described = {**self._target.of_metrics, **self._outcome}
-            metrics.request_ended(seconds, self._sent, self._received, described)
+            seconds = time.perf_counter() - self._started
+            attributes = {**self._target.metric_attributes, **self._outcome}
+            metrics.request_ended(seconds, self._sent, self._received, attributes)
 
 
 class CountedAttempt(Attempt):
-    """A request of which only its operation tells: it is counted."""
+    """A request without a span or metrics of its own; it only counts for its operation."""
 
-    def __init__(self, of: Operation, call: str) -> None:
-        self._of = of
+    def __init__(self, operation: Operation, call: str) -> None:
+        self._operation = operation
         self._call = call
 
     def sending(self, size: int) -> None:
-        _resends(self._of, self._call)
+        _resends(self._operation, self._call)
 
-    def answered(self, status: int, size: int) -> None:
-        """The operation's events tell of failures."""
+    def responded(self, status: int, size: int) -> None:
+        """Does nothing: failures are events of the operation."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing has been begun."""
+        """Does nothing."""
 
 
-def _resends(of: Operation, call: str) -> int:
-    """How many attempts came before; polls are not repetitions of each other."""
+def _resends(operation: Operation, call: str) -> int:
+    """Count an attempt and return the number of previous ones. Polls are not resends."""
     if call == "retrieve_future":
         return 0
-    of.attempts += 1
+    operation.attempts += 1
     stage = current_stage()
     if stage is None or stage.name is not Stage.SUBMIT:
         return 0
@@ -153,33 +152,33 @@ def _resends(of: Operation, call: str) -> int:
 def attempt(
     call: str, method: str, path: str, url: object
 ) -> AbstractContextManager[Attempt | None]:
-    """An HTTP request of the current operation, for the block; None where nobody looks.
+    """Trace the block as an HTTP request of the current operation; None if tracing is off.
 
-    `url` is what goes out but for its query; it is turned into text only where somebody looks.
+    `url` is the request URL without the query; it is only converted to text if tracing is on.
     """
     current = current_operation()
     if current is None or not current.active:
-        return _NOTHING
+        return _NO_ATTEMPT
     if not current.staged:
         return CountedAttempt(current, call)
     return Attempt(current, call, _target(call, method, path, str(url)))
 
 
 def trace_headers() -> Mapping[str, str]:
-    """`traceparent`, and `tracestate` where there is one, of the current span; else nothing.
+    """`traceparent` and, if set, `tracestate` of the current span; empty if there is no span.
 
-    Never baggage, which holds whatever the program put there.
+    Never includes baggage, which may contain any data of the program.
     """
     span = trace.get_current_span()
     current = current_operation()
     if current is None or current.span is not span:
-        return _headers_of(span)
+        return _inject(span)
     if current.headers is None:
-        current.headers = _headers_of(span)
+        current.headers = _inject(span)
     return current.headers
 
 
-def _headers_of(span: Span) -> Mapping[str, str]:
+def _inject(span: Span) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     if span.get_span_context().is_valid:
         _propagator.inject(headers)

@@ -1,9 +1,8 @@
-"""The package's logger, whose lines each say which request they are about.
+"""The package's logger, which appends the id of the current request to each message.
 
-It has no handler. The standard library prints warnings of a program that has set up no logging on
-standard error, so a failure that the program never looks at is seen; lines at INFO and below are
-not shown unless the program asks for them. Lines quote servers, so each is redacted, printable and
-bounded, whatever it was made from.
+It has no handler. If a program has not configured logging, the standard library prints warnings to
+standard error, so an unretrieved failure is visible; messages at INFO and below are not. Messages
+may quote the server, so each is redacted, escaped and truncated.
 """
 
 from __future__ import annotations
@@ -18,47 +17,47 @@ from tinker_ext.redaction.redactor import SHOWN_HEADER, redact
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-_about: ContextVar[str] = ContextVar("tinker_ext_log_about", default="")
+_request_id: ContextVar[str] = ContextVar("tinker_ext_log_request_id", default="")
 
 _logger = logging.getLogger("tinker_ext")
 
-# Characters of a line. Ours; the longest of our own have a few hundred.
-_LONGEST_LINE = 4_000
+# Characters of a message. The package's own messages have a few hundred at most.
+_MAX_MESSAGE = 4_000
 
 
-class _FitToShow(logging.Filter):
-    """Redacts, escapes and bounds what a line is made from."""
+class _Sanitizer(logging.Filter):
+    """Redacts, escapes and truncates messages."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        line = record.getMessage()
-        shown = printable(redact(line[: 2 * _LONGEST_LINE])[:_LONGEST_LINE])
-        if shown != line:
-            record.msg, record.args = shown, ()
+        message = record.getMessage()
+        sanitized = printable(redact(message[: 2 * _MAX_MESSAGE])[:_MAX_MESSAGE])
+        if sanitized != message:
+            record.msg, record.args = sanitized, ()
         return True
 
 
-_logger.addFilter(_FitToShow())
+_logger.addFilter(_Sanitizer())
 
 
 class RequestLogger(logging.LoggerAdapter[logging.Logger]):
-    """Puts the id of the current request behind each line, and on the record as `request_id`.
+    """Appends the id of the current request to each message, and sets it as `record.request_id`.
 
-    The id is the server's once it has given one, before that the idempotency key.
+    Before the server has assigned an id, the idempotency key is used.
     """
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        about = printable(_about.get()[:SHOWN_HEADER])
-        kwargs["extra"] = {**(kwargs.get("extra") or {}), "request_id": about}
-        return (f"{msg} [{about}]" if about else msg), kwargs
+        request_id = printable(_request_id.get()[:SHOWN_HEADER])
+        kwargs["extra"] = {**(kwargs.get("extra") or {}), "request_id": request_id}
+        return (f"{msg} [{request_id}]" if request_id else msg), kwargs
 
 
 log = RequestLogger(_logger, {})
 
 
-class request_log_context:  # noqa: N801  # It reads as the function that it once was.
-    """What is logged in this block is about this request."""
+class request_log_context:  # noqa: N801  # Used like a function.
+    """Associates messages logged in the block with a request."""
 
     __slots__ = ("_id", "_token")
 
@@ -66,22 +65,22 @@ class request_log_context:  # noqa: N801  # It reads as the function that it onc
         self._id = request_id
 
     def __enter__(self) -> None:
-        self._token = _about.set(self._id)
+        self._token = _request_id.set(self._id)
 
     def __exit__(self, *_: object) -> None:
-        _about.reset(self._token)
+        _request_id.reset(self._token)
 
 
 def use_level(level: str | None) -> None:
-    """Let the package's lines of `level` and above through to the program's handlers.
+    """Set the level of the package's logger; None leaves it unchanged.
 
-    A program that has none gets them on standard error. None changes nothing.
+    If the program has configured no handlers, adds one that writes to standard error.
     """
     if level is None:
         return
     _logger.setLevel(level.upper())
     if not logging.getLogger().handlers and all(
-        isinstance(one, logging.NullHandler) for one in _logger.handlers
+        isinstance(handler, logging.NullHandler) for handler in _logger.handlers
     ):
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))

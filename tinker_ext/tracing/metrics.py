@@ -1,6 +1,7 @@
-"""Instruments, by OpenTelemetry's conventions where there are any; without an SDK they do nothing.
+"""Metric instruments; they do nothing without an SDK.
 
-The names and units are those of the table in `docs/observability.md`. `tinker.client.*` is ours.
+They follow OpenTelemetry's conventions if there are any; `tinker.client.*` are specific to this
+project. `docs/observability.md` lists their names and units.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 _meter = metrics.get_meter("tinker_ext", __version__)
 
-# Bounds in seconds: the conventions' for HTTP, carried on to the length of a large step. Those for
-# GenAI are the conventions' own.
+# Bucket bounds in seconds: those of the HTTP conventions, extended to the duration of a large step.
+# Those for GenAI are those of its conventions.
 _SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 _GEN_AI_SECONDS = [0.01 * 2**power for power in range(14)]
 _TOKENS = [4**power for power in range(14)]
@@ -35,28 +36,28 @@ def _seconds(name: str, description: str, bounds: list[float] = _SECONDS) -> met
 
 
 _operation_duration = _seconds(
-    "tinker.client.operation.duration", "From the user's call to the result."
+    "tinker.client.operation.duration", "Time from the user's call to the result."
 )
-_stage_duration = _seconds("tinker.client.stage.duration", "One stage of an operation.")
+_stage_duration = _seconds("tinker.client.stage.duration", "Duration of a stage of an operation.")
 _queue_wait = _seconds(
-    "tinker.client.queue.wait", "How long the server said that a request has to wait."
+    "tinker.client.queue.wait", "Time for which the server reported that a request is queued."
 )
-_pause_duration = _seconds("tinker.client.pause.duration", "Pauses between attempts.")
-_http_duration = _seconds("http.client.request.duration", "One HTTP request.")
+_pause_duration = _seconds("tinker.client.pause.duration", "Duration of pauses between attempts.")
+_http_duration = _seconds("http.client.request.duration", "Duration of an HTTP request.")
 _retries = _meter.create_counter(
     "tinker.client.retries", unit="{retry}", description="Attempts after the first."
 )
 _gen_ai_duration = _seconds(
-    "gen_ai.client.operation.duration", "One sample request.", _GEN_AI_SECONDS
+    "gen_ai.client.operation.duration", "Duration of a sample request.", _GEN_AI_SECONDS
 )
 _gen_ai_tokens = _meter.create_histogram(
     "gen_ai.client.token.usage",
     unit="{token}",
-    description="Tokens of one sample request.",
+    description="Tokens of a sample request.",
     explicit_bucket_boundaries_advisory=_TOKENS,
 )
 
-# Sums are kept here and handed over when the SDK asks: that costs an addition, not a measurement.
+# Totals reported when the SDK collects metrics: an addition is cheaper than a measurement.
 _totals: Counter[tuple[str, str]] = Counter()
 
 
@@ -93,7 +94,7 @@ class HasHeartbeat(Protocol):
     """A session with a heartbeat."""
 
     def heartbeat_age(self) -> tuple[str, float] | None:
-        """Its id, and the seconds since the server last answered; None where it is not alive."""
+        """The session's id and the seconds since its last heartbeat; None if it is not alive."""
 
 
 _heartbeats: weakref.WeakSet[HasHeartbeat] = weakref.WeakSet()
@@ -110,46 +111,46 @@ _meter.create_observable_gauge(
     "tinker.client.heartbeat.age",
     callbacks=[_heartbeat_ages],
     unit="s",
-    description="Since the server last answered a session's heartbeat.",
+    description="Time since the server last responded to a session's heartbeat.",
 )
 
 
 def watch_heartbeat(session: HasHeartbeat) -> None:
-    """Report how old the session's last heartbeat is, for as long as the session exists."""
+    """Report the age of the session's last heartbeat until the session is garbage-collected."""
     _heartbeats.add(session)
 
 
 def enabled() -> bool:
-    """Whether the program has a meter provider; without one no value needs to be computed."""
+    """Return True if the program has a meter provider; values are only computed then."""
     return not type(metrics.get_meter_provider()).__module__.startswith("opentelemetry.metrics")
 
 
 def operation_ended(
-    name: str, seconds: float, known: Mapping[str, Any], error: BaseException | None
+    name: str, seconds: float, attributes: Mapping[str, Any], error: BaseException | None
 ) -> None:
-    """Report one operation, and what it trained or sampled."""
+    """Report an operation and the tokens it trained on or sampled."""
     failed = {} if error is None else {names.ERROR_TYPE: type(error).__name__}
     _operation_duration.record(seconds, {names.OPERATION: name, **failed})
     if name == "forward_backward" and error is None:
-        _totals[names.TOKEN_USE, "trained"] += known.get(names.TOKEN_COUNT, 0)
-    if names.GEN_AI_OPERATION in known:
-        _sample_ended(seconds, known, failed)
+        _totals[names.TOKEN_USE, "trained"] += attributes.get(names.TOKEN_COUNT, 0)
+    if names.GEN_AI_OPERATION in attributes:
+        _sample_ended(seconds, attributes, failed)
 
 
-def _sample_ended(seconds: float, known: Mapping[str, Any], failed: Mapping[str, str]) -> None:
+def _sample_ended(seconds: float, attributes: Mapping[str, Any], failed: Mapping[str, str]) -> None:
     common = {
-        name: known[name]
+        name: attributes[name]
         for name in (names.GEN_AI_OPERATION, names.GEN_AI_PROVIDER, names.GEN_AI_MODEL)
-        if name in known
+        if name in attributes
     }
     _gen_ai_duration.record(seconds, {**common, **failed})
     for name, kind in (
         (names.GEN_AI_INPUT_TOKENS, "input"),
         (names.GEN_AI_OUTPUT_TOKENS, "output"),
     ):
-        if name in known:
-            _gen_ai_tokens.record(known[name], {**common, names.GEN_AI_TOKEN_TYPE: kind})
-    _totals[names.TOKEN_USE, "sampled"] += known.get(names.GEN_AI_OUTPUT_TOKENS, 0)
+        if name in attributes:
+            _gen_ai_tokens.record(attributes[name], {**common, names.GEN_AI_TOKEN_TYPE: kind})
+    _totals[names.TOKEN_USE, "sampled"] += attributes.get(names.GEN_AI_OUTPUT_TOKENS, 0)
 
 
 def stage_ended(operation: str, stage: Stage, seconds: float) -> None:
@@ -159,7 +160,7 @@ def stage_ended(operation: str, stage: Stage, seconds: float) -> None:
 
 
 def queued(operation: str, seconds: float) -> None:
-    """Seconds for which the server said that a request had to wait for capacity or a limit."""
+    """Report the time a request was queued on the server for capacity or a limit."""
     _queue_wait.record(seconds, {names.OPERATION: operation})
 
 
@@ -172,7 +173,7 @@ def in_flight(method: str, change: int) -> None:
 
 
 def request_ended(seconds: float, sent: int, received: int, attributes: Mapping[str, Any]) -> None:
-    """Report one HTTP request; `attributes` are those of the HTTP conventions."""
+    """Report an HTTP request; `attributes` are those of the HTTP conventions."""
     _http_duration.record(seconds, attributes)
     _totals[names.IO_DIRECTION, "transmit"] += sent
     _totals[names.IO_DIRECTION, "receive"] += received

@@ -1,12 +1,12 @@
-"""Every name that appears in a span or a metric: the allow-list.
+"""The allow-list of names in spans and metrics.
 
-Attributes hold ids, counts, sizes and names of things; never headers, bodies, prompts or keys.
-What is not in `ATTRIBUTES` is not set anywhere (`tests/unit/tracing/test_allow_list.py`), and
-`docs/observability.md` shows the same table.
+Attributes hold ids, counts, sizes and names, never headers, bodies, prompts or keys. Attributes
+outside `ATTRIBUTES` are never set (`tests/unit/tracing/test_allow_list.py`).
+`docs/observability.md` contains the same table.
 
 Sources: the OpenTelemetry semantic conventions 1.37 for HTTP clients, GenAI clients and errors
-(those for GenAI have since moved to a repository of their own, under the same names);
-`tinker.*` is ours, because there is no convention for training.
+(those for GenAI have since moved to a separate repository, with the same names). `tinker.*` is
+specific to this project, because there is no convention for training.
 """
 
 from __future__ import annotations
@@ -65,82 +65,82 @@ GEN_AI_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 GEN_AI_FINISH_REASONS = "gen_ai.response.finish_reasons"
 GEN_AI_TOKEN_TYPE = "gen_ai.token.type"
 
-#: What each attribute says. Nothing else is ever set on a span, an event or a metric.
+#: The description of each attribute. No other attribute is set on a span, an event or a metric.
 ATTRIBUTES: Mapping[str, str] = MappingProxyType(
     {
-        OPERATION: "the operation, as the API calls it; not on spans that have it in their name",
+        OPERATION: "the operation's name in the API; not set on spans named after the operation",
         SESSION_ID: "the session's id",
-        MODEL_ID: "the id of the model in training",
-        REQUEST_ID: "the ids the server gave the operation's requests, one for each chunk",
-        SEQ_ID: "the sequence numbers the client gave them",
-        DATUM_COUNT: "datums in the batch",
-        TOKEN_COUNT: "tokens in it",
-        CHUNK_COUNT: "requests the batch was split into",
+        MODEL_ID: "the training model's id",
+        REQUEST_ID: "the request ids assigned by the server, one per chunk",
+        SEQ_ID: "the sequence numbers of these requests",
+        DATUM_COUNT: "number of datums in the batch",
+        TOKEN_COUNT: "number of tokens in the batch",
+        CHUNK_COUNT: "number of requests the batch is split into",
         LOSS_FN: "the loss function's name",
-        QUEUE_STATE: "what the server said of the queue: active, paused_capacity, ...",
-        QUEUE_REASON: "why, in the server's words: at most 200 characters",
-        ATTEMPT_COUNT: "HTTP requests it took to submit, where there were retries",
-        ATTEMPT: "which attempt failed, from 1",
+        QUEUE_STATE: "the queue state reported by the server: active, paused_capacity, ...",
+        QUEUE_REASON: "the server's reason for the state, up to 200 characters",
+        ATTEMPT_COUNT: "HTTP requests needed to submit, if there were retries",
+        ATTEMPT: "number of the failed attempt, from 1",
         RETRY_DELAY: "seconds until the next attempt",
-        RETRY_REASON: "why there is another attempt, and why then",
+        RETRY_REASON: "reason for the next attempt and for its delay",
         STAGE: "the stage of an operation: encode, server, pause, ...",
-        STEP: "the number given to tinker.step",
+        STEP: "the number passed to `tinker_ext.step`",
         TOKEN_USE: "trained or sampled",
-        DIALECT: "the official SDK's release that the server was spoken to like; only in detail",
-        ERROR_TYPE: "the class of the error, or the HTTP status",
+        DIALECT: "release of the official SDK whose protocol is used; only if traced in detail",
+        ERROR_TYPE: "the error's class, or the HTTP status code",
         HTTP_METHOD: "GET, POST, PUT or DELETE",
-        HTTP_STATUS: "the answer's status",
-        HTTP_RESEND_COUNT: "how many attempts of this request came before",
-        HTTP_REQUEST_SIZE: "bytes of the request's body",
-        HTTP_RESPONSE_SIZE: "bytes of the answer's body, decompressed",
-        SERVER_ADDRESS: "the server's host",
-        SERVER_PORT: "and port",
-        URL_FULL: "the URL without its query",
-        URL_TEMPLATE: "its path, where there is no id in it; a span has it in its name",
+        HTTP_STATUS: "status code of the response",
+        HTTP_RESEND_COUNT: "number of previous attempts of this request",
+        HTTP_REQUEST_SIZE: "size of the request body in bytes",
+        HTTP_RESPONSE_SIZE: "size of the decompressed response body in bytes",
+        SERVER_ADDRESS: "host of the server",
+        SERVER_PORT: "port of the server",
+        URL_FULL: "URL without the query",
+        URL_TEMPLATE: "path of the URL if it has no id; on metrics only, because it names the span",
         IO_DIRECTION: "transmit or receive",
         GEN_AI_OPERATION: "text_completion",
         GEN_AI_PROVIDER: "tinker",
-        GEN_AI_MODEL: "the base model's name, or the checkpoint's path",
-        GEN_AI_MAX_TOKENS: "as asked for",
-        GEN_AI_TEMPERATURE: "as asked for",
-        GEN_AI_TOP_P: "as asked for, where it is not 1",
-        GEN_AI_TOP_K: "as asked for, where it is not -1",
-        GEN_AI_SEED: "as asked for",
-        GEN_AI_CHOICES: "samples asked for, where it is not 1",
-        GEN_AI_INPUT_TOKENS: "tokens of the prompt",
-        GEN_AI_OUTPUT_TOKENS: "tokens of all samples",
-        GEN_AI_FINISH_REASONS: "why each sample ended",
+        GEN_AI_MODEL: "name of the base model, or path of the checkpoint",
+        GEN_AI_MAX_TOKENS: "requested value",
+        GEN_AI_TEMPERATURE: "requested value",
+        GEN_AI_TOP_P: "requested value, unless 1",
+        GEN_AI_TOP_K: "requested value, unless -1",
+        GEN_AI_SEED: "requested value",
+        GEN_AI_CHOICES: "number of requested samples, unless 1",
+        GEN_AI_INPUT_TOKENS: "number of tokens in the prompt",
+        GEN_AI_OUTPUT_TOKENS: "number of tokens in all samples",
+        GEN_AI_FINISH_REASONS: "stop reason of each sample",
         GEN_AI_TOKEN_TYPE: "input or output",
     }
 )
-#: Characters of a text from the server that an attribute keeps.
-LONGEST_TEXT = 200
+#: Maximum characters of a text from the server in an attribute.
+MAX_TEXT = 200
 
 
 class Stage(StrEnum):
-    """Where the time of an operation can go; the span of a stage is `tinker.<stage>`."""
+    """The stages of an operation; the span of a stage is named `tinker.<stage>`."""
 
-    ENCODE = "encode"  # the caller's thread: validate and encode
-    CONNECT = "connect"  # first use: find or start the server
-    TURN = "wait_turn"  # behind an earlier request of the same model
-    BUDGET = "wait_budget"  # the client's own bound on what is in flight
-    SUBMIT = "submit"  # until the server has accepted the request; its attempts are below it
-    PAUSE = "pause"  # between attempts, or because the server told everybody to wait
-    SERVER = "server"  # from accepted to ready: the server's queue and its work
-    FETCH = "fetch"  # the result's bytes
-    DECODE = "decode"  # the result's JSON, then its types
-    REDUCE = "reduce"  # the results of several chunks made one
-    CUSTOM_LOSS = "custom_loss"  # a loss function of the user's own
-    WAIT = "wait"  # the user's thread or coroutine waits for the result
+    ENCODE = "encode"  # validate and encode, on the caller's thread
+    CONNECT = "connect"  # find or start the server, on first use
+    TURN = "wait_turn"  # wait for an earlier request of the same model
+    BUDGET = "wait_budget"  # wait for the client's limit of data in flight
+    SUBMIT = "submit"  # until the server accepts the request; contains the attempts
+    PAUSE = "pause"  # between attempts, or during a rate-limit pause
+    SERVER = "server"  # from accepted to ready: queue and computation
+    FETCH = "fetch"  # read the body of the result
+    DECODE = "decode"  # parse the result and convert it to types
+    REDUCE = "reduce"  # combine the results of several chunks
+    CUSTOM_LOSS = "custom_loss"  # run a custom loss function
+    WAIT = "wait"  # wait for the result, in the user's thread or coroutine
 
 
-#: Stages in which nothing else happens, and the nanoseconds from which on they are spans.
+#: Stages that contain no requests, and the nanoseconds from which they are recorded.
 SHORT_STAGES = frozenset(
     {Stage.ENCODE, Stage.TURN, Stage.BUDGET, Stage.FETCH, Stage.DECODE, Stage.REDUCE, Stage.WAIT}
 )
 SHORTEST_SPAN = 1_000_000
 
-#: Names of events on spans.
+#: Names of span events.
 RETRY_EVENT = "tinker.retry"
 POLL_EVENT = "tinker.poll"
 GAVE_UP_EVENT = "tinker.gave_up"
@@ -149,7 +149,7 @@ STEP_SPAN = "tinker.step"
 
 
 def span_name(name: str) -> str:
-    """The name of the span of an operation or a stage."""
+    """The span name of an operation or a stage."""
     return f"tinker.{name}"
 
 

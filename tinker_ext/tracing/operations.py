@@ -1,8 +1,8 @@
-"""A user's operation, as a span and as durations.
+"""Traces the user's operations, as spans and as durations.
 
-An operation begins on the thread of the user who calls it, is handed to the event loop with its
-request, and ends there with the result. What is current travels in context variables, which
-`asyncio` copies into every task, so no function needs an argument for it.
+An operation begins on the caller's thread, is handed over to the event loop with its request, and
+ends there with the result. The current operation is a context variable, which `asyncio` copies
+into each task, so it is not passed as an argument.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.recording import RecordedSpan
-from tinker_ext.tracing.token_bucket import in_detail
+from tinker_ext.tracing.token_bucket import detail_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,50 +31,54 @@ _operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", de
 
 
 class Operation:
-    """One operation while it runs. Entered as a context, it is the current one.
+    """A running operation; as a context manager, it makes itself the current operation.
 
-    Leaving the context ends it, unless it was handed over: then the end of its task does. It is
-    `active` if anybody looks: an SDK, a recording, or a meter; `detailed` if its stages and
-    attempts are spans too, which in a recording they always are; and `staged` if anybody looks at
-    these, as a span or as a duration.
+    Leaving the context ends the operation, unless it was handed over to a task, which then ends it.
+
+    Attributes:
+        active: an SDK, a recording or a meter provider observes the operation.
+        detailed: its stages and requests have spans. In a recording they always do.
+        measured: the program has a meter provider.
+        staged: its stages and requests have spans or metrics.
+        attempts: HTTP requests sent so far, without polls.
+        headers: the trace headers of its requests, once known.
     """
 
     def __init__(self, name: str, attributes: Attributes) -> None:
         self.name = name
         self.span = spans.start(names.span_name(name), attributes, kind=SpanKind.CLIENT)
         recorded = isinstance(self.span, RecordedSpan)
-        told = self.span.is_recording()
-        self.detailed = recorded or (told and in_detail.take())
+        recording = self.span.is_recording()
+        self.detailed = recorded or (recording and detail_bucket.take())
         self.measured = metrics.enabled()
-        self.active = told or self.measured
+        self.active = recording or self.measured
         self.staged = self.detailed or self.measured
         self.handed_over = False
         self.attempts = 0
-        #: What its requests carry of the trace, once it is known.
         self.headers: Mapping[str, str] | None = None
-        self._known: dict[str, Any] = dict(attributes) if self.active else {}
-        self._told = attributes
+        self._attributes: dict[str, Any] = dict(attributes) if self.active else {}
+        self._initial = attributes
         self._ended = False
         self._started = time.perf_counter()
         if isinstance(self.span, RecordedSpan):
             self.span.begin()
 
     def set(self, attributes: Attributes) -> None:
-        """Set attributes of its span; they are handed to the SDK in one go, at the end."""
+        """Set attributes; they are added to the span together when the operation ends."""
         if self.active:
-            self._known.update(attributes)
+            self._attributes.update(attributes)
 
     def append(self, name: str, value: str | int) -> None:
-        """Add a value to an attribute that is a list."""
+        """Append a value to a list attribute."""
         if self.active:
-            self.set({name: (*self._known.get(name, ()), value)})
+            self.set({name: (*self._attributes.get(name, ()), value)})
 
     def hand_over(self) -> None:
-        """Leave the end to a task: from now on `finish` ends it, and not the context."""
+        """Let a task end the operation by `finish`, instead of the context."""
         self.handed_over = True
 
     def finish(self, error: BaseException | None = None) -> None:
-        """End it, once; `error` is what it failed with."""
+        """End the operation; further calls do nothing. `error` is the reason of its failure."""
         if self._ended:
             return
         self._ended = True
@@ -82,28 +86,28 @@ class Operation:
             return
         if error is not None:
             spans.fail(self.span, error)
-        if self.attempts > len(self._known.get(names.REQUEST_ID, ())):
-            self._known[names.ATTEMPT_COUNT] = self.attempts
-        self.span.set_attributes(self._untold())
+        if self.attempts > len(self._attributes.get(names.REQUEST_ID, ())):
+            self._attributes[names.ATTEMPT_COUNT] = self.attempts
+        self.span.set_attributes(self._added_attributes())
         self.span.end()
         if self.measured:
             seconds = time.perf_counter() - self._started
-            metrics.operation_ended(self.name, seconds, self._known, error)
+            metrics.operation_ended(self.name, seconds, self._attributes, error)
 
-    def _untold(self) -> Attributes:
-        """What its span was not started with: each attribute costs the SDK a few microseconds."""
-        told = self._told
-        if not told:
-            return self._known
-        return {name: value for name, value in self._known.items() if told.get(name) != value}
+    def _added_attributes(self) -> Attributes:
+        """Attributes the span was not started with; setting one costs the SDK microseconds."""
+        initial = self._initial
+        if not initial:
+            return self._attributes
+        return {n: value for n, value in self._attributes.items() if initial.get(n) != value}
 
     def __enter__(self) -> Self:
-        self._mine = _operation.set(self)
-        inside = spans.below(self.span)
+        self._token = _operation.set(self)
+        context = spans.below(self.span)
         if self.active:
-            # Its requests are told here: instrumentation of httpx is not to tell them too.
-            inside = otel_context.set_value(_SUPPRESS, True, inside)
-        self._current = otel_context.attach(inside)
+            # Instrumentation of httpx would report the requests a second time.
+            context = otel_context.set_value(_SUPPRESS, True, context)
+        self._attached = otel_context.attach(context)
         return self
 
     def __exit__(
@@ -112,17 +116,17 @@ class Operation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        otel_context.detach(self._current)
-        _operation.reset(self._mine)
+        otel_context.detach(self._attached)
+        _operation.reset(self._token)
         if error is not None or not self.handed_over:
             self.finish(error)
 
 
 def operation(name: str, attributes: Attributes | None = None) -> AbstractContextManager[Operation]:
-    """Begin an operation, for the block.
+    """Run the block as an operation.
 
-    The layers of one call may each say so: until it is handed over, an operation that is begun
-    again under its own name is the same one, and gets the further attributes.
+    Several layers of one call may begin the same operation: until it is handed over, beginning an
+    operation of the same name returns the current one and adds the attributes to it.
     """
     current = _operation.get()
     if current is not None and current.name == name and not current.handed_over:
@@ -132,27 +136,27 @@ def operation(name: str, attributes: Attributes | None = None) -> AbstractContex
 
 
 def current_operation() -> Operation | None:
-    """The operation that this thread or task works for."""
+    """The current operation of this thread or task."""
     return _operation.get()
 
 
-class as_current:  # noqa: N801  # It reads as a function, and costs less than a generator.
-    """For the block, this thread works for `of`."""
+class as_current:  # noqa: N801  # Used like a function; cheaper than a generator.
+    """Makes an operation the current one in the block."""
 
-    __slots__ = ("_of", "_token")
+    __slots__ = ("_current", "_token")
 
-    def __init__(self, of: Operation) -> None:
-        self._of = of
+    def __init__(self, operation: Operation) -> None:
+        self._current = operation
 
     def __enter__(self) -> None:
-        self._token = _operation.set(self._of)
+        self._token = _operation.set(self._current)
 
     def __exit__(self, *_: object) -> None:
         _operation.reset(self._token)
 
 
 def pending_operation() -> Operation | None:
-    """The operation that is being begun here and not handed over yet."""
+    """The current operation if it has not been handed over yet."""
     current = _operation.get()
     return None if current is None or current.handed_over else current
 
@@ -165,14 +169,14 @@ def annotate(attributes: Attributes) -> None:
 
 
 def annotate_detailed(attributes: Attributes) -> None:
-    """As `annotate`, but only where the operation is told in detail: others say the same."""
+    """Like `annotate`, but only for operations traced in detail: the others have equal values."""
     current = _operation.get()
     if current is not None and current.detailed:
         current.set(attributes)
 
 
 def append_id(name: str, value: str | int) -> None:
-    """Add an id to the current operation's list `name`: an operation may be several requests."""
+    """Append an id to a list attribute of the current operation, which may have many requests."""
     current = _operation.get()
     if current is not None and current.active:
-        current.append(name, value[: names.LONGEST_TEXT] if isinstance(value, str) else value)
+        current.append(name, value[: names.MAX_TEXT] if isinstance(value, str) else value)

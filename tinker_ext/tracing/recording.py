@@ -1,8 +1,8 @@
-"""Spans written to a file as they end, without an SDK or a collector.
+"""Writes spans to a file as they end, without an SDK or a collector.
 
-One JSON object per line: a head for each process, `begin` when an operation starts (so that one
-which never ends is seen), `span` when anything ends. Each line is one write to a file opened for
-appending, so that threads and processes may share the file and a killed one loses nothing.
+The file has one JSON object per line: a header per process, `begin` when an operation starts (which
+reveals operations that never end), and `span` when a span ends. Each line is a single write to a
+file opened for appending, so threads and processes can share it and a killed process loses nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 
-# A clock that nobody sets back while we measure, in nanoseconds since 1970.
+# Offset of a monotonic clock, in nanoseconds since 1970.
 _EPOCH = time.time_ns() - time.perf_counter_ns()
 
 
@@ -50,7 +50,7 @@ def now() -> int:
 
 
 class Recorder:
-    """Appends lines to one file; safe from any thread."""
+    """Appends lines to a file; thread-safe."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,13 +67,13 @@ class Recorder:
         )
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """Append one line. A disk that is full must not end a training run: errors are dropped."""
+        """Append a line. Ignores errors, because a full disk must not stop a training run."""
         with contextlib.suppress(OSError):
             os.write(self._file, orjson.dumps(line, default=str) + b"\n")
 
 
 class RecordedSpan(Span):
-    """A span that is written down when it ends, around the span of an SDK if there is one."""
+    """A span that is written to the recording when it ends. Wraps the span of an SDK, if any."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class RecordedSpan(Span):
         self._ended = False
 
     def begin(self) -> None:
-        """Write down that it has started."""
+        """Write that the span has started."""
         self._recorder.write({"kind": "begin", **self._head()})
 
     def end(self, end_time: int | None = None) -> None:
@@ -168,11 +168,11 @@ class RecordedSpan(Span):
         timestamp: int | None = None,
         escaped: bool = False,
     ) -> None:
-        """Nothing: messages and tracebacks may hold what nobody should read."""
+        """Does nothing: messages and tracebacks may contain confidential data."""
 
 
 def _child_of(parent: SpanContext) -> SpanContext:
-    """A context with ids of our own, in the parent's trace if it has one."""
+    """A context with a new span id, in the trace of the parent if there is one."""
     return SpanContext(
         trace_id=parent.trace_id if parent.is_valid else random.getrandbits(128) or 1,
         span_id=random.getrandbits(64) or 1,
@@ -186,7 +186,7 @@ _lock = threading.Lock()
 
 
 def record_to(path: Path) -> None:
-    """Write all spans of this process to `path` from now on; a second call with it does nothing.
+    """Write the spans of this process to `path`; a second call with the same path does nothing.
 
     Raises:
         OSError: the file can't be written.
@@ -198,11 +198,11 @@ def record_to(path: Path) -> None:
 
 
 def stop_recording() -> None:
-    """Write no further spans; those under way are still written when they end."""
+    """Stop recording new spans; open spans are still written when they end."""
     global _recorder
     _recorder = None
 
 
 def recorder() -> Recorder | None:
-    """Where spans are written, if anywhere."""
+    """The current recorder, if any."""
     return _recorder

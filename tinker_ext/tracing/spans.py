@@ -1,8 +1,9 @@
-"""Starting a span: the SDK's, if the program has one, and the recording's, if there is one."""
+"""Starts spans: of the SDK if the program has one, and of the recording if there is one."""
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import context as otel_context
@@ -14,11 +15,13 @@ from tinker_ext.tracing.recording import RecordedSpan, now, recorder
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opentelemetry.context import Context
 
     from tinker_ext.tracing.names import Attributes
 
-__all__ = ["below", "fail", "now", "start"]
+__all__ = ["below", "fail", "now", "start", "step"]
 
 _tracer = trace.get_tracer("tinker_ext", __version__)
 
@@ -31,19 +34,19 @@ def start(
     parent: Context | None = None,
     start_time: int | None = None,
 ) -> Span:
-    """Start a span below the current one, or below that of `parent`; it is not made current.
+    """Start a span as a child of the current one, or of that of `parent`; does not make it current.
 
-    `start_time` is for what began a while ago, in nanoseconds as `now` gives them.
-    With no SDK and no recording it is a span that does nothing, and `is_recording()` is false.
+    `start_time` is for spans that began earlier, in nanoseconds as returned by `now`. Without an
+    SDK and a recording, the span is a no-op whose `is_recording()` is false.
     """
-    # Told once, the SDK does not look it up several times.
+    # Passed to the SDK, which otherwise looks it up several times.
     context = otel_context.get_current() if parent is None else parent
     inner = _tracer.start_span(
         name,
         context=context,
         kind=kind,
         attributes=attributes,
-        # The SDK reads the time of day, which may have been set since.
+        # The SDK uses the system clock, which may have been adjusted since.
         start_time=None if start_time is None else time.time_ns() - (now() - start_time),
         record_exception=False,
         set_status_on_exception=False,
@@ -64,11 +67,36 @@ def start(
 
 
 def fail(span: Span, error: BaseException) -> None:
-    """Mark a span as failed, by the error's class only: its message may quote what was sent."""
+    """Mark a span as failed. Records only the error's class: its message may quote request data."""
     span.set_attribute(names.ERROR_TYPE, type(error).__name__)
     span.set_status(Status(StatusCode.ERROR, type(error).__name__))
 
 
 def below(span: Span) -> Context:
-    """A context in which `span` is the current one."""
+    """A context in which `span` is the current span."""
     return trace.set_span_in_context(span, otel_context.get_current())
+
+
+@contextmanager
+def step(number: int) -> Iterator[None]:
+    """Group the calls in the block as training step `number`, in traces and recordings.
+
+    Calls made in the block are children of the step, including those of coroutines started in it.
+    The remaining time of the step is the user's own. Without an SDK or a recording, this does
+    nothing.
+
+    Example:
+        >>> for i, batch in enumerate(batches):
+        ...     with tinker_ext.step(i):
+        ...         training.forward_backward(batch, "cross_entropy").result()
+        ...         training.optim_step(params).result()
+    """
+    span = start(names.STEP_SPAN, {names.STEP: number})
+    with trace.use_span(
+        span, end_on_exit=True, record_exception=False, set_status_on_exception=False
+    ):
+        try:
+            yield
+        except Exception as error:
+            fail(span, error)
+            raise

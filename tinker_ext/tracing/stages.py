@@ -1,8 +1,7 @@
 """The stages of an operation, as spans and as durations.
 
-A stage belongs to the operation that is current. Where there is neither an SDK nor a recording nor
-a meter it costs one look at a context variable. Stages in which nothing else happens are in
-`short_stages`.
+A stage belongs to the current operation. Without an SDK, a recording or a meter provider, a stage
+only costs the lookup of a context variable.
 """
 
 from __future__ import annotations
@@ -18,57 +17,86 @@ from opentelemetry import trace
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.logs import request_log_context
 from tinker_ext.tracing.names import Stage
-from tinker_ext.tracing.operations import Operation, current_operation
-from tinker_ext.tracing.short_stages import CallerStage, Decoding, ShortStage
+from tinker_ext.tracing.operations import Operation, as_current, current_operation
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from contextvars import Token
     from types import TracebackType
 
-    from opentelemetry.trace import Span
+    from opentelemetry.context import Context
 
     from tinker_ext.tracing.names import Attributes
 
 _stage: ContextVar[RunningStage | None] = ContextVar("tinker_ext_stage", default=None)
-_NOTHING: AbstractContextManager[Any] = nullcontext()
+_NO_STAGE: AbstractContextManager[Any] = nullcontext()
 
 
 class RunningStage:
-    """One stage of an operation, without a span: what happens in it is told by the operation's."""
+    """A stage in which requests are sent or the operation pauses.
 
-    __slots__ = ("_about", "_began", "_paused_since", "_token", "attempts", "name", "of")
+    With `span_attributes` it has a span, which is the current span inside the stage. Without them
+    its events are added to the span of the operation.
+    """
 
-    def __init__(self, of: Operation, name: Stage, about: str | None = None) -> None:
-        self.of = of
+    __slots__ = (
+        "_attached",
+        "_log_context",
+        "_paused_since",
+        "_span",
+        "_span_attributes",
+        "_started",
+        "_token",
+        "attempts",
+        "name",
+        "operation",
+    )
+
+    def __init__(
+        self,
+        operation: Operation,
+        name: Stage,
+        *,
+        span_attributes: Attributes | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        self.operation = operation
         self.name = name
         self.attempts = 0
+        self._span = operation.span
+        self._span_attributes = span_attributes
+        self._attached: Token[Context] | None = None
         self._paused_since: float | None = None
-        self._about = None if about is None else request_log_context(about)
+        self._log_context = None if request_id is None else request_log_context(request_id)
 
     def polled(self, state: str, reason: str | None) -> None:
-        """The server has answered that the result is not there yet."""
+        """Record a poll whose response says that the result is not ready."""
         attributes = {names.QUEUE_STATE: state}
         if reason:
-            attributes[names.QUEUE_REASON] = reason[: names.LONGEST_TEXT]
-        self.tell(names.POLL_EVENT, attributes)
-        self._end_queueing()
+            attributes[names.QUEUE_REASON] = reason[: names.MAX_TEXT]
+        self.add_event(names.POLL_EVENT, attributes)
+        self._record_queue_wait()
         if state.startswith("paused"):
             self._paused_since = time.perf_counter()
 
-    def tell(self, event: str, attributes: Attributes) -> None:
-        """Add an event where it will be looked for."""
-        self.of.span.add_event(event, attributes)
+    def add_event(self, event: str, attributes: Attributes) -> None:
+        self._span.add_event(event, attributes)
 
-    def _end_queueing(self) -> None:
-        if self._paused_since is not None and self.of.measured:
-            metrics.queued(self.of.name, time.perf_counter() - self._paused_since)
+    def _record_queue_wait(self) -> None:
+        if self._paused_since is not None and self.operation.measured:
+            metrics.queued(self.operation.name, time.perf_counter() - self._paused_since)
         self._paused_since = None
 
     def __enter__(self) -> Self:
+        if self._span_attributes is not None:
+            parent = otel_context.get_current()
+            name = names.STAGE_SPANS[self.name]
+            self._span = spans.start(name, self._span_attributes, parent=parent)
+            self._attached = otel_context.attach(trace.set_span_in_context(self._span, parent))
         self._token = _stage.set(self)
-        if self._about is not None:
-            self._about.__enter__()
-        self._began = time.perf_counter()
+        if self._log_context is not None:
+            self._log_context.__enter__()
+        self._started = time.perf_counter()
         return self
 
     def __exit__(
@@ -77,33 +105,46 @@ class RunningStage:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._about is not None:
-            self._about.__exit__()
+        if self._log_context is not None:
+            self._log_context.__exit__()
         _stage.reset(self._token)
-        self._end_queueing()
-        if self.of.measured:
-            metrics.stage_ended(self.of.name, self.name, time.perf_counter() - self._began)
+        self._record_queue_wait()
+        if self.operation.measured:
+            seconds = time.perf_counter() - self._started
+            metrics.stage_ended(self.operation.name, self.name, seconds)
+        if self._attached is not None:
+            otel_context.detach(self._attached)
+            if error is not None:
+                spans.fail(self._span, error)
+            self._span.end()
 
 
-class SpannedStage(RunningStage):
-    """A stage with a span, which for the block is the parent of what happens in it."""
+class ShortStage:
+    """A stage that contains no requests; it is only recorded if it takes a millisecond.
 
-    __slots__ = ("_attached", "_attributes", "_span")
+    A span costs a tenth of a millisecond, and a sample would have ten of these stages.
+    """
+
+    __slots__ = ("_current", "_name", "_on_caller_thread", "_operation", "_started")
 
     def __init__(
-        self, of: Operation, name: Stage, attributes: Attributes, about: str | None = None
+        self,
+        operation: Operation,
+        name: Stage,
+        *,
+        on_caller_thread: bool = False,
+        make_current: bool = False,
     ) -> None:
-        super().__init__(of, name, about)
-        self._attributes = attributes
+        self._operation = operation
+        self._name = name
+        # There the operation is not current, so its span is not the implicit parent.
+        self._on_caller_thread = on_caller_thread
+        self._current = as_current(operation) if make_current else None
 
-    def tell(self, event: str, attributes: Attributes) -> None:
-        self._span.add_event(event, attributes)
-
-    def __enter__(self) -> Self:
-        here = otel_context.get_current()
-        self._span: Span = spans.start(names.STAGE_SPANS[self.name], self._attributes, parent=here)
-        self._attached = otel_context.attach(trace.set_span_in_context(self._span, here))
-        return super().__enter__()
+    def __enter__(self) -> None:
+        if self._current is not None:
+            self._current.__enter__()
+        self._started = spans.now()
 
     def __exit__(
         self,
@@ -111,83 +152,96 @@ class SpannedStage(RunningStage):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        super().__exit__(kind, error, traceback)
-        otel_context.detach(self._attached)
-        if error is not None:
-            spans.fail(self._span, error)
-        self._span.end()
+        elapsed = spans.now() - self._started
+        if elapsed >= names.SHORTEST_SPAN:
+            self._record(elapsed, error)
+        if self._current is not None:
+            self._current.__exit__()
+
+    def _record(self, elapsed: int, error: BaseException | None) -> None:
+        operation = self._operation
+        if operation.detailed:
+            parent = spans.below(operation.span) if self._on_caller_thread else None
+            name = names.STAGE_SPANS[self._name]
+            span = spans.start(name, {}, parent=parent, start_time=self._started)
+            if error is not None:
+                spans.fail(span, error)
+            span.end()
+        if operation.measured:
+            metrics.stage_ended(operation.name, self._name, elapsed / 1e9)
 
 
 def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
-    """A stage of the current operation, for the block."""
+    """Run the block as a stage of the current operation."""
     current = current_operation()
     if current is None or not current.active:
-        return _NOTHING
+        return _NO_STAGE
     if name in names.SHORT_STAGES:
-        return ShortStage(current, name) if current.staged else _NOTHING
-    # A pause is told in any case: somebody will ask where the time went.
+        return ShortStage(current, name) if current.staged else _NO_STAGE
+    # A pause always has a span, because it explains a slow operation.
     if current.detailed or name is Stage.PAUSE:
-        return SpannedStage(current, name, attributes or {})
+        return RunningStage(current, name, span_attributes=attributes or {})
     return RunningStage(current, name)
 
 
 def current_stage() -> RunningStage | None:
-    """The innermost stage that this thread or task is in."""
+    """The innermost stage of this thread or task."""
     return _stage.get()
 
 
 def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any]:
-    """For the block, a request is sent until it is accepted; `key` is its idempotency key."""
+    """The stage of sending a request until it is accepted; `key` is its idempotency key."""
     current = current_operation()
     if current is None or not current.active:
         return request_log_context(key)
     if session_id is not None:
         current.set({names.SESSION_ID: session_id})
-    return _running(current, Stage.SUBMIT, key)
+    return _request_stage(current, Stage.SUBMIT, key)
 
 
 def on_server(request_id: str) -> AbstractContextManager[Any]:
-    """For the block, the server has the request and the client asks for its result."""
+    """The stage in which the server has the request and the client polls for its result."""
     current = current_operation()
     if current is None or not current.active:
         return request_log_context(request_id)
-    return _running(current, Stage.SERVER, request_id)
+    return _request_stage(current, Stage.SERVER, request_id)
 
 
-def _running(of: Operation, name: Stage, about: str) -> RunningStage:
-    return SpannedStage(of, name, {}, about) if of.detailed else RunningStage(of, name, about)
+def _request_stage(operation: Operation, name: Stage, request_id: str) -> RunningStage:
+    span_attributes: Attributes | None = {} if operation.detailed else None
+    return RunningStage(operation, name, span_attributes=span_attributes, request_id=request_id)
 
 
 def fetching(call: str, status: int) -> AbstractContextManager[Any]:
-    """For the block, an answer's body is read; a stage of its own where that is a result."""
+    """The stage of reading a response body; no stage unless the body is a result."""
     if call != "retrieve_future" or status != 200:
-        return _NOTHING
+        return _NO_STAGE
     return stage(Stage.FETCH)
 
 
-def waiting(of: Operation | None) -> AbstractContextManager[Any]:
-    """For the block, the user waits for the result of `of`."""
-    if of is None or not of.staged:
-        return _NOTHING
-    return CallerStage(of, Stage.WAIT)
+def waiting(operation: Operation | None) -> AbstractContextManager[Any]:
+    """The stage in which the user waits for the result of `operation`."""
+    if operation is None or not operation.staged:
+        return _NO_STAGE
+    return ShortStage(operation, Stage.WAIT, on_caller_thread=True)
 
 
-def decoding(of: Operation | None) -> AbstractContextManager[None]:
-    """For the block, this thread makes the result of `of`, which may have ended long ago."""
-    if of is None or not of.staged:
-        return _NOTHING
-    return Decoding(of, Stage.DECODE)
+def decoding(operation: Operation | None) -> AbstractContextManager[None]:
+    """The stage of decoding the result on this thread, possibly long after `operation` ended."""
+    if operation is None or not operation.staged:
+        return _NO_STAGE
+    return ShortStage(operation, Stage.DECODE, on_caller_thread=True, make_current=True)
 
 
 def polled(state: str, reason: str | None = None) -> None:
-    """The server has no result yet, and says this of its queue."""
+    """Record a poll without a result, and the state of the server's queue."""
     current = _stage.get()
     if current is not None:
         current.polled(state, reason)
 
 
 def retrying(attempt: int, delay: float, reason: str, error: Exception) -> None:
-    """Attempt number `attempt` has failed, and there will be another in `delay` seconds."""
+    """Record that attempt number `attempt` failed and the next one follows in `delay` seconds."""
     current = _stage.get()
     if current is None:
         return
@@ -195,28 +249,28 @@ def retrying(attempt: int, delay: float, reason: str, error: Exception) -> None:
     attributes: Attributes = {
         names.ATTEMPT: attempt,
         names.RETRY_DELAY: delay,
-        names.RETRY_REASON: reason[: names.LONGEST_TEXT],
+        names.RETRY_REASON: reason[: names.MAX_TEXT],
         names.ERROR_TYPE: cause,
     }
-    current.tell(names.RETRY_EVENT, attributes)
-    if current.of.measured:
-        metrics.retried(current.of.name, cause)
+    current.add_event(names.RETRY_EVENT, attributes)
+    if current.operation.measured:
+        metrics.retried(current.operation.name, cause)
 
 
 def gave_up(attempts: int, reason: str, error: Exception) -> None:
-    """Attempt number `attempts` has failed, and there will be no other."""
+    """Record that attempt number `attempts` failed and there is no further attempt."""
     current = _stage.get()
     if current is None:
         return
     attributes: Attributes = {
         names.ATTEMPT: attempts,
-        names.RETRY_REASON: reason[: names.LONGEST_TEXT],
+        names.RETRY_REASON: reason[: names.MAX_TEXT],
         names.ERROR_TYPE: _cause(error),
     }
-    current.tell(names.GAVE_UP_EVENT, attributes)
+    current.add_event(names.GAVE_UP_EVENT, attributes)
 
 
 def _cause(error: Exception) -> str:
-    """The HTTP status, where there is one, else the class of the error."""
+    """The HTTP status code if there is one, else the class of the error."""
     status = getattr(error, "status_code", None)
     return type(error).__name__ if status is None else str(status)

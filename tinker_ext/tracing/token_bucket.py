@@ -1,8 +1,9 @@
-"""How many operations are told in detail, so that tracing never costs more than it tells.
+"""Limits how many operations are traced in detail, to bound the cost of tracing.
 
-A span costs the SDK and its exporter about a tenth of a sample's processor time, and in detail
-a sample has five. A program that makes a few calls a second gets all of them; one that makes
-hundreds gets its operations, what went wrong in them, and the details of some.
+A span costs the SDK and its exporter about a tenth of a sample's processor time, and a sample
+traced in detail has five. A program that makes a few calls per second gets the details of all of
+them. A program that makes hundreds gets a span and the errors of each operation, and the details of
+some.
 """
 
 from __future__ import annotations
@@ -11,38 +12,38 @@ import math
 import threading
 import time
 
-# Ours: see above.
+# Chosen for the costs above.
 PER_SECOND = 5.0
 
 
 class TokenBucket:
-    """So many operations at once, and then so many a second; safe from any thread."""
+    """A thread-safe token bucket."""
 
-    def __init__(self, at_once: int, per_second: float) -> None:
-        self._most = self._left = float(at_once)
+    def __init__(self, capacity: int, per_second: float) -> None:
+        self._capacity = self._tokens = float(capacity)
         self._per_second = per_second
-        self._at = time.monotonic()
+        self._updated = time.monotonic()
         self._lock = threading.Lock()
 
     def set_rate(self, per_second: float) -> None:
-        """So many a second from now on; infinity is all of them."""
+        """Change the refill rate; infinity removes the limit."""
         with self._lock:
             self._per_second = per_second
 
     def take(self, now: float | None = None) -> bool:
-        """Whether one more may be told in detail; `now` in seconds, of the monotonic clock."""
+        """Take a token; False if there is none. `now` is in seconds of the monotonic clock."""
         now = time.monotonic() if now is None else now
         with self._lock:
             if self._per_second == math.inf:
                 return True
-            earned = max(0.0, now - self._at) * self._per_second
-            self._left = min(self._most, self._left + earned)
-            self._at = now
-            if self._left < 1:
+            earned = max(0.0, now - self._updated) * self._per_second
+            self._tokens = min(self._capacity, self._tokens + earned)
+            self._updated = now
+            if self._tokens < 1:
                 return False
-            self._left -= 1
+            self._tokens -= 1
             return True
 
 
-#: For all clients of the process: an operation's spans are its process's cost.
-in_detail = TokenBucket(at_once=100, per_second=PER_SECOND)
+#: Shared by all clients of the process, because the process bears the cost of its spans.
+detail_bucket = TokenBucket(capacity=100, per_second=PER_SECOND)

@@ -129,7 +129,7 @@ class ApiHttpClient(httpx.AsyncClient):
                 redirected = _unauthenticated_get(target, self._limits.as_dict())
                 response = await self._send(call.with_url_secrets(target), redirected)
             if attempt is not None:
-                attempt.answered(response.status_code, len(response.content))
+                attempt.responded(response.status_code, len(response.content))
         return response
 
     def _build(

@@ -31,7 +31,7 @@ const rejected: string[] = [];
 const beats: number[] = [];
 
 before(async () => {
-  server = spawn(PROGRAM, ["serve", "--port", "0", "--dialect", "0.4.1"], {
+  server = spawn(PROGRAM, ["serve", "--port", "0", "--protocol", "0.4.1"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   process.once("exit", () => server.kill());

@@ -1,4 +1,4 @@
-"""A service that keeps its runs and checkpoints in two lists, for commands to work on."""
+"""A fake service with lists of runs and checkpoints, for tests of commands."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:
 
     from tinker_ext import ServiceClient
 
-MADE = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def a_checkpoint(run: str = "run-1", name: str = "0001", **changes: Any) -> types.Checkpoint:
-    made = types.Checkpoint(
+def make_checkpoint(run: str = "run-1", name: str = "0001", **changes: Any) -> types.Checkpoint:
+    checkpoint = types.Checkpoint(
         checkpoint_id=f"weights/{name}",
         checkpoint_type="training",
-        time=MADE,
+        time=CREATED,
         tinker_path=f"tinker://{run}/weights/{name}",
         size_bytes=1_500_000,
     )
-    return evolve(made, **changes)
+    return evolve(checkpoint, **changes)
 
 
-def a_run(run: str = "run-1", **changes: Any) -> types.TrainingRun:
-    made = types.TrainingRun(
+def make_run(run: str = "run-1", **changes: Any) -> types.TrainingRun:
+    training_run = types.TrainingRun(
         training_run_id=run,
         base_model="embedded/tiny",
         model_owner="me",
         is_lora=True,
         lora_rank=8,
-        last_request_time=MADE,
+        last_request_time=CREATED,
     )
-    return evolve(made, **changes)
+    return evolve(training_run, **changes)
 
 
 @define
 class Done:
-    """A future that has already happened, well or badly."""
+    """A completed future with a value or an error."""
 
     value: Any = None
     error: Exception | None = None
@@ -59,26 +59,26 @@ class Done:
 
 @define
 class FakeRest:
-    """The operations the commands use. With `error` set, each of them fails with it."""
+    """The operations that commands use. If `error` is set, each of them fails with it."""
 
     runs: list[types.TrainingRun] = field(factory=list)
     checkpoints: list[types.Checkpoint] = field(factory=list)
     sessions: list[str] = field(factory=list)
     archive_url: str = ""
     #: Paths whose deletion fails.
-    kept: set[str] = field(factory=set)
+    undeletable: set[str] = field(factory=set)
     error: BaseException | None = None
-    #: What was changed, as (operation, path).
+    #: Changes as (operation, path).
     changes: list[tuple[str, str]] = field(factory=list)
 
     def list_training_runs(self, limit: int = 20, offset: int = 0) -> Done:
         cursor = types.Cursor(offset, limit, len(self.runs))
-        return self._answer(types.TrainingRunsResponse(self.runs[offset:][:limit], cursor))
+        return self._reply(types.TrainingRunsResponse(self.runs[offset:][:limit], cursor))
 
     def get_training_run(self, run_id: str) -> Done:
-        result = [run for run in self.runs if run.training_run_id == run_id]
+        matches = [run for run in self.runs if run.training_run_id == run_id]
         missing = NotFoundError("HTTP 404 Not Found: no such run", status_code=404)
-        return self._answer(result[0]) if result else Done(error=missing)
+        return self._reply(matches[0]) if matches else Done(error=missing)
 
     def list_checkpoints(self, run_id: str) -> Done:
         listed = [
@@ -86,15 +86,15 @@ class FakeRest:
             for checkpoint in self.checkpoints
             if f"//{run_id}/" in checkpoint.tinker_path
         ]
-        return self._answer(types.CheckpointsListResponse(listed))
+        return self._reply(types.CheckpointsListResponse(listed))
 
     def list_user_checkpoints(self, limit: int = 100, offset: int = 0) -> Done:
         cursor = types.Cursor(offset, limit, len(self.checkpoints))
         page = self.checkpoints[offset:][:limit]
-        return self._answer(types.CheckpointsListResponse(page, cursor))
+        return self._reply(types.CheckpointsListResponse(page, cursor))
 
     def get_checkpoint_archive_url_from_tinker_path(self, tinker_path: str) -> Done:
-        return self._answer(types.CheckpointArchiveUrlResponse(self.archive_url, MADE))
+        return self._reply(types.CheckpointArchiveUrlResponse(self.archive_url, CREATED))
 
     def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> Done:
         return self._change("publish", tinker_path)
@@ -103,29 +103,29 @@ class FakeRest:
         return self._change("unpublish", tinker_path)
 
     def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> Done:
-        if tinker_path in self.kept:
+        if tinker_path in self.undeletable:
             return Done(error=NotFoundError("HTTP 404 Not Found: gone", status_code=404))
         return self._change("delete", tinker_path)
 
     def set_checkpoint_ttl_from_tinker_path(self, tinker_path: str, ttl: int | None) -> Done:
-        return self._change(f"keep {ttl}", tinker_path)
+        return self._change(f"expire {ttl}", tinker_path)
 
     def list_sessions(self, limit: int = 20, offset: int = 0) -> Done:
-        return self._answer(types.ListSessionsResponse(self.sessions[offset:][:limit]))
+        return self._reply(types.ListSessionsResponse(self.sessions[offset:][:limit]))
 
     def get_session(self, session_id: str) -> Done:
-        return self._answer(
+        return self._reply(
             types.GetSessionResponse(["run-1"], ["sampler-1"], {"k": "v"}, display_name="nightly")
         )
 
     def export_session_trace(self, session_id: str) -> Done:
-        return self._answer(self.archive_url)
+        return self._reply(self.archive_url)
 
     def _change(self, operation: str, tinker_path: str) -> Done:
         self.changes.append((operation, tinker_path))
-        return self._answer(None)
+        return self._reply(None)
 
-    def _answer(self, value: Any) -> Done:
+    def _reply(self, value: Any) -> Done:
         if self.error is not None and not isinstance(self.error, Exception):
             raise self.error
         return Done(value, self.error)
@@ -133,13 +133,13 @@ class FakeRest:
 
 @define
 class FakeService:
-    """What `open_service` gives; remembers the settings it was opened with."""
+    """The result of `open_service`; records the settings it was opened with."""
 
     rest: FakeRest = field(factory=FakeRest)
     capabilities: types.GetServerCapabilitiesResponse = field(
         factory=lambda: types.GetServerCapabilitiesResponse([types.SupportedModel("embedded/tiny")])
     )
-    #: Whether capabilities answer even where everything else fails.
+    #: Return capabilities even if `error` is set.
     public_capabilities: bool = False
     opened_with: list[dict[str, Any]] = field(factory=list)
 
@@ -156,7 +156,7 @@ class FakeService:
         return self.capabilities
 
     def context(self) -> CommandContext:
-        """The context of commands that are to find this service."""
+        """A command context that opens this service."""
 
         @contextmanager
         def opener(**settings: Any) -> Iterator[ServiceClient]:

@@ -1,4 +1,4 @@
-"""Running commands on a service of fakes."""
+"""Runs commands with a fake service."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tinker_ext.cli.main import program
 if TYPE_CHECKING:
     from tests.unit.cli.fakes import FakeService
 
-#: In a process of its own: a server sets up logging and the threads of the array library.
+#: Runs in a subprocess, because the server configures logging and the threads of the array library.
 SERVE = (sys.executable, "-m", "tinker_ext.cli", "serve")
-#: Of the checkpoint that the fakes have.
+#: Path of the default fake checkpoint.
 PATH = "tinker://run-1/weights/0001"
 
 
-def run(service: FakeService, *args: str, answer: str | None = None) -> Result:
-    return CliRunner().invoke(program, args, obj=service.context(), input=answer)
+def run(service: FakeService, *args: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(program, args, obj=service.context(), input=stdin)
 
 
 def as_json(result: Result) -> Any:
-    """What a command printed for programs."""
+    """The parsed JSON output of a command."""
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)

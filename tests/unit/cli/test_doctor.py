@@ -1,4 +1,4 @@
-"""`doctor`: every setting with its source, no key in sight, and what the server said."""
+"""`doctor`: settings with their sources, no secrets, and the checks of the server."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def run(service: FakeService, *args: str) -> Result:
 
 
 def record(service: FakeService) -> dict[str, Any]:
-    response: dict[str, Any] = json.loads(run(service, "-f", "json").stdout)
-    return response
+    result: dict[str, Any] = json.loads(run(service, "-f", "json").stdout)
+    return result
 
 
-def test_every_setting_is_shown_with_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_shows_every_setting_with_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     monkeypatch.setenv("TINKER_TAGS", "one,two")
-    shown = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
-    assert set(shown) == set(ClientConfig.resolve().sources)
-    assert shown["api_key"]["source"] == "environment TINKER_API_KEY"
-    assert shown["tags"] == {
+    settings = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
+    assert set(settings) == set(ClientConfig.resolve().sources)
+    assert settings["api_key"]["source"] == "environment TINKER_API_KEY"
+    assert settings["tags"] == {
         "name": "tags",
         "value": "one, two",
         "source": "environment TINKER_TAGS",
     }
-    assert shown["timeout"]["source"] == "default"
+    assert settings["timeout"]["source"] == "default"
 
 
-def test_proxies_and_certificates_are_shown_without_a_password(
+def test_doctor_shows_proxies_without_password_and_certificates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:hidden@proxy:3128")
@@ -62,7 +62,7 @@ def test_proxies_and_certificates_are_shown_without_a_password(
     assert record(FakeService())["network"][-1]["value"] == "/file.pem"
 
 
-def test_secrets_are_masked_in_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_masks_secrets_in_both_formats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     monkeypatch.setenv("CLOUDFLARE_ACCESS_CLIENT_SECRET", "cloudy-secret")
     for output in (run(FakeService()).output, run(FakeService(), "-f", "json").output):
@@ -71,27 +71,27 @@ def test_secrets_are_masked_in_both_formats(monkeypatch: pytest.MonkeyPatch) -> 
         assert "tml-***" in output
 
 
-def test_other_sources_of_a_key_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_doctor_names_other_sources_of_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     login = tmp_path / "credentials.json"
     stored = {"version": 1, "default": "a", "keys": {"a": {"type": "manual", "key": KEY}}}
     login.write_text(json.dumps(stored))
     monkeypatch.setattr(credentials_file, "CREDENTIALS_FILE", login)
-    shown = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
-    assert shown["api_key"]["source"] == "file ~/.tinker/credentials.json"
-    assert shown["api_key"]["value"].startswith("tml-*** (sha256 ")
+    settings = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
+    assert settings["api_key"]["source"] == "file ~/.tinker/credentials.json"
+    assert settings["api_key"]["value"].startswith("tml-*** (sha256 ")
     monkeypatch.setenv("TINKER_CREDENTIAL_CMD", f"echo {KEY}")
-    shown = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
-    assert shown["api_key"]["source"] == "default"
-    assert shown["credential_cmd"]["source"] == "environment TINKER_CREDENTIAL_CMD"
-    assert KEY not in str(shown)
+    settings = {entry["name"]: entry for entry in record(FakeService())["configuration"]}
+    assert settings["api_key"]["source"] == "default"
+    assert settings["credential_cmd"]["source"] == "environment TINKER_CREDENTIAL_CMD"
+    assert KEY not in str(settings)
 
 
-def test_a_server_that_answers_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_responding_server_passes_every_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     checks = record(FakeService())["checks"]
     assert [(check["name"], check["ok"]) for check in checks] == [
         ("Server", True),
-        ("Dialect", True),
+        ("Protocol", True),
         ("Key", True),
         ("Round trip", True),
     ]
@@ -99,14 +99,14 @@ def test_a_server_that_answers_passes_every_check(monkeypatch: pytest.MonkeyPatc
     assert all(0 <= check["seconds"] < 5 for check in checks)
 
 
-def test_only_one_attempt_is_made() -> None:
+def test_doctor_does_not_retry() -> None:
     service = FakeService()
     run(service)
     (settings,) = service.opened_with
     assert settings["retry_window"] < 0.01
 
 
-def test_an_account_that_can_not_pay_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_payment_required_without_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer() as server:
         server.respond_always("get_server_capabilities", Reply(402, {"detail": "no credit"}))
         monkeypatch.setenv("TINKER_API_KEY", KEY)
@@ -116,17 +116,18 @@ def test_an_account_that_can_not_pay_is_told_of_at_once(monkeypatch: pytest.Monk
         assert len(server.calls("get_server_capabilities")) == 1
 
 
-def test_a_server_that_is_not_there_fails_and_the_settings_are_shown_all_the_same() -> None:
-    result = run(FakeService(FakeRest(error=APIConnectionError("nobody there"))))
+def test_unreachable_server_fails_and_settings_are_shown() -> None:
+    result = run(FakeService(FakeRest(error=APIConnectionError("no connection"))))
     assert result.exit_code == 1
     assert "base_url" in result.stdout
     assert "Key" not in [
         line.split("│")[1].strip() for line in result.stdout.splitlines() if "│" in line
     ]
-    assert result.stderr == "Error: Server: nobody there: does it run, and is base_url right?\n"
+    advice = "check that the server is running and that base_url is correct"
+    assert result.stderr == f"Error: Server: no connection; {advice}\n"
 
 
-def test_a_refused_key_is_told_from_a_missing_server() -> None:
+def test_rejected_key_is_distinguished_from_unreachable_server() -> None:
     rest = FakeRest(error=AuthenticationError("HTTP 401 Unauthorized", status_code=401))
     service = FakeService(rest, public_capabilities=True)
     result = run(service)
@@ -134,19 +135,19 @@ def test_a_refused_key_is_told_from_a_missing_server() -> None:
     assert result.stderr.startswith("Error: Key: HTTP 401")
 
 
-def test_without_a_key_the_settings_are_shown_and_the_error_says_what_to_set() -> None:
+def test_missing_key_error_names_variable_and_settings_are_shown() -> None:
     from tinker_ext.cli.context import CommandContext
 
-    def refuse(**_: object) -> Any:
+    def fail(**_: object) -> Any:
         raise ConfigurationError("set TINKER_API_KEY")
 
-    result = CliRunner().invoke(program, ["doctor"], obj=CommandContext(opener=refuse))
+    result = CliRunner().invoke(program, ["doctor"], obj=CommandContext(opener=fail))
     assert result.exit_code == 1
     assert "api_key" in result.stdout
     assert "TINKER_API_KEY" in result.stderr
 
 
-def test_credentials_that_other_users_can_read_are_warned_of(
+def test_doctor_warns_about_credentials_readable_by_other_users(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     login = tmp_path / "credentials.json"
@@ -160,5 +161,5 @@ def test_credentials_that_other_users_can_read_are_warned_of(
         assert bool(warnings) == warned
         result = run(FakeService())
         assert result.exit_code == 0
-        expected = f"Warning: other users can read the keys in {login}: chmod 600 {login}"
+        expected = f"Warning: other users can read the keys in {login}; run: chmod 600 {login}"
         assert (expected in result.stdout) == warned

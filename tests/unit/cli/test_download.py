@@ -1,4 +1,4 @@
-"""Downloads of the command line: the saved file, its name, its progress."""
+"""Downloads of the command line: the saved file, its name and progress."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rest() -> Iterator[tinker.RestClient]:
         yield service.create_rest_client()
 
 
-def test_a_url_is_saved_whole_and_nothing_else_stays(
+def test_download_url_saves_file_and_leaves_no_other_files(
     rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     store.faults.append(Fault(cut=1000))
@@ -50,7 +50,7 @@ def test_a_url_is_saved_whole_and_nothing_else_stays(
 
 
 @pytest.mark.parametrize("status", [403, 501, 503])
-def test_a_failed_download_keeps_the_old_file(
+def test_failed_download_keeps_old_file(
     status: int, rest: tinker.RestClient, store: Storage, tmp_path: Path
 ) -> None:
     target = tmp_path / "a.pftrace"
@@ -62,7 +62,7 @@ def test_a_failed_download_keeps_the_old_file(
     assert (tmp_path / "a.pftrace.part").read_bytes() == CONTENT[:1000]
 
 
-def test_the_name_of_an_archive_stays_in_its_folder(tmp_path: Path) -> None:
+def test_archive_name_cannot_leave_its_folder(tmp_path: Path) -> None:
     for path, name in (
         ("tinker://run-1/weights/0001", "run-1_weights_0001"),
         ("tinker://run:train:0/sampler_weights/a b", "run-train-0_sampler_weights_a-b"),
@@ -76,7 +76,7 @@ def test_the_name_of_an_archive_stays_in_its_folder(tmp_path: Path) -> None:
         target_of("tinker://../weights/x", tmp_path)
 
 
-def test_progress_is_shown_on_a_terminal_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_only_shown_on_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with show_progress("run-1") as update:
         update(DownloadProgress("preparing", 0, None, 0, 0, 61.0))
         update(DownloadProgress("downloading", 10, 20, 0, 1, 62.0))
@@ -84,7 +84,7 @@ def test_progress_is_shown_on_a_terminal_alone(capsys: pytest.CaptureFixture[str
     assert shown.out == ""
 
 
-def test_the_command_saves_a_folder_from_a_server_without_archives(
+def test_download_from_server_without_archives_saves_folder(
     store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINKER_API_KEY", "tml-any")
@@ -110,11 +110,11 @@ def test_the_command_saves_a_folder_from_a_server_without_archives(
         assert (folder / "a").read_bytes() == CONTENT
         again = CliRunner().invoke(program, command)
         assert again.exit_code == 1
-        assert f"{folder} is already there. --force replaces it." in again.stderr
+        assert f"{folder} is already there. Pass --force to replace it." in again.stderr
         assert CliRunner().invoke(program, (*command, "--force")).exit_code == 0
 
 
-def test_the_wait_for_an_archive_is_an_option(
+def test_archive_timeout_option_limits_wait(
     store: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TINKER_API_KEY", "tml-any")

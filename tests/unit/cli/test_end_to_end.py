@@ -1,4 +1,4 @@
-"""The commands on a real server: the embedded backend with one trained run in it."""
+"""The commands with an embedded backend that has one training run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def path(url: str) -> str:
-    """A checkpoint of a run on the server."""
+    """The path of a checkpoint on the server."""
     with tinker.ServiceClient(base_url=url, api_key="tml-any") as service:
         training = service.create_lora_training_client("embedded/tiny", rank=4)
         return training.save_state("first").result().path
@@ -41,7 +41,7 @@ def run(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     return lambda *args: CliRunner().invoke(program, args)
 
 
-def test_runs(run: Run, path: str) -> None:
+def test_run_list_and_info(run: Run, path: str) -> None:
     (listed,) = as_json(run("run", "list", "-f", "json"))["runs"]
     assert path.startswith(f"tinker://{listed['training_run_id']}/")
     shown = as_json(run("run", "info", listed["training_run_id"], "-f", "json"))
@@ -49,7 +49,9 @@ def test_runs(run: Run, path: str) -> None:
     assert (shown["base_model"], shown["lora_rank"]) == ("embedded/tiny", 4)
 
 
-def test_a_checkpoint_from_list_to_archive(run: Run, path: str, tmp_path: Path) -> None:
+def test_checkpoint_list_download_publish_and_unpublish(
+    run: Run, path: str, tmp_path: Path
+) -> None:
     (listed,) = as_json(run("checkpoint", "list", "-f", "json"))["checkpoints"]
     assert listed["tinker_path"] == path
     saved = as_json(run("checkpoint", "download", path, "-o", str(tmp_path), "-f", "json"))
@@ -64,17 +66,17 @@ def test_a_checkpoint_from_list_to_archive(run: Run, path: str, tmp_path: Path) 
     assert as_json(run("checkpoint", "info", path, "-f", "json"))["public"] is False
 
 
-def test_a_deleted_checkpoint_is_gone(run: Run, url: str, path: str) -> None:
+def test_deleted_checkpoint_no_longer_exists(run: Run, url: str, path: str) -> None:
     with tinker.ServiceClient(base_url=url, api_key="tml-any") as service:
-        restored = service.create_training_client_from_state(path)
-        second = restored.save_state("second").result().path
+        training = service.create_training_client_from_state(path)
+        second = training.save_state("second").result().path
     assert run("checkpoint", "delete", second, "--yes").exit_code == 0
     missing = run("checkpoint", "info", second)
     assert missing.exit_code == 1
     assert "checkpoint list" in missing.stderr
 
 
-def test_checkpoints_are_kept_for_a_while_and_deleted_by_run(run: Run, url: str) -> None:
+def test_set_ttl_and_delete_by_run(run: Run, url: str) -> None:
     with tinker.ServiceClient(base_url=url, api_key="tml-any") as service:
         training = service.create_lora_training_client("embedded/tiny", rank=4)
         saved = [training.save_state(name).result().path for name in ("a", "b")]
@@ -86,14 +88,14 @@ def test_checkpoints_are_kept_for_a_while_and_deleted_by_run(run: Run, url: str)
     of_run = ("--run-id", saved[0].split("/")[2])
     deleted = as_json(run("checkpoint", "delete", *of_run, "--type", "weights", "-y", "-f", "json"))
     assert sorted(deleted["deleted"]) == saved
-    left = as_json(run("checkpoint", "list", *of_run, "-f", "json"))["checkpoints"]
-    assert [item["tinker_path"] for item in left] == [sampled]
+    remaining = as_json(run("checkpoint", "list", *of_run, "-f", "json"))["checkpoints"]
+    assert [item["tinker_path"] for item in remaining] == [sampled]
 
 
-def test_sessions_and_models(run: Run, path: str) -> None:
+def test_session_and_model_commands(run: Run, path: str) -> None:
     sessions = as_json(run("session", "list", "-f", "json"))["sessions"]
-    result = [as_json(run("session", "info", session, "-f", "json")) for session in sessions]
-    assert path.split("/")[2] in {run_id for item in result for run_id in item["training_run_ids"]}
+    details = [as_json(run("session", "info", session, "-f", "json")) for session in sessions]
+    assert path.split("/")[2] in {run_id for item in details for run_id in item["training_run_ids"]}
     (model,) = as_json(run("model", "list", "tiny", "-f", "json"))["models"]
     assert model["model_name"] == "embedded/tiny"
 
@@ -105,16 +107,14 @@ def test_doctor(run: Run) -> None:
     assert "embedded/tiny" in checks[0]["found"]
 
 
-def test_a_run_that_is_not_there(run: Run) -> None:
+def test_missing_run_is_one_line_error(run: Run) -> None:
     result = run("run", "info", "no-such-run")
     assert result.exit_code == 1
     assert "404" in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_a_server_that_is_not_there_is_given_up_soon(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_server_fails_quickly(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("--base-url", "http://127.0.0.1:9", "doctor")
     assert result.exit_code == 1
     assert "Error: Server: " in result.stderr

@@ -1,4 +1,4 @@
-"""The commands that came with later releases: keeping, deleting many, sessions, models."""
+"""Commands of later releases: expiry, deleting many checkpoints, sessions, models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.unit.cli.fakes import MADE, FakeRest, FakeService, a_checkpoint
+from tests.unit.cli.fakes import CREATED, FakeRest, FakeService, make_checkpoint
 from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext import types
 from tinker_ext.cli.text import relative_time
@@ -17,34 +17,35 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("options", "ttl", "words"),
-    [(["--ttl", "3600"], 3600, "for 3600 seconds"), (["--remove"], None, "for good")],
+    ("options", "ttl", "expected"),
+    [
+        (["--ttl", "3600"], 3600, f"{PATH} expires in 3600 seconds\n"),
+        (["--remove"], None, f"{PATH} does not expire\n"),
+    ],
 )
-def test_a_checkpoint_is_kept_for_a_while_or_for_good(
-    options: list[str], ttl: int | None, words: str
-) -> None:
+def test_set_ttl_sets_or_removes_expiry(options: list[str], ttl: int | None, expected: str) -> None:
     service = FakeService()
-    assert words in run(service, "checkpoint", "set-ttl", PATH, *options).stdout
+    assert run(service, "checkpoint", "set-ttl", PATH, *options).stdout == expected
     record = as_json(run(service, "checkpoint", "set-ttl", PATH, *options, "-f", "json"))
     assert record == {"tinker_path": PATH, "ttl_seconds": ttl}
-    assert service.rest.changes == [(f"keep {ttl}", PATH)] * 2
+    assert service.rest.changes == [(f"expire {ttl}", PATH)] * 2
 
 
 @pytest.mark.parametrize("options", [[], ["--ttl", "0"], ["--ttl", "60", "--remove"]])
-def test_how_long_must_be_said_and_once(options: list[str]) -> None:
+def test_set_ttl_requires_exactly_one_option(options: list[str]) -> None:
     service = FakeService()
     assert run(service, "checkpoint", "set-ttl", PATH, *options).exit_code == 2
     assert service.rest.changes == []
 
 
-def test_when_a_checkpoint_ends_is_shown() -> None:
-    ends = datetime.now(UTC) + timedelta(hours=3, minutes=1)
-    service = FakeService(FakeRest(checkpoints=[a_checkpoint(expires_at=ends)]))
+def test_checkpoint_info_shows_expiry() -> None:
+    expiry = datetime.now(UTC) + timedelta(hours=3, minutes=1)
+    service = FakeService(FakeRest(checkpoints=[make_checkpoint(expires_at=expiry)]))
     assert "in 3 hours" in run(service, "checkpoint", "info", PATH).stdout
 
 
 @pytest.mark.parametrize(
-    ("ahead", "words"),
+    ("offset", "expected"),
     [
         (timedelta(seconds=5), "in less than a minute"),
         (timedelta(days=2), "in 2 days"),
@@ -52,20 +53,20 @@ def test_when_a_checkpoint_ends_is_shown() -> None:
         (-timedelta(days=2), "2 days ago"),
     ],
 )
-def test_moments_to_come(ahead: timedelta, words: str) -> None:
-    assert relative_time(MADE + ahead, now=MADE) == words
+def test_relative_time_of_future_and_past(offset: timedelta, expected: str) -> None:
+    assert relative_time(CREATED + offset, now=CREATED) == expected
 
 
 def several() -> FakeService:
     return FakeService(
         FakeRest(
             checkpoints=[
-                a_checkpoint(name="0001"),
-                a_checkpoint(name="0002", time=MADE + timedelta(days=2)),
-                a_checkpoint(
+                make_checkpoint(name="0001"),
+                make_checkpoint(name="0002", time=CREATED + timedelta(days=2)),
+                make_checkpoint(
                     name="s", checkpoint_type="sampler", tinker_path="tinker://run-1/s_w/s"
                 ),
-                a_checkpoint("run-2"),
+                make_checkpoint("run-2"),
             ]
         )
     )
@@ -81,35 +82,35 @@ def several() -> FakeService:
         (["--after", "2026-01-03T00:00:00Z"], ["weights/0002"]),
     ],
 )
-def test_checkpoints_of_a_run_are_deleted_by_kind_and_time(
+def test_delete_selects_checkpoints_of_run_by_type_and_date(
     options: list[str], deleted: list[str]
 ) -> None:
     service = several()
     record = as_json(
         run(service, "checkpoint", "delete", "--run-id", "run-1", *options, "-y", "-f", "json")
     )
-    wanted = [f"tinker://run-1/{item}" for item in deleted]
-    assert record == {"deleted": wanted, "failed": []}
-    assert service.rest.changes == [("delete", path) for path in wanted]
+    paths = [f"tinker://run-1/{name}" for name in deleted]
+    assert record == {"deleted": paths, "failed": []}
+    assert service.rest.changes == [("delete", path) for path in paths]
 
 
-@pytest.mark.parametrize(("answer", "count"), [("y\n", 3), ("n\n", 0), ("", 0)])
-def test_deleting_many_asks_once(answer: str, count: int) -> None:
+@pytest.mark.parametrize(("stdin", "count"), [("y\n", 3), ("n\n", 0), ("", 0)])
+def test_delete_of_run_asks_for_confirmation_once(stdin: str, count: int) -> None:
     service = several()
-    result = run(service, "checkpoint", "delete", "--run-id", "run-1", answer=answer)
+    result = run(service, "checkpoint", "delete", "--run-id", "run-1", stdin=stdin)
     assert "3 checkpoints of run run-1 (4.5 MB)" in result.stderr
     assert len(service.rest.changes) == count
 
 
-def test_one_that_can_not_be_deleted_does_not_keep_the_others() -> None:
+def test_failed_deletion_does_not_prevent_others() -> None:
     service = several()
-    service.rest.kept = {PATH}
+    service.rest.undeletable = {PATH}
     second = "tinker://run-1/weights/0002"
     result = run(service, "checkpoint", "delete", PATH, second, "-y")
     assert result.exit_code == 1
     assert service.rest.changes == [("delete", second)]
     assert result.stdout == f"Deleted {second}\n"
-    assert f"1 of 2 checkpoints could not be deleted; the first is {PATH}: " in result.stderr
+    assert f"1 of 2 checkpoints could not be deleted; first error: {PATH}: " in result.stderr
     assert run(service, "checkpoint", "delete", PATH, "-y").exit_code == 1
 
 
@@ -122,19 +123,19 @@ def test_one_that_can_not_be_deleted_does_not_keep_the_others() -> None:
         ["--run-id", "run-1", "--before", "soon"],
     ],
 )
-def test_what_to_delete_must_be_clear(args: list[str]) -> None:
+def test_delete_rejects_ambiguous_arguments(args: list[str]) -> None:
     service = several()
     assert run(service, "checkpoint", "delete", *args, "-y").exit_code == 2
     assert service.rest.changes == []
 
 
-def test_a_run_without_such_checkpoints_is_said() -> None:
+def test_delete_of_run_without_matching_checkpoints_fails() -> None:
     result = run(several(), "checkpoint", "delete", "--run-id", "run-9", "-y")
     assert result.exit_code == 1
-    assert "nothing to delete" in result.stderr
+    assert result.stderr == "Error: Run run-9 has no matching checkpoints to delete.\n"
 
 
-def test_sessions_are_listed_and_shown() -> None:
+def test_session_list_and_info() -> None:
     names = [f"session-{number}" for number in range(250)]
     service = FakeService(FakeRest(sessions=names))
     assert "20 sessions" in run(service, "session", "list").stdout
@@ -152,7 +153,7 @@ def test_sessions_are_listed_and_shown() -> None:
     }
 
 
-def test_where_a_trace_is_and_no_file_replaced(tmp_path: Path) -> None:
+def test_export_trace_prints_url_and_does_not_replace_file(tmp_path: Path) -> None:
     service = FakeService(FakeRest(archive_url="http://127.0.0.1:9/trace"))
     shown = run(service, "session", "export-trace", "s", "--url-only").stdout
     assert shown == "http://127.0.0.1:9/trace\n"
@@ -163,18 +164,18 @@ def test_where_a_trace_is_and_no_file_replaced(tmp_path: Path) -> None:
     assert "--force" in result.stderr
 
 
-def test_models_are_listed_by_name() -> None:
-    offered = [
+def test_model_list_filters_by_name() -> None:
+    models = [
         types.SupportedModel("org/Big", 32768, trainable=True, sampleable=False),
         types.SupportedModel("org/small"),
         types.SupportedModel(),
     ]
-    service = FakeService(capabilities=types.GetServerCapabilitiesResponse(offered))
+    service = FakeService(capabilities=types.GetServerCapabilitiesResponse(models))
     table = run(service, "model", "list").stdout
     assert "3 models" in table
     assert "32768" in table
-    (result,) = as_json(run(service, "model", "list", "big", "-f", "json"))["models"]
-    assert result == {
+    (model,) = as_json(run(service, "model", "list", "big", "-f", "json"))["models"]
+    assert model == {
         "model_name": "org/Big",
         "max_context_length": 32768,
         "trainable": True,

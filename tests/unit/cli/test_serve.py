@@ -1,4 +1,4 @@
-"""`serve`: ready when it says so, ended by Ctrl-C, and clear about what keeps it from starting."""
+"""`serve`: its start, its stop by Ctrl-C, and errors that prevent the start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def serving(state_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The running command, and its URL; it ends with the block, however that ends."""
+    """Run the command; yields the process and its URL, and stops it after the block."""
     with subprocess.Popen(
         [*SERVE, "--port", "0", "--state-dir", str(state_dir), *options],
         stdout=subprocess.PIPE,
@@ -43,29 +43,29 @@ def serving(state_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[s
                 server.kill()
 
 
-def test_it_says_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path) -> None:
+def test_serve_prints_url_and_stops_at_ctrl_c(tmp_path: Path) -> None:
     with serving(tmp_path / "new") as (server, url):
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{url}/api/v1/healthz") as response:
             assert response.status == 200
         server.send_signal(signal.SIGINT)
-        _, said = server.communicate(timeout=30)
+        _, stderr = server.communicate(timeout=30)
     assert server.returncode == INTERRUPTED
-    assert str(tmp_path / "new") in said
-    assert "this machine only" in said
-    assert "Traceback" not in said
+    assert str(tmp_path / "new") in stderr
+    assert "this machine only" in stderr
+    assert "Traceback" not in stderr
 
 
-def test_a_port_in_use_is_told_with_the_way_out(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+def test_port_in_use_error_names_port_option(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
         command = [*SERVE, "--port", port, "--state-dir", str(tmp_path)]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert "--port" in ended.stderr.splitlines()[-1]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "--port" in result.stderr.splitlines()[-1]
 
 
-def test_a_missing_package_is_told_with_the_way_to_get_it(
+def test_missing_package_error_names_extra_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tinker_ext.embedded.launch.NEEDED", ("no_such_package",))
@@ -76,16 +76,16 @@ def test_a_missing_package_is_told_with_the_way_to_get_it(
     )
 
 
-def test_it_demands_tokens_where_told_to(tmp_path: Path) -> None:
+def test_jwt_option_requires_tokens(tmp_path: Path) -> None:
     with (
-        serving(tmp_path, "--jwt", "--jwt-life", "60") as (_, url),
+        serving(tmp_path, "--jwt", "--jwt-lifetime", "60") as (_, url),
         pytest.raises(urllib.error.HTTPError, match="401"),
     ):
         urllib.request.urlopen(f"{url}/api/v1/healthz")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there a process is ended without a signal")
-def test_a_temporary_folder_goes_at_a_sigterm(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows terminates processes without a signal")
+def test_temporary_folder_is_removed_at_sigterm(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path), "TINKER_EMBEDDED_DIR": ""}
     with subprocess.Popen(
         [*SERVE, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
@@ -98,53 +98,77 @@ def test_a_temporary_folder_goes_at_a_sigterm(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dialect_may_be_named_by_the_whole_number_of_its_release(tmp_path: Path) -> None:
+def test_protocol_option_accepts_full_release_version(tmp_path: Path) -> None:
     assert BY_RELEASE == {"0.4.1": "0.4.1", "0.24.1": "0.24", "0.25.0": "0.25", "0.38.0": "0.38"}
-    with serving(tmp_path, "--dialect", "0.38.0") as (_, url):
+    with serving(tmp_path, "--protocol", "0.38.0") as (_, url):
         assert url.startswith("http://127.0.0.1:")
 
 
-def test_tokens_of_a_release_without_them_are_refused(tmp_path: Path) -> None:
-    chosen = ["--port", "0", "--state-dir", str(tmp_path), "--jwt", "--protocol", "0.4.1"]
-    ended = subprocess.run([*SERVE, *chosen], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert "release 0.4.1 has no tokens to demand" in ended.stderr
+@pytest.mark.parametrize(
+    ("renamed", "current"),
+    [
+        (["--dialect", "0.4.1"], "--protocol"),
+        (["--dialect=0.4.1"], "--protocol"),
+        (["--jwt-life", "60"], "--jwt-lifetime"),
+        (["--jwt-life=60"], "--jwt-lifetime"),
+    ],
+    ids=" ".join,
+)
+def test_former_option_name_is_accepted_with_warning(renamed: list[str], current: str) -> None:
+    result = CliRunner().invoke(program, ["serve", *renamed, "--flag", "invalid", "--jwt"])
+    name = renamed[0].partition("=")[0]
+    warning, error = result.stderr.splitlines()
+    assert warning == f"Warning: {name} is deprecated; use {current}."
+    assert error.startswith("Error: --flag: "), "all options were parsed"
 
 
-def test_flags_are_announced_where_told_to(tmp_path: Path) -> None:
+def test_former_option_name_sets_current_option() -> None:
+    result = CliRunner().invoke(program, ["serve", "--dialect", "0.1"])
+    assert result.exit_code == 2
+    assert "Invalid value for '--protocol'" in result.stderr
+
+
+def test_jwt_option_is_rejected_for_release_without_tokens(tmp_path: Path) -> None:
+    options = ["--port", "0", "--state-dir", str(tmp_path), "--jwt", "--protocol", "0.4.1"]
+    result = subprocess.run([*SERVE, *options], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "release 0.4.1 has no tokens to demand" in result.stderr
+
+
+def test_flag_option_is_announced_to_clients(tmp_path: Path) -> None:
     with serving(tmp_path, "--flag", "sample_no_retries=true") as (_, url):
-        asked = urllib.request.Request(
+        request = urllib.request.Request(
             f"{url}/api/v1/client/config",
             data=b'{"sdk_version": "0.38.0"}',
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(asked) as response:
+        with urllib.request.urlopen(request) as response:
             assert json.load(response)["sample_no_retries"] is True
 
 
 @pytest.mark.parametrize("flag", ["no_such_flag=true", "sample_no_retries"])
-def test_a_flag_that_is_none_is_refused(tmp_path: Path, flag: str) -> None:
-    chosen = ["--port", "0", "--state-dir", str(tmp_path), "--flag", flag]
-    ended = subprocess.run([*SERVE, *chosen], capture_output=True, text=True, check=False)
-    assert ended.returncode == 1
-    assert flag.partition("=")[0] in ended.stderr
+def test_invalid_flag_is_rejected(tmp_path: Path, flag: str) -> None:
+    options = ["--port", "0", "--state-dir", str(tmp_path), "--flag", flag]
+    result = subprocess.run([*SERVE, *options], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert flag.partition("=")[0] in result.stderr
 
 
-def refused(*options: str, **variables: str) -> str:
-    """What the command says when it does not start, in its last line."""
+def startup_error(*options: str, **variables: str) -> str:
+    """The last line of standard error of a command that does not start."""
     command = [*SERVE, "--port", "0", *options]
-    ended = subprocess.run(
+    result = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **variables}
     )
-    assert ended.returncode == 1
-    assert "Traceback" not in ended.stderr
-    return ended.stderr.splitlines()[-1]
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    return result.stderr.splitlines()[-1]
 
 
 def status(url: str, **headers: str) -> int:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    renamed = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=named)) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=renamed)) as response:
             return int(response.status)
     except urllib.error.HTTPError as error:
         with error:
@@ -152,15 +176,15 @@ def status(url: str, **headers: str) -> int:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "some.name"])
-def test_address_that_other_machines_reach_needs_a_key(tmp_path: Path, host: str) -> None:
-    line = refused("--state-dir", str(tmp_path), "--host", host)
+def test_address_reachable_by_other_machines_requires_key(tmp_path: Path, host: str) -> None:
+    line = startup_error("--state-dir", str(tmp_path), "--host", host)
     assert line == (
-        f"Error: Other machines can reach {host}, so clients must send a key: give it with "
-        "--key-file FILE or in TINKER_EXT_SERVE_KEY."
+        f"Error: Other machines can reach {host}, so the server requires a key: pass --key-file "
+        "FILE or set TINKER_EXT_SERVE_KEY."
     )
 
 
-def test_key_of_a_file_is_checked_on_every_address(tmp_path: Path) -> None:
+def test_key_of_file_is_required_on_every_address(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("tml-from-a-file\n")
     file.chmod(0o644)
@@ -173,13 +197,13 @@ def test_key_of_a_file_is_checked_on_every_address(tmp_path: Path) -> None:
         assert status(health, X_API_Key="tml-from-a-file", Host="tinker.example") == 200
         assert status(health, X_API_Key="tml-from-a-file", Host="other.example") == 421
         server.send_signal(signal.SIGINT)
-        _, said = server.communicate(timeout=30)
-    assert f"Warning: other users can read {file}; chmod 600 it." in said
-    assert "reachable from other machines, with the key" in said
-    assert "tml-from-a-file" not in said
+        _, stderr = server.communicate(timeout=30)
+    assert f"Warning: other users can read {file}; run: chmod 600 {file}" in stderr
+    assert "reachable from other machines, with the key" in stderr
+    assert "tml-from-a-file" not in stderr
 
 
-def test_key_of_the_environment_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_of_environment_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINKER_EXT_SERVE_KEY", "tml-from-a-variable")
     with serving(tmp_path) as (_, url):
         assert status(f"{url}/api/v1/healthz") == 401
@@ -187,21 +211,21 @@ def test_key_of_the_environment_is_checked(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("content", [b"", b"two words", b"\xff"])
-def test_key_file_without_a_key_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_key_file_without_key_is_rejected(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "key"
     file.write_bytes(content)
-    assert f"--key-file {file}: " in refused("--key-file", str(file))
-    assert "No such file" in refused("--key-file", str(tmp_path / "none"))
+    assert f"--key-file {file}: " in startup_error("--key-file", str(file))
+    assert "No such file" in startup_error("--key-file", str(tmp_path / "none"))
 
 
-def test_public_url_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_invalid_public_url_is_rejected(tmp_path: Path) -> None:
     for text in ("proxy.example", "embedded"):
-        line = refused("--state-dir", str(tmp_path), "--public-url", text)
+        line = startup_error("--state-dir", str(tmp_path), "--public-url", text)
         assert line.startswith("Error: --public-url: ")
 
 
-def test_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_error_names_state_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    line = refused(TINKER_EMBEDDED_DIR=str(tmp_path / "file" / "below"))
-    assert f"{tmp_path / 'file' / 'below'} can't be used as the state folder" in line
+    line = startup_error(TINKER_EMBEDDED_DIR=str(tmp_path / "file" / "below"))
+    assert f"Cannot use {tmp_path / 'file' / 'below'} as the state folder" in line
     assert "--state-dir" in line

@@ -1,4 +1,4 @@
-"""What it costs to start the program, and that its help tells the truth."""
+"""The imports at the start of the program, and its help."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinker_ext.cli.main import COMMANDS, program
 HEAVY = {"rich", "httpx", "numpy", "attr", "asyncio", "tinker_api", "json", "transformers"}
 
 
-def test_help_loads_click_and_nothing_heavy() -> None:
+def test_help_imports_click_and_no_heavy_package() -> None:
     script = (
         "import sys; sys.argv = ['tinker-ext', '--help']\n"
         "from tinker_ext.cli.main import main\n"
@@ -22,34 +22,36 @@ def test_help_loads_click_and_nothing_heavy() -> None:
         "except SystemExit: pass\n"
         "print('LOADED', *{name.partition('.')[0] for name in sys.modules})"
     )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    loaded = set(ran.stdout.rpartition("LOADED")[2].split())
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stdout.rpartition("LOADED")[2].split())
     assert "click" in loaded
     assert loaded & HEAVY == set()
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_the_help_of_the_program_says_what_the_command_says(name: str) -> None:
+def test_summary_in_program_help_equals_help_of_command(name: str) -> None:
     assert COMMANDS[name].load().get_short_help_str(limit=200) == COMMANDS[name].summary
 
 
 def every_command(
     command: click.Command, path: tuple[str, ...] = ()
 ) -> list[tuple[tuple[str, ...], click.Command]]:
-    result = [(path, command)]
+    commands = [(path, command)]
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             assert child is not None
-            result += every_command(child, (*path, name))
-    return result
+            commands += every_command(child, (*path, name))
+    return commands
 
 
 @pytest.mark.parametrize(
     "path", [path for path, _ in every_command(program)], ids=lambda path: " ".join(path) or "-"
 )
-def test_every_command_has_help_under_both_names(path: tuple[str, ...]) -> None:
+def test_every_command_has_both_help_options(path: tuple[str, ...]) -> None:
     texts = [CliRunner().invoke(program, [*path, option]).output for option in ("-h", "--help")]
     assert texts[0] == texts[1]
     assert texts[0].startswith("Usage: ")

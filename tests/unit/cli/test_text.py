@@ -1,4 +1,4 @@
-"""Values as text."""
+"""Formatting of values."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
         (timedelta(days=30, seconds=1), "2026-03-01"),
     ],
 )
-def test_age_counts_the_largest_whole_unit(elapsed: timedelta, expected: str) -> None:
+def test_age_uses_largest_whole_unit(elapsed: timedelta, expected: str) -> None:
     assert text.age(NOW - elapsed, now=NOW) == expected
 
 
-def test_a_time_without_a_zone_counts_as_utc() -> None:
+def test_age_of_time_without_zone_assumes_utc() -> None:
     assert text.age(datetime(2026, 3, 31, 9), now=NOW) == "3 hours ago"
 
 
-def test_what_is_not_known_is_a_dash() -> None:
+def test_unknown_values_are_a_dash() -> None:
     assert text.age(None) == text.size(None) == text.size(-1) == text.yes_or_no(None) == "-"
 
 
-def test_sizes_are_decimal() -> None:
+def test_size_uses_decimal_units() -> None:
     assert [text.size(count) for count in (0, 999, 1_234_567)] == ["0 bytes", "999 bytes", "1.2 MB"]
 
 
-def test_control_characters_never_reach_the_terminal() -> None:
+def test_control_characters_are_escaped() -> None:
     assert printable("a\x1b[31mred\x07 \u202e") == "a\\x1b[31mred\\x07 \\u202e"
     assert text.one_line("two\n  lines\x1b[2J") == "two lines\\x1b[2J"
 
@@ -60,18 +60,16 @@ def test_control_characters_never_reach_the_terminal() -> None:
         (20, 3, "20 runs (3 more; --limit 0 shows all)"),
     ],
 )
-def test_titles_count_what_is_shown_and_what_is_not(
-    count: int, left_out: int, expected: str
-) -> None:
+def test_title_counts_shown_and_omitted_items(count: int, left_out: int, expected: str) -> None:
     assert text.count_title(count, "run", left_out=left_out) == expected
 
 
-def test_a_table_is_shown_in_an_encoding_that_lacks_its_characters() -> None:
+def test_table_escapes_characters_missing_in_encoding() -> None:
     script = (
         "from tinker_ext.cli.output import View, show\n"
-        "from tinker_ext.cli.text import escape_what_cannot_be_encoded\n"
+        "from tinker_ext.cli.text import escape_unencodable_output\n"
         "show('table', None, View('Zürich', ('a', 'b'), [('Zürich', '日'), ('x', 'y')]), 'é')\n"
-        "escape_what_cannot_be_encoded()\n"
+        "escape_unencodable_output()\n"
         "print('ü')\n"
     )
     environment = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
@@ -81,6 +79,6 @@ def test_a_table_is_shown_in_an_encoding_that_lacks_its_characters() -> None:
     lines = ran.stdout.decode("ascii").splitlines()
     assert lines[0].strip() == r"Z\xfcrich"
     rows = [line for line in lines if line.startswith("|")]
-    assert len({len(row) for row in rows}) == 1, "the columns are straight"
+    assert len({len(row) for row in rows}) == 1, "the columns are aligned"
     assert r"| Z\xfcrich | \u65e5 |" in lines
     assert lines[-2:] == [r"\xe9", r"\xfc"]

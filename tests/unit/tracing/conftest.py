@@ -1,4 +1,4 @@
-"""Each test has the spans and recordings it asks for, and leaves none behind."""
+"""Fixtures that give each test its own spans, and stop recordings after it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""An OpenTelemetry SDK for tests: it keeps the spans and metrics of the test that asks for them.
+"""An OpenTelemetry SDK that collects the spans and metrics of a test.
 
-A process can set its providers once. So they are set on first use, and between tests a sampler
-drops everything.
+A process can only set its providers once, so they are set on first use, and a sampler drops all
+spans between tests.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Switch(Sampler):
 
 
 class Sdk:
-    """The providers of this process, and what they have been given."""
+    """The providers of this process, and the spans and metrics they received."""
 
     def __init__(self) -> None:
         self.switch = Switch()
@@ -62,27 +62,28 @@ class Sdk:
 
     @property
     def spans(self) -> list[ReadableSpan]:
-        """Those that have ended, in the order of their ends."""
+        """The ended spans, in order of their ends."""
         return list(self.exporter.get_finished_spans())
 
     def named(self, name: str) -> list[ReadableSpan]:
         return [span for span in self.spans if span.name == name]
 
-    def one(self, name: str) -> ReadableSpan:
+    def single(self, name: str) -> ReadableSpan:
         [span] = self.named(name)
         return span
 
-    def children(self, of: ReadableSpan) -> list[ReadableSpan]:
-        """In the order of their starts."""
-        result = [span for span in self.spans if span.parent and span.parent.span_id == id_of(of)]
-        return sorted(result, key=lambda span: span.start_time or 0)
+    def children(self, parent: ReadableSpan) -> list[ReadableSpan]:
+        """The child spans, in order of their starts."""
+        span_id = id_of(parent)
+        children = [span for span in self.spans if span.parent and span.parent.span_id == span_id]
+        return sorted(children, key=lambda span: span.start_time or 0)
 
-    def tree(self, of: ReadableSpan) -> list[Any]:
+    def tree(self, span: ReadableSpan) -> list[Any]:
         """The span's name and the trees of its children."""
-        return [of.name, *(self.tree(child) for child in self.children(of))]
+        return [span.name, *(self.tree(child) for child in self.children(span))]
 
     def points(self) -> dict[str, list[Any]]:
-        """The data points of each metric, by its name, since the process began."""
+        """The data points by metric name, since the start of the process."""
         data = self.reader.get_metrics_data()
         result: dict[str, list[Any]] = {}
         for resource in data.resource_metrics if data else ():
@@ -115,6 +116,6 @@ def id_of(span: ReadableSpan) -> int:
     return context.span_id
 
 
-def known(span: ReadableSpan) -> dict[str, Any]:
+def attributes_of(span: ReadableSpan) -> dict[str, Any]:
     """The span's attributes."""
     return dict(span.attributes or {})

@@ -1,4 +1,4 @@
-"""Nothing is said that the list in `tracing.names` does not name, and nothing of what is secret."""
+"""Spans and metrics contain only attributes of the allow-list in `tracing.names`, no secrets."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ DATUM = tinker.Datum(
 DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
 
 
-def everything(server: FakeServer, **config: Any) -> None:
-    """A run with each kind of call, answer, retry and failure."""
+def run_all_calls(server: FakeServer, **config: Any) -> None:
+    """Run calls with each kind of response, retry and failure."""
     server.respond(
         "asample",
         Reply(
@@ -59,29 +59,29 @@ def everything(server: FakeServer, **config: Any) -> None:
 
 
 def keys(spans: list[dict[str, Any]]) -> set[str]:
-    result = [span["attributes"] for span in spans]
-    result += [event["attributes"] for span in spans for event in span.get("events", ())]
-    return {name for attributes in result for name in attributes}
+    mappings = [span["attributes"] for span in spans]
+    mappings += [event["attributes"] for span in spans for event in span.get("events", ())]
+    return {name for attributes in mappings for name in attributes}
 
 
 def no_secret(text: str) -> bool:
     return not re.search(r"hidden|12345543\d\d|X-Mine|x-api-key", text, re.IGNORECASE)
 
 
-def test_spans_say_what_the_list_names(sdk: Sdk) -> None:
-    everything(FakeServer())
+def test_span_attributes_are_in_allow_list(sdk: Sdk) -> None:
+    run_all_calls(FakeServer())
     spans = [json.loads(span.to_json()) for span in sdk.spans]
     assert len(spans) > 30
     assert keys(spans) <= set(ATTRIBUTES)
-    # The stack of a failed span would be an event, and so would a message.
+    # A traceback or message of a failed span would be an event.
     assert all(no_secret(json.dumps(span)) for span in spans)
     descriptions = {span["status"].get("description") for span in spans}
     assert descriptions <= {None, "BadRequestError", "APIConnectionError"}
 
 
-def test_a_recording_says_what_the_list_names(tmp_path: Path) -> None:
+def test_recorded_attributes_are_in_allow_list(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
-    everything(FakeServer(), trace_file=path)
+    run_all_calls(FakeServer(), trace_file=path)
     tracing.stop_recording()
     text = path.read_text()
     lines = [json.loads(line) for line in text.splitlines()]
@@ -89,12 +89,12 @@ def test_a_recording_says_what_the_list_names(tmp_path: Path) -> None:
     assert no_secret(text)
 
 
-def test_metrics_say_what_the_list_names(sdk: Sdk) -> None:
-    everything(FakeServer())
+def test_metric_attributes_are_in_allow_list(sdk: Sdk) -> None:
+    run_all_calls(FakeServer())
     points = [
         point
-        for name, result in sdk.points().items()
-        for point in result
+        for name, data in sdk.points().items()
+        for point in data
         if name.startswith(("tinker.", "gen_ai.", "http.client."))
     ]
     assert points
@@ -102,6 +102,6 @@ def test_metrics_say_what_the_list_names(sdk: Sdk) -> None:
     assert all(no_secret(str(dict(point.attributes or {}))) for point in points)
 
 
-def test_the_document_has_the_same_table() -> None:
+def test_documentation_has_allow_list_as_table() -> None:
     rows = dict(re.findall(r"^\| `([a-z_.]+)` \| (.+) \|$", DOCUMENT.read_text(), re.MULTILINE))
     assert {name: rows.get(name) for name in ATTRIBUTES} == dict(ATTRIBUTES)

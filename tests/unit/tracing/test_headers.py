@@ -1,4 +1,4 @@
-"""`traceparent` on the wire, and no request told twice."""
+"""`traceparent` in requests, and no duplicate spans."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ def sample(server: FakeServer, **config: Any) -> None:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
 
 
-def test_each_request_carries_the_span_of_its_attempt(sdk: Sdk) -> None:
+def test_traceparent_is_span_of_attempt(sdk: Sdk) -> None:
     server = FakeServer()
     sample(server)
-    [sent] = server.calls("asample")
-    version, _, span_id, flags = sent.headers["traceparent"].split("-")
+    [request] = server.calls("asample")
+    version, _, span_id, flags = request.headers["traceparent"].split("-")
     assert (version, int(flags, 16) & TraceFlags.SAMPLED) == ("00", TraceFlags.SAMPLED)
-    assert span_id == format_span_id(id_of(sdk.one("POST /api/v1/asample")))
+    assert span_id == format_span_id(id_of(sdk.single("POST /api/v1/asample")))
 
 
-def test_it_can_be_turned_off(sdk: Sdk) -> None:
+def test_trace_headers_false_sends_no_traceparent(sdk: Sdk) -> None:
     server = FakeServer()
     sample(server, trace_headers=False)
-    assert not [item for item in server.received if "traceparent" in item.headers]
+    assert not [request for request in server.received if "traceparent" in request.headers]
 
 
-def test_baggage_stays_here(sdk: Sdk) -> None:
+def test_baggage_is_not_sent(sdk: Sdk) -> None:
     server = FakeServer()
     token = context.attach(baggage.set_baggage("customer", "hidden"))
     try:
         sample(server)
     finally:
         context.detach(token)
-    assert not [item for item in server.received if "hidden" in str(item.headers)]
+    assert not [request for request in server.received if "hidden" in str(request.headers)]
 
 
 WITHOUT_SDK = """
@@ -69,19 +69,19 @@ with make_client(server) as service:
     sampler.sample(*sample).result(30)
     with trace.use_span(NonRecordingSpan(SpanContext(0xABC, 0xDEF, True, TraceFlags(0)))):
         sampler.sample(*sample).result(30)
-print([one.headers.get("traceparent") for one in server.calls("asample")])
+print([call.headers.get("traceparent") for call in server.calls("asample")])
 """
 
 
-def test_without_an_sdk_a_trace_from_elsewhere_is_passed_on_and_none_is_made_up() -> None:
+def test_without_sdk_remote_trace_is_propagated_and_none_is_created() -> None:
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_SDK], capture_output=True, text=True, check=True, timeout=60
     )
-    passed_on = f"00-{0xABC:032x}-{0xDEF:016x}-00"
-    assert ran.stdout.strip() == str([None, passed_on])
+    propagated = f"00-{0xABC:032x}-{0xDEF:016x}-00"
+    assert ran.stdout.strip() == str([None, propagated])
 
 
-def test_a_recording_makes_a_trace_too(tmp_path: Path) -> None:
+def test_recording_sends_traceparent(tmp_path: Path) -> None:
     server = FakeServer()
     sample(server, trace_file=tmp_path / "run.jsonl")
     span_id = server.calls("asample")[0].headers["traceparent"].split("-")[2]
@@ -90,7 +90,7 @@ def test_a_recording_makes_a_trace_too(tmp_path: Path) -> None:
 
 
 class Models(BaseHTTPRequestHandler):
-    """A server with one model, on a real socket: the instrumentation reaches into the real one."""
+    """A server on a socket, because the instrumentation patches the real transport."""
 
     def do_GET(self) -> None:
         body = b'{"supported_models": [{"model_name": "fake/model"}]}'
@@ -114,19 +114,19 @@ def url() -> Iterator[str]:
     server.server_close()
 
 
-def test_the_instrumentation_of_httpx_does_not_tell_it_twice(sdk: Sdk, url: str) -> None:
+def test_httpx_instrumentation_does_not_duplicate_spans(sdk: Sdk, url: str) -> None:
     HTTPXClientInstrumentor().instrument()
     try:
-        httpx.get(url)  # Not ours, so it is told by the instrumentation.
-        theirs = len(sdk.spans)
+        httpx.get(url)  # Not a call of the client, so the instrumentation traces it.
+        instrumented = len(sdk.spans)
         with tinker.ServiceClient(base_url=url, api_key="tml-test") as service:
             assert service.get_server_capabilities().supported_models
     finally:
         HTTPXClientInstrumentor().uninstrument()
-    assert theirs == 1
+    assert instrumented == 1
     [call] = sdk.named("tinker.get_server_capabilities")
-    told = [span for span in sdk.spans if "http.request.method" in (span.attributes or {})]
-    assert [span.name for span in told] == ["GET /api/v1/get_server_capabilities"]
+    requests = [span for span in sdk.spans if "http.request.method" in (span.attributes or {})]
+    assert [span.name for span in requests] == ["GET /api/v1/get_server_capabilities"]
     assert call.context is not None
-    assert told[0].context is not None
-    assert told[0].context.trace_id == call.context.trace_id
+    assert requests[0].context is not None
+    assert requests[0].context.trace_id == call.context.trace_id

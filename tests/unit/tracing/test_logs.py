@@ -1,4 +1,4 @@
-"""The log: warnings without any set-up, more on demand, each line with its request's id."""
+"""The log: warnings without configuration, more on request, each line with its request id."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SERVED = """
 import tinker_ext as tinker
 from tinker_ext.testing import FakeServer, Reply, make_client
 server = FakeServer()
-server.answer("asample", Reply(503))
-server.answer("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}), Reply(503))
+server.respond("asample", Reply(503))
+server.respond("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}), Reply(503))
 with make_client(server) as service:
     sampler = service.create_sampling_client(base_model="fake/model")
     prompt = tinker.ModelInput.from_ints([1])
@@ -36,7 +36,7 @@ FAILING = """
 import tinker_ext as tinker
 from tinker_ext.testing import FakeServer, Reply, make_client
 server = FakeServer()
-server.answer("optim_step", *[Reply(400, {"detail": "no such thing"})] * 3)
+server.respond("optim_step", *[Reply(400, {"detail": "no such thing"})] * 3)
 with make_client(server) as service:
     training = service.create_lora_training_client("fake/model")
     for _ in range(3):
@@ -48,7 +48,7 @@ import tinker_ext as tinker
 from tinker_ext.testing import FakeServer, SimulatedTime, make_client
 import httpx
 server = FakeServer()
-server.answer("create_session", *[httpx.ConnectError("refused")] * 12)
+server.respond("create_session", *[httpx.ConnectError("refused")] * 12)
 with make_client(server, clock=SimulatedTime().clock) as service:
     service.create_sampling_client(base_model="fake/model")
 """
@@ -60,7 +60,7 @@ server = FakeServer()
 with make_client(server, clock=SimulatedTime().clock) as service:
     training = service.create_lora_training_client("fake/model")
     active = {"type": "try_again", "request_id": "x", "queue_state": "active"}
-    server.answer("retrieve_future", *[Reply(200, active)] * 60)
+    server.respond("retrieve_future", *[Reply(200, active)] * 60)
     training.optim_step(tinker.AdamParams()).result(30)
 """
 
@@ -68,8 +68,8 @@ SILENT = """
 import tinker_ext as tinker
 from tinker_ext.testing import FakeServer, Reply, make_client
 server = FakeServer()
-server.answer("asample", Reply(503))
-server.answer("retrieve_future", Reply(408, {}), Reply(503))
+server.respond("asample", Reply(503))
+server.respond("retrieve_future", Reply(408, {}), Reply(503))
 with make_client(server) as service:
     sampler = service.create_sampling_client(base_model="fake/model")
     prompt = tinker.ModelInput.from_ints([1])
@@ -78,7 +78,7 @@ with make_client(server) as service:
 
 
 def lines(program: str = SERVED, **environment: str) -> list[str]:
-    """What a program that has not set up any logging prints on standard error."""
+    """The standard error of a program that does not configure logging."""
     ran = subprocess.run(
         [sys.executable, "-c", program],
         env={"PATH": "", **environment},
@@ -90,7 +90,7 @@ def lines(program: str = SERVED, **environment: str) -> list[str]:
     return ran.stderr.splitlines()
 
 
-def test_short_trouble_is_not_logged_by_default() -> None:
+def test_brief_failures_are_not_logged_by_default() -> None:
     assert lines(SILENT) == []
 
 
@@ -104,7 +104,7 @@ def test_short_trouble_is_not_logged_by_default() -> None:
     ],
     ids=["never retrieved", "unreachable", "active", "paused"],
 )
-def test_trouble_that_lasts_is_one_line_without_any_set_up(program: str, expected: str) -> None:
+def test_lasting_failure_logs_one_line_without_configuration(program: str, expected: str) -> None:
     [line] = lines(program)
     assert re.fullmatch(expected, line)
     assert lines(program, TINKER_LOG="error") == []
@@ -112,27 +112,27 @@ def test_trouble_that_lasts_is_one_line_without_any_set_up(program: str, expecte
     assert lines(configured + program) == []
 
 
-def test_the_package_adds_no_handler() -> None:
+def test_package_adds_no_log_handler() -> None:
     program = "import tinker_ext, logging; assert not logging.getLogger('tinker_ext').handlers"
     assert lines(program) == []
 
 
-def test_each_line_says_which_request_it_is_about() -> None:
-    said = [line for line in lines(TINKER_LOG="info") if "asample" in line]
-    submission, waiting, poll = said
-    # Before the server has named the request it goes by its idempotency key.
+def test_each_log_line_ends_with_request_id() -> None:
+    messages = [line for line in lines(TINKER_LOG="info") if "asample" in line]
+    submission, waiting, poll = messages
+    # Before the server assigns an id, the idempotency key is logged.
     assert re.search(r"asample: attempt 1 failed .* \[[0-9a-f-]{36}\]$", submission)
     assert "WARNING" in waiting
     assert waiting.endswith("asample is waiting: the service is out of capacity [request-2]")
     assert re.search(r"asample: attempt 1 failed .* \[request-2\]$", poll)
 
 
-def test_a_training_pause_is_told_with_its_reason(caplog: pytest.LogCaptureFixture) -> None:
+def test_queue_pause_of_training_is_logged_with_reason(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
-    why = {"queue_state": "paused_rate_limit", "queue_state_reason": "too many models"}
+    paused = {"queue_state": "paused_rate_limit", "queue_state_reason": "too many models"}
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
-        server.respond("retrieve_future", Reply(408, why))
+        server.respond("retrieve_future", Reply(408, paused))
         training.optim_step(tinker.AdamParams()).result(30)
     [record] = [record for record in caplog.records if "waiting" in record.message]
     assert record.name == "tinker_ext"
@@ -150,9 +150,9 @@ def level() -> Iterator[None]:
     logger.handlers[:] = before[1]
 
 
-def test_a_program_with_handlers_of_its_own_gets_no_others(level: None) -> None:
+def test_use_level_adds_no_handler_if_program_has_one(level: None) -> None:
     handlers = list(logging.getLogger("tinker_ext").handlers)
-    tracing.use_level("debug")  # pytest has put handlers on the root.
+    tracing.use_level("debug")  # pytest adds handlers to the root logger.
     assert logging.getLogger("tinker_ext").level == logging.DEBUG
     assert logging.getLogger("tinker_ext").handlers == handlers
     tracing.use_level(None)
@@ -165,15 +165,15 @@ def failing() -> FakeServer:
     return server
 
 
-@pytest.mark.parametrize("asked", [False, True])
-def test_a_failure_that_nobody_asks_for_is_a_warning(
-    caplog: pytest.LogCaptureFixture, asked: bool
+@pytest.mark.parametrize("retrieved", [False, True])
+def test_unretrieved_failure_is_logged_as_warning(
+    caplog: pytest.LogCaptureFixture, retrieved: bool
 ) -> None:
     prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
     with caplog.at_level(logging.WARNING, "tinker_ext"), make_client(failing()) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         future = sampler.sample(prompt, 1, params)
-        if asked:
+        if retrieved:
             assert isinstance(future.exception(30), tinker.BadRequestError)
         else:
             finished = threading.Event()
@@ -181,12 +181,12 @@ def test_a_failure_that_nobody_asks_for_is_a_warning(
             assert finished.wait(30)
         del future
         gc.collect()
-    unasked = [line for line in caplog.messages if "never retrieved" in line]
-    assert len(unasked) == (0 if asked else 1)
-    assert asked or re.search("sample failed.*no such thing", unasked[0])
+    warnings = [line for line in caplog.messages if "never retrieved" in line]
+    assert len(warnings) == (0 if retrieved else 1)
+    assert retrieved or re.search("sample failed.*no such thing", warnings[0])
 
 
-def test_a_wait_that_is_too_long_names_its_operation() -> None:
+def test_deadline_exceeded_error_names_operation() -> None:
     server = FakeServer()
     server.respond("asample", *[Reply(503)] * 50)
     prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)

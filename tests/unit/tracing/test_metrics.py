@@ -1,4 +1,4 @@
-"""What is measured, under which names and units."""
+"""The metrics, with their names and units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DATUM = tinker.Datum(
     loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0]},
 )
 
-# As the conventions have them, where they have them.
+# Those of the conventions, if they define the metric.
 UNITS = {
     "http.client.active_requests": "{request}",
     "http.client.request.duration": "s",
@@ -36,7 +36,7 @@ UNITS = {
 
 
 class Readings:
-    """What the instruments gained between two looks; they count since the process began."""
+    """Increases of the metrics since creation; instruments count from the start of the process."""
 
     def __init__(self, sdk: Sdk) -> None:
         self._sdk = sdk
@@ -51,16 +51,16 @@ class Readings:
             for point in points
         }
 
-    def gained(self, name: str, **attributes: Any) -> float:
-        wanted = {key.replace("__", "."): value for key, value in attributes.items()}
+    def increase(self, name: str, **attributes: Any) -> float:
+        expected = {key.replace("__", "."): value for key, value in attributes.items()}
         return sum(
             value - self._before.get(key, 0)
             for key, value in self._totals().items()
-            if key[0] == name and wanted.items() <= dict(key[1:]).items()
+            if key[0] == name and expected.items() <= dict(key[1:]).items()
         )
 
 
-def test_a_run_is_measured(sdk: Sdk) -> None:
+def test_run_reports_all_metrics(sdk: Sdk) -> None:
     readings = Readings(sdk)
     server = FakeServer()
     server.respond("asample", Reply(429, None, {"Retry-After": "0.2"}))
@@ -72,26 +72,30 @@ def test_a_run_is_measured(sdk: Sdk) -> None:
         sampler = service.create_sampling_client(base_model="fake/model")
         started = time.perf_counter()
         sampler.sample(PROMPT, 2, PARAMS).result(30)
-        took = time.perf_counter() - started
+        elapsed = time.perf_counter() - started
         assert _units(sdk) == UNITS
         [age] = sdk.points()["tinker.client.heartbeat.age"]
         assert 0 <= age.value < 30
         assert dict(age.attributes) == {"tinker.session.id": "session-1"}
-    assert readings.gained("tinker.client.operation.duration", tinker__operation="sample") >= 0.2
-    assert readings.gained("gen_ai.client.operation.duration") <= took
-    assert readings.gained("tinker.client.tokens", tinker__token__use="trained") == 15
-    assert readings.gained("tinker.client.tokens", tinker__token__use="sampled") == 6
-    assert readings.gained("gen_ai.client.token.usage", gen_ai__token__type="input") == 3
-    assert readings.gained("gen_ai.client.token.usage", gen_ai__token__type="output") == 6
-    assert readings.gained("tinker.client.retries", error__type="429") == 1
-    assert 0.2 <= readings.gained("tinker.client.pause.duration", tinker__operation="sample") < took
-    assert readings.gained("tinker.client.queue.wait", tinker__operation="forward_backward") > 0
-    stages = readings.gained("tinker.client.stage.duration", tinker__stage="server")
+    assert readings.increase("tinker.client.operation.duration", tinker__operation="sample") >= 0.2
+    assert readings.increase("gen_ai.client.operation.duration") <= elapsed
+    assert readings.increase("tinker.client.tokens", tinker__token__use="trained") == 15
+    assert readings.increase("tinker.client.tokens", tinker__token__use="sampled") == 6
+    assert readings.increase("gen_ai.client.token.usage", gen_ai__token__type="input") == 3
+    assert readings.increase("gen_ai.client.token.usage", gen_ai__token__type="output") == 6
+    assert readings.increase("tinker.client.retries", error__type="429") == 1
+    assert (
+        0.2
+        <= readings.increase("tinker.client.pause.duration", tinker__operation="sample")
+        < elapsed
+    )
+    assert readings.increase("tinker.client.queue.wait", tinker__operation="forward_backward") > 0
+    stages = readings.increase("tinker.client.stage.duration", tinker__stage="server")
     assert 0 < stages < 30
-    assert readings.gained("http.client.request.duration", http__response__status_code=429) > 0
-    assert readings.gained("http.client.active_requests", http__request__method="POST") == 0
-    assert readings.gained("tinker.client.io", network__io__direction="transmit") > 500
-    assert readings.gained("tinker.client.io", network__io__direction="receive") > 500
+    assert readings.increase("http.client.request.duration", http__response__status_code=429) > 0
+    assert readings.increase("http.client.active_requests", http__request__method="POST") == 0
+    assert readings.increase("tinker.client.io", network__io__direction="transmit") > 500
+    assert readings.increase("tinker.client.io", network__io__direction="receive") > 500
 
 
 def _units(sdk: Sdk) -> dict[str, str | None]:
@@ -107,5 +111,5 @@ def _units(sdk: Sdk) -> dict[str, str | None]:
 
 
 def _loss() -> dict[str, Any]:
-    one = {"logprobs": {"data": [-1.0] * 3, "dtype": "float32", "shape": [3]}}
-    return {"loss_fn_output_type": "x", "loss_fn_outputs": [one] * 5, "metrics": {}}
+    output = {"logprobs": {"data": [-1.0] * 3, "dtype": "float32", "shape": [3]}}
+    return {"loss_fn_output_type": "x", "loss_fn_outputs": [output] * 5, "metrics": {}}

@@ -1,4 +1,4 @@
-"""Delays are planted on each side, and the summary must find each, within a tenth."""
+"""The summary must find planted delays of each category within ten percent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOLERANCE = 0.1
 
 
 class Slow(FakeServer):
-    """A server behind a slow network that queues and computes; it notes what it really took."""
+    """A server behind a slow network that queues and computes, and records its actual delays."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -38,21 +38,21 @@ class Slow(FakeServer):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         poll = request.url.path.endswith("retrieve_future")
-        there = await self._sleep(NETWORK / 2 * self._scale)
+        request_delay = await self._sleep(NETWORK / 2 * self._scale)
         if poll:
             await self._hold((await request.aread()).decode())
         response = await super().handle_async_request(request)
-        back = await self._sleep(NETWORK / 2 * self._scale)
-        # The way of a poll passes while the server works; heartbeats nobody waits for.
+        response_delay = await self._sleep(NETWORK / 2 * self._scale)
+        # The network delay of polls overlaps with the computation, and heartbeats are not awaited.
         if request.url.path.endswith("asample"):
-            self.planted[Category.NETWORK] += there + back
+            self.planted[Category.NETWORK] += request_delay + response_delay
         return response
 
     async def _hold(self, body: str) -> None:
-        """As servers do: a poll waits until there is something new."""
+        """Hold a poll until the state changes, as servers do."""
         request_id = body.split('"')[3]
         polls = sum(call.body["request_id"] == request_id for call in self.calls("retrieve_future"))
-        # Accepted before the answer came back and the first poll came here.
+        # Accepted before the response was sent and the first poll arrived.
         began = self._accepted.setdefault(request_id, time.monotonic() - NETWORK * self._scale)
         first = len(self._accepted) == 1
         queue = QUEUE * self._scale if first else 0.0
@@ -74,19 +74,19 @@ class Slow(FakeServer):
         return time.monotonic() - started
 
 
-def refused(scale: float) -> Reply:
+def rate_limited(scale: float) -> Reply:
     return Reply(429, None, {"Retry-After": str(PAUSE * scale)})
 
 
 def run(path: Path, scale: float) -> tuple[dict[Category, float], Summary]:
-    """What was planted, in seconds, and what the summary says of it."""
+    """The planted seconds and the summary of the recording."""
     server = Slow(scale)
-    # Without jitter the client asks again as soon as it may, so it hears in time what is new.
+    # Without jitter, the client polls again immediately and notices changes in time.
     with make_client(server, clock=Clock(jitter=lambda: 0.0)) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         server.planted.clear()
         tracing.record_to(path)
-        server.respond("asample", refused(scale))
+        server.respond("asample", rate_limited(scale))
         sampler.sample(PROMPT, 1, PARAMS).result(60)
         started = time.monotonic()
         time.sleep(OWN * scale)
@@ -97,20 +97,20 @@ def run(path: Path, scale: float) -> tuple[dict[Category, float], Summary]:
     return server.planted, summarize(read_recording(path))
 
 
-def misses(planted: dict[Category, float], found: Summary) -> dict[Category, tuple[float, float]]:
-    """Where the summary is more than a tenth off: the seconds planted and found."""
+def misses(planted: dict[Category, float], summary: Summary) -> dict[Category, tuple[float, float]]:
+    """Categories that are off by more than the tolerance: planted and reported seconds."""
     return {
-        where: (seconds, found.seconds[where])
-        for where, seconds in planted.items()
-        if abs(found.seconds[where] - seconds) > TOLERANCE * seconds
+        category: (seconds, summary.seconds[category])
+        for category, seconds in planted.items()
+        if abs(summary.seconds[category] - seconds) > TOLERANCE * seconds
     }
 
 
-def test_each_delay_is_found_where_it_was_planted(tmp_path: Path) -> None:
-    # A machine with too much to do adds delays of its own; longer ones stand out from those.
+def test_summary_finds_each_planted_delay(tmp_path: Path) -> None:
+    # A busy machine adds delays; longer planted delays are less affected.
     for scale in (1, 3, 9):
-        planted, result = run(tmp_path / f"{scale}.jsonl", scale)
-        missed = misses(planted, result)
+        planted, summary = run(tmp_path / f"{scale}.jsonl", scale)
+        missed = misses(planted, summary)
         if not missed:
             break
     assert not missed
@@ -121,13 +121,13 @@ def test_each_delay_is_found_where_it_was_planted(tmp_path: Path) -> None:
         Category.PAUSE,
         Category.OWN,
     }
-    assert result.total == sum(result.seconds.values())
-    assert result.queue_reasons == {"paused_capacity": 1}
+    assert summary.total == sum(summary.seconds.values())
+    assert summary.queue_reasons == {"paused_capacity": 1}
 
 
-def test_the_verdict_names_the_largest(tmp_path: Path) -> None:
-    _, result = run(tmp_path / "run.jsonl", 0.2)
-    assert "went to the server's work on your requests." in result.verdict
+def test_verdict_names_largest_category(tmp_path: Path) -> None:
+    _, summary = run(tmp_path / "run.jsonl", 0.2)
+    assert "went to computation on the server." in summary.verdict
     assert [
-        (operation.name, operation.count, operation.retries) for operation in result.operations
+        (operation.name, operation.count, operation.retries) for operation in summary.operations
     ] == [("sample", 2, 1)]

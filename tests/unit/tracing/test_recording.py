@@ -1,4 +1,4 @@
-"""The file that spans are written to."""
+"""The file of a recording."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o777])
-def test_new_trace_file_is_private_whatever_the_umask(tmp_path: Path, mask: int) -> None:
+def test_new_recording_is_private_regardless_of_umask(tmp_path: Path, mask: int) -> None:
     file = tmp_path / "trace.jsonl"
     before = os.umask(mask)
     try:
@@ -26,7 +26,7 @@ def test_new_trace_file_is_private_whatever_the_umask(tmp_path: Path, mask: int)
     assert file.read_bytes().endswith(b"\n")
 
 
-def test_existing_trace_file_is_appended_to_and_keeps_its_mode(tmp_path: Path) -> None:
+def test_existing_recording_is_appended_to_and_keeps_its_mode(tmp_path: Path) -> None:
     file = tmp_path / "trace.jsonl"
     file.write_bytes(b"{}\n")
     file.chmod(0o640)

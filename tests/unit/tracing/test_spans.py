@@ -1,4 +1,4 @@
-"""The spans of each call: their tree, their attributes, and whose children they are."""
+"""The spans of each call: their tree, attributes and parents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 import tinker_ext as tinker
-from tests.unit.tracing.sdk import Sdk, id_of, known
+from tests.unit.tracing.sdk import Sdk, attributes_of, id_of
 from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 from tinker_ext.tracing.names import SHORT_STAGES
@@ -34,13 +34,13 @@ tracer = trace.get_tracer("tests")
 
 
 def without_short(tree: list[Any]) -> list[Any]:
-    """A tree without the stages that are spans only where the machine is slow."""
+    """Remove the stages that only have spans on a slow machine."""
     short = {f"tinker.{stage.value}" for stage in SHORT_STAGES}
     return [tree[0], *(without_short(item) for item in tree[1:] if item[0] not in short)]
 
 
 class Slow(FakeServer):
-    """Takes so long over each body that reading, encoding and decoding are worth a span."""
+    """Sends bodies so slowly that short stages have spans."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
@@ -58,19 +58,19 @@ def end(span: ReadableSpan) -> int:
     return span.end_time
 
 
-def test_a_sample_from_the_call_to_the_result(sdk: Sdk) -> None:
+def test_sample_has_spans_from_call_to_result(sdk: Sdk) -> None:
     server = FakeServer()
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 2, PARAMS).result(30)
-    sample = sdk.one("tinker.sample")
+    sample = sdk.single("tinker.sample")
     assert without_short(sdk.tree(sample)) == [
         "tinker.sample",
         ["tinker.submit", ["POST /api/v1/asample"]],
         ["tinker.server", ["POST /api/v1/retrieve_future"]],
     ]
     assert sample.kind is SpanKind.CLIENT
-    assert known(sample) == {
+    assert attributes_of(sample) == {
         "tinker.session.id": "session-1",
         "tinker.request.id": ("request-2",),
         "tinker.seq_id": (0,),
@@ -89,13 +89,13 @@ def test_a_sample_from_the_call_to_the_result(sdk: Sdk) -> None:
     }
 
 
-def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
+def test_attempt_spans_follow_http_conventions(sdk: Sdk) -> None:
     server = FakeServer()
     server.respond("asample", Reply(503), httpx.ReadError("gone"))
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
     first, second, third = sdk.named("POST /api/v1/asample")
-    size = known(third).pop("http.request.body.size")
+    size = attributes_of(third).pop("http.request.body.size")
     common = {
         "http.request.method": "POST",
         "url.full": "http://fake.invalid/api/v1/asample",
@@ -103,25 +103,25 @@ def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
         "server.port": 80,
         "http.request.body.size": size,
     }
-    assert known(first) == common | {
+    assert attributes_of(first) == common | {
         "http.response.status_code": 503,
         "http.response.body.size": 0,
         "error.type": "503",
     }
-    assert known(second) == common | {
+    assert attributes_of(second) == common | {
         "http.request.resend_count": 1,
         "error.type": "APIConnectionError",
     }
     assert (third.attributes or {})["http.request.resend_count"] == 2
-    assert [item.status.status_code for item in (first, second, third)] == [
+    assert [span.status.status_code for span in (first, second, third)] == [
         StatusCode.ERROR,
         StatusCode.ERROR,
         StatusCode.UNSET,
     ]
     submit = next(
-        item
-        for item in sdk.named("tinker.submit")
-        if "POST /api/v1/asample" in [child.name for child in sdk.children(item)]
+        span
+        for span in sdk.named("tinker.submit")
+        if "POST /api/v1/asample" in [child.name for child in sdk.children(span)]
     )
     assert [(event.name, (event.attributes or {})["error.type"]) for event in submit.events] == [
         ("tinker.retry", "503"),
@@ -136,26 +136,26 @@ def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
     ]
 
 
-def test_what_the_queue_says_is_an_event(sdk: Sdk) -> None:
+def test_queue_state_of_poll_is_span_event(sdk: Sdk) -> None:
     server = FakeServer()
     paused = {"type": "try_again", "queue_state": "paused_capacity", "queue_state_reason": "full"}
     server.respond("retrieve_future", Reply(408, paused), Reply(408, {"queue_state": "active"}))
     with make_client(server) as service:
         service.create_lora_training_client("fake/model", rank=4)
-    stage = sdk.one("tinker.server")
+    stage = sdk.single("tinker.server")
     assert [(event.name, dict(event.attributes or {})) for event in stage.events] == [
         ("tinker.poll", {"tinker.queue.state": "paused_capacity", "tinker.queue.reason": "full"}),
         ("tinker.poll", {"tinker.queue.state": "active"}),
     ]
 
 
-def test_a_training_call_tells_its_batch_and_reduces_its_chunks(sdk: Sdk) -> None:
+def test_forward_backward_span_has_batch_size_and_both_chunks(sdk: Sdk) -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         training.forward_backward([DATUM] * 200, "cross_entropy").result(30)
-    span = sdk.one("tinker.forward_backward")
-    assert known(span) == {
+    span = sdk.single("tinker.forward_backward")
+    assert attributes_of(span) == {
         "tinker.session.id": "session-1",
         "tinker.model.id": training.model_id,
         "tinker.loss_fn": "cross_entropy",
@@ -170,7 +170,7 @@ def test_a_training_call_tells_its_batch_and_reduces_its_chunks(sdk: Sdk) -> Non
     assert (stages.count("tinker.submit"), stages.count("tinker.server")) == (2, 2)
 
 
-def test_a_stage_that_takes_long_is_a_span(sdk: Sdk) -> None:
+def test_slow_short_stages_have_spans(sdk: Sdk) -> None:
     data = [
         tinker.Datum(
             model_input=tinker.ModelInput.from_ints([1] * 2000),
@@ -181,7 +181,7 @@ def test_a_stage_that_takes_long_is_a_span(sdk: Sdk) -> None:
     with make_client(Slow()) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         training.forward_backward(data, "cross_entropy").result(30)
-    span = sdk.one("tinker.forward_backward")
+    span = sdk.single("tinker.forward_backward")
     below = {child.name for child in sdk.children(span)}
     assert {"tinker.encode", "tinker.wait", "tinker.decode"} <= below
     assert span.start_time is not None
@@ -193,7 +193,7 @@ def test_a_stage_that_takes_long_is_a_span(sdk: Sdk) -> None:
         assert [child.name for child in sdk.children(poll)] == ["tinker.fetch"]
 
 
-def test_a_request_behind_another_waits_for_its_turn(sdk: Sdk) -> None:
+def test_request_behind_another_has_wait_turn_span(sdk: Sdk) -> None:
     server = FakeServer()
     server.respond("forward_backward", lambda _: _slowly(server))
     with make_client(server) as service:
@@ -201,9 +201,9 @@ def test_a_request_behind_another_waits_for_its_turn(sdk: Sdk) -> None:
         first = training.forward_backward([DATUM], "cross_entropy")
         training.optim_step(tinker.AdamParams()).result(30)
         first.result(30)
-    turn = sdk.one("tinker.wait_turn")
+    turn = sdk.single("tinker.wait_turn")
     assert turn.parent is not None
-    assert turn.parent.span_id == id_of(sdk.one("tinker.optim_step"))
+    assert turn.parent.span_id == id_of(sdk.single("tinker.optim_step"))
     assert end(turn) - (turn.start_time or 0) > 0.2e9
 
 
@@ -212,7 +212,7 @@ def _slowly(server: FakeServer) -> Reply:
     return Reply(200, done.body, delay=0.25)
 
 
-def test_the_callers_span_is_the_parent_across_the_threads(sdk: Sdk) -> None:
+def test_callers_span_is_parent_across_threads(sdk: Sdk) -> None:
     server = FakeServer()
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -220,7 +220,7 @@ def test_the_callers_span_is_the_parent_across_the_threads(sdk: Sdk) -> None:
         def call(name: str) -> None:
             with tracer.start_as_current_span(name):
                 future = sampler.sample(PROMPT, 1, PARAMS)
-            future.result(30)  # Taken outside, which changes nothing.
+            future.result(30)  # Retrieved outside the span, which makes no difference.
 
         threads = [threading.Thread(target=call, args=(f"caller {i}",)) for i in range(5)]
         for thread in threads:
@@ -228,16 +228,16 @@ def test_the_callers_span_is_the_parent_across_the_threads(sdk: Sdk) -> None:
         for thread in threads:
             thread.join()
     parents = {
-        item.parent.span_id for item in sdk.named("tinker.sample") if item.parent is not None
+        span.parent.span_id for span in sdk.named("tinker.sample") if span.parent is not None
     }
-    assert parents == {id_of(sdk.one(f"caller {i}")) for i in range(5)}
+    assert parents == {id_of(sdk.single(f"caller {i}")) for i in range(5)}
     for sample in sdk.named("tinker.sample"):
         traces = {child.context.trace_id for child in sdk.children(sample) if child.context}
         assert sample.context is not None
         assert traces == {sample.context.trace_id}
 
 
-async def test_the_callers_span_is_the_parent_from_a_coroutine(sdk: Sdk) -> None:
+async def test_callers_span_is_parent_from_coroutine(sdk: Sdk) -> None:
     server = FakeServer()
     with make_client(server) as service:
         sampler = await service.create_sampling_client_async(base_model="fake/model")
@@ -248,22 +248,22 @@ async def test_the_callers_span_is_the_parent_from_a_coroutine(sdk: Sdk) -> None
 
         await asyncio.gather(*(call(f"coroutine {i}") for i in range(5)))
     parents = {
-        item.parent.span_id for item in sdk.named("tinker.sample") if item.parent is not None
+        span.parent.span_id for span in sdk.named("tinker.sample") if span.parent is not None
     }
-    assert parents == {id_of(sdk.one(f"coroutine {i}")) for i in range(5)}
+    assert parents == {id_of(sdk.single(f"coroutine {i}")) for i in range(5)}
 
 
-def test_a_step_groups_what_happens_in_it(sdk: Sdk) -> None:
+def test_step_groups_its_calls(sdk: Sdk) -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         for number in range(2):
             with tinker.step(number):
-                one = training.forward_backward([DATUM], "cross_entropy")
+                future = training.forward_backward([DATUM], "cross_entropy")
                 training.optim_step(tinker.AdamParams()).result(30)
-                one.result(30)
+                future.result(30)
     steps = sdk.named("tinker.step")
-    assert [known(step) for step in steps] == [{"tinker.step": 0}, {"tinker.step": 1}]
+    assert [attributes_of(step) for step in steps] == [{"tinker.step": 0}, {"tinker.step": 1}]
     for step in steps:
         assert [child.name for child in sdk.children(step)] == [
             "tinker.forward_backward",
@@ -271,29 +271,29 @@ def test_a_step_groups_what_happens_in_it(sdk: Sdk) -> None:
         ]
 
 
-def test_an_error_sets_the_status_and_its_class_and_tells_no_more(sdk: Sdk) -> None:
+def test_error_sets_status_and_class_without_message(sdk: Sdk) -> None:
     server = FakeServer()
     server.respond("asample", Reply(400, {"detail": "hidden words"}))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.BadRequestError):
             sampler.sample(PROMPT, 1, PARAMS).result(30)
-    span = sdk.one("tinker.sample")
+    span = sdk.single("tinker.sample")
     assert span.status.status_code is StatusCode.ERROR
-    assert known(span)["error.type"] == "BadRequestError"
+    assert attributes_of(span)["error.type"] == "BadRequestError"
     assert not any("hidden words" in span.to_json() for span in sdk.spans)
 
 
-def test_a_mistake_at_the_call_ends_its_span_there(sdk: Sdk) -> None:
+def test_invalid_argument_ends_span_in_call(sdk: Sdk) -> None:
     with make_client(FakeServer()) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.InvalidInputError):
             sampler.sample(tinker.ModelInput.from_ints([]), 1, PARAMS)
-    assert known(sdk.one("tinker.sample"))["error.type"] == "InvalidInputError"
+    assert attributes_of(sdk.single("tinker.sample"))["error.type"] == "InvalidInputError"
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-def test_a_request_given_up_ends_its_span(sdk: Sdk) -> None:
+def test_cancelled_request_ends_span(sdk: Sdk) -> None:
     server = FakeServer()
     server.respond("asample", Reply(200, delay=30))
     service = make_client(server)
@@ -301,17 +301,17 @@ def test_a_request_given_up_ends_its_span(sdk: Sdk) -> None:
     assert comes_true(lambda: bool(server.calls("asample")))
     assert future.cancel()
     service.close(timeout=0)
-    assert known(sdk.one("tinker.sample"))["error.type"] == "CancelledError"
+    assert attributes_of(sdk.single("tinker.sample"))["error.type"] == "CancelledError"
 
 
-def test_a_loss_of_the_users_own_has_both_requests_below_it(sdk: Sdk) -> None:
+def test_custom_loss_has_both_requests_as_children(sdk: Sdk) -> None:
     def loss(data: Any, logprobs: Any) -> Any:
         return 1.0, [logprob * 0 for logprob in logprobs], {}
 
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         training.forward_backward_custom([DATUM], loss, arrays="numpy").result(30)
-    span = sdk.one("tinker.forward_backward_custom")
+    span = sdk.single("tinker.forward_backward_custom")
     names = [child.name for child in sdk.children(span)]
     assert [name for name in names if without_short(["", [name]])[1:]] == [
         "tinker.forward",
@@ -320,7 +320,7 @@ def test_a_loss_of_the_users_own_has_both_requests_below_it(sdk: Sdk) -> None:
     ]
 
 
-def test_a_heartbeat_belongs_to_no_call(sdk: Sdk) -> None:
+def test_heartbeat_has_no_span(sdk: Sdk) -> None:
     server = FakeServer()
     with make_client(server, heartbeat_interval=0.05) as service:
         with tracer.start_as_current_span("caller"):

@@ -1,4 +1,4 @@
-"""`tinker-ext checkpoint delete`: one, several, or those of a run."""
+"""`tinker-ext checkpoint delete`, and the checkpoint paths that other commands also use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinker_ext.cli.commands.checkpoint_path import check_path, find
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from tinker_ext import RestClient
     from tinker_ext.types import Checkpoint
 
-#: Deleted at once; release 0.38.0.
-AT_ONCE = 32
-#: Names of kinds: as they are listed, and as they stand in paths.
+#: Concurrent deletions, as in release 0.38.0.
+MAX_CONCURRENT = 32
+#: Checkpoint types by the names accepted for `--type`: those of listings and those of paths.
 KINDS = {
     "training": "training",
     "sampler": "sampler",
@@ -29,6 +28,26 @@ KINDS = {
     "sampler_weights": "sampler",
     "external_weights": "external",
 }
+SCHEME = "tinker://"
+
+
+def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Reject a value that cannot be a checkpoint path; a click callback."""
+    if not value.startswith(SCHEME):
+        raise CommandError(
+            f"{value!r} is not a checkpoint path; expected {SCHEME}RUN/weights/NAME. "
+            "`checkpoint list` shows the existing checkpoints."
+        )
+    return value
+
+
+def find_checkpoint(rest: RestClient, path: str) -> Checkpoint | None:
+    """Look up a checkpoint in the list of its run; the API has no request for a single one."""
+    from tinker_ext.types import ParsedCheckpointTinkerPath
+
+    run_id = ParsedCheckpointTinkerPath.from_tinker_path(path).training_run_id
+    checkpoints = rest.list_checkpoints(run_id).result().checkpoints
+    return next((item for item in checkpoints if item.tinker_path == path), None)
 
 
 def _check_paths(
@@ -37,7 +56,7 @@ def _check_paths(
     return tuple(check_path(ctx, parameter, value) for value in values)
 
 
-def _read_time(
+def _parse_time(
     _ctx: click.Context, _parameter: click.Parameter, value: str | None
 ) -> datetime | None:
     if value is None:
@@ -46,25 +65,34 @@ def _read_time(
         time = datetime.fromisoformat(value)
     except ValueError:
         raise click.BadParameter(
-            f"{value!r} is no date; one looks like 2026-01-31 or 2026-01-31T08:00:00Z."
+            f"{value!r} is not an ISO 8601 date such as 2026-01-31 or 2026-01-31T08:00:00Z."
         ) from None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", callback=_check_paths)
-@click.option("--run-id", metavar="RUN", help="Those of this training run, in place of paths.")
-@click.option("--type", "kind", type=click.Choice(list(KINDS)), help="Of the run, this kind only.")
+@click.option(
+    "--run-id",
+    metavar="RUN",
+    help="Delete this training run's checkpoints instead of individual paths.",
+)
+@click.option(
+    "--type", "kind", type=click.Choice(list(KINDS)), help="With --run-id: only this type."
+)
 @click.option(
     "--before",
     metavar="DATE",
-    callback=_read_time,
-    help="Of the run, those made before (ISO 8601, UTC without a zone).",
+    callback=_parse_time,
+    help="With --run-id: only those created before this date (ISO 8601, UTC by default).",
 )
 @click.option(
-    "--after", metavar="DATE", callback=_read_time, help="Of the run, those made then or later."
+    "--after",
+    metavar="DATE",
+    callback=_parse_time,
+    help="With --run-id: only those created at or after this date.",
 )
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Delete without asking for confirmation.")
 @format_option
 @click.pass_obj
 def delete(
@@ -76,28 +104,28 @@ def delete(
     after: datetime | None,
     yes: bool,
 ) -> None:
-    """Delete checkpoints for good."""
+    """Delete checkpoints permanently."""
     if bool(paths) == (run_id is not None):
-        raise click.UsageError("Name the paths to delete, or a run with --run-id.")
+        raise click.UsageError("Pass either the paths to delete or --run-id.")
     if run_id is None and (kind or before or after):
-        raise click.UsageError("--type, --before and --after choose among those of a --run-id.")
+        raise click.UsageError("--type, --before and --after require --run-id.")
     with context.service() as service:
         rest = service.create_rest_client()
         if run_id is not None:
-            chosen = _chosen(rest, run_id, kind, before, after)
-            paths = tuple(item.tinker_path for item in chosen)
+            checkpoints = _select(rest, run_id, kind, before, after)
+            paths = tuple(item.tinker_path for item in checkpoints)
             if not paths:
-                raise CommandError(f"There is nothing to delete of run {run_id}.")
-            question = _question_of_run(chosen, run_id)
+                raise CommandError(f"Run {run_id} has no matching checkpoints to delete.")
+            question = _question_for_run(checkpoints, run_id)
         elif not yes:
             question = _question(rest, paths)
         if not yes:
-            _ask(question)
+            _confirm(question)
         failures = _delete(rest, paths)
     _report(context, paths, failures, single=run_id is None and len(paths) == 1)
 
 
-def _chosen(
+def _select(
     rest: RestClient,
     run_id: str,
     kind: str | None,
@@ -115,36 +143,38 @@ def _chosen(
 
 def _question(rest: RestClient, paths: tuple[str, ...]) -> str:
     if len(paths) > 1:
-        return f"Delete {count_title(len(paths), 'checkpoint')} for good?"
-    found = find(rest, paths[0])
-    known = f" ({size(found.size_bytes)}, made {age(found.time)})" if found else ""
-    return f"Delete {paths[0]}{known} for good?"
+        return f"Delete {count_title(len(paths), 'checkpoint')} permanently?"
+    item = find_checkpoint(rest, paths[0])
+    details = f" ({size(item.size_bytes)}, created {age(item.time)})" if item else ""
+    return f"Delete {paths[0]}{details} permanently?"
 
 
-def _question_of_run(chosen: list[Checkpoint], run_id: str) -> str:
-    bytes_in_all = sum(item.size_bytes or 0 for item in chosen)
-    what = count_title(len(chosen), "checkpoint", f" of run {run_id}")
-    return f"Delete {what} ({size(bytes_in_all)}) for good?"
+def _question_for_run(checkpoints: list[Checkpoint], run_id: str) -> str:
+    total = sum(item.size_bytes or 0 for item in checkpoints)
+    title = count_title(len(checkpoints), "checkpoint", f" of run {run_id}")
+    return f"Delete {title} ({size(total)}) permanently?"
 
 
-def _ask(question: str) -> None:
+def _confirm(question: str) -> None:
     try:
-        agreed = click.confirm(printable(question), err=True)
+        confirmed = click.confirm(printable(question), err=True)
     except click.Abort as abort:
         if isinstance(abort.__context__, EOFError):
-            raise CommandError("Nobody is there to ask; --yes deletes without asking.") from None
+            raise CommandError(
+                "Cannot ask for confirmation without input; pass --yes to delete without asking."
+            ) from None
         raise
-    if not agreed:
+    if not confirmed:
         raise CommandError("Nothing was deleted.")
 
 
 def _delete(rest: RestClient, paths: tuple[str, ...]) -> dict[str, Exception]:
-    """Delete all; what failed, by path. One that fails does not keep the others."""
+    """Delete all paths, even if some fail; return the errors by path."""
     failures: dict[str, Exception] = {}
-    for start in range(0, len(paths), AT_ONCE):
-        batch = paths[start : start + AT_ONCE]
-        begun = [(path, rest.delete_checkpoint_from_tinker_path(path)) for path in batch]
-        for path, future in begun:
+    for start in range(0, len(paths), MAX_CONCURRENT):
+        batch = paths[start : start + MAX_CONCURRENT]
+        futures = [(path, rest.delete_checkpoint_from_tinker_path(path)) for path in batch]
+        for path, future in futures:
             try:
                 future.result()
             except Exception as error:
@@ -161,16 +191,16 @@ def _report(
 ) -> None:
     if single and failures:
         raise failures[paths[0]]
-    done = [path for path in paths if path not in failures]
+    deleted = [path for path in paths if path not in failures]
     if single:
         show(context.format, {"tinker_path": paths[0], "deleted": True}, f"Deleted {paths[0]}")
         return
     failed = [{"tinker_path": path, "error": str(error)} for path, error in failures.items()]
-    record = {"deleted": done, "failed": failed}
-    show(context.format, record, *(f"Deleted {path}" for path in done))
+    record = {"deleted": deleted, "failed": failed}
+    show(context.format, record, *(f"Deleted {path}" for path in deleted))
     if failures:
         first = next(iter(failures))
         raise CommandError(
             f"{len(failures)} of {count_title(len(paths), 'checkpoint')} could not be deleted; "
-            f"the first is {first}: {one_line(str(failures[first]))}"
+            f"first error: {first}: {one_line(str(failures[first]))}"
         )

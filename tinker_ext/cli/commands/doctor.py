@@ -1,4 +1,4 @@
-"""`tinker-ext doctor`: which settings are in force, and whether the server they lead to answers."""
+"""`tinker-ext doctor`: shows the effective settings and checks that the server responds."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from tinker_ext import ServiceClient
 
 
-# The file comes before the folder.
+# In order of precedence.
 _CERTIFICATES = ("ssl_cert_file", "ssl_cert_dir")
 
 
 @frozen
 class Setting:
-    """A field of the configuration as it may be shown, and where it came from."""
+    """A configuration field with secrets masked, and its source."""
 
     name: str
     value: str
@@ -44,7 +44,7 @@ class Setting:
 
 @frozen
 class Check:
-    """A question put to the server, its answer, and the seconds until then."""
+    """A request to the server, its result, and its duration in seconds."""
 
     name: str
     ok: bool
@@ -56,7 +56,7 @@ class Check:
 @format_option
 @click.pass_obj
 def doctor(context: CommandContext) -> None:
-    """Show the configuration and try the server it leads to."""
+    """Show the configuration and check the connection to the server."""
     config = ClientConfig.resolve(require_key=False, **context.settings)
     settings, network = list(_settings(config)), list(_network(config))
     checks = _checks(context)
@@ -76,37 +76,37 @@ def doctor(context: CommandContext) -> None:
 def _settings(config: ClientConfig) -> Iterator[Setting]:
     for field in fields(ClientConfig):
         if field.name in config.sources:
-            shown = _shown(getattr(config, field.name), field)
-            yield Setting(field.name, shown, config.sources[field.name])
+            value = _display(getattr(config, field.name), field)
+            yield Setting(field.name, value, config.sources[field.name])
 
 
 def _warnings() -> Iterator[str]:
-    """Problems that do not keep a client from working."""
-    stored = credentials_file.CREDENTIALS_FILE
-    if is_shared(stored.expanduser()):
-        yield f"other users can read the keys in {stored}: chmod 600 {stored}"
+    """Problems that do not prevent the client from working."""
+    path = credentials_file.CREDENTIALS_FILE
+    if is_shared(path.expanduser()):
+        yield f"other users can read the keys in {path}; run: chmod 600 {path}"
 
 
 def _network(config: ClientConfig) -> Iterator[Setting]:
-    """What the environment says of proxies, and which certificates are trusted."""
+    """The proxies of the environment and the trusted certificates."""
     rules = config.proxy_rules
     for scheme, proxy in rules.proxies.items():
         yield Setting(f"proxy for {scheme}", without_credentials(proxy.url), proxy.source)
     if rules.no_proxy:
         yield Setting("no proxy for", ", ".join(rules.no_proxy), "environment NO_PROXY")
-    named = next((name for name in _CERTIFICATES if getattr(config, name)), None)
-    if named is None:
+    setting = next((name for name in _CERTIFICATES if getattr(config, name)), None)
+    if setting is None:
         yield Setting("certificates", "the system's and certifi's", "default")
     else:
-        yield Setting("certificates", str(getattr(config, named)), config.sources[named])
+        yield Setting("certificates", str(getattr(config, setting)), config.sources[setting])
 
 
-def _shown(value: Any, field: Attribute[Any]) -> str:
+def _display(value: Any, field: Attribute[Any]) -> str:
     if isinstance(value, Secret):
         return value.masked
     if value is None or (isinstance(value, Sized) and not value):
         return NOTHING
-    if callable(field.repr):  # the configuration hides a part of this one
+    if callable(field.repr):  # The field masks a part of its value.
         return field.repr(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name}={text}" for name, text in value.items())
@@ -116,27 +116,28 @@ def _shown(value: Any, field: Attribute[Any]) -> str:
 def _checks(context: CommandContext) -> list[Check]:
     try:
         with context.service(retry_window=NO_RETRIES) as service:
-            return list(_ask_in_turn(service))
-    except ConfigurationError as error:  # a missing key: there is nothing to ask with
+            return list(_run_checks(service))
+    except ConfigurationError as error:  # Such as a missing key: no request is possible.
         return [Check("Configuration", False, describe(error), 0.0)]
 
 
-def _ask_in_turn(service: ServiceClient) -> Iterator[Check]:
-    """One question after the other; the first refusal ends it."""
+def _run_checks(service: ServiceClient) -> Iterator[Check]:
+    """Run the checks in order, up to the first failure."""
     rest = service.create_rest_client()
-    questions: tuple[tuple[str, Callable[[], str]], ...] = (
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("Server", lambda: _models(service)),
-        ("Dialect", lambda: str(service.dialect)),
+        ("Protocol", lambda: str(service.dialect)),
         ("Key", lambda: _key(lambda: rest.list_training_runs(limit=1).result())),
         ("Round trip", lambda: _models(service)),
     )
-    for name, ask in questions:
+    for name, check in checks:
         started = time.perf_counter()
         try:
-            found, ok = ask(), True
+            found, ok = check(), True
         except APIConnectionError as error:
-            # The advice that other commands give here is to run this one.
-            found, ok = f"{error.message}: does it run, and is base_url right?", False
+            # Other commands advise to run `doctor` here.
+            advice = "check that the server is running and that base_url is correct"
+            found, ok = f"{error.message}; {advice}", False
         except TinkerError as error:
             found, ok = describe(error), False
         yield Check(name, ok, found, round(time.perf_counter() - started, 4))
@@ -145,24 +146,24 @@ def _ask_in_turn(service: ServiceClient) -> Iterator[Check]:
 
 
 def _models(service: ServiceClient) -> str:
-    offered = service.get_server_capabilities().supported_models
-    names = ", ".join(model.model_name or "without a name" for model in offered)
-    return f"answers, offers {names or 'no models'}"
+    models = service.get_server_capabilities().supported_models
+    names = ", ".join(model.model_name or "unnamed" for model in models)
+    return f"responds; models: {names or 'none'}"
 
 
 def _key(list_runs: Callable[[], object]) -> str:
-    """Capabilities answer without a key on some servers; a list of one's own runs does not."""
+    """Check the key by listing runs: some servers return capabilities without a key."""
     try:
         list_runs()
     except NotFoundError:
-        return "not tried: this server keeps no list of runs"
+        return "not checked: the server does not list training runs"
     return "accepted"
 
 
 def _settings_view(settings: list[Setting]) -> View:
     return View(
         title=f"Configuration of tinker-ext {__version__}",
-        columns=("Setting", "Value", "From"),
+        columns=("Setting", "Value", "Source"),
         rows=[(setting.name, setting.value, setting.source) for setting in settings],
     )
 
@@ -170,7 +171,7 @@ def _settings_view(settings: list[Setting]) -> View:
 def _checks_view(checks: list[Check]) -> View:
     return View(
         title="Checks",
-        columns=("Check", "Result", "Found", "Time"),
+        columns=("Check", "Result", "Details", "Time"),
         rows=[
             (
                 check.name,

@@ -1,4 +1,4 @@
-"""`tinker-ext model`: what can be trained and sampled from."""
+"""`tinker-ext model`: the base models of the server."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def model() -> None:
 @format_option
 @click.pass_obj
 def list_models(context: CommandContext, substring: str | None) -> None:
-    """List base models; with SUBSTRING those that have it in their name."""
+    """List base models, or only those whose name contains SUBSTRING."""
     with context.service() as service:
-        offered = service.get_server_capabilities().supported_models
-    wanted = (substring or "").lower()
-    found = [one for one in offered if wanted in (one.model_name or "").lower()]
+        models = service.get_server_capabilities().supported_models
+    pattern = (substring or "").lower()
+    matches = [model for model in models if pattern in (model.model_name or "").lower()]
     view = View(
-        title=count_title(len(found), "model"),
+        title=count_title(len(matches), "model"),
         columns=("Model", "Context length", "Trainable", "Sampleable"),
         rows=[
             (
-                one.model_name or NOTHING,
-                NOTHING if one.max_context_length is None else str(one.max_context_length),
-                yes_or_no(one.trainable),
-                yes_or_no(one.sampleable),
+                model.model_name or NOTHING,
+                NOTHING if model.max_context_length is None else str(model.max_context_length),
+                yes_or_no(model.trainable),
+                yes_or_no(model.sampleable),
             )
-            for one in found
+            for model in matches
         ],
     )
-    show(context.format, {"models": found}, view)
+    show(context.format, {"models": matches}, view)

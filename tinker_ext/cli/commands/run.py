@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.types import Checkpoint, TrainingRun
 
-#: Runs per request when listing (as 0.4.1).
+#: Runs per page, as in release 0.4.1.
 BATCH = 100
 
 
@@ -26,7 +26,7 @@ def run() -> None:
 
 
 @run.command("list")
-@limit_option("How many runs to show")
+@limit_option("runs")
 @format_option
 @click.pass_obj
 def list_runs(context: CommandContext, limit: int) -> None:
@@ -34,9 +34,9 @@ def list_runs(context: CommandContext, limit: int) -> None:
     with context.service() as service:
         rest = service.create_rest_client()
 
-        def fetch(size: int, offset: int) -> Page[TrainingRun]:
-            answer = rest.list_training_runs(limit=size, offset=offset).result()
-            return Page(answer.training_runs, answer.cursor.total_count)
+        def fetch(limit: int, offset: int) -> Page[TrainingRun]:
+            response = rest.list_training_runs(limit=limit, offset=offset).result()
+            return Page(response.training_runs, response.cursor.total_count)
 
         listing = fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching training runs")
     show(context.format, {"runs": listing.items}, _list_view(listing))
@@ -49,8 +49,8 @@ def list_runs(context: CommandContext, limit: int) -> None:
 def info(context: CommandContext, run_id: str) -> None:
     """Show one training run."""
     with context.service() as service:
-        answer = service.create_rest_client().get_training_run(run_id).result()
-    show(context.format, answer, _info_view(answer))
+        item = service.create_rest_client().get_training_run(run_id).result()
+    show(context.format, item, _info_view(item))
 
 
 def _list_view(listing: Listing[TrainingRun]) -> View:

@@ -1,4 +1,4 @@
-"""`tinker-ext serve`: the embedded backend by itself, for any client on this machine."""
+"""`tinker-ext serve`: the embedded backend as a server for any client."""
 
 from __future__ import annotations
 
@@ -28,90 +28,112 @@ if TYPE_CHECKING:
 
     from tinker_ext.redaction.secret import Secret
 
-#: Not that of other programs people run while they train: 8000 and 8080 are everybody's.
+#: Avoids 8000 and 8080, the common ports of other programs.
 DEFAULT_PORT = 8765
 #: The environment variable that may hold the key of the server.
 KEY_VARIABLE = "TINKER_EXT_SERVE_KEY"
-#: Seconds that a token lives, and may live at most: a day.
-DEFAULT_LIFE = 3600.0
-MAX_LIFE = 86_400.0
+#: Lifetime of a token in seconds: the default, and the maximum of one day.
+DEFAULT_LIFETIME = 3600.0
+MAX_LIFETIME = 86_400.0
+
+#: Former names of options.
+_RENAMED_OPTIONS = {"--dialect": "--protocol", "--jwt-life": "--jwt-lifetime"}
+
+
+class _Command(click.Command):
+    """Accepts the former names of options, with a warning."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(map(_current_name, args)))
+
+
+def _current_name(argument: str) -> str:
+    name, sign, value = argument.partition("=")
+    if name not in _RENAMED_OPTIONS:
+        return argument
+    current = _RENAMED_OPTIONS[name]
+    click.echo(f"Warning: {name} is deprecated; use {current}.", err=True)
+    return f"{current}{sign}{value}"
 
 
 class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """A protocol by its name, or by its full release number."""
+    """An API release by its short name (0.38) or its full version (0.38.0)."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         name: str = super().convert(BY_RELEASE.get(value, value), param, ctx)
         return name
 
 
-@click.command()
+@click.command(cls=_Command)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=DEFAULT_PORT,
     show_default=True,
-    help="The port to listen on; 0 takes a free one.",
+    help="Port to listen on; 0 selects a free port.",
 )
 @click.option(
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="The address to listen on. One that other machines can reach needs a key.",
+    help="Address to listen on. An address that other machines can reach requires a key.",
 )
 @click.option(
     "--key-file",
     type=click.Path(path_type=Path),
-    help=f"A file with the key that clients must send. The variable {KEY_VARIABLE} may hold the "
-    "key itself instead. The official client takes keys that begin with tml- only.",
+    help="File that contains the key that clients must send. The environment variable "
+    f"{KEY_VARIABLE} can hold the key instead. The official client only accepts keys that start "
+    "with tml-.",
 )
 @click.option(
     "--allow-host",
     "allow_hosts",
     multiple=True,
     metavar="NAME",
-    help="A host name, without a port, that requests may be addressed to, as behind a proxy; IP "
-    "addresses, localhost and the name of --host always may. May be repeated.",
+    help="Additional host name, without a port, that requests may be addressed to, for example "
+    "behind a proxy. IP addresses, localhost and the name of --host are always allowed. May be "
+    "repeated.",
 )
 @click.option(
     "--public-url",
     metavar="URL",
-    help="Where clients reach the server, if a proxy is in front of it: links to archives begin "
-    "with it. Its host is allowed, too.",
+    help="URL at which clients reach the server, if it is behind a proxy. Archive links start with "
+    "this URL, and its host is allowed.",
 )
 @click.option(
     "--state-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where runs and checkpoints are kept. Default: TINKER_EMBEDDED_DIR, "
-    "else a temporary folder that goes with the server.",
+    help="Folder for runs and checkpoints. Default: TINKER_EMBEDDED_DIR, else a temporary folder "
+    "that is removed when the server stops.",
 )
 @click.option(
     "--protocol",
     type=_Protocol(list(PROTOCOLS)),
     default=ANY,
     show_default=True,
-    help="The release whose requests the server accepts, or any for those of all releases.",
+    help='API release to implement. The server accepts only what that release defines; "any" '
+    "accepts what any release defines.",
 )
-@click.option("--dialect", type=_Protocol(list(PROTOCOLS)), hidden=True)
 @click.option(
     "--jwt",
     is_flag=True,
-    help="Have clients exchange their key for a token, as the hosted service may.",
+    help="Require clients to exchange their key for a token, as the hosted service may.",
 )
 @click.option(
-    "--jwt-life",
-    type=click.FloatRange(min=1, max=MAX_LIFE),
-    show_default=f"{DEFAULT_LIFE:g}",
+    "--jwt-lifetime",
+    type=click.FloatRange(min=1, max=MAX_LIFETIME),
+    show_default=f"{DEFAULT_LIFETIME:g}",
     metavar="SECONDS",
-    help="How long a token of --jwt lives.",
+    help="Lifetime of the tokens of --jwt.",
 )
 @click.option(
     "--flag",
     "flags",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Announce a flag to clients, as the hosted service may; sample_use_retrieve_futures=true "
-    "has them ask for many samples at once. May be repeated.",
+    help="Announce a server flag to clients, as the hosted service may. For example, "
+    "sample_use_retrieve_futures=true makes clients poll for many samples with one request. May be "
+    "repeated.",
 )
 def serve(
     port: int,
@@ -121,39 +143,36 @@ def serve(
     public_url: str | None,
     state_dir: Path | None,
     protocol: str,
-    dialect: str | None,
     jwt: bool,
-    jwt_life: float | None,
+    jwt_lifetime: float | None,
     flags: Sequence[str],
 ) -> None:
     """Run the embedded backend on this machine.
 
-    It trains and samples on a tiny model. When it is ready it prints one line of JSON with its URL;
-    point a client at it with base_url or TINKER_BASE_URL, and TINKER_API_KEY=tml-any: without
-    --key-file it takes any key. Requests of web pages are refused. Ctrl-C ends it.
+    The backend trains and samples with a tiny model. When it is ready, it prints its URL as one
+    line of JSON. To use it, set base_url or TINKER_BASE_URL to that URL, and TINKER_API_KEY to
+    tml-any: without --key-file, the backend accepts any key. It rejects requests from web pages.
+    Press Ctrl-C to stop it.
     """
-    if jwt_life is not None and not jwt:
-        raise click.UsageError("--jwt-life is for the tokens of --jwt, which is not there.")
-    if dialect is not None:
-        click.echo("Warning: --dialect is deprecated, use --protocol.", err=True)
-        protocol = dialect
+    if jwt_lifetime is not None and not jwt:
+        raise click.UsageError("--jwt-lifetime requires --jwt.")
     _check_packages()
     announced, key = _flags(flags), _key(key_file, host)
     from tinker_ext.embedded.engine.threads import limit_blas_threads
 
-    limit_blas_threads(os.environ)  # before anything imports numpy
+    limit_blas_threads(os.environ)  # Before the first import of numpy.
     from tinker_ext.embedded import serve as server
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with _ended_by_sigterm(), _state_folder(state_dir) as folder:
-        click.echo(f"Runs and checkpoints are kept in {folder}", err=True)
+    with _exit_on_sigterm(), _state_folder(state_dir) as folder:
+        click.echo(f"Storing runs and checkpoints in {folder}", err=True)
         try:
             server.serve(
                 port,
                 Path(folder),
                 host,
                 protocol=protocol,
-                jwt_lifetime=(jwt_life or DEFAULT_LIFE) if jwt else None,
+                jwt_lifetime=(jwt_lifetime or DEFAULT_LIFETIME) if jwt else None,
                 flags=announced,
                 key=key,
                 allow_hosts=allow_hosts,
@@ -165,13 +184,13 @@ def serve(
             if error.errno != errno.EADDRINUSE:
                 raise
             raise CommandError(
-                f"Port {port} of {host} is in use; choose another with --port, 0 for a free one."
+                f"Port {port} on {host} is in use; choose another with --port (0: any free port)."
             ) from error
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Have a SIGTERM unwind the stack, as Ctrl-C does, so that a temporary folder is removed."""
+def _exit_on_sigterm() -> Iterator[None]:
+    """Make SIGTERM unwind the stack, as Ctrl-C does, so that a temporary folder is removed."""
     before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         yield
@@ -187,7 +206,7 @@ def _flags(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _key(file: Path | None, host: str) -> Secret | None:
-    """The key that clients must send; None if they may send any."""
+    """The key that clients must send, or None if any key is accepted."""
     from tinker_ext.embedded.access import is_loopback
 
     text: object = None
@@ -202,8 +221,8 @@ def _key(file: Path | None, host: str) -> Secret | None:
             raise CommandError(f"{source}: {error}.") from None
     if not is_loopback(host):
         raise CommandError(
-            f"Other machines can reach {host}, so clients must send a key: give it with "
-            f"--key-file FILE or in {KEY_VARIABLE}."
+            f"Other machines can reach {host}, so the server requires a key: pass --key-file FILE "
+            f"or set {KEY_VARIABLE}."
         )
     return None
 
@@ -212,11 +231,11 @@ def _read_key_file(file: Path) -> str:
     try:
         text = file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise CommandError(f"--key-file {file}: it is not text.") from None
+        raise CommandError(f"--key-file {file}: the file is not UTF-8 text.") from None
     except OSError as error:
         raise CommandError(f"--key-file {file}: {error.strerror}.") from None
     if is_shared(file):
-        click.echo(f"Warning: other users can read {file}; chmod 600 it.", err=True)
+        click.echo(f"Warning: other users can read {file}; run: chmod 600 {file}", err=True)
     return text
 
 
@@ -226,7 +245,7 @@ def _url(text: str) -> str:
     except ValueError as error:
         raise CommandError(f"--public-url: {error}.") from None
     if url == EMBEDDED:
-        raise CommandError("--public-url: a URL such as https://tinker.example is needed.")
+        raise CommandError("--public-url: expected a URL such as https://tinker.example.")
     return url
 
 
@@ -240,7 +259,7 @@ def _check_packages() -> None:
 
 
 def _state_folder(chosen: Path | None) -> AbstractContextManager[str | Path]:
-    """The folder to use; a temporary one is removed at the end."""
+    """The folder for the state; a temporary folder is removed at the end."""
     from tinker_ext.config import ClientConfig
 
     folder = chosen or ClientConfig.resolve(require_key=False).embedded_dir
@@ -250,7 +269,7 @@ def _state_folder(chosen: Path | None) -> AbstractContextManager[str | Path]:
         make_private_folder(folder)
     except OSError as error:
         raise CommandError(
-            f"{folder} can't be used as the state folder: {unusable(error)}; choose another with "
+            f"Cannot use {folder} as the state folder: {unusable(error)}. Choose another with "
             "--state-dir."
         ) from error
     return nullcontext(folder)

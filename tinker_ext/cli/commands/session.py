@@ -1,4 +1,4 @@
-"""`tinker-ext session`: what was made together."""
+"""`tinker-ext session`: sessions, with their training runs and samplers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tinker_ext.cli.text import NOTHING, count_title, size
 if TYPE_CHECKING:
     from tinker_ext.types import GetSessionResponse
 
-#: Sessions per request when listing.
+#: Sessions per page.
 BATCH = 100
-#: Seconds a trace may take to be built.
-LONGEST_EXPORT = 1800.0
+#: Maximum seconds for the server to build a trace.
+EXPORT_TIMEOUT = 1800.0
 
 
 @click.group()
@@ -28,7 +28,7 @@ def session() -> None:
 
 
 @session.command("list")
-@limit_option("How many to show")
+@limit_option("sessions")
 @format_option
 @click.pass_obj
 def list_sessions(context: CommandContext, limit: int) -> None:
@@ -36,9 +36,9 @@ def list_sessions(context: CommandContext, limit: int) -> None:
     with context.service() as service:
         rest = service.create_rest_client()
 
-        def fetch(wanted: int, offset: int) -> Page[str]:
-            # The answer does not say how many there are.
-            return Page(rest.list_sessions(limit=wanted, offset=offset).result().sessions, None)
+        def fetch(limit: int, offset: int) -> Page[str]:
+            # The response has no total count.
+            return Page(rest.list_sessions(limit=limit, offset=offset).result().sessions, None)
 
         listing = fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching sessions")
     view = View(
@@ -54,11 +54,11 @@ def list_sessions(context: CommandContext, limit: int) -> None:
 @format_option
 @click.pass_obj
 def info(context: CommandContext, session_id: str) -> None:
-    """Show what was made in a session."""
+    """Show the training runs and samplers of a session."""
     with context.service() as service:
-        found = service.create_rest_client().get_session(session_id).result()
-    record = {"session_id": session_id, **_record(found)}
-    show(context.format, record, _info_view(session_id, found))
+        details = service.create_rest_client().get_session(session_id).result()
+    record = {"session_id": session_id, **_record(details)}
+    show(context.format, record, _info_view(session_id, details))
 
 
 @session.command("export-trace")
@@ -67,25 +67,25 @@ def info(context: CommandContext, session_id: str) -> None:
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to save it in (default: SESSION.pftrace in the current folder).",
+    help="File to save it in (default: SESSION.pftrace in the current folder).",
 )
-@click.option("--url-only", is_flag=True, help="Show where it is, and do not fetch it.")
-@click.option("--force", is_flag=True, help="Replace a file that is already there.")
+@click.option("--url-only", is_flag=True, help="Print the URL of the trace without downloading it.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @format_option
 @click.pass_obj
 def export_trace(
     context: CommandContext, session_id: str, output: Path | None, url_only: bool, force: bool
 ) -> None:
-    """Have the server draw a timeline of a session, for ui.perfetto.dev."""
+    """Export a timeline of a session for ui.perfetto.dev."""
     from tinker_ext.cli.download import show_progress
     from tinker_ext.clients.downloads.download import download_url, file_name
 
     if url_only and (output is not None or force):
-        raise click.UsageError("--url-only saves nothing, so --output and --force have no use.")
+        raise click.UsageError("--url-only saves no file, so --output and --force have no effect.")
     target = output or Path(f"{file_name(session_id)}.pftrace")
     if target.exists() and not (force or url_only):
-        raise CommandError(f"{target} is already there; --force replaces it.")
-    with context.service(future_timeout=LONGEST_EXPORT) as service:
+        raise CommandError(f"{target} already exists; pass --force to replace it.")
+    with context.service(future_timeout=EXPORT_TIMEOUT) as service:
         rest = service.create_rest_client()
         url = rest.export_session_trace(session_id).result()
         if url_only:
@@ -97,21 +97,21 @@ def export_trace(
     show(context.format, record, f"Saved the trace of {session_id} as {target} ({size(count)})")
 
 
-def _record(found: GetSessionResponse) -> dict[str, object]:
+def _record(details: GetSessionResponse) -> dict[str, object]:
     import attrs
 
-    return attrs.asdict(found)
+    return attrs.asdict(details)
 
 
-def _info_view(session_id: str, found: GetSessionResponse) -> View:
+def _info_view(session_id: str, details: GetSessionResponse) -> View:
     return View(
         title=f"Session {session_id}",
         columns=("Property", "Value"),
         rows=[
             ("Session ID", session_id),
-            ("Name", found.display_name or NOTHING),
-            *(("Training run", run) for run in found.training_run_ids),
-            *(("Sampler", sampler) for sampler in found.sampler_ids),
-            *((f"Metadata {name}", value) for name, value in (found.user_metadata or {}).items()),
+            ("Name", details.display_name or NOTHING),
+            *(("Training run", run) for run in details.training_run_ids),
+            *(("Sampler", sampler) for sampler in details.sampler_ids),
+            *((f"Metadata {name}", value) for name, value in (details.user_metadata or {}).items()),
         ],
     )

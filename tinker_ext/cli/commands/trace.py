@@ -1,4 +1,4 @@
-"""`tinker-ext trace`: what a recording of spans says."""
+"""`tinker-ext trace`: reports on a recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TARGET = click.Path(dir_okay=False, path_type=Path)
 def trace() -> None:
     """Show where the time of a recorded run went.
 
-    A run with TINKER_EXT_TRACE=run.jsonl in its environment writes a recording to that file.
+    To record a run, set TINKER_EXT_TRACE=run.jsonl in its environment.
     """
 
 
@@ -33,20 +33,18 @@ def trace() -> None:
 @format_option
 @click.pass_obj
 def summary(context: CommandContext, recording: Path) -> None:
-    """Print where the time went, and who is to blame."""
+    """Print where the time went and what took most of it."""
     from tinker_ext.trace_report.summary import summarize
 
-    found = _read(recording)
-    answer = summarize(found)
-    views: list[View | str] = [_where_view(answer), _operations_view(answer)]
-    if answer.steps:
-        views.append(_steps(answer))
-    views += [_unfinished(name, seconds) for name, seconds in answer.unfinished]
-    if found.broken_lines:
-        views.append(
-            f"{count_title(found.broken_lines, 'line')} could not be read; the rest counts."
-        )
-    show(context.format, _record(answer), *views, answer.verdict)
+    spans = _read(recording)
+    report = summarize(spans)
+    views: list[View | str] = [_time_view(report), _operations_view(report)]
+    if report.steps:
+        views.append(_steps(report))
+    views += [_unfinished(name, seconds) for name, seconds in report.unfinished]
+    if spans.broken_lines:
+        views.append(f"Skipped {count_title(spans.broken_lines, 'unreadable line')}.")
+    show(context.format, _record(report), *views, report.verdict)
 
 
 @trace.command()
@@ -55,7 +53,7 @@ def summary(context: CommandContext, recording: Path) -> None:
     "-o",
     "--output",
     type=TARGET,
-    help="Where to write. Default: the recording's name with .trace.json.",
+    help="File to write (default: the recording's name with .trace.json).",
 )
 @format_option
 @click.pass_obj
@@ -65,19 +63,19 @@ def export(context: CommandContext, recording: Path, output: Path | None) -> Non
 
     target = output or recording.with_suffix(".trace.json")
     count = write_chrome_trace(_read(recording), target)
-    said = f"{target}: {count} spans; open it at https://ui.perfetto.dev"
-    show(context.format, {"file": str(target), "spans": count}, said)
+    message = f"Wrote {count_title(count, 'span')} to {target}; open it at https://ui.perfetto.dev"
+    show(context.format, {"file": str(target), "spans": count}, message)
 
 
 @trace.command()
 @click.argument("recording", type=RECORDING)
 @click.option(
-    "-o", "--output", type=TARGET, help="Where to write. Default: the recording's name with .png."
+    "-o", "--output", type=TARGET, help="File to write (default: the recording's name with .png)."
 )
 @format_option
 @click.pass_obj
 def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
-    """Draw a timeline: a lane for each kind of operation, pauses and retries marked."""
+    """Draw a timeline with a lane for each type of operation."""
     try:
         from tinker_ext.trace_report.plot import draw
     except ModuleNotFoundError as error:
@@ -87,7 +85,7 @@ def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
 
     target = output or recording.with_suffix(".png")
     draw(_read(recording), target)
-    show(context.format, {"file": str(target)}, f"{target}")
+    show(context.format, {"file": str(target)}, f"Wrote {target}")
 
 
 def _read(path: Path) -> Recording:
@@ -96,61 +94,62 @@ def _read(path: Path) -> Recording:
     try:
         return read_recording(path)
     except ValueError as error:
-        raise CommandError(f"{error}; make one by running with TINKER_EXT_TRACE={path}") from error
+        advice = "To record a run, set TINKER_EXT_TRACE=run.jsonl in its environment."
+        raise CommandError(f"{error}. {advice}") from error
 
 
-def _where_view(answer: Summary) -> View:
+def _time_view(report: Summary) -> View:
     return View(
-        title=f"Where {answer.total:.3f} s went",
+        title=f"Where {report.total:.3f} s went",
         columns=("Where", "Seconds", "Share"),
         rows=[
-            (where.value, f"{seconds:.3f}", f"{answer.share(where):.1%}")
-            for where, seconds in answer.seconds.items()
+            (category.value, f"{seconds:.3f}", f"{report.share(category):.1%}")
+            for category, seconds in report.seconds.items()
         ],
     )
 
 
-def _operations_view(answer: Summary) -> View:
+def _operations_view(report: Summary) -> View:
     return View(
         title="Operations",
-        columns=("Operation", "Count", "Failed", "Retries", "Median s", "Longest s"),
+        columns=("Operation", "Count", "Failed", "Retries", "Median (s)", "Longest (s)"),
         rows=[
             (
-                one.name,
-                str(one.count),
-                str(one.failed),
-                str(one.retries),
-                f"{one.median:.3f}",
-                f"{one.longest:.3f}",
+                operation.name,
+                str(operation.count),
+                str(operation.failed),
+                str(operation.retries),
+                f"{operation.median:.3f}",
+                f"{operation.longest:.3f}",
             )
-            for one in answer.operations
+            for operation in report.operations
         ],
     )
 
 
-def _steps(answer: Summary) -> str:
+def _steps(report: Summary) -> str:
     from statistics import median
 
-    slowest = max(answer.steps, key=lambda step: answer.steps[step])
+    slowest = max(report.steps, key=lambda step: report.steps[step])
     return (
-        f"{len(answer.steps)} steps, {median(answer.steps.values()):.3f} s each in the middle; "
-        f"the slowest is step {slowest} with {answer.steps[slowest]:.3f} s."
+        f"{count_title(len(report.steps), 'step')}, median {median(report.steps.values()):.3f} s; "
+        f"the slowest is step {slowest} with {report.steps[slowest]:.3f} s."
     )
 
 
 def _unfinished(name: str, seconds: float) -> str:
-    return f"{name.removeprefix('tinker.')} had not ended after {seconds:.3f} s."
+    return f"{name.removeprefix('tinker.')} was unfinished after {seconds:.3f} s."
 
 
-def _record(answer: Summary) -> dict[str, Any]:
+def _record(report: Summary) -> dict[str, Any]:
     return {
-        "total": answer.total,
-        "seconds": {where.value: seconds for where, seconds in answer.seconds.items()},
-        "own_while_idle": answer.own_while_idle,
-        "round_trip": answer.round_trip,
-        "operations": answer.operations,
-        "queue_reasons": answer.queue_reasons,
-        "steps": answer.steps,
-        "unfinished": [{"name": name, "seconds": s} for name, s in answer.unfinished],
-        "verdict": answer.verdict,
+        "total": report.total,
+        "seconds": {category.value: seconds for category, seconds in report.seconds.items()},
+        "own_while_idle": report.own_while_idle,
+        "round_trip": report.round_trip,
+        "operations": report.operations,
+        "queue_reasons": report.queue_reasons,
+        "steps": report.steps,
+        "unfinished": [{"name": name, "seconds": s} for name, s in report.unfinished],
+        "verdict": report.verdict,
     }

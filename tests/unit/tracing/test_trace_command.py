@@ -1,4 +1,4 @@
-"""`tinker-ext trace`, on recordings of runs against a server in memory."""
+"""`tinker-ext trace` with recordings of runs against a fake server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DATUM = tinker.Datum(
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """Two steps, a retry, a failure, three samples at once."""
+    """A recording of two steps, a retry, a failure and three concurrent samples."""
     path = tmp_path / "run.jsonl"
     server = FakeServer()
     server.respond("forward_backward", Reply(503, None, {"Retry-After": "0.05"}))
@@ -49,7 +49,7 @@ def recording(tmp_path: Path) -> Path:
     return path
 
 
-def test_threads_are_told_apart(recording: Path) -> None:
+def test_recording_distinguishes_user_threads_from_loop_thread(recording: Path) -> None:
     spans = read_recording(recording).spans
     assert {span.on_users_thread for span in spans if span.name == "tinker.submit"} == {False}
     assert True in {span.on_users_thread for span in spans if span.name == "tinker.wait"}
@@ -59,7 +59,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(program, ["trace", *map(str, arguments)])
 
 
-def test_the_summary_as_a_table(recording: Path) -> None:
+def test_summary_prints_table(recording: Path) -> None:
     result = run("summary", recording)
     assert result.exit_code == 0
     assert "server compute" in result.stdout
@@ -71,18 +71,18 @@ def test_the_summary_as_a_table(recording: Path) -> None:
     assert "went to" in result.stdout.splitlines()[-1]
 
 
-def test_the_summary_as_json(recording: Path) -> None:
-    response = json.loads(run("summary", recording, "--format", "json").stdout)
-    assert sum(response["seconds"].values()) == pytest.approx(response["total"])
-    assert response["seconds"]["pauses"] > 0
-    counts = {item["name"]: item["count"] for item in response["operations"]}
+def test_summary_prints_json(recording: Path) -> None:
+    summary = json.loads(run("summary", recording, "--format", "json").stdout)
+    assert sum(summary["seconds"].values()) == pytest.approx(summary["total"])
+    assert summary["seconds"]["pauses"] > 0
+    counts = {operation["name"]: operation["count"] for operation in summary["operations"]}
     assert counts["sample"] == 3
     assert counts["forward_backward"] == 2
-    assert set(response["steps"]) == {"0", "1"}
-    assert response["unfinished"] == []
+    assert set(summary["steps"]) == {"0", "1"}
+    assert summary["unfinished"] == []
 
 
-def test_the_export_has_every_span_in_a_lane_where_nothing_overlaps(recording: Path) -> None:
+def test_export_has_every_span_in_lanes_without_overlap(recording: Path) -> None:
     result = run("export", recording)
     target = recording.with_suffix(".trace.json")
     assert result.exit_code == 0
@@ -99,17 +99,17 @@ def test_the_export_has_every_span_in_a_lane_where_nothing_overlaps(recording: P
             for event in events
             if event["ph"] == "X" and event["tid"] == tid and f"{event['name']} " in f"{name} "
         )
-        assert all(one[1] <= other[0] for one, other in itertools.pairwise(outer)), name
+        assert all(first[1] <= second[0] for first, second in itertools.pairwise(outer)), name
 
 
-def test_what_was_written_is_told_to_programs(recording: Path, tmp_path: Path) -> None:
+def test_export_prints_file_and_span_count_as_json(recording: Path, tmp_path: Path) -> None:
     target = tmp_path / "spans.json"
-    told = json.loads(run("export", recording, "-o", target, "-f", "json").stdout)
+    record = json.loads(run("export", recording, "-o", target, "-f", "json").stdout)
     spans = [line for line in recording.read_text().splitlines() if '"kind":"span"' in line]
-    assert told == {"file": str(target), "spans": len(spans)}
+    assert record == {"file": str(target), "spans": len(spans)}
 
 
-def test_the_plot_is_a_picture_of_some_size(recording: Path, tmp_path: Path) -> None:
+def test_plot_writes_png(recording: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     target = tmp_path / "picture.png"
     result = run("plot", recording, "-o", target)
@@ -121,13 +121,13 @@ def test_the_plot_is_a_picture_of_some_size(recording: Path, tmp_path: Path) -> 
     assert height > 300
 
 
-def test_a_long_verdict_is_not_cut_off(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plot_wraps_long_verdict(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
-    from tinker_ext.trace_report.plot import picture
+    from tinker_ext.trace_report.plot import build_figure
     from tinker_ext.trace_report.summary import Summary
 
     monkeypatch.setattr(Summary, "verdict", "word " * 50)
-    figure = picture(read_recording(recording))
+    figure = build_figure(read_recording(recording))
     figure.draw_without_rendering()
     [axes] = figure.axes
     box = axes.get_tightbbox()
@@ -147,7 +147,7 @@ main()
 """
 
 
-def test_without_matplotlib_it_says_what_to_install(recording: Path) -> None:
+def test_plot_without_matplotlib_names_extra_to_install(recording: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", WITHOUT_MATPLOTLIB, "trace", "plot", str(recording)],
         capture_output=True,
@@ -159,30 +159,30 @@ def test_without_matplotlib_it_says_what_to_install(recording: Path) -> None:
     assert ran.stderr == "Error: Drawing needs matplotlib: pip install 'tinker-ext[plot]'\n"
 
 
-def test_a_recording_cut_short_is_read_as_far_as_it_goes(recording: Path) -> None:
+def test_summary_of_truncated_recording_lists_unfinished_operation(recording: Path) -> None:
     lines = recording.read_text().splitlines()
     ends = [i for i, line in enumerate(lines) if '"name":"tinker.sample"' in line]
     recording.write_text("\n".join(lines[: ends[-1]]) + "\n" + lines[ends[-1]][:40])
     result = run("summary", recording)
     assert result.exit_code == 0
-    assert "sample had not ended after" in result.stdout
-    assert "1 line could not be read" in result.stdout
+    assert "sample was unfinished after" in result.stdout
+    assert "Skipped 1 unreadable line." in result.stdout
 
 
-def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
+def test_summary_rejects_file_that_is_not_a_recording(tmp_path: Path) -> None:
     path = tmp_path / "other.txt"
     path.write_text("hello\n")
     result = run("summary", path)
     assert result.exit_code == 1
-    assert "is no recording of spans" in result.stderr
+    assert "is not a recording" in result.stderr
 
 
-def test_a_file_that_cant_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+def test_unwritable_trace_file_raises_configuration_error(tmp_path: Path) -> None:
     with pytest.raises(tinker.ConfigurationError, match="can't be written"):
         make_client(FakeServer(), trace_file=tmp_path / "missing" / "run.jsonl")
 
 
-def test_two_clients_share_a_file(tmp_path: Path) -> None:
+def test_two_clients_share_recording(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     for _ in range(2):
         with make_client(FakeServer(), trace_file=path) as service:
@@ -192,7 +192,7 @@ def test_two_clients_share_a_file(tmp_path: Path) -> None:
     assert (kinds.count("recording"), kinds.count("begin")) == (1, 2)
 
 
-def test_a_recording_needs_no_sdk(tmp_path: Path) -> None:
+def test_recording_works_without_sdk(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     script = """
 import sys
