@@ -99,7 +99,7 @@ def test_copies_sample_beside_the_one_they_are_of(
         assert one.sample(PROMPT, 1, params()).result(WAIT).sequences
     futures = [one.sample(PROMPT, 1, params()) for one in (sampler, *copies) for _ in range(5)]
     assert all(future.result(WAIT).sequences for future in futures)
-    assert [one._member.counter for one in (sampler, *copies)] == [0, 1, 2]
+    assert [one._sequence.counter for one in (sampler, *copies)] == [0, 1, 2]
 
 
 def test_what_is_cancelled_makes_room(service: ServiceClient, record: Recording) -> None:

@@ -72,7 +72,7 @@ def make_client(
         session_observer=session_observer,
         clock=clock,
     )
-    return ServiceClient.over(core)
+    return ServiceClient.from_core(core)
 
 
 async def _respond(reply: Reply) -> httpx.Response:
