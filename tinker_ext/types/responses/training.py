@@ -82,3 +82,8 @@ class UnloadModelResponse:
     def from_api(cls, model: api.UnloadModelResponse) -> UnloadModelResponse:
         """Read an answer."""
         return cls(model_id=or_none(model.model_id))
+
+
+#: Identifiers are text; the names exist for annotations written against release 0.4.1.
+ModelID = str
+RequestID = str
