@@ -52,15 +52,15 @@ def _wait(arrived: Callable[[], bool], meanwhile: Callable[[], object] = lambda:
 def introduce(scene: Scene) -> Any:
     """Two calls of a new client; it may do without the flags."""
     with scene.client(telemetry=False) as service:
-        found = [_models(service), _models(service)]
-        return found if service.dialect.flags is not None else Without(found)
+        result = [_models(service), _models(service)]
+        return result if service.dialect.flags is not None else Without(result)
 
 
 def introduce_wholly(scene: Scene) -> Any:
     """A call of a new client; it may do without the dynamic flags."""
     with scene.client(telemetry=False) as service:
-        found = _models(service)
-        return found if _knows_dynamic(service) else Without(found)
+        result = _models(service)
+        return result if _knows_dynamic(service) else Without(result)
 
 
 def introduced(scene: Scene) -> Scene:
@@ -74,19 +74,19 @@ def ask_when_due(scene: Scene) -> Any:
     """Calls of a client whose dynamic flags are due, until they have been asked for twice."""
     # A server that is gone when it is asked is back for the call beside the question.
     scene.time.on_sleep = lambda _: scene.server.listen()
-    found: list[int] = []
+    result: list[int] = []
 
     def call_later() -> None:
         scene.time.pass_by(DYNAMIC["refresh_interval_sec"])
         scene.server.listen()
-        found[:] = [_models(scene.service)]
+        result[:] = [_models(scene.service)]
 
     asked = "get_client_dynamic_config"
     before = scene.requests(asked)
     _wait(lambda: scene.requests(asked) >= before + 2, call_later)
     scene.time.slept.clear()  # Chance: a call may have been on its way when the server went.
     asked_twice = scene.requests(asked) >= before + 2
-    return found if asked_twice and _knows_dynamic(scene.service) else Without(found)
+    return result if asked_twice and _knows_dynamic(scene.service) else Without(result)
 
 
 def call_after_a_revocation(scene: Scene) -> int:
@@ -100,9 +100,9 @@ def call_near_the_end(scene: Scene) -> Any:
     server = _later(scene)
     given = set(server.live)
     scene.time.pass_by(LIFE - NEAR_THE_END)
-    found = _models(scene.service)
+    result = _models(scene.service)
     sent = server.calls("get_server_capabilities")[-1].headers["x-api-key"]
-    return found if sent not in given else Without(found)
+    return result if sent not in given else Without(result)
 
 
 @frozen
@@ -119,8 +119,8 @@ def opened(scene: Scene) -> Opened:
 
 def sample(it: Opened) -> Any:
     """A sample; its client may ask for the result without having heard that it is there."""
-    found = it.sampler.sample(PROMPT, 1, PARAMS).result()
-    return found if it.scene.service._core.batch_pollers.available else Without(found)
+    result = it.sampler.sample(PROMPT, 1, PARAMS).result()
+    return result if it.scene.service._core.batch_pollers.available else Without(result)
 
 
 def sample_in_a_copy(it: Opened) -> Any:
@@ -128,9 +128,9 @@ def sample_in_a_copy(it: Opened) -> Any:
     scene = it.scene
     # As one that is unpickled elsewhere, but on the same core, whose time is simulated.
     copy = SamplingClient(scene.service._core, it.sampler.sampling_session_id, elsewhere=True)
-    found = copy.sample(PROMPT, 1, PARAMS).result()
+    result = copy.sample(PROMPT, 1, PARAMS).result()
     place = scene.server.calls("asample")[-1].body["seq_id"] // NUMBERS_PER_CLIENT
-    return found if place <= scene.requests("join_sampling_session") else Without(found)
+    return result if place <= scene.requests("join_sampling_session") else Without(result)
 
 
 def give_one_up(scene: Scene) -> Any:
@@ -140,8 +140,8 @@ def give_one_up(scene: Scene) -> Any:
         sampler = service.create_sampling_client(base_model="fake/model")
         polls = server.polls_for_ever
         given_up, kept = sampler.sample(FOR_EVER, 1, PARAMS), sampler.sample(PROMPT, 1, PARAMS)
-        found = kept.result()
+        result = kept.result()
         _wait(lambda: server.polls_for_ever > polls)
         given_up.cancel()
     scene.time.slept.clear()  # Between polls, which are none of the request to cancel.
-    return found if server.endless <= server.cancelled else Without(found)
+    return result if server.endless <= server.cancelled else Without(result)

@@ -232,7 +232,7 @@ def _of_tokens() -> Iterator[Case]:
 
 
 def _of_kind(kind: Kind, cases: Iterator[Case]) -> list[Case]:
-    return [evolve(one, kind=kind) for one in cases]
+    return [evolve(case, kind=kind) for case in cases]
 
 
 CASES = [
@@ -253,7 +253,7 @@ _NOT_MEANT = {
 
 def columns(operation: Operation) -> list[Case]:
     """The cases of one operation."""
-    default_reply = [one for one in CASES if (operation.endpoint, one.name) not in _NOT_MEANT]
+    default_reply = [case for case in CASES if (operation.endpoint, case.name) not in _NOT_MEANT]
     if operation.group == "result":
         return default_reply + RESULT_CASES
     with_token = operation.group == LATER and operation.endpoint not in TOKENLESS

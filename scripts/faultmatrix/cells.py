@@ -64,13 +64,13 @@ def _run(scene: Scene, operation: Operation, case: Case) -> Seen:
     sent = scene.requests(operation.endpoint) - before
     if outcome == VALUE and (sent > operation.sends or simulated.slept):
         outcome = AGAIN
-    wrong = [f"counted twice: {one}" for one in server.conflicts]
+    wrong = [f"counted twice: {conflict}" for conflict in server.conflicts]
     if isinstance(value, _OF_AN_ANSWER) and not value.request_id:
         wrong.append(f"without a request id: {value}")
     grown = len(server.counted) - counted
     if outcome in (VALUE, AGAIN, WITHOUT) and grown != _times(operation, case):
         wrong.append(f"counted {grown} times")
-    server.answer_usually()
+    server.respond_by_default()
     server.listen()
     after, next_value = _outcome(lambda: operation.run(subject))
     if after not in (VALUE, WITHOUT):
@@ -91,20 +91,20 @@ def _alike(case: Case, value: Any, default_reply: Any) -> bool:
     if type(value) is not type(default_reply):
         return False
     plain = isinstance(value, _COMPARED) and not any(
-        isinstance(one, faults.Fault) and one.alter for one in case.answers
+        isinstance(response, faults.Fault) and response.alter for response in case.answers
     )
     return not plain or value == default_reply
 
 
 def _script(server: FaultServer, operation: Operation, case: Case) -> None:
-    server.answer(operation.endpoint, *[faults.Fault()] * operation.hit)
+    server.respond(operation.endpoint, *[faults.Fault()] * operation.hit)
     if case.answers[0] is Reply:  # The usual answer, later.
         delay = case.answers[1]
-        server.answer(operation.endpoint, faults.delayed(delay))
+        server.respond(operation.endpoint, faults.delayed(delay))
     elif case.always:
-        server.answer_always(operation.endpoint, _named(case.answers[0]))
+        server.respond_always(operation.endpoint, _named(case.answers[0]))
     else:
-        server.answer(operation.endpoint, *map(_named, case.answers))
+        server.respond(operation.endpoint, *map(_named, case.answers))
 
 
 def _named(answer: Reply | faults.Fault) -> Reply | faults.Fault:
@@ -152,9 +152,9 @@ def run_rows(
     start may take are cut short, for the cases about silence.
     """
     cells = [
-        (one, case)
-        for one in operations
-        for case in columns(one)
+        (operation, case)
+        for operation in operations
+        for case in columns(operation)
         if only is None or case.name in only
     ]
     with (
@@ -164,7 +164,7 @@ def run_rows(
         ThreadPoolExecutor(workers) as waiting,
     ):
         running = [(waiting if _waits(*cell) else pool).submit(run_cell, *cell) for cell in cells]
-        seen = [one.result() for one in running]
+        seen = [item.result() for item in running]
     different: dict[str, dict[str, Seen]] = {operation.name: {} for operation in operations}
     for (operation, case), one in zip(cells, seen, strict=True):
         if one != Seen(case.expected(operation)):

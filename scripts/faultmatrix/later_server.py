@@ -84,8 +84,8 @@ class LaterServer(FaultServer):
     @property
     def polls_for_ever(self) -> int:
         """How often requests without an end were asked for."""
-        asked = [one.body["request_id"] for one in self.calls("retrieve_future")]
-        return sum(one in self.endless for one in asked)
+        asked = [call.body["request_id"] for call in self.calls("retrieve_future")]
+        return sum(item in self.endless for item in asked)
 
     def _refuses(self, operation: str, key: str | None) -> bool:
         demanded = self._flags["pjwt_auth_enabled"] and operation not in TOKENLESS

@@ -47,8 +47,8 @@ def _with_a_tokenizer(scene: Scene) -> tinker.TrainingClient:
 
 def _halved(data: Any, logprobs: Arrays) -> tuple[float, Arrays, dict[str, float]]:
     """A loss of the user's own: minus half of the logprobs' sum."""
-    total = -0.5 * sum(float(one.sum()) for one in logprobs)
-    return total, [one * 0 - 0.5 for one in logprobs], {"half:sum": total}
+    total = -0.5 * sum(float(logprob.sum()) for logprob in logprobs)
+    return total, [logprob * 0 - 0.5 for logprob in logprobs], {"half:sum": total}
 
 
 def _custom_loss(training: tinker.TrainingClient) -> tinker.ForwardBackwardOutput:

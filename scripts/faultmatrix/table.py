@@ -33,10 +33,13 @@ def later_table() -> str:
     """Faults down, operations across that only the later protocol has a client send by itself."""
     members = _of_group(LATER)
     rows = (
-        [case.name, *(case.expected(one) if case in columns(one) else "" for one in members)]
+        [
+            case.name,
+            *(case.expected(member) if case in columns(member) else "" for member in members),
+        ]
         for case in [*CASES, *TOKEN_CASES]
     )
-    return _markdown(["fault", *(one.name for one in members)], rows)
+    return _markdown(["fault", *(member.name for member in members)], rows)
 
 
 def _markdown(head: list[str], rows: Iterable[list[str]]) -> str:
@@ -50,16 +53,16 @@ def _group_cell(case: Case, group: Group) -> str:
         return ""
     common = case.default_reply(group)
     exceptions: dict[str, list[str]] = {}
-    for one in _of_group(group):
-        if (expected := case.expected(one)) != common:
-            exceptions.setdefault(expected, []).append(one.name.removeprefix("result of "))
+    for item in _of_group(group):
+        if (expected := case.expected(item)) != common:
+            exceptions.setdefault(expected, []).append(item.name.removeprefix("result of "))
     special = [f"{', '.join(names)}: {outcome}" for outcome, names in exceptions.items()]
     return "; ".join([common, *special])
 
 
 def count_cells(*groups: Group) -> int:
     """How many there are of some groups."""
-    return sum(len(columns(one)) for group in groups for one in _of_group(group))
+    return sum(len(columns(item)) for group in groups for item in _of_group(group))
 
 
 def document() -> str:
@@ -79,8 +82,8 @@ def _between(text: str, begin: str, end: str, content: str) -> str:
 
 
 def _members(group: Group) -> list[str]:
-    return [one.name.removeprefix("result of ") for one in _of_group(group)]
+    return [item.name.removeprefix("result of ") for item in _of_group(group)]
 
 
 def _of_group(group: Group) -> list[Operation]:
-    return [one for one in OPERATIONS if one.group == group]
+    return [operation for operation in OPERATIONS if operation.group == group]

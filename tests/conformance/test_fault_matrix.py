@@ -42,7 +42,7 @@ SOME = ("get_training_run", "asample", "result of asample")
 def test_another_transport_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """With this variable `python scripts/fault_matrix.py --run` runs all cells so."""
     monkeypatch.setenv("TINKER_EXT_HTTP_TRANSPORT", "aiohttp")
-    rows = [one for one in OPERATIONS if one.name in SOME]
+    rows = [operation for operation in OPERATIONS if operation.name in SOME]
     assert run_rows(rows, 6, ON_THE_WIRE) == {name: {} for name in SOME}
 
 
