@@ -114,8 +114,8 @@ def test_it_trains_saves_and_loads(
     assert loss_of(second.forward([datum()], "cross_entropy").result(WAIT)) == pytest.approx(kept)
 
     assert noting.refused == UNKNOWN_THERE.get(server.dialect, [])
-    assert service.dialect.release == RELEASES[server.dialect]
-    assert (service.dialect.training_body == "protobuf") == (server.dialect in PROTOBUF)
+    assert service.server_protocol.release == RELEASES[server.dialect]
+    assert (service.server_protocol.training_body == "protobuf") == (server.dialect in PROTOBUF)
 
 
 def test_it_tells_of_images_and_optimizers_what_the_release_knows(

@@ -1,4 +1,4 @@
-"""Errors carry what a handler needs, travel between processes, and show no key."""
+"""Errors: attributes, messages, pickling, and redaction of keys."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def every_class() -> set[type[TinkerError]]:
     return {kind for kind in result if kind.__module__ == errors.__name__}
 
 
-def test_there_is_a_specimen_of_every_class() -> None:
+def test_specimens_cover_every_class() -> None:
     assert {type(error) for error in SPECIMENS} == every_class()
 
 
-def test_the_tree_in_the_docstring_is_the_real_one() -> None:
+def test_docstring_tree_matches_classes() -> None:
     drawn: dict[str, str] = {}
     path: list[str] = []
-    for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr] # it has one
+    for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr]  # it has one
         if result := re.match(r"([ │├└─]*)([A-Z]\w+Error)\b", line):
             depth = (len(result[1]) - 4) // 4
             path[depth:] = [result[2]]
@@ -94,7 +94,7 @@ def test_the_tree_in_the_docstring_is_the_real_one() -> None:
 
 @pytest.mark.parametrize("error", SPECIMENS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickled_and_copied_errors_are_the_same(error: TinkerError, protocol: int) -> None:
+def test_pickle_and_copy_round_trip(error: TinkerError, protocol: int) -> None:
     if isinstance(error, errors.APIError):
         error.gave_up(reason="status 429", attempts=3, elapsed=2.0)
     error.add_note("noted")
@@ -110,7 +110,7 @@ def test_pickled_and_copied_errors_are_the_same(error: TinkerError, protocol: in
         assert (str(twin), repr(twin)) == (str(error), repr(error))
 
 
-def test_a_deep_copy_shares_nothing() -> None:
+def test_deepcopy_copies_body() -> None:
     error = errors.APIError("api", body={"a": [1]})
     twin = copy.deepcopy(error)
     assert twin.body == error.body
@@ -126,16 +126,16 @@ def test_a_deep_copy_shares_nothing() -> None:
         (ClientClosedError(), RuntimeError),
     ],
 )
-def test_some_are_builtin_errors_too(error: TinkerError, builtin: type[Exception]) -> None:
+def test_builtin_base_classes(error: TinkerError, builtin: type[Exception]) -> None:
     assert isinstance(error, builtin)
 
 
-def test_one_request_out_of_time_is_no_builtin_timeout() -> None:
-    # Otherwise `except TimeoutError` around a wait would take a retried request's for its own.
+def test_api_timeout_is_not_builtin_timeout() -> None:
+    # Otherwise `except TimeoutError` around a wait would catch the timeout of a single request.
     assert not isinstance(APITimeoutError("x"), TimeoutError)
 
 
-def test_a_message_for_two_in_the_morning() -> None:
+def test_complete_message_of_status_error() -> None:
     error = status_error(
         503,
         headers={"x-request-id": "req-7", "cf-ray": "88aa-FRA", "content-type": "text/html"},
@@ -194,7 +194,7 @@ def test_messages(error: TinkerError, words: str | None) -> None:
     assert words is None or str(error) == words
 
 
-def test_a_status_error_carries_what_a_handler_needs() -> None:
+def test_status_error_attributes() -> None:
     error = status_error(
         429,
         headers={"Retry-After": "3", "X-Request-Id": "req-7", "Set-Cookie": "session=1"},
@@ -213,7 +213,7 @@ def test_a_status_error_carries_what_a_handler_needs() -> None:
     assert (error.attempts, error.elapsed, error.reason) == (None, None, None)
 
 
-def test_the_callers_request_id_comes_before_the_headers() -> None:
+def test_explicit_request_id_overrides_header() -> None:
     error = status_error(
         404, headers={"x-request-id": "hop"}, body=None, operation=None, request_id="future-1"
     )
@@ -225,7 +225,7 @@ def test_the_callers_request_id_comes_before_the_headers() -> None:
     ("status", "phrase"),
     [(404, "404 Not Found"), (524, "524 Origin Timed Out"), (599, "599")],
 )
-def test_a_status_is_named(status: int, phrase: str) -> None:
+def test_status_phrase(status: int, phrase: str) -> None:
     assert errors.status_phrase(status) == phrase
 
 
@@ -243,13 +243,13 @@ def test_a_status_is_named(status: int, phrase: str) -> None:
         (422, "unknown", True),
     ],
 )
-def test_whose_error_it_is(status: int, category: str | None, is_user_error: bool) -> None:
+def test_is_user_error(status: int, category: str | None, is_user_error: bool) -> None:
     body = {"category": category} if category else {}
     error = status_error(status, headers={}, body=body, operation=None)
     assert error.is_user_error is is_user_error
 
 
-def everything_of(error: BaseException) -> str:
+def all_text(error: BaseException) -> str:
     return f"{error} {error!r} {vars(error)} {error.args} {pickle.dumps(error)!r}"
 
 
@@ -269,7 +269,7 @@ HIDING_PLACES: list[object] = [
 
 
 @pytest.mark.parametrize("body", HIDING_PLACES, ids=range(len(HIDING_PLACES)))
-def test_no_key_gets_out_of_an_answer(body: object) -> None:
+def test_key_in_response_redacted(body: object) -> None:
     error = status_error(
         401,
         headers={
@@ -283,26 +283,26 @@ def test_no_key_gets_out_of_an_answer(body: object) -> None:
         operation="create_session",
         secrets=[PLAIN_KEY, ""],
     )
-    shown = everything_of(error)
+    shown = all_text(error)
     for piece in (KEY, KEY[:12], PLAIN_KEY, PLAIN_KEY[:8]):
         assert piece not in shown
     assert 'error="invalid_token"' in error.headers["www-authenticate"]
 
 
-def test_what_looks_like_a_key_is_hidden_in_every_error() -> None:
-    said = f"used {KEY}"
+def test_key_like_text_redacted_in_every_error() -> None:
+    text = f"used {KEY}"
     for error in (
-        errors.APIError(said, body=said),
-        DeadlineExceededError(said, last_seen=said),
-        RequestFailedError(said),
-        ConfigurationError(said),
-        DownloadError(said),
-        SessionLostError(said),
+        errors.APIError(text, body=text),
+        DeadlineExceededError(text, last_seen=text),
+        RequestFailedError(text),
+        ConfigurationError(text),
+        DownloadError(text),
+        SessionLostError(text),
     ):
-        assert KEY not in everything_of(error)
+        assert KEY not in all_text(error)
 
 
-def test_a_key_error_says_what_to_check() -> None:
+def test_authentication_error_names_variable() -> None:
     error = status_error(401, headers={}, body={"detail": "no"}, operation="create_session")
     assert isinstance(error, AuthenticationError)
     assert "TINKER_API_KEY" in str(error)
@@ -315,7 +315,7 @@ json_values = st.recursive(
 
 
 @given(st.integers(100, 599), json_values, st.dictionaries(st.text(), st.text()))
-def test_any_answer_makes_an_error_of_bounded_size(
+def test_any_response_makes_error_of_bounded_size(
     status: int, body: object, headers: dict[str, str]
 ) -> None:
     error = status_error(status, headers=headers, body=body, operation="forward")
@@ -335,7 +335,7 @@ def deep(levels: int) -> object:
     ["x" * 10_000_000, {"detail": "x" * 10_000_000}, ["x"] * 1_000_000, deep(100_000)],
     ids=["text", "detail", "list", "depth"],
 )
-def test_absurd_answers_are_cut(body: object) -> None:
+def test_oversized_response_truncated(body: object) -> None:
     error = status_error(
         500, headers={"x-request-id": "x" * 100_000}, body=body, operation="forward"
     )
@@ -343,7 +343,7 @@ def test_absurd_answers_are_cut(body: object) -> None:
     assert len(pickle.dumps(error)) < 100_000
 
 
-def test_not_found_is_not_retryable_by_its_class_alone() -> None:
+def test_not_found_has_no_retry_reason() -> None:
     with pytest.raises(errors.APIError) as caught:
         raise NotFoundError("gone", status_code=404)
     assert caught.value.reason is None

@@ -149,7 +149,7 @@ def test_a_server_that_has_not_got_it_is_told_once(status: int) -> None:
     with make_client(server) as service:
         for future in submitted(server, service, 5):
             future.cancel()
-        assert comes_true(lambda: not service.dialect.supports("cancel_future"))
+        assert comes_true(lambda: not service.server_protocol.supports("cancel_future"))
     assert len(cancelled(server)) == 1
 
 
@@ -168,7 +168,7 @@ def test_what_fails_hurts_nobody(fault: Reply) -> None:
         assert comes_true(lambda: len(cancelled(server)) == 3)
         server.respond_by_default()
         assert kept.result(10).sequences
-        assert service.dialect.supports("cancel_future")
+        assert service.server_protocol.supports("cancel_future")
 
 
 def test_what_passes_is_sent_again() -> None:

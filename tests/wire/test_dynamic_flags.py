@@ -38,7 +38,7 @@ def test_they_are_asked_for_again_when_it_is_time() -> None:
         time.pass_by(61)
         for _ in range(2):
             service.get_server_capabilities()
-        assert comes_true(lambda: not service.dialect.dynamic.sample_cancel_enabled)
+        assert comes_true(lambda: not service.server_protocol.dynamic.sample_cancel_enabled)
     assert questions(server) == 2
 
 
@@ -58,16 +58,16 @@ def test_where_they_can_not_be_had_they_are_asked_for_when_that_is_due(fault: st
     server.respond("get_client_dynamic_config", FAULTS[fault])
     with make_client(server, clock=time.clock) as service:
         service.get_server_capabilities()
-        assert service.dialect.release == "0.38.0"
-        assert not service.dialect.dynamic.sample_cancel_enabled
+        assert service.server_protocol.release == "0.38.0"
+        assert not service.server_protocol.dynamic.sample_cancel_enabled
         time.pass_by(301)
         service.get_server_capabilities()
-        assert comes_true(lambda: service.dialect.dynamic.sample_cancel_enabled)
+        assert comes_true(lambda: service.server_protocol.dynamic.sample_cancel_enabled)
         server.respond("get_client_dynamic_config", FAULTS[fault])
         time.pass_by(61)
         service.get_server_capabilities()
         assert comes_true(lambda: questions(server) == 3)
-        assert service.dialect.dynamic.sample_cancel_enabled, "what is known is kept"
+        assert service.server_protocol.dynamic.sample_cancel_enabled, "what is known is kept"
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])

@@ -166,7 +166,7 @@ async def test_such_a_future_is_the_client_for_those_who_do_not_await_it(
 ) -> None:
     sampler = service.create_sampling_client(base_model="fake/model")
     assert isinstance(sampler, tinker.SamplingClient)
-    assert repr(sampler) in ("<SamplingClient soon>", "<SamplingClient fake/model>")
+    assert repr(sampler) in ("<SamplingClient pending>", "<SamplingClient fake/model>")
     made = await sampler.result_async(10)
     assert type(made) is tinker.SamplingClient
     assert sampler.result() is made

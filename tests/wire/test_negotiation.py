@@ -50,7 +50,7 @@ def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptu
         for future in futures:
             future.result(10)
         service.get_server_capabilities()
-        assert service.dialect.release == "0.38.0"
+        assert service.server_protocol.release == "0.38.0"
     assert [item.operation for item in server.received[:2]] == [
         "get_client_config",
         "get_client_dynamic_config",
@@ -59,7 +59,7 @@ def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptu
     version = f"0.38.0+tinker-ext.{tinker.__version__}"
     assert server.calls("get_client_config")[0].body == {"sdk_version": version}
     said = [record.message for record in caplog.records if " speaks " in record.message]
-    assert said == [f"http://fake.invalid speaks {service.dialect}"]
+    assert said == [f"http://fake.invalid speaks {service.server_protocol}"]
 
 
 def test_a_server_is_told_the_release_it_is_spoken_to_like_and_by_whom() -> None:
@@ -83,7 +83,7 @@ def test_an_old_server_costs_one_question() -> None:
     with make_client(server) as service:
         service.get_server_capabilities()
         service.create_lora_training_client("fake/model")
-        assert service.dialect.flags is None
+        assert service.server_protocol.flags is None
     asked = [item.operation for item in server.received if "config" in item.operation]
     assert asked == ["get_client_config"]
 
@@ -94,9 +94,9 @@ def test_a_question_that_comes_to_nothing_is_asked_again(status: int) -> None:
     server.respond("get_client_config", Reply(status))
     with make_client(server) as service:
         service.get_server_capabilities()
-        assert service.dialect.flags is None
+        assert service.server_protocol.flags is None
         service.get_server_capabilities()
-        assert service.dialect.release == "0.24.1"
+        assert service.server_protocol.release == "0.24.1"
 
 
 def test_but_not_for_ever() -> None:
@@ -116,7 +116,7 @@ def test_what_keeps_the_call_away_too_is_waited_for(trouble: Reply | Exception) 
     server.respond("get_client_config", trouble, trouble)
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.get_server_capabilities()
-        assert service.dialect.release == "0.24.1"
+        assert service.server_protocol.release == "0.24.1"
     assert len(server.calls("get_client_config")) == 3
     assert len(server.calls("get_server_capabilities")) == 1
 
@@ -174,7 +174,7 @@ def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> N
             for loss_fn_output in output.result(10).loss_fn_outputs
         ]
         training.optim_step(tinker.AdamParams()).result(10)
-        assert service.dialect.refused == {"protobuf"}
+        assert service.server_protocol.refused == {"protobuf"}
     assert sizes == [1, 2, 3, 4, 5]
     taken = [call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)]
     numbers = [item.body["seq_id"] for item in taken]
@@ -241,7 +241,7 @@ def test_images_are_told_as_the_server_wants_them() -> None:
         with make_client(server) as service:
             sampler = service.create_sampling_client(base_model="fake/model")
             sampler.sample(tinker.ModelInput(chunks=[sized]), 1, params).result(10)
-            if service.dialect.images == "expected_tokens":
+            if service.server_protocol.images == "expected_tokens":
                 sampler.sample(tinker.ModelInput(chunks=[bare]), 1, params).result(10)
             else:
                 with pytest.raises(tinker.InvalidInputError, match="height, width"):
@@ -263,7 +263,7 @@ def test_sizes_that_are_refused_are_told_otherwise_under_the_same_number() -> No
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput(chunks=[sized])
         sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(10)
-        assert service.dialect.images == "expected_tokens"
+        assert service.server_protocol.images == "expected_tokens"
     first, second = server.calls("asample")
     assert first.body["seq_id"] == second.body["seq_id"]
     assert "height" not in second.body["prompt"]["chunks"][0]
@@ -322,7 +322,7 @@ def test_or_in_two_where_the_server_does_not_make_models_so() -> None:
     server.respond("load_weights", refused("missing", "model_id"))
     with make_client(server) as service:
         service.create_training_client_from_state("tinker://run-1/weights/a")
-        assert not service.dialect.loads_into_new_model
+        assert not service.server_protocol.loads_into_new_model
     [made] = server.calls("create_model")
     assert made.body["model_seq_id"] == 0
     assert len(server.calls("get_weights_info")) == 1
@@ -335,7 +335,7 @@ def test_or_by_the_run_where_weights_are_not_told_of() -> None:
     with make_client(server) as service:
         for _ in range(2):
             service.create_training_client_from_state("tinker://run-1/weights/a")
-        assert not service.dialect.supports("get_weights_info")
+        assert not service.server_protocol.supports("get_weights_info")
     assert len(server.calls("get_weights_info")) == 1
     assert len(server.calls("get_training_run")) == 2
 

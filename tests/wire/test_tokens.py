@@ -297,12 +297,12 @@ def test_an_exchange_that_is_not_there_is_no_answer_to_something_else(
     server = DemandingServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        known = service.dialect
+        known = service.server_protocol
         server.respond("create_auth_token", Reply(status, {"detail": "Not Found"}))
         server.respond(operation, INVALID)
         with pytest.raises(tinker.APIResponseValidationError, match="wants tokens, and gives none"):
             training.forward([datum()], "cross_entropy").result(30)
-        assert service.dialect == known
+        assert service.server_protocol == known
         assert server.exchanges == 2
 
 
@@ -314,13 +314,13 @@ def test_an_exchange_that_is_to_be_repeated_is(status: int) -> None:
     with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         assert server.exchanges == 3
-        known = service.dialect
+        known = service.server_protocol
         server.revoke()
         server.respond_always("create_auth_token", again)
         with pytest.raises(tinker.APIStatusError) as caught:
             training.forward([datum()], "cross_entropy").result(30)
         assert caught.value.operation == "create_auth_token"
-        assert service.dialect == known, "it is no answer to something else"
+        assert service.server_protocol == known, "it is no answer to something else"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_question_that_came_to_nothing_is_asked_again_in_the_call(trouble: Any
     with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
-        assert service.dialect.flags is not None
+        assert service.server_protocol.flags is not None
     refused, again = sent(server, "create_session")
     assert refused[0] == KEY
     assert again[0] == server.given[0]
@@ -204,5 +204,5 @@ def test_what_was_learnt_meanwhile_is_kept_where_the_question_fails_again() -> N
         server.respond("get_server_capabilities", INVALID, INVALID)
         with pytest.raises(tinker.AuthenticationError):
             service.get_server_capabilities()
-        assert service.dialect.rejected_fields == {"create_session.type"}
+        assert service.server_protocol.rejected_fields == {"create_session.type"}
     assert questions(server) == 2

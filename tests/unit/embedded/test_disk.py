@@ -293,7 +293,9 @@ async def test_restart_writes_nothing_to_the_database(open_api: OpenApi, tmp_pat
 @pytest.mark.parametrize("place", ["file", "file/below", "file/far/below"])
 def test_folder_that_cannot_be_made_is_a_configuration_error(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="a file is in its place, or above it") as caught:
+    with pytest.raises(
+        ConfigurationError, match="its path, or a parent of it, is a file"
+    ) as caught:
         start_embedded(tmp_path / place)
     assert str(tmp_path / place) in str(caught.value)
     assert "TINKER_EMBEDDED_DIR" in str(caught.value)

@@ -126,7 +126,7 @@ def _ask_in_turn(service: ServiceClient) -> Iterator[Check]:
     rest = service.create_rest_client()
     questions: tuple[tuple[str, Callable[[], str]], ...] = (
         ("Server", lambda: _models(service)),
-        ("Dialect", lambda: str(service.dialect)),
+        ("Dialect", lambda: str(service.server_protocol)),
         ("Key", lambda: _key(lambda: rest.list_training_runs(limit=1).result())),
         ("Round trip", lambda: _models(service)),
     )
