@@ -21,8 +21,8 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     monkeypatch.chdir(ROOT)
 
     def run(path: Path) -> str:
-        result, complaints, _ = api.run(["--no-error-summary", str(path)])
-        return result + complaints
+        output, errors, _ = api.run(["--no-error-summary", str(path)])
+        return output + errors
 
     return run
 
