@@ -26,7 +26,7 @@ from tinker_ext.errors import (
 from tinker_ext.redaction.forms import forms_of, hide
 from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body, shorten
-from tinker_ext.redaction.secret import Secret, Unshown
+from tinker_ext.redaction.secret import HiddenValue, Secret
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def test_proxy_url_redacts_password_and_basic_token() -> None:
         assert redact(f"no {part} here") == "no *** here"
 
 
-def test_unshown_value_absent_from_repr_and_pickle() -> None:
-    value = Unshown(["PLANTED"])
+def test_hidden_value_absent_from_repr_and_pickle() -> None:
+    value = HiddenValue(["PLANTED"])
     assert value.take() == ["PLANTED"]
     assert "PLANTED" not in f"{value!r} {value} {pickle.dumps(value)!r}"

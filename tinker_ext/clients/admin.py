@@ -27,9 +27,9 @@ class AdminCalls(RestClientBase):
     ) -> APIFuture[types.AuditLogResponse]:
         """The events of one day (UTC), by default today."""
         if event_type not in get_args(AuditEventType):
-            known = ", ".join(get_args(AuditEventType))
+            allowed = ", ".join(get_args(AuditEventType))
             raise InvalidInputError(
-                f"expected one of {known}, got {event_type!r}", where="event_type"
+                f"expected one of {allowed}, got {event_type!r}", where="event_type"
             )
         if isinstance(day, datetime):
             day = day.date()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from tinker_ext.backend_key import FILE_NAME, new_key
-from tinker_ext.config import ClientConfig, unshown
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.core import ClientCore
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class EmbeddedBackend:
 
 def new_core(**config: Any) -> ClientCore:
     """A new connection with the settings of `ClientConfig.resolve`."""
-    config = unshown(config)
+    config = hide_values(config)
     resolved = ClientConfig.resolve(**config)
     backend = EmbeddedBackend(resolved)
     return ClientCore(backend.config, backend.base_url, backend.stop, key_file=backend.key_file)

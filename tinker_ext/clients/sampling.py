@@ -19,7 +19,7 @@ from tinker_ext.clients.sampling_session import (
     find_base_model,
     open_sampling_session,
 )
-from tinker_ext.config import ClientConfig, unshown
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.core import restored_core
@@ -200,7 +200,7 @@ class SamplingClient(AwaitableClient):
         Raises:
             InvalidInputError: it is not a handle.
         """
-        explicit = unshown({"api_key": api_key})
+        explicit = hide_values({"api_key": api_key})
         del api_key  # A traceback with variables would show it.
         decoded = SamplerHandle.decode(handle)
         config = ClientConfig.resolve(require_key=False, base_url=decoded.base_url, **explicit)

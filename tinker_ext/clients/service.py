@@ -10,7 +10,7 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.compat import with_headers
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
-from tinker_ext.config import ClientConfig, unshown
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.session.session_ends import SessionEnd
@@ -65,7 +65,7 @@ class ServiceClient(ClientFactory):
         **config: Any,
     ) -> None:
         config |= {"user_metadata": user_metadata, "project_id": project_id}
-        config = unshown(with_headers(config, default_headers_overrides))
+        config = hide_values(with_headers(config, default_headers_overrides))
         # A traceback with variables would show their values.
         del user_metadata, project_id, default_headers_overrides
         self._config = ClientConfig.resolve(**config)

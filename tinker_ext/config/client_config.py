@@ -18,7 +18,7 @@ from attrs import frozen
 from tinker_ext.config import credentials_file, parsers
 from tinker_ext.config.proxies import EnvironmentProxy, ProxyRules
 from tinker_ext.errors import ConfigurationError
-from tinker_ext.redaction.secret import Secret, Unshown
+from tinker_ext.redaction.secret import HiddenValue, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,13 +34,15 @@ _READER, _VARIABLE = "reader", "variable"
 _OF_THE_MACHINE = ("proxy", "ssl_cert_file", "ssl_cert_dir")
 
 
-def unshown(explicit: Mapping[str, object]) -> dict[str, Any]:
+def hide_values(explicit: Mapping[str, object]) -> dict[str, Any]:
     """Wrap settings so that the frames they pass through don't show them.
 
     A traceback with variables would show them otherwise.
     """
     return {
-        name: value if value is None or isinstance(value, Secret | Unshown) else Unshown(value)
+        name: value
+        if value is None or isinstance(value, Secret | HiddenValue)
+        else HiddenValue(value)
         for name, value in explicit.items()
     }
 
@@ -162,7 +164,7 @@ class ClientConfig:
                 exclude each other; an unknown name, with similar ones; a missing key without the
                 embedded backend.
         """
-        explicit = unshown(explicit)
+        explicit = hide_values(explicit)
         fields = _settings()
         for name in explicit:
             if name not in fields:
@@ -242,10 +244,10 @@ def _resolve(field: attrs.Attribute[Any], argument: object) -> tuple[Any, str]:
     return field.default, "default"
 
 
-def from_environment(variable: str) -> Unshown | None:
+def from_environment(variable: str) -> HiddenValue | None:
     """The value of an environment variable without surrounding whitespace; None if it is empty."""
     text = os.environ.get(variable, "").strip()
-    return Unshown(text) if text else None
+    return HiddenValue(text) if text else None
 
 
 def _or_stored(resolved: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:
@@ -323,7 +325,7 @@ def _check_socks(proxy: str, setting: str) -> None:
 
 def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
     try:
-        return field.metadata[_READER](value.take() if isinstance(value, Unshown) else value)
+        return field.metadata[_READER](value.take() if isinstance(value, HiddenValue) else value)
     except ValueError as error:
         reason = str(error)
     # Not raised above, because the frames of the first error hold the value.

@@ -91,7 +91,7 @@ class Secret:
 
 
 @final
-class Unshown:
+class HiddenValue:
     """The value of a setting, which no repr, traceback or pickle shows until it is parsed."""
 
     __slots__ = ("__value",)
@@ -106,8 +106,8 @@ class Unshown:
     def __repr__(self) -> str:
         return MASK
 
-    def __reduce__(self) -> tuple[type[Unshown], tuple[None]]:
-        return Unshown, (None,)
+    def __reduce__(self) -> tuple[type[HiddenValue], tuple[None]]:
+        return HiddenValue, (None,)
 
 
 def remembered(values: Iterable[str]) -> tuple[Secret, ...]:

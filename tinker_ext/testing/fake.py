@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from tinker_ext.clients.service import ServiceClient
-from tinker_ext.config import ClientConfig, unshown
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.testing.faults import Fault
@@ -61,7 +61,7 @@ def make_client(
     `config` is as for `ServiceClient`. `clock` is its time (`SimulatedTime.clock`), `release` is
     called when it is closed.
     """
-    config = unshown({"api_key": "tml-test", "base_url": BASE_URL, **config})
+    config = hide_values({"api_key": "tml-test", "base_url": BASE_URL, **config})
     resolved = ClientConfig.resolve(**config)
     core = ClientCore(
         resolved,

@@ -29,6 +29,7 @@ from tinker_ext.clients.downloads.transfer import (
     Transfer,
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
+from tinker_ext.clients.rest._rest_base import path_params
 from tinker_ext.clients.rest.archives import archive_url
 from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
@@ -137,7 +138,7 @@ def download_checkpoint(
         async with Transfer(core, progress) as transfer:
             return await _Download(core, transfer, target).run(tinker_path)
 
-    return _started(core, run)
+    return _start(core, run)
 
 
 def download_url(
@@ -153,10 +154,10 @@ def download_url(
         async with Transfer(rest._core, progress) as transfer:
             return await _fetch_file(transfer, transfer.signer(sign), target)
 
-    return _started(rest._core, run)
+    return _start(rest._core, run)
 
 
-def _started(core: ClientCore, work: Callable[[], Awaitable[T]]) -> APIFuture[T]:
+def _start(core: ClientCore, work: Callable[[], Awaitable[T]]) -> APIFuture[T]:
     async def guarded() -> T | ProgressCallbackError:
         try:
             return await work()
@@ -241,10 +242,10 @@ class _Download:
                 response = await self.core.call(
                     "get_checkpoint_archive_url",
                     lambda gateway: gateway.with_idempotency_key(key).get_checkpoint_archive_url(
-                        *_place(parsed), timeout=timeout
+                        *path_params(parsed), timeout=timeout
                     ),
                 )
-                return self._located(response, clock.wall())
+                return self._signed_urls(response, clock.wall())
             except APITimeoutError as error:
                 error.hint = hint
                 raise
@@ -259,7 +260,7 @@ class _Download:
                     raise
             await clock.sleep(delay)
 
-    def _located(self, response: ArchiveResponse, now: float) -> SignedUrls:
+    def _signed_urls(self, response: ArchiveResponse, now: float) -> SignedUrls:
         archive = archive_url(response, datetime.fromtimestamp(now, UTC))
         # A Location may be relative (RFC 9110, 10.2.2).
         url = urljoin(self.core.connection.base_url or "", archive.url)
@@ -290,7 +291,8 @@ class _Download:
         try:
             async with asyncio.timeout(HASTY_CLEANUP_TIMEOUT if cancelled else CLEANUP_TIMEOUT):
                 await self.core.call(
-                    "delete_checkpoint", lambda gateway: gateway.delete_checkpoint(*_place(export))
+                    "delete_checkpoint",
+                    lambda gateway: gateway.delete_checkpoint(*path_params(export)),
                 )
         except (APIError, TimeoutError) as error:
             log.warning(
@@ -305,8 +307,8 @@ class _Download:
         self, path: str, parsed: ParsedCheckpointTinkerPath, *, temporary: bool = False
     ) -> CheckpointDownload:
         """Download the files of external weights into a folder."""
-        place = _place(parsed)
-        signer = self.transfer.signer(partial(self._sign, place, temporary=temporary))
+        params = path_params(parsed)
+        signer = self.transfer.signer(partial(self._sign, params, temporary=temporary))
         signed = await signer.current()
         if not signed.urls:
             raise DownloadError(f"the external weights {path} have no files")
@@ -319,28 +321,24 @@ class _Download:
         saved = tuple(target.folder.joinpath(*parts) for parts in names.values())
         return CheckpointDownload(path, None, target.folder, saved, size)
 
-    async def _sign(self, place: tuple[str, str, str], *, temporary: bool) -> SignedUrls:
+    async def _sign(self, params: tuple[str, str, str], *, temporary: bool) -> SignedUrls:
         if temporary:
-            await self._renew(place)
+            await self._renew(params)
         response = await self.core.call(
-            "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*place)
+            "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*params)
         )
         weights = ExternalWeightsUrlsResponse.from_api(response)
         return SignedUrls(weights.urls, weights.expires, self.core.connection.retrier.clock.wall())
 
-    async def _renew(self, place: tuple[str, str, str]) -> None:
+    async def _renew(self, params: tuple[str, str, str]) -> None:
         """Extend the lifetime of a temporary export to that of its new URLs."""
         try:
             await self.core.call(
                 "set_checkpoint_ttl",
-                lambda gateway: gateway.set_checkpoint_ttl(*place, EXPORT_TTL),
+                lambda gateway: gateway.set_checkpoint_ttl(*params, EXPORT_TTL),
             )
         except APIStatusError as error:
             log.info("%s: the temporary export was not renewed: %s", OPERATION, error)
-
-
-def _place(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
-    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
 
 
 def _checked_names(urls: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

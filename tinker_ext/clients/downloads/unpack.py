@@ -46,16 +46,16 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
     if folder.exists():
         raise DownloadError(f"{folder} is already there.", path=str(folder))
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
-        place = Path(temporary) / "files"
-        place.mkdir(0o700)
+        unpacked = Path(temporary) / "files"
+        unpacked.mkdir(0o700)
         try:
             with disk_errors(folder), _open(archive) as stream:
-                names = _Unpacking(place, stream).run()
+                names = _Unpacking(unpacked, stream).run()
         except DownloadError as error:
             raise _unpack_error(archive, error) from None
         except (tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError) as error:
             raise _unpack_error(archive, error) from None
-        place.rename(folder)
+        unpacked.rename(folder)
     return [folder.joinpath(*name) for name in names]
 
 
@@ -102,14 +102,14 @@ class _Metered:
 
 
 class _Unpacking:
-    """One archive being unpacked into the folder `place`."""
+    """One archive being unpacked into `folder`."""
 
-    def __init__(self, place: Path, stream: IO[bytes]) -> None:
-        self._place = place
+    def __init__(self, folder: Path, stream: IO[bytes]) -> None:
+        self._folder = folder
         self._stream = _Metered(stream)
         self._entries = 0
         self._bytes = 0
-        self._free = shutil.disk_usage(place).free
+        self._free = shutil.disk_usage(folder).free
 
     def run(self) -> list[tuple[str, ...]]:
         """Unpack; returns the names of the files, as segments."""
@@ -119,7 +119,7 @@ class _Unpacking:
                 self._stream.next_entry()
                 self._count(1)
                 name = _name(member)
-                target = self._place.joinpath(*name)
+                target = self._folder.joinpath(*name)
                 if member.isdir():
                     self._make_folders(target)
                     continue

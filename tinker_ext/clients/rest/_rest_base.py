@@ -8,7 +8,7 @@ from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.hints import run_id_hint
-from tinker_ext.config import unshown
+from tinker_ext.config import hide_values
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.gateway import Gateway
+    from tinker_ext.types import ParsedCheckpointTinkerPath
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class RestClientBase:
     """
 
     def __init__(self, core: ClientCore | None = None, **config: Any) -> None:
-        config = unshown(config)
+        config = hide_values(config)
         if core is not None and config:
             raise TypeError("pass either the core of another client or settings, not both")
         self._core = new_core(**config) if core is None else core
@@ -74,6 +75,11 @@ def require_id(value: str, where: str) -> str:
     if value in DOT_SEGMENTS:
         raise InvalidInputError(f"expected an id, got {value!r}", where=where)
     return value
+
+
+def path_params(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
+    """The parameters of a checkpoint in the URL of an operation."""
+    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
 
 
 def check_page(limit: int, offset: int) -> None:

@@ -10,7 +10,12 @@ from tinker_api import models
 from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_bool
 from tinker_ext.clients.async_names import async_result
-from tinker_ext.clients.rest._rest_base import RestClientBase, check_page, require_id
+from tinker_ext.clients.rest._rest_base import (
+    RestClientBase,
+    check_page,
+    path_params,
+    require_id,
+)
 from tinker_ext.clients.rest.archives import archive_url
 from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import InvalidInputError
@@ -108,11 +113,11 @@ class CheckpointCalls(RestClientBase):
         self, tinker_path: str, ttl_seconds: int | None
     ) -> APIFuture[None]:
         """Let the checkpoint at a path expire in `ttl_seconds` from now, or never with None."""
-        place = _place(_parsed(tinker_path))
+        params = path_params(_parsed(tinker_path))
         seconds = validate_ttl(ttl_seconds)
         return self._call(
             "set_checkpoint_ttl",
-            lambda gateway: gateway.set_checkpoint_ttl(*place, seconds),
+            lambda gateway: gateway.set_checkpoint_ttl(*params, seconds),
             lambda _: None,
             run=tinker_path,
         )
@@ -132,7 +137,7 @@ class CheckpointCalls(RestClientBase):
             )
         return self._call(
             "get_external_weights_urls",
-            lambda gateway: gateway.get_external_weights_urls(*_place(path)),
+            lambda gateway: gateway.get_external_weights_urls(*path_params(path)),
             types.ExternalWeightsUrlsResponse.from_api,
             run=tinker_path,
         )
@@ -249,7 +254,7 @@ class CheckpointCalls(RestClientBase):
     ) -> APIFuture[None]:
         return self._call(
             operation,
-            lambda gateway: method(gateway, *_place(path)),
+            lambda gateway: method(gateway, *path_params(path)),
             lambda _: None,
             run=path.training_run_id,
         )
@@ -260,14 +265,10 @@ class CheckpointCalls(RestClientBase):
         timeout = self._core.config.archive_timeout
         return self._call(
             "get_checkpoint_archive_url",
-            lambda gateway: gateway.get_checkpoint_archive_url(*_place(path), timeout=timeout),
+            lambda gateway: gateway.get_checkpoint_archive_url(*path_params(path), timeout=timeout),
             lambda headers: archive_url(headers, datetime.now(UTC)),
             run=path.training_run_id,
         )
-
-
-def _place(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
-    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
 
 
 def _parsed(tinker_path: str) -> ParsedCheckpointTinkerPath:
