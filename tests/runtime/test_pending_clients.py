@@ -47,7 +47,7 @@ async def test_a_copy_is_the_client_itself(
     with make_client(slow_server()) as service:
         pending = create(service)
         twin, held = copied(pending), copied(Holder(pending)).client
-        assert repr(pending).endswith("soon>"), "nothing waited for it"
+        assert repr(pending).endswith("pending>"), "nothing waited for it"
         assert await twin is await pending
         assert await held is await pending
         assert copied(await pending) is await pending
@@ -73,7 +73,7 @@ async def test_equality_and_hash_are_those_of_the_client(
         assert pending == twin
         assert pending != other
         assert pending != 1
-        assert repr(pending).endswith("soon>"), "nothing waited for it"
+        assert repr(pending).endswith("pending>"), "nothing waited for it"
         client, another = await pending, await other
         assert pending == client
         assert client == pending

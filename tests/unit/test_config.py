@@ -80,7 +80,7 @@ def test_defaults() -> None:
     assert set(config.sources.items()) >= {("api_key", "argument"), ("timeout", "default")}
 
 
-def test_every_setting_has_a_source() -> None:
+def test_every_setting_has_source() -> None:
     fields = {field.name for field in attrs.fields(ClientConfig)} - {"sources", "proxy_rules"}
     assert set(resolve().sources) == fields
 
@@ -137,7 +137,7 @@ def test_none_counts_as_not_given(
     assert getattr(ClientConfig.resolve(require_key=False, **{name: None}), name) == value
 
 
-def test_every_variable_is_in_the_table() -> None:
+def test_table_lists_every_variable() -> None:
     fields = attrs.fields(ClientConfig)
     assert {field.metadata.get("variable") for field in fields} - {None} == {
         entry[0] for entry in VARIABLES

@@ -111,7 +111,7 @@ def test_a_service_takes_its_project_by_place_and_headers_by_either_name() -> No
 @pytest.mark.parametrize("name", ["default_headers", "default_headers_overrides"])
 def test_headers_that_have_no_names_are_refused_as_a_setting(name: str) -> None:
     wrong: dict[str, Any] = {"default_headers_overrides": {"x-b": "2"}, name: ["x-a: 1"]}
-    with pytest.raises(tinker.ConfigurationError, match=r"default_headers: .* not a list"):
+    with pytest.raises(tinker.ConfigurationError, match=r"default_headers: .* got list"):
         tinker.ServiceClient(base_url="embedded", **wrong)
 
 

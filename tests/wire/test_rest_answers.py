@@ -47,7 +47,7 @@ def test_a_trace_that_can_not_be_built_is_an_error(
     with pytest.raises(tinker.RequestFailedError, match="too large"):
         rest.export_session_trace("s").result(10)
     server.respond("get_session_trace_export", Reply(200, {"status": "ready"}))
-    with pytest.raises(tinker.APIResponseValidationError, match="where"):
+    with pytest.raises(tinker.APIResponseValidationError, match="the response has no url"):
         rest.export_session_trace("s").result(10)
 
 
@@ -144,7 +144,7 @@ def test_a_client_may_have_a_connection_of_its_own() -> None:
     rest = tinker.RestClient(base_url="http://127.0.0.1:9", api_key="tml-x", retry_window=0.1)
     with pytest.raises(tinker.APIConnectionError):
         rest.list_sessions().result(10)
-    with pytest.raises(TypeError, match="its own"):
+    with pytest.raises(TypeError, match="not both"):
         tinker.AdminClient(rest._core, api_key="tml-y")
 
 
@@ -172,7 +172,7 @@ def test_a_token_that_names_nobody_is_an_error_that_does_not_show_it(
 ) -> None:
     nobody = web_token({"sub": "x"})
     server.respond("create_auth_token", Reply(200, {"jwt": nobody}))
-    with pytest.raises(tinker.APIResponseValidationError, match="nobody") as caught:
+    with pytest.raises(tinker.APIResponseValidationError, match="no sub or org_id claim") as caught:
         rest.whoami().result(10)
     assert nobody not in f"{caught.value} {caught.value.body}"
     server.respond("create_auth_token", Reply(404, {"detail": "Not Found"}))
