@@ -57,7 +57,7 @@ def run(recording: Path) -> None:
     with start_embedded() as server:
         config = ClientConfig.resolve(base_url=server.url, api_key="none", trace_file=recording)
         core = ClientCore(config, lambda: server.url, transport=FailingTransport())
-        with tinker.ServiceClient.over(core) as service:
+        with tinker.ServiceClient.from_core(core) as service:
             training = service.create_lora_training_client("embedded/tiny", rank=8)
             for number in range(STEPS):
                 with tinker.step(number):

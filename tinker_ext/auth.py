@@ -1,4 +1,4 @@
-"""Whether a program may use the server it is set up for (release 0.38.0 has these names)."""
+"""Checks that the configured server can be used (functions of release 0.38.0)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from tinker_ext.errors import ConfigurationError, TinkerError
 
 __all__ = ["get_tinker_token", "raise_if_tinker_not_accessible", "tinker_has_credentials"]
 
-#: Seconds for retries: too few for any, so that what is wrong is said at once.
+#: Seconds of retrying: too short for a retry, so that an error is reported at once.
 NO_RETRIES = 0.001
 
 
 def get_tinker_token() -> str | None:
-    """The key in force, from `TINKER_API_KEY` or the stored login; None where there is none.
+    """The key from `TINKER_API_KEY` or the stored login; None if there is none.
 
-    No command is run for it, and nobody is asked.
+    Runs no credential command and sends no request.
     """
     try:
         key = ClientConfig.resolve(require_key=False).api_key
@@ -24,8 +24,8 @@ def get_tinker_token() -> str | None:
 
 
 def tinker_has_credentials() -> bool:
-    """Whether a client could be made without an argument: there is a key, a command that prints
-    one (it is not run), or the server is the embedded backend, which wants none.
+    """Whether a client can be created without arguments: there is a key or a command that prints
+    one (it is not run), or the server is the embedded backend, which requires no key.
     """
     try:
         ClientConfig.resolve()
@@ -35,11 +35,12 @@ def tinker_has_credentials() -> bool:
 
 
 def raise_if_tinker_not_accessible() -> None:
-    """Ask the server once which models it offers, and return if it answers.
+    """Send one request to the server and return if it succeeds.
 
     Raises:
-        TinkerError: ConfigurationError without a key, AuthenticationError where it is refused,
-            BillingError where the account can't pay, APIConnectionError where nobody answers.
+        TinkerError: ConfigurationError without a key, AuthenticationError if the key is rejected,
+            BillingError if the account can't pay, APIConnectionError if the server does not
+            respond.
     """
     from tinker_ext.clients.service import ServiceClient
 
@@ -48,5 +49,5 @@ def raise_if_tinker_not_accessible() -> None:
             service.get_server_capabilities()
     except TinkerError:
         raise
-    except OSError as error:  # of a file that has a key, or of the command that prints one
+    except OSError as error:  # of the key file or the credential command
         raise TinkerError(str(error)) from error

@@ -1,8 +1,8 @@
-"""The random key of a private embedded backend, and the file that other processes read it from.
+"""The random key of a private embedded backend, and the file for other processes to read it from.
 
-The process that starts the backend makes the key. The backend writes it into its state folder, from
-where clients that were pickled, or made from a sampler's handle, take it: a pickle holds the file's
-path and not the key.
+The process that starts the backend generates the key. The backend writes it into its state folder,
+where clients that were unpickled or created from a sampler handle read it: a pickle holds the path
+of the file instead of the key.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read, whatever the umask."""
+"""Files and folders that only their owner can read, regardless of the umask."""
 
 from __future__ import annotations
 
@@ -30,19 +30,27 @@ def open_private(path: Path, flags: int) -> int:
     except FileExistsError:
         return os.open(path, flags | os.O_CREAT, FILE_MODE)
     if sys.platform != "win32":
-        os.fchmod(created, FILE_MODE)  # a umask can take bits away from the owner, too
+        os.fchmod(created, FILE_MODE)  # The umask may remove the owner's bits, too.
     return created
 
 
+def private_opener(path: str, flags: int) -> int:
+    """An `opener` for `open`: mode 0600, and no symbolic link is followed."""
+    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), FILE_MODE)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, FILE_MODE)  # The file may have existed.
+    return descriptor
+
+
 def write_private(path: Path, content: bytes) -> None:
-    """Replace a file by one with mode 0600."""
+    """Replace a file with one of mode 0600."""
     path.unlink(missing_ok=True)
     with open(open_private(path, os.O_WRONLY), "wb") as file:
         file.write(content)
 
 
 def make_private_folder(folder: Path) -> None:
-    """Make a folder with mode 0700; its parents get the usual mode. An existing one is kept."""
+    """Create a folder with mode 0700, its parents with the usual mode; an existing one is kept."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         folder.mkdir(FOLDER_MODE)
@@ -53,15 +61,23 @@ def make_private_folder(folder: Path) -> None:
         folder.chmod(FOLDER_MODE)
 
 
+def make_private_folders(folder: Path) -> int:
+    """Create a folder and its missing parents with mode 0700; returns how many were created."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(FOLDER_MODE, exist_ok=True)
+    return len(missing)
+
+
 def unusable(error: OSError) -> str:
-    """Why `make_private_folder` failed, for a message that names the folder."""
+    """The reason why `make_private_folder` failed, for a message that names the folder."""
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return "a file is in its place, or above it"
+        return "its path, or a parent of it, is a file"
     return error.strerror or str(error)
 
 
 def make_private(path: Path) -> None:
-    """Take every permission on a file or folder away from other users; links are left alone."""
+    """Remove all permissions of other users on a file or folder; links are left alone."""
     mode = path.lstat().st_mode
     if mode & _SHARED and (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         path.chmod(stat.S_IMODE(mode) & ~_SHARED)

@@ -1,8 +1,8 @@
-"""Which tokenizer belongs to a model, and loading it.
+"""Finds and loads the tokenizer of a model.
 
-The server's own word (`tokenizer_id` of a model's info) comes first. Where it has none, a
-table of rules guesses from the model's name. Loading goes through transformers, which is
-imported on first use and looks in local folders, its cache and the Hugging Face hub.
+The server's choice (`tokenizer_id` of a model's info) comes first. Without one, a table of rules
+derives the tokenizer from the model's name. Transformers loads it from local folders, its cache
+and the Hugging Face hub; it is imported on first use.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedTokenizerBase
 
-#: Bases of gated models, and open copies of their tokenizer in the order they are tried.
-#: The first is release 0.4.1's (and the API overview's), the second 0.38.0's.
+#: Prefixes of gated models, and open copies of their tokenizer in the order they are tried.
+#: The first copy is that of release 0.4.1 (and of the API overview), the second that of 0.38.0.
 OPEN_COPIES: Mapping[str, tuple[str, ...]] = {
     "meta-llama/Llama-3": (
         "baseten/Meta-Llama-3-tokenizer",
@@ -32,15 +32,15 @@ OPEN_COPIES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-#: Models served under another name than their tokenizer's repository (release 0.38.0).
+#: Models whose name differs from the repository of their tokenizer (release 0.38.0).
 RENAMED: Mapping[str, str] = {"moonshotai/Kimi-K2.5-Text-Only": "moonshotai/Kimi-K2.5"}
 
-#: Models whose tokenizer is in this package: those of the embedded backend.
+#: Models of the embedded backend, whose tokenizer is part of this package.
 PACKAGED: Mapping[str, Path] = {
     "embedded/tiny": Path(__file__).with_name("embedded") / "data" / "tokenizer"
 }
 
-#: Repositories whose tokenizer is Python code. It runs only at the revision named here.
+#: Repositories whose tokenizer is Python code, which is executed only at this revision.
 #: The first is in releases 0.4.1 to 0.38.0, the others in 0.38.0.
 TRUSTED_REVISIONS: Mapping[str, str] = {
     "moonshotai/Kimi-K2-Thinking": "612681931a8c906ddb349f8ad0f582cb552189cd",
@@ -49,39 +49,40 @@ TRUSTED_REVISIONS: Mapping[str, str] = {
     "moonshotai/Kimi-K3": "f831ab66814297da540d832a5235f8e904f29d06",
 }
 
-#: As many tokenizers as release 0.38.0 keeps.
+#: Tokenizers kept in memory (0.38.0).
 CACHE_SIZE = 32
 
 
 @frozen
 class TokenizerSource:
-    """Where a tokenizer may be: a folder or a hub repository, at a revision if one is fixed."""
+    """A folder or a hub repository, optionally at a fixed revision."""
 
     location: str
     revision: str | None = None
 
     @property
     def options(self) -> dict[str, Any]:
-        """What transformers is told beside the location."""
+        """Arguments for transformers beside the location."""
         if self.revision is None:
             return {}
         return {"revision": self.revision, "trust_remote_code": True}
 
 
 def tokenizer_sources(model_name: str, tokenizer_id: str | None = None) -> list[TokenizerSource]:
-    """The places to look, best first. Touches no network.
+    """The sources to try, best first. Sends no request.
 
-    An id given by the server (or the caller) is the only place. Otherwise: an open copy where
+    A `tokenizer_id` of the server (or the caller) is the only source. Otherwise: an open copy if
     the model is gated; ``org/model`` for a variant named ``org/model/variant``; else the name
-    itself. A ``:suffix`` of a hub name is no part of the repository. An existing folder is
-    taken as it is.
+    itself. A ``:suffix`` of a hub name is not part of the repository. An existing folder is used
+    as it is.
     """
-    wanted = tokenizer_id or model_name
-    if os.path.isdir(wanted):
-        return [TokenizerSource(wanted)]
-    if wanted in PACKAGED:
-        return [TokenizerSource(str(PACKAGED[wanted]))]
-    names = [wanted.split(":")[0]] if tokenizer_id else _guesses(wanted.split(":")[0])
+    name = tokenizer_id or model_name
+    if os.path.isdir(name):
+        return [TokenizerSource(name)]
+    if name in PACKAGED:
+        return [TokenizerSource(str(PACKAGED[name]))]
+    repository = name.split(":")[0]
+    names = [repository] if tokenizer_id else _guesses(repository)
     names = [RENAMED.get(name, name) for name in names]
     return [TokenizerSource(name, TRUSTED_REVISIONS.get(name)) for name in names]
 
@@ -94,8 +95,8 @@ def _guesses(model_name: str) -> list[str]:
     return ["/".join(parts[:2])] if len(parts) == 3 else [model_name]
 
 
-# transformers can't be imported by two threads at once.
-_one_at_a_time = threading.Lock()
+# Two threads can't import transformers at once.
+_lock = threading.Lock()
 
 
 def get_tokenizer(model_name: str, tokenizer_id: str | None = None) -> PreTrainedTokenizerBase:
@@ -103,12 +104,12 @@ def get_tokenizer(model_name: str, tokenizer_id: str | None = None) -> PreTraine
 
     Args:
         model_name: the base model's name, such as ``Qwen/Qwen3-8B``.
-        tokenizer_id: a hub repository or a local folder; wins over every guess.
+        tokenizer_id: a hub repository or a local folder; takes precedence over the rules.
 
     Raises:
-        TinkerError: it is in none of the places tried; the message names them.
+        TinkerError: no source has it; the message lists them.
     """
-    with _one_at_a_time:
+    with _lock:
         return _cached(model_name, tokenizer_id)
 
 
@@ -117,12 +118,12 @@ def _cached(model_name: str, tokenizer_id: str | None) -> PreTrainedTokenizerBas
     sources = tokenizer_sources(model_name, tokenizer_id)
     failures: list[Exception] = []
     for source in sources:
-        offline = any(not _hub_answered(failure) for failure in failures)
+        offline = any(not _hub_responded(failure) for failure in failures)
         try:
             return _load(source, local_files_only=offline)
         except Exception as failure:  # transformers raises OSError, ValueError, ImportError, ...
             failures.append(failure)
-    raise TinkerError(_complaint(model_name, sources, failures)) from failures[0]
+    raise TinkerError(_error_message(model_name, sources, failures)) from failures[0]
 
 
 def _load(source: TokenizerSource, *, local_files_only: bool) -> PreTrainedTokenizerBase:
@@ -134,7 +135,7 @@ def _load(source: TokenizerSource, *, local_files_only: bool) -> PreTrainedToken
 
 
 def _auto_tokenizer() -> Any:
-    """The loader of transformers, imported without its advice to install PyTorch."""
+    """The loader of transformers, imported without its log message about PyTorch."""
     logger = logging.getLogger("transformers")
     logger.addFilter(_not_about_torch)
     try:
@@ -148,10 +149,10 @@ def _not_about_torch(record: logging.LogRecord) -> bool:
     return "PyTorch was not found" not in record.getMessage()
 
 
-def _hub_answered(failure: BaseException) -> bool:
-    """Whether the hub gave an answer, so that asking it for another place makes sense.
+def _hub_responded(failure: BaseException) -> bool:
+    """Whether the hub responded, so that it can be tried for another source.
 
-    An unreachable hub costs transformers half a minute of retries for every place.
+    With an unreachable hub, transformers retries for half a minute per source.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -164,15 +165,17 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _complaint(model_name: str, sources: list[TokenizerSource], failures: list[Exception]) -> str:
+def _error_message(
+    model_name: str, sources: list[TokenizerSource], failures: list[Exception]
+) -> str:
     tried = "; ".join(
         f"{source.location} ({_first_line(failure)})"
         for source, failure in zip(sources, failures, strict=True)
     )
     return (
-        f"No tokenizer for {model_name}. Tried: {tried}. With the files at hand, "
-        f"tinker_ext.tokenizers.get_tokenizer({model_name!r}, tokenizer_id='/path/to/folder') "
-        "loads them; any other tokenizer works as well, as this client only sees token ids."
+        f"No tokenizer for {model_name}. Tried: {tried}. To load it from local files, call "
+        f"tinker_ext.tokenizers.get_tokenizer({model_name!r}, tokenizer_id='/path/to/folder'). "
+        "Any other tokenizer works as well, because this client only handles token ids."
     )
 
 

@@ -39,7 +39,7 @@ def _models(service: tinker.ServiceClient) -> int:
 
 def _knows_dynamic(service: tinker.ServiceClient) -> bool:
     announced: int = DYNAMIC["sample_cancel_max_batch_size"]
-    return service.dialect.dynamic.sample_cancel_max_batch_size == announced
+    return service.server_protocol.dynamic.sample_cancel_max_batch_size == announced
 
 
 def _wait(arrived: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -53,7 +53,7 @@ def introduce(scene: Scene) -> Any:
     """Two calls of a new client; it may do without the flags."""
     with scene.client(telemetry=False) as service:
         result = [_models(service), _models(service)]
-        return result if service.dialect.flags is not None else Without(result)
+        return result if service.server_protocol.flags is not None else Without(result)
 
 
 def introduce_wholly(scene: Scene) -> Any:

@@ -103,7 +103,7 @@ def test_pickled_copies_sample_with_their_own_counter(
         assert copy.sample(PROMPT, 1, params()).result(WAIT).sequences
     futures = [item.sample(PROMPT, 1, params()) for item in (sampler, *copies) for _ in range(5)]
     assert all(future.result(WAIT).sequences for future in futures)
-    assert [item._member.counter for item in (sampler, *copies)] == [0, 1, 2]
+    assert [item._sequence.counter for item in (sampler, *copies)] == [0, 1, 2]
 
 
 def test_cancelled_samples_free_their_slots(service: ServiceClient, record: Recording) -> None:

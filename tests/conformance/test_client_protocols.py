@@ -115,8 +115,8 @@ def test_client_trains_saves_and_loads(
     assert loss_of_second == pytest.approx(loss_when_saved)
 
     assert transport.rejected == UNKNOWN_OPERATIONS.get(server.protocol, [])
-    assert service.dialect.release == RELEASES[server.protocol]
-    assert (service.dialect.training_body == "protobuf") == (server.protocol in PROTOBUF)
+    assert service.server_protocol.release == RELEASES[server.protocol]
+    assert (service.server_protocol.training_body == "protobuf") == (server.protocol in PROTOBUF)
 
 
 def test_images_and_weight_decay_per_release(

@@ -181,8 +181,8 @@ async def test_failed_first_exchange_can_be_repeated(time: HeldTime) -> None:
     [
         (f"echo {PRINTED}; exit 3", "failed with status 3"),
         ("true", "printed no key: it is empty"),
-        (f"echo {PRINTED}; echo {PRINTED}", "printed no key: it has blanks"),
-        ("printf '\\377'", "printed no key: it has blanks, control or non-ASCII"),
+        (f"echo {PRINTED}; echo {PRINTED}", "printed no key: it contains whitespace"),
+        ("printf '\\377'", "printed no key: it contains whitespace, control or non-ASCII"),
         (f"no-such-command-{PRINTED}", "failed with status 127"),
         (f"while true; do echo {PRINTED}; done", "printed more than 65536 bytes"),
         (f"kill -9 $$; echo {PRINTED}", "failed with status -9"),

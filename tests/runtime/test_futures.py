@@ -322,7 +322,7 @@ async def test_displaying_a_pending_client_does_not_wait_for_it() -> None:
         training = service.create_lora_training_client("fake/model")
         for hook in ("_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_pretty_"):
             assert not hasattr(training, hook)
-        assert repr(training) == "<TrainingClient soon>"
+        assert repr(training) == "<TrainingClient pending>"
         assert (await training).model_id
 
 

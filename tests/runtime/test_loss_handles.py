@@ -118,12 +118,12 @@ def test_handle_of_another_session_is_rejected(service: tinker.ServiceClient) ->
         (
             {"target_tokens": [1], "scale": [[1.0]]},
             "data[1].loss_fn_inputs['scale']",
-            "this has 2",
+            "got 2",
         ),
         (
             {"target_tokens": [[1]], "scale": [1.0]},
             "data[1].loss_fn_inputs['target_tokens']",
-            "logprobs of 1 dimensions, this has 2",
+            "logprobs with 1 dimensions, got 2",
         ),
     ],
 )
@@ -140,7 +140,7 @@ def test_datum_that_does_not_match_the_loss_is_rejected_with_its_path(
     with pytest.raises(tinker.InvalidInputError, match=message) as caught:
         training.forward_backward_custom([datum(1.0), wrong], handle)
     assert caught.value.where == where
-    with pytest.raises(tinker.InvalidInputError, match="torch function"):
+    with pytest.raises(tinker.InvalidInputError, match="requires arrays='torch'"):
         training.forward_backward_custom([datum(1.0)], handle, arrays="numpy")
     assert server.calls("forward") == []
 
@@ -148,15 +148,15 @@ def test_datum_that_does_not_match_the_loss_is_rejected_with_its_path(
 @pytest.mark.parametrize(
     ("fn", "message"),
     [
-        (lambda logprobs: (logprobs * 2, {}), r"loss <lambda> .* one number, got shape \[2\]"),
-        (lambda logprobs: (logprobs.shape[0], {}), "loss <lambda> .* one number, got 2"),
+        (lambda logprobs: (logprobs * 2, {}), r"loss <lambda> .* scalar tensor, got shape \[2\]"),
+        (lambda logprobs: (logprobs.shape[0], {}), "loss <lambda> .* scalar tensor, got 2"),
         (
             lambda logprobs: (logprobs.sum(), {"custom/a:sum": logprobs}),
-            r"metric custom/a:sum .* one number, got shape \[2\]",
+            r"metric custom/a:sum .* scalar tensor, got shape \[2\]",
         ),
         (
             lambda logprobs: (logprobs.sum(), {"custom/n:sum": logprobs.shape[0]}),
-            "metric custom/n:sum .* one number, got 2",
+            "metric custom/n:sum .* scalar tensor, got 2",
         ),
     ],
 )
@@ -207,29 +207,29 @@ MODULE = torch.nn.Softmax(dim=0)
 ONE: dict[str, Any] = {"logprobs": 1}
 INVALID_LOSSES: list[InvalidLoss] = [
     (lambda logprobs: (logprobs.sum() if logprobs.sum() > 0 else 0, {}), ONE, "can't be traced"),
-    (lambda logprobs: ((logprobs * OUTSIDE).sum(), {}), ONE, "from outside"),
-    (lambda logprobs: (MODULE(logprobs).sum(), {}), ONE, "use modules of torch.nn"),
-    (lambda logprobs: (logprobs.sum().backward(), {}), ONE, "gradients are taken for you"),
-    (lambda logprobs: (logprobs.sum().item(), {}), ONE, "keep it a tensor"),
-    (lambda logprobs: (logprobs.sumsum(), {}), ONE, "which tensors have not"),
+    (lambda logprobs: ((logprobs * OUTSIDE).sum(), {}), ONE, "it may only read its parameters"),
+    (lambda logprobs: (MODULE(logprobs).sum(), {}), ONE, "use torch.nn modules"),
+    (lambda logprobs: (logprobs.sum().backward(), {}), ONE, "gradients are computed for you"),
+    (lambda logprobs: (logprobs.sum().item(), {}), ONE, "keep the value a tensor"),
+    (lambda logprobs: (logprobs.sumsum(), {}), ONE, "which is not a method of tensors"),
     (lambda logprobs: (elsewhere(logprobs).sum(), {}), ONE, "calls elsewhere of tests"),
     (lambda logprobs: logprobs.sum(), ONE, r"\(loss, metrics\)"),
     (lambda logprobs: (1.0, {}), ONE, "its loss as a tensor, not 1.0"),
     (lambda logprobs: (logprobs.sum(), []), ONE, "metrics as a dict"),
     (lambda logprobs: (logprobs.sum(), {"mine": logprobs.sum()}), ONE, "a metric named 'mine'"),
     (lambda logprobs: (logprobs.sum(), {"custom/a:sum": 1}), ONE, "custom/a:sum as a tensor"),
-    (lambda lp: (lp.sum(), {}), {"lp": 1}, "first parameter is logprobs"),
-    (lambda logprobs, *more: (logprobs, {}), ONE, "more has to be a positional one"),
-    (lambda logprobs, a=1: (logprobs, {}), ONE, "a has a default"),
-    (lambda logprobs, B: (logprobs, {}), ONE, "B is no name of an input"),  # noqa: N803  # an invalid name
-    (lambda logprobs: (logprobs.sum(), {}), {}, "of logprobs, got those of nothing"),
+    (lambda lp: (lp.sum(), {}), {"lp": 1}, "first parameter must be logprobs"),
+    (lambda logprobs, *more: (logprobs, {}), ONE, "more must be positional"),
+    (lambda logprobs, a=1: (logprobs, {}), ONE, "a must not have a default"),
+    (lambda logprobs, B: (logprobs, {}), ONE, "B is not a valid"),  # noqa: N803  # the fault
+    (lambda logprobs: (logprobs.sum(), {}), {}, "of logprobs, got none"),
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": 0}, "1 or 2 dimensions"),
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": 3}, "0, 1 or 2 dimensions, got 3"),
     (lambda logprobs: (logprobs.sum(), {}), {"logprobs": True}, "got True"),
-    (lambda logprobs: (logprobs.sum(), {}), [1], "by parameter, got list"),
-    (lambda logprobs: (logprobs.sum(), {}), {1: 1}, "got those of 1"),
-    (7, ONE, "function of Python's, got int"),
-    (min, ONE, "function of Python's, got builtin"),
+    (lambda logprobs: (logprobs.sum(), {}), [1], "of parameter to dimensions, got list"),
+    (lambda logprobs: (logprobs.sum(), {}), {1: 1}, "of logprobs, got 1"),
+    (7, ONE, "Python function, got int"),
+    (min, ONE, "Python function, got builtin"),
 ]
 
 

@@ -47,7 +47,7 @@ async def test_copy_of_a_pending_client_is_the_same_client(
     with make_client(slow_server()) as service:
         pending = create(service)
         twin, held = copied(pending), copied(Holder(pending)).client
-        assert repr(pending).endswith("soon>"), "the copy did not wait for the client"
+        assert repr(pending).endswith("pending>"), "the copy did not wait for the client"
         assert await twin is await pending
         assert await held is await pending
         assert copied(await pending) is await pending
@@ -73,7 +73,7 @@ async def test_pending_client_equals_and_hashes_like_the_client(
         assert pending == twin
         assert pending != other
         assert pending != 1
-        assert repr(pending).endswith("soon>"), "the copy did not wait for the client"
+        assert repr(pending).endswith("pending>"), "the copy did not wait for the client"
         client, another = await pending, await other
         assert pending == client
         assert client == pending

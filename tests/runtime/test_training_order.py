@@ -285,9 +285,13 @@ def test_loss_function_and_loss_name_in_the_wrong_method_are_rejected() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        with pytest.raises(tinker.InvalidInputError, match="got function; a loss of your own"):
+        with pytest.raises(
+            tinker.InvalidInputError, match="got function; pass your own loss function"
+        ):
             training.forward_backward([datum()], lambda data, logprobs: 0.0)  # type: ignore[arg-type]
-        with pytest.raises(tinker.InvalidInputError, match="got str; losses by name"):
+        with pytest.raises(
+            tinker.InvalidInputError, match="got str; pass the name of a built-in loss"
+        ):
             training.forward_backward_custom([datum()], "ppo", arrays="numpy")  # type: ignore[arg-type]
         training.optim_step(tinker.AdamParams()).result(10)
     assert seq_ids(server, *ORDERED) == [1]

@@ -1,11 +1,11 @@
-"""A user's code as a type checker sees it. Checked, never run (`test_typing.py`).
+"""User code for the type checker; never executed (`test_typing.py`).
 
-A line marked as an error must be one: an ignore that is not needed fails the check.
+A line marked as an error must be one: an unneeded ignore fails the check.
 """
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from typing import Any, Protocol, assert_type
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from tinker_ext import types
 
 
 def build(tokens: list[int], weights: npt.NDArray[np.float32]) -> types.Datum:
-    """Lists, arrays and tensors mix in one dict."""
+    """Lists, arrays and tensors may be mixed in one dict."""
     return types.Datum(
         model_input=types.ModelInput.from_ints(tokens),
         loss_fn_inputs={
@@ -28,7 +28,7 @@ def build(tokens: list[int], weights: npt.NDArray[np.float32]) -> types.Datum:
 
 
 def inspect(datum: types.Datum) -> None:
-    """What a datum holds."""
+    """The fields of a datum."""
     tensor = datum.loss_fn_inputs["weights"]
     assert_type(tensor, types.TensorData)
     assert_type(tensor.data, list[int] | list[float])
@@ -47,7 +47,7 @@ def inspect(datum: types.Datum) -> None:
 
 
 def read(output: types.ForwardBackwardOutput, response: types.SampleResponse) -> None:
-    """What answers hold."""
+    """The fields of responses."""
     assert_type(output.metrics, dict[str, float])
     assert_type(output.loss_fn_outputs, list[dict[str, types.TensorData]])
     for sequence in response.sequences:
@@ -57,7 +57,7 @@ def read(output: types.ForwardBackwardOutput, response: types.SampleResponse) ->
         assert_type(sequence.topk_logprobs, list[list[tuple[int, float]] | None] | None)
         assert_type(sequence.tokens_np, npt.NDArray[Any])
         if sequence.stop_reason == "length":
-            print("cut")
+            print("truncated")
     assert_type(response.prompt_logprobs, list[float | None] | None)
     assert_type(response.topk_prompt_logprobs, list[list[tuple[int, float]] | None] | None)
     assert_type(response.target_prompt_logprobs, types.TensorData | None)
@@ -68,7 +68,7 @@ def read(output: types.ForwardBackwardOutput, response: types.SampleResponse) ->
 
 
 def choose() -> None:
-    """Settings are typed by name."""
+    """Parameters are typed by name."""
     types.AdamParams(learning_rate=1e-3, weight_decay=0.1, grad_clip_norm=1)
     types.DimuonParams(1e-3)
     types.DimuonParams()  # type: ignore[call-arg]  # must be an error
@@ -84,7 +84,7 @@ def choose() -> None:
 
 
 def train(service: tinker.ServiceClient, path: str) -> None:
-    """Clients are clients and their own results; what is asked of them are futures."""
+    """Clients are futures of themselves; their methods return futures."""
     training = service.create_lora_training_client("m", optimizer=tinker.DimuonOptimizerConfig())
     assert_type(training, tinker.TrainingClient)
     assert_type(training.result(), tinker.TrainingClient)
@@ -106,7 +106,7 @@ def train(service: tinker.ServiceClient, path: str) -> None:
 
 
 async def look(rest: tinker.RestClient, admin: tinker.AdminClient) -> None:
-    """Every call is a future; the `*_async` names give its value."""
+    """Every method returns a future; the `*_async` names return its value."""
     assert_type(rest.list_sessions().result().sessions, list[str])
     assert_type(await rest.get_session_async("s", "owned"), types.GetSessionResponse)
     rest.get_session("s", "mine")  # type: ignore[arg-type]  # must be an error
@@ -129,5 +129,57 @@ async def look(rest: tinker.RestClient, admin: tinker.AdminClient) -> None:
 
 
 def frozen(params: types.AdamParams) -> None:
-    """Nothing is changed in place."""
+    """Types are immutable."""
     params.beta1 = 0.5  # type: ignore[misc]  # must be an error
+
+
+class SampleAsync(Protocol):
+    """The exact parameters of `SamplingClient.sample_async`, with their names and defaults."""
+
+    async def __call__(
+        self,
+        prompt: types.ModelInput,
+        num_samples: int,
+        sampling_params: types.SamplingParams,
+        include_prompt_logprobs: bool = False,
+        topk_prompt_logprobs: int = 0,
+        topk_sample_logprobs: int = 0,
+        target_prompt_logprobs: types.TensorData | None = None,
+        prompt_alt_tokens_k: int = 0,
+        prompt_logprobs_last_n: int | None = None,
+    ) -> types.SampleResponse: ...
+
+
+async def await_twins(
+    service: tinker.ServiceClient,
+    training: tinker.TrainingClient,
+    sampler: tinker.SamplingClient,
+    rest: tinker.RestClient,
+    data: list[types.Datum],
+) -> None:
+    """The `*_async` methods have the parameters of the plain methods, and the awaited result."""
+    exact: SampleAsync = sampler.sample_async
+    prompt, params = types.ModelInput.from_ints([1]), types.SamplingParams()
+    assert_type(await exact(prompt, 1, params), types.SampleResponse)
+    assert_type(
+        await sampler.sample_async(prompt, num_samples=1, sampling_params=params),
+        types.SampleResponse,
+    )
+    await sampler.sample_async(prompt, 1)  # type: ignore[call-arg]  # must be an error
+    await sampler.sample_async(prompt, 1, params, topk_prompt_logprobs="5")  # type: ignore[arg-type]  # must be an error
+    await sampler.sample_async(prompt, 1, params, topk=5)  # type: ignore[call-arg]  # must be an error
+    assert_type(await sampler.compute_logprobs_async(prompt), list[float | None])
+    step = await training.forward_backward_async(data, "cross_entropy", {"clip": 0.2})
+    assert_type(step, tinker.APIFuture[types.ForwardBackwardOutput])
+    await training.forward_backward_async(data, loss="cross_entropy")  # type: ignore[call-arg]  # must be an error
+    await training.forward_backward_custom_async(data, len, arrays="jax")  # type: ignore[arg-type]  # must be an error
+    assert_type(await training.unload_async(), tinker.APIFuture[types.UnloadModelResponse])
+    assert_type(
+        await service.create_lora_training_client_async("m", rank=8, seed=1), tinker.TrainingClient
+    )
+    await service.create_lora_training_client_async("m", rank="8")  # type: ignore[arg-type]  # must be an error
+    assert_type(await service.create_sampling_client_async(base_model="m"), tinker.SamplingClient)
+    assert_type(await service.get_server_capabilities_async(), types.GetServerCapabilitiesResponse)
+    assert_type(await rest.delete_checkpoint_async("r", "weights/0001"), None)
+    assert_type(await rest.list_training_runs_async(limit=5), types.TrainingRunsResponse)
+    await rest.list_training_runs_async(page=5)  # type: ignore[call-arg]  # must be an error

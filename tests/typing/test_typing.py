@@ -1,4 +1,4 @@
-"""The sample of user code type-checks strictly, and its planted mistakes are found."""
+"""The sample of user code passes strict type checking, and its marked mistakes are errors."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ SAMPLE = Path(__file__).with_name("sample.py")
 
 @pytest.fixture
 def check(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
-    """What mypy says of a file, with the project's own settings and cache."""
+    """Runs mypy on a file with the project's settings and cache; returns its output."""
     monkeypatch.chdir(ROOT)
 
     def run(path: Path) -> str:
-        result, complaints, _ = api.run(["--no-error-summary", str(path)])
-        return result + complaints
+        output, errors, _ = api.run(["--no-error-summary", str(path)])
+        return output + errors
 
     return run
 
 
 @pytest.mark.slow
-def test_the_sample_type_checks(check: Callable[[Path], str]) -> None:
+def test_sample_passes_type_check(check: Callable[[Path], str]) -> None:
     assert check(SAMPLE) == ""
 
 
 @pytest.mark.slow
-def test_a_mistake_would_be_noticed(check: Callable[[Path], str], tmp_path: Path) -> None:
+def test_type_check_reports_wrong_argument(check: Callable[[Path], str], tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("from tinker_ext import types\ntypes.AdamParams(beta1='x')\n")
     assert "arg-type" in check(wrong)

@@ -1,4 +1,4 @@
-"""Settings: argument over environment over default, bad ones named, no key in sight."""
+"""ClientConfig: precedence of sources, errors that name the setting, no secret displayed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tinker_ext.redaction.secret import Secret
 
 KEY = "tml-0123456789abcdef"
 OTHER_KEY = "tml-fedcba9876543210"
-HIDDEN = "hidden-from-everybody"
+HIDDEN = "hidden-value"
 PACKAGE = Path(parsers.__file__).parent
 
 
@@ -35,7 +35,7 @@ def resolve(**explicit: Any) -> ClientConfig:
     return ClientConfig.resolve(**{"api_key": KEY} | explicit)
 
 
-# Each variable with a text for it and the value that makes, and an argument that beats it.
+# Variable, setting, text, parsed value; an argument that takes precedence, parsed argument.
 VARIABLES: list[tuple[str, str, str, object, object, object]] = [
     ("TINKER_API_KEY", "api_key", f" {KEY}\n", Secret(KEY), OTHER_KEY, Secret(OTHER_KEY)),
     ("TINKER_CREDENTIAL_CMD", "credential_cmd", "get a", Secret("get a"), "b", Secret("b")),
@@ -69,7 +69,7 @@ BY_VARIABLE = pytest.mark.parametrize(
 )
 
 
-def test_the_defaults() -> None:
+def test_defaults() -> None:
     config = ClientConfig.resolve(api_key=KEY)
     assert config.base_url == DEFAULT_BASE_URL
     assert (config.timeout, config.connect_timeout, config.retry_window) == (60.0, 5.0, 300.0)
@@ -80,13 +80,13 @@ def test_the_defaults() -> None:
     assert set(config.sources.items()) >= {("api_key", "argument"), ("timeout", "default")}
 
 
-def test_every_setting_has_a_source() -> None:
+def test_every_setting_has_source() -> None:
     fields = {field.name for field in attrs.fields(ClientConfig)} - {"sources", "proxy_rules"}
     assert set(resolve().sources) == fields
 
 
 @BY_VARIABLE
-def test_argument_over_environment_over_default(
+def test_argument_overrides_environment_overrides_default(
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
     name: str,
@@ -107,7 +107,7 @@ def test_argument_over_environment_over_default(
 
 @BY_VARIABLE
 @pytest.mark.parametrize("empty", ["", "  "])
-def test_an_empty_variable_is_unset(
+def test_empty_variable_counts_as_unset(
     monkeypatch: pytest.MonkeyPatch,
     empty: str,
     variable: str,
@@ -124,7 +124,7 @@ def test_an_empty_variable_is_unset(
 
 
 @BY_VARIABLE
-def test_none_is_not_given(
+def test_none_counts_as_not_given(
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
     name: str,
@@ -137,7 +137,7 @@ def test_none_is_not_given(
     assert getattr(ClientConfig.resolve(require_key=False, **{name: None}), name) == value
 
 
-def test_every_variable_is_in_the_table() -> None:
+def test_table_lists_every_variable() -> None:
     fields = attrs.fields(ClientConfig)
     assert {field.metadata.get("variable") for field in fields} - {None} == {
         entry[0] for entry in VARIABLES
@@ -147,12 +147,12 @@ def test_every_variable_is_in_the_table() -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "words"),
     [
-        ("TINKER_API_KEY", f"{KEY} {KEY}", "blanks, control or non-ASCII"),
-        ("TINKER_API_KEY", "tml-schlüssel", "blanks, control or non-ASCII"),
+        ("TINKER_API_KEY", f"{KEY} {KEY}", "whitespace, control or non-ASCII"),
+        ("TINKER_API_KEY", "tml-schlüssel", "whitespace, control or non-ASCII"),
         ("TINKER_BASE_URL", "localhost:8000", "'localhost:8000' is not a URL"),
         ("TINKER_BASE_URL", "ftp://host", "starting with http or https"),
         ("TINKER_BASE_URL", "embeded", "is not a URL .*, nor 'embedded'"),
-        ("TINKER_BASE_URL", "http://host/api/v1/", "ends with /api/v1, .* leave that out"),
+        ("TINKER_BASE_URL", "http://host/api/v1/", "ends with /api/v1, .* leave it out"),
         ("TINKER_BASE_URL", "http://", "is not a URL"),
         ("TINKER_BASE_URL", "http://host:port", "is not a URL"),
         ("TINKER_BASE_URL", "http://host:0", "is not a URL"),
@@ -161,13 +161,13 @@ def test_every_variable_is_in_the_table() -> None:
         ("TINKER_BASE_URL", "http://host/#x", "query or fragment"),
         ("TINKER_BASE_URL", "http://me:hidden@host", "default_headers"),
         ("TINKER_TELEMETRY", "perhaps", "'perhaps' is neither on nor off"),
-        ("TINKER_LOG", "loud", "'loud' is none of debug, info"),
-        ("TINKER_EXT_HTTP_TRANSPORT", "requests", "'requests' is none of httpcore, aiohttp"),
-        ("TINKER_PROJECT_ID", "a\nb", "fit in no header"),
-        ("CLOUDFLARE_ACCESS_CLIENT_SECRET", "a b", "blanks, control or non-ASCII"),
+        ("TINKER_LOG", "loud", "'loud' is not one of debug, info"),
+        ("TINKER_EXT_HTTP_TRANSPORT", "requests", "'requests' is not one of httpcore, aiohttp"),
+        ("TINKER_PROJECT_ID", "a\nb", "invalid in a header"),
+        ("CLOUDFLARE_ACCESS_CLIENT_SECRET", "a b", "whitespace, control or non-ASCII"),
     ],
 )
-def test_a_bad_variable_is_named(
+def test_invalid_variable_error_names_variable(
     monkeypatch: pytest.MonkeyPatch, variable: str, text: str, words: str
 ) -> None:
     monkeypatch.setenv(variable, text)
@@ -182,12 +182,12 @@ def test_a_bad_variable_is_named(
     ("name", "value", "words"),
     [
         ("api_key", "", "it is empty"),
-        ("api_key", 7, "a text is needed, not a int"),
-        ("credential_cmd", " ", "it is empty"),
-        ("credential_cmd", "a\0", "no command"),
-        ("credential_cmd", 7, "a text is needed, not a int"),
+        ("api_key", 7, "expected a str, got int"),
+        ("credential_cmd", " ", "the command is empty"),
+        ("credential_cmd", "a\0", "contains a NUL byte"),
+        ("credential_cmd", 7, "expected a str, got int"),
         ("base_url", "", "is empty"),
-        ("base_url", 7, "a text is needed"),
+        ("base_url", 7, "expected a str, got 7"),
         ("proxy", "host:3128", "not a URL starting with http or https or socks5"),
         ("proxy", "ftp://me:hidden@host", "'ftp://host' is not a URL"),
         ("timeout", 0, "0 is not a positive number of seconds"),
@@ -196,25 +196,29 @@ def test_a_bad_variable_is_named(
         ("timeout", "soon", "'soon' is not a positive"),
         ("timeout", True, "True is not a positive"),
         ("timeout", 10**400, "not a positive"),
-        ("max_samples_in_flight", 0, "0 is not a whole number of at least 1"),
-        ("max_samples_in_flight", 1.5, "1.5 is not a whole"),
-        ("max_samples_in_flight", math.inf, "inf is not a whole"),
+        ("max_samples_in_flight", 0, "0 is not an integer of at least 1"),
+        ("max_samples_in_flight", 1.5, "1.5 is not an integer"),
+        ("max_samples_in_flight", math.inf, "inf is not an integer"),
         ("telemetry", 1, "1 is neither on nor off"),
-        ("log_level", 10, "10 is none of"),
-        ("tags", 7, "a list of texts is needed, not 7"),
-        ("tags", {"a": 1}, "a list of texts is needed"),
-        ("tags", ["a", 7], "7 is none"),
-        ("user_metadata", ["a"], "texts by name are needed, not a list"),
-        ("user_metadata", {"a": 1}, "the entry 'a' is not text"),
-        ("default_headers", {"a b": "x"}, "what begins with 'a' is not the name of a header"),
+        ("log_level", 10, "10 is not one of"),
+        ("tags", 7, "expected a list of str, got 7"),
+        ("tags", {"a": 1}, "expected a list of str"),
+        ("tags", ["a", 7], "7 is not a str"),
+        ("user_metadata", ["a"], "expected a mapping of str to str, got list"),
+        ("user_metadata", {"a": 1}, "the entry 'a' is not a str"),
+        (
+            "default_headers",
+            {"a b": "x"},
+            "the name that starts with 'a' is not a valid header name",
+        ),
         ("default_headers", {"A": "hidden\n"}, "the value of A has characters"),
         ("default_headers", {"A": "Gr\u00fc\u00dfe"}, "the value of A has characters"),
-        ("default_headers", {"x-API-key": "hidden"}, "is what api_key is for"),
-        ("embedded_dir", "", "a path is needed"),
-        ("embedded_dir", 7, "a path is needed, not 7"),
+        ("default_headers", {"x-API-key": "hidden"}, "can't be set here; use api_key"),
+        ("embedded_dir", "", "expected a path"),
+        ("embedded_dir", 7, "expected a path, got 7"),
     ],
 )
-def test_a_bad_argument_is_named(name: str, value: object, words: str) -> None:
+def test_invalid_argument_error_names_argument(name: str, value: object, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words) as caught:
         resolve(**{name: value})
     assert str(caught.value).startswith(f"{name}: ")
@@ -230,20 +234,20 @@ def test_a_bad_argument_is_named(name: str, value: object, words: str) -> None:
         ("retry_config", "bounded by retry_window and max_retries"),
         ("time_out", "did you mean timeout"),
         ("sources", "There is no setting 'sources'"),
-        ("zzz", "known are api_key, credential_cmd, base_url"),
+        ("zzz", "the settings are api_key, credential_cmd, base_url"),
         (KEY, "'***'"),
     ],
 )
-def test_an_unknown_name_is_refused_with_the_nearest(name: str, advice: str) -> None:
+def test_unknown_setting_error_suggests_similar_names(name: str, advice: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         resolve(**{name: 1})
     assert advice in str(caught.value)
     assert caught.value.setting == name
 
 
-def test_what_a_transport_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_transport_package_error_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve(http_transport="aiohttp").http_transport == "aiohttp"
-    monkeypatch.setitem(sys.modules, "aiohttp", None)  # As if it were not there.
+    monkeypatch.setitem(sys.modules, "aiohttp", None)  # As if it were not installed.
     assert resolve().http_transport == "httpcore"
     with pytest.raises(ConfigurationError, match=r"pip install 'tinker-ext\[aiohttp\]'"):
         resolve(http_transport="aiohttp")
@@ -251,10 +255,10 @@ def test_what_a_transport_needs_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("transport", parsers.HTTP_TRANSPORTS)
 @pytest.mark.parametrize("variable", [None, "HTTPS_PROXY", "all_proxy"])
-def test_socks_proxy_without_its_package_is_refused(
+def test_socks_proxy_without_socksio_rejected(
     monkeypatch: pytest.MonkeyPatch, transport: str, variable: str | None
 ) -> None:
-    """Also when a client is unpickled, and whatever the transport."""
+    """Also for an unpickled client, and with every transport."""
     monkeypatch.setitem(sys.modules, "socksio", ModuleType("socksio"))
     sys.modules["socksio"].__spec__ = ModuleSpec("socksio", None)
     proxy = "socks5://me:hidden@host"
@@ -271,7 +275,7 @@ def test_socks_proxy_without_its_package_is_refused(
         assert "hidden" not in str(caught.value)
 
 
-# The same hosts and exceptions, and whether httpx sends to them through the proxy.
+# URLs, exceptions and proxies for which the result is compared with that of httpx.
 URLS = (
     "https://api.example.com/a",
     "http://api.example.com",
@@ -308,7 +312,7 @@ VARIABLE_SETS: tuple[dict[str, str], ...] = (
 
 @pytest.mark.parametrize("no_proxy", NO_PROXY)
 @pytest.mark.parametrize("variables", VARIABLE_SETS, ids=["https", "http", "both", "all"])
-def test_environment_proxy_is_the_one_that_httpx_takes(
+def test_environment_proxy_matches_httpx(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], no_proxy: str
 ) -> None:
     for name, value in {**variables, "NO_PROXY": no_proxy}.items():
@@ -330,7 +334,7 @@ def test_environment_proxy_is_the_one_that_httpx_takes(
         *("http://127.1.2.3", "http://[::1]:1", "http://0.0.0.0:1", "http://[::]:1"),
     ],
 )
-def test_environment_proxy_is_not_for_this_machine_but_an_argument_is(
+def test_loopback_url_ignores_environment_proxy_but_not_argument(
     monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://env:1")
@@ -342,20 +346,20 @@ def test_environment_proxy_is_not_for_this_machine_but_an_argument_is(
 
 
 @pytest.mark.parametrize("entry", ["[2001:db8::1]", "[::1]:80", "a:b", "http://[", "*.*", "://"])
-def test_odd_entry_of_no_proxy_is_no_error(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
-    """httpx refuses some of these with an error of its own."""
+def test_malformed_no_proxy_entry_ignored(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    """httpx raises an error for some of these."""
     monkeypatch.setenv("ALL_PROXY", "http://env:1")
     monkeypatch.setenv("NO_PROXY", entry)
     chosen = resolve().proxy_for("http://[2001:db8::1]:5/a")
     assert chosen == (None if entry == "[2001:db8::1]" else "http://env:1")
 
 
-def test_environment_proxy_is_not_for_the_embedded_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_backend_ignores_environment_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "no proxy at all")
     assert resolve(base_url="embedded").proxy is None
 
 
-def test_proxy_has_its_variable_as_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_proxy_source_is_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{HIDDEN}@proxy:3128")
     config = resolve()
     assert config.proxy == f"http://me:{HIDDEN}@proxy:3128"
@@ -365,7 +369,7 @@ def test_proxy_has_its_variable_as_its_source(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("value", ["ftp://proxy:1", "socks://proxy:1", "http://", "http://a b:1"])
-def test_unusable_environment_proxy_is_refused_where_it_applies(
+def test_invalid_environment_proxy_rejected_only_for_its_scheme(
     monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("https_proxy", value)
@@ -378,7 +382,7 @@ def test_unusable_environment_proxy_is_refused_where_it_applies(
         config.proxy_for("https://storage.example.com")
 
 
-def test_pickled_client_uses_the_proxy_of_its_own_environment(
+def test_unpickled_config_uses_proxy_of_its_own_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://me:{HIDDEN}@here:1")
@@ -395,7 +399,7 @@ def test_pickled_client_uses_the_proxy_of_its_own_environment(
     assert pickle.loads(stored).proxy is None
 
 
-def test_no_key_tells_both_ways_out() -> None:
+def test_missing_key_error_names_variable_and_embedded_backend() -> None:
     with pytest.raises(ConfigurationError) as caught:
         ClientConfig.resolve()
     assert "TINKER_API_KEY" in str(caught.value)
@@ -403,7 +407,7 @@ def test_no_key_tells_both_ways_out() -> None:
     assert caught.value.setting == "api_key"
 
 
-def test_the_embedded_backend_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_embedded_backend_requires_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ClientConfig.resolve(base_url="embedded").is_embedded
     monkeypatch.setenv("TINKER_BASE_URL", "embedded/")
     assert ClientConfig.resolve().is_embedded
@@ -420,26 +424,26 @@ def test_telemetry_off(word: object) -> None:
     assert resolve(telemetry=word).telemetry is False
 
 
-def test_numbers_may_be_texts_and_endless() -> None:
+def test_numbers_parsed_from_text_and_infinite() -> None:
     config = resolve(timeout="1.5", max_samples_in_flight=7.0, future_timeout=math.inf)
     assert (config.timeout, config.max_samples_in_flight) == (1.5, 7)
     assert config.future_timeout == math.inf
 
 
-def test_a_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert resolve(embedded_dir="~/state").embedded_dir == Path("/home/somebody/state")
+def test_home_folder_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/user")
+    assert resolve(embedded_dir="~/state").embedded_dir == Path("/home/user/state")
 
 
 @given(st.lists(st.text()))
-def test_words_keep_their_order_and_come_once(words: list[str]) -> None:
+def test_parse_str_list_keeps_order_without_duplicates(words: list[str]) -> None:
     result = parsers.parse_str_list(words)
     stripped = [word.strip() for word in words if word.strip()]
     assert len(result) == len(set(result)) == len(set(stripped))
     assert [stripped.index(word) for word in result] == sorted(map(stripped.index, result))
 
 
-def test_what_the_caller_changes_later_changes_nothing() -> None:
+def test_config_unaffected_by_later_changes_of_arguments() -> None:
     metadata, headers, tags = {"a": "1"}, {"A": "1"}, ["a"]
     config = resolve(user_metadata=metadata, default_headers=headers, tags=tags)
     metadata["a"], headers["A"] = "2", "2"
@@ -447,21 +451,21 @@ def test_what_the_caller_changes_later_changes_nothing() -> None:
     assert (config.user_metadata, config.default_headers) == ({"a": "1"}, {"A": "1"})
     assert config.tags == ("a",)
     with pytest.raises(TypeError):
-        config.user_metadata["a"] = "3"  # type: ignore[index] # that is the point
+        config.user_metadata["a"] = "3"  # type: ignore[index]  # must be an error
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        config.timeout = 1.0  # type: ignore[misc] # that is the point
+        config.timeout = 1.0  # type: ignore[misc]  # must be an error
 
 
-def test_rate_limits_are_shared_by_url_and_key_alone() -> None:
-    one = resolve(base_url="http://a", timeout=1.0)
-    assert one.rate_limit_key == resolve(base_url="http://a/", timeout=2.0).rate_limit_key
-    assert one.rate_limit_key != resolve(base_url="http://b").rate_limit_key
-    assert one.rate_limit_key != resolve(base_url="http://a", api_key=OTHER_KEY).rate_limit_key
-    assert KEY not in repr(one.rate_limit_key)
+def test_rate_limit_key_depends_on_url_and_key_only() -> None:
+    config = resolve(base_url="http://a", timeout=1.0)
+    assert config.rate_limit_key == resolve(base_url="http://a/", timeout=2.0).rate_limit_key
+    assert config.rate_limit_key != resolve(base_url="http://b").rate_limit_key
+    assert config.rate_limit_key != resolve(base_url="http://a", api_key=OTHER_KEY).rate_limit_key
+    assert KEY not in repr(config.rate_limit_key)
     assert ClientConfig.resolve(base_url="embedded").rate_limit_key == ("embedded", "")
 
 
-def secretive() -> ClientConfig:
+def config_with_secrets() -> ClientConfig:
     return resolve(
         base_url="http://host",
         cf_access_client_id="the-id",
@@ -478,19 +482,19 @@ def secretive() -> ClientConfig:
     )
 
 
-def hides_everything(text: str) -> bool:
+def hides_secrets(text: str) -> bool:
     return KEY not in text and HIDDEN not in text
 
 
-def test_no_text_of_a_configuration_shows_a_secret() -> None:
-    config = secretive()
+def test_repr_of_config_hides_secrets() -> None:
+    config = config_with_secrets()
     for text in (repr(config), str(config), f"{config}", f"{config!r:>10}", repr(config.api_key)):
-        assert hides_everything(text)
+        assert hides_secrets(text)
     assert "'X-Plain': '***'" in repr(config)
     assert "http://proxy:3128" in repr(config)
 
 
-def test_no_traceback_of_a_bad_setting_shows_a_secret() -> None:
+def test_traceback_of_invalid_setting_hides_secrets() -> None:
     for bad in (
         {"cf_access_client_secret": HIDDEN, "proxy": f"http://me:{HIDDEN}@"},
         {"proxy": f"me:{HIDDEN}@proxy:3128"},
@@ -506,15 +510,15 @@ def test_no_traceback_of_a_bad_setting_shows_a_secret() -> None:
     ):
         with pytest.raises(ConfigurationError) as caught:
             resolve(**bad)
-        assert hides_everything("".join(traceback.format_exception(caught.value)))
+        assert hides_secrets("".join(traceback.format_exception(caught.value)))
 
 
-def test_a_pickle_has_no_secret_and_takes_its_own_from_the_environment(
+def test_pickle_omits_secrets_and_reads_key_from_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = secretive()
+    config = config_with_secrets()
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        assert hides_everything(pickle.dumps(config, protocol).decode("latin-1"))
+        assert hides_secrets(pickle.dumps(config, protocol).decode("latin-1"))
     monkeypatch.setenv("TINKER_API_KEY", OTHER_KEY)
     twin = pickle.loads(pickle.dumps(config))
     assert twin.api_key.reveal() == OTHER_KEY
@@ -530,29 +534,29 @@ def test_a_pickle_has_no_secret_and_takes_its_own_from_the_environment(
         assert twin.sources[name] == config.sources[name]
 
 
-def test_a_pickle_without_a_key_at_its_goal_can_be_looked_at_but_not_used() -> None:
-    twin = pickle.loads(pickle.dumps(secretive()))
+def test_unpickled_config_without_key_fails_check_key() -> None:
+    twin = pickle.loads(pickle.dumps(config_with_secrets()))
     assert twin.api_key is None
     with pytest.raises(ConfigurationError, match="TINKER_API_KEY"):
         twin.check_key()
 
 
-def test_an_embedded_configuration_pickles_equal() -> None:
+def test_embedded_config_pickle_round_trip() -> None:
     config = ClientConfig.resolve(base_url="embedded", user_metadata={"a": "b"}, timeout=3)
     assert pickle.loads(pickle.dumps(config)) == config
 
 
-def test_copies_within_the_process_keep_the_key() -> None:
-    config = secretive()
+def test_copies_keep_key() -> None:
+    config = config_with_secrets()
     assert copy.copy(config) is config
     assert copy.deepcopy({"config": config})["config"] is config
 
 
-def test_only_the_configuration_reads_the_environment() -> None:
-    rooms = [path for path in PACKAGE.rglob("*.py") if "embedded" not in path.parts]
+def test_only_client_config_reads_environment() -> None:
+    files = [path for path in PACKAGE.rglob("*.py") if "embedded" not in path.parts]
     readers = {
         path.name
-        for path in rooms
+        for path in files
         if any(word in path.read_text(encoding="utf-8") for word in ("os.environ[", "getenv("))
         or "os.environ.get(" in path.read_text(encoding="utf-8")
     }
@@ -560,11 +564,11 @@ def test_only_the_configuration_reads_the_environment() -> None:
 
 
 class TestSecret:
-    def test_it_shows_itself_to_nobody(self) -> None:
+    def test_text_and_pickle_hide_value(self) -> None:
         secret = Secret(HIDDEN)
         texts: list[Any] = [str(secret), repr(secret), f"{secret}", f"{secret:>20}"]
         texts += [repr([secret]), repr({"key": secret}), pickle.dumps(secret).decode("latin-1")]
-        assert all(hides_everything(text) for text in texts)
+        assert all(hides_secrets(text) for text in texts)
         assert secret.reveal() == HIDDEN
 
     @pytest.mark.parametrize(
@@ -576,20 +580,20 @@ class TestSecret:
             ("", "(empty)"),
         ],
     )
-    def test_its_mask_tells_keys_apart(self, text: str, masked: str) -> None:
+    def test_mask_distinguishes_keys(self, text: str, masked: str) -> None:
         assert Secret(text).masked.startswith(masked)
         assert Secret(KEY).masked != Secret(OTHER_KEY).masked
 
-    def test_it_compares_by_its_text(self) -> None:
+    def test_equality_by_value(self) -> None:
         assert Secret("a") == Secret("a") != Secret("b")
         assert Secret("a") != "a"
         assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
 
-    def test_it_is_empty_in_another_process_and_the_same_in_this(self) -> None:
+    def test_unpickled_secret_is_empty_and_copy_is_same_object(self) -> None:
         secret = Secret("a")
         assert not pickle.loads(pickle.dumps(secret))
         assert copy.deepcopy(secret) is copy.copy(secret) is secret
 
-    def test_nothing_can_be_hung_onto_it(self) -> None:
+    def test_attributes_cannot_be_added(self) -> None:
         with pytest.raises(AttributeError):
-            Secret("a").note = "b"  # type: ignore[attr-defined] # that is the point
+            Secret("a").note = "b"  # type: ignore[attr-defined]  # must be an error

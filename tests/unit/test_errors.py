@@ -84,7 +84,7 @@ def test_every_class_has_an_example() -> None:
 def test_docstring_tree_matches_classes() -> None:
     drawn: dict[str, str] = {}
     path: list[str] = []
-    for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr] # it has one
+    for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr]  # it has one
         if result := re.match(r"([ │├└─]*)([A-Z]\w+Error)\b", line):
             depth = (len(result[1]) - 4) // 4
             path[depth:] = [result[2]]

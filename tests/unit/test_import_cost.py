@@ -1,4 +1,4 @@
-"""What `import tinker_ext` costs: a script that uses little should pay little."""
+"""`import tinker_ext` is fast and imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import json
 import subprocess
 import sys
 
-#: Seconds of processor time; wall-clock time on a busy machine says nothing about the import.
+#: Seconds of CPU time, which a busy machine does not distort.
 ALLOWED = 0.15
-#: Packages that are loaded when they are needed and not before.
+#: Packages that are imported on first use.
 NOT_AT_IMPORT = {
     "aiohttp",
     "asyncio",
@@ -37,18 +37,18 @@ print(json.dumps([spent, sorted(set(sys.modules) - before)]))
 
 
 def import_once() -> tuple[float, set[str]]:
-    """Seconds of processor time, and the modules that came in."""
+    """Seconds of CPU time, and the imported modules."""
     ran = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
     spent, modules = json.loads(ran.stdout)
     return spent, set(modules)
 
 
 def test_import_is_cheap() -> None:
-    import_once()  # compiles what has changed, which is not what is measured
+    import_once()  # Compiles changed files, which is not measured.
     assert min(import_once()[0] for _ in range(5)) < ALLOWED
 
 
-def test_import_pulls_in_nothing_heavy() -> None:
+def test_import_loads_no_heavy_package() -> None:
     _, modules = import_once()
     assert "tinker_ext" in modules
     assert {name.partition(".")[0] for name in modules} & NOT_AT_IMPORT == set()

@@ -1,7 +1,7 @@
-"""Who knows the official SDK finds its names, or finds in the documents why not.
+"""The names of the official SDK exist here, or the documentation explains why not.
 
-`tests/official_names` has what the packages of 0.4.1 and 0.38.0 have; `make names` writes it, and
-`make interop` holds it to them.
+`tests/official_names` records the names of the packages 0.4.1 and 0.38.0; `make names` writes it,
+and `make interop` compares it with the packages.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DOCUMENT = ROOT / "docs" / "from-the-official-sdk.md"
 HEADING = "## What is not here, and why"
-#: Arguments that the two releases have in different places, or under different names: either does.
+#: Arguments whose position or name differs between the two releases; both are accepted.
 EITHER_WAY = {
     "TrainingClient.optim_step(adam_params)": "first, or by that name",
     "TrainingClient.optim_step_async(adam_params)": "first, or by that name",
@@ -45,8 +45,8 @@ def own() -> Mapping[str, Any]:
 
 
 @cache
-def absent_rows() -> list[tuple[str, str]]:
-    """The rows of the documents' table of what is not here: its names, and the reason."""
+def missing_rows() -> list[tuple[str, str]]:
+    """The rows of the documentation's table of missing names: the names and the reason."""
     section = DOCUMENT.read_text(encoding="utf-8").partition(HEADING)[2]
     rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:1] == "|"]
     return [(names, reason) for names, reason in rows[2:]]
@@ -58,25 +58,27 @@ def identifiers(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_what_is_not_here_is_in_the_documents(release: str) -> None:
-    named = {name for row in absent_rows() for text in row for name in identifiers(text)}
-    lacking = set(differences(recorded(release), own())) - EITHER_WAY.keys()
-    untold = {item for item in lacking if re.findall(r"\w+", item)[-1] not in named}
-    assert untold == set()
+def test_missing_names_documented(release: str) -> None:
+    documented = {name for row in missing_rows() for text in row for name in identifiers(text)}
+    missing = set(differences(recorded(release), own())) - EITHER_WAY.keys()
+    undocumented = {
+        difference for difference in missing if re.findall(r"\w+", difference)[-1] not in documented
+    }
+    assert undocumented == set()
 
 
-def test_the_documents_call_nothing_absent_that_is_here() -> None:
-    here = {name for module in MODULES for name in own()[module]}
-    told = {name for names, _ in absent_rows() for name in identifiers(names)}
-    assert told & here == {"SamplingClient"}, "of which a member is absent"
-    known = {
+def test_documented_missing_names_are_missing() -> None:
+    existing = {name for module in MODULES for name in own()[module]}
+    documented = {name for names, _ in missing_rows() for name in identifiers(names)}
+    assert documented & existing == {"SamplingClient"}, "only one of its members is missing"
+    official = {
         name for release in RELEASES for name in identifiers(f"`{as_text(recorded(release))}`")
     }
-    assert told - known == {"lib", "resources", "tinker"}, "the official SDK has no such name"
+    assert documented - official == {"lib", "resources", "tinker"}
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_a_record_is_written_as_it_is_read(release: str) -> None:
+def test_record_round_trip(release: str) -> None:
     assert as_text(recorded(release)) == path_of(release).read_text(encoding="utf-8")
 
 
@@ -93,7 +95,7 @@ OFFICIAL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("change", "lacking"),
+    ("change", "missing"),
     [
         ({}, []),
         ({"constructor": ["first", "second=", "own=", "*third="]}, []),
@@ -107,17 +109,18 @@ OFFICIAL: dict[str, Any] = {
         ({"members": {"call": ["b=", "a", "*c"], "value": []}}, ["Thing.call(a)", "Thing.call(b)"]),
     ],
 )
-def test_what_is_lacking_is_noticed(change: dict[str, Any], lacking: list[str]) -> None:
+def test_difference_detected(change: dict[str, Any], missing: list[str]) -> None:
     ours = {**OFFICIAL, "described": {"Thing": {**OFFICIAL["described"]["Thing"], **change}}}
-    assert differences(OFFICIAL, ours) == lacking
+    assert differences(OFFICIAL, ours) == missing
 
 
-def test_a_missing_name_is_noticed() -> None:
+def test_missing_export_detected() -> None:
     ours = {**OFFICIAL, "package": ["Thing"], "types": []}
     assert differences(OFFICIAL, ours) == ["Thing", "alias"]
 
 
-def test_all_that_is_exported_is_there() -> None:
+def test_exports_exist() -> None:
     for module in (tinker, types):
-        assert all(getattr(module, name) is not None for name in module.__all__)
-    assert dir(tinker) == sorted(tinker.__all__)
+        exports = vars(module)["__all__"]
+        assert all(getattr(module, name) is not None for name in exports)
+        assert dir(module) == sorted(exports)

@@ -1,4 +1,4 @@
-"""What the README names has to exist."""
+"""Folders, commands and files that the README names exist."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("folder", re.findall(r"^\| `([a-z_/]+/)` \|", README, re.MULTILINE))
-def test_the_folders_of_the_layout_are_there(folder: str) -> None:
+def test_layout_folder_exists(folder: str) -> None:
     assert (ROOT / folder).is_dir()
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M))))
-def test_the_commands_for_make_are_targets(target: str) -> None:
+def test_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 @pytest.mark.parametrize("file", re.findall(r"\]\(([^):]+)\)", README))
-def test_pictures_and_linked_files_are_there(file: str) -> None:
+def test_linked_file_exists(file: str) -> None:
     assert (ROOT / file).is_file()
 
 
-def test_every_command_of_the_program_is_named() -> None:
+def test_every_cli_command_named() -> None:
     assert set(re.findall(r"`tinker-ext ([a-z]+)", README)) == set(COMMANDS)

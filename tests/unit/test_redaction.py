@@ -1,4 +1,4 @@
-"""Secrets in text from elsewhere: found in every form, and nothing else is changed."""
+"""Redaction of foreign text: secrets are found in every form, other text is unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tinker_ext.errors import (
 from tinker_ext.redaction.forms import forms_of, hide
 from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body, shorten
-from tinker_ext.redaction.secret import Secret, Unshown
+from tinker_ext.redaction.secret import HiddenValue, Secret
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -65,24 +65,24 @@ FORMS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_of_a_secret_is_hidden(value: str, form: str) -> None:
+def test_every_form_of_secret_redacted(value: str, form: str) -> None:
     written = FORMS[form](value)
     hidden = hide(f"the key {written} is bad", forms_of(value), "***")
     assert hidden.startswith("the key ")
     assert hidden.endswith(" is bad")
     assert "***" in hidden
-    # Base64 leaves the characters that depend on the neighbours, and they say nothing.
+    # In base64, characters that also depend on neighbours remain; they reveal nothing.
     assert len(hidden) < len("the key  is bad") + 12
 
 
 @pytest.mark.parametrize("value", ["short&1", "tml-PLANTED-0123456789"])
-def test_forms_of_a_secret_at_both_ends_and_next_to_each_other(value: str) -> None:
+def test_adjacent_forms_of_secret_redacted(value: str) -> None:
     text = value + json.dumps(value)[1:-1] + quote(value, safe="")
     assert hide(text, forms_of(value), "***") == "*********"
 
 
 @given(st.text(alphabet="ab\\%&;u0041x2Fquot\"'/<> \n", max_size=60))
-def test_text_without_the_secret_is_left_as_it_is(text: str) -> None:
+def test_text_without_secret_unchanged(text: str) -> None:
     assert hide(text, forms_of("PLANTED-0123456789-PLANTED"), "***") == text
 
 
@@ -91,14 +91,14 @@ def test_text_without_the_secret_is_left_as_it_is(text: str) -> None:
     st.sampled_from(sorted(set(FORMS) - {"two thirds"})),
     st.text("xyz ", max_size=5),
 )
-def test_no_form_of_any_secret_gets_through(value: str, form: str, around: str) -> None:
+def test_no_form_of_any_secret_remains(value: str, form: str, around: str) -> None:
     written = FORMS[form](value)
     assume(len(value) >= (8 if form.startswith("base64") else 6))
     assume(len(value) >= 16 or form not in ("upper case", "lower case"))
     assert written not in hide(f"{around}{written}{around}", forms_of(value), "")
 
 
-def test_secrets_of_the_process_are_redacted_while_they_exist() -> None:
+def test_secret_redacted_while_it_exists() -> None:
     secret = Secret("opaque-PLANTED-word")
     assert redact("bad opaque-PLANTED-word!") == "bad ***!"
     held = [Secret("another-word-here"), secret]
@@ -109,7 +109,7 @@ def test_secrets_of_the_process_are_redacted_while_they_exist() -> None:
     assert redact("bad another-word-here!") == "bad another-word-here!"
 
 
-def test_short_secrets_do_not_spoil_text() -> None:
+def test_short_secret_not_redacted() -> None:
     held = Secret("fake")
     assert redact("fake/model is fake") == "fake/model is fake"
     assert held
@@ -126,11 +126,11 @@ def test_short_secrets_do_not_spoil_text() -> None:
         ("see http://host:80/a@b", "see http://host:80/a@b"),
     ],
 )
-def test_credentials_are_recognized_by_their_place(text: str, shown: str) -> None:
+def test_credentials_redacted_by_context(text: str, shown: str) -> None:
     assert redact(text) == shown
 
 
-def test_body_is_kept_whole_up_to_a_bound_and_no_secret_is_cut_in_half() -> None:
+def test_long_body_cut_without_splitting_secret() -> None:
     secret = Secret("opaque-PLANTED-" + "0123456789" * 3)
     long = {"detail": "x" * 30_000 + secret.reveal() + "y" * 1000}
     assert redact_body(long) == {"detail": "x" * 30_000 + "***" + "y" * 1000}
@@ -145,14 +145,14 @@ def test_body_is_kept_whole_up_to_a_bound_and_no_secret_is_cut_in_half() -> None
 HOSTILE = "a\x1b[31mred\x07 \u202egpj.exe\u2066 \x9b0m \x00 b\r\nforged: line"
 
 
-def test_hostile_characters_are_escaped() -> None:
+def test_control_characters_escaped() -> None:
     for shown in (printable(HOSTILE), shorten(HOSTILE)):
         assert shown.isprintable()
         assert "\\x1b[31mred\\x07" in shown
         assert "\\u202e" in shown
 
 
-def test_errors_show_no_control_characters() -> None:
+def test_errors_contain_no_control_characters() -> None:
     error = status_error(
         400,
         headers={"x-request-id": HOSTILE, "cf-ray": HOSTILE},
@@ -174,7 +174,7 @@ def test_errors_show_no_control_characters() -> None:
     assert error.body == {"detail": HOSTILE}, "the body is the server's"
 
 
-def test_log_lines_are_redacted_printable_and_bounded(caplog: pytest.LogCaptureFixture) -> None:
+def test_log_lines_redacted_printable_and_bounded(caplog: pytest.LogCaptureFixture) -> None:
     secret = Secret("opaque-PLANTED-word")
     with caplog.at_level(logging.INFO, "tinker_ext"):
         log.info("said %s and %d", HOSTILE, 5)
@@ -188,7 +188,7 @@ def test_log_lines_are_redacted_printable_and_bounded(caplog: pytest.LogCaptureF
     assert caplog.records[3].args == ("special",)
 
 
-def test_default_headers_hide_credentials_and_their_parts() -> None:
+def test_default_headers_redact_credentials_and_their_parts() -> None:
     headers = parsers.read_headers(
         {
             "Authorization": "Basic dXNlcjpQTEFOVEVEcGFzcw==",
@@ -206,7 +206,7 @@ def test_default_headers_hide_credentials_and_their_parts() -> None:
         assert redact(f"no {part} here") == "no *** here"
 
 
-def test_proxy_url_hides_its_password_and_basic_token() -> None:
+def test_proxy_url_redacts_password_and_basic_token() -> None:
     proxy = parsers.read_proxy("http://user:PLANTED%40pass@proxy:8080")
     assert proxy == "http://user:PLANTED%40pass@proxy:8080"
     assert repr(proxy) == "'http://proxy:8080'"
@@ -215,7 +215,7 @@ def test_proxy_url_hides_its_password_and_basic_token() -> None:
         assert redact(f"no {part} here") == "no *** here"
 
 
-def test_unshown_values_are_in_no_repr_or_pickle() -> None:
-    value = Unshown(["PLANTED"])
+def test_hidden_value_absent_from_repr_and_pickle() -> None:
+    value = HiddenValue(["PLANTED"])
     assert value.take() == ["PLANTED"]
     assert "PLANTED" not in f"{value!r} {value} {pickle.dumps(value)!r}"

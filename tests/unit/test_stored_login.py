@@ -1,4 +1,4 @@
-"""The official client's stored key: the last place looked at, and never shown."""
+"""The key stored by the official client: used last, and never displayed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tinker_ext.errors import ConfigurationError
 KEY = "tml-STORED0123456789"
 
 
-def stored(keys: Any, **more: Any) -> str:
-    return json.dumps({"version": 1, "default": "one", "keys": keys} | more)
+def stored(keys: Any, **fields: Any) -> str:
+    return json.dumps({"version": 1, "default": "one", "keys": keys} | fields)
 
 
 @pytest.fixture
@@ -24,14 +24,14 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file of a login, in the home folder of this test."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(credentials_file, "CREDENTIALS_FILE", Path("~/.tinker/credentials.json"))
-    place = tmp_path / ".tinker" / "credentials.json"
-    place.parent.mkdir()
-    place.write_text(stored({"one": {"type": "manual", "key": KEY, "name": "mine"}}))
-    return place
+    path = tmp_path / ".tinker" / "credentials.json"
+    path.parent.mkdir()
+    path.write_text(stored({"one": {"type": "manual", "key": KEY, "name": "mine"}}))
+    return path
 
 
 @pytest.mark.usefixtures("file")
-def test_it_is_used_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_key_used_only_without_other_key(monkeypatch: pytest.MonkeyPatch) -> None:
     config = ClientConfig.resolve()
     assert config.api_key is not None
     assert config.api_key.reveal() == KEY
@@ -41,7 +41,7 @@ def test_it_is_used_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch)
     assert ClientConfig.resolve(base_url="embedded").api_key is None
     monkeypatch.setenv("TINKER_CREDENTIAL_CMD", "print-a-key")
     assert ClientConfig.resolve().api_key is None
-    assert ClientConfig.resolve(api_key="tml-given").sources["api_key"] == "argument"
+    assert ClientConfig.resolve(api_key="tml-argument").sources["api_key"] == "argument"
     monkeypatch.setenv("TINKER_API_KEY", "tml-set")
     assert ClientConfig.resolve().sources["api_key"] == "environment TINKER_API_KEY"
 
@@ -57,13 +57,13 @@ def test_it_is_used_where_there_is_nothing_else(monkeypatch: pytest.MonkeyPatch)
         "{}",
     ],
 )
-def test_a_file_without_a_default_is_no_login(file: Path, text: str) -> None:
+def test_file_without_default_key_ignored(file: Path, text: str) -> None:
     file.write_text(text)
     with pytest.raises(ConfigurationError, match="There is no API key"):
         ClientConfig.resolve()
 
 
-def test_without_a_file_there_is_no_login(file: Path) -> None:
+def test_missing_file_ignored(file: Path) -> None:
     file.unlink()
     assert ClientConfig.resolve(require_key=False).api_key is None
     file.parent.rmdir()
@@ -72,27 +72,27 @@ def test_without_a_file_there_is_no_login(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "reason"),
     [
         (f"[{KEY}", "not JSON"),
         ("[" * 100_000, "not JSON"),
-        (json.dumps(KEY), "no form known"),
-        (stored({"one": {"key": KEY}}, version=2), "no form known"),
-        (stored({"one": KEY}), "its default key: a text is needed"),
-        (stored({"one": {"key": f"{KEY} {KEY}"}}), "its default key: it has blanks"),
+        (json.dumps(KEY), "expected an object of version 1"),
+        (stored({"one": {"key": KEY}}, version=2), "expected an object of version 1"),
+        (stored({"one": KEY}), "its default key: expected a str"),
+        (stored({"one": {"key": f"{KEY} {KEY}"}}), "its default key: it contains whitespace"),
     ],
 )
-def test_a_file_that_cant_be_understood_is_named_and_not_shown(
-    file: Path, text: str, why: str
+def test_malformed_file_error_names_file_and_hides_content(
+    file: Path, text: str, reason: str
 ) -> None:
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match=why) as caught:
+    with pytest.raises(ConfigurationError, match=reason) as caught:
         ClientConfig.resolve()
     assert str(caught.value).startswith("~/.tinker/credentials.json can't be used: ")
     assert "STORED" not in str(caught.value)
 
 
-def test_a_file_that_cant_be_read_is_named(file: Path) -> None:
+def test_unreadable_file_error_names_cause(file: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match="UnicodeDecodeError"):
         ClientConfig.resolve()

@@ -1,4 +1,4 @@
-"""Which tokenizer belongs to a model, and how loading one succeeds and fails. No network."""
+"""Finding and loading the tokenizer of a model, without a network."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _fresh_cache() -> Iterator[None]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> str:
-    """A folder with a tokenizer of two words, as a hub repository has one."""
+    """A folder with a tokenizer of two words, in the format of a hub repository."""
     words = Tokenizer(WordLevel({"yes": 0, "no": 1}, unk_token="no"))
     make: Any = transformers.PreTrainedTokenizerFast
     make(tokenizer_object=words).save_pretrained(tmp_path)
@@ -42,14 +42,14 @@ def folder(tmp_path: Path) -> str:
 
 
 class Hub:
-    """Stands for transformers' loader: says what it was asked, and fails as told."""
+    """Replaces the loader of transformers; records its calls and returns or raises `outcomes`."""
 
     def __init__(self, *outcomes: Any) -> None:
         self.outcomes = list(outcomes)
-        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def from_pretrained(self, location: str, **options: Any) -> Any:
-        self.asked.append((location, options))
+        self.calls.append((location, options))
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
@@ -63,7 +63,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> Hub:
 
 
 def not_found() -> OSError:
-    """What transformers raises when the hub has no such repository."""
+    """The error of transformers for a repository that the hub does not have."""
     response: Any = httpx.Response(404, request=httpx.Request("HEAD", "https://hub.test"))
     failure = OSError("is not a valid model identifier\nand more lines")
     failure.__cause__ = RepositoryNotFoundError("404", response=response)
@@ -71,7 +71,7 @@ def not_found() -> OSError:
 
 
 @pytest.mark.parametrize(
-    ("model", "places"),
+    ("model", "locations"),
     [
         ("Qwen/Qwen3-8B", ["Qwen/Qwen3-8B"]),
         ("Qwen/Qwen3-8B/variant", ["Qwen/Qwen3-8B"]),
@@ -88,11 +88,11 @@ def not_found() -> OSError:
         ("meta-llama/Llama-2-7b", ["meta-llama/Llama-2-7b"]),
     ],
 )
-def test_the_places_a_name_suggests(model: str, places: list[str]) -> None:
-    assert tokenizer_sources(model) == [TokenizerSource(place) for place in places]
+def test_sources_derived_from_model_name(model: str, locations: list[str]) -> None:
+    assert tokenizer_sources(model) == [TokenizerSource(location) for location in locations]
 
 
-def test_the_servers_word_wins_over_every_guess() -> None:
+def test_tokenizer_id_overrides_rules() -> None:
     result = tokenizer_sources("meta-llama/Llama-3.1-8B", "org/own")
     assert result == [TokenizerSource("org/own")]
 
@@ -114,7 +114,7 @@ def test_the_servers_word_wins_over_every_guess() -> None:
         ),
     ],
 )
-def test_code_runs_only_from_a_known_revision(
+def test_remote_code_trusted_only_at_known_revision(
     arguments: tuple[str, ...], location: str, revision: str
 ) -> None:
     [source] = tokenizer_sources(*arguments)
@@ -123,29 +123,29 @@ def test_code_runs_only_from_a_known_revision(
     assert TokenizerSource("anything/else").options == {}
 
 
-def test_a_local_folder_loads_and_is_kept(folder: str) -> None:
+def test_local_folder_loaded_and_cached(folder: str) -> None:
     tokenizer = get_tokenizer("embedded/tiny", folder)
     assert tokenizer.convert_tokens_to_ids("no") == 1
     assert get_tokenizer("embedded/tiny", folder) is tokenizer
 
 
-def test_a_folder_may_stand_for_the_model_too(folder: str) -> None:
+def test_folder_accepted_as_model_name(folder: str) -> None:
     assert tokenizer_sources(folder) == [TokenizerSource(folder)]
 
 
-def test_the_second_place_is_tried_when_the_hub_lacks_the_first(
+def test_second_source_tried_if_hub_lacks_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hub = use(monkeypatch, not_found(), LOADED)
     assert get_tokenizer("meta-llama/Llama-3.2-1B") is LOADED
-    assert [options["local_files_only"] for _, options in hub.asked] == [False, False]
+    assert [options["local_files_only"] for _, options in hub.calls] == [False, False]
 
 
-def test_an_unreachable_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_hub_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = use(monkeypatch, OSError("We couldn't connect to the hub.\nCheck it"), OSError("no file"))
     with pytest.raises(TinkerError) as caught:
         get_tokenizer("meta-llama/Llama-3.2-1B")
-    assert [options["local_files_only"] for _, options in hub.asked] == [False, True]
+    assert [options["local_files_only"] for _, options in hub.calls] == [False, True]
     message = str(caught.value)
     assert "baseten/Meta-Llama-3-tokenizer (We couldn't connect to the hub)" in message
     assert "thinkingmachineslabinc/meta-llama-3-instruct-tokenizer (no file)" in message
@@ -154,42 +154,46 @@ def test_an_unreachable_hub_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_a_failure_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     use(monkeypatch, not_found(), LOADED)
     with pytest.raises(TinkerError, match="org/model"):
         get_tokenizer("org/model")
     assert get_tokenizer("org/model") is LOADED
 
 
-def test_transformers_waits_for_its_first_use() -> None:
+def test_transformers_imported_on_first_use() -> None:
     code = "import sys, tinker_ext.tokenizers; print('transformers' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.strip() == "False"
 
 
-def test_loading_does_not_advise_to_install_torch(folder: str) -> None:
+def test_loading_logs_no_message_about_torch(folder: str) -> None:
     code = (
         "import logging; from tinker_ext.tokenizers import get_tokenizer; "
         f"get_tokenizer('x', {folder!r}); print(logging.getLogger('transformers').filters)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "PyTorch" not in done.stderr
-    assert done.stdout.strip() == "[]"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "PyTorch" not in process.stderr
+    assert process.stdout.strip() == "[]"
 
 
-def test_threads_that_ask_at_once_get_the_same_one(folder: str) -> None:
+def test_concurrent_threads_get_same_tokenizer(folder: str) -> None:
     code = (
         "import sys, threading\n"
         "from concurrent.futures import ThreadPoolExecutor\n"
         "from tinker_ext.tokenizers import get_tokenizer\n"
         "start = threading.Barrier(8)\n"
-        "def ask(_):\n"
+        "def load(_):\n"
         "    start.wait()\n"
         "    return get_tokenizer('any', sys.argv[1])\n"
         "with ThreadPoolExecutor(8) as pool:\n"
-        "    print(len({id(one) for one in pool.map(ask, range(8))}))\n"
+        "    print(len({id(tokenizer) for tokenizer in pool.map(load, range(8))}))\n"
     )
-    said = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=100
     )
-    assert (said.stdout, said.stderr) == ("1\n", "")
+    assert (process.stdout, process.stderr) == ("1\n", "")

@@ -124,7 +124,7 @@ def test_earlier_release_is_sent_no_acknowledgements() -> None:
     server = flagged(latest=False)
     with make_client(server) as service:
         assert sample_all(service, 1)[0].result(10).sequences
-        assert service.dialect.release == "0.32.0"
+        assert service.server_protocol.release == "0.32.0"
     for poll in server.calls("retrieve_futures"):
         assert set(poll.body) <= {"target", "prev_cursor", "timeout"}
 
@@ -174,7 +174,7 @@ def test_samples_are_polled_singly_if_batched_polling_fails(fault: str) -> None:
     with make_client(server, clock=time_.clock) as service:
         for future in sample_all(service, 20):
             assert future.result(30).sequences[0].tokens == [1, 2, 3]
-        assert service.dialect.supports("retrieve_futures") is (fault not in LACKING)
+        assert service.server_protocol.supports("retrieve_futures") is (fault not in LACKING)
         polls = len(server.calls("retrieve_futures"))
         assert sample_all(service, 1)[0].result(30).sequences
         assert len(server.calls("retrieve_futures")) == polls, "batched polling is disabled"

@@ -149,7 +149,7 @@ def test_server_without_cancel_operation_is_sent_one_request(status: int) -> Non
     with make_client(server) as service:
         for future in submitted(server, service, 5):
             future.cancel()
-        assert comes_true(lambda: not service.dialect.supports("cancel_future"))
+        assert comes_true(lambda: not service.server_protocol.supports("cancel_future"))
     assert len(cancelled(server)) == 1
 
 
@@ -168,7 +168,7 @@ def test_failed_cancel_request_affects_no_other_sample(fault: Reply) -> None:
         assert comes_true(lambda: len(cancelled(server)) == 3)
         server.respond_by_default()
         assert sample.result(10).sequences
-        assert service.dialect.supports("cancel_future")
+        assert service.server_protocol.supports("cancel_future")
 
 
 def test_temporary_fault_of_cancel_request_is_retried() -> None:

@@ -102,7 +102,10 @@ def test_protobuf_server_is_detected_by_one_rejection(
         first = outputs[0].result(10)
         for output in outputs[1:]:
             output.result(10)
-        assert (service.dialect.training_body, service.dialect.forward) == ("protobuf", "operation")
+        assert (service.server_protocol.training_body, service.server_protocol.forward) == (
+            "protobuf",
+            "operation",
+        )
     assert server.refused == 1
     assert [message.seq_id for message in server.trained] == [1, 2, 3]
     assert server.calls("optim_step")[0].body["seq_id"] == 4
@@ -134,7 +137,10 @@ def test_server_without_forward_is_sent_forward_only() -> None:
         training = service.create_lora_training_client("fake/model")
         output = training.forward([datum(2)], "cross_entropy").result(10)
         training.forward_backward([datum(2)], "cross_entropy").result(10)
-        assert (service.dialect.training_body, service.dialect.forward) == ("protobuf", "flag")
+        assert (service.server_protocol.training_body, service.server_protocol.forward) == (
+            "protobuf",
+            "flag",
+        )
     assert server.refused == 1
     assert [(item.seq_id, item.forward_only) for item in server.trained] == [(1, True), (2, False)]
     assert len(output.loss_fn_outputs) == 1

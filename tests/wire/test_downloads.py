@@ -664,5 +664,7 @@ def test_compressed_response_raises(
 ) -> None:
     store.files["/weights"] = gzip.compress(CONTENT)
     store.headers = {"content-encoding": "gzip"}
-    with pytest.raises(tinker.DownloadError, match="encoded as 'gzip'"):
+    with pytest.raises(
+        tinker.DownloadError, match="expected no Content-Encoding from the storage, got 'gzip'"
+    ):
         download(rest, tmp_path)

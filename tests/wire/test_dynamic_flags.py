@@ -38,7 +38,7 @@ def test_dynamic_flags_are_refreshed_when_due() -> None:
         time.pass_by(61)
         for _ in range(2):
             service.get_server_capabilities()
-        assert comes_true(lambda: not service.dialect.dynamic.sample_cancel_enabled)
+        assert comes_true(lambda: not service.server_protocol.dynamic.sample_cancel_enabled)
     assert config_requests(server) == 2
 
 
@@ -58,16 +58,16 @@ def test_failed_refresh_is_repeated_when_due(fault: str) -> None:
     server.respond("get_client_dynamic_config", FAULTS[fault])
     with make_client(server, clock=time.clock) as service:
         service.get_server_capabilities()
-        assert service.dialect.release == "0.38.0"
-        assert not service.dialect.dynamic.sample_cancel_enabled
+        assert service.server_protocol.release == "0.38.0"
+        assert not service.server_protocol.dynamic.sample_cancel_enabled
         time.pass_by(301)
         service.get_server_capabilities()
-        assert comes_true(lambda: service.dialect.dynamic.sample_cancel_enabled)
+        assert comes_true(lambda: service.server_protocol.dynamic.sample_cancel_enabled)
         server.respond("get_client_dynamic_config", FAULTS[fault])
         time.pass_by(61)
         service.get_server_capabilities()
         assert comes_true(lambda: config_requests(server) == 3)
-        assert service.dialect.dynamic.sample_cancel_enabled, "the known flags are kept"
+        assert service.server_protocol.dynamic.sample_cancel_enabled, "the known flags are kept"
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])

@@ -50,7 +50,7 @@ def test_client_config_is_requested_once_and_logged(caplog: pytest.LogCaptureFix
         for future in futures:
             future.result(10)
         service.get_server_capabilities()
-        assert service.dialect.release == "0.38.0"
+        assert service.server_protocol.release == "0.38.0"
     assert [item.operation for item in server.received[:2]] == [
         "get_client_config",
         "get_client_dynamic_config",
@@ -61,7 +61,7 @@ def test_client_config_is_requested_once_and_logged(caplog: pytest.LogCaptureFix
     messages = [
         record.message for record in caplog.records if "negotiated protocol" in record.message
     ]
-    assert messages == [f"http://fake.invalid: negotiated protocol: {service.dialect}"]
+    assert messages == [f"http://fake.invalid: negotiated protocol: {service.server_protocol}"]
 
 
 def test_session_and_telemetry_send_the_negotiated_sdk_version() -> None:
@@ -85,7 +85,7 @@ def test_server_without_client_config_is_sent_one_request() -> None:
     with make_client(server) as service:
         service.get_server_capabilities()
         service.create_lora_training_client("fake/model")
-        assert service.dialect.flags is None
+        assert service.server_protocol.flags is None
     operations = [call.operation for call in server.received if "config" in call.operation]
     assert operations == ["get_client_config"]
 
@@ -96,9 +96,9 @@ def test_failed_negotiation_is_repeated_with_the_next_call(status: int) -> None:
     server.respond("get_client_config", Reply(status))
     with make_client(server) as service:
         service.get_server_capabilities()
-        assert service.dialect.flags is None
+        assert service.server_protocol.flags is None
         service.get_server_capabilities()
-        assert service.dialect.release == "0.24.1"
+        assert service.server_protocol.release == "0.24.1"
 
 
 def test_failed_negotiation_is_attempted_three_times() -> None:
@@ -118,7 +118,7 @@ def test_negotiation_retries_faults_that_would_fail_the_call_too(fault: Reply | 
     server.respond("get_client_config", fault, fault)
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.get_server_capabilities()
-        assert service.dialect.release == "0.24.1"
+        assert service.server_protocol.release == "0.24.1"
     assert len(server.calls("get_client_config")) == 3
     assert len(server.calls("get_server_capabilities")) == 1
 
@@ -176,7 +176,7 @@ def test_batch_is_split_by_server_limit_and_first_chunk_sent_last() -> None:
             for loss_fn_output in output.result(10).loss_fn_outputs
         ]
         training.optim_step(tinker.AdamParams()).result(10)
-        assert service.dialect.rejected_forms == {"protobuf"}
+        assert service.server_protocol.rejected_forms == {"protobuf"}
     assert sizes == [1, 2, 3, 4, 5]
     accepted = [
         call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)
@@ -245,7 +245,7 @@ def test_images_have_the_fields_the_server_accepts() -> None:
         with make_client(server) as service:
             sampler = service.create_sampling_client(base_model="fake/model")
             sampler.sample(tinker.ModelInput(chunks=[sized]), 1, params).result(10)
-            if service.dialect.images == "expected_tokens":
+            if service.server_protocol.images == "expected_tokens":
                 sampler.sample(tinker.ModelInput(chunks=[bare]), 1, params).result(10)
             else:
                 with pytest.raises(tinker.InvalidInputError, match="height, width"):
@@ -267,7 +267,7 @@ def test_rejected_image_sizes_are_resent_as_expected_tokens_with_same_seq_id() -
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput(chunks=[sized])
         sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(10)
-        assert service.dialect.images == "expected_tokens"
+        assert service.server_protocol.images == "expected_tokens"
     first, second = server.calls("asample")
     assert first.body["seq_id"] == second.body["seq_id"]
     assert "height" not in second.body["prompt"]["chunks"][0]
@@ -326,7 +326,7 @@ def test_resume_creates_and_loads_if_the_server_requires_it() -> None:
     server.respond("load_weights", rejection("missing", "model_id"))
     with make_client(server) as service:
         service.create_training_client_from_state("tinker://run-1/weights/a")
-        assert not service.dialect.loads_into_new_model
+        assert not service.server_protocol.loads_into_new_model
     [created] = server.calls("create_model")
     assert created.body["model_seq_id"] == 0
     assert len(server.calls("get_weights_info")) == 1
@@ -339,7 +339,7 @@ def test_resume_reads_the_run_if_weights_info_is_missing() -> None:
     with make_client(server) as service:
         for _ in range(2):
             service.create_training_client_from_state("tinker://run-1/weights/a")
-        assert not service.dialect.supports("get_weights_info")
+        assert not service.server_protocol.supports("get_weights_info")
     assert len(server.calls("get_weights_info")) == 1
     assert len(server.calls("get_training_run")) == 2
 

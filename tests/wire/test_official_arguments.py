@@ -121,7 +121,7 @@ def test_service_accepts_positional_project_and_both_names_of_headers() -> None:
 @pytest.mark.parametrize("name", ["default_headers", "default_headers_overrides"])
 def test_invalid_header_names_raise_configuration_error(name: str) -> None:
     wrong: dict[str, Any] = {"default_headers_overrides": {"x-b": "2"}, name: ["x-a: 1"]}
-    with pytest.raises(tinker.ConfigurationError, match=r"default_headers: .* not a list"):
+    with pytest.raises(tinker.ConfigurationError, match=r"default_headers: .* got list"):
         tinker.ServiceClient(base_url="embedded", **wrong)
 
 

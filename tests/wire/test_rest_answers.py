@@ -45,7 +45,7 @@ def test_failed_trace_export_raises(server: FakeServer, rest: tinker.RestClient)
     with pytest.raises(tinker.RequestFailedError, match="too large"):
         rest.export_session_trace("s").result(10)
     server.respond("get_session_trace_export", Reply(200, {"status": "ready"}))
-    with pytest.raises(tinker.APIResponseValidationError, match="where"):
+    with pytest.raises(tinker.APIResponseValidationError, match="the response has no url"):
         rest.export_session_trace("s").result(10)
 
 
@@ -142,7 +142,7 @@ def test_client_may_have_its_own_connection() -> None:
     rest = tinker.RestClient(base_url="http://127.0.0.1:9", api_key="tml-x", retry_window=0.1)
     with pytest.raises(tinker.APIConnectionError):
         rest.list_sessions().result(10)
-    with pytest.raises(TypeError, match="its own"):
+    with pytest.raises(TypeError, match="not both"):
         tinker.AdminClient(rest._core, api_key="tml-y")
 
 

@@ -297,14 +297,14 @@ def test_missing_exchange_does_not_change_the_protocol(status: int, operation: s
     server = DemandingServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        known = service.dialect
+        known = service.server_protocol
         server.respond("create_auth_token", Reply(status, {"detail": "Not Found"}))
         server.respond(operation, INVALID)
         with pytest.raises(
             tinker.APIResponseValidationError, match="requires tokens but issued none"
         ):
             training.forward([datum()], "cross_entropy").result(30)
-        assert service.dialect == known
+        assert service.server_protocol == known
         assert server.exchanges == 2
 
 
@@ -316,13 +316,15 @@ def test_temporary_fault_of_the_exchange_is_retried(status: int) -> None:
     with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         assert server.exchanges == 3
-        known = service.dialect
+        known = service.server_protocol
         server.revoke()
         server.respond_always("create_auth_token", again)
         with pytest.raises(tinker.APIStatusError) as caught:
             training.forward([datum()], "cross_entropy").result(30)
         assert caught.value.operation == "create_auth_token"
-        assert service.dialect == known, "the error of the exchange is not taken for the call's"
+        assert service.server_protocol == known, (
+            "the error of the exchange is not taken for the call's"
+        )
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_failed_negotiation_is_repeated_within_the_call(fault: Any) -> None:
     with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
-        assert service.dialect.flags is not None
+        assert service.server_protocol.flags is not None
     refused, again = sent(server, "create_session")
     assert refused[0] == KEY
     assert again[0] == server.issued[0]
@@ -204,5 +204,5 @@ def test_learned_protocol_is_kept_if_negotiation_fails_again() -> None:
         server.respond("get_server_capabilities", INVALID, INVALID)
         with pytest.raises(tinker.AuthenticationError):
             service.get_server_capabilities()
-        assert service.dialect.rejected_fields == {"create_session.type"}
+        assert service.server_protocol.rejected_fields == {"create_session.type"}
     assert config_requests(server) == 2

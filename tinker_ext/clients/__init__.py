@@ -1,1 +1,1 @@
-"""What users touch: thin clients that validate, submit and return a future."""
+"""The public clients: validate arguments, submit requests and return futures."""

@@ -1,4 +1,4 @@
-"""Weights of a model in training: saved, and loaded."""
+"""Saving and loading the weights of a model in training."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients import weight_requests
+from tinker_ext.clients.async_names import async_submit
 from tinker_ext.clients.awaitable_client import AwaitableClient
 from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit, result_decoder
 from tinker_ext.runtime.submission.ordered import OrderedRequests
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class CheckpointingBase(AwaitableClient):
-    """The part of `TrainingClient` that saves and loads. Its requests keep the same order."""
+    """The checkpoint methods of `TrainingClient`, and its identity when copied or pickled."""
 
     def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
         self._core = core
@@ -44,9 +45,9 @@ class CheckpointingBase(AwaitableClient):
     ) -> APIFuture[types.SaveWeightsResponse]:
         """Save weights and optimizer state as checkpoint `name`; the path can be resumed from.
 
-        Servers of release 0.38.0 forget it after `ttl_seconds` (the hosted one takes an hour to
-        ten years), replace one of the same name with `overwrite`, and keep `user_metadata` with
-        it. All three are sent only where they are given.
+        Servers of release 0.38.0 delete it after `ttl_seconds` (the hosted service accepts one
+        hour to ten years), replace a checkpoint of the same name with `overwrite`, and store
+        `user_metadata` with it. All three are sent only if they are given.
         """
         body = weight_requests.build_save(
             self.model_id, name, ttl_seconds, overwrite, user_metadata
@@ -58,6 +59,8 @@ class CheckpointingBase(AwaitableClient):
             "save_weights", [weight_requests.as_chunk_request(body)], finish
         )
 
+    save_state_async = async_submit(save_state)
+
     def load_state(
         self,
         path: str,
@@ -65,12 +68,12 @@ class CheckpointingBase(AwaitableClient):
         *,
         optimizer: bool | None = None,
     ) -> APIFuture[types.LoadWeightsResponse]:
-        """Replace weights and optimizer state by those of a checkpoint (`tinker://...`).
+        """Replace weights and optimizer state with those of a checkpoint (`tinker://...`).
 
-        As in release 0.4.1, where the optimizer's state comes back with the weights and nothing
-        is said of it; a server that wants to be told is told so. In the official SDK of 0.24.1
-        and later this name loads the weights alone, which is `optimizer=False` here; `True` says
-        it to every server. `weights_access_token` is for a checkpoint of another account.
+        As in release 0.4.1, the optimizer state is loaded with the weights; the `optimizer` field
+        is sent only to servers that require it. In the official SDK since 0.24.1 this method loads
+        the weights alone, which is `optimizer=False` here; `True` is sent to every server.
+        `weights_access_token` is for a checkpoint of another account.
         """
         body = weight_requests.build_load(self.model_id, path, optimizer, weights_access_token)
         finish = result_decoder(
@@ -80,11 +83,15 @@ class CheckpointingBase(AwaitableClient):
             "load_weights", [weight_requests.as_chunk_request(body)], finish
         )
 
+    load_state_async = async_submit(load_state)
+
     def load_state_with_optimizer(
         self, path: str, weights_access_token: str | None = None
     ) -> APIFuture[types.LoadWeightsResponse]:
-        """Replace weights and optimizer state by those of a checkpoint, and say so."""
+        """As `load_state` with `optimizer=True`."""
         return self.load_state(path, weights_access_token, optimizer=True)
+
+    load_state_with_optimizer_async = async_submit(load_state_with_optimizer)
 
     def save_weights_for_sampler(
         self,
@@ -94,7 +101,7 @@ class CheckpointingBase(AwaitableClient):
     ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
         """Save the weights for sampling as checkpoint `name`; sample from its path.
 
-        `ttl_seconds` and `user_metadata` as for `save_state`.
+        `ttl_seconds` and `user_metadata` are those of `save_state`.
         """
         body = weight_requests.build_save_for_sampler(
             self.model_id, name, ttl_seconds, user_metadata
@@ -102,8 +109,10 @@ class CheckpointingBase(AwaitableClient):
         return self._requests.start(
             "save_weights_for_sampler",
             [weight_requests.as_chunk_request(body)],
-            lambda found: _sampler_path(found[0]),
+            lambda bodies: _sampler_path(bodies[0]),
         )
+
+    save_weights_for_sampler_async = async_submit(save_weights_for_sampler)
 
     def save_weights_external(
         self,
@@ -111,10 +120,10 @@ class CheckpointingBase(AwaitableClient):
         ttl_seconds: int | None = None,
         age_encryption_recipients: list[str] | None = None,
     ) -> APIFuture[types.SaveWeightsExternalResponse]:
-        """Save the weights for use elsewhere as checkpoint `name` (release 0.38.0).
+        """Export the weights as checkpoint `name`, for use outside the service (release 0.38.0).
 
-        `RestClient.get_external_weights_urls` says where to fetch its files. They are encrypted
-        for `age_encryption_recipients` (public keys of age), if any.
+        `RestClient.get_external_weights_urls` returns the URLs of its files. They are encrypted
+        for `age_encryption_recipients` (age public keys), if any.
         """
         body = weight_requests.build_external_save(
             self.model_id, name, ttl_seconds, age_encryption_recipients
@@ -128,44 +137,13 @@ class CheckpointingBase(AwaitableClient):
             "save_weights_external", [weight_requests.as_chunk_request(body)], finish
         )
 
-    async def save_state_async(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        overwrite: bool = False,
-        user_metadata: dict[str, str] | None = None,
-    ) -> APIFuture[types.SaveWeightsResponse]:
-        return self.save_state(name, ttl_seconds, overwrite, user_metadata)
-
-    async def load_state_async(
-        self, path: str, weights_access_token: str | None = None, *, optimizer: bool | None = None
-    ) -> APIFuture[types.LoadWeightsResponse]:
-        return self.load_state(path, weights_access_token, optimizer=optimizer)
-
-    async def load_state_with_optimizer_async(
-        self, path: str, weights_access_token: str | None = None
-    ) -> APIFuture[types.LoadWeightsResponse]:
-        return self.load_state_with_optimizer(path, weights_access_token)
-
-    async def save_weights_for_sampler_async(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        user_metadata: dict[str, str] | None = None,
-    ) -> APIFuture[types.SaveWeightsForSamplerResponse]:
-        return self.save_weights_for_sampler(name, ttl_seconds, user_metadata)
-
-    async def save_weights_external_async(
-        self,
-        name: str,
-        ttl_seconds: int | None = None,
-        age_encryption_recipients: list[str] | None = None,
-    ) -> APIFuture[types.SaveWeightsExternalResponse]:
-        return self.save_weights_external(name, ttl_seconds, age_encryption_recipients)
+    save_weights_external_async = async_submit(save_weights_external)
 
 
-def sampler_of(bodies: list[ResultBody]) -> types.SaveWeightsForSamplerResponseInternal:
-    """Where weights for sampling are: under a path, or ready in a session."""
+def decode_sampler_weights(
+    bodies: list[ResultBody],
+) -> types.SaveWeightsForSamplerResponseInternal:
+    """Weights saved for sampling: their path, or the sampling session that has loaded them."""
     return decode_result(
         "save_weights_for_sampler",
         bodies[0],
@@ -175,9 +153,9 @@ def sampler_of(bodies: list[ResultBody]) -> types.SaveWeightsForSamplerResponseI
 
 
 def _sampler_path(body: ResultBody) -> types.SaveWeightsForSamplerResponse:
-    path = sampler_of([body]).path
+    path = decode_sampler_weights([body]).path
     if path is None:
         raise misfit(
-            "save_weights_for_sampler", body, "the server saved the weights and did not say where"
+            "save_weights_for_sampler", body, "the server saved the weights but returned no path"
         )
     return types.SaveWeightsForSamplerResponse(path=path)

@@ -1,4 +1,4 @@
-"""Clients as releases 0.4.1 and 0.38.0 hand them out: at once, and as futures."""
+"""Clients that are also futures of themselves, as releases 0.4.1 and 0.38.0 return them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="AwaitableClient")
 
-# What notebooks look for on whatever they display; clients have none of it.
+# Prefixes of the attributes that notebooks look up on displayed objects; clients have none.
 _DISPLAY_HOOKS = ("_repr_", "_ipython_")
 
 
 class AwaitableClient:
-    """Is its own result: in release 0.38.0 clients are made as futures, in 0.4.1 at once."""
+    """A client that is its own future: 0.38.0 returns futures of clients, 0.4.1 clients."""
 
-    #: Equal clients have equal hashes, and a stand-in is hashed before its client exists.
+    #: Shared with the proxy that was returned for this client, so that both hash alike.
     _hashed: object = None
 
     def __hash__(self) -> int:
@@ -31,14 +31,15 @@ class AwaitableClient:
         return self
 
     async def result_async(self, timeout: float | None = None) -> Self:
+        """The client itself."""
         return self
 
     async def coroutine(self) -> Self:
-        """The client itself, for what takes nothing but a coroutine."""
+        """The client itself, for functions that accept only coroutines."""
         return self
 
     def future(self) -> Future[Self]:
-        """The client itself as a standard future, which is done."""
+        """The client itself as a standard future that is already done."""
         done: Future[Self] = Future()
         done.set_result(self)
         return done
@@ -48,10 +49,10 @@ class AwaitableClient:
 
 
 def resolve_client(future: APIFuture[C], kind: type[C]) -> C:
-    """The client of a future: blocks, unless an event loop runs here.
+    """Block until the client of a future exists, unless an event loop runs on this thread.
 
-    There code of release 0.38.0 awaits what it is given, and blocking would stop the loop. So it
-    gets a stand-in, which blocks only when it is used as the client without being awaited.
+    Blocking would stop the loop, and code written for release 0.38.0 awaits the result. The caller
+    then gets a proxy, which blocks only if it is used as the client without being awaited.
     """
     try:
         asyncio.get_running_loop()
@@ -61,10 +62,10 @@ def resolve_client(future: APIFuture[C], kind: type[C]) -> C:
 
 
 class _PendingClientProxy(Generic[C]):
-    """A client that is being made: a future of it, and in the place of it.
+    """A client that is still being created: its future and a stand-in for it.
 
-    It is equal to its client and has the same hash; neither waits for the client. A copy is the
-    stand-in itself, as a copy of a client is the client itself.
+    Equals its client and has the same hash; neither comparison nor hashing waits for the client.
+    Copying returns the proxy itself, as copying a client returns the client.
     """
 
     def __init__(self, future: APIFuture[C], kind: type[C]) -> None:
@@ -107,7 +108,7 @@ class _PendingClientProxy(Generic[C]):
     def __eq__(self, other: object) -> bool:
         if type(other) is _PendingClientProxy:
             return self._identity is other._identity
-        # A client that another one can be compared with was taken from its future before.
+        # A client that can be compared has been returned by its future, which set `_hashed`.
         return isinstance(other, AwaitableClient) and self._identity is other._hashed
 
     def __hash__(self) -> int:
@@ -118,9 +119,11 @@ class _PendingClientProxy(Generic[C]):
 
     def __repr__(self) -> str:
         return (
-            repr(self._future.result()) if self._future.done() else f"<{self._kind.__name__} soon>"
+            repr(self._future.result())
+            if self._future.done()
+            else f"<{self._kind.__name__} pending>"
         )
 
-    @property  # type: ignore[misc]  # It can only be read here.
-    def __class__(self) -> type[C]:  # type: ignore[override]  # What isinstance() asks.
+    @property  # type: ignore[misc]  # Read-only.
+    def __class__(self) -> type[C]:  # type: ignore[override]  # For isinstance().
         return self._kind

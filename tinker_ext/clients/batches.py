@@ -1,4 +1,4 @@
-"""Batches of training data: split into requests, and put together again."""
+"""Batches of training data: split into requests, results combined."""
 
 from __future__ import annotations
 
@@ -23,54 +23,53 @@ if TYPE_CHECKING:
     from tinker_ext.transport.gateway import Gateway
 
 Operation = Literal["forward", "forward_backward"]
-Future = models.UntypedAPIFuture
 
 
 @frozen
 class Batch:
-    """One call's data, encoded as the requests that carry it."""
+    """The data of one call, encoded as one or more requests."""
 
     operation: Operation
     parts: Sequence[ChunkRequest]
     parallel: bool
     chunks: Sequence[range]
-    # The number of target tokens of each datum; None if it has none, or they are sparse.
+    # The number of target tokens of each datum; None for a datum without any or with sparse ones.
     target_sizes: Sequence[int | None]
     attributes: Mapping[str, Any]
 
     @classmethod
-    def of(
+    def encode(
         cls,
         operation: Operation,
         model_id: str,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
         loss_fn_config: types.LossFnConfig | None,
-        dialect: ServerProtocol,
+        protocol: ServerProtocol,
     ) -> Batch:
-        """Validate, split and encode `data` for a server, on the calling thread."""
+        """Validate, split and encode `data` for a server, on the caller's thread."""
         if not data:
-            raise InvalidInputError("there are no datums to train on", where="data")
+            raise InvalidInputError("expected at least one datum", where="data")
         if callable(loss_fn):
             raise InvalidInputError(
-                f"expected a loss's name, got {type(loss_fn).__name__}; "
-                "a loss of your own goes to forward_backward_custom",
+                f"expected the name of a loss, got {type(loss_fn).__name__}; "
+                "pass your own loss function to forward_backward_custom",
                 where="loss_fn",
             )
         check_nonempty_str(loss_fn, "loss_fn")
-        types.validate_data(data, loss_fn=loss_fn, images=dialect.images)
+        types.validate_data(data, loss_fn=loss_fn, images=protocol.images)
         config = types.parse_loss_config(loss_fn_config)
-        chunks = _split(data, dialect)
+        chunks = _split(data, protocol)
 
         def part(chunk: range) -> ChunkRequest:
             with naming_datums(chunk):
-                encoded = TrainingData([data[at] for at in chunk], loss_fn, config, dialect)
+                encoded = TrainingData([data[at] for at in chunk], loss_fn, config, protocol)
             return ChunkRequest(_sender(operation, model_id, encoded), len(encoded), chunk)
 
         return cls(
             operation,
             parts=[part(chunk) for chunk in chunks],
-            parallel=len(chunks) > 1 and dialect.parallel,
+            parallel=len(chunks) > 1 and protocol.parallel,
             chunks=chunks,
             target_sizes=[_target_size(datum) for datum in data],
             attributes={
@@ -84,7 +83,7 @@ class Batch:
         """The result of the whole batch.
 
         Raises:
-            APIResponseValidationError: a result that does not fit its request.
+            APIResponseValidationError: a result does not fit its request.
         """
         pairs = zip(bodies, self.chunks, strict=True)
         outputs = [self._output(body, chunk) for body, chunk in pairs]
@@ -97,7 +96,7 @@ class Batch:
         )
 
     def _output(self, body: ResultBody, chunk: range) -> types.ForwardBackwardOutput:
-        """The result of one request, which has an output for each of its datums."""
+        """The result of one request, with one output per datum."""
         model, convert = models.ForwardBackwardOutput, types.ForwardBackwardOutput.from_api
         with naming_datums(chunk):
             output = decode_result(self.operation, body, model, convert)
@@ -109,8 +108,8 @@ class Batch:
                 f"loss_fn_outputs: expected {len(chunk)}, one for each datum of "
                 f"data[{chunk.start}:{chunk.stop}], got {len(outputs)}",
             )
-        for at, one in zip(chunk, outputs, strict=True):
-            size, logprobs = self.target_sizes[at], one.get("logprobs")
+        for at, entry in zip(chunk, outputs, strict=True):
+            size, logprobs = self.target_sizes[at], entry.get("logprobs")
             if size is not None and logprobs is not None and logprobs.dense_size != size:
                 raise misfit(
                     self.operation,
@@ -126,9 +125,9 @@ def _target_size(datum: types.Datum) -> int | None:
     return None if targets is None or targets.is_sparse else targets.size
 
 
-def _split(data: Sequence[types.Datum], dialect: ServerProtocol) -> list[range]:
-    """By what the server says a request may hold; one that says nothing is given 0.4.1's."""
-    flags = dialect.flags
+def _split(data: Sequence[types.Datum], protocol: ServerProtocol) -> list[range]:
+    """Split by the server's limits, or by those of 0.4.1 if the server reports none."""
+    flags = protocol.flags
     if flags is None:
         return split([types.number_count(datum) for datum in data])
     return split(
@@ -140,7 +139,7 @@ def _split(data: Sequence[types.Datum], dialect: ServerProtocol) -> list[range]:
 
 def _sender(
     operation: Operation, model_id: str, data: TrainingData
-) -> Callable[[Gateway, int], Awaitable[Future]]:
+) -> Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]:
     if operation == "forward":
         return lambda gateway, seq_id: gateway.forward(data, model_id, seq_id)
     return lambda gateway, seq_id: gateway.forward_backward(data, model_id, seq_id)

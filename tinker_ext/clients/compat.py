@@ -1,4 +1,4 @@
-"""Arguments that the official SDK's users pass, whose purpose something else has here."""
+"""Arguments of the official SDK that have a different equivalent in this client."""
 
 from __future__ import annotations
 
@@ -9,52 +9,53 @@ from typing import Any, Literal
 from tinker_ext.errors import InvalidInputError
 
 
-def check_retry_config(given: object) -> None:
-    """Refuse bounds of one client's retries; None, the official default, asks for none.
+def check_retry_config(retry_config: object) -> None:
+    """Reject a retry configuration of a single client; None is the official default.
 
     Raises:
-        InvalidInputError: naming the settings that take their place.
+        InvalidInputError: naming the settings to use instead.
     """
-    if given is not None:
+    if retry_config is not None:
         raise InvalidInputError(
-            f"{type(given).__name__} is not known here; retries are bounded by settings of "
+            f"{type(retry_config).__name__} is not supported; retries are bounded by settings of "
             "ServiceClient: retry_window, future_timeout, max_samples_in_flight",
             where="retry_config",
         )
 
 
 def warn_of_unused_name(name: str | None) -> None:
-    """Warn that weights saved for a sampling client have no name, which both releases ignore."""
+    """Warn that `name` is ignored, as both releases of the official SDK do."""
     if name is not None:
         warnings.warn(
-            f"save_weights_and_get_sampling_client saves nothing under the name {name!r}: its "
-            "weights live as long as the session. save_weights_for_sampler keeps them under a name",
+            f"save_weights_and_get_sampling_client ignores the name {name!r}: its weights exist "
+            "as long as the session. Use save_weights_for_sampler to keep them under a name",
             UserWarning,
             stacklevel=3,
         )
 
 
-def check_loss_type_input(given: Literal["logprobs"] | None) -> None:
-    """Refuse to hand a loss anything but logprobs, as release 0.38.0 does.
+def check_loss_type_input(loss_type_input: Literal["logprobs"] | None) -> None:
+    """Reject any input of a custom loss but logprobs, as release 0.38.0 does.
 
     Raises:
-        InvalidInputError: something else is asked for.
+        InvalidInputError: it is neither None nor "logprobs".
     """
-    if given not in (None, "logprobs"):
+    if loss_type_input not in (None, "logprobs"):
         raise InvalidInputError(
-            f"a loss is given logprobs and nothing else, got {given!r}", where="loss_type_input"
+            f"expected 'logprobs', the only input of a loss, got {loss_type_input!r}",
+            where="loss_type_input",
         )
 
 
 def with_headers(config: dict[str, Any], overrides: Mapping[str, str] | None) -> dict[str, Any]:
-    """The settings with `default_headers_overrides`, which is 0.38.0's name of `default_headers`.
+    """The settings with `default_headers_overrides`, 0.38.0's name of `default_headers`.
 
-    A header under both names has the value that the first one gives it.
+    If both set a header, `default_headers_overrides` wins.
     """
     if overrides is None:
         return config
-    given = config.get("default_headers") or {}
-    for one in (given, overrides):
-        if not isinstance(one, Mapping):  # Refused where settings are read.
-            return {**config, "default_headers": one}
-    return {**config, "default_headers": {**given, **overrides}}
+    headers = config.get("default_headers") or {}
+    for mapping in (headers, overrides):
+        if not isinstance(mapping, Mapping):  # ClientConfig rejects it.
+            return {**config, "default_headers": mapping}
+    return {**config, "default_headers": {**headers, **overrides}}

@@ -1,4 +1,4 @@
-"""Models in training, made anew or from a saved state, and losses of the user's own."""
+"""Creates models, new or from a saved state, and registers custom losses."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from tinker_ext.clients.custom_loss.tracing import TracedLoss
     from tinker_ext.runtime.core import ClientCore
 
-# LoRA rank where none is asked for; release 0.4.1.
+# The default LoRA rank (0.4.1).
 DEFAULT_RANK = 32
 
 
 @frozen(kw_only=True)
 class ModelSpec:
-    """A model to make. An `optimizer` of None is Adam, which every server takes for granted."""
+    """A model to create. An `optimizer` of None is Adam, the default of every server."""
 
     base_model: str
     lora: types.LoraConfig
@@ -45,10 +45,11 @@ class ModelSpec:
 
 @frozen(kw_only=True)
 class ResumeSpec:
-    """A saved state to go on from.
+    """A saved state to resume from.
 
-    `base_model` takes the place of the saved run's; `with_optimizer` says whether the optimizer's
-    state comes back, None that the server decides; `optimizer` is another optimizer to go on with.
+    `base_model` replaces the base model of the saved run. `with_optimizer` restores the optimizer
+    state or leaves it out; None leaves the choice to the server. `optimizer` is a different
+    optimizer to continue with.
     """
 
     path: str
@@ -61,7 +62,7 @@ class ResumeSpec:
 
     @property
     def wants_optimizer(self) -> bool | None:
-        """Whether to restore the optimizer's state: that of one optimizer is none for another."""
+        """Whether to restore the optimizer state, which a different `optimizer` cannot use."""
         return self.with_optimizer if self.optimizer is None else False
 
     def __attrs_post_init__(self) -> None:
@@ -79,36 +80,39 @@ def resume_spec(
     path: str,
     base_model: str | dict[str, str] | None,
     user_metadata: dict[str, str] | None,
-    **more: Any,
+    **options: Any,
 ) -> ResumeSpec:
-    """The state that a caller means: in release 0.4.1 the metadata came second."""
+    """The state to resume from; in release 0.4.1 the metadata was the second argument."""
     if isinstance(base_model, dict):
         if user_metadata is not None:
-            raise InvalidInputError("expected a base model's name", where="base_model")
+            raise InvalidInputError("expected the name of a base model", where="base_model")
         base_model, user_metadata = None, base_model
-    return ResumeSpec(path=path, base_model=base_model, user_metadata=user_metadata, **more)
+    return ResumeSpec(path=path, base_model=base_model, user_metadata=user_metadata, **options)
 
 
-async def create_model(core: ClientCore, wish: ModelSpec, number: int | None = None) -> str:
-    """Have the server make a model, the session's next unless it has a number; its id."""
+async def create_model(core: ClientCore, spec: ModelSpec, model_seq_id: int | None = None) -> str:
+    """Create a model on the server; returns its id.
+
+    `model_seq_id` defaults to the session's next number.
+    """
     session_id = await core.session.id()
     body = models.CreateModelRequest(
         session_id=session_id,
-        model_seq_id=core.session.next_model_seq_id() if number is None else number,
-        base_model=wish.base_model,
-        lora_config=wish.lora.to_api(),
-        optimizer_config=UNSET if wish.optimizer is None else wish.optimizer.to_api(),
+        model_seq_id=core.session.next_model_seq_id() if model_seq_id is None else model_seq_id,
+        base_model=spec.base_model,
+        lora_config=spec.lora.to_api(),
+        optimizer_config=UNSET if spec.optimizer is None else spec.optimizer.to_api(),
     )
-    if wish.user_metadata:
-        body.user_metadata = models.UserMetadata.from_dict(dict(wish.user_metadata))
+    if spec.user_metadata:
+        body.user_metadata = models.UserMetadata.from_dict(dict(spec.user_metadata))
     result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
     return decode_result(
-        "create_model", result, models.CreateModelResponse, lambda made: made.model_id
+        "create_model", result, models.CreateModelResponse, lambda response: response.model_id
     )
 
 
 async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
-    """A handle on a traced loss: the server is given the loss if it runs losses itself."""
+    """Create a handle for a traced loss; a server that runs losses itself receives the loss."""
     handle = LossHandle(traced.name, traced.inputs, await core.session.id(), traced.graph)
     flags = core.dialect.flags
     if flags is None or not flags.custom_loss_server_side:
@@ -117,12 +121,12 @@ async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
         session_id=handle.session_id,
         custom_loss_seq_id=core.session.next_loss_seq_id(),
         name=traced.name,
-        inputs=[one.to_api() for one in traced.inputs],
+        inputs=[parameter.to_api() for parameter in traced.inputs],
         graph=encode_graph(traced),
     )
     name = "create_custom_loss"
     result = await submit(core, name, lambda gateway: gateway.create_custom_loss(body))
     loss_id = decode_result(
-        name, result, models.CreateCustomLossResponse, lambda made: made.loss_id
+        name, result, models.CreateCustomLossResponse, lambda response: response.loss_id
     )
     return evolve(handle, loss_id=loss_id)

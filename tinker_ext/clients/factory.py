@@ -1,4 +1,4 @@
-"""The clients that are made from one connection."""
+"""Creates clients that share one connection."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.admin import AdminClient
+from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.awaitable_client import resolve_client
 from tinker_ext.clients.compat import check_retry_config
 from tinker_ext.clients.creation import (
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
 
 class ClientFactory:
-    """The part of `ServiceClient` that makes other clients.
+    """The methods of `ServiceClient` that create other clients.
 
-    A method that blocks until a client is made does not where an event loop runs: there it returns
-    at once, and its result is to be awaited, as in release 0.38.0.
+    A method that blocks until a client is created does not block a running event loop: there it
+    returns at once, and the caller awaits the result, as in release 0.38.0.
     """
 
     _core: ClientCore
@@ -50,35 +51,22 @@ class ClientFactory:
         user_metadata: dict[str, str] | None = None,
         optimizer: types.OptimizerConfig | None = None,
     ) -> TrainingClient:
-        """Create a LoRA adapter of `rank` on `base_model`; blocks until the server has it.
+        """Create a LoRA adapter of `rank` on `base_model`; blocks until the server has created it.
 
-        The adapter covers the layers asked for; at least one kind must be. `seed` fixes its
-        random start. An `optimizer` other than Adam is release 0.38.0's.
+        The `train_*` arguments choose the layers of the adapter; at least one must be true. `seed`
+        fixes its initial weights. An `optimizer` other than Adam requires release 0.38.0.
 
         Raises:
-            InvalidInputError: rank, seed or layers can't be.
+            InvalidInputError: rank, seed or layers are invalid.
             NotFoundError, BadRequestError, RequestFailedError: the server has no such model, or
-                no room for it.
+                no capacity for it.
         """
         lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
         return resolve_client(
             self._create_model(base_model, lora, user_metadata, optimizer), TrainingClient
         )
 
-    async def create_lora_training_client_async(
-        self,
-        base_model: str,
-        rank: int = DEFAULT_RANK,
-        seed: int | None = None,
-        train_mlp: bool = True,
-        train_attn: bool = True,
-        train_unembed: bool = True,
-        user_metadata: dict[str, str] | None = None,
-        optimizer: types.OptimizerConfig | None = None,
-    ) -> TrainingClient:
-        """As `create_lora_training_client`, without blocking the event loop."""
-        lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
-        return await self._create_model(base_model, lora, user_metadata, optimizer)
+    create_lora_training_client_async = async_result(create_lora_training_client)
 
     def create_training_client_from_state(
         self,
@@ -88,13 +76,14 @@ class ClientFactory:
         weights_access_token: str | None = None,
         optimizer: types.OptimizerConfig | None = None,
     ) -> TrainingClient:
-        """A new training client that goes on from a checkpoint of `save_state`.
+        """Create a training client that resumes from a checkpoint of `save_state`.
 
-        The base model and LoRA rank are the saved run's; its metadata is kept where the server
-        tells it (release 0.4.1), overlaid by `user_metadata` (which may also come second).
-        Optimizer state comes back where the server saved it, unless another `optimizer` is chosen.
-        In the official SDK of 0.24.1 and later this name leaves it out, and the next one has it.
-        `weights_access_token` is for a checkpoint of another account.
+        The base model and LoRA rank are those of the saved run. Its metadata is kept if the server
+        returns it (release 0.4.1), updated with `user_metadata` (accepted as the second argument,
+        too). The optimizer state is restored if the server saved it, unless a different `optimizer`
+        is given. In the official SDK since 0.24.1 this method leaves the optimizer state out, and
+        `create_training_client_from_state_with_optimizer` restores it. `weights_access_token` is
+        for a checkpoint of another account.
         """
         return resolve_client(
             self._from_state(
@@ -109,23 +98,7 @@ class ClientFactory:
             TrainingClient,
         )
 
-    async def create_training_client_from_state_async(
-        self,
-        path: str,
-        base_model: str | dict[str, str] | None = None,
-        user_metadata: dict[str, str] | None = None,
-        weights_access_token: str | None = None,
-        optimizer: types.OptimizerConfig | None = None,
-    ) -> TrainingClient:
-        return await self._from_state(
-            resume_spec(
-                path,
-                base_model,
-                user_metadata,
-                access_token=weights_access_token,
-                optimizer=optimizer,
-            )
-        )
+    create_training_client_from_state_async = async_result(create_training_client_from_state)
 
     def create_training_client_from_state_with_optimizer(
         self,
@@ -134,7 +107,7 @@ class ClientFactory:
         user_metadata: dict[str, str] | None = None,
         weights_access_token: str | None = None,
     ) -> TrainingClient:
-        """As `create_training_client_from_state`; the server is told to restore the optimizer."""
+        """As `create_training_client_from_state`; requires the server to restore the optimizer."""
         return resolve_client(
             self._from_state(
                 resume_spec(
@@ -148,27 +121,14 @@ class ClientFactory:
             TrainingClient,
         )
 
-    async def create_training_client_from_state_with_optimizer_async(
-        self,
-        path: str,
-        base_model: str | None = None,
-        user_metadata: dict[str, str] | None = None,
-        weights_access_token: str | None = None,
-    ) -> TrainingClient:
-        return await self._from_state(
-            resume_spec(
-                path,
-                base_model,
-                user_metadata,
-                access_token=weights_access_token,
-                with_optimizer=True,
-            )
-        )
+    create_training_client_from_state_with_optimizer_async = async_result(
+        create_training_client_from_state_with_optimizer
+    )
 
     def copy_weights(
         self, path: str, *, ttl_seconds: int | None = None, weights_access_token: str | None = None
     ) -> APIFuture[str]:
-        """Copy the checkpoint at a path into the configuration's project; see `RestClient`."""
+        """Copy a checkpoint into the configured project; see `RestClient.copy_weights`."""
         return self.create_rest_client().copy_weights(
             path, ttl_seconds=ttl_seconds, weights_access_token=weights_access_token
         )
@@ -180,13 +140,14 @@ class ClientFactory:
         retry_config: None = None,
         record_stability_info: bool = False,
     ) -> SamplingClient:
-        """A client that samples from saved weights (`tinker://...`) or from a base model.
+        """Create a client that samples from saved weights (`tinker://...`) or from a base model.
 
-        `record_stability_info` has the server note what the loss stable_reinforce needs (release
-        0.38.0). Retries are bounded by settings; `retry_config` keeps a place of the official SDK.
+        `record_stability_info` makes the server record the data that the loss stable_reinforce
+        needs (release 0.38.0). Retries are bounded by settings; `retry_config` exists for
+        compatibility with the official SDK.
 
         Raises:
-            InvalidInputError: neither is given, or `model_path` is no `tinker://` path.
+            InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
             NotFoundError: the server has no such checkpoint or model.
         """
         check_retry_config(retry_config)
@@ -194,51 +155,43 @@ class ClientFactory:
             self._sampling_client(model_path, base_model, record_stability_info), SamplingClient
         )
 
-    async def create_sampling_client_async(
-        self,
-        model_path: str | None = None,
-        base_model: str | None = None,
-        retry_config: None = None,
-        record_stability_info: bool = False,
-    ) -> SamplingClient:
-        check_retry_config(retry_config)
-        return await self._sampling_client(model_path, base_model, record_stability_info)
+    create_sampling_client_async = async_result(create_sampling_client)
 
     def create_custom_loss(
         self, fn: PerDatumLossFn, input_ranks: Mapping[str, types.CustomLossInputRank]
     ) -> APIFuture[LossHandle]:
-        """A loss for `TrainingClient.forward_backward_custom`, in the form of release 0.38.0.
+        """Create a loss for `TrainingClient.forward_backward_custom`, as in release 0.38.0.
 
         `fn` is the loss of one datum: it takes ``logprobs``, then the keys of ``loss_fn_inputs``
-        that it reads, all tensors of torch, and returns a scalar tensor and a dict of scalar
-        tensors named ``custom/<name>:sum`` or ``custom/<name>:mean``. `input_ranks` has the
-        dimensions of each parameter: 0, 1 (one value a target) or 2.
+        that it reads, all torch tensors, and returns a scalar tensor and a dict of scalar tensors
+        named ``custom/<name>:sum`` or ``custom/<name>:mean``. `input_ranks` gives the number of
+        dimensions of each parameter: 0, 1 (one value per target) or 2.
 
-        It is traced at once (`torch.fx`). A server that runs losses itself is then given its graph,
-        and a batch is one request; elsewhere it runs here, in two. It may not branch on values of
-        tensors, nor use anything but its parameters, torch and math.
+        The function is traced at once (`torch.fx`). If the server runs losses itself, it receives
+        the graph, and a batch is one request; otherwise the loss runs here, with two requests. It
+        must not branch on tensor values or use anything but its parameters, torch and math.
 
         Raises:
-            InvalidInputError: `fn` can't be traced, or uses what no server allows.
+            InvalidInputError: `fn` can't be traced, or calls a function that no server allows.
             ConfigurationError: torch is not installed.
 
         Example:
             >>> def weighted(logprobs, weights):
             ...     loss = -(logprobs * weights).sum()
             ...     return loss, {"custom/weighted:sum": loss}
-            >>> made = service.create_custom_loss(weighted, {"logprobs": 1, "weights": 1})
-            >>> training.forward_backward_custom(data, made.result())
+            >>> loss = service.create_custom_loss(weighted, {"logprobs": 1, "weights": 1})
+            >>> training.forward_backward_custom(data, loss.result())
         """
         traced = trace(fn, input_ranks)
         with tracing.operation("create_custom_loss"):
             return self._core.start(register_loss(self._core, traced), lambda handle: handle)
 
     def create_rest_client(self) -> RestClient:
-        """A client for training runs, checkpoints and sessions; it needs no session."""
+        """Create a client for training runs, checkpoints and sessions; it needs no session."""
         return RestClient(self._core)
 
     def create_admin_client(self) -> AdminClient:
-        """A client for the audit log, the bill and the storage; it needs no session."""
+        """Create a client for the audit log, billing and storage; it needs no session."""
         return AdminClient(self._core)
 
     def _create_model(
@@ -248,12 +201,12 @@ class ClientFactory:
         user_metadata: dict[str, str] | None,
         optimizer: types.OptimizerConfig | None,
     ) -> APIFuture[TrainingClient]:
-        wish = ModelSpec(
+        spec = ModelSpec(
             base_model=base_model, lora=lora, user_metadata=user_metadata, optimizer=optimizer
         )
         with tracing.operation("create_model", tracing.model_attributes(base_model)):
             return self._core.start(
-                create_model(self._core, wish),
+                create_model(self._core, spec),
                 lambda model_id: TrainingClient(self._core, model_id),
             )
 

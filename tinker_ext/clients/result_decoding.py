@@ -1,4 +1,4 @@
-"""From the body of a result to the type a user sees."""
+"""Converts the body of a result to the type that the user receives."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _ENTRIES: Mapping[str, type[Model]] = {
 def decode_result(
     operation: str, result: ResultBody, model: type[M], convert: Callable[[M], T]
 ) -> T:
-    """Parse a result as `model` and convert it; protobuf has only one meaning.
+    """Parse a result as `model` and convert it; protobuf results have a single type.
 
     Raises:
-        APIResponseValidationError: the body is not such a model; the message names the field.
+        APIResponseValidationError: the body does not fit the model; the message names the field.
     """
     body = result.body
     try:
@@ -54,7 +54,7 @@ def decode_result(
 
 
 def misfit(operation: str, result: ResultBody, message: str) -> APIResponseValidationError:
-    """The error for a result that is not what was asked for."""
+    """The error for a result that does not fit its request."""
     body = None if isinstance(result.body, ProtobufResult) else result.body
     return APIResponseValidationError(
         message, operation=operation, request_id=result.request_id, body=body
@@ -62,7 +62,7 @@ def misfit(operation: str, result: ResultBody, message: str) -> APIResponseValid
 
 
 def _explanation(body: Any, error: Exception) -> str:
-    """Why a result could not be parsed, beginning with the path to the field."""
+    """Explains why a result could not be parsed, starting with the path of the field."""
     for name, model in _ENTRIES.items():
         entries = body.get(name) if isinstance(body, dict) else None
         for at, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -70,8 +70,8 @@ def _explanation(body: Any, error: Exception) -> str:
                 return f"{name}[{at}]: expected an object, got {type(entry).__name__}"
             try:
                 model.from_dict(entry)
-            except (KeyError, TypeError, ValueError, AttributeError) as found:
-                return f"{name}[{at}]: {_words(found)}"
+            except (KeyError, TypeError, ValueError, AttributeError) as entry_error:
+                return f"{name}[{at}]: {_words(entry_error)}"
     return _words(error)
 
 
@@ -87,5 +87,5 @@ def _words(error: Exception) -> str:
 def result_decoder(
     operation: str, model: type[M], convert: Callable[[M], T]
 ) -> Callable[[list[ResultBody]], T]:
-    """A function that reads the single body of an operation."""
+    """A function that decodes the single result of an operation."""
     return lambda bodies: decode_result(operation, bodies[0], model, convert)

@@ -1,4 +1,4 @@
-"""Models that go on from a saved state: in one request where the server can, in two elsewhere."""
+"""Resumes from a saved state: with one request if the server supports it, otherwise two."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tinker_api.types import UNSET
 
 from tinker_ext import types
 from tinker_ext.clients.creation import DEFAULT_RANK, ModelSpec, ResumeSpec, create_model
-from tinker_ext.clients.hints import explaining_run_id
+from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.result_decoding import decode_result
 from tinker_ext.clients.training import TrainingClient
 from tinker_ext.errors import NotFoundError
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 
 
 class LoadCreateUnsupportedError(Exception):
-    """The server turned out to make models and load them in two steps."""
+    """The server cannot create a model and load its weights in one request."""
 
 
 async def resume_from_state(core: ClientCore, state: ResumeSpec) -> TrainingClient:
-    """A client that goes on from a saved state."""
+    """Create a client that resumes from a saved state."""
     session_id = await core.session.id()
-    number = core.session.next_model_seq_id()
+    seq_id = core.session.next_model_seq_id()
     if core.dialect.loads_into_new_model:
         try:
-            return TrainingClient(core, await _create_by_loading(core, state, session_id, number))
+            return TrainingClient(core, await _create_by_loading(core, state, session_id, seq_id))
         except LoadCreateUnsupportedError:
-            pass  # The number was refused with the request, so it is free.
-    wish = await _spec_of_saved_model(core, state)
-    client = TrainingClient(core, await create_model(core, wish, number))
+            pass  # The rejected request did not use the number, so it is free.
+    spec = await _spec_of_saved_model(core, state)
+    client = TrainingClient(core, await create_model(core, spec, seq_id))
     await client.load_state(state.path, state.access_token, optimizer=state.wants_optimizer)
     return client
 
 
 async def _create_by_loading(
-    core: ClientCore, state: ResumeSpec, session_id: str, number: int
+    core: ClientCore, state: ResumeSpec, session_id: str, seq_id: int
 ) -> str:
-    """Have the server make a model of the weights; its id."""
-    wants = state.wants_optimizer
+    """Create a model from the saved weights; returns its id."""
+    optimizer = state.wants_optimizer
     body = models.LoadWeightsRequest(
         path=state.path,
         session_id=session_id,
-        model_seq_id=number,
+        model_seq_id=seq_id,
         base_model=or_unset(state.base_model),
-        optimizer=True if wants is None else wants,
+        optimizer=True if optimizer is None else optimizer,
         optimizer_config=UNSET if state.optimizer is None else state.optimizer.to_api(),
         weights_access_token=or_unset(state.access_token),
     )
@@ -64,15 +64,15 @@ async def _create_by_loading(
         return await gateway.load_weights(body)
 
     result = await submit(core, "load_weights", send)
-    made = decode_result(
-        "load_weights", result, models.LoadWeightsResponse, lambda one: one.model_id
+    model_id = decode_result(
+        "load_weights", result, models.LoadWeightsResponse, lambda response: response.model_id
     )
-    # As release 0.38.0 names them where the server does not.
-    return or_none(made) or f"{session_id}:train:{number}"
+    # The id that release 0.38.0 assumes if the response has none.
+    return or_none(model_id) or f"{session_id}:train:{seq_id}"
 
 
 async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec:
-    """A model like the one that was saved."""
+    """The spec of a model like the saved one."""
     info = await _weights_info(core, state.path)
     if info is None:
         return await _spec_of_run(core, state)
@@ -90,13 +90,13 @@ async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec
 
 
 async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoResponse | None:
-    """What the server says of saved weights; None where it is too old to."""
+    """The server's description of saved weights; None if it is too old to have one."""
     if not at_least(core.dialect.release, "0.24.1") or not core.dialect.supports(
         "get_weights_info"
     ):
         return None
     try:
-        with explaining_run_id(path):
+        with run_id_hint(path):
             return await core.call(
                 "get_weights_info", lambda gateway: gateway.get_weights_info(path)
             )
@@ -107,8 +107,8 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
 
 
 async def _spec_of_run(core: ClientCore, state: ResumeSpec) -> ModelSpec:
-    """Of the run whose state it is: release 0.4.1. Only the rank is told of its adapter."""
-    with explaining_run_id(state.run_id):
+    """The spec of the saved run, as release 0.4.1 returns it: of the adapter only the rank."""
+    with run_id_hint(state.run_id):
         response = await core.call(
             "get_training_run", lambda gateway: gateway.get_training_run(state.run_id)
         )

@@ -1,4 +1,4 @@
-"""What may be asked of a sample: checked before it is sent, and the answer held to it."""
+"""Options of a sample request: checked before sending and against the response."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tinker_ext.errors import InvalidInputError
 
 @frozen(kw_only=True)
 class SampleOptions:
-    """What to tell of the prompt and of the samples, beside tokens and their logprobs.
+    """What to return beside the sampled tokens and their logprobs.
 
-    The first two are release 0.4.1's. The others came with 0.38.0 and are sent only where they
-    are asked for; a server that does not know them may answer as if nothing was asked.
+    The first two options exist since release 0.4.1. The others came with 0.38.0 and are sent only
+    if they are set; a server without support for them may ignore them.
     """
 
     prompt_logprobs: bool = False
@@ -27,7 +27,7 @@ class SampleOptions:
     last_n: int | None = None
 
     def check(self, prompt: types.ModelInput) -> None:
-        """Refuse what no server can answer.
+        """Reject invalid options.
 
         Raises:
             InvalidInputError: naming the argument.
@@ -47,15 +47,15 @@ class SampleOptions:
         where = "prompt_logprobs_last_n"
         check_int(last_n, 1, where)
         if not self.prompt_logprobs:
-            raise InvalidInputError("it needs include_prompt_logprobs=True", where=where)
+            raise InvalidInputError("requires include_prompt_logprobs=True", where=where)
         if scored is not None and last_n > scored:
             raise InvalidInputError(
-                f"expected at most {scored}, one for each prompt token but the first, got {last_n}",
+                f"expected at most {scored}, one per prompt token but the first, got {last_n}",
                 where=where,
             )
 
     def apply_to(self, body: models.SampleRequest) -> None:
-        """Ask for it."""
+        """Set the options in a request body."""
         body.prompt_logprobs = self.prompt_logprobs
         body.topk_prompt_logprobs = self.topk_prompt
         if self.topk_sample:
@@ -70,15 +70,17 @@ class SampleOptions:
     def check_response(
         self, response: types.SampleResponse, num_samples: int, prompt_tokens: int | None
     ) -> None:
-        """Refuse a result that does not fit its request, or passes over a later release's option.
+        """Reject a result that does not fit its request or ignores an option.
 
         Raises:
             ValueError: naming the field or the argument.
         """
         response.check(num_samples, prompt_tokens)
         self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
-        untold = any(one.tokens and one.topk_logprobs is None for one in response.sequences)
-        if self.topk_sample and untold:
+        without_topk = any(
+            sequence.tokens and sequence.topk_logprobs is None for sequence in response.sequences
+        )
+        if self.topk_sample and without_topk:
             raise _option_ignored("topk_sample_logprobs")
         if self.targets is not None and response.target_prompt_logprobs is None:
             raise _option_ignored("target_prompt_logprobs")
@@ -102,36 +104,36 @@ class SampleOptions:
 
 @frozen
 class SampleResult:
-    """A result's body, and the names that the submission gave its sequences, if any."""
+    """A result, and the sequence ids that the submission returned, if any."""
 
     result: ResultBody
     sequence_ids: list[str] | None
 
     def response(
-        self, wanted: SampleOptions, num_samples: int, prompt_tokens: int | None
+        self, options: SampleOptions, num_samples: int, prompt_tokens: int | None
     ) -> types.SampleResponse:
-        """The result, which must have what was wanted, its sequences named.
+        """The decoded response, checked against the request, with its sequence ids.
 
-        `prompt_tokens` is None if only the server knows it.
+        `prompt_tokens` is None if only the server can count them.
         """
         response = decode_result(
             "asample", self.result, models.SampleResponse, types.SampleResponse.from_api
         )
         try:
-            wanted.check_response(response, num_samples, prompt_tokens)
+            options.check_response(response, num_samples, prompt_tokens)
         except ValueError as error:
             raise misfit("asample", self.result, str(error)) from None
         if self.sequence_ids is None or len(self.sequence_ids) != len(response.sequences):
             return response
-        named = [
-            evolve(one, sequence_id=name)
-            for one, name in zip(response.sequences, self.sequence_ids, strict=True)
+        sequences = [
+            evolve(sequence, sequence_id=sequence_id)
+            for sequence, sequence_id in zip(response.sequences, self.sequence_ids, strict=True)
         ]
-        return evolve(response, sequences=named)
+        return evolve(response, sequences=sequences)
 
 
 def text_length(prompt: types.ModelInput) -> int | None:
-    """The number of a prompt's tokens; None if it has images, whose tokens the server counts."""
+    """The number of tokens of a prompt; None if it has images, whose tokens the server counts."""
     text_only = all(isinstance(chunk, types.EncodedTextChunk) for chunk in prompt.chunks)
     return prompt.length if text_only else None
 
@@ -150,19 +152,18 @@ def _check_targets(targets: types.TensorData, scored: int | None) -> None:
     if not isinstance(targets, types.TensorData):
         raise InvalidInputError(f"expected TensorData, got {type(targets).__name__}", where=where)
     if targets.dtype != "int64":
-        raise InvalidInputError(f"token ids are int64, not {targets.dtype}", where=where)
+        raise InvalidInputError(f"expected dtype int64, got {targets.dtype}", where=where)
     shape = targets.shape or [targets.size]
     if len(shape) != 2 or (scored is not None and shape[0] != scored):
-        rows = "one" if scored is None else f"{scored} of them: one"
+        rows = "one row" if scored is None else f"{scored} rows, one"
         raise InvalidInputError(
-            f"expected rows of token ids, {rows} for each prompt token but the first; "
-            f"got the shape {shape}",
+            f"expected a matrix of token ids with {rows} per prompt token but the first; "
+            f"got shape {shape}",
             where=where,
         )
 
 
 def _option_ignored(name: str) -> ValueError:
     return ValueError(
-        f"{name} was asked for, and the answer passes over it; "
-        "the server may be older than release 0.38.0, which brought it"
+        f"the server ignored {name}; it may be older than release 0.38.0, which introduced it"
     )

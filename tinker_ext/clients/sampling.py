@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients._sampling_base import SamplingClientBase
 from tinker_ext.clients.argument_checks import check_int
+from tinker_ext.clients.async_names import async_result
+from tinker_ext.clients.awaitable_client import AwaitableClient
 from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
-from tinker_ext.clients.sampling_session import check_source, open_sampling_session
+from tinker_ext.clients.sampler_handle import SamplerHandle
+from tinker_ext.clients.sampling_session import (
+    check_source,
+    find_base_model,
+    open_sampling_session,
+)
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
 from tinker_ext.rules.limits import prompt_bytes
+from tinker_ext.runtime.core import unpickled_core
+from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
-# How often a sample whose result the server has lost (410) is made anew.
+# How often a sample is requested if the server loses its result (410).
 GONE_LIMIT = 3
 
 
-class SamplingClient(SamplingClientBase):
-    """Samples from one set of weights. Make it with `ServiceClient.create_sampling_client` or
+class SamplingClient(AwaitableClient):
+    """Samples from one set of weights. Create it with `ServiceClient.create_sampling_client` or
     `TrainingClient.save_weights_and_get_sampling_client`.
 
-    Any number of samples may be asked for at once; the client keeps no more in submission than the
-    configuration allows, and all of them wait together when the server says it is too much.
+    Any number of samples may be requested at once; the client limits how many are in flight to the
+    configured number, and pauses all of them together when the server reports overload.
 
-    It pickles, without the key: a worker process takes its own from its environment and samples
-    from the same weights for as long as the session lives that made them. A copy within a process
-    is the client itself.
+    The client can be pickled, without the API key: a worker process takes its own key from its
+    environment and samples from the same weights as long as the session that created them exists.
+    Copying the client within a process returns the same object.
 
     Example:
         >>> prompt = ModelInput.from_ints(tokenizer.encode("hello"))
         >>> sampler.sample(prompt, 1, SamplingParams(max_tokens=32)).result().sequences[0].tokens
     """
+
+    def __init__(
+        self,
+        core: ClientCore,
+        sampling_session_id: str,
+        *,
+        model_path: str | None = None,
+        base_model: str | None = None,
+        record_stability_info: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
+        """`elsewhere`: another process opened the sampling session."""
+        self._core = core
+        self._sequence = SamplerSequence(core, sampling_session_id, elsewhere=elsewhere)
+        self._base_model = base_model
+        self._record_stability_info = record_stability_info
+        self.sampling_session_id = sampling_session_id
+        self.model_path = model_path
 
     def sample(
         self,
@@ -54,24 +85,24 @@ class SamplingClient(SamplingClientBase):
     ) -> APIFuture[types.SampleResponse]:
         """Sample `num_samples` continuations of `prompt`.
 
-        With `include_prompt_logprobs` the result has a logprob for each prompt token, None where
-        there is none (the first); with `topk_prompt_logprobs` also that many most likely tokens at
-        each position. Only servers of release 0.38.0 know the rest:
+        With `include_prompt_logprobs` the result has a logprob for each prompt token, None for a
+        token without one (the first); `topk_prompt_logprobs` adds that many most likely tokens at
+        each position. Only servers of release 0.38.0 support the other options:
 
         Args:
             topk_sample_logprobs: that many most likely tokens at each sampled position.
-            target_prompt_logprobs: int64 token ids, K for each prompt token but the first, to be
-                told the logprobs of; -1 asks for nothing.
+            target_prompt_logprobs: int64 token ids whose logprobs to return, K for each prompt
+                token but the first; -1 requests none.
             prompt_alt_tokens_k: draw that many other tokens for each prompt token but the first.
-            prompt_logprobs_last_n: tell the prompt logprobs of the last so many tokens only, at
-                most all but the first.
+            prompt_logprobs_last_n: return only the last n prompt logprobs, at most all but the
+                first.
 
         Raises:
             InvalidInputError: at once, naming the argument; nothing was sent.
             APIResponseValidationError: from the future; the result does not fit the request, or the
-                server passed over what was asked.
+                server ignored an option.
         """
-        wanted = SampleOptions(
+        options = SampleOptions(
             prompt_logprobs=include_prompt_logprobs,
             topk_prompt=topk_prompt_logprobs,
             topk_sample=topk_sample_logprobs,
@@ -81,49 +112,27 @@ class SamplingClient(SamplingClientBase):
         )
         with tracing.operation("sample") as traced:
             with tracing.stage(tracing.Stage.ENCODE):
-                body = self._request(prompt, num_samples, sampling_params, wanted)
+                body = self._request(prompt, num_samples, sampling_params, options)
             if traced.active:
-                traced.set(self._described(body, prompt.known_length))
+                traced.set(self._attributes(body, prompt.known_length))
             sampling, tokens = self._sample(body, prompt_bytes(prompt)), text_length(prompt)
             return self._core.start(
                 sampling,
-                lambda sample: sample.response(wanted, num_samples, tokens),
+                lambda sample: sample.response(options, num_samples, tokens),
                 cancel_unawaited=True,
             )
 
-    async def sample_async(
-        self,
-        prompt: types.ModelInput,
-        num_samples: int,
-        sampling_params: types.SamplingParams,
-        include_prompt_logprobs: bool = False,
-        topk_prompt_logprobs: int = 0,
-        topk_sample_logprobs: int = 0,
-        target_prompt_logprobs: types.TensorData | None = None,
-        prompt_alt_tokens_k: int = 0,
-        prompt_logprobs_last_n: int | None = None,
-    ) -> types.SampleResponse:
-        return await self.sample(
-            prompt,
-            num_samples,
-            sampling_params,
-            include_prompt_logprobs,
-            topk_prompt_logprobs,
-            topk_sample_logprobs,
-            target_prompt_logprobs,
-            prompt_alt_tokens_k,
-            prompt_logprobs_last_n,
-        )
+    sample_async = async_result(sample)
 
     def compute_logprobs(
         self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
     ) -> APIFuture[list[float | None]]:
-        """The logprob of each token of `prompt` given those before it; None for the first.
+        """The logprob of each token of `prompt` given the preceding ones; None for the first.
 
-        With `prompt_logprobs_last_n` None for all but the last so many (release 0.38.0).
+        With `prompt_logprobs_last_n`, None for all but the last n tokens (release 0.38.0).
 
         Raises:
-            APIResponseValidationError: from the future; the result has no logprobs of the prompt.
+            APIResponseValidationError: from the future; the result has no prompt logprobs.
         """
         sampled = self.sample(
             prompt,
@@ -132,12 +141,87 @@ class SamplingClient(SamplingClientBase):
             include_prompt_logprobs=True,
             prompt_logprobs_last_n=prompt_logprobs_last_n,
         )
-        return sampled.map(_scored)
+        return sampled.map(_prompt_logprobs)
 
-    async def compute_logprobs_async(
-        self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
-    ) -> list[float | None]:
-        return await self.compute_logprobs(prompt, prompt_logprobs_last_n)
+    compute_logprobs_async = async_result(compute_logprobs)
+
+    def get_base_model(self) -> str:
+        """The name of the base model; requested from the server at most once."""
+        return self._future_base_model().result() if self._base_model is None else self._base_model
+
+    async def get_base_model_async(self) -> str:
+        """As `get_base_model`, awaited."""
+        return await self._future_base_model()
+
+    def get_tokenizer(self) -> PreTrainedTokenizerBase:
+        """The tokenizer of the base model, loaded by transformers.
+
+        Raises:
+            TinkerError: it could not be loaded; the message lists the sources that were tried.
+        """
+        from tinker_ext.tokenizers import get_tokenizer
+
+        return get_tokenizer(self.get_base_model())
+
+    async def get_tokenizer_async(self) -> PreTrainedTokenizerBase:
+        """As `get_tokenizer`, loaded on a worker thread."""
+        from tinker_ext.tokenizers import get_tokenizer
+
+        return await asyncio.to_thread(get_tokenizer, await self._future_base_model())
+
+    def get_sampler_handle(self) -> str:
+        """A text from which `from_sampler_handle` creates a client for the same weights.
+
+        It is meant for other processes, like a pickle. It contains no key and is valid as long as
+        the session of this client exists.
+        """
+        config, key_file = self._core.portable()
+        if config.is_embedded:
+            raise InvalidInputError(
+                "the embedded backend has not started yet; sample something first", where="handle"
+            )
+        handle = SamplerHandle(
+            base_url=config.base_url,
+            key_file=None if key_file is None else str(key_file),
+            sampling_session_id=self.sampling_session_id,
+            model_path=self.model_path,
+            base_model=self._base_model,
+            record_stability_info=self._record_stability_info,
+        )
+        return handle.encode()
+
+    @classmethod
+    def from_sampler_handle(cls, handle: str, *, api_key: str | None = None) -> Self:
+        """A client for the weights of a handle, with `api_key` or the key of this process.
+
+        The key is sent to the server that the handle names, so only accept handles from a source
+        you trust.
+
+        Raises:
+            InvalidInputError: it is not a handle.
+        """
+        explicit = hide_values({"api_key": api_key})
+        del api_key  # A traceback with variables would show it.
+        decoded = SamplerHandle.decode(handle)
+        config = ClientConfig.resolve(require_key=False, base_url=decoded.base_url, **explicit)
+        return cls(
+            unpickled_core(config, None if decoded.key_file is None else Path(decoded.key_file)),
+            decoded.sampling_session_id,
+            model_path=decoded.model_path,
+            base_model=decoded.base_model,
+            record_stability_info=decoded.record_stability_info,
+            elsewhere=True,
+        )
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        weights = (self.model_path, self._base_model, self._record_stability_info)
+        return _restore, (type(self), self._core, self.sampling_session_id, *weights)
 
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
@@ -147,7 +231,7 @@ class SamplingClient(SamplingClientBase):
         prompt: types.ModelInput,
         num_samples: int,
         sampling_params: types.SamplingParams,
-        wanted: SampleOptions,
+        options: SampleOptions,
     ) -> models.SampleRequest:
         types.validate_prompt(prompt, images=self._core.dialect.images)
         check_int(num_samples, 1, "num_samples")
@@ -156,19 +240,19 @@ class SamplingClient(SamplingClientBase):
                 f"expected SamplingParams, got {type(sampling_params).__name__}",
                 where="sampling_params",
             )
-        wanted.check(prompt)
+        options.check(prompt)
         body = models.SampleRequest(
             prompt=prompt.to_api(),
             sampling_params=sampling_params.to_api(),
             num_samples=num_samples,
             sampling_session_id=self.sampling_session_id,
         )
-        wanted.apply_to(body)
+        options.apply_to(body)
         if self._record_stability_info:
             body.record_stability_info = True
         return body
 
-    def _described(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:
+    def _attributes(self, body: models.SampleRequest, prompt_tokens: int) -> tracing.Attributes:
         return tracing.sample_attributes(
             self.model_path or self._base_model,
             prompt_tokens=prompt_tokens,
@@ -177,18 +261,18 @@ class SamplingClient(SamplingClientBase):
         )
 
     async def _sample(self, body: models.SampleRequest, size: int) -> SampleResult:
-        """`size` is about that of its prompt, in bytes."""
+        """Send a request and fetch its result; `size` is the approximate size of its prompt."""
         for attempt in range(1, GONE_LIMIT + 1):
-            # One number for all attempts to submit it; a new request takes a new one.
-            body.seq_id = await self._member.next_seq_id()
+            # Every submission of one request has the same number; a new request has a new one.
+            body.seq_id = await self._sequence.next_seq_id()
             tracing.append_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
             async with self._core.limits.samples.reserve(1):
                 future = await self._submit(body, size)
-                request_id = str(future.request_id)  # Some servers number them.
+                request_id = str(future.request_id)  # Some servers send an integer.
                 tracing.append_id(tracing.REQUEST_ID, request_id)
                 try:
-                    result = await self._member.result(request_id)
+                    result = await self._sequence.result(request_id)
                 except GoneError:
                     if attempt == GONE_LIMIT:
                         raise
@@ -202,17 +286,18 @@ class SamplingClient(SamplingClientBase):
         async with self._core.limits.sample_bytes.reserve(size):
             return await self._core.call("asample", lambda gateway: gateway.asample(body))
 
+    def _future_base_model(self) -> APIFuture[str]:
+        return self._core.start(self._find_base_model(), str)
 
-def _scored(response: types.SampleResponse) -> list[float | None]:
-    if response.prompt_logprobs is None:
-        raise APIResponseValidationError(
-            "prompt_logprobs: expected a list, one entry for each prompt token, got none",
-            operation="asample",
-        )
-    return response.prompt_logprobs
+    async def _find_base_model(self) -> str:
+        if self._base_model is None:
+            self._base_model = await find_base_model(
+                self._core, self.sampling_session_id, self.model_path
+            )
+        return self._base_model
 
 
-#: Release 0.38.0's name of a client that is being made; here it is a future of itself.
+#: Release 0.38.0's name of a client that is still being created; here the client is a future.
 BackcompatSamplingClientFuture: TypeAlias = SamplingClient
 
 
@@ -223,10 +308,10 @@ def open_sampling_client(
     base_model: str | None = None,
     record_stability_info: bool = False,
 ) -> APIFuture[SamplingClient]:
-    """A client on saved weights or on a base model, once the server has opened them.
+    """A client for saved weights or a base model, once the server has loaded them.
 
     Raises:
-        InvalidInputError: neither is given, or `model_path` is no `tinker://` path.
+        InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
     """
     check_source(model_path, base_model)
     with tracing.operation(
@@ -242,3 +327,31 @@ def open_sampling_client(
                 record_stability_info=record_stability_info,
             ),
         )
+
+
+def _restore(
+    kind: type[SamplingClient],
+    core: ClientCore,
+    session_id: str,
+    model_path: str | None,
+    base_model: str | None,
+    record_stability_info: bool,
+) -> SamplingClient:
+    """The client of a pickle, in the process that loads it."""
+    return kind(
+        core,
+        session_id,
+        model_path=model_path,
+        base_model=base_model,
+        record_stability_info=record_stability_info,
+        elsewhere=True,
+    )
+
+
+def _prompt_logprobs(response: types.SampleResponse) -> list[float | None]:
+    if response.prompt_logprobs is None:
+        raise APIResponseValidationError(
+            "prompt_logprobs: expected a list with one entry per prompt token, got none",
+            operation="asample",
+        )
+    return response.prompt_logprobs

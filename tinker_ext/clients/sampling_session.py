@@ -1,4 +1,4 @@
-"""Sampling sessions: weights that a server has ready for sampling."""
+"""Sampling sessions: weights that a server has loaded for sampling."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from tinker_api import models
 
 from tinker_ext.clients.argument_checks import check_nonempty_str
-from tinker_ext.clients.hints import check_base_model, check_path, explaining_run_id
-from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.clients.hints import check_base_model, check_path, run_id_hint
+from tinker_ext.errors import APIResponseValidationError, APIStatusError, InvalidInputError
+from tinker_ext.protocol.error_shapes import MISSING_STATUSES
+from tinker_ext.types import ParsedCheckpointTinkerPath
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 async def open_sampling_session(
     core: ClientCore, *, model_path: str | None = None, base_model: str | None = None
 ) -> str:
-    """Have the server load weights for sampling; the id of the sampling session."""
+    """Have the server load weights for sampling; returns the id of the sampling session."""
     session_id = await core.session.id()
     body = models.CreateSamplingSessionRequest(
         session_id=session_id, sampling_session_seq_id=core.session.next_sampling_seq_id()
@@ -27,26 +29,46 @@ async def open_sampling_session(
         body.model_path = model_path
     if base_model is not None:
         body.base_model = base_model
-    with explaining_run_id(model_path or ""):
+    with run_id_hint(model_path or ""):
         response = await core.call(
             "create_sampling_session", lambda gateway: gateway.create_sampling_session(body)
         )
-    made = or_none(response.sampling_session_id)
-    if made is None and (request_id := or_none(response.request_id)) is not None:
-        # Some servers answer with a future.
+    sampling_session_id = or_none(response.sampling_session_id)
+    if sampling_session_id is None and (request_id := or_none(response.request_id)) is not None:
+        # Some servers return a future.
         result = await core.poller.wait(str(request_id), operation="create_sampling_session")
-        made = result.get("sampling_session_id")
-    if not isinstance(made, str):
+        sampling_session_id = result.get("sampling_session_id")
+    if not isinstance(sampling_session_id, str):
         raise APIResponseValidationError(
-            "the answer names no sampling session", operation="create_sampling_session"
+            "the response has no sampling_session_id", operation="create_sampling_session"
         )
-    return made
+    return sampling_session_id
+
+
+async def find_base_model(
+    core: ClientCore, sampling_session_id: str, model_path: str | None
+) -> str:
+    """The base model of a sampling session.
+
+    Servers without `get_sampler` return it with the training run of the weights.
+    """
+    try:
+        sampler = await core.call(
+            "get_sampler", lambda gateway: gateway.get_sampler(sampling_session_id)
+        )
+    except APIStatusError as error:
+        if error.status_code not in MISSING_STATUSES or model_path is None:
+            raise
+        run_id = ParsedCheckpointTinkerPath.from_tinker_path(model_path).training_run_id
+        run = await core.call("get_training_run", lambda gateway: gateway.get_training_run(run_id))
+        return run.base_model
+    return sampler.base_model
 
 
 def check_source(model_path: str | None, base_model: str | None) -> None:
-    """Refuse a source of weights that can't be."""
+    """Reject an invalid or missing source of weights."""
     if model_path is None and base_model is None:
-        raise InvalidInputError("give a model_path or a base_model", where="model_path")
+        raise InvalidInputError("pass a model_path or a base_model", where="model_path")
     if base_model is not None:
         check_nonempty_str(base_model, "base_model")
         check_base_model(base_model, "model_path=")

@@ -1,15 +1,16 @@
-"""The way in: one connection to a server, and the clients made from it."""
+"""The entry point: one connection to a server, and the clients created from it."""
 
 from __future__ import annotations
 
 import asyncio
+import warnings
 from typing import TYPE_CHECKING, Any, Self
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.compat import with_headers
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
-from tinker_ext.config import ClientConfig, unshown
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.session.session import SessionEnd
@@ -28,24 +29,24 @@ CLOSE_TIMEOUT = 10.0
 
 
 class ServiceClient(ClientFactory):
-    """A connection to a Tinker server; makes training, sampling and REST clients.
+    """A connection to a Tinker server; creates training, sampling and REST clients.
 
-    Connects on first use. Close it, or use it in a `with` block: that stops its heartbeats and an
-    embedded backend of its own. So does dropping it, once the clients made from it are dropped and
-    the work under way is done. Safe to use from several threads.
+    Connects on first use. Close it, or use it in a `with` block: that stops its heartbeats and its
+    embedded backend, if it has one. Garbage collection does the same, once the clients created
+    from it are gone and pending requests are done. Safe to use from several threads.
 
     Args:
         user_metadata: stored with the session.
         project_id: the project that the session belongs to (0.38.0).
-        queue_state_observer: told why the server lets requests wait.
-        session_observer: told when the server no longer hears the session's heartbeats.
+        queue_state_observer: notified of the reason why the server queues requests.
+        session_observer: notified when the server stops receiving the session's heartbeats.
         default_headers_overrides: release 0.38.0's name of the setting `default_headers`.
-        config: every setting of `ClientConfig.resolve`, such as `api_key`, `base_url` ("embedded"
+        config: any setting of `ClientConfig.resolve`, such as `api_key`, `base_url` ("embedded"
             for a backend on this machine), `timeout` in seconds, `tags`, `proxy`. An argument wins
             over the environment, the environment over the default.
 
     Raises:
-        ConfigurationError: a setting is unknown or can't be; or there is neither a key nor
+        ConfigurationError: a setting is unknown or invalid; or there is neither a key nor
             `base_url="embedded"`.
 
     Example:
@@ -64,7 +65,7 @@ class ServiceClient(ClientFactory):
         **config: Any,
     ) -> None:
         config |= {"user_metadata": user_metadata, "project_id": project_id}
-        config = unshown(with_headers(config, default_headers_overrides))
+        config = hide_values(with_headers(config, default_headers_overrides))
         # A traceback with variables would show their values.
         del user_metadata, project_id, default_headers_overrides
         self._config = ClientConfig.resolve(**config)
@@ -79,28 +80,47 @@ class ServiceClient(ClientFactory):
         )
 
     @classmethod
-    def over(cls, core: ClientCore) -> Self:
-        """A client on a core made elsewhere; `tinker_ext.testing` makes one without a network."""
+    def from_core(cls, core: ClientCore) -> Self:
+        """A client for an existing core, such as one of `tinker_ext.testing` without a network."""
         service = cls.__new__(cls)
         service._config = core.config
         service._core = core
         return service
 
+    @classmethod
+    def over(cls, core: ClientCore) -> Self:
+        """Deprecated name of `from_core`."""
+        warnings.warn(
+            "ServiceClient.over is deprecated; use from_core", DeprecationWarning, stacklevel=2
+        )
+        return cls.from_core(core)
+
     @property
     def config(self) -> ClientConfig:
-        """The settings in force, and where each came from."""
+        """The resolved settings, and the source of each."""
         return self._config
 
     @property
-    def dialect(self) -> ServerProtocol:
-        """What has been learnt of the server's dialect so far; it prints as a sentence."""
+    def server_protocol(self) -> ServerProtocol:
+        """The version of the API that the server uses, as far as known; prints as a sentence."""
         return self._core.dialect
 
+    @property
+    def dialect(self) -> ServerProtocol:
+        """Deprecated name of `server_protocol`."""
+        warnings.warn(
+            "ServiceClient.dialect is deprecated; use server_protocol",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return self.server_protocol
+
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
-        """Which models the server offers."""
+        """The models that the server offers."""
         return self._capabilities().result()
 
     async def get_server_capabilities_async(self) -> types.GetServerCapabilitiesResponse:
+        """As `get_server_capabilities`, awaited."""
         return await self._capabilities()
 
     def close(
@@ -110,11 +130,11 @@ class ServiceClient(ClientFactory):
         *,
         timeout: float = CLOSE_TIMEOUT,
     ) -> APIFuture[None]:
-        """Wait at most `timeout` seconds for pending requests, give up the rest, disconnect.
+        """Wait at most `timeout` seconds for pending requests, abandon the others and disconnect.
 
-        A server of release 0.32.0 or later is told that the session ended, how, and the `detail`.
-        Futures given up raise ClientClosedError. Closing twice is harmless. The future is
-        done when it is returned; it is there because release 0.38.0 returns one.
+        A server of release 0.32.0 or later receives the session's `status` and `detail`. Abandoned
+        futures raise ClientClosedError. Closing twice is harmless. The returned future is already
+        done; it exists because release 0.38.0 returns one.
         """
         self._core.close(timeout, SessionEnd(status, detail))
         return done_future()
@@ -142,7 +162,7 @@ class ServiceClient(ClientFactory):
         await asyncio.to_thread(self._close_after, error)
 
     def _close_after(self, error: BaseException | None) -> None:
-        """As a block ended: what it left behind is waited for, if it ended well."""
+        """Close at the end of a `with` block; pending requests are abandoned if it raised."""
         self._core.close(CLOSE_TIMEOUT if error is None else 0.0, SessionEnd.from_error(error))
 
     def __copy__(self) -> Self:
@@ -152,16 +172,16 @@ class ServiceClient(ClientFactory):
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ServiceClient.over, (self._core,)
+        return ServiceClient.from_core, (self._core,)
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_core"):  # In a traceback out of __init__.
-            return "<ServiceClient not yet made>"
+        if not hasattr(self, "_core"):  # In a traceback from __init__.
+            return "<ServiceClient not initialized>"
         return f"<ServiceClient {self._config.base_url}{' closed' if self._core.closed else ''}>"
 
     def _capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
         with tracing.operation("get_server_capabilities"):
-            sent = self._core.call(
+            response = self._core.call(
                 "get_server_capabilities", lambda gateway: gateway.get_server_capabilities()
             )
-            return self._core.start(sent, types.GetServerCapabilitiesResponse.from_api)
+            return self._core.start(response, types.GetServerCapabilitiesResponse.from_api)

@@ -1,16 +1,24 @@
-"""Training a LoRA adapter: requests in the order they were made, results as futures."""
+"""Training a LoRA adapter: requests sent in order, results returned as futures."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients._training_base import TrainingClientBase
+from tinker_ext.clients import weight_requests
+from tinker_ext.clients._checkpointing import CheckpointingBase, decode_sampler_weights
+from tinker_ext.clients.async_names import async_result, async_submit
+from tinker_ext.clients.awaitable_client import resolve_client
 from tinker_ext.clients.batches import Batch, Operation
-from tinker_ext.clients.compat import check_loss_type_input
+from tinker_ext.clients.compat import (
+    check_loss_type_input,
+    check_retry_config,
+    warn_of_unused_name,
+)
 from tinker_ext.clients.custom_loss.gradients import (
     Arrays,
     CustomLoss,
@@ -21,29 +29,31 @@ from tinker_ext.clients.custom_loss.gradients import (
 )
 from tinker_ext.clients.custom_loss.handle import LossHandle
 from tinker_ext.clients.result_decoding import ResultBody, result_decoder
+from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
+from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
+    from transformers import PreTrainedTokenizerBase
+
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.transport.gateway import Gateway
 
-Future = models.UntypedAPIFuture
 
-
-class TrainingClient(TrainingClientBase):
-    """One model in training. Make it with `ServiceClient.create_lora_training_client`.
+class TrainingClient(CheckpointingBase):
+    """Trains one model. Create it with `ServiceClient.create_lora_training_client`.
 
     Every method that trains, saves or loads returns a future at once. Requests reach the server in
-    the order they were made, also from several threads; one that fails does not hold up the next.
-    The `*_async` names are those of the official SDK; where they return a future, so does the
-    plain name.
+    the order of the calls, also if several threads make them; a failed request does not block the
+    next one. The `*_async` names are those of the official SDK; if the plain method returns a
+    future, so does its `*_async` form.
 
-    It pickles, without the key, to be handed over: the process that unpickles it goes on with the
-    next number, so the one that made it must not send more. A copy within a process is the client
-    itself.
+    The client can be pickled, without the API key, to hand it over to another process. That
+    process continues with the next sequence number, so the original must send no more requests.
+    Copying the client within a process returns the same object.
 
     Example:
         >>> step = training.forward_backward(data, "cross_entropy")
@@ -64,21 +74,25 @@ class TrainingClient(TrainingClientBase):
         """
         return self._batch("forward", data, loss_fn, loss_fn_config)
 
+    forward_async = async_submit(forward)
+
     def forward_backward(
         self,
         data: Sequence[types.Datum],
         loss_fn: types.LossFnType,
         loss_fn_config: types.LossFnConfig | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        """Compute the loss of `data` and add its gradients to those not yet stepped on.
+        """Compute the loss of `data` and accumulate its gradients until the next `optim_step`.
 
-        A large batch goes in several requests and comes back as one result: `loss_fn_outputs` in
-        the order of `data`, metrics reduced by their suffix (`rules.metrics`).
+        A large batch is sent as several requests and returned as one result: `loss_fn_outputs` in
+        the order of `data`, metrics reduced according to their suffix (`rules.metrics`).
 
         Raises:
             InvalidInputError: at once, naming the datum and the field; nothing was sent.
         """
         return self._batch("forward_backward", data, loss_fn, loss_fn_config)
+
+    forward_backward_async = async_submit(forward_backward)
 
     def forward_backward_custom(
         self,
@@ -88,26 +102,26 @@ class TrainingClient(TrainingClientBase):
         arrays: Arrays = "torch",
         loss_type_input: Literal["logprobs"] | None = None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        """As `forward_backward`, with a loss of your own over the logprobs of the targets.
+        """As `forward_backward`, with your own loss over the logprobs of the target tokens.
 
-        `loss_fn(data, logprobs)` gets one float32 tensor per datum, shaped like its
+        `loss_fn(data, logprobs)` receives one float32 tensor per datum, shaped like its
         `target_tokens`, and returns `(loss, metrics)`; the loss is a scalar tensor with a graph.
-        With `arrays="numpy"` it gets numpy arrays and returns `(loss, gradients, metrics)`,
-        one gradient of the loss per datum; torch is then not needed.
+        With `arrays="numpy"` it receives numpy arrays and returns `(loss, gradients, metrics)`,
+        with one gradient of the loss per datum; torch is then not needed.
 
-        It runs on a thread of yours, the one that waits for this or another future of this client
-        (a worker thread if none waits), never on the client's event loop. Both requests it takes
-        have their place in the order from the moment of the call. The result's `loss:sum` is your
-        loss, next to your metrics; that of the surrogate is `surrogate_loss:sum`.
-        `loss_type_input` is release 0.38.0's, and says what is so anyway.
+        The function runs on the thread that waits for this or another future of this client (on a
+        worker thread if none waits), never on the client's event loop. Both of its requests take
+        their place in the order at the moment of the call. The result's `loss:sum` is your loss,
+        next to your metrics; the surrogate's loss is `surrogate_loss:sum`. `loss_type_input` is an
+        argument of release 0.38.0, which accepts only this client's behaviour.
 
-        A handle of `ServiceClient.create_custom_loss` runs on the server where that has it, as one
-        request with all of the data's inputs; elsewhere here, like any function.
+        A handle from `ServiceClient.create_custom_loss` runs on the server if the server supports
+        it, as one request with all inputs of the data; otherwise here, like any function.
 
         Raises:
-            InvalidInputError: at once for bad data, or a `loss_fn` that is no function; from the
-                future for what it returned.
-            ConfigurationError: torch is asked for and not installed.
+            InvalidInputError: at once for invalid data or a `loss_fn` that is not callable; from
+                the future for an invalid return value of `loss_fn`.
+            ConfigurationError: torch is required and not installed.
         """
         check_loss_type_input(loss_type_input)
         if isinstance(loss_fn, LossHandle):
@@ -118,53 +132,7 @@ class TrainingClient(TrainingClientBase):
         with tracing.operation("forward_backward_custom", {tracing.MODEL_ID: self.model_id}):
             return self._custom(data, loss_fn, arrays)
 
-    def _check_handle(self, loss: LossHandle, data: Sequence[types.Datum], arrays: Arrays) -> None:
-        if arrays != "torch":
-            raise InvalidInputError("a handle is of a torch function", where="arrays")
-        if loss.session_id != self._core.session.known_id:
-            raise InvalidInputError(
-                f"the loss {loss.name} was made in session {loss.session_id}, and is of use to its "
-                "clients alone",
-                where="loss_fn",
-            )
-        types.validate_data(data, images=self._core.dialect.images)
-        loss.check_data(data)
-
-    def _custom(
-        self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
-    ) -> APIFuture[types.ForwardBackwardOutput]:
-        with tracing.stage(tracing.Stage.ENCODE):
-            types.validate_data(data, loss_fn="cross_entropy", images=self._core.dialect.images)
-            kept = list(data)
-            logprobs = self._linear("forward", forward_data(kept))
-
-        def surrogate(bodies: list[ResultBody]) -> tuple[Batch, Gradients]:
-            gradients = run_loss(kept, logprobs.output(bodies), loss_fn, arrays)
-            batch = self._linear("forward_backward", gradients.surrogate_batch(kept))
-            return batch, gradients
-
-        async def run(first: int, second: int) -> tuple[Batch, Gradients, list[ResultBody]]:
-            bodies = await self._ran(logprobs, first)
-            with tracing.stage(tracing.Stage.CUSTOM_LOSS):
-                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies))
-            return batch, gradients, await self._ran(batch, second)
-
-        return self._requests.start_pair(
-            run, lambda done: done[1].merge_into(done[0].output(done[2]))
-        )
-
-    def _linear(self, operation: Operation, data: Sequence[types.Datum]) -> Batch:
-        dialect = self._core.dialect
-        return Batch.of(operation, self.model_id, data, "cross_entropy", None, dialect)
-
-    async def _ran(self, batch: Batch, ticket: int) -> list[ResultBody]:
-        return await self._requests.run(
-            batch.operation,
-            ticket,
-            batch.parts,
-            batch.attributes,
-            parallel=batch.parallel,
-        )
+    forward_backward_custom_async = async_submit(forward_backward_custom)
 
     def optim_step(
         self,
@@ -172,14 +140,14 @@ class TrainingClient(TrainingClientBase):
         *,
         adam_params: types.AdamParams | None = None,
     ) -> APIFuture[types.OptimStepResponse]:
-        """Update the weights with the gradients added up, which then start from zero.
+        """Update the weights with the accumulated gradients and reset the gradients to zero.
 
-        The params are of the optimizer that the model was made with, `AdamParams` unless another
-        was chosen. `adam_params` is the argument's name in release 0.4.1.
+        The params must match the optimizer that the model was created with: `AdamParams`, unless
+        another one was chosen. `adam_params` is the argument's name in release 0.4.1.
         """
-        body = _step(self.model_id, optim_params, adam_params)
+        body = _optim_step_request(self.model_id, optim_params, adam_params)
 
-        def send(gateway: Gateway, seq_id: int) -> Awaitable[Future]:
+        def send(gateway: Gateway, seq_id: int) -> Awaitable[models.UntypedAPIFuture]:
             return gateway.optim_step(evolve(body, seq_id=seq_id))
 
         finish = result_decoder(
@@ -187,12 +155,14 @@ class TrainingClient(TrainingClientBase):
         )
         return self._requests.start("optim_step", [ChunkRequest(send)], finish)
 
-    def unload(self) -> APIFuture[types.UnloadModelResponse]:
-        """Have the server drop the model's weights and optimizer state from memory.
+    optim_step_async = async_submit(optim_step)
 
-        What was called before it is finished first; checkpoints are kept. Every later call on this
-        client raises ClientClosedError, unless the server could not unload the model: release
-        0.38.0 has no such operation, and ends models with their session.
+    def unload(self) -> APIFuture[types.UnloadModelResponse]:
+        """Unload the model's weights and optimizer state from the server's memory.
+
+        Earlier requests are finished first; checkpoints are kept. Every later call on this client
+        raises ClientClosedError, unless the server could not unload the model: release 0.38.0 has
+        no such operation and ends models with their session.
         """
         model_id = self.model_id
         finish = result_decoder(
@@ -200,47 +170,123 @@ class TrainingClient(TrainingClientBase):
         )
         return self._requests.unload(lambda gateway: gateway.unload_model(model_id), finish)
 
-    async def unload_async(self) -> APIFuture[types.UnloadModelResponse]:
-        return self.unload()
+    unload_async = async_submit(unload)
 
-    async def forward_async(
+    def save_weights_and_get_sampling_client_submit(
         self,
-        data: Sequence[types.Datum],
-        loss_fn: types.LossFnType,
-        loss_fn_config: types.LossFnConfig | None = None,
-    ) -> APIFuture[types.ForwardBackwardOutput]:
-        return self.forward(data, loss_fn, loss_fn_config)
-
-    async def forward_backward_async(
-        self,
-        data: Sequence[types.Datum],
-        loss_fn: types.LossFnType,
-        loss_fn_config: types.LossFnConfig | None = None,
-    ) -> APIFuture[types.ForwardBackwardOutput]:
-        return self.forward_backward(data, loss_fn, loss_fn_config)
-
-    async def forward_backward_custom_async(
-        self,
-        data: Sequence[types.Datum],
-        loss_fn: CustomLoss | LossHandle,
+        retry_config: None = None,
         *,
-        arrays: Arrays = "torch",
-        loss_type_input: Literal["logprobs"] | None = None,
-    ) -> APIFuture[types.ForwardBackwardOutput]:
-        return self.forward_backward_custom(
-            data, loss_fn, arrays=arrays, loss_type_input=loss_type_input
+        kind: types.SamplingClientKind = "snapshot",
+        record_stability_info: bool = False,
+    ) -> APIFuture[SamplingClient]:
+        """Save the weights for sampling, without a name; the future's result samples from them."""
+        check_retry_config(retry_config)
+        seq_id = self._core.session.next_sampling_seq_id()
+        body = weight_requests.build_ephemeral_save(self.model_id, seq_id, kind)
+        with tracing.operation("save_weights_and_get_sampling_client"):
+            saved = self._requests.start(
+                "save_weights_for_sampler",
+                [weight_requests.as_chunk_request(body)],
+                decode_sampler_weights,
+            )
+
+            async def open_session() -> str:
+                weights = await saved
+                if weights.sampling_session_id is not None:
+                    return weights.sampling_session_id
+                return await open_sampling_session(self._core, model_path=weights.path)
+
+            def client(session_id: str) -> SamplingClient:
+                return SamplingClient(
+                    self._core, session_id, record_stability_info=record_stability_info
+                )
+
+            return self._core.start(open_session(), client)
+
+    def save_weights_and_get_sampling_client(
+        self,
+        name: str | None = None,
+        retry_config: None = None,
+        record_stability_info: bool = False,
+        kind: types.SamplingClientKind = "snapshot",
+    ) -> SamplingClient:
+        """Save the weights for sampling and return a client for them; blocks until saved.
+
+        `name` is ignored with a warning, as the official SDK ignores it: the weights exist as long
+        as the session. Use `save_weights_for_sampler` to keep them. With `kind` "inflight", samples
+        already in progress continue with the new weights; `record_stability_info` makes the server
+        record the data that the loss stable_reinforce needs (both release 0.38.0). Retries are
+        bounded by settings; `retry_config` exists for compatibility with the official SDK.
+        """
+        check_retry_config(retry_config)
+        warn_of_unused_name(name)
+        saved = self.save_weights_and_get_sampling_client_submit(
+            kind=kind, record_stability_info=record_stability_info
+        )
+        return resolve_client(saved, SamplingClient)
+
+    async def save_weights_and_get_sampling_client_async(
+        self,
+        name: str | None = None,
+        retry_config: None = None,
+        record_stability_info: bool = False,
+        kind: types.SamplingClientKind = "snapshot",
+    ) -> SamplingClient:
+        """As `save_weights_and_get_sampling_client`, awaited."""
+        check_retry_config(retry_config)
+        warn_of_unused_name(name)
+        return await self.save_weights_and_get_sampling_client_submit(
+            kind=kind, record_stability_info=record_stability_info
         )
 
-    async def optim_step_async(
+    def create_sampling_client(
         self,
-        optim_params: types.OptimParams | None = None,
-        *,
-        adam_params: types.AdamParams | None = None,
-    ) -> APIFuture[types.OptimStepResponse]:
-        return self.optim_step(optim_params, adam_params=adam_params)
+        model_path: str,
+        retry_config: None = None,
+        record_stability_info: bool = False,
+    ) -> SamplingClient:
+        """A client that samples from saved weights; blocks until the server has loaded them.
+
+        Raises:
+            InvalidInputError: `model_path` is not a `tinker://` path.
+            NotFoundError: the server has no such checkpoint.
+        """
+        check_retry_config(retry_config)
+        opened = open_sampling_client(
+            self._core, model_path=model_path, record_stability_info=record_stability_info
+        )
+        return resolve_client(opened, SamplingClient)
+
+    create_sampling_client_async = async_result(create_sampling_client)
+
+    def get_info(self) -> types.GetInfoResponse:
+        """The server's information about this model."""
+        return self._info().result()
+
+    async def get_info_async(self) -> types.GetInfoResponse:
+        """As `get_info`, awaited."""
+        return await self._info()
+
+    def get_tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer, loaded by transformers: the server's choice first.
+
+        Raises:
+            TinkerError: it could not be loaded; the message lists the sources that were tried.
+        """
+        return _tokenizer_of(self.get_info())
+
+    async def get_tokenizer_async(self) -> PreTrainedTokenizerBase:
+        """As `get_tokenizer`, loaded on a worker thread."""
+        return await asyncio.to_thread(_tokenizer_of, await self._info())
 
     def __repr__(self) -> str:
         return f"<TrainingClient {self.model_id}>"
+
+    def _info(self) -> APIFuture[types.GetInfoResponse]:
+        with tracing.operation("get_info", {tracing.MODEL_ID: self.model_id}):
+            self._requests.check_usable()
+            response = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
+            return self._core.start(response, types.GetInfoResponse.from_api)
 
     def _batch(
         self,
@@ -251,7 +297,7 @@ class TrainingClient(TrainingClientBase):
     ) -> APIFuture[types.ForwardBackwardOutput]:
         with tracing.operation(operation):
             with tracing.stage(tracing.Stage.ENCODE):
-                batch = Batch.of(
+                batch = Batch.encode(
                     operation, self.model_id, data, loss_fn, loss_fn_config, self._core.dialect
                 )
             return self._requests.start(
@@ -262,21 +308,77 @@ class TrainingClient(TrainingClientBase):
                 parallel=batch.parallel,
             )
 
+    def _check_handle(self, loss: LossHandle, data: Sequence[types.Datum], arrays: Arrays) -> None:
+        if arrays != "torch":
+            raise InvalidInputError("a LossHandle requires arrays='torch'", where="arrays")
+        if loss.session_id != self._core.session.known_id:
+            raise InvalidInputError(
+                f"the loss {loss.name} belongs to session {loss.session_id} and can only be used "
+                "by clients of that session",
+                where="loss_fn",
+            )
+        types.validate_data(data, images=self._core.dialect.images)
+        loss.check_data(data)
 
-#: Release 0.38.0's name of a client that is being made; here it is a future of itself.
+    def _custom(
+        self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
+    ) -> APIFuture[types.ForwardBackwardOutput]:
+        with tracing.stage(tracing.Stage.ENCODE):
+            types.validate_data(data, loss_fn="cross_entropy", images=self._core.dialect.images)
+            datums = list(data)
+            logprobs = self._cross_entropy("forward", forward_data(datums))
+
+        def surrogate(bodies: list[ResultBody]) -> tuple[Batch, Gradients]:
+            gradients = run_loss(datums, logprobs.output(bodies), loss_fn, arrays)
+            batch = self._cross_entropy("forward_backward", gradients.surrogate_batch(datums))
+            return batch, gradients
+
+        async def run(first: int, second: int) -> tuple[Batch, Gradients, list[ResultBody]]:
+            bodies = await self._run(logprobs, first)
+            with tracing.stage(tracing.Stage.CUSTOM_LOSS):
+                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies))
+            return batch, gradients, await self._run(batch, second)
+
+        return self._requests.start_pair(
+            run, lambda done: done[1].merge_into(done[0].output(done[2]))
+        )
+
+    def _cross_entropy(self, operation: Operation, data: Sequence[types.Datum]) -> Batch:
+        protocol = self._core.dialect
+        return Batch.encode(operation, self.model_id, data, "cross_entropy", None, protocol)
+
+    async def _run(self, batch: Batch, ticket: int) -> list[ResultBody]:
+        return await self._requests.run(
+            batch.operation,
+            ticket,
+            batch.parts,
+            batch.attributes,
+            parallel=batch.parallel,
+        )
+
+
+#: Release 0.38.0's name of a client that is still being created; here the client is a future.
 BackcompatTrainingClientFuture: TypeAlias = TrainingClient
 
 
-def _step(
-    model_id: str, params: types.OptimParams | None, adam: types.AdamParams | None
+def _tokenizer_of(info: types.GetInfoResponse) -> PreTrainedTokenizerBase:
+    from tinker_ext.tokenizers import get_tokenizer
+
+    name = info.model_data.model_name or info.model_name or ""
+    return get_tokenizer(name, info.model_data.tokenizer_id)
+
+
+def _optim_step_request(
+    model_id: str, optim_params: types.OptimParams | None, adam_params: types.AdamParams | None
 ) -> models.OptimStepRequest:
-    given = params if adam is None else adam
-    if given is None or (params is not None and adam is not None):
-        raise InvalidInputError("give the params of one optimizer", where="optim_params")
-    if not isinstance(given, types.OptimParams):
+    params = optim_params if adam_params is None else adam_params
+    if params is None or (optim_params is not None and adam_params is not None):
+        raise InvalidInputError("pass the params of exactly one optimizer", where="optim_params")
+    if not isinstance(params, types.OptimParams):
         raise InvalidInputError(
-            f"expected AdamParams or DimuonParams, got {type(given).__name__}", where="optim_params"
+            f"expected AdamParams or DimuonParams, got {type(params).__name__}",
+            where="optim_params",
         )
-    if isinstance(given, types.AdamParams):
-        return models.OptimStepRequest(model_id=model_id, adam_params=given.to_api())
-    return models.OptimStepRequest(model_id=model_id, optimizer_params=given.to_api())
+    if isinstance(params, types.AdamParams):
+        return models.OptimStepRequest(model_id=model_id, adam_params=params.to_api())
+    return models.OptimStepRequest(model_id=model_id, optimizer_params=params.to_api())

@@ -1,7 +1,6 @@
-"""The bodies with which weights are saved and loaded.
+"""Request bodies for saving and loading weights.
 
-Fields of later releases are in them only where they say something: servers of 0.4.1 refuse what
-they don't know.
+Fields of later releases are omitted unless they are set: servers of 0.4.1 reject unknown fields.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ WeightsRequest: TypeAlias = (
 
 
 def as_chunk_request(body: WeightsRequest) -> ChunkRequest:
-    """The request of a body, which gets its number when it is sent."""
+    """The request for a body; its seq_id is set when it is sent."""
 
     def send(gateway: Gateway, seq_id: int) -> Awaitable[models.UntypedAPIFuture]:
         match evolve(body, seq_id=seq_id):
@@ -56,7 +55,7 @@ def build_save(
     overwrite: bool,
     user_metadata: Mapping[str, str] | None,
 ) -> models.SaveWeightsRequest:
-    """Of weights and optimizer state, under a name."""
+    """Save weights and optimizer state under a name."""
     return models.SaveWeightsRequest(
         model_id=model_id,
         path=_validate_name(name),
@@ -69,7 +68,7 @@ def build_save(
 def build_save_for_sampler(
     model_id: str, name: str, ttl_seconds: int | None, user_metadata: Mapping[str, str] | None
 ) -> models.SaveWeightsForSamplerRequest:
-    """Of the weights alone, under a name."""
+    """Save the weights alone under a name."""
     return models.SaveWeightsForSamplerRequest(
         model_id=model_id,
         path=_validate_name(name),
@@ -79,14 +78,14 @@ def build_save_for_sampler(
 
 
 def build_ephemeral_save(
-    model_id: str, number: int, kind: SamplingClientKind
+    model_id: str, session_seq_id: int, kind: SamplingClientKind
 ) -> models.SaveWeightsForSamplerRequest:
-    """Of the weights alone, without a name, for the sampling session of that number."""
+    """Save the weights alone, without a name, for the sampling session of that number."""
     if kind not in get_args(SamplingClientKind):
         raise InvalidInputError(f"expected 'snapshot' or 'inflight', got {kind!r}", where="kind")
     return models.SaveWeightsForSamplerRequest(
         model_id=model_id,
-        sampling_session_seq_id=number,
+        sampling_session_seq_id=session_seq_id,
         kind=UNSET if kind == "snapshot" else kind,
     )
 
@@ -94,7 +93,7 @@ def build_ephemeral_save(
 def build_external_save(
     model_id: str, name: str, ttl_seconds: int | None, recipients: list[str] | None
 ) -> models.SaveWeightsExternalRequest:
-    """Of the weights as files to fetch, encrypted for the recipients if there are any."""
+    """Export the weights as files to download, encrypted for the recipients, if any."""
     return models.SaveWeightsExternalRequest(
         model_id=model_id,
         path=_validate_name(name),
@@ -106,7 +105,7 @@ def build_external_save(
 def build_load(
     model_id: str, path: str, optimizer: bool | None, access_token: str | None
 ) -> models.LoadWeightsRequest:
-    """Of a checkpoint into a model; what becomes of the optimizer may be left to the server."""
+    """Load a checkpoint into a model; with `optimizer` None the server chooses."""
     check_path(path, "path", "create_lora_training_client")
     return models.LoadWeightsRequest(
         model_id=model_id,
@@ -117,30 +116,30 @@ def build_load(
 
 
 def validate_ttl(seconds: int | None) -> int | None:
-    """How long to keep something, in seconds; None says nothing of it, or for good.
+    """Check a lifetime in seconds; None is the server's default, or no limit.
 
-    What else is too short is the server's to say.
+    The server may have a higher minimum.
 
     Raises:
-        InvalidInputError: no whole number from 1.
+        InvalidInputError: it is not an integer of at least 1.
     """
     if seconds is not None and (type(seconds) is not int or seconds < 1):
         raise InvalidInputError(
-            f"expected a whole number of seconds from 1, got {seconds!r}", where="ttl_seconds"
+            f"expected an integer of at least 1 second, got {seconds!r}", where="ttl_seconds"
         )
     return seconds
 
 
-def _metadata(given: Mapping[str, str] | None) -> models.TextMetadata | Unset:
-    if given is None:
+def _metadata(metadata: Mapping[str, str] | None) -> models.TextMetadata | Unset:
+    if metadata is None:
         return UNSET
-    check_str_mapping(given, "user_metadata")
-    return models.TextMetadata.from_dict(dict(given))
+    check_str_mapping(metadata, "user_metadata")
+    return models.TextMetadata.from_dict(dict(metadata))
 
 
 def _validate_name(name: object) -> str:
     if not isinstance(name, str) or not name or "/" in name:
         raise InvalidInputError(
-            f"a checkpoint's name is a word without slashes, got {name!r}", where="name"
+            f"expected a non-empty str without slashes, got {name!r}", where="name"
         )
     return name

@@ -4,7 +4,7 @@ from tinker_ext.config.client_config import (
     DEFAULT_BASE_URL,
     ClientConfig,
     from_environment,
-    unshown,
+    hide_values,
 )
 
-__all__ = ["DEFAULT_BASE_URL", "ClientConfig", "from_environment", "unshown"]
+__all__ = ["DEFAULT_BASE_URL", "ClientConfig", "from_environment", "hide_values"]

@@ -1,7 +1,8 @@
 """The settings of a client, resolved once: argument over environment over default.
 
 This is the only module that reads the environment. Each setting is one field of `ClientConfig`,
-with its variable, its default and where that comes from; `tinker_ext.config.parsers` reads values.
+with its variable, its default and the source of that default; `tinker_ext.config.parsers` parses
+values.
 """
 
 from __future__ import annotations
@@ -17,29 +18,31 @@ from attrs import frozen
 from tinker_ext.config import credentials_file, parsers
 from tinker_ext.config.proxies import EnvironmentProxy, ProxyRules
 from tinker_ext.errors import ConfigurationError
-from tinker_ext.redaction.secret import Secret, Unshown
+from tinker_ext.redaction.secret import HiddenValue, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# ruff: noqa: RUF009 - _setting() makes an attrs field, it is no default value.
+# ruff: noqa: RUF009 - _setting() returns an attrs field, not a default value.
 
 #: The hosted service (0.4.1 _client.py).
 DEFAULT_BASE_URL = "https://tinker.thinkingmachines.dev/services/tinker-prod"
 
 _READER, _VARIABLE = "reader", "variable"
-# Settings of a machine's network: another process reads them from its own environment.
+# Settings of the machine's network: another process reads them from its own environment.
 _OF_THE_MACHINE = ("proxy", "ssl_cert_file", "ssl_cert_dir")
 
 
-def unshown(explicit: Mapping[str, object]) -> dict[str, Any]:
-    """Arguments that are settings, for the frames they pass through: none of them is shown there.
+def hide_values(explicit: Mapping[str, object]) -> dict[str, Any]:
+    """Wrap settings so that the frames they pass through don't show them.
 
     A traceback with variables would show them otherwise.
     """
     return {
-        name: value if value is None or isinstance(value, Secret | Unshown) else Unshown(value)
+        name: value
+        if value is None or isinstance(value, Secret | HiddenValue)
+        else HiddenValue(value)
         for name, value in explicit.items()
     }
 
@@ -54,24 +57,24 @@ def _setting(
 
 @frozen(kw_only=True)
 class ClientConfig:
-    """The resolved settings of a client. Made by `ClientConfig.resolve`; times in seconds.
+    """The resolved settings of a client. Created by `ClientConfig.resolve`; times in seconds.
 
     >>> config = ClientConfig.resolve(base_url="embedded", tags=["first", "second"])
     >>> config.is_embedded, config.tags, config.sources["tags"]
     (True, ('first', 'second'), 'argument')
     """
 
-    #: Any text that fits in a header. The official client takes keys that start with "tml-" or
-    #: "eyJ" only; other servers give out others.
+    #: Any text that is valid in a header. The official client accepts only keys that start with
+    #: "tml-" or "eyJ"; other servers issue other keys.
     api_key: Secret | None = _setting(parsers.read_secret, None, "TINKER_API_KEY")
-    #: A shell command that prints a key (0.38.0). Used where there is no `api_key`, and where the
-    #: server wants keys of this kind; run anew when a key is needed. It may hold a secret itself.
+    #: A shell command that prints a key (0.38.0). Used if there is no `api_key`, and if the server
+    #: requires keys of this kind; run whenever a new key is needed. It may contain a secret.
     credential_cmd: Secret | None = _setting(parsers.read_command, None, "TINKER_CREDENTIAL_CMD")
     #: Without a slash at the end; "embedded" for the backend on this machine.
     base_url: str = _setting(parsers.read_base_url, DEFAULT_BASE_URL, "TINKER_BASE_URL")
     #: The project that new sessions belong to (0.38.0).
     project_id: str | None = _setting(parsers.read_text, None, "TINKER_PROJECT_ID")
-    #: Where the embedded backend keeps its state; None for a temporary folder.
+    #: The folder with the embedded backend's state; None for a temporary folder.
     embedded_dir: Path | None = _setting(parsers.read_path, None, "TINKER_EMBEDDED_DIR")
     cf_access_client_id: str | None = _setting(
         parsers.read_text, None, "CLOUDFLARE_ACCESS_CLIENT_ID"
@@ -82,39 +85,38 @@ class ClientConfig:
 
     tags: tuple[str, ...] = _setting(parsers.parse_str_list, (), "TINKER_TAGS")
     user_metadata: Mapping[str, str] = _setting(parsers.read_metadata, MappingProxyType({}))
-    #: What people call the session (0.38.0).
+    #: A name of the session for display (0.38.0).
     display_name: str | None = _setting(parsers.read_text, None)
-    #: Extra headers of every request; shown and pickled without what may be a credential.
+    #: Extra headers of every request; repr and pickle omit values that may be credentials.
     default_headers: Mapping[str, str] = _setting(
         parsers.read_headers, parsers.Headers({}), show=repr
     )
     #: The proxy for `base_url`: the argument, which applies to all requests, or the environment's.
     proxy: parsers.ProxyURL | None = _setting(parsers.read_proxy, None, show=repr)
-    #: Certificate authorities in place of the system's, as a PEM file or a folder that OpenSSL has
-    #: hashed; the file comes first.
+    #: Certificate authorities that replace the system's: a PEM file, or a folder hashed by OpenSSL;
+    #: the file takes precedence.
     ssl_cert_file: Path | None = _setting(parsers.read_path, None, "SSL_CERT_FILE")
     ssl_cert_dir: Path | None = _setting(parsers.read_path, None, "SSL_CERT_DIR")
-    #: What HTTP goes over: "httpcore", or "aiohttp" (the extra of that name), which takes less of
-    #: the processor. Requests through a SOCKS proxy go over httpcore.
+    #: The HTTP transport: "httpcore", or "aiohttp" (requires the extra of that name), which uses
+    #: less CPU. Requests through a SOCKS proxy use httpcore.
     http_transport: str = _setting(
         parsers.read_http_transport, "httpcore", "TINKER_EXT_HTTP_TRANSPORT"
     )
 
-    #: One request, and its connection (both 0.4.1 _constants.py).
+    #: Timeouts of one request and of its connection (both 0.4.1 _constants.py).
     timeout: float = _setting(parsers.read_seconds, 60.0)
     connect_timeout: float = _setting(parsers.read_seconds, 5.0)
-    #: All attempts of one call (0.4.1 execute_with_retries).
+    #: Time limit of all attempts of one call (0.4.1 execute_with_retries).
     retry_window: float = _setting(parsers.read_seconds, 300.0)
-    #: Attempts after the first one; None for as many as fit in the window. 0: no retries, as the
-    #: official client's option of that name means.
-    max_retries: int | None = _setting(parsers.read_whole, None)
-    #: All attempts while the account cannot pay (0.38.0's default of its flag
+    #: Attempts after the first one; None for as many as fit in the window. 0 disables retries, like
+    #: the official client's option of that name.
+    max_retries: int | None = _setting(parsers.read_integer, None)
+    #: Time limit of all attempts while the account can't pay (0.38.0's default of its flag
     #: billing_exception_max_pause_duration_sec).
     billing_window: float = _setting(parsers.read_seconds, 3600.0)
     #: From the submission of a request to its result (0.38.0 waits as long without progress).
     future_timeout: float = _setting(parsers.read_seconds, 7200.0)
-    #: The time a server may take to pack the archive of a checkpoint. Ours: packing takes up to
-    #: ten minutes.
+    #: Time limit for packing the archive of a checkpoint. Ours: packing takes up to ten minutes.
     archive_timeout: float = _setting(parsers.read_seconds, 1800.0)
     heartbeat_interval: float = _setting(parsers.read_seconds, 10.0)  # 0.4.1
 
@@ -122,19 +124,19 @@ class ClientConfig:
     max_samples_in_flight: int = _setting(parsers.read_count, 400)
     #: Bytes of training requests being sent (0.38.0's fwdbwd_dispatch_bytes_semaphore_size).
     max_training_bytes_in_flight: int = _setting(parsers.read_count, 50_000_000)
-    #: Bytes of one answer, unfolded. Ours: the largest results, prompt logprobs of the 20 likeliest
-    #: tokens at 100,000 places, are 60 MB.
+    #: Bytes of one response, decompressed. Ours: the largest results, prompt logprobs of the 20
+    #: most likely tokens at 100,000 positions, have 60 MB.
     max_response_bytes: int = _setting(parsers.read_count, 268_435_456)
 
     telemetry: bool = _setting(parsers.read_flag, True, "TINKER_TELEMETRY")  # 0.4.1: on
     #: The file to which this process writes its spans, for `tinker-ext trace`; None for none.
     trace_file: Path | None = _setting(parsers.read_path, None, "TINKER_EXT_TRACE")
-    #: Operations a second whose stages and attempts are spans, beside the first 100; infinity for
-    #: all. Ours: each detail costs the process as much as a tenth of a sample.
+    #: Operations per second whose stages and attempts are recorded as spans, beside the first 100;
+    #: infinity for all. Ours: the detail of one operation costs a tenth of the CPU of a sample.
     trace_detail: float = _setting(parsers.read_rate, 5.0, "TINKER_EXT_TRACE_DETAIL")
     #: Whether requests carry a `traceparent` header when there is a trace.
     trace_headers: bool = _setting(parsers.read_flag, True, "TINKER_EXT_TRACE_HEADERS")
-    #: None leaves logging as the program set it up.
+    #: None leaves the logging configuration of the program unchanged.
     log_level: str | None = _setting(parsers.read_log_level, None, "TINKER_LOG")
     feature_gates: tuple[str, ...] = _setting(  # 0.4.1, which reads them and uses none
         parsers.parse_str_list, ("async_sampling",), "TINKER_FEATURE_GATES"
@@ -144,58 +146,58 @@ class ClientConfig:
     sources: Mapping[str, str] = attrs.field(
         factory=lambda: MappingProxyType({}), repr=False, eq=False
     )
-    #: The proxies that the environment names, and the hosts that it excepts.
+    #: The proxies and the excepted hosts of the environment.
     proxy_rules: ProxyRules = attrs.field(factory=ProxyRules, repr=False, eq=False)
 
     @classmethod
     def resolve(cls, *, require_key: bool = True, **explicit: object) -> Self:
         """Resolve the settings from arguments, named like the fields, and the environment.
 
-        Where neither has a key or a command for one, the key that the official client stored at
-        login is read, as release 0.38.0 does.
+        If neither provides a key or a command that prints one, the key that the official client
+        stored at login is used, as in release 0.38.0.
 
-        None counts as not given, an empty environment variable as unset. Without `require_key`
-        a missing key is let pass (to look at a configuration, not to use it).
+        None counts as not given, an empty environment variable as unset. `require_key=False`
+        permits a missing key (to inspect a configuration, not to use it).
 
         Raises:
-            ConfigurationError: a value that cannot be, naming the argument or variable; two that
-                cannot be together; an unknown name, with the nearest known ones; no key and no
+            ConfigurationError: an invalid value, naming the argument or variable; values that
+                exclude each other; an unknown name, with similar ones; a missing key without the
                 embedded backend.
         """
-        explicit = unshown(explicit)
-        known = _settings()
+        explicit = hide_values(explicit)
+        fields = _settings()
         for name in explicit:
-            if name not in known:
-                raise ConfigurationError(_unknown(name, known), setting=name)
-        found = {name: _find(field, explicit.get(name)) for name, field in known.items()}
-        config = _complete(cls, found)
+            if name not in fields:
+                raise ConfigurationError(_unknown(name, fields), setting=name)
+        resolved = {name: _resolve(field, explicit.get(name)) for name, field in fields.items()}
+        config = _complete(cls, resolved)
         if require_key:
             config.check_key()
         return config
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the backend on this machine is meant."""
+        """Whether the server is the backend on this machine."""
         return self.base_url == parsers.EMBEDDED
 
     @property
     def rate_limit_key(self) -> tuple[str, str]:
-        """What configurations that share a rate limit have in common: URL and digest of the key."""
+        """Equal for configurations that share a rate limit: base URL and digest of the key."""
         key = self.api_key or self.credential_cmd
         return self.base_url, key.digest if key else ""
 
     @property
     def header_secrets(self) -> tuple[Secret, ...]:
-        """Values of `default_headers` that may be credentials, and parts of these."""
+        """Values of `default_headers` that may be credentials, and parts of those values."""
         headers = self.default_headers
         return headers.secrets if isinstance(headers, parsers.Headers) else ()
 
     def is_default(self, setting: str) -> bool:
-        """Whether neither an argument nor the environment has chosen this setting."""
+        """Whether the setting comes from neither an argument nor the environment."""
         return self.sources.get(setting, "default") == "default"
 
     def check_key(self) -> None:
-        """Raise ConfigurationError if the server needs a key and there is none."""
+        """Raise ConfigurationError if the server requires a key and there is none."""
         if not self.api_key and not self.credential_cmd and not self.is_embedded:
             raise ConfigurationError(
                 "There is no API key: set TINKER_API_KEY or pass api_key=..., "
@@ -208,7 +210,7 @@ class ClientConfig:
         """The URL of the proxy for requests to `url`, with its credentials; None for none.
 
         Raises:
-            ConfigurationError: the environment names a proxy for this URL that can't be used.
+            ConfigurationError: the environment's proxy for this URL can't be used.
         """
         if self.sources.get("proxy") == "argument":
             return self.proxy
@@ -232,47 +234,47 @@ def _settings() -> dict[str, attrs.Attribute[Any]]:
     return {field.name: field for field in attrs.fields(ClientConfig) if field.metadata}
 
 
-def _find(field: attrs.Attribute[Any], given: object) -> tuple[Any, str]:
-    """The value of a setting and where it comes from."""
-    if given is not None:
-        return _read(field, given, field.name), "argument"
+def _resolve(field: attrs.Attribute[Any], argument: object) -> tuple[Any, str]:
+    """The value of a setting and its source."""
+    if argument is not None:
+        return _read(field, argument, field.name), "argument"
     variable = field.metadata[_VARIABLE]
     if variable and (text := from_environment(variable)):
         return _read(field, text, variable), f"environment {variable}"
     return field.default, "default"
 
 
-def from_environment(variable: str) -> Unshown | None:
+def from_environment(variable: str) -> HiddenValue | None:
     """The value of an environment variable without surrounding whitespace; None if it is empty."""
     text = os.environ.get(variable, "").strip()
-    return Unshown(text) if text else None
+    return HiddenValue(text) if text else None
 
 
-def _or_stored(found: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:
-    """The key and its source; without any other way to one, the key stored at login."""
-    base_url, _ = found["base_url"]
-    if found["api_key"][0] or found["credential_cmd"][0] or base_url == parsers.EMBEDDED:
-        return found["api_key"]
+def _or_stored(resolved: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:
+    """The key and its source; the key stored at login if there is no other."""
+    base_url, _ = resolved["base_url"]
+    if resolved["api_key"][0] or resolved["credential_cmd"][0] or base_url == parsers.EMBEDDED:
+        return resolved["api_key"]
     stored = credentials_file.read_default_key(credentials_file.CREDENTIALS_FILE)
-    return found["api_key"] if stored is None else (stored, credentials_file.SOURCE)
+    return resolved["api_key"] if stored is None else (stored, credentials_file.SOURCE)
 
 
-def _complete(cls: type[_Config], found: dict[str, tuple[Any, str]]) -> _Config:
+def _complete(cls: type[_Config], resolved: dict[str, tuple[Any, str]]) -> _Config:
     """The configuration of settings and their sources, completed from this machine."""
     rules = _read_proxy_rules()
-    found["api_key"] = _or_stored(found)
-    found["proxy"] = _or_environment(found, rules)
+    resolved["api_key"] = _or_stored(resolved)
+    resolved["proxy"] = _or_environment(resolved, rules)
     return cls(
-        **{name: value for name, (value, _) in found.items()},
-        sources=MappingProxyType({name: source for name, (_, source) in found.items()}),
+        **{name: value for name, (value, _) in resolved.items()},
+        sources=MappingProxyType({name: source for name, (_, source) in resolved.items()}),
         proxy_rules=rules,
     )
 
 
-def _or_environment(found: Mapping[str, tuple[Any, str]], rules: ProxyRules) -> tuple[Any, str]:
-    """The proxy and its source; if none was given, the environment's for the base URL."""
-    base_url, _ = found["base_url"]
-    proxy, source = found["proxy"]
+def _or_environment(resolved: Mapping[str, tuple[Any, str]], rules: ProxyRules) -> tuple[Any, str]:
+    """The proxy and its source; by default the environment's for the base URL."""
+    base_url, _ = resolved["base_url"]
+    proxy, source = resolved["proxy"]
     if proxy is not None:
         _check_socks(proxy, "proxy")
         return proxy, source
@@ -282,7 +284,7 @@ def _or_environment(found: Mapping[str, tuple[Any, str]], rules: ProxyRules) -> 
 
 def _read_proxy_rules() -> ProxyRules:
     """The proxies of the environment or, if it names none, of the system (macOS and Windows)."""
-    from urllib.request import getproxies  # httpx imports it, too, when there is something to send
+    from urllib.request import getproxies  # httpx imports it as well, for its first request.
 
     named = getproxies()
     proxies = {
@@ -295,7 +297,7 @@ def _read_proxy_rules() -> ProxyRules:
 
 
 def _proxy_source(scheme: str) -> str:
-    # In lower case it comes first (urllib.request.getproxies_environment).
+    # Lower case takes precedence (urllib.request.getproxies_environment).
     for variable in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
         if os.environ.get(variable):
             return f"environment {variable}"
@@ -323,51 +325,53 @@ def _check_socks(proxy: str, setting: str) -> None:
 
 def _read(field: attrs.Attribute[Any], value: object, setting: str) -> Any:
     try:
-        return field.metadata[_READER](value.take() if isinstance(value, Unshown) else value)
+        return field.metadata[_READER](value.take() if isinstance(value, HiddenValue) else value)
     except ValueError as error:
-        fault = str(error)
-    # Not in the block above: the frames of the first error hold the value.
-    raise ConfigurationError(f"{setting}: {fault}", setting=setting)
+        reason = str(error)
+    # Not raised above, because the frames of the first error hold the value.
+    raise ConfigurationError(f"{setting}: {reason}", setting=setting)
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> str:
-    import difflib  # only on the way to an error
+    import difflib  # Needed only for an error.
 
-    # The official client's bounds of retries (0.4.1); nothing here is called like it.
+    # The official client's retry options (0.4.1), which no setting resembles in name.
     if name == "retry_config":
         return f"There is no setting {name!r}; retries are bounded by retry_window and max_retries."
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}."
+    advice = (
+        f"did you mean {' or '.join(near)}?" if near else f"the settings are {', '.join(known)}."
+    )
     return f"There is no setting {parsers.redacted_repr(name)}; {advice}"
 
 
 def _portable(config: ClientConfig) -> dict[str, Any]:
-    """The settings that may leave the process, as plain values."""
+    """The settings that a pickle contains, as plain values."""
     values = {name: getattr(config, name) for name in _settings()}
     secrets = [value.reveal() for value in values.values() if isinstance(value, Secret)]
-    kept = {name: value for name, value in values.items() if not isinstance(value, Secret)}
-    kept["user_metadata"] = dict(config.user_metadata)
-    kept["default_headers"] = {
+    portable = {name: value for name, value in values.items() if not isinstance(value, Secret)}
+    portable["user_metadata"] = dict(config.user_metadata)
+    portable["default_headers"] = {
         name: text
         for name, text in config.default_headers.items()
         if not parsers.may_be_secret(name, text) and not any(secret in text for secret in secrets)
     }
     if config.proxy is not None:
-        kept["proxy"] = parsers.ProxyURL(parsers.without_credentials(config.proxy))
+        portable["proxy"] = parsers.ProxyURL(parsers.without_credentials(config.proxy))
     for name in _OF_THE_MACHINE:
         if config.sources.get(name) != "argument":
-            del kept[name]
-    return kept
+            del portable[name]
+    return portable
 
 
 def _restore(
     cls: type[ClientConfig], values: dict[str, Any], sources: dict[str, str]
 ) -> ClientConfig:
-    """Unpickle: what was left out is taken from the environment of this process."""
+    """Unpickle; settings that the pickle omits come from the environment of this process."""
     values["user_metadata"] = MappingProxyType(values["user_metadata"])
     values["default_headers"] = parsers.Headers(values["default_headers"])
-    found = {name: (value, sources[name]) for name, value in values.items()}
+    resolved = {name: (value, sources[name]) for name, value in values.items()}
     for name, field in _settings().items():
-        if name not in found:
-            found[name] = _find(field, None)
-    return _complete(cls, found)
+        if name not in resolved:
+            resolved[name] = _resolve(field, None)
+    return _complete(cls, resolved)

@@ -1,7 +1,7 @@
-"""How one setting is read, from an argument or from the text of an environment variable.
+"""Parses a setting from an argument or from the text of an environment variable.
 
-A reader takes either and returns the value, or raises ValueError with what is wrong with it, in
-words that complete "base_url: ...". What a reader of secrets is given never gets into its words.
+A reader takes either and returns the value, or raises ValueError with a message that completes
+"base_url: ...". The message of a reader of secrets never contains the value.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from tinker_ext.redaction.secret import MASK, Secret
 #: The base URL that means the backend on this machine.
 EMBEDDED = "embedded"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-#: What HTTP goes over; the second is an extra of that name.
+#: HTTP transports; the second requires the extra of that name.
 HTTP_TRANSPORTS = ("httpcore", "aiohttp")
 
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
-#: What the paths of all operations begin with.
+#: The prefix of all operations' paths.
 API_PATH = "/api/v1"
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: token
-# RFC 9110, 5.5: field-content, but for what is above US-ASCII, which httpx does not send as text.
+# RFC 9110, 5.5: field-content, limited to US-ASCII, because httpx sends no other text.
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 # Words in the names of headers whose values may be credentials.
-_TELLING_WORDS = (
+_SECRET_WORDS = (
     "auth",
     "cookie",
     "credential",
@@ -56,16 +56,16 @@ Reader = Callable[[object], object]
 
 def may_be_secret(name: str, value: str = "") -> bool:
     """Whether a header may be a credential, by its name or by how its value begins."""
-    telling = any(word in name.lower() for word in _TELLING_WORDS)
-    return telling or _SCHEME.match(value) is not None
+    named = any(word in name.lower() for word in _SECRET_WORDS)
+    return named or _SCHEME.match(value) is not None
 
 
 @final
 class Headers(Mapping[str, str]):
-    """Headers of every request; repr and pickle leave out what may be a credential.
+    """Headers of every request; repr and pickle leave out values that may be credentials.
 
     Attributes:
-        secrets: the values of those, and the parts of them that a server may repeat alone.
+        secrets: those values, and parts of them that a server may repeat alone.
     """
 
     def __init__(self, headers: Mapping[str, str]) -> None:
@@ -143,33 +143,35 @@ class ProxyURL(str):
 
 
 def read_secret(value: object) -> Secret:
-    """A key for a header; blanks around it, the newline of a file, are dropped."""
+    """A key for a header, without surrounding whitespace such as the newline of a file."""
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str):
-        raise ValueError(f"a text is needed, not a {type(text).__name__}")
+        raise ValueError(f"expected a str, got {type(text).__name__}")
     if not text.strip():
         raise ValueError("it is empty")
     if not _VISIBLE.fullmatch(text.strip()):
-        raise ValueError("it has blanks, control or non-ASCII characters inside")
+        raise ValueError("it contains whitespace, control or non-ASCII characters")
     return Secret(text.strip())
 
 
 def read_command(value: object) -> Secret:
-    """A shell command; a secret, because one may be written in it."""
+    """A shell command; treated as a secret, because it may contain one."""
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str):
-        raise ValueError(f"a text is needed, not a {type(text).__name__}")
+        raise ValueError(f"expected a str, got {type(text).__name__}")
     if not text.strip() or "\0" in text:
-        raise ValueError("it is empty, or no command can be written so")
+        raise ValueError("the command is empty or contains a NUL byte")
     return Secret(text.strip())
 
 
 def read_text(value: object) -> str:
     """A text that fits in a header."""
     if not isinstance(value, str):
-        raise ValueError(f"a text is needed, not {redacted_repr(value)}")
+        raise ValueError(f"expected a str, got {redacted_repr(value)}")
     if not value.strip() or not _HEADER_VALUE.fullmatch(value.strip()):
-        raise ValueError(f"{redacted_repr(value)} is empty or has characters that fit in no header")
+        raise ValueError(
+            f"{redacted_repr(value)} is empty or has characters that are invalid in a header"
+        )
     return value.strip()
 
 
@@ -181,24 +183,26 @@ def read_base_url(value: object) -> str:
     parts = _split_url(text, ("http", "https"), other=f", nor {EMBEDDED!r}")
     if parts.path.endswith(API_PATH):
         visible = redacted_repr(without_credentials(text))
-        raise ValueError(f"{visible} ends with {API_PATH}, which is appended to it; leave that out")
+        raise ValueError(
+            f"{visible} ends with {API_PATH}, which is appended automatically; leave it out"
+        )
     if parts.username is not None or parts.password is not None:
         raise ValueError("a URL must not contain a user or password; use default_headers")
     if parts.query or parts.fragment:
         visible = redacted_repr(without_credentials(text))
-        raise ValueError(f"{visible} has a query or fragment behind it; paths are appended to it")
+        raise ValueError(f"{visible} has a query or fragment; paths are appended to it")
     return text
 
 
 def read_proxy(value: object) -> ProxyURL:
-    """The URL of a proxy; a user and password may be in it."""
+    """The URL of a proxy, optionally with a user and password."""
     text = read_text(value)
     _split_url(text, _PROXY_SCHEMES)
     return ProxyURL(text)
 
 
 def without_credentials(url: str) -> str:
-    """A URL without the user and password in it, and without a query, which may hold a key."""
+    """A URL without user and password, and without the query, which may contain a key."""
     head, _, rest = url.rpartition("@")
     scheme, separator, _ = head.partition("://")
     text = f"{scheme}://{rest}" if separator else rest
@@ -210,7 +214,7 @@ def _split_url(text: str, schemes: tuple[str, ...], other: str = "") -> SplitRes
     try:
         parts = urlsplit(text)
         usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # such as a port that is no number
+    except ValueError:  # Such as an invalid port.
         usable = False
     if not usable or " " in text:
         raise ValueError(f"{visible} is not a URL starting with {' or '.join(schemes)}{other}")
@@ -220,12 +224,12 @@ def _split_url(text: str, schemes: tuple[str, ...], other: str = "") -> SplitRes
 def read_path(value: object) -> Path:
     """A folder or a file, ``~`` expanded."""
     if not isinstance(value, str | Path) or not str(value):
-        raise ValueError(f"a path is needed, not {redacted_repr(value)}")
+        raise ValueError(f"expected a path, got {redacted_repr(value)}")
     return Path(value).expanduser()
 
 
 def read_seconds(value: object) -> float:
-    """A positive number of seconds; infinity is one."""
+    """A positive number of seconds; may be infinite."""
     seconds = _number(value)
     if not seconds > 0:
         raise ValueError(f"{redacted_repr(value)} is not a positive number of seconds")
@@ -233,26 +237,26 @@ def read_seconds(value: object) -> float:
 
 
 def read_rate(value: object) -> float:
-    """A number a second, from 0; infinity is one."""
+    """A non-negative number per second; may be infinite."""
     rate = _number(value)
     if not rate >= 0:
-        raise ValueError(f"{redacted_repr(value)} is not a number from 0")
+        raise ValueError(f"{redacted_repr(value)} is not a non-negative number")
     return rate
 
 
 def read_count(value: object) -> int:
-    """A whole number, at least 1."""
+    """An integer of at least 1."""
     count = _number(value)
     if not count >= 1 or not count.is_integer():
-        raise ValueError(f"{redacted_repr(value)} is not a whole number of at least 1")
+        raise ValueError(f"{redacted_repr(value)} is not an integer of at least 1")
     return int(count)
 
 
-def read_whole(value: object) -> int:
-    """A whole number, at least 0."""
+def read_integer(value: object) -> int:
+    """An integer of at least 0."""
     count = _number(value)
     if not count >= 0 or not count.is_integer():
-        raise ValueError(f"{redacted_repr(value)} is not a whole number of at least 0")
+        raise ValueError(f"{redacted_repr(value)} is not an integer of at least 0")
     return int(count)
 
 
@@ -266,13 +270,13 @@ def _number(value: object) -> float:
 
 
 def read_flag(value: object) -> bool:
-    """On or off, in any of the usual words."""
+    """On or off, in any of the usual spellings."""
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in _ON | _OFF:
         raise ValueError(
-            f"{redacted_repr(value)} is neither on nor off (1, true, yes, on; 0, false, ...)"
+            f"{redacted_repr(value)} is neither on nor off (1, true, yes, on; 0, false, no, off)"
         )
     return word in _ON
 
@@ -281,63 +285,63 @@ def read_log_level(value: object) -> str:
     """The name of a log level, in lower case."""
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in LOG_LEVELS:
-        raise ValueError(f"{redacted_repr(value)} is none of {', '.join(LOG_LEVELS)}")
+        raise ValueError(f"{redacted_repr(value)} is not one of {', '.join(LOG_LEVELS)}")
     return word
 
 
 def read_http_transport(value: object) -> str:
-    """The name of a transport, in lower case, whose package is there."""
+    """The name of an installed transport, in lower case."""
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in HTTP_TRANSPORTS:
-        raise ValueError(f"{redacted_repr(value)} is none of {', '.join(HTTP_TRANSPORTS)}")
+        raise ValueError(f"{redacted_repr(value)} is not one of {', '.join(HTTP_TRANSPORTS)}")
     if find_spec(word) is None:
         raise ValueError(f"{word} is not installed: pip install 'tinker-ext[{word}]'")
     return word
 
 
 def parse_str_list(value: object) -> tuple[str, ...]:
-    """Words in the order given, each once; a single text is split at its commas."""
+    """Words in the given order, without duplicates; a single str is split at its commas."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, Iterable) or isinstance(items, Mapping | bytes):
-        raise ValueError(f"a list of texts is needed, not {redacted_repr(value)}")
+        raise ValueError(f"expected a list of str, got {redacted_repr(value)}")
     words = list(items)
     for word in words:
         if not isinstance(word, str):
-            raise ValueError(f"a list of texts is needed; {redacted_repr(word)} is none")
+            raise ValueError(f"expected a list of str; {redacted_repr(word)} is not a str")
     return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
 def read_metadata(value: object) -> Mapping[str, str]:
-    """Texts by name."""
+    """A mapping of str to str."""
     return MappingProxyType(_texts(value))
 
 
 def read_headers(value: object) -> Headers:
-    """Extra request headers. Their values are not shown, they may be credentials."""
+    """Extra request headers; errors never contain their values, which may be credentials."""
     headers = _texts(value)
     for name, text in headers.items():
         if not _HEADER_NAME.fullmatch(name):
-            # A whole header, value and all, may have been taken for the name.
+            # The name may contain a complete header, including its value.
             start = redacted_repr(re.split(r"[^\w-]", name, maxsplit=1)[0])
-            raise ValueError(f"what begins with {start} is not the name of a header")
+            raise ValueError(f"the name that starts with {start} is not a valid header name")
         if not _HEADER_VALUE.fullmatch(text):
-            raise ValueError(f"the value of {name} has characters that fit in no header")
+            raise ValueError(f"the value of {name} has characters that are invalid in a header")
         if name.lower() == "x-api-key":
-            raise ValueError(f"{name} is what api_key is for")
+            raise ValueError(f"{name} can't be set here; use api_key")
     return Headers(headers)
 
 
 def _texts(value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise ValueError(f"texts by name are needed, not a {type(value).__name__}")
+        raise ValueError(f"expected a mapping of str to str, got {type(value).__name__}")
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise ValueError(
-                f"texts by name are needed; the entry {redacted_repr(name)} is not text"
+                f"expected a mapping of str to str; the entry {redacted_repr(name)} is not a str"
             )
     return dict(value)
 
 
 def redacted_repr(value: object) -> str:
-    """A value for a message: short, and without a key if one got here by mistake."""
+    """A short repr for a message, with any secret redacted."""
     return shorten(redact(repr(value)), 80)

@@ -1,8 +1,8 @@
-"""Which proxy the environment names for a URL.
+"""Selects the proxy of the environment for a URL.
 
-The rules are httpx's, and so the official client's: a variable per scheme, one for all, and hosts
-that are excepted. Servers on this machine are never reached through such a proxy, which is ours: a
-proxy elsewhere can't reach them.
+The rules are those of httpx and therefore of the official client: one variable per scheme, one for
+all schemes, and excepted hosts. One rule is ours: requests to this machine never use such a proxy,
+because a proxy elsewhere could not reach it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @frozen
 class EnvironmentProxy:
-    """A proxy's URL, which may hold a password, and the setting that names it."""
+    """A proxy's URL, which may contain a password, and the setting that it comes from."""
 
     url: str = field(repr=False)
     source: str
@@ -51,17 +51,17 @@ def is_loopback(host: str) -> bool:
 
 
 def _is_excepted(target: SplitResult, entry: str) -> bool:
-    """Whether an entry of NO_PROXY is about `target`.
+    """Whether an entry of NO_PROXY matches `target`.
 
-    A name is about its subdomains too, and with a dot before it about these only. An address is
-    about itself. A scheme and a port may be given.
+    A name matches its subdomains, too; with a leading dot it matches only these. An address matches
+    itself. An entry may have a scheme and a port.
     """
     if entry == "*":
         return True
     try:
         pattern = _pattern(entry)
         port = pattern.port
-    except ValueError:  # it is neither a name nor an address, or has no such port
+    except ValueError:  # It is neither a name nor an address, or its port is invalid.
         return False
     if pattern.scheme not in ("all", target.scheme):
         return False
@@ -71,7 +71,7 @@ def _is_excepted(target: SplitResult, entry: str) -> bool:
 
 
 def _pattern(entry: str) -> SplitResult:
-    """An entry of NO_PROXY as a URL, whose host begins with a star if it is about subdomains."""
+    """An entry of NO_PROXY as a URL; its host starts with a star if it matches subdomains."""
     if "://" in entry:
         return urlsplit(entry)
     host = entry.split("/")[0].strip("[]")

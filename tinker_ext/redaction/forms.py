@@ -1,7 +1,7 @@
-"""Finds secrets in text from elsewhere, in the forms in which servers and commands repeat them.
+"""Finds secrets in foreign text, in the forms in which servers and commands repeat them.
 
-These are: unchanged, in upper or lower case, JSON-escaped, URL-encoded, HTML-escaped (repeatedly,
-too), in base64 at any offset, and truncated to at least half.
+The forms are: unchanged, in upper or lower case, JSON-escaped, URL-encoded, HTML-escaped (also
+repeatedly), in base64 at any offset, and truncated to at least half.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-# Characters; ours. Shorter pieces of a secret would match other text by chance.
+# Characters; ours. Shorter parts of a secret would match other text by chance.
 _LONG = 16
 _SHORTEST_START = 12
 _SHORTEST_IN_BASE64 = 8
@@ -28,14 +28,14 @@ _ESCAPE = re.compile(
 
 
 class Needle(NamedTuple):
-    """One form of a secret, of which at least the first `least` characters are looked for."""
+    """One form of a secret, recognized by at least its first `least` characters."""
 
     form: str
     least: int
 
 
 def forms_of(value: str) -> tuple[Needle, ...]:
-    """The forms of a secret, escapes excepted."""
+    """The forms of a secret, except for escaped ones."""
     forms = [value, value.replace(" ", "+"), value.encode().decode("latin-1")]
     if len(value) >= _LONG:
         forms += [value.lower(), value.upper()]
@@ -87,11 +87,11 @@ def _find(text: str, needle: Needle) -> Iterator[tuple[int, int]]:
 
 
 class _Unescaped:
-    """A text without its escapes, and where each part of it stands in the original."""
+    """A text without its escapes, with the positions of its parts in the original."""
 
     def __init__(self, text: str) -> None:
         parts: list[str] = []
-        # Positions in `text` and in the original, behind each escape.
+        # Positions in `text` and in the original, after each escape.
         self._here, self._there = [0], [0]
         at = length = 0
         for match in _ESCAPE.finditer(text):
@@ -114,7 +114,7 @@ class _Unescaped:
 
 
 def _plain(match: re.Match[str]) -> str:
-    """The character that an escape stands for; the escape itself if that is not one character."""
+    """The character of an escape; the escape itself if it is not a single character."""
     if match["char"]:
         return match["char"]
     if match["entity"]:

@@ -1,9 +1,9 @@
-"""Makes text from elsewhere fit to be shown: short, printable, and without anything secret.
+"""Prepares foreign text for display: short, printable, and without secrets.
 
-Errors, logs and spans all quote servers and proxies. This is the one place that decides how much
-of a text is shown, which characters are escaped, and which parts are redacted: every secret that
-this process holds (`tinker_ext.redaction.secret`), words that look like a key, and credentials in
-URLs and after the name of an authentication scheme.
+Errors, logs and spans quote servers and proxies. This module decides how much of a text is shown,
+which characters are escaped, and which parts are redacted: every secret that this process holds
+(`tinker_ext.redaction.secret`), words that look like a key, and credentials in URLs and after the
+name of an authentication scheme.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: The response header with the server's name for a request.
 REQUEST_ID = "x-request-id"
-#: Response headers an error keeps. None of them can carry a credential; everything else may.
+#: Response headers that an error keeps. None of them can contain a credential; others may.
 KEPT_HEADERS = frozenset(
     {
         "cf-ray",
@@ -39,25 +39,25 @@ KEPT_HEADERS = frozenset(
 #: Characters of a server's text that fit in a message, and of one header's value.
 SHOWN_TEXT = 500
 SHOWN_HEADER = 200
-#: Characters of one text that are looked at; cut before redacting only here, where it is harmless.
+#: Characters of one text that are examined; texts are never cut shorter before redaction.
 READ_TEXT = 65_536
-#: Levels and entries of a structured body that an error keeps; the rest is noise or an attack.
+#: Levels and entries of a structured body that an error keeps.
 KEPT_DEPTH = 8
 KEPT_ENTRIES = 200
 
 #: Characters of a request id that are kept and sent. The service's have about 40.
 LONGEST_ID = 1_024
 
-# Characters that are redacted behind what is kept of a longer text; the longest secret.
+# Characters redacted beyond the kept part of a longer text; the longest secret.
 _CUT_SECRET = 4_096
 # Keys start with "tml-", their short-lived forms are JSON web tokens (0.38.0 accepts no others).
-# A short one right behind an "h" is more likely "html-page" than a key.
+# A short one right after an "h" is more likely "html-page" than a key.
 _KEY_LIKE = re.compile(
     r"(?<!h)tml-[A-Za-z0-9_\-]{4,}|tml-[A-Za-z0-9_\-]{16,}"
     r"|eyJ[A-Za-z0-9_\-]{4,}(?:\.[A-Za-z0-9_\-]*){0,2}"
 )
 _IN_URL = re.compile(r"(?<=://)[^\s/@\"'<>]*:[^\s/@\"'<>]+(?=@)")
-# A word of letters alone behind a scheme is prose ("Basic authentication required").
+# A word of letters alone after a scheme is prose ("Basic authentication required").
 _SCHEMES = ("Basic", "basic", "BASIC", "Bearer", "bearer", "BEARER")
 _BEHIND_SCHEME = re.compile(
     r"(?<![\w-])((?:basic|bearer)\s+)(?=[a-z]*(?:[\d+/=._~-]|(?-i:[a-z][A-Z])))[\w+/=.~-]{8,}",
@@ -66,13 +66,13 @@ _BEHIND_SCHEME = re.compile(
 
 
 def server_words(body: object, secrets: Iterable[str] = ()) -> str:
-    """What an error body says, in one redacted and shortened line.
+    """The message of an error body, as one redacted and shortened line.
 
     Reads ``{"error": ...}``, ``{"detail": ...}`` (text or FastAPI's list with paths),
     ``{"message": ...}``, these inside one another, plain text and HTML pages. Anything else is
     shown as JSON.
     """
-    # Redacted first: a key cut in half is not recognized any more, and half of it would show.
+    # Redacted before shortening: half a key is not recognized and would be shown.
     return shorten(redact(_words(body, depth=0)[:READ_TEXT], secrets))
 
 
@@ -86,8 +86,8 @@ def _words(body: object, depth: int) -> str:
     if isinstance(body, dict):
         return _mapping_words(body, depth)
     if isinstance(body, list | tuple):
-        said = (_words(item, depth + 1) for item in body[:KEPT_ENTRIES])
-        return "; ".join(words for words in said if words)
+        messages = (_words(item, depth + 1) for item in body[:KEPT_ENTRIES])
+        return "; ".join(words for words in messages if words)
     return _as_json(body)
 
 
@@ -101,12 +101,12 @@ def _mapping_words(body: dict[Any, Any], depth: int) -> str:
 
 
 def _as_json(value: object) -> str:
-    """As clients in other languages write it, too."""
+    """Compact JSON, as clients in other languages write it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def _page_title(text: str) -> str:
-    """The title of an HTML page, which is all of a proxy's error page that is worth showing."""
+    """The title of an HTML page, the only useful part of a proxy's error page."""
     if "<" not in text[:100]:
         return ""
     title = re.search(r"<title[^>]{0,100}>([^<]{1,500})", text[:4096], re.IGNORECASE)
@@ -114,7 +114,7 @@ def _page_title(text: str) -> str:
 
 
 def shorten(text: str, limit: int = SHOWN_TEXT) -> str:
-    """One printable line of at most `limit` characters, with the full length behind a cut."""
+    """One printable line of at most `limit` characters; a cut is followed by the full length."""
     line = printable(" ".join(text[: 4 * limit].split()))
     if len(line) <= limit and len(text) <= 4 * limit:
         return line
@@ -122,7 +122,7 @@ def shorten(text: str, limit: int = SHOWN_TEXT) -> str:
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` without this process's secrets, the given ones, and anything that looks like a key."""
+    """`text` without the secrets of this process, the given ones, and anything like a key."""
     return _redact(text, _needles(secrets))
 
 
@@ -133,7 +133,7 @@ def _needles(secrets: Iterable[str]) -> tuple[Needle, ...]:
 
 def _redact(text: str, needles: tuple[Needle, ...]) -> str:
     text = hide(text, needles, MASK)
-    # Most texts have none of these; looking for a word is far cheaper than for a pattern.
+    # Most texts contain none of these; a substring test is far cheaper than a pattern.
     if "://" in text:
         text = _IN_URL.sub(MASK, text)
     if any(scheme in text for scheme in _SCHEMES):
@@ -144,7 +144,7 @@ def _redact(text: str, needles: tuple[Needle, ...]) -> str:
 
 
 def redact_body(body: object, secrets: Iterable[str] = ()) -> object:
-    """A copy of a parsed body without secrets, cut where it is absurdly deep, wide or long."""
+    """A copy of a parsed body without secrets, cut if it is too deep, wide or long."""
     return _BodyCopier(_needles(secrets)).copy(body, depth=0)
 
 
@@ -153,14 +153,14 @@ class _BodyCopier:
 
     def __init__(self, needles: tuple[Needle, ...]) -> None:
         self._needles = needles
-        self._room = READ_TEXT
+        self._remaining = READ_TEXT
 
     def copy(self, body: object, depth: int) -> object:
         if isinstance(body, bytes | bytearray):
             body = bytes(body[:READ_TEXT]).decode("utf-8", "replace")
         if isinstance(body, str):
             return self._text(body)
-        if isinstance(body, dict | list | tuple) and (depth >= KEPT_DEPTH or self._room <= 0):
+        if isinstance(body, dict | list | tuple) and (depth >= KEPT_DEPTH or self._remaining <= 0):
             return "..."
         if isinstance(body, dict):
             return {
@@ -172,13 +172,13 @@ class _BodyCopier:
         return body
 
     def _text(self, text: str) -> str:
-        """The text, redacted; its first part where there is no room for all of it."""
-        room = max(self._room, SHOWN_TEXT)
-        self._room -= len(text) + 1
-        if len(text) <= room:
+        """The redacted text, or its first part if it exceeds the remaining characters."""
+        limit = max(self._remaining, SHOWN_TEXT)
+        self._remaining -= len(text) + 1
+        if len(text) <= limit:
             return _redact(text, self._needles)
-        # The cut may leave a part of a secret that is too short to be recognized.
-        return _redact(text[: room + _CUT_SECRET], self._needles)[:-_CUT_SECRET]
+        # The cut may leave a part of a secret that is too short for recognition.
+        return _redact(text[: limit + _CUT_SECRET], self._needles)[:-_CUT_SECRET]
 
 
 def kept_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A key that is shown only on request, and redacted in all text that is shown."""
+"""Keys that are revealed only on request and redacted in all displayed text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MASK = "***"
-#: Characters of the shortest secret that is redacted in other text. Some servers take any word for
+#: Characters of the shortest secret that is redacted in other text. Some servers accept any word as
 #: a key; a shorter one would match text by chance. Ours; the service's keys are far longer.
 SHORTEST = 6
 
-# By id; those that still exist. They are redacted in every text that is shown.
+# Existing secrets by id; they are redacted in all displayed text.
 _known: WeakValueDictionary[int, Secret] = WeakValueDictionary()
-# Secrets of the last calls, which nothing else holds.
+# Keeps the secrets of recent calls alive.
 _recent: deque[Secret] = deque(maxlen=64)
 
 
@@ -28,8 +28,8 @@ _recent: deque[Secret] = deque(maxlen=64)
 class Secret:
     """A text that appears in no repr, format, log, pickle or attrs dump.
 
-    `reveal()` gives it. A pickled Secret arrives empty, and false: another process takes the
-    key from its own environment. Copies within a process are the same object.
+    `reveal()` returns it. A Secret is unpickled empty, and false: another process takes the key
+    from its own environment. Copies within a process are the same object.
     """
 
     __slots__ = ("__needles", "__value", "__weakref__")
@@ -46,12 +46,12 @@ class Secret:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the text, in hexadecimal: tells keys apart without showing them."""
+        """SHA-256 of the text, in hexadecimal: distinguishes keys without showing them."""
         return sha256(self.__value.encode()).hexdigest()
 
     @property
     def masked(self) -> str:
-        """For people comparing settings: the kind of key and the head of its digest."""
+        """The kind of key and the start of its digest, for comparing settings."""
         kind = next((kind for kind in ("tml-", "eyJ") if self.__value.startswith(kind)), "")
         return f"{kind}{MASK} (sha256 {self.digest[:8]})" if self.__value else "(empty)"
 
@@ -91,8 +91,8 @@ class Secret:
 
 
 @final
-class Unshown:
-    """A value given for a setting, which no repr, traceback or pickle shows until it is read."""
+class HiddenValue:
+    """The value of a setting, which no repr, traceback or pickle shows until it is parsed."""
 
     __slots__ = ("__value",)
 
@@ -106,12 +106,12 @@ class Unshown:
     def __repr__(self) -> str:
         return MASK
 
-    def __reduce__(self) -> tuple[type[Unshown], tuple[None]]:
-        return Unshown, (None,)
+    def __reduce__(self) -> tuple[type[HiddenValue], tuple[None]]:
+        return HiddenValue, (None,)
 
 
 def remembered(values: Iterable[str]) -> tuple[Secret, ...]:
-    """Secrets of one call; they stay known for a while, as a later response may repeat them."""
+    """Secrets of one call; kept for a while, because a later response may repeat them."""
     secrets = tuple(Secret(value) for value in values)
     _recent.extend(secrets)
     return secrets

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from tinker_ext.clients.service import ServiceClient
-from tinker_ext.config import ClientConfig, unshown
+from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.testing.faults import Fault
@@ -61,7 +61,7 @@ def make_client(
     `config` takes the arguments of `ServiceClient`. `clock` replaces the client's clock
     (`SimulatedTime.clock`), and `release` is called when the client is closed.
     """
-    config = unshown({"api_key": "tml-test", "base_url": BASE_URL, **config})
+    config = hide_values({"api_key": "tml-test", "base_url": BASE_URL, **config})
     resolved = ClientConfig.resolve(**config)
     core = ClientCore(
         resolved,
@@ -72,7 +72,7 @@ def make_client(
         session_observer=session_observer,
         clock=clock,
     )
-    return ServiceClient.over(core)
+    return ServiceClient.from_core(core)
 
 
 async def _respond(reply: Reply) -> httpx.Response:

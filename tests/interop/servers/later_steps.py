@@ -87,4 +87,4 @@ def external_weights_urls(state: State) -> str:
 @step
 def dialect(state: State) -> str:
     """The protocol that the client has negotiated."""
-    return str(state.service.dialect)
+    return str(state.service.server_protocol)

@@ -144,7 +144,7 @@ class FakeService:
     opened_with: list[dict[str, Any]] = field(factory=list)
 
     @property
-    def dialect(self) -> ServerProtocol:
+    def server_protocol(self) -> ServerProtocol:
         return BASELINE
 
     def create_rest_client(self) -> FakeRest:

@@ -126,7 +126,7 @@ def _run_checks(service: ServiceClient) -> Iterator[Check]:
     rest = service.create_rest_client()
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("Server", lambda: _models(service)),
-        ("Protocol", lambda: str(service.dialect)),
+        ("Protocol", lambda: str(service.server_protocol)),
         ("Key", lambda: _key(lambda: rest.list_training_runs(limit=1).result())),
         ("Round trip", lambda: _models(service)),
     )

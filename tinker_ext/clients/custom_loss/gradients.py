@@ -1,9 +1,9 @@
-"""Losses of the user's own, over the logprobs of the targets.
+"""Custom losses over the logprobs of the target tokens, computed in the client.
 
-A server knows a traced one at most (`loss_handle`). Two requests do for any other: `forward` gets
-the logprobs; then, because the gradient of any loss L is that of the linear loss
-sum(dL/dlogprob * logprob), `forward_backward` with `cross_entropy` and weights of -dL/dlogprob adds
-up the same gradients.
+Servers run traced losses at most (`handle`). Any other loss takes two requests: `forward` returns
+the logprobs; then, because the gradient of any loss L equals that of the linear loss
+sum(dL/dlogprob * logprob), `forward_backward` with `cross_entropy` and weights of -dL/dlogprob
+accumulates the same gradients.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ CustomLoss: TypeAlias = "TorchLoss | NumpyLoss"
 
 @frozen
 class Gradients:
-    """What a loss function gave: its value, d loss / d logprobs per datum, and its metrics."""
+    """The result of a loss function: value, d loss / d logprobs per datum, metrics."""
 
     loss: float
     by_datum: Sequence[Any]
     metrics: Mapping[str, float]
 
     def surrogate_batch(self, data: Sequence[types.Datum]) -> list[types.Datum]:
-        """The datums whose cross-entropy has the same gradients."""
+        """Datums whose cross-entropy has the same gradients."""
         return [
             evolve(
                 datum,
@@ -57,7 +57,7 @@ class Gradients:
         ]
 
     def merge_into(self, output: types.ForwardBackwardOutput) -> types.ForwardBackwardOutput:
-        """The surrogate's result with the user's loss and metrics in it."""
+        """The surrogate's result with the user's loss and metrics added."""
         metrics = dict(output.metrics)
         if "loss:sum" in metrics:
             metrics["surrogate_loss:sum"] = metrics.pop("loss:sum")
@@ -65,11 +65,11 @@ class Gradients:
 
 
 def check_loss(loss_fn: object, arrays: Arrays) -> None:
-    """Refuse at once what could only fail after the forward pass."""
+    """Reject an invalid loss before the forward pass is sent."""
     if not callable(loss_fn):
         raise InvalidInputError(
             f"expected a function, got {type(loss_fn).__name__}; "
-            "losses by name are for forward_backward",
+            "pass the name of a built-in loss to forward_backward",
             where="loss_fn",
         )
     if arrays not in ("torch", "numpy"):
@@ -79,14 +79,14 @@ def check_loss(loss_fn: object, arrays: Arrays) -> None:
             import torch as torch
         except ImportError:
             raise ConfigurationError(
-                "a torch loss needs torch, which is not installed; install it, or pass "
+                "a torch loss requires torch, which is not installed; install it, or pass "
                 'arrays="numpy" and return (loss, gradients, metrics)',
                 setting="arrays",
             ) from None
 
 
 def forward_data(data: Sequence[types.Datum]) -> list[types.Datum]:
-    """The datums for the forward pass: targets, and weights (zeros where there are none)."""
+    """The datums for the forward pass: targets and weights (zeros if a datum has none)."""
     return [evolve(datum, loss_fn_inputs=_targets_and_weights(datum)) for datum in data]
 
 
@@ -118,12 +118,12 @@ def run_loss(
 
 def _logprobs(data: Sequence[types.Datum], output: types.ForwardBackwardOutput) -> list[Array]:
     arrays = []
-    for at, (datum, one) in enumerate(zip(data, output.loss_fn_outputs, strict=True)):
-        targets, logprobs = datum.loss_fn_inputs["target_tokens"], one.get("logprobs")
+    for at, (datum, entry) in enumerate(zip(data, output.loss_fn_outputs, strict=True)):
+        targets, logprobs = datum.loss_fn_inputs["target_tokens"], entry.get("logprobs")
         if logprobs is None or logprobs.dense_size != targets.dense_size:
             got = "none" if logprobs is None else f"{logprobs.dense_size}"
             raise APIResponseValidationError(
-                f"loss_fn_outputs[{at}]['logprobs']: a custom loss needs {targets.dense_size}, "
+                f"loss_fn_outputs[{at}]['logprobs']: a custom loss requires {targets.dense_size}, "
                 f"one for each target token, got {got}",
                 operation="forward",
             )
@@ -134,11 +134,11 @@ def _logprobs(data: Sequence[types.Datum], output: types.ForwardBackwardOutput) 
 def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
     import torch
 
-    leaves = [torch.from_numpy(one).requires_grad_(True) for one in logprobs]
+    leaves = [torch.from_numpy(array).requires_grad_(True) for array in logprobs]
     loss, metrics = _returned(loss_fn(data, leaves), "loss", "metrics")
     if not (isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad):
         raise InvalidInputError(
-            "the first value returned must be a scalar tensor computed from the logprobs",
+            "the first returned value must be a scalar tensor computed from the logprobs",
             where="loss_fn",
         )
     loss.backward()
@@ -163,9 +163,9 @@ def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
 
 
 def _returned(value: Any, *parts: str) -> tuple[Any, ...]:
-    """What the user's function returned, in as many parts as it has to have; metrics come last."""
-    right = isinstance(value, tuple | list) and len(value) == len(parts)
-    if right and isinstance(value[-1], Mapping):
+    """The values that the user's function returned, checked for their number; metrics are last."""
+    complete = isinstance(value, tuple | list) and len(value) == len(parts)
+    if complete and isinstance(value[-1], Mapping):
         return tuple(value)
     got = type(value).__name__
     if isinstance(value, tuple | list):
@@ -178,13 +178,13 @@ def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> N
 
     if len(gradients) != len(logprobs):
         raise InvalidInputError(
-            f"{len(gradients)} gradients for {len(logprobs)} datums", where="loss_fn"
+            f"got {len(gradients)} gradients for {len(logprobs)} datums", where="loss_fn"
         )
-    for index, (gradient, one) in enumerate(zip(gradients, logprobs, strict=True)):
+    for index, (gradient, expected) in enumerate(zip(gradients, logprobs, strict=True)):
         where = f"loss_fn, gradient of data[{index}]"
-        if gradient.shape != one.shape:
+        if gradient.shape != expected.shape:
             raise InvalidInputError(
-                f"shape {list(gradient.shape)} differs from the logprobs' {list(one.shape)}",
+                f"shape {list(gradient.shape)} differs from the logprobs' {list(expected.shape)}",
                 where=where,
             )
         if not np.isfinite(gradient).all():

@@ -1,6 +1,6 @@
-"""A traced loss as plain data, as the wire has it: a node for each step, arguments in JSON.
+"""Encodes a traced loss for the API: one node per step, arguments as JSON.
 
-What JSON has stands for itself; anything else is an object of one key that names its kind.
+Values that JSON supports are encoded as such, others as an object whose only key names their kind.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
 
     from tinker_ext.clients.custom_loss.tracing import TracedLoss
 
-# Python's operators are functions of a module that only CPython has by that name.
+# CPython's private module of operator functions, and the portable name.
 _PRIVATE, _PUBLIC = "_operator.", "operator."
 _PREFIX = "torch."
 
 
 def encode_graph(loss: TracedLoss) -> models.CustomLossGraph:
-    """The graph of a loss.
+    """Encode the graph of a loss.
 
     Raises:
-        InvalidInputError: an argument in it has no form on the wire.
+        InvalidInputError: an argument has no encoding.
     """
     try:
-        return models.CustomLossGraph(nodes=[_node(one) for one in loss.graph.graph.nodes])
+        return models.CustomLossGraph(nodes=[_node(node) for node in loss.graph.graph.nodes])
     except UnserializableArgumentError as error:
         raise InvalidInputError(
-            f"{loss.name} passes {error}, which can't be sent", where="fn"
+            f"{loss.name} uses {error} as an argument, which can't be sent", where="fn"
         ) from None
 
 
 class UnserializableArgumentError(Exception):
-    """An argument that the wire has no form for."""
+    """An argument has no encoding."""
 
 
 def _node(node: torch.fx.Node) -> models.CustomLossNode:
     kwargs = models.CustomLossNodeKwargs()
-    kwargs.additional_properties = {name: _value(one) for name, one in node.kwargs.items()}
+    kwargs.additional_properties = {name: _value(arg) for name, arg in node.kwargs.items()}
     return models.CustomLossNode(
         op=node.op,
         name=node.name,
         target=_target(node),
-        args=[_value(one) for one in node.args],
+        args=[_value(arg) for arg in node.args],
         kwargs=kwargs,
     )
 
@@ -55,40 +55,40 @@ def _node(node: torch.fx.Node) -> models.CustomLossNode:
 def _target(node: torch.fx.Node) -> str:
     if node.op != "call_function":
         return str(node.target)
-    # torch's own way to a name that it can be found by; there is no public one.
+    # torch has no public function for a qualified name.
     from torch.fx.node import _get_qualified_name
 
     name: str = _get_qualified_name(node.target)
     return _PUBLIC + name.removeprefix(_PRIVATE) if name.startswith(_PRIVATE) else name
 
 
-def _value(given: Any) -> Any:
+def _value(value: Any) -> Any:
     from torch.fx import Node
 
-    match given:
+    match value:
         case Node():
-            return {"ref": given.name}
-        case float() if not math.isfinite(given):
-            return {"float": str(given)}
+            return {"ref": value.name}
+        case float() if not math.isfinite(value):
+            return {"float": str(value)}
         case None | bool() | int() | float() | str():
-            return given
+            return value
         case list():
-            return [_value(one) for one in given]
+            return [_value(item) for item in value]
         case tuple():
-            return {"tuple": [_value(one) for one in given]}
+            return {"tuple": [_value(item) for item in value]}
         case slice(start=start, stop=stop, step=step):
-            return {"slice": [_value(one) for one in (start, stop, step)]}
-        case dict() if all(isinstance(name, str) for name in given):
-            return {"dict": {name: _value(one) for name, one in given.items()}}
-    return {"ellipsis": True} if given is ... else _of_torch(given)
+            return {"slice": [_value(bound) for bound in (start, stop, step)]}
+        case dict() if all(isinstance(name, str) for name in value):
+            return {"dict": {name: _value(item) for name, item in value.items()}}
+    return {"ellipsis": True} if value is ... else _torch_constant(value)
 
 
-def _of_torch(given: Any) -> dict[str, str]:
-    """A constant of torch's, such as `torch.float32`, by its kind and name."""
+def _torch_constant(value: Any) -> dict[str, str]:
+    """A torch constant, such as `torch.float32`, as its kind and name."""
     import torch
 
     kinds = ("dtype", "device", "layout", "memory_format")
     for kind in kinds:
-        if isinstance(given, getattr(torch, kind)):
-            return {kind: str(given).removeprefix(_PREFIX)}
-    raise UnserializableArgumentError(f"a {type(given).__name__}")
+        if isinstance(value, getattr(torch, kind)):
+            return {kind: str(value).removeprefix(_PREFIX)}
+    raise UnserializableArgumentError(f"a {type(value).__name__}")

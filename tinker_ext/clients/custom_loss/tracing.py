@@ -1,7 +1,7 @@
-"""From a torch function to a graph that a server can take: what it may be made of, and its nodes.
+"""Traces a torch function into a graph, and checks that a server can run it.
 
-A server rebuilds the graph from the operations it allows (release 0.38.0), so what could not be
-among them is refused here, with words.
+A server rebuilds the graph from the operations that it allows (release 0.38.0). A function that
+uses others is rejected here, with an explanation.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
     Ranks = Mapping[str, types.CustomLossInputRank]
 
-# All release 0.38.0's: what functions may be called, how metrics and inputs are named, how many
-# inputs there may be.
+# The rules of release 0.38.0: modules whose functions may be called, names of metrics and inputs,
+# number of inputs.
 _MODULES = frozenset({"torch", "math", "operator", "_operator"})
 _METRIC = re.compile(r"custom/[a-z0-9_./-]{1,64}:(sum|mean)")
 _INPUT = re.compile(r"[a-z_][a-z0-9_]{0,63}")
-_MOST_INPUTS = 16
-# Methods of tensors that end where torch ends.
+_MAX_INPUTS = 16
+# Tensor methods whose results can't be traced, and the alternatives.
 _NOT_TRACED = {
-    "backward": "return the loss; its gradients are taken for you",
-    **dict.fromkeys(("item", "numpy", "tolist"), "keep it a tensor, metrics too"),
+    "backward": "return the loss; its gradients are computed for you",
+    **dict.fromkeys(("item", "numpy", "tolist"), "keep the value a tensor, in metrics too"),
 }
 
 
 @frozen
 class TracedLoss:
-    """A loss as a graph, with what it takes."""
+    """A loss as a graph, with its parameters."""
 
     name: str
     inputs: tuple[types.CustomLossInput, ...]
@@ -50,7 +50,7 @@ def trace(fn: Callable[..., Any], input_ranks: Ranks) -> TracedLoss:
     """Trace a loss of one datum.
 
     Raises:
-        InvalidInputError: it can't be traced, or is made of what no server allows.
+        InvalidInputError: it can't be traced, or uses an operation that no server allows.
         ConfigurationError: torch is not installed.
     """
     inputs = _inputs(fn, input_ranks)
@@ -58,7 +58,7 @@ def trace(fn: Callable[..., Any], input_ranks: Ranks) -> TracedLoss:
         import torch.fx
     except ImportError:
         raise ConfigurationError(
-            "a traced loss needs torch, which is not installed; install it, or pass a loss with "
+            "a traced loss requires torch, which is not installed; install it, or pass a loss with "
             'arrays="numpy" to forward_backward_custom',
             setting="fn",
         ) from None
@@ -67,12 +67,12 @@ def trace(fn: Callable[..., Any], input_ranks: Ranks) -> TracedLoss:
         graph = torch.fx.symbolic_trace(fn)
     except Exception as error:
         raise InvalidInputError(
-            f"{name} can't be traced: {error}. A loss may not branch on the values of tensors, "
-            "use modules of torch.nn, or hand tensors to libraries other than torch and math",
+            f"{name} can't be traced: {error}. A loss must not branch on tensor values, use "
+            "torch.nn modules, or pass tensors to libraries other than torch and math",
             where="fn",
         ) from error
-    for fault in _violations(graph.graph):
-        raise InvalidInputError(f"{name} {fault}", where="fn")
+    for violation in _violations(graph.graph):
+        raise InvalidInputError(f"{name} {violation}", where="fn")
     return TracedLoss(name, inputs, graph)
 
 
@@ -81,86 +81,92 @@ def _inputs(fn: Callable[..., Any], ranks: Ranks) -> tuple[types.CustomLossInput
         parameters = inspect.signature(fn).parameters
     except (TypeError, ValueError):
         raise InvalidInputError(
-            f"expected a function of Python's, got {type(fn).__name__}", where="fn"
+            f"expected a Python function, got {type(fn).__name__}", where="fn"
         ) from None
     if not isinstance(ranks, Mapping):
         raise InvalidInputError(
-            f"expected dimensions by parameter, got {type(ranks).__name__}", where="input_ranks"
+            f"expected a mapping of parameter to dimensions, got {type(ranks).__name__}",
+            where="input_ranks",
         )
-    for fault in _faults_of_parameters(list(parameters.values())):
-        raise InvalidInputError(fault, where="fn")
+    for violation in _parameter_violations(list(parameters.values())):
+        raise InvalidInputError(violation, where="fn")
     if ranks.keys() != parameters.keys():
         raise InvalidInputError(
-            f"expected the dimensions of {', '.join(parameters)}, got those of "
-            f"{', '.join(map(str, ranks)) or 'nothing'}",
+            f"expected the dimensions of {', '.join(parameters)}, got "
+            f"{', '.join(map(str, ranks)) or 'none'}",
             where="input_ranks",
         )
     if ranks["logprobs"] == 0:
-        raise InvalidInputError("logprobs have 1 or 2 dimensions, got 0", where="input_ranks")
+        raise InvalidInputError(
+            "expected 1 or 2 dimensions of logprobs, got 0", where="input_ranks"
+        )
     return tuple(types.CustomLossInput(name, ranks[name]) for name in parameters)
 
 
-def _faults_of_parameters(parameters: list[inspect.Parameter]) -> Iterator[str]:
+def _parameter_violations(parameters: list[inspect.Parameter]) -> Iterator[str]:
     if not parameters or parameters[0].name != "logprobs":
-        yield "its first parameter is logprobs; the others are keys of loss_fn_inputs"
-    if len(parameters) > _MOST_INPUTS:
-        yield f"at most {_MOST_INPUTS} parameters are taken, got {len(parameters)}"
-    for one in parameters:
-        if one.kind not in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD):
-            yield f"the parameter {one.name} has to be a positional one"
-        if one.default is not one.empty:
-            yield f"the parameter {one.name} has a default, and every input has to be there"
-        if not _INPUT.fullmatch(one.name):
-            yield f"{one.name} is no name of an input: small letters, digits and underscores"
+        yield "the first parameter must be logprobs; the others are keys of loss_fn_inputs"
+    if len(parameters) > _MAX_INPUTS:
+        yield f"expected at most {_MAX_INPUTS} parameters, got {len(parameters)}"
+    for parameter in parameters:
+        name = parameter.name
+        if parameter.kind not in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            yield f"the parameter {name} must be positional"
+        if parameter.default is not parameter.empty:
+            yield f"the parameter {name} must not have a default, because every input is required"
+        if not _INPUT.fullmatch(name):
+            yield (
+                f"{name} is not a valid input name: use lower-case letters, digits and underscores"
+            )
 
 
 def _violations(graph: torch.fx.Graph) -> Iterator[str]:
-    """What keeps a graph from being taken, in words that follow the loss's name."""
+    """Reasons why no server accepts a graph, as text that follows the name of the loss."""
     for node in graph.nodes:
         match node.op:
             case "call_function":
-                yield from _faults_of_call(node)
+                yield from _call_violations(node)
             case "call_method":
-                yield from _faults_of_method(str(node.target))
+                yield from _method_violations(str(node.target))
             case "get_attr":
-                yield f"reads {node.target} from outside; it may read its parameters alone"
+                yield f"reads {node.target}; it may only read its parameters"
             case "output":
-                yield from _faults_of_output(node.args[0])
+                yield from _output_violations(node.args[0])
 
 
-def _faults_of_call(node: torch.fx.Node) -> Iterator[str]:
+def _call_violations(node: torch.fx.Node) -> Iterator[str]:
     module = getattr(node.target, "__module__", None) or "an unknown module"
     if node.target is not builtins.getattr and module.partition(".")[0] not in _MODULES:
         function = getattr(node.target, "__qualname__", node.target)
-        yield f"calls {function} of {module}; it may call torch and math alone"
+        yield f"calls {function} of {module}; it may only call torch and math"
 
 
-def _faults_of_method(method: str) -> Iterator[str]:
+def _method_violations(method: str) -> Iterator[str]:
     import torch
 
     if method in _NOT_TRACED:
         yield f"calls {method}(); {_NOT_TRACED[method]}"
     elif not hasattr(torch.Tensor, method):
-        yield f"calls {method}(), which tensors have not"
+        yield f"calls {method}(), which is not a method of tensors"
 
 
-def _faults_of_output(output: Any) -> Iterator[str]:
-    from torch.fx import Node  # What was computed; anything else is a value of Python's.
+def _output_violations(output: Any) -> Iterator[str]:
+    from torch.fx import Node  # A computed value; anything else is a Python constant.
 
     if not isinstance(output, tuple | list) or len(output) != 2:
-        yield "has to return (loss, metrics)"
+        yield "must return (loss, metrics)"
         return
     loss, metrics = output
     if not isinstance(loss, Node):
-        yield f"has to return its loss as a tensor, not {loss!r}"
+        yield f"must return its loss as a tensor, not {loss!r}"
     if not isinstance(metrics, dict):
-        yield "has to return its metrics as a dict"
+        yield "must return its metrics as a dict"
         return
     for name, value in metrics.items():
         if not isinstance(name, str) or not _METRIC.fullmatch(name):
             yield (
-                f"has a metric named {name!r}; the names are custom/<name>:sum and "
-                "custom/<name>:mean, in small letters"
+                f"has a metric named {name!r}; use custom/<name>:sum or custom/<name>:mean, in "
+                "lower-case letters"
             )
         if not isinstance(value, Node):
-            yield f"has to return its metric {name} as a tensor, not {value!r}"
+            yield f"must return its metric {name} as a tensor, not {value!r}"

@@ -1,8 +1,8 @@
 """Downloads checkpoints: as an archive, or as the files of external weights.
 
 Servers before 0.38.0 pack an archive. Later ones have external weights, and a training state is
-exported as such for the time of its download. Which of the two it is shows when the archive is
-requested.
+exported as such temporarily. The response to the request for the archive shows which of the two
+applies.
 """
 
 from __future__ import annotations
@@ -20,13 +20,8 @@ from attrs import field, frozen
 
 from tinker_ext import tracing
 from tinker_ext.clients.creation import ResumeSpec
+from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
 from tinker_ext.clients.downloads.partial_file import PART, PartialFile
-from tinker_ext.clients.downloads.private_files import (
-    UnsafeNameError,
-    disk_errors,
-    make_folders,
-    safe_parts,
-)
 from tinker_ext.clients.downloads.transfer import (
     OPERATION,
     ProgressCallbackError,
@@ -34,9 +29,11 @@ from tinker_ext.clients.downloads.transfer import (
     Transfer,
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
+from tinker_ext.clients.rest._rest_base import path_params
 from tinker_ext.clients.rest.archives import archive_url
 from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
+from tinker_ext.private_files import make_private_folders
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
 from tinker_ext.tracing import log
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
@@ -54,19 +51,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Seconds that a temporary export lives if deleting it fails; the hosted service takes no less
+# Seconds until a temporary export expires if deleting it fails; the minimum of the hosted service
 # (0.38.0's command line).
 EXPORT_TTL = 3600
-# Statuses of an archive that is still being packed: the server's own (0.25.0), and those of a proxy
-# for which it takes too long (the last is Cloudflare's). Seconds until the next request (0.25.0).
+# Statuses while an archive is still being packed: the server's own (0.25.0), and those of a proxy
+# that timed out (the last is Cloudflare's). Seconds until the next request (0.25.0).
 PACKING_STATUSES = frozenset({503, 504, 524})
 PACKING_INTERVAL = 30.0
-# Seconds that the deletion of a temporary export may take, and after a cancellation.
+# Timeouts in seconds for deleting a temporary export: normally, and after a cancellation.
 CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
 
 
 def file_name(*parts: str) -> str:
-    """The parts as one name, without what means something to a file system."""
+    """The parts as one name, without characters that are special to a file system."""
     safe = ("".join(c if c.isalnum() or c in "-_." else "-" for c in part) for part in parts)
     return "_".join(safe).lstrip(".")
 
@@ -92,7 +89,7 @@ class Target:
 
     @property
     def building(self) -> Path:
-        """The folder until it is complete."""
+        """The folder while it is incomplete."""
         return self.folder.with_name(self.name + PART)
 
     def check(self, *paths: Path) -> None:
@@ -102,7 +99,7 @@ class Target:
                 raise DownloadError(f"{path} is already there.", path=str(path))
 
     def install(self) -> None:
-        """Put the complete folder in its place."""
+        """Move the complete folder to its path."""
         self.check(self.folder)
         with disk_errors(self.folder):
             if self.folder.exists():
@@ -121,7 +118,7 @@ def target_of(
 
     Raises:
         InvalidInputError: it is not the path of a checkpoint.
-        DownloadError: something is there already.
+        DownloadError: the file or folder already exists.
     """
     parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
     name = file_name(parsed.training_run_id, *parsed.checkpoint_id.split("/"))
@@ -141,7 +138,7 @@ def download_checkpoint(
         async with Transfer(core, progress) as transfer:
             return await _Download(core, transfer, target).run(tinker_path)
 
-    return _started(core, run)
+    return _start(core, run)
 
 
 def download_url(
@@ -150,17 +147,17 @@ def download_url(
     """Start the download of a signed URL to a file; a future of its size in bytes."""
 
     async def sign() -> SignedUrls:
-        now = datetime.now(UTC)  # It can't be signed again, so it is used until it is rejected.
+        now = datetime.now(UTC)  # It can't be signed again, so use it until it is rejected.
         return SignedUrls({"": url}, now, now.timestamp())
 
     async def run() -> int:
         async with Transfer(rest._core, progress) as transfer:
             return await _fetch_file(transfer, transfer.signer(sign), target)
 
-    return _started(rest._core, run)
+    return _start(rest._core, run)
 
 
-def _started(core: ClientCore, work: Callable[[], Awaitable[T]]) -> APIFuture[T]:
+def _start(core: ClientCore, work: Callable[[], Awaitable[T]]) -> APIFuture[T]:
     async def guarded() -> T | ProgressCallbackError:
         try:
             return await work()
@@ -187,7 +184,7 @@ async def _fetch_file(transfer: Transfer, signer: UrlSigner, target: Path) -> in
 
 @frozen
 class _Download:
-    """One checkpoint on its way to `target`."""
+    """The download of one checkpoint to `target`."""
 
     core: ClientCore
     transfer: Transfer
@@ -204,7 +201,7 @@ class _Download:
             return await self._archive(tinker_path, parsed, first)
         if parsed.checkpoint_type != "training":
             raise DownloadError(
-                f"{tinker_path} can't be downloaded: this server has no archives, and exports only "
+                f"{tinker_path} can't be downloaded: this server has no archives and exports only "
                 "training states (tinker://RUN/weights/NAME) and external weights; use save_state "
                 "or save_weights_external"
             )
@@ -230,9 +227,9 @@ class _Download:
         return CheckpointDownload(path, archive, target.folder, files, size)
 
     async def _packed(self, parsed: ParsedCheckpointTinkerPath) -> SignedUrls | None:
-        """The signed URL of the archive, once it is packed; None if the server packs none.
+        """The signed URL of the archive once it is packed; None if the server packs no archives.
 
-        Repeated requests have the same idempotency key, so that packing does not start again.
+        Repeated requests have the same idempotency key, so that packing does not restart.
         """
         key, timeout = str(uuid.uuid4()), self.core.config.archive_timeout
         clock = self.core.connection.retrier.clock
@@ -245,10 +242,10 @@ class _Download:
                 response = await self.core.call(
                     "get_checkpoint_archive_url",
                     lambda gateway: gateway.with_idempotency_key(key).get_checkpoint_archive_url(
-                        *_place(parsed), timeout=timeout
+                        *path_params(parsed), timeout=timeout
                     ),
                 )
-                return self._located(response, clock.wall())
+                return self._signed_urls(response, clock.wall())
             except APITimeoutError as error:
                 error.hint = hint
                 raise
@@ -263,14 +260,14 @@ class _Download:
                     raise
             await clock.sleep(delay)
 
-    def _located(self, response: ArchiveResponse, now: float) -> SignedUrls:
+    def _signed_urls(self, response: ArchiveResponse, now: float) -> SignedUrls:
         archive = archive_url(response, datetime.fromtimestamp(now, UTC))
         # A Location may be relative (RFC 9110, 10.2.2).
         url = urljoin(self.core.connection.base_url or "", archive.url)
         return SignedUrls({"": url}, archive.expires, now)
 
     async def _exported(self, path: str) -> CheckpointDownload:
-        """Download a training state as external weights that exist only for that."""
+        """Download a training state as temporary external weights."""
         export = await self.transfer.while_preparing(
             self._export(path), "the server is exporting the weights"
         )
@@ -286,7 +283,7 @@ class _Download:
         try:
             return (await saving).path
         finally:
-            saving.cancel()  # Without effect on an export that is complete.
+            saving.cancel()  # Has no effect on a complete export.
 
     async def _delete(self, export: ParsedCheckpointTinkerPath) -> None:
         task = asyncio.current_task()
@@ -294,7 +291,8 @@ class _Download:
         try:
             async with asyncio.timeout(HASTY_CLEANUP_TIMEOUT if cancelled else CLEANUP_TIMEOUT):
                 await self.core.call(
-                    "delete_checkpoint", lambda gateway: gateway.delete_checkpoint(*_place(export))
+                    "delete_checkpoint",
+                    lambda gateway: gateway.delete_checkpoint(*path_params(export)),
                 )
         except (APIError, TimeoutError) as error:
             log.warning(
@@ -309,8 +307,8 @@ class _Download:
         self, path: str, parsed: ParsedCheckpointTinkerPath, *, temporary: bool = False
     ) -> CheckpointDownload:
         """Download the files of external weights into a folder."""
-        place = _place(parsed)
-        signer = self.transfer.signer(partial(self._sign, place, temporary=temporary))
+        params = path_params(parsed)
+        signer = self.transfer.signer(partial(self._sign, params, temporary=temporary))
         signed = await signer.current()
         if not signed.urls:
             raise DownloadError(f"the external weights {path} have no files")
@@ -323,35 +321,31 @@ class _Download:
         saved = tuple(target.folder.joinpath(*parts) for parts in names.values())
         return CheckpointDownload(path, None, target.folder, saved, size)
 
-    async def _sign(self, place: tuple[str, str, str], *, temporary: bool) -> SignedUrls:
+    async def _sign(self, params: tuple[str, str, str], *, temporary: bool) -> SignedUrls:
         if temporary:
-            await self._renew(place)
+            await self._renew(params)
         response = await self.core.call(
-            "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*place)
+            "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*params)
         )
         weights = ExternalWeightsUrlsResponse.from_api(response)
         return SignedUrls(weights.urls, weights.expires, self.core.connection.retrier.clock.wall())
 
-    async def _renew(self, place: tuple[str, str, str]) -> None:
-        """Let a temporary export live as long as its new URLs."""
+    async def _renew(self, params: tuple[str, str, str]) -> None:
+        """Extend the lifetime of a temporary export to that of its new URLs."""
         try:
             await self.core.call(
                 "set_checkpoint_ttl",
-                lambda gateway: gateway.set_checkpoint_ttl(*place, EXPORT_TTL),
+                lambda gateway: gateway.set_checkpoint_ttl(*params, EXPORT_TTL),
             )
         except APIStatusError as error:
             log.info("%s: the temporary export was not renewed: %s", OPERATION, error)
 
 
-def _place(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
-    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
-
-
 def _checked_names(urls: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The segments of the files' names, which the server chose.
+    """The segments of the file names, which the server chose.
 
     Raises:
-        DownloadError: one leads out of the folder, two are the same, or there are too many.
+        DownloadError: a name leads out of the folder, is a duplicate, or there are too many.
     """
     try:
         names = {name: safe_parts(name) for name in urls}
@@ -359,7 +353,7 @@ def _checked_names(urls: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
         raise DownloadError(f"the server named a file that can't be saved: {error}") from None
     parents = {parts[:end] for parts in names.values() for end in range(len(parts))} | {()}
     if len(set(names.values())) < len(names) or not parents.isdisjoint(names.values()):
-        raise DownloadError("the server named two files that can't be in one folder")
+        raise DownloadError("the server named two files that can't exist in one folder")
     if len(names) + len(parents) > MAX_ENTRIES:
         raise DownloadError(f"the server named more than {MAX_ENTRIES} files and folders")
     return names
@@ -367,12 +361,12 @@ def _checked_names(urls: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 def _partial_files(building: Path, names: Mapping[str, tuple[str, ...]]) -> dict[str, PartialFile]:
     with disk_errors(building):
-        make_folders(building)
+        make_private_folders(building)
     return {name: PartialFile(building.joinpath(*parts)) for name, parts in names.items()}
 
 
 def _finish(target: Target, files: list[PartialFile]) -> None:
-    """Name the files as they are to be called, remove others, and put the folder in its place."""
+    """Give the files their final names, remove others, and move the folder to its path."""
     for file in sorted(files, key=lambda file: file.target):
         file.finish()
     complete = {file.target for file in files}

@@ -11,29 +11,25 @@ from typing import IO, TYPE_CHECKING
 
 from attrs import evolve
 
-from tinker_ext.clients.downloads.private_files import (
-    disk_errors,
-    disk_full,
-    make_folders,
-    private_opener,
-)
+from tinker_ext.clients.downloads.disk import disk_errors, disk_full
+from tinker_ext.private_files import make_private_folders, private_opener
 from tinker_ext.transport.ranges import Content
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: Beside NAME: the bytes so far, and which version of the file they are from.
+#: Suffixes of the bytes received so far, and of the description of their version.
 PART, DESCRIPTION = ".part", ".part.json"
 
 
 class PartialFile:
-    """Collects the bytes of a file and puts it in place when it is complete.
+    """Collects the bytes of a file and moves it to its path when it is complete.
 
-    Its methods block, so an event loop calls them on a thread; one at a time.
+    Its methods block, so an event loop calls them on a worker thread, one at a time.
 
     Attributes:
         target: the file's final path.
-        offset: how many bytes there are, from the start.
+        offset: the number of bytes received, from the start.
         content: the size, validator and digest of the whole file; None before the first response.
     """
 
@@ -62,15 +58,15 @@ class PartialFile:
         if content.start == 0 or known is None:
             return True
         same_size = None in (known.size, content.size) or known.size == content.size
-        # Without one, the server has compared that of `If-Range`.
+        # Without one in the response, the server has compared that of `If-Range`.
         validators = (known.validator, content.validator)
         return same_size and (None in validators or known.validator == content.validator)
 
     def open(self, content: Content) -> None:
-        """Prepare to write the bytes of a response, from its start on.
+        """Prepare to write the bytes of a response at its offset.
 
         Raises:
-            DownloadError: the disk has no room for them, or the file can't be written.
+            DownloadError: the disk has no space for them, or the file can't be written.
         """
         if content.start == 0 or self.content is None:
             self.content = content
@@ -80,7 +76,7 @@ class PartialFile:
             self.content = evolve(self.content, size=size, digest=digest)
         self.offset = content.start
         with disk_errors(self.part):
-            make_folders(self.part.parent)
+            make_private_folders(self.part.parent)
             self._check_room()
             self._describe()
             flags = "r+b" if self.part.exists() else "xb"
@@ -106,7 +102,7 @@ class PartialFile:
             json.dump(described, file)
 
     def write(self, piece: bytes) -> None:
-        """Append bytes; a full disk keeps those that were written before.
+        """Append bytes; on a full disk, those written before are kept.
 
         Raises:
             DownloadError: the disk is full, or the file can't be written.
@@ -118,20 +114,20 @@ class PartialFile:
         self.offset += len(piece)
 
     def close(self) -> None:
-        """Stop writing. All bytes are on the disk already, but for those of a failed write."""
+        """Stop writing; all bytes but those of a failed write are already on the disk."""
         file, self._file = self._file, None
         if file is not None:
-            with suppress(OSError):  # They are tried once more, on a disk that is full.
+            with suppress(OSError):  # Closing writes those again, on a full disk.
                 file.close()
 
     @property
     def missing(self) -> int:
-        """How many bytes are missing; 0 if the size is not known, below 0 if there are too many."""
+        """The number of missing bytes; 0 if the size is unknown, negative if there are too many."""
         size = self.content.size if self.content is not None else None
         return 0 if size is None else size - self.offset
 
     def flaw(self) -> str | None:
-        """Describes a wrong size or digest of a file that has all its bytes; None if it is fine."""
+        """Describes a wrong size or digest of a complete file; None if there is none."""
         content = self.content
         if self.missing < 0:
             return f"it has {self.offset} bytes, expected {self.offset + self.missing}"
@@ -145,13 +141,13 @@ class PartialFile:
         return f"its {algorithm} is {digest.hex()}, expected {expected.hex()}"
 
     def discard(self) -> None:
-        """Start again from the first byte."""
+        """Delete the received bytes and start again."""
         self.part.unlink(missing_ok=True)
         self._description.unlink(missing_ok=True)
         self.offset, self.content = 0, None
 
     def finish(self) -> None:
-        """Move the complete file to its place."""
+        """Move the complete file to its path."""
         with disk_errors(self.target):
             with self.part.open("rb") as file:
                 os.fsync(file.fileno())

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OPERATION = "download_checkpoint"
-# Files of one checkpoint that are downloaded at a time. Ours: one seldom fills the line.
+# Files of one checkpoint downloaded at a time. Ours: one seldom uses all the bandwidth.
 CONCURRENT_FILES = 4
-# Bytes after which a broken attempt counts as progress, and the retry window begins anew.
+# Bytes after which an interrupted attempt counts as progress and restarts the retry window.
 PROGRESS_BYTES = 1 << 20
 # Seconds between calls of the progress callback, while downloading and while preparing; and between
 # log lines while preparing.
@@ -53,9 +53,9 @@ REPORT_INTERVAL, PREPARING_INTERVAL, LOG_INTERVAL = 0.1, 1.0, 60.0
 
 
 class ProgressCallbackError(Exception):
-    """The caller's progress callback raised `error`, which is raised where the caller waits.
+    """The caller's progress callback raised `error`, which the future raises.
 
-    It must not reach the event loop as it is: SystemExit and KeyboardInterrupt would stop that.
+    It must not reach the event loop unwrapped, because SystemExit and KeyboardInterrupt stop it.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -65,7 +65,7 @@ class ProgressCallbackError(Exception):
 
 @frozen(eq=False)
 class SignedUrls:
-    """URLs by the names of files, when they expire, and when they were signed (epoch seconds)."""
+    """URLs by file name, their expiry, and when they were signed (epoch seconds)."""
 
     urls: Mapping[str, str]
     expires: datetime
@@ -78,7 +78,7 @@ class SignedUrls:
 
 @define(eq=False)
 class UrlSigner:
-    """Has URLs signed anew when they expire or were rejected."""
+    """Requests new signed URLs when they expire or were rejected."""
 
     sign: Callable[[], Awaitable[SignedUrls]]
     clock: Clock
@@ -86,7 +86,7 @@ class UrlSigner:
     _lock: asyncio.Lock = field(factory=asyncio.Lock)
 
     async def current(self, rejected: SignedUrls | None = None) -> SignedUrls:
-        """URLs that can be used now, other than those that storage `rejected`."""
+        """Valid URLs, other than those that the storage `rejected`."""
         async with self._lock:
             signed = self._signed
             if signed is None or signed is rejected or signed.expire_soon(self.clock.wall()):
@@ -95,7 +95,7 @@ class UrlSigner:
 
 
 class _End(Enum):
-    """How an attempt to download a file ended, if it is not to be counted as a failure."""
+    """The end of an attempt to download a file, unless it counts as a failure."""
 
     COMPLETE = auto()
     INTERRUPTED = auto()
@@ -108,7 +108,7 @@ class Transfer:
 
     def __init__(self, core: ClientCore, progress: ProgressCallback | None = None) -> None:
         self._clock = clock = core.connection.retrier.clock
-        # Storage's limits are not those of the API.
+        # The storage has rate limits of its own.
         self._retrier = Retrier(Pause(clock), clock)
         window = core.config.retry_window
         self._policy = RetryPolicy(max_elapsed=window, billing_max_elapsed=window)
@@ -130,11 +130,11 @@ class Transfer:
     def signer(
         self, sign: Callable[[], Awaitable[SignedUrls]], first: SignedUrls | None = None
     ) -> UrlSigner:
-        """A source of URLs, which has `first` already."""
+        """A source of URLs that starts with `first`."""
         return UrlSigner(sign, self._clock, first)
 
     async def while_preparing(self, work: Coroutine[Any, Any, T], what: str) -> T:
-        """The result of `work`, during which progress is reported and the wait is logged."""
+        """The result of `work`; reports progress and logs the wait meanwhile."""
         task = asyncio.create_task(work)
         logged = self._meter.elapsed
         try:
@@ -150,10 +150,10 @@ class Transfer:
             await asyncio.gather(task, return_exceptions=True)
 
     async def fetch(self, signer: UrlSigner, files: Mapping[str, PartialFile]) -> int:
-        """Download files by name, until each partial file is complete; returns their bytes.
+        """Download files by name until each partial file is complete; returns their total size.
 
         Raises:
-            DownloadError, APIError: one can't be downloaded; all partial files are kept.
+            DownloadError, APIError: a file can't be downloaded; all partial files are kept.
         """
         self._meter.files = list(files.values())
         loading = [
@@ -184,7 +184,7 @@ class Transfer:
                 if end is _End.COMPLETE:
                     self._meter.complete.add(id(file))
                     return
-                # New URLs may help once in a row, all bytes again may help once.
+                # New URLs are tried once in a row, a download from the start once.
                 if error is not None and (flawed if end is _End.FLAWED else rejected is not None):
                     raise error
                 rejected = signed if end is _End.REJECTED else None
@@ -216,14 +216,16 @@ class Transfer:
         )
 
     async def _receive(self, url: str, file: PartialFile) -> None:
-        """Request what is missing, and write it."""
+        """Request the missing bytes and write them."""
         validator = None if file.content is None else file.content.validator
         headers = range_headers(file.offset, validator)
         async with self._storage.get(OPERATION, url, headers) as response:
             content = content_of(response.status, response.headers, file.offset)
             if content is None or not file.fits(content):
                 await asyncio.to_thread(file.discard)
-                raise _broken("the file has changed, or the server sent other bytes than requested")
+                raise _broken(
+                    "the file has changed, or the server sent bytes other than those requested"
+                )
             if response.status == UNSATISFIABLE:
                 return
             _check_encoding(response, file)
@@ -237,7 +239,7 @@ class Transfer:
 
 
 async def _on_thread(function: Callable[[T], None], argument: T) -> None:
-    """Call a function on a thread; a cancellation takes effect when it has returned."""
+    """Call a function on a worker thread; a cancellation takes effect after it returned."""
     call = asyncio.ensure_future(asyncio.to_thread(function, argument))
     try:
         await asyncio.shield(call)
@@ -252,17 +254,17 @@ def _broken(message: str) -> APIConnectionError:
 
 
 def _check_encoding(response: StorageResponse, file: PartialFile) -> None:
-    """Refuse a file that was compressed on the way; an archive is compressed anyway."""
+    """Reject a file that was compressed for transfer; an archive is compressed anyway."""
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity" and file.target.suffix not in (".gz", ".tgz"):
         raise DownloadError(
-            f"{file.target}: storage sends it encoded as {encoding[:40]!r}, not as it is",
+            f"{file.target}: expected no Content-Encoding from the storage, got {encoding[:40]!r}",
             path=str(file.target),
         )
 
 
 class _Meter:
-    """Adds up the progress of all files, and hands it to the caller's function on a thread."""
+    """Sums up the progress of all files and passes it to the callback on a worker thread."""
 
     def __init__(self, callback: ProgressCallback | None) -> None:
         self._callback = callback
@@ -276,16 +278,16 @@ class _Meter:
         return time.monotonic() - self._started
 
     async def moved(self) -> None:
-        """Report that bytes were written, unless that was done a moment ago."""
+        """Report written bytes, at most once per `REPORT_INTERVAL`."""
         due = time.monotonic() - self._reported >= REPORT_INTERVAL
         if due and not self._reporting.locked():
             await self.report("downloading")
 
     async def report(self, stage: Stage) -> None:
-        """Call the caller's function.
+        """Call the progress callback.
 
         Raises:
-            ProgressCallbackError: it raised an error.
+            ProgressCallbackError: the callback raised an error.
         """
         if self._callback is None:
             return

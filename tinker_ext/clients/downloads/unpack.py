@@ -1,4 +1,4 @@
-"""Unpacks the archive of a checkpoint, which is not trusted: plain files inside one new folder."""
+"""Unpacks the untrusted archive of a checkpoint: only plain files, inside one new folder."""
 
 from __future__ import annotations
 
@@ -12,27 +12,21 @@ from typing import IO, cast
 
 from attrs import define
 
-from tinker_ext.clients.downloads.private_files import (
-    UnsafeNameError,
-    disk_errors,
-    make_folders,
-    private_opener,
-    safe_parts,
-)
+from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
 from tinker_ext.errors import DownloadError
+from tinker_ext.private_files import make_private_folders, private_opener
 
-#: Files and folders of one archive, those included that are only part of a path. A checkpoint has
-#: a handful.
+#: Files and folders of one archive, including the parents in a path. A checkpoint has a handful.
 MAX_ENTRIES = 10_000
-#: Bytes of one file and of all. Ours: far more than any checkpoint has.
+#: Bytes of one file and of all files. Ours: far more than any checkpoint has.
 MAX_FILE_BYTES = 1 << 40
 MAX_TOTAL_BYTES = 4 << 40
-#: Bytes that are read to find one entry, and bytes of all entries beyond the usual three blocks.
-#: Long headers cost quadratic time in Python before 3.11.10 and 3.12.6 (CVE-2024-6232). A path has
-#: 4096 bytes at most.
+#: Bytes read to find one entry, and bytes of all headers beyond the usual three blocks. Parsing
+#: long headers takes quadratic time in Python before 3.11.10 and 3.12.6 (CVE-2024-6232). A path
+#: has at most 4096 bytes.
 MAX_HEADER_BYTES = 10_240
 MAX_LONG_HEADERS_BYTES = 65_536
-#: Bytes of zeros at the end; GNU tar writes records of 10 KiB, other programs up to 512 KiB.
+#: Trailing zero bytes; GNU tar writes records of 10 KiB, other programs up to 512 KiB.
 MAX_TRAILER_BYTES = 1 << 20
 _USUAL_HEADER_BYTES = 3 * tarfile.BLOCKSIZE
 
@@ -42,30 +36,30 @@ _GZIP_MAGIC = b"\x1f\x8b"
 def unpack(archive: Path, folder: Path) -> list[Path]:
     """Unpack a tar or tar.gz into `folder`, which must not exist; returns the files' paths.
 
-    Whole, or not at all. An archive with a link, a device, a sparse file, a name that leads out of
-    the folder or a name twice is refused, and so is one with too many entries, too long headers, or
-    more bytes than there is room for.
+    Unpacks everything or nothing. Rejects an archive with a link, a device, a sparse file, a name
+    that leads out of the folder, a duplicate name, too many entries, too long headers, or more
+    bytes than the disk has space for.
 
     Raises:
-        DownloadError: it was refused, is damaged, or can't be written.
+        DownloadError: it was rejected, is damaged, or can't be written.
     """
     if folder.exists():
         raise DownloadError(f"{folder} is already there.", path=str(folder))
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
-        place = Path(temporary) / "files"
-        place.mkdir(0o700)
+        unpacked = Path(temporary) / "files"
+        unpacked.mkdir(0o700)
         try:
             with disk_errors(folder), _open(archive) as stream:
-                names = _Unpacking(place, stream).run()
+                names = _Unpacking(unpacked, stream).run()
         except DownloadError as error:
-            raise _refused(archive, error) from None
+            raise _unpack_error(archive, error) from None
         except (tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError) as error:
-            raise _refused(archive, error) from None
-        place.rename(folder)
+            raise _unpack_error(archive, error) from None
+        unpacked.rename(folder)
     return [folder.joinpath(*name) for name in names]
 
 
-def _refused(archive: Path, error: Exception) -> DownloadError:
+def _unpack_error(archive: Path, error: Exception) -> DownloadError:
     return DownloadError(f"{archive} can't be unpacked: {error}", path=str(archive))
 
 
@@ -80,7 +74,7 @@ class _Metered:
     """A stream that limits how many bytes tarfile reads to find the next entry."""
 
     stream: IO[bytes]
-    #: Bytes that may be read; None while the contents of an entry are.
+    #: Bytes that may be read; None (no limit) while reading the contents of an entry.
     allowed: int | None = MAX_HEADER_BYTES
     long_headers: int = 0
 
@@ -98,7 +92,7 @@ class _Metered:
         return self.stream.tell()
 
     def next_entry(self) -> None:
-        """Allow the bytes of another header."""
+        """Allow the bytes of the next header."""
         used = MAX_HEADER_BYTES - (self.allowed or 0)
         if self.allowed is not None:
             self.long_headers += max(0, used - _USUAL_HEADER_BYTES)
@@ -108,14 +102,14 @@ class _Metered:
 
 
 class _Unpacking:
-    """One archive being unpacked into the folder `place`."""
+    """One archive being unpacked into `folder`."""
 
-    def __init__(self, place: Path, stream: IO[bytes]) -> None:
-        self._place = place
+    def __init__(self, folder: Path, stream: IO[bytes]) -> None:
+        self._folder = folder
         self._stream = _Metered(stream)
         self._entries = 0
         self._bytes = 0
-        self._room = shutil.disk_usage(place).free
+        self._free = shutil.disk_usage(folder).free
 
     def run(self) -> list[tuple[str, ...]]:
         """Unpack; returns the names of the files, as segments."""
@@ -125,7 +119,7 @@ class _Unpacking:
                 self._stream.next_entry()
                 self._count(1)
                 name = _name(member)
-                target = self._place.joinpath(*name)
+                target = self._folder.joinpath(*name)
                 if member.isdir():
                     self._make_folders(target)
                     continue
@@ -140,16 +134,16 @@ class _Unpacking:
         if not member.isreg() or member.issparse():
             raise tarfile.TarError(f"{member.name!r} is not a plain file")
         self._bytes += member.size
-        if self._bytes > self._room:
-            raise tarfile.TarError("it unpacks to more than there is room for")
+        if self._bytes > self._free:
+            raise tarfile.TarError("its contents exceed the free disk space")
         if member.size > MAX_FILE_BYTES or self._bytes > MAX_TOTAL_BYTES:
             raise tarfile.TarError(
-                f"it unpacks to more than {MAX_TOTAL_BYTES} bytes, or a file of it to more than "
-                f"{MAX_FILE_BYTES}"
+                f"its contents exceed {MAX_TOTAL_BYTES} bytes, or a file in it exceeds "
+                f"{MAX_FILE_BYTES} bytes"
             )
 
     def _make_folders(self, folder: Path) -> None:
-        self._count(make_folders(folder))
+        self._count(make_private_folders(folder))
 
     def _count(self, entries: int) -> None:
         self._entries += entries
@@ -157,7 +151,7 @@ class _Unpacking:
             raise tarfile.TarError(f"it has more than {MAX_ENTRIES} files and folders")
 
     def _check_end(self, offset: int) -> None:
-        """Only zeros may follow: tarfile takes a damaged header for the end of the archive."""
+        """Require only zeros here: tarfile takes a damaged header for the end of the archive."""
         self._stream.seek(offset)
         rest = self._stream.stream.read(MAX_TRAILER_BYTES + 1)
         if len(rest) > MAX_TRAILER_BYTES or rest.strip(b"\0"):

@@ -1,4 +1,4 @@
-"""What clients without a session of their own have in common: how they call, what they check."""
+"""Calls and checks shared by the clients that need no session."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
 from tinker_ext.clients.embedded import new_core
-from tinker_ext.clients.hints import explaining_run_id
-from tinker_ext.config import unshown
+from tinker_ext.clients.hints import run_id_hint
+from tinker_ext.config import hide_values
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS
 
@@ -18,27 +18,28 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.gateway import Gateway
+    from tinker_ext.types import ParsedCheckpointTinkerPath
 
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: Whose things: the caller's own, or all that the caller may see.
+#: The caller's own resources, or all that the caller may access.
 AccessScope: TypeAlias = Literal["owned", "accessible"]
 
 
 class RestClientBase:
-    """Calls that are answered at once, over the connection of a `ServiceClient` or one's own.
+    """Calls over the connection of a `ServiceClient` or a separate one.
 
     Args:
-        core: the connection of another client; None for one of its own, which ends with the last
+        core: the connection of another client; None for a separate one, which closes with the last
             reference to it.
-        config: as for `ServiceClient`, for a connection of its own.
+        config: the settings of a separate connection, as for `ServiceClient`.
     """
 
     def __init__(self, core: ClientCore | None = None, **config: Any) -> None:
-        config = unshown(config)
+        config = hide_values(config)
         if core is not None and config:
-            raise TypeError("a client has the connection of another, or settings of its own")
+            raise TypeError("pass either the core of another client or settings, not both")
         self._core = new_core(**config) if core is None else core
 
     def __copy__(self) -> Self:
@@ -58,32 +59,37 @@ class RestClientBase:
         *,
         run: str = "",
     ) -> APIFuture[T]:
-        """`run` is the id or a path of the training run that the call is about."""
+        """Send a request; `run` is the id or a path of the training run that it is about."""
 
-        async def sent() -> R:
-            with explaining_run_id(run):
+        async def call() -> R:
+            with run_id_hint(run):
                 return await self._core.call(operation, send)
 
         with tracing.operation(operation):
-            return self._core.start(sent(), finish)
+            return self._core.start(call(), finish)
 
 
 def require_id(value: str, where: str) -> str:
-    """The value, which must say something: it becomes a part of the URL, or of what is sent."""
+    """Return the id if it is not empty and can be a segment of a URL."""
     check_nonempty_str(value, where)
     if value in DOT_SEGMENTS:
         raise InvalidInputError(f"expected an id, got {value!r}", where=where)
     return value
 
 
+def path_params(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
+    """The parameters of a checkpoint in the URL of an operation."""
+    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
+
+
 def check_page(limit: int, offset: int) -> None:
-    """Refuse a page that can't be."""
+    """Reject an invalid page."""
     check_int(limit, 1, "limit")
     check_int(offset, 0, "offset")
 
 
 def check_scope(access_scope: str | None) -> None:
-    """Refuse a scope that servers don't know."""
+    """Reject an unknown access scope."""
     if access_scope not in (None, "owned", "accessible"):
         raise InvalidInputError(
             f"expected 'owned' or 'accessible', got {access_scope!r}", where="access_scope"

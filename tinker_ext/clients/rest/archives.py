@@ -12,9 +12,8 @@ from tinker_api import models
 from tinker_ext import types
 from tinker_ext.errors import APIResponseValidationError
 
-# How long an archive's address holds when the server does not say; release 0.4.1.
-DEFAULT_ARCHIVE_LIFE = timedelta(minutes=15)
-
+# The lifetime of an archive's URL if the response has none (0.4.1).
+DEFAULT_ARCHIVE_LIFETIME = timedelta(minutes=15)
 
 #: The headers of a redirect, or a body.
 ArchiveResponse: TypeAlias = Mapping[str, str] | models.CheckpointArchiveUrlResponse
@@ -27,7 +26,7 @@ def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArc
     url = response.get("location")
     if not url:
         raise APIResponseValidationError(
-            "the answer names no location", operation="get_checkpoint_archive_url"
+            "the redirect has no Location header", operation="get_checkpoint_archive_url"
         )
     return types.CheckpointArchiveUrlResponse(url, _expiry(response.get("expires"), now))
 
@@ -36,5 +35,5 @@ def _expiry(value: str | None, now: datetime) -> datetime:
     try:
         date = parsedate_to_datetime(value or "")
     except ValueError:
-        return now + DEFAULT_ARCHIVE_LIFE
+        return now + DEFAULT_ARCHIVE_LIFETIME
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Checkpoints: listed, described, copied, published, kept, deleted, fetched."""
+"""Checkpoints: listing, description, copying, publishing, expiry, deletion, download."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from tinker_api import models
 
 from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_bool
-from tinker_ext.clients.rest._rest_base import RestClientBase, check_page, require_id
+from tinker_ext.clients.async_names import async_result
+from tinker_ext.clients.rest._rest_base import (
+    RestClientBase,
+    check_page,
+    path_params,
+    require_id,
+)
 from tinker_ext.clients.rest.archives import archive_url
 from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import InvalidInputError
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class CheckpointCalls(RestClientBase):
-    """The part of `RestClient` that looks after checkpoints."""
+    """The checkpoint methods of `RestClient`."""
 
     def list_checkpoints(self, training_run_id: str) -> APIFuture[types.CheckpointsListResponse]:
         """All checkpoints of a training run."""
@@ -37,6 +43,8 @@ class CheckpointCalls(RestClientBase):
             types.CheckpointsListResponse.from_api,
             run=training_run_id,
         )
+
+    list_checkpoints_async = async_result(list_checkpoints)
 
     def list_user_checkpoints(
         self, limit: int = 100, offset: int = 0
@@ -49,33 +57,47 @@ class CheckpointCalls(RestClientBase):
             types.CheckpointsListResponse.from_api,
         )
 
+    list_user_checkpoints_async = async_result(list_user_checkpoints)
+
     def delete_checkpoint(self, training_run_id: str, checkpoint_id: str) -> APIFuture[None]:
-        """Delete a checkpoint; `checkpoint_id` is as listed, "weights/0001". It can't be undone."""
+        """Delete a checkpoint by its listed id, such as "weights/0001". It can't be undone."""
         path = _checkpoint(training_run_id, checkpoint_id)
         return self._change("delete_checkpoint", Gateway.delete_checkpoint, path)
+
+    delete_checkpoint_async = async_result(delete_checkpoint)
 
     def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Delete the checkpoint at a path. It can't be undone."""
         return self._change("delete_checkpoint", Gateway.delete_checkpoint, _parsed(tinker_path))
 
+    delete_checkpoint_from_tinker_path_async = async_result(delete_checkpoint_from_tinker_path)
+
     def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
-        """Let everybody use the checkpoint at a path."""
+        """Make the checkpoint at a path public."""
         return self._change("publish_checkpoint", Gateway.publish_checkpoint, _parsed(tinker_path))
+
+    publish_checkpoint_from_tinker_path_async = async_result(publish_checkpoint_from_tinker_path)
 
     def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Make the checkpoint at a path private again."""
         path = _parsed(tinker_path)
         return self._change("unpublish_checkpoint", Gateway.unpublish_checkpoint, path)
 
+    unpublish_checkpoint_from_tinker_path_async = async_result(
+        unpublish_checkpoint_from_tinker_path
+    )
+
     def get_checkpoint_archive_url(
         self, training_run_id: str, checkpoint_id: str
     ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
-        """A signed address to download a checkpoint's archive from, and when it ends.
+        """A signed URL of a checkpoint's archive, and its expiry.
 
-        The server may pack the archive first, for up to `archive_timeout` (a setting) a request.
-        `download_checkpoint` downloads it, also from servers that have no archives.
+        The server may pack the archive first, for up to `archive_timeout` (a setting) per request.
+        `download_checkpoint` downloads it, also from servers without archives.
         """
         return self._archive(_checkpoint(training_run_id, checkpoint_id))
+
+    get_checkpoint_archive_url_async = async_result(get_checkpoint_archive_url)
 
     def get_checkpoint_archive_url_from_tinker_path(
         self, tinker_path: str
@@ -83,23 +105,29 @@ class CheckpointCalls(RestClientBase):
         """As `get_checkpoint_archive_url`, by the checkpoint's path."""
         return self._archive(_parsed(tinker_path))
 
+    get_checkpoint_archive_url_from_tinker_path_async = async_result(
+        get_checkpoint_archive_url_from_tinker_path
+    )
+
     def set_checkpoint_ttl_from_tinker_path(
         self, tinker_path: str, ttl_seconds: int | None
     ) -> APIFuture[None]:
-        """Keep the checkpoint at a path for so many seconds from now; None: for good."""
-        place = _place(_parsed(tinker_path))
+        """Let the checkpoint at a path expire in `ttl_seconds` from now, or never with None."""
+        params = path_params(_parsed(tinker_path))
         seconds = validate_ttl(ttl_seconds)
         return self._call(
             "set_checkpoint_ttl",
-            lambda gateway: gateway.set_checkpoint_ttl(*place, seconds),
+            lambda gateway: gateway.set_checkpoint_ttl(*params, seconds),
             lambda _: None,
             run=tinker_path,
         )
 
+    set_checkpoint_ttl_from_tinker_path_async = async_result(set_checkpoint_ttl_from_tinker_path)
+
     def get_external_weights_urls(
         self, tinker_path: str
     ) -> APIFuture[types.ExternalWeightsUrlsResponse]:
-        """Signed addresses to fetch the files of `save_weights_external` from."""
+        """Signed URLs of the files of `save_weights_external`."""
         path = _parsed(tinker_path)
         if path.checkpoint_type != "external":
             raise InvalidInputError(
@@ -109,10 +137,12 @@ class CheckpointCalls(RestClientBase):
             )
         return self._call(
             "get_external_weights_urls",
-            lambda gateway: gateway.get_external_weights_urls(*_place(path)),
+            lambda gateway: gateway.get_external_weights_urls(*path_params(path)),
             types.ExternalWeightsUrlsResponse.from_api,
             run=tinker_path,
         )
+
+    get_external_weights_urls_async = async_result(get_external_weights_urls)
 
     def download_checkpoint(
         self,
@@ -125,24 +155,25 @@ class CheckpointCalls(RestClientBase):
     ) -> APIFuture[types.CheckpointDownload]:
         """Download a checkpoint into the folder `to`.
 
-        A server that packs archives (before release 0.38.0) gives RUN_weights_NAME.tar.gz, and
-        with `extract` the folder RUN_weights_NAME beside it. Any other gives that folder, of
-        external weights or of a training state, which is exported for the time of the download.
+        From a server that packs archives (before release 0.38.0) this creates the file
+        RUN_weights_NAME.tar.gz and, with `extract`, the folder RUN_weights_NAME beside it. From
+        other servers it creates that folder, with the files of external weights or of a training
+        state, which is exported temporarily for the download.
 
-        A download that broke off is resumed, also by a later call: its bytes are kept in files that
-        end in ``.part``. Failures that pass are retried for `retry_window` without progress, URLs
+        An interrupted download is resumed, also by a later call: its bytes are kept in files that
+        end in ``.part``. Transient failures are retried for `retry_window` without progress, URLs
         are signed again before they expire, and a server may take `archive_timeout` to pack (both
-        are settings). Sizes are checked, and checksums if the storage has them. Files can be read
-        by their owner only.
+        are settings). Sizes are verified, and checksums if the storage sends them. Only the owner
+        can read the files.
 
-        `progress(DownloadProgress)` is called now and then, on a thread; an error of its ends the
-        download and is raised from the future. `overwrite` replaces a file or folder that is
-        already there.
+        `progress(DownloadProgress)` is called periodically on a worker thread; if it raises an
+        error, the download stops and the future raises that error. `overwrite` replaces an existing
+        file or folder.
 
         Raises:
             InvalidInputError: at once, if it is not the path of a checkpoint.
-            DownloadError: at once, if something is already there; from the future, if the disk is
-                full, the contents are wrong, or this server can't give this kind of checkpoint.
+            DownloadError: at once, if the file or folder exists; from the future, if the disk is
+                full, the contents are wrong, or the server can't export this kind of checkpoint.
 
         Example:
             >>> saved = rest.download_checkpoint(path, "models", extract=True).result()
@@ -158,7 +189,7 @@ class CheckpointCalls(RestClientBase):
     def get_weights_info_by_tinker_path(
         self, tinker_path: str
     ) -> APIFuture[types.WeightsInfoResponse]:
-        """What the weights at a path are of: base model, adapter, optimizer."""
+        """The base model, adapter and optimizer of the weights at a path."""
         require_id(tinker_path, "tinker_path")
         return self._call(
             "get_weights_info",
@@ -166,6 +197,8 @@ class CheckpointCalls(RestClientBase):
             types.WeightsInfoResponse.from_api,
             run=tinker_path,
         )
+
+    get_weights_info_by_tinker_path_async = async_result(get_weights_info_by_tinker_path)
 
     def copy_weights(
         self,
@@ -175,10 +208,10 @@ class CheckpointCalls(RestClientBase):
         ttl_seconds: int | None = None,
         weights_access_token: str | None = None,
     ) -> APIFuture[str]:
-        """Copy the checkpoint at a path into a project (the configuration's, if none is named).
+        """Copy the checkpoint at a path into a project, by default the configured one.
 
-        The future's value is the copy's path; it is of a training run of its own. A token lets
-        another account's weights be read; it is shown nowhere.
+        The result is the path of the copy, which belongs to a new training run. An access token
+        permits reading the weights of another account; it never appears in messages or logs.
         """
         require_id(path, "path")
         project = destination_project_id or self._core.config.project_id
@@ -193,45 +226,7 @@ class CheckpointCalls(RestClientBase):
             lambda copied: copied.tinker_path,
         )
 
-    async def list_checkpoints_async(self, training_run_id: str) -> types.CheckpointsListResponse:
-        return await self.list_checkpoints(training_run_id)
-
-    async def list_user_checkpoints_async(
-        self, limit: int = 100, offset: int = 0
-    ) -> types.CheckpointsListResponse:
-        return await self.list_user_checkpoints(limit, offset)
-
-    async def delete_checkpoint_async(self, training_run_id: str, checkpoint_id: str) -> None:
-        await self.delete_checkpoint(training_run_id, checkpoint_id)
-
-    async def delete_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
-        await self.delete_checkpoint_from_tinker_path(tinker_path)
-
-    async def publish_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
-        await self.publish_checkpoint_from_tinker_path(tinker_path)
-
-    async def unpublish_checkpoint_from_tinker_path_async(self, tinker_path: str) -> None:
-        await self.unpublish_checkpoint_from_tinker_path(tinker_path)
-
-    async def get_checkpoint_archive_url_async(
-        self, training_run_id: str, checkpoint_id: str
-    ) -> types.CheckpointArchiveUrlResponse:
-        return await self.get_checkpoint_archive_url(training_run_id, checkpoint_id)
-
-    async def get_checkpoint_archive_url_from_tinker_path_async(
-        self, tinker_path: str
-    ) -> types.CheckpointArchiveUrlResponse:
-        return await self.get_checkpoint_archive_url_from_tinker_path(tinker_path)
-
-    async def set_checkpoint_ttl_from_tinker_path_async(
-        self, tinker_path: str, ttl_seconds: int | None
-    ) -> None:
-        await self.set_checkpoint_ttl_from_tinker_path(tinker_path, ttl_seconds)
-
-    async def get_external_weights_urls_async(
-        self, tinker_path: str
-    ) -> types.ExternalWeightsUrlsResponse:
-        return await self.get_external_weights_urls(tinker_path)
+    copy_weights_async = async_result(copy_weights)
 
     async def download_checkpoint_async(
         self,
@@ -242,7 +237,7 @@ class CheckpointCalls(RestClientBase):
         overwrite: bool = False,
         progress: ProgressCallback | None = None,
     ) -> types.CheckpointDownload:
-        """As `download_checkpoint`; cancelling it ends the download and keeps its bytes."""
+        """As `download_checkpoint`; cancelling it stops the download and keeps its bytes."""
         download = self.download_checkpoint(
             tinker_path, to, extract=extract, overwrite=overwrite, progress=progress
         )
@@ -250,26 +245,6 @@ class CheckpointCalls(RestClientBase):
             return await download
         finally:
             download.cancel()
-
-    async def get_weights_info_by_tinker_path_async(
-        self, tinker_path: str
-    ) -> types.WeightsInfoResponse:
-        return await self.get_weights_info_by_tinker_path(tinker_path)
-
-    async def copy_weights_async(
-        self,
-        path: str,
-        destination_project_id: str | None = None,
-        *,
-        ttl_seconds: int | None = None,
-        weights_access_token: str | None = None,
-    ) -> str:
-        return await self.copy_weights(
-            path,
-            destination_project_id,
-            ttl_seconds=ttl_seconds,
-            weights_access_token=weights_access_token,
-        )
 
     def _change(
         self,
@@ -279,7 +254,7 @@ class CheckpointCalls(RestClientBase):
     ) -> APIFuture[None]:
         return self._call(
             operation,
-            lambda gateway: method(gateway, *_place(path)),
+            lambda gateway: method(gateway, *path_params(path)),
             lambda _: None,
             run=path.training_run_id,
         )
@@ -290,14 +265,10 @@ class CheckpointCalls(RestClientBase):
         timeout = self._core.config.archive_timeout
         return self._call(
             "get_checkpoint_archive_url",
-            lambda gateway: gateway.get_checkpoint_archive_url(*_place(path), timeout=timeout),
+            lambda gateway: gateway.get_checkpoint_archive_url(*path_params(path), timeout=timeout),
             lambda headers: archive_url(headers, datetime.now(UTC)),
             run=path.training_run_id,
         )
-
-
-def _place(path: ParsedCheckpointTinkerPath) -> tuple[str, str, str]:
-    return path.training_run_id, path.checkpoint_kind, path.checkpoint_name
 
 
 def _parsed(tinker_path: str) -> ParsedCheckpointTinkerPath:

@@ -1,4 +1,4 @@
-"""Training runs, checkpoints and sessions: looked up and looked after."""
+"""The client for training runs, checkpoints and sessions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tinker_ext import types
 from tinker_ext.clients.admin import AdminCalls
+from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.rest._rest_base import AccessScope, check_page, check_scope, require_id
 from tinker_ext.clients.rest.checkpoints import CheckpointCalls
 from tinker_ext.clients.rest.sessions import SessionCalls
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 
 class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
-    """Looks after training runs, checkpoints and sessions. It needs no session of its own.
+    """Reads and manages training runs, checkpoints and sessions. It needs no session of its own.
 
-    Make it with `ServiceClient.create_rest_client`, or alone with the same settings as a
+    Create it with `ServiceClient.create_rest_client`, or directly with the settings of a
     `ServiceClient`. Every method returns a future; the `*_async` names return its value. An
-    `access_scope` is "owned" or "accessible" (what others let the caller see too); servers before
-    0.24.1 don't know it, and it is sent only where it is given.
+    `access_scope` is "owned" or "accessible" (includes resources shared by other users); servers
+    before 0.24.1 don't support it, so it is sent only if it is given.
 
     Example:
         >>> for run in rest.list_training_runs().result().training_runs:
@@ -29,12 +30,14 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
     """
 
     def get_server_capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
-        """Which models the server offers."""
+        """The models that the server offers."""
         return self._call(
             "get_server_capabilities",
             lambda gateway: gateway.get_server_capabilities(),
             types.GetServerCapabilitiesResponse.from_api,
         )
+
+    get_server_capabilities_async = async_result(get_server_capabilities)
 
     def get_training_run(
         self, training_run_id: str, access_scope: AccessScope | None = None
@@ -49,12 +52,16 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
             run=training_run_id,
         )
 
+    get_training_run_async = async_result(get_training_run)
+
     def get_training_run_by_tinker_path(
         self, tinker_path: str, access_scope: AccessScope | None = None
     ) -> APIFuture[types.TrainingRun]:
-        """The training run a checkpoint belongs to."""
+        """The training run that a checkpoint belongs to."""
         path = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
         return self.get_training_run(path.training_run_id, access_scope)
+
+    get_training_run_by_tinker_path_async = async_result(get_training_run_by_tinker_path)
 
     def list_training_runs(
         self,
@@ -63,7 +70,7 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
         access_scope: AccessScope | None = None,
         project_id: str | None = None,
     ) -> APIFuture[types.TrainingRunsResponse]:
-        """A page of training runs, newest first; those of one project, if one is named."""
+        """A page of training runs, newest first, optionally of one project."""
         check_page(limit, offset)
         check_scope(access_scope)
         return self._call(
@@ -72,24 +79,4 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
             types.TrainingRunsResponse.from_api,
         )
 
-    async def get_server_capabilities_async(self) -> types.GetServerCapabilitiesResponse:
-        return await self.get_server_capabilities()
-
-    async def get_training_run_async(
-        self, training_run_id: str, access_scope: AccessScope | None = None
-    ) -> types.TrainingRun:
-        return await self.get_training_run(training_run_id, access_scope)
-
-    async def get_training_run_by_tinker_path_async(
-        self, tinker_path: str, access_scope: AccessScope | None = None
-    ) -> types.TrainingRun:
-        return await self.get_training_run_by_tinker_path(tinker_path, access_scope)
-
-    async def list_training_runs_async(
-        self,
-        limit: int = 20,
-        offset: int = 0,
-        access_scope: AccessScope | None = None,
-        project_id: str | None = None,
-    ) -> types.TrainingRunsResponse:
-        return await self.list_training_runs(limit, offset, access_scope, project_id)
+    list_training_runs_async = async_result(list_training_runs)

@@ -70,3 +70,8 @@ class UnloadModelResponse(ResponseType):
 
     model_id: str | None = None
     type: Literal["unload_model"] = "unload_model"
+
+
+#: Aliases of ``str``, for annotations written against release 0.4.1.
+ModelID = str
+RequestID = str
