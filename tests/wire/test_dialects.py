@@ -109,12 +109,12 @@ def test_protobuf_server_is_detected_by_one_rejection(
     assert server.refused == 1
     assert [message.seq_id for message in server.trained] == [1, 2, 3]
     assert server.calls("optim_step")[0].body["seq_id"] == 4
-    sent = server.trained[0]
-    assert (sent.loss_fn, sent.loss_fn_config["clip_low_threshold"]) == ("ppo", 0.9)
-    assert sent.loss_fn_config_v2["clip_low_threshold"].number == 0.9
-    chunk = sent.data[0].model_input[0].encoded_text.tokens
+    message = server.trained[0]
+    assert (message.loss_fn, message.loss_fn_config["clip_low_threshold"]) == ("ppo", 0.9)
+    assert message.loss_fn_config_v2["clip_low_threshold"].number == 0.9
+    chunk = message.data[0].model_input[0].encoded_text.tokens
     assert np.frombuffer(chunk, dtype="<i4").tolist() == [0, 1, 2]
-    weights = sent.data[1].loss_fn_inputs["weights"]
+    weights = message.data[1].loss_fn_inputs["weights"]
     assert np.frombuffer(weights.dense, dtype="<f4").tolist() == [0.5, 0.5]
     assert (weights.dtype, list(weights.shape)) == (pb.DTYPE_FLOAT32, [2])
     assert first.loss_fn_output_type == "ArrayRecord"
@@ -166,9 +166,9 @@ def test_required_optimizer_field_is_resent_with_same_seq_id() -> None:
         server.respond("load_weights", _rejection(422, {"detail": missing}))
         training.load_state(path).result(10)
         training.load_state(path).result(10)
-    sent = [call.body for call in server.calls("load_weights")]
-    assert [item["seq_id"] for item in sent] == [1, 1, 2]
-    assert [item.get("optimizer") for item in sent] == [None, True, True]
+    bodies = [call.body for call in server.calls("load_weights")]
+    assert [body["seq_id"] for body in bodies] == [1, 1, 2]
+    assert [body.get("optimizer") for body in bodies] == [None, True, True]
 
 
 def test_missing_model_is_not_taken_for_a_missing_operation() -> None:
