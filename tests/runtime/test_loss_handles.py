@@ -111,7 +111,7 @@ def test_handle_of_another_session_is_rejected(service: tinker.ServiceClient) ->
 
 
 @pytest.mark.parametrize(
-    ("inputs", "where", "words"),
+    ("inputs", "where", "message"),
     [
         ({"target_tokens": [1]}, "data[1].loss_fn_inputs", "reads 'scale'"),
         ({"scale": [1.0]}, "data[1].loss_fn_inputs", "reads 'target_tokens'"),
@@ -132,12 +132,12 @@ def test_datum_that_does_not_match_the_loss_is_rejected_with_its_path(
     service: tinker.ServiceClient,
     inputs: dict[str, Any],
     where: str,
-    words: str,
+    message: str,
 ) -> None:
     training = service.create_lora_training_client("fake/model")
     handle = service.create_custom_loss(squares, RANKS).result(30)
     wrong = tinker.Datum(tinker.ModelInput.from_ints([1]), inputs)
-    with pytest.raises(tinker.InvalidInputError, match=words) as caught:
+    with pytest.raises(tinker.InvalidInputError, match=message) as caught:
         training.forward_backward_custom([datum(1.0), wrong], handle)
     assert caught.value.where == where
     with pytest.raises(tinker.InvalidInputError, match="torch function"):
@@ -146,7 +146,7 @@ def test_datum_that_does_not_match_the_loss_is_rejected_with_its_path(
 
 
 @pytest.mark.parametrize(
-    ("fn", "words"),
+    ("fn", "message"),
     [
         (lambda logprobs: (logprobs * 2, {}), r"loss <lambda> .* one number, got shape \[2\]"),
         (lambda logprobs: (logprobs.shape[0], {}), "loss <lambda> .* one number, got 2"),
@@ -161,12 +161,12 @@ def test_datum_that_does_not_match_the_loss_is_rejected_with_its_path(
     ],
 )
 def test_local_loss_or_metric_that_is_not_a_scalar_is_rejected(
-    service: tinker.ServiceClient, fn: Callable[..., Any], words: str
+    service: tinker.ServiceClient, fn: Callable[..., Any], message: str
 ) -> None:
     training = service.create_lora_training_client("fake/model")
     handle = service.create_custom_loss(fn, {"logprobs": 1})
     future = training.forward_backward_custom([datum(1.0, 2.0)], handle.result(30))
-    with pytest.raises(tinker.InvalidInputError, match=words):
+    with pytest.raises(tinker.InvalidInputError, match=message):
         future.result(30)
 
 
@@ -234,15 +234,15 @@ INVALID_LOSSES: list[InvalidLoss] = [
 
 
 @pytest.mark.parametrize(
-    ("fn", "ranks", "words"), INVALID_LOSSES, ids=[invalid[2] for invalid in INVALID_LOSSES]
+    ("fn", "ranks", "message"), INVALID_LOSSES, ids=[invalid[2] for invalid in INVALID_LOSSES]
 )
 def test_untraceable_loss_is_rejected_at_once(
     service: tinker.ServiceClient,
     fn: Any,
     ranks: Any,
-    words: str,
+    message: str,
 ) -> None:
-    with pytest.raises(tinker.InvalidInputError, match=words):
+    with pytest.raises(tinker.InvalidInputError, match=message):
         service.create_custom_loss(fn, ranks)
 
 

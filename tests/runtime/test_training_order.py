@@ -262,7 +262,7 @@ def test_loss_that_is_not_a_function_is_rejected_before_sending() -> None:
 
 
 @pytest.mark.parametrize(
-    ("returned", "words"),
+    ("returned", "message"),
     [
         (lambda grads: (0.0, {}), r"\(loss, gradients, metrics\), got \(float, dict\)"),
         (lambda grads: (0.0, grads), r"got \(float, list\)"),
@@ -270,14 +270,14 @@ def test_loss_that_is_not_a_function_is_rejected_before_sending() -> None:
         (lambda grads: 0.0, r"got float"),
     ],
 )
-def test_custom_loss_with_invalid_return_value_is_rejected(returned: Any, words: str) -> None:
+def test_custom_loss_with_invalid_return_value_is_rejected(returned: Any, message: str) -> None:
     def loss(data: list[tinker.Datum], logprobs: list[Any]) -> Any:
         return returned(logprobs)
 
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model")
         custom = training.forward_backward_custom([datum()], loss, arrays="numpy")
-        with pytest.raises(tinker.InvalidInputError, match=words):
+        with pytest.raises(tinker.InvalidInputError, match=message):
             custom.result(10)
 
 

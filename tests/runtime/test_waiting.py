@@ -337,12 +337,12 @@ def test_result_with_announced_size_is_fetched_within_the_budget() -> None:
         budget = training._core.poller.result_bytes
         held: list[int] = []
 
-        def whole(_: Any) -> Reply:
+        def complete(_: Any) -> Reply:
             held.append(budget.used)
             return Reply(200, {"metrics": {"a:mean": 1.0}})
 
         announced = {"status": "complete_metadata", "response_payload_size": 1000}
-        server.respond("retrieve_future", Reply(200, announced), Reply(200, announced), whole)
+        server.respond("retrieve_future", Reply(200, announced), Reply(200, announced), complete)
         assert training.optim_step(tinker.AdamParams()).result(30).metrics == {"a:mean": 1.0}
         assert held == [1000]
         assert budget.used == 0

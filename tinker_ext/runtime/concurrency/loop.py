@@ -65,7 +65,7 @@ class BackgroundLoop:
         def start() -> None:
             task = self._loop.create_task(coroutine, context=context)
             if progress is not None and progress.until is not None:
-                self._give_up_at(progress.until, task, progress)
+                self._cancel_at(progress.until, task, progress)
             if tasks is not None:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
@@ -96,11 +96,11 @@ class BackgroundLoop:
         """Call `function` on the loop, from any thread."""
         self._loop.call_soon_threadsafe(function, *args)
 
-    def _give_up_at(self, until: float, task: asyncio.Task[Any], progress: Progress) -> None:
-        def give_up() -> None:
+    def _cancel_at(self, until: float, task: asyncio.Task[Any], progress: Progress) -> None:
+        def cancel() -> None:
             progress.expired = task.cancel()
 
-        timer = self._loop.call_later(max(0.0, until - time.monotonic()), give_up)
+        timer = self._loop.call_later(max(0.0, until - time.monotonic()), cancel)
         task.add_done_callback(lambda _: timer.cancel())
 
     def _tick(self) -> None:

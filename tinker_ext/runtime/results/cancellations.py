@@ -31,7 +31,7 @@ class CancellationSender:
         self._sending: asyncio.Task[None] | None = None
 
     def add(self, request_id: str) -> None:
-        """Queue the cancellation of a request, if the server supports and wants it."""
+        """Queue the cancellation of a request, if the server has cancellation enabled."""
         if not self._enabled:
             return
         self._queue.append(request_id)

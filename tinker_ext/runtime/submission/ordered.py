@@ -69,7 +69,7 @@ class OrderedRequests:
     get consecutive sequence numbers.
 
     Attributes:
-        work: functions of the user's that must run on the user's threads.
+        work: the user's functions, which must run on the user's threads.
     """
 
     def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:

@@ -177,7 +177,7 @@ async def test_failed_first_exchange_can_be_repeated(time: HeldTime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("command", "expected"),
     [
         (f"echo {PRINTED}; exit 3", "failed with status 3"),
         ("true", "printed no key: it is empty"),
@@ -189,17 +189,17 @@ async def test_failed_first_exchange_can_be_repeated(time: HeldTime) -> None:
     ],
 )
 async def test_a_command_that_prints_no_key_is_named_and_not_shown(
-    command: str, words: str
+    command: str, expected: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         await printed_key(Secret(command))
-    assert str(caught.value).startswith("the command in TINKER_CREDENTIAL_CMD " + words)
+    assert str(caught.value).startswith("the command in TINKER_CREDENTIAL_CMD " + expected)
     assert "PRINTED" not in str(caught.value)
     assert caught.value.setting == "credential_cmd"
 
 
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("command", "expected"),
     [
         ("echo no such vault >&2; exit 2", "failed with status 2: no such vault"),
         (f"echo {PRINTED}; echo it is {PRINTED} >&2; exit 1", "failed with status 1: it is ***"),
@@ -212,11 +212,13 @@ async def test_a_command_that_prints_no_key_is_named_and_not_shown(
         ("yes noise | head -c 200000 >&2; echo ' at last' >&2; exit 1", " at last"),
     ],
 )
-async def test_failing_commands_standard_error_is_shown_redacted(command: str, words: str) -> None:
+async def test_failing_commands_standard_error_is_shown_redacted(
+    command: str, expected: str
+) -> None:
     with pytest.raises(ConfigurationError) as caught:
         await printed_key(Secret(command))
     message = str(caught.value)
-    assert words in message
+    assert expected in message
     assert "PLANTED" not in message
     assert len(message) < 500
 
