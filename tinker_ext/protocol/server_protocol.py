@@ -96,15 +96,11 @@ _DROPPABLE = frozenset({"type", *(name for names in _VERSIONED_FIELDS.values() f
 
 # Deprecated attribute names.
 _RENAMED = {
-    "asks_as": "same_requests_as",
     "creates_by_load": "loads_into_new_model",
-    "has": "supports",
     "refused": "rejected_forms",
     "side_by_side": "parallel",
-    "tells": "sends",
     "told": "required_fields",
     "untold": "rejected_fields",
-    "untold_of": "rejected_fields_of",
     "without": "missing_operations",
 }
 
@@ -187,7 +183,7 @@ class ServerProtocol:
         """Whether both protocols build identical requests."""
         return evolve(self, missing_operations=other.missing_operations) == other
 
-    if not TYPE_CHECKING:
+    if not TYPE_CHECKING:  # pragma: no branch
 
         def __getattr__(self, name: str) -> Any:
             """Supports the previous attribute names, which are deprecated."""

@@ -114,7 +114,11 @@ def test_csr_matrices_are_sent_until_rejected() -> None:
 
 @pytest.mark.parametrize(
     ("deprecated", "current"),
-    [("untold", "rejected_fields"), ("refused", "rejected_forms"), ("side_by_side", "parallel")],
+    [
+        ("without", "missing_operations"),
+        ("refused", "rejected_forms"),
+        ("side_by_side", "parallel"),
+    ],
 )
 def test_previous_attribute_name_is_deprecated(deprecated: str, current: str) -> None:
     with pytest.warns(DeprecationWarning, match=f"{deprecated} is deprecated; use {current}"):
