@@ -47,6 +47,7 @@ images
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, frozen
@@ -92,6 +93,16 @@ _OPTIONAL = frozenset(
 _DEFAULTS: tuple[object, ...] = (None, False, 0, "", [], {})
 # Fields that may be dropped regardless of value without changing what the user asked for.
 _DROPPABLE = frozenset({"type", *(name for names in _VERSIONED_FIELDS.values() for name in names)})
+
+# Deprecated attribute names.
+_RENAMED = {
+    "creates_by_load": "loads_into_new_model",
+    "refused": "rejected_forms",
+    "side_by_side": "parallel",
+    "told": "required_fields",
+    "untold": "rejected_fields",
+    "without": "missing_operations",
+}
 
 
 @frozen(kw_only=True)
@@ -171,6 +182,16 @@ class ServerProtocol:
     def same_requests_as(self, other: ServerProtocol) -> bool:
         """Whether both protocols build identical requests."""
         return evolve(self, missing_operations=other.missing_operations) == other
+
+    if not TYPE_CHECKING:  # pragma: no branch
+
+        def __getattr__(self, name: str) -> Any:
+            """Supports the previous attribute names, which are deprecated."""
+            current = _RENAMED.get(name)
+            if current is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            warnings.warn(f"{name} is deprecated; use {current}", DeprecationWarning, stacklevel=2)
+            return getattr(self, current)
 
     def __str__(self) -> str:
         source = "" if self.flags is not None else " (no client/config)"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
+import pytest
 from attrs import evolve
 
 from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least
@@ -106,3 +110,22 @@ def test_csr_matrices_are_sent_until_rejected() -> None:
     assert learn_from_error(learned, "forward", 422, body) is None
     # A sample request can't be sent without the indices, so the caller sees the error.
     assert learn_from_error(recent, "asample", 422, body) is None
+
+
+@pytest.mark.parametrize(
+    ("deprecated", "current"),
+    [
+        ("without", "missing_operations"),
+        ("refused", "rejected_forms"),
+        ("side_by_side", "parallel"),
+    ],
+)
+def test_previous_attribute_name_is_deprecated(deprecated: str, current: str) -> None:
+    with pytest.warns(DeprecationWarning, match=f"{deprecated} is deprecated; use {current}"):
+        assert getattr(FLAG, deprecated) == getattr(FLAG, current)
+
+
+def test_unknown_attribute_raises() -> None:
+    with pytest.raises(AttributeError, match="'ServerProtocol' object has no attribute 'unknown'"):
+        _ = FLAG.unknown  # type: ignore[attr-defined] # the attribute does not exist
+    assert copy.copy(FLAG) == pickle.loads(pickle.dumps(FLAG)) == FLAG
