@@ -72,8 +72,8 @@ def run(
         check=True,
         env=variables(**environment),
     )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
 
 
 def measured(release: str) -> Iterator[tuple[str, ...]]:

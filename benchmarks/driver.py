@@ -88,8 +88,8 @@ def training(tinker: Any, service: Any, datums: int, tokens: int) -> dict[str, f
         ]
         output = client.forward_backward(data, "cross_entropy").result()
         assert len(output.loss_fn_outputs) == datums
-        for one in output.loss_fn_outputs:
-            assert one["logprobs"].to_numpy().shape == (tokens,)
+        for loss_fn_output in output.loss_fn_outputs:
+            assert loss_fn_output["logprobs"].to_numpy().shape == (tokens,)
 
     step()
     gc.collect()  # What the start left behind is no step's.

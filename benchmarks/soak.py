@@ -147,7 +147,7 @@ def train(service: tinker.ServiceClient, count: int, done: list[int]) -> None:
         going.append(training.optim_step(tinker.AdamParams()).map(lambda step: True))
         while len(going) > 20:
             done.append(bool(going.popleft().result(600)))
-    done.extend(bool(one.result(600)) for one in going)
+    done.extend(bool(item.result(600)) for item in going)
 
 
 def _right_loss(output: tinker.ForwardBackwardOutput) -> object:

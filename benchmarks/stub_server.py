@@ -43,10 +43,10 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         body += message.get("body", b"")
         more = message.get("more_body", False)
     operation = scope["path"].partition("/api/v1/")[2]
-    found = await (answer if PROTOCOL == "0.4.1" else later_answer)(operation, body)
-    kind = PROTOBUF if isinstance(found, bytes) else b"application/json"
-    content = found if isinstance(found, bytes) else orjson.dumps(found)
-    status = 404 if found == NOT_FOUND else 200
+    result = await (respond if PROTOCOL == "0.4.1" else later_answer)(operation, body)
+    kind = PROTOBUF if isinstance(result, bytes) else b"application/json"
+    content = result if isinstance(result, bytes) else orjson.dumps(result)
+    status = 404 if result == NOT_FOUND else 200
     headers = [(b"content-type", kind), (b"content-length", b"%d" % len(content))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
@@ -55,7 +55,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
 NOT_FOUND = {"detail": "Not Found"}
 
 
-async def answer(operation: str, body: bytes) -> Any:
+async def respond(operation: str, body: bytes) -> Any:
     match operation:
         case "client/config" | "client/dynamic_config":
             return NOT_FOUND
@@ -75,7 +75,7 @@ async def answer(operation: str, body: bytes) -> Any:
         case "forward_backward":
             data = orjson.loads(body)["forward_backward_input"]["data"]
             return submitted(
-                loss([len(one["loss_fn_inputs"]["target_tokens"]["data"]) for one in data])
+                loss([len(datum["loss_fn_inputs"]["target_tokens"]["data"]) for datum in data])
             )
         case "optim_step":
             return submitted({"metrics": {}})
@@ -103,11 +103,11 @@ async def later_answer(operation: str, body: bytes) -> Any:
         case "forward_backward":
             data = pb.ForwardBackwardRequest.FromString(body).data
             return submitted(
-                losses([len(one.loss_fn_inputs["target_tokens"].dense) // 8 for one in data])
+                losses([len(datum.loss_fn_inputs["target_tokens"].dense) // 8 for datum in data])
             )
         case "client/dynamic_config":
             return {"refresh_interval_sec": 300}
-    return await answer(operation, body)
+    return await respond(operation, body)
 
 
 def end(request_id: str) -> None:
@@ -123,7 +123,7 @@ async def told(asked: Any) -> Any:
         _news.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(_news.wait(), HOLD)
-    news = [{"state": "finished", "request_id": one} for one in _ended[cursor:]]
+    news = [{"state": "finished", "request_id": item} for item in _ended[cursor:]]
     return {"completions": news, "cursor": len(_ended)}
 
 

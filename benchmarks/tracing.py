@@ -81,16 +81,16 @@ def run(setup: str, ports: tuple[int, int], options: argparse.Namespace) -> list
     command += ["--samples", str(options.samples), "--in-flight", str(options.in_flight)]
     command += ["--rounds", str(options.rounds)]
     ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=1200)
-    found: list[dict[str, float]] = json.loads(ran.stdout)
-    return found
+    result: list[dict[str, float]] = json.loads(ran.stdout)
+    return result
 
 
 def report(setup: str, rounds: list[dict[str, float]]) -> None:
-    bare = least([one["bare"] for one in rounds])
+    bare = least([item["bare"] for item in rounds])
     for way, meaning in WAYS[setup].items():
-        found = least([one[way] for one in rounds])
-        paired = statistics.median(one[way] / one["bare"] - 1 for one in rounds)
-        print(f"{way:12} {found:10.3f} {found / bare - 1:10.1%} {paired:10.1%}   {meaning}")
+        result = least([item[way] for item in rounds])
+        paired = statistics.median(item[way] / item["bare"] - 1 for item in rounds)
+        print(f"{way:12} {result:10.3f} {result / bare - 1:10.1%} {paired:10.1%}   {meaning}")
 
 
 def least(values: list[float]) -> float:

@@ -39,10 +39,10 @@ def once(release: str, url: str, what: str, sizes: tuple[str, ...]) -> Iterator[
     """One round: the figure of each client."""
     for transport in HTTP_TRANSPORTS:
         variable = {"TINKER_EXT_HTTP_TRANSPORT": transport}
-        found = run(sys.executable, "tinker_ext", url, what, sizes, **variable)
-        yield transport, found[FIGURE[what]]
-    found = run(str(python_of(release)), "tinker", url, what, sizes)
-    yield "official", found[FIGURE[what]]
+        result = run(sys.executable, "tinker_ext", url, what, sizes, **variable)
+        yield transport, result[FIGURE[what]]
+    result = run(str(python_of(release)), "tinker", url, what, sizes)
+    yield "official", result[FIGURE[what]]
 
 
 def measured(rounds: int) -> Iterator[tuple[str, ...]]:

@@ -65,8 +65,8 @@ def pytest_runtest_makereport(
     report = yield
     if report.when == "teardown" and report.passed:
         for title, text in report.sections:
-            if found := _KEY.search(text):
+            if result := _KEY.search(text):
                 report.outcome = "failed"
-                around = text[max(0, found.start() - 200) : found.end() + 20]
+                around = text[max(0, result.start() - 200) : result.end() + 20]
                 report.longrepr = f"{title} shows a key: {around}"
     return report

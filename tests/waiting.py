@@ -25,6 +25,6 @@ def comes_true(condition: Callable[[], object], within: float = 20.0) -> bool:
 
 def tasks() -> set[asyncio.Task[Any]]:
     """Those of the client's loop that are not done."""
-    found: Future[set[asyncio.Task[Any]]] = Future()
-    background_loop().call_soon(lambda: found.set_result(asyncio.all_tasks()))
-    return found.result(10)
+    result: Future[set[asyncio.Task[Any]]] = Future()
+    background_loop().call_soon(lambda: result.set_result(asyncio.all_tasks()))
+    return result.result(10)

@@ -71,7 +71,7 @@ def _run(env: Environment, operation: OperationUnderTest, case: FaultCase) -> Ce
     counted = len(server.counted) - counted_before
     if outcome in _SUCCESSES and counted != _expected_counted(operation, case):
         violations.append(f"counted {counted} times")
-    server.answer_usually()
+    server.respond_by_default()
     server.listen()
     next_outcome, next_value = _outcome(lambda: operation.run(subject))
     if next_outcome not in (VALUE, DEGRADED):
@@ -99,14 +99,14 @@ def _equivalent(case: FaultCase, value: Any, reference: Any) -> bool:
 
 
 def _script(server: FaultServer, operation: OperationUnderTest, case: FaultCase) -> None:
-    server.answer(operation.endpoint, *[faults.Fault()] * operation.first_hit)
+    server.respond(operation.endpoint, *[faults.Fault()] * operation.first_hit)
     if case.replies[0] is Reply:  # The default reply, delayed.
         delay = case.replies[1]
-        server.answer(operation.endpoint, faults.delayed(delay))
+        server.respond(operation.endpoint, faults.delayed(delay))
     elif case.always:
-        server.answer_always(operation.endpoint, _with_request_id(case.replies[0]))
+        server.respond_always(operation.endpoint, _with_request_id(case.replies[0]))
     else:
-        server.answer(operation.endpoint, *map(_with_request_id, case.replies))
+        server.respond(operation.endpoint, *map(_with_request_id, case.replies))
 
 
 def _with_request_id(reply: Reply | faults.Fault) -> Reply | faults.Fault:

@@ -67,9 +67,9 @@ def params(tokens: int = 16) -> SamplingParams:
 def test_two_hundred_samples_take_few_questions(service: ServiceClient, record: Recording) -> None:
     sampler = sampler_of(service)
     futures = [sampler.sample(PROMPT, 1, params()) for _ in range(200)]
-    found = {tuple(future.result(WAIT).sequences[0].tokens) for future in futures}
-    assert len(found) == 1, "all have the same seed"
-    assert len(found.pop()) == 16
+    result = {tuple(future.result(WAIT).sequences[0].tokens) for future in futures}
+    assert len(result) == 1, "all have the same seed"
+    assert len(result.pop()) == 16
     assert count_requests(record, "retrieve_future") == count_requests(record, "asample") == 200
     assert count_requests(record, "retrieve_futures") < 30
 
@@ -78,7 +78,9 @@ def test_the_same_is_sampled_as_without(service: ServiceClient) -> None:
     together = sampler_of(service).sample(PROMPT, 3, params()).result(WAIT)
     with start_embedded() as plain, ServiceClient(base_url=plain.url, api_key=KEY) as other:
         alone = sampler_of(other).sample(PROMPT, 3, params()).result(WAIT)
-    assert [one.tokens for one in together.sequences] == [one.tokens for one in alone.sequences]
+    assert [sequence.tokens for sequence in together.sequences] == [
+        sequence.tokens for sequence in alone.sequences
+    ]
 
 
 def test_what_fails_fails_by_its_name(service: ServiceClient) -> None:
@@ -95,11 +97,11 @@ def test_copies_sample_beside_the_one_they_are_of(
     monkeypatch.setenv("TINKER_API_KEY", KEY)
     sampler = sampler_of(service)
     copies = [pickle.loads(pickle.dumps(sampler)) for _ in range(2)]
-    for one in copies:  # The server counts them as they come.
-        assert one.sample(PROMPT, 1, params()).result(WAIT).sequences
-    futures = [one.sample(PROMPT, 1, params()) for one in (sampler, *copies) for _ in range(5)]
+    for copy in copies:  # The server counts them as they come.
+        assert copy.sample(PROMPT, 1, params()).result(WAIT).sequences
+    futures = [item.sample(PROMPT, 1, params()) for item in (sampler, *copies) for _ in range(5)]
     assert all(future.result(WAIT).sequences for future in futures)
-    assert [one._member.counter for one in (sampler, *copies)] == [0, 1, 2]
+    assert [item._member.counter for item in (sampler, *copies)] == [0, 1, 2]
 
 
 def test_what_is_cancelled_makes_room(service: ServiceClient, record: Recording) -> None:

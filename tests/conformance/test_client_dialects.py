@@ -80,7 +80,10 @@ def datum() -> types.Datum:
 
 
 def loss_of(output: types.ForwardBackwardOutput) -> float:
-    return -sum(float(one["logprobs"].to_numpy().sum()) for one in output.loss_fn_outputs)
+    return -sum(
+        float(loss_fn_output["logprobs"].to_numpy().sum())
+        for loss_fn_output in output.loss_fn_outputs
+    )
 
 
 def test_it_trains_saves_and_loads(
@@ -132,7 +135,9 @@ def test_it_tells_of_images_and_optimizers_what_the_release_knows(
     else:
         training.optim_step(decaying).result(WAIT)
     training.optim_step(types.AdamParams(learning_rate=0.01)).result(WAIT)
-    unexpected = [one for one in noting.refused if one not in UNKNOWN_THERE.get(server.dialect, [])]
+    unexpected = [
+        item for item in noting.refused if item not in UNKNOWN_THERE.get(server.dialect, [])
+    ]
     assert [status for _, status in unexpected if status != 400] == (
         [422] if server.dialect == "0.4.1" else []
     )
@@ -148,19 +153,21 @@ def test_it_samples_and_scores(service: ServiceClient) -> None:
     prompt = types.ModelInput.from_ints(TOKENS[:10])
     params = types.SamplingParams(max_tokens=6, seed=3, temperature=0.7)
 
-    found = named.sample(prompt, 2, params, topk_prompt_logprobs=3).result(WAIT)
+    result = named.sample(prompt, 2, params, topk_prompt_logprobs=3).result(WAIT)
     same = passing.sample(prompt, 2, params).result(WAIT)
-    assert [one.tokens for one in found.sequences] == [one.tokens for one in same.sequences]
-    for one in found.sequences:
+    assert [sequence.tokens for sequence in result.sequences] == [
+        sequence.tokens for sequence in same.sequences
+    ]
+    for one in result.sequences:
         assert one.logprobs is not None
         assert len(one.logprobs) == len(one.tokens) <= 6
         assert one.stop_reason in {"length", "stop"}
-    assert found.topk_prompt_logprobs is not None
-    assert [row and len(row) for row in found.topk_prompt_logprobs] == [None] + [3] * 9
+    assert result.topk_prompt_logprobs is not None
+    assert [row and len(row) for row in result.topk_prompt_logprobs] == [None] + [3] * 9
 
     scored = named.compute_logprobs(prompt).result(WAIT)
     assert scored[0] is None
-    assert all(one is not None and math.isfinite(one) for one in scored[1:])
+    assert all(item is not None and math.isfinite(item) for item in scored[1:])
 
 
 def test_it_tells_of_samples_what_the_release_can(
@@ -171,7 +178,7 @@ def test_it_tells_of_samples_what_the_release_can(
     params = types.SamplingParams(max_tokens=4, seed=3)
     asked: dict[str, Any] = {
         "topk_sample_logprobs": 2,
-        "target_prompt_logprobs": types.TensorData([[one, -1] for one in TOKENS[1:5]]),
+        "target_prompt_logprobs": types.TensorData([[token, -1] for token in TOKENS[1:5]]),
         "prompt_alt_tokens_k": 3,
         "include_prompt_logprobs": True,
         "prompt_logprobs_last_n": 2,
@@ -184,21 +191,21 @@ def test_it_tells_of_samples_what_the_release_can(
     if server.dialect == "0.38":  # Then results come as protobuf.
         training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
         training.forward([datum()], "cross_entropy").result(WAIT)
-    found = sampler.sample(prompt, 2, params, **asked).result(WAIT)
-    scores = found.prompt_logprobs
+    result = sampler.sample(prompt, 2, params, **asked).result(WAIT)
+    scores = result.prompt_logprobs
     assert scores is not None
-    assert [one is None for one in scores] == [True] * 3 + [False] * 2
-    assert found.target_prompt_logprobs is not None
-    targets = found.target_prompt_logprobs.to_numpy()
+    assert [score is None for score in scores] == [True] * 3 + [False] * 2
+    assert result.target_prompt_logprobs is not None
+    targets = result.target_prompt_logprobs.to_numpy()
     assert targets[-2:, 0].tolist() == pytest.approx(scores[-2:], rel=1e-5)
     assert targets[:, 1].tolist() == [0] * 4
-    assert found.prompt_alt_tokens is not None
-    assert found.prompt_alt_tokens.tokens.shape == [4, 3]
-    assert found.prompt_alt_tokens.logprobs.shape == [4, 3]
-    for one in found.sequences:
-        assert one.sequence_id is not None
-        assert one.topk_logprobs is not None
-        assert [row and len(row) for row in one.topk_logprobs] == [2] * len(one.tokens)
+    assert result.prompt_alt_tokens is not None
+    assert result.prompt_alt_tokens.tokens.shape == [4, 3]
+    assert result.prompt_alt_tokens.logprobs.shape == [4, 3]
+    for sequence in result.sequences:
+        assert sequence.sequence_id is not None
+        assert sequence.topk_logprobs is not None
+        assert [row and len(row) for row in sequence.topk_logprobs] == [2] * len(sequence.tokens)
 
 
 def test_compressed_rows_and_sound_are_understood_and_refused_by_name(
@@ -236,9 +243,9 @@ def test_targets_of_a_sample_are_told_in_rows_where_they_are_asked_in_rows(
     def told(targets: types.TensorData) -> types.TensorData:
         params = types.SamplingParams(max_tokens=1)
         asked = sampler.sample(prompt, 1, params, target_prompt_logprobs=targets)
-        found = asked.result(WAIT).target_prompt_logprobs
-        assert found is not None
-        return found
+        result = asked.result(WAIT).target_prompt_logprobs
+        assert result is not None
+        return result
 
     whole = told(types.TensorData(ids))
     rows = told(types.TensorData.from_torch_sparse(ids, pad_value=-1))
@@ -287,8 +294,8 @@ def test_it_looks_up_sessions(service: ServiceClient, server: EmbeddedServer) ->
         assert caught.value.status_code == 404
         return
     sessions = rest.list_sessions(access_scope="owned").result(WAIT).sessions
-    found = [rest.get_session(one).result(WAIT).training_run_ids for one in sessions]
-    assert training.model_id in {run for runs in found for run in runs}
+    result = [rest.get_session(session).result(WAIT).training_run_ids for session in sessions]
+    assert training.model_id in {run for runs in result for run in runs}
     rest.get_training_run(training.model_id, "accessible").result(WAIT)
 
 
@@ -298,8 +305,8 @@ def test_it_lists_and_deletes(service: ServiceClient) -> None:
     rest = service.create_rest_client()
     run = training.get_info().model_id
     assert rest.list_training_runs(limit=1).result(WAIT).training_runs[0].training_run_id == run
-    found = rest.list_checkpoints(run).result(WAIT).checkpoints
-    assert [one.tinker_path for one in found] == [saved]
+    result = rest.list_checkpoints(run).result(WAIT).checkpoints
+    assert [item.tinker_path for item in result] == [saved]
     rest.delete_checkpoint_from_tinker_path(saved).result(WAIT)
     with pytest.raises(APIStatusError) as caught:
         rest.delete_checkpoint_from_tinker_path(saved).result(WAIT)

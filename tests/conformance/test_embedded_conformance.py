@@ -84,9 +84,9 @@ def _prepared(http: httpx.Client) -> dict[str, str]:
     """A session with a model, a checkpoint and a sampling session."""
 
     def post(operation: str, **body: Any) -> dict[str, Any]:
-        answer = http.post(operation, json=body)
-        assert answer.status_code == 200, answer.text
-        content: dict[str, Any] = answer.json()
+        response = http.post(operation, json=body)
+        assert response.status_code == 200, response.text
+        content: dict[str, Any] = response.json()
         return content
 
     session = post("create_session", tags=[], user_metadata=None, sdk_version="x")["session_id"]

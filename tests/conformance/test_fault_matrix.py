@@ -1,4 +1,4 @@
-"""Every operation under every fault comes to what docs/faults.md says."""
+"""Every operation under every fault has the outcome that docs/faults.md states."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def different() -> dict[str, dict[str, CellResult]]:
-    """By operation, the cells that came to something else; run all at once, for time's sake."""
+def unexpected() -> dict[str, dict[str, CellResult]]:
+    """The unexpected results by operation; all cells run at the same time."""
     return run_all()
 
 
-@pytest.mark.timeout(600)  # the first of them runs the cells of all
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
-def test_operation(
-    operation: OperationUnderTest, different: dict[str, dict[str, CellResult]]
+@pytest.mark.timeout(600)  # The first test runs the cells of all operations.
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_operation_has_expected_outcome_under_every_fault(
+    operation: OperationUnderTest, unexpected: dict[str, dict[str, CellResult]]
 ) -> None:
-    assert different[operation.name] == {}
+    assert unexpected[operation.name] == {}
 
 
-#: What a transport has a part in.
-ON_THE_WIRE = frozenset(
+#: Faults whose outcome depends on the transport.
+TRANSPORT_FAULTS = frozenset(
     {
         "connection closed before processing",
         "connection closed before the response",
@@ -55,16 +55,17 @@ ON_THE_WIRE = frozenset(
         "gzip bomb",
     }
 )
-#: One of each group but that of what waits for a second heartbeat.
-SOME = ("get_training_run", "asample", "result of asample")
+#: One operation of each group, except heartbeats, which take real time.
+SAMPLE_OPERATIONS = ("get_training_run", "asample", "result of asample")
 
 
-def test_another_transport_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With this variable `python scripts/fault_matrix.py --run` runs all cells so."""
+def test_outcomes_are_the_same_with_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With this variable, `python scripts/fault_matrix.py --run` runs all cells over aiohttp."""
     monkeypatch.setenv("TINKER_EXT_HTTP_TRANSPORT", "aiohttp")
-    rows = [one for one in OPERATIONS if one.name in SOME]
-    assert run_operations(rows, 6, ON_THE_WIRE) == {name: {} for name in SOME}
+    operations = [operation for operation in OPERATIONS if operation.name in SAMPLE_OPERATIONS]
+    unexpected = run_operations(operations, 6, TRANSPORT_FAULTS)
+    assert unexpected == {name: {} for name in SAMPLE_OPERATIONS}
 
 
-def test_the_committed_table_is_the_one_that_was_run() -> None:
+def test_tables_of_docs_are_up_to_date() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == document(), "run scripts/fault_matrix.py"

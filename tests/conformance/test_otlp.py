@@ -107,16 +107,16 @@ class Endpoint(BaseHTTPRequestHandler):
         assert self.headers["Content-Type"] == "application/x-protobuf"
         if self.path == "/v1/traces":
             self.server.traces.append(ExportTraceServiceRequest.FromString(body))
-            answer = ExportTraceServiceResponse().SerializeToString()
+            response = ExportTraceServiceResponse().SerializeToString()
         else:
             assert self.path == "/v1/metrics"
             self.server.metrics.append(ExportMetricsServiceRequest.FromString(body))
-            answer = ExportMetricsServiceResponse().SerializeToString()
+            response = ExportMetricsServiceResponse().SerializeToString()
         self.send_response(200)
         self.send_header("Content-Type", "application/x-protobuf")
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(response)))
         self.end_headers()
-        self.wfile.write(answer)
+        self.wfile.write(response)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -138,14 +138,14 @@ def collector() -> Iterator[Collector]:
 
 def values(attributes: Any) -> dict[str, Any]:
     """Attributes as plain values; lists as lists."""
-    found: dict[str, Any] = {}
-    for one in attributes:
-        kind = one.value.WhichOneof("value")
-        value = getattr(one.value, kind)
+    result: dict[str, Any] = {}
+    for attribute in attributes:
+        kind = attribute.value.WhichOneof("value")
+        value = getattr(attribute.value, kind)
         if kind == "array_value":
             value = [getattr(item, item.WhichOneof("value")) for item in value.values]
-        found[one.key] = value
-    return found
+        result[attribute.key] = value
+    return result
 
 
 def tree(spans: list[Span], parent: bytes) -> list[Any]:
@@ -159,7 +159,7 @@ def tree(spans: list[Span], parent: bytes) -> list[Any]:
 
 def without(names: set[str], found: list[Any]) -> list[Any]:
     """A tree without what depends on how fast the machine is."""
-    return [[one[0], *without(names, one[1:])] for one in found if one[0] not in names]
+    return [[item[0], *without(names, item[1:])] for item in found if item[0] not in names]
 
 
 def polls(stage: list[Any]) -> list[Any]:
@@ -171,10 +171,10 @@ def test_the_tree_that_arrives(collector: Collector) -> None:
     spans = collector.spans
     [loop] = [span for span in spans if span.name == "my training loop"]
     mine = [span for span in spans if span.trace_id == loop.trace_id]
-    found = tree(mine, loop.span_id)
-    assert [one[0] for one in found] == ["tinker.step", "tinker.step"]
+    result = tree(mine, loop.span_id)
+    assert [item[0] for item in result] == ["tinker.step", "tinker.step"]
     short = {f"tinker.{stage.value}" for stage in SHORT_STAGES}
-    for step in without({*short, "tinker.pause"}, found):
+    for step in without({*short, "tinker.pause"}, result):
         assert step == [
             "tinker.step",
             [
@@ -218,24 +218,24 @@ def test_a_sample_says_what_the_conventions_ask_for(collector: Collector) -> Non
 
 
 def test_the_metrics_that_arrive(collector: Collector) -> None:
-    found: dict[str, list[Any]] = defaultdict(list)
+    result: dict[str, list[Any]] = defaultdict(list)
     for request in collector.metrics:
         for resource in request.resource_metrics:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     kind = metric.WhichOneof("data") or ""
-                    found[metric.name] += getattr(metric, kind).data_points
+                    result[metric.name] += getattr(metric, kind).data_points
     durations = {
         values(point.attributes)["tinker.operation"]: point.count
-        for point in found["tinker.client.operation.duration"]
+        for point in result["tinker.client.operation.duration"]
     }
     assert durations["forward_backward"] == 2
     assert durations["sample"] == 1
     trained = [
         point.as_int
-        for point in found["tinker.client.tokens"]
+        for point in result["tinker.client.tokens"]
         if values(point.attributes)["tinker.token.use"] == "trained"
     ]
     assert trained == [24]
-    assert found["http.client.request.duration"]
-    assert found["gen_ai.client.token.usage"]
+    assert result["http.client.request.duration"]
+    assert result["gen_ai.client.token.usage"]

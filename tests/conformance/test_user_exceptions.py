@@ -159,7 +159,7 @@ def test_error_of_a_callback_keeps_no_other_callback_and_no_result_back(
 ) -> None:
     with make_client(base_url=server.url, http_transport=http_transport) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        server.answer("retrieve_future", Reply(200, PAUSED, delay=0.1))
+        server.respond("retrieve_future", Reply(200, PAUSED, delay=0.1))
         future = sampler.sample(PROMPT, 1, PARAMS)
         raisers, later = [Raiser(error), Raiser(error)], threading.Event()
         future.add_done_callback(raisers[0])
@@ -191,7 +191,7 @@ def test_error_of_a_queue_state_observer_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     observer = Raiser(error)
-    server.answer("retrieve_future", Reply(200, PAUSED))
+    server.respond("retrieve_future", Reply(200, PAUSED))
     with make_client(
         base_url=server.url, http_transport=http_transport, queue_state_observer=observer
     ) as service:
@@ -216,7 +216,7 @@ def test_error_of_a_session_observer_is_logged(
         heartbeat_interval=0.05,
     ) as service:
         sample(service)
-        server.answer("session_heartbeat", Reply(410, {"detail": "gone"}))
+        server.respond("session_heartbeat", Reply(410, {"detail": "gone"}))
         assert observer.called.wait(20)
         with pytest.raises(tinker.SessionLostError):
             sample(service)

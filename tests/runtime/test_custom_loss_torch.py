@@ -27,8 +27,8 @@ def test_the_gradients_of_a_torch_loss_become_weights() -> None:
 
     def loss(data: list[tinker.Datum], logprobs: list[Any]) -> tuple[Any, dict[str, float]]:
         threads.append(threading.current_thread())
-        assert [one.shape for one in logprobs] == [(3,), (5,)]
-        value = sum((one**2).sum() for one in logprobs)
+        assert [logprob.shape for logprob in logprobs] == [(3,), (5,)]
+        value = sum((logprob**2).sum() for logprob in logprobs)
         return value, {"mine": 2.0}
 
     with make_client(server) as service:
@@ -36,7 +36,7 @@ def test_the_gradients_of_a_torch_loss_become_weights() -> None:
         output = training.forward_backward_custom([datum(3), datum(5)], loss).result(30)
     # d(x^2)/dx at x = -1 is -2; the surrogate's weights are its negative.
     sent = server.calls("forward_backward")[0].body["forward_backward_input"]["data"]
-    assert [one["loss_fn_inputs"]["weights"]["data"] for one in sent] == [[2.0] * 3, [2.0] * 5]
+    assert [item["loss_fn_inputs"]["weights"]["data"] for item in sent] == [[2.0] * 3, [2.0] * 5]
     assert output.metrics["loss:sum"] == 8.0
     assert output.metrics["mine"] == 2.0
     assert threads == [threading.current_thread()]

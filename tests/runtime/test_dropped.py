@@ -68,7 +68,9 @@ def test_the_last_reference_takes_everything_with_it(server: FaultServer) -> Non
     assert comes_true(lambda: not server.connections_open), "its sockets are closed"
     assert goes_silent(server)
     assert released == [True]
-    sent = [one["event"] for call in server.calls("send_telemetry") for one in call.body["events"]]
+    sent = [
+        item["event"] for call in server.calls("send_telemetry") for item in call.body["events"]
+    ]
     assert sent[-1] == "SESSION_END"
     gc.collect()
 
@@ -86,13 +88,13 @@ def test_one_that_hears_of_its_samples_together_is_collected_too(server: FaultSe
     assert comes_true(lambda: core() is None), "without the help of the cycle collector"
     assert comes_true(lambda: not tasks() - before)
     assert comes_true(lambda: not server.connections_open)
-    reports = [one.body["retrieved_request_ids"] for one in server.calls("retrieve_futures")]
-    assert len({one for report in reports for one in report}) == 20, "the last word included"
+    reports = [call.body["retrieved_request_ids"] for call in server.calls("retrieve_futures")]
+    assert len({item for report in reports for item in report}) == 20, "the last word included"
 
 
 def test_work_whose_future_is_held_goes_on(server: FaultServer) -> None:
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
-    server.answer("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 5)
+    server.respond("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 5)
     before = tasks()
     future = (
         client(server).create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
@@ -108,7 +110,7 @@ def test_work_whose_future_is_held_goes_on(server: FaultServer) -> None:
 def test_work_whose_future_nobody_holds_is_done_too_then_all_ends(server: FaultServer) -> None:
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     training = client(server).create_lora_training_client("fake/model")
-    server.answer("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 3)
+    server.respond("retrieve_future", *[Reply(200, waiting, delay=0.1)] * 3)
     before = len(server.calls("retrieve_future"))
     training.optim_step(tinker.AdamParams())
     del training
@@ -120,7 +122,7 @@ def test_work_whose_future_nobody_holds_is_done_too_then_all_ends(server: FaultS
 def test_an_error_that_is_kept_keeps_no_client(server: FaultServer) -> None:
     service = client(server)
     training = service.create_lora_training_client("fake/model")
-    server.answer("optim_step", Reply(400, {"detail": "no"}))
+    server.respond("optim_step", Reply(400, {"detail": "no"}))
     failed = training.optim_step(tinker.AdamParams())
     error = failed.exception(30)
     assert isinstance(error, tinker.BadRequestError)

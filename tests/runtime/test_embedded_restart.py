@@ -44,9 +44,9 @@ class Caller:
         while True:
             response = self.post("retrieve_future", request_id=request_id)
             assert response.status_code == 200, response.text
-            answer: dict[str, Any] = response.json()
-            if answer.get("type") != "try_again":
-                return answer
+            reply: dict[str, Any] = response.json()
+            if reply.get("type") != "try_again":
+                return reply
 
     def done(self, operation: str, **body: Any) -> dict[str, Any]:
         return self.result(self.submit(operation, **body))
@@ -132,11 +132,11 @@ def test_repeats_from_before_the_kill_are_not_done_again(tmp_path: Path) -> None
     with running(tmp_path) as before:
         _, model = before.new_model()
         request = before.submit("save_weights", model_id=model, seq_id=1, path="a")
-        answer = before.result(request)
+        response = before.result(request)
         before.kill()
     with running(tmp_path) as after:
         assert after.submit("save_weights", model_id=model, seq_id=1, path="a") == request
-        assert after.result(request) == answer
+        assert after.result(request) == response
         assert len(after.http.get("checkpoints").json()["checkpoints"]) == 1
 
 
@@ -153,9 +153,9 @@ def test_what_was_on_the_way_is_reported_as_cut_off(tmp_path: Path) -> None:
         waiting = before.submit("forward_backward", **batch(model, 2))  # for number 1
         before.kill()
     with running(tmp_path) as after:
-        answer = after.result(waiting)
-        assert answer["category"] == "user"
-        assert "cut off by a restart" in answer["error"]
+        response = after.result(waiting)
+        assert response["category"] == "user"
+        assert "cut off by a restart" in response["error"]
         gone = after.post("retrieve_future", request_id=sample)
         assert gone.status_code == 410, "a sample can simply be asked for again"
         assert "make it again" in gone.json()["detail"]
@@ -174,10 +174,10 @@ def test_a_kill_in_the_middle_of_saving_leaves_only_whole_checkpoints(
     def save_until_killed(caller: Caller, model: str) -> None:
         with suppress(httpx.HTTPError):
             for number in range(1, 1000):
-                answer = caller.done(
+                response = caller.done(
                     "save_weights", model_id=model, seq_id=number, path=f"s{number}"
                 )
-                answered.append(answer["path"])
+                answered.append(response["path"])
 
     with running(tmp_path) as before:
         _, model = before.new_model(rank=64)
@@ -189,7 +189,9 @@ def test_a_kill_in_the_middle_of_saving_leaves_only_whole_checkpoints(
         saving.join()
 
     with running(tmp_path) as after:
-        listed = [one["tinker_path"] for one in after.http.get("checkpoints").json()["checkpoints"]]
+        listed = [
+            item["tinker_path"] for item in after.http.get("checkpoints").json()["checkpoints"]
+        ]
         assert set(answered) <= set(listed), "what was answered is there"
         folders = {
             f"tinker://{model}/weights/{path.name}" for path in tmp_path.glob("checkpoints/*/*/*")

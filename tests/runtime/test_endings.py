@@ -43,7 +43,7 @@ DATUM = tinker.Datum(
 def busy() -> Iterator[FaultServer]:
     """A server that takes everything in and finishes nothing."""
     with FaultServer() as server:
-        server.answer_always("retrieve_future", _never_done)
+        server.respond_always("retrieve_future", _never_done)
         yield server
 
 
@@ -161,7 +161,7 @@ async def test_an_ended_task_has_left_its_owners_set() -> None:
 def test_close_right_after_a_cancel_returns() -> None:
     for _ in range(20):
         server = FakeServer()
-        server.answer("asample", Reply(200, delay=30))
+        server.respond("asample", Reply(200, delay=30))
         service = make_client(server)
         future = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
         assert comes_true(partial(server.calls, "asample"))
@@ -179,7 +179,7 @@ def test_closing_at_once_does_not_wait_for_a_silent_server(http_transport: str) 
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
         for operation in SAID_LAST:
-            server.answer_always(operation, faults.silent())
+            server.respond_always(operation, faults.silent())
         future = sampler.sample(PROMPT, 1, PARAMS)
         assert comes_true(partial(server.calls, "retrieve_futures"))
         future.cancel()
@@ -217,7 +217,7 @@ def test_thousands_of_clients_leave_nothing_behind() -> None:
 def _alive() -> Counter[str]:
     """The objects there are, by type; those of timers that were cancelled come and go."""
     gc.collect()
-    kinds = (type(one) for one in gc.get_objects())
+    kinds = (type(get_object) for get_object in gc.get_objects())
     return Counter(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
 
 

@@ -47,7 +47,7 @@ def raised(loss: Any) -> BaseException:
 
 def test_an_error_of_the_client_begins_at_the_users_line() -> None:
     server = FakeServer()
-    server.answer("optim_step", Reply(400, {"detail": "no"}))
+    server.respond("optim_step", Reply(400, {"detail": "no"}))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         future = training.optim_step(tinker.AdamParams())
@@ -62,7 +62,7 @@ def test_a_mistake_in_a_loss_keeps_its_lines_and_the_users_variables() -> None:
     loss = next(frame for frame in frames(error) if frame.f_code is failing_loss.__code__)
     assert loss.f_locals["kept"] == "a variable of the user's"
     assert "run_loss" in names(error), "the lines in between are there"
-    between = next(one for one in frames(error) if one.f_code.co_name == "run_loss")
+    between = next(frame for frame in frames(error) if frame.f_code.co_name == "run_loss")
     assert between.f_locals == {}, "without their variables"
 
 

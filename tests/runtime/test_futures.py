@@ -120,7 +120,7 @@ def test_callbacks_and_standard_futures() -> None:
     future = after(0.02)
     future.add_done_callback(lambda one: called.set())
     done, _ = concurrent.futures.wait([future.future()], timeout=5)
-    assert [one.result() for one in done] == ["done"]
+    assert [item.result() for item in done] == ["done"]
     assert called.wait(5)
 
 
@@ -300,7 +300,7 @@ async def test_blocking_another_running_loop_warns_once(monkeypatch: pytest.Monk
     monkeypatch.setattr(futures, "_warned_about_loop", False)
     with pytest.warns(RuntimeWarning, match="blocks a running event loop") as warned:
         after(0.02).result(5)
-    assert [one.filename for one in warned] == [__file__]
+    assert [item.filename for item in warned] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         after(0.02).result(5)
@@ -317,7 +317,7 @@ def test_await_without_asyncio_says_what_to_write() -> None:
 async def test_displaying_a_client_that_is_being_created_does_not_wait_for_it() -> None:
     server = FakeServer()
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
-    server.answer("retrieve_future", Reply(200, waiting, delay=1))
+    server.respond("retrieve_future", Reply(200, waiting, delay=1))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         for hook in ("_ipython_display_", "_repr_mimebundle_", "_repr_html_", "_repr_pretty_"):

@@ -111,7 +111,7 @@ def test_a_run_resumes_with_the_very_losses_of_one_that_was_not_killed(tmp_path:
 
 
 def tokens_of(response: tinker.types.SampleResponse) -> list[list[int]]:
-    return [one.tokens for one in response.sequences]
+    return [sequence.tokens for sequence in response.sequences]
 
 
 def test_samples_carry_on_through_a_kill(tmp_path: Path) -> None:

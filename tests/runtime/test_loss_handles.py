@@ -56,18 +56,21 @@ def test_where_the_server_runs_no_losses_it_runs_here(
     assert output.metrics["loss:sum"] == output.metrics["custom/loss:sum"] == 6.0
     assert output.metrics["custom/scale:mean"] == (1.5 + 3.0) / 2
     [sent] = server.calls("forward_backward")
-    inputs = [one["loss_fn_inputs"] for one in sent.body["forward_backward_input"]["data"]]
-    assert [sorted(one) for one in inputs] == [["target_tokens", "weights"]] * 2
-    assert [one["weights"]["data"] for one in inputs] == [[2.0, 4.0], [6.0]]
+    inputs = [item["loss_fn_inputs"] for item in sent.body["forward_backward_input"]["data"]]
+    assert [sorted(item) for item in inputs] == [["target_tokens", "weights"]] * 2
+    assert [item["weights"]["data"] for item in inputs] == [[2.0, 4.0], [6.0]]
 
 
 def test_a_server_that_runs_losses_is_given_it_once_and_told_its_name(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     announce(server, latest=False, custom_loss_server_side=True)
-    server.answer_always("create_custom_loss", server.submitted({"loss_id": "loss-7"}))
+    server.respond_always("create_custom_loss", server.submitted({"loss_id": "loss-7"}))
     handles = [service.create_custom_loss(squares, RANKS).result(30) for _ in range(2)]
-    assert [one.body["custom_loss_seq_id"] for one in server.calls("create_custom_loss")] == [0, 1]
+    assert [call.body["custom_loss_seq_id"] for call in server.calls("create_custom_loss")] == [
+        0,
+        1,
+    ]
     [made, again] = handles
     assert made == again
     assert made.key == again.key
@@ -172,17 +175,19 @@ def test_arguments_have_one_form_each_on_the_wire(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
     announce(server, latest=False, custom_loss_server_side=True)
-    server.answer("create_custom_loss", server.submitted({"loss_id": "loss-1"}))
+    server.respond("create_custom_loss", server.submitted({"loss_id": "loss-1"}))
     service.create_custom_loss(kinds, {"logprobs": 1}).result(30)
     [sent] = server.calls("create_custom_loss")
-    told = {one["target"]: (one["args"][1:], one["kwargs"]) for one in sent.body["graph"]["nodes"]}
+    told = {
+        item["target"]: (item["args"][1:], item["kwargs"]) for item in sent.body["graph"]["nodes"]
+    }
     whole = [{"ellipsis": True}, {"slice": [1, None, None]}]
     assert told["operator.getitem"] == ([{"tuple": whole}], {})
     assert told["clamp"] == ([], {"max": {"float": "inf"}})
     assert told["reshape"] == ([[2, -1]], {})
     assert told["to"] == ([], {"dtype": {"dtype": "float32"}, "device": {"device": "cpu"}})
     assert told["sum"] == ([], {"dim": {"tuple": [0, 1]}})
-    [output] = [one["args"] for one in sent.body["graph"]["nodes"] if one["op"] == "output"]
+    [output] = [item["args"] for item in sent.body["graph"]["nodes"] if item["op"] == "output"]
     assert output == [{"tuple": [{"ref": "sum_1"}, {"dict": {}}]}]
 
 
@@ -223,7 +228,7 @@ FAULTS: list[Fault] = [
 ]
 
 
-@pytest.mark.parametrize(("fn", "ranks", "words"), FAULTS, ids=[one[2] for one in FAULTS])
+@pytest.mark.parametrize(("fn", "ranks", "words"), FAULTS, ids=[fault[2] for fault in FAULTS])
 def test_what_no_server_takes_is_refused_at_once(
     service: tinker.ServiceClient,
     fn: Any,
@@ -267,10 +272,10 @@ def test_the_embedded_backend_trains_on_it_as_on_a_plain_function() -> None:
     with tinker.ServiceClient(base_url="embedded") as service:
         training = service.create_lora_training_client("embedded/tiny", rank=2, seed=1)
         handle = service.create_custom_loss(squares, RANKS).result(60)
-        found = []
+        result = []
         for loss in (plain, handle):
             output = training.forward_backward_custom([datum(1.0, 0.5, 2.0)], loss).result(60)
             step = training.optim_step(tinker.AdamParams(learning_rate=0.0)).result(60)
             assert step.metrics is not None
-            found.append((output.metrics["loss:sum"], step.metrics["grad_norm"]))
-    assert found[0] == pytest.approx(found[1], rel=1e-5)
+            result.append((output.metrics["loss:sum"], step.metrics["grad_norm"]))
+    assert result[0] == pytest.approx(result[1], rel=1e-5)

@@ -38,8 +38,8 @@ class Server:
 
 async def test_the_first_of_a_batch_is_sent_last() -> None:
     server = Server()
-    found = await server.numbers.send_batch([server.answers() for _ in range(4)])
-    assert found == [1, 2, 3, 4]
+    result = await server.numbers.send_batch([server.answers() for _ in range(4)])
+    assert result == [1, 2, 3, 4]
     assert server.seen == [2, 3, 4, 1]
     assert server.numbers.next == 5
 

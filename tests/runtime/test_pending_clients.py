@@ -28,7 +28,7 @@ COPY = {"copy": copy.copy, "deepcopy": copy.deepcopy}
 def slow_server() -> FakeServer:
     """Takes a moment to create a client."""
     server = FakeServer()
-    server.answer(
+    server.respond(
         "create_session", lambda sent: attrs.evolve(server.default_reply(sent), delay=0.3)
     )
     return server

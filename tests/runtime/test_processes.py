@@ -87,7 +87,7 @@ def test_a_training_client_is_handed_over_with_its_number(server: FaultServer) -
         training.optim_step(tinker.AdamParams()).result(60)
         code = "import tinker_ext as t\nclient.optim_step(t.AdamParams()).result(60)"
         run_elsewhere(code, pickle.dumps(training))
-    assert [one.body["seq_id"] for one in server.calls("optim_step")] == [1, 2]
+    assert [call.body["seq_id"] for call in server.calls("optim_step")] == [1, 2]
 
 
 def test_clients_unpickled_in_one_process_share_a_connection(server: FaultServer) -> None:
@@ -136,7 +136,7 @@ def test_after_a_fork_samples_go_on_and_training_says_whose_it_is(
         said = in_a_fork(lambda: str(training.optim_step(tinker.AdamParams())))
         assert "is trained by the process that this one was forked from" in said
         training.optim_step(tinker.AdamParams()).result(60)
-    numbers = [one.body["seq_id"] for one in server.calls("asample")]
+    numbers = [call.body["seq_id"] for call in server.calls("asample")]
     assert numbers[0] == 0
     assert len(set(numbers)) == 2
     assert released == [os.getpid()]

@@ -19,15 +19,15 @@ PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 
 def test_a_sample_keeps_its_number_and_key_over_all_attempts() -> None:
     server = FakeServer()
-    server.answer("asample", Reply(503), httpx.ReadError("gone"))
+    server.respond("asample", Reply(503), httpx.ReadError("gone"))
     with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         response = sampler.sample(PROMPT, 2, PARAMS).result(30)
         sampler.sample(PROMPT, 1, PARAMS).result(30)
     assert len(response.sequences) == 2
     calls = server.calls("asample")
-    assert [one.body["seq_id"] for one in calls] == [0, 0, 0, 1]
-    keys = [one.headers["x-idempotency-key"] for one in calls]
+    assert [call.body["seq_id"] for call in calls] == [0, 0, 0, 1]
+    keys = [call.headers["x-idempotency-key"] for call in calls]
     assert len(set(keys[:3])) == 1
     assert keys[3] != keys[0]
     assert calls[0].headers["x-tinker-sampling-backpressure"] == "1"
@@ -40,7 +40,7 @@ def test_an_attempt_follows_a_suspension_longer_than_the_window() -> None:
         time.suspend(1000)
         raise httpx.ReadError("reset while asleep")
 
-    server.answer("asample", Reply(503), asleep, Reply(503), asleep)
+    server.respond("asample", Reply(503), asleep, Reply(503), asleep)
     with make_client(server, clock=time.clock, retry_window=60) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
@@ -55,7 +55,7 @@ def test_one_attempt_follows_a_suspension_after_the_end_of_the_window() -> None:
         time.suspend(1000)
         raise httpx.ReadError("reset while asleep")
 
-    server.answer("asample", asleep, *[Reply(503)] * 5)
+    server.respond("asample", asleep, *[Reply(503)] * 5)
     with make_client(server, clock=time.clock, retry_window=60) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.InternalServerError) as caught:
@@ -88,7 +88,7 @@ def test_late_ticks_are_suspended_time(ticks: list[float], suspended: float) -> 
 
 def test_the_servers_delay_is_obeyed() -> None:
     server = FakeServer()
-    server.answer("asample", Reply(429, {"detail": "slow down"}, {"Retry-After": "0.4"}))
+    server.respond("asample", Reply(429, {"detail": "slow down"}, {"Retry-After": "0.4"}))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         started = time.monotonic()
@@ -98,14 +98,14 @@ def test_the_servers_delay_is_obeyed() -> None:
 
 def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
     server = FakeServer()
-    server.answer("asample", Reply(429, None, {"Retry-After": "2"}))
+    server.respond("asample", Reply(429, None, {"Retry-After": "2"}))
     with (
         make_client(server, api_key="tml-shared") as first,
         make_client(server, api_key="tml-shared") as second,
         make_client(server, api_key="tml-other") as other,
     ):
         samplers = [
-            one.create_sampling_client(base_model="fake/model") for one in (first, second, other)
+            item.create_sampling_client(base_model="fake/model") for item in (first, second, other)
         ]
         started = time.monotonic()
         refused = samplers[0].sample(PROMPT, 1, PARAMS)
@@ -121,7 +121,7 @@ def test_a_429_pauses_all_who_share_the_key_and_nobody_else() -> None:
 
 def test_what_was_answered_before_the_last_attempt_broke_off_is_told() -> None:
     server = FakeServer()
-    server.answer("asample", Reply(500, "oops"), *[httpx.ReadError("gone")] * 40)
+    server.respond("asample", Reply(500, "oops"), *[httpx.ReadError("gone")] * 40)
     with make_client(server, clock=SimulatedTime().clock, retry_window=10.0) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.APIConnectionError) as caught:
@@ -134,7 +134,7 @@ def test_who_waits_long_for_a_server_that_is_down_is_warned_once_a_minute(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = FakeServer()
-    server.answer("asample", *[httpx.ConnectError("refused")] * 40)
+    server.respond("asample", *[httpx.ConnectError("refused")] * 40)
     with (
         caplog.at_level(logging.WARNING, "tinker_ext"),
         make_client(server, clock=SimulatedTime().clock, retry_window=40.0) as service,
@@ -142,14 +142,14 @@ def test_who_waits_long_for_a_server_that_is_down_is_warned_once_a_minute(
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.APIConnectionError):
             sampler.sample(PROMPT, 1, PARAMS).result(30)
-    [told] = [one.message for one in caplog.records if one.levelno == logging.WARNING]
+    [told] = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert told.startswith("asample: no success in ")
     assert "ConnectError: refused (http://fake.invalid)" in told
 
 
 def test_who_waits_shortly_is_not_warned(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
-    server.answer("asample", httpx.ConnectError("refused"), Reply(503))
+    server.respond("asample", httpx.ConnectError("refused"), Reply(503))
     with (
         caplog.at_level(logging.WARNING, "tinker_ext"),
         make_client(server, clock=SimulatedTime().clock) as service,
@@ -161,7 +161,7 @@ def test_who_waits_shortly_is_not_warned(caplog: pytest.LogCaptureFixture) -> No
 
 def test_a_delay_that_does_not_fit_stops_at_once_with_its_value() -> None:
     server = FakeServer()
-    server.answer("asample", Reply(429, None, {"Retry-After": "1000"}))
+    server.respond("asample", Reply(429, None, {"Retry-After": "1000"}))
     with make_client(server, retry_window=5) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.RateLimitError) as caught:
@@ -172,8 +172,8 @@ def test_a_delay_that_does_not_fit_stops_at_once_with_its_value() -> None:
 
 def test_should_retry_wins_over_the_status() -> None:
     server = FakeServer()
-    server.answer("get_info", Reply(503, None, {"x-should-retry": "false"}))
-    server.answer("asample", Reply(400, None, {"x-should-retry": "true", "retry-after-ms": "1"}))
+    server.respond("get_info", Reply(503, None, {"x-should-retry": "false"}))
+    server.respond("asample", Reply(400, None, {"x-should-retry": "true", "retry-after-ms": "1"}))
     with make_client(server) as service:
         with pytest.raises(tinker.InternalServerError):
             service.create_lora_training_client("fake/model").get_info()
@@ -195,7 +195,7 @@ def test_should_retry_wins_over_the_status() -> None:
 )
 def test_refusals_are_not_retried(status: int, error: type[tinker.TinkerError]) -> None:
     server = FakeServer()
-    server.answer("create_sampling_session", Reply(status, {"detail": "because"}))
+    server.respond("create_sampling_session", Reply(status, {"detail": "because"}))
     with (
         make_client(server) as service,
         pytest.raises(error, match="because"),
@@ -209,10 +209,10 @@ def test_a_lost_sample_is_made_anew_and_a_lost_step_is_not() -> None:
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", Reply(410, {"detail": "gone"}))
+        server.respond("retrieve_future", Reply(410, {"detail": "gone"}))
         sampler.sample(PROMPT, 1, PARAMS).result(30)
         assert len(server.calls("asample")) == 2
-        server.answer("retrieve_future", Reply(410, {"detail": "gone"}))
+        server.respond("retrieve_future", Reply(410, {"detail": "gone"}))
         with pytest.raises(tinker.GoneError):
             training.optim_step(tinker.AdamParams()).result(30)
     assert len(server.calls("optim_step")) == 1
@@ -225,7 +225,7 @@ def test_polling_survives_what_passes_and_logs_why_it_waits(
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "paused_capacity"}
     with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer(
+        server.respond(
             "retrieve_future",
             Reply(200, waiting),
             Reply(408, {"detail": "Timeout waiting for result"}),
@@ -245,7 +245,7 @@ def test_polling_that_never_gets_through_ends_in_a_typed_error() -> None:
     server = FakeServer()
     with make_client(server, clock=SimulatedTime().clock, retry_window=0.5) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", *[Reply(500, "Internal Server Error")] * 100)
+        server.respond("retrieve_future", *[Reply(500, "Internal Server Error")] * 100)
         with pytest.raises(tinker.InternalServerError) as caught:
             training.optim_step(tinker.AdamParams()).result(30)
     assert caught.value.request_id == "request-2"
@@ -257,16 +257,16 @@ def test_the_whole_wait_is_bounded() -> None:
     with make_client(server, future_timeout=0.5) as service:
         training = service.create_lora_training_client("fake/model")
         waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
-        server.answer("retrieve_future", *[Reply(200, waiting)] * 100)
+        server.respond("retrieve_future", *[Reply(200, waiting)] * 100)
         with pytest.raises(tinker.DeadlineExceededError, match="queue state active"):
             training.optim_step(tinker.AdamParams()).result(30)
 
 
 def test_every_success_status_is_a_success() -> None:
     server = FakeServer()
-    server.answer("create_session", Reply(201, {"session_id": "s"}))
+    server.respond("create_session", Reply(201, {"session_id": "s"}))
     server.results["x"] = {"sequences": [{"stop_reason": "stop", "tokens": []}]}
-    server.answer("asample", Reply(202, {"request_id": "x", "status": "pending"}))
+    server.respond("asample", Reply(202, {"request_id": "x", "status": "pending"}))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         [sequence] = sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
@@ -275,7 +275,7 @@ def test_every_success_status_is_a_success() -> None:
 
 def test_an_answer_of_another_shape_is_a_typed_error() -> None:
     server = FakeServer()
-    server.answer("create_session", Reply(200, {"unexpected": 1}))
+    server.respond("create_session", Reply(200, {"unexpected": 1}))
     with make_client(server) as service:
         with pytest.raises(tinker.APIResponseValidationError):
             service.create_sampling_client(base_model="fake/model")
@@ -284,20 +284,20 @@ def test_an_answer_of_another_shape_is_a_typed_error() -> None:
 
 def test_a_success_that_is_no_json_is_asked_for_again_under_the_same_number() -> None:
     server = FakeServer()
-    server.answer("optim_step", Reply(200, "<html></html>"), Reply(200, '{"request_'))
+    server.respond("optim_step", Reply(200, "<html></html>"), Reply(200, '{"request_'))
     with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         training.optim_step(tinker.AdamParams()).result(30)
-        server.answer("get_info", *[Reply(200, "<html></html>")] * 4)
+        server.respond("get_info", *[Reply(200, "<html></html>")] * 4)
         with pytest.raises(tinker.APIResponseValidationError, match="4 attempts are used up"):
             training.get_info()
-    assert [one.body["seq_id"] for one in server.calls("optim_step")] == [1, 1, 1]
+    assert [call.body["seq_id"] for call in server.calls("optim_step")] == [1, 1, 1]
 
 
 def test_only_unreadable_answers_in_a_row_are_counted() -> None:
     server = FakeServer()
     unreadable, busy = Reply(200, "{"), Reply(503)
-    server.answer("asample", *[busy, unreadable] * 5)
+    server.respond("asample", *[busy, unreadable] * 5)
     with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)

@@ -28,8 +28,8 @@ def test_a_session_starts_on_first_need_once_and_beats() -> None:
         for thread in threads:
             thread.join()
         assert comes_true(lambda: len(server.calls("session_heartbeat")) >= 2)
-    assert [one.body["tags"] for one in server.calls("create_session")] == [["a", "b"]]
-    assert sorted(one.body["model_seq_id"] for one in server.calls("create_model")) == [
+    assert [call.body["tags"] for call in server.calls("create_session")] == [["a", "b"]]
+    assert sorted(call.body["model_seq_id"] for call in server.calls("create_model")) == [
         0,
         1,
         2,
@@ -44,10 +44,14 @@ def test_a_session_starts_on_first_need_once_and_beats() -> None:
 def test_the_servers_messages_are_logged(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     said = {"info_message": "hello", "warning_message": "old", "error_message": "broken"}
-    server.answer("create_session", Reply(200, {"session_id": "s-1", **said}))
+    server.respond("create_session", Reply(200, {"session_id": "s-1", **said}))
     with caplog.at_level(logging.INFO, "tinker_ext"), make_client(server) as service:
         service.create_sampling_client(base_model="fake/model")
-    told = {(one.levelname, one.message) for one in caplog.records if one.name == "tinker_ext"}
+    told = {
+        (record.levelname, record.message)
+        for record in caplog.records
+        if record.name == "tinker_ext"
+    }
     assert {
         ("INFO", "session s-1: hello"),
         ("WARNING", "session s-1: old"),
@@ -57,7 +61,7 @@ def test_the_servers_messages_are_logged(caplog: pytest.LogCaptureFixture) -> No
 
 def test_a_session_the_server_ended_is_said_so(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
-    server.answer("session_heartbeat", Reply(410, {"detail": "expired"}))
+    server.respond("session_heartbeat", Reply(410, {"detail": "expired"}))
     with make_client(server, heartbeat_interval=0.02) as service:
         service.create_lora_training_client("fake/model")
         assert comes_true(lambda: "has ended session" in caplog.text)
@@ -71,9 +75,9 @@ def test_closing_lets_pending_work_finish_then_gives_up_the_rest() -> None:
     service = make_client(server)
     training = service.create_lora_training_client("fake/model")
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
-    server.answer("optim_step", Reply(200, {"request_id": "never"}))
+    server.respond("optim_step", Reply(200, {"request_id": "never"}))
     quick = training.forward([_datum()], "cross_entropy")
-    server.answer("retrieve_future", Reply(200, waiting), delayed(0.1))
+    server.respond("retrieve_future", Reply(200, waiting), delayed(0.1))
     slow = training.optim_step(tinker.AdamParams())
     server.results["never"] = waiting
     service.close(timeout=1.0)
@@ -98,7 +102,7 @@ def _datum() -> tinker.Datum:
 
 def test_an_error_in_the_with_block_does_not_wait_for_pending_work() -> None:
     server = FakeServer()
-    server.answer("optim_step", Reply(200, {"request_id": "never"}))
+    server.respond("optim_step", Reply(200, {"request_id": "never"}))
     server.results["never"] = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     service = make_client(server)
     training = service.create_lora_training_client("fake/model")

@@ -33,10 +33,10 @@ def run(server: FakeServer, **config: Any) -> None:
     with make_client(server, retry_window=0.2, **config) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
-        server.answer("asample", Reply(422, {"detail": "hidden words"}))
+        server.respond("asample", Reply(422, {"detail": "hidden words"}))
         with pytest.raises(tinker.UnprocessableEntityError):
             sampler.sample(PROMPT, 1, PARAMS).result(30)
-        server.answer("asample", *[Reply(500, {"detail": "hidden words"})] * 50)
+        server.respond("asample", *[Reply(500, {"detail": "hidden words"})] * 50)
         with pytest.raises(tinker.InternalServerError):
             sampler.sample(PROMPT, 1, PARAMS).result(30)
 
@@ -48,14 +48,14 @@ def test_a_session_and_its_failures_are_told_as_the_official_client_does() -> No
     assert set(call.body) == {"events", "platform", "sdk_version", "session_id"}
     assert call.body["session_id"] == "session-1"
     told = events(server)
-    assert [one["event"] for one in told] == [
+    assert [item["event"] for item in told] == [
         "SESSION_START",
         "GENERIC_EVENT",
         "UNHANDLED_EXCEPTION",
         "SESSION_END",
     ]
-    assert [one["event_session_index"] for one in told] == [0, 1, 2, 3]
-    assert [one["severity"] for one in told] == ["INFO", "WARNING", "ERROR", "INFO"]
+    assert [item["event_session_index"] for item in told] == [0, 1, 2, 3]
+    assert [item["severity"] for item in told] == ["INFO", "WARNING", "ERROR", "INFO"]
     assert told[1]["event_name"] == "user_error"
     assert told[1]["event_data"] == {
         "error_type": "UnprocessableEntityError",
@@ -100,7 +100,7 @@ def test_without_a_session_nothing_is_told() -> None:
 @pytest.mark.parametrize("answer", [Reply(500), Reply(404), httpx.ConnectError("no")])
 def test_what_cant_be_sent_is_dropped(answer: Any) -> None:
     server = FakeServer()
-    server.answer("send_telemetry", answer)
+    server.respond("send_telemetry", answer)
     started = time.monotonic()
     run(server)
     assert len(server.calls("send_telemetry")) == 1
@@ -109,7 +109,7 @@ def test_what_cant_be_sent_is_dropped(answer: Any) -> None:
 
 def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
     server = FakeServer()
-    server.answer("send_telemetry", Reply(200, {}, delay=60))
+    server.respond("send_telemetry", Reply(200, {}, delay=60))
     service = make_client(server)
     service.create_sampling_client(base_model="fake/model")
     started = time.monotonic()

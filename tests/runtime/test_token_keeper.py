@@ -37,11 +37,11 @@ class Source:
     async def __call__(self) -> Secret:
         self.asked += 1
         await self.open.wait()
-        answer = self.answers.popleft() if self.answers else self.make()
-        if isinstance(answer, Exception):
-            raise answer
-        self.given.append(answer)
-        return answer
+        response = self.answers.popleft() if self.answers else self.make()
+        if isinstance(response, Exception):
+            raise response
+        self.given.append(response)
+        return response
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ async def test_a_refused_exchange_is_told_though_the_token_lives(time: HeldTime)
 async def test_a_server_that_hangs_costs_a_live_token_little(
     time: HeldTime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jwt_cache, "PATIENCE", 0.05)
+    monkeypatch.setattr(jwt_cache, "MAX_WAIT", 0.05)
     source = Source()
     source.make = lambda: token(3600, START + time.now)
     keeper = JwtCache(source, clock=time.clock, ahead=False)

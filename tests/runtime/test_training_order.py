@@ -24,7 +24,9 @@ def datum(tokens: int = 4) -> tinker.Datum:
 
 
 def seq_ids(server: FakeServer, *operations: str) -> list[int]:
-    return [one.body["seq_id"] for one in server.received if one.path in operations and one.body]
+    return [
+        item.body["seq_id"] for item in server.received if item.path in operations and item.body
+    ]
 
 
 ORDERED = ("forward", "forward_backward", "optim_step", "save_weights", "load_weights")
@@ -33,7 +35,7 @@ ORDERED = ("forward", "forward_backward", "optim_step", "save_weights", "load_we
 def test_requests_arrive_in_the_order_they_were_made() -> None:
     server = FakeServer()
     # The first is slow to be taken in; nothing may pass it.
-    server.answer("forward_backward", Reply(200, {"request_id": "slow"}, delay=0.1))
+    server.respond("forward_backward", Reply(200, {"request_id": "slow"}, delay=0.1))
     server.results["slow"] = {"loss_fn_outputs": [{}], "metrics": {}, "loss_fn_output_type": ""}
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -45,7 +47,7 @@ def test_requests_arrive_in_the_order_they_were_made() -> None:
         ]
         for future in futures:
             future.result(10)
-    paths = [one.path for one in server.received if one.path in ORDERED]
+    paths = [item.path for item in server.received if item.path in ORDERED]
     assert paths == ["forward_backward", "optim_step", "save_weights", "forward"]
     assert seq_ids(server, *ORDERED) == [1, 2, 3, 4]
 
@@ -72,7 +74,7 @@ def test_threads_share_one_order_without_gaps() -> None:
 
 def test_a_refused_request_leaves_its_number_to_the_next() -> None:
     server = FakeServer()
-    server.answer("forward_backward", Reply(422, {"detail": "no"}))
+    server.respond("forward_backward", Reply(422, {"detail": "no"}))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         refused = training.forward_backward([datum()], "cross_entropy")
@@ -85,7 +87,7 @@ def test_a_refused_request_leaves_its_number_to_the_next() -> None:
 
 def test_a_number_whose_fate_is_unknown_is_not_used_again() -> None:
     server = FakeServer()
-    server.answer("optim_step", *[httpx.ReadError("gone")] * 50)
+    server.respond("optim_step", *[httpx.ReadError("gone")] * 50)
     with make_client(server, retry_window=0.3) as service:
         training = service.create_lora_training_client("fake/model")
         with pytest.raises(tinker.APIConnectionError):
@@ -99,19 +101,19 @@ def test_a_number_whose_fate_is_unknown_is_not_used_again() -> None:
 
 def test_a_retried_request_keeps_its_number_and_its_key() -> None:
     server = FakeServer()
-    server.answer("optim_step", Reply(503), Reply(500), httpx.ConnectError("no"))
+    server.respond("optim_step", Reply(503), Reply(500), httpx.ConnectError("no"))
     with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         training.optim_step(tinker.AdamParams()).result(30)
     calls = server.calls("optim_step")
     assert len(calls) == 4
-    assert {one.body["seq_id"] for one in calls} == {1}
-    assert len({one.headers["x-idempotency-key"] for one in calls}) == 1
+    assert {call.body["seq_id"] for call in calls} == {1}
+    assert len({call.headers["x-idempotency-key"] for call in calls}) == 1
 
 
 def test_a_cancelled_request_lets_the_next_one_go() -> None:
     server = FakeServer()
-    server.answer("forward_backward", Reply(200, {"request_id": "never"}, delay=0.2))
+    server.respond("forward_backward", Reply(200, {"request_id": "never"}, delay=0.2))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         first = training.forward_backward([datum()], "cross_entropy")
@@ -131,10 +133,11 @@ def test_a_large_batch_goes_in_pieces_and_comes_back_whole() -> None:
         data = [datum(3 + index % 5) for index in range(300)]
         output = training.forward_backward(data, "cross_entropy").result(30)
     assert [
-        len(one.body["forward_backward_input"]["data"]) for one in server.calls("forward_backward")
+        len(call.body["forward_backward_input"]["data"])
+        for call in server.calls("forward_backward")
     ] == [128, 128, 44]
     assert seq_ids(server, "forward_backward") == [1, 2, 3]
-    lengths = [len(one["logprobs"].data) for one in output.loss_fn_outputs]
+    lengths = [len(loss_fn_output["logprobs"].data) for loss_fn_output in output.loss_fn_outputs]
     assert lengths == [3 + index % 5 for index in range(300)]
     assert output.metrics == {"loss:sum": float(sum(lengths))}
 
@@ -152,12 +155,12 @@ def test_an_error_of_one_request_of_a_batch_mentions_the_gradients_of_the_others
         call = getattr(training, operation)
         call([datum()], "cross_entropy").result(30)  # From here on the protocol is known.
         if refused_at == "submission":
-            server.answer(
+            server.respond(
                 operation, server.default_reply, server.default_reply, Reply(422, {"detail": "no"})
             )
         else:
             failed = {"type": "request_failed", "error": "no", "category": "user"}
-            server.answer("retrieve_future", Reply(200, failed))
+            server.respond("retrieve_future", Reply(200, failed))
         with pytest.raises(tinker.TinkerError) as caught:
             call([datum()] * 3, "cross_entropy").result(30)
     hint = "3 requests, and the server has accepted 2 others: unless they fail too, their gradients"
@@ -169,7 +172,7 @@ def test_an_error_of_a_batch_of_which_nothing_was_accepted_mentions_no_gradients
     announce(server, parallel_fwdbwd_chunks=False, fwdbwd_max_chunk_len=1)
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("forward_backward", Reply(422, {"detail": "no"}))
+        server.respond("forward_backward", Reply(422, {"detail": "no"}))
         error = training.forward_backward([datum()] * 3, "cross_entropy").exception(30)
     assert isinstance(error, tinker.UnprocessableEntityError)
     assert "optim_step" not in str(error)
@@ -196,7 +199,7 @@ def test_a_mistake_in_the_data_raises_at_once_and_sends_nothing() -> None:
 def test_a_failed_turn_does_not_hold_up_the_next() -> None:
     server = FakeServer()
     failed = server.submitted({"error": "out of memory", "category": "server"})
-    server.answer("forward_backward", failed)
+    server.respond("forward_backward", failed)
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         first = training.forward_backward([datum()], "cross_entropy")
@@ -216,7 +219,7 @@ def test_custom_losses_run_on_the_waiting_thread_and_keep_their_place() -> None:
         data: list[tinker.Datum], logprobs: list[np.ndarray]
     ) -> tuple[float, list[np.ndarray], dict[str, float]]:
         ran_on.append(threading.current_thread().name)
-        return 3.5, [np.full_like(one, 2.0) for one in logprobs], {"mine": 1.0}
+        return 3.5, [np.full_like(logprob, 2.0) for logprob in logprobs], {"mine": 1.0}
 
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -226,7 +229,7 @@ def test_custom_losses_run_on_the_waiting_thread_and_keep_their_place() -> None:
         update.result(10)
         output = custom.result(10)
     assert ran_on == [threading.current_thread().name]
-    paths = [one.path for one in server.received if one.path in ORDERED]
+    paths = [item.path for item in server.received if item.path in ORDERED]
     assert paths == ["forward", "forward_backward", "optim_step"]
     assert seq_ids(server, *ORDERED) == [1, 2, 3]
     sent = server.calls("forward_backward")[0].body["forward_backward_input"]["data"][0]

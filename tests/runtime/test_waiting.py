@@ -79,7 +79,7 @@ async def test_a_pause_longer_than_ones_patience_is_told_at_once() -> None:
 
 def test_a_caller_whose_window_is_shorter_than_the_pause_is_told_so() -> None:
     server = FakeServer()
-    server.answer("asample", Reply(429, None, {"Retry-After": "100"}))
+    server.respond("asample", Reply(429, None, {"Retry-After": "100"}))
     with (
         make_client(server, api_key="tml-patience") as patient,
         make_client(server, api_key="tml-patience", retry_window=5) as hasty,
@@ -105,7 +105,7 @@ def test_an_account_that_can_not_pay_pauses_and_the_log_says_so(
 ) -> None:
     hand = Hand()
     server = FakeServer()
-    server.answer("asample", *[Reply(402, {"detail": "add funds"})] * 3)
+    server.respond("asample", *[Reply(402, {"detail": "add funds"})] * 3)
     with (
         make_client(server, clock=hand.clock) as service,
         caplog.at_level(logging.WARNING, "tinker_ext"),
@@ -113,14 +113,14 @@ def test_an_account_that_can_not_pay_pauses_and_the_log_says_so(
         sampler = service.create_sampling_client(base_model="fake/model")
         assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
     assert hand.now - 1000 >= 15, "five seconds each time"
-    [said] = [one.message for one in caplog.records if "can't pay" in one.message]
+    [said] = [record.message for record in caplog.records if "can't pay" in record.message]
     assert "add funds" in said
 
 
 def test_billing_is_waited_for_an_hour_and_no_longer() -> None:
     hand = Hand()
     server = FakeServer()
-    server.answer("asample", *[Reply(402)] * 2000)
+    server.respond("asample", *[Reply(402)] * 2000)
     with make_client(server, clock=hand.clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.BillingError, match="3600 s is used up"):
@@ -132,7 +132,7 @@ def test_a_deadline_gives_up_work_and_tells_what_was_seen_last() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", *[Reply(200, WAITING)] * 1000)
+        server.respond("retrieve_future", *[Reply(200, WAITING)] * 1000)
         with tinker.deadline(60), tinker.deadline(0.3):
             step = training.optim_step(tinker.AdamParams())
         with pytest.raises(tinker.DeadlineExceededError) as caught:
@@ -157,7 +157,7 @@ def test_limit_ends_the_wait_while_a_poll_hangs_or_trickles(
         make_client(base_url=server.url, http_transport=http_transport, **config) as service,
     ):
         sampler = service.create_sampling_client(base_model="fake/model")
-        server.answer("retrieve_future", Reply(200, WAITING), poll)
+        server.respond("retrieve_future", Reply(200, WAITING), poll)
         started = time.monotonic()
         with tinker.deadline(0.5) if limit == "deadline" else nullcontext():
             future = sampler.sample(PROMPT, 1, PARAMS)
@@ -171,7 +171,7 @@ def test_limit_ends_the_wait_while_a_poll_hangs_or_trickles(
 
 def test_a_deadline_counts_the_pause_and_belongs_to_its_block_alone() -> None:
     server = FakeServer()
-    server.answer("create_session", Reply(429, None, {"Retry-After": "1"}))
+    server.respond("create_session", Reply(429, None, {"Retry-After": "1"}))
     with make_client(server, api_key="tml-block") as service:
         with tinker.deadline(0.3), pytest.raises(tinker.DeadlineExceededError):
             service.create_sampling_client(base_model="fake/model")
@@ -184,7 +184,7 @@ def test_a_wait_that_times_out_says_what_it_waits_for() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", *[Reply(408, {"queue_state": "paused_capacity"})] * 1000)
+        server.respond("retrieve_future", *[Reply(408, {"queue_state": "paused_capacity"})] * 1000)
         step = training.optim_step(tinker.AdamParams())
         with pytest.raises(TimeoutError) as caught:
             step.map(str).result(timeout=0.5)
@@ -218,8 +218,8 @@ def test_an_observer_hears_of_each_change_and_of_the_end() -> None:
     paused = {**WAITING, "queue_state": "paused_capacity", "queue_state_reason": "full"}
     with make_client(server, queue_state_observer=watching) as service:
         training = service.create_lora_training_client("fake/model")
-        answers = [paused, paused, WAITING, {**WAITING, "queue_state": "from the future"}]
-        server.answer("retrieve_future", *[Reply(200, one) for one in answers])
+        responses = [paused, paused, WAITING, {**WAITING, "queue_state": "from the future"}]
+        server.respond("retrieve_future", *[Reply(200, response) for response in responses])
         training.optim_step(tinker.AdamParams()).result(30)
     assert watching.states == [
         ("paused_capacity", "full"),
@@ -232,16 +232,16 @@ def test_an_observer_hears_of_each_change_and_of_the_end() -> None:
 async def test_silence_is_reported_by_log_observer_and_error_and_passes(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    answers: list[Exception | None] = [ConnectionError("down")] * 3
+    responses: list[Exception | None] = [ConnectionError("down")] * 3
     watching = Watching()
 
     async def create() -> str:
         return "session-1"
 
     async def beat(session_id: str) -> None:
-        answer = answers.pop(0) if answers else ConnectionError("down")
-        if answer is not None:
-            raise answer
+        response = responses.pop(0) if responses else ConnectionError("down")
+        if response is not None:
+            raise response
 
     session = Session(create, beat, interval=0.02, silence_limit=0.1, observer=watching)
     assert await session.id() == "session-1"
@@ -253,8 +253,8 @@ async def test_silence_is_reported_by_log_observer_and_error_and_passes(
     assert caught.value.session_id == "session-1"
     assert (caught.value.silent_for or 0) > 0.1
     assert len(watching.lost) == 1
-    assert any("no heartbeat has reached" in one.message for one in caplog.records)
-    answers[:] = [None] * 1000
+    assert any("no heartbeat has reached" in record.message for record in caplog.records)
+    responses[:] = [None] * 1000
     await asyncio.wait_for(_heard_again(session), 10)
     await session.close()
 
@@ -314,7 +314,7 @@ def test_the_next_call_of_a_lost_session_says_so() -> None:
     with make_client(server, heartbeat_interval=0.02, session_observer=watching) as service:
         training = service.create_lora_training_client("fake/model")
         sampler = service.create_sampling_client(base_model="fake/model")
-        server.answer("session_heartbeat", Reply(410, {"detail": "expired"}))
+        server.respond("session_heartbeat", Reply(410, {"detail": "expired"}))
         assert watching.told.wait(30)
         for future in (
             training.optim_step(tinker.AdamParams()),
@@ -338,7 +338,7 @@ def test_a_result_that_announces_its_size_is_fetched_within_the_budget() -> None
             return Reply(200, {"metrics": {"a:mean": 1.0}})
 
         announced = {"status": "complete_metadata", "response_payload_size": 1000}
-        server.answer("retrieve_future", Reply(200, announced), Reply(200, announced), whole)
+        server.respond("retrieve_future", Reply(200, announced), Reply(200, announced), whole)
         assert training.optim_step(tinker.AdamParams()).result(30).metrics == {"a:mean": 1.0}
         assert held == [1000]
         assert budget.used == 0
@@ -348,7 +348,7 @@ def test_what_is_never_repeated_is_not() -> None:
     server = FakeServer()
     with make_client(server) as service:
         core = service._core
-        server.answer("session_heartbeat", Reply(503))
+        server.respond("session_heartbeat", Reply(503))
         beat = core.call("session_heartbeat", lambda one: one.session_heartbeat("s"))
         with pytest.raises(tinker.InternalServerError, match="never repeated"):
             core.start(beat, lambda _: None).result(30)

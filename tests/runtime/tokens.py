@@ -34,8 +34,8 @@ class HeldTime:
     async def pass_by(self, seconds: float) -> None:
         """Let time pass, and everybody do what they do at the end of it."""
         self.now += seconds
-        due = [one for one in self.sleeping if one[0] <= self.now]
-        self.sleeping = [one for one in self.sleeping if one[0] > self.now]
+        due = [item for item in self.sleeping if item[0] <= self.now]
+        self.sleeping = [item for item in self.sleeping if item[0] > self.now]
         for _, woken in due:
             if not woken.done():
                 woken.set_result(None)

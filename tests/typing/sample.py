@@ -113,8 +113,8 @@ async def look(rest: tinker.RestClient, admin: tinker.AdminClient) -> None:
     assert_type(await rest.copy_weights("p", ttl_seconds=3600), str)
     assert_type(rest.set_checkpoint_ttl_from_tinker_path("p", None), tinker.APIFuture[None])
     assert_type((await rest.whoami()).email, str | None)
-    found = await rest.search_sessions(types.SessionSearchRequest(owner=types.OwnSearchOwner()))
-    for session in found.sessions:
+    result = await rest.search_sessions(types.SessionSearchRequest(owner=types.OwnSearchOwner()))
+    for session in result.sessions:
         match session.status:
             case types.SessionFailed(message=message):
                 assert_type(message, str)

@@ -21,8 +21,8 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], str]:
     monkeypatch.chdir(ROOT)
 
     def run(path: Path) -> str:
-        found, complaints, _ = api.run(["--no-error-summary", str(path)])
-        return found + complaints
+        result, complaints, _ = api.run(["--no-error-summary", str(path)])
+        return result + complaints
 
     return run
 

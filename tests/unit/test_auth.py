@@ -35,7 +35,7 @@ def test_a_server_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer() as server:
         monkeypatch.setenv("TINKER_BASE_URL", server.url)
         tinker.auth.raise_if_tinker_not_accessible()
-        server.answer_always("get_server_capabilities", Reply(402, {"detail": "no"}))
+        server.respond_always("get_server_capabilities", Reply(402, {"detail": "no"}))
         with pytest.raises(tinker.BillingError):
             tinker.auth.raise_if_tinker_not_accessible()
         assert len(server.calls("get_server_capabilities")) == 2

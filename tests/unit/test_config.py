@@ -433,10 +433,10 @@ def test_a_home_folder_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.lists(st.text()))
 def test_words_keep_their_order_and_come_once(words: list[str]) -> None:
-    found = parsers.parse_str_list(words)
+    result = parsers.parse_str_list(words)
     stripped = [word.strip() for word in words if word.strip()]
-    assert len(found) == len(set(found)) == len(set(stripped))
-    assert [stripped.index(word) for word in found] == sorted(map(stripped.index, found))
+    assert len(result) == len(set(result)) == len(set(stripped))
+    assert [stripped.index(word) for word in result] == sorted(map(stripped.index, result))
 
 
 def test_what_the_caller_changes_later_changes_nothing() -> None:

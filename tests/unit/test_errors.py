@@ -71,10 +71,10 @@ SPECIMENS: list[TinkerError] = [
 
 
 def every_class() -> set[type[TinkerError]]:
-    found = {TinkerError}
-    while new := {sub for kind in found for sub in kind.__subclasses__()} - found:
-        found |= new
-    return {kind for kind in found if kind.__module__ == errors.__name__}
+    result = {TinkerError}
+    while new := {sub for kind in result for sub in kind.__subclasses__()} - result:
+        result |= new
+    return {kind for kind in result if kind.__module__ == errors.__name__}
 
 
 def test_there_is_a_specimen_of_every_class() -> None:
@@ -85,10 +85,10 @@ def test_the_tree_in_the_docstring_is_the_real_one() -> None:
     drawn: dict[str, str] = {}
     path: list[str] = []
     for line in inspect.getdoc(errors).splitlines():  # type: ignore[union-attr] # it has one
-        if found := re.match(r"([ │├└─]*)([A-Z]\w+Error)\b", line):
-            depth = (len(found[1]) - 4) // 4
-            path[depth:] = [found[2]]
-            drawn[found[2]] = path[depth - 1] if depth else "Exception"
+        if result := re.match(r"([ │├└─]*)([A-Z]\w+Error)\b", line):
+            depth = (len(result[1]) - 4) // 4
+            path[depth:] = [result[2]]
+            drawn[result[2]] = path[depth - 1] if depth else "Exception"
     assert drawn == {kind.__name__: kind.__bases__[0].__name__ for kind in every_class()}
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DOCUMENT = ROOT / "docs" / "from-the-official-sdk.md"
-HEADING = "## What is not here, and why"
+HEADING = "## Missing names, and why"
 #: Arguments that the two releases have in different places, or under different names: either does.
 EITHER_WAY = {
     "TrainingClient.optim_step(adam_params)": "first, or by that name",
@@ -61,7 +61,7 @@ def identifiers(text: str) -> set[str]:
 def test_what_is_not_here_is_in_the_documents(release: str) -> None:
     named = {name for row in absent_rows() for text in row for name in identifiers(text)}
     lacking = set(differences(recorded(release), own())) - EITHER_WAY.keys()
-    untold = {one for one in lacking if re.findall(r"\w+", one)[-1] not in named}
+    untold = {item for item in lacking if re.findall(r"\w+", item)[-1] not in named}
     assert untold == set()
 
 

@@ -64,9 +64,9 @@ def use(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> Hub:
 
 def not_found() -> OSError:
     """What transformers raises when the hub has no such repository."""
-    answer: Any = httpx.Response(404, request=httpx.Request("HEAD", "https://hub.test"))
+    response: Any = httpx.Response(404, request=httpx.Request("HEAD", "https://hub.test"))
     failure = OSError("is not a valid model identifier\nand more lines")
-    failure.__cause__ = RepositoryNotFoundError("404", response=answer)
+    failure.__cause__ = RepositoryNotFoundError("404", response=response)
     return failure
 
 
@@ -93,8 +93,8 @@ def test_the_places_a_name_suggests(model: str, places: list[str]) -> None:
 
 
 def test_the_servers_word_wins_over_every_guess() -> None:
-    found = tokenizer_sources("meta-llama/Llama-3.1-8B", "org/own")
-    assert found == [TokenizerSource("org/own")]
+    result = tokenizer_sources("meta-llama/Llama-3.1-8B", "org/own")
+    assert result == [TokenizerSource("org/own")]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def pack(folder: Path, *members: tarfile.TarInfo) -> Path:
 def test_files_and_folders_are_unpacked(tmp_path: Path) -> None:
     archive = pack(tmp_path, entry("config.json"), entry("a", tarfile.DIRTYPE), entry("a/b/c.bin"))
     assert len(unpack(archive, tmp_path / "out")) == 2
-    files = {str(one.relative_to(tmp_path / "out")) for one in (tmp_path / "out").rglob("*.*")}
+    files = {str(item.relative_to(tmp_path / "out")) for item in (tmp_path / "out").rglob("*.*")}
     assert files == {"config.json", "a/b/c.bin"}
     assert (tmp_path / "out" / "a/b/c.bin").read_bytes() == b"abc"
     with pytest.raises(DownloadError, match="already there"):
@@ -191,5 +191,5 @@ def test_a_damaged_archive_is_refused_or_unpacked(tmp_path: Path, data: st.DataO
         unpack(archive, out)
     except DownloadError:
         assert not out.exists()
-    assert {one.name for one in tmp_path.iterdir()} >= {"a.tar.gz", "damaged"}
+    assert {item.name for item in tmp_path.iterdir()} >= {"a.tar.gz", "damaged"}
     assert not list(tmp_path.glob(".unpacking-*"))

@@ -57,7 +57,7 @@ class Peer:
     def say(self, text: bytes) -> None:
         self.sock.sendall(text)
 
-    def answer(self, body: bytes = b"{}", headers: bytes = b"") -> None:
+    def respond(self, body: bytes = b"{}", headers: bytes = b"") -> None:
         self.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), headers, body))
 
     def reset(self) -> None:

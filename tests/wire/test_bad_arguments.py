@@ -153,7 +153,7 @@ def test_it_is_refused(
         call(service, bad)
     assert caught.value.where == where
     assert server.calls(operation) == []
-    assert {one.method for one in server.received} <= {"GET", "POST"}
+    assert {item.method for item in server.received} <= {"GET", "POST"}
 
 
 def test_numbers_and_flags_of_numpy_are_as_good(

@@ -35,28 +35,28 @@ def sample_all(
 def untold_until(server: FakeServer, submitted: int) -> Callable[[Received], Reply]:
     """Tells nothing before so many samples are there, and then all of them."""
 
-    def answer(received: Received) -> Reply:
+    def respond(received: Received) -> Reply:
         if len(server.calls("asample")) < submitted:
             return Reply(200, {"completions": [], "cursor": received.body["prev_cursor"]})
         return server.default_reply(received)
 
-    return answer
+    return respond
 
 
 def reported(server: FakeServer) -> list[str]:
     """The requests whose results the server may drop, in the order of the reports."""
     asked = server.calls("retrieve_futures")
-    return [one for call in asked for one in call.body["retrieved_request_ids"]]
+    return [item for call in asked for item in call.body["retrieved_request_ids"]]
 
 
 def test_fifty_samples_are_asked_for_once_when_they_are_there(fits: Fits) -> None:
     server = flagged()
-    server.answer_always("retrieve_futures", untold_until(server, 50))
+    server.respond_always("retrieve_futures", untold_until(server, 50))
     with make_client(server) as service:
         for future in sample_all(service, 50):
             assert future.result(20).sequences[0].tokens == [1, 2, 3]
     polls, questions = server.calls("retrieve_future"), server.calls("retrieve_futures")
-    assert len({one.body["request_id"] for one in polls}) == len(polls) == 50
+    assert len({poll.body["request_id"] for poll in polls}) == len(polls) == 50
     assert len(questions) < 20
     for question in questions:
         fits(question, "0.38")
@@ -69,7 +69,7 @@ def test_fifty_samples_are_asked_for_once_when_they_are_there(fits: Fits) -> Non
 
 
 def test_who_waits_for_nothing_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_poller, "LINGER", 0.05)
+    monkeypatch.setattr(batch_poller, "ACK_DELAY", 0.05)
     server = flagged()
     with make_client(server) as service:
         [future] = sample_all(service, 1)
@@ -93,9 +93,9 @@ def test_who_samples_again_soon_reports_with_the_next_question() -> None:
 
 def test_a_failed_sample_raises_its_own_error() -> None:
     server = flagged()
-    server.answer("asample", lambda _: server.submitted(FAILED))
+    server.respond("asample", lambda _: server.submitted(FAILED))
     listed = {"completions": [{"state": "failed", "request_id": "request-2"}], "cursor": 1}
-    server.answer("retrieve_futures", Reply(200, listed))
+    server.respond("retrieve_futures", Reply(200, listed))
     with make_client(server) as service:
         [future] = sample_all(service, 1)
         with pytest.raises(tinker.RequestFailedError, match="no"):
@@ -108,15 +108,15 @@ def test_a_size_that_was_told_is_not_asked_for_again() -> None:
 
     def sized(received: Received) -> Reply:
         told = server.default_reply(received).body
-        for one in told["completions"]:
-            one["response_payload_uncompressed_size"] = 10**9
+        for item in told["completions"]:
+            item["response_payload_uncompressed_size"] = 10**9
         return Reply(200, told)
 
-    server.answer_always("retrieve_futures", sized)
+    server.respond_always("retrieve_futures", sized)
     with make_client(server) as service:
         for future in sample_all(service, 3):
             future.result(10)
-    asked = [one.body["allow_metadata_only"] for one in server.calls("retrieve_future")]
+    asked = [call.body["allow_metadata_only"] for call in server.calls("retrieve_future")]
     assert asked == [False] * 3
 
 
@@ -132,13 +132,13 @@ def test_an_earlier_release_is_not_told_what_was_fetched() -> None:
 def test_one_that_has_no_use_for_it_is_told_no_more() -> None:
     server = flagged()
     fault = {"type": "extra_forbidden", "loc": ["body", "retrieved_request_ids"], "msg": "no"}
-    server.answer("retrieve_futures", Reply(422, {"detail": [fault]}))
+    server.respond("retrieve_futures", Reply(422, {"detail": [fault]}))
     with make_client(server) as service:
         assert sample_all(service, 1)[0].result(10).sequences
     first, *others = server.calls("retrieve_futures")
     assert "retrieved_request_ids" in first.body
     assert others
-    assert not [one for one in others if "retrieved_request_ids" in one.body]
+    assert not [other for other in others if "retrieved_request_ids" in other.body]
 
 
 @pytest.mark.parametrize("use", [True, False], ids=["told so", "not told"])
@@ -170,7 +170,7 @@ LACKING = ("404", "405", "501")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_lost_where_the_question_comes_to_nothing(fault: str) -> None:
     server, time_ = flagged(), SimulatedTime()
-    server.answer_always("retrieve_futures", FAULTS[fault])
+    server.respond_always("retrieve_futures", FAULTS[fault])
     with make_client(server, clock=time_.clock) as service:
         for future in sample_all(service, 20):
             assert future.result(30).sequences[0].tokens == [1, 2, 3]
@@ -185,7 +185,7 @@ def test_nothing_is_lost_where_the_question_comes_to_nothing(fault: str) -> None
 
 def test_a_question_put_aside_is_asked_again_later() -> None:
     server, time_ = flagged(), SimulatedTime()
-    server.answer("retrieve_futures", Reply(403, {"detail": "not you"}))
+    server.respond("retrieve_futures", Reply(403, {"detail": "not you"}))
     with make_client(server, clock=time_.clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(10)
@@ -202,7 +202,7 @@ def test_a_question_put_aside_is_asked_again_later() -> None:
 )
 def test_what_passes_is_sat_out(fault: Any) -> None:
     server, time_ = flagged(), SimulatedTime()
-    server.answer("retrieve_futures", fault, fault, fault)
+    server.respond("retrieve_futures", fault, fault, fault)
     with make_client(server, clock=time_.clock) as service:
         assert sample_all(service, 1)[0].result(10).sequences
     assert len(server.calls("retrieve_futures")) >= 4
@@ -211,11 +211,11 @@ def test_what_passes_is_sat_out(fault: Any) -> None:
 
 
 def test_what_nobody_tells_of_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_poller, "PATIENCE", 0.2)
+    monkeypatch.setattr(batch_poller, "MAX_WAIT", 0.2)
     server = flagged()
-    server.answer_always("retrieve_futures", Reply(200, {"completions": [], "cursor": 0}))
+    server.respond_always("retrieve_futures", Reply(200, {"completions": [], "cursor": 0}))
     waiting = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "active"})
-    server.answer("retrieve_future", waiting)
+    server.respond("retrieve_future", waiting)
     with make_client(server) as service:
         started = time.monotonic()
         assert sample_all(service, 1)[0].result(10).sequences
@@ -226,8 +226,8 @@ def test_what_nobody_tells_of_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
 def test_what_was_told_before_it_was_asked_for_is_remembered() -> None:
     server = flagged()
     early = {"completions": [{"request_id": f"request-{n}"} for n in range(9)], "cursor": 9}
-    server.answer("retrieve_futures", Reply(200, early))
-    server.answer_always("retrieve_futures", Reply(200, {"completions": [], "cursor": 9}))
+    server.respond("retrieve_futures", Reply(200, early))
+    server.respond_always("retrieve_futures", Reply(200, {"completions": [], "cursor": 9}))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         for _ in range(4):
@@ -240,7 +240,7 @@ def test_closing_reports_what_was_fetched_and_waits_for_no_answer() -> None:
     service = make_client(server)
     [future] = sample_all(service, 1)
     future.result(10)
-    server.answer_always("retrieve_futures", Reply(500, "no"))
+    server.respond_always("retrieve_futures", Reply(500, "no"))
     started = time.monotonic()
     service.close()
     assert time.monotonic() - started < batch_poller.CLOSE_TIMEOUT + 3
@@ -249,7 +249,7 @@ def test_closing_reports_what_was_fetched_and_waits_for_no_answer() -> None:
 
 def test_closing_in_the_middle_ends_all_that_wait() -> None:
     server = flagged()
-    server.answer_always(
+    server.respond_always(
         "retrieve_futures", Reply(200, {"completions": [], "cursor": 0}, delay=30.0)
     )
     service = make_client(server)

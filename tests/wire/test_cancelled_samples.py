@@ -28,8 +28,8 @@ def cancelling(*, batched: bool = False, **dynamic: Any) -> FakeServer:
     server = FakeServer()
     dynamic = {"sample_cancel_enabled": True, **dynamic}
     announce(server, dynamic=dynamic, sample_use_retrieve_futures=batched)
-    server.answer_always("retrieve_future", WAITING)
-    server.answer_always(
+    server.respond_always("retrieve_future", WAITING)
+    server.respond_always(
         "retrieve_futures", Reply(200, {"completions": [], "cursor": 0}, delay=0.05)
     )
     return server
@@ -51,7 +51,7 @@ def submitted(
 
 
 def cancelled(server: FakeServer) -> list[str]:
-    return [one.body["request_id"] for one in server.calls("cancel_future")]
+    return [call.body["request_id"] for call in server.calls("cancel_future")]
 
 
 @pytest.mark.parametrize("batched", [False, True], ids=["polled", "batched"])
@@ -109,7 +109,7 @@ def test_closing_cancels_what_it_gives_up() -> None:
 
 def test_closing_does_not_wait_for_a_server_that_does_not_answer() -> None:
     server = cancelling()
-    server.answer_always("cancel_future", Reply(200, None, delay=60))
+    server.respond_always("cancel_future", Reply(200, None, delay=60))
     service = make_client(server)
     submitted(server, service, 3)
     started = time.monotonic()
@@ -122,7 +122,7 @@ def test_no_more_are_sent_at_once_than_the_server_says() -> None:
     server = Counting("/cancel_future")
     dynamic = {"sample_cancel_enabled": True, "sample_cancel_max_batch_size": 8}
     announce(server, dynamic=dynamic)
-    server.answer_always("retrieve_future", WAITING)
+    server.respond_always("retrieve_future", WAITING)
     with make_client(server) as service:
         for future in submitted(server, service, 50):
             future.cancel()
@@ -136,7 +136,7 @@ def test_no_more_are_sent_at_once_than_the_server_says() -> None:
 def test_a_server_that_does_not_want_it_is_told_nothing(dynamic: dict[str, Any]) -> None:
     server = FakeServer()
     announce(server, dynamic=dynamic)
-    server.answer_always("retrieve_future", WAITING)
+    server.respond_always("retrieve_future", WAITING)
     with make_client(server) as service:
         submitted(server, service, 1)[0].cancel()
     assert not cancelled(server)
@@ -145,7 +145,7 @@ def test_a_server_that_does_not_want_it_is_told_nothing(dynamic: dict[str, Any])
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_a_server_that_has_not_got_it_is_told_once(status: int) -> None:
     server = cancelling(sample_cancel_max_batch_size=1)
-    server.answer_always("cancel_future", Reply(status, ""))
+    server.respond_always("cancel_future", Reply(status, ""))
     with make_client(server) as service:
         for future in submitted(server, service, 5):
             future.cancel()
@@ -160,20 +160,20 @@ def test_a_server_that_has_not_got_it_is_told_once(status: int) -> None:
 )
 def test_what_fails_hurts_nobody(fault: Reply) -> None:
     server = cancelling()
-    server.answer_always("cancel_future", fault)
+    server.respond_always("cancel_future", fault)
     with make_client(server) as service:
         kept, *others = submitted(server, service, 4)
         for future in others:
             future.cancel()
         assert comes_true(lambda: len(cancelled(server)) == 3)
-        server.answer_usually()
+        server.respond_by_default()
         assert kept.result(10).sequences
         assert service.dialect.supports("cancel_future")
 
 
 def test_what_passes_is_sent_again() -> None:
     server = cancelling()
-    server.answer("cancel_future", Reply(503, ""), httpx.ConnectError("no"))
+    server.respond("cancel_future", Reply(503, ""), httpx.ConnectError("no"))
     with make_client(server) as service:
         submitted(server, service, 1)[0].cancel()
         assert comes_true(lambda: len(cancelled(server)) == 3)

@@ -31,7 +31,7 @@ def server() -> Iterator[FaultServer]:
     """Never finishes a sample, and takes cancellations."""
     with FaultServer() as running:
         announce(running, dynamic={"sample_cancel_enabled": True})
-        running.answer_always("retrieve_future", WAITING)
+        running.respond_always("retrieve_future", WAITING)
         yield running
 
 
@@ -143,13 +143,13 @@ async def test_cancelling_the_only_wait_cancels_the_sample_and_frees_its_slot(
 async def test_connections_are_usable_after_cancellations_at_any_moment(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
-    server.answer_always("retrieve_future", attrs.evolve(WAITING, delay=0.0))
+    server.respond_always("retrieve_future", attrs.evolve(WAITING, delay=0.0))
     sampler = await service.create_sampling_client_async(base_model="fake/model")
     moments = random.Random(1)
     for _ in range(100):
         with suppress(TimeoutError):
             await asyncio.wait_for(sample(sampler), moments.uniform(0.001, 0.04))
-    server.answer_usually()
+    server.respond_by_default()
     assert (await asyncio.wait_for(sample(sampler), 30)).sequences
 
 
@@ -196,7 +196,7 @@ async def test_a_second_waiter_keeps_the_sample(
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(future, 0.1)
     assert not future.done()
-    server.answer_usually()
+    server.respond_by_default()
     await other
     assert future.result(0).sequences
     assert cancelled(server) == []
@@ -235,15 +235,15 @@ async def test_result_and_result_async_leave_the_sample_alone(
 async def test_cancelling_a_wait_for_training_leaves_the_step_alone(
     server: FaultServer, service: tinker.ServiceClient
 ) -> None:
-    server.answer_usually()
+    server.respond_by_default()
     training = await service.create_lora_training_client_async("fake/model")
-    server.answer_always("retrieve_future", WAITING)
+    server.respond_always("retrieve_future", WAITING)
     step = training.optim_step(tinker.AdamParams())
     for wait in (step, training.optim_step(tinker.AdamParams()), step.coroutine()):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(wait, 0.1)
     assert not step.done()
-    server.answer_usually()
+    server.respond_by_default()
     await step
     await until(lambda: len(server.calls("optim_step")) == 2)
 

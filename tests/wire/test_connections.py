@@ -42,7 +42,7 @@ async def test_one_that_the_server_has_closed_is_not_used_again(
 
     def once(peer: Peer) -> None:
         peer.request()
-        peer.answer()
+        peer.respond()
 
     with RawServer(once) as server:
         async with client_of(http_transport, server.url) as http:
@@ -58,9 +58,9 @@ async def test_nor_is_one_on_which_it_has_said_more(http_transport: str) -> None
 
     def one_too_many(peer: Peer) -> None:
         peer.request()
-        peer.answer()
+        peer.respond()
         was_read.acquire(timeout=10)
-        peer.answer(b'"of another request"')
+        peer.respond(b'"of another request"')
         has_said_more.release()
         peer.request()
 
@@ -77,7 +77,7 @@ async def test_a_get_is_not_repeated(http_transport: str) -> None:
 
     def close_the_second(peer: Peer) -> None:
         heads.append(peer.request())
-        peer.answer()
+        peer.respond()
         heads.append(peer.request())
 
     with RawServer(close_the_second) as server:
@@ -124,11 +124,11 @@ async def test_what_is_not_taken_in_is_given_up(http_transport: str, word: bytes
 
 def sockets() -> int:
     """How many this process has."""
-    found = []
+    result = []
     for name in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):  # That of the list itself.
-            found.append(os.readlink(f"/proc/self/fd/{name}"))
-    return sum(link.startswith("socket:") for link in found)
+            result.append(os.readlink(f"/proc/self/fd/{name}"))
+    return sum(link.startswith("socket:") for link in result)
 
 
 async def test_no_more_connections_than_are_allowed() -> None:
@@ -139,7 +139,7 @@ async def test_no_more_connections_than_are_allowed() -> None:
         while peer.request():
             most = max(most, server.open)
             peer.gone.wait(0.01)
-            peer.answer()
+            peer.respond()
 
     def request(pool: float) -> httpx.Request:
         limits = httpx.Timeout(20.0, pool=pool).as_dict()
@@ -177,7 +177,7 @@ async def test_what_a_fork_drops_goes_on_in_the_parent(caplog: pytest.LogCapture
             warnings.simplefilter("ignore")  # An error would end the finalizer before it logs.
             transports.clear()
             gc.collect()
-        return f"{[one.message for one in caplog.records if one.levelno > logging.DEBUG]}"
+        return f"{[record.message for record in caplog.records if record.levelno > logging.DEBUG]}"
 
     with RawServer(Polite()) as server:
         transports = [AiohttpTransport()]

@@ -115,9 +115,12 @@ def test_a_server_of_protobuf_is_understood_after_one_refusal(
     assert np.frombuffer(weights.dense, dtype="<f4").tolist() == [0.5, 0.5]
     assert (weights.dtype, list(weights.shape)) == (pb.DTYPE_FLOAT32, [2])
     assert first.loss_fn_output_type == "ArrayRecord"
-    assert [one["logprobs"].data for one in first.loss_fn_outputs] == [[0.0, 1.0, 2.0], [3.0, 4.0]]
+    assert [loss_fn_output["logprobs"].data for loss_fn_output in first.loss_fn_outputs] == [
+        [0.0, 1.0, 2.0],
+        [3.0, 4.0],
+    ]
     assert first.metrics == {"loss:sum": 5.0}
-    assert [one.message for one in caplog.records if "another dialect" in one.message] == [
+    assert [record.message for record in caplog.records if "another dialect" in record.message] == [
         "forward_backward: the server speaks another dialect: "
         "release 0.4.1 (no client/config), training data as protobuf, a forward operation"
     ]
@@ -131,7 +134,7 @@ def test_a_server_without_forward_is_asked_with_the_flag() -> None:
         training.forward_backward([datum(2)], "cross_entropy").result(10)
         assert (service.dialect.training_body, service.dialect.forward) == ("protobuf", "flag")
     assert server.refused == 1
-    assert [(one.seq_id, one.forward_only) for one in server.trained] == [(1, True), (2, False)]
+    assert [(item.seq_id, item.forward_only) for item in server.trained] == [(1, True), (2, False)]
     assert len(output.loss_fn_outputs) == 1
 
 
@@ -152,30 +155,30 @@ def test_a_server_that_wants_the_optimizer_named_is_told_under_the_same_number()
     path = "tinker://run/weights/first"
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("load_weights", _refusal(422, {"detail": missing}))
+        server.respond("load_weights", _refusal(422, {"detail": missing}))
         training.load_state(path).result(10)
         training.load_state(path).result(10)
-    sent = [one.body for one in server.calls("load_weights")]
-    assert [one["seq_id"] for one in sent] == [1, 1, 2]
-    assert [one.get("optimizer") for one in sent] == [None, True, True]
+    sent = [call.body for call in server.calls("load_weights")]
+    assert [item["seq_id"] for item in sent] == [1, 1, 2]
+    assert [item.get("optimizer") for item in sent] == [None, True, True]
 
 
 def test_a_missing_model_is_no_missing_operation() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("forward", *[_refusal(404, {"detail": "model x was not found"})])
+        server.respond("forward", *[_refusal(404, {"detail": "model x was not found"})])
         with pytest.raises(tinker.NotFoundError, match="model x"):
             training.forward([datum(2)], "cross_entropy").result(10)
         training.forward([datum(2)], "cross_entropy").result(10)
-    assert [one.body["seq_id"] for one in server.calls("forward")] == [1, 1]
+    assert [call.body["seq_id"] for call in server.calls("forward")] == [1, 1]
 
 
 def test_a_server_that_wants_neither_form_is_an_error_and_not_a_loop() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("forward_backward", *[_refusal(415, {"detail": "no"})] * 5)
+        server.respond("forward_backward", *[_refusal(415, {"detail": "no"})] * 5)
         with pytest.raises(tinker.APIStatusError) as caught:
             training.forward_backward([datum(2)], "cross_entropy").result(10)
     assert caught.value.status_code == 415

@@ -48,7 +48,7 @@ def server(store: Storage) -> FakeServer:
     """As release 0.38.0: external weights of one file, and no archives."""
     server = FakeServer()
     announce(server)
-    server.answer_always("get_checkpoint_archive_url", NO_SUCH_ROUTE)
+    server.respond_always("get_checkpoint_archive_url", NO_SUCH_ROUTE)
     offer(server, store, {"weights.safetensors": "/weights"})
     return server
 
@@ -69,7 +69,7 @@ def offer(server: FakeServer, store: Storage, files: dict[str, str]) -> None:
     expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     urls = {name: store.signed(path) for name, path in files.items()}
     reply = Reply(200, {"urls": urls, "expires": expires})
-    server.answer_always("get_external_weights_urls", reply)
+    server.respond_always("get_external_weights_urls", reply)
 
 
 def archive_of(files: dict[str, bytes]) -> bytes:
@@ -342,7 +342,7 @@ def test_a_lost_connection_is_an_error_without_the_signature(
 ) -> None:
     urls = {"a": f"http://127.0.0.1:9/a?{SIGNATURE}"}
     body = {"urls": urls, "expires": "2099-01-01T00:00:00Z"}
-    server.answer_always("get_external_weights_urls", Reply(200, body))
+    server.respond_always("get_external_weights_urls", Reply(200, body))
     with pytest.raises(tinker.APIConnectionError) as caught:
         download(rest, tmp_path)
     assert "http://127.0.0.1:9" in str(caught.value)
@@ -354,7 +354,7 @@ def test_a_url_that_is_not_http_is_an_error(
     url: str, rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:
     body = {"urls": {"a": url}, "expires": "2099-01-01T00:00:00Z"}
-    server.answer_always("get_external_weights_urls", Reply(200, body))
+    server.respond_always("get_external_weights_urls", Reply(200, body))
     with pytest.raises(tinker.APIResponseValidationError, match="can't be downloaded from"):
         download(rest, tmp_path)
 
@@ -419,7 +419,7 @@ def test_a_failed_download_deletes_its_export(
 def test_an_export_that_can_not_be_deleted_is_logged(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.answer_always("delete_checkpoint", Reply(403, {"detail": "not yours"}))
+    server.respond_always("delete_checkpoint", Reply(403, {"detail": "not yours"}))
     download(rest, tmp_path, TRAINING)
     (line,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "temporary export" in line.getMessage()
@@ -437,7 +437,7 @@ def test_a_sampler_checkpoint_of_a_server_without_archives_is_refused(
 def test_a_missing_checkpoint_is_not_exported(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:
-    server.answer_always("get_checkpoint_archive_url", Reply(404, {"detail": "no checkpoint x"}))
+    server.respond_always("get_checkpoint_archive_url", Reply(404, {"detail": "no checkpoint x"}))
     with pytest.raises(tinker.NotFoundError, match="no checkpoint x"):
         download(rest, tmp_path, TRAINING)
     assert server.calls("load_weights") == []
@@ -451,7 +451,7 @@ def packing(store: Storage) -> FakeServer:
     """As release 0.4.1: archives, and no external weights."""
     server = FakeServer()
     store.files["/archive"] = ARCHIVE
-    server.answer_always("get_checkpoint_archive_url", moved(store.signed("/archive")))
+    server.respond_always("get_checkpoint_archive_url", moved(store.signed("/archive")))
     return server
 
 
@@ -497,7 +497,7 @@ def test_an_archive_can_be_replaced_and_extracted_again(
 def test_an_archive_url_may_be_relative_or_in_a_body(
     form: str, store: Storage, packing: FakeServer, tmp_path: Path
 ) -> None:
-    packing.answer(
+    packing.respond(
         "get_checkpoint_archive_url",
         moved(f"/archive?{SIGNATURE}")
         if form == "relative"
@@ -512,7 +512,7 @@ def test_an_archive_may_take_longer_than_a_request(
     packing: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
     url = store.signed("/archive")
-    packing.answer("get_checkpoint_archive_url", Reply(302, None, {"location": url}, delay=0.5))
+    packing.respond("get_checkpoint_archive_url", Reply(302, None, {"location": url}, delay=0.5))
     seen: list[DownloadProgress] = []
     with make_client(packing, timeout=0.2) as service:
         rest = service.create_rest_client()
@@ -531,7 +531,7 @@ def test_an_archive_that_is_being_packed_is_requested_under_the_same_key(
     tmp_path: Path,
 ) -> None:
     later = Reply(status, {"detail": "packing"}, {"retry-after": "60"})
-    packing.answer("get_checkpoint_archive_url", *[later] * 10)
+    packing.respond("get_checkpoint_archive_url", *[later] * 10)
     download(archives, tmp_path, SAMPLER)
     assert time.slept == [60.0] * 10
     calls = packing.calls("get_checkpoint_archive_url")
@@ -543,7 +543,7 @@ def test_the_wait_for_an_archive_ends_at_its_limit(
     packing: FakeServer, time: SimulatedTime, tmp_path: Path
 ) -> None:
     later = Reply(503, {"detail": "packing"}, {"retry-after": "60"})
-    packing.answer_always("get_checkpoint_archive_url", later)
+    packing.respond_always("get_checkpoint_archive_url", later)
     with (
         make_client(packing, clock=time.clock, retry_window=30, archive_timeout=300) as service,
         pytest.raises(tinker.InternalServerError, match=r"archive_timeout, .* is 300 s"),

@@ -18,7 +18,7 @@ def later_server() -> FakeServer:
     """One that wants to hear of samples that are given up."""
     server = FakeServer()
     announce(server)
-    server.answer_always("get_client_dynamic_config", WANTED)
+    server.respond_always("get_client_dynamic_config", WANTED)
     return server
 
 
@@ -32,7 +32,7 @@ def test_they_are_asked_for_again_when_it_is_time() -> None:
         for _ in range(2):
             service.get_server_capabilities()
         assert questions(server) == 1
-        server.answer_always(
+        server.respond_always(
             "get_client_dynamic_config", Reply(200, {"sample_cancel_enabled": False})
         )
         time.pass_by(61)
@@ -55,7 +55,7 @@ FAULTS: dict[str, Any] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_where_they_can_not_be_had_they_are_asked_for_when_that_is_due(fault: str) -> None:
     server, time = later_server(), SimulatedTime()
-    server.answer("get_client_dynamic_config", FAULTS[fault])
+    server.respond("get_client_dynamic_config", FAULTS[fault])
     with make_client(server, clock=time.clock) as service:
         service.get_server_capabilities()
         assert service.dialect.release == "0.38.0"
@@ -63,7 +63,7 @@ def test_where_they_can_not_be_had_they_are_asked_for_when_that_is_due(fault: st
         time.pass_by(301)
         service.get_server_capabilities()
         assert comes_true(lambda: service.dialect.dynamic.sample_cancel_enabled)
-        server.answer("get_client_dynamic_config", FAULTS[fault])
+        server.respond("get_client_dynamic_config", FAULTS[fault])
         time.pass_by(61)
         service.get_server_capabilities()
         assert comes_true(lambda: questions(server) == 3)
@@ -73,7 +73,7 @@ def test_where_they_can_not_be_had_they_are_asked_for_when_that_is_due(fault: st
 @pytest.mark.parametrize("status", [404, 405, 501])
 def test_a_server_that_has_none_is_asked_once(status: int) -> None:
     server, time = later_server(), SimulatedTime()
-    server.answer_always("get_client_dynamic_config", Reply(status, ""))
+    server.respond_always("get_client_dynamic_config", Reply(status, ""))
     with make_client(server, clock=time.clock) as service:
         for _ in range(3):
             service.get_server_capabilities()

@@ -33,8 +33,8 @@ def test_it_answers_usually_and_keeps_what_it_got(server: FaultServer) -> None:
 
 
 def test_scripted_answers_come_first_and_in_order(server: FaultServer) -> None:
-    server.answer("create_session", Reply(503, {"a": 1}, {"Retry-After": "3"}))
-    server.answer("create_session", lambda received: Reply(200, received.path))
+    server.respond("create_session", Reply(503, {"a": 1}, {"Retry-After": "3"}))
+    server.respond("create_session", lambda received: Reply(200, received.path))
     first = post(server)
     assert (first.status_code, first.headers["retry-after"]) == (503, "3")
     assert post(server).text == "create_session"
@@ -45,20 +45,20 @@ def test_scripted_answers_come_first_and_in_order(server: FaultServer) -> None:
     "fault", [faults.dropped(), faults.half_sent(), faults.lost_request(), faults.not_http()]
 )
 def test_a_broken_answer_is_broken(server: FaultServer, fault: faults.Fault) -> None:
-    server.answer("create_session", fault)
+    server.respond("create_session", fault)
     with pytest.raises(httpx.RemoteProtocolError):
         post(server)
     assert post(server).status_code == 200
 
 
 def test_a_reset_is_a_reset(server: FaultServer) -> None:
-    server.answer("create_session", faults.reset())
+    server.respond("create_session", faults.reset())
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
         post(server)
 
 
 def test_refused_until_it_listens_again(server: FaultServer) -> None:
-    server.answer("create_session", faults.refused())
+    server.respond("create_session", faults.refused())
     with pytest.raises(httpx.RemoteProtocolError):
         post(server)
     with pytest.raises(httpx.ConnectError):
@@ -74,7 +74,7 @@ def test_bodies_that_are_whole_and_wrong(server: FaultServer) -> None:
         faults.not_a_number(),
         faults.proxy_page(200),
     ]
-    server.answer("create_session", *wrong)
+    server.respond("create_session", *wrong)
     for _ in wrong[:2]:
         with pytest.raises(json.JSONDecodeError):
             json.loads(post(server).text)
@@ -83,13 +83,13 @@ def test_bodies_that_are_whole_and_wrong(server: FaultServer) -> None:
 
 
 def test_bodies_that_are_strange_and_right(server: FaultServer) -> None:
-    server.answer("create_session", faults.unknown_fields(), faults.wrong_content_type())
-    server.answer("create_session", faults.trickled(), faults.huge(1_000_000))
+    server.respond("create_session", faults.unknown_fields(), faults.wrong_content_type())
+    server.respond("create_session", faults.trickled(), faults.huge(1_000_000))
     assert post(server).json() == {"session_id": "session-1", "from_the_future": {"a": [1, None]}}
     assert post(server).headers["content-type"] == "text/plain"
     assert post(server).json() == {"session_id": "session-1"}
     assert 900_000 < len(post(server).content) <= 1_000_100
-    server.answer("create_session", faults.bomb(5_000_000), faults.redirect("/elsewhere"))
+    server.respond("create_session", faults.bomb(5_000_000), faults.redirect("/elsewhere"))
     assert len(post(server).content) == 5_000_000
     assert post(server).headers["location"] == "/elsewhere"
 
@@ -98,8 +98,8 @@ def test_a_number_counts_once_and_a_second_use_is_noticed(server: FaultServer) -
     def optim_step(rate: float) -> str:
         body = {"model_id": "m", "seq_id": 1, "adam_params": {"learning_rate": rate}}
         url = f"{server.url}/api/v1/optim_step"
-        answer: str = httpx.post(url, json=body, trust_env=False).json()["request_id"]
-        return answer
+        response: str = httpx.post(url, json=body, trust_env=False).json()["request_id"]
+        return response
 
     assert optim_step(0.1) == optim_step(0.1)
     assert (len(server.counted), server.conflicts) == (1, [])

@@ -92,7 +92,7 @@ def test_unknown_run_without_a_model_number_is_answered_with_a_hint(
     run: str,
     hinted: bool,
 ) -> None:
-    server.answer_always(operation, MISSING)
+    server.respond_always(operation, MISSING)
     with pytest.raises(tinker.NotFoundError) as caught:
         call(service.create_rest_client(), run).result(10)
     assert (f"named {SESSION}:train:0" in str(caught.value)) is hinted
@@ -101,7 +101,7 @@ def test_unknown_run_without_a_model_number_is_answered_with_a_hint(
 def test_unknown_path_of_a_session_is_answered_with_a_hint(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
-    server.answer_always("create_sampling_session", MISSING)
+    server.respond_always("create_sampling_session", MISSING)
     with pytest.raises(tinker.NotFoundError, match="may be a session"):
         service.create_sampling_client(f"tinker://{SESSION}/sampler_weights/a")
     with pytest.raises(tinker.NotFoundError) as caught:
@@ -129,7 +129,7 @@ async def test_name_that_nothing_is_saved_under_is_warned_of_when_awaited(
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (2, 3)])
 def test_max_retries_bounds_the_attempts(server: FakeServer, retries: int, attempts: int) -> None:
     with make_client(server, max_retries=retries) as service:
-        server.answer_always("get_server_capabilities", Reply(503, None, {"retry-after-ms": "1"}))
+        server.respond_always("get_server_capabilities", Reply(503, None, {"retry-after-ms": "1"}))
         with pytest.raises(tinker.InternalServerError) as caught:
             service.get_server_capabilities()
     assert caught.value.attempts == attempts
@@ -140,7 +140,7 @@ def test_results_are_polled_for_without_retries(server: FakeServer) -> None:
     waiting = Reply(200, {"type": "try_again", "queue_state": "active"})
     with make_client(server, max_retries=0) as service:
         training = service.create_lora_training_client(BASE)
-        server.answer("retrieve_future", waiting, waiting)
+        server.respond("retrieve_future", waiting, waiting)
         training.optim_step(tinker.AdamParams()).result(10)
 
 

@@ -94,7 +94,7 @@ def test_any_answer_ends_in_a_value_or_a_typed_error(
         calls = _all(service)
         call = data.draw(st.sampled_from(calls))
         for operation in server_operations(server, call):
-            server.answer(operation, *replies)
+            server.respond(operation, *replies)
         try:
             repr(call())
         except tinker.TinkerError as error:
@@ -110,7 +110,7 @@ def server_operations(server: FakeServer, call: Callable[[], Any]) -> list[str]:
     """The operations that a call is made of; it is made once as usual to see them."""
     before = len(server.received)
     call()
-    return list({one.operation for one in server.received[before:]})
+    return list({item.operation for item in server.received[before:]})
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_absurd_bodies(operation: str, body: bytes) -> None:
     server, simulated = FakeServer(), SimulatedTime()
     with make_client(server, clock=simulated.clock) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer(operation, *[Reply(200, body)] * 10)
+        server.respond(operation, *[Reply(200, body)] * 10)
         try:
             training.optim_step(tinker.AdamParams()).result(60)
             service.get_server_capabilities()
@@ -145,7 +145,7 @@ def test_memory_stays_bounded_whatever_is_sent(http_transport: str, fault: fault
     settings = {"http_transport": http_transport, **SMALL}
     with FaultServer() as server, make_client(base_url=server.url, **settings) as service:
         service.get_server_capabilities()
-        server.answer("get_server_capabilities", fault)
+        server.respond("get_server_capabilities", fault)
         tracemalloc.start()
         try:
             with pytest.raises(tinker.APIResponseValidationError, match="the body has"):
@@ -182,7 +182,7 @@ def test_absurd_heads(http_transport: str, head: bytes) -> None:
         FaultServer() as server,
         make_client(base_url=server.url, clock=SimulatedTime().clock, **settings) as service,
     ):
-        server.answer_always("get_server_capabilities", faults.Fault(raw=head, ending="close"))
+        server.respond_always("get_server_capabilities", faults.Fault(raw=head, ending="close"))
         started = time.monotonic()
         with pytest.raises(tinker.APIError):
             service.get_server_capabilities()

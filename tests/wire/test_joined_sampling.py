@@ -36,7 +36,7 @@ def copies(service: tinker.ServiceClient, count: int) -> list[tinker.SamplingCli
 
 
 def numbers(server: FaultServer) -> list[int]:
-    return [one.body["seq_id"] for one in server.calls("asample")]
+    return [call.body["seq_id"] for call in server.calls("asample")]
 
 
 def test_each_copy_asks_once_which_it_is(server: FaultServer, fits: Fits) -> None:
@@ -55,7 +55,7 @@ def test_each_copy_asks_once_which_it_is(server: FaultServer, fits: Fits) -> Non
             fits(call, "0.38")
             assert call.body["sampling_session_id"] == first.sampling_session_id
         asked = server.calls("retrieve_futures")
-        assert {one.body["target"]["cloned_sampler_id"] for one in asked} == {1, 2}
+        assert {item.body["target"]["cloned_sampler_id"] for item in asked} == {1, 2}
 
 
 def test_who_opened_the_session_joins_nothing(server: FaultServer) -> None:
@@ -79,7 +79,7 @@ def test_who_opened_the_session_joins_nothing(server: FaultServer) -> None:
     ids=["404", "405", "501", "the number of another", "no number"],
 )
 def test_who_is_not_counted_starts_anywhere(server: FaultServer, answer: Reply) -> None:
-    server.answer_always("join_sampling_session", answer)
+    server.respond_always("join_sampling_session", answer)
     with make_client(base_url=server.url) as service:
         [copy] = copies(service, 1)
         for _ in range(3):
@@ -100,14 +100,14 @@ def test_who_is_not_asked_to_join_does_not(server: FaultServer, flags: dict[str,
 
 
 def test_a_lost_answer_is_asked_for_again(server: FaultServer) -> None:
-    server.answer("join_sampling_session", faults.lost_request(), Reply(503, ""))
+    server.respond("join_sampling_session", faults.lost_request(), Reply(503, ""))
     with make_client(base_url=server.url) as service:
         assert copies(service, 1)[0].sample(PROMPT, 1, PARAMS).result(60).sequences
     assert numbers(server) == [RANGE]
 
 
 def test_a_refusal_reaches_those_who_sample_and_the_next_tries_again(server: FaultServer) -> None:
-    server.answer("join_sampling_session", Reply(403, {"detail": "not you"}))
+    server.respond("join_sampling_session", Reply(403, {"detail": "not you"}))
     with make_client(base_url=server.url) as service:
         [copy] = copies(service, 1)
         failed = [copy.sample(PROMPT, 1, PARAMS) for _ in range(3)]

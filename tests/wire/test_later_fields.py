@@ -31,7 +31,7 @@ class Later(FakeServer):
         one["topk_logprobs"] = [ROW, None]
         reply = self.submitted({"sequences": [one, one], **more})
         body = {**reply.body, "sample_sequence_ids": ["s:0", "s:1"]}
-        self.answer("asample", Reply(200, body))
+        self.respond("asample", Reply(200, body))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_what_is_given_is_sent_as_0_38_0_has_it(
     training.load_state_with_optimizer(PATH, "secret").result(10)
     training.load_state(PATH, optimizer=False).result(10)
     training.save_weights_for_sampler("a", 3600, {"k": "v"}).result(10)
-    server.answer(
+    server.respond(
         "save_weights_external",
         server.submitted({"path": "tinker://run-1/external_weights/a", "size_bytes": 7}),
     )
@@ -96,7 +96,7 @@ def test_what_is_given_is_sent_as_0_38_0_has_it(
     for sent in (step, save, first, second, named, outside):
         fits(sent, "0.38")
     numbered = (step, save, first, second, named, outside)
-    assert [one.body["seq_id"] for one in numbered] == [1, 2, 3, 4, 5, 6]
+    assert [item.body["seq_id"] for item in numbered] == [1, 2, 3, 4, 5, 6]
 
 
 def test_samples_tell_all_that_is_asked_for(
@@ -117,7 +117,7 @@ def test_samples_tell_all_that_is_asked_for(
         prompt_cache_hit_tokens=2,
         prompt_alt_tokens={"tokens": drawn, "logprobs": scored},
     )
-    found = sampler.sample(
+    result = sampler.sample(
         PROMPT,
         2,
         PARAMS,
@@ -136,7 +136,7 @@ def test_samples_tell_all_that_is_asked_for(
     target = {"data": [5, -1, 6, 7], "dtype": "int64", "shape": [2, 2]}
     assert sent.body["target_prompt_logprobs"] == target
 
-    first, second = found.sequences
+    first, second = result.sequences
     assert (first.sequence_id, second.sequence_id) == ("s:0", "s:1")
     assert first.topk_logprobs == [[(5, -0.5), (6, -1.0)], None]
     assert first.topk_logprobs_np is not None
@@ -145,16 +145,16 @@ def test_samples_tell_all_that_is_asked_for(
     assert first.tokens_np.dtype == np.int32
     assert first.logprobs_np is not None
     assert first.logprobs_np.tolist() == [-1, -2]
-    assert found.prompt_cache_hit_tokens == 2
-    assert found.target_prompt_logprobs is not None
-    assert found.target_prompt_logprobs.tolist() == [[-1, 0], [0, -2]]
-    assert found.prompt_alt_tokens is not None
-    assert found.prompt_alt_tokens.tokens.tolist() == [[3, 4], [5, 6]]
-    assert found.prompt_alt_tokens.logprobs.tolist() == [[-1, -2], [-3, -4]]
-    assert found.prompt_logprobs_np is not None
-    assert np.isnan(found.prompt_logprobs_np[:2]).all()
-    assert found.topk_prompt_logprobs_np is not None
-    assert found.topk_prompt_logprobs_np.token_ids.shape == (3, 2)
+    assert result.prompt_cache_hit_tokens == 2
+    assert result.target_prompt_logprobs is not None
+    assert result.target_prompt_logprobs.tolist() == [[-1, 0], [0, -2]]
+    assert result.prompt_alt_tokens is not None
+    assert result.prompt_alt_tokens.tokens.tolist() == [[3, 4], [5, 6]]
+    assert result.prompt_alt_tokens.logprobs.tolist() == [[-1, -2], [-3, -4]]
+    assert result.prompt_logprobs_np is not None
+    assert np.isnan(result.prompt_logprobs_np[:2]).all()
+    assert result.topk_prompt_logprobs_np is not None
+    assert result.topk_prompt_logprobs_np.token_ids.shape == (3, 2)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_an_answer_that_passes_over_what_was_asked_is_an_error(
 ) -> None:
     one = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1, -2]}
     result = {"sequences": [one], "prompt_logprobs": [None, -1, -1]}
-    server.answer("asample", server.submitted(result))
+    server.respond("asample", server.submitted(result))
     with pytest.raises(tinker.APIResponseValidationError, match=next(iter(asked))):
         sampler.sample(PROMPT, 1, PARAMS, **asked).result(10)
 
@@ -209,7 +209,7 @@ def test_logprobs_of_the_last_tokens_alone_are_computed(
 ) -> None:
     sequence = {"stop_reason": "length", "tokens": [1], "logprobs": [-1]}
     result = {"sequences": [sequence], "prompt_logprobs": [None, None, -0.5]}
-    server.answer("asample", server.submitted(result))
+    server.respond("asample", server.submitted(result))
     assert sampler.compute_logprobs(PROMPT, 1).result(10) == [None, None, -0.5]
     [sent] = server.calls("asample")
     assert (sent.body["prompt_logprobs"], sent.body["prompt_logprobs_last_n"]) == (True, 1)
@@ -230,7 +230,7 @@ def test_names_that_do_not_fit_the_sequences_are_left_out(
     server.told()
     assert sampler.sample(PROMPT, 2, PARAMS).result(10).sequences[0].sequence_id == "s:0"
     reply = server.submitted({"sequences": [{"stop_reason": "stop", "tokens": [1]}]})
-    server.answer("asample", Reply(200, {**reply.body, "sample_sequence_ids": []}))
+    server.respond("asample", Reply(200, {**reply.body, "sample_sequence_ids": []}))
     assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences[0].sequence_id is None
 
 
@@ -244,10 +244,10 @@ def test_weights_alone_are_an_error_where_the_optimizer_always_comes_with_them(
             return Reply(422, {"detail": unknown})
         return server.default_reply(received)
 
-    server.answer_always("load_weights", old)
+    server.respond_always("load_weights", old)
     training.load_state_with_optimizer(PATH).result(10)
     with pytest.raises(tinker.UnprocessableEntityError, match="optimizer"):
         training.load_state(PATH, optimizer=False).result(10)
     training.load_state_with_optimizer(PATH).result(10)
-    sent = [one.body.get("optimizer") for one in server.calls("load_weights")]
+    sent = [call.body.get("optimizer") for call in server.calls("load_weights")]
     assert sent == [True, None, False, None]

@@ -84,7 +84,7 @@ def test_a_state_may_go_on_with_another_base_model_and_the_metadata_given(
     assert (first.body["base_model"], first.body["user_metadata"]) == ("other/model", {"k": "v"})
     assert second.body["base_model"] == "fake/model"
     assert second.body["user_metadata"] == {"k": "second"}
-    assert all("optimizer" not in one.body for one in server.calls("load_weights"))
+    assert all("optimizer" not in call.body for call in server.calls("load_weights"))
     with pytest.raises(tinker.InvalidInputError, match="base_model"):
         service.create_training_client_from_state(PATH, {"k": "v"}, {"k": "v"})
 
@@ -107,7 +107,7 @@ async def test_the_optimizer_s_state_is_asked_for_or_left(
     await service.create_training_client_from_state_async(
         PATH, optimizer=tinker.DimuonOptimizerConfig()
     )
-    restored, other = (one.body for one in server.calls("load_weights"))
+    restored, other = (call.body for call in server.calls("load_weights"))
     assert restored["optimizer"] is True
     assert restored["weights_access_token"] == "token-of-another"
     assert other["optimizer"] is False
@@ -157,8 +157,8 @@ async def test_where_a_loop_runs_clients_come_as_futures_that_do_not_block_it(
             await training.create_sampling_client(PATH.replace("weights", "sampler_weights")),
             await training.save_weights_and_get_sampling_client(),
         ]
-    assert {type(one) for one in (training, restored, again)} == {tinker.TrainingClient}
-    assert {type(one) for one in samplers} == {tinker.SamplingClient}
+    assert {type(item) for item in (training, restored, again)} == {tinker.TrainingClient}
+    assert {type(sampler) for sampler in samplers} == {tinker.SamplingClient}
 
 
 async def test_such_a_future_is_the_client_for_those_who_do_not_await_it(
@@ -181,7 +181,7 @@ async def test_a_client_that_can_not_be_made_says_so_when_it_is_awaited(
 ) -> None:
     with pytest.raises(tinker.InvalidInputError, match="rank"):
         service.create_lora_training_client("fake/model", rank=0)
-    server.answer("create_sampling_session", NOT_FOUND)
+    server.respond("create_sampling_session", NOT_FOUND)
     refused = service.create_sampling_client(base_model="fake/model")
     with pytest.raises(tinker.NotFoundError):
         await refused
@@ -196,7 +196,7 @@ def test_the_base_model_is_known_asked_for_or_that_of_the_run(
     assert [sampler.get_base_model() for _ in range(2)] == ["fake/model"] * 2
     assert len(server.calls("get_sampler")) == 1
 
-    server.answer("get_sampler", NOT_FOUND, NOT_FOUND)
+    server.respond("get_sampler", NOT_FOUND, NOT_FOUND)
     assert service.create_sampling_client(PATH).get_base_model() == "fake/model"
     assert len(server.calls("get_training_run")) == 1
     unknown = tinker.SamplingClient(sampler._core, "sampling-9")

@@ -25,9 +25,9 @@ def server_of(
     config: dict[str, Any], dynamic: dict[str, Any] | None = None, **more: Any
 ) -> FakeServer:
     server = FakeServer()
-    server.answer_always("get_client_config", Reply(200, {**config, **more}))
+    server.respond_always("get_client_config", Reply(200, {**config, **more}))
     if dynamic is not None:
-        server.answer_always("get_client_dynamic_config", Reply(200, dynamic))
+        server.respond_always("get_client_dynamic_config", Reply(200, dynamic))
     return server
 
 
@@ -51,14 +51,14 @@ def test_a_server_is_asked_once_and_what_it_says_is_told(caplog: pytest.LogCaptu
             future.result(10)
         service.get_server_capabilities()
         assert service.dialect.release == "0.38.0"
-    assert [one.operation for one in server.received[:2]] == [
+    assert [item.operation for item in server.received[:2]] == [
         "get_client_config",
         "get_client_dynamic_config",
     ]
     assert len(server.calls("get_client_config")) == 1
     version = f"0.38.0+tinker-ext.{tinker.__version__}"
     assert server.calls("get_client_config")[0].body == {"sdk_version": version}
-    said = [one.message for one in caplog.records if " speaks " in one.message]
+    said = [record.message for record in caplog.records if " speaks " in record.message]
     assert said == [f"http://fake.invalid speaks {service.dialect}"]
 
 
@@ -84,14 +84,14 @@ def test_an_old_server_costs_one_question() -> None:
         service.get_server_capabilities()
         service.create_lora_training_client("fake/model")
         assert service.dialect.flags is None
-    asked = [one.operation for one in server.received if "config" in one.operation]
+    asked = [item.operation for item in server.received if "config" in item.operation]
     assert asked == ["get_client_config"]
 
 
 @pytest.mark.parametrize("status", [500, 503, 408])
 def test_a_question_that_comes_to_nothing_is_asked_again(status: int) -> None:
     server = server_of(OF_0_24)
-    server.answer("get_client_config", Reply(status))
+    server.respond("get_client_config", Reply(status))
     with make_client(server) as service:
         service.get_server_capabilities()
         assert service.dialect.flags is None
@@ -101,7 +101,7 @@ def test_a_question_that_comes_to_nothing_is_asked_again(status: int) -> None:
 
 def test_but_not_for_ever() -> None:
     server = FakeServer()
-    server.answer_always("get_client_config", Reply(500))
+    server.respond_always("get_client_config", Reply(500))
     with make_client(server) as service:
         for _ in range(6):
             service.get_server_capabilities()
@@ -113,7 +113,7 @@ def test_but_not_for_ever() -> None:
 )
 def test_what_keeps_the_call_away_too_is_waited_for(trouble: Reply | Exception) -> None:
     server = server_of(OF_0_24)
-    server.answer("get_client_config", trouble, trouble)
+    server.respond("get_client_config", trouble, trouble)
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.get_server_capabilities()
         assert service.dialect.release == "0.24.1"
@@ -125,7 +125,7 @@ def test_a_question_that_fails_when_all_who_waited_have_left_is_nobodys_trouble(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     server = FakeServer()
-    server.answer("get_client_config", Reply(429, None, {"retry-after": "0.1"}, delay=0.4))
+    server.respond("get_client_config", Reply(429, None, {"retry-after": "0.1"}, delay=0.4))
     with make_client(server) as service:
         rest = service.create_rest_client()
         left = rest.list_training_runs()
@@ -140,7 +140,7 @@ def test_a_question_that_fails_when_all_who_waited_have_left_is_nobodys_trouble(
 
 def test_an_unreachable_server_is_told_of_by_the_call_of_the_user() -> None:
     server = FakeServer()
-    server.answer_always("get_client_config", httpx.ConnectError("refused"))
+    server.respond_always("get_client_config", httpx.ConnectError("refused"))
     with (
         make_client(server, retry_window=1, clock=SimulatedTime().clock) as service,
         pytest.raises(tinker.APIConnectionError) as caught,
@@ -156,8 +156,8 @@ def test_limits_of_the_server_hold_where_the_user_has_none() -> None:
         OF_0_24, sample_max_concurrent_requests=7, fwdbwd_dispatch_bytes_semaphore_size=1000
     )
     with make_client(server) as service, make_client(server, max_samples_in_flight=3) as other:
-        for one in (service, other):
-            one.get_server_capabilities()
+        for item in (service, other):
+            item.get_server_capabilities()
         assert service._core.limits.samples.limit == 7
         assert service._core.limits.training_bytes.limit == 1000
         assert other._core.limits.samples.limit == 3
@@ -169,12 +169,15 @@ def test_a_batch_is_split_as_the_server_asks_and_its_first_part_sent_last() -> N
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         output = training.forward_backward([datum(n) for n in (1, 2, 3, 4, 5)], "cross_entropy")
-        sizes = [len(one["logprobs"].data) for one in output.result(10).loss_fn_outputs]
+        sizes = [
+            len(loss_fn_output["logprobs"].data)
+            for loss_fn_output in output.result(10).loss_fn_outputs
+        ]
         training.optim_step(tinker.AdamParams()).result(10)
         assert service.dialect.refused == {"protobuf"}
     assert sizes == [1, 2, 3, 4, 5]
-    taken = [one for one in server.calls("forward_backward") if not isinstance(one.body, bytes)]
-    numbers = [one.body["seq_id"] for one in taken]
+    taken = [call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)]
+    numbers = [item.body["seq_id"] for item in taken]
     assert sorted(numbers) == [1, 2, 3]
     assert numbers[-1] == 1
     assert server.calls("optim_step")[0].body["seq_id"] == 4
@@ -186,12 +189,12 @@ def test_a_server_may_want_the_parts_one_after_the_other() -> None:
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         training.forward_backward([datum()] * 1025, "cross_entropy").result(30)
-    assert [one.body["seq_id"] for one in server.calls("forward_backward")] == [1, 2]
+    assert [call.body["seq_id"] for call in server.calls("forward_backward")] == [1, 2]
 
 
 def test_a_refused_part_burns_no_number() -> None:
     server = server_of(OF_0_24)
-    server.answer("forward_backward", Reply(400, {"detail": "a bad datum"}))
+    server.respond("forward_backward", Reply(400, {"detail": "a bad datum"}))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         failing = training.forward_backward([datum()] * 1025, "cross_entropy")
@@ -199,7 +202,7 @@ def test_a_refused_part_burns_no_number() -> None:
         with pytest.raises(tinker.BadRequestError):
             failing.result(30)
         step.result(10)
-    assert [one.body["seq_id"] for one in server.calls("forward_backward")] == [2]
+    assert [call.body["seq_id"] for call in server.calls("forward_backward")] == [2]
     assert server.calls("optim_step")[0].body["seq_id"] == 1
 
 
@@ -211,11 +214,11 @@ def test_a_server_that_refuses_numbers_before_their_turn_gets_them_in_order() ->
         failed = server.submitted(
             {"error": early, "category": "user_error", "type": "request_failed"}
         )
-        server.answer("forward_backward", failed)
+        server.respond("forward_backward", failed)
         with pytest.raises(tinker.RequestFailedError):
             training.forward_backward([datum()] * 1025, "cross_entropy").result(30)
         training.forward_backward([datum()] * 1025, "cross_entropy").result(30)
-    assert [one.body["seq_id"] for one in server.calls("forward_backward")] == [2, 1, 1, 2]
+    assert [call.body["seq_id"] for call in server.calls("forward_backward")] == [2, 1, 1, 2]
 
 
 def test_a_large_result_is_announced_and_fetched_whole() -> None:
@@ -223,9 +226,9 @@ def test_a_large_result_is_announced_and_fetched_whole() -> None:
     size = {"status": "complete_metadata", "response_payload_size": 10}
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", Reply(200, size))
+        server.respond("retrieve_future", Reply(200, size))
         training.forward_backward([datum()], "cross_entropy").result(10)
-    allowed = [one.body["allow_metadata_only"] for one in server.calls("retrieve_future")[-2:]]
+    allowed = [call.body["allow_metadata_only"] for call in server.calls("retrieve_future")[-2:]]
     assert allowed == [True, False]
 
 
@@ -243,7 +246,7 @@ def test_images_are_told_as_the_server_wants_them() -> None:
             else:
                 with pytest.raises(tinker.InvalidInputError, match="height, width"):
                     sampler.sample(tinker.ModelInput(chunks=[bare]), 1, params)
-        told += [one.body["prompt"]["chunks"][0] for one in server.calls("asample")]
+        told += [call.body["prompt"]["chunks"][0] for call in server.calls("asample")]
     same = {"data": "eA==", "format": "png", "type": "image"}
     assert told == [
         {**same, "height": 4, "width": 6, "tokens": 9},
@@ -254,7 +257,7 @@ def test_images_are_told_as_the_server_wants_them() -> None:
 
 def test_sizes_that_are_refused_are_told_otherwise_under_the_same_number() -> None:
     server = FakeServer()
-    server.answer("asample", refused("extra_forbidden", "prompt", "chunks", "0", "height"))
+    server.respond("asample", refused("extra_forbidden", "prompt", "chunks", "0", "height"))
     sized = tinker.ImageChunk(data=b"x", format="png", height=4, width=6, tokens=9)
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -269,7 +272,7 @@ def test_sizes_that_are_refused_are_told_otherwise_under_the_same_number() -> No
 
 def test_a_field_that_says_nothing_is_left_out_for_who_refuses_it() -> None:
     server = FakeServer()
-    server.answer("create_model", refused("extra_forbidden", "type"))
+    server.respond("create_model", refused("extra_forbidden", "type"))
     with make_client(server) as service:
         service.create_lora_training_client("fake/model")
         service.create_lora_training_client("fake/model")
@@ -282,21 +285,21 @@ def test_a_field_that_says_nothing_is_left_out_for_who_refuses_it() -> None:
 
 def test_a_field_that_says_something_is_not() -> None:
     server = FakeServer()
-    server.answer_always("asample", refused("extra_forbidden", "topk_sample_logprobs"))
+    server.respond_always("asample", refused("extra_forbidden", "topk_sample_logprobs"))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput.from_ints([1, 2])
         params = tinker.SamplingParams(max_tokens=1)
         with pytest.raises(tinker.UnprocessableEntityError, match="topk_sample_logprobs"):
             sampler.sample(prompt, 1, params, topk_sample_logprobs=2).result(10)
-    assert all(one.body["topk_sample_logprobs"] == 2 for one in server.calls("asample"))
+    assert all(call.body["topk_sample_logprobs"] == 2 for call in server.calls("asample"))
 
 
 @pytest.mark.parametrize("key", ["told", "made up"])
 def test_a_model_is_made_from_saved_weights_in_one_request(key: str) -> None:
     server = server_of(OF_0_38, {})
     made = {"model_id": "run-7"} if key == "told" else {"path": "tinker://run-1/weights/a"}
-    server.answer("load_weights", server.submitted(made))
+    server.respond("load_weights", server.submitted(made))
     with make_client(server) as service:
         training = service.create_training_client_from_state(
             "tinker://run-1/weights/a", user_metadata={"a": "b"}
@@ -316,7 +319,7 @@ def test_a_model_is_made_from_saved_weights_in_one_request(key: str) -> None:
 
 def test_or_in_two_where_the_server_does_not_make_models_so() -> None:
     server = server_of(OF_0_38, {})
-    server.answer("load_weights", refused("missing", "model_id"))
+    server.respond("load_weights", refused("missing", "model_id"))
     with make_client(server) as service:
         service.create_training_client_from_state("tinker://run-1/weights/a")
         assert not service.dialect.loads_into_new_model
@@ -328,7 +331,7 @@ def test_or_in_two_where_the_server_does_not_make_models_so() -> None:
 
 def test_or_by_the_run_where_weights_are_not_told_of() -> None:
     server = server_of(OF_0_24)
-    server.answer_always("get_weights_info", NOT_FOUND)
+    server.respond_always("get_weights_info", NOT_FOUND)
     with make_client(server) as service:
         for _ in range(2):
             service.create_training_client_from_state("tinker://run-1/weights/a")
@@ -339,7 +342,7 @@ def test_or_by_the_run_where_weights_are_not_told_of() -> None:
 
 def test_missing_weights_are_no_missing_operation() -> None:
     server = server_of(OF_0_24)
-    server.answer_always("get_weights_info", Reply(404, {"detail": "no such weights"}))
+    server.respond_always("get_weights_info", Reply(404, {"detail": "no such weights"}))
     with make_client(server) as service, pytest.raises(tinker.NotFoundError, match="no such"):
         service.create_training_client_from_state("tinker://run-1/weights/a")
 
@@ -365,7 +368,7 @@ def test_the_end_of_a_session_is_told_with_its_reason() -> None:
     for error in (OnPurposeError("with a key: tml-test"), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             _end_with(error, server)
-    assert [one.body for one in server.calls("finish_session")] == [
+    assert [call.body for call in server.calls("finish_session")] == [
         {"reason": {"type": "success"}, "detail": None},
         {"reason": {"type": "errored"}, "detail": "out of ideas"},
         {"reason": {"type": "errored"}, "detail": "OnPurposeError"},
@@ -384,7 +387,7 @@ def test_it_is_not_told_to_who_does_not_know_it_nor_without_a_session() -> None:
 
 def test_an_end_that_can_not_be_told_is_no_trouble() -> None:
     server = server_of(OF_0_32, {})
-    server.answer_always("finish_session", Reply(500))
+    server.respond_always("finish_session", Reply(500))
     with make_client(server) as service:
         service.create_lora_training_client("fake/model")
     assert len(server.calls("finish_session")) == 1
@@ -393,7 +396,7 @@ def test_an_end_that_can_not_be_told_is_no_trouble() -> None:
 def test_notes_on_what_will_end_are_logged_once_each(caplog: pytest.LogCaptureFixture) -> None:
     server = FakeServer()
     note = {"x-deprecation-note": "use another, tml-test"}
-    server.answer(
+    server.respond(
         "get_server_capabilities",
         Reply(200, {"supported_models": []}, note),
         Reply(200, {"supported_models": []}, note),
@@ -406,8 +409,8 @@ def test_notes_on_what_will_end_are_logged_once_each(caplog: pytest.LogCaptureFi
     with make_client(server) as service:
         for _ in range(3):
             service.get_server_capabilities()
-    notes = [one for one in caplog.records if "server says" in one.message]
-    said = [(one.levelname, one.message.split(" [")[0]) for one in notes]
+    notes = [record for record in caplog.records if "server says" in record.message]
+    said = [(note.levelname, note.message.split(" [")[0]) for note in notes]
     assert said == [
         ("WARNING", "get_server_capabilities: the server says: use another, ***"),
         ("ERROR", "get_server_capabilities: the server says: gone soon"),

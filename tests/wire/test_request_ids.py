@@ -23,7 +23,7 @@ ANSWERS: dict[str, Reply] = {
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_it_is_told(answer: str) -> None:
     server = FakeServer()
-    server.answer_always("get_session", ANSWERS[answer])
+    server.respond_always("get_session", ANSWERS[answer])
     time = SimulatedTime()
     with make_client(server, clock=time.clock, max_response_bytes=1000) as service:
         with pytest.raises(tinker.APIError) as caught:
@@ -35,7 +35,7 @@ def test_it_is_told(answer: str) -> None:
 def test_a_key_in_it_is_not() -> None:
     server = FakeServer()
     named = {"X-Request-Id": "for tml-0123456789abcdef"}
-    server.answer_always("get_session", Reply(200, [1], named))
+    server.respond_always("get_session", Reply(200, [1], named))
     with make_client(server) as service, pytest.raises(tinker.APIError) as caught:
         service.create_rest_client().get_session("s").result(30)
     assert caught.value.request_id == "for ***"
@@ -47,7 +47,7 @@ def test_it_is_that_of_the_exchange_where_that_is_to_blame(body: Any) -> None:
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.get_server_capabilities()
         server.revoke()
-        server.answer_always("create_auth_token", Reply(200, body, NAMED))
+        server.respond_always("create_auth_token", Reply(200, body, NAMED))
         with pytest.raises(tinker.APIResponseValidationError) as caught:
             service.get_server_capabilities()
     assert caught.value.operation == "create_auth_token"

@@ -31,7 +31,7 @@ def rest(server: FakeServer) -> Iterator[tinker.RestClient]:
 
 def test_a_trace_is_waited_for(server: FakeServer) -> None:
     time = SimulatedTime()
-    server.answer("get_session_trace_export", *[Reply(200, {"status": "pending"})] * 3)
+    server.respond("get_session_trace_export", *[Reply(200, {"status": "pending"})] * 3)
     with make_client(server, clock=time.clock) as service:
         url = service.create_rest_client().export_session_trace("s").result(10)
     assert url.startswith("https://storage.invalid/")
@@ -41,19 +41,19 @@ def test_a_trace_is_waited_for(server: FakeServer) -> None:
 def test_a_trace_that_can_not_be_built_is_an_error(
     server: FakeServer, rest: tinker.RestClient
 ) -> None:
-    server.answer(
+    server.respond(
         "get_session_trace_export", Reply(200, {"status": "failed", "error": "too large"})
     )
     with pytest.raises(tinker.RequestFailedError, match="too large"):
         rest.export_session_trace("s").result(10)
-    server.answer("get_session_trace_export", Reply(200, {"status": "ready"}))
+    server.respond("get_session_trace_export", Reply(200, {"status": "ready"}))
     with pytest.raises(tinker.APIResponseValidationError, match="where"):
         rest.export_session_trace("s").result(10)
 
 
 def test_a_trace_that_is_never_ready_is_given_up(server: FakeServer) -> None:
     time = SimulatedTime()
-    server.answer_always("get_session_trace_export", Reply(200, {"status": "pending"}))
+    server.respond_always("get_session_trace_export", Reply(200, {"status": "pending"}))
     with (
         make_client(server, clock=time.clock, future_timeout=60) as service,
         pytest.raises(tinker.DeadlineExceededError, match="pending") as caught,
@@ -90,7 +90,7 @@ def test_the_audit_log_is_fetched_from_where_the_server_points_without_the_key()
     server = Pointing(SIGNED)
     with make_client(server, api_key="tml-secret", base_url="https://fake.invalid") as service:
         read = service.create_admin_client().get_audit_log().result(10)
-    assert [one.event for one in read.entries] == ["made"]
+    assert [entry.event for entry in read.entries] == ["made"]
     [asked] = server.stored
     assert str(asked.url) == SIGNED
     assert "tml-secret" not in str(asked.headers)
@@ -153,11 +153,11 @@ ME = types.WhoamiResponse("tml:organization_user:7", "tml:organization:9", "me@e
 
 
 def test_a_token_for_the_key_tells_who_asks(server: FakeServer, rest: tinker.RestClient) -> None:
-    server.answer("create_auth_token", Reply(200, {"jwt": web_token(CLAIMS)}))
+    server.respond("create_auth_token", Reply(200, {"jwt": web_token(CLAIMS)}))
     assert rest.whoami().result(10) == ME
     [asked] = server.calls("create_auth_token")
     assert asked.body == {}
-    server.answer("create_auth_token", Reply(200, {"jwt": web_token({**CLAIMS, "email": ""})}))
+    server.respond("create_auth_token", Reply(200, {"jwt": web_token({**CLAIMS, "email": ""})}))
     assert rest.whoami().result(10).email is None
 
 
@@ -171,10 +171,10 @@ def test_a_token_that_names_nobody_is_an_error_that_does_not_show_it(
     server: FakeServer, rest: tinker.RestClient
 ) -> None:
     nobody = web_token({"sub": "x"})
-    server.answer("create_auth_token", Reply(200, {"jwt": nobody}))
+    server.respond("create_auth_token", Reply(200, {"jwt": nobody}))
     with pytest.raises(tinker.APIResponseValidationError, match="nobody") as caught:
         rest.whoami().result(10)
     assert nobody not in f"{caught.value} {caught.value.body}"
-    server.answer("create_auth_token", Reply(404, {"detail": "Not Found"}))
+    server.respond("create_auth_token", Reply(404, {"detail": "Not Found"}))
     with pytest.raises(tinker.APIResponseValidationError, match="HTTP 404"):
         rest.whoami().result(10)

@@ -172,7 +172,7 @@ def test_bodies_say_what_was_given(server: FakeServer, rest: tinker.RestClient) 
         "last_created_at": "2026-01-01T00:00:00+00:00",
         "last_session_id": "session-9",
     }
-    assert [one["type"] for one in search.body["statuses"]] == [
+    assert [item["type"] for item in search.body["statuses"]] == [
         "active",
         "cancelled",
         "failed",
@@ -188,7 +188,7 @@ def test_a_copy_goes_to_the_project_named_or_configured_and_shows_no_token(
     assert first.body == {"source_path": PATH, "destination_project_id": "of-the-configuration"}
     assert "x-tinker-weights-access-token" not in first.headers
 
-    server.answer("copy_weights", Reply(403, {"detail": "not with weights-token-1"}))
+    server.respond("copy_weights", Reply(403, {"detail": "not with weights-token-1"}))
     with pytest.raises(tinker.PermissionDeniedError) as caught:
         rest.copy_weights(PATH, "p", weights_access_token="weights-token-1").result(10)
     second = server.calls("copy_weights")[1]

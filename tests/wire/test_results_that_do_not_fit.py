@@ -42,14 +42,14 @@ def datum(size: int = 2) -> tinker.Datum:
 
 
 def sampled(service: tinker.ServiceClient, server: FakeServer, result: Any, **asked: Any) -> Any:
-    server.answer("asample", server.submitted(result))
+    server.respond("asample", server.submitted(result))
     sampler = service.create_sampling_client(base_model="fake/model")
     return sampler.sample(PROMPT, 1, PARAMS, **asked).result(10)
 
 
 def trained(service: tinker.ServiceClient, server: FakeServer, outputs: Any) -> Any:
     result = {"loss_fn_output_type": "x", "loss_fn_outputs": outputs, "metrics": {}}
-    server.answer("forward_backward", server.submitted(result))
+    server.respond("forward_backward", server.submitted(result))
     training = service.create_lora_training_client("fake/model")
     return training.forward_backward([datum()], "cross_entropy").result(10)
 
@@ -125,7 +125,7 @@ def test_optional_logprobs_may_be_missing(
 def test_compute_logprobs_without_logprobs_is_an_error(
     server: FakeServer, service: tinker.ServiceClient
 ) -> None:
-    server.answer("asample", server.submitted({"sequences": [SEQUENCE]}))
+    server.respond("asample", server.submitted({"sequences": [SEQUENCE]}))
     sampler = service.create_sampling_client(base_model="fake/model")
     refused(lambda: sampler.compute_logprobs(PROMPT).result(10), "prompt_logprobs: expected a list")
 
@@ -210,8 +210,8 @@ def test_misfit_in_a_later_request_names_the_datum_of_the_batch(
         ([output], "expected 2, one for each datum of data[128:130], got 1"),
         ([output, {"logprobs": {**TENSOR, "data": [], "shape": [0]}}], "loss_fn_outputs[129]"),
     ):
-        server.answer("forward_backward", server.submitted(whole))
-        server.answer("forward_backward", server.submitted({**whole, "loss_fn_outputs": bad}))
+        server.respond("forward_backward", server.submitted(whole))
+        server.respond("forward_backward", server.submitted({**whole, "loss_fn_outputs": bad}))
         future = training.forward_backward([datum()] * sum(sizes), "cross_entropy")
         refused(lambda future=future: future.result(10), message)  # type: ignore[misc]
 
@@ -270,7 +270,7 @@ def test_metrics_keep_the_order_of_the_first_request(
     first = {"z:sum": 1.0, "a:mean": 1.0, "m:max": 1.0}
     for count, metrics in ((128, first), (2, {"m:max": 2.0, "new:sum": 1.0, "a:mean": 1.0})):
         result = {"loss_fn_outputs": [output] * count, "metrics": metrics}
-        server.answer("forward", server.submitted(result))
+        server.respond("forward", server.submitted(result))
     training = service.create_lora_training_client("fake/model")
     combined = training.forward([datum()] * 130, "cross_entropy").result(10)
     assert list(combined.metrics) == ["z:sum", "a:mean", "m:max", "new:sum"]
@@ -291,7 +291,7 @@ def test_refusal_of_a_later_request_names_the_datum_of_the_batch(
             return Reply(422, {"detail": detail})
         return server.default_reply(received)
 
-    server.answer_always(operation, refuse)
+    server.respond_always(operation, refuse)
     run = getattr(training, operation)
     with pytest.raises(tinker.UnprocessableEntityError) as caught:
         run([datum()] * 130, "cross_entropy").result(10)
@@ -313,7 +313,7 @@ def test_failed_work_on_a_later_request_names_the_datum_of_the_batch(
     def loss(data: Any, logprobs: Any) -> Any:
         return 0.0, logprobs, {}
 
-    server.answer_always("forward", submit)
+    server.respond_always("forward", submit)
     for future in (
         training.forward([datum()] * 130, "cross_entropy"),
         training.forward_backward_custom([datum()] * 130, loss, arrays="numpy"),

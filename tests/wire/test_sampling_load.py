@@ -27,7 +27,7 @@ def test_four_hundred_samples_stay_within_the_limit() -> None:
         futures = [sampler.sample(prompt, 1, params) for _ in range(400)]
         assert all(future.result(60).sequences for future in futures)
     assert server.most == 50
-    assert sorted(one.body["seq_id"] for one in server.calls("asample")) == list(range(400))
+    assert sorted(call.body["seq_id"] for call in server.calls("asample")) == list(range(400))
 
 
 @pytest.mark.parametrize("flags", [{}, {"sample_dispatch": 1000}])
@@ -36,7 +36,7 @@ def test_submissions_keep_to_the_bytes_that_the_server_names(flags: dict[str, An
     server = Counting("/asample", hold=0.02)
     announce(server, **{f"{name}_bytes_semaphore_size": size for name, size in flags.items()})
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
-    server.answer("retrieve_future", *[Reply(200, waiting)] * 40)
+    server.respond("retrieve_future", *[Reply(200, waiting)] * 40)
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput.from_ints(list(range(10)))
@@ -60,7 +60,7 @@ def test_four_hundred_samples_are_heard_of_by_a_tenth_as_many_questions() -> Non
 
     with FaultServer() as server:
         announce(server, sample_use_retrieve_futures=True)
-        server.answer_always("retrieve_futures", some_more)
+        server.respond_always("retrieve_futures", some_more)
         with make_client(base_url=server.url) as service:
             sampler = service.create_sampling_client(base_model="fake/model")
             prompt = tinker.ModelInput.from_ints([1])
@@ -68,7 +68,7 @@ def test_four_hundred_samples_are_heard_of_by_a_tenth_as_many_questions() -> Non
             futures = [sampler.sample(prompt, 1, params) for _ in range(400)]
             assert all(future.result(120).sequences for future in futures)
         questions, polls = server.calls("retrieve_futures"), server.calls("retrieve_future")
-    fetched = [one for call in questions for one in call.body["retrieved_request_ids"]]
+    fetched = [item for call in questions for item in call.body["retrieved_request_ids"]]
     assert told == len(polls) == len(set(fetched)) == 400
     assert len(questions) <= 40
     assert len(fetched) < 800, "each is reported until an answer has come, and not for ever"
@@ -175,7 +175,7 @@ async def test_a_shard_whose_request_was_cancelled_is_closed_and_not_used_again(
 
 def test_what_a_sample_sends() -> None:
     server = FakeServer()
-    server.answer("asample", lambda _: Reply(200, {"request_id": 7}))
+    server.respond("asample", lambda _: Reply(200, {"request_id": 7}))
     server.results["7"] = {
         "sequences": [{"stop_reason": "new", "tokens": [5], "logprobs": None}],
         "prompt_logprobs": [None, -0.5],

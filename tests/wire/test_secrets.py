@@ -154,7 +154,7 @@ def test_nothing_that_is_emitted_holds_a_secret(
         objects: list[object] = [service, training, sampler, rest, service.config, service._core]
         objects += [service._core.session, service._core.connection, service._core.poller]
         objects += [service._core.connection.keys]
-        for answer in (
+        for response in (
             *(echo(status, server) for status in (400, 401, 402, 410, 500)),
             Reply(200, f'{{"detail": "{KEY}"'),
             Reply(200, [KEY, {"a": CF_SECRET}]),
@@ -164,7 +164,7 @@ def test_nothing_that_is_emitted_holds_a_secret(
             faults.Fault(raw=f"{KEY}\r\n\r\n".encode(), ending="close"),
             Reply(200, {}, {"Set-Cookie": f"{KEY} a={KEY}; expires={KEY}"}),
         ):
-            server.answer("session_heartbeat", echo(500, server), faults.dropped())
+            server.respond("session_heartbeat", echo(500, server), faults.dropped())
             for operation, call in (
                 ("get_server_capabilities", service.get_server_capabilities),
                 ("optim_step", lambda: training.optim_step(tinker.AdamParams()).result(60)),
@@ -178,15 +178,15 @@ def test_nothing_that_is_emitted_holds_a_secret(
                     ),
                 ),
             ):
-                server.answer_always(operation, answer)
+                server.respond_always(operation, response)
                 emitted += _emitted_by(call)
-                server.answer_usually()
+                server.respond_by_default()
         service.get_server_capabilities()
         sent = server.calls("get_server_capabilities")[-1].headers
         service.close()
-        emitted += [repr(one) for one in objects] + [str(one) for one in objects]
-        emitted += [repr(vars(one)) for one in objects if hasattr(one, "__dict__")]
-        emitted += [repr(pickle.dumps(one)) for one in objects[:5]]
+        emitted += [repr(item) for item in objects] + [str(item) for item in objects]
+        emitted += [repr(vars(item)) for item in objects if hasattr(item, "__dict__")]
+        emitted += [repr(pickle.dumps(item)) for item in objects[:5]]
         emitted += [repr(copy.deepcopy(service.config))]
     tokens = isinstance(server, DemandingFaultServer)
     assert sent["x-api-key"].startswith(TOKEN if tokens else KEY), (
@@ -199,7 +199,7 @@ def test_nothing_that_is_emitted_holds_a_secret(
         "recording": recording.read_text(),
         "spans": "\n".join(span.to_json() for span in sdk.spans),
         "metrics": repr(sdk.points()),
-        "telemetry": repr([one.body for one in server.calls("send_telemetry")]),
+        "telemetry": repr([call.body for call in server.calls("send_telemetry")]),
         "what the fault server shows": repr(server.received),
         "standard streams": written.out + written.err,
         "errors, reprs, pickles": "\n".join(emitted),
@@ -242,15 +242,15 @@ def _emitted_by(call: Any) -> list[str]:
 
 def _variables(error: BaseException | None) -> list[str]:
     """Those of all frames of an error and its causes, two levels deep, as error reporters do."""
-    found: list[str] = []
+    result: list[str] = []
     while error is not None:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if frame.f_code.co_filename != __file__:
                 values = list(frame.f_locals.values())
-                found += [repr(one) for one in values]
-                found += [repr(vars(one)) for one in values if hasattr(one, "__dict__")]
+                result += [repr(value) for value in values]
+                result += [repr(vars(value)) for value in values if hasattr(value, "__dict__")]
         error = error.__cause__ or error.__context__
-    return found
+    return result
 
 
 def loss(data: object, logprobs: object) -> Any:
@@ -301,7 +301,7 @@ def test_access_token_echoed_in_a_failed_result_is_redacted() -> None:
     token = "PLANTED-access-token"
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer_always(
+        server.respond_always(
             "retrieve_future", Reply(200, {"error": f"bad {token}", "category": "user"})
         )
         with pytest.raises(tinker.RequestFailedError, match=r"bad \*\*\*"):
@@ -324,7 +324,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 def test_key_echoed_in_an_encoding_is_redacted(encoding: str, status: int) -> None:
     echoed = ENCODINGS[encoding](ODD_KEY)
     server = FakeServer()
-    server.answer_always("get_server_capabilities", Reply(status, {"detail": f"bad {echoed}"}))
+    server.respond_always("get_server_capabilities", Reply(status, {"detail": f"bad {echoed}"}))
     with make_client(server, api_key=ODD_KEY, clock=SimulatedTime().clock) as service:
         texts = _emitted_by(service.get_server_capabilities)
     assert "bad" in texts[0]
@@ -336,7 +336,7 @@ def test_key_echoed_in_an_encoding_is_redacted(encoding: str, status: int) -> No
 def test_key_echoed_in_a_failed_result_is_redacted() -> None:
     server = FakeServer()
     words = " ".join(encode(ODD_KEY) for encode in ENCODINGS.values())
-    server.answer_always("retrieve_future", Reply(200, {"error": words, "category": "user"}))
+    server.respond_always("retrieve_future", Reply(200, {"error": words, "category": "user"}))
     with make_client(server, api_key=ODD_KEY) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         [text, *_] = _emitted_by(lambda: sampler.sample(PROMPT, 1, PARAMS).result(30))
@@ -361,7 +361,7 @@ def test_part_of_a_default_header_is_redacted_and_not_pickled(
     name: str, value: str, part: str
 ) -> None:
     server = FakeServer()
-    server.answer_always("get_server_capabilities", Reply(401, {"detail": f"bad {part}"}))
+    server.respond_always("get_server_capabilities", Reply(401, {"detail": f"bad {part}"}))
     with make_client(server, default_headers={name: value}) as service:
         texts = _emitted_by(service.get_server_capabilities)
         texts += [repr(service.config), repr(pickle.dumps(service)), repr(vars(service))]
@@ -383,7 +383,7 @@ def test_proxy_that_echoes_its_credentials_shows_none(
         return Reply(407, f"denied: {credentials} of me:{PROXY_SECRET}, {dict(received.headers)}")
 
     with FaultServer() as proxy:
-        proxy.answer_always("get_server_capabilities", refuse)
+        proxy.respond_always("get_server_capabilities", refuse)
         with make_client(
             base_url="http://example.invalid",
             api_key=KEY,
@@ -478,12 +478,12 @@ HOSTILE = "\x1b]0;title\x07\x1b[2Jno \u202e model\x00"
 
 def test_hostile_text_of_a_server_is_escaped(log: io.StringIO) -> None:
     server = FakeServer()
-    server.answer(
+    server.respond(
         "get_server_capabilities",
         Reply(503, {"detail": HOSTILE}),
         Reply(400, {"detail": HOSTILE}),
     )
-    server.answer_always(
+    server.respond_always(
         "retrieve_future", Reply(200, {"error": HOSTILE * 1000, "category": "user"})
     )
     with make_client(server, clock=SimulatedTime().clock) as service:
@@ -503,9 +503,9 @@ def test_hostile_text_of_a_server_is_escaped(log: io.StringIO) -> None:
 def test_request_ids_are_bounded() -> None:
     server = FakeServer()
     long = "r" * 100_000
-    server.answer("asample", Reply(200, {"request_id": long}), Reply(200, {"request_id": "r\x1b"}))
-    server.answer("get_server_capabilities", Reply(400, {"detail": "no"}, {"X-Request-Id": long}))
-    server.answer("retrieve_future", Reply(422, {"detail": "no"}))
+    server.respond("asample", Reply(200, {"request_id": long}), Reply(200, {"request_id": "r\x1b"}))
+    server.respond("get_server_capabilities", Reply(400, {"detail": "no"}, {"X-Request-Id": long}))
+    server.respond("retrieve_future", Reply(422, {"detail": "no"}))
     with make_client(server) as service:
         with pytest.raises(tinker.BadRequestError) as refused:
             service.get_server_capabilities()

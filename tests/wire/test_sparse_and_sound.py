@@ -73,9 +73,9 @@ def test_one_that_will_not_have_them_is_sent_all_numbers_under_the_same_number()
     place = ["body", "forward_backward_input", "data", 0, "loss_fn_inputs", "target_tokens"]
     names = ("sparse_crow_indices", "sparse_col_indices")
     faults = [{"type": "extra_forbidden", "loc": [*place, name], "msg": "x"} for name in names]
-    server.answer("forward_backward", Reply(422, {"detail": faults}))
+    server.respond("forward_backward", Reply(422, {"detail": faults}))
     first, again, passed = trained(server, datum())
-    assert [one.body["seq_id"] for one in (first, again, passed)] == [1, 1, 2]
+    assert [item.body["seq_id"] for item in (first, again, passed)] == [1, 1, 2]
     assert targets(first) == ROWS
     assert targets(again) == targets(passed) == {"data": FULL, "dtype": "int64", "shape": [2, 9]}
 
@@ -89,7 +89,7 @@ def test_protobuf_has_a_place_for_both() -> None:
     assert (tensor.dtype, list(tensor.shape)) == (pb.DTYPE_INT64, [2, 9])
     rows = tensor.sparse_csr
     packed = (rows.values, rows.crow_indices, rows.col_indices)
-    assert [np.frombuffer(one, "<i8").tolist() for one in packed] == [
+    assert [np.frombuffer(item, "<i8").tolist() for item in packed] == [
         ROWS["data"],
         ROWS["sparse_crow_indices"],
         ROWS["sparse_col_indices"],
@@ -121,7 +121,7 @@ def test_the_targets_of_a_sample_go_and_come_in_rows(fits: Fits) -> None:
     wanted = TensorData.from_torch_sparse(ids, pad_value=-1)
     scores: dict[str, Any] = {"sparse_crow_indices": [0, 1, 1], "sparse_col_indices": [3]}
     scores |= {"data": [-0.5], "dtype": "float32", "shape": [2, 9]}
-    server.answer(
+    server.respond(
         "asample",
         server.submitted(
             {
@@ -133,7 +133,7 @@ def test_the_targets_of_a_sample_go_and_come_in_rows(fits: Fits) -> None:
     )
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        found = sampler.sample(
+        result = sampler.sample(
             tinker.ModelInput.from_ints([1, 2, 3]),
             1,
             tinker.SamplingParams(max_tokens=1),
@@ -144,6 +144,6 @@ def test_the_targets_of_a_sample_go_and_come_in_rows(fits: Fits) -> None:
     given: dict[str, Any] = {"sparse_crow_indices": [0, 1, 1], "sparse_col_indices": [3]}
     given |= {"data": [7], "dtype": "int64", "shape": [2, 9]}
     assert asked.body["target_prompt_logprobs"] == given
-    assert found.target_prompt_logprobs is not None
-    assert found.target_prompt_logprobs.sparse_col_indices == [3]
-    assert found.target_prompt_logprobs.to_numpy()[0, 3] == pytest.approx(-0.5)
+    assert result.target_prompt_logprobs is not None
+    assert result.target_prompt_logprobs.sparse_col_indices == [3]
+    assert result.target_prompt_logprobs.to_numpy()[0, 3] == pytest.approx(-0.5)

@@ -106,7 +106,7 @@ async def test_part_of_a_surplus_response_while_idle_closes_the_connection(
 
     def serve(peer: Peer) -> None:
         peer.request()
-        peer.answer()
+        peer.respond()
         peer.gone.wait(0.05)
         peer.say(b"HTTP/1.1 200 OK\r\nX-Part: ")
         loop.call_soon_threadsafe(all_sent.set)
@@ -153,7 +153,7 @@ async def test_interim_response_is_not_surplus(http_transport: str) -> None:
         while peer.request():
             peer.say(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
             peer.gone.wait(0.05)
-            peer.answer()
+            peer.respond()
 
     with RawServer(serve) as server:
         async with client_of(http_transport, server.url) as http:

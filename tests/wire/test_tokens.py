@@ -28,10 +28,10 @@ BUSY = Reply(503, {"detail": "later"})
 
 def sent_with(server: FakeServer) -> dict[str, set[str | None]]:
     """What each operation proved itself with."""
-    found: dict[str, set[str | None]] = {}
-    for one in server.received:
-        found.setdefault(one.operation, set()).add(one.headers.get("x-api-key"))
-    return found
+    result: dict[str, set[str | None]] = {}
+    for item in server.received:
+        result.setdefault(item.operation, set()).add(item.headers.get("x-api-key"))
+    return result
 
 
 def datum() -> tinker.Datum:
@@ -54,20 +54,20 @@ def test_everything_but_the_start_is_sent_with_one_token() -> None:
         sampler.sample(PROMPT, 1, PARAMS).result(30)
         service.create_rest_client().list_training_runs().result(30)
         time.sleep(0.1)
-    assert [one.operation for one in server.received[:2]] == list(TOKENLESS)
+    assert [item.operation for item in server.received[:2]] == list(TOKENLESS)
     assert server.exchanges == 1
-    found = sent_with(server)
+    result = sent_with(server)
     for operation in TOKENLESS:
-        assert found.pop(operation) == {KEY}
-    assert {"session_heartbeat", "retrieve_future", "forward_backward"} <= found.keys()
-    assert all(keys == {server.given[0]} for keys in found.values()), found
+        assert result.pop(operation) == {KEY}
+    assert {"session_heartbeat", "retrieve_future", "forward_backward"} <= result.keys()
+    assert all(keys == {server.given[0]} for keys in result.values()), result
     exchange = server.calls("create_auth_token")[0]
     assert exchange.body == {}
 
 
 def test_without_the_flag_there_are_no_tokens() -> None:
     server = FakeServer()
-    server.answer_always("get_client_config", Reply(200, {"pjwt_auth_enabled": False}))
+    server.respond_always("get_client_config", Reply(200, {"pjwt_auth_enabled": False}))
     with make_client(server) as service:
         service.get_server_capabilities()
     assert not server.calls("create_auth_token")
@@ -111,7 +111,7 @@ def test_a_client_that_nobody_closed_renews_nothing_any_more() -> None:
 
 def test_the_server_of_your_own_tests_gives_tokens_where_it_is_told_to() -> None:
     server = FakeServer()
-    server.answer_always("get_client_config", Reply(200, {"pjwt_auth_enabled": True}))
+    server.respond_always("get_client_config", Reply(200, {"pjwt_auth_enabled": True}))
     with make_client(server) as service:
         service.get_server_capabilities()
     assert sent_with(server)["get_server_capabilities"] == {"a-made-up-token"}
@@ -140,11 +140,11 @@ def test_many_rejections_cost_one_exchange_and_one_replay_each() -> None:
         assert all(future.result(30).sequences for future in sampled)
     assert server.exchanges == 1
     first, second = server.given
-    refused = [one for one in server.calls("asample") if one.headers["x-api-key"] == first]
-    taken = [one for one in server.calls("asample") if one.headers["x-api-key"] == second]
+    refused = [call for call in server.calls("asample") if call.headers["x-api-key"] == first]
+    taken = [call for call in server.calls("asample") if call.headers["x-api-key"] == second]
     assert len(taken) == 50
     assert 0 < len(refused) <= 50
-    again = {key_of(one): one.body for one in taken}
+    again = {key_of(item): item.body for item in taken}
     assert len(again) == 50
     for one in refused:
         assert again[key_of(one)] == one.body, "the same request under the same number"
@@ -156,10 +156,10 @@ def test_a_request_is_sent_again_once_and_no_more() -> None:
     with make_client(server) as service:
         service.get_server_capabilities()
         server.received.clear()
-        server.answer_always("get_server_capabilities", INVALID)
+        server.respond_always("get_server_capabilities", INVALID)
         with pytest.raises(tinker.AuthenticationError) as caught:
             service.get_server_capabilities()
-    assert [one.headers["x-api-key"] for one in server.calls("get_server_capabilities")] == (
+    assert [call.headers["x-api-key"] for call in server.calls("get_server_capabilities")] == (
         server.given
     )
     assert server.exchanges == 1
@@ -170,7 +170,7 @@ def test_another_401_is_no_matter_of_tokens() -> None:
     server = DemandingServer()
     with make_client(server) as service:
         service.get_server_capabilities()
-        server.answer("get_server_capabilities", Reply(401, {"detail": "not you"}))
+        server.respond("get_server_capabilities", Reply(401, {"detail": "not you"}))
         with pytest.raises(tinker.AuthenticationError):
             service.get_server_capabilities()
     assert len(server.calls("get_server_capabilities")) == 2
@@ -191,7 +191,7 @@ def test_a_numbered_request_keeps_its_number(operation: str) -> None:
         }
         calls[operation]().result(30)
         training.optim_step(tinker.AdamParams()).result(30)
-    sent = [one for one in server.calls(operation) if one.body["seq_id"] == 1]
+    sent = [call for call in server.calls(operation) if call.body["seq_id"] == 1]
     assert len(sent) == 2
     assert sent[0].body == sent[1].body
     assert key_of(sent[0]) == key_of(sent[1])
@@ -206,7 +206,7 @@ def test_a_body_that_is_no_json_is_sent_whole_again() -> None:
         INVALID,
         Reply(400, {"detail": "enough"}),
     ]
-    server.answer("forward_backward", *told)
+    server.respond("forward_backward", *told)
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         with pytest.raises(tinker.BadRequestError):
@@ -227,7 +227,7 @@ def test_polls_and_heartbeats_survive_a_revocation() -> None:
 
     with make_client(server, heartbeat_interval=0.05) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", revoked_meanwhile)
+        server.respond("retrieve_future", revoked_meanwhile)
         training.optim_step(tinker.AdamParams()).result(30)
         assert server.exchanges == 2
         polls = server.calls("retrieve_future")[-2:]
@@ -252,7 +252,7 @@ def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
     with make_client(server, clock=simulated.clock) as service:
         service.get_server_capabilities()
         simulated.pass_by(3570)
-        server.answer("create_auth_token", BUSY)
+        server.respond("create_auth_token", BUSY)
         with caplog.at_level(logging.WARNING, "tinker_ext"):
             for _ in range(3):
                 service.get_server_capabilities()
@@ -260,7 +260,7 @@ def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
         assert sent_with(server)["get_server_capabilities"] == {server.given[0]}
         assert "the last one is used on" in caplog.text
         simulated.pass_by(30)
-        server.answer("create_auth_token", BUSY, BUSY)
+        server.respond("create_auth_token", BUSY, BUSY)
         service.get_server_capabilities()
     assert server.exchanges == 5, "each failure is one attempt of the call, which goes on"
     assert server.calls("get_server_capabilities")[-1].headers["x-api-key"] == server.given[1]
@@ -268,13 +268,13 @@ def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
 
 def test_a_refused_key_is_told_as_it_is_and_not_again() -> None:
     server = DemandingServer()
-    server.answer_always("create_auth_token", Reply(401, {"detail": "no such key"}))
+    server.respond_always("create_auth_token", Reply(401, {"detail": "no such key"}))
     with make_client(server) as service:
         with pytest.raises(tinker.AuthenticationError, match="no such key"):
             service.get_server_capabilities()
         assert server.exchanges == 1
         assert not server.calls("get_server_capabilities")
-        server.answer_usually()
+        server.respond_by_default()
         service.get_server_capabilities()
 
 
@@ -283,7 +283,7 @@ def test_a_key_refused_later_is_told_in_place_of_the_answer() -> None:
     with make_client(server) as service:
         service.get_server_capabilities()
         server.revoke()
-        server.answer_always("create_auth_token", Reply(401, {"detail": "no such key"}))
+        server.respond_always("create_auth_token", Reply(401, {"detail": "no such key"}))
         with pytest.raises(tinker.AuthenticationError, match="no such key"):
             service.get_server_capabilities()
     assert len(server.calls("get_server_capabilities")) == 2
@@ -298,8 +298,8 @@ def test_an_exchange_that_is_not_there_is_no_answer_to_something_else(
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         known = service.dialect
-        server.answer("create_auth_token", Reply(status, {"detail": "Not Found"}))
-        server.answer(operation, INVALID)
+        server.respond("create_auth_token", Reply(status, {"detail": "Not Found"}))
+        server.respond(operation, INVALID)
         with pytest.raises(tinker.APIResponseValidationError, match="wants tokens, and gives none"):
             training.forward([datum()], "cross_entropy").result(30)
         assert service.dialect == known
@@ -310,13 +310,13 @@ def test_an_exchange_that_is_not_there_is_no_answer_to_something_else(
 def test_an_exchange_that_is_to_be_repeated_is(status: int) -> None:
     server = DemandingServer()
     again = Reply(status, {"detail": "Not Found"}, {"x-should-retry": "true"})
-    server.answer("create_auth_token", again, again)
+    server.respond("create_auth_token", again, again)
     with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         assert server.exchanges == 3
         known = service.dialect
         server.revoke()
-        server.answer_always("create_auth_token", again)
+        server.respond_always("create_auth_token", again)
         with pytest.raises(tinker.APIStatusError) as caught:
             training.forward([datum()], "cross_entropy").result(30)
         assert caught.value.operation == "create_auth_token"
@@ -340,7 +340,7 @@ def test_an_exchange_that_is_to_be_repeated_is(status: int) -> None:
 )
 def test_an_answer_without_a_token_is_an_error_that_shows_nothing_of_it(body: Any) -> None:
     server = DemandingServer()
-    server.answer_always("create_auth_token", Reply(200, body))
+    server.respond_always("create_auth_token", Reply(200, body))
     simulated = SimulatedTime()
     with (
         make_client(server, clock=simulated.clock) as service,
@@ -371,9 +371,9 @@ def test_what_a_command_prints_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> 
     server = DemandingServer()
     with make_client(server, **command(monkeypatch, "tml-printed")) as service:
         service.get_server_capabilities()
-    found = sent_with(server)
-    assert found["create_auth_token"] == found["get_client_config"] == {"tml-printed"}
-    assert found["get_server_capabilities"] == {server.given[0]}
+    result = sent_with(server)
+    assert result["create_auth_token"] == result["get_client_config"] == {"tml-printed"}
+    assert result["get_server_capabilities"] == {server.given[0]}
 
 
 def test_what_a_command_prints_is_sent_where_no_tokens_are(
@@ -395,11 +395,11 @@ def test_printed_key_that_is_no_longer_accepted_is_printed_anew(
     with make_client(server, api_key=None, clock=simulated.clock) as service:
         service.get_server_capabilities()
         printed.write_text("second-printed-key")
-        server.answer("get_server_capabilities", Reply(401, {"detail": "expired"}))
+        server.respond("get_server_capabilities", Reply(401, {"detail": "expired"}))
         with pytest.raises(tinker.AuthenticationError):
             service.get_server_capabilities()
         simulated.pass_by(61)
-        server.answer("get_server_capabilities", Reply(401, {"detail": "expired"}))
+        server.respond("get_server_capabilities", Reply(401, {"detail": "expired"}))
         service.get_server_capabilities()
     requests = server.calls("get_server_capabilities")
     assert [request.headers["x-api-key"] for request in requests] == ["first-printed-key"] * 3 + [
@@ -432,5 +432,5 @@ def test_many_clients_threads_start_with_one_exchange() -> None:
     server = DemandingServer()
     with make_client(server) as service, concurrent.futures.ThreadPoolExecutor(16) as threads:
         asked = [threads.submit(service.get_server_capabilities) for _ in range(50)]
-        assert all(one.result(30) for one in asked)
+        assert all(item.result(30) for item in asked)
     assert server.exchanges == 1

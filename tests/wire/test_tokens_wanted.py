@@ -13,7 +13,7 @@ from tests.wire.tokens import INVALID, KEY, DemandingServer
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 if TYPE_CHECKING:
-    from tinker_ext.testing import Answers, Received
+    from tinker_ext.testing import Received, Replies
 
 BUSY = Reply(503, {"detail": "later"})
 SILENCE = httpx.ReadTimeout("nothing came")
@@ -25,17 +25,17 @@ DATUM = tinker.Datum(
 )
 
 
-def questions(server: Answers) -> int:
+def questions(server: Replies) -> int:
     return len(server.calls("get_client_config"))
 
 
-def sent(server: Answers, operation: str) -> list[tuple[str, str | None, Any]]:
+def sent(server: Replies, operation: str) -> list[tuple[str, str | None, Any]]:
     """Key, idempotency key and body of each request."""
 
     def told(one: Received) -> tuple[str, str | None, Any]:
         return one.headers["x-api-key"], one.headers.get("x-idempotency-key"), one.body
 
-    return [told(one) for one in server.calls(operation)]
+    return [told(call) for call in server.calls(operation)]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def sent(server: Answers, operation: str) -> list[tuple[str, str | None, Any]]:
 )
 def test_a_question_that_came_to_nothing_is_asked_again_in_the_call(trouble: Any) -> None:
     server = DemandingServer()
-    server.answer("get_client_config", trouble)
+    server.respond("get_client_config", trouble)
     with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
@@ -61,7 +61,7 @@ def test_a_question_that_came_to_nothing_is_asked_again_in_the_call(trouble: Any
 def test_a_server_that_can_not_be_asked_for_a_while_is_waited_for() -> None:
     server, time_ = DemandingServer(), SimulatedTime()
     for _ in range(4):
-        server.answer("get_client_config", BUSY, SILENCE)
+        server.respond("get_client_config", BUSY, SILENCE)
     with make_client(server, clock=time_.clock) as service:
         for _ in range(2):
             service.get_server_capabilities()
@@ -76,7 +76,7 @@ def test_a_server_that_can_not_be_asked_for_a_while_is_waited_for() -> None:
 
 def test_one_that_was_given_up_is_asked_again() -> None:
     server = DemandingServer()
-    server.answer("get_client_config", *[BUSY] * 3)
+    server.respond("get_client_config", *[BUSY] * 3)
     server.live.add(KEY)
     with make_client(server, clock=SimulatedTime().clock) as service:
         for _ in range(5):
@@ -91,7 +91,7 @@ def test_one_that_was_given_up_is_asked_again() -> None:
 
 def test_a_question_that_never_gets_through_ends_in_the_error_that_keeps_it() -> None:
     server = DemandingServer()
-    server.answer_always("get_client_config", BUSY)
+    server.respond_always("get_client_config", BUSY)
     with make_client(server, clock=SimulatedTime().clock, retry_window=30) as service:
         for _ in range(2):
             with pytest.raises(tinker.InternalServerError, match="later") as caught:
@@ -110,7 +110,7 @@ def test_a_question_that_never_gets_through_ends_in_the_error_that_keeps_it() ->
 )
 def test_who_has_no_answer_is_asked_once_more_a_call(answer: Reply) -> None:
     server = DemandingServer()
-    server.answer_always("get_client_config", answer)
+    server.respond_always("get_client_config", answer)
     with make_client(server) as service:
         for asked in (2, 3, 4):
             with pytest.raises(tinker.AuthenticationError, match="no such token") as caught:
@@ -122,8 +122,8 @@ def test_who_has_no_answer_is_asked_once_more_a_call(answer: Reply) -> None:
 
 def test_who_wants_no_tokens_is_not_asked_again() -> None:
     server = FakeServer()
-    server.answer_always("get_client_config", Reply(200, {"pjwt_auth_enabled": False}))
-    server.answer_always("get_server_capabilities", INVALID)
+    server.respond_always("get_client_config", Reply(200, {"pjwt_auth_enabled": False}))
+    server.respond_always("get_server_capabilities", INVALID)
     with make_client(server) as service, pytest.raises(tinker.AuthenticationError):
         service.get_server_capabilities()
     assert questions(server) == 1
@@ -132,8 +132,8 @@ def test_who_wants_no_tokens_is_not_asked_again() -> None:
 
 def test_another_401_is_no_reason_to_ask() -> None:
     server = FakeServer()
-    server.answer_always("get_client_config", Reply(403, {"detail": "not you"}))
-    server.answer_always("get_server_capabilities", Reply(401, {"detail": "not you"}))
+    server.respond_always("get_client_config", Reply(403, {"detail": "not you"}))
+    server.respond_always("get_server_capabilities", Reply(401, {"detail": "not you"}))
     with make_client(server) as service, pytest.raises(tinker.AuthenticationError):
         service.get_server_capabilities()
     assert questions(server) == 1
@@ -141,8 +141,8 @@ def test_another_401_is_no_reason_to_ask() -> None:
 
 def test_a_refusal_of_the_exchange_is_told_at_once() -> None:
     server = DemandingServer()
-    server.answer("get_client_config", BUSY)
-    server.answer_always("create_auth_token", INVALID)
+    server.respond("get_client_config", BUSY)
+    server.respond_always("create_auth_token", INVALID)
     with make_client(server) as service, pytest.raises(tinker.AuthenticationError):
         service.get_server_capabilities()
     assert questions(server) == 2
@@ -153,7 +153,7 @@ def test_a_refusal_of_the_exchange_is_told_at_once() -> None:
 @pytest.mark.parametrize("operation", ["forward_backward", "optim_step"])
 def test_a_numbered_request_keeps_its_number(operation: str) -> None:
     server = DemandingServer()
-    server.answer("get_client_config", *[BUSY] * 3)
+    server.respond("get_client_config", *[BUSY] * 3)
     server.live.add(KEY)  # As one that comes to want tokens while it runs.
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
@@ -172,7 +172,7 @@ def test_a_numbered_request_keeps_its_number(operation: str) -> None:
 
 def test_many_who_are_refused_together_cost_one_question_and_one_exchange() -> None:
     server = DemandingServer()
-    server.answer("get_client_config", *[BUSY] * 3)
+    server.respond("get_client_config", *[BUSY] * 3)
     server.live.add(KEY)
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
@@ -196,12 +196,12 @@ def test_many_who_are_refused_together_cost_one_question_and_one_exchange() -> N
 
 def test_what_was_learnt_meanwhile_is_kept_where_the_question_fails_again() -> None:
     server = FakeServer()
-    server.answer_always("get_client_config", Reply(403, {"detail": "not you"}))
+    server.respond_always("get_client_config", Reply(403, {"detail": "not you"}))
     unknown = {"type": "extra_forbidden", "loc": ["body", "type"], "msg": "no"}
-    server.answer("create_session", Reply(422, {"detail": [unknown]}))
+    server.respond("create_session", Reply(422, {"detail": [unknown]}))
     with make_client(server) as service:
         service.create_lora_training_client("fake/model")
-        server.answer("get_server_capabilities", INVALID, INVALID)
+        server.respond("get_server_capabilities", INVALID, INVALID)
         with pytest.raises(tinker.AuthenticationError):
             service.get_server_capabilities()
         assert service.dialect.rejected_fields == {"create_session.type"}

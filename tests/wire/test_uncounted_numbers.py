@@ -28,7 +28,7 @@ def test_numbering_goes_on_from_where_the_server_waits() -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", Reply(404, {"detail": "no such checkpoint"}))
+        server.respond("retrieve_future", Reply(404, {"detail": "no such checkpoint"}))
         with pytest.raises(tinker.NotFoundError):
             training.load_state(MISSING).result(10)
         replies = {2: conflict(1, 2), 3: conflict(1, 3)}
@@ -37,14 +37,14 @@ def test_numbering_goes_on_from_where_the_server_waits() -> None:
         def refuse(_: Received) -> Reply:
             return replies[next(numbers)]
 
-        server.answer("retrieve_future", refuse, refuse)
+        server.respond("retrieve_future", refuse, refuse)
         pending = [training.optim_step(tinker.AdamParams()) for _ in range(2)]
-        for one in pending:
+        for item in pending:
             with pytest.raises(tinker.RequestFailedError, match="Sequence conflict"):
-                one.result(10)
+                item.result(10)
         training.optim_step(tinker.AdamParams()).result(10)
         training.optim_step(tinker.AdamParams()).result(10)
-    assert [one.body["seq_id"] for one in server.calls("optim_step")] == [2, 3, 1, 2]
+    assert [call.body["seq_id"] for call in server.calls("optim_step")] == [2, 3, 1, 2]
 
 
 def test_old_news_does_not_set_numbers_back_again() -> None:
@@ -62,7 +62,7 @@ def test_a_poll_that_is_held_beyond_our_limit_is_no_failure() -> None:
     server = FakeServer()
     with make_client(server, clock=SimulatedTime().clock, retry_window=0.01) as service:
         training = service.create_lora_training_client("fake/model")
-        server.answer("retrieve_future", *[httpx.ReadTimeout("held")] * 6)
+        server.respond("retrieve_future", *[httpx.ReadTimeout("held")] * 6)
         training.optim_step(tinker.AdamParams()).result(30)
     # That of the model, those held, and the one that got the result.
     assert len(server.calls("retrieve_future")) == 8
@@ -73,6 +73,6 @@ def test_a_server_that_answers_nothing_is_given_up() -> None:
     with make_client(server, retry_window=0.01) as service:
         training = service.create_lora_training_client("fake/model")
         service._core.session.last_beat = None
-        server.answer("retrieve_future", *[httpx.ReadTimeout("silent")] * 6)
+        server.respond("retrieve_future", *[httpx.ReadTimeout("silent")] * 6)
         with pytest.raises(tinker.APITimeoutError):
             training.optim_step(tinker.AdamParams()).result(30)

@@ -36,7 +36,7 @@ def test_unload_waits_for_the_results_of_earlier_calls(
     server: FakeServer, training: tinker.TrainingClient
 ) -> None:
     waiting = Reply(200, {"type": "try_again", "queue_state": "active"}, delay=0.05)
-    server.answer("retrieve_future", waiting, waiting)
+    server.respond("retrieve_future", waiting, waiting)
     step = training.forward_backward([DATUM], "cross_entropy")
     custom = training.forward_backward_custom([DATUM], loss, arrays="numpy")
     assert training.unload().result(10).model_id == training.model_id
@@ -77,7 +77,7 @@ async def test_unload_async_returns_its_future(training: tinker.TrainingClient) 
 def test_model_that_could_not_be_unloaded_can_still_be_used(
     server: FakeServer, training: tinker.TrainingClient
 ) -> None:
-    server.answer("unload_model", Reply(404, {"detail": "Not Found"}))
+    server.respond("unload_model", Reply(404, {"detail": "Not Found"}))
     with pytest.raises(tinker.NotFoundError, match="close the ServiceClient") as caught:
         training.unload().result(10)
     assert caught.value.unsupported
@@ -87,7 +87,7 @@ def test_model_that_could_not_be_unloaded_can_still_be_used(
 def test_failed_call_does_not_keep_a_model_from_being_unloaded(
     server: FakeServer, training: tinker.TrainingClient
 ) -> None:
-    server.answer("forward", Reply(400, {"detail": "no"}))
+    server.respond("forward", Reply(400, {"detail": "no"}))
     failed = training.forward([DATUM], "cross_entropy")
     training.unload().result(10)
     with pytest.raises(tinker.BadRequestError):

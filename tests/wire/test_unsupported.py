@@ -60,9 +60,9 @@ def test_a_missing_checkpoint_is_no_missing_operation(rest: tinker.RestClient) -
 def test_a_path_without_a_kind_is_asked_for_without_one(
     rest: tinker.RestClient, server: SparseServer
 ) -> None:
-    found = rest.get_checkpoint_archive_url_from_tinker_path("tinker://run/first").result(10)
-    assert found.url == "http://127.0.0.1:9/a"
-    assert rest.get_checkpoint_archive_url("run", "first").result(10).url == found.url
+    result = rest.get_checkpoint_archive_url_from_tinker_path("tinker://run/first").result(10)
+    assert result.url == "http://127.0.0.1:9/a"
+    assert rest.get_checkpoint_archive_url("run", "first").result(10).url == result.url
     assert server.paths[-1] == "/api/v1/training_runs/run/checkpoints/first/archive"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.web_tokens import web_token
 from tinker_ext.testing import FakeServer, FaultServer, Reply
-from tinker_ext.testing.answers import Answers
+from tinker_ext.testing.replies import Replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ def token(serial: int, lifetime: float, now: float) -> str:
     return web_token({"jti": serial, "iat": now, "exp": now + lifetime})
 
 
-class Demanding(Answers):
+class Demanding(Replies):
     """Gives tokens for any key, and answers nothing else without one of them.
 
     Attributes:
@@ -53,9 +53,9 @@ class Demanding(Answers):
         self.live.clear()
 
     def decide(self, received: Received) -> Any:
-        answer = super().decide(received)
-        if answer is not None:
-            return answer
+        response = super().decide(received)
+        if response is not None:
+            return response
         if received.operation == "get_client_config":
             return Reply(200, self._flags)
         if received.operation == "create_auth_token":

@@ -41,4 +41,4 @@ class Polite:
     def __call__(self, peer: Peer) -> None:
         while head := peer.request():
             self.heads.append(head)
-            peer.answer(headers=self.headers)
+            peer.respond(headers=self.headers)

@@ -12,9 +12,9 @@ from tinker_ext.clients.service import ServiceClient
 from tinker_ext.config import ClientConfig, unshown
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
-from tinker_ext.testing.answers import Answers
 from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import Received, Reply
+from tinker_ext.testing.replies import Replies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ BASE_URL = "http://fake.invalid"
 _API = "/api/v1/"
 
 
-class FakeServer(Answers, httpx.AsyncBaseTransport):
+class FakeServer(Replies, httpx.AsyncBaseTransport):
     """Answers the API from memory, in place of the network."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -11,9 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import h11
 
-from tinker_ext.testing.answers import Answers, decoded
 from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import Received, Reply
+from tinker_ext.testing.replies import Replies, decoded
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -25,7 +25,7 @@ _READ = 65536
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class FaultServer(Answers):
+class FaultServer(Replies):
     """Listens on 127.0.0.1 at a free port, on a thread of its own, until it is closed.
 
     Example:

@@ -35,7 +35,7 @@ _USE = {
 Plain = tuple[int, Any, dict[str, str]]
 
 
-def plain_answer(operation: str, path: str) -> Plain | None:
+def plain_reply(operation: str, path: str) -> Plain | None:
     """Status, body and headers of an operation that is answered at once; None for the others."""
     match operation:
         case "create_auth_token":

@@ -76,12 +76,16 @@ class FakeRest:
         return self._answer(types.TrainingRunsResponse(self.runs[offset:][:limit], cursor))
 
     def get_training_run(self, run_id: str) -> Done:
-        found = [run for run in self.runs if run.training_run_id == run_id]
+        result = [run for run in self.runs if run.training_run_id == run_id]
         missing = NotFoundError("HTTP 404 Not Found: no such run", status_code=404)
-        return self._answer(found[0]) if found else Done(error=missing)
+        return self._answer(result[0]) if result else Done(error=missing)
 
     def list_checkpoints(self, run_id: str) -> Done:
-        listed = [one for one in self.checkpoints if f"//{run_id}/" in one.tinker_path]
+        listed = [
+            checkpoint
+            for checkpoint in self.checkpoints
+            if f"//{run_id}/" in checkpoint.tinker_path
+        ]
         return self._answer(types.CheckpointsListResponse(listed))
 
     def list_user_checkpoints(self, limit: int = 100, offset: int = 0) -> Done:

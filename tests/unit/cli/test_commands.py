@@ -75,7 +75,7 @@ def test_a_long_list_is_cut_at_the_limit_and_says_so() -> None:
     service = FakeService(FakeRest([a_run(f"run-{number}") for number in range(250)]))
     assert "20 training runs (230 more; --limit 0 shows all)" in run(service, "run", "list").stdout
     everything = as_json(run(service, "run", "list", "--limit", "0", "-f", "json"))
-    assert [one["training_run_id"] for one in everything["runs"]] == [
+    assert [item["training_run_id"] for item in everything["runs"]] == [
         f"run-{number}" for number in range(250)
     ]
 
@@ -86,7 +86,7 @@ def test_checkpoints_of_one_run_are_all_shown() -> None:
     service = FakeService(FakeRest(checkpoints=[*mine, a_checkpoint("run-2")]))
     record = as_json(run(service, "-f", "json", "checkpoint", "list", "--run-id", "run-1"))
     assert record["run_id"] == "run-1"
-    assert [one["checkpoint_id"] for one in record["checkpoints"]] == [
+    assert [item["checkpoint_id"] for item in record["checkpoints"]] == [
         f"weights/{n}" for n in names
     ]
 

@@ -26,8 +26,8 @@ def run(service: FakeService, *args: str) -> Result:
 
 
 def record(service: FakeService) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(run(service, "-f", "json").stdout)
-    return answer
+    response: dict[str, Any] = json.loads(run(service, "-f", "json").stdout)
+    return response
 
 
 def test_every_setting_is_shown_with_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,11 +108,11 @@ def test_only_one_attempt_is_made() -> None:
 
 def test_an_account_that_can_not_pay_is_told_of_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with FaultServer() as server:
-        server.answer_always("get_server_capabilities", Reply(402, {"detail": "no credit"}))
+        server.respond_always("get_server_capabilities", Reply(402, {"detail": "no credit"}))
         monkeypatch.setenv("TINKER_API_KEY", KEY)
-        found = CliRunner().invoke(program, ["--base-url", server.url, "doctor"])
-        assert found.exit_code == 1
-        assert "no credit" in found.output
+        result = CliRunner().invoke(program, ["--base-url", server.url, "doctor"])
+        assert result.exit_code == 1
+        assert "no credit" in result.output
         assert len(server.calls("get_server_capabilities")) == 1
 
 

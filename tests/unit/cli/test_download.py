@@ -92,7 +92,7 @@ def test_the_command_saves_a_folder_from_a_server_without_archives(
     with FaultServer() as server:
         monkeypatch.setenv("TINKER_BASE_URL", server.url)
         body = {"urls": {"a": store.signed("/trace")}, "expires": "2099-01-01T00:00:00Z"}
-        server.answer_always("get_external_weights_urls", Reply(200, body))
+        server.respond_always("get_external_weights_urls", Reply(200, body))
         command = ("checkpoint", "download", path, "-o", str(tmp_path), "-f", "json")
         store.faults += [Fault(status=403)] * 2
         failed = CliRunner().invoke(program, command)
@@ -122,7 +122,7 @@ def test_the_wait_for_an_archive_is_an_option(
     with FaultServer() as server:
         monkeypatch.setenv("TINKER_BASE_URL", server.url)
         reply = Reply(302, None, {"location": store.signed("/trace")}, delay=1.5)
-        server.answer_always("get_checkpoint_archive_url", reply)
+        server.respond_always("get_checkpoint_archive_url", reply)
         command = ("checkpoint", "download", path, "-o", str(tmp_path))
         saved = CliRunner().invoke(program, command)
         assert saved.exit_code == 0

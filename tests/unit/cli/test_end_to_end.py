@@ -87,13 +87,13 @@ def test_checkpoints_are_kept_for_a_while_and_deleted_by_run(run: Run, url: str)
     deleted = as_json(run("checkpoint", "delete", *of_run, "--type", "weights", "-y", "-f", "json"))
     assert sorted(deleted["deleted"]) == saved
     left = as_json(run("checkpoint", "list", *of_run, "-f", "json"))["checkpoints"]
-    assert [one["tinker_path"] for one in left] == [sampled]
+    assert [item["tinker_path"] for item in left] == [sampled]
 
 
 def test_sessions_and_models(run: Run, path: str) -> None:
     sessions = as_json(run("session", "list", "-f", "json"))["sessions"]
-    found = [as_json(run("session", "info", one, "-f", "json")) for one in sessions]
-    assert path.split("/")[2] in {run_id for one in found for run_id in one["training_run_ids"]}
+    result = [as_json(run("session", "info", session, "-f", "json")) for session in sessions]
+    assert path.split("/")[2] in {run_id for item in result for run_id in item["training_run_ids"]}
     (model,) = as_json(run("model", "list", "tiny", "-f", "json"))["models"]
     assert model["model_name"] == "embedded/tiny"
 

@@ -88,7 +88,7 @@ def test_checkpoints_of_a_run_are_deleted_by_kind_and_time(
     record = as_json(
         run(service, "checkpoint", "delete", "--run-id", "run-1", *options, "-y", "-f", "json")
     )
-    wanted = [f"tinker://run-1/{one}" for one in deleted]
+    wanted = [f"tinker://run-1/{item}" for item in deleted]
     assert record == {"deleted": wanted, "failed": []}
     assert service.rest.changes == [("delete", path) for path in wanted]
 
@@ -173,8 +173,8 @@ def test_models_are_listed_by_name() -> None:
     table = run(service, "model", "list").stdout
     assert "3 models" in table
     assert "32768" in table
-    (found,) = as_json(run(service, "model", "list", "big", "-f", "json"))["models"]
-    assert found == {
+    (result,) = as_json(run(service, "model", "list", "big", "-f", "json"))["models"]
+    assert result == {
         "model_name": "org/Big",
         "max_context_length": 32768,
         "trainable": True,

@@ -46,8 +46,8 @@ def serving(state_dir: Path, *options: str) -> Iterator[tuple[subprocess.Popen[s
 def test_it_says_where_it_listens_and_ends_at_ctrl_c(tmp_path: Path) -> None:
     with serving(tmp_path / "new") as (server, url):
         assert url.startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(f"{url}/api/v1/healthz") as answer:
-            assert answer.status == 200
+        with urllib.request.urlopen(f"{url}/api/v1/healthz") as response:
+            assert response.status == 200
         server.send_signal(signal.SIGINT)
         _, said = server.communicate(timeout=30)
     assert server.returncode == INTERRUPTED
@@ -118,8 +118,8 @@ def test_flags_are_announced_where_told_to(tmp_path: Path) -> None:
             data=b'{"sdk_version": "0.38.0"}',
             headers={"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(asked) as answer:
-            assert json.load(answer)["sample_no_retries"] is True
+        with urllib.request.urlopen(asked) as response:
+            assert json.load(response)["sample_no_retries"] is True
 
 
 @pytest.mark.parametrize("flag", ["no_such_flag=true", "sample_no_retries"])

@@ -36,14 +36,14 @@ def test_the_help_of_the_program_says_what_the_command_says(name: str) -> None:
 def every_command(
     command: click.Command, path: tuple[str, ...] = ()
 ) -> list[tuple[tuple[str, ...], click.Command]]:
-    found = [(path, command)]
+    result = [(path, command)]
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
             child = command.get_command(context, name)
             assert child is not None
-            found += every_command(child, (*path, name))
-    return found
+            result += every_command(child, (*path, name))
+    return result
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,12 @@ class Release:
         self._document = YAML(typ="safe").load(path)
         operations = Specification(self._document).operations.values()
         self._patterns = [
-            (one.method, re.compile(re.sub(r"\{\w+\}", "[^/]+", one.path)), one.path)
-            for one in operations
+            (
+                operation.method,
+                re.compile(re.sub(r"\{\w+\}", "[^/]+", operation.path)),
+                operation.path,
+            )
+            for operation in operations
         ]
 
     @cache  # noqa: B019  # one object for the whole run
@@ -129,15 +133,15 @@ class Api:
         while True:
             response = await self.post("retrieve_future", request_id=request_id)
             assert response.status_code == 200, response.text
-            answer: dict[str, Any] = response.json()
-            if answer.get("type") != "try_again":
-                return answer
+            reply: dict[str, Any] = response.json()
+            if reply.get("type") != "try_again":
+                return reply
 
     async def done(self, operation: str, **body: Any) -> dict[str, Any]:
         """Submit work and wait for its result."""
-        answer = await self.result(await self.submit(operation, **body))
-        self.release.check_result(operation, answer)
-        return answer
+        response = await self.result(await self.submit(operation, **body))
+        self.release.check_result(operation, response)
+        return response
 
     async def new_session(self) -> str:
         response = await self.post("create_session", tags=[], user_metadata={}, sdk_version="test")
@@ -146,14 +150,14 @@ class Api:
 
     async def new_model(self, number: int = 0, **lora: Any) -> str:
         """A model of this session, ready for seq_id 1."""
-        answer = await self.done(
+        response = await self.done(
             "create_model",
             session_id=self.session_id or await self.new_session(),
             model_seq_id=number,
             base_model="embedded/tiny",
             lora_config={"rank": 2, "seed": 1, **lora},
         )
-        self.model_id = answer["model_id"]
+        self.model_id = response["model_id"]
         return self.model_id
 
     @staticmethod

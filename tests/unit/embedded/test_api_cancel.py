@@ -50,23 +50,23 @@ async def test_a_sample_at_work_is_stopped_and_others_go_on(api: Api) -> None:
     for request_id in (waiting, running, running):
         assert (await api.post("cancel_future", request_id=request_id)).status_code == 200
     for request_id in (running, waiting):
-        answer = await api.result(request_id)
-        assert (answer["category"], answer["error"]) == ("user", "cancelled by its client")
+        response = await api.result(request_id)
+        assert (response["category"], response["error"]) == ("user", "cancelled by its client")
     async with asyncio.timeout(20):
         body = api.sample_body(sampling_session_id=sampler, seq_id=2)
         assert (await api.done("asample", **body))["sequences"]
     target = {"sampling_session_id": sampler}
     told = (await api.post("retrieve_futures", target=target)).json()["completions"]
-    assert [one["state"] for one in told] == ["failed", "failed", "finished"]
+    assert [item["state"] for item in told] == ["failed", "failed", "finished"]
 
 
 async def test_what_is_done_or_unknown_is_not_cancelled(api: Api) -> None:
     body = api.sample_body(sampling_session_id=await new_sampler(api), seq_id=0)
     done = await api.submit("asample", **body)
-    answer = await api.result(done)
+    response = await api.result(done)
     for request_id in (done, "nobody's"):
         assert (await api.post("cancel_future", request_id=request_id)).status_code == 200
-    assert await api.result(done) == answer
+    assert await api.result(done) == response
 
 
 async def test_each_client_that_joins_has_a_number_for_itself(open_api: OpenApi) -> None:

@@ -34,8 +34,8 @@ async def test_training_goes_on_from_a_checkpoint_as_if_nothing_had_been(api: Ap
 
     went_on = await two_more_steps(6)
     await api.new_model(1, seed=99)
-    answer = await api.done("load_weights", model_id=api.model_id, seq_id=1, path=saved["path"])
-    assert answer == {"type": "load_weights", "path": saved["path"]}
+    response = await api.done("load_weights", model_id=api.model_id, seq_id=1, path=saved["path"])
+    assert response == {"type": "load_weights", "path": saved["path"]}
     assert await two_more_steps(2) == went_on
 
 
@@ -65,7 +65,7 @@ async def test_lists_come_in_pages_newest_first(api: Api) -> None:
         await api.new_model(number)
         await save(api, 1)
     pages = [(await api.get("checkpoints", limit=2, offset=offset)).json() for offset in (0, 2, 9)]
-    paths = [[one["tinker_path"] for one in page["checkpoints"]] for page in pages]
+    paths = [[item["tinker_path"] for item in page["checkpoints"]] for page in pages]
     runs = [f"tinker://{api.session_id}:train:{number}/weights/a" for number in (2, 1, 0)]
     assert paths == [runs[:2], runs[2:], []]
     assert pages[1]["cursor"] == {"offset": 2, "limit": 2, "total_count": 3}
@@ -82,9 +82,9 @@ async def test_lists_come_in_pages_newest_first(api: Api) -> None:
 async def test_a_name_is_never_taken_twice(api: Api) -> None:
     await api.new_model()
     await save(api, 1)
-    answer = await save(api, 2)
-    assert answer["category"] == "user"
-    assert "exists; take another name, or delete it before" in answer["error"]
+    response = await save(api, 2)
+    assert response["category"] == "user"
+    assert "exists; take another name, or delete it before" in response["error"]
     assert "path" in await save(api, 3, "b")
 
 
@@ -93,8 +93,8 @@ async def test_a_save_that_fails_is_not_listed_and_its_name_stays_free(api: Api)
     scratch = api.backend.files.root / "scratch"
     scratch.rmdir()
     scratch.write_text("in the way, like a full disk")
-    answer = await save(api, 1)
-    assert answer["category"] == "server"
+    response = await save(api, 1)
+    assert response["category"] == "server"
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
     scratch.unlink()
     scratch.mkdir()
@@ -111,9 +111,9 @@ async def test_a_save_without_a_name_gets_one(api: Api) -> None:
 @pytest.mark.parametrize("name", ["", "..", "a/b", "../../etc/passwd"])
 async def test_a_name_stays_inside_its_folder(api: Api, name: str) -> None:
     await api.new_model()
-    answer = await save(api, 1, name)
-    assert answer["category"] == "user"
-    assert "cannot name a checkpoint" in answer["error"]
+    response = await save(api, 1, name)
+    assert response["category"] == "user"
+    assert "cannot name a checkpoint" in response["error"]
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
 
 
@@ -131,11 +131,11 @@ async def test_what_cannot_be_loaded_says_why(api: Api, path: str, reason: str) 
     await save(api, 1, "rank4")
     await api.done("save_weights_for_sampler", model_id=api.model_id, seq_id=2, path="s")
     await api.new_model(1)
-    answer = await api.done(
+    response = await api.done(
         "load_weights", model_id=api.model_id, seq_id=1, path=path.format(model=other)
     )
-    assert answer["category"] == "user"
-    assert reason in answer["error"]
+    assert response["category"] == "user"
+    assert reason in response["error"]
     assert "loss_fn_outputs" in await api.forward_backward(2), "the model is as it was"
 
 
@@ -149,8 +149,8 @@ async def test_a_deleted_checkpoint_is_gone(api: Api) -> None:
     assert not place.exists()
     assert (await api.http.delete(f"/api/v1/{url}")).status_code == 404
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
-    answer = await api.done("load_weights", model_id=api.model_id, seq_id=2, path=path)
-    assert "there is no checkpoint" in answer["error"]
+    response = await api.done("load_weights", model_id=api.model_id, seq_id=2, path=path)
+    assert "there is no checkpoint" in response["error"]
     assert "path" in await save(api, 3), "the name is free again"
 
 
@@ -241,18 +241,18 @@ async def test_saved_weights_are_those_that_are_sampled(api: Api) -> None:
 async def test_a_name_used_again_stands_for_the_new_weights(api: Api) -> None:
     await api.new_model()
     greedy = {"sampling_params": {"max_tokens": 8, "temperature": 0}}
-    answers = []
+    responses = []
     for round_ in range(2):
         first = 3 * round_ + 1
         named = await api.done(
             "save_weights_for_sampler", model_id=api.model_id, seq_id=first, path="s"
         )
         body = api.sample_body(model_path=named["path"], **greedy)
-        answers.append(await api.done("asample", **body))
+        responses.append(await api.done("asample", **body))
         await api.http.delete(f"/api/v1/training_runs/{api.model_id}/checkpoints/sampler_weights/s")
         await api.forward_backward(first + 1)
         await api.optim_step(first + 2, learning_rate=0.05)
-    assert answers[0] != answers[1]
+    assert responses[0] != responses[1]
 
 
 async def test_external_weights_are_fetched_file_by_file(open_api: OpenApi) -> None:

@@ -90,12 +90,12 @@ async def test_results_go_out_as_protobuf_to_who_reads_it(open_api: OpenApi) -> 
             api.session_id = ""
             await api.new_model()
             request_id = await api.submit("forward_backward", **api.batch(1))
-            answer = await api.http.post(
+            response = await api.http.post(
                 "/api/v1/retrieve_future",
                 json={"request_id": request_id},
                 headers={"accept": "application/x-protobuf, application/json"},
             )
-            assert answer.headers["content-type"] == kind
+            assert response.headers["content-type"] == kind
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,9 @@ async def test_a_result_that_made_room_is_gone(api: Api) -> None:
 async def test_small_training_results_outlive_their_place_in_memory(api: Api) -> None:
     await api.new_model()
     request = await api.submit("forward_backward", **api.batch(1))
-    answer = await api.result(request)
+    response = await api.result(request)
     api.backend.results.finish("huge", b" " * (256 * 1024 * 1024))
-    assert await api.result(request) == answer
+    assert await api.result(request) == response
 
 
 async def test_our_own_mistakes_are_reported_as_the_servers(api: Api) -> None:

@@ -20,15 +20,15 @@ def api(latest: Api) -> Api:
 
 
 async def saved(api: Api, seq_id: int, **body: Any) -> str:
-    answer = await api.done("save_weights", model_id=api.model_id, seq_id=seq_id, **body)
-    path: str = answer["path"]
+    response = await api.done("save_weights", model_id=api.model_id, seq_id=seq_id, **body)
+    path: str = response["path"]
     return path
 
 
 async def checkpoints(api: Api) -> list[dict[str, Any]]:
     response = await api.get(f"training_runs/{api.model_id}/checkpoints")
-    found: list[dict[str, Any]] = response.json()["checkpoints"]
-    return found
+    result: list[dict[str, Any]] = response.json()["checkpoints"]
+    return result
 
 
 async def test_a_checkpoint_ends_when_its_time_is_up(
@@ -39,7 +39,7 @@ async def test_a_checkpoint_ends_when_its_time_is_up(
     await saved(api, 2, path="b")
     sampler = {"model_id": api.model_id, "seq_id": 3, "path": "c", "ttl_seconds": 60}
     await api.done("save_weights_for_sampler", **sampler)
-    listed = {one["checkpoint_id"]: one for one in await checkpoints(api)}
+    listed = {checkpoint["checkpoint_id"]: checkpoint for checkpoint in await checkpoints(api)}
     assert listed["weights/a"]["expires_at"] is not None
     assert listed["weights/a"]["user_metadata"] == {"k": "v"}
     assert listed["weights/b"]["expires_at"] is None
@@ -47,9 +47,9 @@ async def test_a_checkpoint_ends_when_its_time_is_up(
 
     later = time.time() + 61
     monkeypatch.setattr(time, "time", lambda: later)
-    assert [one["checkpoint_id"] for one in await checkpoints(api)] == ["weights/b"]
+    assert [checkpoint["checkpoint_id"] for checkpoint in await checkpoints(api)] == ["weights/b"]
     everywhere = (await api.get("checkpoints")).json()["checkpoints"]
-    assert [one["checkpoint_id"] for one in everywhere] == ["weights/b"]
+    assert [item["checkpoint_id"] for item in everywhere] == ["weights/b"]
     run = (await api.get(f"training_runs/{api.model_id}")).json()
     assert run["last_checkpoint"]["checkpoint_id"] == "weights/b"
     assert run["last_sampler_checkpoint"] is None
@@ -90,7 +90,7 @@ async def test_loading_makes_a_model(api: Api) -> None:
     step = {"model_id": made["model_id"], "seq_id": 1, "adam_params": {}}
     assert "metrics" in await api.done("optim_step", **step)
     missing = await api.post("load_weights", path=path, optimizer=True)
-    assert [one["loc"][-1] for one in missing.json()["detail"]] == ["session_id", "model_seq_id"]
+    assert [item["loc"][-1] for item in missing.json()["detail"]] == ["session_id", "model_seq_id"]
 
 
 async def test_weights_and_samplers_are_looked_up(api: Api) -> None:
@@ -117,14 +117,14 @@ async def test_weights_and_samplers_are_looked_up(api: Api) -> None:
     last = {"prompt_logprobs": True, "prompt_logprobs_last_n": 2, "topk_prompt_logprobs": 1}
     scores = await api.done("asample", **{**body, **last, "seq_id": 1})
     for name in ("prompt_logprobs", "topk_prompt_logprobs"):
-        assert [one is None for one in scores[name][-3:]] == [True, False, False]
+        assert [score is None for score in scores[name][-3:]] == [True, False, False]
 
 
 async def test_sessions_are_listed_moved_and_finished(api: Api) -> None:
     await api.new_model()
     place = f"sessions/{api.session_id}"
-    found = (await api.get(place)).json()
-    assert found["training_run_ids"] == [api.model_id]
+    result = (await api.get(place)).json()
+    assert result["training_run_ids"] == [api.model_id]
     assert (await api.get("sessions")).json() == {"sessions": [api.session_id]}
     moved = await api.http.put(f"/api/v1/{place}/project", json={"project_id": "p"})
     assert moved.status_code == 200
@@ -190,7 +190,7 @@ async def test_ended_samples_are_told_together(api: Api) -> None:
     bad = await api.submit("asample", **{**body, "sampling_params": {"top_p": 7}}, seq_id=1)
     clone = await api.submit("asample", **body, seq_id=1_000_000_001)
     told = (await api.post("retrieve_futures", target=target)).json()
-    states = {one["request_id"]: one["state"] for one in told["completions"]}
+    states = {item["request_id"]: item["state"] for item in told["completions"]}
     assert states == {good: "finished", bad: "failed"}
     assert told["cursor"] == 2
     again = await api.post("retrieve_futures", target=target, prev_cursor=2, timeout=0.01)
@@ -198,7 +198,7 @@ async def test_ended_samples_are_told_together(api: Api) -> None:
 
     of_clone = {**target, "cloned_sampler_id": 1}
     told = (await api.post("retrieve_futures", target=of_clone)).json()
-    assert [one["request_id"] for one in told["completions"]] == [clone]
+    assert [item["request_id"] for item in told["completions"]] == [clone]
     unknown = await api.post("retrieve_futures", target={"sampling_session_id": "x"})
     assert unknown.status_code == 404
 

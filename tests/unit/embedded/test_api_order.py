@@ -38,9 +38,9 @@ async def test_numbers_out_of_order_are_put_in_order(api: Api) -> None:
         return api.backend.models.submit(api.model_id, "note", number, act)
 
     requests = [note(number) for number in (3, 1, 4, 2)]
-    answers = [await api.result(request) for request in requests]
+    responses = [await api.result(request) for request in requests]
     assert done == [1, 2, 3, 4]
-    assert answers == [{"number": 3}, {"number": 1}, {"number": 4}, {"number": 2}]
+    assert responses == [{"number": 3}, {"number": 1}, {"number": 4}, {"number": 2}]
 
 
 async def test_an_optimizer_step_that_overtook_waits_for_its_gradients(api: Api) -> None:
@@ -63,9 +63,9 @@ async def test_a_number_that_never_comes_fails_what_waits_for_it(open_api: OpenA
             "queue_state": "active",
             "queue_state_reason": "waiting for seq_id 1",
         }
-        answer = await api.result(waiting)
-        assert answer["category"] == "user"
-        assert "seq_id 1, which comes before 2, did not arrive within 0.2 s" in answer["error"]
+        response = await api.result(waiting)
+        assert response["category"] == "user"
+        assert "seq_id 1, which comes before 2, did not arrive within 0.2 s" in response["error"]
 
         late = await api.forward_backward(1)
         assert late["category"] == "user"
@@ -106,8 +106,8 @@ async def test_numbers_start_at_one(api: Api) -> None:
         response = await api.post("forward_backward", **api.batch(number))
         assert response.status_code == 422
         assert response.json()["detail"][0]["loc"] == ["body", "seq_id"]
-    answer = await api.post("forward_backward", **{**api.batch(1), "seq_id": 1.0})
-    assert answer.status_code == 200, "JSON has one kind of number"
+    reply = await api.post("forward_backward", **{**api.batch(1), "seq_id": 1.0})
+    assert reply.status_code == 200, "JSON has one kind of number"
 
 
 async def test_requests_without_numbers_are_done_as_they_come(api: Api) -> None:
@@ -139,12 +139,12 @@ async def test_a_sample_is_drawn_once_per_session_and_number(api: Api) -> None:
     ask = api.sample_body(sampling_session_id=sampler, sampling_params={"max_tokens": 8})
     first = await api.submit("asample", seq_id=0, **ask)
     assert await api.submit("asample", seq_id=0, **ask) == first
-    answer = await api.result(first)
+    response = await api.result(first)
     assert await api.submit("asample", seq_id=0, **ask) == first
     other = await api.submit("asample", seq_id=1, **ask)
     assert other != first
     await api.result(other)  # whatever came before it has been drawn by now
-    assert await api.result(first) == answer
+    assert await api.result(first) == response
 
 
 async def test_models_do_not_wait_for_each_other(api: Api) -> None:

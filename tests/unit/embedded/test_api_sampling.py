@@ -36,24 +36,24 @@ async def test_a_sample_has_what_was_asked_for(api: Api) -> None:
         topk_prompt_logprobs=2,
         sampling_params={"max_tokens": 5, "temperature": 0.7, "top_k": 10, "seed": 3},
     )
-    answer = await api.done("asample", **body)
-    assert answer["type"] == "sample"
-    assert len(answer["sequences"]) == 3
-    for sequence in answer["sequences"]:
+    response = await api.done("asample", **body)
+    assert response["type"] == "sample"
+    assert len(response["sequences"]) == 3
+    for sequence in response["sequences"]:
         assert sequence["stop_reason"] in ("length", "stop")
         assert len(sequence["tokens"]) == len(sequence["logprobs"]) <= 5
         assert all(value <= 0 for value in sequence["logprobs"])
     size = len(body["prompt"]["chunks"][0]["tokens"])
-    assert len(answer["prompt_logprobs"]) == len(answer["topk_prompt_logprobs"]) == size
-    assert answer["prompt_logprobs"][0] is None is answer["topk_prompt_logprobs"][0]
-    assert [len(pairs) for pairs in answer["topk_prompt_logprobs"][1:]] == [2] * (size - 1)
+    assert len(response["prompt_logprobs"]) == len(response["topk_prompt_logprobs"]) == size
+    assert response["prompt_logprobs"][0] is None is response["topk_prompt_logprobs"][0]
+    assert [len(pairs) for pairs in response["topk_prompt_logprobs"][1:]] == [2] * (size - 1)
     again = await api.done("asample", **body)
-    assert again == answer, "a seed makes it repeatable"
+    assert again == response, "a seed makes it repeatable"
 
 
 async def test_nothing_is_given_that_was_not_asked_for(api: Api) -> None:
-    answer = await api.done("asample", **api.sample_body(**BASE))
-    assert answer.keys() == {"type", "sequences"}
+    response = await api.done("asample", **api.sample_body(**BASE))
+    assert response.keys() == {"type", "sequences"}
 
 
 async def test_four_hundred_samples_in_flight_finish_in_seconds(api: Api) -> None:
@@ -67,19 +67,19 @@ async def test_four_hundred_samples_in_flight_finish_in_seconds(api: Api) -> Non
         return await api.done("asample", **body)
 
     started = time.perf_counter()
-    answers = await asyncio.gather(*(one(number) for number in range(400)))
+    responses = await asyncio.gather(*(one(number) for number in range(400)))
     assert time.perf_counter() - started < 30, "measured at 2 s"
-    assert all(len(answer["sequences"]) == 1 for answer in answers)
+    assert all(len(response["sequences"]) == 1 for response in responses)
 
 
 async def test_one_bad_request_does_not_harm_the_others(api: Api) -> None:
     sampler = await new_sampler(api, **BASE)
     good = api.sample_body(sampling_session_id=sampler)
     bad = {**good, "sampling_params": {"max_tokens": 4, "top_p": 7}}
-    answers = await asyncio.gather(*(api.done("asample", **one) for one in (good, bad, good)))
-    assert ["sequences" in answer for answer in answers] == [True, False, True]
-    assert answers[1]["category"] == "user"
-    assert "top_p" in answers[1]["error"]
+    responses = await asyncio.gather(*(api.done("asample", **item) for item in (good, bad, good)))
+    assert ["sequences" in response for response in responses] == [True, False, True]
+    assert responses[1]["category"] == "user"
+    assert "top_p" in responses[1]["error"]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ async def test_one_bad_request_does_not_harm_the_others(api: Api) -> None:
 async def test_what_cannot_be_sampled_fails_by_name(
     api: Api, changes: dict[str, Any], named: str
 ) -> None:
-    answer = await api.done("asample", **api.sample_body(**BASE, **changes))
-    assert answer["category"] == "user"
-    assert named in answer["error"]
+    response = await api.done("asample", **api.sample_body(**BASE, **changes))
+    assert response["category"] == "user"
+    assert named in response["error"]
 
 
 async def test_a_prompt_that_fills_the_context_can_still_be_scored(api: Api) -> None:
@@ -120,9 +120,9 @@ async def test_a_prompt_that_fills_the_context_can_still_be_scored(api: Api) -> 
         prompt_logprobs=True,
         sampling_params={"max_tokens": 1},
     )
-    answer = await api.done("asample", **body)
-    assert len(answer["prompt_logprobs"]) == 1024
-    assert answer["sequences"] == [{"tokens": [], "logprobs": [], "stop_reason": "length"}]
+    response = await api.done("asample", **body)
+    assert len(response["prompt_logprobs"]) == 1024
+    assert response["sequences"] == [{"tokens": [], "logprobs": [], "stop_reason": "length"}]
 
 
 async def test_stops_are_texts_or_tokens(api: Api) -> None:
@@ -203,8 +203,8 @@ async def test_requests_in_flight_keep_to_their_own_weights(api: Api) -> None:
     alone = [await api.done("asample", **body) for body in bodies[:2]]
     assert alone[0] != alone[1]
     together = await asyncio.gather(*(api.done("asample", **body) for body in bodies))
-    assert [one["sequences"][0]["tokens"] for one in together] == [
-        one["sequences"][0]["tokens"] for one in alone * 2
+    assert [item["sequences"][0]["tokens"] for item in together] == [
+        item["sequences"][0]["tokens"] for item in alone * 2
     ]
 
 

@@ -24,9 +24,9 @@ KEY = "any-key-at-all"
 
 
 async def exchanged(api: Api, key: str = KEY) -> str:
-    answer = await api.http.post("/api/v1/auth/token", json={}, headers={"X-API-Key": key})
-    assert answer.status_code == 200
-    token: str = answer.json()["jwt"]
+    response = await api.http.post("/api/v1/auth/token", json={}, headers={"X-API-Key": key})
+    assert response.status_code == 200
+    token: str = response.json()["jwt"]
     return token
 
 
@@ -37,8 +37,8 @@ async def ask(api: Api, key: str | None, body: Any = None) -> httpx.Response:
 
 
 def claims(token: str) -> dict[str, Any]:
-    found: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return found
+    result: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return result
 
 
 async def test_without_demand_any_key_does_and_tokens_are_given(api: Api) -> None:

@@ -17,32 +17,32 @@ async def test_training_lowers_the_loss(api: Api) -> None:
     await api.new_model()
     losses = []
     for step in range(6):
-        answer = await api.forward_backward(2 * step + 1)
-        losses.append(answer["metrics"]["loss:sum"])
+        response = await api.forward_backward(2 * step + 1)
+        losses.append(response["metrics"]["loss:sum"])
         await api.optim_step(2 * step + 2, learning_rate=0.01)
     assert losses[-1] < 0.8 * losses[0]
 
 
 async def test_the_output_has_one_record_per_datum(api: Api) -> None:
     await api.new_model()
-    answer = await api.forward_backward(1)
-    assert answer["loss_fn_output_type"] == "ArrayRecord"
-    assert len(answer["loss_fn_outputs"]) == 2
-    logprobs = answer["loss_fn_outputs"][0]["logprobs"]
+    response = await api.forward_backward(1)
+    assert response["loss_fn_output_type"] == "ArrayRecord"
+    assert len(response["loss_fn_outputs"]) == 2
+    logprobs = response["loss_fn_outputs"][0]["logprobs"]
     size = len(api.datum()["model_input"]["chunks"][0]["tokens"])
     assert (logprobs["dtype"], logprobs["shape"], len(logprobs["data"])) == (
         "float32",
         [size],
         size,
     )
-    assert sum(logprobs["data"]) * -2 == pytest.approx(answer["metrics"]["loss:sum"], rel=1e-4)
+    assert sum(logprobs["data"]) * -2 == pytest.approx(response["metrics"]["loss:sum"], rel=1e-4)
 
 
 async def test_forward_leaves_gradients_alone(api: Api) -> None:
     await api.new_model()
     given = api.batch(1)["forward_backward_input"]
-    answer = await api.done("forward", model_id=api.model_id, seq_id=1, forward_input=given)
-    assert len(answer["loss_fn_outputs"]) == 2
+    response = await api.done("forward", model_id=api.model_id, seq_id=1, forward_input=given)
+    assert len(response["loss_fn_outputs"]) == 2
     assert (await api.optim_step(2))["metrics"]["grad_norm"] == 0
 
 
@@ -105,28 +105,28 @@ async def test_bad_loss_inputs_fail_with_datum_and_field(
     await api.new_model()
     body = api.batch(1)
     given = body["forward_backward_input"]
-    given["data"] = [_copied(one) for one in given["data"]]
+    given["data"] = [_copied(item) for item in given["data"]]
     change(given)
-    answer = await api.done("forward_backward", **body)
-    assert answer["category"] == "user"
-    assert named in answer["error"]
+    response = await api.done("forward_backward", **body)
+    assert response["category"] == "user"
+    assert named in response["error"]
 
 
 def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _copied(one) for name, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 async def test_an_unknown_base_model_fails_and_says_what_there_is(api: Api) -> None:
-    answer = await api.done(
+    response = await api.done(
         "create_model",
         session_id=await api.new_session(),
         model_seq_id=0,
         base_model="other/model",
         lora_config={"rank": 2},
     )
-    assert answer == {
+    assert response == {
         "error": "base_model: there is no 'other/model' here, only embedded/tiny",
         "category": "user",
     }
@@ -145,15 +145,15 @@ async def test_an_unknown_base_model_fails_and_says_what_there_is(api: Api) -> N
     ],
 )
 async def test_an_impossible_adapter_fails(api: Api, lora: dict[str, Any]) -> None:
-    answer = await api.done(
+    response = await api.done(
         "create_model",
         session_id=await api.new_session(),
         model_seq_id=0,
         base_model="embedded/tiny",
         lora_config=lora,
     )
-    assert answer["category"] == "user"
-    assert "lora_config" in answer["error"]
+    assert response["category"] == "user"
+    assert "lora_config" in response["error"]
 
 
 async def test_full_fine_tuning_is_refused(api: Api) -> None:
@@ -204,8 +204,8 @@ async def test_get_info_names_a_tokenizer_that_is_there(api: Api) -> None:
 async def test_an_unloaded_model_can_only_be_loaded_into(api: Api) -> None:
     await api.new_model()
     saved = await api.done("save_weights", model_id=api.model_id, seq_id=1, path="a")
-    answer = await api.done("unload_model", model_id=api.model_id)
-    assert answer == {"type": "unload_model", "model_id": api.model_id}
+    response = await api.done("unload_model", model_id=api.model_id)
+    assert response == {"type": "unload_model", "model_id": api.model_id}
     failed = await api.forward_backward(2)
     assert failed["category"] == "user"
     assert "was unloaded" in failed["error"]
@@ -258,7 +258,7 @@ async def test_sessions_keep_what_they_were_given(api: Api) -> None:
 
 
 async def test_metadata_comes_back_as_text(api: Api) -> None:
-    answer = await api.done(
+    response = await api.done(
         "create_model",
         session_id=await api.new_session(),
         model_seq_id=0,
@@ -266,7 +266,7 @@ async def test_metadata_comes_back_as_text(api: Api) -> None:
         lora_config={"rank": 1},
         user_metadata={"text": "a", "number": 7, "list": [1]},
     )
-    run = (await api.get(f"training_runs/{answer['model_id']}")).json()
+    run = (await api.get(f"training_runs/{response['model_id']}")).json()
     assert run["user_metadata"] == {"text": "a", "number": "7", "list": "[1]"}
 
 

@@ -148,8 +148,12 @@ def test_outputs_are_grouped_into_records_of_the_same_shape() -> None:
         {"logprobs": tensor([-2.0, -0.1], [2])},
         {"logprobs": tensor([1, 2, 3, 4], [2, 2])},
     ]
-    answer = {"loss_fn_output_type": "X", "loss_fn_outputs": outputs, "metrics": {"loss:sum": 1.5}}
-    packed = as_message(orjson.dumps(answer))
+    response = {
+        "loss_fn_output_type": "X",
+        "loss_fn_outputs": outputs,
+        "metrics": {"loss:sum": 1.5},
+    }
+    packed = as_message(orjson.dumps(response))
     assert packed is not None
     message = pb.ForwardBackwardOutput.FromString(packed)
     assert (message.loss_fn_output_type, dict(message.metrics)) == ("X", {"loss:sum": 1.5})
@@ -163,13 +167,13 @@ def test_outputs_are_grouped_into_records_of_the_same_shape() -> None:
 
 
 def test_a_sample_says_nothing_where_there_is_nothing() -> None:
-    answer = {
+    response = {
         "type": "sample",
         "sequences": [{"tokens": [5, 6], "logprobs": [-0.5, -1.0], "stop_reason": "stop"}],
         "prompt_logprobs": [None, -0.25],
         "topk_prompt_logprobs": [None, [[3, -0.5], [4, -1.0]]],
     }
-    packed = as_message(orjson.dumps(answer))
+    packed = as_message(orjson.dumps(response))
     assert packed is not None
     message = pb.SampleResponse.FromString(packed)
     (sequence,) = message.sequences
@@ -187,13 +191,13 @@ def test_a_sample_says_nothing_where_there_is_nothing() -> None:
 def test_what_later_releases_tell_of_samples_is_packed() -> None:
     one = {"tokens": [5], "logprobs": [-0.5], "stop_reason": "stop", "topk_logprobs": [[[5, -0.5]]]}
     ids = {"data": [3, 4], "dtype": "int64", "shape": [1, 2]}
-    answer = {
+    response = {
         "type": "sample",
         "sequences": [one],
         "target_prompt_logprobs": tensor([-1.0, 0.0], [1, 2]),
         "prompt_alt_tokens": {"tokens": ids, "logprobs": tensor([-1.0, -2.0], [1, 2])},
     }
-    packed = as_message(orjson.dumps(answer))
+    packed = as_message(orjson.dumps(response))
     assert packed is not None
     message = pb.SampleResponse.FromString(packed)
     topk = message.sequences[0].topk_sampled_logprobs
@@ -207,14 +211,14 @@ def test_what_later_releases_tell_of_samples_is_packed() -> None:
 
 def test_what_is_told_in_compressed_rows_is_packed_so() -> None:
     rows = {"sparse_crow_indices": [0, 1], "sparse_col_indices": [1]}
-    answer = {"sequences": [], "target_prompt_logprobs": {**tensor([-1.0], [1, 2]), **rows}}
-    packed = as_message(orjson.dumps(answer))
+    response = {"sequences": [], "target_prompt_logprobs": {**tensor([-1.0], [1, 2]), **rows}}
+    packed = as_message(orjson.dumps(response))
     assert packed is not None
-    found = pb.SampleResponse.FromString(packed).target_prompt_logprobs
-    assert (found.dtype, list(found.shape)) == (pb.DTYPE_FLOAT32, [1, 2])
-    assert np.frombuffer(found.sparse_csr.values, "<f4").tolist() == [-1]
-    assert np.frombuffer(found.sparse_csr.crow_indices, "<i8").tolist() == [0, 1]
-    assert np.frombuffer(found.sparse_csr.col_indices, "<i8").tolist() == [1]
+    result = pb.SampleResponse.FromString(packed).target_prompt_logprobs
+    assert (result.dtype, list(result.shape)) == (pb.DTYPE_FLOAT32, [1, 2])
+    assert np.frombuffer(result.sparse_csr.values, "<f4").tolist() == [-1]
+    assert np.frombuffer(result.sparse_csr.crow_indices, "<i8").tolist() == [0, 1]
+    assert np.frombuffer(result.sparse_csr.col_indices, "<i8").tolist() == [1]
 
 
 ROWS: dict[str, Any] = {

@@ -89,7 +89,7 @@ def test_a_layout_without_external_weights_is_taken_over(tmp_path: Path) -> None
     database = Database(path)
     with database.transaction() as connection:
         rows = connection.execute("SELECT * FROM checkpoints").fetchall()
-        assert [tuple(found) for found in rows] == [row]
+        assert [tuple(result) for result in rows] == [row]
         connection.execute(
             "INSERT INTO checkpoints (run_id, kind, name, created, size_bytes) "
             "VALUES ('run', 'external_weights', 'b', 2.0, 8)"

@@ -186,7 +186,7 @@ def test_the_likeliest_are_told_with_each_token(small: BaseModel) -> None:
         job([1, 2], topk=4, top_k=2),
     ]
     warm, plain, cold, cut = generate(small, None, jobs)
-    assert [one.topk for one in plain] == [None]
+    assert [item.topk for item in plain] == [None]
     for one in warm:
         assert one.topk is not None
         assert [len(row) for row in one.topk] == [3] * len(one.tokens)
@@ -200,7 +200,7 @@ def test_the_likeliest_are_told_with_each_token(small: BaseModel) -> None:
     assert narrow.topk is not None
     assert {len(row) for row in narrow.topk} == {2}
     alone = generate(small, None, jobs[:1])[0]
-    assert [one.tokens for one in alone] == [one.tokens for one in warm]
+    assert [item.tokens for item in alone] == [item.tokens for item in warm]
 
 
 def test_more_of_the_likeliest_than_there_are_is_refused(small: BaseModel) -> None:
@@ -228,4 +228,4 @@ def test_a_job_that_is_given_up_ends_and_changes_nothing_for_others(
     assert len(partial.tokens) == times
     [[whole], undisturbed] = generate(small, None, [dropped, kept])
     assert whole.tokens[:times] == partial.tokens
-    assert [one.tokens for one in others] == [one.tokens for one in undisturbed]
+    assert [other.tokens for other in others] == [item.tokens for item in undisturbed]

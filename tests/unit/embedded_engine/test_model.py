@@ -66,8 +66,8 @@ def test_the_base_model_has_learnt_to_copy_and_to_change_letters(tiny: BaseModel
         "title: seven purple parcels ->": " Seven Purple Parcels",
     }
     jobs = [SampleJob(encode(prompt), max_tokens=30, temperature=0.0) for prompt in expected]
-    found = [decode(samples[0].tokens) for samples in generate(tiny, None, jobs)]
-    assert found == list(expected.values())
+    result = [decode(samples[0].tokens) for samples in generate(tiny, None, jobs)]
+    assert result == list(expected.values())
 
 
 def test_the_thread_limit_respects_a_choice_already_made() -> None:

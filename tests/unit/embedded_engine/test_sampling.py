@@ -36,8 +36,8 @@ def draw(logits: Floats, chosen: Filters, uniforms: Floats) -> tuple[npt.NDArray
 
 
 def probabilities(chosen: Filters) -> Floats:
-    found: Floats = np.exp(filtered_logprobs(LOGITS, chosen))[0]
-    return found
+    result: Floats = np.exp(filtered_logprobs(LOGITS, chosen))[0]
+    return result
 
 
 def test_unfiltered_is_the_softmax() -> None:
@@ -75,8 +75,8 @@ def test_top_k_and_top_p_cut_the_unlikely_and_renormalize(
 
 
 def test_equally_likely_tokens_are_kept_by_lowest_id() -> None:
-    found = np.exp(filtered_logprobs(np.zeros((1, 4)), filters(top_k=2)))[0]
-    np.testing.assert_allclose(found, [0.5, 0.5, 0, 0])
+    result = np.exp(filtered_logprobs(np.zeros((1, 4)), filters(top_k=2)))[0]
+    np.testing.assert_allclose(result, [0.5, 0.5, 0, 0])
 
 
 def test_draws_follow_the_distribution() -> None:

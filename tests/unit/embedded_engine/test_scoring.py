@@ -68,11 +68,11 @@ def test_other_tokens_are_scored_where_they_are_asked_for(small: BaseModel) -> N
     table = PromptTable.of(small, None, PROMPT)
     own = table.scores().logprobs[1:]
     targets = np.stack([PROMPT[1:], np.full(4, -1), np.arange(4)], axis=-1)
-    found = table.of_targets(targets)
-    assert found.shape == targets.shape
-    assert found[:, 0].tolist() == pytest.approx(own)
-    assert found[:, 1].tolist() == [0.0] * 4
-    assert found[2, 2] == pytest.approx(table.table[2, 2])
+    result = table.of_targets(targets)
+    assert result.shape == targets.shape
+    assert result[:, 0].tolist() == pytest.approx(own)
+    assert result[:, 1].tolist() == [0.0] * 4
+    assert result[2, 2] == pytest.approx(table.table[2, 2])
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 def seconds() -> dict[str, float]:
     probe = Path(__file__).with_name("speed_probe.py")
     run = subprocess.run([sys.executable, probe], capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(run.stdout)
-    return found
+    result: dict[str, float] = json.loads(run.stdout)
+    return result
 
 
 def test_a_step_of_eight_by_sixty_four_tokens(seconds: dict[str, float]) -> None:

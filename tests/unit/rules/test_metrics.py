@@ -33,16 +33,16 @@ def reduce_column(suffix: str, column: list[tuple[float, int]]) -> float:
 
 @given(columns)
 def test_numpy_gives_the_same_for_regular_metrics(column: list[tuple[float, int]]) -> None:
-    found = np.array([value for value, _ in column])
-    mean = float(np.average(found, weights=[weight for _, weight in column]))
+    result = np.array([value for value, _ in column])
+    mean = float(np.average(result, weights=[weight for _, weight in column]))
     # Sums of numbers that nearly cancel out differ by rounding in proportion to the largest.
-    tolerance = 1e-12 * float(np.max(np.abs(found))) * len(column)
+    tolerance = 1e-12 * float(np.max(np.abs(result))) * len(column)
     expected = {
         "mean": mean,
-        "slack": float(found.max()) - mean,
-        "sum": float(found.sum()),
-        "min": float(found.min()),
-        "max": float(found.max()),
+        "slack": float(result.max()) - mean,
+        "sum": float(result.sum()),
+        "min": float(result.min()),
+        "max": float(result.max()),
     }
     for suffix, value in expected.items():
         assert reduce_column(suffix, column) == pytest.approx(value, rel=1e-12, abs=tolerance)
@@ -52,8 +52,8 @@ def test_numpy_gives_the_same_for_regular_metrics(column: list[tuple[float, int]
 def test_a_mean_lies_within_its_values_and_slack_is_never_negative(
     column: list[tuple[float, int]],
 ) -> None:
-    found = [value for value, _ in column]
-    assert min(found) <= reduce_column("mean", column) <= max(found)
+    result = [value for value, _ in column]
+    assert min(result) <= reduce_column("mean", column) <= max(result)
     assert reduce_column("slack", column) >= 0.0
 
 

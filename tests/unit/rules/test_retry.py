@@ -90,14 +90,14 @@ def test_backoff_stays_below_its_doubling_bound(attempt: int, jitter: float) -> 
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)))
 def test_every_http_date_is_read(moment: datetime) -> None:
     date = moment.replace(microsecond=0, tzinfo=UTC)
-    found = retry_after_seconds({"retry-after": format_datetime(date, usegmt=True)}, NOW)
-    assert found == max(0.0, date.timestamp() - NOW)
+    result = retry_after_seconds({"retry-after": format_datetime(date, usegmt=True)}, NOW)
+    assert result == max(0.0, date.timestamp() - NOW)
 
 
 @given(header_values, header_values)
 def test_no_header_breaks_the_reader(first: str, second: str) -> None:
-    found = retry_after_seconds({"retry-after-ms": first, "retry-after": second}, NOW)
-    assert found is None or (found >= 0 and math.isfinite(found))
+    result = retry_after_seconds({"retry-after-ms": first, "retry-after": second}, NOW)
+    assert result is None or (result >= 0 and math.isfinite(result))
 
 
 @pytest.mark.parametrize(

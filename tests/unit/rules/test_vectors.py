@@ -71,10 +71,10 @@ def named(rule: str) -> object:
     """What a file calls its rule: `module.function`, or `module.Class.method`."""
     module, *names = rule.split(".")
     is_rule = (Path(rules.__file__).parent / f"{module}.py").exists()
-    found: object = import_module(f"tinker_ext.{'rules.' if is_rule else ''}{module}")
+    result: object = import_module(f"tinker_ext.{'rules.' if is_rule else ''}{module}")
     for name in names:
-        found = getattr(found, name)
-    return found
+        result = getattr(result, name)
+    return result
 
 
 def test_every_module_of_rules_has_vectors() -> None:
@@ -113,8 +113,8 @@ def test_retry(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("retry_after.json"))
 def test_retry_after(case: dict[str, Any]) -> None:
-    found = retry.retry_after_seconds(case["headers"], case["now"])
-    assert found == (None if case["expect"] is None else pytest.approx(case["expect"]))
+    result = retry.retry_after_seconds(case["headers"], case["now"])
+    assert result == (None if case["expect"] is None else pytest.approx(case["expect"]))
 
 
 @pytest.mark.parametrize("case", load("chunking.json"))
@@ -231,31 +231,31 @@ def test_classify(case: dict[str, Any]) -> None:
 
 
 def outcome_of(case: dict[str, Any]) -> polling.PollOutcome:
-    answer = case["answer"]
-    if answer is None:
+    response = case["answer"]
+    if response is None:
         return polling.Retry(None)
-    return polling.classify(answer["status"], answer["body"])
+    return polling.classify(response["status"], response["body"])
 
 
 @pytest.mark.parametrize("case", load("polling.json", "poll_delay"))
 def test_poll_delay(case: dict[str, Any]) -> None:
-    found = polling.poll_delay(
+    result = polling.poll_delay(
         outcome_of(case),
         case["consecutive"],
         case["jitter"],
         held=case["held"],
         server_delay=case.get("server_delay"),
     )
-    assert found == pytest.approx(case["expect"], rel=1e-12)
+    assert result == pytest.approx(case["expect"], rel=1e-12)
 
 
 @pytest.mark.parametrize("case", load("polling.json", "worth_polling"))
 def test_worth_polling(case: dict[str, Any]) -> None:
     given = {"window": case["window"]} if "window" in case else {}
-    found = polling.should_poll_again(
+    result = polling.should_poll_again(
         outcome_of(case), case["consecutive"], streak=case["streak"], **given
     )
-    assert found is case["expect"]
+    assert result is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("errors.json", "status_error"))
@@ -310,10 +310,10 @@ def test_refusal_of_a_token(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("tokens.json", "may_want_token"))
 def test_a_token_may_be_wanted(case: dict[str, Any]) -> None:
-    found = token_validity.should_renegotiate(
+    result = token_validity.should_renegotiate(
         case["status"], case["headers"], told=case["told"], asked=case["asked"]
     )
-    assert found is case["expect"]
+    assert result is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("tokens.json", "has_expired"))
@@ -334,9 +334,9 @@ def dialect_of(changes: dict[str, Any]) -> server_protocol.ServerProtocol:
 
 @pytest.mark.parametrize("case", load("dialect.json", "introduced"))
 def test_a_server_introduces_itself(case: dict[str, Any]) -> None:
-    found = server_protocol.from_client_config(case["config"], case["dynamic"])
-    assert found.flags is not None
-    assert evolve(found, flags=None, dynamic=server_protocol.BASELINE.dynamic) == dialect_of(
+    result = server_protocol.from_client_config(case["config"], case["dynamic"])
+    assert result.flags is not None
+    assert evolve(result, flags=None, dynamic=server_protocol.BASELINE.dynamic) == dialect_of(
         case["expect"]
     )
 
@@ -345,10 +345,10 @@ def test_a_server_introduces_itself(case: dict[str, Any]) -> None:
 def test_a_refusal_teaches(case: dict[str, Any]) -> None:
     before = dialect_of(case["dialect"])
     expected = None if case["expect"] is None else dialect_of(case["dialect"] | case["expect"])
-    found = server_protocol.learn_from_error(
+    result = server_protocol.learn_from_error(
         before, case["operation"], case["status"], case["body"]
     )
-    assert found == expected
+    assert result == expected
 
 
 @pytest.mark.parametrize("case", load("dialect.json", "idle"))
@@ -358,11 +358,11 @@ def test_what_says_nothing_is_left_out(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("unsupported.json"))
 def test_what_a_server_can_not_do_is_said(case: dict[str, Any]) -> None:
-    found = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
+    result = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
     if case["expect"] is None:
-        assert found is None
+        assert result is None
     else:
-        assert all(words in str(found) for words in case["expect"])
+        assert all(words in str(result) for words in case["expect"])
 
 
 @pytest.mark.parametrize("case", load("completions.json", "read_completions"))

@@ -74,8 +74,8 @@ class Sdk:
 
     def children(self, of: ReadableSpan) -> list[ReadableSpan]:
         """In the order of their starts."""
-        found = [span for span in self.spans if span.parent and span.parent.span_id == id_of(of)]
-        return sorted(found, key=lambda span: span.start_time or 0)
+        result = [span for span in self.spans if span.parent and span.parent.span_id == id_of(of)]
+        return sorted(result, key=lambda span: span.start_time or 0)
 
     def tree(self, of: ReadableSpan) -> list[Any]:
         """The span's name and the trees of its children."""
@@ -84,12 +84,12 @@ class Sdk:
     def points(self) -> dict[str, list[Any]]:
         """The data points of each metric, by its name, since the process began."""
         data = self.reader.get_metrics_data()
-        found: dict[str, list[Any]] = {}
+        result: dict[str, list[Any]] = {}
         for resource in data.resource_metrics if data else ():
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
-                    found.setdefault(metric.name, []).extend(metric.data.data_points)
-        return found
+                    result.setdefault(metric.name, []).extend(metric.data.data_points)
+        return result
 
 
 @cache

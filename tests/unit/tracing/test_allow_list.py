@@ -33,15 +33,15 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "observability.md"
 
 def everything(server: FakeServer, **config: Any) -> None:
     """A run with each kind of call, answer, retry and failure."""
-    server.answer(
+    server.respond(
         "asample",
         Reply(
             429, {"detail": "hidden words"}, {"Retry-After": "0.01", "X-Hidden": "hidden header"}
         ),
         httpx.ReadError("hidden fault"),
     )
-    server.answer("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}), Reply(503))
-    server.answer("save_weights", Reply(400, {"detail": f"hidden words {KEY}"}))
+    server.respond("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}), Reply(503))
+    server.respond("save_weights", Reply(400, {"detail": f"hidden words {KEY}"}))
     config = {"default_headers": {"X-Mine": "hidden header"}, "api_key": KEY, **config}
     with make_client(
         server, clock=SimulatedTime().clock, user_metadata={"a": "hidden metadata"}, **config
@@ -59,9 +59,9 @@ def everything(server: FakeServer, **config: Any) -> None:
 
 
 def keys(spans: list[dict[str, Any]]) -> set[str]:
-    found = [span["attributes"] for span in spans]
-    found += [event["attributes"] for span in spans for event in span.get("events", ())]
-    return {name for attributes in found for name in attributes}
+    result = [span["attributes"] for span in spans]
+    result += [event["attributes"] for span in spans for event in span.get("events", ())]
+    return {name for attributes in result for name in attributes}
 
 
 def no_secret(text: str) -> bool:
@@ -70,7 +70,7 @@ def no_secret(text: str) -> bool:
 
 def test_spans_say_what_the_list_names(sdk: Sdk) -> None:
     everything(FakeServer())
-    spans = [json.loads(one.to_json()) for one in sdk.spans]
+    spans = [json.loads(span.to_json()) for span in sdk.spans]
     assert len(spans) > 30
     assert keys(spans) <= set(ATTRIBUTES)
     # The stack of a failed span would be an event, and so would a message.
@@ -93,8 +93,8 @@ def test_metrics_say_what_the_list_names(sdk: Sdk) -> None:
     everything(FakeServer())
     points = [
         point
-        for name, found in sdk.points().items()
-        for point in found
+        for name, result in sdk.points().items()
+        for point in result
         if name.startswith(("tinker.", "gen_ai.", "http.client."))
     ]
     assert points

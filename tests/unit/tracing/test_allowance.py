@@ -47,8 +47,8 @@ def test_all_of_them_where_that_is_asked_for(sdk: Sdk) -> None:
 
 def test_an_operation_is_told_with_what_went_wrong_in_it(sdk: Sdk) -> None:
     server = FakeServer()
-    server.answer("asample", Reply(503))
-    server.answer("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
+    server.respond("asample", Reply(503))
+    server.respond("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
     with make_client(server) as service:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
     sample = sdk.one("tinker.sample")
@@ -75,11 +75,12 @@ def test_metrics_count_every_stage_and_attempt(sdk: Sdk) -> None:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
     points = sdk.points()
     stages = {
-        (one.attributes or {})["tinker.stage"] for one in points["tinker.client.stage.duration"]
+        (point.attributes or {})["tinker.stage"] for point in points["tinker.client.stage.duration"]
     }
     assert {"submit", "server"} <= stages
     paths = {
-        (one.attributes or {}).get("url.template") for one in points["http.client.request.duration"]
+        (point.attributes or {}).get("url.template")
+        for point in points["http.client.request.duration"]
     }
     assert {"/api/v1/asample", "/api/v1/retrieve_future"} <= paths
 

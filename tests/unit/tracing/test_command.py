@@ -31,8 +31,8 @@ def recording(tmp_path: Path) -> Path:
     """Two steps, a retry, a failure, three samples at once."""
     path = tmp_path / "run.jsonl"
     server = FakeServer()
-    server.answer("forward_backward", Reply(503, None, {"Retry-After": "0.05"}))
-    server.answer("save_weights", Reply(400, {"detail": "no"}))
+    server.respond("forward_backward", Reply(503, None, {"Retry-After": "0.05"}))
+    server.respond("save_weights", Reply(400, {"detail": "no"}))
     with make_client(server, trace_file=path) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         for number in range(2):
@@ -44,7 +44,7 @@ def recording(tmp_path: Path) -> Path:
         sampler = training.save_weights_and_get_sampling_client()
         params = tinker.SamplingParams(max_tokens=4)
         samples = [sampler.sample(DATUM.model_input, 1, params) for _ in range(3)]
-        assert [one.result(30).sequences for one in samples]
+        assert [sample.result(30).sequences for sample in samples]
     tracing.stop_recording()
     return path
 
@@ -72,14 +72,14 @@ def test_the_summary_as_a_table(recording: Path) -> None:
 
 
 def test_the_summary_as_json(recording: Path) -> None:
-    answer = json.loads(run("summary", recording, "--format", "json").stdout)
-    assert sum(answer["seconds"].values()) == pytest.approx(answer["total"])
-    assert answer["seconds"]["pauses"] > 0
-    counts = {one["name"]: one["count"] for one in answer["operations"]}
+    response = json.loads(run("summary", recording, "--format", "json").stdout)
+    assert sum(response["seconds"].values()) == pytest.approx(response["total"])
+    assert response["seconds"]["pauses"] > 0
+    counts = {item["name"]: item["count"] for item in response["operations"]}
     assert counts["sample"] == 3
     assert counts["forward_backward"] == 2
-    assert set(answer["steps"]) == {"0", "1"}
-    assert answer["unfinished"] == []
+    assert set(response["steps"]) == {"0", "1"}
+    assert response["unfinished"] == []
 
 
 def test_the_export_has_every_span_in_a_lane_where_nothing_overlaps(recording: Path) -> None:

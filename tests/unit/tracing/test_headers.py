@@ -44,7 +44,7 @@ def test_each_request_carries_the_span_of_its_attempt(sdk: Sdk) -> None:
 def test_it_can_be_turned_off(sdk: Sdk) -> None:
     server = FakeServer()
     sample(server, trace_headers=False)
-    assert not [one for one in server.received if "traceparent" in one.headers]
+    assert not [item for item in server.received if "traceparent" in item.headers]
 
 
 def test_baggage_stays_here(sdk: Sdk) -> None:
@@ -54,7 +54,7 @@ def test_baggage_stays_here(sdk: Sdk) -> None:
         sample(server)
     finally:
         context.detach(token)
-    assert not [one for one in server.received if "hidden" in str(one.headers)]
+    assert not [item for item in server.received if "hidden" in str(item.headers)]
 
 
 WITHOUT_SDK = """

@@ -43,10 +43,10 @@ def poll(time: float, state: str) -> Event:
 
 
 def seconds(line: Timeline) -> dict[Category, float]:
-    found: dict[Category, float] = {}
+    result: dict[Category, float] = {}
     for piece in line.pieces:
-        found[piece.where] = found.get(piece.where, 0) + (piece.end - piece.start) / SECOND
-    return found
+        result[piece.where] = result.get(piece.where, 0) + (piece.end - piece.start) / SECOND
+    return result
 
 
 def submitted(of: SpanRecord, start: float, end: float) -> list[SpanRecord]:
@@ -110,7 +110,7 @@ def test_a_round_trip_is_the_quickest_answer_whatever_a_burst_or_a_refusal_took(
     stage = span("submit", 9, 10, refused)
     attempt = span("POST /api/v1/x", 9, 9.1, stage, attributes={"error.type": "503"})
     quick = operation(10, 11)
-    spans = [*burst, *(part for one in burst for part in submitted(one, 2, 6))]
+    spans = [*burst, *(part for item in burst for part in submitted(item, 2, 6))]
     spans += [refused, stage, attempt, quick, *submitted(quick, 10, 10.5)]
     assert Timelines(Recording(spans, [])).round_trip == 0.5 * SECOND
 
@@ -118,10 +118,10 @@ def test_a_round_trip_is_the_quickest_answer_whatever_a_burst_or_a_refusal_took(
 def test_two_waits_at_once_count_half_each() -> None:
     first, second = operation(0, 2, None), operation(0, 2, None)
     spans = [first, second, *submitted(first, 0, 2), span("server", 0, 2, second)]
-    spans += [span("wait", 0, 2, one, thread="MainThread") for one in (first, second)]
-    found = summarize(Recording(spans, []))
-    assert found.total == 2
-    assert found.seconds[Category.NETWORK] == found.seconds[Category.COMPUTE] == 1
+    spans += [span("wait", 0, 2, item, thread="MainThread") for item in (first, second)]
+    result = summarize(Recording(spans, []))
+    assert result.total == 2
+    assert result.seconds[Category.NETWORK] == result.seconds[Category.COMPUTE] == 1
 
 
 def test_what_nobody_waits_for_is_the_users_own_time() -> None:
@@ -129,10 +129,10 @@ def test_what_nobody_waits_for_is_the_users_own_time() -> None:
     spans = [one, span("server", 0, 3, one), later, span("server", 5, 6, later)]
     spans += [span("wait", 2, 3, one, thread="MainThread")]
     spans += [span("wait", 5, 6, later, thread="MainThread")]
-    found = summarize(Recording(spans, []))
-    assert found.seconds[Category.OWN] == 4
-    assert found.own_while_idle == 2
-    assert "for 2 s of it no request was under way" in found.verdict
+    result = summarize(Recording(spans, []))
+    assert result.seconds[Category.OWN] == 4
+    assert result.own_while_idle == 2
+    assert "for 2 s of it no request was under way" in result.verdict
 
 
 def test_painting_covers_what_was_there() -> None:

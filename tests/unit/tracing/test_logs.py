@@ -132,9 +132,9 @@ def test_a_training_pause_is_told_with_its_reason(caplog: pytest.LogCaptureFixtu
     why = {"queue_state": "paused_rate_limit", "queue_state_reason": "too many models"}
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
-        server.answer("retrieve_future", Reply(408, why))
+        server.respond("retrieve_future", Reply(408, why))
         training.optim_step(tinker.AdamParams()).result(30)
-    [record] = [one for one in caplog.records if "waiting" in one.message]
+    [record] = [record for record in caplog.records if "waiting" in record.message]
     assert record.name == "tinker_ext"
     assert record.levelno == logging.WARNING
     assert "too many models" in record.message
@@ -161,7 +161,7 @@ def test_a_program_with_handlers_of_its_own_gets_no_others(level: None) -> None:
 
 def failing() -> FakeServer:
     server = FakeServer()
-    server.answer("asample", Reply(400, {"detail": "no such thing"}))
+    server.respond("asample", Reply(400, {"detail": "no such thing"}))
     return server
 
 
@@ -188,7 +188,7 @@ def test_a_failure_that_nobody_asks_for_is_a_warning(
 
 def test_a_wait_that_is_too_long_names_its_operation() -> None:
     server = FakeServer()
-    server.answer("asample", *[Reply(503)] * 50)
+    server.respond("asample", *[Reply(503)] * 50)
     prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")

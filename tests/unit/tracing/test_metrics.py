@@ -63,11 +63,11 @@ class Readings:
 def test_a_run_is_measured(sdk: Sdk) -> None:
     readings = Readings(sdk)
     server = FakeServer()
-    server.answer("asample", Reply(429, None, {"Retry-After": "0.2"}))
-    server.answer("forward_backward", lambda _: server.submitted(_loss()))
+    server.respond("asample", Reply(429, None, {"Retry-After": "0.2"}))
+    server.respond("forward_backward", lambda _: server.submitted(_loss()))
     with make_client(server, heartbeat_interval=0.05) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
-        server.answer("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
+        server.respond("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
         training.forward_backward([DATUM] * 5, "cross_entropy").result(30)
         sampler = service.create_sampling_client(base_model="fake/model")
         started = time.perf_counter()

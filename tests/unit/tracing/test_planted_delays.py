@@ -51,16 +51,16 @@ class Slow(FakeServer):
     async def _hold(self, body: str) -> None:
         """As servers do: a poll waits until there is something new."""
         request_id = body.split('"')[3]
-        polls = sum(one.body["request_id"] == request_id for one in self.calls("retrieve_future"))
+        polls = sum(call.body["request_id"] == request_id for call in self.calls("retrieve_future"))
         # Accepted before the answer came back and the first poll came here.
         began = self._accepted.setdefault(request_id, time.monotonic() - NETWORK * self._scale)
         first = len(self._accepted) == 1
         queue = QUEUE * self._scale if first else 0.0
         if first and polls == 0:
-            self.answer("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
+            self.respond("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
         elif first and polls == 1:
             await self._sleep(began + queue - time.monotonic())
-            self.answer("retrieve_future", Reply(408, {"queue_state": "active"}))
+            self.respond("retrieve_future", Reply(408, {"queue_state": "active"}))
             self.planted[Category.QUEUE] += time.monotonic() - began
             self._accepted[request_id] = time.monotonic() - queue
         else:
@@ -86,7 +86,7 @@ def run(path: Path, scale: float) -> tuple[dict[Category, float], Summary]:
         sampler = service.create_sampling_client(base_model="fake/model")
         server.planted.clear()
         tracing.record_to(path)
-        server.answer("asample", refused(scale))
+        server.respond("asample", refused(scale))
         sampler.sample(PROMPT, 1, PARAMS).result(60)
         started = time.monotonic()
         time.sleep(OWN * scale)
@@ -109,8 +109,8 @@ def misses(planted: dict[Category, float], found: Summary) -> dict[Category, tup
 def test_each_delay_is_found_where_it_was_planted(tmp_path: Path) -> None:
     # A machine with too much to do adds delays of its own; longer ones stand out from those.
     for scale in (1, 3, 9):
-        planted, found = run(tmp_path / f"{scale}.jsonl", scale)
-        missed = misses(planted, found)
+        planted, result = run(tmp_path / f"{scale}.jsonl", scale)
+        missed = misses(planted, result)
         if not missed:
             break
     assert not missed
@@ -121,11 +121,13 @@ def test_each_delay_is_found_where_it_was_planted(tmp_path: Path) -> None:
         Category.PAUSE,
         Category.OWN,
     }
-    assert found.total == sum(found.seconds.values())
-    assert found.queue_reasons == {"paused_capacity": 1}
+    assert result.total == sum(result.seconds.values())
+    assert result.queue_reasons == {"paused_capacity": 1}
 
 
 def test_the_verdict_names_the_largest(tmp_path: Path) -> None:
-    _, found = run(tmp_path / "run.jsonl", 0.2)
-    assert "went to the server's work on your requests." in found.verdict
-    assert [(one.name, one.count, one.retries) for one in found.operations] == [("sample", 2, 1)]
+    _, result = run(tmp_path / "run.jsonl", 0.2)
+    assert "went to the server's work on your requests." in result.verdict
+    assert [
+        (operation.name, operation.count, operation.retries) for operation in result.operations
+    ] == [("sample", 2, 1)]

@@ -36,7 +36,7 @@ tracer = trace.get_tracer("tests")
 def without_short(tree: list[Any]) -> list[Any]:
     """A tree without the stages that are spans only where the machine is slow."""
     short = {f"tinker.{stage.value}" for stage in SHORT_STAGES}
-    return [tree[0], *(without_short(one) for one in tree[1:] if one[0] not in short)]
+    return [tree[0], *(without_short(item) for item in tree[1:] if item[0] not in short)]
 
 
 class Slow(FakeServer):
@@ -91,7 +91,7 @@ def test_a_sample_from_the_call_to_the_result(sdk: Sdk) -> None:
 
 def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
     server = FakeServer()
-    server.answer("asample", Reply(503), httpx.ReadError("gone"))
+    server.respond("asample", Reply(503), httpx.ReadError("gone"))
     with make_client(server, clock=SimulatedTime().clock) as service:
         service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS).result(30)
     first, second, third = sdk.named("POST /api/v1/asample")
@@ -113,17 +113,17 @@ def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
         "error.type": "APIConnectionError",
     }
     assert (third.attributes or {})["http.request.resend_count"] == 2
-    assert [one.status.status_code for one in (first, second, third)] == [
+    assert [item.status.status_code for item in (first, second, third)] == [
         StatusCode.ERROR,
         StatusCode.ERROR,
         StatusCode.UNSET,
     ]
     submit = next(
-        one
-        for one in sdk.named("tinker.submit")
-        if "POST /api/v1/asample" in [child.name for child in sdk.children(one)]
+        item
+        for item in sdk.named("tinker.submit")
+        if "POST /api/v1/asample" in [child.name for child in sdk.children(item)]
     )
-    assert [(one.name, (one.attributes or {})["error.type"]) for one in submit.events] == [
+    assert [(event.name, (event.attributes or {})["error.type"]) for event in submit.events] == [
         ("tinker.retry", "503"),
         ("tinker.retry", "APIConnectionError"),
     ]
@@ -139,11 +139,11 @@ def test_an_attempt_is_told_by_the_conventions_for_http(sdk: Sdk) -> None:
 def test_what_the_queue_says_is_an_event(sdk: Sdk) -> None:
     server = FakeServer()
     paused = {"type": "try_again", "queue_state": "paused_capacity", "queue_state_reason": "full"}
-    server.answer("retrieve_future", Reply(408, paused), Reply(408, {"queue_state": "active"}))
+    server.respond("retrieve_future", Reply(408, paused), Reply(408, {"queue_state": "active"}))
     with make_client(server) as service:
         service.create_lora_training_client("fake/model", rank=4)
     stage = sdk.one("tinker.server")
-    assert [(one.name, dict(one.attributes or {})) for one in stage.events] == [
+    assert [(event.name, dict(event.attributes or {})) for event in stage.events] == [
         ("tinker.poll", {"tinker.queue.state": "paused_capacity", "tinker.queue.reason": "full"}),
         ("tinker.poll", {"tinker.queue.state": "active"}),
     ]
@@ -185,7 +185,7 @@ def test_a_stage_that_takes_long_is_a_span(sdk: Sdk) -> None:
     below = {child.name for child in sdk.children(span)}
     assert {"tinker.encode", "tinker.wait", "tinker.decode"} <= below
     assert span.start_time is not None
-    encode = next(one for one in sdk.children(span) if one.name == "tinker.encode")
+    encode = next(child for child in sdk.children(span) if child.name == "tinker.encode")
     assert (encode.start_time or 0) >= span.start_time
     assert end(encode) - (encode.start_time or 0) > 1e6
     for server in sdk.named("tinker.server"):
@@ -195,7 +195,7 @@ def test_a_stage_that_takes_long_is_a_span(sdk: Sdk) -> None:
 
 def test_a_request_behind_another_waits_for_its_turn(sdk: Sdk) -> None:
     server = FakeServer()
-    server.answer("forward_backward", lambda _: _slowly(server))
+    server.respond("forward_backward", lambda _: _slowly(server))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         first = training.forward_backward([DATUM], "cross_entropy")
@@ -227,7 +227,9 @@ def test_the_callers_span_is_the_parent_across_the_threads(sdk: Sdk) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    parents = {one.parent.span_id for one in sdk.named("tinker.sample") if one.parent is not None}
+    parents = {
+        item.parent.span_id for item in sdk.named("tinker.sample") if item.parent is not None
+    }
     assert parents == {id_of(sdk.one(f"caller {i}")) for i in range(5)}
     for sample in sdk.named("tinker.sample"):
         traces = {child.context.trace_id for child in sdk.children(sample) if child.context}
@@ -245,7 +247,9 @@ async def test_the_callers_span_is_the_parent_from_a_coroutine(sdk: Sdk) -> None
                 await sampler.sample_async(PROMPT, 1, PARAMS)
 
         await asyncio.gather(*(call(f"coroutine {i}") for i in range(5)))
-    parents = {one.parent.span_id for one in sdk.named("tinker.sample") if one.parent is not None}
+    parents = {
+        item.parent.span_id for item in sdk.named("tinker.sample") if item.parent is not None
+    }
     assert parents == {id_of(sdk.one(f"coroutine {i}")) for i in range(5)}
 
 
@@ -269,7 +273,7 @@ def test_a_step_groups_what_happens_in_it(sdk: Sdk) -> None:
 
 def test_an_error_sets_the_status_and_its_class_and_tells_no_more(sdk: Sdk) -> None:
     server = FakeServer()
-    server.answer("asample", Reply(400, {"detail": "hidden words"}))
+    server.respond("asample", Reply(400, {"detail": "hidden words"}))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.BadRequestError):
@@ -277,7 +281,7 @@ def test_an_error_sets_the_status_and_its_class_and_tells_no_more(sdk: Sdk) -> N
     span = sdk.one("tinker.sample")
     assert span.status.status_code is StatusCode.ERROR
     assert known(span)["error.type"] == "BadRequestError"
-    assert not any("hidden words" in one.to_json() for one in sdk.spans)
+    assert not any("hidden words" in span.to_json() for span in sdk.spans)
 
 
 def test_a_mistake_at_the_call_ends_its_span_there(sdk: Sdk) -> None:
@@ -291,7 +295,7 @@ def test_a_mistake_at_the_call_ends_its_span_there(sdk: Sdk) -> None:
 
 def test_a_request_given_up_ends_its_span(sdk: Sdk) -> None:
     server = FakeServer()
-    server.answer("asample", Reply(200, delay=30))
+    server.respond("asample", Reply(200, delay=30))
     service = make_client(server)
     future = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
     assert comes_true(lambda: bool(server.calls("asample")))
@@ -302,7 +306,7 @@ def test_a_request_given_up_ends_its_span(sdk: Sdk) -> None:
 
 def test_a_loss_of_the_users_own_has_both_requests_below_it(sdk: Sdk) -> None:
     def loss(data: Any, logprobs: Any) -> Any:
-        return 1.0, [one * 0 for one in logprobs], {}
+        return 1.0, [logprob * 0 for logprob in logprobs], {}
 
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
@@ -323,4 +327,4 @@ def test_a_heartbeat_belongs_to_no_call(sdk: Sdk) -> None:
             service.create_sampling_client(base_model="fake/model")
         assert comes_true(lambda: bool(server.calls("session_heartbeat")))
     assert "traceparent" not in server.calls("session_heartbeat")[0].headers
-    assert not [one for one in sdk.spans if "heartbeat" in one.name]
+    assert not [span for span in sdk.spans if "heartbeat" in span.name]

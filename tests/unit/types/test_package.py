@@ -50,7 +50,7 @@ def test_what_is_exported_is_sorted_out_and_exists() -> None:
     assert len(set(types.__all__)) == len(types.__all__)
 
 
-@pytest.mark.parametrize("name", [found.name for found in pkgutil.iter_modules(types.__path__)])
+@pytest.mark.parametrize("name", [result.name for result in pkgutil.iter_modules(types.__path__)])
 def test_the_examples_are_true(name: str) -> None:
     module = importlib.import_module(f"tinker_ext.types.{name}")
     assert doctest.testmod(module).failed == 0

@@ -65,7 +65,7 @@ def test_a_forward_backward_answer() -> None:
     )
     assert output.loss_fn_output_type == "TensorDataLossFnOutput"
     assert output.metrics == {"loss:sum": 1.5}
-    assert [list(one) for one in output.loss_fn_outputs] == [["logprobs"], []]
+    assert [list(loss_fn_output) for loss_fn_output in output.loss_fn_outputs] == [["logprobs"], []]
     assert output.loss_fn_outputs[0]["logprobs"].data == [-0.5, -1]
 
 
@@ -173,8 +173,8 @@ def test_training_runs() -> None:
 def test_what_a_server_says_of_itself() -> None:
     read = GetServerCapabilitiesResponse.from_api
     models = [{"model_name": "a"}, {"model_id": "b"}, {}]
-    answer = read(api.GetServerCapabilitiesResponse.from_dict({"supported_models": models}))
-    assert [model.model_name for model in answer.supported_models] == ["a", "b", None]
+    response = read(api.GetServerCapabilitiesResponse.from_dict({"supported_models": models}))
+    assert [model.model_name for model in response.supported_models] == ["a", "b", None]
     none = read(api.GetServerCapabilitiesResponse.from_dict({"supported_models": None}))
     assert none.supported_models == []
 

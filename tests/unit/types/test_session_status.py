@@ -34,10 +34,10 @@ FAILED = {"category": "user", "message": "no", "type": "failed"}
 def test_a_failure_s_reason_is_of_its_kind(
     reason: dict[str, Any], expected: types.SessionFailedReason
 ) -> None:
-    found = read_status(api.SessionFailed.from_dict({**FAILED, "reason": reason}))
-    assert isinstance(found, types.SessionFailed)
-    assert found.reason == expected
-    assert (found.reason.type, found.category) == (reason["type"], "user")
+    result = read_status(api.SessionFailed.from_dict({**FAILED, "reason": reason}))
+    assert isinstance(result, types.SessionFailed)
+    assert result.reason == expected
+    assert (result.reason.type, result.category) == (reason["type"], "user")
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_the_way_a_client_ended_is_of_its_kind(
     kind: str, expected: type[types.ClientSessionFinishReason]
 ) -> None:
     told = {"type": "client_finished", "reason": {"type": kind}, "detail": "d"}
-    found = read_status(api.ClientSessionFinished.from_dict(told))
-    assert isinstance(found, types.ClientSessionFinished)
-    assert type(found.reason) is expected
-    assert (found.reason.type, found.detail) == (kind, "d")
+    result = read_status(api.ClientSessionFinished.from_dict(told))
+    assert isinstance(result, types.ClientSessionFinished)
+    assert type(result.reason) is expected
+    assert (result.reason.type, result.detail) == (kind, "d")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import warnings
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tinker_ext.testing.completed import CompletedRequests
 from tinker_ext.testing.messages import Received, Reply
-from tinker_ext.testing.results import example_result, plain_answer
+from tinker_ext.testing.results import example_result, plain_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,7 @@ _NUMBERED = {
 _TRAINING = ("model_id", "seq_id")
 
 
-class Answers:
+class Replies:
     """The part that knows the API, shared by the server in memory and that on a socket.
 
     Attributes:
@@ -52,7 +53,7 @@ class Answers:
         self._ended = CompletedRequests()
         self._lock = threading.RLock()
 
-    def answer(self, operation: str, *answers: Answer) -> None:
+    def respond(self, operation: str, *answers: Answer) -> None:
         """Give these answers to the next requests of an operation, named by its id.
 
         A `Reply`, a function from `Received` to a `Reply`, an exception (an `httpx.ConnectError`,
@@ -61,11 +62,21 @@ class Answers:
         """
         self._scripted[operation].extend(answers)
 
-    def answer_always(self, operation: str, answer: Answer) -> None:
+    def answer(self, operation: str, *replies: Answer) -> None:
+        """Deprecated name of `respond`."""
+        warnings.warn("use respond()", DeprecationWarning, stacklevel=2)
+        self.respond(operation, *replies)
+
+    def answer_always(self, operation: str, reply: Answer) -> None:
+        """Deprecated name of `respond_always`."""
+        warnings.warn("use respond_always()", DeprecationWarning, stacklevel=2)
+        self.respond_always(operation, reply)
+
+    def respond_always(self, operation: str, answer: Answer) -> None:
         """Give this answer to every request of an operation that no `answer` is left for."""
         self._always[operation] = answer
 
-    def answer_usually(self) -> None:
+    def respond_by_default(self) -> None:
         """Forget all that was scripted."""
         self._scripted.clear()
         self._always.clear()
@@ -115,7 +126,7 @@ class Answers:
             return Reply(200, self._ended.since(body))
         if received.operation == "join_sampling_session":
             return Reply(200, {"client_counter": self._ended.joined(body)})
-        plain = plain_answer(received.operation, received.path)
+        plain = plain_reply(received.operation, received.path)
         if plain is None:
             reply = self.submitted(example_result(received.operation, body))
             if received.operation == "asample":
