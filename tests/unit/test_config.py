@@ -556,7 +556,7 @@ def test_only_the_configuration_reads_the_environment() -> None:
         if any(word in path.read_text(encoding="utf-8") for word in ("os.environ[", "getenv("))
         or "os.environ.get(" in path.read_text(encoding="utf-8")
     }
-    assert readers == {"config.py"}
+    assert readers == {"client_config.py"}
 
 
 class TestSecret:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.redaction.printable import printable
+from tinker_ext.cli.text import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def show(output_format: Format, record: Any, *views: View | str) -> None:
         return
     for view in views:
         if isinstance(view, str):
-            click.echo(printable(view))
+            click.echo(encodable(view))
         else:
             _print_table(view)
 
@@ -71,10 +71,10 @@ def _print_table(view: View) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(printable(view.title)), title_justify="left")
+    table = Table(title=Text(encodable(view.title)), title_justify="left")
     for number, column in enumerate(view.columns):
         # Identifiers are copied from here, so they fold instead of losing their end.
         table.add_column(column, overflow="fold", style="cyan" if number == 0 else None)
     for row in view.rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(encodable(cell)) for cell in row))
     _wide_console().print(table)

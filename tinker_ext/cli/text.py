@@ -16,6 +16,12 @@ def one_line(text: str) -> str:
     return printable(" ".join(text.split()))
 
 
+def encodable(text: str) -> str:
+    """`text`, printable, with characters that standard output's encoding lacks as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return printable(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
 def escape_what_cannot_be_encoded() -> None:
     """Have standard output show any character that its encoding lacks as an escape.
 

@@ -1,5 +1,10 @@
 """The settings of a client, and the only code that reads the environment."""
 
-from tinker_ext.config.client_config import DEFAULT_BASE_URL, ClientConfig, unshown
+from tinker_ext.config.client_config import (
+    DEFAULT_BASE_URL,
+    ClientConfig,
+    from_environment,
+    unshown,
+)
 
-__all__ = ["DEFAULT_BASE_URL", "ClientConfig", "unshown"]
+__all__ = ["DEFAULT_BASE_URL", "ClientConfig", "from_environment", "unshown"]

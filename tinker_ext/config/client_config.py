@@ -237,10 +237,15 @@ def _find(field: attrs.Attribute[Any], given: object) -> tuple[Any, str]:
     if given is not None:
         return _read(field, given, field.name), "argument"
     variable = field.metadata[_VARIABLE]
-    if variable and os.environ.get(variable, "").strip():
-        text = Unshown(os.environ[variable].strip())
+    if variable and (text := from_environment(variable)):
         return _read(field, text, variable), f"environment {variable}"
     return field.default, "default"
+
+
+def from_environment(variable: str) -> Unshown | None:
+    """The value of an environment variable without surrounding whitespace; None if it is empty."""
+    text = os.environ.get(variable, "").strip()
+    return Unshown(text) if text else None
 
 
 def _or_stored(found: Mapping[str, tuple[Any, str]]) -> tuple[Any, str]:

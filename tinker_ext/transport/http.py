@@ -29,6 +29,7 @@ from tinker_ext.protocol.server_protocol import drop_default_fields
 from tinker_ext.redaction.redactor import LONGEST_ID, READ_TEXT, REQUEST_ID, kept_headers
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
+from tinker_ext.timeouts import expire_after
 from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.call import Call, current_call
 from tinker_ext.transport.deprecation import DeprecationNotes
@@ -173,7 +174,8 @@ class ApiHttpClient(httpx.AsyncClient):
     async def _send(self, call: Call, request: httpx.Request) -> DecodedResponse:
         whole = TOTAL_TIMEOUT_FACTOR * (call.timeout or self._limits.read or DEFAULT_READ)
         try:
-            async with asyncio.timeout(whole):
+            async with asyncio.timeout(None) as timeout:
+                expire_after(timeout, whole)
                 response = await self._wire.handle_async_request(request)
                 try:
                     with tracing.fetching(call.operation, response.status_code):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.config import from_environment
 from tinker_ext.config.parsers import EMBEDDED, read_base_url, read_secret
 from tinker_ext.embedded.flags import parse_flags
 from tinker_ext.embedded.releases import ANY, BY_RELEASE, DIALECTS
@@ -184,11 +185,12 @@ def _key(file: Path | None, host: str) -> Secret | None:
     """The key that clients must send; None if they may send any."""
     from tinker_ext.embedded.access import is_loopback
 
-    text = os.environ.get(KEY_VARIABLE, "").strip()
-    source = KEY_VARIABLE if file is None else f"--key-file {file}"
+    text: object = None
     if file is not None:
-        text = _read_key_file(file)
-    if text or file is not None:
+        source, text = f"--key-file {file}", _read_key_file(file)
+    elif (variable := from_environment(KEY_VARIABLE)) is not None:
+        source, text = KEY_VARIABLE, variable.take()
+    if text is not None:
         try:
             return read_secret(text)
         except ValueError as error:

@@ -46,12 +46,3 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any] | None) -> None:
         task.cancel()
     await asyncio.gather(*begun, return_exceptions=True)
     await asyncio.sleep(0)
-
-
-def expire(limit: asyncio.Timeout, seconds: float) -> None:
-    """Have a timeout that was entered expire after `seconds`.
-
-    A loop keeps a cancelled timer for up to its whole time, and the timer its context: the call's
-    span and progress. So this one gets an empty context.
-    """
-    Context().run(limit.reschedule, asyncio.get_running_loop().time() + seconds)

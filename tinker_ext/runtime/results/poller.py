@@ -36,8 +36,8 @@ from tinker_ext.rules.polling import (
     should_poll_again,
 )
 from tinker_ext.rules.retry import TransportFault, parse_should_retry
-from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.deadline import current_progress
+from tinker_ext.timeouts import expire_after
 from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class FuturePoller:
         limit = asyncio.timeout(None)
         try:
             async with AsyncExitStack() as held, limit:
-                tasks.expire(limit, self.deadline)  # Even while a poll hangs or trickles.
+                expire_after(limit, self.deadline)  # Even while a poll hangs or trickles.
                 held.enter_context(tracing.on_server(request_id))
                 body = await self._poll_until_done(request_id, operation, held, source)
         except TimeoutError:
