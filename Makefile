@@ -4,13 +4,13 @@
 MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?=
-# PYTHON=/path/to/python3 has everything run there, in an environment of its own beside .venv.
+# PYTHON=/path/to/python3 selects the interpreter. Each version has its own environment in .venvs.
 ifneq ($(PYTHON),)
 VERSION := $(shell "$(PYTHON)" -c 'import sys, ensurepip, venv; print(*sys.version_info[:3], sep=".") \
     if sys.version_info >= (3, 11) else None' 2> /dev/null)
 ifeq ($(filter 3.%,$(VERSION)),)
-$(error PYTHON=$(PYTHON) is not a Python from 3.11 on that runs and has its venv module. \
-    Found on PATH and of pyenv: $(shell scripts/interpreters.sh))
+$(error PYTHON=$(PYTHON) is not a working Python 3.11 or newer with its venv module. \
+    Found on PATH and in pyenv: $(shell scripts/interpreters.sh))
 endif
 VENV := .venvs/py$(VERSION)
 endif
@@ -28,15 +28,15 @@ RULES := tests/unit/rules
 CONFORMANCE := tests/conformance
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 
-# Without byte code, each of the many processes that tests start would compile all its imports.
+# Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch portable typescript port docs interop traffic names servers benchmark soak pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
-setup: $(STAMP)  ## create a virtual environment in .venv from pinned versions; one more with PYTHON=python3.12
+setup: $(STAMP)  ## create .venv from pinned versions; with PYTHON=python3.12 an environment in .venvs
 
 demo: $(STAMP)  ## fine-tune a model, sample before and after, plot the loss curve
 	@$(RUN) scripts/demo.py
@@ -52,8 +52,8 @@ test-all:  ## run the tests with each Python from 3.11 on that is found on PATH 
 	done; \
 	test -z "$$failed" || { echo "The tests failed with$$failed" >&2; exit 1; }
 
-# The tests of the rules cover every branch. Coverage is not measured in the others, which it would
-# slow down by half.
+# The tests of the rules must cover every branch. The other tests run without coverage, which would
+# make them take half as long again.
 test-rules: $(STAMP)
 	@$(RUN) -m pytest $(RULES) --cov=tinker_ext.rules --cov=tinker_ext.protocol --cov-branch \
 	    --cov-report=term-missing:skip-covered --cov-fail-under=100
@@ -64,17 +64,23 @@ test-conformance: $(STAMP)
 test-others: $(STAMP)
 	@$(RUN) -m pytest -m "not interop" --ignore=$(RULES) --ignore=$(CONFORMANCE)
 
-test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dependency: 878 MB on disk
+test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dependency; installs 878 MB
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
 	    tests/runtime/test_loss_handles.py
 	@$(RUN) -m pytest -q tests/interop/test_parity.py
 
-check: $(STAMP)  ## check format, lint, types, import rules and generated files; changes no file
+check: $(STAMP)  ## check format, lint, types, import rules, prose and generated files; changes no file
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m mypy $(CODE)
 	@$(VENV)/bin/lint-imports --no-logo
-	@$(MAKE) --no-print-directory check-spec check-generated
+	@$(MAKE) --no-print-directory check-prose check-spec check-generated
+
+check-prose: $(STAMP)  ## check the wording of code and documents against docs/glossary.md
+	@$(RUN) scripts/check_prose.py
+
+api-diff: $(STAMP)  ## report changes of the public interface since REF, or since the last tag
+	@$(RUN) scripts/api_diff.py $(REF)
 
 generate: $(STAMP)  ## generate generated/ from openapi/tinker.yaml
 	@$(RUN) scripts/generate.py
@@ -127,7 +133,7 @@ names: $(STAMP)  ## write tests/official_names: the public names of the official
 servers: $(STAMP)  ## run this client and the official ones on several servers, write docs/servers.md
 	@$(RUN) scripts/servers.py $(ONLY)
 
-pins: $(STAMP)  ## write constraints.txt from the packages in .venv
+pins: $(STAMP)  ## write constraints.txt from the versions in .venv
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new
 	@mv constraints.new constraints.txt
 

@@ -1,9 +1,9 @@
-"""This client beside two releases of the official SDK, in one run, in turn: medians and ratios.
+"""Compare this client with two releases of the official SDK: medians and ratios.
 
     make benchmark
 
-For each release a stub server on loopback speaks its protocol, to it and to this client. Each run
-is a fresh process. On a shared machine trust the ratios.
+For each release, a stub server on loopback implements its protocol for both clients. Each run is a
+new process, and the clients take turns. On a shared machine only the ratios are reliable.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def stub_server(protocol: str) -> Iterator[str]:
 
 
 def run(
-    python: str, module: str, url: str, what: str, sizes: tuple[str, ...], **environment: str
+    python: str, module: str, url: str, case: str, sizes: tuple[str, ...], **environment: str
 ) -> dict[str, float]:
-    command = [python, str(HERE / "driver.py"), module, url, what, *sizes]
-    done = subprocess.run(
+    command = [python, str(HERE / "driver.py"), module, url, case, *sizes]
+    completed = subprocess.run(
         command,
         capture_output=True,
         text=True,
@@ -72,24 +72,24 @@ def run(
         check=True,
         env=variables(**environment),
     )
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    result: dict[str, float] = json.loads(completed.stdout.splitlines()[-1])
     return result
 
 
 def measured(release: str) -> Iterator[tuple[str, ...]]:
-    """A row for each case and figure: both clients on the protocol of the release."""
+    """A row for each case and figure, with both clients using the protocol of the release."""
     clients = (("tinker_ext", sys.executable), ("tinker", str(python_of(release))))
     with stub_server(release) as url:
-        for what, sizes in CASES:
+        for case, sizes in CASES:
             figures: dict[tuple[str, str], list[float]] = defaultdict(list)
             for _ in range(ROUNDS):
                 for module, python in clients:
-                    for name, value in run(python, module, url, what, sizes).items():
+                    for name, value in run(python, module, url, case, sizes).items():
                         figures[name, module].append(value)
             for name in dict.fromkeys(name for name, _ in figures):
                 ours, theirs = (statistics.median(figures[name, module]) for module, _ in clients)
-                case = f"{what} {' x '.join(sizes)}"
-                yield case, name, f"{ours:.3g}", f"{theirs:.3g}", f"{ours / theirs:.2f}"
+                title = f"{case} {' x '.join(sizes)}"
+                yield title, name, f"{ours:.3g}", f"{theirs:.3g}", f"{ours / theirs:.2f}"
 
 
 def main() -> None:

@@ -1,11 +1,10 @@
-"""One measurement with one client, in whichever environment runs it; prints a JSON line.
+"""One measurement with one client, in the environment that runs it; prints a JSON line.
 
     python benchmarks/driver.py MODULE URL sampling IN_FLIGHT COUNT
     python benchmarks/driver.py MODULE URL training DATUMS TOKENS
     python benchmarks/driver.py MODULE URL import
 
-MODULE is `tinker_ext` or `tinker`: the script is the same for both, which is the point of having
-the same names.
+MODULE is `tinker_ext` or `tinker`. The script is the same for both, because their names are.
 """
 
 from __future__ import annotations
@@ -20,24 +19,24 @@ import time
 from collections import deque
 from typing import Any
 
-#: Training steps that are timed, after one that is not. Three small ones are over in 20 ms.
+#: Timed training steps, after a warm-up. Three small ones take only 20 ms.
 STEPS = 10
 
 
-def main(module: str, url: str, what: str, *sizes: str) -> dict[str, float]:
+def main(module: str, url: str, case: str, *sizes: str) -> dict[str, float]:
     started = time.perf_counter()
     tinker = importlib.import_module(module)
-    if what == "import":
-        assert tinker.ServiceClient  # Imported on first use by one of the two.
+    if case == "import":
+        assert tinker.ServiceClient  # One of the two imports it on first use.
         return {"import_s": time.perf_counter() - started, "modules": len(sys.modules)}
     os.environ["TINKER_TELEMETRY"] = "0"
     service = tinker.ServiceClient(api_key="tml-benchmark", base_url=url)
-    measure = {"sampling": sampling, "training": training}[what]
+    measure = {"sampling": sampling, "training": training}[case]
     return measure(tinker, service, *map(int, sizes))
 
 
 def sampling(tinker: Any, service: Any, in_flight: int, count: int) -> dict[str, float]:
-    """Samples of 64 tokens with logprobs, always `in_flight` of them on their way."""
+    """Samples of 64 tokens with logprobs, `in_flight` at a time."""
     sampler = service.create_sampling_client(base_model="stub/model")
     prompt = tinker.ModelInput.from_ints(list(range(100)))
     params = tinker.SamplingParams(max_tokens=64, temperature=1.0)
@@ -68,7 +67,7 @@ def sampling(tinker: Any, service: Any, in_flight: int, count: int) -> dict[str,
 
 
 def training(tinker: Any, service: Any, datums: int, tokens: int) -> dict[str, float]:
-    """A forward_backward of numpy inputs, result read; the data is built within the time."""
+    """forward_backward with numpy inputs; building the data and reading the result are included."""
     import numpy as np
 
     client = service.create_lora_training_client(base_model="stub/model")
@@ -92,7 +91,7 @@ def training(tinker: Any, service: Any, datums: int, tokens: int) -> dict[str, f
             assert loss_fn_output["logprobs"].to_numpy().shape == (tokens,)
 
     step()
-    gc.collect()  # What the start left behind is no step's.
+    gc.collect()  # Garbage of the start must not be collected in a timed step.
     cpu, before = time.process_time(), time.perf_counter()
     for _ in range(STEPS):
         step()
@@ -109,5 +108,5 @@ def peak_mb() -> float:
 
 if __name__ == "__main__":
     print(json.dumps(main(*sys.argv[1:])), flush=True)
-    # A client that is still retrying something must not keep the benchmark waiting.
+    # Don't wait for retries that a client still makes.
     os._exit(0)

@@ -1,4 +1,4 @@
-"""What redaction costs: of an error's body, of a message, and of a successful response."""
+"""The cost of redacting an error's body, a message and a successful response."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A key, a token in its place, and a secret header: what one client usually holds.
-HELD = [Secret("tml-" + "k" * 40), Secret("eyJ" + "t" * 800), Secret("Bearer " + "h" * 40)]
+# The usual secrets of one client: a key, its token, and a secret header.
+SECRETS = [Secret("tml-" + "k" * 40), Secret("eyJ" + "t" * 800), Secret("Bearer " + "h" * 40)]
 REPEATS = 5
 
 
 def milliseconds(work: Callable[[], object], number: int) -> float:
-    """The best of several runs."""
+    """The minimum of several runs."""
     return min(timeit.repeat(work, number=number, repeat=REPEATS)) / number * 1e3
 
 
@@ -27,7 +27,7 @@ def main() -> None:
     plain = "no such model, says the server. " * (READ_TEXT // 32)
     escaped = json.dumps('a "quoted" <tag> & 100%41\n' * (READ_TEXT // 30))[:READ_TEXT]
     response = json.dumps([0.123456789] * 800_000).encode()
-    plain_secrets = redactable(HELD)
+    plain_secrets = redactable(SECRETS)
     for title, work, number in (
         ("error body of 64 KiB", lambda: redact_body({"detail": plain}), 20),
         ("error body of 64 KiB, full of escapes", lambda: redact_body({"detail": escaped}), 5),

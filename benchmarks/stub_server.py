@@ -1,10 +1,10 @@
-"""A server that answers the API at once with made-up results, so that a client's own cost shows.
+"""A server with precomputed results, for measuring the cost of a client alone.
 
     python benchmarks/stub_server.py PORT [PROTOCOL] [SECONDS] [together]
 
-Each result is ready after SECONDS (0 unless given). PROTOCOL is that of release 0.4.1 (JSON, the
-default) or 0.38.0 (protobuf, with every flag as clients assume it). With `together` the latter has
-clients ask for all samples at once, and not for each by itself.
+Each result is ready after SECONDS (default 0). PROTOCOL is 0.4.1 (JSON, the default) or 0.38.0
+(protobuf, with the default of every flag). With `together`, clients of 0.38.0 poll for all samples
+with one request instead of one per sample.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from tinker_api.proto import tinker_public_pb2 as pb
 TOKENS = list(range(64))
 LOGPROBS = [-0.5] * 64
 PROTOBUF = b"application/x-protobuf"
-# The flags that tell which release speaks; what is left out clients assume.
+# Clients recognize the release by these flags, and use defaults for all others.
 FLAGS = {"fwdbwd_max_chunk_len": 1024, "custom_loss_server_side": False}
-# As long as the hosted service holds a question for what has ended (release 0.38.0).
+# Seconds for which the hosted service holds a batched poll (release 0.38.0).
 HOLD = 30.0
 _ids = itertools.count()
 _results: dict[str, Any] = {}
-_ended: list[str] = []
-_news = asyncio.Event()
+_completed: list[str] = []
+_new_completions = asyncio.Event()
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -43,7 +43,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         body += message.get("body", b"")
         more = message.get("more_body", False)
     operation = scope["path"].partition("/api/v1/")[2]
-    result = await (respond if PROTOCOL == "0.4.1" else later_answer)(operation, body)
+    result = await (respond if PROTOCOL == "0.4.1" else respond_0_38)(operation, body)
     kind = PROTOBUF if isinstance(result, bytes) else b"application/json"
     content = result if isinstance(result, bytes) else orjson.dumps(result)
     status = 404 if result == NOT_FOUND else 200
@@ -68,8 +68,8 @@ async def respond(operation: str, body: bytes) -> Any:
         case "create_sampling_session":
             return {"sampling_session_id": "sampling", "type": "create_sampling_session"}
         case "asample":
-            one = {"stop_reason": "length", "tokens": TOKENS, "logprobs": LOGPROBS}
-            return submitted({"type": "sample", "sequences": [one]})
+            sequence = {"stop_reason": "length", "tokens": TOKENS, "logprobs": LOGPROBS}
+            return submitted({"type": "sample", "sequences": [sequence]})
         case "create_model":
             return submitted({"type": "create_model", "model_id": "model"})
         case "forward_backward":
@@ -86,16 +86,17 @@ async def respond(operation: str, body: bytes) -> Any:
     return {}
 
 
-async def later_answer(operation: str, body: bytes) -> Any:
+async def respond_0_38(operation: str, body: bytes) -> Any:
     match operation:
         case "client/config":
             return {**FLAGS, "sample_use_retrieve_futures": TOGETHER}
         case "asample":
-            given = submitted(SAMPLE)
-            asyncio.get_running_loop().call_later(WAIT, end, given["request_id"])
-            return {**given, "sample_sequence_ids": ["sample"]}
+            submission = submitted(SAMPLE)
+            loop = asyncio.get_running_loop()
+            loop.call_later(WAIT, complete, submission["request_id"])
+            return {**submission, "sample_sequence_ids": ["sample"]}
         case "retrieve_futures":
-            return await told(orjson.loads(body))
+            return await completions(orjson.loads(body))
         case "get_info":
             model = {"arch": "stub", "model_name": "stub/model", "tokenizer_id": None}
             info = {"type": "get_info", "model_id": "model", "model_name": "stub/model"}
@@ -110,21 +111,21 @@ async def later_answer(operation: str, body: bytes) -> Any:
     return await respond(operation, body)
 
 
-def end(request_id: str) -> None:
-    """A sample has ended, and who asks is told."""
-    _ended.append(request_id)
-    _news.set()
+def complete(request_id: str) -> None:
+    """Mark a sample as completed, and respond to a waiting poll."""
+    _completed.append(request_id)
+    _new_completions.set()
 
 
-async def told(asked: Any) -> Any:
-    """What has ended since; held until there is something."""
-    cursor = asked["prev_cursor"]
-    if len(_ended) == cursor and asked.get("timeout") != 0:
-        _news.clear()
+async def completions(poll: Any) -> Any:
+    """The samples completed since the cursor; waits until there is one."""
+    cursor = poll["prev_cursor"]
+    if len(_completed) == cursor and poll.get("timeout") != 0:
+        _new_completions.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(_news.wait(), HOLD)
-    news = [{"state": "finished", "request_id": item} for item in _ended[cursor:]]
-    return {"completions": news, "cursor": len(_ended)}
+            await asyncio.wait_for(_new_completions.wait(), HOLD)
+    completed = [{"state": "finished", "request_id": item} for item in _completed[cursor:]]
+    return {"completions": completed, "cursor": len(_completed)}
 
 
 def submitted(result: Any) -> Any:
@@ -145,7 +146,7 @@ def loss(sizes: list[int]) -> Any:
 
 
 def losses(sizes: list[int]) -> bytes:
-    """The same as a message."""
+    """The same as a protobuf message."""
     output = pb.ForwardBackwardOutput(loss_fn_output_type="ArrayRecord", metrics={"loss:sum": 1.0})
     field = output.loss_fn_outputs.add(num_datums=len(sizes)).fields["logprobs"]
     field.dtype = pb.DTYPE_FLOAT32

@@ -1,13 +1,13 @@
-"""What tracing costs: processor time per sample, in each way of using it.
+"""The overhead of tracing: CPU time per sample, for each way of using it.
 
     python benchmarks/tracing.py [--rounds 15] [--samples 400] [--in-flight 16]
 
-One process with no SDK and one with an SDK sample from a stub server on this machine. In each, the
-ways take turns: 400 samples of each, then again, so that whatever else the machine does meets all
-of them alike. "bare" is the client with its calls into tracing replaced by functions that do
-nothing. A way counts by its least quarter of rounds, because other work on the machine only adds;
-"paired" is the median over the rounds of its ratio to the same round's "bare": where the two differ
-much, the machine was too busy. The processor time is the whole process's, with the exports in it.
+Two processes, one without and one with an SDK, sample from a local stub server. In each, the
+variants take turns, 400 samples per turn, so that other work on the machine affects all of them
+alike. "bare" is the client with its tracing calls replaced by functions that do nothing. The figure
+of a variant is the mean of its fastest quarter of rounds, because other work only adds time.
+"paired" is the median of the ratios to "bare" in the same round; if the two differ much, the
+machine was too busy. CPU time includes that of the exporters.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-WAYS = {
+VARIANTS = {
     "none": {
-        "bare": "calls into tracing replaced by nothing",
-        "api only": "opentelemetry-api, no SDK: what everybody has",
+        "bare": "tracing calls replaced by no-ops",
+        "api only": "opentelemetry-api, no SDK: the default",
         "recording": "TINKER_EXT_TRACE=file, no SDK",
     },
     "sdk": {
-        "bare": "calls into tracing replaced by nothing",
+        "bare": "tracing calls replaced by no-ops",
         "sdk, spans": "SDK, batch processor, official OTLP/HTTP exporter to a sink",
-        "sdk, detail": "the same, with the details of every sample",
+        "sdk, detail": "the same, with details of every sample",
         "sdk, all": "spans and metrics",
     },
 }
@@ -60,9 +60,9 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Sink).serve_for
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--samples", type=int, default=400, help="of each way in a round")
+    parser.add_argument("--samples", type=int, default=400, help="per variant and round")
     parser.add_argument("--in-flight", type=int, default=16)
-    parser.add_argument("--setup", choices=WAYS, help=argparse.SUPPRESS)
+    parser.add_argument("--setup", choices=VARIANTS, help=argparse.SUPPRESS)
     parser.add_argument("--ports", type=int, nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.setup is not None:
@@ -71,35 +71,35 @@ def main() -> None:
     print(f"{options.rounds} rounds of {options.samples} samples, {options.in_flight} in flight")
     print(f"{'':12} {'ms/sample':>10} {'over bare':>10} {'paired':>10}")
     with servers() as ports:
-        for setup in WAYS:
+        for setup in VARIANTS:
             report(setup, run(setup, ports, options))
 
 
 def run(setup: str, ports: tuple[int, int], options: argparse.Namespace) -> list[dict[str, float]]:
-    """For each round the milliseconds of processor time per sample, by way."""
+    """For each round the milliseconds of CPU time per sample, by variant."""
     command = [sys.executable, __file__, "--setup", setup, "--ports", *map(str, ports)]
     command += ["--samples", str(options.samples), "--in-flight", str(options.in_flight)]
     command += ["--rounds", str(options.rounds)]
-    ran = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=1200)
-    result: list[dict[str, float]] = json.loads(ran.stdout)
+    completed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=1200)
+    result: list[dict[str, float]] = json.loads(completed.stdout)
     return result
 
 
 def report(setup: str, rounds: list[dict[str, float]]) -> None:
-    bare = least([item["bare"] for item in rounds])
-    for way, meaning in WAYS[setup].items():
-        result = least([item[way] for item in rounds])
-        paired = statistics.median(item[way] / item["bare"] - 1 for item in rounds)
-        print(f"{way:12} {result:10.3f} {result / bare - 1:10.1%} {paired:10.1%}   {meaning}")
+    bare = fastest_mean([item["bare"] for item in rounds])
+    for variant, meaning in VARIANTS[setup].items():
+        result = fastest_mean([item[variant] for item in rounds])
+        paired = statistics.median(item[variant] / item["bare"] - 1 for item in rounds)
+        print(f"{variant:12} {result:10.3f} {result / bare - 1:10.1%} {paired:10.1%}   {meaning}")
 
 
-def least(values: list[float]) -> float:
-    """The mean of the lower quarter: other work on the machine only adds."""
+def fastest_mean(values: list[float]) -> float:
+    """The mean of the lowest quarter; other work on the machine only adds time."""
     return statistics.mean(sorted(values)[: max(1, len(values) // 4)])
 
 
 def measure(options: argparse.Namespace) -> list[dict[str, float]]:
-    """In the process that is measured."""
+    """Run the rounds, in the measured process."""
     os.environ["TINKER_TELEMETRY"] = "0"
     server, sink = (f"http://127.0.0.1:{port}" for port in options.ports)
     import tinker_ext
@@ -112,24 +112,24 @@ def measure(options: argparse.Namespace) -> list[dict[str, float]]:
         tempfile.TemporaryDirectory() as folder,
         tinker_ext.ServiceClient(api_key="tml-benchmark", base_url=server) as service,
     ):
-        ways = prepared(options.setup, Path(folder) / "run.jsonl")
+        variants = contexts(options.setup, Path(folder) / "run.jsonl")
 
-        def sample(way: str) -> float:
-            with ways[way]():
+        def sample(variant: str) -> float:
+            with variants[variant]():
                 gc.collect()
                 before = time.process_time()
                 driver.sampling(tinker_ext, service, options.in_flight, options.samples)
-                flush()  # What is still to be exported belongs to it.
+                flush()  # The time of pending exports is part of the figure.
                 return float((time.process_time() - before) / options.samples * 1000)
 
         for number in range(options.rounds + 1):
-            order = list(ways) if number % 2 else list(reversed(ways))
-            rounds.append({way: sample(way) for way in order})
-    return rounds[1:]  # In the first everything is new.
+            order = list(variants) if number % 2 else list(reversed(variants))
+            rounds.append({variant: sample(variant) for variant in order})
+    return rounds[1:]  # The first round is a warm-up.
 
 
-def prepared(setup: str, path: Path) -> dict[str, Any]:
-    """What to enter for each way of a setup."""
+def contexts(setup: str, path: Path) -> dict[str, Any]:
+    """The context manager of each variant of a setup."""
     if setup == "none":
         return {"bare": without_tracing, "api only": nullcontext, "recording": lambda: record(path)}
     return {
@@ -142,10 +142,10 @@ def prepared(setup: str, path: Path) -> dict[str, Any]:
 
 @contextmanager
 def without_tracing() -> Iterator[None]:
-    """Replace what the client calls on every sample by what does nothing at all."""
+    """Replace the tracing functions that the client calls for every sample by no-ops."""
     from tinker_ext import tracing
 
-    class Nothing:
+    class NoOperation:
         name = "sample"
         active = False
 
@@ -155,10 +155,10 @@ def without_tracing() -> Iterator[None]:
         def task_ended(self, _: object) -> None:
             pass
 
-    empty, nothing = nullcontext(), Nothing()
-    begun = nullcontext(nothing)
+    empty = nullcontext()
+    operation = nullcontext(NoOperation())
     replacements: dict[str, Any] = {
-        "operation": lambda *_: begun,
+        "operation": lambda *_: operation,
         "pending_operation": lambda: None,
         "trace_headers": dict,
         **dict.fromkeys(
@@ -199,16 +199,16 @@ def record(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replaced(of: Any, replacements: dict[str, Any]) -> Iterator[None]:
-    """For the block, `of` has other functions under these names."""
-    kept = {name: getattr(of, name) for name in replacements}
+def replaced(owner: Any, replacements: dict[str, Any]) -> Iterator[None]:
+    """Replace attributes of `owner` within the block."""
+    originals = {name: getattr(owner, name) for name in replacements}
     try:
         for name, replacement in replacements.items():
-            setattr(of, name, replacement)
+            setattr(owner, name, replacement)
         yield
     finally:
-        for name, original in kept.items():
-            setattr(of, name, original)
+        for name, original in originals.items():
+            setattr(owner, name, original)
 
 
 def set_up_sdk(sink: str) -> None:
@@ -229,7 +229,7 @@ def set_up_sdk(sink: str) -> None:
 
 
 def flush() -> None:
-    """Export what is waiting, where there is an SDK."""
+    """Export pending spans, if there is an SDK."""
     from opentelemetry import trace
 
     force: Any = getattr(trace.get_tracer_provider(), "force_flush", None)
@@ -239,9 +239,9 @@ def flush() -> None:
 
 @contextmanager
 def servers() -> Iterator[tuple[int, int]]:
-    """The stub and the sink, each in a process of its own; their ports."""
+    """Run the stub server and the sink in two processes; yield their ports."""
     ports = free_port(), free_port()
-    started = [
+    processes = [
         subprocess.Popen([sys.executable, str(HERE / "stub_server.py"), str(ports[0])]),
         subprocess.Popen([sys.executable, "-c", SINK, str(ports[1])]),
     ]
@@ -250,25 +250,25 @@ def servers() -> Iterator[tuple[int, int]]:
             wait_for(port)
         yield ports
     finally:
-        for process in started:
+        for process in processes:
             process.terminate()
             process.wait()
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with socket.socket() as one:
-            if one.connect_ex(("127.0.0.1", port)) == 0:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise TimeoutError(f"nothing listens at {port}")
+    raise TimeoutError(f"no server listens on port {port}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""This client over each of its transports, beside the official SDK: seconds of the processor.
+"""Compare the CPU time of this client's transports and of the official SDK.
 
     python benchmarks/transports.py [ROUNDS]
 
-The clients take turns, each run in a fresh process. A figure is the least of all rounds, a ratio
-the median of those within a round: other work on the machine changes from round to round.
+The clients take turns, each run in a new process. A figure is the minimum of all rounds. A ratio is
+the median of the ratios within a round, because other work on the machine changes between rounds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIGURE = {"sampling": "cpu_s_per_1000", "training": "cpu_s"}
-# The last is a request of 13 MB as JSON.
+# The last case is a JSON request of 13 MB.
 CASES = (
     ("0.38.0", "sampling", ("1", "400")),
     ("0.38.0", "sampling", ("16", "800")),
@@ -35,26 +35,28 @@ CASES = (
 )
 
 
-def once(release: str, url: str, what: str, sizes: tuple[str, ...]) -> Iterator[tuple[str, float]]:
-    """One round: the figure of each client."""
+def run_round(
+    release: str, url: str, case: str, sizes: tuple[str, ...]
+) -> Iterator[tuple[str, float]]:
+    """The figure of each client."""
     for transport in HTTP_TRANSPORTS:
         variable = {"TINKER_EXT_HTTP_TRANSPORT": transport}
-        result = run(sys.executable, "tinker_ext", url, what, sizes, **variable)
-        yield transport, result[FIGURE[what]]
-    result = run(str(python_of(release)), "tinker", url, what, sizes)
-    yield "official", result[FIGURE[what]]
+        result = run(sys.executable, "tinker_ext", url, case, sizes, **variable)
+        yield transport, result[FIGURE[case]]
+    result = run(str(python_of(release)), "tinker", url, case, sizes)
+    yield "official", result[FIGURE[case]]
 
 
 def measured(rounds: int) -> Iterator[tuple[str, ...]]:
-    for release, what, sizes in CASES:
+    for release, case, sizes in CASES:
         figures: dict[str, list[float]] = defaultdict(list)
         with stub_server(release) as url:
             for _ in range(rounds):
-                for name, value in once(release, url, what, sizes):
+                for name, value in run_round(release, url, case, sizes):
                     figures[name].append(value)
-        least = (f"{min(values):.3g}" for values in figures.values())
+        minima = (f"{min(values):.3g}" for values in figures.values())
         ratios = (_ratio(figures["aiohttp"], figures[other]) for other in ("httpcore", "official"))
-        yield f"{what} {' x '.join(sizes)}", release, FIGURE[what], *least, *ratios
+        yield f"{case} {' x '.join(sizes)}", release, FIGURE[case], *minima, *ratios
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> str:

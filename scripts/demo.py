@@ -1,6 +1,6 @@
 """Fine-tune a model on this machine, show samples, and download its weights: `make demo`.
 
-A tour of the public interface. Only the URL and the model are specific to the embedded backend:
+A tour of the public interface. Only the URL and the model are specific to the embedded server:
 without `base_url` and with TINKER_API_KEY set, the same calls train a large model.
 """
 
@@ -13,9 +13,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo_display import Step, console, draw_curve, live, show_samples
-
 import tinker_ext as tinker
+from scripts.demo_display import Step, console, draw_curve, live, show_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

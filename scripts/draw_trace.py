@@ -1,6 +1,6 @@
-"""Draw docs/trace.png from a recording of a short run on the embedded backend.
+"""Draw docs/trace.png from a recording of a short run on the embedded server.
 
-Only the failures are artificial: a transport between client and backend rejects a sample with
+Only the failures are artificial: a transport between client and server rejects a sample with
 status 429 and fails one submission.
 """
 

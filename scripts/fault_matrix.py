@@ -1,8 +1,4 @@
-"""Every operation of the client against every fault: what is to come of it, and the table of that.
-
-`python scripts/fault_matrix.py` writes the table into docs/faults.md; tests/conformance runs the
-cells. `python scripts/fault_matrix.py --run` runs them too and prints those that differ.
-"""
+"""Write the tables of docs/faults.md; `--run` also runs all cells and prints unexpected results."""
 
 from __future__ import annotations
 
@@ -10,20 +6,20 @@ import os
 import sys
 import time
 
-from faultmatrix.operation import GROUPS, LATER
-from faultmatrix.processes import run_all
-from faultmatrix.table import DOCUMENT, count_cells, document
+from conformance.faultmatrix.operation import GROUPS, LATE_PROTOCOL
+from conformance.faultmatrix.processes import run_all
+from conformance.faultmatrix.table import DOCUMENT, count_cells, document
 
 
 def _run() -> None:
     started = time.monotonic()
-    for operation, different in run_all().items():
-        for case, seen in different.items():
-            print(f"{operation} x {case}: {seen}")
-    used = os.times()
+    for operation, unexpected in run_all().items():
+        for case, result in unexpected.items():
+            print(f"{operation} x {case}: {result}")
+    usage = os.times()
     print(
-        f"{count_cells(*GROUPS, LATER)} cells in {time.monotonic() - started:.0f} s, "
-        f"{used.children_user + used.children_system:.0f} s of the processor"
+        f"{count_cells(*GROUPS, LATE_PROTOCOL)} cells in {time.monotonic() - started:.0f} s, "
+        f"{usage.children_user + usage.children_system:.0f} s of CPU time"
     )
 
 

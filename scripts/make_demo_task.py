@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from base_corpus import ADJECTIVES, NAMES, NOUNS, WORDS
+from scripts.base_corpus import ADJECTIVES, NAMES, NOUNS, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

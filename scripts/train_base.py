@@ -22,9 +22,9 @@ limit_blas_threads(os.environ)
 
 import numpy as np  # noqa: E402  # after the limit
 from autograd.core import make_vjp  # noqa: E402
-from base_corpus import documents  # noqa: E402
 from safetensors.numpy import save_file  # noqa: E402
 
+from scripts.base_corpus import documents  # noqa: E402
 from tinker_ext.embedded.engine import ops  # noqa: E402
 from tinker_ext.embedded.engine.model import ModelShape, random_weights  # noqa: E402
 from tinker_ext.embedded.engine.text import END_OF_TEXT  # noqa: E402

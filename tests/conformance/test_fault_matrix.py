@@ -1,50 +1,71 @@
-"""The outcome of every operation under every fault matches docs/faults.md."""
+"""Every operation under every fault has the outcome that docs/faults.md states."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from faultmatrix.cells import run_rows
-from faultmatrix.operations import OPERATIONS
-from faultmatrix.processes import run_all
-from faultmatrix.table import DOCUMENT, document
+
+from conformance.faultmatrix.operations import OPERATIONS
+from conformance.faultmatrix.processes import run_all
+from conformance.faultmatrix.runner import run_operations
+from conformance.faultmatrix.table import DOCUMENT, document
 
 if TYPE_CHECKING:
-    from faultmatrix.cells import Seen
-    from faultmatrix.operation import Operation
+    from conformance.faultmatrix.operation import OperationUnderTest
+    from conformance.faultmatrix.runner import CellResult
 
 
 @pytest.fixture(scope="module")
-def different() -> dict[str, dict[str, Seen]]:
-    """By operation, the cells with another outcome; all cells run in parallel to save time."""
+def unexpected() -> dict[str, dict[str, CellResult]]:
+    """The unexpected results by operation; all cells run at the same time."""
     return run_all()
 
 
-@pytest.mark.timeout(600)  # the first test runs the cells of all operations
+@pytest.mark.timeout(600)  # The first test runs the cells of all operations.
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_operation(operation: Operation, different: dict[str, dict[str, Seen]]) -> None:
-    assert different[operation.name] == {}
+def test_operation_has_expected_outcome_under_every_fault(
+    operation: OperationUnderTest, unexpected: dict[str, dict[str, CellResult]]
+) -> None:
+    assert unexpected[operation.name] == {}
 
 
-#: Faults whose handling depends on the transport.
-ON_THE_WIRE = frozenset(
-    {"request lost", "answer lost", "half of the body", "reset in the middle", "no HTTP at all"}
-    | {"refused, then back", "silence", "a body without end", "a storm of everything", "a trickle"}
-    | {"more than was asked for", "null tokens, wrong shapes"}
-    | {"a TLS alert", "non-ASCII headers", "a surplus response"}
-    | {"a redirect", "answers lost always", "refused always", "2 MB, 1 MB allowed", "a gzip bomb"}
+#: Faults whose outcome depends on the transport.
+TRANSPORT_FAULTS = frozenset(
+    {
+        "connection closed before processing",
+        "connection closed before the response",
+        "connection closed in the body",
+        "connection reset in the body",
+        "response is not HTTP",
+        "connections refused temporarily",
+        "no response",
+        "endless body",
+        "seven faults in a row",
+        "body in small pieces",
+        "more outputs than requested",
+        "null tokens, wrong shapes",
+        "TLS alert",
+        "non-ASCII headers",
+        "extra response",
+        "redirect",
+        "connection always closed before the response",
+        "connections always refused",
+        "2 MB body, limit 1 MB",
+        "gzip bomb",
+    }
 )
-#: One operation of each group, except the group that waits for a second heartbeat.
-SOME = ("get_training_run", "asample", "result of asample")
+#: One operation of each group, except heartbeats, which take real time.
+SAMPLE_OPERATIONS = ("get_training_run", "asample", "result of asample")
 
 
-def test_aiohttp_transport_gives_the_same_outcomes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With this variable, `python scripts/fault_matrix.py --run` runs all cells with aiohttp."""
+def test_outcomes_are_the_same_with_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With this variable, `python scripts/fault_matrix.py --run` runs all cells over aiohttp."""
     monkeypatch.setenv("TINKER_EXT_HTTP_TRANSPORT", "aiohttp")
-    rows = [operation for operation in OPERATIONS if operation.name in SOME]
-    assert run_rows(rows, 6, ON_THE_WIRE) == {name: {} for name in SOME}
+    operations = [operation for operation in OPERATIONS if operation.name in SAMPLE_OPERATIONS]
+    unexpected = run_operations(operations, 6, TRANSPORT_FAULTS)
+    assert unexpected == {name: {} for name in SAMPLE_OPERATIONS}
 
 
-def test_committed_table_is_current() -> None:
+def test_tables_of_docs_are_up_to_date() -> None:
     assert DOCUMENT.read_text(encoding="utf-8") == document(), "run scripts/fault_matrix.py"

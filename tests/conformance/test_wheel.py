@@ -35,11 +35,11 @@ def python(executable: Path | str, *args: str, cwd: Path) -> str:
     return process.stdout
 
 
-def readme_script() -> str:
-    """The first complete script of the README."""
+def readme_scripts() -> list[str]:
+    """The complete scripts of the README."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks: list[str] = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    return next(block for block in blocks if "ServiceClient" in block)
+    return [block for block in blocks if "ServiceClient" in block]
 
 
 @pytest.fixture(scope="module")
@@ -90,12 +90,14 @@ def test_wheel_contains_both_packages_and_their_data(wheel: Path) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
-def test_readme_script_trains_and_samples(installed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("index", "outputs"), [(0, ["loss"]), (1, ["loss", "SampleResponse"])])
+def test_readme_script_runs_with_installed_wheel(
+    installed: Path, tmp_path: Path, index: int, outputs: list[str]
+) -> None:
     script = tmp_path / "script.py"
-    script.write_text(readme_script())
+    script.write_text(readme_scripts()[index])
     output = python(installed, "-W", "error", str(script), cwd=tmp_path)
-    assert "loss" in output
-    assert "SampleResponse" in output
+    assert all(text in output for text in outputs)
 
 
 def test_command_is_installed(installed: Path, tmp_path: Path) -> None:

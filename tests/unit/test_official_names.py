@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DOCUMENT = ROOT / "docs" / "from-the-official-sdk.md"
-HEADING = "## What is not here, and why"
+HEADING = "## Missing names, and why"
 #: Arguments whose position or name differs between the two releases; both are accepted.
 EITHER_WAY = {
     "TrainingClient.optim_step(adam_params)": "first, or by that name",

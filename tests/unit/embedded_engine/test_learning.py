@@ -6,9 +6,9 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import make_demo_task
 import numpy as np
 
+from scripts import make_demo_task
 from tinker_ext.embedded.engine.adam import AdamSettings
 from tinker_ext.embedded.engine.text import encode
 from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer, TrainingDatum

@@ -5,9 +5,9 @@ from __future__ import annotations
 import filecmp
 from typing import TYPE_CHECKING
 
-import make_tokenizer
 import pytest
 
+from scripts import make_tokenizer
 from tinker_ext.embedded.engine.model import ModelShape
 from tinker_ext.embedded.engine.text import (
     END_OF_TEXT,

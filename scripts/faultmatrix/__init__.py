@@ -1,1 +1,0 @@
-"""Operations x faults: see scripts/fault_matrix.py."""
