@@ -258,7 +258,7 @@ def test_a_live_token_is_used_on_while_no_other_is_to_be_had(
                 service.get_server_capabilities()
         assert server.exchanges == 2
         assert sent_with(server)["get_server_capabilities"] == {server.given[0]}
-        assert "the last one is used on" in caplog.text
+        assert "the current one stays in use" in caplog.text
         simulated.pass_by(30)
         server.respond("create_auth_token", BUSY, BUSY)
         service.get_server_capabilities()
