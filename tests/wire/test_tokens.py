@@ -260,7 +260,7 @@ def test_valid_token_is_kept_while_the_exchange_fails(
                 service.get_server_capabilities()
         assert server.exchanges == 2
         assert sent_with(server)["get_server_capabilities"] == {server.issued[0]}
-        assert "the last one is used on" in caplog.text
+        assert "the current one stays in use" in caplog.text
         simulated.pass_by(30)
         server.respond("create_auth_token", BUSY, BUSY)
         service.get_server_capabilities()
