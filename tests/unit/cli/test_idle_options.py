@@ -36,7 +36,7 @@ def test_the_life_of_tokens_is_still_told_in_the_help() -> None:
     ("options", "said"),
     [
         (["--flag", "a=1", "--flag", "b=2", "--flag", "a=3"], "--flag: a is given twice"),
-        (["--jwt", "--flag", "pjwt_auth_enabled=false"], "can't say pjwt_auth_enabled=false"),
+        (["--jwt", "--flag", "pjwt_auth_enabled=false"], "can't send pjwt_auth_enabled=false"),
     ],
     ids=["twice", "against another"],
 )
