@@ -68,7 +68,7 @@ def two_calls_with_flags(env: Environment) -> Any:
     """Make two calls of a new client, which also works without the flags."""
     with env.client(telemetry=False) as service:
         counts = [_model_count(service), _model_count(service)]
-        return counts if service._core.dialect.flags is not None else Degraded(counts)
+        return counts if service._core.protocol.flags is not None else Degraded(counts)
 
 
 def call_with_dynamic_flags(env: Environment) -> Any:
@@ -176,7 +176,7 @@ def _model_count(service: tinker.ServiceClient) -> int:
 
 def _has_dynamic_flags(service: tinker.ServiceClient) -> bool:
     batch_size: int = DYNAMIC_FLAGS["sample_cancel_max_batch_size"]
-    return service._core.dialect.dynamic.sample_cancel_max_batch_size == batch_size
+    return service._core.protocol.dynamic.sample_cancel_max_batch_size == batch_size
 
 
 def _wait_for(

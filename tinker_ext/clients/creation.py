@@ -114,7 +114,7 @@ async def create_model(core: ClientCore, spec: ModelSpec, model_seq_id: int | No
 async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
     """Create a handle for a traced loss; a server that runs losses itself receives the loss."""
     handle = LossHandle(traced.name, traced.inputs, await core.session.id(), traced.graph)
-    flags = core.dialect.flags
+    flags = core.protocol.flags
     if flags is None or not flags.custom_loss_server_side:
         return handle
     body = models.CreateCustomLossRequest(

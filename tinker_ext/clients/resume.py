@@ -30,7 +30,7 @@ async def resume_from_state(core: ClientCore, state: ResumeSpec) -> TrainingClie
     """Create a client that resumes from a saved state."""
     session_id = await core.session.id()
     seq_id = core.session.next_model_seq_id()
-    if core.dialect.loads_into_new_model:
+    if core.protocol.loads_into_new_model:
         try:
             return TrainingClient(core, await _create_by_loading(core, state, session_id, seq_id))
         except LoadCreateUnsupportedError:
@@ -91,7 +91,7 @@ async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec
 
 async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoResponse | None:
     """The server's description of saved weights; None if it is too old to have one."""
-    if not at_least(core.dialect.release, "0.24.1") or not core.dialect.supports(
+    if not at_least(core.protocol.release, "0.24.1") or not core.protocol.supports(
         "get_weights_info"
     ):
         return None
@@ -101,7 +101,7 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
                 "get_weights_info", lambda gateway: gateway.get_weights_info(path)
             )
     except NotFoundError:
-        if core.dialect.supports("get_weights_info"):
+        if core.protocol.supports("get_weights_info"):
             raise
         return None
 

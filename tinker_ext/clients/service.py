@@ -103,7 +103,7 @@ class ServiceClient(ClientFactory):
     @property
     def server_protocol(self) -> ServerProtocol:
         """The version of the API that the server uses, as far as known; prints as a sentence."""
-        return self._core.dialect
+        return self._core.protocol
 
     @property
     def dialect(self) -> ServerProtocol:

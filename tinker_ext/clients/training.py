@@ -298,7 +298,7 @@ class TrainingClient(CheckpointingBase):
         with tracing.operation(operation):
             with tracing.stage(tracing.Stage.ENCODE):
                 batch = Batch.encode(
-                    operation, self.model_id, data, loss_fn, loss_fn_config, self._core.dialect
+                    operation, self.model_id, data, loss_fn, loss_fn_config, self._core.protocol
                 )
             return self._requests.start(
                 operation,
@@ -317,14 +317,14 @@ class TrainingClient(CheckpointingBase):
                 "by clients of that session",
                 where="loss_fn",
             )
-        types.validate_data(data, images=self._core.dialect.images)
+        types.validate_data(data, images=self._core.protocol.images)
         loss.check_data(data)
 
     def _custom(
         self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
     ) -> APIFuture[types.ForwardBackwardOutput]:
         with tracing.stage(tracing.Stage.ENCODE):
-            types.validate_data(data, loss_fn="cross_entropy", images=self._core.dialect.images)
+            types.validate_data(data, loss_fn="cross_entropy", images=self._core.protocol.images)
             datums = list(data)
             logprobs = self._cross_entropy("forward", forward_data(datums))
 
@@ -344,7 +344,7 @@ class TrainingClient(CheckpointingBase):
         )
 
     def _cross_entropy(self, operation: Operation, data: Sequence[types.Datum]) -> Batch:
-        protocol = self._core.dialect
+        protocol = self._core.protocol
         return Batch.encode(operation, self.model_id, data, "cross_entropy", None, protocol)
 
     async def _run(self, batch: Batch, ticket: int) -> list[ResultBody]:

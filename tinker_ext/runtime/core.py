@@ -148,11 +148,6 @@ class ClientCore:
         self._finalizer.atexit = False  # _close_open_cores does that.
 
     @property
-    def dialect(self) -> ServerProtocol:
-        """The former name of `protocol`."""
-        return self.protocol
-
-    @property
     def protocol(self) -> ServerProtocol:
         """The protocol negotiated with the server, and what its errors have shown since."""
         return self.connection.protocol
