@@ -45,7 +45,12 @@ def test_error_names_an_alternative(rest: tinker.RestClient) -> None:
         rest.list_user_checkpoints().result(10)
     assert caught.value.unsupported
     message = str(caught.value)
-    for part in ("list_user_checkpoints", "404", "training data as json", "list_checkpoints, for"):
+    for part in (
+        "list_user_checkpoints",
+        "404",
+        "training data as json",
+        "list_checkpoints for each run",
+    ):
         assert part in message
     assert str(pickle.loads(pickle.dumps(caught.value))) == message
 

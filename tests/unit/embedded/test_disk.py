@@ -297,7 +297,9 @@ def test_state_dir_that_cannot_be_created_raises_configuration_error(
     tmp_path: Path, path: str
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="a file is in its place, or above it") as caught:
+    with pytest.raises(
+        ConfigurationError, match="its path, or a parent of it, is a file"
+    ) as caught:
         start_embedded(tmp_path / path)
     assert str(tmp_path / path) in str(caught.value)
     assert "TINKER_EMBEDDED_DIR" in str(caught.value)
