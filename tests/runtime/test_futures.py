@@ -20,6 +20,7 @@ from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency import futures
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.concurrency.loop import background_loop
+from tinker_ext.runtime.concurrency.user_code import CarriedError, describe
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
@@ -362,3 +363,16 @@ def test_cancelling_the_standard_future_cancels_the_request() -> None:
     done = after(0)
     assert done.result(5) == "done"
     assert not done.future().cancel()
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (CarriedError(SystemExit()), "SystemExit"),
+        (CarriedError(StopIteration(3)), "StopIteration: 3"),
+        (ValueError("bad"), "ValueError: bad"),
+        (tinker.TinkerError("no such thing"), "no such thing"),
+    ],
+)
+def test_description_of_an_exception_is_never_empty(error: Exception, text: str) -> None:
+    assert describe(error) == text

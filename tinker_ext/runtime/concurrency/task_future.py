@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tinker_ext import tracing
 from tinker_ext.errors import ClientClosedError
-from tinker_ext.runtime.concurrency.user_code import CallbackFuture
+from tinker_ext.runtime.concurrency.user_code import CallbackFuture, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,5 +73,7 @@ class TaskFuture(CallbackFuture[T]):
             subject = (self.operation, "never retrieved")
             if self.throttle is None or self.throttle.should_log(subject):
                 tracing.log.warning(
-                    "%s failed and its exception was never retrieved: %s", self.operation, error
+                    "%s failed and its exception was never retrieved: %s",
+                    self.operation,
+                    describe(error),
                 )

@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
 
+from tinker_ext.errors import TinkerError
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ def as_carried(error: BaseException) -> Exception:
 def as_raised(error: BaseException | None) -> BaseException | None:
     """The exception as the user's code raised it, for the caller."""
     return error.error if isinstance(error, CarriedError) else error
+
+
+def describe(error: BaseException) -> str:
+    """An exception on one line: the message of a `TinkerError`, else its class and message."""
+    raised = as_raised(error) or error
+    text = str(raised)
+    if isinstance(raised, TinkerError):
+        return text
+    return f"{type(raised).__name__}: {text}" if text else type(raised).__name__
 
 
 def notify(function: Callable[..., object], *args: object, name: str) -> None:
