@@ -42,8 +42,8 @@ checkpoint.add_command(delete)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    show_default=f"{DEFAULT_LIMIT}; all with --run-id",
-    help="Maximum number of checkpoints to show; 0 shows all.",
+    help="Maximum number of checkpoints to show; 0 shows all. "
+    f"Default: {DEFAULT_LIMIT}, or all with --run-id.",
 )
 @format_option
 @click.pass_obj
@@ -64,7 +64,11 @@ def list_checkpoints(context: CommandContext, run_id: str | None, limit: int | N
 @format_option
 @click.pass_obj
 def info(context: CommandContext, path: str) -> None:
-    """Show one checkpoint."""
+    """Show one checkpoint.
+
+    PATH is a checkpoint path, such as tinker://RUN/weights/NAME. `tinker-ext checkpoint list` shows
+    the existing ones.
+    """
     with context.service() as service:
         item = find_checkpoint(service.create_rest_client(), path)
     if item is None:
@@ -79,7 +83,11 @@ def info(context: CommandContext, path: str) -> None:
 @format_option
 @click.pass_obj
 def publish(context: CommandContext, path: str) -> None:
-    """Make a checkpoint public, so that anyone can use it."""
+    """Make a checkpoint public, so that anyone can use it.
+
+    PATH is a checkpoint path, such as tinker://RUN/weights/NAME. `tinker-ext checkpoint list` shows
+    the existing ones.
+    """
     with context.service() as service:
         service.create_rest_client().publish_checkpoint_from_tinker_path(path).result()
     show(context.format, {"tinker_path": path, "public": True}, f"Published {path}")
@@ -90,7 +98,11 @@ def publish(context: CommandContext, path: str) -> None:
 @format_option
 @click.pass_obj
 def unpublish(context: CommandContext, path: str) -> None:
-    """Make a published checkpoint private again."""
+    """Make a published checkpoint private again.
+
+    PATH is a checkpoint path, such as tinker://RUN/weights/NAME. `tinker-ext checkpoint list` shows
+    the existing ones.
+    """
     with context.service() as service:
         service.create_rest_client().unpublish_checkpoint_from_tinker_path(path).result()
     show(context.format, {"tinker_path": path, "public": False}, f"Unpublished {path}")
@@ -102,16 +114,18 @@ def unpublish(context: CommandContext, path: str) -> None:
     "--ttl",
     type=click.IntRange(min=1),
     metavar="SECONDS",
-    help="Let the checkpoint expire this many seconds from now. The hosted service accepts one "
-    "hour to ten years.",
+    help="Expire the checkpoint after this many seconds; give this or --remove. The hosted service "
+    "accepts one hour to ten years.",
 )
-@click.option(
-    "--remove", is_flag=True, help="Remove the expiry, so that the checkpoint does not expire."
-)
+@click.option("--remove", is_flag=True, help="Remove the expiry; give this or --ttl.")
 @format_option
 @click.pass_obj
 def set_ttl(context: CommandContext, path: str, ttl: int | None, remove: bool) -> None:
-    """Set or remove the expiry of a checkpoint."""
+    """Set or remove the expiry of a checkpoint.
+
+    PATH is a checkpoint path, such as tinker://RUN/weights/NAME. `tinker-ext checkpoint list` shows
+    the existing ones.
+    """
     if (ttl is None) != remove:
         raise click.UsageError("Pass either --ttl SECONDS or --remove.")
     with context.service() as service:
@@ -137,7 +151,7 @@ def set_ttl(context: CommandContext, path: str, ttl: int | None, remove: bool) -
     "--archive-timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Maximum time for the server to create the archive (default: 1800).",
+    help="Maximum seconds to wait for the server to create an archive (default: 1800).",
 )
 @format_option
 @click.pass_obj
@@ -151,9 +165,12 @@ def download(
 ) -> None:
     """Download a checkpoint, or resume an interrupted download.
 
+    PATH is a checkpoint path, such as tinker://RUN/weights/NAME. `tinker-ext checkpoint list` shows
+    the existing ones.
+
     The checkpoint is saved as an archive (RUN_weights_NAME.tar.gz) or, if the server does not
-    create archives, as a folder of files. To download training state, such a server exports it
-    temporarily.
+    create archives, as a folder of files. Such a server exports a training state temporarily; its
+    sampler weights can't be downloaded.
     """
     from tinker_ext.cli.download import check_target, download_settings, show_progress
 

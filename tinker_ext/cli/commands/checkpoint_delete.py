@@ -75,7 +75,7 @@ def _parse_time(
 @click.option(
     "--run-id",
     metavar="RUN",
-    help="Delete this training run's checkpoints instead of individual paths.",
+    help="Delete the checkpoints of this training run. Cannot be combined with PATH.",
 )
 @click.option(
     "--type", "kind", type=click.Choice(list(KINDS)), help="With --run-id: only this type."
@@ -104,7 +104,12 @@ def delete(
     after: datetime | None,
     yes: bool,
 ) -> None:
-    """Delete checkpoints permanently."""
+    """Delete checkpoints permanently, after a confirmation.
+
+    Pass the checkpoints as PATH arguments (tinker://RUN/weights/NAME), or pass --run-id to delete
+    the checkpoints of a training run: all of them, or those that --type, --before and --after
+    select.
+    """
     if bool(paths) == (run_id is not None):
         raise click.UsageError("Pass either the paths to delete or --run-id.")
     if run_id is None and (kind or before or after):

@@ -47,7 +47,10 @@ def list_runs(context: CommandContext, limit: int) -> None:
 @format_option
 @click.pass_obj
 def info(context: CommandContext, run_id: str) -> None:
-    """Show one training run."""
+    """Show one training run.
+
+    RUN_ID is the ID of a training run, as `tinker-ext run list` shows it.
+    """
     with context.service() as service:
         item = service.create_rest_client().get_training_run(run_id).result()
     show(context.format, item, _info_view(item))

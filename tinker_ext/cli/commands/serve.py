@@ -76,14 +76,14 @@ class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8
     "--host",
     default="127.0.0.1",
     show_default=True,
-    help="Address to listen on. An address that other machines can reach requires a key.",
+    help="Address or host name to listen on. If other machines can reach it, a key is required.",
 )
 @click.option(
     "--key-file",
     type=click.Path(path_type=Path),
-    help="File that contains the key that clients must send. The environment variable "
-    f"{KEY_VARIABLE} can hold the key instead. The official client only accepts keys that start "
-    "with tml-.",
+    help="File with the key that clients must send. Default: the key in the environment variable "
+    f"{KEY_VARIABLE}, else any key is accepted. The official client requires keys with the prefix "
+    "tml-.",
 )
 @click.option(
     "--allow-host",
@@ -91,14 +91,14 @@ class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8
     multiple=True,
     metavar="NAME",
     help="Additional host name, without a port, that requests may be addressed to, for example "
-    "behind a proxy. IP addresses, localhost and the name of --host are always allowed. May be "
-    "repeated.",
+    "behind a reverse proxy. IP addresses, localhost and the name of --host are always allowed. "
+    "May be repeated.",
 )
 @click.option(
     "--public-url",
     metavar="URL",
-    help="URL at which clients reach the server, if it is behind a proxy. Archive links start with "
-    "this URL, and its host is allowed.",
+    help="URL at which clients reach the server, if it is behind a reverse proxy. "
+    "Archive links start with this URL, and its host is allowed.",
 )
 @click.option(
     "--state-dir",
@@ -122,9 +122,8 @@ class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8
 @click.option(
     "--jwt-lifetime",
     type=click.FloatRange(min=1, max=MAX_LIFETIME),
-    show_default=f"{DEFAULT_LIFETIME:g}",
     metavar="SECONDS",
-    help="Lifetime of the tokens of --jwt.",
+    help=f"Lifetime of the tokens of --jwt (default: {DEFAULT_LIFETIME:g}).",
 )
 @click.option(
     "--flag",
@@ -151,8 +150,8 @@ def serve(
 
     The backend trains and samples with a tiny model. When it is ready, it prints its URL as one
     line of JSON. To use it, set base_url or TINKER_BASE_URL to that URL, and TINKER_API_KEY to
-    tml-any: without --key-file, the backend accepts any key. It rejects requests from web pages.
-    Press Ctrl-C to stop it.
+    tml-any: the backend accepts any key unless one is configured. It rejects requests from web
+    pages. Press Ctrl-C to stop it.
     """
     if jwt_lifetime is not None and not jwt:
         raise click.UsageError("--jwt-lifetime requires --jwt.")

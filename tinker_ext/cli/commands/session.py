@@ -54,7 +54,10 @@ def list_sessions(context: CommandContext, limit: int) -> None:
 @format_option
 @click.pass_obj
 def info(context: CommandContext, session_id: str) -> None:
-    """Show the training runs and samplers of a session."""
+    """Show the training runs and samplers of a session.
+
+    SESSION_ID is the ID of a session, as `tinker-ext session list` shows it.
+    """
     with context.service() as service:
         details = service.create_rest_client().get_session(session_id).result()
     record = {"session_id": session_id, **_record(details)}
@@ -76,7 +79,10 @@ def info(context: CommandContext, session_id: str) -> None:
 def export_trace(
     context: CommandContext, session_id: str, output: Path | None, url_only: bool, force: bool
 ) -> None:
-    """Export a timeline of a session for ui.perfetto.dev."""
+    """Export a timeline of a session for ui.perfetto.dev.
+
+    SESSION_ID is the ID of a session, as `tinker-ext session list` shows it.
+    """
     from tinker_ext.cli.download import show_progress
     from tinker_ext.clients.downloads.download import download_url, file_name
 

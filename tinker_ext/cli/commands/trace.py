@@ -33,7 +33,10 @@ def trace() -> None:
 @format_option
 @click.pass_obj
 def summary(context: CommandContext, recording: Path) -> None:
-    """Print where the time went and what took most of it."""
+    """Print where the time went and what took most of it.
+
+    RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
+    """
     from tinker_ext.trace_report.summary import summarize
 
     spans = _read(recording)
@@ -58,7 +61,10 @@ def summary(context: CommandContext, recording: Path) -> None:
 @format_option
 @click.pass_obj
 def export(context: CommandContext, recording: Path, output: Path | None) -> None:
-    """Write a file for https://ui.perfetto.dev or chrome://tracing."""
+    """Write a file for https://ui.perfetto.dev or chrome://tracing.
+
+    RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
+    """
     from tinker_ext.trace_report.perfetto import write_chrome_trace
 
     target = output or recording.with_suffix(".trace.json")
@@ -75,7 +81,10 @@ def export(context: CommandContext, recording: Path, output: Path | None) -> Non
 @format_option
 @click.pass_obj
 def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
-    """Draw a timeline with a lane for each type of operation."""
+    """Draw a timeline with a lane for each type of operation.
+
+    RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
+    """
     try:
         from tinker_ext.trace_report.plot import draw
     except ModuleNotFoundError as error:
