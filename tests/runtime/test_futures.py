@@ -141,7 +141,7 @@ def in_state(state: str) -> APIFuture[object]:
         future = after(0)
     if state == "cancelled":
         future.cancel()
-    future.exception(5)
+    assert comes_true(future.done)
     return future
 
 
@@ -376,3 +376,54 @@ def test_cancelling_the_standard_future_cancels_the_request() -> None:
 )
 def test_description_of_an_exception_is_never_empty(error: Exception, text: str) -> None:
     assert describe(error) == text
+
+
+def test_exception_returns_a_timeout_error_of_map() -> None:
+    def fail(_: object) -> None:
+        raise TimeoutError("mine")
+
+    future = after(0)
+    assert comes_true(future.done)
+    error = future.map(fail).exception(5)
+    assert isinstance(error, TimeoutError)
+    assert str(error) == "mine"
+
+
+async def test_wrapped_future_of_a_failing_map_completes() -> None:
+    def fail(_: object) -> None:
+        raise TimeoutError("mine")
+
+    future = after(0)
+    assert comes_true(future.done)
+    with pytest.raises(TimeoutError, match="mine"):
+        await asyncio.wait_for(asyncio.wrap_future(future.map(fail)), 5)
+
+
+def test_callback_added_again_after_its_removal_is_called_once() -> None:
+    calls: list[object] = []
+    future = after(0.1)
+    future.add_done_callback(calls.append)
+    assert future.remove_done_callback(calls.append) == 1
+    future.add_done_callback(calls.append)
+    future.result(5)
+    assert comes_true(lambda: calls == [future])
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda future: concurrent.futures.wait([future]),
+        lambda future: list(concurrent.futures.as_completed([future])),
+        lambda future: future.add_done_callback(print),
+        lambda future: future.future(),
+    ],
+    ids=["wait", "as_completed", "add_done_callback", "future"],
+)
+def test_inherited_future_raises_in_a_fork_for_every_wait(
+    wait: Callable[[APIFuture[Any]], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    future = after(60)
+    monkeypatch.setattr(future, "_process", os.getpid() + 1)
+    with pytest.raises(tinker.TinkerError, match="before a fork"):
+        wait(future)
+    future.cancel()

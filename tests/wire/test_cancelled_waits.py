@@ -260,3 +260,25 @@ def test_closed_event_loop_cancels_the_samples_it_awaited(
 
     asyncio.run(main())
     assert comes_true(lambda: cancelled(server) == sorted(server.results))
+
+
+async def test_coroutine_cancelled_before_its_first_step_cancels_the_sample(
+    service: tinker.ServiceClient,
+) -> None:
+    sampler = await service.create_sampling_client_async(base_model="fake/model")
+    future = sample(sampler)
+    task = asyncio.create_task(future.coroutine())
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(future.cancelled)
+    await until(lambda: service._core.limits.samples.used == 0)
+
+
+async def test_coroutine_closed_before_its_first_step_cancels_the_sample(
+    service: tinker.ServiceClient,
+) -> None:
+    sampler = await service.create_sampling_client_async(base_model="fake/model")
+    future = sample(sampler)
+    future.coroutine().close()
+    await until(future.cancelled)

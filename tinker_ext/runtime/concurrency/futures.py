@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import sys
 import threading
 import warnings
 import weakref
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -55,8 +57,8 @@ class APIFuture(Future[T]):
         traced: tracing.Operation | None = None,
     ) -> None:
         super().__init__()
-        self._waiters = _StandardWaiters(outcome, work)
-        self._callbacks: list[Callable[[APIFuture[T]], object]] = []
+        self._waiters = _StandardWaiters(self)
+        self._callbacks: dict[object, Callable[[APIFuture[T]], object]] = {}
         self._outcome = outcome
         self._progress = progress or Progress()
         self._traced = traced
@@ -84,7 +86,11 @@ class APIFuture(Future[T]):
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
             except KeyboardInterrupt:
+                self._outcome.mark_retrieved()
                 self.cancel()
+                raise
+            except SystemExit:  # Raised here by a custom loss.
+                self._outcome.mark_retrieved()
                 raise
         return self._settle()
 
@@ -97,13 +103,19 @@ class APIFuture(Future[T]):
                     await wait_async(self._outcome, self._work, timeout)
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
+            except (KeyboardInterrupt, SystemExit):  # Raised here by a custom loss.
+                self._outcome.mark_retrieved()
+                raise
         return self._settle()
 
-    async def coroutine(self) -> T:
+    def coroutine(self) -> Coroutine[Any, Any, T]:
         """This future as a coroutine, for functions that require one (`asyncio.create_task`).
 
         As with `await`, cancelling it cancels a sample that has no other waiter.
         """
+        return _AbandoningCoroutine(self._await_result(), self._outcome)
+
+    async def _await_result(self) -> T:
         try:
             return await self.result_async()
         except (asyncio.CancelledError, GeneratorExit):
@@ -111,22 +123,18 @@ class APIFuture(Future[T]):
             raise
 
     def __await__(self) -> Generator[Any, None, T]:
-        return self.coroutine().__await__()
+        return self._await_result().__await__()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Block like `result`, and return the error instead of raising it; None on success."""
         try:
             self.result(timeout)
-        except TimeoutError:
-            if not self._outcome.done():
-                raise
-            return self._outcome.exception()
-        except Exception as error:
-            return error
         except BaseException as error:
-            # Raised by a custom loss; Ctrl-C during the wait itself propagates.
-            if self._settled.done() and self._settled.exception() is error:
+            settled = self._settled
+            if settled.cancelled() or (settled.done() and settled.exception() is error):
                 return error
+            if isinstance(error, TimeoutError) and self._outcome.done():
+                return self.exception()  # It completed just after the timeout.
             raise
         return None
 
@@ -163,17 +171,20 @@ class APIFuture(Future[T]):
         if _is_asyncio_callback(function):
             call = _on_running_loop(function)
             self._outcome.waiters.add(function)
-        self._callbacks.append(function)
-        self._outcome.add_done_callback(lambda _: function in self._callbacks and call(self))
+        self._check_waitable()
+        key = object()
+        self._callbacks[key] = function
+        self._outcome.add_done_callback(lambda _: key in self._callbacks and call(self))
         self._allow_worker()
 
     def remove_done_callback(self, function: Callable[[APIFuture[T]], object]) -> int:
         """Remove a callback, as asyncio futures do; return how often it had been added."""
-        count = self._callbacks.count(function)
-        self._callbacks = [callback for callback in self._callbacks if callback != function]
+        keys = [key for key, callback in self._callbacks.items() if callback == function]
+        for key in keys:
+            del self._callbacks[key]
         if _is_asyncio_callback(function):
             self._outcome.waiters.discard(function)
-        return count
+        return len(keys)
 
     def future(self) -> Future[T]:
         """A standard future of the same result that is not an `APIFuture`.
@@ -181,6 +192,7 @@ class APIFuture(Future[T]):
         Its result is decoded on the completing thread. Cancelling it cancels the request; until
         then it counts as a waiter.
         """
+        self._check_waitable()
         outcome = self._outcome
         outcome.waiters.add(self._settled)
         self._settled.add_done_callback(lambda settled: settled.cancelled() and outcome.cancel())
@@ -258,6 +270,10 @@ class APIFuture(Future[T]):
             )
         _warn_about_running_loop()
 
+    def _check_waitable(self) -> None:
+        if not self._outcome.done():
+            self._check_same_process()
+
     def _check_same_process(self) -> None:
         if os.getpid() != self._process:
             raise TinkerError(
@@ -273,20 +289,49 @@ class _StandardWaiters(list[Any]):
     worker thread.
     """
 
-    def __init__(self, outcome: TaskFuture[Any], work: CallerExecutor | None) -> None:
+    def __init__(self, future: APIFuture[Any]) -> None:
         super().__init__()
-        self._outcome = outcome
-        self._work = work
+        self._future = weakref.proxy(future)
 
     def append(self, waiter: Any) -> None:
+        self._future._check_waitable()
         super().append(waiter)
-        self._outcome.waiters.add(waiter)
-        if self._work is not None:
-            self._work.allow_worker_thread()
+        self._future._outcome.waiters.add(waiter)
+        self._future._allow_worker()
 
     def remove(self, waiter: Any) -> None:
         super().remove(waiter)
-        self._outcome.waiters.discard(waiter)
+        self._future._outcome.waiters.discard(waiter)
+
+
+class _AbandoningCoroutine(Coroutine[Any, Any, T]):
+    """A coroutine that abandons its request also if it is ended before its first step.
+
+    asyncio ends a task that is cancelled so early without running any of its code.
+    """
+
+    def __init__(self, waiting: Coroutine[Any, Any, T], outcome: TaskFuture[Any]) -> None:
+        self._waiting = waiting
+        self._outcome = outcome
+
+    def send(self, value: Any) -> Any:
+        return self._waiting.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        unstarted = inspect.getcoroutinestate(self._waiting) == inspect.CORO_CREATED
+        try:
+            return self._waiting.throw(*error)
+        finally:
+            if unstarted:
+                self._outcome.abandon()
+
+    def close(self) -> None:
+        if inspect.getcoroutinestate(self._waiting) == inspect.CORO_CREATED:
+            self._outcome.abandon()
+        self._waiting.close()
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._waiting.__await__()
 
 
 def _announcer(future: APIFuture[Any]) -> Callable[[object], None]:

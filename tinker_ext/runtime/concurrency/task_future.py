@@ -63,6 +63,10 @@ class TaskFuture(CallbackFuture[T]):
         self._retrieved = True
         return super().exception(timeout)
 
+    def mark_retrieved(self) -> None:
+        """Don't log a failure: its exception has been raised in the caller's thread."""
+        self._retrieved = True
+
     def __del__(self) -> None:
         if self._retrieved or self.operation is None or not self.done() or self.cancelled():
             return
