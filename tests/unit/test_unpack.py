@@ -40,7 +40,7 @@ def test_files_and_folders_unpacked(tmp_path: Path) -> None:
     files = {str(item.relative_to(tmp_path / "out")) for item in (tmp_path / "out").rglob("*.*")}
     assert files == {"config.json", "a/b/c.bin"}
     assert (tmp_path / "out" / "a/b/c.bin").read_bytes() == b"abc"
-    with pytest.raises(DownloadError, match="already there"):
+    with pytest.raises(DownloadError, match="already exists"):
         unpack(archive, tmp_path / "out")
 
 

@@ -382,7 +382,7 @@ def test_existing_folder_is_replaced_only_with_overwrite(
     folder = tmp_path / "run-1_external_weights_final"
     folder.mkdir()
     (folder / "old").write_text("old")
-    with pytest.raises(tinker.DownloadError, match="already there"):
+    with pytest.raises(tinker.DownloadError, match="already exists; pass overwrite=True"):
         rest.download_checkpoint(EXTERNAL, tmp_path)
     assert server.calls("get_external_weights_urls") == []
     download(rest, tmp_path, overwrite=True)
@@ -486,7 +486,7 @@ def test_archive_can_be_replaced_and_extracted_again(
     archives: tinker.RestClient, tmp_path: Path
 ) -> None:
     download(archives, tmp_path, SAMPLER, extract=True)
-    with pytest.raises(tinker.DownloadError, match="already there"):
+    with pytest.raises(tinker.DownloadError, match="already exists; pass overwrite=True"):
         download(archives, tmp_path, SAMPLER)
     (tmp_path / "run-1_sampler_weights_final" / "old").touch()
     download(archives, tmp_path, SAMPLER, extract=True, overwrite=True)

@@ -166,7 +166,7 @@ async def test_awaitable_client_can_be_used_without_await(
 ) -> None:
     sampler = service.create_sampling_client(base_model="fake/model")
     assert isinstance(sampler, tinker.SamplingClient)
-    assert repr(sampler) in ("<SamplingClient soon>", "<SamplingClient fake/model>")
+    assert repr(sampler) in ("<SamplingClient pending>", "<SamplingClient fake/model>")
     client = await sampler.result_async(10)
     assert type(client) is tinker.SamplingClient
     assert sampler.result() is client

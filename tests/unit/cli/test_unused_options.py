@@ -36,7 +36,7 @@ def test_default_jwt_lifetime_is_in_help() -> None:
     ("options", "expected"),
     [
         (["--flag", "a=1", "--flag", "b=2", "--flag", "a=3"], "--flag: a is given twice"),
-        (["--jwt", "--flag", "pjwt_auth_enabled=false"], "can't say pjwt_auth_enabled=false"),
+        (["--jwt", "--flag", "pjwt_auth_enabled=false"], "can't send pjwt_auth_enabled=false"),
     ],
     ids=["repeated", "conflicting"],
 )

@@ -96,7 +96,9 @@ class Target:
         """Raise DownloadError if one of the paths exists and may not be replaced."""
         for path in paths:
             if path.exists() and not self.overwrite:
-                raise DownloadError(f"{path} is already there.", path=str(path))
+                raise DownloadError(
+                    f"{path} already exists; pass overwrite=True to replace it", path=str(path)
+                )
 
     def install(self) -> None:
         """Move the complete folder to its path."""

@@ -44,7 +44,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
         DownloadError: it was rejected, is damaged, or can't be written.
     """
     if folder.exists():
-        raise DownloadError(f"{folder} is already there.", path=str(folder))
+        raise DownloadError(f"{folder} already exists", path=str(folder))
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
         unpacked = Path(temporary) / "files"
         unpacked.mkdir(0o700)
