@@ -115,7 +115,7 @@ async def test_name_that_leaves_the_folder_is_rejected(api: Api, name: str) -> N
     await api.new_model()
     response = await save(api, 1, name)
     assert response["category"] == "user"
-    assert "cannot name a checkpoint" in response["error"]
+    assert "is not a valid checkpoint name" in response["error"]
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
 
 

@@ -62,7 +62,7 @@ class LossHandle:
                 tensor = datum.loss_fn_inputs.get(key)
                 if tensor is None:
                     raise InvalidInputError(
-                        f"{key!r} is missing; the loss {self.name} reads it", where=where
+                        f"the loss {self.name} reads {key!r}, which is missing", where=where
                     )
                 rank = 1 if tensor.shape is None else len(tensor.shape)
                 if rank != parameter.rank:
