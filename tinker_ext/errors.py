@@ -193,7 +193,8 @@ class APIError(TinkerError):
         if self.previous_response:
             details.append(f"previous response: {self.previous_response}")
         if self.reason:
-            details.append(f"not retried: {self.reason}")
+            outcome = "gave up" if (self.attempts or 1) > 1 else "not retried"
+            details.append(f"{outcome}: {self.reason}")
         brackets = f" [{'; '.join(details)}]" if details else ""
         hint = f" {self.hint}" if self.hint else ""
         return f"{subject}{self.message}{brackets}{hint}"

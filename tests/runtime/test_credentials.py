@@ -180,9 +180,15 @@ async def test_failed_first_exchange_can_be_repeated(time: HeldTime) -> None:
     ("command", "expected"),
     [
         (f"echo {PRINTED}; exit 3", "failed with status 3"),
-        ("true", "printed no key: it is empty"),
-        (f"echo {PRINTED}; echo {PRINTED}", "printed no key: it contains whitespace"),
-        ("printf '\\377'", "printed no key: it contains whitespace, control or non-ASCII"),
+        ("true", "printed no key: the output is empty"),
+        (
+            f"echo {PRINTED}; echo {PRINTED}",
+            "printed an invalid key: the output contains whitespace",
+        ),
+        (
+            "printf '\\377'",
+            "printed an invalid key: the output contains whitespace, control or non-ASCII",
+        ),
         (f"no-such-command-{PRINTED}", "failed with status 127"),
         (f"while true; do echo {PRINTED}; done", "printed more than 65536 bytes"),
         (f"kill -9 $$; echo {PRINTED}", "failed with status -9"),

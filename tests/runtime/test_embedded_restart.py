@@ -155,10 +155,10 @@ def test_pending_requests_fail_after_restart(tmp_path: Path) -> None:
     with running(tmp_path) as after:
         response = after.result(waiting)
         assert response["category"] == "user"
-        assert "cut off by a restart" in response["error"]
+        assert "interrupted by a restart" in response["error"]
         gone = after.post("retrieve_future", request_id=sample)
         assert gone.status_code == 410, "a sample can be requested again"
-        assert "make it again" in gone.json()["detail"]
+        assert "send it again" in gone.json()["detail"]
         again = after.submit("asample", seq_id=0, **greedy(sampling_session_id=sampler))
         assert "sequences" in after.result(again)
         unknown = after.post("retrieve_future", request_id="a:b:c")

@@ -123,7 +123,7 @@ def test_handle_of_another_session_is_rejected(service: tinker.ServiceClient) ->
         (
             {"target_tokens": [[1]], "scale": [1.0]},
             "data[1].loss_fn_inputs['target_tokens']",
-            "logprobs with 1 dimensions, got 2",
+            "expected 1 dimension, .* for logprobs, got 2",
         ),
     ],
 )

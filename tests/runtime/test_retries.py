@@ -309,7 +309,9 @@ def test_malformed_success_is_retried_with_same_seq_id_up_to_the_limit() -> None
         training = service.create_lora_training_client("fake/model")
         training.optim_step(tinker.AdamParams()).result(30)
         server.respond("get_info", *[Reply(200, "<html></html>")] * 4)
-        with pytest.raises(tinker.APIResponseValidationError, match="4 attempts are used up"):
+        with pytest.raises(
+            tinker.APIResponseValidationError, match="the limit of 4 attempts is reached"
+        ):
             training.get_info()
     assert [call.body["seq_id"] for call in server.calls("optim_step")] == [1, 1, 1]
 

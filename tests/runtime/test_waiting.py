@@ -127,7 +127,7 @@ def test_402_is_retried_for_one_hour() -> None:
     server.respond("asample", *[Reply(402)] * 2000)
     with make_client(server, clock=fake_time.clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        with pytest.raises(tinker.BillingError, match="3600 s is used up"):
+        with pytest.raises(tinker.BillingError, match="3600 s has passed"):
             sampler.sample(PROMPT, 1, PARAMS).result(60)
     assert 3590 < fake_time.now - 1000 < 3700
 

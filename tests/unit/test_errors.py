@@ -149,7 +149,7 @@ def test_message_with_all_details() -> None:
     assert str(error) == (
         "forward_backward: HTTP 503 Service Unavailable: Service down [request id req-7; "
         "retry after 400 s; cf-ray 88aa-FRA; 4 attempts in 12.5 s; "
-        "not retried: status 503, a wait of 400 s does not fit in 287.5 s]"
+        "gave up: status 503, a wait of 400 s does not fit in 287.5 s]"
     )
 
 

@@ -59,7 +59,7 @@ def test_stored_key_used_only_without_other_key(monkeypatch: pytest.MonkeyPatch)
 )
 def test_file_without_default_key_ignored(file: Path, text: str) -> None:
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match="There is no API key"):
+    with pytest.raises(ConfigurationError, match=r"No API key\. Set TINKER_API_KEY"):
         ClientConfig.resolve()
 
 
@@ -74,12 +74,12 @@ def test_missing_file_ignored(file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (f"[{KEY}", "not JSON"),
-        ("[" * 100_000, "not JSON"),
+        (f"[{KEY}", "expected JSON"),
+        ("[" * 100_000, "expected JSON"),
         (json.dumps(KEY), "expected an object of version 1"),
         (stored({"one": {"key": KEY}}, version=2), "expected an object of version 1"),
-        (stored({"one": KEY}), "its default key: expected a str"),
-        (stored({"one": {"key": f"{KEY} {KEY}"}}), "its default key: it contains whitespace"),
+        (stored({"one": KEY}), "default key: expected a str"),
+        (stored({"one": {"key": f"{KEY} {KEY}"}}), "default key: must not contain whitespace"),
     ],
 )
 def test_malformed_file_error_names_file_and_hides_content(

@@ -104,6 +104,21 @@ def test_plain_http_to_a_tls_port_is_a_tls_fault(
     assert "https://" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.ConnectError("x"),
+        httpx.ConnectTimeout("x"),
+        httpx.ProxyError("503 Service Unavailable"),
+        httpx.ProxyError("x"),
+    ],
+)
+def test_connect_fault_has_hint_to_run_doctor(error: Exception) -> None:
+    fault = explain(error)
+    assert fault.kind == "connect"
+    assert "base_url and the proxy settings: run `tinker-ext doctor`" in fault.hint
+
+
 @pytest.mark.parametrize("reason", ["TLSV13_ALERT_CERTIFICATE_REQUIRED", "UNSUPPORTED_PROTOCOL"])
 def test_refused_handshake_is_a_tls_fault(reason: str) -> None:
     error = ssl.SSLError(1, reason)

@@ -21,7 +21,7 @@ PARAMS = tinker.SamplingParams(max_tokens=3)
 SEQUENCE: dict[str, Any] = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1.0, -2.0]}
 TENSOR: dict[str, Any] = {"data": [-1.0, -1.0], "dtype": "float32", "shape": [2]}
 HUGE = 2**40
-LOGPROBS, SIZES = "loss_fn_outputs[0]['logprobs']", "expected sizes with the product"
+LOGPROBS, SIZES = "loss_fn_outputs[0]['logprobs']", "expected at most 32 non-negative integers"
 
 
 @pytest.fixture
@@ -166,14 +166,20 @@ def test_alternative_tokens_of_another_shape_raise(
             [{"logprobs": {**TENSOR, "data": [-1.0], "shape": [1]}}],
             "loss_fn_outputs[0]['logprobs']: expected 2 numbers, one for each target token, got 1",
         ),
-        ([{"logprobs": tensor(shape=[3])}], f"{LOGPROBS}.shape: {SIZES} 2, got [3]"),
-        ([{"logprobs": tensor(shape=[-1])}], f"{LOGPROBS}.shape: {SIZES} 2, got [-1]"),
-        ([{"logprobs": tensor(shape=[2.0])}], f"{LOGPROBS}.shape: {SIZES} 2, got [2.0]"),
-        ([{"logprobs": tensor(shape=[1] * 40 + [2])}], f"{LOGPROBS}.shape: {SIZES} 2"),
+        (
+            [{"logprobs": tensor(shape=[3])}],
+            f"{LOGPROBS}.shape: [3] has 3 elements, but the data has 2",
+        ),
+        ([{"logprobs": tensor(shape=[-1])}], f"{LOGPROBS}.shape: {SIZES}, got [-1]"),
+        ([{"logprobs": tensor(shape=[2.0])}], f"{LOGPROBS}.shape: {SIZES}, got [2.0]"),
+        ([{"logprobs": tensor(shape=[1] * 40 + [2])}], f"{LOGPROBS}.shape: {SIZES}"),
         ([{"logprobs": tensor(data=[-1.0, "a"])}], f"{LOGPROBS}.data[1]: expected a number, got"),
         ([{"logprobs": tensor(data=[[-1.0], -1.0])}], f"{LOGPROBS}.data[0]: expected a number"),
         ([{"logprobs": tensor(dtype="int64")}], f"{LOGPROBS}.data[0]: expected an integer"),
-        ([{"logprobs": tensor(sparse_col_indices=[0, 1])}], f"{LOGPROBS}: a sparse tensor needs"),
+        (
+            [{"logprobs": tensor(sparse_col_indices=[0, 1])}],
+            f"{LOGPROBS}: a sparse tensor requires",
+        ),
         ([{"logprobs": {**TENSOR, "dtype": "float8"}}], "loss_fn_outputs[0]: TypeError"),
     ],
 )
@@ -244,8 +250,12 @@ def outputs(**field: Any) -> bytes:
             "sequences[0].topk_logprobs.token_ids.shape",
         ),
         ("forward_backward", outputs(dtype=99), "field 'logprobs': unknown dtype 99"),
-        ("forward_backward", outputs(trailing_shape=[-1]), "field 'logprobs'.shape: expected"),
-        ("forward_backward", outputs(trailing_shape=[3]), "field 'logprobs'.shape: expected"),
+        ("forward_backward", outputs(trailing_shape=[-1]), f"field 'logprobs'.shape: {SIZES}"),
+        (
+            "forward_backward",
+            outputs(trailing_shape=[3]),
+            "field 'logprobs'.shape: [0, 3] has 0 elements, but the data has 2",
+        ),
         ("forward_backward", outputs(offsets=bytes(9)), "field 'logprobs': offsets: 9 bytes"),
     ],
 )

@@ -32,7 +32,7 @@ def check_target(path: str, output: Path, *, extract: bool, force: bool) -> None
     try:
         target_of(path, output, extract=extract, overwrite=force)
     except DownloadError as error:
-        raise CommandError(f"{error} Pass --force to replace it.") from None
+        raise CommandError(f"{error.path} already exists; pass --force to replace it") from None
 
 
 @contextmanager

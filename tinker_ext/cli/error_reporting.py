@@ -58,10 +58,11 @@ def _advice(error: Exception) -> str:
     table: tuple[tuple[type[Exception], str], ...] = (
         (
             errors.NotFoundError,
-            "`run list`, `checkpoint list` and `session list` show what exists.",
+            "`tinker-ext run list`, `tinker-ext checkpoint list` and `tinker-ext session list` "
+            "show what exists.",
         ),
         (errors.InternalServerError, "The server failed; try again later."),
-        (errors.APIConnectionError, "Check the network and the base URL with `doctor`."),
+        (errors.APIConnectionError, "Check the network and the base URL with `tinker-ext doctor`."),
     )
     return next((advice for kind, advice in table if isinstance(error, kind)), "")
 

@@ -125,7 +125,7 @@ def program(
     """
     command = COMMANDS.get(ctx.invoked_subcommand or "")
     if base_url is not None and command is not None and command.local:
-        raise click.UsageError(f"--base-url: `{ctx.invoked_subcommand}` does not use a server.")
+        raise click.UsageError(f"`{ctx.invoked_subcommand}` doesn't take --base-url; leave it out.")
     ctx.obj = replace(
         ctx.obj or CommandContext(),
         format=output_format,

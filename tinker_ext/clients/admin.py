@@ -52,7 +52,9 @@ class AdminCalls(RestClientBase):
         end = _full_hour(ending_before, "ending_before")
         if not timedelta(0) < end - start <= LONGEST_USAGE:
             raise InvalidInputError(
-                "expected a time at most 14 days after starting_on", where="ending_before"
+                "expected a time after starting_on and at most 14 days later, "
+                f"got {ending_before!r}",
+                where="ending_before",
             )
         return self._call(
             "get_billing_usage",

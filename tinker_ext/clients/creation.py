@@ -85,7 +85,11 @@ def resume_spec(
     """The state to resume from; in release 0.4.1 the metadata was the second argument."""
     if isinstance(base_model, dict):
         if user_metadata is not None:
-            raise InvalidInputError("expected the name of a base model", where="base_model")
+            raise InvalidInputError(
+                "expected the name of a base model, got a dict; pass the metadata as user_metadata "
+                "only",
+                where="base_model",
+            )
         base_model, user_metadata = None, base_model
     return ResumeSpec(path=path, base_model=base_model, user_metadata=user_metadata, **options)
 

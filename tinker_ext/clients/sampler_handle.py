@@ -49,5 +49,5 @@ class SamplerHandle:
             )
         except (ValueError, KeyError, TypeError):
             raise InvalidInputError(
-                "expected the result of get_sampler_handle()", where="handle"
+                "expected the text that get_sampler_handle() returned", where="handle"
             ) from None

@@ -178,7 +178,7 @@ class SamplingClient(AwaitableClient):
         config, key_file = self._core.portable()
         if config.is_embedded:
             raise InvalidInputError(
-                "the embedded backend has not started yet; sample something first", where="handle"
+                "the embedded backend has not started yet; call sample() once first", where="handle"
             )
         handle = SamplerHandle(
             base_url=config.base_url,

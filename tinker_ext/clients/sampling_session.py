@@ -68,7 +68,9 @@ async def find_base_model(
 def check_source(model_path: str | None, base_model: str | None) -> None:
     """Reject an invalid or missing source of weights."""
     if model_path is None and base_model is None:
-        raise InvalidInputError("pass a model_path or a base_model", where="model_path")
+        raise InvalidInputError(
+            "no weights to sample from; pass model_path or base_model", where="model_path"
+        )
     if base_model is not None:
         check_nonempty_str(base_model, "base_model")
         check_base_model(base_model, "model_path=")

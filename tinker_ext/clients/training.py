@@ -313,8 +313,8 @@ class TrainingClient(CheckpointingBase):
             raise InvalidInputError("a LossHandle requires arrays='torch'", where="arrays")
         if loss.session_id != self._core.session.known_id:
             raise InvalidInputError(
-                f"the loss {loss.name} belongs to session {loss.session_id} and can only be used "
-                "by clients of that session",
+                f"the loss {loss.name} belongs to session {loss.session_id}; create it again with "
+                "the ServiceClient of this training client",
                 where="loss_fn",
             )
         types.validate_data(data, images=self._core.protocol.images)
@@ -373,7 +373,7 @@ def _optim_step_request(
 ) -> models.OptimStepRequest:
     params = optim_params if adam_params is None else adam_params
     if params is None or (optim_params is not None and adam_params is not None):
-        raise InvalidInputError("pass the params of exactly one optimizer", where="optim_params")
+        raise InvalidInputError("pass either optim_params or adam_params", where="optim_params")
     if not isinstance(params, types.OptimParams):
         raise InvalidInputError(
             f"expected AdamParams or DimuonParams, got {type(params).__name__}",

@@ -200,9 +200,8 @@ class ClientConfig:
         """Raise ConfigurationError if the server requires a key and there is none."""
         if not self.api_key and not self.credential_cmd and not self.is_embedded:
             raise ConfigurationError(
-                "There is no API key: set TINKER_API_KEY or pass api_key=..., "
-                "or set TINKER_CREDENTIAL_CMD to a command that prints one; "
-                'base_url="embedded" trains on this machine without one.',
+                "No API key. Set TINKER_API_KEY, pass api_key=..., or set TINKER_CREDENTIAL_CMD "
+                'to a command that prints one. base_url="embedded" needs no key.',
                 setting="api_key",
             )
 
@@ -318,7 +317,7 @@ def _check_socks(proxy: str, setting: str) -> None:
     """Raise ConfigurationError if the package for a SOCKS proxy is missing."""
     if proxy.startswith("socks") and find_spec("socksio") is None:
         raise ConfigurationError(
-            f"{setting}: for a SOCKS proxy a package is missing: pip install 'httpx[socks]'",
+            f"{setting}: a SOCKS proxy requires the package socksio: pip install 'httpx[socks]'",
             setting=setting,
         )
 
@@ -337,12 +336,10 @@ def _unknown(name: str, known: Mapping[str, object]) -> str:
 
     # The official client's retry options (0.4.1), which no setting resembles in name.
     if name == "retry_config":
-        return f"There is no setting {name!r}; retries are bounded by retry_window and max_retries."
+        return f"Unknown setting {name!r}. Use retry_window and max_retries to limit retries."
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    advice = (
-        f"did you mean {' or '.join(near)}?" if near else f"the settings are {', '.join(known)}."
-    )
-    return f"There is no setting {parsers.redacted_repr(name)}; {advice}"
+    advice = f"Did you mean {' or '.join(near)}?" if near else "See ClientConfig for all settings."
+    return f"Unknown setting {parsers.redacted_repr(name)}. {advice}"
 
 
 def _portable(config: ClientConfig) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def read_default_key(file: Path) -> Secret | None:
     except (OSError, UnicodeDecodeError) as error:
         reason = type(error).__name__
     except (json.JSONDecodeError, RecursionError):
-        reason = "it is not JSON"
+        reason = "expected JSON"
     except ValueError as error:
         reason = str(error)
     except RuntimeError as error:  # There is no home folder.
@@ -54,7 +54,7 @@ def _default_of(stored: Any) -> Secret | None:
     try:
         return parsers.read_secret(entry.get("key") if isinstance(entry, dict) else None)
     except ValueError as error:
-        raise ValueError(f"its default key: {error}") from None
+        raise ValueError(f"default key: {error}") from None
 
 
 def _unreadable(file: Path, reason: str) -> ConfigurationError:

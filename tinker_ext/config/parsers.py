@@ -148,9 +148,9 @@ def read_secret(value: object) -> Secret:
     if not isinstance(text, str):
         raise ValueError(f"expected a str, got {type(text).__name__}")
     if not text.strip():
-        raise ValueError("it is empty")
+        raise ValueError("must not be empty")
     if not _VISIBLE.fullmatch(text.strip()):
-        raise ValueError("it contains whitespace, control or non-ASCII characters")
+        raise ValueError("must not contain whitespace, control or non-ASCII characters")
     return Secret(text.strip())
 
 
@@ -160,7 +160,7 @@ def read_command(value: object) -> Secret:
     if not isinstance(text, str):
         raise ValueError(f"expected a str, got {type(text).__name__}")
     if not text.strip() or "\0" in text:
-        raise ValueError("the command is empty or contains a NUL byte")
+        raise ValueError("the command must not be empty or contain a NUL byte")
     return Secret(text.strip())
 
 
@@ -168,10 +168,10 @@ def read_text(value: object) -> str:
     """A text that fits in a header."""
     if not isinstance(value, str):
         raise ValueError(f"expected a str, got {redacted_repr(value)}")
-    if not value.strip() or not _HEADER_VALUE.fullmatch(value.strip()):
-        raise ValueError(
-            f"{redacted_repr(value)} is empty or has characters that are invalid in a header"
-        )
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if not _HEADER_VALUE.fullmatch(value.strip()):
+        raise ValueError(f"{redacted_repr(value)} has characters that are invalid in a header")
     return value.strip()
 
 
@@ -180,7 +180,7 @@ def read_base_url(value: object) -> str:
     text = read_text(value).rstrip("/")
     if text == EMBEDDED:
         return text
-    parts = _split_url(text, ("http", "https"), other=f", nor {EMBEDDED!r}")
+    parts = _split_url(text, ("http", "https"), other=f", or {EMBEDDED!r}")
     if parts.path.endswith(API_PATH):
         visible = redacted_repr(without_credentials(text))
         raise ValueError(
@@ -190,7 +190,7 @@ def read_base_url(value: object) -> str:
         raise ValueError("a URL must not contain a user or password; use default_headers")
     if parts.query or parts.fragment:
         visible = redacted_repr(without_credentials(text))
-        raise ValueError(f"{visible} has a query or fragment; paths are appended to it")
+        raise ValueError(f"expected a URL without query and fragment, got {visible} with one")
     return text
 
 
@@ -217,7 +217,8 @@ def _split_url(text: str, schemes: tuple[str, ...], other: str = "") -> SplitRes
     except ValueError:  # Such as an invalid port.
         usable = False
     if not usable or " " in text:
-        raise ValueError(f"{visible} is not a URL starting with {' or '.join(schemes)}{other}")
+        prefixes = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"expected a URL starting with {prefixes}{other}, got {visible}")
     return parts
 
 
@@ -232,7 +233,7 @@ def read_seconds(value: object) -> float:
     """A positive number of seconds; may be infinite."""
     seconds = _number(value)
     if not seconds > 0:
-        raise ValueError(f"{redacted_repr(value)} is not a positive number of seconds")
+        raise ValueError(f"expected a positive number of seconds, got {redacted_repr(value)}")
     return seconds
 
 
@@ -240,7 +241,7 @@ def read_rate(value: object) -> float:
     """A non-negative number per second; may be infinite."""
     rate = _number(value)
     if not rate >= 0:
-        raise ValueError(f"{redacted_repr(value)} is not a non-negative number")
+        raise ValueError(f"expected a non-negative number, got {redacted_repr(value)}")
     return rate
 
 
@@ -248,7 +249,7 @@ def read_count(value: object) -> int:
     """An integer of at least 1."""
     count = _number(value)
     if not count >= 1 or not count.is_integer():
-        raise ValueError(f"{redacted_repr(value)} is not an integer of at least 1")
+        raise ValueError(f"expected an integer of at least 1, got {redacted_repr(value)}")
     return int(count)
 
 
@@ -256,7 +257,7 @@ def read_integer(value: object) -> int:
     """An integer of at least 0."""
     count = _number(value)
     if not count >= 0 or not count.is_integer():
-        raise ValueError(f"{redacted_repr(value)} is not an integer of at least 0")
+        raise ValueError(f"expected an integer of at least 0, got {redacted_repr(value)}")
     return int(count)
 
 
@@ -276,7 +277,7 @@ def read_flag(value: object) -> bool:
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in _ON | _OFF:
         raise ValueError(
-            f"{redacted_repr(value)} is neither on nor off (1, true, yes, on; 0, false, no, off)"
+            f"expected on or off (1, true, yes, on; 0, false, no, off), got {redacted_repr(value)}"
         )
     return word in _ON
 
@@ -285,7 +286,7 @@ def read_log_level(value: object) -> str:
     """The name of a log level, in lower case."""
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in LOG_LEVELS:
-        raise ValueError(f"{redacted_repr(value)} is not one of {', '.join(LOG_LEVELS)}")
+        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}, got {redacted_repr(value)}")
     return word
 
 
@@ -293,7 +294,8 @@ def read_http_transport(value: object) -> str:
     """The name of an installed transport, in lower case."""
     word = value.strip().lower() if isinstance(value, str) else ""
     if word not in HTTP_TRANSPORTS:
-        raise ValueError(f"{redacted_repr(value)} is not one of {', '.join(HTTP_TRANSPORTS)}")
+        known = " or ".join(HTTP_TRANSPORTS)
+        raise ValueError(f"expected {known}, got {redacted_repr(value)}")
     if find_spec(word) is None:
         raise ValueError(f"{word} is not installed: pip install 'tinker-ext[{word}]'")
     return word
@@ -307,7 +309,7 @@ def parse_str_list(value: object) -> tuple[str, ...]:
     words = list(items)
     for word in words:
         if not isinstance(word, str):
-            raise ValueError(f"expected a list of str; {redacted_repr(word)} is not a str")
+            raise ValueError(f"expected a list of str, got {redacted_repr(word)} in it")
     return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
@@ -337,7 +339,7 @@ def _texts(value: object) -> dict[str, str]:
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise ValueError(
-                f"expected a mapping of str to str; the entry {redacted_repr(name)} is not a str"
+                f"expected a mapping of str to str, got another type in entry {redacted_repr(name)}"
             )
     return dict(value)
 

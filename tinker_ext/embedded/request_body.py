@@ -83,7 +83,11 @@ class Reservation:
             RejectedRequestError: its body is too large (413), or the budget is exhausted (429).
         """
         if self._size + size > MAX_BODY_BYTES:
-            raise RejectedRequestError(413, f"a body may have {MAX_BODY_BYTES} bytes at most")
+            raise RejectedRequestError(
+                413,
+                f"the body exceeds {MAX_BODY_BYTES} bytes; send fewer or smaller datums per "
+                "request",
+            )
         self._budget.take(size)
         self._size += size
 

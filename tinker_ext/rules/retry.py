@@ -163,9 +163,13 @@ def decide(
     left = window - elapsed
     last_chance = resumed and left <= 0
     if retry and policy.max_attempts is not None and attempt >= policy.max_attempts:
-        retry, reason = False, f"{reason}, {policy.max_attempts} attempts are used up"
+        plural = "" if policy.max_attempts == 1 else "s"
+        retry, reason = (
+            False,
+            f"{reason}, the limit of {policy.max_attempts} attempt{plural} is reached",
+        )
     elif retry and left <= 0 and not last_chance:
-        retry, reason = False, f"{reason}, the window of {window:g} s is used up"
+        retry, reason = False, f"{reason}, the retry window of {window:g} s has passed"
     elif retry and server_delay > max(left, 0.0):
         retry, reason = (
             False,

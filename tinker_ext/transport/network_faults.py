@@ -53,6 +53,10 @@ _REFUSED = frozenset(
 )
 # OpenSSL's X509_V_ERR codes for the dates and the names of a certificate.
 _DATES, _NAMES = frozenset({9, 10}), frozenset({62, 64})
+_CONNECT_HINT = (
+    "Check that the server is running, and base_url and the proxy settings: "
+    "run `tinker-ext doctor`."
+)
 # The beginnings of httpcore's messages for a rejected SOCKS login.
 _SOCKS_LOGIN = ("Requested ", "Invalid username")
 
@@ -84,7 +88,7 @@ def explain(error: Exception) -> NetworkFault:
         (fault for kind, fault in _FAULTS if isinstance(error, kind)), TransportFault.CONNECT
     )
     message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return NetworkFault(kind, message)
+    return NetworkFault(kind, message, _CONNECT_HINT if kind is TransportFault.CONNECT else "")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -134,13 +138,12 @@ def _proxy_fault(message: str) -> NetworkFault:
         return NetworkFault(TransportFault.PROXY, "the proxy rejected the login", PROXY_LOGIN)
     status = int(message[:3]) if re.match(r"\d{3}\b", message) else 0
     if not status:
-        return NetworkFault(TransportFault.CONNECT, "the proxy could not connect")
-    permanent = 400 <= status < 500 and status not in RETRIED_STATUSES
-    return NetworkFault(
-        TransportFault.PROXY if permanent else TransportFault.CONNECT,
-        f"the proxy could not connect: HTTP {status}",
-        PROXY_LOGIN if status == 407 else "",
-    )
+        return NetworkFault(TransportFault.CONNECT, "the proxy could not connect", _CONNECT_HINT)
+    message = f"the proxy could not connect: HTTP {status}"
+    if 400 <= status < 500 and status not in RETRIED_STATUSES:
+        hint = PROXY_LOGIN if status == 407 else ""
+        return NetworkFault(TransportFault.PROXY, message, hint)
+    return NetworkFault(TransportFault.CONNECT, message, _CONNECT_HINT)
 
 
 def connection_error(

@@ -161,7 +161,7 @@ FAILURES = [
         ["who are you?", "TINKER_API_KEY"],
     ),
     (InternalServerError("HTTP 500: oh", status_code=500), ["oh", "try again later"]),
-    (APIConnectionError("no connection"), ["no connection", "`doctor`"]),
+    (APIConnectionError("no connection"), ["no connection", "`tinker-ext doctor`"]),
     (ConfigurationError("set TINKER_API_KEY"), ["set TINKER_API_KEY"]),
     (PermissionError(13, "Permission denied", "/some/file"), ["/some/file: Permission denied"]),
     (RuntimeError("one\ntwo\x1b[2J"), ["RuntimeError: one two\\x1b[2J", "--traceback"]),
@@ -180,8 +180,8 @@ def test_error_is_one_line_on_standard_error(error: Exception, expected: list[st
 
 
 def test_error_of_missing_object_names_command_that_lists_objects() -> None:
-    assert "`run list`" in run(FakeService(), "run", "info", "run-9").stderr
-    assert "`checkpoint list`" in run(FakeService(), "checkpoint", "info", PATH).stderr
+    assert "`tinker-ext run list`" in run(FakeService(), "run", "info", "run-9").stderr
+    assert "`tinker-ext checkpoint list`" in run(FakeService(), "checkpoint", "info", PATH).stderr
     result = run(FakeService(), "checkpoint", "info", "run-1/weights/0001")
     assert result.exit_code == 1
     assert "tinker://RUN/weights/NAME" in result.stderr

@@ -124,7 +124,7 @@ def test_unreachable_server_fails_and_settings_are_shown() -> None:
         line.split("│")[1].strip() for line in result.stdout.splitlines() if "│" in line
     ]
     advice = "check that the server is running and that base_url is correct"
-    assert result.stderr == f"Error: Server: no connection; {advice}\n"
+    assert result.stderr == f"Error: the check `Server` failed: no connection; {advice}\n"
 
 
 def test_rejected_key_is_distinguished_from_unreachable_server() -> None:
@@ -132,7 +132,7 @@ def test_rejected_key_is_distinguished_from_unreachable_server() -> None:
     service = FakeService(rest, public_capabilities=True)
     result = run(service)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: Key: HTTP 401")
+    assert result.stderr.startswith("Error: the check `Key` failed: HTTP 401")
 
 
 def test_missing_key_error_names_variable_and_settings_are_shown() -> None:

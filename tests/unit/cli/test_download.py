@@ -110,7 +110,7 @@ def test_download_from_server_without_archives_saves_folder(
         assert (folder / "a").read_bytes() == CONTENT
         again = CliRunner().invoke(program, command)
         assert again.exit_code == 1
-        assert f"{folder} is already there. Pass --force to replace it." in again.stderr
+        assert f"{folder} already exists; pass --force to replace it" in again.stderr
         assert CliRunner().invoke(program, (*command, "--force")).exit_code == 0
 
 

@@ -117,5 +117,5 @@ def test_missing_run_is_one_line_error(run: Run) -> None:
 def test_unreachable_server_fails_quickly(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("--base-url", "http://127.0.0.1:9", "doctor")
     assert result.exit_code == 1
-    assert "Error: Server: " in result.stderr
+    assert "Error: the check `Server` failed: " in result.stderr
     assert result.stderr.count("\n") == 1

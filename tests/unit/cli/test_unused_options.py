@@ -66,7 +66,7 @@ def test_url_only_with_option_for_file_is_rejected(options: list[str]) -> None:
 def test_base_url_of_local_command_is_rejected(command: list[str]) -> None:
     result = CliRunner().invoke(program, ["--base-url", "http://127.0.0.1:9", *command])
     assert result.exit_code == USAGE_ERROR
-    assert f"--base-url: `{command[0]}` does not use a server." in result.stderr
+    assert f"`{command[0]}` doesn't take --base-url; leave it out." in result.stderr
 
 
 def test_base_url_of_environment_is_accepted_by_local_command(

@@ -115,7 +115,7 @@ async def test_name_that_leaves_the_folder_is_rejected(api: Api, name: str) -> N
     await api.new_model()
     response = await save(api, 1, name)
     assert response["category"] == "user"
-    assert "cannot name a checkpoint" in response["error"]
+    assert "is not a valid checkpoint name" in response["error"]
     assert (await api.get("checkpoints")).json()["checkpoints"] == []
 
 
@@ -124,7 +124,7 @@ async def test_name_that_leaves_the_folder_is_rejected(api: Api, name: str) -> N
     [
         ("weights/a", "is not a checkpoint path"),
         ("tinker://unknown/weights/a", "there is no checkpoint"),
-        ("tinker://{model}/sampler_weights/s", "holds weights for sampling"),
+        ("tinker://{model}/sampler_weights/s", "is a sampler checkpoint"),
         ("tinker://{model}/weights/rank4", "rank"),
     ],
 )

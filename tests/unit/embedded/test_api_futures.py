@@ -110,7 +110,7 @@ async def test_evicted_sample_result_returns_410(api: Api) -> None:
     api.backend.results.finish("huge", b" " * (256 * 1024 * 1024))
     response = await api.post("retrieve_future", request_id=request)
     assert response.status_code == 410
-    assert "not kept any more" in response.json()["detail"]
+    assert "is no longer stored" in response.json()["detail"]
 
 
 async def test_small_training_result_is_read_from_the_table_after_eviction(api: Api) -> None:
@@ -144,4 +144,4 @@ async def test_shutdown_stores_the_running_request_and_fails_queued_ones(open_ap
         threading.Timer(0.3, held.release.set).start()
     async with open_api() as api:
         assert await api.result(held.request_id) == {"was": "held"}
-        assert "cut off by a restart" in (await api.result(queued))["error"]
+        assert "interrupted by a restart" in (await api.result(queued))["error"]

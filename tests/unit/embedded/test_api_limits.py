@@ -71,7 +71,7 @@ async def test_body_above_size_limit_returns_413(api: Api, monkeypatch: pytest.M
     monkeypatch.setattr(request_body, "MAX_BODY_BYTES", 100)
     response = await api.http.post("/archives", content=b"x")
     assert response.status_code == 404
-    with pytest.raises(AssertionError, match=r"413 is not documented: .*100 bytes at most"):
+    with pytest.raises(AssertionError, match=r"413 is not documented: .*exceeds 100 bytes"):
         await api.post("get_info", model_id="x" * 100)
 
 

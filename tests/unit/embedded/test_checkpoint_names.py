@@ -44,7 +44,7 @@ def test_invalid_path_is_rejected(path: str) -> None:
     "name", ["", ".", "..", ".hidden", "a/b", "a\\b", "a b", "a\x00", "é", "x" * 201, "a\n"]
 )
 def test_name_that_is_not_a_safe_file_name_is_rejected(name: str) -> None:
-    with pytest.raises(BadNameError, match="cannot name a checkpoint"):
+    with pytest.raises(BadNameError, match="is not a valid checkpoint name"):
         check_name(name)
 
 

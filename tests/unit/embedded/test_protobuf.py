@@ -89,6 +89,10 @@ def _image(datum: pb.Datum) -> None:
     datum.model_input.add().image.data = b"x"
 
 
+def _empty_chunk(datum: pb.Datum) -> None:
+    datum.model_input.add()
+
+
 def _odd_bytes(datum: pb.Datum) -> None:
     datum.loss_fn_inputs["weights"].dense = b"xyz"
 
@@ -111,7 +115,12 @@ WEIGHTS = "data[0].loss_fn_inputs['weights']"
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (_image, "data[0].model_input.chunks[2]: this model reads text, not image"),
+        (
+            _image,
+            "data[0].model_input.chunks[2]: this model reads text, not image; "
+            "expected encoded text",
+        ),
+        (_empty_chunk, "data[0].model_input.chunks[2]: the chunk is empty; expected encoded text"),
         (_odd_bytes, f"{WEIGHTS}: 3 bytes are not an array"),
         (_other_shape, f"{WEIGHTS}: 3 numbers don't fit the shape [3, 2]"),
         (_no_dtype, f"{WEIGHTS}: must be float32 or int64"),

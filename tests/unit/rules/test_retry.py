@@ -110,7 +110,7 @@ def test_any_header_value_is_handled(first: str, second: str) -> None:
         (Failure(headers={"x-should-retry": "false"}), {}, "x-should-retry: false"),
         (Failure(category=RequestErrorCategory.USER), {}, "the server reports a user error"),
         (Failure(), {}, "nothing indicates that a retry would help"),
-        (Failure(status=500), {"elapsed": 300}, "status 500, the window of 300 s is used up"),
+        (Failure(status=500), {"elapsed": 300}, "status 500, the retry window of 300 s has passed"),
         (
             Failure(status=429, headers={"retry-after": "90"}),
             {"elapsed": 250},
@@ -122,12 +122,13 @@ def test_reason(failure: Failure, changes: dict[str, float], reason: str) -> Non
     assert decision_after(failure, **changes).reason == reason
 
 
-def test_reason_if_attempts_are_used_up() -> None:
-    policy = RetryPolicy(max_attempts=2)
+@pytest.mark.parametrize(("limit", "words"), [(1, "1 attempt"), (2, "2 attempts")])
+def test_reason_if_limit_of_attempts_is_reached(limit: int, words: str) -> None:
+    policy = RetryPolicy(max_attempts=limit)
     decision = decide(
-        Failure(status=500), policy=policy, attempt=2, elapsed=1.0, now=NOW, jitter=0.5
+        Failure(status=500), policy=policy, attempt=limit, elapsed=1.0, now=NOW, jitter=0.5
     )
-    assert decision.reason == "status 500, 2 attempts are used up"
+    assert decision.reason == f"status 500, the limit of {words} is reached"
 
 
 def test_parsed_retry_after_takes_precedence_over_the_header() -> None:

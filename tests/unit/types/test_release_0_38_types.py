@@ -126,18 +126,20 @@ def test_external_weights_responses() -> None:
 
 
 @pytest.mark.parametrize(
-    ("crow", "columns"),
+    ("crow", "columns", "message"),
     [
-        ([0, 1], [0, 1]),
-        ([0, 1, 3], [0, 1]),
-        ([0, 2, 1], [0, 1]),
-        ([0, 1, 2], [0]),
-        ([0, 1, 2], [0, 2]),
-        ([0, 1, 2], [-1, 0]),
+        ([0, 1], [0, 1], "expected 3 numbers for 2 rows, got 2"),
+        ([0, 1, 3], [0, 1], "expected 2 values in 2 rows, got 3"),
+        ([0, 2, 1], [0, 1], "row indices: expected numbers in ascending order"),
+        ([0, 1, 2], [0], "expected 2 for 2 values, got 1"),
+        ([0, 1, 2], [0, 2], "expected numbers from 0 to 1 for 2 columns, got 2"),
+        ([0, 1, 2], [-1, 0], "expected numbers from 0 to 1 for 2 columns, got -1"),
     ],
 )
-def test_csr_to_dense_rejects_inconsistent_indices(crow: list[int], columns: list[int]) -> None:
-    with pytest.raises(ValueError, match="don't"):
+def test_csr_to_dense_rejects_inconsistent_indices(
+    crow: list[int], columns: list[int], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
         csr_to_dense([1.0, 2.0], crow, columns, [2, 2])
 
 

@@ -144,9 +144,17 @@ def test_other_sequences_accepted(data: Any) -> None:
     assert TensorData(data).tolist() == [1, 2]
 
 
-@pytest.mark.parametrize("shape", [[3], [2, 2], [-1, -2], [0]])
-def test_shape_must_match_number_of_values(shape: list[int]) -> None:
-    with pytest.raises(InvalidInputError) as caught:
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ([3], r"\[3\] has 3 elements, but the data has 2"),
+        ([2, 2], r"\[2, 2\] has 4 elements, but the data has 2"),
+        ([-1, -2], "expected a list of non-negative integers"),
+        ([0], r"\[0\] has 0 elements, but the data has 2"),
+    ],
+)
+def test_shape_must_match_number_of_values(shape: list[int], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message) as caught:
         TensorData([1, 2], shape=shape)
     assert caught.value.where == "shape"
 

@@ -73,7 +73,8 @@ def info(context: CommandContext, path: str) -> None:
         item = find_checkpoint(service.create_rest_client(), path)
     if item is None:
         raise CommandError(
-            f"Checkpoint {path} does not exist. `checkpoint list` shows the existing checkpoints."
+            f"Checkpoint {path} does not exist. "
+            "`tinker-ext checkpoint list` shows the existing checkpoints."
         )
     show(context.format, item, _info_view(item))
 

@@ -36,7 +36,7 @@ def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> 
     if not value.startswith(SCHEME):
         raise CommandError(
             f"{value!r} is not a checkpoint path; expected {SCHEME}RUN/weights/NAME. "
-            "`checkpoint list` shows the existing checkpoints."
+            "`tinker-ext checkpoint list` shows the existing checkpoints."
         )
     return value
 

@@ -70,7 +70,7 @@ def doctor(context: CommandContext) -> None:
     views = (_settings_view(settings + network), _checks_view(checks))
     show(context.format, record, *views, *(f"Warning: {text}" for text in record["warnings"]))
     if not checks[-1].ok:
-        raise CommandError(f"{checks[-1].name}: {checks[-1].found}")
+        raise CommandError(f"the check `{checks[-1].name}` failed: {checks[-1].found}")
 
 
 def _settings(config: ClientConfig) -> Iterator[Setting]:

@@ -123,8 +123,8 @@ def _logprobs(data: Sequence[types.Datum], output: types.ForwardBackwardOutput) 
         if logprobs is None or logprobs.dense_size != targets.dense_size:
             got = "none" if logprobs is None else f"{logprobs.dense_size}"
             raise APIResponseValidationError(
-                f"loss_fn_outputs[{at}]['logprobs']: a custom loss requires {targets.dense_size}, "
-                f"one for each target token, got {got}",
+                f"loss_fn_outputs[{at}]['logprobs']: expected {targets.dense_size} logprobs, one "
+                f"for each target token, got {got}",
                 operation="forward",
             )
         arrays.append(logprobs.to_numpy().astype("float32").reshape(targets.shape or [-1]))
@@ -138,7 +138,8 @@ def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
     loss, metrics = _returned(loss_fn(data, leaves), "loss", "metrics")
     if not (isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad):
         raise InvalidInputError(
-            "the first returned value must be a scalar tensor computed from the logprobs",
+            "the returned loss must be a scalar tensor computed from the logprobs, "
+            f"got {_describe_invalid(loss)}",
             where="loss_fn",
         )
     loss.backward()
@@ -146,11 +147,19 @@ def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
         if leaf.grad is None:
             raise InvalidInputError(
                 f"the loss does not depend on the logprobs of datum {index}; "
-                "leave that datum out, or multiply its logprobs by zero",
+                "leave that datum out, or add 0 * logprobs.sum() to the loss",
                 where=f"loss_fn, data[{index}]",
             )
     gradients = [leaf.grad.numpy() for leaf in leaves if leaf.grad is not None]
     return Gradients(float(loss.detach()), gradients, dict(metrics))
+
+
+def _describe_invalid(loss: object) -> str:
+    import torch
+
+    if not isinstance(loss, torch.Tensor):
+        return type(loss).__name__
+    return "a tensor without gradient" if loss.numel() == 1 else f"shape {list(loss.shape)}"
 
 
 def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
@@ -170,7 +179,9 @@ def _returned(value: Any, *parts: str) -> tuple[Any, ...]:
     got = type(value).__name__
     if isinstance(value, tuple | list):
         got = f"({', '.join(type(part).__name__ for part in value)})"
-    raise InvalidInputError(f"must return ({', '.join(parts)}), got {got}", where="loss_fn")
+    raise InvalidInputError(
+        f"expected the function to return ({', '.join(parts)}), got {got}", where="loss_fn"
+    )
 
 
 def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> None:
@@ -178,14 +189,16 @@ def _check_gradients(gradients: Sequence[Array], logprobs: Sequence[Array]) -> N
 
     if len(gradients) != len(logprobs):
         raise InvalidInputError(
-            f"got {len(gradients)} gradients for {len(logprobs)} datums", where="loss_fn"
+            f"expected {len(logprobs)} gradients, one for each datum, got {len(gradients)}",
+            where="loss_fn",
         )
     for index, (gradient, expected) in enumerate(zip(gradients, logprobs, strict=True)):
         where = f"loss_fn, gradient of data[{index}]"
         if gradient.shape != expected.shape:
             raise InvalidInputError(
-                f"shape {list(gradient.shape)} differs from the logprobs' {list(expected.shape)}",
+                f"expected the shape of the logprobs, {list(expected.shape)}, "
+                f"got {list(gradient.shape)}",
                 where=where,
             )
         if not np.isfinite(gradient).all():
-            raise InvalidInputError("values must be finite", where=where)
+            raise InvalidInputError("expected finite values, got infinity or NaN", where=where)

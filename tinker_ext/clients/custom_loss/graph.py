@@ -32,7 +32,8 @@ def encode_graph(loss: TracedLoss) -> models.CustomLossGraph:
         return models.CustomLossGraph(nodes=[_node(node) for node in loss.graph.graph.nodes])
     except UnserializableArgumentError as error:
         raise InvalidInputError(
-            f"{loss.name} uses {error} as an argument, which can't be sent", where="fn"
+            f"{loss.name} calls a function with {error}, which can't be sent to the server",
+            where="fn",
         ) from None
 
 

@@ -61,12 +61,15 @@ class LossHandle:
                 where = f"data[{at}].loss_fn_inputs"
                 tensor = datum.loss_fn_inputs.get(key)
                 if tensor is None:
-                    raise InvalidInputError(f"the loss {self.name} reads {key!r}", where=where)
+                    raise InvalidInputError(
+                        f"the loss {self.name} reads {key!r}, which is missing", where=where
+                    )
                 rank = 1 if tensor.shape is None else len(tensor.shape)
                 if rank != parameter.rank:
+                    plural = "" if parameter.rank == 1 else "s"
                     raise InvalidInputError(
-                        f"the loss {self.name} expects {parameter.name} with {parameter.rank} "
-                        f"dimensions, got {rank}",
+                        f"expected {parameter.rank} dimension{plural}, as the loss {self.name} "
+                        f"declares for {parameter.name}, got {rank}",
                         where=f"{where}[{key!r}]",
                     )
 

@@ -30,7 +30,7 @@ def safe_parts(name: str) -> tuple[str, ...]:
     path, windows = PurePosixPath(name), PureWindowsPath(name)
     outside = ".." in (*path.parts, *windows.parts)
     if path.is_absolute() or windows.drive or windows.root or outside or "\0" in name:
-        raise UnsafeNameError(f"{name!r} leads out of the folder")
+        raise UnsafeNameError(f"{name!r} is outside the target folder")
     return path.parts
 
 

@@ -96,7 +96,9 @@ class Target:
         """Raise DownloadError if one of the paths exists and may not be replaced."""
         for path in paths:
             if path.exists() and not self.overwrite:
-                raise DownloadError(f"{path} is already there.", path=str(path))
+                raise DownloadError(
+                    f"{path} already exists; pass overwrite=True to replace it", path=str(path)
+                )
 
     def install(self) -> None:
         """Move the complete folder to its path."""
@@ -201,9 +203,9 @@ class _Download:
             return await self._archive(tinker_path, parsed, first)
         if parsed.checkpoint_type != "training":
             raise DownloadError(
-                f"{tinker_path} can't be downloaded: this server has no archives and exports only "
-                "training states (tinker://RUN/weights/NAME) and external weights; use save_state "
-                "or save_weights_external"
+                f"{tinker_path} can't be downloaded: this server creates no archives and exports "
+                "only training states (tinker://RUN/weights/NAME) and external weights; save the "
+                "weights with save_state or save_weights_external and download those"
             )
         return await self._exported(tinker_path)
 
@@ -350,12 +352,12 @@ def _checked_names(urls: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     try:
         names = {name: safe_parts(name) for name in urls}
     except UnsafeNameError as error:
-        raise DownloadError(f"the server named a file that can't be saved: {error}") from None
+        raise DownloadError(f"the server sent an unsafe file name: {error}") from None
     parents = {parts[:end] for parts in names.values() for end in range(len(parts))} | {()}
     if len(set(names.values())) < len(names) or not parents.isdisjoint(names.values()):
-        raise DownloadError("the server named two files that can't exist in one folder")
+        raise DownloadError("the server sent two file names that can't exist in one folder")
     if len(names) + len(parents) > MAX_ENTRIES:
-        raise DownloadError(f"the server named more than {MAX_ENTRIES} files and folders")
+        raise DownloadError(f"the server sent more than {MAX_ENTRIES} files and folders")
     return names
 
 

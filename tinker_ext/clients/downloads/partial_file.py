@@ -91,7 +91,7 @@ class PartialFile:
         on_disk = self.part.stat().st_size if self.part.exists() else 0
         missing, free = size - on_disk, shutil.disk_usage(self.part.parent).free
         if missing > free:
-            raise disk_full(self.part, f"{missing} bytes are missing, {free} are free")
+            raise disk_full(self.part, f"{missing} more bytes are needed, {free} are free")
 
     def _describe(self) -> None:
         if self.content is None or self.content.validator is None:

@@ -205,7 +205,9 @@ class Transfer:
             log.info("%s: %s broke off at byte %d: %s", OPERATION, file.part, file.offset, error)
             return _End.INTERRUPTED, None
         if file.missing > 0:
-            raise _broken(f"the response ended at byte {file.offset}, {file.missing} are missing")
+            raise _broken(
+                f"the response ended at byte {file.offset}; {file.missing} bytes are missing"
+            )
         flaw = await asyncio.to_thread(file.flaw)
         if flaw is None:
             return _End.COMPLETE, None

@@ -44,7 +44,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
         DownloadError: it was rejected, is damaged, or can't be written.
     """
     if folder.exists():
-        raise DownloadError(f"{folder} is already there.", path=str(folder))
+        raise DownloadError(f"{folder} already exists", path=str(folder))
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unpacking-") as temporary:
         unpacked = Path(temporary) / "files"
         unpacked.mkdir(0o700)
@@ -81,7 +81,9 @@ class _Metered:
     def read(self, size: int = -1) -> bytes:
         if self.allowed is not None:
             if size < 0 or size > self.allowed:
-                raise tarfile.TarError(f"it has a header of more than {MAX_HEADER_BYTES} bytes")
+                raise tarfile.TarError(
+                    f"an entry has a header of more than {MAX_HEADER_BYTES} bytes"
+                )
             self.allowed -= size
         return self.stream.read(size)
 
@@ -97,7 +99,7 @@ class _Metered:
         if self.allowed is not None:
             self.long_headers += max(0, used - _USUAL_HEADER_BYTES)
         if self.long_headers > MAX_LONG_HEADERS_BYTES:
-            raise tarfile.TarError(f"its headers exceed {MAX_LONG_HEADERS_BYTES} bytes")
+            raise tarfile.TarError(f"the headers exceed {MAX_LONG_HEADERS_BYTES} bytes")
         self.allowed = MAX_HEADER_BYTES
 
 
@@ -132,13 +134,15 @@ class _Unpacking:
 
     def _check(self, member: tarfile.TarInfo) -> None:
         if not member.isreg() or member.issparse():
-            raise tarfile.TarError(f"{member.name!r} is not a plain file")
+            raise tarfile.TarError(
+                f"{member.name!r} is a link, device or sparse file, which is not allowed"
+            )
         self._bytes += member.size
         if self._bytes > self._free:
-            raise tarfile.TarError("its contents exceed the free disk space")
+            raise tarfile.TarError(f"the contents exceed the free disk space of {self._free} bytes")
         if member.size > MAX_FILE_BYTES or self._bytes > MAX_TOTAL_BYTES:
             raise tarfile.TarError(
-                f"its contents exceed {MAX_TOTAL_BYTES} bytes, or a file in it exceeds "
+                f"the contents exceed {MAX_TOTAL_BYTES} bytes, or one file exceeds "
                 f"{MAX_FILE_BYTES} bytes"
             )
 
@@ -148,14 +152,14 @@ class _Unpacking:
     def _count(self, entries: int) -> None:
         self._entries += entries
         if self._entries > MAX_ENTRIES:
-            raise tarfile.TarError(f"it has more than {MAX_ENTRIES} files and folders")
+            raise tarfile.TarError(f"the archive has more than {MAX_ENTRIES} files and folders")
 
     def _check_end(self, offset: int) -> None:
         """Require only zeros here: tarfile takes a damaged header for the end of the archive."""
         self._stream.seek(offset)
         rest = self._stream.stream.read(MAX_TRAILER_BYTES + 1)
         if len(rest) > MAX_TRAILER_BYTES or rest.strip(b"\0"):
-            raise tarfile.TarError(f"it is damaged at byte {offset}")
+            raise tarfile.TarError(f"the archive is damaged at byte {offset}")
 
     def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
         content = tar.extractfile(member)

@@ -86,7 +86,7 @@ def check_name(text: str) -> str:
     """
     if _NAME.fullmatch(text) is None:
         raise BadNameError(
-            f"{text!r} cannot name a checkpoint: up to 200 letters, digits and _ . : + = @ -, "
-            "the first a letter, a digit or _"
+            f"{text!r} is not a valid checkpoint name: use 1 to 200 letters, digits or "
+            "_ . : + = @ -, starting with a letter, digit or _"
         )
     return text

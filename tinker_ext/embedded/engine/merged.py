@@ -65,7 +65,9 @@ def check_adapter(base: BaseModel, adapter: Mapping[str, Array]) -> None:
         if a is None or b is None or (b.shape[:1], a.shape[1:]) != ((out,), (width,)):
             raise EngineInputError(f"the adapter of {module} is incomplete or has the wrong shape")
         if a.shape[0] != b.shape[1]:
-            raise EngineInputError(f"the adapter of {module} has two ranks")
+            raise EngineInputError(
+                f"the adapter of {module} has rank {a.shape[0]} in A, but {b.shape[1]} in B"
+            )
     if remaining:
         unknown = ", ".join(sorted(remaining))
         raise EngineInputError(f"{base.name} has no modules for the arrays {unknown}")

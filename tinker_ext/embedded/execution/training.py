@@ -196,8 +196,8 @@ class Training:
             raise UserFailureError(f"path: {error}") from None
         if name.kind != "weights":
             raise UserFailureError(
-                f"path: {path} holds weights for sampling; training continues from "
-                "tinker://RUN/weights/NAME, which save_weights creates"
+                f"path: {path} is a sampler checkpoint; training continues from "
+                "tinker://RUN/weights/NAME, which save_state creates"
             )
         if self.saving.checkpoints.get(name) is None:
             raise UserFailureError(f"path: there is no checkpoint {path} on this server")

@@ -100,7 +100,8 @@ def _tokens(chunk: pb.Chunk, where: str) -> npt.NDArray[np.int64]:
 
     kind = chunk.WhichOneof("chunk")
     if kind != "encoded_text":
-        raise UserFailureError(f"{where}: this model reads text, not {kind or 'nothing'}")
+        problem = f"this model reads text, not {kind}" if kind else "the chunk is empty"
+        raise UserFailureError(f"{where}: {problem}; expected encoded text")
     return _numbers(chunk.encoded_text.tokens, "<i4", where).astype(np.int64)
 
 

@@ -103,24 +103,22 @@ def _result_not_in_memory(backend: Backend, request_id: str) -> bytes:
     """The stored result of a request that is not in memory, or a failure if it was interrupted.
 
     Raises:
-        RejectedRequestError: the id is unknown (404), or the result is not kept any more (410).
+        RejectedRequestError: the id is unknown (404), or the result is no longer stored (410).
     """
     record = backend.requests.get(request_id)
     if record is not None and record.result is not None:
         return record.result
     if backend.results.was_evicted(request_id):
-        raise RejectedRequestError(
-            410, f"the result of request {request_id!r} is not kept any more"
-        )
+        raise RejectedRequestError(410, f"the result of request {request_id!r} is no longer stored")
     if record is not None:
         return failure(
-            f"the {record.kind} request {request_id!r} was cut off by a restart of the server; "
+            f"the {record.kind} request {request_id!r} was interrupted by a restart of the server; "
             "training since the model's last checkpoint is lost: load the checkpoint and continue",
             "user",
         )
     scope = backend.sampler.scope_of_earlier_start(request_id)
     if scope is not None and backend.samplers.get(scope) is not None:
         raise RejectedRequestError(
-            410, f"request {request_id!r} was made before a restart: make it again"
+            410, f"request {request_id!r} was sent before a restart of the server; send it again"
         )
     raise RejectedRequestError(404, f"there is no request {request_id!r} on this server")

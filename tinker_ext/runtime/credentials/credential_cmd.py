@@ -86,11 +86,15 @@ def _read(command: Secret, printing: _Printing, status: int | None) -> Secret:
     if status != 0:
         text = _error_text(command, printing)
         raise _error(f"failed with status {status}{f': {text}' if text else ''}")
+    if not printing.output.strip():
+        raise _error("printed no key: the output is empty")
     try:
         return parsers.read_secret(printing.output.decode("utf-8", "replace"))
-    except ValueError as error:
-        problem = str(error)
-    raise _error(f"printed no key: {problem}")
+    except ValueError:
+        pass  # Not raised here, because the frames of this error hold the output.
+    raise _error(
+        "printed an invalid key: the output contains whitespace, control or non-ASCII characters"
+    )
 
 
 def _error_text(command: Secret, printing: _Printing) -> str:

@@ -148,7 +148,7 @@ def _read_stop_list(value: object) -> Stop:
     if kinds <= {str} or (kinds == {int} and min(items) >= 0):
         return cast("Stop", items)
     raise InvalidInputError(
-        "expected a list of strings or a list of token ids, not a mixture", where="stop"
+        f"expected a list of strings or a list of token ids, got {value!r}", where="stop"
     )
 
 

@@ -83,7 +83,7 @@ def natural_dtype(array: Array, where: str) -> TensorDtype:
     if dtype is None:
         kind = _KIND_NAMES.get(array.dtype.kind, str(array.dtype))
         raise InvalidInputError(
-            f"{kind} values cannot be sent; convert to an integer or floating dtype first",
+            f"expected integers or floats, got {kind} values; convert the array first",
             where=where,
         )
     return dtype

@@ -123,9 +123,14 @@ def check_shape(shape: Iterable[Any], size: int, where: str) -> list[int]:
     """
     sizes = list(shape)
     valid = all(type(length) is int and length >= 0 for length in sizes)
-    if not valid or len(sizes) > MAX_DIMENSIONS or math.prod(sizes) != size:
+    if not valid or len(sizes) > MAX_DIMENSIONS:
         raise ValueError(
-            f"{where}.shape: expected sizes with the product {size}, got {_shorten(sizes)}"
+            f"{where}.shape: expected at most {MAX_DIMENSIONS} non-negative integers, "
+            f"got {_shorten(sizes)}"
+        )
+    if (elements := math.prod(sizes)) != size:
+        raise ValueError(
+            f"{where}.shape: {_shorten(sizes)} has {elements} elements, but the data has {size}"
         )
     return sizes
 

@@ -82,10 +82,24 @@ def _counts(starts: Array, columns: Array, size: int, shape: Sequence[int]) -> A
     """Returns the number of values in each row; ValueError if the indices are inconsistent."""
     counts: Array = starts[1:] - starts[:-1]
     rows, width = shape
-    if len(counts) != rows or (counts < 0).any() or counts.sum() != size:
-        raise ValueError(f"row indices don't match {rows} rows of {size} values")
-    if len(columns) != size or width < 0 or ((columns < 0) | (columns >= width)).any():
-        raise ValueError(f"column indices don't match {size} values in {width} columns")
+    if len(counts) != rows:
+        raise ValueError(
+            f"row indices: expected {rows + 1} numbers for {rows} rows, got {len(starts)}"
+        )
+    if (counts < 0).any():
+        raise ValueError("row indices: expected numbers in ascending order")
+    if (total := counts.sum()) != size:
+        raise ValueError(f"row indices: expected {size} values in {rows} rows, got {total}")
+    if len(columns) != size:
+        raise ValueError(f"column indices: expected {size} for {size} values, got {len(columns)}")
+    outside = columns[(columns < 0) | (columns >= width)]
+    if outside.size:
+        raise ValueError(
+            f"column indices: expected numbers from 0 to {width - 1} for {width} columns, "
+            f"got {outside[0]}"
+        )
+    if width < 0:
+        raise ValueError(f"column indices: expected at least 0 columns, got {width}")
     return counts
 
 
@@ -100,7 +114,7 @@ def read_indices(
     """
     if crow_indices is None or col_indices is None:
         missing = "sparse_crow_indices" if crow_indices is None else "sparse_col_indices"
-        raise InvalidInputError("required for compressed sparse rows", where=missing)
+        raise InvalidInputError("missing; compressed sparse rows require it", where=missing)
     sizes = None if shape is None else read_shape(shape)
     if sizes is None or len(sizes) != 2:
         raise InvalidInputError(

@@ -275,7 +275,8 @@ class TensorData:
     ) -> TensorData:
         if shape is None or crow is None or columns is None:
             raise ValueError(
-                f"{where}: a sparse tensor needs sparse_crow_indices, sparse_col_indices and shape"
+                f"{where}: a sparse tensor requires sparse_crow_indices, sparse_col_indices "
+                "and shape"
             )
         rows = read_numbers(crow, "int64", f"{where}.sparse_crow_indices")
         cols = read_numbers(columns, "int64", f"{where}.sparse_col_indices")
@@ -291,6 +292,6 @@ def _read_shape(shape: Sequence[int], size: int) -> list[int]:
     sizes = read_shape(shape)
     if math.prod(sizes) != size:
         raise InvalidInputError(
-            f"expected sizes with the product {size}, got {sizes}", where="shape"
+            f"{sizes} has {math.prod(sizes)} elements, but the data has {size}", where="shape"
         )
     return sizes
