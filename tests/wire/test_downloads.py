@@ -604,6 +604,72 @@ def test_cancelled_download_ends_and_can_be_resumed(
     assert saved(tmp_path) == {"run-1_weights_final/weights.safetensors": CONTENT}
 
 
+def test_second_download_to_the_same_target_raises(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    store.faults.append(Fault(wait=release))
+    first = rest.download_checkpoint(EXTERNAL, tmp_path)
+    assert comes_true(lambda: (tmp_path / PART).exists())
+    for overwrite in (False, True):
+        with pytest.raises(tinker.DownloadError, match=r"another download writes to .*_final$"):
+            download(rest, tmp_path, overwrite=overwrite)
+    download(rest, tmp_path, f"{EXTERNAL}-2")
+    release.set()
+    first.result(60)
+    assert store.ranges == [None, None]
+    other = WEIGHTS.replace("final", "final-2")
+    assert saved(tmp_path) == {WEIGHTS: CONTENT, other: CONTENT}
+
+
+def test_second_archive_to_the_same_target_raises(
+    archives: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    store.faults.append(Fault(wait=release))
+    first = archives.download_checkpoint(SAMPLER, tmp_path)
+    part = tmp_path / "run-1_sampler_weights_final.tar.gz.part"
+    assert comes_true(part.exists)
+    with pytest.raises(tinker.DownloadError, match="another download writes to"):
+        download(archives, tmp_path, SAMPLER, extract=True)
+    release.set()
+    first.result(60)
+    assert saved(tmp_path) == {"run-1_sampler_weights_final.tar.gz": ARCHIVE}
+
+
+def test_lock_file_of_a_killed_process_is_ignored(rest: tinker.RestClient, tmp_path: Path) -> None:
+    (tmp_path / "run-1_external_weights_final.part.lock").touch()
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+@pytest.mark.parametrize("size", [0, 99_999])
+def test_partial_file_that_lost_bytes_raises(
+    size: int, rest: tinker.RestClient, store: Storage, time: SimulatedTime, tmp_path: Path
+) -> None:
+    time.on_sleep = lambda _: (tmp_path / PART).write_bytes(CONTENT[:size])
+    store.faults.append(Fault(cut=100_000))
+    with pytest.raises(tinker.DownloadError, match=f"has {size} bytes, expected 100000"):
+        download(rest, tmp_path)
+    assert WEIGHTS not in saved(tmp_path)
+
+
+def test_complete_file_of_another_size_raises(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    offer(server, store, {"weights.safetensors": "/weights", "other": "/other"})
+    store.files["/other"] = OTHER
+
+    def append(progress: DownloadProgress) -> None:
+        if progress.files_done == 2:
+            with (tmp_path / PART).open("ab") as file:
+                file.write(b"more")
+
+    with pytest.raises(tinker.DownloadError, match="has 256004 bytes, expected 256000"):
+        download(rest, tmp_path, progress=append)
+    assert WEIGHTS not in saved(tmp_path)
+
+
 def test_close_ends_a_download(server: FakeServer, store: Storage, tmp_path: Path) -> None:
     release = threading.Event()
     store.faults.append(Fault(wait=release))

@@ -21,12 +21,14 @@ from attrs import field, frozen
 from tinker_ext import tracing
 from tinker_ext.clients.creation import ResumeSpec
 from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
+from tinker_ext.clients.downloads.lock import locked
 from tinker_ext.clients.downloads.partial_file import PART, PartialFile
 from tinker_ext.clients.downloads.transfer import (
     OPERATION,
     ProgressCallbackError,
     SignedUrls,
     Transfer,
+    on_thread,
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
@@ -151,7 +153,7 @@ def download_url(
         return SignedUrls({"": url}, now, now.timestamp())
 
     async def run() -> int:
-        async with Transfer(rest._core, progress) as transfer:
+        async with Transfer(rest._core, progress) as transfer, locked(target):
             return await _fetch_file(transfer, transfer.signer(sign), target)
 
     return _start(rest._core, run)
@@ -178,7 +180,7 @@ def _value(outcome: T | ProgressCallbackError) -> T:
 async def _fetch_file(transfer: Transfer, signer: UrlSigner, target: Path) -> int:
     file = await asyncio.to_thread(PartialFile, target)
     size = await transfer.fetch(signer, {"": file})
-    await asyncio.to_thread(file.finish)
+    await on_thread(PartialFile.finish, file)
     return size
 
 
@@ -198,7 +200,8 @@ class _Download:
             self._packed(parsed), "the server is packing the archive"
         )
         if first is not None:
-            return await self._archive(tinker_path, parsed, first)
+            async with locked(self.target.folder):
+                return await self._archive(tinker_path, parsed, first)
         if parsed.checkpoint_type != "training":
             raise DownloadError(
                 f"{tinker_path} can't be downloaded: this server has no archives and exports only "
@@ -217,6 +220,7 @@ class _Download:
             return signed
 
         archive, target = self.target.archive, self.target
+        target.check(archive)
         size = await _fetch_file(self.transfer, self.transfer.signer(sign, first), archive)
         if not target.extract:
             return CheckpointDownload(path, archive, None, (archive,), size)
@@ -314,10 +318,11 @@ class _Download:
             raise DownloadError(f"the external weights {path} have no files")
         target = self.target
         names = _checked_names(signed.urls)
-        target.check(target.folder)
-        files = await asyncio.to_thread(_partial_files, target.building, names)
-        size = await self.transfer.fetch(signer, files)
-        await asyncio.to_thread(_finish, target, list(files.values()))
+        async with locked(target.folder):
+            target.check(target.folder)
+            files = await asyncio.to_thread(_partial_files, target.building, names)
+            size = await self.transfer.fetch(signer, files)
+            await on_thread(partial(_finish, target), list(files.values()))
         saved = tuple(target.folder.joinpath(*parts) for parts in names.values())
         return CheckpointDownload(path, None, target.folder, saved, size)
 

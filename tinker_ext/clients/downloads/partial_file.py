@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 from attrs import evolve
 
 from tinker_ext.clients.downloads.disk import disk_errors, disk_full
+from tinker_ext.errors import DownloadError
 from tinker_ext.private_files import make_private_folders, private_opener
 from tinker_ext.transport.ranges import Content
 
@@ -77,6 +78,7 @@ class PartialFile:
         self.offset = content.start
         with disk_errors(self.part):
             make_private_folders(self.part.parent)
+            self._check_size()
             self._check_room()
             self._describe()
             flags = "r+b" if self.part.exists() else "xb"
@@ -84,12 +86,23 @@ class PartialFile:
             self._file.seek(self.offset)
             self._file.truncate()
 
+    def _size_on_disk(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _check_size(self, *, complete: bool = False) -> None:
+        """Raise DownloadError if another program removed bytes, or changed a complete file."""
+        size = self._size_on_disk()
+        if size < self.offset or (complete and size > self.offset):
+            raise DownloadError(
+                f"{self.part} has {size} bytes, expected {self.offset}: another program changed it",
+                path=str(self.part),
+            )
+
     def _check_room(self) -> None:
         size = self.content.size if self.content is not None else None
         if size is None:
             return
-        on_disk = self.part.stat().st_size if self.part.exists() else 0
-        missing, free = size - on_disk, shutil.disk_usage(self.part.parent).free
+        missing, free = size - self._size_on_disk(), shutil.disk_usage(self.part.parent).free
         if missing > free:
             raise disk_full(self.part, f"{missing} bytes are missing, {free} are free")
 
@@ -147,8 +160,13 @@ class PartialFile:
         self.offset, self.content = 0, None
 
     def finish(self) -> None:
-        """Move the complete file to its path."""
+        """Move the complete file to its path.
+
+        Raises:
+            DownloadError: another program changed the file, or it can't be moved.
+        """
         with disk_errors(self.target):
+            self._check_size(complete=True)
             with self.part.open("rb") as file:
                 os.fsync(file.fileno())
             self.part.replace(self.target)
