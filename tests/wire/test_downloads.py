@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import io
+import json
 import logging
 import stat
 import tarfile
@@ -290,6 +291,33 @@ def test_later_call_without_a_validator_restarts(
     download(rest, tmp_path)
     assert store.ranges[3:] == [None]
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+@pytest.mark.parametrize("name", ["etag", "last-modified"])
+@pytest.mark.parametrize("value", ['"\xe9"', '"a\tb"'])
+def test_validator_that_is_not_printable_ascii_is_not_sent(
+    name: str, value: str, rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.etag, store.headers = None, {name: value}
+    store.faults.append(Fault(cut=100_000))
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-"]
+    assert store.requests[1].if_range is None
+
+
+@pytest.mark.parametrize("validator", ['"\xe9"', "a\nb", "", None, 1])
+def test_partial_file_with_unusable_validator_restarts(
+    validator: object, rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    part = tmp_path / PART
+    part.parent.mkdir()
+    part.write_bytes(OTHER[:100_000])
+    description = {"size": len(CONTENT), "validator": validator}
+    part.with_name(f"{part.name}.json").write_text(json.dumps(description))
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None]
 
 
 def test_rejected_url_is_replaced(
@@ -647,7 +675,10 @@ def test_lock_file_of_a_killed_process_is_ignored(rest: tinker.RestClient, tmp_p
 def test_partial_file_that_lost_bytes_raises(
     size: int, rest: tinker.RestClient, store: Storage, time: SimulatedTime, tmp_path: Path
 ) -> None:
-    time.on_sleep = lambda _: (tmp_path / PART).write_bytes(CONTENT[:size])
+    def shorten(_: float) -> None:
+        (tmp_path / PART).write_bytes(CONTENT[:size])
+
+    time.on_sleep = shorten
     store.faults.append(Fault(cut=100_000))
     with pytest.raises(tinker.DownloadError, match=f"has {size} bytes, expected 100000"):
         download(rest, tmp_path)

@@ -84,10 +84,15 @@ def content_of(status: int, headers: Mapping[str, str], offset: int) -> Content 
 
 def _validator(headers: Mapping[str, str]) -> str | None:
     """A strong entity tag, or otherwise the modification date (RFC 9110, 13.1.5)."""
-    tag = headers.get("etag", "").strip()
-    if tag.startswith('"'):
+    tag, date = headers.get("etag", "").strip(), headers.get("last-modified", "")
+    if tag.startswith('"') and is_sendable(tag):
         return tag
-    return headers.get("last-modified") or None
+    return date if is_sendable(date) else None
+
+
+def is_sendable(validator: str) -> bool:
+    """Whether a request can have it as `If-Range`: printable ASCII, not empty."""
+    return bool(validator) and validator.isascii() and validator.isprintable()
 
 
 def _digest(headers: Mapping[str, str], *, whole: bool) -> tuple[str, bytes] | None:

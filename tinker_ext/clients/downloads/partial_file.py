@@ -14,7 +14,7 @@ from attrs import evolve
 from tinker_ext.clients.downloads.disk import disk_errors, disk_full
 from tinker_ext.errors import DownloadError
 from tinker_ext.private_files import make_private_folders, private_opener
-from tinker_ext.transport.ranges import Content
+from tinker_ext.transport.ranges import Content, is_sendable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,9 @@ class PartialFile:
         """Continue an earlier download that has a validator, with which changes can be detected."""
         try:
             described = json.loads(self._description.read_bytes())
-            size, validator = described["size"], str(described["validator"])
+            size, validator = described["size"], described["validator"]
+            if not isinstance(validator, str) or not is_sendable(validator):
+                return
             self.offset = self.part.stat().st_size
         except (OSError, ValueError, KeyError, TypeError):
             return
