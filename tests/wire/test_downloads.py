@@ -293,6 +293,33 @@ def test_later_call_without_a_validator_restarts(
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 
+@pytest.mark.parametrize("first", ['W/"first"', '"\xe9"'])
+def test_change_of_a_tag_that_is_not_sent_restarts(
+    first: str, rest: tinker.RestClient, store: Storage, time: SimulatedTime, tmp_path: Path
+) -> None:
+    def change(_: float) -> None:
+        store.files["/weights"], store.etag = OTHER, 'W/"second"'
+
+    time.on_sleep = change
+    store.etag = first
+    store.faults.append(Fault(cut=100_000))
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: OTHER}
+    assert store.ranges == [None, "bytes=100000-", None]
+    assert {request.if_range for request in store.requests} == {None}
+
+
+def test_unchanged_weak_tag_resumes(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.etag = 'W/"first"'
+    store.faults += [Fault(cut=100_000), Fault(cut=50_000)]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-", "bytes=150000-"]
+    assert {request.if_range for request in store.requests} == {None}
+
+
 @pytest.mark.parametrize("name", ["etag", "last-modified"])
 @pytest.mark.parametrize("value", ['"\xe9"', '"a\tb"'])
 def test_validator_that_is_not_printable_ascii_is_not_sent(

@@ -63,7 +63,9 @@ class PartialFile:
         same_size = None in (known.size, content.size) or known.size == content.size
         # Without one in the response, the server has compared that of `If-Range`.
         validators = (known.validator, content.validator)
-        return same_size and (None in validators or known.validator == content.validator)
+        same_validator = None in validators or known.validator == content.validator
+        same_tag = None in (known.tag, content.tag) or known.tag == content.tag
+        return same_size and same_validator and same_tag
 
     def open(self, content: Content) -> None:
         """Prepare to write the bytes of a response at its offset.
@@ -73,10 +75,10 @@ class PartialFile:
         """
         if content.start == 0 or self.content is None:
             self.content = content
-        elif content.size is not None or content.digest is not None:
-            digest = content.digest or self.content.digest
+        else:
+            digest, tag = content.digest or self.content.digest, self.content.tag or content.tag
             size = content.size if self.content.size is None else self.content.size
-            self.content = evolve(self.content, size=size, digest=digest)
+            self.content = evolve(self.content, size=size, digest=digest, tag=tag)
         self.offset = content.start
         with disk_errors(self.part):
             make_private_folders(self.part.parent)
