@@ -444,6 +444,43 @@ def test_existing_folder_is_replaced_only_with_overwrite(
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 
+@pytest.mark.parametrize("existing", ["file", "dangling link", "link to a folder"])
+def test_file_or_link_at_the_target_is_replaced_only_with_overwrite(
+    existing: str, rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    models, other = tmp_path / "models", tmp_path / "other"
+    models.mkdir()
+    other.mkdir()
+    (other / "mine").write_bytes(b"mine")
+    folder = models / "run-1_external_weights_final"
+    if existing == "file":
+        folder.write_text("old")
+    else:
+        folder.symlink_to(other if "folder" in existing else tmp_path / "nowhere")
+    with pytest.raises(tinker.DownloadError, match="already there"):
+        rest.download_checkpoint(EXTERNAL, models)
+    assert server.calls("get_external_weights_urls") == []
+    download(rest, models, overwrite=True)
+    assert list(models.iterdir()) == [folder]
+    assert not folder.is_symlink()
+    assert saved(tmp_path) == {f"models/{WEIGHTS}": CONTENT, "other/mine": b"mine"}
+
+
+@pytest.mark.parametrize("extract", [False, True])
+def test_dangling_link_at_the_archive_is_replaced_only_with_overwrite(
+    extract: bool, archives: tinker.RestClient, packing: FakeServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run-1_sampler_weights_final"
+    archive = tmp_path / f"{folder.name}.tar.gz"
+    (folder if extract else archive).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(tinker.DownloadError, match="already there"):
+        archives.download_checkpoint(SAMPLER, tmp_path, extract=extract)
+    assert packing.calls("get_checkpoint_archive_url") == []
+    download(archives, tmp_path, SAMPLER, extract=extract, overwrite=True)
+    assert not archive.is_symlink()
+    assert set(tmp_path.iterdir()) == {archive, *([folder] if extract else [])}
+
+
 def test_training_state_is_exported_and_the_export_deleted(
     rest: tinker.RestClient, server: FakeServer, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ applies.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import uuid
 from datetime import UTC, datetime
@@ -97,18 +98,21 @@ class Target:
     def check(self, *paths: Path) -> None:
         """Raise DownloadError if one of the paths exists and may not be replaced."""
         for path in paths:
-            if path.exists() and not self.overwrite:
+            if not self.overwrite and os.path.lexists(path):
                 raise DownloadError(f"{path} is already there.", path=str(path))
 
     def install(self) -> None:
         """Move the complete folder to its path."""
         self.check(self.folder)
         with disk_errors(self.folder):
-            if self.folder.exists():
+            if os.path.lexists(self.folder):
                 replaced = self.folder.with_name(f".{self.name}-{uuid.uuid4().hex[:8]}")
                 self.folder.rename(replaced)
                 self.building.rename(self.folder)
-                shutil.rmtree(replaced, ignore_errors=True)
+                if replaced.is_dir() and not replaced.is_symlink():
+                    shutil.rmtree(replaced, ignore_errors=True)
+                else:
+                    replaced.unlink()
             else:
                 self.building.rename(self.folder)
 
