@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import io
+import json
 import logging
 import stat
 import tarfile
@@ -292,6 +293,60 @@ def test_later_call_without_a_validator_restarts(
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
 
 
+@pytest.mark.parametrize("first", ['W/"first"', '"\xe9"'])
+def test_change_of_a_tag_that_is_not_sent_restarts(
+    first: str, rest: tinker.RestClient, store: Storage, time: SimulatedTime, tmp_path: Path
+) -> None:
+    def change(_: float) -> None:
+        store.files["/weights"], store.etag = OTHER, 'W/"second"'
+
+    time.on_sleep = change
+    store.etag = first
+    store.faults.append(Fault(cut=100_000))
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: OTHER}
+    assert store.ranges == [None, "bytes=100000-", None]
+    assert {request.if_range for request in store.requests} == {None}
+
+
+def test_unchanged_weak_tag_resumes(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.etag = 'W/"first"'
+    store.faults += [Fault(cut=100_000), Fault(cut=50_000)]
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-", "bytes=150000-"]
+    assert {request.if_range for request in store.requests} == {None}
+
+
+@pytest.mark.parametrize("name", ["etag", "last-modified"])
+@pytest.mark.parametrize("value", ['"\xe9"', '"a\tb"'])
+def test_validator_that_is_not_printable_ascii_is_not_sent(
+    name: str, value: str, rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.etag, store.headers = None, {name: value}
+    store.faults.append(Fault(cut=100_000))
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None, "bytes=100000-"]
+    assert store.requests[1].if_range is None
+
+
+@pytest.mark.parametrize("validator", ['"\xe9"', "a\nb", "", None, 1])
+def test_partial_file_with_unusable_validator_restarts(
+    validator: object, rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    part = tmp_path / PART
+    part.parent.mkdir()
+    part.write_bytes(OTHER[:100_000])
+    description = {"size": len(CONTENT), "validator": validator}
+    part.with_name(f"{part.name}.json").write_text(json.dumps(description))
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+    assert store.ranges == [None]
+
+
 def test_rejected_url_is_replaced(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:
@@ -389,6 +444,43 @@ def test_existing_folder_is_replaced_only_with_overwrite(
     assert server.calls("get_external_weights_urls") == []
     download(rest, tmp_path, overwrite=True)
     assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+@pytest.mark.parametrize("existing", ["file", "dangling link", "link to a folder"])
+def test_file_or_link_at_the_target_is_replaced_only_with_overwrite(
+    existing: str, rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    models, other = tmp_path / "models", tmp_path / "other"
+    models.mkdir()
+    other.mkdir()
+    (other / "mine").write_bytes(b"mine")
+    folder = models / "run-1_external_weights_final"
+    if existing == "file":
+        folder.write_text("old")
+    else:
+        folder.symlink_to(other if "folder" in existing else tmp_path / "nowhere")
+    with pytest.raises(tinker.DownloadError, match="already there"):
+        rest.download_checkpoint(EXTERNAL, models)
+    assert server.calls("get_external_weights_urls") == []
+    download(rest, models, overwrite=True)
+    assert list(models.iterdir()) == [folder]
+    assert not folder.is_symlink()
+    assert saved(tmp_path) == {f"models/{WEIGHTS}": CONTENT, "other/mine": b"mine"}
+
+
+@pytest.mark.parametrize("extract", [False, True])
+def test_dangling_link_at_the_archive_is_replaced_only_with_overwrite(
+    extract: bool, archives: tinker.RestClient, packing: FakeServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run-1_sampler_weights_final"
+    archive = tmp_path / f"{folder.name}.tar.gz"
+    (folder if extract else archive).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(tinker.DownloadError, match="already there"):
+        archives.download_checkpoint(SAMPLER, tmp_path, extract=extract)
+    assert packing.calls("get_checkpoint_archive_url") == []
+    download(archives, tmp_path, SAMPLER, extract=extract, overwrite=True)
+    assert not archive.is_symlink()
+    assert set(tmp_path.iterdir()) == {archive, *([folder] if extract else [])}
 
 
 def test_training_state_is_exported_and_the_export_deleted(
@@ -604,6 +696,75 @@ def test_cancelled_download_ends_and_can_be_resumed(
     download(rest, tmp_path, TRAINING)
     assert store.ranges == [None, "bytes=1-"]
     assert saved(tmp_path) == {"run-1_weights_final/weights.safetensors": CONTENT}
+
+
+def test_second_download_to_the_same_target_raises(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    store.faults.append(Fault(wait=release))
+    first = rest.download_checkpoint(EXTERNAL, tmp_path)
+    assert comes_true(lambda: (tmp_path / PART).exists())
+    for overwrite in (False, True):
+        with pytest.raises(tinker.DownloadError, match=r"another download writes to .*_final$"):
+            download(rest, tmp_path, overwrite=overwrite)
+    download(rest, tmp_path, f"{EXTERNAL}-2")
+    release.set()
+    first.result(60)
+    assert store.ranges == [None, None]
+    other = WEIGHTS.replace("final", "final-2")
+    assert saved(tmp_path) == {WEIGHTS: CONTENT, other: CONTENT}
+
+
+def test_second_archive_to_the_same_target_raises(
+    archives: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    release = threading.Event()
+    store.faults.append(Fault(wait=release))
+    first = archives.download_checkpoint(SAMPLER, tmp_path)
+    part = tmp_path / "run-1_sampler_weights_final.tar.gz.part"
+    assert comes_true(part.exists)
+    with pytest.raises(tinker.DownloadError, match="another download writes to"):
+        download(archives, tmp_path, SAMPLER, extract=True)
+    release.set()
+    first.result(60)
+    assert saved(tmp_path) == {"run-1_sampler_weights_final.tar.gz": ARCHIVE}
+
+
+def test_lock_file_of_a_killed_process_is_ignored(rest: tinker.RestClient, tmp_path: Path) -> None:
+    (tmp_path / "run-1_external_weights_final.part.lock").touch()
+    download(rest, tmp_path)
+    assert saved(tmp_path) == {WEIGHTS: CONTENT}
+
+
+@pytest.mark.parametrize("size", [0, 99_999])
+def test_partial_file_that_lost_bytes_raises(
+    size: int, rest: tinker.RestClient, store: Storage, time: SimulatedTime, tmp_path: Path
+) -> None:
+    def shorten(_: float) -> None:
+        (tmp_path / PART).write_bytes(CONTENT[:size])
+
+    time.on_sleep = shorten
+    store.faults.append(Fault(cut=100_000))
+    with pytest.raises(tinker.DownloadError, match=f"has {size} bytes, expected 100000"):
+        download(rest, tmp_path)
+    assert WEIGHTS not in saved(tmp_path)
+
+
+def test_complete_file_of_another_size_raises(
+    rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
+) -> None:
+    offer(server, store, {"weights.safetensors": "/weights", "other": "/other"})
+    store.files["/other"] = OTHER
+
+    def append(progress: DownloadProgress) -> None:
+        if progress.files_done == 2:
+            with (tmp_path / PART).open("ab") as file:
+                file.write(b"more")
+
+    with pytest.raises(tinker.DownloadError, match="has 256004 bytes, expected 256000"):
+        download(rest, tmp_path, progress=append)
+    assert WEIGHTS not in saved(tmp_path)
 
 
 def test_close_ends_a_download(server: FakeServer, store: Storage, tmp_path: Path) -> None:

@@ -46,12 +46,14 @@ class Content:
         size: the size of the whole file in bytes; None if unknown.
         validator: the value for `If-Range`; None if a later change can't be detected.
         digest: hashlib's name of the algorithm, and the digest of the whole file, if there is one.
+        tag: the opaque part of the entity tag, weak or strong; only compared, never sent.
     """
 
     start: int
     size: int | None
     validator: str | None = None
     digest: tuple[str, bytes] | None = None
+    tag: str | None = None
 
 
 def range_headers(offset: int, validator: str | None) -> dict[str, str]:
@@ -68,26 +70,33 @@ def content_of(status: int, headers: Mapping[str, str], offset: int) -> Content 
     Header names are in lower case.
     """
     validator, digest = _validator(headers), _digest(headers, whole=status != PARTIAL)
+    tag = headers.get("etag", "").strip().removeprefix("W/") or None
     described = headers.get("content-range", "").strip()
     if status == UNSATISFIABLE:
-        size = _UNSATISFIED.fullmatch(described)
-        complete = size is not None and int(size[1]) == offset
-        return Content(offset, offset, validator) if complete else None
+        total = _UNSATISFIED.fullmatch(described)
+        complete = total is not None and int(total[1]) == offset
+        return Content(offset, offset, validator, tag=tag) if complete else None
     if status != PARTIAL:
         length = headers.get("content-length", "").strip()
-        return Content(0, int(length) if _LENGTH.fullmatch(length) else None, validator, digest)
+        size = int(length) if _LENGTH.fullmatch(length) else None
+        return Content(0, size, validator, digest, tag)
     part = _RANGE.fullmatch(described)
     if part is None or int(part[1]) != offset:
         return None
-    return Content(offset, None if part[3] == "*" else int(part[3]), validator, digest)
+    return Content(offset, None if part[3] == "*" else int(part[3]), validator, digest, tag)
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:
     """A strong entity tag, or otherwise the modification date (RFC 9110, 13.1.5)."""
-    tag = headers.get("etag", "").strip()
-    if tag.startswith('"'):
+    tag, date = headers.get("etag", "").strip(), headers.get("last-modified", "")
+    if tag.startswith('"') and is_sendable(tag):
         return tag
-    return headers.get("last-modified") or None
+    return date if is_sendable(date) else None
+
+
+def is_sendable(validator: str) -> bool:
+    """Whether a request can have it as `If-Range`: printable ASCII, not empty."""
+    return bool(validator) and validator.isascii() and validator.isprintable()
 
 
 def _digest(headers: Mapping[str, str], *, whole: bool) -> tuple[str, bytes] | None:

@@ -8,6 +8,7 @@ applies.
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import uuid
 from datetime import UTC, datetime
@@ -21,12 +22,14 @@ from attrs import field, frozen
 from tinker_ext import tracing
 from tinker_ext.clients.creation import ResumeSpec
 from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
+from tinker_ext.clients.downloads.lock import locked
 from tinker_ext.clients.downloads.partial_file import PART, PartialFile
 from tinker_ext.clients.downloads.transfer import (
     OPERATION,
     ProgressCallbackError,
     SignedUrls,
     Transfer,
+    on_thread,
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
@@ -95,7 +98,7 @@ class Target:
     def check(self, *paths: Path) -> None:
         """Raise DownloadError if one of the paths exists and may not be replaced."""
         for path in paths:
-            if path.exists() and not self.overwrite:
+            if not self.overwrite and os.path.lexists(path):
                 raise DownloadError(
                     f"{path} already exists; pass overwrite=True to replace it", path=str(path)
                 )
@@ -104,11 +107,14 @@ class Target:
         """Move the complete folder to its path."""
         self.check(self.folder)
         with disk_errors(self.folder):
-            if self.folder.exists():
+            if os.path.lexists(self.folder):
                 replaced = self.folder.with_name(f".{self.name}-{uuid.uuid4().hex[:8]}")
                 self.folder.rename(replaced)
                 self.building.rename(self.folder)
-                shutil.rmtree(replaced, ignore_errors=True)
+                if replaced.is_dir() and not replaced.is_symlink():
+                    shutil.rmtree(replaced, ignore_errors=True)
+                else:
+                    replaced.unlink()
             else:
                 self.building.rename(self.folder)
 
@@ -153,7 +159,7 @@ def download_url(
         return SignedUrls({"": url}, now, now.timestamp())
 
     async def run() -> int:
-        async with Transfer(rest._core, progress) as transfer:
+        async with Transfer(rest._core, progress) as transfer, locked(target):
             return await _fetch_file(transfer, transfer.signer(sign), target)
 
     return _start(rest._core, run)
@@ -180,7 +186,7 @@ def _value(outcome: T | ProgressCallbackError) -> T:
 async def _fetch_file(transfer: Transfer, signer: UrlSigner, target: Path) -> int:
     file = await asyncio.to_thread(PartialFile, target)
     size = await transfer.fetch(signer, {"": file})
-    await asyncio.to_thread(file.finish)
+    await on_thread(PartialFile.finish, file)
     return size
 
 
@@ -200,7 +206,8 @@ class _Download:
             self._packed(parsed), "the server is packing the archive"
         )
         if first is not None:
-            return await self._archive(tinker_path, parsed, first)
+            async with locked(self.target.folder):
+                return await self._archive(tinker_path, parsed, first)
         if parsed.checkpoint_type != "training":
             raise DownloadError(
                 f"{tinker_path} can't be downloaded: this server creates no archives and exports "
@@ -219,6 +226,7 @@ class _Download:
             return signed
 
         archive, target = self.target.archive, self.target
+        target.check(archive)
         size = await _fetch_file(self.transfer, self.transfer.signer(sign, first), archive)
         if not target.extract:
             return CheckpointDownload(path, archive, None, (archive,), size)
@@ -316,10 +324,11 @@ class _Download:
             raise DownloadError(f"the external weights {path} have no files")
         target = self.target
         names = _checked_names(signed.urls)
-        target.check(target.folder)
-        files = await asyncio.to_thread(_partial_files, target.building, names)
-        size = await self.transfer.fetch(signer, files)
-        await asyncio.to_thread(_finish, target, list(files.values()))
+        async with locked(target.folder):
+            target.check(target.folder)
+            files = await asyncio.to_thread(_partial_files, target.building, names)
+            size = await self.transfer.fetch(signer, files)
+            await on_thread(partial(_finish, target), list(files.values()))
         saved = tuple(target.folder.joinpath(*parts) for parts in names.values())
         return CheckpointDownload(path, None, target.folder, saved, size)
 

@@ -12,8 +12,9 @@ from typing import IO, TYPE_CHECKING
 from attrs import evolve
 
 from tinker_ext.clients.downloads.disk import disk_errors, disk_full
+from tinker_ext.errors import DownloadError
 from tinker_ext.private_files import make_private_folders, private_opener
-from tinker_ext.transport.ranges import Content
+from tinker_ext.transport.ranges import Content, is_sendable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,9 @@ class PartialFile:
         """Continue an earlier download that has a validator, with which changes can be detected."""
         try:
             described = json.loads(self._description.read_bytes())
-            size, validator = described["size"], str(described["validator"])
+            size, validator = described["size"], described["validator"]
+            if not isinstance(validator, str) or not is_sendable(validator):
+                return
             self.offset = self.part.stat().st_size
         except (OSError, ValueError, KeyError, TypeError):
             return
@@ -60,7 +63,9 @@ class PartialFile:
         same_size = None in (known.size, content.size) or known.size == content.size
         # Without one in the response, the server has compared that of `If-Range`.
         validators = (known.validator, content.validator)
-        return same_size and (None in validators or known.validator == content.validator)
+        same_validator = None in validators or known.validator == content.validator
+        same_tag = None in (known.tag, content.tag) or known.tag == content.tag
+        return same_size and same_validator and same_tag
 
     def open(self, content: Content) -> None:
         """Prepare to write the bytes of a response at its offset.
@@ -70,13 +75,14 @@ class PartialFile:
         """
         if content.start == 0 or self.content is None:
             self.content = content
-        elif content.size is not None or content.digest is not None:
-            digest = content.digest or self.content.digest
+        else:
+            digest, tag = content.digest or self.content.digest, self.content.tag or content.tag
             size = content.size if self.content.size is None else self.content.size
-            self.content = evolve(self.content, size=size, digest=digest)
+            self.content = evolve(self.content, size=size, digest=digest, tag=tag)
         self.offset = content.start
         with disk_errors(self.part):
             make_private_folders(self.part.parent)
+            self._check_size()
             self._check_room()
             self._describe()
             flags = "r+b" if self.part.exists() else "xb"
@@ -84,12 +90,23 @@ class PartialFile:
             self._file.seek(self.offset)
             self._file.truncate()
 
+    def _size_on_disk(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
+
+    def _check_size(self, *, complete: bool = False) -> None:
+        """Raise DownloadError if another program removed bytes, or changed a complete file."""
+        size = self._size_on_disk()
+        if size < self.offset or (complete and size > self.offset):
+            raise DownloadError(
+                f"{self.part} has {size} bytes, expected {self.offset}: another program changed it",
+                path=str(self.part),
+            )
+
     def _check_room(self) -> None:
         size = self.content.size if self.content is not None else None
         if size is None:
             return
-        on_disk = self.part.stat().st_size if self.part.exists() else 0
-        missing, free = size - on_disk, shutil.disk_usage(self.part.parent).free
+        missing, free = size - self._size_on_disk(), shutil.disk_usage(self.part.parent).free
         if missing > free:
             raise disk_full(self.part, f"{missing} more bytes are needed, {free} are free")
 
@@ -147,8 +164,13 @@ class PartialFile:
         self.offset, self.content = 0, None
 
     def finish(self) -> None:
-        """Move the complete file to its path."""
+        """Move the complete file to its path.
+
+        Raises:
+            DownloadError: another program changed the file, or it can't be moved.
+        """
         with disk_errors(self.target):
+            self._check_size(complete=True)
             with self.part.open("rb") as file:
                 os.fsync(file.fileno())
             self.part.replace(self.target)

@@ -232,15 +232,15 @@ class Transfer:
                 return
             _check_encoding(response, file)
             try:
-                await _on_thread(file.open, content)
+                await on_thread(file.open, content)
                 async for piece in response.pieces:
-                    await _on_thread(file.write, piece)
+                    await on_thread(file.write, piece)
                     await self._meter.moved()
             finally:
                 file.close()
 
 
-async def _on_thread(function: Callable[[T], None], argument: T) -> None:
+async def on_thread(function: Callable[[T], None], argument: T) -> None:
     """Call a function on a worker thread; a cancellation takes effect after it returned."""
     call = asyncio.ensure_future(asyncio.to_thread(function, argument))
     try:
