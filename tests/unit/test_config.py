@@ -368,6 +368,33 @@ def test_environment_proxy_source_is_its_variable(monkeypatch: pytest.MonkeyPatc
     assert resolve(base_url="http://api.example.com").proxy is None
 
 
+@pytest.mark.parametrize("source", ["proxy", "HTTPS_PROXY"])
+@pytest.mark.parametrize(
+    "host",
+    ["256.1.1.1:1", "1.2.3.04", "[v1.x]:1", "[1.2.3.4]:1", "pro\txy:1", "[::1]x:1", "x[::1]:1"],
+)
+def test_proxy_whose_host_httpx_rejects_rejected(
+    monkeypatch: pytest.MonkeyPatch, source: str, host: str
+) -> None:
+    proxy = f"http://me:{HIDDEN}@{host}"
+    with pytest.raises(httpx.InvalidURL):
+        httpx.Proxy(proxy)
+    explicit = {"proxy": proxy} if source == "proxy" else {}
+    if not explicit:
+        monkeypatch.setenv(source, proxy)
+    with pytest.raises(ConfigurationError, match=f"^{source}: 'http://") as caught:
+        resolve(**explicit)
+    assert caught.value.setting == source
+    assert HIDDEN not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("host", ["[::1]:1", "[::1]", "10.0.0.1:8080", "p.example", "1.2.3.4.5:1"])
+def test_proxy_whose_host_httpx_accepts_accepted(host: str) -> None:
+    proxy = f"http://me:{HIDDEN}@{host}"
+    httpx.Proxy(proxy)
+    assert resolve(proxy=proxy).proxy == proxy
+
+
 @pytest.mark.parametrize("value", ["ftp://proxy:1", "socks://proxy:1", "http://", "http://a b:1"])
 def test_invalid_environment_proxy_rejected_only_for_its_scheme(
     monkeypatch: pytest.MonkeyPatch, value: str
