@@ -354,6 +354,19 @@ def test_malformed_no_proxy_entry_ignored(monkeypatch: pytest.MonkeyPatch, entry
     assert chosen == (None if entry == "[2001:db8::1]" else "http://env:1")
 
 
+@pytest.mark.parametrize(
+    "entry", ["/internal", "/", "/8", "?a", "#a", "@", ":", "all://", "all:///a"]
+)
+def test_no_proxy_entry_without_host_ignored(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://env:1")
+    monkeypatch.setenv("NO_PROXY", f"{entry},other.example")
+    url = "https://api.example.com/a"
+    assert resolve().proxy_for(url) == "http://env:1"
+    with httpx.Client() as client:
+        assert client._transport_for_url(httpx.URL(url)) is not client._transport
+    assert resolve().proxy_for("https://other.example") is None
+
+
 def test_embedded_backend_ignores_environment_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "no proxy at all")
     assert resolve(base_url="embedded").proxy is None
