@@ -172,6 +172,43 @@ def test_close_directly_after_cancel_returns() -> None:
         assert not closing.is_alive()
 
 
+@pytest.mark.parametrize(("first", "second"), [(60, 0), (60, 0.3), (0.3, 60)])
+def test_shorter_timeout_of_concurrent_close_calls_wins(
+    busy: FaultServer, first: float, second: float
+) -> None:
+    service = make_client(base_url=busy.url)
+    future = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
+    assert comes_true(partial(busy.calls, "retrieve_future"))
+    waiting = threading.Thread(target=service.close, kwargs={"timeout": first}, daemon=True)
+    waiting.start()
+    assert comes_true(lambda: service._core.closed)
+    started = time.monotonic()
+    service.close(timeout=second)
+    took = time.monotonic() - started
+    with pytest.raises(tinker.ClientClosedError):
+        future.result(0)
+    waiting.join(20)
+    assert not waiting.is_alive()
+    assert took < 20, "usually less than one second"
+    service.close(timeout=60)
+    assert time.monotonic() - started < 30, "a third call returns at once"
+
+
+def test_concurrent_close_calls_wait_for_pending_requests() -> None:
+    with FaultServer() as server:
+        service = make_client(base_url=server.url)
+        sampler = service.create_sampling_client(base_model="fake/model")
+        server.respond("retrieve_future", Reply(200, WAITING, delay=0.5))
+        future = sampler.sample(PROMPT, 1, PARAMS)
+        threads = [threading.Thread(target=service.close, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+            assert not thread.is_alive()
+        assert future.result(0).sequences
+
+
 def test_close_without_timeout_does_not_wait_for_an_unresponsive_server(
     http_transport: str,
 ) -> None:

@@ -360,6 +360,19 @@ def test_malformed_no_proxy_entry_ignored(monkeypatch: pytest.MonkeyPatch, entry
     assert chosen == (None if entry == "[2001:db8::1]" else "http://env:1")
 
 
+@pytest.mark.parametrize(
+    "entry", ["/internal", "/", "/8", "?a", "#a", "@", ":", "all://", "all:///a"]
+)
+def test_no_proxy_entry_without_host_ignored(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://env:1")
+    monkeypatch.setenv("NO_PROXY", f"{entry},other.example")
+    url = "https://api.example.com/a"
+    assert resolve().proxy_for(url) == "http://env:1"
+    with httpx.Client() as client:
+        assert client._transport_for_url(httpx.URL(url)) is not client._transport
+    assert resolve().proxy_for("https://other.example") is None
+
+
 def test_embedded_backend_ignores_environment_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "no proxy at all")
     assert resolve(base_url="embedded").proxy is None
@@ -372,6 +385,33 @@ def test_environment_proxy_source_is_its_variable(monkeypatch: pytest.MonkeyPatc
     assert config.sources["proxy"] == "environment HTTPS_PROXY"
     assert HIDDEN not in repr(config) + repr(config.proxy_rules)
     assert resolve(base_url="http://api.example.com").proxy is None
+
+
+@pytest.mark.parametrize("source", ["proxy", "HTTPS_PROXY"])
+@pytest.mark.parametrize(
+    "host",
+    ["256.1.1.1:1", "1.2.3.04", "[v1.x]:1", "[1.2.3.4]:1", "pro\txy:1", "[::1]x:1", "x[::1]:1"],
+)
+def test_proxy_whose_host_httpx_rejects_rejected(
+    monkeypatch: pytest.MonkeyPatch, source: str, host: str
+) -> None:
+    proxy = f"http://me:{HIDDEN}@{host}"
+    with pytest.raises(httpx.InvalidURL):
+        httpx.Proxy(proxy)
+    explicit = {"proxy": proxy} if source == "proxy" else {}
+    if not explicit:
+        monkeypatch.setenv(source, proxy)
+    with pytest.raises(ConfigurationError, match=f"^{source}: 'http://") as caught:
+        resolve(**explicit)
+    assert caught.value.setting == source
+    assert HIDDEN not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("host", ["[::1]:1", "[::1]", "10.0.0.1:8080", "p.example", "1.2.3.4.5:1"])
+def test_proxy_whose_host_httpx_accepts_accepted(host: str) -> None:
+    proxy = f"http://me:{HIDDEN}@{host}"
+    httpx.Proxy(proxy)
+    assert resolve(proxy=proxy).proxy == proxy
 
 
 @pytest.mark.parametrize("value", ["ftp://proxy:1", "socks://proxy:1", "http://", "http://a b:1"])

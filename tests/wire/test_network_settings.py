@@ -317,3 +317,15 @@ async def test_https_proxy_is_verified_with_the_same_certificates(
         async with client_of(http_transport, "http://server.invalid", proxy=through) as http:
             await http.request("GET", "/a")
     assert polite.heads[0].startswith(b"GET http://server.invalid/a HTTP/1.1")
+
+
+def test_proxy_that_only_httpx_rejects_raises_configuration_error() -> None:
+    proxy = f"http://me:hidden@{'a' * 70_000}.example:1"
+    with (
+        make_client(base_url="https://api.example.invalid", proxy=proxy) as service,
+        pytest.raises(tinker.ConfigurationError, match=r"^proxy: .* is not a valid URL") as caught,
+    ):
+        service.get_server_capabilities()
+    assert caught.value.setting == "proxy"
+    assert "hidden" not in str(caught.value)
+    assert len(str(caught.value)) < 300

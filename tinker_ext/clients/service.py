@@ -133,8 +133,9 @@ class ServiceClient(ClientFactory):
         """Wait at most `timeout` seconds for pending requests, abandon the others and disconnect.
 
         A server of release 0.32.0 or later receives the session's `status` and `detail`. Abandoned
-        futures raise ClientClosedError. Closing twice is harmless. The returned future is already
-        done; it exists because release 0.38.0 returns one.
+        futures raise ClientClosedError. Closing twice is harmless; a call while another one waits
+        returns with it, after the shorter of their timeouts. The returned future is already done;
+        it exists because release 0.38.0 returns one.
         """
         self._core.close(timeout, SessionEnd(status, detail))
         return done_future()

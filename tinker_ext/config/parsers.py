@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import find_spec
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, final
@@ -35,6 +36,8 @@ _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2: to
 # RFC 9110, 5.5: field-content, limited to US-ASCII, because httpx sends no other text.
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 _VISIBLE = re.compile(r"[\x21-\x7e]+")
+_BRACKETED = re.compile(r"\[([^\]]*)\](?::\d*)?")
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 # Words in the names of headers whose values may be credentials.
 _SECRET_WORDS = (
@@ -197,8 +200,26 @@ def read_base_url(value: object) -> str:
 def read_proxy(value: object) -> ProxyURL:
     """The URL of a proxy, optionally with a user and password."""
     text = read_text(value)
-    _split_url(text, _PROXY_SCHEMES)
+    parts = _split_url(text, _PROXY_SCHEMES)
+    if "\t" in text or not _is_host(parts.netloc.rpartition("@")[2]):
+        raise ValueError(f"{redacted_repr(without_credentials(text))} has an invalid host")
     return ProxyURL(text)
+
+
+def _is_host(authority: str) -> bool:
+    """Whether the host of ``host:port`` is a name or an address, as httpx reads them."""
+    bracketed = _BRACKETED.fullmatch(authority)
+    host = authority.partition(":")[0]
+    try:
+        if bracketed is not None:
+            IPv6Address(bracketed[1])
+        elif _IPV4.fullmatch(host):
+            IPv4Address(host)
+        else:
+            return not set("[]") & set(authority)
+    except ValueError:
+        return False
+    return True
 
 
 def without_credentials(url: str) -> str:

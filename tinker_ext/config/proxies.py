@@ -54,7 +54,7 @@ def _is_excepted(target: SplitResult, entry: str) -> bool:
     """Whether an entry of NO_PROXY matches `target`.
 
     A name matches its subdomains, too; with a leading dot it matches only these. An address matches
-    itself. An entry may have a scheme and a port.
+    itself. An entry may have a scheme and a port. A path alone matches nothing.
     """
     if entry == "*":
         return True
@@ -67,7 +67,10 @@ def _is_excepted(target: SplitResult, entry: str) -> bool:
         return False
     if port is not None and port != target.port:
         return False
-    return _is_host(target.hostname or "", pattern.hostname or "")
+    host = pattern.hostname or "*"
+    if host == "*" and port is None and pattern.scheme == "all":
+        return False  # Such as a path alone.
+    return _is_host(target.hostname or "", host)
 
 
 def _pattern(entry: str) -> SplitResult:
@@ -83,7 +86,7 @@ def _pattern(entry: str) -> SplitResult:
 
 
 def _is_host(host: str, pattern: str) -> bool:
-    if pattern in ("", "*"):
+    if pattern == "*":
         return True
     if pattern.startswith("*."):
         return host.endswith(pattern[1:])

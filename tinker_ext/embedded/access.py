@@ -6,6 +6,7 @@ resolves to 127.0.0.1 (DNS rebinding), or from its own origin. Both are rejected
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
+# A host and port, without a user; the host may be an IPv6 address in brackets.
+_AUTHORITY = re.compile(r"(?:\[([^\[\]@]*)\]|([^\[\]:@]*))(?::[0-9]*)?")
+
+
 def _lower(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name.strip().strip("[]").rstrip(".").lower() for name in names)
+    lower = (name.strip().strip("[]").rstrip(".").lower() for name in names)
+    return frozenset(name for name in lower if name)
 
 
 @frozen
@@ -81,11 +87,14 @@ class Access:
 
 
 def host_name(authority: str) -> str:
-    """The host of ``host:port``, in lower case; an IPv6 address without its brackets."""
-    text = authority.strip().lower()
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0].rstrip(".")
+    """The host of ``host:port``, in lower case; an IPv6 address without its brackets.
+
+    Empty if the text is malformed.
+    """
+    parts = _AUTHORITY.fullmatch(authority.strip().lower())
+    if parts is None:
+        return ""
+    return (parts[1] or parts[2] or "").rstrip(".")
 
 
 def is_address(name: str) -> bool:

@@ -85,9 +85,23 @@ def build_app(backend: Backend, protocol: str = ANY, access: Access | None = Non
     routes.append(
         Route(archive.FILE_ROUTE, _guarded(download_one_file, access.check), methods=["GET"])
     )
-    return Starlette(
-        routes=routes, lifespan=lifespan, exception_handlers={HTTPException: _http_error}
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        """An unknown path or method, in the same form as the other errors."""
+        assert isinstance(error, HTTPException)
+        rejection = RejectedRequestError(error.status_code, error.detail, headers=error.headers)
+        try:
+            access.check(request)
+        except RejectedRequestError as foreign:
+            rejection = foreign
+        return _rejection(rejection)
+
+    app = Starlette(
+        routes=routes, lifespan=lifespan, exception_handlers={HTTPException: http_error}
     )
+    # A redirect would be sent before any check, to the host that the request names.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _route(
@@ -172,11 +186,3 @@ def _release_seq_id(backend: Backend, decoded: object) -> None:
         run_id, seq_id = decoded.get("model_id"), decoded.get("seq_id")
         if isinstance(run_id, str) and isinstance(seq_id, int):
             backend.models.skip_seq_id(run_id, seq_id)
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    """An unknown path or method, in the same form as the other errors."""
-    assert isinstance(error, HTTPException)
-    response = json_response({"detail": error.detail}, error.status_code)
-    response.headers.update(error.headers or {})
-    return response

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import os
 import threading
+import time
 import weakref
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
+    from tinker_ext.runtime.concurrency.task_future import TaskFuture
     from tinker_ext.runtime.connection.client_limits import ClientLimits
     from tinker_ext.transport.gateway import Gateway
 
@@ -93,6 +98,10 @@ class ClientCore:
         self._transport = transport
         self._lock = threading.Lock()
         self._closed = False
+        self._close_by = math.inf
+        self._close_at_once = False
+        self._closing: TaskFuture[None] | None = None
+        self._drain: asyncio.Timeout | None = None
         self._owner = os.getpid()
         _set_up_tracing(config)
         self._reset()
@@ -227,25 +236,50 @@ class ClientCore:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.
 
         Reports `end` to the server if given. On the client's own loop it returns at once and closes
-        in the background.
+        in the background. A second call waits for the first, and shortens its timeout if its own
+        ends earlier.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-        self._finalizer.detach()
         if self._process != os.getpid():
-            return  # The resources belong to the process that this one was forked from.
-        closing = self.loop.submit(self._shut_down(timeout, end))
-        if not self.loop.is_current():
+            # The resources belong to the process that this one was forked from, and a thread of
+            # that process may have held the lock.
+            self._closed = True
+            self._finalizer.detach()
+            return
+        close_by = time.monotonic() + timeout
+        with self._lock:
+            is_first = not self._closed
+            self._closed = True
+            self._close_by = min(self._close_by, close_by)
+            self._close_at_once |= timeout <= 0
+            if is_first:
+                self._finalizer.detach()
+                self._closing = self.loop.submit(self._shut_down(end))
+            elif self._closing is not None and not self._closing.done():
+                self.loop.call_soon(self._shorten_drain)
+            closing = self._closing
+        if closing is None or self.loop.is_current():
+            return
+        if is_first:
             closing.result()
+        else:
+            with suppress(CancelledError):
+                closing.exception()  # The first call raises it.
 
-    async def _shut_down(self, timeout: float, end: SessionEnd | None) -> None:
-        if self._tasks and timeout > 0:
-            await asyncio.wait(set(self._tasks), timeout=timeout)
+    async def _shut_down(self, end: SessionEnd | None) -> None:
+        if self._tasks and not self._close_at_once:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._close_by - time.monotonic()) as self._drain:
+                    await asyncio.wait(set(self._tasks))
+        self._drain = None
         while self._tasks:
             await tasks.cancel_and_wait(*self._tasks)
-        await self._resources.close(end, immediate=timeout <= 0)
+        await self._resources.close(end, immediate=self._close_at_once)
+
+    def _shorten_drain(self) -> None:
+        """Apply an earlier `_close_by` to a shutdown that waits for pending requests."""
+        if self._drain is not None and not self._drain.expired():
+            left = self._close_by - time.monotonic()
+            self._drain.reschedule(asyncio.get_running_loop().time() + left)
 
     def __copy__(self) -> Self:
         return self

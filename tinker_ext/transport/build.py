@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 import tinker_api
 
+from tinker_ext.config import parsers
+from tinker_ext.errors import ConfigurationError
 from tinker_ext.transport.auth import ApiKeyAuth
 from tinker_ext.transport.http import ApiHttpClient
 from tinker_ext.transport.pool import REQUESTS_PER_SHARD, ShardedTransport
@@ -103,7 +105,11 @@ def _pool(tls: ssl.SSLContext | None, proxy: str | None) -> ShardedTransport:
     )
     # The proxy and the server are verified with the same certificates.
     encrypted = tls if (proxy or "").startswith("https") else None
-    http_proxy = None if proxy is None else httpx.Proxy(proxy, ssl_context=encrypted)
+    try:
+        http_proxy = None if proxy is None else httpx.Proxy(proxy, ssl_context=encrypted)
+    except (httpx.InvalidURL, ValueError):  # Its message may contain the password.
+        visible = parsers.redacted_repr(parsers.without_credentials(proxy or ""))
+        raise ConfigurationError(f"proxy: {visible} is not a valid URL", setting="proxy") from None
 
     def make_shard() -> httpx.AsyncBaseTransport:
         return httpx.AsyncHTTPTransport(verify=tls or False, limits=limits, proxy=http_proxy)

@@ -50,13 +50,43 @@ def test_localhost_and_addresses_are_accepted_as_host(send: Send, host: str) -> 
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil.example", ""],
+    [
+        "evil.example",
+        "evil.example:8765",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "[::1].evil.example",
+        "[::1]evil.example",
+        "localhost:80.evil.example",
+        "127.0.0.1:80@evil.example",
+        "user@localhost",
+        "::1",
+        "[::1",
+        "",
+    ],
 )
 def test_foreign_host_returns_421(send: Send, host: str) -> None:
     response = send(Host=host)
     assert response.status_code == 421
     assert response.json()["detail"].startswith(f"Host {host!r} is not a name of this server")
     assert "--allow-host" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/api/v1/healthz/", 404), ("GET", "/unknown", 404), ("PUT", "/api/v1/healthz", 405)],
+)
+def test_unknown_path_or_method_is_checked_and_never_redirected(
+    url: str, method: str, path: str, status: int
+) -> None:
+    for headers, expected in (
+        ({"Host": "localhost"}, status),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "localhost", "Origin": "https://evil.example"}, 403),
+    ):
+        response = httpx.request(method, f"{url}{path}", headers=headers)
+        assert response.status_code == expected
+        assert "location" not in response.headers
 
 
 @pytest.mark.parametrize(
