@@ -48,7 +48,7 @@ def test_loss_without_autograd_graph_is_rejected() -> None:
         future = training.forward_backward_custom(
             [datum(2)], lambda data, logprobs: (torch.tensor(1.0), {})
         )
-        with pytest.raises(tinker.InvalidInputError, match="scalar tensor computed from"):
+        with pytest.raises(tinker.InvalidInputError, match="real scalar tensor computed from"):
             future.result(30)
         future = training.forward_backward_custom(
             [datum(2), datum(2)], lambda data, logprobs: (logprobs[0].sum(), {})

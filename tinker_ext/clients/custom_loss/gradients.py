@@ -136,9 +136,10 @@ def _run_torch(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> 
 
     leaves = [torch.from_numpy(array).requires_grad_(True) for array in logprobs]
     loss, metrics = _returned(loss_fn(data, leaves), "loss", "metrics")
-    if not (isinstance(loss, torch.Tensor) and loss.numel() == 1 and loss.requires_grad):
+    scalar = isinstance(loss, torch.Tensor) and loss.numel() == 1 and not loss.is_complex()
+    if not (scalar and loss.requires_grad):
         raise InvalidInputError(
-            "the returned loss must be a scalar tensor computed from the logprobs, "
+            "the returned loss must be a real scalar tensor computed from the logprobs, "
             f"got {_describe_invalid(loss)}",
             where="loss_fn",
         )
@@ -163,12 +164,48 @@ def _describe_invalid(loss: object) -> str:
 
 
 def _run_numpy(data: list[types.Datum], logprobs: list[Array], loss_fn: Any) -> Gradients:
-    import numpy as np
-
     returned = loss_fn(data, logprobs)
     loss, gradients, metrics = _returned(returned, "loss", "gradients", "metrics")
-    arrays = [np.asarray(gradient, dtype=np.float32) for gradient in gradients]
-    return Gradients(float(loss), arrays, dict(metrics))
+    value = _loss_value(loss)
+    try:
+        iter(gradients)
+    except TypeError:
+        raise InvalidInputError(
+            f"expected a list of arrays, got {type(gradients).__name__}",
+            where="loss_fn, gradients",
+        ) from None
+    arrays = [_gradient_array(gradient, index) for index, gradient in enumerate(gradients)]
+    return Gradients(value, arrays, dict(metrics))
+
+
+def _loss_value(loss: Any) -> float:
+    import numpy as np
+
+    try:
+        if isinstance(loss, str | bytes | bytearray) or np.iscomplexobj(loss):
+            raise TypeError
+        return float(loss)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise InvalidInputError(
+            f"expected a real number that fits in a float, got {type(loss).__name__}",
+            where="loss_fn, loss",
+        ) from None
+
+
+def _gradient_array(gradient: Any, index: int) -> Array:
+    import numpy as np
+
+    try:
+        array = np.asarray(gradient)
+        if array.dtype.kind in "cSU":
+            raise TypeError
+        with np.errstate(over="ignore"):  # `_check_gradients` rejects infinite values.
+            return array.astype(np.float32)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise InvalidInputError(
+            f"expected an array of real numbers, got {type(gradient).__name__}",
+            where=f"loss_fn, gradient of data[{index}]",
+        ) from None
 
 
 def _returned(value: Any, *parts: str) -> tuple[Any, ...]:
