@@ -85,7 +85,7 @@ def test_gradients_that_are_no_list_raise(
 def test_gradient_that_is_not_finite_in_float32_raises(
     training: tinker.TrainingClient, value: float | None
 ) -> None:
-    with pytest.raises(tinker.InvalidInputError, match="values must be finite"):
+    with pytest.raises(tinker.InvalidInputError, match="expected finite values, got"):
         run(training, 0.0, [[value, 0.0]])
 
 
