@@ -258,7 +258,7 @@ def test_unserializable_graph_argument_is_rejected_before_sending(
 ) -> None:
     announce(server, latest=False, custom_loss_server_side=True)
     future = service.create_custom_loss(lambda logprobs: (logprobs.sum() + 1j, {}), {"logprobs": 1})
-    with pytest.raises(tinker.InvalidInputError, match="passes a complex"):
+    with pytest.raises(tinker.InvalidInputError, match="calls a function with a complex"):
         future.result(30)
     assert server.calls("create_custom_loss") == []
 
