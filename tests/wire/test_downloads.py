@@ -459,7 +459,7 @@ def test_file_or_link_at_the_target_is_replaced_only_with_overwrite(
         folder.write_text("old")
     else:
         folder.symlink_to(other if "folder" in existing else tmp_path / "nowhere")
-    with pytest.raises(tinker.DownloadError, match="already there"):
+    with pytest.raises(tinker.DownloadError, match="already exists; pass overwrite=True"):
         rest.download_checkpoint(EXTERNAL, models)
     assert server.calls("get_external_weights_urls") == []
     download(rest, models, overwrite=True)
@@ -475,7 +475,7 @@ def test_dangling_link_at_the_archive_is_replaced_only_with_overwrite(
     folder = tmp_path / "run-1_sampler_weights_final"
     archive = tmp_path / f"{folder.name}.tar.gz"
     (folder if extract else archive).symlink_to(tmp_path / "nowhere")
-    with pytest.raises(tinker.DownloadError, match="already there"):
+    with pytest.raises(tinker.DownloadError, match="already exists; pass overwrite=True"):
         archives.download_checkpoint(SAMPLER, tmp_path, extract=extract)
     assert packing.calls("get_checkpoint_archive_url") == []
     download(archives, tmp_path, SAMPLER, extract=extract, overwrite=True)
