@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import logging
 import os
 import subprocess
@@ -119,7 +118,7 @@ async def test_upload_that_stalls_times_out_and_closes_its_socket(
         async with client_of(http_transport, server.url, timeout=0.1) as http:
             before = sockets()
             with pytest.raises(tinker.APIError):
-                await http.request("POST", "/a", content=io.BytesIO(b"x" * 30_000_000))
+                await http.request("POST", "/a", content=b"x" * 30_000_000)
             expected = before + 1  # The server's socket.
             assert await asyncio.to_thread(comes_true, lambda: sockets() == expected, 5.0)
 

@@ -24,6 +24,7 @@ from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInpu
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.core import unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
+from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none
 
@@ -284,7 +285,7 @@ class SamplingClient(AwaitableClient):
 
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
         async with self._core.limits.sample_bytes.reserve(size):
-            return await self._core.call("asample", lambda gateway: gateway.asample(body))
+            return await self._core.call(operations.asample(body=body))
 
     def _future_base_model(self) -> APIFuture[str]:
         return self._core.start(self._find_base_model(), str)

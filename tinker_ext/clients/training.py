@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import tracing, types
@@ -33,14 +32,14 @@ from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Sequence
 
     from transformers import PreTrainedTokenizerBase
 
     from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.transport.gateway import Gateway
 
 
 class TrainingClient(CheckpointingBase):
@@ -146,14 +145,12 @@ class TrainingClient(CheckpointingBase):
         another one was chosen. `adam_params` is the argument's name in release 0.4.1.
         """
         body = _optim_step_request(self.model_id, optim_params, adam_params)
-
-        def send(gateway: Gateway, seq_id: int) -> Awaitable[models.UntypedAPIFuture]:
-            return gateway.optim_step(evolve(body, seq_id=seq_id))
-
         finish = result_decoder(
             "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
         )
-        return self._requests.start("optim_step", [ChunkRequest(send)], finish)
+        return self._requests.start(
+            "optim_step", [ChunkRequest(operations.optim_step(body=body))], finish
+        )
 
     optim_step_async = async_submit(optim_step)
 
@@ -164,11 +161,11 @@ class TrainingClient(CheckpointingBase):
         raises ClientClosedError, unless the server could not unload the model: release 0.38.0 has
         no such operation and ends models with their session.
         """
-        model_id = self.model_id
+        body = models.UnloadModelRequest(model_id=self.model_id)
         finish = result_decoder(
             "unload_model", models.UnloadModelResponse, types.UnloadModelResponse.from_api
         )
-        return self._requests.unload(lambda gateway: gateway.unload_model(model_id), finish)
+        return self._requests.unload(operations.unload_model(body=body), finish)
 
     unload_async = async_submit(unload)
 
@@ -285,7 +282,8 @@ class TrainingClient(CheckpointingBase):
     def _info(self) -> APIFuture[types.GetInfoResponse]:
         with tracing.operation("get_info", {tracing.MODEL_ID: self.model_id}):
             self._requests.check_usable()
-            response = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
+            body = models.GetInfoRequest(model_id=self.model_id)
+            response = self._core.call(operations.get_info(body=body))
             return self._core.start(response, types.GetInfoResponse.from_api)
 
     def _batch(

@@ -43,7 +43,7 @@ from tinker_ext.runtime.session.telemetry import Telemetry
 from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     import httpx
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
     from tinker_ext.runtime.concurrency.task_future import TaskFuture
     from tinker_ext.runtime.connection.client_limits import ClientLimits
-    from tinker_ext.transport.gateway import Gateway
+    from tinker_ext.transport.request import Request
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -228,9 +228,9 @@ class ClientCore:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tasks.retrieve_exception)
 
-    async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
+    async def call(self, request: Request[T]) -> T:
         """Execute one logical call, with retries, under one idempotency key."""
-        return await self.connection.call(operation, send, session_id=self.session.known_id)
+        return await self.connection.call(request, session_id=self.session.known_id)
 
     def close(self, timeout: float, end: SessionEnd | None = None) -> None:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.

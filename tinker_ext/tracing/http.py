@@ -6,7 +6,6 @@ Operations suppress `opentelemetry-instrumentation-httpx`, which would report ea
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -23,7 +22,6 @@ from tinker_ext.tracing.stages import current_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
     from contextvars import Token
     from types import TracebackType
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
     from tinker_ext.tracing.names import Attributes
 
-_NO_ATTEMPT: AbstractContextManager[None] = nullcontext()
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -149,16 +146,14 @@ def _resends(operation: Operation, call: str) -> int:
     return stage.attempts - 1
 
 
-def attempt(
-    call: str, method: str, path: str, url: object
-) -> AbstractContextManager[Attempt | None]:
+def attempt(call: str, method: str, path: str, url: object) -> Attempt | None:
     """Trace the block as an HTTP request of the current operation; None if tracing is off.
 
     `url` is the request URL without the query; it is only converted to text if tracing is on.
     """
     current = current_operation()
     if current is None or not current.active:
-        return _NO_ATTEMPT
+        return None
     if not current.staged:
         return CountedAttempt(current, call)
     return Attempt(current, call, _target(call, method, path, str(url)))

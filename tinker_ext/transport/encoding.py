@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import orjson
 
 from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.redaction.redactor import READ_TEXT
 
 _ESCAPED_SURROGATE = b"\\ud"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
@@ -81,17 +79,3 @@ class PreEncoded:
     def __len__(self) -> int:
         """The number of encoded bytes."""
         return len(self.content)
-
-
-class DecodedResponse(httpx.Response):
-    """A response whose body is read, with `decode` as its `json()`."""
-
-    def json(self, **_: Any) -> Any:
-        try:
-            return decode(self.content)
-        except ValueError as error:
-            raise MalformedBodyError(
-                f"the response is not JSON: {error}",
-                status_code=self.status_code,
-                body=self.content[:READ_TEXT],
-            ) from None

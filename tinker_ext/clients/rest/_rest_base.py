@@ -13,11 +13,11 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.gateway import Gateway
+    from tinker_ext.transport.request import Request
     from tinker_ext.types import ParsedCheckpointTinkerPath
 
 R = TypeVar("R")
@@ -53,8 +53,7 @@ class RestClientBase:
 
     def _call(
         self,
-        operation: str,
-        send: Callable[[Gateway], Awaitable[R]],
+        request: Request[R],
         finish: Callable[[R], T],
         *,
         run: str = "",
@@ -63,9 +62,9 @@ class RestClientBase:
 
         async def call() -> R:
             with run_id_hint(run):
-                return await self._core.call(operation, send)
+                return await self._core.call(request)
 
-        with tracing.operation(operation):
+        with tracing.operation(request.operation.name):
             return self._core.start(call(), finish)
 
 

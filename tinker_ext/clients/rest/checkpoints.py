@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinker_api import models
 
@@ -19,16 +19,17 @@ from tinker_ext.clients.rest._rest_base import (
 from tinker_ext.clients.rest.archives import archive_url
 from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport import operations
 from tinker_ext.types import ParsedCheckpointTinkerPath
 from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
     from os import PathLike
 
     from tinker_ext.clients.downloads.transfer import ProgressCallback
     from tinker_ext.runtime.concurrency.futures import APIFuture
+    from tinker_ext.transport.request import Request
 
 
 class CheckpointCalls(RestClientBase):
@@ -38,8 +39,7 @@ class CheckpointCalls(RestClientBase):
         """All checkpoints of a training run."""
         require_id(training_run_id, "training_run_id")
         return self._call(
-            "list_checkpoints",
-            lambda gateway: gateway.list_checkpoints(training_run_id),
+            operations.list_checkpoints(training_run_id),
             types.CheckpointsListResponse.from_api,
             run=training_run_id,
         )
@@ -52,8 +52,7 @@ class CheckpointCalls(RestClientBase):
         """A page of the checkpoints of all your training runs."""
         check_page(limit, offset)
         return self._call(
-            "list_user_checkpoints",
-            lambda gateway: gateway.list_user_checkpoints(limit, offset),
+            operations.list_user_checkpoints(limit=limit, offset=offset),
             types.CheckpointsListResponse.from_api,
         )
 
@@ -62,26 +61,26 @@ class CheckpointCalls(RestClientBase):
     def delete_checkpoint(self, training_run_id: str, checkpoint_id: str) -> APIFuture[None]:
         """Delete a checkpoint by its listed id, such as "weights/0001". It can't be undone."""
         path = _checkpoint(training_run_id, checkpoint_id)
-        return self._change("delete_checkpoint", Gateway.delete_checkpoint, path)
+        return self._change(operations.delete_checkpoint, path)
 
     delete_checkpoint_async = async_result(delete_checkpoint)
 
     def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Delete the checkpoint at a path. It can't be undone."""
-        return self._change("delete_checkpoint", Gateway.delete_checkpoint, _parsed(tinker_path))
+        return self._change(operations.delete_checkpoint, _parsed(tinker_path))
 
     delete_checkpoint_from_tinker_path_async = async_result(delete_checkpoint_from_tinker_path)
 
     def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Make the checkpoint at a path public."""
-        return self._change("publish_checkpoint", Gateway.publish_checkpoint, _parsed(tinker_path))
+        return self._change(operations.publish_checkpoint, _parsed(tinker_path))
 
     publish_checkpoint_from_tinker_path_async = async_result(publish_checkpoint_from_tinker_path)
 
     def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Make the checkpoint at a path private again."""
         path = _parsed(tinker_path)
-        return self._change("unpublish_checkpoint", Gateway.unpublish_checkpoint, path)
+        return self._change(operations.unpublish_checkpoint, path)
 
     unpublish_checkpoint_from_tinker_path_async = async_result(
         unpublish_checkpoint_from_tinker_path
@@ -114,10 +113,9 @@ class CheckpointCalls(RestClientBase):
     ) -> APIFuture[None]:
         """Let the checkpoint at a path expire in `ttl_seconds` from now, or never with None."""
         params = path_params(_parsed(tinker_path))
-        seconds = validate_ttl(ttl_seconds)
+        body = models.CheckpointTtlRequest(ttl_seconds=validate_ttl(ttl_seconds))
         return self._call(
-            "set_checkpoint_ttl",
-            lambda gateway: gateway.set_checkpoint_ttl(*params, seconds),
+            operations.set_checkpoint_ttl(*params, body=body),
             lambda _: None,
             run=tinker_path,
         )
@@ -136,8 +134,7 @@ class CheckpointCalls(RestClientBase):
                 where="tinker_path",
             )
         return self._call(
-            "get_external_weights_urls",
-            lambda gateway: gateway.get_external_weights_urls(*path_params(path)),
+            operations.get_external_weights_urls(*path_params(path)),
             types.ExternalWeightsUrlsResponse.from_api,
             run=tinker_path,
         )
@@ -192,8 +189,7 @@ class CheckpointCalls(RestClientBase):
         """The base model, adapter and optimizer of the weights at a path."""
         require_id(tinker_path, "tinker_path")
         return self._call(
-            "get_weights_info",
-            lambda gateway: gateway.get_weights_info(tinker_path),
+            operations.get_weights_info(body=models.WeightsInfoRequest(tinker_path=tinker_path)),
             types.WeightsInfoResponse.from_api,
             run=tinker_path,
         )
@@ -221,8 +217,7 @@ class CheckpointCalls(RestClientBase):
             ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
         )
         return self._call(
-            "copy_weights",
-            lambda gateway: gateway.copy_weights(body, weights_access_token),
+            operations.copy_weights(body, weights_access_token),
             lambda copied: copied.tinker_path,
         )
 
@@ -248,13 +243,11 @@ class CheckpointCalls(RestClientBase):
 
     def _change(
         self,
-        operation: str,
-        method: Callable[[Gateway, str, str, str], Awaitable[None]],
+        operation: Callable[[str, str, str], Request[Any]],
         path: ParsedCheckpointTinkerPath,
     ) -> APIFuture[None]:
         return self._call(
-            operation,
-            lambda gateway: method(gateway, *path_params(path)),
+            operation(*path_params(path)),
             lambda _: None,
             run=path.training_run_id,
         )
@@ -264,8 +257,7 @@ class CheckpointCalls(RestClientBase):
     ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
         timeout = self._core.config.archive_timeout
         return self._call(
-            "get_checkpoint_archive_url",
-            lambda gateway: gateway.get_checkpoint_archive_url(*path_params(path), timeout=timeout),
+            operations.get_checkpoint_archive_url(*path_params(path), timeout=timeout),
             lambda headers: archive_url(headers, datetime.now(UTC)),
             run=path.training_run_id,
         )

@@ -229,8 +229,9 @@ class FuturePoller:
                 return Ready(body), None
             return classify(200, body), None
 
-        policy = self.policy().within(max(0.0, left))
-        return await self.retrier.run(attempt, operation=operation, policy=policy)
+        return await self.retrier.run(
+            attempt, operation=operation, policy=lambda: self.policy().within(max(0.0, left))
+        )
 
     def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:
         if isinstance(outcome, TryAgain):

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 from opentelemetry.util.types import AttributeValue
-from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -35,15 +34,16 @@ from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue
 from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.submission.submitting import submit
-from tinker_ext.transport.gateway import Gateway
 from tinker_ext.transport.results import FetchedResult
 
 if TYPE_CHECKING:
+    from tinker_api import models
+
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
+    from tinker_ext.transport.request import Request
 
 T = TypeVar("T")
-Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
 Attributes = Mapping[str, AttributeValue]
 
 
@@ -52,13 +52,11 @@ class ChunkRequest:
     """One request of an operation.
 
     Attributes:
-        send: sends the request under a sequence number.
-        size: its bytes.
+        request: the request; its sequence number is set when it is sent.
         datums: the indices of its datums in the operation's batch.
     """
 
-    send: Send
-    size: int = 0
+    request: Request[models.UntypedAPIFuture]
     datums: range = range(0)
 
 
@@ -133,7 +131,7 @@ class OrderedRequests:
 
     def unload(
         self,
-        send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]],
+        request: Request[models.UntypedAPIFuture],
         finish: Callable[[list[FetchedResult]], T],
     ) -> APIFuture[T]:
         """Unload the model once all earlier operations have their results.
@@ -144,21 +142,21 @@ class OrderedRequests:
         with tracing.operation("unload_model", {tracing.MODEL_ID: self._model_id}):
             ticket, self._unloaded = self._turns.take(), True
             return self._core.start(
-                self._unload(ticket, send),
+                self._unload(ticket, request),
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
             )
 
     async def _unload(
-        self, ticket: int, send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
+        self, ticket: int, request: Request[models.UntypedAPIFuture]
     ) -> list[FetchedResult]:
         try:
             async with self._turns.turn(ticket):
                 while self._pending:
                     self._idle.clear()
                     await self._idle.wait()
-                return [await submit(self._core, "unload_model", send)]
+                return [await submit(self._core, request)]
         except BaseException:
             self._unloaded = False
             raise
@@ -230,7 +228,7 @@ class OrderedRequests:
     async def _submit(self, operation: str, chunk: ChunkRequest, accepted: list[str]) -> str:
         """Submit a request; return its request id, which is also added to `accepted`."""
         self._core.session.check()
-        async with self._core.limits.training_bytes.reserve(chunk.size):
+        async with self._core.limits.training_bytes.reserve(chunk.request.size):
             return await self._numbers.send(partial(self._send, operation, chunk, accepted))
 
     async def _submit_parallel(
@@ -239,7 +237,7 @@ class OrderedRequests:
         """Submit requests in parallel; return their request ids, also added to `accepted`."""
 
         async def send(chunk: ChunkRequest, seq_id: int) -> str:
-            async with self._core.limits.training_bytes.reserve(chunk.size):
+            async with self._core.limits.training_bytes.reserve(chunk.request.size):
                 return await self._send(operation, chunk, accepted, seq_id)
 
         self._core.session.check()
@@ -250,7 +248,8 @@ class OrderedRequests:
     ) -> str:
         tracing.append_id(tracing.SEQ_ID, seq_id)
         with naming_datums(chunk.datums):
-            future = await self._core.call(operation, lambda gateway: chunk.send(gateway, seq_id))
+            chunk.request.number(seq_id)
+            future = await self._core.call(chunk.request)
         request_id = str(future.request_id)  # Some servers use numbers.
         tracing.append_id(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
