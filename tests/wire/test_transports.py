@@ -62,9 +62,8 @@ async def test_long_location_header_is_read(http_transport: str) -> None:
 
     with RawServer(redirect) as server:
         async with client_of(http_transport, server.url) as http:
-            assert (await http.request("GET", "/a", accepts_redirect=True)).headers[
-                "location"
-            ] == place
+            response = await http.request("GET", "/a", accepts_redirect=True)
+    assert response.headers["location"] == place
 
 
 async def test_redirect_is_returned(http_transport: str) -> None:

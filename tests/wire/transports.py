@@ -31,12 +31,15 @@ class Probe:
         *,
         json: Any = None,
         content: bytes | None = None,
+        params: Any = None,
         **options: Any,
     ) -> Response:
         """Return the response to a request; `options` are those of `Operation`."""
 
         def build_request() -> dict[str, Any]:
             built: dict[str, Any] = {"method": method, "url": path}
+            if params is not None:
+                built["params"] = params
             if json is not None:
                 built["json"] = json
             if content is not None:

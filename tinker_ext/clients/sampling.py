@@ -268,7 +268,10 @@ class SamplingClient(AwaitableClient):
             body.seq_id = await self._sequence.next_seq_id()
             tracing.append_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
-            async with self._core.limits.samples.reserve(1):
+            samples = self._core.limits.samples
+            if not samples.take_now(1):
+                await samples.take(1)
+            try:
                 future = await self._submit(body, size)
                 request_id = str(future.request_id)  # Some servers send an integer.
                 tracing.append_id(tracing.REQUEST_ID, request_id)
@@ -281,11 +284,18 @@ class SamplingClient(AwaitableClient):
                     tracing.record_usage(result)
                     fetched = FetchedResult(result, request_id)
                     return SampleResult(fetched, or_none(future.sample_sequence_ids))
+            finally:
+                samples.give(1)
         raise AssertionError("unreachable")
 
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
-        async with self._core.limits.sample_bytes.reserve(size):
+        budget = self._core.limits.sample_bytes
+        if not budget.take_now(size):
+            await budget.take(size)
+        try:
             return await self._core.call(operations.asample(body=body))
+        finally:
+            budget.give(size)
 
     def _future_base_model(self) -> APIFuture[str]:
         return self._core.start(self._find_base_model(), str)

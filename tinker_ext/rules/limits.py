@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
 
@@ -45,13 +45,13 @@ class Budget:
         """Adds a holder of `size`. Raises ValueError if the size is negative."""
         if size < 0:
             raise ValueError(f"cannot take the negative size {size}")
-        return evolve(self, used=self.used + size, holders=self.holders + 1)
+        return Budget(self.limit, self.used + size, self.holders + 1)
 
     def give(self, size: int) -> Budget:
         """Removes a holder of `size`. Raises ValueError if more is given back than was taken."""
         if not 0 <= size <= self.used or self.holders < 1:
             raise ValueError(f"{size} given back, but {self.holders} holders use {self.used}")
-        return evolve(self, used=self.used - size, holders=self.holders - 1)
+        return Budget(self.limit, self.used - size, self.holders - 1)
 
 
 def admit(budget: Budget, waiting: Iterable[int]) -> tuple[Budget, int]:

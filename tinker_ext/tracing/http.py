@@ -164,12 +164,14 @@ def trace_headers() -> Mapping[str, str]:
 
     Never includes baggage, which may contain any data of the program.
     """
-    span = trace.get_current_span()
     current = current_operation()
-    if current is None or current.span is not span:
-        return _inject(span)
+    if current is None:
+        return _inject(trace.get_current_span())
+    # Nothing changes the current span of an operation that nothing observes.
+    if current.span is not trace.INVALID_SPAN and current.span is not trace.get_current_span():
+        return _inject(trace.get_current_span())
     if current.headers is None:
-        current.headers = _inject(span)
+        current.headers = _inject(trace.get_current_span())
     return current.headers
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.recording import RecordedSpan
@@ -23,7 +23,10 @@ from tinker_ext.tracing.token_bucket import detail_bucket
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from contextvars import Token
     from types import TracebackType
+
+    from opentelemetry.context import Context
 
     from tinker_ext.tracing.names import Attributes
 
@@ -44,8 +47,19 @@ class Operation:
         headers: the trace headers of its requests, once known.
     """
 
+    # Of an operation that nothing observes; most programs have neither an SDK nor a recording.
+    span: Span = INVALID_SPAN
+    active = detailed = measured = staged = handed_over = False
+    attempts = 0
+    headers: Mapping[str, str] | None = None
+    _attached: Token[Context] | None = None
+
     def __init__(self, name: str, attributes: Attributes) -> None:
         self.name = name
+        if spans.observed():
+            self._begin(name, attributes)
+
+    def _begin(self, name: str, attributes: Attributes) -> None:
         self.span = spans.start(names.span_name(name), attributes, kind=SpanKind.CLIENT)
         recorded = isinstance(self.span, RecordedSpan)
         recording = self.span.is_recording()
@@ -53,9 +67,6 @@ class Operation:
         self.measured = metrics.enabled()
         self.active = recording or self.measured
         self.staged = self.detailed or self.measured
-        self.handed_over = False
-        self.attempts = 0
-        self.headers: Mapping[str, str] | None = None
         self._attributes: dict[str, Any] = dict(attributes) if self.active else {}
         self._initial = attributes
         self._ended = False
@@ -79,11 +90,9 @@ class Operation:
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the operation; further calls do nothing. `error` is the reason of its failure."""
-        if self._ended:
+        if not self.active or self._ended:
             return
         self._ended = True
-        if not self.active:
-            return
         if error is not None:
             spans.fail(self.span, error)
         if self.attempts > len(self._attributes.get(names.REQUEST_ID, ())):
@@ -103,11 +112,12 @@ class Operation:
 
     def __enter__(self) -> Self:
         self._token = _operation.set(self)
-        context = spans.below(self.span)
-        if self.active:
-            # Instrumentation of httpx would report the requests a second time.
-            context = otel_context.set_value(_SUPPRESS, True, context)
-        self._attached = otel_context.attach(context)
+        if self.active or self.span is not INVALID_SPAN:
+            context = spans.below(self.span)
+            if self.active:
+                # Instrumentation of httpx would report the requests a second time.
+                context = otel_context.set_value(_SUPPRESS, True, context)
+            self._attached = otel_context.attach(context)
         return self
 
     def __exit__(
@@ -116,7 +126,8 @@ class Operation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        otel_context.detach(self._attached)
+        if self._attached is not None:
+            otel_context.detach(self._attached)
         _operation.reset(self._token)
         if error is not None or not self.handed_over:
             self.finish(error)
@@ -138,6 +149,12 @@ def operation(name: str, attributes: Attributes | None = None) -> AbstractContex
 def current_operation() -> Operation | None:
     """The current operation of this thread or task."""
     return _operation.get()
+
+
+def observed_operation() -> Operation | None:
+    """The current operation if an SDK, a recording or a meter provider observes it."""
+    current = _operation.get()
+    return current if current is not None and current.active else None
 
 
 class as_current:  # noqa: N801  # Used like a function; cheaper than a generator.

@@ -72,6 +72,10 @@ async def read_body_bytes(
     length = _content_length(response)
     if length is not None and length > limit:
         raise BodyError(f"the body has {length} bytes; the limit is {limit}")
+    if not encoding and length is not None and length <= UNRESERVED:
+        # Most bodies. The transport reads no more than the announced length.
+        chunks = [chunk async for chunk in response.stream]  # type: ignore[union-attr]
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     decoder = _decoder(encoding)
     size = limit if length is None or not isinstance(decoder, _Identity) else length
     content = bytearray()

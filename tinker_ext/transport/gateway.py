@@ -116,7 +116,7 @@ class Gateway:
         self._proxy_for = proxy_for
         self._reserve = reserve
         self._notes: set[str] = set()
-        self._prepared: dict[tuple[Operation[..., Any], str], _Prepared] = {}
+        self._prepared: dict[tuple[Operation[..., Any], str, str | None], _Prepared] = {}
         self._secrets: tuple[Secret, ...] = ()
         self._redacted: tuple[str, ...] = ()
 
@@ -229,7 +229,8 @@ class Gateway:
         self, request: Request[Any], key: Secret | None, built: Mapping[str, Any]
     ) -> _Prepared:
         """The URL, headers and timeouts, from the last request of this operation if they match."""
-        name = (request.operation, built["url"])
+        content_type = built.get("headers", _NO_HEADERS).get("Content-Type")
+        name = (request.operation, built["url"], content_type)
         known = self._prepared.get(name)
         if known is not None and known.key is key and known.seconds == request.timeout:
             return known
@@ -243,6 +244,8 @@ class Gateway:
             **request.operation.headers,
             **self._auth.headers(key),
         }
+        if content_type is not None:
+            headers["Content-Type"] = content_type
         limits, seconds = self._timeout, request.timeout
         if seconds is not None:
             limits = httpx.Timeout(seconds, connect=min(limits.connect or 5.0, seconds))
@@ -267,7 +270,8 @@ class Gateway:
     ) -> httpx.Request:
         headers = prepared.headers.copy()
         for name, value in built.get("headers", _NO_HEADERS).items():
-            headers[name] = value
+            if name != "Content-Type":
+                headers[name] = value
         if self._trace_headers:
             for name, value in tracing.trace_headers().items():
                 headers[name] = value
@@ -300,8 +304,14 @@ class Gateway:
                 expire_after(timeout, limit)
                 response = await self._wire.handle_async_request(wire_request)
                 try:
-                    with tracing.fetching(operation.name, response.status_code):
+                    fetching = tracing.fetching(operation.name, response.status_code)
+                    if fetching is None:
                         content = await read_body_bytes(response, self._max_bytes, self._reserve)
+                    else:
+                        with fetching:
+                            content = await read_body_bytes(
+                                response, self._max_bytes, self._reserve
+                            )
                 finally:
                     await response.aclose()
         except TimeoutError:

@@ -206,8 +206,8 @@ get_info = Operation(api.get_info)
 unload_model = Operation(api.unload_model)
 create_custom_loss = Operation(api.create_custom_loss)
 optim_step = Operation(api.optim_step)
-_forward = Operation(api.forward)
-_forward_backward = Operation(api.forward_backward)
+forward = Operation(api.forward)
+forward_backward = Operation(api.forward_backward)
 
 
 class TrainingRequest(Request[models.UntypedAPIFuture]):
@@ -216,7 +216,7 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
     __slots__ = ("_by_flag", "_content", "_data", "_model_id", "_seq_id")
 
     def __init__(self, data: TrainingData, model_id: str, *, forward_only: bool) -> None:
-        super().__init__(_forward if forward_only else _forward_backward)
+        super().__init__(forward if forward_only else forward_backward)
         self._data = data
         self._model_id = model_id
         self._seq_id = 0
@@ -254,7 +254,7 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
 
     @property
     def _forward_only(self) -> bool:
-        return self.operation is _forward
+        return self.operation is forward
 
     def _is_protobuf(self, protocol: ServerProtocol) -> bool:
         if self._forward_only and protocol.forward == "operation":
@@ -352,6 +352,8 @@ class PollRequest(Request[Any]):
     def parse(self, response: Response) -> Any:
         if response.content_type.startswith(PROTOBUF):
             return ProtobufResult(self._result_of, response.content)
+        if tracing.observed_operation() is None:
+            return read_body(response.content)
         with tracing.stage(tracing.Stage.DECODE):
             return read_body(response.content)
 

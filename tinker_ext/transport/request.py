@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+import uuid
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 
@@ -244,6 +247,17 @@ class Response:
                 status_code=self.status_code,
                 body=self.content[:READ_TEXT],
             ) from None
+
+
+# Not `os.urandom`, a system call during which another thread takes the interpreter lock.
+_random = random.Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+
+def new_idempotency_key() -> str:
+    """A random UUID (version 4), different in each process."""
+    return str(uuid.UUID(int=_random.getrandbits(128), version=4))
 
 
 def url_secrets(url: httpx.URL) -> tuple[Secret, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
@@ -28,6 +27,7 @@ from tinker_ext.transport import operations
 from tinker_ext.transport.build import build_gateway
 from tinker_ext.transport.gateway import Gateway
 from tinker_ext.transport.operations import TOKEN_OPERATION
+from tinker_ext.transport.request import new_idempotency_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ class Connection:
         """Execute one logical call, with retries, under one idempotency key."""
         operation = request.operation.name
         gateway = self._gateway or await self.gateway()
-        key = request.idempotency_key = request.idempotency_key or str(uuid.uuid4())
+        key = request.idempotency_key = request.idempotency_key or new_idempotency_key()
         protocol = self.protocol
         sent = has_responded = renegotiated = False
 
@@ -101,12 +101,17 @@ class Connection:
             tracing.annotate_detailed({tracing.DIALECT: protocol.release})
             return await gateway.send(request, protocol)
 
+        def policy() -> RetryPolicy:
+            return self.policy(operation)
+
         while True:
+            logged = tracing.log_request_id.set(key)
             try:
-                with tracing.submitting(session_id, key):
-                    return await self.retrier.run(
-                        attempt, operation=operation, policy=lambda: self.policy(operation)
-                    )
+                submitting = tracing.submitting(session_id, key)
+                if submitting is None:
+                    return await self.retrier.run(attempt, operation=operation, policy=policy)
+                with submitting:
+                    return await self.retrier.run(attempt, operation=operation, policy=policy)
             except APIStatusError as error:
                 if not sent or error.operation == TOKEN_OPERATION != operation:
                     raise  # The error belongs to a request that precedes the operation.
@@ -129,6 +134,8 @@ class Connection:
                         advice(operation, error.status_code, error.body, protocol)
                     )
                     raise
+            finally:
+                tracing.log_request_id.reset(logged)
 
     def policy(self, operation: str) -> RetryPolicy:
         """The retry policy of an operation."""
@@ -176,7 +183,7 @@ class Connection:
 
         async def exchange() -> Secret:
             request = operations.create_auth_token()
-            request.idempotency_key = str(uuid.uuid4())
+            request.idempotency_key = new_idempotency_key()
             return operations.read_token(request, await gateway.send(request))
 
         command_only = flags.credential_default_source == "credential_cmd"
