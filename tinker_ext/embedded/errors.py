@@ -60,6 +60,14 @@ def storage_rejection(description: str) -> RejectedRequestError:
     return RejectedRequestError(507, description, headers={"x-should-retry": "false"})
 
 
+def unsupported(reason: str) -> RejectedRequestError:
+    """501 for a request that this server can't execute; `x-should-retry: false` prevents a retry.
+
+    The official client would otherwise retry for minutes, as after any other server error.
+    """
+    return RejectedRequestError(501, reason, headers={"x-should-retry": "false"})
+
+
 def _kind(error: BaseException) -> str | None:
     if isinstance(error, sqlite3.Error):
         return _sqlite_kind(getattr(error, "sqlite_errorcode", 0))

@@ -159,6 +159,7 @@ async def test_unsupported_operation_returns_501_with_reason(open_api: OpenApi) 
         api.http.event_hooks["response"].clear()
         rejected = await api.get("auth/apikey/me")
         assert rejected.status_code == 501
+        assert rejected.headers["x-should-retry"] == "false"
         assert "it has no keys" in rejected.json()["detail"]
 
 

@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tinker_ext.embedded.checkpoints.files import is_encrypted
 from tinker_ext.embedded.errors import RejectedRequestError, UserFailureError
 from tinker_ext.embedded.execution.completed import CompletedRequests
 from tinker_ext.embedded.execution.provenance import SequenceRecords
@@ -224,7 +225,8 @@ class _AdapterCache:
             try:
                 adapter = self._files.read(weights.folder, optimizer=False).adapter
             except FileNotFoundError:
-                raise UserFailureError("these weights have been deleted") from None
+                reason = "are encrypted" if is_encrypted(weights.folder) else "have been deleted"
+                raise UserFailureError(f"these weights {reason}") from None
             self._adapters[weights] = adapter
         self._adapters.move_to_end(weights)
         while len(self._adapters) > KEPT_ADAPTERS:
