@@ -61,11 +61,12 @@ def storage_rejection(description: str) -> RejectedRequestError:
 
 
 def unsupported(reason: str) -> RejectedRequestError:
-    """501 for a request that this server can't execute; `x-should-retry: false` prevents a retry.
+    """404 for an operation that this server does not have.
 
-    The official client would otherwise retry for minutes, as after any other server error.
+    Not 501, because the official client repeats a request for five minutes after any 5xx, even with
+    `x-should-retry: false` (tinker 0.38.0, lib/internal_client_holder.py).
     """
-    return RejectedRequestError(501, reason, headers={"x-should-retry": "false"})
+    return RejectedRequestError(404, reason, headers={"x-should-retry": "false"})
 
 
 def _kind(error: BaseException) -> str | None:

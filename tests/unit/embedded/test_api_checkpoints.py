@@ -355,7 +355,7 @@ async def request_encryption(api: Api, recipients: list[str], message: str) -> N
     assert "path" in await save(api, 2), "the rejected seq_id does not block"
 
 
-async def test_encryption_without_pyrage_returns_501(
+async def test_encryption_without_pyrage_is_rejected(
     open_api: OpenApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyrage", None)
@@ -366,5 +366,5 @@ async def test_encryption_without_pyrage_returns_501(
         rejected = await api.post(
             "save_weights_external", age_encryption_recipients=["age1key"], **body
         )
-        assert (rejected.status_code, rejected.headers["x-should-retry"]) == (501, "false")
+        assert rejected.status_code == 422
         assert "pip install 'tinker-ext[embedded]'" in rejected.text

@@ -142,8 +142,9 @@ def loss_request(
         (datum.model_input_spans, 0, len(tokens) - 1),
         (datum.loss_fn_input_spans, 1, len(tokens)),
     ):
-        given = spans.add().prompt_tokens
-        given.sequence_id, given.offset, given.length = sequence_id, offset, len(prompt) - offset
+        prompt_message = spans.add().prompt_tokens
+        prompt_message.sequence_id, prompt_message.offset = sequence_id, offset
+        prompt_message.length = len(prompt) - offset
         sampled = spans.add().sampled_tokens
         sampled.sequence_id, sampled.length = sequence_id, count
     return message.SerializeToString()

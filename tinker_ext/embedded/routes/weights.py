@@ -11,7 +11,7 @@ from attrs import evolve
 from tinker_ext.embedded.checkpoints.encryption import Encryption, EncryptionUnavailableError
 from tinker_ext.embedded.checkpoints.files import is_encrypted
 from tinker_ext.embedded.checkpoints.names import CheckpointName
-from tinker_ext.embedded.errors import RejectedRequestError, unsupported
+from tinker_ext.embedded.errors import RejectedRequestError
 from tinker_ext.embedded.execution.saving import SaveRequest
 from tinker_ext.embedded.routes.call import checkpoint_of, json_response, submitted, unknown_session
 from tinker_ext.embedded.routes.models import new_run
@@ -66,17 +66,15 @@ def _encryption(call: Call) -> Encryption | None:
     """The encryption that the body asks for.
 
     Raises:
-        RejectedRequestError: a recipient is invalid (422), or this server can't encrypt (501).
+        RejectedRequestError: a recipient is invalid, or this server can't encrypt (422).
     """
     recipients = call.body.get("age_encryption_recipients")
     if not recipients:
         return None
     try:
         return Encryption.to(recipients)
-    except ValueError as error:
+    except (ValueError, EncryptionUnavailableError) as error:
         raise field_error("age_encryption_recipients", "value_error", str(error)) from None
-    except EncryptionUnavailableError as error:
-        raise unsupported(f"age_encryption_recipients: {error}") from None
 
 
 async def copy_weights(call: Call) -> Response:
