@@ -97,6 +97,12 @@ def structure(cls: type[T], model: object, **values: Any) -> T:
     return cls(**values)
 
 
+def extension(model: Any, name: str) -> float | None:
+    """A number in a field that is not part of the API; None if it is missing or not a number."""
+    value = model.additional_properties.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
 @cache
 def _rules(cls: type) -> tuple[_Rule, ...]:
     return tuple(_rule(field, annotation) for field, annotation in _variable_fields(cls))
