@@ -27,6 +27,7 @@ from typing import (
 
 from attrs import NOTHING, fields
 
+from tinker_ext.types.records import Record
 from tinker_ext.types.unset import as_dict, as_utc, or_unset
 
 T = TypeVar("T")
@@ -35,10 +36,11 @@ Convert: TypeAlias = Callable[[Any], Any]
 _CONVERT = "convert"
 
 
-class ResponseType:
+class ResponseType(Record):
     """Base class of types that are decoded from a generated model with the same field names."""
 
     __slots__ = ()
+    _ignores_unknown_names = True
 
     @classmethod
     def from_api(cls, model: Any) -> Self:
@@ -46,7 +48,7 @@ class ResponseType:
         return structure(cls, model)
 
 
-class RequestType:
+class RequestType(Record):
     """Base class of types that are sent as the generated model with the same names.
 
     Fields that are None are omitted from the request.
