@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from typing import TypeVar
+from typing import TypeVar, TYPE_CHECKING
 
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.concurrency.task_future import TaskFuture
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 
