@@ -85,8 +85,12 @@ class Connection:
         send: Callable[[Gateway], Awaitable[T]],
         *,
         session_id: str | None = None,
+        adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
     ) -> T:
-        """Execute one logical call, with retries, under one idempotency key."""
+        """Execute one logical call, with retries, under one idempotency key.
+
+        `adjust` changes the policy of the operation.
+        """
         key = str(uuid.uuid4())
         gateway = (await self.gateway()).with_idempotency_key(key)
         protocol = self.protocol
@@ -103,8 +107,11 @@ class Connection:
         while True:
             try:
                 with tracing.submitting(session_id, key):
+                    policy = self.policy(operation)
                     return await self.retrier.run(
-                        attempt, operation=operation, policy=self.policy(operation)
+                        attempt,
+                        operation=operation,
+                        policy=policy if adjust is None else adjust(policy),
                     )
             except APIStatusError as error:
                 if not sent or error.operation == TOKEN_OPERATION != operation:
