@@ -14,7 +14,7 @@ error response                          the other form is tried
 ======================================  ========================================================
 415; 400 or 422 for a body that the     always; but a forward pass is only sent as a flag if the
 server can't parse                      server has no flags that decide otherwise
-404, 405 or 501 without a message, or   JSON instead of protobuf always, because that is a route
+405 or 501; 404 without a message, or   JSON instead of protobuf always, because that is a route
 with that of a framework; 400 or 422    or body that the server may have; protobuf instead of
 without a message; the third 500        JSON only if the server has no flags
 ======================================  ========================================================
@@ -39,7 +39,7 @@ matrices
 ======================================  ========================================================
 
 Two facts are learned from the error itself, because the client can do without them: a missing
-optional operation (404, 405 or 501 without a message, if it has never succeeded), and a
+optional operation (an error as in the second row, if it has never succeeded), and a
 `load_weights` that requires a `model_id` and so can't create the model.
 """
 
@@ -68,6 +68,8 @@ SERVER_ERROR_ATTEMPTS = 3
 #: Changed requests of one call; ours. Frameworks that report one unknown field at a time need one
 #: for each default field of a request, of which none has more than 20.
 MAX_RESENDS = 32
+#: Status codes of errors about fields.
+FIELD_ERRORS = frozenset({400, 422})
 
 # Operations that the client can do without.
 _OPTIONAL = frozenset(
@@ -92,23 +94,21 @@ class Attempt:
     Attributes:
         known: the protocol of the server as it is known, without the changes of this call.
         protocol: the protocol that the request is built with.
-        probing: the server has not accepted any request of this operation, so that the other form
-            of its training data may be tried.
+        limited: whether a 500 ends the retries early, because it may mean the form of the request.
         first_status: the error to the first form, while the other is on trial; otherwise None.
         resends: the number of changed requests so far.
     """
 
     known: ServerProtocol
     protocol: ServerProtocol
-    probing: bool = False
+    limited: bool = False
     first_status: int | None = None
     resends: int = 0
 
 
 def first_attempt(known: ServerProtocol, operation: str) -> Attempt:
     """Returns how a call sends its first request."""
-    probing = operation in TRAINING and operation not in known.accepted
-    return Attempt(known=known, protocol=known, probing=probing)
+    return Attempt(known=known, protocol=known, limited=operation in TRAINING - known.accepted)
 
 
 def with_known(attempt: Attempt, known: ServerProtocol, operation: str) -> Attempt:
@@ -127,9 +127,9 @@ def with_known(attempt: Attempt, known: ServerProtocol, operation: str) -> Attem
 
 def server_error_attempts(attempt: Attempt) -> int | None:
     """Returns the number of attempts after which a 500 is not retried; None for no limit."""
-    if not attempt.probing:
-        return None
-    return SERVER_ERROR_ATTEMPTS if attempt.first_status is None else 1
+    if attempt.first_status is not None:
+        return 1
+    return SERVER_ERROR_ATTEMPTS if attempt.limited else None
 
 
 def after_error(
@@ -152,21 +152,19 @@ def after_error(
     current = with_known(attempt, known, operation)
     if _request(current.protocol, operation) != _request(attempt.protocol, operation):
         return current
-    if (
-        status in (400, 422)
-        and (changed := _with_other_fields(current, operation, body)) is not None
-    ):
-        return evolve(current, protocol=changed)
+    if status in FIELD_ERRORS:
+        changed = _with_other_fields(current, operation, body)
+        if changed is not None:
+            return evolve(current, protocol=changed)
     if current.first_status is not None:
         return _after_trial(current, operation, status)
-    if current.probing and operation not in current.known.accepted:
+    cut_short = status == 500 and current.limited and not final
+    if operation in TRAINING - current.known.accepted:
         form = _other_form(current.protocol, operation)
-        if _may_try(form, current.protocol, operation, status, body, final=final):
+        if _may_try(form, current.protocol, operation, status, body, cut_short=cut_short):
             changed = current.protocol.with_form(operation, form)
             return evolve(current, protocol=changed, first_status=status)
-    if current.probing and status == 500 and not final:
-        return evolve(current, probing=False)  # Its retries were cut short.
-    return None
+    return evolve(current, limited=False) if cut_short else None
 
 
 def reports_first_error(attempt: Attempt, status: int) -> bool:
@@ -227,18 +225,23 @@ def _other_form(protocol: ServerProtocol, operation: str) -> Form:
 
 
 def _may_try(
-    form: Form, protocol: ServerProtocol, operation: str, status: int, body: object, *, final: bool
+    form: Form,
+    protocol: ServerProtocol,
+    operation: str,
+    status: int,
+    body: object,
+    *,
+    cut_short: bool,
 ) -> bool:
-    """Whether an error response suggests a form that the server's flags allow."""
+    """Whether an error response suggests a form that the server's flags allow.
+
+    `cut_short` is true for a 500 whose retries were cut short.
+    """
     unflagged = form == "json" or protocol.flags is None
     if is_unreadable_body(status, body):
         return unflagged or operation == "forward_backward"
-    suggested = (
-        no_such_operation(status, body)
-        or (status in (400, 422) and has_no_message(body))
-        or (status == 500 and not final)
-    )
-    return unflagged and suggested
+    has_no_reason = status in (400, 422) and has_no_message(body)
+    return unflagged and (no_such_operation(status, body) or has_no_reason or cut_short)
 
 
 def _after_trial(attempt: Attempt, operation: str, status: int) -> Attempt | None:
@@ -247,7 +250,7 @@ def _after_trial(attempt: Attempt, operation: str, status: int) -> Attempt | Non
         return None
     form = attempt.known.form_of(operation)
     first = attempt.protocol.with_form(operation, form)
-    return evolve(attempt, protocol=first, probing=False, first_status=None)
+    return evolve(attempt, protocol=first, limited=False, first_status=None)
 
 
 def _with_other_fields(attempt: Attempt, operation: str, body: object) -> ServerProtocol | None:

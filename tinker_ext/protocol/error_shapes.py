@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 #: Status codes for an operation that the server lacks; 404 also means a missing model.
 MISSING_STATUSES = frozenset({404, 405, 501})
-# Messages of web frameworks for an unknown path; for a missing model, servers write others.
-_FRAMEWORK_MESSAGES = frozenset(
-    {"not found", "method not allowed", "not implemented", "404 page not found"}
+# Messages of web frameworks for an unknown path; for a missing model, servers write others. They are
+# FastAPI's, aiohttp's ("404: Not Found"), Go's ("404 page not found"), Express's ("Cannot POST
+# /path"), and HTML pages.
+_FRAMEWORK_MESSAGE = re.compile(
+    r"(?:404:? )?(?:page )?not found|cannot [a-z]+ /\S*|<.*",
+    re.IGNORECASE | re.DOTALL,
 )
 # FastAPI's error types for a body that can't be parsed at all.
 _UNREADABLE = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
@@ -92,13 +95,14 @@ def has_no_message(body: object) -> bool:
 
 
 def no_such_operation(status: int, body: object) -> bool:
-    """Whether an error response means a missing operation rather than a missing model."""
-    if status not in MISSING_STATUSES:
-        return False
-    message = body.get("detail") if isinstance(body, dict) else body
-    if not message or not isinstance(message, str):
-        return True
-    return message.strip().rstrip(".").lower() in _FRAMEWORK_MESSAGES
+    """Whether an error response means a missing operation rather than a missing model.
+
+    A 405 or 501 does, a 404 if its body has no message or that of a framework.
+    """
+    if status != 404:
+        return status in MISSING_STATUSES
+    messages = (message.strip().rstrip(".") for message in _messages(body))
+    return all(not message or _FRAMEWORK_MESSAGE.fullmatch(message) for message in messages)
 
 
 def _validation_errors(body: object) -> Iterator[dict[str, Any]]:

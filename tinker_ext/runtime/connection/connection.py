@@ -13,7 +13,7 @@ from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIError, APIStatusError, InvalidInputError
-from tinker_ext.protocol.adaptation import after_negotiation
+from tinker_ext.protocol.adaptation import FIELD_ERRORS, after_negotiation
 from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
 from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy
 from tinker_ext.rules.token_validity import should_renegotiate
@@ -224,7 +224,7 @@ class Connection:
                     request_id, operation=operation, iteration=iteration, whole=whole
                 )
             except APIStatusError as error:
-                if error.status_code != 422:
+                if error.status_code not in FIELD_ERRORS:
                     raise
                 adapter.rejected(error)
             else:
