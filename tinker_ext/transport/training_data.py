@@ -31,17 +31,19 @@ class TrainingData:
 
     def __init__(
         self,
+        operation: str,
         data: Sequence[types.Datum],
         loss_fn: str,
         loss_fn_config: types.LossFnConfig | None,
         protocol: ServerProtocol,
     ) -> None:
+        self._operation = operation
         self._data = data
         self._loss_fn = loss_fn
         self._loss_fn_config = loss_fn_config
         self._json: dict[tuple[ImageForm, bool], PreEncoded] = {}
         self._protobuf: Sequence[bytes] | None = None
-        if protocol.training_body == "protobuf":
+        if protocol.form_of(operation) == "protobuf":
             self._size = sum(map(len, self._parts()))
         else:
             self._size = len(self._encoded(protocol))
@@ -67,10 +69,11 @@ class TrainingData:
         return zstandard.ZstdCompressor().compress(body)
 
     def _encoded(self, protocol: ServerProtocol) -> PreEncoded:
-        form = (protocol.images, protocol.sparse)
+        images, sparse = protocol.images_of(self._operation), protocol.sparse_in(self._operation)
+        form = (images, sparse)
         if form not in self._json:
             body = models.ForwardBackwardInput(
-                data=[_datum(datum, protocol, at) for at, datum in enumerate(self._data)],
+                data=[_datum(datum, images, sparse, at) for at, datum in enumerate(self._data)],
                 loss_fn=self._loss_fn,
             )
             if self._loss_fn_config is not None:
@@ -86,10 +89,10 @@ class TrainingData:
         return self._protobuf
 
 
-def _datum(datum: types.Datum, protocol: ServerProtocol, at: int) -> models.Datum:
-    message = (datum if protocol.sparse else datum.to_dense()).to_api()
+def _datum(datum: types.Datum, images: ImageForm, sparse: bool, at: int) -> models.Datum:
+    message = (datum if sparse else datum.to_dense()).to_api()
     where = f"data[{at}].model_input"
-    message.model_input = adapt_images(message.model_input, protocol.images, where)
+    message.model_input = adapt_images(message.model_input, images, where)
     return message
 
 
