@@ -133,10 +133,12 @@ def stub_server(protocol: str, *options: str, cpu: int | None = None) -> Iterato
     server = subprocess.Popen(command)
     try:
         deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+        while True:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the stub server did not start")
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
