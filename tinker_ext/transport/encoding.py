@@ -14,6 +14,9 @@ import orjson
 
 from tinker_ext.errors import APIResponseValidationError
 
+#: Bytes of a JSON body that the event loop parses itself, in about 20 ms. Ours.
+LARGE = 4 * 1024 * 1024
+
 _ESCAPED_SURROGATE = b"\\ud"
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 

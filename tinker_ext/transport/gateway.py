@@ -33,7 +33,7 @@ from tinker_ext.rules.token_validity import is_invalid_token
 from tinker_ext.timeouts import expire_after
 from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
-from tinker_ext.transport.encoding import MalformedBodyError, encode, read_body
+from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
 from tinker_ext.transport.network_faults import PROXY_LOGIN, connection_error
 from tinker_ext.transport.request import Operation, Request, Response, url_secrets
 
@@ -335,7 +335,10 @@ class Gateway:
         secrets = self._echoed(request) if response.status_code < 400 else ()
         if not operation.returns_secret:
             content = redact_bytes(content, secrets)
-        return Response(response.status_code, response.headers, content, secrets)
+        received = Response(response.status_code, response.headers, content, secrets)
+        if len(content) > LARGE and response.status_code < 300:
+            await received.parse_large()
+        return received
 
     def _echoed(self, request: Request[Any]) -> tuple[str, ...]:
         """The secrets that a response to `request` may repeat."""

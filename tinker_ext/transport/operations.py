@@ -257,8 +257,8 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
         return self.operation is forward
 
     def _is_protobuf(self, protocol: ServerProtocol) -> bool:
-        if self._forward_only and protocol.forward == "operation":
-            return False
+        if self._forward_only:
+            return protocol.forward == "flag"
         return protocol.training_body == "protobuf"
 
 
@@ -292,7 +292,7 @@ def copy_weights(
 
 
 def _with_images(body: models.SampleRequest, protocol: ServerProtocol) -> models.SampleRequest:
-    prompt = adapt_images(body.prompt, protocol.images, "prompt")
+    prompt = adapt_images(body.prompt, protocol.images_of("asample"), "prompt")
     return body if prompt is body.prompt else evolve(body, prompt=prompt)
 
 

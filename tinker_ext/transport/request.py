@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import uuid
@@ -14,6 +15,7 @@ from tinker_ext.redaction.redactor import LONGEST_ID, READ_TEXT, REQUEST_ID, kep
 from tinker_ext.redaction.secret import remembered
 from tinker_ext.transport.echo_redaction import redact_headers
 from tinker_ext.transport.encoding import MalformedBodyError, decode
+from tinker_ext.transport.sliced_json import decode_in_slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -203,7 +205,7 @@ class Response:
     the specification documents one of them. A redirect that counts as a success is a 302.
     """
 
-    __slots__ = ("_headers", "_received", "_secrets", "content", "status_code")
+    __slots__ = ("_headers", "_parse", "_received", "_secrets", "content", "status_code")
 
     def __init__(
         self, status_code: int, received: httpx.Headers, content: bytes, secrets: tuple[str, ...]
@@ -213,6 +215,7 @@ class Response:
         self._received = received
         self._secrets = secrets
         self._headers: httpx.Headers | None = None
+        self._parse: Callable[[], Any] | None = None
 
     def has(self, header: str) -> bool:
         """Whether it has a header; the name is in lower case."""
@@ -233,6 +236,15 @@ class Response:
             self._headers = httpx.Headers(redacted, encoding="utf-8")
         return self._headers
 
+    async def parse_large(self) -> None:
+        """Parse a JSON body of more than `LARGE` bytes in a worker thread; `json()` returns it."""
+        if "json" in self.content_type:
+            parsing = asyncio.ensure_future(
+                asyncio.to_thread(decode_in_slices, self.content, decode)
+            )
+            await asyncio.wait([parsing])
+            self._parse = parsing.result
+
     def json(self) -> Any:
         """The body as decoded JSON.
 
@@ -240,7 +252,7 @@ class Response:
             MalformedBodyError: it is not JSON.
         """
         try:
-            return decode(self.content)
+            return decode(self.content) if self._parse is None else self._parse()
         except ValueError as error:
             raise MalformedBodyError(
                 f"the response is not JSON: {error}",

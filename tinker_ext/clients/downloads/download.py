@@ -34,7 +34,8 @@ from tinker_ext.clients.downloads.transfer import (
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
-from tinker_ext.clients.rest.archives import archive_url
+from tinker_ext.clients.rest.archives import DEFAULT_ARCHIVE_LIFETIME, archive_url
+from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.private_files import make_private_folders
@@ -333,9 +334,12 @@ class _Download:
     async def _sign(self, params: tuple[str, str, str], *, temporary: bool) -> SignedUrls:
         if temporary:
             await self._renew(params)
-        response = await self.core.call(operations.get_external_weights_urls(*params))
-        weights = ExternalWeightsUrlsResponse.from_api(response)
-        return SignedUrls(weights.urls, weights.expires, self.core.connection.retrier.clock.wall())
+        request = operations.get_external_weights_urls(*params)
+        decode = response_decoder(request.operation.name, ExternalWeightsUrlsResponse.from_api)
+        weights = decode(await self.core.call(request))
+        now = self.core.connection.retrier.clock.wall()
+        expires = weights.expires or datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
+        return SignedUrls(weights.urls, expires, now)
 
     async def _renew(self, params: tuple[str, str, str]) -> None:
         """Extend the lifetime of a temporary export to that of its new URLs."""

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
+from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import types
+from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIResponseValidationError
 
 # The lifetime of an archive's URL if the response has none (0.4.1).
@@ -22,7 +24,9 @@ ArchiveResponse: TypeAlias = Mapping[str, str] | models.CheckpointArchiveUrlResp
 def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArchiveUrlResponse:
     """The URL and its expiry, from a redirect's headers or from a body (release 0.25.0)."""
     if isinstance(response, models.CheckpointArchiveUrlResponse):
-        return types.CheckpointArchiveUrlResponse.from_api(response)
+        from_api = types.CheckpointArchiveUrlResponse.from_api
+        archive = response_decoder("get_checkpoint_archive_url", from_api)(response)
+        return evolve(archive, expires=archive.expires or now + DEFAULT_ARCHIVE_LIFETIME)
     url = response.get("location")
     if not url:
         raise APIResponseValidationError(
