@@ -252,7 +252,7 @@ def test_unknown_setting_error_suggests_similar_names(name: str, advice: str) ->
 def test_missing_transport_package_error_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve(http_transport="aiohttp").http_transport == "aiohttp"
     monkeypatch.setitem(sys.modules, "aiohttp", None)  # As if it were not installed.
-    assert resolve().http_transport == "httpcore"
+    assert resolve().http_transport == "asyncio"
     with pytest.raises(ConfigurationError, match=r"pip install 'tinker-ext\[aiohttp\]'"):
         resolve(http_transport="aiohttp")
 

@@ -24,8 +24,8 @@ from tinker_ext.redaction.secret import MASK, Secret
 #: The base URL that means the backend on this machine.
 EMBEDDED = "embedded"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-#: HTTP transports; the second requires the extra of that name.
-HTTP_TRANSPORTS = ("httpcore", "aiohttp")
+#: HTTP transports; the last requires the extra of that name.
+HTTP_TRANSPORTS = ("asyncio", "httpcore", "aiohttp")
 
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})

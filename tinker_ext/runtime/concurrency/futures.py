@@ -225,20 +225,21 @@ class APIFuture(Future[T]):
         error = self.exception()
         return True, False, self.result() if error is None else None, error
 
-    # What `concurrent.futures.wait` and `as_completed` use of a future.
+    if not TYPE_CHECKING:  # Attributes of the base class.
+        # What `concurrent.futures.wait` and `as_completed` use of a future.
 
-    @property
-    def _condition(self) -> Any:
-        return self._outcome._condition
+        @property
+        def _condition(self) -> Any:
+            return self._outcome._condition
 
-    @property
-    def _state(self) -> str:
-        """A cancelled future counts as done even if its task is still ending."""
-        return CANCELLED_AND_NOTIFIED if self._outcome.cancelled() else self._outcome._state
+        @property
+        def _state(self) -> str:
+            """A cancelled future counts as done even if its task is still ending."""
+            return CANCELLED_AND_NOTIFIED if self._outcome.cancelled() else self._outcome._state
 
-    @cached_property
-    def _waiters(self) -> _StandardWaiters:
-        return _StandardWaiters(self)
+        @cached_property
+        def _waiters(self) -> _StandardWaiters:
+            return _StandardWaiters(self)
 
     def _timeout_error(self, timeout: float | None) -> DeadlineExceededError:
         return self._progress.error("no result yet; the request continues", timeout)

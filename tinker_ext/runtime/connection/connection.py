@@ -117,14 +117,19 @@ class Connection:
             return adapted if adjust is None else adjust(adapted)
 
         while True:
-            logged = tracing.log_request_id.set(key)
             try:
                 submitting = tracing.submitting(session_id, key)
-                if submitting is None:
-                    value = await self.retrier.run(attempt, operation=operation, policy=policy)
-                else:
-                    with submitting:
+                logged = tracing.log_request_id.set(key)
+                try:
+                    if submitting is None:
                         value = await self.retrier.run(attempt, operation=operation, policy=policy)
+                    else:
+                        with submitting:
+                            value = await self.retrier.run(
+                                attempt, operation=operation, policy=policy
+                            )
+                finally:
+                    tracing.log_request_id.reset(logged)
             except InvalidInputError:
                 error_of_first_form = adapter.trial_failed()
                 if error_of_first_form is None:
@@ -152,8 +157,6 @@ class Connection:
             else:
                 adapter.accepted()
                 return value
-            finally:
-                tracing.log_request_id.reset(logged)
 
     def policy(self, operation: str) -> RetryPolicy:
         """The retry policy of an operation."""
