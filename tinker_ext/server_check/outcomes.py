@@ -1,10 +1,25 @@
-"""The possible outcomes of a client's step on a server."""
+"""The capabilities of a server, and the outcome of a step that checks one."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 from attrs import frozen
+
+#: The reason of a step whose operation the server does not have.
+NO_SUCH_OPERATION = "no such operation"
+
+
+class Capability(StrEnum):
+    """What a step checks, in the order of the report."""
+
+    CONNECTS = "connects"
+    TRAINS = "trains"
+    SAMPLES = "samples"
+    RESUMES = "saves and resumes"
+    LISTS = "lists"
+    PUBLISHES = "publishes and deletes"
+    MISTAKES = "rejects mistakes"
 
 
 class Ending(StrEnum):
@@ -13,7 +28,7 @@ class Ending(StrEnum):
     OK = "ok"
     #: The server accepted a deliberate mistake.
     ACCEPTED = "accepted"
-    #: One of this package's errors: the server does not support the operation.
+    #: One of this package's errors.
     TYPED_ERROR = "typed error"
     #: The server reported success without doing the work.
     SERVER_WRONG = "server wrong"
@@ -33,9 +48,17 @@ class Ending(StrEnum):
 
 @frozen
 class Outcome:
-    """The ending of one step, an error message or remark, and the duration in seconds."""
+    """The ending of one step, an error message or remark, and the duration in seconds.
+
+    `reason` says in a few words why a step is not ok: `NO_SUCH_OPERATION`, "HTTP 500".
+    """
 
     name: str
     ending: Ending
     detail: str
     seconds: float
+    reason: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ")
