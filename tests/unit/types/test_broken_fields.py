@@ -113,7 +113,8 @@ class Case:
 
 
 def schema_of(kind: Any) -> str:
-    return SCHEMA_NAMES.get(kind.__name__, kind.__name__)
+    name: str = kind.__name__
+    return SCHEMA_NAMES.get(name, name)
 
 
 def cases() -> Iterator[Case]:
@@ -178,7 +179,7 @@ LENIENT = {
     "SampleResponse": (),
     "ForwardBackwardOutput": ("loss_fn_output_type", "metrics"),
 }
-RESULTS = {
+RESULTS: dict[str, dict[str, Any]] = {
     "SampledSequence": {"stop_reason": "stop", "tokens": [1], "logprobs": [-0.5]},
     "SampleResponse": {"sequences": []},
     "ForwardBackwardOutput": {"loss_fn_outputs": [], "loss_fn_output_type": "x", "metrics": {}},

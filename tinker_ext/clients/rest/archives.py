@@ -13,6 +13,7 @@ from tinker_api import models
 from tinker_ext import types
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.types.unset import or_default
 
 # The lifetime of an archive's URL if the response has none (0.4.1).
 DEFAULT_ARCHIVE_LIFETIME = timedelta(minutes=15)
@@ -26,7 +27,7 @@ def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArc
     if isinstance(response, models.CheckpointArchiveUrlResponse):
         from_api = types.CheckpointArchiveUrlResponse.from_api
         archive = response_decoder("get_checkpoint_archive_url", from_api)(response)
-        return evolve(archive, expires=archive.expires or now + DEFAULT_ARCHIVE_LIFETIME)
+        return evolve(archive, expires=or_default(archive.expires, now + DEFAULT_ARCHIVE_LIFETIME))
     url = response.get("location")
     if not url:
         raise APIResponseValidationError(
