@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from tests.web_tokens import web_token
+from tests.builders import web_token
 from tinker_ext import errors, protocol, rules, types
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.protocol import hints, seq_ids, server_protocol
