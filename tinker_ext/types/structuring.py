@@ -40,6 +40,7 @@ from typing import (
 
 from attrs import NOTHING, fields, frozen
 
+from tinker_ext.types.records import Record
 from tinker_ext.types.unset import as_dict, as_utc, or_none, or_unset
 
 if TYPE_CHECKING:
@@ -59,10 +60,11 @@ class InvalidFieldError(ValueError):
     """A field that must be valid is missing, null or of another type."""
 
 
-class ResponseType:
+class ResponseType(Record):
     """Base class of types that are decoded from a generated model with the same field names."""
 
     __slots__ = ()
+    _ignores_unknown_names = True
 
     @classmethod
     def from_api(cls, model: Any) -> Self:
@@ -70,7 +72,7 @@ class ResponseType:
         return structure(cls, model)
 
 
-class RequestType:
+class RequestType(Record):
     """Base class of types that are sent as the generated model with the same names.
 
     Fields that are None are omitted from the request.
@@ -174,6 +176,12 @@ def structure(cls: type[T], model: object, **values: Any) -> T:
         elif not rule.has_default:
             values[rule.name] = None if rule.empty is None else rule.empty()
     return cls(**values)
+
+
+def extension(model: Any, name: str) -> float | None:
+    """A number in a field that is not part of the API; None if it is missing or not a number."""
+    value = model.additional_properties.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 @cache

@@ -33,7 +33,7 @@ from tinker_ext.clients.downloads.transfer import (
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
-from tinker_ext.clients.rest.archives import DEFAULT_ARCHIVE_LIFETIME, archive_url
+from tinker_ext.clients.rest.checkpoints import DEFAULT_ARCHIVE_LIFETIME, archive_url
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.clients.downloads.transfer import ProgressCallback, UrlSigner
     from tinker_ext.clients.rest._rest_base import RestClientBase
-    from tinker_ext.clients.rest.archives import ArchiveResponse
+    from tinker_ext.clients.rest.checkpoints import ArchiveResponse
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 

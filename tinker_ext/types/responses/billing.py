@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, converted_by, required
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class StorageBillingEvent(ResponseType):
 
 
 @frozen
-class OtherBillingEvent:
+class OtherBillingEvent(Record):
     """A kind of usage that this release does not know, as sent by the server."""
 
     type: str

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, converted_by, required
 from tinker_ext.types.unset import as_utc
 
@@ -32,7 +33,7 @@ DOT_SEGMENTS = frozenset({".", ".."})
 
 
 @frozen
-class ParsedCheckpointTinkerPath:
+class ParsedCheckpointTinkerPath(Record):
     """The parts of ``tinker://RUN/weights/NAME``; `TYPE_BY_SEGMENT` lists the other kinds.
 
     Used to address a checkpoint by run and id. A path that is only passed on (to sample from, to

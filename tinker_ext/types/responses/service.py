@@ -8,7 +8,13 @@ from attrs import evolve, field, frozen
 
 from tinker_ext.types.inputs.optimizers import AdamOptimizerConfig, OptimizerConfig
 from tinker_ext.types.responses.checkpoints import Checkpoint, Cursor
-from tinker_ext.types.structuring import ResponseType, read_metadata, required, structure
+from tinker_ext.types.structuring import (
+    ResponseType,
+    extension,
+    read_metadata,
+    required,
+    structure,
+)
 from tinker_ext.types.unset import or_default, or_none
 
 if TYPE_CHECKING:
@@ -57,7 +63,11 @@ class ModelData(ResponseType):
 
 @frozen
 class GetInfoResponse(ResponseType):
-    """A model in training."""
+    """A model in training.
+
+    `lora_alpha` is the numerator of the adapter's scale, ``lora_alpha / lora_rank``. Only the
+    embedded backend sends it; None if the server does not.
+    """
 
     model_data: ModelData
     model_id: str
@@ -66,6 +76,12 @@ class GetInfoResponse(ResponseType):
     model_name: str | None = None
     optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
     type: Literal["get_info"] = "get_info"
+    lora_alpha: float | None = None
+
+    @classmethod
+    def from_api(cls, model: Any) -> GetInfoResponse:
+        """Decodes the response, with a field that no release documents."""
+        return structure(cls, model, lora_alpha=extension(model, "lora_alpha"))
 
 
 @frozen

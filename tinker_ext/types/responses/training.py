@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, read_metadata, required
 from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.unset import as_dict, or_default
@@ -17,7 +18,7 @@ LossFnOutput: TypeAlias = dict[str, TensorData]
 
 
 @frozen
-class ForwardBackwardOutput:
+class ForwardBackwardOutput(Record):
     """The result of a forward or forward_backward, with one `loss_fn_outputs` entry per datum.
 
     `loss_fn_output_type` is ``""`` if the server sends none. `metrics` may be empty.
