@@ -30,7 +30,7 @@ class Ending(StrEnum):
     ACCEPTED = "accepted"
     #: One of this package's errors.
     TYPED_ERROR = "typed error"
-    #: The server reported success without doing the work.
+    #: The server reported success without doing the work, or with a response that does not fit.
     SERVER_WRONG = "server wrong"
     #: Any other exception, or an impossible value.
     WRONG = "wrong"

@@ -151,6 +151,8 @@ def _result(step: Step, state: State) -> tuple[Ending, str, str]:
         return Ending.ACCEPTED, str(accepted), "accepted"
     except ServerError as error:
         return Ending.SERVER_WRONG, str(error), str(error)
+    except tinker.APIResponseValidationError as error:
+        return Ending.SERVER_WRONG, described(error), "the response does not fit the request"
     except tinker.TinkerError as error:
         return Ending.TYPED_ERROR, described(error), reason_of(error)
     except Exception as error:

@@ -58,6 +58,11 @@ def unsupported() -> tinker.TinkerError:
         (AcceptedError("the server took it"), Ending.ACCEPTED, "accepted"),
         (tinker.APIStatusError("no", status_code=500), Ending.TYPED_ERROR, "HTTP 500"),
         (unsupported(), Ending.TYPED_ERROR, NO_SUCH_OPERATION),
+        (
+            tinker.APIResponseValidationError("5 logprobs"),
+            Ending.SERVER_WRONG,
+            "the response does not fit the request",
+        ),
         (tinker.APITimeoutError("late"), Ending.TYPED_ERROR, "no response in time"),
         (AssertionError("5 values"), Ending.WRONG, "AssertionError: 5 values"),
     ],
