@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODELS = ROOT / ".cache" / "tiny-models"
+# Each shape is compiled once, which takes up to a minute, and not again for the next client.
+JAX_CACHE = ROOT / ".cache" / "jax"
 # Ray starts a dozen processes, each of which imports torch.
 START_SECONDS = 600.0
 STOP_SECONDS = 10.0
@@ -74,6 +76,8 @@ class Server:
     official: str = "0.4.1"
     #: The name of its model; None if it is the folder of the tiny model.
     model: str | None = None
+    #: A text of its log; the server is ready once it responds and has logged it.
+    ready: str = ""
     #: The headers that it requires.
     headers: Mapping[str, str] = field(factory=dict)
 
@@ -139,7 +143,13 @@ def _skyrl(module: str) -> Callable[[Place], Sequence[Process]]:
             *(*options, "--backend-config", settings, *storage),
         ]
         (place.folder / "sitecustomize.py").write_text(TYPED_DICT, encoding="utf-8")
-        return [Process(command, {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(place.folder)})]
+        variables = {
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(JAX_CACHE),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "PYTHONPATH": str(place.folder),
+        }
+        return [Process(command, variables)]
 
     return processes
 
@@ -221,6 +231,8 @@ def _twinkle(place: Place) -> Sequence[Process]:
     return [Process(command, settings)]
 
 
+# The engine starts after the API, which takes minutes on a busy machine.
+ENGINE_STARTS = "Starting background engine"
 JAX = ("jax<1.0,>=0.8", "flax>=0.12.2", "optax>=0.2.5")
 TUFT = Server(
     name="tuft",
@@ -240,11 +252,13 @@ SKYRL_TX = Server(
     name="skyrl-tx",
     requirements=(TORCH, "skyrl-tx[tinker]==0.3.0", *JAX),
     processes=_skyrl("tx.tinker.api"),
+    ready=ENGINE_STARTS,
 )
 SKYRL = Server(
     name="skyrl",
     requirements=(TORCH, "skyrl[tinker]==0.3.0", *JAX),
     processes=_skyrl("skyrl.tinker.api"),
+    ready=ENGINE_STARTS,
 )
 HATCHERY = Server(
     name="hatchery",
@@ -304,7 +318,7 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
         processes = [
             stack.enter_context(_started(process, place)) for process in server.processes(place)
         ]
-        _wait(f"{url}/api/v1/healthz", processes, folder)
+        _wait(f"{url}/api/v1/healthz", server.ready, processes, folder / "log")
         yield Running(url, server.model or str(place.model), server.headers)
 
 
@@ -351,15 +365,17 @@ def _free_port() -> int:
         return port
 
 
-def _wait(url: str, processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
+def _wait(url: str, ready: str, processes: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and all(process.poll() is None for process in processes):
         try:
             with urllib.request.urlopen(url, timeout=START_SECONDS):
-                return
+                if ready in log.read_text(encoding="utf-8", errors="replace"):
+                    return
         except OSError:
-            time.sleep(0.5)
-    output = (folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
+            pass
+        time.sleep(0.5)
+    output = log.read_text(encoding="utf-8", errors="replace")[-2000:]
     raise RuntimeError(f"the server did not start; its log ends with:\n{output}")
 
 
