@@ -84,10 +84,10 @@ def _write() -> None:
         return
     page = PAGE.read_text(encoding="utf-8")
     for name, text in texts.items():
-        place = re.compile(PLACE.format(name), re.DOTALL)
-        page, count = place.subn(lambda _, text=text: f"\n{text}\n\n", page)
-        if count != 1:
-            raise RuntimeError(f"{PAGE.name} has {count} places for the {name}, expected one")
+        parts = re.split(PLACE.format(name), page, flags=re.DOTALL)
+        if len(parts) != 2:
+            raise RuntimeError(f"{PAGE.name} has {len(parts) - 1} places for the {name}, not one")
+        page = f"\n{text}\n\n".join(parts)
     PAGE.write_text(page, encoding="utf-8")
     print(PAGE.relative_to(ROOT))
 
