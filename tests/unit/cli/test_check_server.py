@@ -64,6 +64,31 @@ def test_unreachable_server_fails_at_once_with_one_line(runner: CliRunner) -> No
     assert result.stderr.startswith("Error: get_server_capabilities: ConnectError")
 
 
+def test_headers_are_sent_and_contain_the_key(
+    runner: CliRunner, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, sent = Steps(), []
+
+    @steps(Capability.CONNECTS)
+    def capabilities(state: State) -> None:
+        sent.append(dict(state.server.settings["default_headers"]))
+        state.service.get_server_capabilities()
+
+    monkeypatch.setattr(check_server, "ALL", steps)
+    headers = ("--header", "Authorization: Bearer {key}", "--header", "X-Request-Id: 7")
+    result = runner.invoke(program, ["check-server", url, *headers])
+    assert result.exit_code == 0, result.output
+    assert sent == [{"Authorization": f"Bearer {KEY}", "X-Request-Id": "7"}]
+    assert KEY not in result.output
+
+
+@pytest.mark.parametrize("header", ["Authorization", ": value"])
+def test_header_without_a_name_or_a_value_is_a_usage_error(runner: CliRunner, header: str) -> None:
+    result = runner.invoke(program, ["check-server", "http://127.0.0.1:9", "--header", header])
+    assert result.exit_code == 2
+    assert "expected 'NAME: VALUE'" in result.stderr
+
+
 def test_step_that_hangs_sets_the_exit_status(
     runner: CliRunner, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import NOTHING, one_line
+from tinker_ext.config import ClientConfig
 from tinker_ext.config.parsers import without_credentials
 from tinker_ext.server_check import ALL, CheckedServer
 from tinker_ext.server_check.outcomes import Ending
@@ -39,32 +40,56 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds after which a step is abandoned.",
 )
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="'NAME: VALUE'",
+    help="Header of every request; {key} in the value stands for the API key. Repeatable.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Report each step on standard error.")
 @format_option
 @click.pass_obj
 def check_server(
-    context: CommandContext, url: str, model: str | None, timeout: float, verbose: bool
+    context: CommandContext,
+    url: str,
+    model: str | None,
+    timeout: float,
+    headers: tuple[str, ...],
+    verbose: bool,
 ) -> None:
     """Train, sample, save and list on the server at URL, and report the results.
 
     The key is read from TINKER_API_KEY or the stored login, other settings from the environment
-    (`tinker-ext doctor` shows them). The check takes minutes, creates three models and a few
-    checkpoints, and deletes the checkpoints that it can. On a hosted service, it is billed.
+    (`tinker-ext doctor` shows them). The check takes minutes, creates a few models and checkpoints,
+    and deletes the checkpoints that it can. On a hosted service, it is billed.
 
     The exit status is 0 if every step works or is an operation that the server does not have, and 1
     if a step fails, hangs or has a wrong result.
     """
-    settings = {**context.settings, "base_url": url}
-    server = CheckedServer(model or _first_model(context, url), settings)
+    settings = {"base_url": url, "default_headers": _parsed(headers, url)}
+    server = CheckedServer(model or _first_model(context, settings), settings)
     outcomes = _run(server, timeout=timeout, verbose=verbose)
     _show(context.format, url, server.model, outcomes)
     if not is_compatible(outcomes):
         raise CommandError("the check found problems, see above")
 
 
-def _first_model(context: CommandContext, url: str) -> str:
+def _parsed(headers: tuple[str, ...], url: str) -> dict[str, str]:
+    """The headers by name. Keys do not belong on the command line, where other users see them."""
+    if not headers:
+        return {}
+    key = ClientConfig.resolve(base_url=url).api_key
+    secret = "" if key is None else key.reveal()
+    pairs = [header.partition(":") for header in headers]
+    if not all(name.strip() and colon for name, colon, _ in pairs):
+        raise click.BadParameter("expected 'NAME: VALUE'", param_hint="--header")
+    return {name.strip(): value.strip().replace("{key}", secret) for name, _, value in pairs}
+
+
+def _first_model(context: CommandContext, settings: dict[str, Any]) -> str:
     """The first base model that can be trained; fails at once if the server does not respond."""
-    with context.opener(**{**context.settings, "base_url": url}) as service:
+    with context.opener(**settings) as service:
         models = service.get_server_capabilities().supported_models
     names = [item.model_name for item in models if item.model_name and item.trainable is not False]
     if not names:
