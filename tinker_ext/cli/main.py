@@ -63,6 +63,10 @@ COMMANDS = {
         "tinker_ext.cli.commands.doctor:doctor",
         "Show the configuration and check the connection to the server.",
     ),
+    "check-server": LazyCommand(
+        "tinker_ext.cli.commands.check_server:check_server",
+        "Run every operation on a server and report the results.",
+    ),
     "version": LazyCommand("tinker_ext.cli.main:version", "Show the version.", local=True),
 }
 
