@@ -211,6 +211,7 @@ def _list_view(listing: Listing[Checkpoint], run_id: str | None) -> View:
     return View(
         title=count_title(len(listing.items), "checkpoint", suffix, left_out=listing.left_out),
         columns=("Checkpoint ID", "Type", "Size", "Public", "Created", "Path"),
+        identifier="Path",
         rows=[
             (
                 item.checkpoint_id,
