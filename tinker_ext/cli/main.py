@@ -47,7 +47,7 @@ COMMANDS = {
     "run": LazyCommand("tinker_ext.cli.commands.run:run", "List and inspect training runs."),
     "checkpoint": LazyCommand(
         "tinker_ext.cli.commands.checkpoint:checkpoint",
-        "List, inspect, publish, expire, delete and download checkpoints.",
+        "List, inspect, publish, expire, delete, download, export and upload checkpoints.",
     ),
     "session": LazyCommand(
         "tinker_ext.cli.commands.session:session",
