@@ -1,4 +1,4 @@
-"""The responses of the embedded server match the specification, for generated requests.
+"""The responses of the embedded backend match the specification, for generated requests.
 
 schemathesis generates valid and invalid requests. Half of the ids of sessions, models and requests
 in them are replaced by existing ones, so that not all responses are "not found".

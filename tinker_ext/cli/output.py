@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.text import encodable
+from tinker_ext.cli.text import NOTHING, encodable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,8 @@ class View:
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    #: A cell is None if the server sends no valid value.
+    rows: Sequence[Sequence[str | None]]
     identifier: str | None = None
 
 
@@ -83,12 +84,16 @@ def _print_table(view: View) -> None:
         # Folds long identifiers rather than truncating them, because users copy them.
         table.add_column(column, overflow="fold", style="cyan" if number == 0 else None)
     for row in view.rows:
-        table.add_row(*(Text(encodable(cell)) for cell in row))
+        table.add_row(*map(Text, _cells(row)))
     console = _wide_console()
     if view.identifier is not None and _natural_width(console, table) > console.width:
         _print_records(console, view, view.identifier)
     else:
         console.print(table)
+
+
+def _cells(row: Sequence[str | None]) -> list[str]:
+    return [NOTHING if cell is None else encodable(cell) for cell in row]
 
 
 def _natural_width(console: Console, table: Table) -> int:
@@ -103,7 +108,7 @@ def _print_records(console: Console, view: View, identifier: str) -> None:
 
     console.print(Text(encodable(view.title), style="italic"))
     for row in view.rows:
-        cells = dict(zip(view.columns, map(encodable, row), strict=True))
+        cells = dict(zip(view.columns, _cells(row), strict=True))
         # `soft_wrap` leaves the breaking of long lines to the terminal, so that a copied path is
         # one word.
         console.print(Text(cells.pop(identifier), style="cyan"), soft_wrap=True)

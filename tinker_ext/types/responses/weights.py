@@ -7,7 +7,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from tinker_ext.types.inputs.optimizers import AdamOptimizerConfig, OptimizerConfig
-from tinker_ext.types.structuring import ResponseType, extension, structure
+from tinker_ext.types.structuring import ResponseType, extension, required, structure
 from tinker_ext.types.unset import or_none
 
 
@@ -15,7 +15,7 @@ from tinker_ext.types.unset import or_none
 class SaveWeightsResponse(ResponseType):
     """The path of a saved training state."""
 
-    path: str
+    path: str = field(metadata=required())
     type: Literal["save_weights"] = "save_weights"
 
 
@@ -32,7 +32,7 @@ class LoadWeightsResponse(ResponseType):
 class SaveWeightsForSamplerResponse(ResponseType):
     """The path of weights saved for sampling."""
 
-    path: str
+    path: str = field(metadata=required())
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
 
@@ -49,7 +49,7 @@ class SaveWeightsForSamplerResponseInternal(ResponseType):
 class SaveWeightsExternalResponse(ResponseType):
     """The path of weights saved for use elsewhere; `size_bytes` is None if unknown."""
 
-    path: str
+    path: str = field(metadata=required())
     size_bytes: int | None = None
     type: Literal["save_weights_external"] = "save_weights_external"
 
