@@ -1,4 +1,4 @@
-"""The modules of the official SDK 0.4.1 and 0.38.0: the module of this package that has their names.
+"""The modules of the official SDK 0.4.1 and 0.38.0, and what this package has in their place.
 
 `tests/unit/as_tinker/test_module_table.py` checks that the table is complete.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.concurrency.task_future import TaskFuture
