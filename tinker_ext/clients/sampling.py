@@ -255,7 +255,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         sampling_params: types.SamplingParams,
         options: SampleOptions,
     ) -> models.SampleRequest:
-        types.validate_prompt(prompt, images=self._core.protocol.images)
+        types.validate_prompt(prompt, images=self._core.protocol.images_of("asample"))
         check_int(num_samples, 1, "num_samples")
         if not isinstance(sampling_params, types.SamplingParams):
             raise InvalidInputError(

@@ -325,14 +325,15 @@ class TrainingClient(CheckpointingBase):
                 "the ServiceClient of this training client",
                 where="loss_fn",
             )
-        types.validate_data(data, images=self._core.protocol.images)
+        types.validate_data(data, images=self._core.protocol.images_of("forward_backward"))
         loss.check_data(data)
 
     def _custom(
         self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
     ) -> APIFuture[types.ForwardBackwardOutput]:
         with tracing.stage(tracing.Stage.ENCODE):
-            types.validate_data(data, loss_fn="cross_entropy", images=self._core.protocol.images)
+            images = self._core.protocol.images_of("forward")
+            types.validate_data(data, loss_fn="cross_entropy", images=images)
             datums = list(data)
             logprobs = self._cross_entropy("forward", forward_data(datums))
 

@@ -9,9 +9,11 @@ from attrs import field, fields, frozen
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_literal
 from tinker_ext.types.records import Record
+from tinker_ext.types.structuring import read_metadata
 from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
 from tinker_ext.types.tensors.received import (
     check_length,
+    read_count,
     read_logprobs,
     read_optional_logprobs,
     read_tokens,
@@ -162,11 +164,11 @@ class SampledSequence(Record):
                 the sequence.
         """
         return cls(
-            stop_reason=str(or_default(model.stop_reason, "")),
+            stop_reason=read_metadata(str, model.stop_reason, "SampledSequence.stop_reason") or "",
             tokens=read_tokens(model.tokens, f"{where}.tokens"),
             logprobs=read_logprobs(or_none(model.logprobs), f"{where}.logprobs"),
             topk_logprobs=read_topk(or_none(model.topk_logprobs), f"{where}.topk_logprobs"),
-            sequence_id=or_none(model.sequence_id),
+            sequence_id=read_metadata(str, model.sequence_id, "SampledSequence.sequence_id"),
         ).checked(where)
 
     def checked(self, where: str) -> SampledSequence:
@@ -318,7 +320,9 @@ class SampleResponse(Record):
                 or_none(model.topk_prompt_logprobs), "topk_prompt_logprobs"
             ),
             target_prompt_logprobs=None if targets is None else TensorData.from_api(targets, where),
-            prompt_cache_hit_tokens=or_default(model.prompt_cache_hit_tokens, 0),
+            prompt_cache_hit_tokens=read_count(
+                or_none(model.prompt_cache_hit_tokens), "prompt_cache_hit_tokens"
+            ),
             prompt_alt_tokens=(
                 None if alternatives is None else PromptAltTokens.from_api(alternatives)
             ),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.types.records import Record
-from tinker_ext.types.structuring import ResponseType
+from tinker_ext.types.structuring import ResponseType, read_metadata, required
 from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.unset import as_dict, or_default
 
@@ -37,11 +37,15 @@ class ForwardBackwardOutput(Record):
         """
         outputs = enumerate(or_default(model.loss_fn_outputs, []))
         return cls(
-            loss_fn_output_type=or_default(model.loss_fn_output_type, ""),
+            loss_fn_output_type=read_metadata(
+                str, model.loss_fn_output_type, "ForwardBackwardOutput.loss_fn_output_type"
+            )
+            or "",
             loss_fn_outputs=[
                 _decode_output(output, f"loss_fn_outputs[{index}]") for index, output in outputs
             ],
-            metrics=as_dict(model.metrics) or {},
+            metrics=read_metadata(dict[str, float], model.metrics, "ForwardBackwardOutput.metrics")
+            or {},
         )
 
 
@@ -61,7 +65,7 @@ class OptimStepResponse(ResponseType):
 class CreateModelResponse(ResponseType):
     """The id of a new model (a training run)."""
 
-    model_id: str
+    model_id: str = field(metadata=required())
     type: Literal["create_model"] = "create_model"
 
 
