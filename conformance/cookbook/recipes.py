@@ -41,8 +41,8 @@ STEPS = 3
 MAX_TOKENS = 8
 LEARNING_RATE = 1e-2
 
-QUESTIONS = [f"What comes after {number}?" for number in range(1, 25)]
-ANSWERS = [str(number + 1) for number in range(1, 25)]
+# Pairs of question and reply.
+PROBLEMS = [(f"Which number follows {number}?", str(number + 1)) for number in range(1, 25)]
 
 tokenizer_utils.register_tokenizer(MODEL, lambda: get_tokenizer(MODEL))
 
@@ -74,27 +74,27 @@ def to_datum(conversation):
     return datum_from_model_input_weights(model_input, weights, 128)
 
 
-def conversation(question, answer):
-    return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+def conversation(question, reply):
+    return [{"role": "user", "content": question}, {"role": "assistant", "content": reply}]
 
 
 @chz.chz
 class Conversations(ChatDatasetBuilder):
-    """Questions with their answers."""
+    """Questions with their replies."""
 
     def __call__(self):
-        return Batches([conversation(q, a) for q, a in zip(QUESTIONS, ANSWERS)], 4), None
+        return Batches([conversation(*problem) for problem in PROBLEMS], 4), None
 
 
 @chz.chz
 class Preferences(ChatDatasetBuilder):
-    """Pairs of a right and a wrong answer."""
+    """Pairs of a right and a wrong reply."""
 
     def __call__(self):
         pairs = [
             conversation(question, text)
-            for question, answer in zip(QUESTIONS, ANSWERS)
-            for text in (answer, "I don't know")
+            for question, reply in PROBLEMS
+            for text in (reply, "I don't know")
         ]
         return Batches(pairs, 8), None
 
@@ -102,9 +102,9 @@ class Preferences(ChatDatasetBuilder):
 class Addition(ProblemEnv):
     """Rewards a response for its different characters, which an untrained model varies."""
 
-    def __init__(self, renderer, question, answer):
+    def __init__(self, renderer, question, reply):
         super().__init__(renderer, format_coef=0.0)
-        self._question, self._answer = question, answer
+        self._question, self._reply = question, reply
 
     def get_question(self):
         return self._question
@@ -116,7 +116,7 @@ class Addition(ProblemEnv):
         return True
 
     def get_reference_answer(self):
-        return self._answer
+        return self._reply
 
 
 class Problems(RLDataset):
@@ -127,14 +127,14 @@ class Problems(RLDataset):
 
     def get_batch(self, index):
         renderer, start = new_renderer(), index * self._groups_per_batch
-        problems = list(zip(QUESTIONS, ANSWERS))[start : start + self._groups_per_batch]
+        problems = PROBLEMS[start : start + self._groups_per_batch]
         return [
-            ProblemGroupBuilder(partial(Addition, renderer, question, answer), num_envs=4)
-            for question, answer in problems
+            ProblemGroupBuilder(partial(Addition, renderer, question, reply), num_envs=4)
+            for question, reply in problems
         ]
 
     def __len__(self):
-        return len(QUESTIONS) // self._groups_per_batch
+        return len(PROBLEMS) // self._groups_per_batch
 
 
 @chz.chz
@@ -270,12 +270,12 @@ def completers(folder):
         service = tinker.ServiceClient()
         sampler = await service.create_sampling_client_async(base_model=MODEL)
         renderer = new_renderer()
-        prompt = renderer.build_generation_prompt([{"role": "user", "content": QUESTIONS[0]}])
+        prompt = renderer.build_generation_prompt([{"role": "user", "content": PROBLEMS[0][0]}])
         tokens = await TinkerTokenCompleter(sampler, max_tokens=MAX_TOKENS)(
             prompt, renderer.get_stop_sequences()
         )
         message = await TinkerMessageCompleter(sampler, renderer, max_tokens=MAX_TOKENS)(
-            [{"role": "user", "content": QUESTIONS[0]}]
+            [{"role": "user", "content": PROBLEMS[0][0]}]
         )
         assert message["role"] == "assistant"
         return tokens.maybe_logprobs
