@@ -40,6 +40,7 @@ class TrainingData:
 
     def __init__(
         self,
+        operation: str,
         data: Sequence[types.Datum],
         loss_fn: str,
         loss_fn_config: types.LossFnConfig | None,
@@ -50,13 +51,14 @@ class TrainingData:
         Raises:
             InvalidInputError: a value can't be expressed in the encoding that `protocol` requires.
         """
+        self._operation = operation
         self._data = data
         self._loss_fn = loss_fn
         self._loss_fn_config = loss_fn_config
         self._models: dict[tuple[ImageForm, bool], models.ForwardBackwardInput] = {}
         self._protobuf: Encoding | None = None
         self._check_texts()
-        if protocol.training_body == "protobuf":
+        if protocol.form_of(operation) == "protobuf":
             self._size = self._encoding().size
         else:
             self._model(protocol)
@@ -84,10 +86,11 @@ class TrainingData:
 
     def _model(self, protocol: ServerProtocol) -> models.ForwardBackwardInput:
         """The generated model, which references the numbers of the datums."""
-        form = (protocol.images, protocol.sparse)
+        images, sparse = protocol.images_of(self._operation), protocol.sparse_in(self._operation)
+        form = (images, sparse)
         if form not in self._models:
             body = models.ForwardBackwardInput(
-                data=[_datum(datum, protocol, at) for at, datum in enumerate(self._data)],
+                data=[_datum(datum, images, sparse, at) for at, datum in enumerate(self._data)],
                 loss_fn=self._loss_fn,
             )
             if self._loss_fn_config is not None:
@@ -137,10 +140,10 @@ def _json_size(datum: types.Datum) -> int:
     return size
 
 
-def _datum(datum: types.Datum, protocol: ServerProtocol, at: int) -> models.Datum:
-    message = (datum if protocol.sparse else datum.to_dense()).to_api()
+def _datum(datum: types.Datum, images: ImageForm, sparse: bool, at: int) -> models.Datum:
+    message = (datum if sparse else datum.to_dense()).to_api()
     where = f"data[{at}].model_input"
-    message.model_input = adapt_images(message.model_input, protocol.images, where)
+    message.model_input = adapt_images(message.model_input, images, where)
     return message
 
 
