@@ -114,9 +114,10 @@ class NumberBuffer:
         return self._list if self._packed is None else self._packed
 
     def __len__(self) -> int:
-        if isinstance(self._packed, bytes):
-            return len(self._packed) // _WIDTHS[self.dtype]
-        return len(self._stored)
+        packed = self._packed
+        if packed is None:
+            return len(self._list or ())
+        return len(packed) // _WIDTHS[self.dtype] if type(packed) is bytes else len(packed)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, NumberBuffer):
