@@ -147,7 +147,7 @@ class ClientFactory:
         compatibility with the official SDK.
 
         Raises:
-            InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
+            InvalidInputError: neither is given, or `model_path` is not a path.
             NotFoundError: the server has no such checkpoint or model.
         """
         check_retry_config(retry_config)

@@ -311,7 +311,7 @@ def open_sampling_client(
     """A client for saved weights or a base model, once the server has loaded them.
 
     Raises:
-        InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
+        InvalidInputError: neither is given, or `model_path` is not a path.
     """
     check_source(model_path, base_model)
     with tracing.operation(
