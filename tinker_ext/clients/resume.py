@@ -8,6 +8,7 @@ from tinker_api import models
 from tinker_api.types import UNSET
 
 from tinker_ext import types
+from tinker_ext.clients.checkpoint_lookup import find_run_id
 from tinker_ext.clients.creation import DEFAULT_RANK, ModelSpec, ResumeSpec, create_model
 from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.result_decoding import decode_result, require_base_model
@@ -112,9 +113,10 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
 
 async def _spec_of_run(core: ClientCore, state: ResumeSpec) -> ModelSpec:
     """The spec of the saved run, as release 0.4.1 returns it: of the adapter only the rank."""
-    with run_id_hint(state.run_id):
+    run_id = await find_run_id(core, state.path)
+    with run_id_hint(run_id):
         response = await core.call(
-            "get_training_run", lambda gateway: gateway.get_training_run(state.run_id)
+            "get_training_run", lambda gateway: gateway.get_training_run(run_id)
         )
     run = types.TrainingRun.from_api(response)
     return ModelSpec(
