@@ -238,13 +238,14 @@ def test_missing_transport_package_error_names_extra(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("transport", parsers.HTTP_TRANSPORTS)
 @pytest.mark.parametrize("variable", [None, "HTTPS_PROXY", "all_proxy"])
+@pytest.mark.parametrize("scheme", ["socks5", "SOCKS5"])
 def test_socks_proxy_without_socksio_rejected(
-    monkeypatch: pytest.MonkeyPatch, transport: str, variable: str | None
+    monkeypatch: pytest.MonkeyPatch, transport: str, variable: str | None, scheme: str
 ) -> None:
     """Also for an unpickled client, and with every transport."""
     monkeypatch.setitem(sys.modules, "socksio", ModuleType("socksio"))
     sys.modules["socksio"].__spec__ = ModuleSpec("socksio", None)
-    proxy = "socks5://me:hidden@host"
+    proxy = f"{scheme}://me:hidden@host"
     if variable is not None:
         monkeypatch.setenv(variable, proxy)
     explicit = {"proxy": proxy} if variable is None else {}

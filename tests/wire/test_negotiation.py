@@ -168,7 +168,7 @@ def test_batch_is_split_by_server_limit_and_first_chunk_sent_last() -> None:
             for loss_fn_output in output.result(10).loss_fn_outputs
         ]
         training.optim_step(tinker.AdamParams()).result(10)
-        assert service.server_protocol.rejected_forms == {"protobuf"}
+        assert service.server_protocol.training_body == "json"
     assert sizes == [1, 2, 3, 4, 5]
     accepted = [
         call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)
@@ -259,7 +259,8 @@ def test_rejected_image_sizes_are_resent_as_expected_tokens_with_same_seq_id() -
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput(chunks=[sized])
         sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(10)
-        assert service.server_protocol.images == "expected_tokens"
+        assert service.server_protocol.images_of("asample") == "expected_tokens"
+        assert service.server_protocol.images_of("forward_backward") == "sizes"
     first, second = server.calls("asample")
     assert first.body["seq_id"] == second.body["seq_id"]
     assert "height" not in second.body["prompt"]["chunks"][0]

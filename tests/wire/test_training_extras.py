@@ -12,7 +12,8 @@ from tinker_api.proto import tinker_public_pb2 as pb
 
 import tinker_ext as tinker
 from tests.builders import datum
-from tinker_ext.transport.protobuf import encode_data
+from tinker_ext import types
+from tinker_ext.transport.protobuf_encoding import encode_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +50,9 @@ def test_provenance_spans_are_sent() -> None:
             tinker.SampledProvenanceSpan(sequence_id="s:0", length=1),
         ],
     )
-    parts = encode_data([known, datum()], "stable_reinforce", {"level": "token", "clip": 0.5})
-    message = pb.ForwardBackwardRequest.FromString(b"".join(parts))
+    config: types.LossFnConfig = {"level": "token", "clip": 0.5}
+    encoding = encode_data([known, datum()], "stable_reinforce", config)
+    message = pb.ForwardBackwardRequest.FromString(encoding.to_bytes())
     first, second = message.data
     [span] = first.model_input_spans
     assert (span.prompt_tokens.sequence_id, span.prompt_tokens.length) == ("s:0", 2)

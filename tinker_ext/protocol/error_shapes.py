@@ -16,12 +16,29 @@ if TYPE_CHECKING:
 
 #: Status codes for an operation that the server lacks; 404 also means a missing model.
 MISSING_STATUSES = frozenset({404, 405, 501})
-# Messages of web frameworks for an unknown path; for a missing model, servers write others.
-_FRAMEWORK_MESSAGES = frozenset(
-    {"not found", "method not allowed", "not implemented", "404 page not found"}
+# Messages of web frameworks for an unknown path; for a missing model, servers write others. They are
+# FastAPI's, aiohttp's ("404: Not Found"), Go's ("404 page not found"), Express's ("Cannot POST
+# /path"), and HTML pages.
+_FRAMEWORK_MESSAGE = re.compile(
+    r"(?:404:? )?(?:page )?not found|cannot [a-z]+ /\S*|<.*",
+    re.IGNORECASE | re.DOTALL,
 )
 # FastAPI's error types for a body that can't be parsed at all.
 _UNREADABLE = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
+# Messages about a body as a whole: FastAPI ("There was an error parsing the body"), axum ("Failed
+# to parse the request body as JSON"), Flask ("Content-Type was not 'application/json'"), Django
+# REST framework ("JSON parse error"), Express ("Unexpected token"), Go ("invalid character"),
+# Python's json and codecs ("'utf-8' codec can't decode byte"), protobuf ("Error parsing message").
+_UNREADABLE_PATTERN = re.compile(
+    r"content[- ]type|media type|pars(?:e|ing) (?:the )?(?:request )?(?:body|json|message|protobuf)"
+    r"|json (?:parse|decode) error|(?:not valid|invalid) (?:json|utf-?8|protobuf|character|wire)"
+    r"|codec can't decode|unexpected token|expecting value: line|malformed (?:json|body)",
+    re.IGNORECASE,
+)
+# Messages that only repeat the status code.
+_EMPTY_MESSAGES = frozenset(
+    {"bad request", "unprocessable entity", "unprocessable content", "invalid request"}
+)
 # The length of the location of a top-level field: "body" and the field.
 _TOP_LEVEL = 2
 _QUOTED = r"[`'\"]([A-Za-z_]\w*)[`'\"]"
@@ -61,20 +78,31 @@ def is_unreadable_body(status: int, body: object) -> bool:
     """Whether the server can't parse the request body, so that another encoding may succeed."""
     if status == 415:
         return True
-    if status not in (400, 422):
+    if status not in (400, 422) or missing_fields(body) or unknown_fields(body):
         return False
     validation_errors = list(_validation_errors(body))
-    return bool(validation_errors) and all(map(_concerns_whole_body, validation_errors))
+    if validation_errors:
+        return all(map(_concerns_whole_body, validation_errors))
+    return any(map(_UNREADABLE_PATTERN.search, _messages(body)))
+
+
+def has_no_message(body: object) -> bool:
+    """Whether an error body does not say what is wrong with the request."""
+    if any(_validation_errors(body)):
+        return False
+    messages = (message.strip().rstrip(".").lower() for message in _messages(body))
+    return all(not message or message in _EMPTY_MESSAGES for message in messages)
 
 
 def no_such_operation(status: int, body: object) -> bool:
-    """Whether an error response means a missing operation rather than a missing model."""
-    if status not in MISSING_STATUSES:
-        return False
-    message = body.get("detail") if isinstance(body, dict) else body
-    if not message or not isinstance(message, str):
-        return True
-    return message.strip().rstrip(".").lower() in _FRAMEWORK_MESSAGES
+    """Whether an error response means a missing operation rather than a missing model.
+
+    A 405 or 501 does, a 404 if its body has no message or that of a framework.
+    """
+    if status != 404:
+        return status in MISSING_STATUSES
+    messages = (message.strip().rstrip(".") for message in _messages(body))
+    return all(not message or _FRAMEWORK_MESSAGE.fullmatch(message) for message in messages)
 
 
 def _validation_errors(body: object) -> Iterator[dict[str, Any]]:

@@ -3,7 +3,7 @@
 ===================================  ==================================================
 error response                       hint
 ===================================  ==================================================
-501; 404 or 405 without a message,   the server lacks the operation; what to use
+405, 501; 404 without a message,     the server lacks the operation; what to use
 with a framework's own, or HTML      instead (`ALTERNATIVES`)
 415                                  the server accepts none of the client's encodings
 422 for unknown fields               their names; omit them
@@ -17,12 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.protocol.error_shapes import (
-    MISSING_STATUSES,
-    missing_fields,
-    no_such_operation,
-    unknown_fields,
-)
+from tinker_ext.protocol.error_shapes import missing_fields, no_such_operation, unknown_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +73,7 @@ ALTERNATIVES = {
 
 def advice(operation: str, status: int, body: object, protocol: ServerProtocol) -> str | None:
     """Returns a hint if the error means that the server does not support the request, else None."""
-    if status == 501 or no_such_operation(status, body) or _is_html(status, body):
+    if no_such_operation(status, body):
         alternative = ALTERNATIVES.get(operation, _OTHER_SERVER)
         return f"This server has no such operation. {_negotiated(protocol)} Instead: {alternative}."
     if status == 415:
@@ -96,11 +91,6 @@ def advice(operation: str, status: int, body: object, protocol: ServerProtocol) 
             f"server is newer than this client. {_negotiated(protocol)}"
         )
     return None
-
-
-def _is_html(status: int, body: object) -> bool:
-    """Whether a web server that does not serve this API responded with an HTML page."""
-    return status in MISSING_STATUSES and isinstance(body, str) and body.lstrip().startswith("<")
 
 
 def _negotiated(protocol: ServerProtocol) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import types
@@ -18,6 +19,7 @@ from tinker_ext.clients.rest._rest_base import (
     path_params,
     require_id,
 )
+from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.transport.gateway import Gateway
@@ -281,7 +283,9 @@ class CheckpointCalls(RestClientBase):
 def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArchiveUrlResponse:
     """The URL and its expiry, from a redirect's headers or from a body (release 0.25.0)."""
     if isinstance(response, models.CheckpointArchiveUrlResponse):
-        return types.CheckpointArchiveUrlResponse.from_api(response)
+        from_api = types.CheckpointArchiveUrlResponse.from_api
+        archive = response_decoder("get_checkpoint_archive_url", from_api)(response)
+        return evolve(archive, expires=archive.expires or now + DEFAULT_ARCHIVE_LIFETIME)
     url = response.get("location")
     if not url:
         raise APIResponseValidationError(
