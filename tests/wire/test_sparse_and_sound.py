@@ -10,7 +10,7 @@ import pytest
 from tinker_api.proto import tinker_public_pb2 as pb
 
 import tinker_ext as tinker
-from tests.wire.flagged import announce
+from tests.builders import announce
 from tinker_ext.testing import FakeServer, Reply, make_client
 from tinker_ext.transport.protobuf_encoding import encode_data
 from tinker_ext.types import TensorData

@@ -11,6 +11,7 @@ from attrs import evolve
 from tinker_api.proto import tinker_public_pb2 as pb
 
 import tinker_ext as tinker
+from tests.builders import datum
 from tinker_ext import types
 from tinker_ext.transport.protobuf_encoding import encode_data
 
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tinker_ext.testing import FakeServer
-
-
-def datum() -> tinker.Datum:
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints([1, 2]),
-        loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
-    )
 
 
 def test_loss_fn_config_may_contain_strings(

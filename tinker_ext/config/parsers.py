@@ -193,7 +193,7 @@ def read_base_url(value: object) -> str:
         raise ValueError("a URL must not contain a user or password; use default_headers")
     if parts.query or parts.fragment:
         visible = redacted_repr(without_credentials(text))
-        raise ValueError(f"expected a URL without query and fragment, got {visible} with one")
+        raise ValueError(f"expected a URL without query or fragment, but {visible} has one")
     return text
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import uuid
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from attrs import field, frozen
 from tinker_api import models
 
 from tinker_ext import tracing
+from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path
 from tinker_ext.clients.creation import ResumeSpec
 from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
 from tinker_ext.clients.downloads.lock import locked
@@ -34,7 +36,7 @@ from tinker_ext.clients.downloads.transfer import (
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
-from tinker_ext.clients.rest.archives import DEFAULT_ARCHIVE_LIFETIME, archive_url
+from tinker_ext.clients.rest.checkpoints import DEFAULT_ARCHIVE_LIFETIME, archive_url
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
@@ -44,6 +46,7 @@ from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
 from tinker_ext.types.responses.checkpoints import ExternalWeightsUrlsResponse
+from tinker_ext.types.unset import or_default
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.clients.downloads.transfer import ProgressCallback, UrlSigner
     from tinker_ext.clients.rest._rest_base import RestClientBase
-    from tinker_ext.clients.rest.archives import ArchiveResponse
+    from tinker_ext.clients.rest.checkpoints import ArchiveResponse
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
@@ -131,10 +134,11 @@ def target_of(
         InvalidInputError: it is not the path of a checkpoint.
         DownloadError: the file or folder already exists.
     """
-    parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
-    name = file_name(parsed.training_run_id, *parsed.checkpoint_id.split("/"))
+    parsed = parse_path(tinker_path)
+    segments = re.split(r"[/\\]+", tinker_path.partition("://")[2] or tinker_path.strip("/\\"))
+    name = file_name(*segments)
     target = Target(parent=to, name=name, extract=extract, overwrite=overwrite)
-    external = parsed.checkpoint_type == "external"
+    external = parsed is not None and parsed.checkpoint_type == "external"
     target.check(*(() if external else (target.archive,)))
     target.check(*((target.folder,) if external or extract else ()))
     return target
@@ -202,7 +206,7 @@ class _Download:
     target: Target
 
     async def run(self, tinker_path: str) -> CheckpointDownload:
-        parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+        parsed = await find_checkpoint(self.core, tinker_path)
         if parsed.checkpoint_type == "external":
             return await self._external(tinker_path, parsed)
         first = await self.transfer.while_preparing(
@@ -283,7 +287,7 @@ class _Download:
         export = await self.transfer.while_preparing(
             self._export(path), "the server is exporting the weights"
         )
-        parsed = ParsedCheckpointTinkerPath.from_tinker_path(export)
+        parsed = await find_checkpoint(self.core, export)
         try:
             return await self._external(path, parsed, temporary=True)
         finally:
@@ -338,8 +342,8 @@ class _Download:
         decode = response_decoder(request.operation.name, ExternalWeightsUrlsResponse.from_api)
         weights = decode(await self.core.call(request))
         now = self.core.connection.retrier.clock.wall()
-        expires = weights.expires or datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
-        return SignedUrls(weights.urls, expires, now)
+        default = datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
+        return SignedUrls(weights.urls, or_default(weights.expires, default), now)
 
     async def _renew(self, params: tuple[str, str, str]) -> None:
         """Extend the lifetime of a temporary export to that of its new URLs."""
