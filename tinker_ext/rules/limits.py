@@ -89,7 +89,7 @@ def restart_delay(position: int, paused: float) -> float:
 
 def prompt_bytes(prompt: ModelInput) -> int:
     """Estimates the encoded size of a prompt in bytes, as 0.38.0 does."""
-    return sum(_chunk_bytes(chunk) for chunk in prompt.chunks)
+    return sum(map(_chunk_bytes, prompt.chunks))
 
 
 def _chunk_bytes(chunk: ModelInputChunk) -> int:

@@ -218,9 +218,12 @@ class ClientCore:
         if task.cancelled():
             traced.finish(asyncio.CancelledError())
             return
-        error = as_raised(task.exception())
-        traced.finish(error)
-        if error is not None:
+        error = task.exception()
+        if error is None:
+            traced.finish()
+        else:
+            error = as_raised(error) or error
+            traced.finish(error)
             self.telemetry.call_failed(traced.name, error)
 
     def keep(self, task: asyncio.Task[Any]) -> None:

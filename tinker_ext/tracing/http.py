@@ -151,7 +151,7 @@ def attempt(call: str, method: str, path: str, url: object) -> Attempt | None:
 
     `url` is the request URL without the query; it is only converted to text if tracing is on.
     """
-    current = current_operation()
+    current = current_operation.get()
     if current is None or not current.active:
         return None
     if not current.staged:
@@ -164,7 +164,7 @@ def trace_headers() -> Mapping[str, str]:
 
     Never includes baggage, which may contain any data of the program.
     """
-    current = current_operation()
+    current = current_operation.get()
     if current is None:
         return _inject(trace.get_current_span())
     # Nothing changes the current span of an operation that nothing observes.

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from tinker_ext.tracing.names import Attributes
 
-_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)
+#: The current operation of a thread or task.
+current_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)
 
 
 class Operation:
@@ -111,7 +112,7 @@ class Operation:
         return {n: value for n, value in self._attributes.items() if initial.get(n) != value}
 
     def __enter__(self) -> Self:
-        self._token = _operation.set(self)
+        self._token = current_operation.set(self)
         if self.active or self.span is not INVALID_SPAN:
             context = spans.below(self.span)
             if self.active:
@@ -128,7 +129,7 @@ class Operation:
     ) -> None:
         if self._attached is not None:
             otel_context.detach(self._attached)
-        _operation.reset(self._token)
+        current_operation.reset(self._token)
         if error is not None or not self.handed_over:
             self.finish(error)
 
@@ -139,21 +140,16 @@ def operation(name: str, attributes: Attributes | None = None) -> AbstractContex
     Several layers of one call may begin the same operation: until it is handed over, beginning an
     operation of the same name returns the current one and adds the attributes to it.
     """
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.name == name and not current.handed_over:
         current.set(attributes or {})
         return nullcontext(current)
     return Operation(name, attributes or {})
 
 
-def current_operation() -> Operation | None:
-    """The current operation of this thread or task."""
-    return _operation.get()
-
-
 def observed_operation() -> Operation | None:
     """The current operation if an SDK, a recording or a meter provider observes it."""
-    current = _operation.get()
+    current = current_operation.get()
     return current if current is not None and current.active else None
 
 
@@ -166,34 +162,34 @@ class as_current:  # noqa: N801  # Used like a function; cheaper than a generato
         self._current = operation
 
     def __enter__(self) -> None:
-        self._token = _operation.set(self._current)
+        self._token = current_operation.set(self._current)
 
     def __exit__(self, *_: object) -> None:
-        _operation.reset(self._token)
+        current_operation.reset(self._token)
 
 
 def pending_operation() -> Operation | None:
     """The current operation if it has not been handed over yet."""
-    current = _operation.get()
+    current = current_operation.get()
     return None if current is None or current.handed_over else current
 
 
 def annotate(attributes: Attributes) -> None:
     """Set attributes of the current operation, if there is one."""
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.active:
         current.set(attributes)
 
 
 def annotate_detailed(attributes: Attributes) -> None:
     """Like `annotate`, but only for operations traced in detail: the others have equal values."""
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.detailed:
         current.set(attributes)
 
 
 def append_id(name: str, value: str | int) -> None:
     """Append an id to a list attribute of the current operation, which may have many requests."""
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.active:
         current.append(name, value[: names.MAX_TEXT] if isinstance(value, str) else value)

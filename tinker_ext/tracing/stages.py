@@ -179,7 +179,7 @@ class ShortStage:
 
 def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
     """Run the block as a stage of the current operation."""
-    current = current_operation()
+    current = current_operation.get()
     if current is None or not current.active:
         return _NO_STAGE
     if name in names.SHORT_STAGES:
@@ -197,8 +197,8 @@ def current_stage() -> RunningStage | None:
 
 def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any] | None:
     """The stage of sending a request until it is accepted; `key` is its idempotency key."""
-    current = observed_operation()
-    if current is None:
+    current = current_operation.get()
+    if current is None or not current.active:
         return None
     if session_id is not None:
         current.set({names.SESSION_ID: session_id})
@@ -207,8 +207,8 @@ def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any] 
 
 def on_server(request_id: str) -> AbstractContextManager[Any] | None:
     """The stage in which the server has the request and the client polls for its result."""
-    current = observed_operation()
-    if current is None:
+    current = current_operation.get()
+    if current is None or not current.active:
         return None
     return _request_stage(current, Stage.SERVER, request_id)
 

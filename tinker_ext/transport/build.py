@@ -13,7 +13,6 @@ from tinker_ext.config import parsers
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.transport.auth import ApiKeyAuth
 from tinker_ext.transport.gateway import Gateway
-from tinker_ext.transport.http11 import Http11Transport
 from tinker_ext.transport.pool import REQUESTS_PER_SHARD, ShardedTransport
 from tinker_ext.transport.routes import RoutedTransport
 from tinker_ext.version import __version__
@@ -89,8 +88,10 @@ def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTranspor
 def _make_transport(
     kind: str, tls: ssl.SSLContext | None, proxy: str | None
 ) -> httpx.AsyncBaseTransport:
-    """The configured transport; one from an optional dependency is imported here."""
+    """The configured transport, imported when it is first needed."""
     if kind == "asyncio" and proxy is None:
+        from tinker_ext.transport.http11 import Http11Transport
+
         return Http11Transport(tls)
     if kind != "aiohttp" or (proxy or "").startswith("socks"):
         return _pool(tls, proxy)

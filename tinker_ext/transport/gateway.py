@@ -117,7 +117,7 @@ class Gateway:
         self._reserve = reserve
         self._notes: set[str] = set()
         self._prepared: dict[tuple[Operation[..., Any], str, str | None], _Prepared] = {}
-        self._secrets: tuple[Secret, ...] = ()
+        self._redacted_for: Secret | None = None
         self._redacted: tuple[str, ...] = ()
 
     async def send(self, request: Request[T], protocol: ServerProtocol = BASELINE) -> T:
@@ -156,7 +156,8 @@ class Gateway:
     ) -> Response:
         """Send a request and return its response if it is a success."""
         operation = request.operation
-        await request.prepare(protocol)
+        if request.needs_preparation:
+            await request.prepare(protocol)
         built = request.build(protocol)
         if "json" in built:
             body = built.pop("json")
@@ -204,25 +205,27 @@ class Gateway:
         )
         if attempt is None:
             wire_request = self._build(request, prepared, built, content)
-            return await self._follow(request, wire_request, prepared.limit)
+            if request.operation.follows_redirect:
+                return await self._follow(request, wire_request, prepared)
+            return await self._exchange(request, wire_request, prepared)
         with attempt:
             wire_request = self._build(request, prepared, built, content)
             attempt.sending(0 if content is None else len(content))
-            response = await self._follow(request, wire_request, prepared.limit)
+            response = await self._follow(request, wire_request, prepared)
             attempt.responded(response.status_code, len(response.content))
             return response
 
     async def _follow(
-        self, request: Request[Any], wire_request: httpx.Request, limit: float
+        self, request: Request[Any], wire_request: httpx.Request, prepared: _Prepared
     ) -> Response:
         """Send a request, and follow a redirect to storage if the operation may."""
-        response = await self._exchange(request, wire_request, limit)
+        response = await self._exchange(request, wire_request, prepared)
         if request.operation.follows_redirect:
             target = _redirect_target(wire_request.url, response)
             if target is not None:
                 request.secrets += url_secrets(target)
                 redirected = _unauthenticated_get(target, self._timeout.as_dict())
-                return await self._exchange(request, redirected, limit)
+                return await self._exchange(request, redirected, prepared)
         return response
 
     def _prepare(
@@ -259,6 +262,7 @@ class Gateway:
             {"timeout": limits.as_dict()},
             TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ),
         )
+        self._redacted_for, self._redacted = key, redactable(self._auth.secrets())
         return prepared
 
     def _build(
@@ -296,9 +300,9 @@ class Gateway:
         )
 
     async def _exchange(
-        self, request: Request[Any], wire_request: httpx.Request, limit: float
+        self, request: Request[Any], wire_request: httpx.Request, prepared: _Prepared
     ) -> Response:
-        operation = request.operation
+        operation, limit = request.operation, prepared.limit
         try:
             async with asyncio.timeout(None) as timeout:
                 expire_after(timeout, limit)
@@ -332,22 +336,19 @@ class Gateway:
                 request_id=kept_headers(response.headers).get(REQUEST_ID),
             ) from None
         # `status_error` redacts the responses that become errors.
-        secrets = self._echoed(request) if response.status_code < 400 else ()
-        if not operation.returns_secret:
-            content = redact_bytes(content, secrets)
+        secrets: tuple[str, ...] = ()
+        if response.status_code < 400:
+            # The credentials change only with the key.
+            if self._redacted_for is not prepared.key or request.secrets:
+                secrets = redactable((*self._auth.secrets(), *request.secrets))
+            else:
+                secrets = self._redacted
+            if not operation.returns_secret:
+                content = redact_bytes(content, secrets)
         received = Response(response.status_code, response.headers, content, secrets)
         if len(content) > LARGE and response.status_code < 300:
             await received.parse_large()
         return received
-
-    def _echoed(self, request: Request[Any]) -> tuple[str, ...]:
-        """The secrets that a response to `request` may repeat."""
-        secrets = self._auth.secrets()
-        if request.secrets:
-            return redactable((*secrets, *request.secrets))
-        if secrets != self._secrets:
-            self._secrets, self._redacted = secrets, redactable(secrets)
-        return self._redacted
 
     def _log_deprecation(self, operation: str, response: Response) -> None:
         """Log each deprecation note once: as an error if the server calls it one, or a warning."""

@@ -225,6 +225,8 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
         self._content: bytes | None = None
         self.size = len(data)
 
+    needs_preparation = True
+
     def number(self, seq_id: int) -> None:
         self._seq_id = seq_id
 

@@ -7,7 +7,7 @@ import os
 import random
 import uuid
 from copy import copy
-from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, ParamSpec, Protocol, TypeVar
 
 import httpx
 
@@ -167,8 +167,11 @@ class Request(Generic[T]):
         """Set the sequence number of its body."""
         self.keywords["body"].seq_id = seq_id
 
+    #: Whether to await `prepare` before `build`.
+    needs_preparation: ClassVar[bool] = False
+
     async def prepare(self, protocol: ServerProtocol) -> None:
-        """Do work of `build` that would block the event loop; most requests have none."""
+        """Do work of `build` that would block the event loop."""
 
     def build(self, protocol: ServerProtocol) -> dict[str, Any]:
         """The method, URL, parameters, headers and body for a server that accepts `protocol`."""

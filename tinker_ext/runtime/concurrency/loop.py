@@ -130,12 +130,13 @@ class BackgroundLoop:
 def _settle(
     task: asyncio.Task[T], outcome: concurrent.futures.Future[T], progress: Progress | None
 ) -> None:
-    error = _cancellation_error(progress) if task.cancelled() else as_raised(task.exception())
+    error = _cancellation_error(progress) if task.cancelled() else task.exception()
     if not outcome.set_running_or_notify_cancel():
         return  # The user cancelled it.
     if error is not None:
-        strip_internal_frames(error)
-        outcome.set_exception(error)
+        raised = as_raised(error) or error
+        strip_internal_frames(raised)
+        outcome.set_exception(raised)
     else:
         outcome.set_result(task.result())
 
