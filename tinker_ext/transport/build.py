@@ -54,7 +54,7 @@ def build_gateway(
     """
     return Gateway(
         base_url,
-        transport or _connections(config, base_url),
+        transport or build_transport(config, base_url),
         ApiKeyAuth.from_config(config, keys),
         headers={"User-Agent": _user_agent(), **config.default_headers},
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
@@ -71,7 +71,7 @@ def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
     Use it on one event loop, and close it with `await client.aclose()`.
     """
     return httpx.AsyncClient(
-        transport=RoutedTransport(config, partial(_make_transport, config.http_transport)),
+        transport=build_transport(config),
         trust_env=False,  # RoutedTransport selects proxies; .netrc holds other credentials
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
         # A compressed response would be saved compressed.
@@ -80,9 +80,9 @@ def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
     )
 
 
-def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTransport:
-    make = partial(_make_transport, config.http_transport)
-    return RoutedTransport(config, make, base_url)
+def build_transport(config: ClientConfig, base_url: str = "") -> httpx.AsyncBaseTransport:
+    """The connections of a configuration; most requests go to `base_url`."""
+    return RoutedTransport(config, partial(_make_transport, config.http_transport), base_url)
 
 
 def _make_transport(
