@@ -146,9 +146,7 @@ class TrainingClient(CheckpointingBase):
         finish = result_decoder(
             "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
         )
-        return self._requests.start(
-            "optim_step", [ChunkRequest(operations.optim_step(body=body))], finish
-        )
+        return self._requests.start([ChunkRequest(operations.optim_step(body=body))], finish)
 
     optim_step_async = async_submit(optim_step)
 
@@ -180,7 +178,6 @@ class TrainingClient(CheckpointingBase):
         body = weight_requests.build_ephemeral_save(self.model_id, seq_id, kind)
         with tracing.operation("save_weights_and_get_sampling_client"):
             saved = self._requests.start(
-                "save_weights_for_sampler",
                 [weight_requests.as_chunk_request(body)],
                 decode_sampler_weights,
             )
@@ -301,17 +298,17 @@ class TrainingClient(CheckpointingBase):
         loss_fn: types.LossFnType,
         loss_fn_config: types.LossFnConfig | None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        with tracing.operation(operation):
+        with tracing.operation(operation) as traced:
             with tracing.stage(tracing.Stage.ENCODE):
                 batch = Batch.encode(
                     operation, self.model_id, data, loss_fn, loss_fn_config, self._core.protocol
                 )
             return self._requests.start(
-                operation,
                 batch.parts,
                 batch.output,
                 batch.attributes,
                 parallel=batch.parallel,
+                traced=traced,
             )
 
     def _check_handle(self, loss: LossHandle, data: Sequence[types.Datum], arrays: Arrays) -> None:
@@ -356,7 +353,6 @@ class TrainingClient(CheckpointingBase):
 
     async def _run(self, batch: Batch, ticket: int) -> list[ResultBody]:
         return await self._requests.run(
-            batch.operation,
             ticket,
             batch.parts,
             batch.attributes,
