@@ -159,15 +159,15 @@ class Http11Transport(httpx.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         oldest = math.inf
         for origin, stack in list(self._idle.items()):
-            kept = []
+            remaining = []
             for connection in stack:
                 if connection.expires() <= loop.time():
                     connection.abort()
                 else:
-                    kept.append(connection)
+                    remaining.append(connection)
                     oldest = min(oldest, connection.expires())
-            if kept:
-                self._idle[origin] = kept
+            if remaining:
+                self._idle[origin] = remaining
             else:
                 del self._idle[origin]
         if oldest < math.inf:
