@@ -38,6 +38,7 @@ _HAPPY_EYEBALLS_DELAY = 0.25
 
 _Origin: TypeAlias = tuple[str, bytes, int]
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_NO_TIMEOUTS: dict[str, float | None] = {}
 
 
 class Http11Transport(httpx.AsyncBaseTransport):
@@ -56,12 +57,13 @@ class Http11Transport(httpx.AsyncBaseTransport):
         self._active: set[_Connection] = set()
         self._cleanup: asyncio.TimerHandle | None = None
         self._closed = False
+        self._timeouts = self._limits = _NO_TIMEOUTS
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        limits = {
-            name: None if seconds is None or math.isinf(seconds) else seconds
-            for name, seconds in request.extensions.get("timeout", {}).items()
-        }
+        timeouts = request.extensions.get("timeout", _NO_TIMEOUTS)
+        if timeouts is not self._timeouts:  # Most requests share one object.
+            self._timeouts, self._limits = timeouts, _finite(timeouts)
+        limits = self._limits
         head, content = _head(request), await request.aread()
         await self._acquire_slot(limits.get("pool"))
         connection = None
@@ -218,6 +220,7 @@ class _Connection(asyncio.Protocol):
             and self._upload_ended
             and not self._surplus
             and not self._lost
+            and not self._paused_reading  # The caller has not read the whole body.
             and self._error is None
         )
 
@@ -230,12 +233,11 @@ class _Connection(asyncio.Protocol):
         A server closes a connection that was idle for long, and asyncio notices when the loop next
         reads. A request sent before that would be lost, so the socket itself is checked.
         """
-        if not self.is_reusable or self._loop.time() >= self.expires():
+        transport = self._transport
+        assert transport is not None
+        if self._surplus or transport.is_closing() or self._loop.time() >= self.expires():
             return False
-        assert self._transport is not None
-        if self._transport.is_closing():
-            return False
-        sock = self._transport.get_extra_info("socket")
+        sock = transport.get_extra_info("socket")
         if not hasattr(select, "poll"):
             return not select.select([sock], [], [], 0)[0]
         if self._poll is None:
@@ -452,6 +454,14 @@ class _Body(httpx.AsyncByteStream):
         if connection is not None:
             connection.finish()
             self._transport.release(connection)
+
+
+def _finite(timeouts: dict[str, float | None]) -> dict[str, float | None]:
+    """The timeouts of a request, None for an infinite one."""
+    return {
+        name: None if seconds is None or math.isinf(seconds) else seconds
+        for name, seconds in timeouts.items()
+    }
 
 
 async def _addresses(name: str, port: int) -> list[str]:
