@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 REQUESTS, IN_FLIGHT, ROUNDS = 600, 64, 5
 BODY = b"x" * 700
 CONTENT = b'{"request_id": "12345"}'
-RESPONSE = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-    % (len(CONTENT), CONTENT)
+RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(CONTENT),
+    CONTENT,
 )
 
 

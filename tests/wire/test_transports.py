@@ -10,6 +10,7 @@ import pytest
 import tinker_ext as tinker
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
+from tinker_ext.config.parsers import HTTP_TRANSPORTS
 
 
 def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
@@ -24,7 +25,7 @@ async def test_transports_send_the_same_request() -> None:
     """No header is added, and URLs are unchanged."""
     seen = []
     place = "/a%2Fb/tinker:%2F%2Frun-1%2Fa/~x?sig=a%2Fb%3D%7E&b=1+2%20c&d=%C3%A4&e"
-    for transport in ("httpcore", "aiohttp"):
+    for transport in HTTP_TRANSPORTS:
         polite = Polite()
         with RawServer(polite) as server:
             async with client_of(transport, server.url, default_headers={"X-Mine": "a b"}) as http:

@@ -97,9 +97,8 @@ class ClientConfig:
     #: the file takes precedence.
     ssl_cert_file: Path | None = _setting(parsers.read_path, None, "SSL_CERT_FILE")
     ssl_cert_dir: Path | None = _setting(parsers.read_path, None, "SSL_CERT_DIR")
-    #: The HTTP transport: "asyncio", which uses the least CPU; "httpcore"; or "aiohttp" (requires
-    #: the extra of that name). Requests through a proxy use httpcore instead of asyncio, and
-    #: through a SOCKS proxy always.
+    #: The HTTP transport: "asyncio", which uses the least CPU, or "httpcore". Requests through a
+    #: proxy always use the latter.
     http_transport: str = _setting(
         parsers.read_http_transport, "asyncio", "TINKER_EXT_HTTP_TRANSPORT"
     )

@@ -93,11 +93,7 @@ def _make_transport(
         from tinker_ext.transport.http11 import Http11Transport
 
         return Http11Transport(tls)
-    if kind != "aiohttp" or (proxy or "").startswith("socks"):
-        return _pool(tls, proxy)
-    from tinker_ext.transport.aiohttp.transport import AiohttpTransport
-
-    return AiohttpTransport(tls, proxy)
+    return _pool(tls, proxy)
 
 
 def _pool(tls: ssl.SSLContext | None, proxy: str | None) -> ShardedTransport:

@@ -1,8 +1,8 @@
 """HTTP/1.1 over asyncio: the transport of requests without a proxy.
 
 Does only what the gateway needs: requests with a body of known length, responses streamed once, a
-pool of connections. httptools (the parser of uvicorn) parses the responses. It costs a third of
-aiohttp's CPU time per request (`benchmarks/transports.py`). The errors are those of httpx.
+pool of connections. httptools (the parser of uvicorn) parses the responses. It costs a quarter of
+httpcore's CPU time per request (`benchmarks/transports.py`). The errors are those of httpx.
 """
 
 from __future__ import annotations

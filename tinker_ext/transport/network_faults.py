@@ -98,7 +98,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _tls_fault(raised: Exception) -> NetworkFault | None:
     """A permanent TLS fault; None if a retry may succeed."""
-    # aiohttp wraps OpenSSL's error in one of the same class that lacks the reason.
+    # The innermost error is OpenSSL's, with the reason.
     errors = [cause for cause in _causes(raised) if isinstance(cause, ssl.SSLError)]
     if not errors:
         return None
