@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tests.interop.servers.driver import Steps
-
-if TYPE_CHECKING:
-    from tests.interop.servers.driver import State
+from tests.interop.servers.driver import State, Steps
 
 LATER = Steps()
 step = LATER

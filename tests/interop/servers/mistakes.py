@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
-from tests.interop.servers.driver import Steps, client, described, refused
-
-if TYPE_CHECKING:
-    from tests.interop.servers.driver import State
+from tests.interop.servers.driver import State, Steps, client, described, refused
 
 MISTAKES = Steps()
 step = MISTAKES

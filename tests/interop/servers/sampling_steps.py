@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import tinker_ext as tinker
-from tests.interop.servers.driver import Steps
-
-if TYPE_CHECKING:
-    from tests.interop.servers.driver import State
+from tests.interop.servers.driver import State, Steps
 
 SAMPLING = Steps()
 step = SAMPLING

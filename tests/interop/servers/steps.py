@@ -7,17 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 import tinker_ext as tinker
-from tests.interop.servers.driver import ServerError, Steps
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tests.interop.servers.driver import State
+from tests.interop.servers.driver import ServerError, State, Steps
 
 TRAINING = Steps()
 step = TRAINING

@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import struct
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.list_or_array import (
+    Logprobs,
+    OptionalLogprobs,
+    Tokens,
+    Topk,
+    TopkRows,
+)
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tinker_ext.types.tensors.list_or_array import TopkRows
 
 #: Maximum dimensions of an array in numpy 1 (numpy 2: 64).
 MAX_DIMENSIONS = 32
