@@ -1,4 +1,4 @@
-"""The responses of the embedded server match the specification, for generated requests.
+"""The responses of the embedded backend match the specification, for generated requests.
 
 schemathesis generates valid and invalid requests. Half of the ids of sessions, models and requests
 in them are replaced by existing ones, so that not all responses are "not found".
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # The first and the last release, which cover the operations of those in between.
 PROTOCOLS = ("0.4.1", "0.38")
 
-# Excluded: operations that always return 501, and protobuf bodies.
+# Excluded: operations that always return 404, and protobuf bodies.
 EXCLUDED = {*UNSUPPORTED, "forward_backward"}
 
 

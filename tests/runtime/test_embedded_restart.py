@@ -1,4 +1,4 @@
-"""State of the embedded server that survives ``kill -9``, and errors for state that is lost."""
+"""State of the embedded backend that survives ``kill -9``, and errors for state that is lost."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ def test_protobuf_sample_fields_of_later_releases_are_decoded() -> None:
 
 
 def test_image_pointer_can_not_be_encoded_as_protobuf() -> None:
-    from tinker_ext.transport.protobuf import encode_data
+    from tinker_ext.transport.protobuf_encoding import encode_data
 
     pointer = tinker.ImageAssetPointerChunk(format="png", location="x", height=1, width=1, tokens=1)
     datum = tinker.Datum(

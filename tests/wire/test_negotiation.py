@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import OF_0_38, PARAMS, PROMPT, datum
 from tests.waiting import comes_true
-from tests.wire.flagged import OF_0_38
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 # Flags that identify the release of a server.
@@ -29,14 +29,6 @@ def server_of(
     if dynamic is not None:
         server.respond_always("get_client_dynamic_config", Reply(200, dynamic))
     return server
-
-
-def datum(tokens: int = 2) -> tinker.Datum:
-    ids = list(range(tokens))
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints(ids),
-        loss_fn_inputs={"target_tokens": ids, "weights": [1.0] * tokens},
-    )
 
 
 def rejection(kind: str, *place: str) -> Reply:
@@ -293,10 +285,8 @@ def test_rejected_field_with_a_value_raises() -> None:
     server.respond_always("asample", rejection("extra_forbidden", "topk_sample_logprobs"))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        prompt = tinker.ModelInput.from_ints([1, 2])
-        params = tinker.SamplingParams(max_tokens=1)
         with pytest.raises(tinker.UnprocessableEntityError, match="topk_sample_logprobs"):
-            sampler.sample(prompt, 1, params, topk_sample_logprobs=2).result(10)
+            sampler.sample(PROMPT, 1, PARAMS, topk_sample_logprobs=2).result(10)
     assert all(call.body["topk_sample_logprobs"] == 2 for call in server.calls("asample"))
 
 

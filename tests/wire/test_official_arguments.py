@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tinker_ext import types
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def test_arguments_after_retry_config_keep_their_position(
     service: tinker.ServiceClient, server: FakeServer
 ) -> None:
     sampler = service.create_sampling_client(PATH, None, None, True)
-    prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
-    sampler.sample(prompt, 1, params).result(10)
+    sampler.sample(PROMPT, 1, PARAMS).result(10)
     trained(service).save_weights_and_get_sampling_client(None, None, True, "inflight")
     assert server.calls("asample")[0].body["record_stability_info"] is True
     assert server.calls("save_weights_for_sampler")[0].body["kind"] == "inflight"

@@ -12,6 +12,7 @@ import pytest
 from attrs import evolve
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, datum
 from tests.waiting import comes_true, tasks
 from tests.wire.tokens import INVALID, KEY, TOKENLESS, DemandingServer, token
 from tinker_ext.rules import token_validity
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from tinker_ext.testing import Received
 
-PARAMS = tinker.SamplingParams(max_tokens=4)
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 BUSY = Reply(503, {"detail": "later"})
 
 
@@ -35,13 +34,6 @@ def sent_with(server: FakeServer) -> dict[str, set[str | None]]:
     for item in server.received:
         result.setdefault(item.operation, set()).add(item.headers.get("x-api-key"))
     return result
-
-
-def datum() -> tinker.Datum:
-    return tinker.Datum(
-        model_input=PROMPT,
-        loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0]},
-    )
 
 
 def key_of(call: Received) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.text import encodable
+from tinker_ext.cli.text import NOTHING, encodable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,8 @@ class View:
 
     title: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    #: A cell is None if the server sends no valid value.
+    rows: Sequence[Sequence[str | None]]
 
 
 def show(output_format: Format, record: Any, *views: View | str) -> None:
@@ -76,5 +77,5 @@ def _print_table(view: View) -> None:
         # Folds long identifiers rather than truncating them, because users copy them.
         table.add_column(column, overflow="fold", style="cyan" if number == 0 else None)
     for row in view.rows:
-        table.add_row(*(Text(encodable(cell)) for cell in row))
+        table.add_row(*(Text(NOTHING if cell is None else encodable(cell)) for cell in row))
     _wide_console().print(table)

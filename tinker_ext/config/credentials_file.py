@@ -46,7 +46,7 @@ def read_default_key(file: Path) -> Secret | None:
 def _default_of(stored: Any) -> Secret | None:
     """The default key of a file's content; raises ValueError if it can't be used."""
     if not isinstance(stored, dict) or stored.get("version", _VERSION) != _VERSION:
-        raise ValueError(f"expected an object of version {_VERSION}")
+        raise ValueError(f'expected a JSON object with "version": {_VERSION}')
     name, keys = stored.get("default"), stored.get("keys")
     if not isinstance(name, str) or not isinstance(keys, dict) or name not in keys:
         return None

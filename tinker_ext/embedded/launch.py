@@ -124,6 +124,11 @@ class EmbeddedServer:
         return self._process.pid
 
     @property
+    def exited(self) -> bool:
+        """Whether the child has ended, by `close` or for any other reason."""
+        return self._process.poll() is not None
+
+    @property
     def log_path(self) -> Path:
         """The server's log file."""
         return self.state_dir / LOG_NAME

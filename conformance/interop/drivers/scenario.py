@@ -42,6 +42,8 @@ TEXTS = ("To be, or not to be", "That is the question", "Whether 'tis nobler", "
 # The bytes of the texts, shifted by one: every tokenizer has at least as many tokens.
 BYTE_TOKENS = [[byte + 1 for byte in text.encode()] for text in TEXTS]
 NO_CHECKPOINT = "tinker://no-such-run/weights/no-such-name"
+# Some servers reject 0.
+NO_LEARNING = 1e-12
 SAMPLING = {"max_tokens": 8, "temperature": 0.7, "top_p": 0.9, "top_k": 20, "seed": 3}
 
 Step = Callable[[Any], Any]
@@ -133,8 +135,8 @@ def train(state: Any) -> Any:
 
 
 def step_without_learning(training: Any) -> None:
-    """Apply the gradients with a learning rate of 0, which clears them."""
-    resolve(training.optim_step(types.AdamParams(learning_rate=0.0)))
+    """Apply the gradients without a visible effect, which clears them."""
+    resolve(training.optim_step(types.AdamParams(learning_rate=NO_LEARNING)))
 
 
 def train_in_chunks(state: Any) -> Any:

@@ -13,7 +13,7 @@ import attrs
 import pytest
 from attrs import evolve
 
-from tests.web_tokens import web_token
+from tests.builders import web_token
 from tinker_ext import errors, protocol, rules, types
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.protocol import adaptation, hints, seq_ids, server_protocol

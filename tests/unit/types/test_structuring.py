@@ -113,9 +113,15 @@ def test_missing_and_null_fields_use_defaults(missing: Any) -> None:
     assert Outer.from_api(model) == Outer("n", TIME, [], {})
 
 
-def test_null_in_required_nested_field_is_an_error() -> None:
-    with pytest.raises(AttributeError):
-        Outer.from_api(Model(inner=None))
+def test_null_in_a_field_without_default_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    read: Any = Outer.from_api(Model(inner=None))
+    assert read.inner is None
+    assert "Outer.inner: expected Inner, got null or missing" in caplog.text
+
+
+def test_broken_entries_of_lists_and_maps_are_left_out() -> None:
+    read = Outer.from_api(Model(inner=Model(), more=[Model(), 7], by_key={"a": "x", "k": Model()}))
+    assert (read.more, read.by_key) == ([TIME], {"k": TIME})
 
 
 def test_values_take_precedence_over_the_model() -> None:

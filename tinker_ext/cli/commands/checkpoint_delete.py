@@ -143,12 +143,14 @@ def _select(
     before: datetime | None,
     after: datetime | None,
 ) -> list[Checkpoint]:
+    """The checkpoints that match; one without a path or, if it is asked for, a time never does."""
     return [
         item
         for item in rest.list_checkpoints(run_id).result().checkpoints
-        if (kind is None or item.checkpoint_type == KINDS[kind])
-        and (before is None or item.time < before)
-        and (after is None or item.time >= after)
+        if item.tinker_path
+        and (kind is None or item.checkpoint_type == KINDS[kind])
+        and (before is None or (item.time and item.time < before))
+        and (after is None or (item.time and item.time >= after))
     ]
 
 

@@ -35,7 +35,8 @@ from tinker_ext.clients.downloads.transfer import (
 )
 from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
-from tinker_ext.clients.rest.archives import archive_url
+from tinker_ext.clients.rest.checkpoints import DEFAULT_ARCHIVE_LIFETIME, archive_url
+from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.private_files import make_private_folders
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.clients.downloads.transfer import ProgressCallback, UrlSigner
     from tinker_ext.clients.rest._rest_base import RestClientBase
-    from tinker_ext.clients.rest.archives import ArchiveResponse
+    from tinker_ext.clients.rest.checkpoints import ArchiveResponse
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
@@ -341,8 +342,11 @@ class _Download:
         response = await self.core.call(
             "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*params)
         )
-        weights = ExternalWeightsUrlsResponse.from_api(response)
-        return SignedUrls(weights.urls, weights.expires, self.core.connection.retrier.clock.wall())
+        from_api = ExternalWeightsUrlsResponse.from_api
+        weights = response_decoder("get_external_weights_urls", from_api)(response)
+        now = self.core.connection.retrier.clock.wall()
+        expires = weights.expires or datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
+        return SignedUrls(weights.urls, expires, now)
 
     async def _renew(self, params: tuple[str, str, str]) -> None:
         """Extend the lifetime of a temporary export to that of its new URLs."""

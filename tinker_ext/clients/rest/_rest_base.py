@@ -9,6 +9,8 @@ from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
 from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.hints import run_id_hint
+from tinker_ext.clients.holder import OfficialMembers
+from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.config import hide_values
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS, ParsedCheckpointTinkerPath
@@ -27,7 +29,7 @@ T = TypeVar("T")
 AccessScope: TypeAlias = Literal["owned", "accessible"]
 
 
-class RestClientBase:
+class RestClientBase(OfficialMembers):
     """Calls over the connection of a `ServiceClient` or a separate one.
 
     Args:
@@ -66,7 +68,7 @@ class RestClientBase:
                 return await self._core.call(operation, send)
 
         with tracing.operation(operation):
-            return self._core.start(call(), finish)
+            return self._core.start(call(), response_decoder(operation, finish))
 
     def _call_for(
         self,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeAlias
 
+from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import types
@@ -16,9 +19,9 @@ from tinker_ext.clients.rest._rest_base import (
     check_page,
     require_id,
 )
-from tinker_ext.clients.rest.archives import archive_url
+from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.clients.weight_requests import validate_ttl
-from tinker_ext.errors import InvalidInputError
+from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.transport.gateway import Gateway
 from tinker_ext.types import ParsedCheckpointTinkerPath
 from tinker_ext.types.unset import or_unset
@@ -29,6 +32,12 @@ if TYPE_CHECKING:
 
     from tinker_ext.clients.downloads.transfer import ProgressCallback
     from tinker_ext.runtime.concurrency.futures import APIFuture
+
+# The lifetime of an archive's URL if the response has none (0.4.1).
+DEFAULT_ARCHIVE_LIFETIME = timedelta(minutes=15)
+
+#: The headers of a redirect, or a body.
+ArchiveResponse: TypeAlias = Mapping[str, str] | models.CheckpointArchiveUrlResponse
 
 
 class CheckpointCalls(RestClientBase):
@@ -262,6 +271,28 @@ class CheckpointCalls(RestClientBase):
             lambda gateway, *params: gateway.get_checkpoint_archive_url(*params, timeout=timeout),
             lambda headers: archive_url(headers, datetime.now(UTC)),
         )
+
+
+def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArchiveUrlResponse:
+    """The URL and its expiry, from a redirect's headers or from a body (release 0.25.0)."""
+    if isinstance(response, models.CheckpointArchiveUrlResponse):
+        from_api = types.CheckpointArchiveUrlResponse.from_api
+        archive = response_decoder("get_checkpoint_archive_url", from_api)(response)
+        return evolve(archive, expires=archive.expires or now + DEFAULT_ARCHIVE_LIFETIME)
+    url = response.get("location")
+    if not url:
+        raise APIResponseValidationError(
+            "the redirect has no Location header", operation="get_checkpoint_archive_url"
+        )
+    return types.CheckpointArchiveUrlResponse(url, _expiry(response.get("expires"), now))
+
+
+def _expiry(value: str | None, now: datetime) -> datetime:
+    try:
+        date = parsedate_to_datetime(value or "")
+    except ValueError:
+        return now + DEFAULT_ARCHIVE_LIFETIME
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _checkpoint(training_run_id: str, checkpoint_id: str) -> ParsedCheckpointTinkerPath:

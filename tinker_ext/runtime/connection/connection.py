@@ -86,8 +86,12 @@ class Connection:
         send: Callable[[Gateway], Awaitable[T]],
         *,
         session_id: str | None = None,
+        adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
     ) -> T:
-        """Execute one logical call, with retries, under one idempotency key."""
+        """Execute one logical call, with retries, under one idempotency key.
+
+        `adjust` changes the policy of the operation.
+        """
         key = str(uuid.uuid4())
         gateway = (await self.gateway()).with_idempotency_key(key)
         adapter = Adapter(self, operation)
@@ -105,8 +109,11 @@ class Connection:
         while True:
             try:
                 with tracing.submitting(session_id, key):
+                    policy = adapter.policy(self.policy(operation))
                     value = await self.retrier.run(
-                        attempt, operation=operation, policy=adapter.policy(self.policy(operation))
+                        attempt,
+                        operation=operation,
+                        policy=policy if adjust is None else adjust(policy),
                     )
             except InvalidInputError:
                 error_of_first_form = adapter.trial_failed()

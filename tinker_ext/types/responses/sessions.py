@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class GetSamplerResponse(ResponseType):
 
 
 @frozen
-class WhoamiResponse:
+class WhoamiResponse(Record):
     """The owner of a credential. `email` is None if the owner is not a person."""
 
     user_urn: str

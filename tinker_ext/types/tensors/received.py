@@ -47,6 +47,19 @@ def read_numbers(values: Sequence[Any], dtype: str, where: str) -> NumberBuffer:
     return NumberBuffer.from_wire(values, dtype)
 
 
+def read_count(value: Any, where: str) -> int:
+    """Checks a number of tokens; a null one is 0.
+
+    Raises:
+        ValueError: the value is not an integer.
+    """
+    if value is None:
+        return 0
+    if type(value) is not int:
+        raise ValueError(f"{where}: expected an integer, got {_shorten(value)}")
+    return value
+
+
 def read_tokens(values: list[Any] | None, where: str) -> Tokens:
     """Checks token ids.
 
