@@ -143,15 +143,20 @@ def _select(
     before: datetime | None,
     after: datetime | None,
 ) -> list[Checkpoint]:
-    """The checkpoints that match; one without a path or, if it is asked for, a time never does."""
+    """The checkpoints that match; one without a path, or without a required time, does not."""
     return [
         item
         for item in rest.list_checkpoints(run_id).result().checkpoints
         if item.tinker_path
         and (kind is None or item.checkpoint_type == KINDS[kind])
-        and (before is None or (item.time and item.time < before))
-        and (after is None or (item.time and item.time >= after))
+        and _is_between(item.time, before, after)
     ]
+
+
+def _is_between(time: datetime | None, before: datetime | None, after: datetime | None) -> bool:
+    if time is None:
+        return before is None and after is None
+    return (before is None or time < before) and (after is None or time >= after)
 
 
 def _question(rest: RestClient, paths: tuple[str, ...]) -> str:

@@ -44,6 +44,7 @@ from tinker_ext.protocol.error_shapes import MISSING_STATUSES
 from tinker_ext.tracing import log
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
 from tinker_ext.types.responses.checkpoints import ExternalWeightsUrlsResponse
+from tinker_ext.types.unset import or_default
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -345,8 +346,8 @@ class _Download:
         from_api = ExternalWeightsUrlsResponse.from_api
         weights = response_decoder("get_external_weights_urls", from_api)(response)
         now = self.core.connection.retrier.clock.wall()
-        expires = weights.expires or datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
-        return SignedUrls(weights.urls, expires, now)
+        default = datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
+        return SignedUrls(weights.urls, or_default(weights.expires, default), now)
 
     async def _renew(self, params: tuple[str, str, str]) -> None:
         """Extend the lifetime of a temporary export to that of its new URLs."""

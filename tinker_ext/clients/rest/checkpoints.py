@@ -24,7 +24,7 @@ from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.transport.gateway import Gateway
 from tinker_ext.types import ParsedCheckpointTinkerPath
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.unset import or_default, or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -278,7 +278,7 @@ def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArc
     if isinstance(response, models.CheckpointArchiveUrlResponse):
         from_api = types.CheckpointArchiveUrlResponse.from_api
         archive = response_decoder("get_checkpoint_archive_url", from_api)(response)
-        return evolve(archive, expires=archive.expires or now + DEFAULT_ARCHIVE_LIFETIME)
+        return evolve(archive, expires=or_default(archive.expires, now + DEFAULT_ARCHIVE_LIFETIME))
     url = response.get("location")
     if not url:
         raise APIResponseValidationError(
