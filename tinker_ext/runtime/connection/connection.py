@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 # Retry windows in seconds; ours. Operations that only save work are given up sooner.
 _WINDOWS = {"cancel_future": 30.0, "retrieve_futures": 30.0}
+# Operations that only read.
+_READS = frozenset(name for name in RETRY if name.startswith(("get_", "list_", "search_")))
 # First backoff in seconds; release 0.38.0.
 _BACKOFFS = {"retrieve_futures": 1.0}
 
@@ -154,6 +156,7 @@ class Connection:
             max_attempts=1 if once else max_attempts,
             backoff_base=_BACKOFFS.get(operation, BACKOFF_BASE),
             billing_max_elapsed=self._billing_window(),
+            reads=operation in _READS,
             # Marked in the specification (x-retry).
             repeatable=RETRY.get(operation) != "never",
         )
