@@ -229,7 +229,7 @@ def _may_be_the_form(failure: Failure, policy: RetryPolicy, attempt: int) -> boo
 
 
 def _is_lasting(failure: Failure, attempts: int) -> bool:
-    """Whether the last `attempts` responses were identical immediate 500s that don't ask to retry."""
+    """Whether the last `attempts` responses were identical immediate 500s."""
     is_requested = _should_retry(failure) is True
     return failure.status == 500 and failure.identical >= attempts and not is_requested
 

@@ -2,7 +2,13 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { APIError, APIResponseValidationError, APIStatusError, failureOf, statusError } from "./errors.js";
+import {
+  APIError,
+  APIResponseValidationError,
+  APIStatusError,
+  failureOf,
+  statusError,
+} from "./errors.js";
 import { MAX_TOLERATED } from "./rules/polling.js";
 import {
   decide,
