@@ -56,9 +56,8 @@ async def find_checkpoint(core: ClientCore, path: str) -> ParsedCheckpointTinker
     for run_id in await _run_ids(core, path):
         for checkpoint in await _checkpoints(core, run_id):
             if checkpoint.tinker_path == path:
-                return ParsedCheckpointTinkerPath.from_record(
-                    run_id, types.Checkpoint.from_api(checkpoint)
-                )
+                record = types.Checkpoint.from_api(checkpoint)
+                return ParsedCheckpointTinkerPath.from_record(run_id, record)
     raise InvalidInputError(
         f"none of the {_MAX_RUNS} newest training runs has the checkpoint {path!r}; pass its "
         "training_run_id and checkpoint_id to a method that takes them",
@@ -81,5 +80,5 @@ async def _run_ids(core: ClientCore, path: str) -> list[str]:
     response = await core.call(
         "list_training_runs", lambda gateway: gateway.list_training_runs(_MAX_RUNS, 0)
     )
-    ids = [or_none(run.training_run_id) for run in response.training_runs or []]
-    return sorted((run_id for run_id in ids if run_id), key=lambda run_id: run_id not in path)
+    ids = (or_none(run.training_run_id) for run in response.training_runs or [])
+    return sorted(filter(None, ids), key=lambda run_id: run_id not in path)
