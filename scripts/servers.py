@@ -51,6 +51,8 @@ PLACE = r"(?<=<!-- made by `make servers`: {} -->\n).*?(?=<!-- end -->)"
 NAMES = ("embedded", *SERVERS)
 RELEASES = ("0.4.1", "0.25.0", "0.38.0")
 
+# Seconds that this client may take for a step. A busy machine compiles for minutes.
+OUR_STEP_SECONDS = 600.0
 # Seconds that an official client may take for a step, and for all of them: some clients wait for
 # ever at every step.
 STEP_SECONDS = 150
@@ -122,7 +124,9 @@ def _column(name: str, client: str) -> Column:
     with tempfile.TemporaryDirectory() as folder, _started(name, Path(folder)) as server:
         if client == "ours":
             outcomes = ALL.run(
-                server.checked(), lambda outcome: print(name, client, _line(outcome), flush=True)
+                server.checked(),
+                lambda outcome: print(name, client, _line(outcome), flush=True),
+                timeout=OUR_STEP_SECONDS,
             )
         else:
             outcomes = _official(server, client)
