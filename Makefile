@@ -117,8 +117,8 @@ port: $(STAMP)  ## test the TypeScript client with the vectors and a strict serv
 docs: $(STAMP)  ## write the API reference as one HTML page to dist/openapi; needs npm
 	@$(RUN) scripts/export_spec.py docs
 
-benchmark: $(STAMP)  ## compare this client with the official SDKs 0.4.1 and 0.38.0
-	@$(RUN) benchmarks/compare.py
+benchmark: $(STAMP)  ## compare this client with the official SDKs and a floor, write docs/performance.md
+	@$(RUN) -m benchmarks.compare $(OPTIONS)
 
 soak: $(STAMP)  ## run 20,000 samples and 500 training steps with injected faults (ten minutes)
 	@$(RUN) benchmarks/soak.py

@@ -22,9 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from benchmarks import driver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +106,6 @@ def measure(options: argparse.Namespace) -> list[dict[str, float]]:
     os.environ["TINKER_TELEMETRY"] = "0"
     server, sink = (f"http://127.0.0.1:{port}" for port in options.ports)
     import tinker_ext
-    from benchmarks import driver
 
     if options.setup == "sdk":
         set_up_sdk(sink)
@@ -113,12 +115,13 @@ def measure(options: argparse.Namespace) -> list[dict[str, float]]:
         tinker_ext.ServiceClient(api_key="tml-benchmark", base_url=server) as service,
     ):
         variants = contexts(options.setup, Path(folder) / "run.jsonl")
+        samples = driver.Samples(tinker_ext, service)
 
         def sample(variant: str) -> float:
             with variants[variant]():
                 gc.collect()
                 before = time.process_time()
-                driver.sampling(tinker_ext, service, options.in_flight, options.samples)
+                sample_all(samples, options.in_flight, options.samples)
                 flush()  # The time of pending exports is part of the figure.
                 return float((time.process_time() - before) / options.samples * 1000)
 
@@ -126,6 +129,16 @@ def measure(options: argparse.Namespace) -> list[dict[str, float]]:
             order = list(variants) if number % 2 else list(reversed(variants))
             rounds.append({variant: sample(variant) for variant in order})
     return rounds[1:]  # The first round is a warm-up.
+
+
+def sample_all(samples: driver.Samples, in_flight: int, count: int) -> None:
+    """Take `count` samples, `in_flight` at a time, waiting for the oldest."""
+    running = deque(samples.start(number) for number in range(in_flight))
+    for number in range(in_flight, count):
+        driver.check(running.popleft().result())
+        running.append(samples.start(number))
+    for future in running:
+        driver.check(future.result())
 
 
 def contexts(setup: str, path: Path) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Fine-tune a model on this machine, show samples, and download its weights: `make demo`.
 
-A tour of the public interface. Only the URL and the model are specific to the embedded server:
+A tour of the public interface. Only the URL and the model are specific to the embedded backend:
 without `base_url` and with TINKER_API_KEY set, the same calls train a large model.
 """
 

@@ -1,4 +1,4 @@
-"""Draw docs/trace.png from a recording of a short run on the embedded server.
+"""Draw docs/trace.png from a recording of a short run on the embedded backend.
 
 Only the failures are artificial: a transport between client and server rejects a sample with
 status 429 and fails one submission.

@@ -4,6 +4,7 @@ from tinker_ext.clients.admin import AdminClient as AdminClient
 from tinker_ext.clients.custom_loss.handle import LossHandle as LossHandle
 from tinker_ext.clients.custom_loss.handle import PerDatumLossFn as PerDatumLossFn
 from tinker_ext.clients.rest.client import RestClient as RestClient
+from tinker_ext.clients.retry_config import RetryConfig as RetryConfig
 from tinker_ext.clients.sampling import (
     BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
 )
@@ -40,6 +41,9 @@ from tinker_ext.errors import SessionLostError as SessionLostError
 from tinker_ext.errors import TinkerError as TinkerError
 from tinker_ext.errors import UnprocessableEntityError as UnprocessableEntityError
 from tinker_ext.rules.polling import QueueState as QueueState
+from tinker_ext.runtime.concurrency.concurrent_future import (
+    AwaitableConcurrentFuture as AwaitableConcurrentFuture,
+)
 from tinker_ext.runtime.concurrency.deadline import deadline as deadline
 from tinker_ext.runtime.concurrency.futures import APIFuture as APIFuture
 from tinker_ext.runtime.results.queue_log import QueueStateObserver as QueueStateObserver

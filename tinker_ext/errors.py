@@ -22,7 +22,7 @@
     ├── ConfigurationError               an invalid setting (also a ValueError)
     ├── ClientClosedError                used after close() (also a RuntimeError)
     ├── DownloadError                    a file cannot be saved, or has the wrong contents
-    └── SessionLostError                 heartbeats of the session no longer reach the server
+    └── SessionLostError                 the server has lost the session or its model
 
 Each error has the details that a handler needs as attributes, and can be pickled and deep-copied.
 ``str()`` gives the operation, the failure, the server's message (shortened), the request id, the
@@ -38,6 +38,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 
+from tinker_ext.error_response import ErrorResponse
 from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import (
     REQUEST_ID,
@@ -114,6 +115,14 @@ class TinkerError(Exception):
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
+def _request_of(response: Any) -> Any:
+    """The request of a response of httpx; None if there is none."""
+    try:
+        return getattr(response, "request", None)
+    except RuntimeError:  # A response that was created without a request.
+        return None
+
+
 def _quoted(message: str) -> str:
     """Redacts and shortens a message that quotes server text to one printable line."""
     return shorten(redact(message), _MAX_MESSAGE_CHARACTERS)
@@ -138,6 +147,7 @@ class APIError(TinkerError):
         operation: the operation's id, such as "forward_backward".
         request_id: the id that the server gave the request.
         body: the response body as far as it was read, redacted.
+        request: the request, if the error was created with one, as tests do.
         attempts: the number of requests sent; set by the retry engine, like the following.
         elapsed: seconds since the first attempt.
         reason: why there was no further attempt.
@@ -151,12 +161,14 @@ class APIError(TinkerError):
     def __init__(
         self,
         message: str,
+        request: Any = None,
         *,
         operation: str | None = None,
         request_id: str | None = None,
         body: object = None,
     ) -> None:
         super().__init__(_quoted(message))
+        self._request = request
         self.operation = operation
         self.request_id = request_id
         self.body = redact_body(body)
@@ -164,6 +176,20 @@ class APIError(TinkerError):
         self.elapsed: float | None = None
         self.reason: str | None = None
         self.previous_response: str | None = None
+
+    @property
+    def request(self) -> Any:
+        """The request with which the error was created.
+
+        Raises:
+            AttributeError: there is none: errors of the client keep no request, because it holds
+                the API key. `operation` and `request_id` identify it.
+        """
+        if self._request is None:
+            raise AttributeError(
+                "errors keep no request, because it holds the API key; see operation and request_id"
+            )
+        return self._request
 
     def gave_up(
         self, *, reason: str, attempts: int, elapsed: float, previous_response: str | None = None
@@ -209,6 +235,7 @@ class APIStatusError(APIError):
 
     Attributes:
         headers: the allowlisted response headers, with lower-case names.
+        response: the response in the form of `httpx.Response`, with these headers and the body.
         retry_after: seconds until the server accepts a retry, from the ``Retry-After`` header.
         category: the cause of the error according to the body, None if the body names none.
         unsupported: True if the server does not support the operation or these fields; `hint` then
@@ -220,21 +247,37 @@ class APIStatusError(APIError):
     def __init__(
         self,
         message: str,
+        response: Any = None,
+        body: object = None,
         *,
-        status_code: int,
+        status_code: int | None = None,
         headers: Mapping[str, str] | None = None,
         retry_after: float | None = None,
         category: RequestErrorCategory | None = None,
         operation: str | None = None,
         request_id: str | None = None,
-        body: object = None,
     ) -> None:
-        super().__init__(message, operation=operation, request_id=request_id, body=body)
-        self.status_code = status_code
+        """Programs create errors in tests: with a `response` of httpx, or with a `status_code`."""
+        super().__init__(
+            message, _request_of(response), operation=operation, request_id=request_id, body=body
+        )
+        if status_code is None and response is None:
+            raise TypeError(f"{type(self).__name__} requires a response or a status_code")
+        self._response = response
+        self.status_code = response.status_code if status_code is None else status_code
+        if headers is None and response is not None:
+            headers = dict(response.headers)
         self.headers: Mapping[str, str] = kept_headers(headers or {})
         self.retry_after = retry_after
         self.category = category
         self.unsupported = False
+
+    @property
+    def response(self) -> Any:
+        """The response that the error was created with, or an `ErrorResponse`."""
+        if self._response is not None:
+            return self._response
+        return ErrorResponse(self.status_code, self.headers, self.body)
 
     def mark_unsupported(self, hint: str | None) -> Self:
         """Marks the operation as unsupported by the server, unless `hint` is None."""
@@ -313,12 +356,13 @@ class APIConnectionError(APIError):
         self,
         message: str = "the connection failed",
         *,
+        request: Any = None,
         fault: str | None = None,
         operation: str | None = None,
         request_id: str | None = None,
         body: object = None,
     ) -> None:
-        super().__init__(message, operation=operation, request_id=request_id, body=body)
+        super().__init__(message, request, operation=operation, request_id=request_id, body=body)
         self.fault = str(fault) if fault is not None else None
 
     def _details(self) -> list[str]:
@@ -360,6 +404,7 @@ class APIResponseValidationError(APIError):
     """The response does not match the operation's schema; `status_code` is its status code."""
 
     status_code: int | None
+    response: Any
 
     hint = (
         "The server may implement a different version of the API, "
@@ -368,15 +413,23 @@ class APIResponseValidationError(APIError):
 
     def __init__(
         self,
-        message: str,
+        message: str | None = None,
         *,
+        response: Any = None,
         status_code: int | None = None,
         operation: str | None = None,
         request_id: str | None = None,
         body: object = None,
     ) -> None:
-        super().__init__(message, operation=operation, request_id=request_id, body=body)
-        self.status_code = status_code
+        super().__init__(
+            message or "the response is invalid",
+            _request_of(response),
+            operation=operation,
+            request_id=request_id,
+            body=body,
+        )
+        self.response = response
+        self.status_code = status_code if response is None else response.status_code
 
     def _details(self) -> list[str]:
         return [f"HTTP {self.status_code}"] if self.status_code is not None else []
@@ -449,7 +502,12 @@ class DownloadError(TinkerError):
 
 
 class SessionLostError(TinkerError):
-    """No heartbeat of the session has reached the server for `silent_for` seconds."""
+    """The server has lost the session, or a model of it.
+
+    Either no heartbeat of the session has reached the server for `silent_for` seconds, or a
+    response reports that the model or session does not exist, as after a restart of the server;
+    that error is then the `__cause__`.
+    """
 
     hint = "Resume from the last saved state with create_training_client_from_state."
 

@@ -36,6 +36,17 @@ ISOLATED = (
     "100",
 )
 
+# Schemas that only describe something: the client accepts their broken fields, see
+# tinker_ext/types/structuring.py. In the specification, the fields keep their types.
+RECORDS = (
+    *("Checkpoint", "TrainingRun", "WeightsInfoResponse", "GetInfoResponse", "ModelData"),
+    *("SupportedModel", "GetSessionResponse", "GetSamplerResponse", "SessionSummary"),
+    *("AuditLogEntry", "BillingUsageEvent", "BillingUsageSession", "BillingUsageResponse"),
+    *("CurrentCheckpointStorageUsageItem", "CurrentCheckpointStorageUsageResponse"),
+    *("CheckpointArchiveUrlResponse", "ExternalWeightsUrlsResponse", "TrainingRunsResponse"),
+    *("OptimStepResponse", "ForwardBackwardOutput", "UnloadModelResponse"),
+)
+
 
 class GenerationError(Exception):
     """The generator or the formatter failed or warned."""
@@ -131,6 +142,8 @@ def generator_view(document: Json) -> Json:
     - The protobuf response of retrieve_future is removed as well.
     - Arrays of nullable numbers and arrays of arrays of numbers have items of any type: the
       generator would loop over every token.
+    - The fields of `RECORDS` may be missing, null or of another type: the generator would fail at
+      the first broken field of one record, and lose the list that contains it.
     """
     view = copy.deepcopy(document)
     for operation in iter_operations(view):
@@ -143,9 +156,41 @@ def generator_view(document: Json) -> Json:
     for schema in view["components"]["schemas"].values():
         for name, value in schema.get("properties", {}).items():
             schema["properties"][name] = _plain_arrays(_without_named_default(value))
+    for name in RECORDS:
+        _accept_broken_fields(view["components"]["schemas"][name])
     for parameter in view["components"]["parameters"].values():
         parameter["schema"] = _without_named_default(parameter["schema"])
     return view
+
+
+def _accept_broken_fields(schema: Schema) -> None:
+    """Make every field optional and nullable, and of any type if decoding could fail.
+
+    Lists stay: without them, there is nothing to return.
+    """
+    properties: Schema = schema["properties"]
+    lists = {name for name, value in properties.items() if _is_list(value)}
+    for name in properties.keys() - lists:
+        value = properties[name]
+        members: list[Schema] = value.get("anyOf", [_without_texts(value)])
+        others = [member for member in members if member.get("type") != "null"]
+        undecoded: list[Schema] = [] if all(map(_is_plain, others)) else [{}]
+        texts = {key: value[key] for key in ("description", "default") if key in value}
+        properties[name] = {**texts, "anyOf": [*others, {"type": "null"}, *undecoded]}
+    schema["required"] = [name for name in schema.get("required", []) if name in lists]
+
+
+def _is_list(value: Schema) -> bool:
+    return any(part.get("type") == "array" for part in value.get("anyOf", [value]))
+
+
+def _is_plain(value: Schema) -> bool:
+    scalar = value.get("type") in ("string", "integer", "number", "boolean")
+    return scalar and "format" not in value
+
+
+def _without_texts(value: Schema) -> Schema:
+    return {key: item for key, item in value.items() if key not in ("description", "default")}
 
 
 def _without_named_default(value: Schema) -> Schema:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tinker_ext import types
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import tinker_ext as tinker
     from conformance.faultmatrix.environment import Environment
 
@@ -14,6 +16,11 @@ PATH = "tinker://run-1/weights/a"
 EXTERNAL_PATH = "tinker://run-1/external_weights/a"
 START, END = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 SEARCH = types.SessionSearchRequest()
+
+
+def call(method: str, *args: Any) -> Callable[[Any], Any]:
+    """A function that calls the method of a client and waits for its future."""
+    return lambda client: getattr(client, method)(*args).result()
 
 
 def rest_client(env: Environment) -> tinker.RestClient:
@@ -25,45 +32,25 @@ def _admin_client(env: Environment) -> tinker.AdminClient:
 
 
 CALLS: list[tuple[str, Any, Any]] = [
-    ("get_session", rest_client, lambda client: client.get_session("s").result()),
-    ("list_sessions", rest_client, lambda client: client.list_sessions().result()),
-    ("search_sessions", rest_client, lambda client: client.search_sessions(SEARCH).result()),
-    (
-        "set_session_project",
-        rest_client,
-        lambda client: client.assign_session_project("s", "p").result(),
-    ),
-    (
-        "get_session_trace_export",
-        rest_client,
-        lambda client: client.export_session_trace("s").result(),
-    ),
-    ("get_sampler", rest_client, lambda client: client.get_sampler("s").result()),
+    ("get_session", rest_client, call("get_session", "s")),
+    ("list_sessions", rest_client, call("list_sessions")),
+    ("search_sessions", rest_client, call("search_sessions", SEARCH)),
+    ("set_session_project", rest_client, call("assign_session_project", "s", "p")),
+    ("get_session_trace_export", rest_client, call("export_session_trace", "s")),
+    ("get_sampler", rest_client, call("get_sampler", "s")),
     (
         "set_checkpoint_ttl",
         rest_client,
-        lambda client: client.set_checkpoint_ttl_from_tinker_path(PATH, 3600).result(),
+        call("set_checkpoint_ttl_from_tinker_path", PATH, 3600),
     ),
-    (
-        "get_weights_info",
-        rest_client,
-        lambda client: client.get_weights_info_by_tinker_path(PATH).result(),
-    ),
-    (
-        "get_external_weights_urls",
-        rest_client,
-        lambda client: client.get_external_weights_urls(EXTERNAL_PATH).result(),
-    ),
-    ("copy_weights", rest_client, lambda client: client.copy_weights(PATH, "p").result()),
-    ("get_audit_log", _admin_client, lambda client: client.get_audit_log().result()),
-    (
-        "get_billing_usage",
-        _admin_client,
-        lambda client: client.get_billing_usage(START, END).result(),
-    ),
+    ("get_weights_info", rest_client, call("get_weights_info_by_tinker_path", PATH)),
+    ("get_external_weights_urls", rest_client, call("get_external_weights_urls", EXTERNAL_PATH)),
+    ("copy_weights", rest_client, call("copy_weights", PATH, "p")),
+    ("get_audit_log", _admin_client, call("get_audit_log")),
+    ("get_billing_usage", _admin_client, call("get_billing_usage", START, END)),
     (
         "get_checkpoint_storage_usage",
         _admin_client,
-        lambda client: client.get_current_checkpoint_storage_usage().result(),
+        call("get_current_checkpoint_storage_usage"),
     ),
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 import tinker_ext as tinker
 from conformance.faultmatrix import background_calls, background_rows, late_protocol_rows
-from conformance.faultmatrix.late_protocol_rows import PATH, rest_client
+from conformance.faultmatrix.late_protocol_rows import PATH, call, rest_client
 from conformance.faultmatrix.operation import OperationUnderTest
 from tinker_ext.embedded.engine.text import tokenizer_folder
 
@@ -70,33 +70,18 @@ def _synchronous() -> Iterator[OperationUnderTest]:
         ("create_session", _same, _sampler),
         ("create_sampling_session", _same, _sampler),
         ("get_info", _training, lambda client: client.get_info()),
-        ("get_training_run", rest_client, lambda client: client.get_training_run("run-1").result()),
-        ("list_training_runs", rest_client, lambda client: client.list_training_runs().result()),
-        ("list_checkpoints", rest_client, lambda client: client.list_checkpoints("run-1").result()),
-        (
-            "list_user_checkpoints",
-            rest_client,
-            lambda client: client.list_user_checkpoints().result(),
-        ),
-        (
-            "delete_checkpoint",
-            rest_client,
-            lambda client: client.delete_checkpoint_from_tinker_path(PATH).result(),
-        ),
-        (
-            "publish_checkpoint",
-            rest_client,
-            lambda client: client.publish_checkpoint_from_tinker_path(PATH).result(),
-        ),
-        (
-            "unpublish_checkpoint",
-            rest_client,
-            lambda client: client.unpublish_checkpoint_from_tinker_path(PATH).result(),
-        ),
-        (
-            "get_checkpoint_archive_url",
-            rest_client,
-            lambda client: client.get_checkpoint_archive_url_from_tinker_path(PATH).result(),
+        ("get_training_run", rest_client, call("get_training_run", "run-1")),
+        ("list_training_runs", rest_client, call("list_training_runs")),
+        ("list_checkpoints", rest_client, call("list_checkpoints", "run-1")),
+        ("list_user_checkpoints", rest_client, call("list_user_checkpoints")),
+        *(
+            (name, rest_client, call(f"{name}_from_tinker_path", PATH))
+            for name in (
+                "delete_checkpoint",
+                "publish_checkpoint",
+                "unpublish_checkpoint",
+                "get_checkpoint_archive_url",
+            )
         ),
         *late_protocol_rows.CALLS,
     ]
@@ -122,26 +107,14 @@ def _synchronous() -> Iterator[OperationUnderTest]:
 def _submissions() -> Iterator[OperationUnderTest]:
     submissions: list[tuple[str, Any, Any]] = [
         ("create_model", _same, _training),
-        ("forward", _training, lambda client: client.forward([DATUM], "cross_entropy").result()),
-        (
-            "forward_backward",
-            _training,
-            lambda client: client.forward_backward([DATUM], "cross_entropy").result(),
-        ),
-        ("optim_step", _training, lambda client: client.optim_step(tinker.AdamParams()).result()),
-        ("save_weights", _training, lambda client: client.save_state("a").result()),
-        ("load_weights", _training, lambda client: client.load_state(PATH).result()),
-        (
-            "save_weights_for_sampler",
-            _training,
-            lambda client: client.save_weights_for_sampler("a").result(),
-        ),
-        (
-            "save_weights_external",
-            _training,
-            lambda client: client.save_weights_external("a").result(),
-        ),
-        ("asample", _sampler, lambda client: client.sample(PROMPT, 1, PARAMS).result()),
+        ("forward", _training, call("forward", [DATUM], "cross_entropy")),
+        ("forward_backward", _training, call("forward_backward", [DATUM], "cross_entropy")),
+        ("optim_step", _training, call("optim_step", tinker.AdamParams())),
+        ("save_weights", _training, call("save_state", "a")),
+        ("load_weights", _training, call("load_state", PATH)),
+        ("save_weights_for_sampler", _training, call("save_weights_for_sampler", "a")),
+        ("save_weights_external", _training, call("save_weights_external", "a")),
+        ("asample", _sampler, call("sample", PROMPT, 1, PARAMS)),
     ]
     for name, prepare, run in submissions:
         yield OperationUnderTest(name, "submission", name, prepare, run)
@@ -182,20 +155,9 @@ def _background() -> Iterator[OperationUnderTest]:
         max_requests=background_calls.UNLIMITED,
         counted=2,
     )
-    yield OperationUnderTest(
-        "finish_session",
-        "background",
-        "finish_session",
-        _same,
-        background_calls.close_with_telemetry,
-    )
-    yield OperationUnderTest(
-        "send_telemetry",
-        "background",
-        "send_telemetry",
-        _same,
-        background_calls.close_with_telemetry,
-    )
+    for name in ("finish_session", "send_telemetry"):
+        run = background_calls.close_with_telemetry
+        yield OperationUnderTest(name, "background", name, _same, run)
 
 
 OPERATIONS = [*_synchronous(), *_submissions(), *_background(), *background_rows.OPERATIONS]

@@ -59,7 +59,7 @@ def shared_python() -> Path:
 def installed(name: str, requirements: Sequence[str], bare: Sequence[str] = ()) -> Path:
     """The interpreter of an environment with these packages and their dependencies.
 
-    Packages in `bare` are installed last, without dependencies.
+    Packages in `bare` are installed last, without dependencies and whatever Python they declare.
     """
     return _environment(name, requirements, bare=bare, resolve=True)
 
@@ -82,7 +82,7 @@ def _environment(
     pip = (sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet")
     _run(*pip, *PIP_OPTIONS, *(() if resolve else ("--no-deps",)), *requirements)
     if bare:
-        _run(*pip, *PIP_OPTIONS, "--no-deps", *bare)
+        _run(*pip, *PIP_OPTIONS, "--no-deps", "--ignore-requires-python", *bare)
     stamp.write_text(fingerprint, encoding="utf-8")
     return python
 

@@ -14,60 +14,77 @@ import stat
 import subprocess
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from conformance.interop.environments import ROOT, installed, variables
 from conformance.interop.session import DRIVERS, KEY
+from tinker_ext.server_check import CheckedServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 MODELS = ROOT / ".cache" / "tiny-models"
-START_SECONDS = 240.0
+# Each shape is compiled once, which takes up to a minute, and not again for the next client.
+JAX_CACHE = ROOT / ".cache" / "jax"
+# Ray starts a dozen processes, each of which imports torch.
+START_SECONDS = 600.0
 STOP_SECONDS = 10.0
+# A CPU build, if pip finds one. Installed first, because the default build of newer releases, which
+# the servers' own requirements would select, is for CUDA.
+TORCH = "torch==2.13.0"
+
+
+@frozen
+class Place:
+    """The surroundings of a server: its interpreter, its folder, the tiny model, and its port."""
+
+    python: Path
+    folder: Path
+    model: Path
+    port: int
+
+    @property
+    def address(self) -> tuple[str, ...]:
+        """The options of most servers for the address."""
+        return ("--port", str(self.port), "--host", "127.0.0.1")
+
+
+@frozen
+class Process:
+    """A program of a server, with the environment variables that it needs."""
+
+    command: Sequence[str]
+    variables: Mapping[str, str]
 
 
 @frozen
 class Server:
-    """A server and the packages to install for it."""
+    """A server, the packages to install for it, and the processes that it consists of."""
 
     name: str
     requirements: tuple[str, ...]
-    # Installed last and without dependencies, which would include CUDA.
+    #: Writes the configuration and returns the processes in the order in which they start.
+    processes: Callable[[Place], Sequence[Process]]
+    #: Installed last, without dependencies, which would include CUDA, and without regard to the
+    #: Python versions that they declare.
     bare_requirements: tuple[str, ...] = ()
-    # The official release whose protocol it implements.
+    #: The official release whose protocol it implements.
     official: str = "0.4.1"
+    #: The name of its model; None if it is the folder of the tiny model.
+    model: str | None = None
+    #: A text of its log; the server is ready once it responds and has logged it.
+    ready: str = ""
+    #: The headers that it requires.
+    headers: Mapping[str, str] = field(factory=dict)
 
     def python(self) -> Path:
         """The interpreter of its environment. The first call takes minutes and gigabytes."""
         return installed(self.name, self.requirements, self.bare_requirements)
 
-
-TUFT = Server(
-    name="tuft",
-    requirements=(
-        *("torch==2.13.0", "accelerate", "fastapi<0.137,>=0.133", "httpx", "numpy>=2"),
-        *("nvidia-ml-py", "omegaconf", "opentelemetry-api", "opentelemetry-sdk"),
-        *("opentelemetry-exporter-otlp", "opentelemetry-instrumentation-fastapi"),
-        *("opentelemetry-instrumentation-logging", "peft==0.20.0", "protobuf", "psutil"),
-        *("ray>=2.50", "tinker<0.26,>=0.25", "transformers<6,>=5.5.3", "typer"),
-        "uvicorn[standard]",
-    ),
-    bare_requirements=("tuft==0.2.2",),
-    official="0.25.0",
-)
-SKYRL_TX = Server(
-    name="skyrl-tx",
-    requirements=(
-        *("torch==2.13.0", "skyrl-tx[tinker]==0.3.0"),
-        *("jax<1.0,>=0.8", "flax>=0.12.2", "optax>=0.2.5"),
-    ),
-)
-SERVERS = {server.name: server for server in (TUFT, SKYRL_TX)}
 
 TUFT_CONFIG = """\
 checkpoint_dir: {folder}/checkpoints
@@ -80,67 +97,250 @@ supported_models:
     capabilities: [training, sampling]
 authorized_users: {{{key}: interop}}
 """
-# SkyRL tx starts its engine through `uv run ... -m MODULE`; this script replaces uv.
+
+
+def _tuft(place: Place) -> Sequence[Process]:
+    config = place.folder / "config.yaml"
+    text = TUFT_CONFIG.format(folder=place.folder, model=place.model, key=KEY)
+    config.write_text(text, encoding="utf-8")
+    program = str(place.python.parent / "tuft")
+    command = [program, "launch", *place.address, "--config", str(config)]
+    return [Process(command, {"TUFT_CPU_TEST": "1"})]
+
+
+# SkyRL starts its engine through `uv run ... -m MODULE`; this script replaces uv. The API of 0.3.0
+# reads the command line of its parent, which must be `uv run` as well.
 UV = """\
 #!{python}
-import os, sys
-begin = sys.argv.index("-m")
-os.execv(sys.executable, [sys.executable, *sys.argv[begin:]])
+import os, subprocess, sys
+command = [sys.executable, *sys.argv[sys.argv.index("-m"):]]
+if command[2].endswith(".api"):
+    sys.exit(subprocess.call(command))
+os.execv(sys.executable, command)
 """
+# SkyRL 0.3.0 declares Python 3.11, where pydantic rejects its `typing.TypedDict`.
+TYPED_DICT = """\
+import sys, typing
+if sys.version_info < (3, 12):
+    import typing_extensions
+    typing.TypedDict = typing_extensions.TypedDict
+"""
+
+
+def _skyrl(module: str) -> Callable[[Place], Sequence[Process]]:
+    def processes(place: Place) -> Sequence[Process]:
+        stand_in = place.folder / "uv"
+        stand_in.write_text(UV.format(python=place.python), encoding="utf-8")
+        stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+        settings = '{"max_lora_adapters": 12, "max_lora_rank": 8}'
+        options = ("--base-model", str(place.model), "--backend", "jax")
+        storage = (
+            *("--database-url", f"sqlite:///{place.folder}/db"),
+            *("--checkpoints-base", f"{place.folder}/saved"),
+        )
+        command = [
+            *(str(stand_in), "run", "--", "-m", module, *place.address),
+            *(*options, "--backend-config", settings, *storage),
+        ]
+        (place.folder / "sitecustomize.py").write_text(TYPED_DICT, encoding="utf-8")
+        variables = {
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(JAX_CACHE),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "PYTHONPATH": str(place.folder),
+        }
+        return [Process(command, variables)]
+
+    return processes
+
+
+def _hatchery(place: Place) -> Sequence[Process]:
+    """A gateway and a worker that trains on the CPU; the databases in the folder connect them."""
+    python, folder = str(place.python), str(place.folder)
+    settings = {
+        "HATCHERY_ADMIN_API_KEY": KEY,
+        "HATCHERY_METADATA_STORE": "sqlite",
+        "HATCHERY_SQLITE_PATH": f"{folder}/metadata.db",
+        "HATCHERY_JOB_QUEUE": "sqlite",
+        "HATCHERY_SQLITE_QUEUE_PATH": f"{folder}/queue.db",
+        "HATCHERY_LOCAL_STORE_PATH": f"{folder}/objects",
+        "HATCHERY_BASE_MODEL": str(place.model),
+        "HATCHERY_WORKER_DEVICE": "cpu",
+        "HATCHERY_CRASH_HOLD_SECONDS": "0",
+        "TMPDIR": folder,
+    }
+    gateway = [python, "-m", "uvicorn", "hatchery.core.gateway:create_app", "--factory"]
+    return [
+        Process([*gateway, *place.address], settings),
+        Process([python, "-m", "hatchery.core.worker"], settings),
+    ]
+
+
+TWINKLE_MODEL = "mock-model"
+# The gateway is last: once it responds, the others are ready.
+TWINKLE_CONFIG = """\
+http_options: {{host: 127.0.0.1, port: {port}}}
+telemetry: {{enabled: false}}
+persistence: {{mode: memory}}
+applications:
+- name: model
+  route_prefix: /api/v1/model/{model}
+  import_path: model
+  args: {{backend: mock, {mock}}}
+  deployments: [{{name: ModelManagement, {replicas}}}]
+- name: sampler
+  route_prefix: /api/v1/sampler/{model}
+  import_path: sampler
+  args: {{sampler_type: mock, {mock}}}
+  deployments: [{{name: SamplerManagement, {replicas}}}]
+- name: server
+  route_prefix: /api/v1
+  import_path: server
+  args: {{server_config: {{per_token_model_limit: 12}}, supported_models: [{model}]}}
+  deployments: [{{name: GatewayServer, {replicas}}}]
+"""
+TWINKLE_REPLICAS = (
+    "autoscaling_config: {min_replicas: 1, max_replicas: 1, target_ongoing_requests: 128}, "
+    "ray_actor_options: {num_cpus: 0.1}"
+)
+TWINKLE_MOCK = (
+    f"model_id: {TWINKLE_MODEL}, nproc_per_node: 1, "
+    "device_group: {name: all, ranks: 1, device_type: cpu}, "
+    "device_mesh: {device_type: cpu, dp_size: 1}, "
+    "queue_config: {rps_limit: 100, tps_limit: 100000}"
+)
+
+
+def _twinkle(place: Place) -> Sequence[Process]:
+    config = place.folder / "config.yaml"
+    text = TWINKLE_CONFIG.format(
+        port=place.port, model=TWINKLE_MODEL, replicas=TWINKLE_REPLICAS, mock=TWINKLE_MOCK
+    )
+    config.write_text(text, encoding="utf-8")
+    command = [str(place.python), "-m", "twinkle.server", "launch", "--config", str(config)]
+    settings = {
+        # Otherwise it looks for a running cluster.
+        "RAY_ADDRESS": "local",
+        # On a busy machine, a proxy takes longer than 5 s to start, after which it is killed.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        # It wants four for each process; two are enough.
+        "RAY_OVERRIDE_RESOURCES": '{"CPU": 8}',
+        # Paths of sockets have at most 107 bytes, which the folder of a test can exceed.
+        "RAY_TMPDIR": "/tmp",
+    }
+    return [Process(command, settings)]
+
+
+# The engine starts after the API, which takes minutes on a busy machine.
+ENGINE_STARTS = "Starting background engine"
+JAX = ("jax<1.0,>=0.8", "flax>=0.12.2", "optax>=0.2.5")
+TUFT = Server(
+    name="tuft",
+    requirements=(
+        *(TORCH, "accelerate", "fastapi<0.137,>=0.133", "httpx", "numpy>=2"),
+        *("nvidia-ml-py", "omegaconf", "opentelemetry-api", "opentelemetry-sdk"),
+        *("opentelemetry-exporter-otlp", "opentelemetry-instrumentation-fastapi"),
+        *("opentelemetry-instrumentation-logging", "peft==0.20.0", "protobuf", "psutil"),
+        *("ray>=2.50", "tinker<0.26,>=0.25", "transformers<6,>=5.5.3", "typer"),
+        "uvicorn[standard]",
+    ),
+    bare_requirements=("tuft==0.2.2",),
+    processes=_tuft,
+    official="0.25.0",
+)
+SKYRL_TX = Server(
+    name="skyrl-tx",
+    requirements=(TORCH, "skyrl-tx[tinker]==0.3.0", *JAX),
+    processes=_skyrl("tx.tinker.api"),
+    ready=ENGINE_STARTS,
+)
+SKYRL = Server(
+    name="skyrl",
+    requirements=(TORCH, "skyrl[tinker]==0.3.0", *JAX),
+    processes=_skyrl("skyrl.tinker.api"),
+    ready=ENGINE_STARTS,
+)
+HATCHERY = Server(
+    name="hatchery",
+    requirements=(
+        *(TORCH, "hatchery-client>=0.2.0", "fastapi>=0.110", "uvicorn[standard]>=0.27"),
+        *("pydantic>=2.6", "msgpack>=1.0", "aiosqlite>=0.19", "structlog>=24.1", "httpx>=0.27"),
+        *("transformers>=4.51", "peft>=0.10"),
+    ),
+    # It declares torch 2.10 and Python 3.12.
+    bare_requirements=("hatchery-core==0.3.0",),
+    processes=_hatchery,
+)
+TWINKLE = Server(
+    name="twinkle",
+    requirements=(
+        *(TORCH, "numpy<2.3,>=2.0", "datasets", "omegaconf<3,>=2.3", "fastapi"),
+        *("modelscope[framework]>=1.34", "safetensors", "peft<=0.19.0,>=0.11.0", "transformers"),
+        *("typer>=0.9", "pyzmq", "accelerate", "ray[serve]", "redis>=5", "psutil>=5.9"),
+        *("pynvml>=11", "opentelemetry-api", "opentelemetry-sdk", "opentelemetry-exporter-otlp"),
+        *("opentelemetry-instrumentation-logging", "httpx>=0.25", "tinker==0.16.1"),
+    ),
+    # It declares Python before 3.13.
+    bare_requirements=("twinkle-kit==0.5.1",),
+    processes=_twinkle,
+    official="0.16.1",
+    model=TWINKLE_MODEL,
+    # The id routes the requests of a client to the same replica.
+    headers={
+        "Authorization": f"Bearer {KEY}",
+        "X-Request-Id": "interop",
+        "X-Ray-Serve-Request-Id": "interop",
+    },
+)
+SERVERS = {server.name: server for server in (TUFT, SKYRL_TX, SKYRL, HATCHERY, TWINKLE)}
 
 
 @frozen
 class Running:
-    """The URL of a server, and the name of its model."""
+    """The URL of a server, the name of its model, and the headers that it requires."""
 
     url: str
     model: str
+    headers: Mapping[str, str] = field(factory=dict)
+
+    def checked(self) -> CheckedServer:
+        """The server as the steps of `tinker_ext.server_check` see it."""
+        settings = {"base_url": self.url, "api_key": KEY, "default_headers": self.headers}
+        return CheckedServer(self.model, settings)
 
 
 @contextmanager
 def running(server: Server, folder: Path) -> Iterator[Running]:
     """Run the server until the context exits. It writes all its files to `folder`."""
-    model = _tiny_model(server)
-    port = _free_port()
-    command, extra = _command(server, folder, model, port)
-    bin_folder = server.python().parent
-    environment = variables(**extra)
-    environment["PATH"] = f"{folder}{os.pathsep}{bin_folder}{os.pathsep}{environment['PATH']}"
-    del environment["PYTHONPATH"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
+    place = Place(server.python(), folder, _tiny_model(server), _free_port())
+    url = f"http://127.0.0.1:{place.port}"
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(_started(process, place)) for process in server.processes(place)
+        ]
+        _wait(f"{url}/api/v1/healthz", server.ready, processes, folder / "log")
+        yield Running(url, server.model or str(place.model), server.headers)
+
+
+@contextmanager
+def _started(process: Process, place: Place) -> Iterator[subprocess.Popen[bytes]]:
+    environment = variables(**process.variables)
+    path = (str(place.folder), str(place.python.parent), environment["PATH"])
+    environment["PATH"] = os.pathsep.join(path)
+    environment["PYTHONPATH"] = process.variables.get("PYTHONPATH", "")
+    with (place.folder / "log").open("ab") as log:
+        started = subprocess.Popen(
+            list(process.command),
+            cwd=place.folder,
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait(url, process, folder / "log")
-        yield Running(url, str(model))
+        yield started
     finally:
-        _stop(process)
-
-
-def _command(
-    server: Server, folder: Path, model: Path, port: int
-) -> tuple[list[str], Mapping[str, str]]:
-    where = ("--port", str(port), "--host", "127.0.0.1")
-    if server is TUFT:
-        config = folder / "config.yaml"
-        config.write_text(TUFT_CONFIG.format(folder=folder, model=model, key=KEY), encoding="utf-8")
-        program = str(server.python().parent / "tuft")
-        return [program, "launch", *where, "--config", str(config)], {"TUFT_CPU_TEST": "1"}
-    stand_in = folder / "uv"
-    stand_in.write_text(UV.format(python=server.python()), encoding="utf-8")
-    stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
-    settings = '{"max_lora_adapters": 12, "max_lora_rank": 8}'
-    options = ("--base-model", str(model), "--backend", "jax", "--backend-config", settings)
-    storage = ("--database-url", f"sqlite:///{folder}/db", "--checkpoints-base", f"{folder}/saved")
-    program = str(server.python())
-    return [program, "-m", "tx.tinker.api", *where, *options, *storage], {"JAX_PLATFORMS": "cpu"}
+        _stop(started)
 
 
 def _tiny_model(server: Server) -> Path:
@@ -165,14 +365,16 @@ def _free_port() -> int:
         return port
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(url: str, ready: str, processes: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and all(process.poll() is None for process in processes):
         try:
-            with urllib.request.urlopen(f"{url}/api/v1/healthz", timeout=5):
-                return
+            with urllib.request.urlopen(url, timeout=START_SECONDS):
+                if ready in log.read_text(encoding="utf-8", errors="replace"):
+                    return
         except OSError:
-            time.sleep(0.5)
+            pass
+        time.sleep(0.5)
     output = log.read_text(encoding="utf-8", errors="replace")[-2000:]
     raise RuntimeError(f"the server did not start; its log ends with:\n{output}")
 

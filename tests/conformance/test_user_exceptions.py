@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import DATUM, PARAMS, PROMPT
 from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, make_client
@@ -21,13 +22,7 @@ from tinker_ext.testing import FaultServer, Reply, make_client
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=4)
 PAUSED = {"type": "try_again", "request_id": "x", "queue_state": "paused_capacity"}
-DATUM = tinker.Datum(
-    model_input=tinker.ModelInput.from_ints([1, 2]),
-    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
-)
 
 
 class OwnError(BaseException):

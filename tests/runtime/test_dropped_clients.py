@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, announce
 from tests.processes import bare_environment
 from tests.waiting import comes_true, tasks
-from tests.wire.flagged import announce
 from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FaultServer, Reply, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PARAMS = tinker.SamplingParams(max_tokens=4)
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 
 
 @pytest.fixture

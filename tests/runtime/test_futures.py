@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.processes import in_a_fork
 from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency import futures
 from tinker_ext.runtime.concurrency.futures import APIFuture
@@ -334,23 +335,13 @@ def test_pickling_a_future_raises_type_error() -> None:
 
 def test_forked_child_starts_its_own_loop() -> None:
     inherited = after(0.5)
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        # Python warns about forking a process with threads, which this test does on purpose.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        try:
+
+    def child() -> str:
+        with pytest.raises(tinker.TinkerError, match="before a fork"):
             inherited.result(5)
-            message = "no error"
-        except tinker.TinkerError as error:
-            message = str(error)
-        os.write(writing, f"{message}|{after(0.01, 'own').result(5)}".encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    message, own = os.read(reading, 1000).decode().split("|")
-    assert "before a fork" in message
-    assert own == "own"
+        return str(after(0.01, "own").result(5))
+
+    assert in_a_fork(child) == "own"
     assert inherited.result(5) == "done"
 
 

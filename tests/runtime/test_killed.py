@@ -1,4 +1,4 @@
-"""The embedded server is killed during a run: the client continues or raises a helpful error."""
+"""The embedded backend is killed during a run: the client continues or raises a helpful error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ADAM = tinker.AdamParams(learning_rate=0.01)
 
 
 class Server:
-    """An embedded server at a fixed port and state folder that can be killed and restarted."""
+    """An embedded backend at a fixed port and state folder that can be killed and restarted."""
 
     def __init__(self, state: Path) -> None:
         self._state = state

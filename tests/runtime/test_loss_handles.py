@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 import tinker_ext as tinker
-from tests.wire.flagged import announce
+from tests.builders import announce
 from tinker_ext import types
 from tinker_ext.testing import FakeServer, make_client
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tests.processes import bare_environment, in_a_fork
 from tinker_ext.testing import FakeServer, FaultServer, make_client
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "tml-planted-in-the-parent"
-PARAMS = tinker.SamplingParams(max_tokens=4)
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 
 
 @pytest.fixture

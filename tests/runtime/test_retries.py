@@ -9,12 +9,10 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency.clock import Suspension
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
-
-PARAMS = tinker.SamplingParams(max_tokens=4)
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 
 
 def test_retried_sample_keeps_seq_id_and_idempotency_key() -> None:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import datum
 from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, make_client
 
@@ -76,7 +77,7 @@ def test_close_waits_for_pending_requests_then_cancels_the_rest() -> None:
     training = service.create_lora_training_client("fake/model")
     waiting = {"type": "try_again", "request_id": "x", "queue_state": "active"}
     server.respond("optim_step", Reply(200, {"request_id": "never"}))
-    quick = training.forward([_datum()], "cross_entropy")
+    quick = training.forward([datum()], "cross_entropy")
     server.respond("retrieve_future", Reply(200, waiting), delayed(0.1))
     slow = training.optim_step(tinker.AdamParams())
     server.results["never"] = waiting
@@ -91,13 +92,6 @@ def test_close_waits_for_pending_requests_then_cancels_the_rest() -> None:
 
 def delayed(seconds: float) -> Reply:
     return Reply(408, {"detail": "wait"}, delay=seconds)
-
-
-def _datum() -> tinker.Datum:
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints([1, 2]),
-        loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
-    )
 
 
 def test_error_in_with_block_does_not_wait_for_pending_requests() -> None:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import DATUM, PARAMS, PROMPT, announce
 from tests.processes import bare_environment
 from tests.waiting import comes_true
-from tests.wire.flagged import announce
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.testing import FakeServer, FaultServer, Reply, faults, make_client
 
@@ -29,14 +29,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-PARAMS = tinker.SamplingParams(max_tokens=4)
 CLOSING_OPERATIONS = ("cancel_future", "retrieve_futures", "send_telemetry", "finish_session")
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
-DATUM = tinker.Datum(
-    model_input=tinker.ModelInput.from_ints([1, 2]),
-    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
-)
 
 
 @pytest.fixture

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import DATUM
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
     from types import FrameType
-
-DATUM = tinker.Datum(
-    model_input=tinker.ModelInput.from_ints([1, 2]),
-    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
-)
 
 
 def frames(error: BaseException) -> list[FrameType]:

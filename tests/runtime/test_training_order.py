@@ -10,17 +10,9 @@ import numpy as np
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import announce, datum
 from tests.waiting import comes_true
-from tests.wire.flagged import announce
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
-
-
-def datum(tokens: int = 4) -> tinker.Datum:
-    ids = list(range(tokens))
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints(ids),
-        loss_fn_inputs={"target_tokens": ids, "weights": [1.0] * tokens},
-    )
 
 
 def seq_ids(server: FakeServer, *operations: str) -> list[int]:
@@ -40,10 +32,10 @@ def test_requests_arrive_in_the_order_of_the_calls() -> None:
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         futures: list[tinker.APIFuture[Any]] = [
-            training.forward_backward([datum()], "cross_entropy"),
+            training.forward_backward([datum(4)], "cross_entropy"),
             training.optim_step(tinker.AdamParams()),
             training.save_state("a"),
-            training.forward([datum()], "cross_entropy"),
+            training.forward([datum(4)], "cross_entropy"),
         ]
         for future in futures:
             future.result(10)
@@ -77,7 +69,7 @@ def test_rejected_request_frees_its_seq_id() -> None:
     server.respond("forward_backward", Reply(422, {"detail": "no"}))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        refused = training.forward_backward([datum()], "cross_entropy")
+        refused = training.forward_backward([datum(4)], "cross_entropy")
         update = training.optim_step(tinker.AdamParams())
         update.result(10)
         with pytest.raises(tinker.UnprocessableEntityError):
@@ -116,7 +108,7 @@ def test_cancelled_request_does_not_block_the_next() -> None:
     server.respond("forward_backward", Reply(200, {"request_id": "never"}, delay=0.2))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        first = training.forward_backward([datum()], "cross_entropy")
+        first = training.forward_backward([datum(4)], "cross_entropy")
         second = training.optim_step(tinker.AdamParams())
         third = training.optim_step(tinker.AdamParams())
         assert second.cancel()
@@ -153,7 +145,7 @@ def test_error_of_one_chunk_mentions_gradients_of_the_other_chunks(
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         call = getattr(training, operation)
-        call([datum()], "cross_entropy").result(30)  # Negotiates the protocol.
+        call([datum(4)], "cross_entropy").result(30)  # Negotiates the protocol.
         if refused_at == "submission":
             server.respond(
                 operation, server.default_reply, server.default_reply, Reply(422, {"detail": "no"})
@@ -162,7 +154,7 @@ def test_error_of_one_chunk_mentions_gradients_of_the_other_chunks(
             failed = {"type": "request_failed", "error": "no", "category": "user"}
             server.respond("retrieve_future", Reply(200, failed))
         with pytest.raises(tinker.TinkerError) as caught:
-            call([datum()] * 3, "cross_entropy").result(30)
+            call([datum(4)] * 3, "cross_entropy").result(30)
     hint = (
         "3 requests, and the server accepted 2 others: unless they also fail, the next optim_step"
     )
@@ -175,7 +167,7 @@ def test_error_of_a_batch_without_accepted_chunks_mentions_no_gradients() -> Non
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         server.respond("forward_backward", Reply(422, {"detail": "no"}))
-        error = training.forward_backward([datum()] * 3, "cross_entropy").exception(30)
+        error = training.forward_backward([datum(4)] * 3, "cross_entropy").exception(30)
     assert isinstance(error, tinker.UnprocessableEntityError)
     assert "optim_step" not in str(error)
 
@@ -191,7 +183,7 @@ def test_invalid_datum_raises_at_once_and_sends_nothing() -> None:
         with pytest.raises(
             tinker.InvalidInputError, match=r"data\[1\].loss_fn_inputs\['weights'\]"
         ):
-            training.forward_backward([datum(), bad], "cross_entropy")
+            training.forward_backward([datum(4), bad], "cross_entropy")
         with pytest.raises(tinker.InvalidInputError, match="data"):
             training.forward_backward([], "cross_entropy")
         training.optim_step(tinker.AdamParams()).result(10)
@@ -204,7 +196,7 @@ def test_failed_operation_does_not_block_the_next() -> None:
     server.respond("forward_backward", failed)
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        first = training.forward_backward([datum()], "cross_entropy")
+        first = training.forward_backward([datum(4)], "cross_entropy")
         second = training.optim_step(tinker.AdamParams())
         assert second.result(10).metrics == {}
         with pytest.raises(tinker.RequestFailedError) as caught:
@@ -225,7 +217,7 @@ def test_custom_losses_run_on_the_waiting_thread_and_keep_their_place() -> None:
 
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        custom = training.forward_backward_custom([datum()], loss, arrays="numpy")
+        custom = training.forward_backward_custom([datum(4)], loss, arrays="numpy")
         update = training.optim_step(tinker.AdamParams())
         # Waiting for the later request is enough to get the loss computed.
         update.result(10)
@@ -244,7 +236,7 @@ def test_custom_loss_runs_for_a_program_that_only_polls_done() -> None:
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         future = training.forward_backward_custom(
-            [datum()], lambda data, logprobs: (0.0, logprobs, {}), arrays="numpy"
+            [datum(4)], lambda data, logprobs: (0.0, logprobs, {}), arrays="numpy"
         )
         assert comes_true(future.done, within=10)
         assert future.result().metrics["loss:sum"] == 0.0
@@ -256,7 +248,7 @@ def test_loss_that_is_not_a_function_is_rejected_before_sending() -> None:
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         with pytest.raises(tinker.InvalidInputError, match="a function, got NoneType") as caught:
-            training.forward_backward_custom([datum()], none, arrays="numpy")
+            training.forward_backward_custom([datum(4)], none, arrays="numpy")
     assert caught.value.where == "loss_fn"
     assert server.calls("forward") == []
 
@@ -276,7 +268,7 @@ def test_custom_loss_with_invalid_return_value_is_rejected(returned: Any, messag
 
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model")
-        custom = training.forward_backward_custom([datum()], loss, arrays="numpy")
+        custom = training.forward_backward_custom([datum(4)], loss, arrays="numpy")
         with pytest.raises(tinker.InvalidInputError, match=message):
             custom.result(10)
 
@@ -288,11 +280,11 @@ def test_loss_function_and_loss_name_in_the_wrong_method_are_rejected() -> None:
         with pytest.raises(
             tinker.InvalidInputError, match="got function; pass your own loss function"
         ):
-            training.forward_backward([datum()], lambda data, logprobs: 0.0)  # type: ignore[arg-type]
+            training.forward_backward([datum(4)], lambda data, logprobs: 0.0)  # type: ignore[arg-type]
         with pytest.raises(
             tinker.InvalidInputError, match="got str; pass the name of a built-in loss"
         ):
-            training.forward_backward_custom([datum()], "ppo", arrays="numpy")  # type: ignore[arg-type]
+            training.forward_backward_custom([datum(4)], "ppo", arrays="numpy")  # type: ignore[arg-type]
         training.optim_step(tinker.AdamParams()).result(10)
     assert seq_ids(server, *ORDERED) == [1]
 
@@ -305,7 +297,7 @@ def test_exception_in_a_custom_loss_is_raised_by_its_future() -> None:
 
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
-        custom = training.forward_backward_custom([datum()], loss, arrays="numpy")
+        custom = training.forward_backward_custom([datum(4)], loss, arrays="numpy")
         update = training.optim_step(tinker.AdamParams())
         with pytest.raises(RuntimeError, match="mine"):
             custom.result(10)

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.runtime.retry.pause import Pause, PausedError
 from tinker_ext.runtime.session.session import Session
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
 
-PARAMS = tinker.SamplingParams(max_tokens=4)
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
 
 
@@ -263,44 +262,44 @@ async def test_failing_heartbeats_are_reported_until_one_succeeds(
     await session.close()
 
 
-async def test_session_counts_as_lost_after_two_minutes_without_heartbeat() -> None:
-    time, observers, beats = SimulatedTime(), Observers(), 0
+class FailingSession:
+    """A session whose heartbeats all fail, in simulated time."""
 
-    async def create() -> str:
+    def __init__(self) -> None:
+        self.time = SimulatedTime()
+        self.observers = Observers()
+        self.beats_until_lost = 0
+        clock = self.time.clock
+        self.session = Session(self._create, self._beat, observer=self.observers, clock=clock)
+
+    async def _create(self) -> str:
         return "session-1"
 
-    async def beat(session_id: str) -> None:
-        nonlocal beats
-        beats += not observers.lost
+    async def _beat(self, session_id: str) -> None:
+        self.beats_until_lost += not self.observers.lost
         raise ConnectionError("down")
 
-    session = Session(create, beat, observer=observers, clock=time.clock)
-    await session.id()
-    await asyncio.wait_for(asyncio.to_thread(observers.notified.wait), 30)
-    await session.close()
-    assert beats in (12, 13), "a heartbeat every ten seconds"
-    assert 120 < (observers.lost[0].silent_for or 0) < 140
+    async def close_when_lost(self) -> None:
+        await asyncio.wait_for(asyncio.to_thread(self.observers.notified.wait), 30)
+        await self.session.close()
+
+
+async def test_session_counts_as_lost_after_two_minutes_without_heartbeat() -> None:
+    failing = FailingSession()
+    await failing.session.id()
+    await failing.close_when_lost()
+    assert failing.beats_until_lost in (12, 13), "a heartbeat every ten seconds"
+    assert 120 < (failing.observers.lost[0].silent_for or 0) < 140
 
 
 async def test_suspended_time_does_not_count_as_failing_heartbeats() -> None:
-    time, observers, beats = SimulatedTime(), Observers(), 0
-
-    async def create() -> str:
-        return "session-1"
-
-    async def beat(session_id: str) -> None:
-        nonlocal beats
-        beats += not observers.lost
-        raise ConnectionError("down")
-
-    session = Session(create, beat, observer=observers, clock=time.clock)
-    await session.id()
-    time.suspend(1000)
-    assert session.is_alive
-    await asyncio.wait_for(asyncio.to_thread(observers.notified.wait), 30)
-    await session.close()
-    assert beats in (12, 13), "as many as without the suspension"
-    assert 1120 < (observers.lost[0].silent_for or 0) < 1140
+    failing = FailingSession()
+    await failing.session.id()
+    failing.time.suspend(1000)
+    assert failing.session.is_alive
+    await failing.close_when_lost()
+    assert failing.beats_until_lost in (12, 13), "as many as without the suspension"
+    assert 1120 < (failing.observers.lost[0].silent_for or 0) < 1140
 
 
 async def _alive_again(session: Session) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 
-from tests.web_tokens import web_token
+from tests.builders import web_token
 from tinker_ext.redaction.secret import Secret
 from tinker_ext.runtime.concurrency.clock import Clock
 

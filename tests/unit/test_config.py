@@ -36,7 +36,8 @@ def resolve(**explicit: Any) -> ClientConfig:
 
 
 # Variable, setting, text, parsed value; an argument that takes precedence, parsed argument.
-VARIABLES: list[tuple[str, str, str, object, object, object]] = [
+Setting = tuple[str, str, str, object, object, object]
+VARIABLES: list[Setting] = [
     ("TINKER_API_KEY", "api_key", f" {KEY}\n", Secret(KEY), OTHER_KEY, Secret(OTHER_KEY)),
     ("TINKER_CREDENTIAL_CMD", "credential_cmd", "get a", Secret("get a"), "b", Secret("b")),
     ("TINKER_BASE_URL", "base_url", "http://a:1/b/", "http://a:1/b", "embedded", "embedded"),
@@ -62,11 +63,7 @@ VARIABLES: list[tuple[str, str, str, object, object, object]] = [
         Secret("s2"),
     ),
 ]
-BY_VARIABLE = pytest.mark.parametrize(
-    ("variable", "name", "text", "value", "argument", "argued"),
-    VARIABLES,
-    ids=[entry[0] for entry in VARIABLES],
-)
+BY_VARIABLE = pytest.mark.parametrize("setting", VARIABLES, ids=[row[0] for row in VARIABLES])
 
 
 def test_defaults() -> None:
@@ -87,36 +84,25 @@ def test_every_setting_has_source() -> None:
 
 @BY_VARIABLE
 def test_argument_overrides_environment_overrides_default(
-    monkeypatch: pytest.MonkeyPatch,
-    variable: str,
-    name: str,
-    text: str,
-    value: object,
-    argument: object,
-    argued: object,
+    monkeypatch: pytest.MonkeyPatch, setting: Setting
 ) -> None:
+    variable, name, text, value, argument, parsed_argument = setting
     default = getattr(ClientConfig.resolve(require_key=False), name)
     monkeypatch.setenv(variable, text)
     from_environment = ClientConfig.resolve(require_key=False)
     assert getattr(from_environment, name) == value != default
     assert from_environment.sources[name] == f"environment {variable}"
     explicit = ClientConfig.resolve(require_key=False, **{name: argument})
-    assert getattr(explicit, name) == argued
+    assert getattr(explicit, name) == parsed_argument
     assert explicit.sources[name] == "argument"
 
 
 @BY_VARIABLE
 @pytest.mark.parametrize("empty", ["", "  "])
 def test_empty_variable_counts_as_unset(
-    monkeypatch: pytest.MonkeyPatch,
-    empty: str,
-    variable: str,
-    name: str,
-    text: str,
-    value: object,
-    argument: object,
-    argued: object,
+    monkeypatch: pytest.MonkeyPatch, empty: str, setting: Setting
 ) -> None:
+    variable, name, *_ = setting
     default = ClientConfig.resolve(require_key=False)
     monkeypatch.setenv(variable, empty)
     assert ClientConfig.resolve(require_key=False) == default
@@ -124,15 +110,8 @@ def test_empty_variable_counts_as_unset(
 
 
 @BY_VARIABLE
-def test_none_counts_as_not_given(
-    monkeypatch: pytest.MonkeyPatch,
-    variable: str,
-    name: str,
-    text: str,
-    value: object,
-    argument: object,
-    argued: object,
-) -> None:
+def test_none_counts_as_not_given(monkeypatch: pytest.MonkeyPatch, setting: Setting) -> None:
+    variable, name, text, value, *_ = setting
     monkeypatch.setenv(variable, text)
     assert getattr(ClientConfig.resolve(require_key=False, **{name: None}), name) == value
 
@@ -157,8 +136,8 @@ def test_table_lists_every_variable() -> None:
         ("TINKER_BASE_URL", "http://host:port", "expected a URL starting with"),
         ("TINKER_BASE_URL", "http://host:0", "expected a URL starting with"),
         ("TINKER_BASE_URL", "http://ho st", "expected a URL starting with"),
-        ("TINKER_BASE_URL", "http://host?x=1", "without query and fragment"),
-        ("TINKER_BASE_URL", "http://host/#x", "without query and fragment"),
+        ("TINKER_BASE_URL", "http://host?x=1", "without query or fragment"),
+        ("TINKER_BASE_URL", "http://host/#x", "without query or fragment"),
         ("TINKER_BASE_URL", "http://me:hidden@host", "default_headers"),
         ("TINKER_TELEMETRY", "perhaps", "expected on or off .*, got 'perhaps'"),
         ("TINKER_LOG", "loud", "expected one of debug, info.*, got 'loud'"),
@@ -259,13 +238,14 @@ def test_missing_transport_package_error_names_extra(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("transport", parsers.HTTP_TRANSPORTS)
 @pytest.mark.parametrize("variable", [None, "HTTPS_PROXY", "all_proxy"])
+@pytest.mark.parametrize("scheme", ["socks5", "SOCKS5"])
 def test_socks_proxy_without_socksio_rejected(
-    monkeypatch: pytest.MonkeyPatch, transport: str, variable: str | None
+    monkeypatch: pytest.MonkeyPatch, transport: str, variable: str | None, scheme: str
 ) -> None:
     """Also for an unpickled client, and with every transport."""
     monkeypatch.setitem(sys.modules, "socksio", ModuleType("socksio"))
     sys.modules["socksio"].__spec__ = ModuleSpec("socksio", None)
-    proxy = "socks5://me:hidden@host"
+    proxy = f"{scheme}://me:hidden@host"
     if variable is not None:
         monkeypatch.setenv(variable, proxy)
     explicit = {"proxy": proxy} if variable is None else {}

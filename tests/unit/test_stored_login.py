@@ -76,8 +76,8 @@ def test_missing_file_ignored(file: Path) -> None:
     [
         (f"[{KEY}", "expected JSON"),
         ("[" * 100_000, "expected JSON"),
-        (json.dumps(KEY), "expected an object of version 1"),
-        (stored({"one": {"key": KEY}}, version=2), "expected an object of version 1"),
+        (json.dumps(KEY), 'expected a JSON object with "version": 1'),
+        (stored({"one": {"key": KEY}}, version=2), 'expected a JSON object with "version": 1'),
         (stored({"one": KEY}), "default key: expected a str"),
         (stored({"one": {"key": f"{KEY} {KEY}"}}), "default key: must not contain whitespace"),
     ],

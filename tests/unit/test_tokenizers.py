@@ -197,3 +197,38 @@ def test_concurrent_threads_get_same_tokenizer(folder: str) -> None:
         [sys.executable, "-c", code, folder], capture_output=True, text=True, timeout=100
     )
     assert (process.stdout, process.stderr) == ("1\n", "")
+
+
+# Any, because the annotations of transformers don't include content in parts.
+CHAT: list[Any] = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": [{"type": "text", "text": "How?"}]},
+    {"role": "assistant", "content": "So."},
+]
+
+
+def test_embedded_tokenizer_has_a_chat_template() -> None:
+    tokenizer = get_tokenizer("embedded/tiny")
+    prompt = tokenizer.apply_chat_template(CHAT[:2], tokenize=False, add_generation_prompt=True)
+    complete = tokenizer.apply_chat_template(CHAT, tokenize=False)
+    assert prompt == "System: Be brief.\n\nUser: How?\n\nAssistant:"
+    assert complete == f"{prompt} So.<|end|>"
+    started = tokenizer.apply_chat_template(CHAT, tokenize=False, continue_final_message=True)
+    assert started == f"{prompt} So."
+
+
+def test_embedded_chat_template_marks_the_tokens_of_the_assistant() -> None:
+    tokenizer: Any = get_tokenizer("embedded/tiny")
+    encoded = tokenizer.apply_chat_template(
+        CHAT, return_dict=True, return_assistant_tokens_mask=True
+    )
+    pairs = zip(encoded["input_ids"], encoded["assistant_masks"], strict=True)
+    assert tokenizer.decode([token for token, mask in pairs if mask]) == " So.<|end|>"
+
+
+def test_embedded_chat_template_rejects_an_image() -> None:
+    from jinja2 import TemplateError
+
+    image: list[Any] = [{"role": "user", "content": [{"type": "image"}]}]
+    with pytest.raises(TemplateError, match="reads text, not image"):
+        get_tokenizer("embedded/tiny").apply_chat_template(image, tokenize=False)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tinker_ext import types
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     Call = Callable[[tinker.ServiceClient, Any], object]
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=1)
 DATUM = tinker.Datum(PROMPT, {"target_tokens": [2, 3, 4]})
 PATH = "tinker://run-1/weights/a"
 

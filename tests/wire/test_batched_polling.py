@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, flagged
 from tests.waiting import comes_true
-from tests.wire.flagged import flagged
 from tinker_ext.runtime.results import batch_poller
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Fits
     from tinker_ext.testing import Received
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=3)
 FAILED = {"type": "request_failed", "error": "no", "category": "user"}
 
 

@@ -9,17 +9,15 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, announce
 from tests.waiting import comes_true
 from tests.wire.counting import Counting
-from tests.wire.flagged import announce
 from tinker_ext.runtime.results import cancellations
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Fits
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=3)
 WAITING = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "active"}, delay=0.05)
 
 

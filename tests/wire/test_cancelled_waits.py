@@ -12,8 +12,8 @@ import attrs
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, announce
 from tests.waiting import comes_true, tasks
-from tests.wire.flagged import announce
 from tinker_ext.testing import FaultServer, Reply, make_client
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     Sampler = tinker.SamplingClient
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=3)
 WAITING = Reply(200, {"type": "try_again", "request_id": "x", "queue_state": "active"}, delay=0.05)
 
 

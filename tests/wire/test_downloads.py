@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import announce
 from tests.waiting import comes_true
-from tests.wire.flagged import announce
 from tests.wire.storage import SIGNATURE, Fault, Storage, storage
 from tinker_ext.clients.downloads import partial_file, transfer
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.builders import announce
 from tests.waiting import comes_true
-from tests.wire.flagged import announce
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 ENABLED = Reply(200, {"sample_cancel_enabled": True, "refresh_interval_sec": 60})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
@@ -105,3 +106,18 @@ def test_seq_id_counts_once_and_reuse_is_a_conflict(server: FaultServer) -> None
     assert (len(server.counted), server.conflicts) == (1, [])
     optim_step(0.2)
     assert len(server.conflicts) == 1
+
+
+def test_close_drops_a_response_that_the_client_does_not_read() -> None:
+    size = 30_000_000
+    server = FaultServer()
+    server.respond_always("get_server_capabilities", Reply(200, "x" * size))
+    address = ("127.0.0.1", httpx.URL(server.url).port or 0)
+    with socket.create_connection(address) as client:
+        client.sendall(b"GET /api/v1/get_server_capabilities HTTP/1.1\r\nHost: fault\r\n\r\n")
+        first = client.recv(1)
+        server.close()
+        received = len(first)
+        while part := client.recv(1 << 20):
+            received += len(part)
+    assert 0 < received < size

@@ -17,11 +17,6 @@ PATH = "tinker://run-1/weights/a"
 SESSION = "0f4c1f0e-5d0b-4a52-9d7e-2f8a7c1b3e90"
 
 
-@pytest.fixture
-def server() -> FakeServer:
-    return FakeServer()
-
-
 @pytest.mark.parametrize(
     ("call", "where", "instead"),
     [

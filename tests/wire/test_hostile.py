@@ -12,18 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinker_ext as tinker
+from tests.builders import DATUM, PARAMS, PROMPT
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
 from tinker_ext.transport.encoding import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARAMS = tinker.SamplingParams(max_tokens=4)
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-DATUM = tinker.Datum(
-    model_input=tinker.ModelInput.from_ints([1, 2]),
-    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
-)
 RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 SCALARS = (

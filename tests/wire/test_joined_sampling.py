@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
-from tests.wire.flagged import announce
+from tests.builders import PARAMS, PROMPT, announce
 from tinker_ext.testing import FaultServer, Reply, faults, make_client
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from tests.wire.conftest import Fits
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=3)
 RANGE = 1_000_000_000
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,10 +15,17 @@ from tests.wire.transports import client_of
 from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.concurrency.budget import Budget
 from tinker_ext.runtime.connection.client_limits import ClientLimits
+from tinker_ext.testing import FaultServer, Reply, make_client
+from tinker_ext.transport import encoding
 from tinker_ext.transport.body_limits import UNRESERVED
 from tinker_ext.transport.build import build_client
 from tinker_ext.transport.call import Call, call_context
+from tinker_ext.transport.encoding import LARGE
 from tinker_ext.transport.http import MAX_ERROR_BYTES
+from tinker_ext.transport.sliced_json import decode_in_slices
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIMIT = 4 * UNRESERVED
 BODY = b"[%s]" % (b" " * (2 * UNRESERVED))
@@ -73,3 +81,35 @@ async def test_error_with_a_huge_body_keeps_its_beginning(http_transport: str) -
             with pytest.raises(tinker.UnprocessableEntityError, match="full") as caught:
                 await http.request("GET", "/a")
     assert len(str(caught.value)) < 1000
+
+
+def connect(server: FaultServer, http_transport: str) -> tinker.ServiceClient:
+    return make_client(base_url=server.url, http_transport=http_transport)
+
+
+@pytest.mark.parametrize("size", [LARGE // 2, 2 * LARGE])
+def test_large_json_is_parsed_in_slices_outside_the_event_loop(
+    http_transport: str, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def recorded(content: bytes, loads: Callable[[bytes], Any]) -> Any:
+        threads.append(threading.current_thread().name)
+        return decode_in_slices(content, loads)
+
+    monkeypatch.setattr(encoding, "decode_in_slices", recorded)
+    body = {"supported_models": [{"model_name": "fake/model"}], "unknown": "x" * size}
+    with FaultServer() as server, connect(server, http_transport) as service:
+        server.respond_always("get_server_capabilities", Reply(200, body))
+        capabilities = service.get_server_capabilities()
+    assert [model.model_name for model in capabilities.supported_models] == ["fake/model"]
+    assert [name.startswith("asyncio_") for name in threads] == [True] * (size > LARGE)
+
+
+def test_large_body_that_is_not_json_is_a_validation_error(http_transport: str) -> None:
+    body = b'{"supported_models": [' + b"1, " * (LARGE // 2)
+    with FaultServer() as server, connect(server, http_transport) as service:
+        json_type = {"Content-Type": "application/json"}
+        server.respond_always("get_server_capabilities", Reply(200, body, json_type))
+        with pytest.raises(tinker.APIResponseValidationError, match="not JSON"):
+            service.get_server_capabilities()

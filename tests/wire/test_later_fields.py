@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tinker_ext import types
 from tinker_ext.testing import FakeServer, Reply
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from tinker_ext.testing import Received
 
 PATH = "tinker://run-1/weights/a"
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=3)
 TARGETS = types.TensorData([[5, -1], [6, 7]])
 ROW = [[5, -0.5], [6, -1.0]]
 

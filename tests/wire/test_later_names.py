@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tinker_ext.testing import BASE_URL, FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 PATH = "tinker://run-1/weights/a"
 
 
-PROMPT = tinker.ModelInput.from_ints([1])
-PARAMS = tinker.SamplingParams(max_tokens=1)
 NOT_FOUND = Reply(404, {"detail": "Not Found"})
 
 

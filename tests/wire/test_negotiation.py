@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import OF_0_38, PARAMS, PROMPT, datum
 from tests.waiting import comes_true
-from tests.wire.flagged import OF_0_38
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 # Flags that identify the release of a server.
@@ -29,14 +29,6 @@ def server_of(
     if dynamic is not None:
         server.respond_always("get_client_dynamic_config", Reply(200, dynamic))
     return server
-
-
-def datum(tokens: int = 2) -> tinker.Datum:
-    ids = list(range(tokens))
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints(ids),
-        loss_fn_inputs={"target_tokens": ids, "weights": [1.0] * tokens},
-    )
 
 
 def rejection(kind: str, *place: str) -> Reply:
@@ -176,7 +168,7 @@ def test_batch_is_split_by_server_limit_and_first_chunk_sent_last() -> None:
             for loss_fn_output in output.result(10).loss_fn_outputs
         ]
         training.optim_step(tinker.AdamParams()).result(10)
-        assert service.server_protocol.rejected_forms == {"protobuf"}
+        assert service.server_protocol.training_body == "json"
     assert sizes == [1, 2, 3, 4, 5]
     accepted = [
         call for call in server.calls("forward_backward") if not isinstance(call.body, bytes)
@@ -267,7 +259,8 @@ def test_rejected_image_sizes_are_resent_as_expected_tokens_with_same_seq_id() -
         sampler = service.create_sampling_client(base_model="fake/model")
         prompt = tinker.ModelInput(chunks=[sized])
         sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result(10)
-        assert service.server_protocol.images == "expected_tokens"
+        assert service.server_protocol.images_of("asample") == "expected_tokens"
+        assert service.server_protocol.images_of("forward_backward") == "sizes"
     first, second = server.calls("asample")
     assert first.body["seq_id"] == second.body["seq_id"]
     assert "height" not in second.body["prompt"]["chunks"][0]
@@ -292,10 +285,8 @@ def test_rejected_field_with_a_value_raises() -> None:
     server.respond_always("asample", rejection("extra_forbidden", "topk_sample_logprobs"))
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        prompt = tinker.ModelInput.from_ints([1, 2])
-        params = tinker.SamplingParams(max_tokens=1)
         with pytest.raises(tinker.UnprocessableEntityError, match="topk_sample_logprobs"):
-            sampler.sample(prompt, 1, params, topk_sample_logprobs=2).result(10)
+            sampler.sample(PROMPT, 1, PARAMS, topk_sample_logprobs=2).result(10)
     assert all(call.body["topk_sample_logprobs"] == 2 for call in server.calls("asample"))
 
 

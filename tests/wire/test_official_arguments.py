@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tinker_ext import types
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_datum_accepts_positional_arguments_and_no_inputs() -> None:
         ),
     ],
 )
-def test_retry_config_raises_with_the_supported_settings(
+def test_retry_config_accepted_and_other_types_rejected(
     service: tinker.ServiceClient, make: Callable[[tinker.ServiceClient, Any], Any]
 ) -> None:
     def create(retry_config: Any) -> Any:
@@ -58,7 +59,8 @@ def test_retry_config_raises_with_the_supported_settings(
         return asyncio.run(client) if asyncio.iscoroutine(client) else client.result(10)
 
     assert isinstance(create(None), tinker.SamplingClient)
-    with pytest.raises(tinker.InvalidInputError, match="retry_window") as caught:
+    assert isinstance(create(tinker.RetryConfig(max_connections=3)), tinker.SamplingClient)
+    with pytest.raises(tinker.InvalidInputError, match="expected a RetryConfig") as caught:
         create({"max_connections": 3})
     assert caught.value.where == "retry_config"
 
@@ -71,8 +73,7 @@ def test_arguments_after_retry_config_keep_their_position(
     service: tinker.ServiceClient, server: FakeServer
 ) -> None:
     sampler = service.create_sampling_client(PATH, None, None, True)
-    prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
-    sampler.sample(prompt, 1, params).result(10)
+    sampler.sample(PROMPT, 1, PARAMS).result(10)
     trained(service).save_weights_and_get_sampling_client(None, None, True, "inflight")
     assert server.calls("asample")[0].body["record_stability_info"] is True
     assert server.calls("save_weights_for_sampler")[0].body["kind"] == "inflight"

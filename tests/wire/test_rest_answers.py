@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
-from tests.web_tokens import web_token
+from tests.builders import web_token
 from tinker_ext import types
 from tinker_ext.clients.rest.sessions import TRACE_EXPORT_INTERVAL
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client

@@ -114,36 +114,25 @@ def rest(service: tinker.ServiceClient) -> tinker.RestClient:
     return service.create_rest_client()
 
 
-@pytest.mark.parametrize(("operation", "call", "query"), REST)
+@pytest.mark.parametrize(
+    ("client", "operation", "call", "query"),
+    [*(("rest", *row) for row in REST), *(("admin", *row) for row in ADMIN)],
+)
 def test_request_matches_release_0_38_0(
     server: FakeServer,
-    rest: tinker.RestClient,
+    service: tinker.ServiceClient,
     fits: Callable[[Received, str], None],
+    client: str,
     operation: str,
     call: Callable[[Any], Any],
     query: dict[str, str],
 ) -> None:
-    call(rest).result(10)
+    call(getattr(service, f"create_{client}_client")()).result(10)
     [sent] = server.calls(operation)
     assert sent.query == query
     assert ("x-idempotency-key" in sent.headers) == (sent.method != "GET")
     fits(sent, "0.38")
     assert not server.calls("create_session")
-
-
-@pytest.mark.parametrize(("operation", "call", "query"), ADMIN)
-def test_admin_request_matches_release_0_38_0(
-    server: FakeServer,
-    service: tinker.ServiceClient,
-    fits: Callable[[Received, str], None],
-    operation: str,
-    call: Callable[[Any], Any],
-    query: dict[str, str],
-) -> None:
-    call(service.create_admin_client()).result(10)
-    [sent] = server.calls(operation)
-    assert sent.query == query
-    fits(sent, "0.38")
 
 
 def test_request_without_scope_matches_release_0_4_1(

@@ -9,6 +9,7 @@ import pytest
 from tinker_api.proto import tinker_public_pb2 as pb
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, datum
 from tinker_ext import types
 from tinker_ext.testing import FakeServer, Reply
 from tinker_ext.transport.results import ProtobufResult
@@ -16,29 +17,14 @@ from tinker_ext.transport.results import ProtobufResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=3)
 SEQUENCE: dict[str, Any] = {"stop_reason": "length", "tokens": [1, 2], "logprobs": [-1.0, -2.0]}
 TENSOR: dict[str, Any] = {"data": [-1.0, -1.0], "dtype": "float32", "shape": [2]}
 HUGE = 2**40
 LOGPROBS, SIZES = "loss_fn_outputs[0]['logprobs']", "expected at most 32 non-negative integers"
 
 
-@pytest.fixture
-def server() -> FakeServer:
-    return FakeServer()
-
-
 def tensor(**change: Any) -> dict[str, Any]:
     return {**TENSOR, **change}
-
-
-def datum(size: int = 2) -> tinker.Datum:
-    tokens = list(range(1, size + 1))
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints(tokens),
-        loss_fn_inputs={"target_tokens": tokens, "weights": [1.0] * size},
-    )
 
 
 def sampled(service: tinker.ServiceClient, server: FakeServer, result: Any, **options: Any) -> Any:

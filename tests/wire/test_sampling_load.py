@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, announce
 from tests.wire.counting import Counting
-from tests.wire.flagged import announce
 from tinker_ext.testing import FakeServer, FaultServer, Received, Reply, make_client
 from tinker_ext.transport.pool import ShardedTransport
 
@@ -22,9 +22,7 @@ def test_four_hundred_samples_stay_within_the_limit() -> None:
     server = Counting("/asample")
     with make_client(server, max_samples_in_flight=50) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        prompt = tinker.ModelInput.from_ints([1])
-        params = tinker.SamplingParams(max_tokens=1)
-        futures = [sampler.sample(prompt, 1, params) for _ in range(400)]
+        futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(400)]
         assert all(future.result(60).sequences for future in futures)
     assert server.most == 50
     assert sorted(call.body["seq_id"] for call in server.calls("asample")) == list(range(400))
@@ -63,9 +61,7 @@ def test_four_hundred_samples_need_at_most_forty_batched_polls() -> None:
         server.respond_always("retrieve_futures", report_forty)
         with make_client(base_url=server.url) as service:
             sampler = service.create_sampling_client(base_model="fake/model")
-            prompt = tinker.ModelInput.from_ints([1])
-            params = tinker.SamplingParams(max_tokens=1)
-            futures = [sampler.sample(prompt, 1, params) for _ in range(400)]
+            futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(400)]
             assert all(future.result(120).sequences for future in futures)
         batches, polls = server.calls("retrieve_futures"), server.calls("retrieve_future")
     fetched = [item for call in batches for item in call.body["retrieved_request_ids"]]

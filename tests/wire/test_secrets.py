@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 import tinker_ext as tinker
+from tests.builders import DATUM, PARAMS, PROMPT
 from tests.unit.tracing.sdk import recording_sdk
 from tests.wire.tokens import DemandingFaultServer
 from tinker_ext.config import credentials_file
@@ -40,13 +41,7 @@ PROXY_SECRET = "PLANTEDproxypassword"
 TOKEN = "PLANTED-token"
 ENVIRONMENT_KEY = "tml-PLANTED-in-the-environment-0123"
 ALL = (KEY, CF_SECRET, HEADER_SECRET, PROXY_SECRET, TOKEN, ENVIRONMENT_KEY)
-PARAMS = tinker.SamplingParams(max_tokens=4)
 WEIGHTS = "tinker://run-1/weights/a"
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-DATUM = tinker.Datum(
-    model_input=tinker.ModelInput.from_ints([1, 2]),
-    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
-)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import DATUM, PARAMS, PROMPT
 from tests.wire.tokens import INVALID, KEY, DemandingServer
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
 BUSY = Reply(503, {"detail": "later"})
 TIMEOUT = httpx.ReadTimeout("no data")
 LOGIN = Reply(200, "<html>login</html>")
-PARAMS = tinker.SamplingParams(max_tokens=4)
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-DATUM = tinker.Datum(
-    model_input=PROMPT, loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0]}
-)
 
 
 def config_requests(server: Replies) -> int:

@@ -11,19 +11,14 @@ from attrs import evolve
 from tinker_api.proto import tinker_public_pb2 as pb
 
 import tinker_ext as tinker
-from tinker_ext.transport.protobuf import encode_data
+from tests.builders import datum
+from tinker_ext import types
+from tinker_ext.transport.protobuf_encoding import encode_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tinker_ext.testing import FakeServer
-
-
-def datum() -> tinker.Datum:
-    return tinker.Datum(
-        model_input=tinker.ModelInput.from_ints([1, 2]),
-        loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
-    )
 
 
 def test_loss_fn_config_may_contain_strings(
@@ -55,8 +50,9 @@ def test_provenance_spans_are_sent() -> None:
             tinker.SampledProvenanceSpan(sequence_id="s:0", length=1),
         ],
     )
-    parts = encode_data([known, datum()], "stable_reinforce", {"level": "token", "clip": 0.5})
-    message = pb.ForwardBackwardRequest.FromString(b"".join(parts))
+    config: types.LossFnConfig = {"level": "token", "clip": 0.5}
+    encoding = encode_data([known, datum()], "stable_reinforce", config)
+    message = pb.ForwardBackwardRequest.FromString(encoding.to_bytes())
     first, second = message.data
     [span] = first.model_input_spans
     assert (span.prompt_tokens.sequence_id, span.prompt_tokens.length) == ("s:0", 2)

@@ -7,20 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import DATUM
 from tinker_ext.testing import FakeServer, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DATUM = tinker.Datum(
-    model_input=tinker.ModelInput.from_ints([1, 2]),
-    loss_fn_inputs={"target_tokens": [1, 2], "weights": [1.0, 1.0]},
-)
-
-
-@pytest.fixture
-def server() -> FakeServer:
-    return FakeServer()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.web_tokens import web_token
+from tests.builders import web_token
 from tinker_ext.testing import FakeServer, FaultServer, Reply
 from tinker_ext.testing.replies import Replies
 

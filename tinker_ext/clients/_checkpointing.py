@@ -10,6 +10,7 @@ from tinker_ext import types
 from tinker_ext.clients import weight_requests
 from tinker_ext.clients.async_names import async_submit
 from tinker_ext.clients.awaitable_client import AwaitableClient
+from tinker_ext.clients.holder import OfficialMembers
 from tinker_ext.clients.result_decoding import ResultBody, decode_result, misfit, result_decoder
 from tinker_ext.runtime.submission.ordered import OrderedRequests
 from tinker_ext.runtime.submission.sequence import FIRST
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
 
 
-class CheckpointingBase(AwaitableClient):
+class CheckpointingBase(OfficialMembers, AwaitableClient):
     """The checkpoint methods of `TrainingClient`, and its identity when copied or pickled."""
 
     def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
         self._core = core
         self._requests = OrderedRequests(core, model_id, first_number)
         self.model_id = model_id
+
+    def _guaranteed_model_id(self) -> str:
+        """`model_id`, under the name that programs for the official SDK use."""
+        return self.model_id
 
     def __copy__(self) -> Self:
         return self

@@ -43,5 +43,5 @@ def check_str_mapping(value: object, where: str) -> None:
     for name, text in value.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise InvalidInputError(
-                f"expected a str for a str key, got {text!r}", where=f"{where}[{name!r}]"
+                f"expected a str key with a str value, got {text!r}", where=f"{where}[{name!r}]"
             )

@@ -57,13 +57,14 @@ class Batch:
                 where="loss_fn",
             )
         check_nonempty_str(loss_fn, "loss_fn")
-        types.validate_data(data, loss_fn=loss_fn, images=protocol.images)
+        types.validate_data(data, loss_fn=loss_fn, images=protocol.images_of(operation))
         config = types.parse_loss_config(loss_fn_config)
         chunks = _split(data, protocol)
 
         def part(chunk: range) -> ChunkRequest:
             with naming_datums(chunk):
-                encoded = TrainingData([data[at] for at in chunk], loss_fn, config, protocol)
+                datums = [data[at] for at in chunk]
+                encoded = TrainingData(operation, datums, loss_fn, config, protocol)
             return ChunkRequest(_sender(operation, model_id, encoded), len(encoded), chunk)
 
         return cls(

@@ -9,20 +9,6 @@ from typing import Any, Literal
 from tinker_ext.errors import InvalidInputError
 
 
-def check_retry_config(retry_config: object) -> None:
-    """Reject a retry configuration of a single client; None is the official default.
-
-    Raises:
-        InvalidInputError: naming the settings to use instead.
-    """
-    if retry_config is not None:
-        raise InvalidInputError(
-            f"{type(retry_config).__name__} is not supported; retries are bounded by settings of "
-            "ServiceClient: retry_window, future_timeout, max_samples_in_flight",
-            where="retry_config",
-        )
-
-
 def warn_of_unused_name(name: str | None) -> None:
     """Warn that `name` is ignored, as both releases of the official SDK do."""
     if name is not None:

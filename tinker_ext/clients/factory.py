@@ -8,7 +8,6 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.admin import AdminClient
 from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.awaitable_client import resolve_client
-from tinker_ext.clients.compat import check_retry_config
 from tinker_ext.clients.creation import (
     DEFAULT_RANK,
     ModelSpec,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tinker_ext.clients.custom_loss.handle import LossHandle, PerDatumLossFn
+    from tinker_ext.clients.retry_config import RetryConfig
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
@@ -137,22 +137,22 @@ class ClientFactory:
         self,
         model_path: str | None = None,
         base_model: str | None = None,
-        retry_config: None = None,
+        retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> SamplingClient:
         """Create a client that samples from saved weights (`tinker://...`) or from a base model.
 
         `record_stability_info` makes the server record the data that the loss stable_reinforce
-        needs (release 0.38.0). Retries are bounded by settings; `retry_config` exists for
-        compatibility with the official SDK.
+        needs (release 0.38.0). `retry_config` limits and retries this client's samples; by default
+        the settings of `ServiceClient` do.
 
         Raises:
-            InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
+            InvalidInputError: neither is given, or `model_path` is not a path.
             NotFoundError: the server has no such checkpoint or model.
         """
-        check_retry_config(retry_config)
         return resolve_client(
-            self._sampling_client(model_path, base_model, record_stability_info), SamplingClient
+            self._sampling_client(model_path, base_model, record_stability_info, retry_config),
+            SamplingClient,
         )
 
     create_sampling_client_async = async_result(create_sampling_client)
@@ -215,11 +215,16 @@ class ClientFactory:
             return self._core.start(resume_from_state(self._core, state), lambda client: client)
 
     def _sampling_client(
-        self, model_path: str | None, base_model: str | None, record_stability_info: bool
+        self,
+        model_path: str | None,
+        base_model: str | None,
+        record_stability_info: bool,
+        retry_config: RetryConfig | None,
     ) -> APIFuture[SamplingClient]:
         return open_sampling_client(
             self._core,
             model_path=model_path,
             base_model=base_model,
             record_stability_info=record_stability_info,
+            retry_config=retry_config,
         )

@@ -8,11 +8,13 @@ from tinker_api import models
 
 from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.transport.results import FetchedResult, ProtobufResult
+from tinker_ext.types.structuring import InvalidFieldError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ResultBody = FetchedResult
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -51,6 +53,32 @@ def decode_result(
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         message = f"the result is not a {model.__name__}: {_explanation(body, error)}"
         raise misfit(operation, result, message) from error
+
+
+def response_decoder(operation: str, convert: Callable[[R], T]) -> Callable[[R], T]:
+    """A function that converts the response of an operation without a future.
+
+    It raises APIResponseValidationError if a required field is invalid.
+    """
+
+    def decode(response: R) -> T:
+        try:
+            return convert(response)
+        except InvalidFieldError as error:
+            raise APIResponseValidationError(str(error), operation=operation) from error
+
+    return decode
+
+
+def require_base_model(name: object, operation: str, advice: str = "") -> str:
+    """The base model of a response, which later requests need.
+
+    Raises:
+        APIResponseValidationError: it is null, missing or not a string.
+    """
+    if isinstance(name, str) and name:
+        return name
+    raise APIResponseValidationError(f"the response has no base_model{advice}", operation=operation)
 
 
 def misfit(operation: str, result: ResultBody, message: str) -> APIResponseValidationError:

@@ -50,7 +50,8 @@ class SampleOptions:
             raise InvalidInputError("requires include_prompt_logprobs=True", where=where)
         if scored is not None and last_n > scored:
             raise InvalidInputError(
-                f"expected at most {scored}, one per prompt token but the first, got {last_n}",
+                f"expected at most {scored}, one for each prompt token except the first, "
+                f"got {last_n}",
                 where=where,
             )
 
@@ -157,7 +158,7 @@ def _check_targets(targets: types.TensorData, scored: int | None) -> None:
     if len(shape) != 2 or (scored is not None and shape[0] != scored):
         rows = "one row" if scored is None else f"{scored} rows, one"
         raise InvalidInputError(
-            f"expected a matrix of token ids with {rows} per prompt token but the first; "
+            f"expected a matrix of token ids with {rows} for each prompt token except the first; "
             f"got shape {shape}",
             where=where,
         )

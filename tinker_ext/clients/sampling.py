@@ -12,6 +12,8 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.argument_checks import check_int
 from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.awaitable_client import AwaitableClient
+from tinker_ext.clients.holder import ClientHolder, OfficialMembers
+from tinker_ext.clients.retry_config import RetryConfig, SampleLimiter, check_retry_config
 from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
 from tinker_ext.clients.sampler_handle import SamplerHandle
 from tinker_ext.clients.sampling_session import (
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 GONE_LIMIT = 3
 
 
-class SamplingClient(AwaitableClient):
+class SamplingClient(OfficialMembers, AwaitableClient):
     """Samples from one set of weights. Create it with `ServiceClient.create_sampling_client` or
     `TrainingClient.save_weights_and_get_sampling_client`.
 
@@ -61,10 +63,13 @@ class SamplingClient(AwaitableClient):
         model_path: str | None = None,
         base_model: str | None = None,
         record_stability_info: bool = False,
+        retry_config: RetryConfig | None = None,
         elsewhere: bool = False,
     ) -> None:
         """`elsewhere`: another process opened the sampling session."""
         self._core = core
+        self._retry_config = retry_config
+        self._limiter = None if retry_config is None else SampleLimiter(retry_config)
         self._sequence = SamplerSequence(core, sampling_session_id, elsewhere=elsewhere)
         self._base_model = base_model
         self._record_stability_info = record_stability_info
@@ -149,6 +154,22 @@ class SamplingClient(AwaitableClient):
         """The name of the base model; requested from the server at most once."""
         return self._future_base_model().result() if self._base_model is None else self._base_model
 
+    @staticmethod
+    def create(
+        holder: ClientHolder,
+        *,
+        model_path: str | None = None,
+        base_model: str | None = None,
+        retry_config: RetryConfig | None = None,
+    ) -> APIFuture[SamplingClient]:
+        """A client over the connection of another one (`client.holder`).
+
+        A method of the official SDK; `ServiceClient.create_sampling_client` does the same.
+        """
+        return open_sampling_client(
+            holder.core, model_path=model_path, base_model=base_model, retry_config=retry_config
+        )
+
     async def get_base_model_async(self) -> str:
         """As `get_base_model`, awaited."""
         return await self._future_base_model()
@@ -221,7 +242,8 @@ class SamplingClient(AwaitableClient):
 
     def __reduce__(self) -> tuple[Any, ...]:
         weights = (self.model_path, self._base_model, self._record_stability_info)
-        return _restore, (type(self), self._core, self.sampling_session_id, *weights)
+        state = (self.sampling_session_id, *weights, self._retry_config)
+        return _restore, (type(self), self._core, *state)
 
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
@@ -233,7 +255,7 @@ class SamplingClient(AwaitableClient):
         sampling_params: types.SamplingParams,
         options: SampleOptions,
     ) -> models.SampleRequest:
-        types.validate_prompt(prompt, images=self._core.protocol.images)
+        types.validate_prompt(prompt, images=self._core.protocol.images_of("asample"))
         check_int(num_samples, 1, "num_samples")
         if not isinstance(sampling_params, types.SamplingParams):
             raise InvalidInputError(
@@ -262,7 +284,15 @@ class SamplingClient(AwaitableClient):
 
     async def _sample(self, body: models.SampleRequest, size: int) -> SampleResult:
         """Send a request and fetch its result; `size` is the approximate size of its prompt."""
-        for attempt in range(1, GONE_LIMIT + 1):
+        if self._limiter is None:
+            return await self._sample_now(body, size)
+        async with self._limiter.admit():
+            return await self._sample_now(body, size)
+
+    async def _sample_now(self, body: models.SampleRequest, size: int) -> SampleResult:
+        config = self._retry_config
+        limit = GONE_LIMIT if config is None or config.enable_retry_logic else 1
+        for attempt in range(1, limit + 1):
             # Every submission of one request has the same number; a new request has a new one.
             body.seq_id = await self._sequence.next_seq_id()
             tracing.append_id(tracing.SEQ_ID, body.seq_id)
@@ -274,7 +304,7 @@ class SamplingClient(AwaitableClient):
                 try:
                     result = await self._sequence.result(request_id)
                 except GoneError:
-                    if attempt == GONE_LIMIT:
+                    if attempt == limit:
                         raise
                 else:
                     tracing.record_usage(result)
@@ -284,7 +314,11 @@ class SamplingClient(AwaitableClient):
 
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
         async with self._core.limits.sample_bytes.reserve(size):
-            return await self._core.call("asample", lambda gateway: gateway.asample(body))
+            return await self._core.call(
+                "asample",
+                lambda gateway: gateway.asample(body),
+                adjust=None if self._retry_config is None else self._retry_config.policy,
+            )
 
     def _future_base_model(self) -> APIFuture[str]:
         return self._core.start(self._find_base_model(), str)
@@ -307,12 +341,14 @@ def open_sampling_client(
     model_path: str | None = None,
     base_model: str | None = None,
     record_stability_info: bool = False,
+    retry_config: RetryConfig | None = None,
 ) -> APIFuture[SamplingClient]:
     """A client for saved weights or a base model, once the server has loaded them.
 
     Raises:
-        InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
+        InvalidInputError: neither is given, or `model_path` is not a path.
     """
+    check_retry_config(retry_config)
     check_source(model_path, base_model)
     with tracing.operation(
         "create_sampling_session", tracing.model_attributes(model_path or base_model)
@@ -325,6 +361,7 @@ def open_sampling_client(
                 model_path=model_path,
                 base_model=base_model,
                 record_stability_info=record_stability_info,
+                retry_config=retry_config,
             ),
         )
 
@@ -336,6 +373,7 @@ def _restore(
     model_path: str | None,
     base_model: str | None,
     record_stability_info: bool,
+    retry_config: RetryConfig | None = None,
 ) -> SamplingClient:
     """The client of a pickle, in the process that loads it."""
     return kind(
@@ -344,6 +382,7 @@ def _restore(
         model_path=model_path,
         base_model=base_model,
         record_stability_info=record_stability_info,
+        retry_config=retry_config,
         elsewhere=True,
     )
 

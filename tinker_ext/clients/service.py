@@ -10,6 +10,7 @@ from tinker_ext import tracing, types
 from tinker_ext.clients.compat import with_headers
 from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
+from tinker_ext.clients.holder import OfficialMembers, page_url
 from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 CLOSE_TIMEOUT = 10.0
 
 
-class ServiceClient(ClientFactory):
+class ServiceClient(OfficialMembers, ClientFactory):
     """A connection to a Tinker server; creates training, sampling and REST clients.
 
     Connects on first use. Close it, or use it in a `with` block: that stops its heartbeats and its
@@ -114,6 +115,14 @@ class ServiceClient(ClientFactory):
             stacklevel=2,
         )
         return self.server_protocol
+
+    def get_console_url(self) -> str:
+        """The page of the session in the console of the hosted service, or of all sessions.
+
+        Other servers have no console; there it is the address of the session in the API.
+        """
+        session_id = self._core.session.known_id
+        return page_url(self._core, "sessions" if session_id is None else f"sessions/{session_id}")
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """The models that the server offers."""

@@ -14,11 +14,7 @@ from tinker_ext.clients._checkpointing import CheckpointingBase, decode_sampler_
 from tinker_ext.clients.async_names import async_result, async_submit
 from tinker_ext.clients.awaitable_client import resolve_client
 from tinker_ext.clients.batches import Batch, Operation
-from tinker_ext.clients.compat import (
-    check_loss_type_input,
-    check_retry_config,
-    warn_of_unused_name,
-)
+from tinker_ext.clients.compat import check_loss_type_input, warn_of_unused_name
 from tinker_ext.clients.custom_loss.gradients import (
     Arrays,
     CustomLoss,
@@ -28,7 +24,9 @@ from tinker_ext.clients.custom_loss.gradients import (
     run_loss,
 )
 from tinker_ext.clients.custom_loss.handle import LossHandle
+from tinker_ext.clients.holder import page_url
 from tinker_ext.clients.result_decoding import ResultBody, result_decoder
+from tinker_ext.clients.retry_config import RetryConfig, check_retry_config
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError
@@ -174,7 +172,7 @@ class TrainingClient(CheckpointingBase):
 
     def save_weights_and_get_sampling_client_submit(
         self,
-        retry_config: None = None,
+        retry_config: RetryConfig | None = None,
         *,
         kind: types.SamplingClientKind = "snapshot",
         record_stability_info: bool = False,
@@ -198,7 +196,10 @@ class TrainingClient(CheckpointingBase):
 
             def client(session_id: str) -> SamplingClient:
                 return SamplingClient(
-                    self._core, session_id, record_stability_info=record_stability_info
+                    self._core,
+                    session_id,
+                    record_stability_info=record_stability_info,
+                    retry_config=retry_config,
                 )
 
             return self._core.start(open_session(), client)
@@ -206,7 +207,7 @@ class TrainingClient(CheckpointingBase):
     def save_weights_and_get_sampling_client(
         self,
         name: str | None = None,
-        retry_config: None = None,
+        retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
         kind: types.SamplingClientKind = "snapshot",
     ) -> SamplingClient:
@@ -215,49 +216,56 @@ class TrainingClient(CheckpointingBase):
         `name` is ignored with a warning, as the official SDK ignores it: the weights exist as long
         as the session. Use `save_weights_for_sampler` to keep them. With `kind` "inflight", samples
         already in progress continue with the new weights; `record_stability_info` makes the server
-        record the data that the loss stable_reinforce needs (both release 0.38.0). Retries are
-        bounded by settings; `retry_config` exists for compatibility with the official SDK.
+        record the data that the loss stable_reinforce needs (both release 0.38.0). `retry_config`
+        limits and retries the samples of the returned client.
         """
-        check_retry_config(retry_config)
         warn_of_unused_name(name)
         saved = self.save_weights_and_get_sampling_client_submit(
-            kind=kind, record_stability_info=record_stability_info
+            retry_config, kind=kind, record_stability_info=record_stability_info
         )
         return resolve_client(saved, SamplingClient)
 
     async def save_weights_and_get_sampling_client_async(
         self,
         name: str | None = None,
-        retry_config: None = None,
+        retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
         kind: types.SamplingClientKind = "snapshot",
     ) -> SamplingClient:
         """As `save_weights_and_get_sampling_client`, awaited."""
-        check_retry_config(retry_config)
         warn_of_unused_name(name)
         return await self.save_weights_and_get_sampling_client_submit(
-            kind=kind, record_stability_info=record_stability_info
+            retry_config, kind=kind, record_stability_info=record_stability_info
         )
 
     def create_sampling_client(
         self,
         model_path: str,
-        retry_config: None = None,
+        retry_config: RetryConfig | None = None,
         record_stability_info: bool = False,
     ) -> SamplingClient:
         """A client that samples from saved weights; blocks until the server has loaded them.
 
         Raises:
-            InvalidInputError: `model_path` is not a `tinker://` path.
+            InvalidInputError: `model_path` is not a path.
             NotFoundError: the server has no such checkpoint.
         """
-        check_retry_config(retry_config)
         opened = open_sampling_client(
-            self._core, model_path=model_path, record_stability_info=record_stability_info
+            self._core,
+            model_path=model_path,
+            record_stability_info=record_stability_info,
+            retry_config=retry_config,
         )
         return resolve_client(opened, SamplingClient)
 
     create_sampling_client_async = async_result(create_sampling_client)
+
+    def get_console_url(self) -> str:
+        """The page of the training run in the console of the hosted service.
+
+        Other servers have no console; there it is the address of the run's record in the API.
+        """
+        return page_url(self._core, f"training_runs/{self.model_id}")
 
     def get_info(self) -> types.GetInfoResponse:
         """The server's information about this model."""
@@ -317,14 +325,15 @@ class TrainingClient(CheckpointingBase):
                 "the ServiceClient of this training client",
                 where="loss_fn",
             )
-        types.validate_data(data, images=self._core.protocol.images)
+        types.validate_data(data, images=self._core.protocol.images_of("forward_backward"))
         loss.check_data(data)
 
     def _custom(
         self, data: Sequence[types.Datum], loss_fn: CustomLoss, arrays: Arrays
     ) -> APIFuture[types.ForwardBackwardOutput]:
         with tracing.stage(tracing.Stage.ENCODE):
-            types.validate_data(data, loss_fn="cross_entropy", images=self._core.protocol.images)
+            images = self._core.protocol.images_of("forward")
+            types.validate_data(data, loss_fn="cross_entropy", images=images)
             datums = list(data)
             logprobs = self._cross_entropy("forward", forward_data(datums))
 

@@ -67,8 +67,8 @@ class ClientConfig:
     #: Any text that is valid in a header. The official client accepts only keys that start with
     #: "tml-" or "eyJ"; other servers issue other keys.
     api_key: Secret | None = _setting(parsers.read_secret, None, "TINKER_API_KEY")
-    #: A shell command that prints a key (0.38.0). Used if there is no `api_key`, and if the server
-    #: requires keys of this kind; run whenever a new key is needed. It may contain a secret.
+    #: A shell command that prints a key (0.38.0); it may contain a secret. It runs whenever a new
+    #: key is needed, if there is no `api_key` or the server accepts only short-lived keys.
     credential_cmd: Secret | None = _setting(parsers.read_command, None, "TINKER_CREDENTIAL_CMD")
     #: Without a slash at the end; "embedded" for the backend on this machine.
     base_url: str = _setting(parsers.read_base_url, DEFAULT_BASE_URL, "TINKER_BASE_URL")
@@ -125,11 +125,11 @@ class ClientConfig:
     #: Bytes of training requests being sent (0.38.0's fwdbwd_dispatch_bytes_semaphore_size).
     max_training_bytes_in_flight: int = _setting(parsers.read_count, 50_000_000)
     #: Bytes of one response, decompressed. Ours: the largest results, prompt logprobs of the 20
-    #: most likely tokens at 100,000 positions, have 60 MB.
+    #: most likely tokens at 100,000 positions, take up 60 MB.
     max_response_bytes: int = _setting(parsers.read_count, 268_435_456)
 
     telemetry: bool = _setting(parsers.read_flag, True, "TINKER_TELEMETRY")  # 0.4.1: on
-    #: The file to which this process writes its spans, for `tinker-ext trace`; None for none.
+    #: The file to which this process writes its spans, for `tinker-ext trace`; None records none.
     trace_file: Path | None = _setting(parsers.read_path, None, "TINKER_EXT_TRACE")
     #: Operations per second whose stages and attempts are recorded as spans, beside the first 100;
     #: infinity for all. Ours: the detail of one operation costs a tenth of the CPU of a sample.
@@ -138,7 +138,7 @@ class ClientConfig:
     trace_headers: bool = _setting(parsers.read_flag, True, "TINKER_EXT_TRACE_HEADERS")
     #: None leaves the logging configuration of the program unchanged.
     log_level: str | None = _setting(parsers.read_log_level, None, "TINKER_LOG")
-    feature_gates: tuple[str, ...] = _setting(  # 0.4.1, which reads them and uses none
+    feature_gates: tuple[str, ...] = _setting(  # 0.4.1, which reads and ignores them
         parsers.parse_str_list, ("async_sampling",), "TINKER_FEATURE_GATES"
     )
 
@@ -156,7 +156,7 @@ class ClientConfig:
         If neither provides a key or a command that prints one, the key that the official client
         stored at login is used, as in release 0.38.0.
 
-        None counts as not given, an empty environment variable as unset. `require_key=False`
+        An argument of None and an empty environment variable count as not set. `require_key=False`
         permits a missing key (to inspect a configuration, not to use it).
 
         Raises:
@@ -206,7 +206,7 @@ class ClientConfig:
             )
 
     def proxy_for(self, url: str) -> str | None:
-        """The URL of the proxy for requests to `url`, with its credentials; None for none.
+        """The proxy's URL with credentials for requests to `url`; None if they are sent directly.
 
         Raises:
             ConfigurationError: the environment's proxy for this URL can't be used.

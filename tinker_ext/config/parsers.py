@@ -193,14 +193,15 @@ def read_base_url(value: object) -> str:
         raise ValueError("a URL must not contain a user or password; use default_headers")
     if parts.query or parts.fragment:
         visible = redacted_repr(without_credentials(text))
-        raise ValueError(f"expected a URL without query and fragment, got {visible} with one")
+        raise ValueError(f"expected a URL without query or fragment, but {visible} has one")
     return text
 
 
 def read_proxy(value: object) -> ProxyURL:
-    """The URL of a proxy, optionally with a user and password."""
+    """The URL of a proxy, optionally with a user and password; its scheme in lower case."""
     text = read_text(value)
     parts = _split_url(text, _PROXY_SCHEMES)
+    text = parts.scheme + text[len(parts.scheme) :]
     if "\t" in text or not _is_host(parts.netloc.rpartition("@")[2]):
         raise ValueError(f"{redacted_repr(without_credentials(text))} has an invalid host")
     return ProxyURL(text)

@@ -60,6 +60,15 @@ def storage_rejection(description: str) -> RejectedRequestError:
     return RejectedRequestError(507, description, headers={"x-should-retry": "false"})
 
 
+def unsupported(reason: str) -> RejectedRequestError:
+    """404 for an operation that this server does not have.
+
+    Not 501, because the official client repeats a request for five minutes after any 5xx, even with
+    `x-should-retry: false` (tinker 0.38.0, lib/internal_client_holder.py).
+    """
+    return RejectedRequestError(404, reason, headers={"x-should-retry": "false"})
+
+
 def _kind(error: BaseException) -> str | None:
     if isinstance(error, sqlite3.Error):
         return _sqlite_kind(getattr(error, "sqlite_errorcode", 0))

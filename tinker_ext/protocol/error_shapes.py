@@ -16,12 +16,29 @@ if TYPE_CHECKING:
 
 #: Status codes for an operation that the server lacks; 404 also means a missing model.
 MISSING_STATUSES = frozenset({404, 405, 501})
-# Messages of web frameworks for an unknown path; for a missing model, servers write others.
-_FRAMEWORK_MESSAGES = frozenset(
-    {"not found", "method not allowed", "not implemented", "404 page not found"}
+# Messages of web frameworks for an unknown path; for a missing model, servers write others. FastAPI
+# and aiohttp ("404: Not Found"), Go ("404 page not found"), Express ("Cannot POST /path"), and
+# HTML pages.
+_FRAMEWORK_MESSAGE = re.compile(
+    r"(?:404:? )?(?:page )?not found|method not allowed|not implemented|cannot [a-z]+ /\S*|<.*",
+    re.IGNORECASE | re.DOTALL,
 )
 # FastAPI's error types for a body that can't be parsed at all.
 _UNREADABLE = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
+# Messages about a body as a whole: FastAPI ("There was an error parsing the body"), axum ("Failed
+# to parse the request body as JSON"), Flask ("Content-Type was not 'application/json'"), Django
+# REST framework ("JSON parse error"), Express ("Unexpected token"), Go ("invalid character"),
+# Python's json and codecs ("'utf-8' codec can't decode byte"), protobuf ("Error parsing message").
+_UNREADABLE_PATTERN = re.compile(
+    r"content[- ]type|media type|pars(?:e|ing) (?:the )?(?:request )?(?:body|json|message|protobuf)"
+    r"|json (?:parse|decode) error|(?:not valid|invalid) (?:json|utf-?8|protobuf|character|wire)"
+    r"|codec can't decode|unexpected token|expecting value: line|malformed (?:json|body)",
+    re.IGNORECASE,
+)
+# Messages that only repeat the status code.
+_EMPTY_MESSAGES = frozenset(
+    {"bad request", "unprocessable entity", "unprocessable content", "invalid request"}
+)
 # The length of the location of a top-level field: "body" and the field.
 _TOP_LEVEL = 2
 _QUOTED = r"[`'\"]([A-Za-z_]\w*)[`'\"]"
@@ -61,20 +78,31 @@ def is_unreadable_body(status: int, body: object) -> bool:
     """Whether the server can't parse the request body, so that another encoding may succeed."""
     if status == 415:
         return True
-    if status not in (400, 422):
+    if status not in (400, 422) or missing_fields(body) or unknown_fields(body):
         return False
     validation_errors = list(_validation_errors(body))
-    return bool(validation_errors) and all(map(_concerns_whole_body, validation_errors))
+    if validation_errors:
+        return all(map(_concerns_whole_body, validation_errors))
+    return any(map(_UNREADABLE_PATTERN.search, messages(body)))
+
+
+def has_no_message(body: object) -> bool:
+    """Whether an error body does not say what is wrong with the request."""
+    if any(_validation_errors(body)):
+        return False
+    texts = (message.strip().rstrip(".").lower() for message in messages(body))
+    return all(not text or text in _EMPTY_MESSAGES for text in texts)
 
 
 def no_such_operation(status: int, body: object) -> bool:
-    """Whether an error response means a missing operation rather than a missing model."""
-    if status not in MISSING_STATUSES:
-        return False
-    message = body.get("detail") if isinstance(body, dict) else body
-    if not message or not isinstance(message, str):
-        return True
-    return message.strip().rstrip(".").lower() in _FRAMEWORK_MESSAGES
+    """Whether an error response means a missing operation rather than a missing model.
+
+    A 405 or 501 does, a 404 if its body has no message or that of a framework.
+    """
+    if status != 404:
+        return status in MISSING_STATUSES
+    texts = (message.strip().rstrip(".") for message in messages(body))
+    return all(not text or _FRAMEWORK_MESSAGE.fullmatch(text) for text in texts)
 
 
 def _validation_errors(body: object) -> Iterator[dict[str, Any]]:
@@ -106,14 +134,14 @@ def _concerns_whole_body(error: dict[str, Any]) -> bool:
 def _named(body: object, patterns: tuple[re.Pattern[str], ...]) -> frozenset[str]:
     """Returns the field names that the patterns find in the messages of a body."""
     names: set[str] = set()
-    for message in _messages(body):
+    for message in messages(body):
         for pattern in patterns:
             for match in pattern.findall(message):
                 names.update(re.findall(r"[A-Za-z_]\w*", match))
     return frozenset(names)
 
 
-def _messages(body: object) -> Iterator[str]:
+def messages(body: object) -> Iterator[str]:
     """Yields the texts of a body that may explain the error."""
     if isinstance(body, str):
         yield body
@@ -121,4 +149,4 @@ def _messages(body: object) -> Iterator[str]:
         for name in ("detail", "message", "error"):
             inner = body.get(name)
             if isinstance(inner, str | dict):
-                yield from _messages(inner)
+                yield from messages(inner)

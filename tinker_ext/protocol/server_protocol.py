@@ -1,4 +1,4 @@
-"""Which requests a server accepts: read from its `client/config`, then corrected by its errors.
+"""Which requests a server accepts: read from its `client/config`, then learned from its responses.
 
 The format of requests differs between releases. `client/config`, which servers since 0.24.1 have,
 identifies the release by its flags (`protocol.flags`). A server without it is taken for 0.4.1:
@@ -21,28 +21,7 @@ CSR matrices                       no       yes         yes         yes         
 "flag" is a field of `forward_backward` instead of the operation `forward`; "by flag" means that a
 flag of `client/config` decides; "tokens" is the number of tokens the image is expected to take.
 
-Error responses correct this. If the corrected protocol changes the request, the request is sent
-again with the same sequence number:
-
-=====================================  ==============================================
-error response                         what the client learns
-=====================================  ==============================================
-415 to training data, or 400 or 422    send it in the other form (JSON or protobuf),
-for an unreadable body                 unless the server rejected that form before
-404, 405, 501 to `forward`, without    send a forward pass as a flag, which requires
-a message or with a framework's own    protobuf
-the same to another operation that     the server lacks it (`missing_operations`); it
-the client can do without              is not called again
-422 for a missing field that the       send the field (`required_fields`)
-client knows
-422 for an unknown field               omit the field (`rejected_fields`) if that
-                                       loses no information
-422 for the size or token fields of    describe images the other way
-images
-422 for the indices of CSR matrices    send matrices in dense form
-422 for a missing `model_id` of a      create the model first, then load the weights
-`load_weights` that creates the model
-=====================================  ==============================================
+Responses correct this, as `protocol.adaptation` describes.
 """
 
 from __future__ import annotations
@@ -52,12 +31,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, frozen
 
-from tinker_ext.protocol.error_shapes import (
-    is_unreadable_body,
-    missing_fields,
-    no_such_operation,
-    unknown_fields,
-)
 from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least, release_of
 
 if TYPE_CHECKING:
@@ -67,37 +40,25 @@ if TYPE_CHECKING:
 
 Form = Literal["json", "protobuf"]
 
-_TRAINING = frozenset({"forward", "forward_backward"})
-_SIZES = frozenset({"height", "width"})
-_INDICES = frozenset({"sparse_crow_indices", "sparse_col_indices"})
-# Fields of each operation that are sent on request, with the first release that requires them.
-_VERSIONED_FIELDS = {
+#: The operations that carry training data, which has two forms.
+TRAINING = frozenset({"forward", "forward_backward"})
+#: The fields of the indices of CSR matrices.
+CSR_INDICES = frozenset({"sparse_crow_indices", "sparse_col_indices"})
+#: Fields of each operation that are sent on request, with the first release that requires them.
+VERSIONED_FIELDS = {
     "load_weights": {"optimizer": "0.24.1"},
     "retrieve_future": {"allow_metadata_only": "0.24.1"},
     "retrieve_futures": {"retrieved_request_ids": "0.38.0"},
     "send_telemetry": {"process_uuid": "0.24.1"},
 }
 _ASSUMED = DynamicFlags()
-# Operations that the client can do without.
-_OPTIONAL = frozenset(
-    {
-        "cancel_future",
-        "finish_session",
-        "forward",
-        "get_sampler",
-        "get_weights_info",
-        "join_sampling_session",
-        "retrieve_futures",
-    }
-)
 _DEFAULTS: tuple[object, ...] = (None, False, 0, "", [], {})
 # Fields that may be dropped regardless of value without changing what the user asked for.
-_DROPPABLE = frozenset({"type", *(name for names in _VERSIONED_FIELDS.values() for name in names)})
+_DROPPABLE = frozenset({"type", *(name for names in VERSIONED_FIELDS.values() for name in names)})
 
 # Deprecated attribute names.
 _RENAMED = {
     "creates_by_load": "loads_into_new_model",
-    "refused": "rejected_forms",
     "side_by_side": "parallel",
     "told": "required_fields",
     "untold": "rejected_fields",
@@ -113,10 +74,12 @@ class ServerProtocol:
         release: the newest of `flags.RELEASES` whose requests the server is known to accept.
         flags: the flags of its `client/config`; None if it has none.
         dynamic: the flags of its `client/dynamic_config`, or the defaults of 0.38.0.
-        training_body: the form of training data.
-        forward: whether a forward pass is an operation or a flag of `forward_backward`.
+        training_body: the form of the training data of `forward_backward`.
+        forward: whether a forward pass is an operation, whose training data is JSON, or a flag of
+            `forward_backward`, whose training data is then protobuf.
         images: whether an image is described by its sizes or by its expected number of tokens.
-        rejected_forms: forms of training data that the server rejected.
+        other_images: the operations that describe images the other way.
+        accepted: the operations of which the server has accepted a request, in their present form.
         required_fields: fields that the server requires and others assume, as
             "operation.field".
         rejected_fields: fields that the server rejects, as "operation.field".
@@ -130,7 +93,8 @@ class ServerProtocol:
     training_body: Form = "json"
     forward: Literal["operation", "flag"] = "operation"
     images: ImageForm = "sizes"
-    rejected_forms: frozenset[Form] = frozenset()
+    other_images: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
     required_fields: frozenset[str] = frozenset()
     rejected_fields: frozenset[str] = frozenset()
     missing_operations: frozenset[str] = frozenset()
@@ -139,7 +103,8 @@ class ServerProtocol:
     @property
     def protobuf_results(self) -> bool:
         """Whether results may be requested as protobuf; a server that reads it also writes it."""
-        return self.training_body == "protobuf"
+        by_flag = self.forward == "flag" and "forward" in self.accepted
+        return self.training_body == "protobuf" or by_flag
 
     @property
     def compresses(self) -> bool:
@@ -156,32 +121,46 @@ class ServerProtocol:
         """Whether to send `finish_session` when a session is closed."""
         return at_least(self.release, "0.32.0") and "finish_session" not in self.missing_operations
 
-    @property
-    def sparse(self) -> bool:
-        """Whether JSON training data may contain CSR matrices; protobuf always may."""
-        rejected = {name.rpartition(".")[2] for name in self.rejected_fields}
-        return at_least(self.release, "0.24.1") and rejected.isdisjoint(_INDICES)
+    def form_of(self, operation: str) -> Form | None:
+        """The form of an operation's training data; None for an operation without any."""
+        if operation == "forward":
+            return "json" if self.forward == "operation" else "protobuf"
+        return self.training_body if operation in TRAINING else None
+
+    def with_form(self, operation: str, form: Form | None) -> ServerProtocol:
+        """A copy with another form of an operation's training data; None changes nothing."""
+        if form is None:
+            return self
+        if operation == "forward":
+            return evolve(self, forward="operation" if form == "json" else "flag")
+        return evolve(self, training_body=form)
+
+    def images_of(self, operation: str) -> ImageForm:
+        """How an operation describes images."""
+        if operation not in self.other_images:
+            return self.images
+        return "sizes" if self.images == "expected_tokens" else "expected_tokens"
+
+    def sparse_in(self, operation: str) -> bool:
+        """Whether an operation's JSON may contain CSR matrices; protobuf always may."""
+        rejected = self.rejected_fields_of(operation)
+        return at_least(self.release, "0.24.1") and rejected.isdisjoint(CSR_INDICES)
 
     def sends(self, operation: str, name: str) -> bool:
-        """Whether to send a field of `_VERSIONED_FIELDS`."""
+        """Whether to send a field of `VERSIONED_FIELDS`."""
         return f"{operation}.{name}" in self.required_fields
+
+    def required_fields_of(self, operation: str) -> frozenset[str]:
+        """The fields of an operation that the server requires and others assume."""
+        return fields_of(operation, self.required_fields)
 
     def rejected_fields_of(self, operation: str) -> frozenset[str]:
         """The fields of an operation that the server rejects."""
-        if not self.rejected_fields:
-            return self.rejected_fields
-        prefix = f"{operation}."
-        return frozenset(
-            name.removeprefix(prefix) for name in self.rejected_fields if name.startswith(prefix)
-        )
+        return fields_of(operation, self.rejected_fields)
 
     def supports(self, operation: str) -> bool:
         """Whether the server may have the operation; False once it reported that it lacks it."""
         return operation not in self.missing_operations
-
-    def same_requests_as(self, other: ServerProtocol) -> bool:
-        """Whether both protocols build identical requests."""
-        return evolve(self, missing_operations=other.missing_operations) == other
 
     if not TYPE_CHECKING:  # pragma: no branch
 
@@ -209,6 +188,14 @@ class ServerProtocol:
         return ", ".join(parts)
 
 
+def fields_of(operation: str, names: frozenset[str]) -> frozenset[str]:
+    """Returns the fields of one operation, without its name, of names like "operation.field"."""
+    if not names:
+        return names
+    prefix = f"{operation}."
+    return frozenset(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
+
 #: The protocol assumed before negotiation: release 0.4.1.
 BASELINE = ServerProtocol()
 
@@ -232,7 +219,7 @@ def from_client_config(
         images="expected_tokens",
         required_fields=frozenset(
             f"{operation}.{name}"
-            for operation, names in _VERSIONED_FIELDS.items()
+            for operation, names in VERSIONED_FIELDS.items()
             for name, since in names.items()
             if at_least(release, since)
         ),
@@ -259,70 +246,3 @@ def _is_droppable(name: str, value: object) -> bool:
     if name == "optimizer" and value is False:
         return False  # 0.4.1 loads the optimizer state too, so weights alone need the field.
     return name in _DROPPABLE or value in _DEFAULTS
-
-
-def learn_from_error(
-    protocol: ServerProtocol, operation: str, status: int, body: object
-) -> ServerProtocol | None:
-    """Returns the protocol corrected by an error response; None if there is nothing to correct."""
-    if no_such_operation(status, body):
-        return _without(protocol, operation)
-    if status == 422:
-        corrected = _with_other_fields(protocol, operation, body)
-        if corrected is not None:
-            return corrected
-    if operation in _TRAINING and is_unreadable_body(status, body):
-        return _other_form(protocol)
-    return None
-
-
-def _without(protocol: ServerProtocol, operation: str) -> ServerProtocol | None:
-    if operation not in _OPTIONAL or operation in protocol.missing_operations:
-        return None
-    reduced = evolve(protocol, missing_operations=protocol.missing_operations | {operation})
-    if operation == "forward" and protocol.forward == "operation":
-        return None if "protobuf" in protocol.rejected_forms else _by_flag(reduced)
-    return reduced
-
-
-def _by_flag(protocol: ServerProtocol) -> ServerProtocol:
-    return evolve(protocol, forward="flag", training_body="protobuf")
-
-
-def _with_other_fields(
-    protocol: ServerProtocol, operation: str, body: object
-) -> ServerProtocol | None:
-    missing, unknown = missing_fields(body), unknown_fields(body)
-    if operation == "load_weights" and "model_id" in missing and protocol.loads_into_new_model:
-        return evolve(protocol, loads_into_new_model=False)
-    if protocol.images == "expected_tokens" and (missing & _SIZES or "expected_tokens" in unknown):
-        return evolve(protocol, images="sizes")
-    if protocol.images == "sizes" and unknown & _SIZES:
-        return evolve(protocol, images="expected_tokens")
-    known = missing & _VERSIONED_FIELDS.get(operation, {}).keys()
-    required = {f"{operation}.{name}" for name in known}
-    # Only top-level fields can be omitted.
-    omittable = unknown_fields(body, at_top=True)
-    if operation in _TRAINING:
-        omittable |= unknown & _INDICES  # A matrix can be sent in dense form instead.
-    rejected = {f"{operation}.{name}" for name in omittable}
-    corrected = evolve(
-        protocol,
-        required_fields=(protocol.required_fields | required) - rejected,
-        rejected_fields=protocol.rejected_fields | rejected,
-    )
-    return None if corrected == protocol else corrected
-
-
-def _other_form(protocol: ServerProtocol) -> ServerProtocol | None:
-    other: Form = "json" if protocol.training_body == "protobuf" else "protobuf"
-    if other in protocol.rejected_forms or (
-        other == "json" and "forward" in protocol.missing_operations
-    ):
-        return None
-    return evolve(
-        protocol,
-        training_body=other,
-        forward=protocol.forward if other == "protobuf" else "operation",
-        rejected_forms=protocol.rejected_forms | {protocol.training_body},
-    )

@@ -30,7 +30,7 @@ class Budget:
     """How much of a limit (requests or bytes) is in use, and by how many holders.
 
     Immutable: `take` and `give` return a new budget. A size above the limit is admitted if there
-    are no other holders, and then excludes others until it is given back.
+    are no other holders, and then excludes others until it is released.
     """
 
     limit: int
@@ -48,9 +48,9 @@ class Budget:
         return evolve(self, used=self.used + size, holders=self.holders + 1)
 
     def give(self, size: int) -> Budget:
-        """Removes a holder of `size`. Raises ValueError if more is given back than was taken."""
+        """Removes a holder of `size`. Raises ValueError if it exceeds what is in use."""
         if not 0 <= size <= self.used or self.holders < 1:
-            raise ValueError(f"{size} given back, but {self.holders} holders use {self.used}")
+            raise ValueError(f"cannot release {size}: {self.holders} holders use {self.used}")
         return evolve(self, used=self.used - size, holders=self.holders - 1)
 
 

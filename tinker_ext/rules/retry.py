@@ -103,6 +103,9 @@ class RetryPolicy:
     backoff_base: float = BACKOFF_BASE
     backoff_cap: float = BACKOFF_CAP
     repeatable: bool = True
+    #: The number of attempts after which a 500 is not retried, because it may mean that the server
+    #: does not accept the form of the request (`protocol.adaptation`).
+    server_error_attempts: int | None = None
     billing_pause: float = BILLING_PAUSE
     billing_max_elapsed: float = BILLING_WINDOW
 
@@ -168,6 +171,8 @@ def decide(
             False,
             f"{reason}, the limit of {policy.max_attempts} attempt{plural} is reached",
         )
+    elif retry and _may_be_the_form(failure, policy, attempt):
+        retry, reason = False, f"{reason}, the server may not accept the form of the request"
     elif retry and left <= 0 and not last_chance:
         retry, reason = False, f"{reason}, the retry window of {window:g} s has passed"
     elif retry and server_delay > max(left, 0.0):
@@ -192,6 +197,11 @@ def decide(
     else:
         delay = min(delay, left)  # The last attempt starts when the window ends.
     return Decision(retry=True, delay=delay, reason=reason, shared=shared)
+
+
+def _may_be_the_form(failure: Failure, policy: RetryPolicy, attempt: int) -> bool:
+    limit = policy.server_error_attempts
+    return failure.status == 500 and limit is not None and attempt >= limit
 
 
 def _is_retryable(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:

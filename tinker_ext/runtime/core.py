@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.protocol.server_protocol import ServerProtocol
+    from tinker_ext.rules.retry import RetryPolicy
     from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
     from tinker_ext.runtime.concurrency.task_future import TaskFuture
     from tinker_ext.runtime.connection.client_limits import ClientLimits
@@ -228,9 +229,20 @@ class ClientCore:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tasks.retrieve_exception)
 
-    async def call(self, operation: str, send: Callable[[Gateway], Awaitable[T]]) -> T:
-        """Execute one logical call, with retries, under one idempotency key."""
-        return await self.connection.call(operation, send, session_id=self.session.known_id)
+    async def call(
+        self,
+        operation: str,
+        send: Callable[[Gateway], Awaitable[T]],
+        *,
+        adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
+    ) -> T:
+        """Execute one logical call, with retries, under one idempotency key.
+
+        `adjust` changes the retry policy of the operation.
+        """
+        return await self.connection.call(
+            operation, send, session_id=self.session.known_id, adjust=adjust
+        )
 
     def close(self, timeout: float, end: SessionEnd | None = None) -> None:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.

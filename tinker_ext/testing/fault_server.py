@@ -8,6 +8,7 @@ import struct
 import threading
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
+from weakref import WeakSet
 
 import h11
 
@@ -39,6 +40,7 @@ class FaultServer(Replies):
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
         self._port = 0
         self._thread = threading.Thread(target=self._run, name="fault-server", daemon=True)
         self._thread.start()
@@ -66,6 +68,7 @@ class FaultServer(Replies):
         """Stop the server; a second call does nothing."""
         if self._thread.is_alive():
             self._run_on_loop(self._stop_listening())
+            self._run_on_loop(self._abort())
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -104,7 +107,13 @@ class FaultServer(Replies):
             task.cancel()
         await asyncio.gather(*closing, return_exceptions=True)
 
+    async def _abort(self) -> None:
+        """Drop what clients have not read; a closed writer would wait until they have."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         task = self._loop.create_task(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)

@@ -214,7 +214,10 @@ class ApiHttpClient(httpx.AsyncClient):
             content = redact_bytes(content, secrets)
         # Header values may contain any bytes; httpx would encode a mapping's values as ASCII.
         headers = httpx.Headers(redact_headers(response.headers, secrets), encoding="utf-8")
-        return DecodedResponse(response.status_code, headers=headers, content=content)
+        decoded = DecodedResponse(response.status_code, headers=headers, content=content)
+        if response.status_code < 300:
+            await decoded.parse_large()
+        return decoded
 
     def _secrets(self, call: Call) -> tuple[str, ...]:
         return redactable((*self._credentials.secrets(), *call.secrets))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 # Of 1, 2, 4, 8 and 16, one and two cost least with 64 and with 400 requests in flight: 2.2 to 2.9
-# CPU seconds per 1000 samples instead of 3.2 to 4.3 (`python benchmarks/driver.py tinker_ext URL
-# sampling 400 1200` on a busy machine with two cores).
+# CPU seconds per 1000 samples instead of 3.2 to 4.3 (`benchmarks/driver.py` on a busy machine with
+# two cores).
 REQUESTS_PER_SHARD = 1
 
 

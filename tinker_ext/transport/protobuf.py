@@ -1,4 +1,4 @@
-"""Encodes training data to protobuf and decodes results (`openapi/tinker_public.proto`).
+"""Decodes results in protobuf (`openapi/tinker_public.proto`).
 
 Imported only if a server uses protobuf.
 """
@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext import types
-from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+from tinker_ext.errors import APIResponseValidationError
 from tinker_ext.types.tensors.list_or_array import (
     Logprobs,
     OptionalLogprobs,
@@ -27,15 +27,12 @@ from tinker_ext.types.tensors.received import check_shape
 from tinker_ext.types.tensors.sparse import check_csr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
     Array = npt.NDArray[Any]
 
-_DTYPES = {"float32": pb.DTYPE_FLOAT32, "int64": pb.DTYPE_INT64}
-_WIRE = {"float32": "<f4", "int64": "<i8"}
-_LARGEST_TOKEN = 2**31 - 1
 _STOP_REASONS = {pb.STOP_REASON_STOP: "stop", pb.STOP_REASON_LENGTH: "length"}
 _TOKEN_BYTES = 4  # int32
 # The numpy dtypes of numbers in results; float32 if the server sends no dtype.
@@ -46,100 +43,10 @@ _READ_DTYPES: dict[int, str] = {
     pb.DTYPE_INT32: "<i4",
     pb.DTYPE_BFLOAT16: "<u2",
 }
+_WIDTHS = {dtype: np.dtype(name).itemsize for dtype, name in _READ_DTYPES.items()}
 # Maximum datums of one record, which take no bytes if it has no fields. Ours; a request has at most
 # 1024 datums (0.38.0's flag fwdbwd_max_chunk_len).
 _MAX_DATUMS = 100_000
-
-
-def encode_data(
-    data: Sequence[types.Datum], loss_fn: str, loss_fn_config: types.LossFnConfig | None
-) -> list[bytes]:
-    """Encodes the loss and the datums of a forward_backward body; `encode_head` has the rest.
-
-    The first message holds the loss, and each of the others one datum. Protobuf copies what it
-    writes several times: one datum at a time, the copies reuse the memory of the last datum.
-
-    Raises:
-        InvalidInputError: a datum contains a value that protobuf can't express.
-    """
-    request = pb.ForwardBackwardRequest(loss_fn=loss_fn)
-    for name, setting in (loss_fn_config or {}).items():
-        if isinstance(setting, str):
-            request.loss_fn_config_v2[name].text = setting
-            continue
-        # Servers of 0.25 read the first field, those of 0.38 the second.
-        request.loss_fn_config[name] = setting
-        request.loss_fn_config_v2[name].number = setting
-    parts: list[bytes] = [request.SerializeToString()]
-    for at, datum in enumerate(data):
-        part = pb.ForwardBackwardRequest()
-        _write_datum(part.data.add(), datum, f"data[{at}]")
-        parts.append(part.SerializeToString())
-    return parts
-
-
-def encode_head(model_id: str, seq_id: int, *, forward_only: bool) -> bytes:
-    """The ids and flags of a forward_backward body; may precede or follow the data."""
-    return pb.ForwardBackwardRequest(
-        model_id=model_id, seq_id=seq_id, forward_only=forward_only
-    ).SerializeToString()
-
-
-def _write_datum(message: pb.Datum, datum: types.Datum, where: str) -> None:
-    for at, chunk in enumerate(datum.model_input.chunks):
-        _write_chunk(message.model_input.add(), chunk, f"{where}.model_input.chunks[{at}]")
-    for name, tensor in datum.loss_fn_inputs.items():
-        _write_tensor(message.loss_fn_inputs[name], tensor)
-    _write_spans(message.model_input_spans, datum.model_input_spans or [])
-    _write_spans(message.loss_fn_input_spans, datum.loss_fn_input_spans or [])
-
-
-def _write_tensor(message: pb.Tensor, tensor: types.TensorData) -> None:
-    values, indices = _pack(tensor.flat, _WIRE[tensor.dtype]), tensor.flat_indices
-    if indices is None:
-        message.dense = values
-    else:
-        crow, columns = indices
-        message.sparse_csr.values = values
-        message.sparse_csr.crow_indices = _pack(crow, "<i8")
-        message.sparse_csr.col_indices = _pack(columns, "<i8")
-    message.dtype = _DTYPES[tensor.dtype]
-    message.shape.extend([tensor.size] if tensor.shape is None else tensor.shape)
-
-
-def _pack(numbers: Array, dtype: str) -> bytes:
-    return numbers.astype(dtype, copy=False).tobytes()
-
-
-def _write_spans(field: Any, spans: types.ProvenanceSpans) -> None:
-    for span in spans:
-        added = field.add()
-        sampled = isinstance(span, types.SampledProvenanceSpan)
-        part = added.sampled_tokens if sampled else added.prompt_tokens
-        part.sequence_id, part.offset, part.length = span.sequence_id, span.offset, span.length
-
-
-def _write_chunk(message: pb.Chunk, chunk: types.ModelInputChunk, where: str) -> None:
-    if isinstance(chunk, types.EncodedTextChunk):
-        tokens = chunk.flat
-        if tokens.size and tokens.max() > _LARGEST_TOKEN:
-            raise InvalidInputError(
-                f"{tokens.max()} is not a token id: servers accept 32-bit integers", where=where
-            )
-        message.encoded_text.tokens = tokens.astype("<i4").tobytes()
-    elif isinstance(chunk, types.ImageChunk):
-        message.image.data = chunk.data
-        message.image.format = chunk.format
-        if chunk.expected is not None:
-            message.image.expected_tokens = chunk.expected
-    elif isinstance(chunk, types.DmelChunk):
-        message.dmel.dmel = chunk.dmel
-    else:
-        raise InvalidInputError(
-            "this server requires training data as protobuf, which can't express image pointers; "
-            "send the image itself as an ImageChunk",
-            where=where,
-        )
 
 
 def decode_result(
@@ -183,7 +90,7 @@ def _rows(record: pb.ArrayRecord, where: str) -> Iterator[dict[str, types.Tensor
         sizes = {name: len(column) for name, column in columns.items()}
         raise ValueError(f"{where}: {count} datums, but its fields have {sizes}")
     for at in range(count):
-        yield {name: types.TensorData.from_numpy(column[at]) for name, column in columns.items()}
+        yield {name: types.TensorData.from_view(column[at]) for name, column in columns.items()}
 
 
 def _column(field: pb.BatchedTensor, where: str) -> list[Array]:
@@ -192,14 +99,24 @@ def _column(field: pb.BatchedTensor, where: str) -> list[Array]:
     data = memoryview(field.data)
     if offsets.size and (offsets[0] < 0 or offsets[-1] > len(data) or _decreases(offsets)):
         raise ValueError(f"{where}: the offsets are not increasing within {len(data)} bytes")
+    columns = _split(data, offsets, field.dtype, where)
     trailing = list(field.trailing_shape)
+    if not trailing:
+        return columns
     row = max(1, math.prod(trailing))
-    arrays = []
-    for start, end in pairwise(offsets.tolist()):
-        values = _values(data[start:end], field.dtype, where)
-        shape = check_shape([values.size // row, *trailing], values.size, where)
-        arrays.append(values.reshape(shape))
-    return arrays
+    return [
+        values.reshape(check_shape([values.size // row, *trailing], values.size, where))
+        for values in columns
+    ]
+
+
+def _split(data: memoryview, offsets: Array, dtype: int, where: str) -> list[Array]:
+    """The numbers between each two offsets, as views of one array if all bytes are numbers."""
+    width = _WIDTHS.get(dtype)
+    if width is None or len(data) % width or (offsets % width).any():
+        return [_values(data[start:end], dtype, where) for start, end in pairwise(offsets.tolist())]
+    numbers = _values(data, dtype, where)
+    return [numbers[start:end] for start, end in pairwise((offsets // width).tolist())]
 
 
 def _decreases(numbers: Array) -> bool:

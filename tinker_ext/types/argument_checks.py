@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from contextlib import suppress
+from typing import Any, TypeAlias, cast
 
 from tinker_ext.errors import InvalidInputError
 
@@ -44,22 +45,36 @@ def plain_number(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () else value
 
 
-def plain_float(value: float) -> float:
-    """`plain_number` with the type of a float field."""
-    number: float = plain_number(value)
-    return number
+def plain_float(value: float | str) -> float:
+    """Converts a scalar or the text of a number to a Python number.
+
+    YAML reads ``1e-4`` as text; the official SDK accepts it. Other values are returned unchanged,
+    for the validator.
+    """
+    number: Any = plain_number(value)
+    if isinstance(number, str):
+        with suppress(ValueError):
+            number = float(number)
+    return cast("float", number)
 
 
-def plain_int(value: int) -> int:
-    """`plain_number` with the type of an int field."""
-    number: int = plain_number(value)
-    return number
+def plain_int(value: float | str) -> int:
+    """Converts a scalar, a float without a fraction or the text of an integer to an int.
+
+    Other values are returned unchanged, for the validator.
+    """
+    number: Any = plain_number(value)
+    if isinstance(number, str):
+        with suppress(ValueError):
+            number = int(number)
+    elif isinstance(number, float) and number.is_integer():
+        number = int(number)
+    return cast("int", number)
 
 
-def plain_int_or_none(value: int | None) -> int | None:
-    """`plain_number` with the type of an optional int field."""
-    number: int | None = plain_number(value)
-    return number
+def plain_int_or_none(value: float | str | None) -> int | None:
+    """`plain_int` for an optional field."""
+    return None if value is None else plain_int(value)
 
 
 def check_bool(_instance: object, attribute: Any, value: Any) -> None:

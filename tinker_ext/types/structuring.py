@@ -3,42 +3,68 @@
 A field is converted by its annotation, or by the function in its metadata (`converted_by`).
 Datetimes without a zone are UTC; classes with a ``from_api`` are decoded with it, also inside lists
 and dicts. A missing or null field has its default; without a default, lists and dicts are empty.
+
+Responses are read tolerantly, so that one broken field does not lose a list of records:
+
+- A field of another type than annotated counts as missing, as do a required field that is null and
+  one that can't be converted. Without a default, it is None. A warning is logged once for each
+  field of a class.
+- An entry of another type than annotated is left out of a list or dict, with the same warning.
+- A field marked `required` must have a valid value: counts, and fields without which the response
+  is useless. A list must be a list.
+
+The generated models leave such fields undecoded, see ``RECORDS`` in ``codegen/emit/bindings.py``.
 """
 
 from __future__ import annotations
 
 import builtins
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache, partial
-from types import NoneType
+from types import NoneType, UnionType
 from typing import (
+    TYPE_CHECKING,
     Any,
     Literal,
-    NamedTuple,
     Self,
     TypeAlias,
     TypeVar,
+    Union,
     cast,
     get_args,
     get_origin,
     get_type_hints,
 )
 
-from attrs import NOTHING, fields
+from attrs import NOTHING, fields, frozen
 
-from tinker_ext.types.unset import as_dict, as_utc, or_unset
+from tinker_ext.types.records import Record
+from tinker_ext.types.unset import as_dict, as_utc, or_none, or_unset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]
 
 _CONVERT = "convert"
+_REQUIRED = "required"
+#: Errors of a conversion; the field counts as missing.
+_CONVERSION_ERRORS = (TypeError, ValueError, AttributeError, KeyError)
+_logger = logging.getLogger(__name__)
 
 
-class ResponseType:
+class InvalidFieldError(ValueError):
+    """A field that must be valid is missing, null or of another type."""
+
+
+class ResponseType(Record):
     """Base class of types that are decoded from a generated model with the same field names."""
 
     __slots__ = ()
+    _ignores_unknown_names = True
 
     @classmethod
     def from_api(cls, model: Any) -> Self:
@@ -46,7 +72,7 @@ class ResponseType:
         return structure(cls, model)
 
 
-class RequestType:
+class RequestType(Record):
     """Base class of types that are sent as the generated model with the same names.
 
     Fields that are None are omitted from the request.
@@ -63,43 +89,104 @@ class RequestType:
         return model(**{name: _to_api(getattr(self, name)) for name in names})
 
 
-def converted_by(convert: Convert) -> dict[str, Convert]:
+def converted_by(convert: Convert) -> dict[str, Any]:
     """Field metadata that makes `structure` call `convert` instead of using the annotation."""
     return {_CONVERT: convert}
 
 
-class _Rule(NamedTuple):
-    """The conversion of a field."""
+def required(convert: Convert | None = None) -> dict[str, Any]:
+    """Field metadata that makes `structure` raise if the field has no valid value."""
+    return {_REQUIRED: True, _CONVERT: convert}
+
+
+@frozen
+class _Rule:
+    """How a field is read."""
 
     name: str
+    #: The class and the field, for messages.
+    title: str
+    #: The annotated type without None, for messages.
+    expected: str
+    is_valid: Callable[[Any], bool]
     convert: Convert | None
-    #: Creates the value of a missing list or dict; None for other fields and those with a default.
+    #: Creates the value of a missing list, dict or record without required fields; else None.
     empty: Callable[[], Any] | None
     has_default: bool
+    #: Whether null or missing is an error.
+    is_required: bool
+    #: Whether an invalid value is an error.
+    is_strict: bool
+
+    def read(self, value: Any) -> Any:
+        """Returns the converted value, or None if it is null, missing or invalid.
+
+        Raises:
+            InvalidFieldError: it is invalid and required, or a field in it is.
+        """
+        if (value := or_none(value)) is None:
+            if self.is_required or not (self.has_default or self.empty):
+                self._report("null or missing")
+            return None
+        if not self.is_valid(value):
+            return self._report(_described(value))
+        if self.convert is None:
+            return value
+        try:
+            return self.convert(value)
+        except InvalidFieldError:
+            raise
+        except _CONVERSION_ERRORS:
+            return self._report("a value that can't be converted")
+
+    def _report(self, found: str) -> None:
+        if self.is_strict:
+            raise InvalidFieldError(f"{self.title}: expected {self.expected}, got {found}")
+        _warn_once(self.title, self.expected, found)
+
+
+@cache
+def _warn_once(title: str, expected: str, found: str) -> None:
+    """Logs a broken field; the cache suppresses repetitions."""
+    _logger.warning(
+        "%s: expected %s, got %s; the value is ignored (logged once)", title, expected, found
+    )
+
+
+def _described(value: Any) -> str:
+    """The JSON type of a value; the value itself may be confidential."""
+    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
+    return names.get(type(value), "an array" if isinstance(value, list) else "an object")
 
 
 def structure(cls: type[T], model: object, **values: Any) -> T:
     """Builds an attrs class from a generated model; `values` take precedence over the model's.
 
     Constants (``type: Literal["save_weights"]``) are not read from the model.
-    """
-    from tinker_api.types import Unset
 
-    for name, convert, empty, has_default in _rules(cast("Any", cls)):
-        if name in values:
+    Raises:
+        InvalidFieldError: a required field or a list is invalid.
+    """
+    for rule in _rules(cast("Any", cls)):
+        if rule.name in values:
             continue
-        value = getattr(model, name)
-        if value is None or isinstance(value, Unset):
-            if has_default:
-                continue
-            value = None if empty is None else empty()
-        values[name] = value if convert is None else convert(value)
+        value = rule.read(getattr(model, rule.name))
+        if value is not None:
+            values[rule.name] = value
+        elif not rule.has_default:
+            values[rule.name] = None if rule.empty is None else rule.empty()
     return cls(**values)
+
+
+def extension(model: Any, name: str) -> float | None:
+    """A number in a field that is not part of the API; None if it is missing or not a number."""
+    value = model.additional_properties.get(name)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 @cache
 def _rules(cls: type) -> tuple[_Rule, ...]:
-    return tuple(_rule(field, annotation) for field, annotation in _variable_fields(cls))
+    return tuple(_rule(cls, field, annotation) for field, annotation in _variable_fields(cls))
 
 
 def _variable_fields(cls: Any) -> list[tuple[Any, Any]]:
@@ -114,14 +201,32 @@ def _is_constant(annotation: Any) -> bool:
     return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
 
 
-def _rule(field: Any, annotation: Any) -> _Rule:
+def _rule(cls: type, field: Any, annotation: Any) -> _Rule:
     annotation = _without_none(annotation)
     has_default = field.default is not NOTHING
-    origin = get_origin(annotation)
-    empty = origin if origin in (list, dict) and not has_default else None
+    title = f"{cls.__name__}.{field.name}"
+    is_required = field.metadata.get(_REQUIRED, False)
     return _Rule(
-        field.name, field.metadata.get(_CONVERT) or _converter(annotation), empty, has_default
+        name=field.name,
+        title=title,
+        expected=_expectation(annotation),
+        is_valid=_validator(annotation),
+        convert=field.metadata.get(_CONVERT) or _converter(annotation, title),
+        empty=None if has_default else _empty(annotation),
+        has_default=has_default,
+        is_required=is_required,
+        is_strict=is_required or get_origin(annotation) is list,
     )
+
+
+def _empty(annotation: Any) -> Callable[[], Any] | None:
+    """Creates an empty list or dict, or an instance of a class whose fields all have defaults."""
+    if (origin := get_origin(annotation)) in (list, dict):
+        return cast("Callable[[], Any]", origin)
+    if not (isinstance(annotation, type) and issubclass(annotation, ResponseType)):
+        return None
+    has_defaults = all(field.default is not NOTHING for field in fields(cast("Any", annotation)))
+    return annotation if has_defaults else None
 
 
 def _without_none(annotation: Any) -> Any:
@@ -131,25 +236,117 @@ def _without_none(annotation: Any) -> Any:
     return members[0] if optional else annotation
 
 
-def _converter(annotation: Any) -> Convert | None:
+#: Types of JSON, with the Python types that represent them. A boolean is not a number.
+_SCALARS: Mapping[Any, tuple[str, tuple[type, ...]]] = {
+    str: ("a string", (str,)),
+    bool: ("a boolean", (bool,)),
+    int: ("an integer", (int,)),
+    float: ("a number", (float, int)),
+    datetime: ("a time", (datetime,)),
+}
+
+
+def _validator(annotation: Any) -> Callable[[Any], bool]:
+    """Tests whether a value may be of the annotated type; entries are not examined."""
+    annotation = str if _is_open_enumeration(annotation) else annotation
+    if annotation in _SCALARS:
+        return partial(_is_scalar, _SCALARS[annotation][1])
+    match get_origin(annotation):
+        case builtins.list:
+            return _is_list
+        case builtins.dict:
+            return _is_mapping
+    if hasattr(annotation, "from_api"):
+        return _is_model
+    return _is_anything
+
+
+def _is_open_enumeration(annotation: Any) -> bool:
+    """Returns True for ``Literal["a", "b"] | str``."""
+    members = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return str in members and all(item is str or get_origin(item) is Literal for item in members)
+
+
+def _is_scalar(kinds: tuple[type, ...], value: object) -> bool:
+    return isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, dict) or hasattr(value, "additional_properties")
+
+
+def _is_model(value: object) -> bool:
+    """Returns True for a decoded object; an undecoded value has a type of JSON."""
+    return not isinstance(value, str | int | float | list | dict)
+
+
+def _is_anything(_value: object) -> bool:
+    return True
+
+
+def _expectation(annotation: Any) -> str:
+    annotation = str if _is_open_enumeration(annotation) else annotation
+    if annotation in _SCALARS:
+        return _SCALARS[annotation][0]
+    match get_origin(annotation):
+        case builtins.list:
+            return "an array"
+        case builtins.dict:
+            return "an object"
+    return getattr(annotation, "__name__", None) or "a valid value"
+
+
+def _converter(annotation: Any, title: str) -> Convert | None:
     if annotation is datetime:
         return as_utc
     match get_origin(annotation), get_args(annotation):
         case builtins.list, (item,):
-            convert = _converter(item)
-            return None if convert is None else partial(_convert_items, convert)
+            return partial(_convert_items, _entry_rule(item, f"{title}[]"))
         case builtins.dict, (_, item):
-            convert = _converter(item)
-            return as_dict if convert is None else partial(_convert_values, convert)
+            if item is Any:
+                return as_dict
+            return partial(_convert_values, _entry_rule(item, f"{title}[...]"))
     return getattr(annotation, "from_api", None)
 
 
-def _convert_items(convert: Convert, models: list[Any]) -> list[Any]:
-    return [convert(model) for model in models]
+def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
+    """Reads one field for a class that decodes itself; None if it is null, missing or invalid."""
+    value = or_none(value)
+    rule = _entry_rule(cast("Any", annotation), title)
+    return None if value is None else cast("T | None", rule.read(value))
 
 
-def _convert_values(convert: Convert, models: object) -> dict[str, Any]:
-    return {key: convert(model) for key, model in (as_dict(models) or {}).items()}
+@cache
+def _entry_rule(annotation: Any, title: str) -> _Rule:
+    """How an entry of a list or dict is read."""
+    return _Rule(
+        name="",
+        title=title,
+        expected=_expectation(annotation),
+        is_valid=_validator(annotation),
+        convert=_converter(annotation, title),
+        empty=None,
+        has_default=False,
+        is_required=False,
+        is_strict=False,
+    )
+
+
+def _convert_items(rule: _Rule, values: list[Any]) -> list[Any]:
+    return list(_present(rule.read(value) for value in values))
+
+
+def _present(values: Iterator[Any]) -> Iterator[Any]:
+    return (value for value in values if value is not None)
+
+
+def _convert_values(rule: _Rule, values: object) -> dict[str, Any]:
+    pairs = ((key, rule.read(value)) for key, value in (as_dict(values) or {}).items())
+    return {key: value for key, value in pairs if value is not None}
 
 
 def _to_api(value: Any) -> Any:

@@ -22,35 +22,24 @@ def run_steps(steps: Iterable[Step], state: Any, limit: float | None = None) -> 
     """
     for step in steps:
         started = time.perf_counter()
-        outcome = _Outcome(step, state)
-        if limit is None:
-            outcome.run()
-        else:
-            thread = threading.Thread(target=outcome.run, daemon=True)
-            thread.start()
-            thread.join(limit)
-            if thread.is_alive():
-                outcome = _Outcome(step, state)
-                outcome.error = f"hangs: no end after {limit:g} s"
-        line = {
-            "name": step.__name__,
-            "value": outcome.value,
-            "error": outcome.error,
-            "seconds": round(time.perf_counter() - started, 4),
-        }
+        value, error = _run(step, state) if limit is None else _run_within(limit, step, state)
+        seconds = round(time.perf_counter() - started, 4)
+        line = {"name": step.__name__, "value": value, "error": error, "seconds": seconds}
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
 
-class _Outcome:
-    def __init__(self, step: Step, state: Any) -> None:
-        self._step = step
-        self._state = state
-        self.value: Any = None
-        self.error: str | None = None
+def _run(step: Step, state: Any) -> tuple[Any, str | None]:
+    """The value of a step, or its error."""
+    try:
+        return step(state), None
+    except Exception as error:  # any error is the outcome of the step
+        return None, f"{type(error).__name__}: {error}"[:2000]
 
-    def run(self) -> None:
-        try:
-            self.value = self._step(self._state)
-        except Exception as error:  # any error is the outcome of the step
-            self.error = f"{type(error).__name__}: {error}"[:2000]
+
+def _run_within(limit: float, step: Step, state: Any) -> tuple[Any, str | None]:
+    outcomes: list[tuple[Any, str | None]] = []
+    thread = threading.Thread(target=lambda: outcomes.append(_run(step, state)), daemon=True)
+    thread.start()
+    thread.join(limit)
+    return outcomes[0] if outcomes else (None, f"hangs: no end after {limit:g} s")

@@ -21,11 +21,11 @@ T = TypeVar("T", bound="AuditLogEntry")
 class AuditLogEntry:
     """One event."""
 
-    timestamp: datetime.datetime
+    timestamp: Any | datetime.datetime | None | Unset = UNSET
     """ When it happened. """
-    event: str
+    event: None | str | Unset = UNSET
     """ The object and the action, such as checkpoint_read. """
-    event_details: AuditLogEntryEventDetailsType0 | None | Unset = UNSET
+    event_details: Any | AuditLogEntryEventDetailsType0 | None | Unset = UNSET
     """ The user, and further details. """
     model_id: None | str | Unset = UNSET
     """ Deprecated; see event_details. """
@@ -38,11 +38,21 @@ class AuditLogEntry:
     def to_dict(self) -> dict[str, Any]:
         from ..models.audit_log_entry_event_details_type_0 import AuditLogEntryEventDetailsType0  # noqa: PLC0415
 
-        timestamp = self.timestamp.isoformat()
+        timestamp: Any | None | str | Unset
+        if isinstance(self.timestamp, Unset):
+            timestamp = UNSET
+        elif isinstance(self.timestamp, datetime.datetime):
+            timestamp = self.timestamp.isoformat()
+        else:
+            timestamp = self.timestamp
 
-        event = self.event
+        event: None | str | Unset
+        if isinstance(self.event, Unset):
+            event = UNSET
+        else:
+            event = self.event
 
-        event_details: dict[str, Any] | None | Unset
+        event_details: Any | dict[str, Any] | None | Unset
         if isinstance(self.event_details, Unset):
             event_details = UNSET
         elif isinstance(self.event_details, AuditLogEntryEventDetailsType0):
@@ -70,12 +80,11 @@ class AuditLogEntry:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "timestamp": timestamp,
-                "event": event,
-            }
-        )
+        field_dict.update({})
+        if timestamp is not UNSET:
+            field_dict["timestamp"] = timestamp
+        if event is not UNSET:
+            field_dict["event"] = event
         if event_details is not UNSET:
             field_dict["event_details"] = event_details
         if model_id is not UNSET:
@@ -92,20 +101,49 @@ class AuditLogEntry:
         from ..models.audit_log_entry_event_details_type_0 import AuditLogEntryEventDetailsType0  # noqa: PLC0415
 
         d = dict(src_dict)
-        timestamp = datetime.datetime.fromisoformat(d.pop("timestamp"))
 
-        event = d.pop("event")
-
-        def _parse_event_details(data: object) -> AuditLogEntryEventDetailsType0 | None | Unset:
+        def _parse_timestamp(data: object) -> Any | datetime.datetime | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"event_details cannot be {type(data).__name__}")
-            event_details_type_0 = AuditLogEntryEventDetailsType0.from_dict(data)
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                timestamp_type_0 = datetime.datetime.fromisoformat(data)
 
-            return event_details_type_0
+                return timestamp_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | datetime.datetime | None | Unset, data)
+
+        timestamp = _parse_timestamp(d.pop("timestamp", UNSET))
+
+        def _parse_event(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        event = _parse_event(d.pop("event", UNSET))
+
+        def _parse_event_details(
+            data: object,
+        ) -> Any | AuditLogEntryEventDetailsType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                event_details_type_0 = AuditLogEntryEventDetailsType0.from_dict(data)
+
+                return event_details_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | AuditLogEntryEventDetailsType0 | None | Unset, data)
 
         event_details = _parse_event_details(d.pop("event_details", UNSET))
 

@@ -26,19 +26,10 @@ T = TypeVar("T", bound="BillingUsageEvent")
 class BillingUsageEvent:
     """The usage of one kind in one hour."""
 
-    bucket_start: datetime.datetime
+    bucket_start: Any | datetime.datetime | None | Unset = UNSET
     """ When the hour begins. """
-    bucket_end: datetime.datetime
+    bucket_end: Any | datetime.datetime | None | Unset = UNSET
     """ When it ends. """
-    event_info: (
-        CheckpointBillingEvent
-        | OtherObject
-        | SamplingPrefillBillingEvent
-        | SamplingSampleBillingEvent
-        | StorageBillingEvent
-        | TrainingBillingEvent
-    )
-    """ The usage, identified by `type`. """
     base_model: None | str | Unset = UNSET
     """ The base model, if known. """
     user_id: None | str | Unset = UNSET
@@ -55,32 +46,43 @@ class BillingUsageEvent:
     """ The price of a million tokens in US dollars, for tokens. """
     effective_rate_usd_per_gigabyte_month: float | None | Unset = UNSET
     """ The price of a gigabyte for 720 hours in US dollars, for storage. """
+    event_info: (
+        Any
+        | CheckpointBillingEvent
+        | None
+        | OtherObject
+        | SamplingPrefillBillingEvent
+        | SamplingSampleBillingEvent
+        | StorageBillingEvent
+        | TrainingBillingEvent
+        | Unset
+    ) = UNSET
+    """ What kind it was and how much. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.checkpoint_billing_event import CheckpointBillingEvent  # noqa: PLC0415
+        from ..models.other_object import OtherObject  # noqa: PLC0415
         from ..models.sampling_prefill_billing_event import SamplingPrefillBillingEvent  # noqa: PLC0415
         from ..models.sampling_sample_billing_event import SamplingSampleBillingEvent  # noqa: PLC0415
         from ..models.storage_billing_event import StorageBillingEvent  # noqa: PLC0415
         from ..models.training_billing_event import TrainingBillingEvent  # noqa: PLC0415
 
-        bucket_start = self.bucket_start.isoformat()
-
-        bucket_end = self.bucket_end.isoformat()
-
-        event_info: dict[str, Any]
-        if isinstance(self.event_info, SamplingPrefillBillingEvent):
-            event_info = self.event_info.to_dict()
-        elif isinstance(self.event_info, TrainingBillingEvent):
-            event_info = self.event_info.to_dict()
-        elif isinstance(self.event_info, SamplingSampleBillingEvent):
-            event_info = self.event_info.to_dict()
-        elif isinstance(self.event_info, CheckpointBillingEvent):
-            event_info = self.event_info.to_dict()
-        elif isinstance(self.event_info, StorageBillingEvent):
-            event_info = self.event_info.to_dict()
+        bucket_start: Any | None | str | Unset
+        if isinstance(self.bucket_start, Unset):
+            bucket_start = UNSET
+        elif isinstance(self.bucket_start, datetime.datetime):
+            bucket_start = self.bucket_start.isoformat()
         else:
-            event_info = self.event_info.to_dict()
+            bucket_start = self.bucket_start
+
+        bucket_end: Any | None | str | Unset
+        if isinstance(self.bucket_end, Unset):
+            bucket_end = UNSET
+        elif isinstance(self.bucket_end, datetime.datetime):
+            bucket_end = self.bucket_end.isoformat()
+        else:
+            bucket_end = self.bucket_end
 
         base_model: None | str | Unset
         if isinstance(self.base_model, Unset):
@@ -130,15 +132,31 @@ class BillingUsageEvent:
         else:
             effective_rate_usd_per_gigabyte_month = self.effective_rate_usd_per_gigabyte_month
 
+        event_info: Any | dict[str, Any] | None | Unset
+        if isinstance(self.event_info, Unset):
+            event_info = UNSET
+        elif isinstance(self.event_info, SamplingPrefillBillingEvent):
+            event_info = self.event_info.to_dict()
+        elif isinstance(self.event_info, TrainingBillingEvent):
+            event_info = self.event_info.to_dict()
+        elif isinstance(self.event_info, SamplingSampleBillingEvent):
+            event_info = self.event_info.to_dict()
+        elif isinstance(self.event_info, CheckpointBillingEvent):
+            event_info = self.event_info.to_dict()
+        elif isinstance(self.event_info, StorageBillingEvent):
+            event_info = self.event_info.to_dict()
+        elif isinstance(self.event_info, OtherObject):
+            event_info = self.event_info.to_dict()
+        else:
+            event_info = self.event_info
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "bucket_start": bucket_start,
-                "bucket_end": bucket_end,
-                "event_info": event_info,
-            }
-        )
+        field_dict.update({})
+        if bucket_start is not UNSET:
+            field_dict["bucket_start"] = bucket_start
+        if bucket_end is not UNSET:
+            field_dict["bucket_end"] = bucket_end
         if base_model is not UNSET:
             field_dict["base_model"] = base_model
         if user_id is not UNSET:
@@ -159,6 +177,8 @@ class BillingUsageEvent:
             field_dict["effective_rate_usd_per_gigabyte_month"] = (
                 effective_rate_usd_per_gigabyte_month
             )
+        if event_info is not UNSET:
+            field_dict["event_info"] = event_info
 
         return field_dict
 
@@ -172,71 +192,40 @@ class BillingUsageEvent:
         from ..models.training_billing_event import TrainingBillingEvent  # noqa: PLC0415
 
         d = dict(src_dict)
-        bucket_start = datetime.datetime.fromisoformat(d.pop("bucket_start"))
 
-        bucket_end = datetime.datetime.fromisoformat(d.pop("bucket_end"))
-
-        def _parse_event_info(
-            data: object,
-        ) -> (
-            CheckpointBillingEvent
-            | OtherObject
-            | SamplingPrefillBillingEvent
-            | SamplingSampleBillingEvent
-            | StorageBillingEvent
-            | TrainingBillingEvent
-        ):
+        def _parse_bucket_start(data: object) -> Any | datetime.datetime | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
             try:
-                if not isinstance(data, dict):
+                if not isinstance(data, str):
                     raise TypeError()
-                componentsschemas_billing_event_info_type_0 = SamplingPrefillBillingEvent.from_dict(
-                    data
-                )
+                bucket_start_type_0 = datetime.datetime.fromisoformat(data)
 
-                return componentsschemas_billing_event_info_type_0
+                return bucket_start_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                componentsschemas_billing_event_info_type_1 = TrainingBillingEvent.from_dict(data)
+            return cast(Any | datetime.datetime | None | Unset, data)
 
-                return componentsschemas_billing_event_info_type_1
+        bucket_start = _parse_bucket_start(d.pop("bucket_start", UNSET))
+
+        def _parse_bucket_end(data: object) -> Any | datetime.datetime | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                bucket_end_type_0 = datetime.datetime.fromisoformat(data)
+
+                return bucket_end_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                componentsschemas_billing_event_info_type_2 = SamplingSampleBillingEvent.from_dict(
-                    data
-                )
+            return cast(Any | datetime.datetime | None | Unset, data)
 
-                return componentsschemas_billing_event_info_type_2
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                componentsschemas_billing_event_info_type_3 = CheckpointBillingEvent.from_dict(data)
-
-                return componentsschemas_billing_event_info_type_3
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                componentsschemas_billing_event_info_type_4 = StorageBillingEvent.from_dict(data)
-
-                return componentsschemas_billing_event_info_type_4
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            if not isinstance(data, dict):
-                raise TypeError(f"event_info cannot be {type(data).__name__}")
-            componentsschemas_billing_event_info_type_5 = OtherObject.from_dict(data)
-
-            return componentsschemas_billing_event_info_type_5
-
-        event_info = _parse_event_info(d.pop("event_info"))
+        bucket_end = _parse_bucket_end(d.pop("bucket_end", UNSET))
 
         def _parse_base_model(data: object) -> None | str | Unset:
             if data is None:
@@ -314,10 +303,93 @@ class BillingUsageEvent:
             d.pop("effective_rate_usd_per_gigabyte_month", UNSET)
         )
 
+        def _parse_event_info(
+            data: object,
+        ) -> (
+            Any
+            | CheckpointBillingEvent
+            | None
+            | OtherObject
+            | SamplingPrefillBillingEvent
+            | SamplingSampleBillingEvent
+            | StorageBillingEvent
+            | TrainingBillingEvent
+            | Unset
+        ):
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_billing_event_info_type_0 = SamplingPrefillBillingEvent.from_dict(
+                    data
+                )
+
+                return componentsschemas_billing_event_info_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_billing_event_info_type_1 = TrainingBillingEvent.from_dict(data)
+
+                return componentsschemas_billing_event_info_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_billing_event_info_type_2 = SamplingSampleBillingEvent.from_dict(
+                    data
+                )
+
+                return componentsschemas_billing_event_info_type_2
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_billing_event_info_type_3 = CheckpointBillingEvent.from_dict(data)
+
+                return componentsschemas_billing_event_info_type_3
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_billing_event_info_type_4 = StorageBillingEvent.from_dict(data)
+
+                return componentsschemas_billing_event_info_type_4
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_billing_event_info_type_5 = OtherObject.from_dict(data)
+
+                return componentsschemas_billing_event_info_type_5
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(
+                Any
+                | CheckpointBillingEvent
+                | None
+                | OtherObject
+                | SamplingPrefillBillingEvent
+                | SamplingSampleBillingEvent
+                | StorageBillingEvent
+                | TrainingBillingEvent
+                | Unset,
+                data,
+            )
+
+        event_info = _parse_event_info(d.pop("event_info", UNSET))
+
         billing_usage_event = cls(
             bucket_start=bucket_start,
             bucket_end=bucket_end,
-            event_info=event_info,
             base_model=base_model,
             user_id=user_id,
             user_name=user_name,
@@ -326,6 +398,7 @@ class BillingUsageEvent:
             estimated_cost_usd=estimated_cost_usd,
             effective_rate_usd_per_million_tokens=effective_rate_usd_per_million_tokens,
             effective_rate_usd_per_gigabyte_month=effective_rate_usd_per_gigabyte_month,
+            event_info=event_info,
         )
 
         billing_usage_event.additional_properties = d

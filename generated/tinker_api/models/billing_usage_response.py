@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -24,9 +24,9 @@ class BillingUsageResponse:
 
     data: list[BillingUsageEvent] | None
     """ By hour, the largest first within an hour. """
-    sessions: BillingUsageResponseSessionsType0 | None | Unset = UNSET
+    sessions: Any | BillingUsageResponseSessionsType0 | None | Unset = UNSET
     """ The sessions that occur in data, by id. """
-    cost_data_through: datetime.datetime | None | Unset = UNSET
+    cost_data_through: Any | datetime.datetime | None | Unset = UNSET
     """ Until when costs come from invoices; later ones are from the price list. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -45,7 +45,7 @@ class BillingUsageResponse:
         else:
             data = self.data
 
-        sessions: dict[str, Any] | None | Unset
+        sessions: Any | dict[str, Any] | None | Unset
         if isinstance(self.sessions, Unset):
             sessions = UNSET
         elif isinstance(self.sessions, BillingUsageResponseSessionsType0):
@@ -53,7 +53,7 @@ class BillingUsageResponse:
         else:
             sessions = self.sessions
 
-        cost_data_through: None | str | Unset
+        cost_data_through: Any | None | str | Unset
         if isinstance(self.cost_data_through, Unset):
             cost_data_through = UNSET
         elif isinstance(self.cost_data_through, datetime.datetime):
@@ -100,29 +100,37 @@ class BillingUsageResponse:
 
         data = _parse_data(d.pop("data"))
 
-        def _parse_sessions(data: object) -> BillingUsageResponseSessionsType0 | None | Unset:
+        def _parse_sessions(data: object) -> Any | BillingUsageResponseSessionsType0 | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"sessions cannot be {type(data).__name__}")
-            sessions_type_0 = BillingUsageResponseSessionsType0.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                sessions_type_0 = BillingUsageResponseSessionsType0.from_dict(data)
 
-            return sessions_type_0
+                return sessions_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | BillingUsageResponseSessionsType0 | None | Unset, data)
 
         sessions = _parse_sessions(d.pop("sessions", UNSET))
 
-        def _parse_cost_data_through(data: object) -> datetime.datetime | None | Unset:
+        def _parse_cost_data_through(data: object) -> Any | datetime.datetime | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, str):
-                raise TypeError(f"cost_data_through cannot be {type(data).__name__}")
-            cost_data_through_type_0 = datetime.datetime.fromisoformat(data)
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                cost_data_through_type_0 = datetime.datetime.fromisoformat(data)
 
-            return cost_data_through_type_0
+                return cost_data_through_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | datetime.datetime | None | Unset, data)
 
         cost_data_through = _parse_cost_data_through(d.pop("cost_data_through", UNSET))
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -20,14 +20,14 @@ T = TypeVar("T", bound="BillingUsageSession")
 class BillingUsageSession:
     """Details of a session."""
 
-    user_metadata: None | TextMetadata | Unset = UNSET
+    user_metadata: Any | None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        user_metadata: dict[str, Any] | None | Unset
+        user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
             user_metadata = UNSET
         elif isinstance(self.user_metadata, TextMetadata):
@@ -49,16 +49,20 @@ class BillingUsageSession:
 
         d = dict(src_dict)
 
-        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
+        def _parse_user_metadata(data: object) -> Any | None | TextMetadata | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
-            user_metadata_type_0 = TextMetadata.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                user_metadata_type_0 = TextMetadata.from_dict(data)
 
-            return user_metadata_type_0
+                return user_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | None | TextMetadata | Unset, data)
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
 

@@ -22,35 +22,52 @@ T = TypeVar("T", bound="Checkpoint")
 class Checkpoint:
     """Saved weights."""
 
-    checkpoint_id: str
+    checkpoint_id: None | str | Unset = UNSET
     """ Kind and name, such as `weights/0001`. """
-    checkpoint_type: CheckpointTypeKnown | str
-    """ `training`: to go on training from; `sampler`: to sample from. Values not listed may occur. """
-    time: datetime.datetime
+    checkpoint_type: Any | CheckpointTypeKnown | None | str | Unset = UNSET
+    """ The purpose of the checkpoint. """
+    time: Any | datetime.datetime | None | Unset = UNSET
     """ When it was saved. """
-    tinker_path: str
+    tinker_path: None | str | Unset = UNSET
     """ tinker://RUN/KIND/NAME. """
     size_bytes: int | None | Unset = UNSET
     """ Its size in bytes, if known. """
-    public: bool | Unset = False
+    public: bool | None | Unset = False
     """ Whether the checkpoint is public. """
-    user_metadata: None | TextMetadata | Unset = UNSET
+    user_metadata: Any | None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """
-    expires_at: datetime.datetime | None | Unset = UNSET
+    expires_at: Any | datetime.datetime | None | Unset = UNSET
     """ When it goes away; null for never. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        checkpoint_id = self.checkpoint_id
+        checkpoint_id: None | str | Unset
+        if isinstance(self.checkpoint_id, Unset):
+            checkpoint_id = UNSET
+        else:
+            checkpoint_id = self.checkpoint_id
 
-        checkpoint_type: str
-        checkpoint_type = self.checkpoint_type
+        checkpoint_type: Any | None | str | Unset
+        if isinstance(self.checkpoint_type, Unset):
+            checkpoint_type = UNSET
+        else:
+            checkpoint_type = self.checkpoint_type
 
-        time = self.time.isoformat()
+        time: Any | None | str | Unset
+        if isinstance(self.time, Unset):
+            time = UNSET
+        elif isinstance(self.time, datetime.datetime):
+            time = self.time.isoformat()
+        else:
+            time = self.time
 
-        tinker_path = self.tinker_path
+        tinker_path: None | str | Unset
+        if isinstance(self.tinker_path, Unset):
+            tinker_path = UNSET
+        else:
+            tinker_path = self.tinker_path
 
         size_bytes: int | None | Unset
         if isinstance(self.size_bytes, Unset):
@@ -58,9 +75,13 @@ class Checkpoint:
         else:
             size_bytes = self.size_bytes
 
-        public = self.public
+        public: bool | None | Unset
+        if isinstance(self.public, Unset):
+            public = UNSET
+        else:
+            public = self.public
 
-        user_metadata: dict[str, Any] | None | Unset
+        user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
             user_metadata = UNSET
         elif isinstance(self.user_metadata, TextMetadata):
@@ -68,7 +89,7 @@ class Checkpoint:
         else:
             user_metadata = self.user_metadata
 
-        expires_at: None | str | Unset
+        expires_at: Any | None | str | Unset
         if isinstance(self.expires_at, Unset):
             expires_at = UNSET
         elif isinstance(self.expires_at, datetime.datetime):
@@ -78,14 +99,15 @@ class Checkpoint:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "checkpoint_id": checkpoint_id,
-                "checkpoint_type": checkpoint_type,
-                "time": time,
-                "tinker_path": tinker_path,
-            }
-        )
+        field_dict.update({})
+        if checkpoint_id is not UNSET:
+            field_dict["checkpoint_id"] = checkpoint_id
+        if checkpoint_type is not UNSET:
+            field_dict["checkpoint_type"] = checkpoint_type
+        if time is not UNSET:
+            field_dict["time"] = time
+        if tinker_path is not UNSET:
+            field_dict["tinker_path"] = tinker_path
         if size_bytes is not UNSET:
             field_dict["size_bytes"] = size_bytes
         if public is not UNSET:
@@ -102,9 +124,21 @@ class Checkpoint:
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
         d = dict(src_dict)
-        checkpoint_id = d.pop("checkpoint_id")
 
-        def _parse_checkpoint_type(data: object) -> CheckpointTypeKnown | str:
+        def _parse_checkpoint_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        checkpoint_id = _parse_checkpoint_id(d.pop("checkpoint_id", UNSET))
+
+        def _parse_checkpoint_type(data: object) -> Any | CheckpointTypeKnown | None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
             try:
                 if not isinstance(data, str):
                     raise TypeError()
@@ -113,13 +147,35 @@ class Checkpoint:
                 return componentsschemas_checkpoint_type_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(CheckpointTypeKnown | str, data)
+            return cast(Any | CheckpointTypeKnown | None | str | Unset, data)
 
-        checkpoint_type = _parse_checkpoint_type(d.pop("checkpoint_type"))
+        checkpoint_type = _parse_checkpoint_type(d.pop("checkpoint_type", UNSET))
 
-        time = datetime.datetime.fromisoformat(d.pop("time"))
+        def _parse_time(data: object) -> Any | datetime.datetime | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                time_type_0 = datetime.datetime.fromisoformat(data)
 
-        tinker_path = d.pop("tinker_path")
+                return time_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | datetime.datetime | None | Unset, data)
+
+        time = _parse_time(d.pop("time", UNSET))
+
+        def _parse_tinker_path(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        tinker_path = _parse_tinker_path(d.pop("tinker_path", UNSET))
 
         def _parse_size_bytes(data: object) -> int | None | Unset:
             if data is None:
@@ -130,31 +186,46 @@ class Checkpoint:
 
         size_bytes = _parse_size_bytes(d.pop("size_bytes", UNSET))
 
-        public = d.pop("public", UNSET)
-
-        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
+        def _parse_public(data: object) -> bool | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
-            user_metadata_type_0 = TextMetadata.from_dict(data)
+            return cast(bool | None | Unset, data)
 
-            return user_metadata_type_0
+        public = _parse_public(d.pop("public", UNSET))
+
+        def _parse_user_metadata(data: object) -> Any | None | TextMetadata | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                user_metadata_type_0 = TextMetadata.from_dict(data)
+
+                return user_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | None | TextMetadata | Unset, data)
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
 
-        def _parse_expires_at(data: object) -> datetime.datetime | None | Unset:
+        def _parse_expires_at(data: object) -> Any | datetime.datetime | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, str):
-                raise TypeError(f"expires_at cannot be {type(data).__name__}")
-            expires_at_type_0 = datetime.datetime.fromisoformat(data)
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                expires_at_type_0 = datetime.datetime.fromisoformat(data)
 
-            return expires_at_type_0
+                return expires_at_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | datetime.datetime | None | Unset, data)
 
         expires_at = _parse_expires_at(d.pop("expires_at", UNSET))
 

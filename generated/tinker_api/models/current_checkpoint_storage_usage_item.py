@@ -16,12 +16,6 @@ T = TypeVar("T", bound="CurrentCheckpointStorageUsageItem")
 class CurrentCheckpointStorageUsageItem:
     """What the checkpoints of one owner in one project take up."""
 
-    checkpoint_count: int
-    """ How many checkpoints. """
-    size_bytes: int
-    """ Their size in bytes. """
-    size_gigabytes: float
-    """ Their size in gigabytes. """
     project_id: None | str | Unset = UNSET
     """ The project, if known. """
     org_user_urn: None | str | Unset = UNSET
@@ -30,17 +24,17 @@ class CurrentCheckpointStorageUsageItem:
     """ Their address. """
     user_name: None | str | Unset = UNSET
     """ Their name. """
+    checkpoint_count: int | None | Unset = UNSET
+    """ How many checkpoints. """
+    size_bytes: int | None | Unset = UNSET
+    """ Their size in bytes. """
+    size_gigabytes: float | None | Unset = UNSET
+    """ Their size in gigabytes. """
     estimated_monthly_cost_usd: float | None | Unset = UNSET
     """ What 720 hours of it cost in US dollars, if known. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        checkpoint_count = self.checkpoint_count
-
-        size_bytes = self.size_bytes
-
-        size_gigabytes = self.size_gigabytes
-
         project_id: None | str | Unset
         if isinstance(self.project_id, Unset):
             project_id = UNSET
@@ -65,6 +59,24 @@ class CurrentCheckpointStorageUsageItem:
         else:
             user_name = self.user_name
 
+        checkpoint_count: int | None | Unset
+        if isinstance(self.checkpoint_count, Unset):
+            checkpoint_count = UNSET
+        else:
+            checkpoint_count = self.checkpoint_count
+
+        size_bytes: int | None | Unset
+        if isinstance(self.size_bytes, Unset):
+            size_bytes = UNSET
+        else:
+            size_bytes = self.size_bytes
+
+        size_gigabytes: float | None | Unset
+        if isinstance(self.size_gigabytes, Unset):
+            size_gigabytes = UNSET
+        else:
+            size_gigabytes = self.size_gigabytes
+
         estimated_monthly_cost_usd: float | None | Unset
         if isinstance(self.estimated_monthly_cost_usd, Unset):
             estimated_monthly_cost_usd = UNSET
@@ -73,13 +85,7 @@ class CurrentCheckpointStorageUsageItem:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "checkpoint_count": checkpoint_count,
-                "size_bytes": size_bytes,
-                "size_gigabytes": size_gigabytes,
-            }
-        )
+        field_dict.update({})
         if project_id is not UNSET:
             field_dict["project_id"] = project_id
         if org_user_urn is not UNSET:
@@ -88,6 +94,12 @@ class CurrentCheckpointStorageUsageItem:
             field_dict["user_email"] = user_email
         if user_name is not UNSET:
             field_dict["user_name"] = user_name
+        if checkpoint_count is not UNSET:
+            field_dict["checkpoint_count"] = checkpoint_count
+        if size_bytes is not UNSET:
+            field_dict["size_bytes"] = size_bytes
+        if size_gigabytes is not UNSET:
+            field_dict["size_gigabytes"] = size_gigabytes
         if estimated_monthly_cost_usd is not UNSET:
             field_dict["estimated_monthly_cost_usd"] = estimated_monthly_cost_usd
 
@@ -96,11 +108,6 @@ class CurrentCheckpointStorageUsageItem:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        checkpoint_count = d.pop("checkpoint_count")
-
-        size_bytes = d.pop("size_bytes")
-
-        size_gigabytes = d.pop("size_gigabytes")
 
         def _parse_project_id(data: object) -> None | str | Unset:
             if data is None:
@@ -138,6 +145,33 @@ class CurrentCheckpointStorageUsageItem:
 
         user_name = _parse_user_name(d.pop("user_name", UNSET))
 
+        def _parse_checkpoint_count(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        checkpoint_count = _parse_checkpoint_count(d.pop("checkpoint_count", UNSET))
+
+        def _parse_size_bytes(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        size_bytes = _parse_size_bytes(d.pop("size_bytes", UNSET))
+
+        def _parse_size_gigabytes(data: object) -> float | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(float | None | Unset, data)
+
+        size_gigabytes = _parse_size_gigabytes(d.pop("size_gigabytes", UNSET))
+
         def _parse_estimated_monthly_cost_usd(data: object) -> float | None | Unset:
             if data is None:
                 return data
@@ -150,13 +184,13 @@ class CurrentCheckpointStorageUsageItem:
         )
 
         current_checkpoint_storage_usage_item = cls(
-            checkpoint_count=checkpoint_count,
-            size_bytes=size_bytes,
-            size_gigabytes=size_gigabytes,
             project_id=project_id,
             org_user_urn=org_user_urn,
             user_email=user_email,
             user_name=user_name,
+            checkpoint_count=checkpoint_count,
+            size_bytes=size_bytes,
+            size_gigabytes=size_gigabytes,
             estimated_monthly_cost_usd=estimated_monthly_cost_usd,
         )
 

@@ -23,10 +23,10 @@ class ForwardBackwardOutput:
 
     loss_fn_outputs: list[LossFnOutput] | None
     """ One entry per example, in their order. """
-    metrics: Metrics | None
-    """ Numbers about the pass. """
     loss_fn_output_type: None | str | Unset = UNSET
     """ A name for the kind of the outputs. """
+    metrics: Any | Metrics | None | Unset = UNSET
+    """ Numbers about the pass. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,28 +42,31 @@ class ForwardBackwardOutput:
         else:
             loss_fn_outputs = self.loss_fn_outputs
 
-        metrics: dict[str, Any] | None
-        if isinstance(self.metrics, Metrics):
-            metrics = self.metrics.to_dict()
-        else:
-            metrics = self.metrics
-
         loss_fn_output_type: None | str | Unset
         if isinstance(self.loss_fn_output_type, Unset):
             loss_fn_output_type = UNSET
         else:
             loss_fn_output_type = self.loss_fn_output_type
 
+        metrics: Any | dict[str, Any] | None | Unset
+        if isinstance(self.metrics, Unset):
+            metrics = UNSET
+        elif isinstance(self.metrics, Metrics):
+            metrics = self.metrics.to_dict()
+        else:
+            metrics = self.metrics
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
                 "loss_fn_outputs": loss_fn_outputs,
-                "metrics": metrics,
             }
         )
         if loss_fn_output_type is not UNSET:
             field_dict["loss_fn_output_type"] = loss_fn_output_type
+        if metrics is not UNSET:
+            field_dict["metrics"] = metrics
 
         return field_dict
 
@@ -92,17 +95,6 @@ class ForwardBackwardOutput:
 
         loss_fn_outputs = _parse_loss_fn_outputs(d.pop("loss_fn_outputs"))
 
-        def _parse_metrics(data: object) -> Metrics | None:
-            if data is None:
-                return data
-            if not isinstance(data, dict):
-                raise TypeError(f"metrics cannot be {type(data).__name__}")
-            metrics_type_0 = Metrics.from_dict(data)
-
-            return metrics_type_0
-
-        metrics = _parse_metrics(d.pop("metrics"))
-
         def _parse_loss_fn_output_type(data: object) -> None | str | Unset:
             if data is None:
                 return data
@@ -112,10 +104,27 @@ class ForwardBackwardOutput:
 
         loss_fn_output_type = _parse_loss_fn_output_type(d.pop("loss_fn_output_type", UNSET))
 
+        def _parse_metrics(data: object) -> Any | Metrics | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                metrics_type_0 = Metrics.from_dict(data)
+
+                return metrics_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | Metrics | None | Unset, data)
+
+        metrics = _parse_metrics(d.pop("metrics", UNSET))
+
         forward_backward_output = cls(
             loss_fn_outputs=loss_fn_outputs,
-            metrics=metrics,
             loss_fn_output_type=loss_fn_output_type,
+            metrics=metrics,
         )
 
         forward_backward_output.additional_properties = d

@@ -22,13 +22,13 @@ T = TypeVar("T", bound="GetInfoResponse")
 class GetInfoResponse:
     """What a model is made of."""
 
-    model_data: ModelData
-    """ A base model. """
-    model_id: str
-    """ The id of a model being trained and of its training run. """
     type_: None | str | Unset = UNSET
-    optimizer_config: AdamOptimizerConfig | OptimizerConfigBase | Unset = UNSET
-    """ The kind of optimizer a model has, fixed when the model is made. """
+    model_data: Any | ModelData | None | Unset = UNSET
+    """ The base model. """
+    model_id: Any | None | str | Unset = UNSET
+    """ The model's id. """
+    optimizer_config: AdamOptimizerConfig | Any | None | OptimizerConfigBase | Unset = UNSET
+    """ The kind of optimizer. """
     is_lora: bool | None | Unset = UNSET
     """ Whether it is an adapter. """
     lora_rank: int | None | Unset = UNSET
@@ -38,11 +38,9 @@ class GetInfoResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: PLC0415
+        from ..models.model_data import ModelData  # noqa: PLC0415
         from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
-
-        model_data = self.model_data.to_dict()
-
-        model_id = self.model_id
 
         type_: None | str | Unset
         if isinstance(self.type_, Unset):
@@ -50,13 +48,29 @@ class GetInfoResponse:
         else:
             type_ = self.type_
 
-        optimizer_config: dict[str, Any] | Unset
+        model_data: Any | dict[str, Any] | None | Unset
+        if isinstance(self.model_data, Unset):
+            model_data = UNSET
+        elif isinstance(self.model_data, ModelData):
+            model_data = self.model_data.to_dict()
+        else:
+            model_data = self.model_data
+
+        model_id: Any | None | str | Unset
+        if isinstance(self.model_id, Unset):
+            model_id = UNSET
+        else:
+            model_id = self.model_id
+
+        optimizer_config: Any | dict[str, Any] | None | Unset
         if isinstance(self.optimizer_config, Unset):
             optimizer_config = UNSET
         elif isinstance(self.optimizer_config, OptimizerConfigBase):
             optimizer_config = self.optimizer_config.to_dict()
-        else:
+        elif isinstance(self.optimizer_config, AdamOptimizerConfig):
             optimizer_config = self.optimizer_config.to_dict()
+        else:
+            optimizer_config = self.optimizer_config
 
         is_lora: bool | None | Unset
         if isinstance(self.is_lora, Unset):
@@ -78,14 +92,13 @@ class GetInfoResponse:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "model_data": model_data,
-                "model_id": model_id,
-            }
-        )
+        field_dict.update({})
         if type_ is not UNSET:
             field_dict["type"] = type_
+        if model_data is not UNSET:
+            field_dict["model_data"] = model_data
+        if model_id is not UNSET:
+            field_dict["model_id"] = model_id
         if optimizer_config is not UNSET:
             field_dict["optimizer_config"] = optimizer_config
         if is_lora is not UNSET:
@@ -104,9 +117,6 @@ class GetInfoResponse:
         from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
 
         d = dict(src_dict)
-        model_data = ModelData.from_dict(d.pop("model_data"))
-
-        model_id = d.pop("model_id")
 
         def _parse_type_(data: object) -> None | str | Unset:
             if data is None:
@@ -117,9 +127,37 @@ class GetInfoResponse:
 
         type_ = _parse_type_(d.pop("type", UNSET))
 
+        def _parse_model_data(data: object) -> Any | ModelData | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                model_data_type_0 = ModelData.from_dict(data)
+
+                return model_data_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | ModelData | None | Unset, data)
+
+        model_data = _parse_model_data(d.pop("model_data", UNSET))
+
+        def _parse_model_id(data: object) -> Any | None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(Any | None | str | Unset, data)
+
+        model_id = _parse_model_id(d.pop("model_id", UNSET))
+
         def _parse_optimizer_config(
             data: object,
-        ) -> AdamOptimizerConfig | OptimizerConfigBase | Unset:
+        ) -> AdamOptimizerConfig | Any | None | OptimizerConfigBase | Unset:
+            if data is None:
+                return data
             if isinstance(data, Unset):
                 return data
             try:
@@ -130,11 +168,15 @@ class GetInfoResponse:
                 return componentsschemas_optimizer_config_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            if not isinstance(data, dict):
-                raise TypeError(f"optimizer_config cannot be {type(data).__name__}")
-            componentsschemas_optimizer_config_type_1 = AdamOptimizerConfig.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_optimizer_config_type_1 = AdamOptimizerConfig.from_dict(data)
 
-            return componentsschemas_optimizer_config_type_1
+                return componentsschemas_optimizer_config_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(AdamOptimizerConfig | Any | None | OptimizerConfigBase | Unset, data)
 
         optimizer_config = _parse_optimizer_config(d.pop("optimizer_config", UNSET))
 
@@ -166,9 +208,9 @@ class GetInfoResponse:
         model_name = _parse_model_name(d.pop("model_name", UNSET))
 
         get_info_response = cls(
+            type_=type_,
             model_data=model_data,
             model_id=model_id,
-            type_=type_,
             optimizer_config=optimizer_config,
             is_lora=is_lora,
             lora_rank=lora_rank,

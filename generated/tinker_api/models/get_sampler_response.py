@@ -16,18 +16,26 @@ T = TypeVar("T", bound="GetSamplerResponse")
 class GetSamplerResponse:
     """What a sampler samples from."""
 
-    sampler_id: str
+    sampler_id: None | str | Unset = UNSET
     """ Its id. """
-    base_model: str
+    base_model: None | str | Unset = UNSET
     """ Name of the base model. """
     model_path: None | str | Unset = UNSET
     """ The tinker:// path of its weights, if they are not the base model's. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        sampler_id = self.sampler_id
+        sampler_id: None | str | Unset
+        if isinstance(self.sampler_id, Unset):
+            sampler_id = UNSET
+        else:
+            sampler_id = self.sampler_id
 
-        base_model = self.base_model
+        base_model: None | str | Unset
+        if isinstance(self.base_model, Unset):
+            base_model = UNSET
+        else:
+            base_model = self.base_model
 
         model_path: None | str | Unset
         if isinstance(self.model_path, Unset):
@@ -37,12 +45,11 @@ class GetSamplerResponse:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "sampler_id": sampler_id,
-                "base_model": base_model,
-            }
-        )
+        field_dict.update({})
+        if sampler_id is not UNSET:
+            field_dict["sampler_id"] = sampler_id
+        if base_model is not UNSET:
+            field_dict["base_model"] = base_model
         if model_path is not UNSET:
             field_dict["model_path"] = model_path
 
@@ -51,9 +58,24 @@ class GetSamplerResponse:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        sampler_id = d.pop("sampler_id")
 
-        base_model = d.pop("base_model")
+        def _parse_sampler_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        sampler_id = _parse_sampler_id(d.pop("sampler_id", UNSET))
+
+        def _parse_base_model(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        base_model = _parse_base_model(d.pop("base_model", UNSET))
 
         def _parse_model_path(data: object) -> None | str | Unset:
             if data is None:

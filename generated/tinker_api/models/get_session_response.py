@@ -24,7 +24,7 @@ class GetSessionResponse:
     """ Its training runs. """
     sampler_ids: list[str] | None
     """ Its sampling sessions. """
-    user_metadata: None | TextMetadata | Unset = UNSET
+    user_metadata: Any | None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """
     display_name: None | str | Unset = UNSET
     """ Its name for people, or null. """
@@ -39,7 +39,7 @@ class GetSessionResponse:
         sampler_ids: list[str] | None
         sampler_ids = self.sampler_ids
 
-        user_metadata: dict[str, Any] | None | Unset
+        user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
             user_metadata = UNSET
         elif isinstance(self.user_metadata, TextMetadata):
@@ -96,16 +96,20 @@ class GetSessionResponse:
 
         sampler_ids = _parse_sampler_ids(d.pop("sampler_ids"))
 
-        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
+        def _parse_user_metadata(data: object) -> Any | None | TextMetadata | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
-            user_metadata_type_0 = TextMetadata.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                user_metadata_type_0 = TextMetadata.from_dict(data)
 
-            return user_metadata_type_0
+                return user_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | None | TextMetadata | Unset, data)
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -20,14 +20,14 @@ T = TypeVar("T", bound="OptimStepResponse")
 class OptimStepResponse:
     """The step was done."""
 
-    metrics: Metrics | None | Unset = UNSET
+    metrics: Any | Metrics | None | Unset = UNSET
     """ Numbers about the step, or null. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.metrics import Metrics  # noqa: PLC0415
 
-        metrics: dict[str, Any] | None | Unset
+        metrics: Any | dict[str, Any] | None | Unset
         if isinstance(self.metrics, Unset):
             metrics = UNSET
         elif isinstance(self.metrics, Metrics):
@@ -49,16 +49,20 @@ class OptimStepResponse:
 
         d = dict(src_dict)
 
-        def _parse_metrics(data: object) -> Metrics | None | Unset:
+        def _parse_metrics(data: object) -> Any | Metrics | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"metrics cannot be {type(data).__name__}")
-            metrics_type_0 = Metrics.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                metrics_type_0 = Metrics.from_dict(data)
 
-            return metrics_type_0
+                return metrics_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | Metrics | None | Unset, data)
 
         metrics = _parse_metrics(d.pop("metrics", UNSET))
 

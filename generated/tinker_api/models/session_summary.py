@@ -26,18 +26,17 @@ T = TypeVar("T", bound="SessionSummary")
 class SessionSummary:
     """A session in short."""
 
-    session_id: str
+    session_id: None | str | Unset = UNSET
     """ Its id. """
-    created_at: datetime.datetime
+    created_at: Any | datetime.datetime | None | Unset = UNSET
     """ When it was opened. """
-    owner: str
+    owner: None | str | Unset = UNSET
     """ Whose it is. """
-    project_id: str
+    project_id: None | str | Unset = UNSET
     """ The project it belongs to. """
-    checkpoints_count: int
-    """ How many checkpoints it has. """
     status: (
-        ClientSessionFinished
+        Any
+        | ClientSessionFinished
         | None
         | OtherObject
         | SessionActive
@@ -46,9 +45,11 @@ class SessionSummary:
         | Unset
     ) = UNSET
     """ The status; null if unknown. """
+    checkpoints_count: int | None | Unset = UNSET
+    """ How many checkpoints it has. """
     display_name: None | str | Unset = UNSET
     """ Its name for people, or null. """
-    user_metadata: None | TextMetadata | Unset = UNSET
+    user_metadata: Any | None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """
     checkpoint_storage_bytes: int | None | Unset = UNSET
     """ What its checkpoints take up in bytes, if known. """
@@ -62,17 +63,33 @@ class SessionSummary:
         from ..models.session_failed import SessionFailed  # noqa: PLC0415
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        session_id = self.session_id
+        session_id: None | str | Unset
+        if isinstance(self.session_id, Unset):
+            session_id = UNSET
+        else:
+            session_id = self.session_id
 
-        created_at = self.created_at.isoformat()
+        created_at: Any | None | str | Unset
+        if isinstance(self.created_at, Unset):
+            created_at = UNSET
+        elif isinstance(self.created_at, datetime.datetime):
+            created_at = self.created_at.isoformat()
+        else:
+            created_at = self.created_at
 
-        owner = self.owner
+        owner: None | str | Unset
+        if isinstance(self.owner, Unset):
+            owner = UNSET
+        else:
+            owner = self.owner
 
-        project_id = self.project_id
+        project_id: None | str | Unset
+        if isinstance(self.project_id, Unset):
+            project_id = UNSET
+        else:
+            project_id = self.project_id
 
-        checkpoints_count = self.checkpoints_count
-
-        status: dict[str, Any] | None | Unset
+        status: Any | dict[str, Any] | None | Unset
         if isinstance(self.status, Unset):
             status = UNSET
         elif isinstance(self.status, SessionFailed):
@@ -88,13 +105,19 @@ class SessionSummary:
         else:
             status = self.status
 
+        checkpoints_count: int | None | Unset
+        if isinstance(self.checkpoints_count, Unset):
+            checkpoints_count = UNSET
+        else:
+            checkpoints_count = self.checkpoints_count
+
         display_name: None | str | Unset
         if isinstance(self.display_name, Unset):
             display_name = UNSET
         else:
             display_name = self.display_name
 
-        user_metadata: dict[str, Any] | None | Unset
+        user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
             user_metadata = UNSET
         elif isinstance(self.user_metadata, TextMetadata):
@@ -110,17 +133,19 @@ class SessionSummary:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "session_id": session_id,
-                "created_at": created_at,
-                "owner": owner,
-                "project_id": project_id,
-                "checkpoints_count": checkpoints_count,
-            }
-        )
+        field_dict.update({})
+        if session_id is not UNSET:
+            field_dict["session_id"] = session_id
+        if created_at is not UNSET:
+            field_dict["created_at"] = created_at
+        if owner is not UNSET:
+            field_dict["owner"] = owner
+        if project_id is not UNSET:
+            field_dict["project_id"] = project_id
         if status is not UNSET:
             field_dict["status"] = status
+        if checkpoints_count is not UNSET:
+            field_dict["checkpoints_count"] = checkpoints_count
         if display_name is not UNSET:
             field_dict["display_name"] = display_name
         if user_metadata is not UNSET:
@@ -140,20 +165,56 @@ class SessionSummary:
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
         d = dict(src_dict)
-        session_id = d.pop("session_id")
 
-        created_at = datetime.datetime.fromisoformat(d.pop("created_at"))
+        def _parse_session_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
 
-        owner = d.pop("owner")
+        session_id = _parse_session_id(d.pop("session_id", UNSET))
 
-        project_id = d.pop("project_id")
+        def _parse_created_at(data: object) -> Any | datetime.datetime | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                created_at_type_0 = datetime.datetime.fromisoformat(data)
 
-        checkpoints_count = d.pop("checkpoints_count")
+                return created_at_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | datetime.datetime | None | Unset, data)
+
+        created_at = _parse_created_at(d.pop("created_at", UNSET))
+
+        def _parse_owner(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        owner = _parse_owner(d.pop("owner", UNSET))
+
+        def _parse_project_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        project_id = _parse_project_id(d.pop("project_id", UNSET))
 
         def _parse_status(
             data: object,
         ) -> (
-            ClientSessionFinished
+            Any
+            | ClientSessionFinished
             | None
             | OtherObject
             | SessionActive
@@ -197,13 +258,36 @@ class SessionSummary:
                 return componentsschemas_session_status_type_3
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            if not isinstance(data, dict):
-                raise TypeError(f"status cannot be {type(data).__name__}")
-            componentsschemas_session_status_type_4 = OtherObject.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_session_status_type_4 = OtherObject.from_dict(data)
 
-            return componentsschemas_session_status_type_4
+                return componentsschemas_session_status_type_4
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(
+                Any
+                | ClientSessionFinished
+                | None
+                | OtherObject
+                | SessionActive
+                | SessionCancelled
+                | SessionFailed
+                | Unset,
+                data,
+            )
 
         status = _parse_status(d.pop("status", UNSET))
+
+        def _parse_checkpoints_count(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        checkpoints_count = _parse_checkpoints_count(d.pop("checkpoints_count", UNSET))
 
         def _parse_display_name(data: object) -> None | str | Unset:
             if data is None:
@@ -214,16 +298,20 @@ class SessionSummary:
 
         display_name = _parse_display_name(d.pop("display_name", UNSET))
 
-        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
+        def _parse_user_metadata(data: object) -> Any | None | TextMetadata | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
-            user_metadata_type_0 = TextMetadata.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                user_metadata_type_0 = TextMetadata.from_dict(data)
 
-            return user_metadata_type_0
+                return user_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | None | TextMetadata | Unset, data)
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
 
@@ -243,8 +331,8 @@ class SessionSummary:
             created_at=created_at,
             owner=owner,
             project_id=project_id,
-            checkpoints_count=checkpoints_count,
             status=status,
+            checkpoints_count=checkpoints_count,
             display_name=display_name,
             user_metadata=user_metadata,
             checkpoint_storage_bytes=checkpoint_storage_bytes,

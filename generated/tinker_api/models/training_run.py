@@ -22,25 +22,25 @@ T = TypeVar("T", bound="TrainingRun")
 class TrainingRun:
     """A training run."""
 
-    training_run_id: str
+    training_run_id: None | str | Unset = UNSET
     """ Its id, the same as its model's. """
-    base_model: str
+    base_model: None | str | Unset = UNSET
     """ Name of the base model. """
-    model_owner: str
+    model_owner: None | str | Unset = UNSET
     """ Whose it is. """
-    is_lora: bool
+    is_lora: bool | None | Unset = UNSET
     """ Whether an adapter was trained. """
-    last_request_time: datetime.datetime
-    """ When it was last worked on. """
-    corrupted: bool | Unset = False
+    corrupted: bool | None | Unset = False
     """ Whether its state is damaged. """
     lora_rank: int | None | Unset = UNSET
     """ Rank of the adapter, if it is one. """
-    last_checkpoint: Checkpoint | None | Unset = UNSET
+    last_request_time: Any | datetime.datetime | None | Unset = UNSET
+    """ When it was last worked on. """
+    last_checkpoint: Any | Checkpoint | None | Unset = UNSET
     """ The latest training state saved. """
-    last_sampler_checkpoint: Checkpoint | None | Unset = UNSET
+    last_sampler_checkpoint: Any | Checkpoint | None | Unset = UNSET
     """ The latest weights saved for sampling. """
-    user_metadata: None | TextMetadata | Unset = UNSET
+    user_metadata: Any | None | TextMetadata | Unset = UNSET
     """ What the user wants to find again, or null. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -48,17 +48,35 @@ class TrainingRun:
         from ..models.checkpoint import Checkpoint  # noqa: PLC0415
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        training_run_id = self.training_run_id
+        training_run_id: None | str | Unset
+        if isinstance(self.training_run_id, Unset):
+            training_run_id = UNSET
+        else:
+            training_run_id = self.training_run_id
 
-        base_model = self.base_model
+        base_model: None | str | Unset
+        if isinstance(self.base_model, Unset):
+            base_model = UNSET
+        else:
+            base_model = self.base_model
 
-        model_owner = self.model_owner
+        model_owner: None | str | Unset
+        if isinstance(self.model_owner, Unset):
+            model_owner = UNSET
+        else:
+            model_owner = self.model_owner
 
-        is_lora = self.is_lora
+        is_lora: bool | None | Unset
+        if isinstance(self.is_lora, Unset):
+            is_lora = UNSET
+        else:
+            is_lora = self.is_lora
 
-        last_request_time = self.last_request_time.isoformat()
-
-        corrupted = self.corrupted
+        corrupted: bool | None | Unset
+        if isinstance(self.corrupted, Unset):
+            corrupted = UNSET
+        else:
+            corrupted = self.corrupted
 
         lora_rank: int | None | Unset
         if isinstance(self.lora_rank, Unset):
@@ -66,7 +84,15 @@ class TrainingRun:
         else:
             lora_rank = self.lora_rank
 
-        last_checkpoint: dict[str, Any] | None | Unset
+        last_request_time: Any | None | str | Unset
+        if isinstance(self.last_request_time, Unset):
+            last_request_time = UNSET
+        elif isinstance(self.last_request_time, datetime.datetime):
+            last_request_time = self.last_request_time.isoformat()
+        else:
+            last_request_time = self.last_request_time
+
+        last_checkpoint: Any | dict[str, Any] | None | Unset
         if isinstance(self.last_checkpoint, Unset):
             last_checkpoint = UNSET
         elif isinstance(self.last_checkpoint, Checkpoint):
@@ -74,7 +100,7 @@ class TrainingRun:
         else:
             last_checkpoint = self.last_checkpoint
 
-        last_sampler_checkpoint: dict[str, Any] | None | Unset
+        last_sampler_checkpoint: Any | dict[str, Any] | None | Unset
         if isinstance(self.last_sampler_checkpoint, Unset):
             last_sampler_checkpoint = UNSET
         elif isinstance(self.last_sampler_checkpoint, Checkpoint):
@@ -82,7 +108,7 @@ class TrainingRun:
         else:
             last_sampler_checkpoint = self.last_sampler_checkpoint
 
-        user_metadata: dict[str, Any] | None | Unset
+        user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
             user_metadata = UNSET
         elif isinstance(self.user_metadata, TextMetadata):
@@ -92,19 +118,21 @@ class TrainingRun:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "training_run_id": training_run_id,
-                "base_model": base_model,
-                "model_owner": model_owner,
-                "is_lora": is_lora,
-                "last_request_time": last_request_time,
-            }
-        )
+        field_dict.update({})
+        if training_run_id is not UNSET:
+            field_dict["training_run_id"] = training_run_id
+        if base_model is not UNSET:
+            field_dict["base_model"] = base_model
+        if model_owner is not UNSET:
+            field_dict["model_owner"] = model_owner
+        if is_lora is not UNSET:
+            field_dict["is_lora"] = is_lora
         if corrupted is not UNSET:
             field_dict["corrupted"] = corrupted
         if lora_rank is not UNSET:
             field_dict["lora_rank"] = lora_rank
+        if last_request_time is not UNSET:
+            field_dict["last_request_time"] = last_request_time
         if last_checkpoint is not UNSET:
             field_dict["last_checkpoint"] = last_checkpoint
         if last_sampler_checkpoint is not UNSET:
@@ -120,17 +148,51 @@ class TrainingRun:
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
         d = dict(src_dict)
-        training_run_id = d.pop("training_run_id")
 
-        base_model = d.pop("base_model")
+        def _parse_training_run_id(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
 
-        model_owner = d.pop("model_owner")
+        training_run_id = _parse_training_run_id(d.pop("training_run_id", UNSET))
 
-        is_lora = d.pop("is_lora")
+        def _parse_base_model(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
 
-        last_request_time = datetime.datetime.fromisoformat(d.pop("last_request_time"))
+        base_model = _parse_base_model(d.pop("base_model", UNSET))
 
-        corrupted = d.pop("corrupted", UNSET)
+        def _parse_model_owner(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        model_owner = _parse_model_owner(d.pop("model_owner", UNSET))
+
+        def _parse_is_lora(data: object) -> bool | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(bool | None | Unset, data)
+
+        is_lora = _parse_is_lora(d.pop("is_lora", UNSET))
+
+        def _parse_corrupted(data: object) -> bool | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(bool | None | Unset, data)
+
+        corrupted = _parse_corrupted(d.pop("corrupted", UNSET))
 
         def _parse_lora_rank(data: object) -> int | None | Unset:
             if data is None:
@@ -141,44 +203,73 @@ class TrainingRun:
 
         lora_rank = _parse_lora_rank(d.pop("lora_rank", UNSET))
 
-        def _parse_last_checkpoint(data: object) -> Checkpoint | None | Unset:
+        def _parse_last_request_time(data: object) -> Any | datetime.datetime | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"last_checkpoint cannot be {type(data).__name__}")
-            last_checkpoint_type_0 = Checkpoint.from_dict(data)
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                last_request_time_type_0 = datetime.datetime.fromisoformat(data)
 
-            return last_checkpoint_type_0
+                return last_request_time_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | datetime.datetime | None | Unset, data)
+
+        last_request_time = _parse_last_request_time(d.pop("last_request_time", UNSET))
+
+        def _parse_last_checkpoint(data: object) -> Any | Checkpoint | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                last_checkpoint_type_0 = Checkpoint.from_dict(data)
+
+                return last_checkpoint_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | Checkpoint | None | Unset, data)
 
         last_checkpoint = _parse_last_checkpoint(d.pop("last_checkpoint", UNSET))
 
-        def _parse_last_sampler_checkpoint(data: object) -> Checkpoint | None | Unset:
+        def _parse_last_sampler_checkpoint(data: object) -> Any | Checkpoint | None | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"last_sampler_checkpoint cannot be {type(data).__name__}")
-            last_sampler_checkpoint_type_0 = Checkpoint.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                last_sampler_checkpoint_type_0 = Checkpoint.from_dict(data)
 
-            return last_sampler_checkpoint_type_0
+                return last_sampler_checkpoint_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | Checkpoint | None | Unset, data)
 
         last_sampler_checkpoint = _parse_last_sampler_checkpoint(
             d.pop("last_sampler_checkpoint", UNSET)
         )
 
-        def _parse_user_metadata(data: object) -> None | TextMetadata | Unset:
+        def _parse_user_metadata(data: object) -> Any | None | TextMetadata | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, dict):
-                raise TypeError(f"user_metadata cannot be {type(data).__name__}")
-            user_metadata_type_0 = TextMetadata.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                user_metadata_type_0 = TextMetadata.from_dict(data)
 
-            return user_metadata_type_0
+                return user_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | None | TextMetadata | Unset, data)
 
         user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
 
@@ -187,9 +278,9 @@ class TrainingRun:
             base_model=base_model,
             model_owner=model_owner,
             is_lora=is_lora,
-            last_request_time=last_request_time,
             corrupted=corrupted,
             lora_rank=lora_rank,
+            last_request_time=last_request_time,
             last_checkpoint=last_checkpoint,
             last_sampler_checkpoint=last_sampler_checkpoint,
             user_metadata=user_metadata,

@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.cursor import Cursor
@@ -21,11 +23,13 @@ class TrainingRunsResponse:
 
     training_runs: list[TrainingRun] | None
     """ The runs, latest first. """
-    cursor: Cursor
-    """ A page's place in the whole. """
+    cursor: Any | Cursor | None | Unset = UNSET
+    """ Where the page is. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.cursor import Cursor  # noqa: PLC0415
+
         training_runs: list[dict[str, Any]] | None
         if isinstance(self.training_runs, list):
             training_runs = []
@@ -36,16 +40,23 @@ class TrainingRunsResponse:
         else:
             training_runs = self.training_runs
 
-        cursor = self.cursor.to_dict()
+        cursor: Any | dict[str, Any] | None | Unset
+        if isinstance(self.cursor, Unset):
+            cursor = UNSET
+        elif isinstance(self.cursor, Cursor):
+            cursor = self.cursor.to_dict()
+        else:
+            cursor = self.cursor
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
             {
                 "training_runs": training_runs,
-                "cursor": cursor,
             }
         )
+        if cursor is not UNSET:
+            field_dict["cursor"] = cursor
 
         return field_dict
 
@@ -72,7 +83,22 @@ class TrainingRunsResponse:
 
         training_runs = _parse_training_runs(d.pop("training_runs"))
 
-        cursor = Cursor.from_dict(d.pop("cursor"))
+        def _parse_cursor(data: object) -> Any | Cursor | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                cursor_type_0 = Cursor.from_dict(data)
+
+                return cursor_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(Any | Cursor | None | Unset, data)
+
+        cursor = _parse_cursor(d.pop("cursor", UNSET))
 
         training_runs_response = cls(
             training_runs=training_runs,

@@ -16,13 +16,17 @@ T = TypeVar("T", bound="UnloadModelResponse")
 class UnloadModelResponse:
     """The model was given up."""
 
-    model_id: str
-    """ The id of a model being trained and of its training run. """
+    model_id: Any | None | str | Unset = UNSET
+    """ The model. """
     type_: None | str | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        model_id = self.model_id
+        model_id: Any | None | str | Unset
+        if isinstance(self.model_id, Unset):
+            model_id = UNSET
+        else:
+            model_id = self.model_id
 
         type_: None | str | Unset
         if isinstance(self.type_, Unset):
@@ -32,11 +36,9 @@ class UnloadModelResponse:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "model_id": model_id,
-            }
-        )
+        field_dict.update({})
+        if model_id is not UNSET:
+            field_dict["model_id"] = model_id
         if type_ is not UNSET:
             field_dict["type"] = type_
 
@@ -45,7 +47,15 @@ class UnloadModelResponse:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         d = dict(src_dict)
-        model_id = d.pop("model_id")
+
+        def _parse_model_id(data: object) -> Any | None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(Any | None | str | Unset, data)
+
+        model_id = _parse_model_id(d.pop("model_id", UNSET))
 
         def _parse_type_(data: object) -> None | str | Unset:
             if data is None:

@@ -21,12 +21,12 @@ T = TypeVar("T", bound="WeightsInfoResponse")
 class WeightsInfoResponse:
     """What saved weights are made of."""
 
-    base_model: str
+    base_model: None | str | Unset = UNSET
     """ Name of the base model. """
-    is_lora: bool
+    optimizer_config: AdamOptimizerConfig | Any | None | OptimizerConfigBase | Unset = UNSET
+    """ The kind of optimizer. """
+    is_lora: bool | None | Unset = UNSET
     """ Whether they are an adapter. """
-    optimizer_config: AdamOptimizerConfig | OptimizerConfigBase | Unset = UNSET
-    """ The kind of optimizer a model has, fixed when the model is made. """
     lora_rank: int | None | Unset = UNSET
     """ Rank of the adapter. """
     train_unembed: bool | None | Unset = UNSET
@@ -38,19 +38,30 @@ class WeightsInfoResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: PLC0415
         from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
 
-        base_model = self.base_model
+        base_model: None | str | Unset
+        if isinstance(self.base_model, Unset):
+            base_model = UNSET
+        else:
+            base_model = self.base_model
 
-        is_lora = self.is_lora
-
-        optimizer_config: dict[str, Any] | Unset
+        optimizer_config: Any | dict[str, Any] | None | Unset
         if isinstance(self.optimizer_config, Unset):
             optimizer_config = UNSET
         elif isinstance(self.optimizer_config, OptimizerConfigBase):
             optimizer_config = self.optimizer_config.to_dict()
-        else:
+        elif isinstance(self.optimizer_config, AdamOptimizerConfig):
             optimizer_config = self.optimizer_config.to_dict()
+        else:
+            optimizer_config = self.optimizer_config
+
+        is_lora: bool | None | Unset
+        if isinstance(self.is_lora, Unset):
+            is_lora = UNSET
+        else:
+            is_lora = self.is_lora
 
         lora_rank: int | None | Unset
         if isinstance(self.lora_rank, Unset):
@@ -78,14 +89,13 @@ class WeightsInfoResponse:
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
-        field_dict.update(
-            {
-                "base_model": base_model,
-                "is_lora": is_lora,
-            }
-        )
+        field_dict.update({})
+        if base_model is not UNSET:
+            field_dict["base_model"] = base_model
         if optimizer_config is not UNSET:
             field_dict["optimizer_config"] = optimizer_config
+        if is_lora is not UNSET:
+            field_dict["is_lora"] = is_lora
         if lora_rank is not UNSET:
             field_dict["lora_rank"] = lora_rank
         if train_unembed is not UNSET:
@@ -103,13 +113,21 @@ class WeightsInfoResponse:
         from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
 
         d = dict(src_dict)
-        base_model = d.pop("base_model")
 
-        is_lora = d.pop("is_lora")
+        def _parse_base_model(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        base_model = _parse_base_model(d.pop("base_model", UNSET))
 
         def _parse_optimizer_config(
             data: object,
-        ) -> AdamOptimizerConfig | OptimizerConfigBase | Unset:
+        ) -> AdamOptimizerConfig | Any | None | OptimizerConfigBase | Unset:
+            if data is None:
+                return data
             if isinstance(data, Unset):
                 return data
             try:
@@ -120,13 +138,26 @@ class WeightsInfoResponse:
                 return componentsschemas_optimizer_config_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            if not isinstance(data, dict):
-                raise TypeError(f"optimizer_config cannot be {type(data).__name__}")
-            componentsschemas_optimizer_config_type_1 = AdamOptimizerConfig.from_dict(data)
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_optimizer_config_type_1 = AdamOptimizerConfig.from_dict(data)
 
-            return componentsschemas_optimizer_config_type_1
+                return componentsschemas_optimizer_config_type_1
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(AdamOptimizerConfig | Any | None | OptimizerConfigBase | Unset, data)
 
         optimizer_config = _parse_optimizer_config(d.pop("optimizer_config", UNSET))
+
+        def _parse_is_lora(data: object) -> bool | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(bool | None | Unset, data)
+
+        is_lora = _parse_is_lora(d.pop("is_lora", UNSET))
 
         def _parse_lora_rank(data: object) -> int | None | Unset:
             if data is None:
@@ -166,8 +197,8 @@ class WeightsInfoResponse:
 
         weights_info_response = cls(
             base_model=base_model,
-            is_lora=is_lora,
             optimizer_config=optimizer_config,
+            is_lora=is_lora,
             lora_rank=lora_rank,
             train_unembed=train_unembed,
             train_mlp=train_mlp,

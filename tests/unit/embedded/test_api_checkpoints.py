@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import sys
 import tarfile
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+import pyrage
 import pytest
 from safetensors.numpy import load
 
@@ -294,21 +296,75 @@ async def download_external_weights(api: Api) -> None:
     assert (await api.get(f"{base}/weights/a/external_weights_urls")).status_code == 404
 
 
-async def test_encrypted_external_weights_are_rejected(open_api: OpenApi) -> None:
+async def test_external_weights_are_encrypted_to_age_recipients(open_api: OpenApi) -> None:
     async with open_api("0.38") as api:
-        await request_encryption(api)
+        await download_encrypted_weights(api)
 
 
-async def request_encryption(api: Api) -> None:
+async def download_encrypted_weights(api: Api) -> None:
     await api.new_model()
-    api.http.event_hooks["response"].clear()
-    rejected = await api.post(
+    identities = [pyrage.x25519.Identity.generate() for _ in range(2)]
+    result = await api.done(
         "save_weights_external",
         model_id=api.model_id,
         seq_id=1,
         path="out",
-        age_encryption_recipients=["age1key"],
+        age_encryption_recipients=[str(identity.to_public()) for identity in identities],
     )
+    base = f"training_runs/{api.model_id}/checkpoints"
+    urls = (await api.get(f"{base}/external_weights/out/external_weights_urls")).json()["urls"]
+    assert set(urls) == {"adapter_config.json.age", "adapter_model.safetensors.age"}
+    encrypted = {name: (await api.http.get(url)).content for name, url in urls.items()}
+    assert sum(map(len, encrypted.values())) == result["size_bytes"]
+    for identity in identities:
+        assert load(pyrage.decrypt(encrypted["adapter_model.safetensors.age"], [identity]))
+    stranger = pyrage.x25519.Identity.generate()
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.decrypt(encrypted["adapter_config.json.age"], [stranger])
+    folder = api.backend.files.checkpoint(api.model_id, "external_weights", "out")
+    assert {file.name for file in folder.iterdir()} == set(urls), "nothing is left unencrypted"
+
+    sample = await api.done("asample", **api.sample_body(model_path=result["path"]))
+    assert sample["error"] == "these weights are encrypted"
+    copied = await api.post("copy_weights", source_path=result["path"])
+    assert (copied.status_code, "is encrypted" in copied.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "message"),
+    [
+        (["age1key"], "[0] is neither an age recipient"),
+        (["ssh-ed25519 x"], "[0] is neither an age recipient"),
+        (["age1key"] * 11, "expected at most 10 recipients, got 11"),
+    ],
+)
+async def test_invalid_encryption_recipient_is_rejected(
+    open_api: OpenApi, recipients: list[str], message: str
+) -> None:
+    async with open_api("0.38") as api:
+        await request_encryption(api, recipients, message)
+
+
+async def request_encryption(api: Api, recipients: list[str], message: str) -> None:
+    await api.new_model()
+    api.http.event_hooks["response"].clear()
+    body = {"model_id": api.model_id, "seq_id": 1, "path": "out"}
+    rejected = await api.post("save_weights_external", age_encryption_recipients=recipients, **body)
     assert rejected.status_code == 422
-    assert "can't encrypt" in rejected.text
+    assert message in rejected.json()["detail"][0]["msg"]
     assert "path" in await save(api, 2), "the rejected seq_id does not block"
+
+
+async def test_encryption_without_pyrage_is_rejected(
+    open_api: OpenApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyrage", None)
+    async with open_api("0.38") as api:
+        await api.new_model()
+        api.http.event_hooks["response"].clear()
+        body = {"model_id": api.model_id, "seq_id": 1, "path": "out"}
+        rejected = await api.post(
+            "save_weights_external", age_encryption_recipients=["age1key"], **body
+        )
+        assert rejected.status_code == 422
+        assert "pip install 'tinker-ext[embedded]'" in rejected.text

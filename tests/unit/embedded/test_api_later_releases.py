@@ -100,6 +100,7 @@ async def test_weights_info_and_get_sampler(api: Api) -> None:
     path = await save(api, 1, path="a")
     info = (await api.post("weights_info", tinker_path=path)).json()
     assert (info["base_model"], info["lora_rank"]) == ("embedded/tiny", 3)
+    assert "lora_alpha" not in info, "no release has this field"
     assert (info["train_attn"], info["train_unembed"]) == (True, False)
 
     opened = await api.post(

@@ -154,11 +154,12 @@ async def test_newer_fields_return_422_in_older_protocols(
                 assert (detail["type"], detail["loc"][-1]) == ("extra_forbidden", field)
 
 
-async def test_unsupported_operation_returns_501_with_reason(open_api: OpenApi) -> None:
+async def test_unsupported_operation_returns_404_with_reason(open_api: OpenApi) -> None:
     async with open_api("0.38") as api:
         api.http.event_hooks["response"].clear()
         rejected = await api.get("auth/apikey/me")
-        assert rejected.status_code == 501
+        assert rejected.status_code == 404, "official clients repeat requests after any 5xx"
+        assert rejected.headers["x-should-retry"] == "false"
         assert "it has no keys" in rejected.json()["detail"]
 
 

@@ -185,12 +185,43 @@ async def test_unknown_session_or_model_returns_404(api: Api) -> None:
         assert "'x'" in response.json()["detail"]
 
 
+async def test_image_or_audio_is_rejected_by_name(api: Api) -> None:
+    await api.new_model()
+    image = {"type": "image", "data": "eA==", "format": "png", "height": 1, "width": 1, "tokens": 1}
+    datum = api.datum()
+    datum["model_input"]["chunks"].append(image)
+    failure = await api.result(await api.submit("forward_backward", **api.batch(1, data=[datum])))
+    assert failure["category"] == "user"
+    assert failure["error"].startswith(
+        "data[0].model_input.chunks[1]: this model reads text, not image: the embedded models have "
+        "no vision or audio encoder"
+    )
+    sample = api.sample_body(base_model="embedded/tiny", prompt={"chunks": [image]})
+    failure = await api.result(await api.submit("asample", **sample))
+    assert failure["error"].startswith("prompt.chunks[0]: this model reads text, not image")
+
+
+async def test_targets_of_shape_n_k_give_logprobs_of_the_same_shape(api: Api) -> None:
+    await api.new_model()
+    size = len(api.datum()["model_input"]["chunks"][0]["tokens"])
+    targets = {"data": [1, 2] * size, "dtype": "int64", "shape": [size, 2]}
+    weights = {"data": [0.75, 0.25] * size, "dtype": "float32", "shape": [size, 2]}
+    data = [api.datum(target_tokens=targets, weights=weights), api.datum()]
+    result = await api.forward_backward(1, data=data)
+    shapes = [output["logprobs"]["shape"] for output in result["loss_fn_outputs"]]
+    assert shapes == [[size, 2], [size]]
+    assert result["metrics"]["weights:sum"] == pytest.approx(2 * size)
+
+
 async def test_get_info_returns_path_of_existing_tokenizer(api: Api) -> None:
     from tokenizers import Tokenizer
 
     await api.new_model(rank=3)
     info = (await api.post("get_info", model_id=api.model_id)).json()
     assert (info["model_id"], info["is_lora"], info["lora_rank"]) == (api.model_id, True, 3)
+    assert info["lora_alpha"] == 8
+    path = (await api.done("save_weights", model_id=api.model_id, seq_id=1, path="a"))["path"]
+    assert (await api.post("weights_info", tinker_path=path)).json()["lora_alpha"] == 8
     folder = info["model_data"]["tokenizer_id"]
     tokenizer = Tokenizer.from_file(f"{folder}/tokenizer.json")
     assert tokenizer.decode(tokenizer.encode("Grüße").ids) == "Grüße"

@@ -117,8 +117,8 @@ WEIGHTS = "data[0].loss_fn_inputs['weights']"
     [
         (
             _image,
-            "data[0].model_input.chunks[2]: this model reads text, not image; "
-            "expected encoded text",
+            "data[0].model_input.chunks[2]: this model reads text, not image: the embedded models "
+            "have no vision or audio encoder",
         ),
         (_empty_chunk, "data[0].model_input.chunks[2]: the chunk is empty; expected encoded text"),
         (_odd_bytes, f"{WEIGHTS}: 3 bytes are not an array"),

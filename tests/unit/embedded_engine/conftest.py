@@ -44,7 +44,11 @@ def make_datum() -> Callable[..., TrainingDatum]:
             "weights": rng.uniform(0.0, 1.0, length),
             "logprobs": rng.uniform(-6.0, -5.0, length),
             "advantages": rng.normal(size=length),
+            "sequence_ratio_mask": np.ones(length),
         }
+        if "sequence_ratio_mask" in names:
+            # gspo's gradient is that of its value only if a datum has one advantage.
+            values["advantages"] = np.full(length, rng.choice([-1.0, 1.0]) * 0.7)
         inputs: dict[str, npt.NDArray[Any]] = {name: values[name] for name in names}
         inputs["target_tokens"] = rng.integers(0, 258, length)
         return TrainingDatum(rng.integers(0, 258, length), inputs)

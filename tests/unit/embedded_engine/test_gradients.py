@@ -20,6 +20,9 @@ INPUTS = {
     "importance_sampling": ("logprobs", "advantages"),
     "ppo": ("logprobs", "advantages"),
     "dro": ("logprobs", "advantages"),
+    "gspo": ("logprobs", "advantages", "sequence_ratio_mask"),
+    "stable_reinforce": ("logprobs", "advantages", "weights"),
+    "kl_divergence": ("logprobs", "weights"),
 }
 STEP = 1e-6
 
@@ -30,6 +33,38 @@ def test_gradient_matches_finite_differences_of_the_loss(
 ) -> None:
     trainer = stirred(LoraSettings(rank=3, seed=1))
     data = [make_datum(length, seed, INPUTS[loss]) for seed, length in enumerate((7, 3, 7, 1))]
+    check_gradients(trainer, data, loss)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "kl_divergence"])
+def test_gradient_of_several_targets_matches_finite_differences(
+    loss: str, stirred: Callable[[LoraSettings], Trainer], make_datum: Callable[..., TrainingDatum]
+) -> None:
+    trainer = stirred(LoraSettings(rank=3, seed=1))
+    data = [
+        with_targets(make_datum(length, seed), count)
+        for seed, (length, count) in enumerate(((7, 3), (4, 3), (5, 2)))
+    ]
+    data.append(make_datum(3, 9, INPUTS[loss]))
+    check_gradients(trainer, data, loss)
+
+
+def with_targets(datum: TrainingDatum, count: int) -> TrainingDatum:
+    """The datum with several targets per token; the last row has the same one twice."""
+    rng = np.random.default_rng(count)
+    size = (len(datum.tokens), count)
+    targets = rng.integers(0, 258, size)
+    targets[-1] = targets[-1, 0]
+    inputs = {
+        "target_tokens": targets,
+        "weights": rng.uniform(0.0, 1.0, size),
+        "logprobs": rng.uniform(-3.0, -1.0, size),
+    }
+    return TrainingDatum(datum.tokens, inputs)
+
+
+def check_gradients(trainer: Trainer, data: list[TrainingDatum], loss: str) -> None:
+    """Compare gradients of the adapter with central differences of ``loss:sum``."""
     trainer.forward_backward(data, loss)
     gradients = trainer.gradients()
     assert gradients is not None

@@ -47,7 +47,7 @@ def test_requests_are_admitted_in_order_without_exceeding_the_limit(
 
 @pytest.mark.parametrize("size", [-1, 3])
 def test_giving_back_more_than_was_taken_raises(size: int) -> None:
-    with pytest.raises(ValueError, match="given back"):
+    with pytest.raises(ValueError, match="cannot release"):
         Budget(10).take(2).give(size)
 
 

@@ -13,7 +13,6 @@ from tinker_ext.protocol.server_protocol import (
     BASELINE,
     ServerProtocol,
     from_client_config,
-    learn_from_error,
 )
 
 FLAG = ServerProtocol(
@@ -40,6 +39,9 @@ def test_protocol_is_described_in_one_line() -> None:
 
 def test_results_are_protobuf_if_training_data_is() -> None:
     assert (BASELINE.protobuf_results, FLAG.protobuf_results) == (False, True)
+    assumed = evolve(BASELINE, forward="flag")
+    accepted = evolve(assumed, accepted=frozenset({"forward"}))
+    assert (assumed.protobuf_results, accepted.protobuf_results) == (False, True)
 
 
 def test_fields_and_operations_of_a_protocol() -> None:
@@ -57,11 +59,24 @@ def test_fields_and_operations_of_a_protocol() -> None:
     assert protocol.supports("asample")
 
 
-def test_missing_operation_does_not_change_requests() -> None:
-    assert BASELINE.same_requests_as(
-        evolve(BASELINE, missing_operations=frozenset({"cancel_future"}))
-    )
-    assert not BASELINE.same_requests_as(FLAG)
+def test_forms_of_operations() -> None:
+    assert [BASELINE.form_of(name) for name in ("forward", "forward_backward", "asample")] == [
+        "json",
+        "json",
+        None,
+    ]
+    assert (FLAG.form_of("forward"), FLAG.form_of("forward_backward")) == ("protobuf", "protobuf")
+    assert BASELINE.with_form("forward", "protobuf").forward == "flag"
+    assert BASELINE.with_form("forward_backward", "protobuf").training_body == "protobuf"
+    assert FLAG.with_form("forward", "json").forward == "operation"
+    assert FLAG.with_form("asample", None) is FLAG
+
+
+def test_images_of_operations() -> None:
+    other = evolve(BASELINE, other_images=frozenset({"asample"}))
+    assert (other.images_of("asample"), other.images_of("forward")) == ("expected_tokens", "sizes")
+    recent = evolve(other, images="expected_tokens")
+    assert recent.images_of("asample") == "sizes"
 
 
 def test_finish_session_is_sent_since_0_32_unless_missing() -> None:
@@ -100,23 +115,16 @@ def test_at_least_compares_releases() -> None:
 
 def test_csr_matrices_are_sent_until_rejected() -> None:
     recent = from_client_config({}, None)
-    assert (recent.sparse, BASELINE.sparse) == (True, False)
-    location = ["body", "forward_input", "data", 0, "loss_fn_inputs", "weights"]
-    error = {"type": "extra_forbidden", "loc": [*location, "sparse_col_indices"], "msg": "x"}
-    body = {"detail": [error]}
-    learned = learn_from_error(recent, "forward", 422, body)
-    assert learned is not None
-    assert not learned.sparse
-    assert learn_from_error(learned, "forward", 422, body) is None
-    # A sample request can't be sent without the indices, so the caller sees the error.
-    assert learn_from_error(recent, "asample", 422, body) is None
+    assert (recent.sparse_in("forward"), BASELINE.sparse_in("forward")) == (True, False)
+    dense = evolve(recent, rejected_fields=frozenset({"forward.sparse_col_indices"}))
+    assert (dense.sparse_in("forward"), dense.sparse_in("forward_backward")) == (False, True)
 
 
 @pytest.mark.parametrize(
     ("deprecated", "current"),
     [
         ("without", "missing_operations"),
-        ("refused", "rejected_forms"),
+        ("creates_by_load", "loads_into_new_model"),
         ("side_by_side", "parallel"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.web_tokens import web_token
+from tests.builders import web_token
 from tinker_ext.rules.token_validity import (
     MIN_DELAY,
     Validity,

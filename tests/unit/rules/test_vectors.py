@@ -9,13 +9,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import attrs
 import pytest
 from attrs import evolve
 
-from tests.web_tokens import web_token
+from tests.builders import web_token
 from tinker_ext import errors, protocol, rules, types
 from tinker_ext.errors import RequestErrorCategory
-from tinker_ext.protocol import hints, seq_ids, server_protocol
+from tinker_ext.protocol import adaptation, hints, seq_ids, server_protocol
+from tinker_ext.protocol.flags import Flags
 from tinker_ext.redaction import redactor
 from tinker_ext.rules import (
     chunking,
@@ -316,7 +318,13 @@ def test_key_has_expired(case: dict[str, Any]) -> None:
     assert token_validity.has_expired(token_of(case), case["now"]) == case["expect"]
 
 
-SETS = ("rejected_forms", "required_fields", "rejected_fields", "missing_operations")
+SETS = (
+    "other_images",
+    "accepted",
+    "required_fields",
+    "rejected_fields",
+    "missing_operations",
+)
 
 
 def protocol_of(changes: dict[str, Any]) -> server_protocol.ServerProtocol:
@@ -324,7 +332,19 @@ def protocol_of(changes: dict[str, Any]) -> server_protocol.ServerProtocol:
     fields: dict[str, Any] = {
         name: frozenset(value) if name in SETS else value for name, value in changes.items()
     }
+    if "flags" in fields:
+        fields["flags"] = Flags.read(fields["flags"])
     return evolve(server_protocol.BASELINE, **fields)
+
+
+def changes_of(protocol: server_protocol.ServerProtocol, changes: dict[str, Any]) -> dict[str, Any]:
+    """Returns the fields that differ from those of `protocol_of(changes)`, as a case lists them."""
+    before = protocol_of(changes)
+    return {
+        name: sorted(value) if name in SETS else value
+        for name in attrs.fields_dict(server_protocol.ServerProtocol)
+        if (value := getattr(protocol, name)) != getattr(before, name)
+    }
 
 
 @pytest.mark.parametrize("case", load("server_protocol.json", "from_client_config"))
@@ -336,14 +356,50 @@ def test_protocol_from_client_config(case: dict[str, Any]) -> None:
     )
 
 
-@pytest.mark.parametrize("case", load("server_protocol.json", "learn_from_error"))
-def test_protocol_learned_from_error(case: dict[str, Any]) -> None:
-    before = protocol_of(case["protocol"])
-    expected = None if case["expect"] is None else protocol_of(case["protocol"] | case["expect"])
-    learned = server_protocol.learn_from_error(
-        before, case["operation"], case["status"], case["body"]
-    )
-    assert learned == expected
+def replay(case: dict[str, Any]) -> dict[str, Any]:
+    """Plays the responses of a case: the requests that are sent, and what the client learns.
+
+    `Adapter` calls the same rules in the same order.
+    """
+    operation, known = case["operation"], protocol_of(case["protocol"])
+    attempt = adaptation.first_attempt(known, operation)
+    requests, limits, reported, trial_after = [], [], None, 0
+    for index, response in enumerate(case["responses"]):
+        attempt = adaptation.with_known(attempt, known, operation)
+        requests.append(changes_of(attempt.protocol, case["protocol"]))
+        limits.append(adaptation.server_error_attempts(attempt))
+        if "meanwhile" in response:
+            known = protocol_of(case["protocol"] | response["meanwhile"])
+        status, body = response["status"], response.get("body")
+        if status == 200:
+            known = adaptation.after_success(attempt, known, operation)
+            break
+        known = adaptation.learn_from_error(known, operation, status, body)
+        final = response.get("final", False)
+        again = adaptation.after_error(attempt, known, operation, status, body, final=final)
+        if again is None:
+            first_body = case["responses"][trial_after].get("body")
+            is_first = adaptation.reports_first_error(attempt, first_body, status, body)
+            reported = trial_after if is_first else index
+            break
+        if again.first_status is not None and attempt.first_status is None:
+            trial_after = index
+        attempt = again
+    assert len(requests) == len(case["responses"]), "not every response was used"
+    learned = changes_of(known, case["protocol"])
+    return {"requests": requests, "limits": limits, "reported": reported, "learned": learned}
+
+
+@pytest.mark.parametrize("case", load("adaptation.json", "calls"))
+def test_call_adapts_to_responses(case: dict[str, Any]) -> None:
+    assert replay(case) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("adaptation.json", "after_negotiation"))
+def test_accepted_forms_outlast_negotiation(case: dict[str, Any]) -> None:
+    known, negotiated = protocol_of(case["known"]), protocol_of(case["negotiated"])
+    learned = adaptation.after_negotiation(known, negotiated)
+    assert changes_of(learned, case["negotiated"]) == case["expect"]
 
 
 @pytest.mark.parametrize("case", load("server_protocol.json", "drop_default_fields"))
@@ -354,6 +410,20 @@ def test_rejected_fields_with_default_values_are_dropped(case: dict[str, Any]) -
 @pytest.mark.parametrize("case", load("hints.json"))
 def test_hint_for_unsupported_request(case: dict[str, Any]) -> None:
     hint = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
+    if case["expect"] is None:
+        assert hint is None
+    else:
+        assert all(words in str(hint) for words in case["expect"])
+
+
+@pytest.mark.parametrize("case", load("hints.json", "is_lost"))
+def test_error_about_a_lost_model_or_session(case: dict[str, Any]) -> None:
+    assert hints.is_lost(case["operation"], case["body"]) is case["expect"]
+
+
+@pytest.mark.parametrize("case", load("hints.json", "restriction"))
+def test_hint_for_a_restriction(case: dict[str, Any]) -> None:
+    hint = hints.restriction(case["operation"], case["body"])
     if case["expect"] is None:
         assert hint is None
     else:

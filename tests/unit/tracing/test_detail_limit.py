@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tests.unit.tracing.sdk import Sdk, attributes_of
 from tinker_ext.testing import FakeServer, Reply, make_client
 from tinker_ext.tracing import stop_recording, token_bucket
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=4)
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.trace import TraceFlags, format_span_id
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tests.unit.tracing.sdk import Sdk, id_of
 from tinker_ext import tracing
 from tinker_ext.testing import FakeServer, make_client
@@ -22,9 +23,6 @@ from tinker_ext.testing import FakeServer, make_client
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=4)
 
 
 def sample(server: FakeServer, **config: Any) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tinker_ext import tracing
 from tinker_ext.testing import FakeServer, Reply, make_client
 
@@ -169,10 +170,9 @@ def failing() -> FakeServer:
 def test_unretrieved_failure_is_logged_as_warning(
     caplog: pytest.LogCaptureFixture, retrieved: bool
 ) -> None:
-    prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
     with caplog.at_level(logging.WARNING, "tinker_ext"), make_client(failing()) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        future = sampler.sample(prompt, 1, params)
+        future = sampler.sample(PROMPT, 1, PARAMS)
         if retrieved:
             assert isinstance(future.exception(30), tinker.BadRequestError)
         else:
@@ -189,10 +189,9 @@ def test_unretrieved_failure_is_logged_as_warning(
 def test_deadline_exceeded_error_names_operation() -> None:
     server = FakeServer()
     server.respond("asample", *[Reply(503)] * 50)
-    prompt, params = tinker.ModelInput.from_ints([1]), tinker.SamplingParams(max_tokens=1)
     with make_client(server) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
-        future = sampler.sample(prompt, 1, params)
+        future = sampler.sample(PROMPT, 1, PARAMS)
         with pytest.raises(tinker.DeadlineExceededError) as caught:
             future.result(0.05)
         future.cancel()

@@ -5,18 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT, datum
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 if TYPE_CHECKING:
     from tests.unit.tracing.sdk import Sdk
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=4)
-DATUM = tinker.Datum(
-    model_input=PROMPT,
-    loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0]},
-)
 
 # Those of the conventions, if they define the metric.
 UNITS = {
@@ -68,7 +62,7 @@ def test_run_reports_all_metrics(sdk: Sdk) -> None:
     with make_client(server, heartbeat_interval=0.05) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
         server.respond("retrieve_future", Reply(408, {"queue_state": "paused_capacity"}))
-        training.forward_backward([DATUM] * 5, "cross_entropy").result(30)
+        training.forward_backward([datum(3)] * 5, "cross_entropy").result(30)
         sampler = service.create_sampling_client(base_model="fake/model")
         started = time.perf_counter()
         sampler.sample(PROMPT, 2, PARAMS).result(30)

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tinker_ext import tracing
 from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.testing import FakeServer, Reply, make_client
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     import httpx
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
-PARAMS = tinker.SamplingParams(max_tokens=4)
 # Seconds.
 QUEUE, COMPUTE, NETWORK, PAUSE, OWN = 0.3, 0.8, 0.1, 1.0, 0.5
 TOLERANCE = 0.1

@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 import tinker_ext as tinker
+from tests.builders import PROMPT, datum
 from tests.unit.tracing.sdk import Sdk, attributes_of, id_of
 from tests.waiting import comes_true
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
@@ -22,13 +23,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 PARAMS = tinker.SamplingParams(
     max_tokens=4, temperature=0.5, top_p=0.9, seed=7, stop=["hidden stop"]
-)
-DATUM = tinker.Datum(
-    model_input=PROMPT,
-    loss_fn_inputs={"target_tokens": [2, 3, 4], "weights": [1.0, 1.0, 1.0]},
 )
 tracer = trace.get_tracer("tests")
 
@@ -153,7 +149,7 @@ def test_forward_backward_span_has_batch_size_and_both_chunks(sdk: Sdk) -> None:
     server = FakeServer()
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
-        training.forward_backward([DATUM] * 200, "cross_entropy").result(30)
+        training.forward_backward([datum(3)] * 200, "cross_entropy").result(30)
     span = sdk.single("tinker.forward_backward")
     assert attributes_of(span) == {
         "tinker.session.id": "session-1",
@@ -198,7 +194,7 @@ def test_request_behind_another_has_wait_turn_span(sdk: Sdk) -> None:
     server.respond("forward_backward", lambda _: _slowly(server))
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
-        first = training.forward_backward([DATUM], "cross_entropy")
+        first = training.forward_backward([datum(3)], "cross_entropy")
         training.optim_step(tinker.AdamParams()).result(30)
         first.result(30)
     turn = sdk.single("tinker.wait_turn")
@@ -259,7 +255,7 @@ def test_step_groups_its_calls(sdk: Sdk) -> None:
         training = service.create_lora_training_client("fake/model", rank=4)
         for number in range(2):
             with tinker.step(number):
-                future = training.forward_backward([DATUM], "cross_entropy")
+                future = training.forward_backward([datum(3)], "cross_entropy")
                 training.optim_step(tinker.AdamParams()).result(30)
                 future.result(30)
     steps = sdk.named("tinker.step")
@@ -310,7 +306,7 @@ def test_custom_loss_has_both_requests_as_children(sdk: Sdk) -> None:
 
     with make_client(FakeServer()) as service:
         training = service.create_lora_training_client("fake/model", rank=4)
-        training.forward_backward_custom([DATUM], loss, arrays="numpy").result(30)
+        training.forward_backward_custom([datum(3)], loss, arrays="numpy").result(30)
     span = sdk.single("tinker.forward_backward_custom")
     names = [child.name for child in sdk.children(span)]
     assert [name for name in names if without_short(["", [name]])[1:]] == [

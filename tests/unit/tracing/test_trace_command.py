@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import tinker_ext as tinker
+from tests.builders import DATUM
 from tinker_ext import tracing
 from tinker_ext.cli.main import program
 from tinker_ext.testing import FakeServer, Reply, make_client
@@ -19,11 +20,6 @@ from tinker_ext.trace_report.recordings import read_recording
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-DATUM = tinker.Datum(
-    model_input=tinker.ModelInput.from_ints([1, 2]),
-    loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
-)
 
 
 @pytest.fixture

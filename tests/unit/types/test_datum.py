@@ -71,7 +71,7 @@ def test_nested_lists_become_matrix() -> None:
     ("inputs", "where"),
     [
         ({"weights": [1.0, None]}, "loss_fn_inputs['weights'][1]"),
-        ({"weights": [True]}, "loss_fn_inputs['weights'][0]"),
+        ({"weights": [True, 0.5]}, "loss_fn_inputs['weights'][0]"),
         ({"weights": [[1.0], [1.0, 2.0]]}, "loss_fn_inputs['weights']"),
         ({"weights": np.array([True])}, "loss_fn_inputs['weights']"),
         ({"target_tokens": [1, 1.5]}, "loss_fn_inputs['target_tokens'][1]"),

@@ -127,7 +127,7 @@ def test_csr_equality_copy_and_pickle() -> None:
         ),
         ({"sparse_crow_indices": [1, 3, 3, 4]}, "sparse_crow_indices", "first index of 0, got 1"),
         ({"sparse_crow_indices": [[0, 2], [2, 3]]}, "sparse_crow_indices", "one dimension"),
-        ({"sparse_crow_indices": [0, 2.0, 2, 3]}, "sparse_crow_indices[1]", "integers"),
+        ({"sparse_crow_indices": [0, 2.5, 2, 3]}, "sparse_crow_indices[1]", "integers"),
         ({"sparse_col_indices": [0, 4, 1]}, "sparse_col_indices", "4 columns, got 4"),
         ({"sparse_col_indices": [-1, 3, 1]}, "sparse_col_indices", "4 columns, got -1"),
         ({"sparse_col_indices": [0, 3]}, "sparse_col_indices", "expected 3 for 3 values, got 2"),

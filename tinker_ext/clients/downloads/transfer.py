@@ -202,7 +202,9 @@ class Transfer:
         except APIConnectionError as error:
             if file.offset - before < PROGRESS_BYTES:
                 raise
-            log.info("%s: %s broke off at byte %d: %s", OPERATION, file.part, file.offset, error)
+            log.info(
+                "%s: %s was interrupted at byte %d: %s", OPERATION, file.part, file.offset, error
+            )
             return _End.INTERRUPTED, None
         if file.missing > 0:
             raise _broken(

@@ -6,6 +6,8 @@ is complete. It contains a PEFT adapter, and for training the optimizer:
 * ``adapter_model.safetensors``: the adapter; its header has the base model and the settings
 * ``adapter_config.json``: the settings in PEFT's format
 * ``optimizer.safetensors``: the optimizer's arrays; its header has the step (training only)
+
+External weights may be encrypted; their files then have the suffix ``.age``.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import asdict, frozen
 
+from tinker_ext.embedded.checkpoints.encryption import SUFFIX
 from tinker_ext.embedded.store.records import LoraRecord
 from tinker_ext.private_files import FOLDER_MODE, open_private, write_private
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+
+    from tinker_ext.embedded.checkpoints.encryption import Encryption
 
     Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -103,7 +108,11 @@ class CheckpointFiles:
 
     @contextmanager
     def writing(
-        self, folder: Path, contents: CheckpointContents, peft_config: Mapping[str, object]
+        self,
+        folder: Path,
+        contents: CheckpointContents,
+        peft_config: Mapping[str, object],
+        encryption: Encryption | None = None,
     ) -> Iterator[int]:
         """Write a checkpoint to `folder`, and keep it if the ``with`` block succeeds.
 
@@ -112,7 +121,11 @@ class CheckpointFiles:
         building, before = self.scratch_file(".checkpoint"), self.scratch_file(".before")
         try:
             building.mkdir(FOLDER_MODE)
-            size = _fill(building, contents, peft_config)
+            _fill(building, contents, peft_config)
+            if encryption is not None:
+                _encrypt(building, encryption)
+            _flush_folder(building)
+            size = sum(file.stat().st_size for file in building.iterdir())
             _make_folders(folder.parent, self.root)
             with suppress(FileNotFoundError):
                 os.rename(folder, before)
@@ -162,15 +175,25 @@ class CheckpointFiles:
                     _delete(folder)
 
 
-def _fill(building: Path, contents: CheckpointContents, peft_config: Mapping[str, object]) -> int:
-    """Write the files of a checkpoint; returns their size in bytes."""
+def is_encrypted(folder: Path) -> bool:
+    """Whether the files of a checkpoint are encrypted, so that only their recipients read them."""
+    return (folder / f"{ADAPTER}{SUFFIX}").exists()
+
+
+def _fill(building: Path, contents: CheckpointContents, peft_config: Mapping[str, object]) -> None:
+    """Write the files of a checkpoint."""
     settings = {"base_model": contents.base_model, "lora": asdict(contents.lora)}
     _write_arrays(building / ADAPTER, contents.adapter, settings)
     _write_bytes(building / ADAPTER_CONFIG, json.dumps(peft_config, indent=2).encode())
     if contents.optimizer is not None:
         _write_arrays(building / OPTIMIZER, contents.optimizer, {"step": contents.step})
-    _flush_folder(building)
-    return sum(file.stat().st_size for file in building.iterdir())
+
+
+def _encrypt(folder: Path, encryption: Encryption) -> None:
+    """Replace the files of a folder by encrypted ones."""
+    for file in list(folder.iterdir()):
+        _write_bytes(file.with_name(file.name + SUFFIX), encryption(file.read_bytes()))
+        file.unlink()
 
 
 def _make_folders(folder: Path, root: Path) -> None:

@@ -9,12 +9,35 @@ and ``ratio = exp(p - q)``:
     ppo                  sum(-min(ratio * A, clip(ratio, low, high) * A))
     cispo                sum(-stopped(clip(ratio, low, high)) * p * A)
     dro                  sum(-(p * A - beta / 2 * (p - q)**2))
+    gspo                 sum(-min(s * A, clip(s, low, high) * A)), with
+                         s = stopped(exp(mean(p - q))) * exp(p - stopped(p))
+    stable_reinforce     sum(weight * (-p * A + kl_coeff / 2 * (p - q)**2))
+    kl_divergence        sum(weight * exp(q) * (q - p))
 
 `low` and `high` are `loss_fn_config` entries `clip_low_threshold` (0.8) and `clip_high_threshold`
-(1.2), `beta` is one too (0.05). Where the two branches of ppo's minimum are equal, the unclipped
-one has the gradient. `stopped` means without a gradient: cispo gives every token a gradient with a
-bounded weight. cispo and dro were added in release 0.24.1; the losses that 0.38.0 adds (gspo,
-stable_reinforce, custom) are not supported.
+(1.2), `beta` is one too (0.05). Where the two branches of a minimum are equal, the unclipped one
+has the gradient. `stopped` means without a gradient: cispo gives every token a gradient with a
+bounded weight. cispo and dro were added in release 0.24.1, gspo and stable_reinforce in 0.38.0,
+whose `custom` losses are not supported: the client computes them.
+
+cross_entropy and kl_divergence also accept K targets per position, for distillation: all of their
+inputs are then (tokens, K), and the sums include all K (documentation, page "Cross-Entropy").
+
+gspo is GSPO-token (arXiv:2507.18071, equations 13 and 14; documentation, page "GSPO"). Its mean is
+over the tokens of a datum for which `sequence_ratio_mask` is not zero. Its thresholds are those of
+the paper's experiments, because the mean makes the ratio's range much smaller than in ppo.
+
+stable_reinforce: the documentation describes it as a REINFORCE variant that remains stable if the
+sampling policy differs from the trained one, and release 0.38.0 names its setting `kl_coeff`; the
+exact formula of the hosted service is not published. Here it is REINFORCE with a penalty on the
+divergence from the sampling policy, estimated as ``(p - q)**2 / 2`` (the estimator k2 of Schulman,
+"Approximating KL Divergence", 2020, whose gradient is that of the divergence). q is what the server
+recorded when it sampled the token, and `weight` is 1 for sampled tokens and 0 for all others. It
+is not the StableReinforce of R1-Reward (arXiv:2505.02835).
+
+kl_divergence is in the API overview, which has no formula. Here it is the divergence of the model
+from a teacher, restricted to the given targets, whose teacher's log-probabilities are `logprobs`
+(as `torch.nn.functional.kl_div` with ``log_target=True`` and ``reduction="sum"``).
 """
 
 from __future__ import annotations
@@ -44,17 +67,31 @@ _THRESHOLDS = {"clip_low_threshold": 0.8, "clip_high_threshold": 1.2}
 _DRO_BETA = {"beta": 0.05}
 """The value of the example in the Tinker documentation, page "DRO", which has no default."""
 
-INPUT_NAMES = ("target_tokens", "weights", "logprobs", "advantages")
-"""All `loss_fn_inputs` keys of release 0.4.1. A loss ignores keys that it doesn't read, because
+_GSPO_THRESHOLDS = {"clip_low_threshold": 1 - 3e-4, "clip_high_threshold": 1 + 4e-4}
+"""The clipping range of the paper's experiments (arXiv:2507.18071, section 5.1)."""
+
+_KL_COEFF = {"kl_coeff": 0.05}
+"""The penalty of `_DRO_BETA`: the documentation has no default."""
+
+INPUT_NAMES = (
+    "target_tokens",
+    "weights",
+    "logprobs",
+    "advantages",
+    "sequence_ratio_mask",
+)
+"""The `loss_fn_inputs` keys that some loss reads. A loss ignores keys that it doesn't read, because
 `forward_backward_custom` first sends the data of any loss with cross_entropy."""
 
 
 @frozen
 class Loss:
-    """One loss, as functions of the log-probabilities (tokens,), and the inputs it reads.
+    """One loss, as functions of the log-probabilities, and the inputs it reads.
 
     `total` returns the scalar loss, recorded for gradients; `metrics` returns further sums and
-    bounds by their names in `ForwardBackwardOutput.metrics`. Missing `optional` inputs are ones.
+    bounds by their names in `ForwardBackwardOutput.metrics`. Log-probabilities and inputs have the
+    same shape: (datums, tokens), or with `several_targets` also (datums, tokens, K). Missing
+    `optional` inputs are ones.
     """
 
     total: Callable[[Array, Inputs, Config], Array]
@@ -62,6 +99,7 @@ class Loss:
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     config: Mapping[str, float] = {}
+    several_targets: bool = False
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -93,7 +131,7 @@ def complete_config(loss: Loss, config: Mapping[str, float] | None) -> dict[str,
             known = ", ".join(loss.config) or "none"
             raise EngineInputError(f"unknown setting of this loss; known: {known}", where=where)
         if not math.isfinite(value) or value < 0:
-            raise EngineInputError("must be a finite number, at least 0", where=where)
+            raise EngineInputError("must be a finite number of at least 0", where=where)
     complete = {**loss.config, **(config or {})}
     low, high = (complete.get(f"clip_{end}_threshold", 0.0) for end in ("low", "high"))
     if low > high:
@@ -153,6 +191,38 @@ def _dro(logprobs: Array, inputs: Inputs, config: Config) -> Array:
     return total
 
 
+def _gspo(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    ratio, advantages = _sequence_ratio(logprobs, inputs), inputs["advantages"]
+    free, bound = ratio * advantages, _clipped(ratio, config) * advantages
+    total: Array = -anp.sum(anp.where(free <= bound, free, bound))
+    return total
+
+
+def _sequence_ratio(logprobs: Array, inputs: Inputs) -> Array:
+    """Per token, the value of its datum's ratio and the gradient of its own log-probability.
+
+    The ratio of a datum whose mask is all zeros is 1.
+    """
+    fixed, mask = getval(logprobs), inputs["sequence_ratio_mask"] != 0
+    count = np.maximum(mask.sum(axis=-1, keepdims=True), 1)
+    differences = np.where(mask, fixed - inputs["logprobs"], 0.0)
+    mean = differences.sum(axis=-1, keepdims=True) / count
+    ratio: Array = anp.exp(mean.astype(fixed.dtype) + logprobs - fixed)
+    return ratio
+
+
+def _stable_reinforce(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    penalty = config["kl_coeff"] / 2 * (logprobs - inputs["logprobs"]) ** 2
+    total: Array = -anp.sum(inputs["weights"] * (inputs["advantages"] * logprobs - penalty))
+    return total
+
+
+def _kl_divergence(logprobs: Array, inputs: Inputs, config: Config) -> Array:
+    weight = inputs["weights"] * np.exp(inputs["logprobs"])
+    total: Array = anp.sum(weight * (inputs["logprobs"] - logprobs))
+    return total
+
+
 def _clipped(ratio: Array, config: Config) -> Array:
     clipped: Array = anp.clip(ratio, config["clip_low_threshold"], config["clip_high_threshold"])
     return clipped
@@ -178,7 +248,18 @@ def _policy_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str
 
 def _ppo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
     """`_policy_metrics`, and the number of tokens whose gradient was clipped to zero."""
-    ratio, advantages = _ratio(logprobs, inputs), inputs["advantages"]
+    return _clipping_metrics(_ratio(logprobs, inputs), logprobs, inputs, config)
+
+
+def _gspo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
+    """`_policy_metrics`, and the number of tokens whose datum was clipped."""
+    return _clipping_metrics(_sequence_ratio(logprobs, inputs), logprobs, inputs, config)
+
+
+def _clipping_metrics(
+    ratio: Array, logprobs: Array, inputs: Inputs, config: Config
+) -> dict[str, float]:
+    advantages = inputs["advantages"]
     above = (ratio > config["clip_high_threshold"]) & (advantages > 0)
     below = (ratio < config["clip_low_threshold"]) & (advantages < 0)
     metrics = _policy_metrics(logprobs, inputs, config)
@@ -193,6 +274,14 @@ def _cispo_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str,
     return {**metrics, "clipped:sum": float(outside.sum())}
 
 
+def _stable_reinforce_metrics(logprobs: Array, inputs: Inputs, config: Config) -> dict[str, float]:
+    """`_policy_metrics`, the number of sampled tokens, and the estimated divergence."""
+    sampled = inputs["weights"] != 0
+    divergence = np.where(sampled, (logprobs - inputs["logprobs"]) ** 2 / 2, 0.0)
+    metrics = _policy_metrics(logprobs, inputs, config)
+    return {**metrics, "sampled:sum": float(sampled.sum()), "kl:sum": _sum(divergence)}
+
+
 def _sum(values: Array) -> float:
     return float(np.sum(values, dtype=np.float64))
 
@@ -201,11 +290,24 @@ _SAMPLED = ("logprobs", "advantages")
 """The inputs of a loss on sampled tokens."""
 
 _LOSSES = {
-    "cross_entropy": Loss(_cross_entropy, _cross_entropy_metrics, optional=("weights",)),
+    "cross_entropy": Loss(
+        _cross_entropy, _cross_entropy_metrics, optional=("weights",), several_targets=True
+    ),
     "importance_sampling": Loss(_importance_sampling, _policy_metrics, _SAMPLED),
     "ppo": Loss(_ppo, _ppo_metrics, _SAMPLED, config=_THRESHOLDS),
     "cispo": Loss(_cispo, _cispo_metrics, _SAMPLED, config=_THRESHOLDS),
     "dro": Loss(_dro, _policy_metrics, _SAMPLED, config=_DRO_BETA),
+    "gspo": Loss(_gspo, _gspo_metrics, (*_SAMPLED, "sequence_ratio_mask"), config=_GSPO_THRESHOLDS),
+    "stable_reinforce": Loss(
+        _stable_reinforce, _stable_reinforce_metrics, (*_SAMPLED, "weights"), config=_KL_COEFF
+    ),
+    "kl_divergence": Loss(
+        _kl_divergence,
+        _cross_entropy_metrics,
+        ("logprobs",),
+        optional=("weights",),
+        several_targets=True,
+    ),
 }
 
 #: The losses that `forward` and `forward_backward` accept.

@@ -132,7 +132,9 @@ def log_softmax(logits: npt.NDArray[Float]) -> npt.NDArray[Float]:
 
 
 def _pick_logprobs(logits: Array, targets: npt.NDArray[np.int64]) -> Array:
-    picked: Array = log_softmax(logits)[np.arange(targets.size), targets]
+    logprobs = log_softmax(logits)
+    columns = targets.reshape(len(targets), -1)
+    picked: Array = np.take_along_axis(logprobs, columns, axis=-1).reshape(targets.shape)
     return picked
 
 
@@ -140,8 +142,11 @@ def _pick_logprobs_wrt_logits(
     ans: Array, logits: Array, targets: npt.NDArray[np.int64]
 ) -> Gradient:
     def backward(g: Array) -> Array:
-        slope = np.exp(log_softmax(logits)) * -g[:, None]
-        slope[np.arange(targets.size), targets] += g
+        per_row = g.reshape(len(targets), -1)
+        slope: Array = np.exp(log_softmax(logits)) * -per_row.sum(axis=-1, keepdims=True)
+        # `add.at` adds up the gradients of a target that a row repeats.
+        rows = np.arange(len(targets))[:, None]
+        np.add.at(slope, (rows, targets.reshape(len(targets), -1)), per_row)
         return slope
 
     return backward
@@ -163,7 +168,7 @@ attention_weights: Callable[[Array, Array, float], Array] = primitive(_attention
 """`softmax(scores * scale + mask)` over the last axis. The mask holds 0 or a large negative."""
 
 pick_logprobs: Callable[[Array, npt.NDArray[np.int64]], Array] = primitive(_pick_logprobs)
-"""From logits (rows, vocabulary) and targets (rows,), each target's log-probability (rows,)."""
+"""From logits (rows, vocabulary), the log-probabilities of targets (rows,) or (rows, K)."""
 
 defvjp(rms_norm, _rms_norm_wrt_x, _rms_norm_wrt_gain)
 defvjp(swiglu, _swiglu_wrt_gate, _swiglu_wrt_up)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import autograd.numpy as anp
 import numpy as np
 from attrs import field, frozen
 from autograd.core import make_vjp
@@ -47,9 +48,10 @@ __all__ = [
 
 @frozen(eq=False)
 class LossOutput:
-    """Per datum ``{"logprobs": float32 (n,)}``, in order, and metrics by name.
+    """Per datum ``{"logprobs": float32 array}``, in order, and metrics by name.
 
-    Metric names end in their reduction over several outputs, as in ``loss:sum``.
+    The arrays have the shape of the targets. Metric names end in their reduction over several
+    outputs, as in ``loss:sum``.
     """
 
     outputs: list[dict[str, npt.NDArray[np.float32]]]
@@ -211,12 +213,15 @@ class Trainer:
 
 
 def batch_logprobs(base: BaseModel, project: Project, batch: Batch) -> Array:
-    """Each target's log-probability, flat (rows * time,), padding included."""
+    """Each target's log-probability, in the shape of the targets, padding included."""
     rows, time = batch.tokens.shape
     attend = causal_attention(time, base.dtype)
     positions = np.broadcast_to(np.arange(time), (rows, time))
     states = hidden_states(base.shape, base.weights, project, attend, batch.tokens, positions)
-    return ops.pick_logprobs(project(states, "lm_head"), batch.targets)
+    targets = batch.targets.reshape(rows * time, *batch.targets.shape[2:])
+    logprobs = ops.pick_logprobs(project(states, "lm_head"), targets)
+    shaped: Array = anp.reshape(logprobs, batch.targets.shape)
+    return shaped
 
 
 def _bound_total(

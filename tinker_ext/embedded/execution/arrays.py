@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tinker_ext.embedded.engine.trainer import TrainingDatum
+    from tinker_ext.embedded.execution.provenance import DatumSpans
 
     Array = npt.NDArray[np.generic]
 
@@ -24,11 +25,15 @@ DTYPES = {"int64": "i8", "float32": "f4"}
 
 @frozen
 class LossInput:
-    """The decoded input of a forward or forward_backward request."""
+    """The decoded input of a forward or forward_backward request.
+
+    `spans` has the provenance of each datum, or is empty if the request can't contain any.
+    """
 
     data: list[TrainingDatum]
     loss_fn: str
     loss_fn_config: Mapping[str, float] | None
+    spans: Sequence[DatumSpans | None] = ()
 
 
 def decode_loss_input(params: Mapping[str, Any]) -> LossInput | UserFailureError:
@@ -79,10 +84,23 @@ def decode_prompt(model_input: Mapping[str, Any], *, where: str) -> npt.NDArray[
     tokens: list[int] = []
     for index, chunk in enumerate(model_input["chunks"]):
         if "tokens" not in chunk or isinstance(chunk["tokens"], int | float):
-            kind = chunk.get("type") or "image"
-            raise UserFailureError(f"{where}.chunks[{index}]: this model reads text, not {kind}")
+            raise not_text(_kind(chunk), f"{where}.chunks[{index}]")
         tokens += chunk["tokens"]
     return _array(tokens, "i8", where)
+
+
+def not_text(kind: str, where: str) -> UserFailureError:
+    """The error about a chunk that is not text, such as an image."""
+    return UserFailureError(
+        f"{where}: this model reads text, not {kind}: the embedded models have no vision or audio "
+        "encoder; send the chunk's description as text, or use a server with such a model"
+    )
+
+
+def _kind(chunk: Mapping[str, Any]) -> str:
+    """The kind of a chunk; only text and images have no `type` in some releases."""
+    kind = str(chunk.get("type") or "image")
+    return {"image_asset_pointer": "image", "dmel": "audio (dmel)"}.get(kind, kind)
 
 
 def decode_tensor(value: Mapping[str, Any], *, where: str, fill: int = 0) -> Array:

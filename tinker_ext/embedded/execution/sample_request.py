@@ -13,9 +13,10 @@ from tinker_ext.embedded.execution.arrays import (
     decode_tensor,
     to_tensor_data,
 )
+from tinker_ext.embedded.execution.provenance import RecordedSequence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -113,7 +114,8 @@ class SampleRequest:
     """One sampling request, ready to run.
 
     `job` is None if the prompt is only scored, because it fills the context. `positions` is the
-    cost of the request: the prompt and new tokens of all its samples.
+    cost of the request: the prompt and new tokens of all its samples. Its sequences are recorded
+    for the session `recorded_for`, unless that is None.
     """
 
     request_id: str
@@ -123,10 +125,15 @@ class SampleRequest:
     num_samples: int
     prompt_options: PromptOptions
     positions: int
+    recorded_for: str | None = None
 
 
-def decode_request(request_id: str, weights: Weights, body: Mapping[str, Any]) -> SampleRequest:
+def decode_request(
+    request_id: str, weights: Weights, body: Mapping[str, Any], session_id: str | None = None
+) -> SampleRequest:
     """Decode a request, with all checks that would otherwise make its whole batch fail.
+
+    `session_id` is the session that it belongs to, if any.
 
     Raises:
         UserFailureError, EngineInputError: a value is invalid; the message names the field.
@@ -137,6 +144,12 @@ def decode_request(request_id: str, weights: Weights, body: Mapping[str, Any]) -
     base = load_base_model(weights.base_model)
     job = _job(body)
     options = PromptOptions.of(body, job)
+    record = bool(body.get("record_stability_info"))
+    if record and session_id is None:
+        raise UserFailureError(
+            "record_stability_info: only samples of a sampling session can be recorded; "
+            "send sampling_session_id"
+        )
     only_scored = options.logprobs and job.max_tokens == 1 and len(job.prompt) == base.max_context
     if not only_scored:
         check_job(base, job)
@@ -149,7 +162,34 @@ def decode_request(request_id: str, weights: Weights, body: Mapping[str, Any]) -
         num_samples=job.num_samples,
         prompt_options=options,
         positions=job.num_samples * (len(job.prompt) + max_tokens),
+        recorded_for=session_id if record else None,
     )
+
+
+def sequence_ids(request_id: str, count: int) -> list[str]:
+    """The ids of a request's sequences, which the response to its submission contains."""
+    return [f"{request_id}:{number}" for number in range(count)]
+
+
+def recorded_sequences(
+    request: SampleRequest, samples: Sequence[Sampled]
+) -> Iterator[tuple[str, RecordedSequence]]:
+    """The ids and records of the request's samples, unless they are not to be recorded."""
+    import numpy as np
+
+    if request.recorded_for is None:
+        return
+    ids = sequence_ids(request.request_id, len(samples))
+    for sequence_id, sample in zip(ids, samples, strict=True):
+        yield (
+            sequence_id,
+            RecordedSequence(
+                session_id=request.recorded_for,
+                prompt=request.prompt.astype(np.int64),
+                tokens=np.array(sample.tokens, np.int64),
+                logprobs=np.array(sample.logprobs, np.float32),
+            ),
+        )
 
 
 def _job(body: Mapping[str, Any]) -> SampleJob:

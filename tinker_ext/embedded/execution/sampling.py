@@ -9,17 +9,23 @@ from collections import OrderedDict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tinker_ext.embedded.checkpoints.files import is_encrypted
 from tinker_ext.embedded.errors import RejectedRequestError, UserFailureError
 from tinker_ext.embedded.execution.completed import CompletedRequests
+from tinker_ext.embedded.execution.provenance import SequenceRecords
 from tinker_ext.embedded.execution.results import failure, run_and_encode
-from tinker_ext.embedded.execution.sample_request import decode_request, sample_response
+from tinker_ext.embedded.execution.sample_request import (
+    decode_request,
+    recorded_sequences,
+    sample_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
 
     from tinker_ext.embedded.checkpoints.files import CheckpointFiles
-    from tinker_ext.embedded.engine.jobs import SampleJob
+    from tinker_ext.embedded.engine.jobs import Sampled, SampleJob
     from tinker_ext.embedded.execution.results import ResultStore
     from tinker_ext.embedded.execution.sample_request import SampleRequest, Weights
 
@@ -62,11 +68,20 @@ class Sampler:
         self._runner: asyncio.Task[None] | None = None
         self._adapters = _AdapterCache(files)
         self.completed = CompletedRequests()
+        self.records = SequenceRecords()
 
     def submit(
-        self, scope: str, seq_id: int | None, weights: Weights, body: Mapping[str, Any]
+        self,
+        scope: str,
+        seq_id: int | None,
+        weights: Weights,
+        body: Mapping[str, Any],
+        *,
+        session_id: str | None = None,
     ) -> str:
         """Queue a request and return its id, or the first request's id if the number is repeated.
+
+        Its sequences are recorded for training in the session if the request asks for it.
 
         Raises:
             RejectedRequestError: the queue is full (429).
@@ -84,7 +99,7 @@ class Sampler:
         self._results.open(request_id)
         decoded: list[SampleRequest] = []
         result = run_and_encode(
-            lambda: decoded.append(decode_request(request_id, weights, body)), "asample"
+            lambda: decoded.append(decode_request(request_id, weights, body, session_id)), "asample"
         )
         if decoded:
             self._queue.append(decoded[0])
@@ -139,8 +154,10 @@ class Sampler:
                 batch = self._next_batch()
                 self._running = {request.request_id: request for request in batch}
                 results = await loop.run_in_executor(self._thread, self._sample, batch)
-                for request, result in zip(batch, results, strict=True):
+                for request, (result, sampled) in zip(batch, results, strict=True):
                     if self._running.pop(request.request_id, None) is not None:
+                        for sequence_id, record in recorded_sequences(request, sampled):
+                            self.records.add(sequence_id, record)
                         self._finish(request.request_id, result)
                 self._cancelled.clear()
         finally:
@@ -162,8 +179,11 @@ class Sampler:
         self._queue = remaining
         return batch
 
-    def _sample(self, batch: Sequence[SampleRequest]) -> list[bytes]:
-        """Compute a batch, on the sampling thread. Returns one result per request, in order."""
+    def _sample(self, batch: Sequence[SampleRequest]) -> list[tuple[bytes, Sequence[Sampled]]]:
+        """Compute a batch, on the sampling thread.
+
+        Returns the result of each request, in order, and its samples, which are empty on failure.
+        """
         from tinker_ext.embedded.engine.generate import generate
         from tinker_ext.embedded.engine.model import load_base_model
 
@@ -174,15 +194,16 @@ class Sampler:
             generated = iter(generate(base, adapter, jobs, self._cancelled))
             samples = [next(generated) if request.job else [] for request in batch]
         except UserFailureError as error:
-            return [failure(str(error), "user")] * len(batch)
+            return [(failure(str(error), "user"), [])] * len(batch)
         except Exception as error:
             logger.exception("a batch of %d samples failed", len(batch))
             message = f"sampling failed in the server: {type(error).__name__}: {error}"
-            return [failure(message, "server")] * len(batch)
-        return [
+            return [(failure(message, "server"), [])] * len(batch)
+        encoded = [
             run_and_encode(partial(sample_response, request, sampled, base, adapter), "asample")
             for request, sampled in zip(batch, samples, strict=True)
         ]
+        return list(zip(encoded, samples, strict=True))
 
 
 class _AdapterCache:
@@ -204,7 +225,8 @@ class _AdapterCache:
             try:
                 adapter = self._files.read(weights.folder, optimizer=False).adapter
             except FileNotFoundError:
-                raise UserFailureError("these weights have been deleted") from None
+                reason = "are encrypted" if is_encrypted(weights.folder) else "have been deleted"
+                raise UserFailureError(f"these weights {reason}") from None
             self._adapters[weights] = adapter
         self._adapters.move_to_end(weights)
         while len(self._adapters) > KEPT_ADAPTERS:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from tinker_ext.embedded.checkpoints.encryption import Encryption
     from tinker_ext.embedded.checkpoints.files import CheckpointContents, CheckpointFiles
     from tinker_ext.embedded.checkpoints.names import CheckpointKind
     from tinker_ext.embedded.store import CheckpointTable
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
 
 @frozen
 class SaveRequest:
-    """How to save a checkpoint. `ttl_seconds` None means forever, `path` None a generated name."""
+    """How to save a checkpoint.
+
+    `ttl_seconds` None means forever, `path` None a generated name, `encryption` None plain files.
+    """
 
     path: str | None
     seq_id: int | None
     ttl_seconds: int | None = None
     overwrite: bool = False
     user_metadata: dict[str, str] | None = None
+    encryption: Encryption | None = None
 
     @property
     def expires(self) -> float | None:
@@ -81,7 +86,8 @@ class CheckpointSaver:
         listed, its files are removed, and a previous checkpoint stays.
         """
         config = peft_config_of(contents)
-        with self.files.writing(self.folder(name), contents, config) as size:
+        folder = self.folder(name)
+        with self.files.writing(folder, contents, config, request.encryption) as size:
             self._list(name, size, request)
         return size
 

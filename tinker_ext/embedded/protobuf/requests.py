@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from tinker_ext.embedded.errors import UserFailureError
-from tinker_ext.embedded.execution.arrays import LossInput, check_config
+from tinker_ext.embedded.execution.arrays import LossInput, check_config, not_text
+from tinker_ext.embedded.execution.provenance import DatumSpans, Span
 from tinker_ext.embedded.execution.sparse import CsrIndices
 from tinker_ext.embedded.validation_errors import field_error, unprocessable, validation_error
 
@@ -63,7 +64,8 @@ def _loss_input(request: pb.ForwardBackwardRequest) -> LossInput | UserFailureEr
     """The decoded data, or an error, which is the result of the request."""
     try:
         data = [_datum(datum, f"data[{index}]") for index, datum in enumerate(request.data)]
-        return LossInput(data, request.loss_fn, check_config(_config(request)))
+        spans = [_datum_spans(datum) for datum in request.data]
+        return LossInput(data, request.loss_fn, check_config(_config(request)), spans)
     except UserFailureError as error:
         return error
 
@@ -95,13 +97,29 @@ def _datum(message: pb.Datum, where: str) -> TrainingDatum:
     )
 
 
+def _datum_spans(message: pb.Datum) -> DatumSpans | None:
+    if not (message.model_input_spans or message.loss_fn_input_spans):
+        return None
+    return DatumSpans(
+        model_input=tuple(map(_span, message.model_input_spans)),
+        targets=tuple(map(_span, message.loss_fn_input_spans)),
+    )
+
+
+def _span(message: pb.ProvenanceSpan) -> Span:
+    sampled = message.WhichOneof("span") == "sampled_tokens"
+    span = message.sampled_tokens if sampled else message.prompt_tokens
+    return Span(span.sequence_id, span.offset, span.length, sampled)
+
+
 def _tokens(chunk: pb.Chunk, where: str) -> npt.NDArray[np.int64]:
     import numpy as np
 
     kind = chunk.WhichOneof("chunk")
+    if kind is None:
+        raise UserFailureError(f"{where}: the chunk is empty; expected encoded text")
     if kind != "encoded_text":
-        problem = f"this model reads text, not {kind}" if kind else "the chunk is empty"
-        raise UserFailureError(f"{where}: {problem}; expected encoded text")
+        raise not_text({"dmel": "audio (dmel)"}.get(kind, kind), where)
     return _numbers(chunk.encoded_text.tokens, "<i4", where).astype(np.int64)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.errors import unsupported
 from tinker_ext.embedded.routes import (
     checkpoints,
     futures,
@@ -37,8 +37,7 @@ UNSUPPORTED = {
 
 def _reject(operation: str, reason: str) -> Handler:
     async def reject(call: Call) -> Response:
-        message = f"the embedded server does not support {operation}: {reason}"
-        raise RejectedRequestError(501, message)
+        raise unsupported(f"the embedded backend does not support {operation}: {reason}")
 
     return reject
 

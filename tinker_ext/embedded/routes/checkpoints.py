@@ -106,7 +106,7 @@ async def get_external_weights_urls(call: Call) -> Response:
     if name.kind != "external_weights":
         raise RejectedRequestError(404, f"{name.path} was not saved by save_weights_external")
     expires = int(time.time()) + LIFETIME_SECONDS
-    base, sign = str(call.request.base_url).rstrip("/"), call.backend.signer.sign
+    base, sign = call.access.url_of(call.request), call.backend.signer.sign
     files = sorted(file.name for file in call.backend.saving.folder(name).iterdir())
     urls = {file: base + sign(name, expires, file) for file in files}
     return json_response({"urls": urls, "expires": timestamp(expires)})

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.protocols import ANY, specification_of
 from tinker_ext.embedded.routes.call import checkpoint_of, json_response, submitted, unknown_session
 from tinker_ext.embedded.store import LoraRecord, RunRecord
 from tinker_ext.embedded.validation_errors import field_error
@@ -84,7 +85,7 @@ async def get_info(call: Call) -> Response:
             "tokenizer_id": str(tokenizer_folder()),
         },
     }
-    return json_response(call.known_fields("GetInfoResponse", content))
+    return json_response(call.known_fields("GetInfoResponse", content) | _extensions(call))
 
 
 async def get_weights_info(call: Call) -> Response:
@@ -99,7 +100,14 @@ async def get_weights_info(call: Call) -> Response:
         "train_unembed": run.lora.train_unembed,
         "optimizer_config": OPTIMIZER,
     }
-    return json_response(call.known_fields("WeightsInfoResponse", content))
+    return json_response(call.known_fields("WeightsInfoResponse", content) | _extensions(call))
+
+
+def _extensions(call: Call) -> dict[str, Any]:
+    """Fields about an adapter that no release has; a strict server of a release omits them."""
+    from tinker_ext.embedded.engine.lora import LORA_ALPHA
+
+    return {"lora_alpha": LORA_ALPHA} if call.specification is specification_of(ANY) else {}
 
 
 async def unload_model(call: Call) -> Response:

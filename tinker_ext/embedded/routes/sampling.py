@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.errors import RejectedRequestError
-from tinker_ext.embedded.execution.sample_request import MAX_SAMPLES, Weights
+from tinker_ext.embedded.execution.sample_request import MAX_SAMPLES, Weights, sequence_ids
 from tinker_ext.embedded.routes.call import (
     MAX_SAMPLE_NUMBER,
     checkpoint_of,
@@ -75,7 +75,10 @@ async def asample(call: Call) -> Response:
     record = _sampler(backend, sampler_id)
     weights = _session_weights(backend, record)
     number = call.number("seq_id", at_most=MAX_SAMPLE_NUMBER)
-    return _submitted(call, backend.sampler.submit(sampler_id, number, weights, body))
+    request_id = backend.sampler.submit(
+        sampler_id, number, weights, body, session_id=record.session_id
+    )
+    return _submitted(call, request_id)
 
 
 async def get_sampler(call: Call) -> Response:
@@ -97,7 +100,7 @@ async def cancel_future(call: Call) -> Response:
 def _submitted(call: Call, request_id: str) -> Response:
     """The response, with an id for each sequence if the protocol has the field."""
     count = min(int(call.body.get("num_samples", 1)), MAX_SAMPLES)
-    ids = {"sample_sequence_ids": [f"{request_id}:{number}" for number in range(count)]}
+    ids = {"sample_sequence_ids": sequence_ids(request_id, count)}
     return submitted(request_id, **call.known_fields("UntypedAPIFuture", ids))
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.errors import RejectedRequestError, UserFailureError
 from tinker_ext.embedded.execution.arrays import decode_loss_input
+from tinker_ext.embedded.execution.provenance import with_recorded_logprobs
 from tinker_ext.embedded.routes.call import submitted
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from tinker_ext.embedded.errors import UserFailureError
     from tinker_ext.embedded.execution.arrays import LossInput
     from tinker_ext.embedded.execution.training import Operation
     from tinker_ext.embedded.routes.call import Call
@@ -58,7 +58,7 @@ async def _submit_message(call: Call, message: bytes) -> Response:
     training, models = call.backend.training, call.backend.models
     kind = "forward" if request.forward_only else "forward_backward"
     create = training.forward if request.forward_only else training.forward_backward
-    operation = create(request.loss_input)
+    operation = create(_with_recorded_logprobs(call, request.model_id, request.loss_input))
     request_id = models.submit(request.model_id, kind, request.seq_id, operation, size=call.size)
     return submitted(request_id, request.model_id)
 
@@ -67,5 +67,16 @@ async def _loss_input(call: Call, field: str) -> LossInput | UserFailureError:
     """Decode a request to arrays, which need a tenth of the memory of the decoded JSON."""
     params = call.body[field]
     if call.size < LARGE_BODY:
-        return decode_loss_input(params)
-    return await asyncio.to_thread(decode_loss_input, params)
+        loss_input = decode_loss_input(params)
+    else:
+        loss_input = await asyncio.to_thread(decode_loss_input, params)
+    return _with_recorded_logprobs(call, call.body["model_id"], loss_input)
+
+
+def _with_recorded_logprobs(
+    call: Call, model_id: str, loss_input: LossInput | UserFailureError
+) -> LossInput | UserFailureError:
+    run = call.backend.runs.get(model_id)
+    if isinstance(loss_input, UserFailureError) or run is None:
+        return loss_input
+    return with_recorded_logprobs(loss_input, call.backend.sampler.records, run.session_id)

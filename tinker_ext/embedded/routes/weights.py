@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from tinker_ext.embedded.checkpoints.encryption import Encryption, EncryptionUnavailableError
+from tinker_ext.embedded.checkpoints.files import is_encrypted
 from tinker_ext.embedded.checkpoints.names import CheckpointName
+from tinker_ext.embedded.errors import RejectedRequestError
 from tinker_ext.embedded.execution.saving import SaveRequest
 from tinker_ext.embedded.routes.call import checkpoint_of, json_response, submitted, unknown_session
 from tinker_ext.embedded.routes.models import new_run
@@ -53,16 +56,32 @@ async def save_weights_for_sampler(call: Call) -> Response:
 
 
 async def save_weights_external(call: Call) -> Response:
-    if call.body.get("age_encryption_recipients"):
-        message = "this server can't encrypt; omit the field"
-        raise field_error("age_encryption_recipients", "value_error", message)
-    operation = call.backend.training.save_weights_external(_save_request(call))
-    return submit(call, "save_weights_external", operation)
+    request = evolve(_save_request(call), encryption=_encryption(call))
+    return submit(
+        call, "save_weights_external", call.backend.training.save_weights_external(request)
+    )
+
+
+def _encryption(call: Call) -> Encryption | None:
+    """The encryption that the body asks for.
+
+    Raises:
+        RejectedRequestError: a recipient is invalid, or this server can't encrypt (422).
+    """
+    recipients = call.body.get("age_encryption_recipients")
+    if not recipients:
+        return None
+    try:
+        return Encryption.to(recipients)
+    except (ValueError, EncryptionUnavailableError) as error:
+        raise field_error("age_encryption_recipients", "value_error", str(error)) from None
 
 
 async def copy_weights(call: Call) -> Response:
     """Copy a checkpoint to a new run. A repeated idempotency key returns the same copy."""
     source, run = checkpoint_of(call.backend, call.body["source_path"], "source_path")
+    if is_encrypted(call.backend.saving.folder(source.name)):
+        raise RejectedRequestError(400, f"source_path: {source.name.path} is encrypted")
     target = _target_run(call, run)
     name = CheckpointName(target.run_id, source.name.kind, source.name.name)
     if call.backend.runs.get(target.run_id) is None:

@@ -37,6 +37,11 @@ class BackgroundLoop:
         self._thread = threading.Thread(target=self._run, name="tinker-ext-loop", daemon=True)
         self._thread.start()
 
+    @property
+    def asyncio_loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop, for programs that schedule their own work on it."""
+        return self._loop
+
     def submit(
         self,
         coroutine: Coroutine[Any, Any, T],

@@ -12,13 +12,14 @@ from attrs import evolve
 from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
-from tinker_ext.errors import APIError, APIStatusError
-from tinker_ext.protocol.hints import advice
-from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol, learn_from_error
+from tinker_ext.errors import APIError, APIStatusError, InvalidInputError
+from tinker_ext.protocol.adaptation import FIELD_ERRORS, after_negotiation
+from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
 from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy
 from tinker_ext.rules.token_validity import should_renegotiate
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK
+from tinker_ext.runtime.connection.adapter import Adapter
 from tinker_ext.runtime.connection.client_limits import ClientLimits
 from tinker_ext.runtime.connection.negotiation import Negotiator
 from tinker_ext.runtime.credentials.credentials import CredentialSource
@@ -85,27 +86,40 @@ class Connection:
         send: Callable[[Gateway], Awaitable[T]],
         *,
         session_id: str | None = None,
+        adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
     ) -> T:
-        """Execute one logical call, with retries, under one idempotency key."""
+        """Execute one logical call, with retries, under one idempotency key.
+
+        `adjust` changes the policy of the operation.
+        """
         key = str(uuid.uuid4())
         gateway = (await self.gateway()).with_idempotency_key(key)
-        protocol = self.protocol
+        adapter = Adapter(self, operation)
         sent = has_responded = renegotiated = False
 
         async def attempt() -> T:
-            nonlocal protocol, sent, has_responded
+            nonlocal sent, has_responded
             sent = False
             await self._negotiate(gateway, operation)
-            protocol, sent, has_responded = self.protocol, True, self._negotiator.has_responded
+            sent, has_responded = True, self._negotiator.has_responded
+            protocol = adapter.next_protocol()
             tracing.annotate_detailed({tracing.DIALECT: protocol.release})
             return await send(gateway.with_protocol(protocol))
 
         while True:
             try:
                 with tracing.submitting(session_id, key):
-                    return await self.retrier.run(
-                        attempt, operation=operation, policy=self.policy(operation)
+                    policy = adapter.policy(self.policy(operation))
+                    value = await self.retrier.run(
+                        attempt,
+                        operation=operation,
+                        policy=policy if adjust is None else adjust(policy),
                     )
+            except InvalidInputError:
+                error_of_first_form = adapter.trial_failed()
+                if error_of_first_form is None:
+                    raise
+                raise error_of_first_form from None
             except APIStatusError as error:
                 if not sent or error.operation == TOKEN_OPERATION != operation:
                     raise  # The error belongs to a request that precedes the operation.
@@ -123,11 +137,11 @@ class Connection:
                         operation,
                         error.message,
                     )
-                elif not self._learn(protocol, operation, error):
-                    error.mark_unsupported(
-                        advice(operation, error.status_code, error.body, protocol)
-                    )
-                    raise
+                else:
+                    adapter.rejected(error)
+            else:
+                adapter.accepted()
+                return value
 
     def policy(self, operation: str) -> RetryPolicy:
         """The retry policy of an operation."""
@@ -183,24 +197,10 @@ class Connection:
         await self.keys.enable_exchange(exchange, command_only=command_only)
 
     def _on_negotiated(self, protocol: ServerProtocol) -> None:
-        self.protocol = protocol
+        protocol = self.protocol = after_negotiation(self.protocol, protocol)
         log.info("%s: negotiated protocol: %s", self.base_url, protocol)
         if protocol.flags is not None:
             self.limits.apply_server_flags(protocol.flags)
-
-    def _learn(self, sent_as: ServerProtocol, operation: str, error: APIStatusError) -> bool:
-        """Adapt the protocol to an error; return whether to send the request again, changed.
-
-        Each change is made only once, so the number of repetitions is bounded.
-        """
-        if not self.protocol.same_requests_as(sent_as):
-            return True  # The error of another request has changed the protocol since.
-        better = learn_from_error(self.protocol, operation, error.status_code, error.body)
-        if better is None:
-            return False
-        self.protocol = better
-        log.info("%s: switched protocol after an error of the server: %s", operation, better)
-        return not better.same_requests_as(sent_as)
 
     async def gateway(self) -> Gateway:
         """The gateway to the server's operations; connects on first use."""
@@ -224,10 +224,19 @@ class Connection:
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
         """Poll once for a result. Unless `whole` is set, the server may return its size instead."""
-        gateway = (await self.gateway()).with_protocol(self.protocol)
-        return await gateway.retrieve_future(
-            request_id, operation=operation, iteration=iteration, whole=whole
-        )
+        gateway, adapter = await self.gateway(), Adapter(self, "retrieve_future")
+        while True:
+            try:
+                body = await gateway.with_protocol(adapter.next_protocol()).retrieve_future(
+                    request_id, operation=operation, iteration=iteration, whole=whole
+                )
+            except APIStatusError as error:
+                if error.status_code not in FIELD_ERRORS:
+                    raise
+                adapter.rejected(error)
+            else:
+                adapter.accepted()
+                return body
 
     async def beat(self, session_id: str) -> None:
         """Send one heartbeat, without retries."""

@@ -1,6 +1,6 @@
 """Sends httpx requests over aiohttp: the same behaviour for less CPU time.
 
-`benchmarks/transports.py` measures the difference.
+`make benchmark` measures the difference.
 
 Does not use `httpx-aiohttp`: version 0.2.0 reports a lost response as a failed connection, leaks
 aiohttp errors, has no write timeout, adds headers, sends a GET twice and rewrites signed URLs.

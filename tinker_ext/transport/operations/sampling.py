@@ -65,7 +65,7 @@ class SamplingOperations(Operations):
         return response.client_counter
 
     async def asample(self, body: models.SampleRequest) -> models.UntypedAPIFuture:
-        prompt = adapt_images(body.prompt, self.protocol.images, "prompt")
+        prompt = adapt_images(body.prompt, self.protocol.images_of("asample"), "prompt")
         if prompt is not body.prompt:
             body = evolve(body, prompt=prompt)
         call = self.mutating_call("asample", headers=_BACKPRESSURE)

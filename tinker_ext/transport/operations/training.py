@@ -66,7 +66,7 @@ class TrainingOperations(Operations):
     ) -> models.UntypedAPIFuture:
         body: models.ForwardBackwardRequest | File
         headers = {}
-        if self.protocol.training_body == "protobuf":
+        if forward_only or self.protocol.training_body == "protobuf":
             compress = self.protocol.compresses
             content = await asyncio.to_thread(
                 data.protobuf, model_id, seq_id, forward_only=forward_only, compress=compress

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.inputs.images import read_bytes
+from tinker_ext.types.inputs.images import base64_text, read_bytes
+from tinker_ext.types.records import Record, dumped_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def _read_dmel(value: bytes | str) -> bytes:
 
 
 @frozen(kw_only=True)
-class DmelChunk:
+class DmelChunk(Record):
     """A chunk of audio. `dmel` is its packed token table, as bytes or base64 text.
 
     Each row of the table counts as one token of context. The model's own code packs the audio;
@@ -76,7 +76,10 @@ class DmelChunk:
     """
 
     dmel: bytes = field(
-        converter=_read_dmel, validator=_check_packed, repr=lambda data: f"<{len(data)} bytes>"
+        converter=_read_dmel,
+        validator=_check_packed,
+        repr=lambda data: f"<{len(data)} bytes>",
+        metadata=dumped_by(base64_text),
     )
     type: Literal["dmel"] = "dmel"
 
@@ -99,4 +102,4 @@ class DmelChunk:
         """Builds the generated model, with the bytes as base64 text."""
         from tinker_api import models as api
 
-        return api.DmelChunk(dmel=base64.b64encode(self.dmel).decode("ascii"))
+        return api.DmelChunk(dmel=base64_text(self.dmel))

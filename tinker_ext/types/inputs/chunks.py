@@ -9,6 +9,7 @@ from attrs import field, frozen
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.audio import DmelChunk
 from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageChunk
+from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.array_input import parse_numbers
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
 
@@ -46,7 +47,7 @@ def _read_tokens_field(
 
 
 @frozen(repr=False)
-class EncodedTextChunk:
+class EncodedTextChunk(Record):
     """A chunk of token ids. Accepts lists, arrays and tensors; `tokens` is always a list."""
 
     _tokens: NumberBuffer = field(alias="tokens", converter=_read_tokens_field)

@@ -16,6 +16,7 @@ from tinker_ext.types.inputs.provenance import (
     check_cover,
     read_spans,
 )
+from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.array_input import NumberSequence
 from tinker_ext.types.tensors.arrays import SupportsArray, is_torch
 from tinker_ext.types.tensors.tensor_data import TensorData
@@ -81,7 +82,7 @@ def _target_spans(value: Sequence[ProvenanceSpan] | None) -> ProvenanceSpans | N
 
 
 @frozen
-class Datum:
+class Datum(Record):
     """One training example: the model's input and the tensors of the loss.
 
     `loss_fn_inputs` accepts lists, nested lists of equal length (2-D), numpy arrays, torch

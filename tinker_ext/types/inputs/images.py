@@ -10,6 +10,7 @@ from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_integer
+from tinker_ext.types.records import Record, dumped_by
 from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ def read_bytes(value: bytes | str, where: str) -> bytes:
         raise InvalidInputError("expected bytes or base64 text", where=where) from None
 
 
+def base64_text(data: bytes) -> str:
+    """Encodes bytes as base64, the form in which they are sent and dumped."""
+    return base64.b64encode(data).decode("ascii")
+
+
 def _read_data(value: bytes | str) -> bytes:
     return read_bytes(value, "data")
 
@@ -44,7 +50,7 @@ _size = check_integer("an integer >= 0", lambda x: x >= 0, optional=True)
 
 
 @frozen(kw_only=True)
-class Image:
+class Image(Record):
     """The common fields of both kinds of image.
 
     Release 0.4.1 requires `height`, `width` (pixels) and `tokens`, the number of context tokens.
@@ -94,7 +100,11 @@ class Image:
 class ImageChunk(Image):
     """An image sent in the request. `data` is its bytes or base64 text."""
 
-    data: bytes = field(converter=_read_data, repr=lambda data: f"<{len(data)} bytes>")
+    data: bytes = field(
+        converter=_read_data,
+        repr=lambda data: f"<{len(data)} bytes>",
+        metadata=dumped_by(base64_text),
+    )
     type: Literal["image"] = "image"
 
     def to_api(self) -> api.ImageChunk:
@@ -102,7 +112,7 @@ class ImageChunk(Image):
         from tinker_api import models as api
 
         return api.ImageChunk(
-            data=base64.b64encode(self.data).decode("ascii"),
+            data=base64_text(self.data),
             format_=self.format,
             height=or_unset(self.height),
             width=or_unset(self.width),

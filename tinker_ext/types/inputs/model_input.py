@@ -10,6 +10,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.audio import DmelChunk
 from tinker_ext.types.inputs.chunks import EncodedTextChunk, ModelInputChunk
 from tinker_ext.types.inputs.images import Image
+from tinker_ext.types.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +33,7 @@ def _read_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
 
 
 @frozen
-class ModelInput:
+class ModelInput(Record):
     """A list of text, image and audio chunks. Immutable: `append` returns a new input.
 
     >>> ModelInput.from_ints([1, 2]).append_int(3).to_ints()

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from tinker_ext.types.argument_checks import check_literal, check_number, plain_float
 from tinker_ext.types.inputs.params import AdamParams
+from tinker_ext.types.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @frozen
-class OptimizerConfig:
+class OptimizerConfig(Record):
     """The optimizer of a model, chosen when the model is created.
 
     `type` is its name; `settings` holds the other fields sent or received for it.
@@ -72,7 +73,7 @@ class DimuonOptimizerConfig(OptimizerConfig):
 
 
 @frozen
-class DimuonParams:
+class DimuonParams(Record):
     """Parameters of one Dimuon step. A `grad_clip_norm` of 0 or less disables clipping."""
 
     learning_rate: float = field(

@@ -24,6 +24,7 @@ from tinker_ext.types.argument_checks import (
     plain_int_or_none,
     plain_number,
 )
+from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import RequestType
 from tinker_ext.types.unset import or_unset
 
@@ -92,7 +93,7 @@ _seed = check_integer("a 64-bit integer", lambda x: -(2**63) <= x < 2**63, optio
 
 
 @frozen
-class AdamParams:
+class AdamParams(Record):
     """Parameters of one Adam step, with the defaults of release 0.4.1.
 
     `weight_decay` and `grad_clip_norm` (the maximum gradient norm; 0 disables clipping) were added
@@ -153,7 +154,7 @@ def _read_stop_list(value: object) -> Stop:
 
 
 @frozen
-class SamplingParams:
+class SamplingParams(Record):
     """Sampling parameters, with the defaults of release 0.4.1.
 
     `max_tokens` None leaves the limit to the server; `temperature` 0 is greedy; `top_k` -1

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_integer, plain_int
+from tinker_ext.types.records import Record
 
 _count = check_integer("an integer >= 0", lambda x: x >= 0)
 
@@ -21,7 +22,7 @@ def _check_id(_instance: object, _attribute: Any, value: Any) -> None:
 
 
 @frozen(kw_only=True)
-class PromptProvenanceSpan:
+class PromptProvenanceSpan(Record):
     """Tokens of the prompt of a sequence; `offset` counts from the first prompt token."""
 
     sequence_id: str = field(validator=_check_id)
@@ -30,7 +31,7 @@ class PromptProvenanceSpan:
 
 
 @frozen(kw_only=True)
-class SampledProvenanceSpan:
+class SampledProvenanceSpan(Record):
     """Tokens of a sampled sequence; `offset` counts from the first sampled token."""
 
     sequence_id: str = field(validator=_check_id)

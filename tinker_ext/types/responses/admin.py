@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from tinker_ext.types.structuring import ResponseType
+from tinker_ext.types.structuring import ResponseType, required
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class AuditLogEntry(ResponseType):
     """One audit log event with its details.
 
-    Older servers send `model_id`, `tinker_path` and `purpose` instead of `event_details`.
+    Older servers send `model_id`, `tinker_path` and `purpose` instead of `event_details`. Fields
+    are None if the server sends no valid value.
     """
 
     timestamp: datetime
@@ -38,9 +39,9 @@ class AuditLogResponse(ResponseType):
 class CurrentCheckpointStorageUsageItem(ResponseType):
     """One user's checkpoint storage in one project: bytes, and US dollars per month."""
 
-    checkpoint_count: int
-    size_bytes: int
-    size_gigabytes: float
+    checkpoint_count: int = field(metadata=required())
+    size_bytes: int = field(metadata=required())
+    size_gigabytes: float = field(metadata=required())
     project_id: str | None = None
     org_user_urn: str | None = None
     user_email: str | None = None

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from tinker_ext.types.structuring import ResponseType, converted_by
+from tinker_ext.types.records import Record
+from tinker_ext.types.structuring import ResponseType, converted_by, required
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class TrainingBillingEvent(ResponseType):
     """Training tokens."""
 
-    token_count: int
+    token_count: int = field(metadata=required())
     type: Literal["training"] = "training"
 
 
@@ -25,7 +26,7 @@ class SamplingPrefillBillingEvent(ResponseType):
     """Prompt tokens; `cached` is True for tokens found in the server's prompt cache."""
 
     cached: bool
-    token_count: int
+    token_count: int = field(metadata=required())
     type: Literal["sampling_prefill"] = "sampling_prefill"
 
 
@@ -33,7 +34,7 @@ class SamplingPrefillBillingEvent(ResponseType):
 class SamplingSampleBillingEvent(ResponseType):
     """Sampled tokens."""
 
-    token_count: int
+    token_count: int = field(metadata=required())
     type: Literal["sampling_sample"] = "sampling_sample"
 
 
@@ -41,7 +42,7 @@ class SamplingSampleBillingEvent(ResponseType):
 class CheckpointBillingEvent(ResponseType):
     """Saved checkpoints."""
 
-    count: int
+    count: int = field(metadata=required())
     type: Literal["checkpoint"] = "checkpoint"
 
 
@@ -49,13 +50,13 @@ class CheckpointBillingEvent(ResponseType):
 class StorageBillingEvent(ResponseType):
     """Checkpoint storage in gigabyte-hours; `free` storage costs nothing."""
 
-    gigabyte_hours: float
+    gigabyte_hours: float = field(metadata=required())
     free: bool = False
     type: Literal["storage"] = "storage"
 
 
 @frozen
-class OtherBillingEvent:
+class OtherBillingEvent(Record):
     """A kind of usage that this release does not know, as sent by the server."""
 
     type: str
@@ -95,7 +96,8 @@ def _decode_event(model: Any) -> Any:
 class BillingUsageEvent(ResponseType):
     """One kind of usage in one hour (UTC) of one user, session, project and base model.
 
-    Costs and rates are in US dollars, before credits; None if unknown.
+    Costs and rates are in US dollars, before credits. Fields are None if the server sends no valid
+    value.
     """
 
     bucket_start: datetime

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.structuring import ResponseType, converted_by
+from tinker_ext.types.records import Record
+from tinker_ext.types.structuring import ResponseType, converted_by, required
 from tinker_ext.types.unset import as_utc
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ DOT_SEGMENTS = frozenset({".", ".."})
 
 
 @frozen
-class ParsedCheckpointTinkerPath:
+class ParsedCheckpointTinkerPath(Record):
     """The parts of ``tinker://RUN/weights/NAME``; `TYPE_BY_SEGMENT` lists the other kinds.
 
     Used to address a checkpoint by run and id. A path that is only passed on (to sample from, to
@@ -63,6 +64,12 @@ class ParsedCheckpointTinkerPath:
             )
         return cls(tinker_path, run, TYPE_BY_SEGMENT.get(checkpoint[0]), "/".join(checkpoint))
 
+    @classmethod
+    def from_record(cls, training_run_id: str, record: Checkpoint) -> ParsedCheckpointTinkerPath:
+        """The parts of a listed checkpoint, whose path may have any form."""
+        kind = TYPE_BY_SEGMENT.get(record.checkpoint_id.rpartition("/")[0])
+        return cls(record.tinker_path, training_run_id, kind, record.checkpoint_id)
+
     @property
     def checkpoint_kind(self) -> str:
         """The segment before the name, such as ``weights``; empty if there is none."""
@@ -87,7 +94,7 @@ class Checkpoint(ResponseType):
     """A saved checkpoint.
 
     Times have a zone. `size_bytes` is None if unknown, `expires_at` if the checkpoint never
-    expires.
+    expires. Any other field is None if the server sends no valid value.
     """
 
     checkpoint_id: str
@@ -104,9 +111,9 @@ class Checkpoint(ResponseType):
 class Cursor(ResponseType):
     """A page's position in a list: items skipped, the page's limit, and all items."""
 
-    offset: int
-    limit: int
-    total_count: int
+    offset: int = field(metadata=required())
+    limit: int = field(metadata=required())
+    total_count: int = field(metadata=required())
 
 
 @frozen
@@ -125,7 +132,7 @@ def _in_utc(time: datetime) -> datetime:
 class CheckpointArchiveUrlResponse(ResponseType):
     """The signed URL of a checkpoint's archive, and its expiry in UTC."""
 
-    url: str
+    url: str = field(metadata=required())
     expires: datetime = field(metadata=converted_by(_in_utc))
 
 
@@ -133,5 +140,5 @@ class CheckpointArchiveUrlResponse(ResponseType):
 class ExternalWeightsUrlsResponse(ResponseType):
     """The signed URLs of an external checkpoint's files by name, and their expiry in UTC."""
 
-    urls: dict[str, str]
+    urls: dict[str, str] = field(metadata=required())
     expires: datetime = field(metadata=converted_by(_in_utc))

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import frozen
 
+from tinker_ext.types.records import Record
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @frozen
-class DownloadProgress:
+class DownloadProgress(Record):
     """The progress of a download.
 
     Attributes:
@@ -31,7 +33,7 @@ class DownloadProgress:
 
 
 @frozen
-class CheckpointDownload:
+class CheckpointDownload(Record):
     """A finished download.
 
     Attributes:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, fields, frozen
 
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.argument_checks import check_literal
+from tinker_ext.types.records import Record
+from tinker_ext.types.structuring import read_metadata
 from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
 from tinker_ext.types.tensors.received import (
     check_length,
+    read_count,
     read_logprobs,
     read_optional_logprobs,
     read_tokens,
@@ -18,6 +23,8 @@ from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.unset import or_default, or_none
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tinker_api import models as api
 
     from tinker_ext.types.tensors.arrays import Array
@@ -28,28 +35,40 @@ if TYPE_CHECKING:
 StopReason: TypeAlias = Literal["length", "stop", "max_tokens", "stop_sequence", "eos"] | str
 
 
-def _to_tokens(value: list[int] | Tokens) -> Tokens:
-    return value if isinstance(value, Tokens) else Tokens(value)
+def _to_tokens(value: Any) -> Tokens:
+    if isinstance(value, str):  # The second argument of release 0.38.0 is the sequence's id.
+        raise InvalidInputError(f"expected token ids, got {value!r}", where="tokens")
+    return value if isinstance(value, Tokens) else Tokens(list(value))
 
 
-def _to_logprobs(value: list[float] | Logprobs | None) -> Logprobs | None:
-    return value if value is None or isinstance(value, Logprobs) else Logprobs(value)
+def _no_tokens() -> Tokens:
+    return Tokens([])
+
+
+def _to_logprobs(value: Sequence[float] | Logprobs | None) -> Logprobs | None:
+    return value if value is None or isinstance(value, Logprobs) else Logprobs(list(value))
 
 
 def _to_optional_logprobs(
-    value: list[float | None] | OptionalLogprobs | None,
+    value: Sequence[float | None] | OptionalLogprobs | None,
 ) -> OptionalLogprobs | None:
-    return (
-        value if value is None or isinstance(value, OptionalLogprobs) else OptionalLogprobs(value)
-    )
+    if value is None or isinstance(value, OptionalLogprobs):
+        return value
+    return OptionalLogprobs(list(value))
+
+
+def _as_array(values: Array, dtype: str) -> Array:
+    import numpy as np
+
+    return np.asarray(values, dtype)
 
 
 def _to_topk(value: TopkRows | Topk | None) -> Topk | None:
     return value if value is None or isinstance(value, Topk) else Topk(value)
 
 
-@frozen(repr=False)
-class SampledSequence:
+@frozen(init=False, repr=False)
+class SampledSequence(Record):
     """A sampled sequence: token ids, and their logprobs if the server sends them.
 
     `topk_logprobs` has the most likely tokens at each position if they were requested;
@@ -59,10 +78,52 @@ class SampledSequence:
     """
 
     stop_reason: StopReason
-    _tokens: Tokens = field(alias="tokens", converter=_to_tokens)
+    _tokens: Tokens = field(alias="tokens", factory=_no_tokens, converter=_to_tokens)
     _logprobs: Logprobs | None = field(alias="logprobs", default=None, converter=_to_logprobs)
     _topk_logprobs: Topk | None = field(alias="topk_logprobs", default=None, converter=_to_topk)
     sequence_id: str | None = None
+
+    def __init__(
+        self,
+        stop_reason: StopReason,
+        tokens: Sequence[int] | Tokens = (),
+        logprobs: Sequence[float] | Logprobs | None = None,
+        topk_logprobs: TopkRows | Topk | None = None,
+        sequence_id: str | None = None,
+        *,
+        tokens_np: Array | None = None,
+        logprobs_np: Array | None = None,
+        topk_logprobs_np: TopkLogprobs | None = None,
+        _tokens_list: list[int] | None = None,
+        _logprobs_list: list[float] | None = None,
+        _topk_logprobs_list: TopkRows | None = None,
+    ) -> None:
+        """Programs create sequences in tests.
+
+        Args:
+            stop_reason: why the sequence ended.
+            tokens: the token ids as a list.
+            logprobs: the logprob of each token as a list.
+            topk_logprobs: the most likely tokens at each position, as rows of pairs.
+            sequence_id: the server's id of the sequence.
+            tokens_np, logprobs_np, topk_logprobs_np: the same as arrays, as in release 0.38.0; they
+                replace the lists.
+            _tokens_list, _logprobs_list, _topk_logprobs_list: names of release 0.38.0 for the
+                lists.
+        """
+        if tokens_np is not None:
+            tokens = Tokens(array=_as_array(tokens_np, "int32"))
+        elif _tokens_list is not None:
+            tokens = _tokens_list
+        if logprobs_np is not None:
+            logprobs = Logprobs(array=_as_array(logprobs_np, "float32"))
+        elif _logprobs_list is not None:
+            logprobs = _logprobs_list
+        if topk_logprobs_np is not None:
+            topk_logprobs = Topk(array=topk_logprobs_np)
+        elif _topk_logprobs_list is not None:
+            topk_logprobs = _topk_logprobs_list
+        self.__attrs_init__(stop_reason, tokens, logprobs, topk_logprobs, sequence_id)
 
     @property
     def tokens(self) -> list[int]:
@@ -103,11 +164,11 @@ class SampledSequence:
                 the sequence.
         """
         return cls(
-            stop_reason=str(or_default(model.stop_reason, "")),
+            stop_reason=read_metadata(str, model.stop_reason, "SampledSequence.stop_reason") or "",
             tokens=read_tokens(model.tokens, f"{where}.tokens"),
             logprobs=read_logprobs(or_none(model.logprobs), f"{where}.logprobs"),
             topk_logprobs=read_topk(or_none(model.topk_logprobs), f"{where}.topk_logprobs"),
-            sequence_id=or_none(model.sequence_id),
+            sequence_id=read_metadata(str, model.sequence_id, "SampledSequence.sequence_id"),
         ).checked(where)
 
     def checked(self, where: str) -> SampledSequence:
@@ -129,7 +190,7 @@ class SampledSequence:
 
 
 @frozen
-class PromptAltTokens:
+class PromptAltTokens(Record):
     """Tokens sampled from the model's distribution at each prompt token except the first.
 
     `tokens` (int64) and `logprobs` (float32) have the shape [prompt tokens - 1, k].
@@ -152,8 +213,12 @@ class PromptAltTokens:
         )
 
 
-@frozen(repr=False)
-class SampleResponse:
+def _to_sequences(sequences: Sequence[SampledSequence]) -> list[SampledSequence]:
+    return list(sequences)
+
+
+@frozen(init=False, repr=False)
+class SampleResponse(Record):
     """The response to a sample call: `num_samples` sequences, and the requested prompt values.
 
     `prompt_logprobs` has one entry per prompt token, None if the server has no value (as for the
@@ -162,9 +227,7 @@ class SampleResponse:
     server's cache. The `*_np` properties hold the same values as arrays, with NaN for None.
     """
 
-    type: ClassVar[Literal["sample"]] = "sample"
-
-    sequences: list[SampledSequence]
+    sequences: list[SampledSequence] = field(converter=_to_sequences)
     _prompt_logprobs: OptionalLogprobs | None = field(
         alias="prompt_logprobs", default=None, converter=_to_optional_logprobs
     )
@@ -174,6 +237,46 @@ class SampleResponse:
     target_prompt_logprobs: TensorData | None = None
     prompt_cache_hit_tokens: int = 0
     prompt_alt_tokens: PromptAltTokens | None = None
+    type: Literal["sample"] = field(
+        default="sample", kw_only=True, validator=check_literal("sample")
+    )
+
+    def __init__(
+        self,
+        sequences: Sequence[SampledSequence],
+        prompt_logprobs: Sequence[float | None] | OptionalLogprobs | None = None,
+        topk_prompt_logprobs: TopkRows | Topk | None = None,
+        target_prompt_logprobs: TensorData | None = None,
+        prompt_cache_hit_tokens: int = 0,
+        prompt_alt_tokens: PromptAltTokens | None = None,
+        *,
+        type: Literal["sample"] = "sample",  # noqa: A002  # The name of release 0.4.1.
+        prompt_logprobs_np: Array | None = None,
+        topk_prompt_logprobs_np: TopkLogprobs | None = None,
+        _prompt_logprobs_list: list[float | None] | None = None,
+        _topk_prompt_logprobs_list: TopkRows | None = None,
+    ) -> None:
+        """Programs create responses in tests; the arrays replace the lists.
+
+        The last four arguments are those of release 0.38.0.
+        """
+        if prompt_logprobs_np is not None:
+            prompt_logprobs = OptionalLogprobs(array=_as_array(prompt_logprobs_np, "float32"))
+        elif _prompt_logprobs_list is not None:
+            prompt_logprobs = _prompt_logprobs_list
+        if topk_prompt_logprobs_np is not None:
+            topk_prompt_logprobs = Topk(array=topk_prompt_logprobs_np)
+        elif _topk_prompt_logprobs_list is not None:
+            topk_prompt_logprobs = _topk_prompt_logprobs_list
+        self.__attrs_init__(
+            sequences,
+            prompt_logprobs,
+            topk_prompt_logprobs,
+            target_prompt_logprobs,
+            prompt_cache_hit_tokens,
+            prompt_alt_tokens,
+            type=type,
+        )
 
     @property
     def prompt_logprobs(self) -> list[float | None] | None:
@@ -217,7 +320,9 @@ class SampleResponse:
                 or_none(model.topk_prompt_logprobs), "topk_prompt_logprobs"
             ),
             target_prompt_logprobs=None if targets is None else TensorData.from_api(targets, where),
-            prompt_cache_hit_tokens=or_default(model.prompt_cache_hit_tokens, 0),
+            prompt_cache_hit_tokens=read_count(
+                or_none(model.prompt_cache_hit_tokens), "prompt_cache_hit_tokens"
+            ),
             prompt_alt_tokens=(
                 None if alternatives is None else PromptAltTokens.from_api(alternatives)
             ),

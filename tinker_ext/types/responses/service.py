@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tinker_ext.types.inputs.optimizers import AdamOptimizerConfig, OptimizerConfig
 from tinker_ext.types.responses.checkpoints import Checkpoint, Cursor
-from tinker_ext.types.structuring import ResponseType, structure
+from tinker_ext.types.structuring import (
+    ResponseType,
+    extension,
+    read_metadata,
+    required,
+    structure,
+)
 from tinker_ext.types.unset import or_default, or_none
 
 if TYPE_CHECKING:
@@ -31,8 +37,11 @@ class SupportedModel(ResponseType):
     @classmethod
     def from_api(cls, model: Any) -> SupportedModel:
         """Decodes an entry; some servers send ``model_id`` instead of ``model_name``."""
-        return structure(
-            cls, model, model_name=or_none(model.model_name) or or_none(model.model_id)
+        entry = structure(cls, model)
+        if entry.model_name:
+            return entry
+        return evolve(
+            entry, model_name=read_metadata(str, model.model_id, "SupportedModel.model_id")
         )
 
 
@@ -54,7 +63,11 @@ class ModelData(ResponseType):
 
 @frozen
 class GetInfoResponse(ResponseType):
-    """A model in training."""
+    """A model in training.
+
+    `lora_alpha` is the numerator of the adapter's scale, ``lora_alpha / lora_rank``. Only the
+    embedded backend sends it; None if the server does not.
+    """
 
     model_data: ModelData
     model_id: str
@@ -63,11 +76,17 @@ class GetInfoResponse(ResponseType):
     model_name: str | None = None
     optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
     type: Literal["get_info"] = "get_info"
+    lora_alpha: float | None = None
+
+    @classmethod
+    def from_api(cls, model: Any) -> GetInfoResponse:
+        """Decodes the response, with a field that no release documents."""
+        return structure(cls, model, lora_alpha=extension(model, "lora_alpha"))
 
 
 @frozen
 class TrainingRun(ResponseType):
-    """A training run. Times have a zone."""
+    """A training run. Times have a zone; fields are None if the server sends no valid value."""
 
     training_run_id: str
     base_model: str
@@ -86,7 +105,7 @@ class TrainingRunsResponse(ResponseType):
     """A page of training runs."""
 
     training_runs: list[TrainingRun]
-    cursor: Cursor
+    cursor: Cursor = field(metadata=required())
 
     @classmethod
     def from_api(cls, model: Any) -> TrainingRunsResponse:

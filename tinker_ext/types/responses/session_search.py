@@ -13,7 +13,7 @@ from tinker_ext.types.responses.session_status import (
     SessionStatusQuery,
     decode_status,
 )
-from tinker_ext.types.structuring import RequestType, ResponseType, converted_by
+from tinker_ext.types.structuring import RequestType, ResponseType, converted_by, required
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,8 +68,8 @@ SearchOwner: TypeAlias = OwnSearchOwner | AccessibleSearchOwner | UserSearchOwne
 class SessionSearchCursor(RequestType, ResponseType):
     """The end of a page; `last_created_at` has a zone."""
 
-    last_created_at: datetime
-    last_session_id: str
+    last_created_at: datetime = field(metadata=required())
+    last_session_id: str = field(metadata=required())
 
 
 @frozen(kw_only=True)
@@ -106,13 +106,13 @@ class SessionSearchRequest(RequestType):
 
 @frozen
 class SessionSummary(ResponseType):
-    """A session that matches. `status` is None if the server does not know it."""
+    """A session that matches. Fields are None if the server sends no valid value."""
 
     session_id: str
     created_at: datetime
     owner: str
     project_id: str
-    checkpoints_count: int
+    checkpoints_count: int = field(metadata=required())
     status: SessionStatus | None = field(default=None, metadata=converted_by(decode_status))
     display_name: str | None = None
     user_metadata: dict[str, str] | None = None

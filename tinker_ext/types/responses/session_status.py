@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 from attrs import field, fields, frozen
 
 from tinker_ext.types.argument_checks import check_literal
+from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import RequestType, ResponseType, converted_by
 from tinker_ext.types.unset import or_none
 
@@ -27,7 +28,7 @@ class SessionCancelled(ResponseType):
 
 
 @frozen
-class SessionFailedReason:
+class SessionFailedReason(Record):
     """The cause of a failure by `type`: a "request", "training_run" or "sampling_session"."""
 
     type: str
@@ -59,7 +60,7 @@ class SessionFailedSamplingSessionReason(SessionFailedReason):
 
 
 @frozen
-class ClientSessionFinishReason:
+class ClientSessionFinishReason(Record):
     """How the client finished the session: "success", "errored" or "interrupted"."""
 
     type: str
@@ -136,7 +137,7 @@ class ClientSessionFinished(ResponseType):
 
 
 @frozen
-class OtherSessionStatus:
+class OtherSessionStatus(Record):
     """A status that this release does not know, as sent by the server."""
 
     type: str

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from tinker_ext.types.structuring import ResponseType
+from tinker_ext.types.records import Record
+from tinker_ext.types.structuring import ResponseType, read_metadata, required
 from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.unset import as_dict, or_default
 
@@ -17,7 +18,7 @@ LossFnOutput: TypeAlias = dict[str, TensorData]
 
 
 @frozen
-class ForwardBackwardOutput:
+class ForwardBackwardOutput(Record):
     """The result of a forward or forward_backward, with one `loss_fn_outputs` entry per datum.
 
     `loss_fn_output_type` is ``""`` if the server sends none. `metrics` may be empty.
@@ -36,11 +37,15 @@ class ForwardBackwardOutput:
         """
         outputs = enumerate(or_default(model.loss_fn_outputs, []))
         return cls(
-            loss_fn_output_type=or_default(model.loss_fn_output_type, ""),
+            loss_fn_output_type=read_metadata(
+                str, model.loss_fn_output_type, "ForwardBackwardOutput.loss_fn_output_type"
+            )
+            or "",
             loss_fn_outputs=[
                 _decode_output(output, f"loss_fn_outputs[{index}]") for index, output in outputs
             ],
-            metrics=as_dict(model.metrics) or {},
+            metrics=read_metadata(dict[str, float], model.metrics, "ForwardBackwardOutput.metrics")
+            or {},
         )
 
 
@@ -60,7 +65,7 @@ class OptimStepResponse(ResponseType):
 class CreateModelResponse(ResponseType):
     """The id of a new model (a training run)."""
 
-    model_id: str
+    model_id: str = field(metadata=required())
     type: Literal["create_model"] = "create_model"
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from attrs import field, frozen
 
 from tinker_ext.types.inputs.optimizers import AdamOptimizerConfig, OptimizerConfig
-from tinker_ext.types.structuring import ResponseType, structure
+from tinker_ext.types.structuring import ResponseType, extension, required, structure
 from tinker_ext.types.unset import or_none
 
 
@@ -15,7 +15,7 @@ from tinker_ext.types.unset import or_none
 class SaveWeightsResponse(ResponseType):
     """The path of a saved training state."""
 
-    path: str
+    path: str = field(metadata=required())
     type: Literal["save_weights"] = "save_weights"
 
 
@@ -32,7 +32,7 @@ class LoadWeightsResponse(ResponseType):
 class SaveWeightsForSamplerResponse(ResponseType):
     """The path of weights saved for sampling."""
 
-    path: str
+    path: str = field(metadata=required())
     type: Literal["save_weights_for_sampler"] = "save_weights_for_sampler"
 
 
@@ -49,7 +49,7 @@ class SaveWeightsForSamplerResponseInternal(ResponseType):
 class SaveWeightsExternalResponse(ResponseType):
     """The path of weights saved for use elsewhere; `size_bytes` is None if unknown."""
 
-    path: str
+    path: str = field(metadata=required())
     size_bytes: int | None = None
     type: Literal["save_weights_external"] = "save_weights_external"
 
@@ -71,7 +71,8 @@ class WeightsInfoResponse(ResponseType):
     """The base model, adapter and optimizer of saved weights.
 
     Fields that the server does not send are None, except that the optimizer is Adam, as in
-    release 0.38.0.
+    release 0.38.0. `lora_alpha` is the numerator of the adapter's scale, ``lora_alpha /
+    lora_rank``; only the embedded backend sends it.
     """
 
     base_model: str
@@ -81,3 +82,9 @@ class WeightsInfoResponse(ResponseType):
     train_mlp: bool | None = None
     train_attn: bool | None = None
     optimizer_config: OptimizerConfig = field(factory=AdamOptimizerConfig)
+    lora_alpha: float | None = None
+
+    @classmethod
+    def from_api(cls, model: Any) -> WeightsInfoResponse:
+        """Decodes the response, with a field that no release documents."""
+        return structure(cls, model, lora_alpha=extension(model, "lora_alpha"))

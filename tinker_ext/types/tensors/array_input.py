@@ -45,6 +45,8 @@ def parse_numbers(
     if array is None:
         items = _items(values, where)
         kinds = _kinds(items)
+        if kinds == {bool} and dtype == "float32":  # A mask.
+            items, kinds = tuple(map(int, items)), {int}
         if kinds <= {int, float}:
             return _from_list(items, kinds, dtype, where)
         array = _from_mixed(items, kinds, where)
@@ -71,10 +73,7 @@ def _from_list(
 ) -> tuple[NumberBuffer, list[int]]:
     dtype = dtype or ("float32" if float in kinds else "int64")
     if dtype == "int64" and float in kinds:
-        index = next(i for i, item in enumerate(items) if type(item) is float)
-        raise InvalidInputError(
-            f"expected integers, got {items[index]!r}", where=f"{where}[{index}]"
-        )
+        items = tuple(_whole(item, f"{where}[{index}]") for index, item in enumerate(items))
     try:
         return NumberBuffer.pack(items, dtype), [len(items)]
     except struct.error:
@@ -83,6 +82,13 @@ def _from_list(
         raise InvalidInputError(
             f"{items[index]} is out of range for {dtype}", where=f"{where}[{index}]"
         ) from None
+
+
+def _whole(item: float, where: str) -> int:
+    """Converts a float without a fraction, which JSON and numpy make of integers, to an int."""
+    if not float(item).is_integer():
+        raise InvalidInputError(f"expected integers, got {item!r}", where=where)
+    return int(item)
 
 
 def _from_mixed(items: tuple[Any, ...], kinds: set[type], where: str) -> Array:
@@ -109,9 +115,19 @@ def _from_array(
 ) -> tuple[NumberBuffer, list[int]]:
     natural = natural_dtype(array, where)
     if dtype == "int64" and natural == "float32":
-        raise InvalidInputError(f"expected integers, got {array.dtype} values", where=where)
+        array = _whole_array(array, where)
     dtype = dtype or natural
     return NumberBuffer(dtype, None, wire_copy(array, dtype, where)), list(array.shape)
+
+
+def _whole_array(array: Array, where: str) -> Array:
+    """Converts an array of floats without fractions to int64."""
+    import numpy as np
+
+    low, high = _RANGES["int64"]
+    if not np.all((array == np.floor(array)) & (array >= low) & (array < high)):
+        raise InvalidInputError(f"expected integers, got {array.dtype} values", where=where)
+    return array.astype(np.int64)
 
 
 def _is_numeric(item: object) -> bool:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
+from tinker_ext.types.records import Record
+
 if TYPE_CHECKING:
     from tinker_ext.types.tensors.arrays import Array
 
@@ -104,7 +106,7 @@ NO_TOKEN, NO_LOGPROB = 0, -99999.0
 
 
 @frozen(eq=False)
-class TopkLogprobs:
+class TopkLogprobs(Record):
     """The k most likely tokens at each position: `token_ids` int32, `logprobs` float32.
 
     Both have the shape (positions, k). Padding cells have token 0 and logprob -99999.

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import read_shape
+from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.array_input import parse_numbers
 from tinker_ext.types.tensors.number_buffer import NumberBuffer, NumberList
 from tinker_ext.types.tensors.received import check_shape, read_numbers
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @frozen(init=False, repr=False)
-class TensorData:
+class TensorData(Record):
     """An int64 or float32 tensor, flattened row-major, with its shape.
 
     Built from a list, nested lists, a numpy array or a torch tensor. The values are copied, so
@@ -112,6 +113,14 @@ class TensorData:
     def from_numpy(cls, array: npt.NDArray[Any]) -> TensorData:
         """Copies an array; floating dtypes become float32, integer dtypes int64."""
         return cls.read(array, dtype=None, where="array")
+
+    @classmethod
+    def from_view(cls, array: npt.NDArray[Any]) -> TensorData:
+        """Wraps an int64 or float32 array that no longer changes, without a copy, for decoders."""
+        numbers = NumberBuffer.from_array(array if array.ndim == 1 else array.reshape(-1))
+        tensor = cls.__new__(cls)
+        tensor.__attrs_init__(cast("TensorDtype", numbers.dtype), list(array.shape), numbers)
+        return tensor
 
     @classmethod
     def from_torch(cls, tensor: torch.Tensor) -> TensorData:

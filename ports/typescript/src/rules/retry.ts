@@ -31,6 +31,8 @@ export interface RetryPolicy {
   readonly backoffBase: number;
   readonly backoffCap: number;
   readonly repeatable: boolean;
+  /** After so many attempts a 500 may mean that the server does not accept the request's form. */
+  readonly serverErrorAttempts: number;
   readonly billingPause: number;
   readonly billingMaxElapsed: number;
 }
@@ -41,6 +43,7 @@ export const POLICY: RetryPolicy = {
   backoffBase: 0.5,
   backoffCap: 10,
   repeatable: true,
+  serverErrorAttempts: Infinity,
   billingPause: 5,
   billingMaxElapsed: 3600,
 };
@@ -82,6 +85,8 @@ export function decide(failure: Failure, policy: RetryPolicy, moment: Moment): D
   let [retry, reason] = isRetryable(failure, policy);
   if (retry && moment.attempt >= policy.maxAttempts) {
     [retry, reason] = [false, `${reason}, ${policy.maxAttempts} attempts are used up`];
+  } else if (retry && status === 500 && moment.attempt >= policy.serverErrorAttempts) {
+    [retry, reason] = [false, `${reason}, the server may not accept the form of the request`];
   } else if (retry && left <= 0 && !lastChance) {
     [retry, reason] = [false, `${reason}, the window is used up`];
   } else if (retry && serverDelay > Math.max(left, 0)) {
