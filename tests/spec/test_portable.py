@@ -75,5 +75,5 @@ def test_watch_reports_an_unavailable_index(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_newest_release_is_the_newest_final_one() -> None:
     listing = "tinker (0.9.0)\nAvailable versions: 0.9.0, 0.10.0rc1, 0.10.0, 0.2.0\n  LATEST: x\n"
-    assert pypi.newest_of(listing) == "0.10.0"
-    assert pypi.newest_of("nothing here") is None
+    assert pypi.final_releases(listing)[-1] == "0.10.0"
+    assert pypi.final_releases("nothing here") == []
