@@ -1,4 +1,4 @@
-"""Waiting for what other threads and processes bring about."""
+"""Waits for effects of other threads and processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def comes_true(condition: Callable[[], object], within: float = 20.0) -> bool:
-    """Whether it does, within some seconds."""
+    """Wait until the condition is true; return False if it is not within `within` seconds."""
     until = time.monotonic() + within
     while not condition():
         if time.monotonic() > until:
@@ -24,7 +24,7 @@ def comes_true(condition: Callable[[], object], within: float = 20.0) -> bool:
 
 
 def tasks() -> set[asyncio.Task[Any]]:
-    """Those of the client's loop that are not done."""
+    """The tasks of the background loop that are not done."""
     result: Future[set[asyncio.Task[Any]]] = Future()
     background_loop().call_soon(lambda: result.set_result(asyncio.all_tasks()))
     return result.result(10)

@@ -346,7 +346,7 @@ def open_sampling_client(
     """A client for saved weights or a base model, once the server has loaded them.
 
     Raises:
-        InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
+        InvalidInputError: neither is given, or `model_path` is not a path.
     """
     check_retry_config(retry_config)
     check_source(model_path, base_model)

@@ -10,9 +10,9 @@ Imported only if a server uses protobuf.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext import types
@@ -34,6 +34,9 @@ _WIRE = {"float32": "<f4", "int64": "<i8"}
 _LARGEST_TOKEN = 2**31 - 1
 _TOKEN_BYTES = 4  # int32
 
+# Entries of the caches of lengths and of the bytes around arrays: datums often have equal shapes.
+_CACHED = 4096
+
 # Protobuf's wire types.
 _VARINT, _LENGTH_DELIMITED = 0, 2
 # The fields of a map entry: protobuf's language guide, "Maps".
@@ -44,6 +47,7 @@ def _tag(number: int, wire_type: int = _LENGTH_DELIMITED) -> bytes:
     return _varint(number << 3 | wire_type)
 
 
+@lru_cache(_CACHED)
 def _varint(number: int) -> bytes:
     """Encodes a number from 0 on: seven bits per byte, the lowest first."""
     encoded = bytearray()
@@ -80,11 +84,12 @@ class Encoding:
 
     __slots__ = ("parts", "size")
 
-    def __init__(self, *content: bytes) -> None:
-        self.parts: list[Part] = list(content)
-        self.size = sum(map(len, content))
+    def __init__(self, content: bytes = b"") -> None:
+        self.parts: list[Part] = [content]
+        self.size = len(content)
 
     def add_bytes(self, content: bytes) -> None:
+        """Add encoded fields."""
         self.parts.append(content)
         self.size += len(content)
 
@@ -95,25 +100,12 @@ class Encoding:
         self.parts += message.parts
         self.size += len(header) + message.size
 
-    def add_numbers(self, tag: bytes, numbers: Array | list[Array], size: int) -> None:
-        """Add a field of bytes with the numbers of an array, which must not change afterwards."""
-        header = tag + _varint(size)
-        self.parts += (header, numbers)
-        self.size += len(header) + size
-
-    def compact(self) -> Encoding:
-        """The same message with fewer parts: neighboring bytes are joined."""
-        compact = Encoding()
-        pending: list[bytes] = []
-        for part in self.parts:
-            if type(part) is bytes:
-                pending.append(part)
-                continue
-            compact.parts += (b"".join(pending), part)
-            pending = []
-        compact.parts.append(b"".join(pending))
-        compact.size = self.size
-        return compact
+    def add_numbers(
+        self, head: bytes, numbers: Array | list[Array], size: int, tail: bytes = b""
+    ) -> None:
+        """Add `size` bytes of numbers, which must not change, and the bytes around them."""
+        self.parts += (head, numbers, tail)
+        self.size += len(head) + size + len(tail)
 
     def to_bytes(self, head: bytes = b"") -> bytes:
         """The encoded message after `head`, which may hold other fields of it."""
@@ -143,7 +135,7 @@ def encode_data(
         request.loss_fn_config_v2[name].number = setting
     encoding = Encoding(_serialize(request))
     for at, datum in enumerate(data):
-        encoding.add(_DATA, _datum(datum, f"data[{at}]").compact())
+        encoding.add(_DATA, _datum(datum, f"data[{at}]"))
     return encoding
 
 
@@ -161,40 +153,78 @@ def _serialize(message: Message) -> bytes:
 def _datum(datum: types.Datum, where: str) -> Encoding:
     encoding = Encoding()
     for at, chunk in enumerate(datum.model_input.chunks):
-        place = f"{where}.model_input.chunks[{at}]"
         if isinstance(chunk, types.EncodedTextChunk):
-            encoding.add(_MODEL_INPUT, _text_chunk(chunk, place))
+            _add_text(encoding, chunk, where, at)
         else:
-            encoding.add(_MODEL_INPUT, Encoding(_serialize(_other_chunk(chunk, place))))
+            message = _other_chunk(chunk, f"{where}.model_input.chunks[{at}]")
+            encoding.add(_MODEL_INPUT, Encoding(_serialize(message)))
     for name in sorted(datum.loss_fn_inputs):
-        entry = Encoding()
-        entry.add(_KEY, Encoding(name.encode()))
-        entry.add(_VALUE, _tensor(datum.loss_fn_inputs[name]))
-        encoding.add(_LOSS_FN_INPUTS, entry)
+        _add_tensor(encoding, name, datum.loss_fn_inputs[name])
     if datum.model_input_spans or datum.loss_fn_input_spans:
-        encoding.add_bytes(
-            _serialize(
-                pb.Datum(
-                    model_input_spans=_spans(datum.model_input_spans or []),
-                    loss_fn_input_spans=_spans(datum.loss_fn_input_spans or []),
-                )
+        spans = _serialize(
+            pb.Datum(
+                model_input_spans=_spans(datum.model_input_spans or []),
+                loss_fn_input_spans=_spans(datum.loss_fn_input_spans or []),
             )
         )
+        encoding.add_bytes(spans)
     return encoding
 
 
-def _text_chunk(chunk: types.EncodedTextChunk, where: str) -> Encoding:
+def _add_text(encoding: Encoding, chunk: types.EncodedTextChunk, where: str, at: int) -> None:
     tokens = chunk.flat
-    encoding, text = Encoding(), Encoding()
-    if tokens.size:
-        largest = tokens.max()
-        if largest > _LARGEST_TOKEN:
-            raise InvalidInputError(
-                f"{largest} is not a token id: servers accept 32-bit integers", where=where
-            )
-        text.add_numbers(_TOKENS, [tokens], _TOKEN_BYTES * tokens.size)
-    encoding.add(_ENCODED_TEXT, text)
-    return encoding
+    size = _TOKEN_BYTES * len(tokens)
+    if size and (largest := tokens.max()) > _LARGEST_TOKEN:
+        raise InvalidInputError(
+            f"{largest} is not a token id: servers accept 32-bit integers",
+            where=f"{where}.model_input.chunks[{at}]",
+        )
+    encoding.add_numbers(_text_head(size), [tokens], size)
+
+
+@lru_cache(_CACHED)
+def _text_head(size: int) -> bytes:
+    """The bytes of a text chunk before `size` bytes of tokens."""
+    head = _TOKENS + _varint(size) if size else b""
+    head = _ENCODED_TEXT + _varint(len(head) + size) + head
+    return _MODEL_INPUT + _varint(len(head) + size) + head
+
+
+def _add_tensor(encoding: Encoding, name: str, tensor: types.TensorData) -> None:
+    shape = (tensor.size,) if tensor.shape is None else tuple(tensor.shape)
+    values, indices = _wire(tensor.flat, _WIRE[tensor.dtype]), tensor.flat_indices
+    if indices is None:
+        head, tail = _dense_frame(name, tensor.dtype, shape, values.nbytes)
+        encoding.add_numbers(head, values, values.nbytes, tail)
+        return
+    sparse = Encoding()
+    arrays = (values, *(_wire(array, "<i8") for array in indices))
+    for tag, array in zip(_CSR, arrays, strict=True):
+        if array.size:  # Fields without a value are not written.
+            sparse.add_numbers(tag + _varint(array.nbytes), array, array.nbytes)
+    message = Encoding()
+    message.add(_SPARSE_CSR, sparse)
+    message.add_bytes(_dtype_and_shape(tensor.dtype, shape))
+    entry = Encoding(_KEY + _varint(len(name.encode())) + name.encode())
+    entry.add(_VALUE, message)
+    encoding.add(_LOSS_FN_INPUTS, entry)
+
+
+@lru_cache(_CACHED)
+def _dense_frame(name: str, dtype: str, shape: tuple[int, ...], size: int) -> tuple[bytes, bytes]:
+    """The bytes of an entry of `loss_fn_inputs` before and after `size` bytes of numbers."""
+    tail = _dtype_and_shape(dtype, shape)
+    head = _DENSE + _varint(size)
+    head = _VALUE + _varint(len(head) + size + len(tail)) + head
+    key = name.encode()
+    head = _KEY + _varint(len(key)) + key + head
+    return _LOSS_FN_INPUTS + _varint(len(head) + size + len(tail)) + head, tail
+
+
+def _dtype_and_shape(dtype: str, shape: tuple[int, ...]) -> bytes:
+    sizes = b"".join(map(_varint, shape))
+    packed = _SHAPE + _varint(len(sizes)) + sizes if sizes else b""
+    return _DTYPE + _varint(_DTYPES[dtype]) + packed
 
 
 def _other_chunk(chunk: types.ModelInputChunk, where: str) -> pb.Chunk:
@@ -215,28 +245,9 @@ def _other_chunk(chunk: types.ModelInputChunk, where: str) -> pb.Chunk:
     return message
 
 
-def _tensor(tensor: types.TensorData) -> Encoding:
-    encoding = Encoding()
-    values, indices = _wire(tensor.flat, _WIRE[tensor.dtype]), tensor.flat_indices
-    if indices is None:
-        encoding.add_numbers(_DENSE, values, values.nbytes)
-    else:
-        sparse = Encoding()
-        arrays = (values, *(_wire(array, "<i8") for array in indices))
-        for tag, array in zip(_CSR, arrays, strict=True):
-            if array.size:  # Fields without a value are not written.
-                sparse.add_numbers(tag, array, array.nbytes)
-        encoding.add(_SPARSE_CSR, sparse)
-    encoding.add_bytes(_DTYPE + _varint(_DTYPES[tensor.dtype]))
-    shape = b"".join(map(_varint, [tensor.size] if tensor.shape is None else tensor.shape))
-    if shape:
-        encoding.add_bytes(_SHAPE + _varint(len(shape)) + shape)
-    return encoding
-
-
 def _wire(numbers: Array, dtype: str) -> Array:
     """The numbers in the byte order of the wire: the same array on most machines."""
-    return np.ascontiguousarray(numbers, dtype=dtype)
+    return numbers.astype(dtype, copy=False)
 
 
 def _spans(spans: types.ProvenanceSpans) -> Iterator[pb.ProvenanceSpan]:

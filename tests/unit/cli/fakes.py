@@ -84,7 +84,7 @@ class FakeRest:
         listed = [
             checkpoint
             for checkpoint in self.checkpoints
-            if f"//{run_id}/" in checkpoint.tinker_path
+            if f"//{run_id}/" in str(checkpoint.tinker_path or f"//{run_id}/")
         ]
         return self._reply(types.CheckpointsListResponse(listed))
 

@@ -130,7 +130,7 @@ def test_old_requests_are_deleted(database: Database) -> None:
 
 def test_folder_lock_is_exclusive(tmp_path: Path) -> None:
     lock = FolderLock(tmp_path)
-    with pytest.raises(RuntimeError, match="in use by another embedded server"):
+    with pytest.raises(RuntimeError, match="in use by another embedded backend"):
         FolderLock(tmp_path)
     lock.release()
     FolderLock(tmp_path).release()

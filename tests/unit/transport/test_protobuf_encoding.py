@@ -183,5 +183,5 @@ def test_lone_surrogate_in_training_data_is_rejected(
     item: tinker.Datum, loss_fn: str, config: types.LossFnConfig | None, where: str
 ) -> None:
     with pytest.raises(tinker.InvalidInputError, match="not valid Unicode") as caught:
-        TrainingData([item], loss_fn, config, BASELINE)
+        TrainingData("forward_backward", [item], loss_fn, config, BASELINE)
     assert caught.value.where == where

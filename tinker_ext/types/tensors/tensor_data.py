@@ -115,6 +115,14 @@ class TensorData(Record):
         return cls.read(array, dtype=None, where="array")
 
     @classmethod
+    def from_view(cls, array: npt.NDArray[Any]) -> TensorData:
+        """Wraps an int64 or float32 array that no longer changes, without a copy, for decoders."""
+        numbers = NumberBuffer.from_array(array if array.ndim == 1 else array.reshape(-1))
+        tensor = cls.__new__(cls)
+        tensor.__attrs_init__(cast("TensorDtype", numbers.dtype), list(array.shape), numbers)
+        return tensor
+
+    @classmethod
     def from_torch(cls, tensor: torch.Tensor) -> TensorData:
         """Copies a torch tensor; floating dtypes become float32, integer dtypes int64."""
         return cls.read(tensor, dtype=None, where="tensor")
