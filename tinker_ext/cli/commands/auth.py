@@ -42,9 +42,10 @@ def login(context: CommandContext) -> None:
     file = credentials_file.CREDENTIALS_FILE
     if credentials_file.read_stored_key(file) is not None:
         raise CommandError("You are already logged in; `tinker-ext auth logout` removes the key.")
-    name = f"tinker-ext-{socket.gethostname().partition('.')[0].strip() or 'unknown'}"
-    query = urlencode({"new_key": "true", "key_name": name})
-    click.echo(f"Create an API key: {CONSOLE}/keys?{query}", err=True)
+    if _is_hosted(context):
+        name = f"tinker-ext-{socket.gethostname().partition('.')[0].strip() or 'unknown'}"
+        query = urlencode({"new_key": "true", "key_name": name})
+        click.echo(f"Create an API key: {CONSOLE}/keys?{query}", err=True)
     key = _read_key()
     described = _describe(context, key)
     stored = credentials_file.StoredKey(
@@ -145,6 +146,14 @@ def whoami(context: CommandContext) -> None:
         ("Organization", identity.org_urn),
     ]
     show(context.format, identity, View("Key in use", ("Property", "Value"), rows))
+
+
+def _is_hosted(context: CommandContext) -> bool:
+    """Whether the server is the hosted service, whose keys the console shows."""
+    from tinker_ext.config import ClientConfig
+
+    config = ClientConfig.resolve(**context.settings, require_key=False)
+    return config.is_default("base_url")
 
 
 def _read_key() -> Secret:
