@@ -165,8 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
         return unquote(self.path.lstrip("/"))
 
     def _authorized(self, content: object) -> None:
-        sent = self.headers.get("authorization")
-        if sent != f"Bearer {TOKEN}" or self.state.rejects_token:
+        authorization = self.headers.get("authorization")
+        if authorization != f"Bearer {TOKEN}" or self.state.rejects_token:
             self._reply(401, {"error": "Invalid credentials"})
         else:
             self._reply(200, content)

@@ -108,7 +108,7 @@ def logout(context: CommandContext) -> None:
 @format_option
 @click.pass_obj
 def status(context: CommandContext) -> None:
-    """Show whether a key is configured, where it comes from, and whether the server accepts it.
+    """Show the source of the key, and whether the server accepts it.
 
     The exit status is 1 if it does not. `tinker-ext doctor` shows all settings.
     """
