@@ -94,6 +94,8 @@ class Received:
     def operation(self) -> str:
         """The id of the operation in the specification."""
         parts = self.path.split("/")
+        if self.path == "auth/apikey/me":
+            return "delete_own_api_key" if self.method == "DELETE" else "get_own_api_key"
         if self.path in _OPERATION_BY_PATH:
             return _OPERATION_BY_PATH[self.path]
         if parts[0] == "sessions":
