@@ -5,23 +5,16 @@ from typing import Any
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...received import ReceivedResponse
-from ...types import UNSET, Response, Unset
+from ...types import Response
 
 
-def build_request(
-    *,
-    x_idempotency_key: str | Unset = UNSET,
-) -> dict[str, Any]:
+def build_request() -> dict[str, Any]:
     """The arguments of `httpx.Client.request` for this operation."""
-    headers: dict[str, Any] = {}
-    if not isinstance(x_idempotency_key, Unset):
-        headers["X-Idempotency-Key"] = x_idempotency_key
 
     _kwargs: dict[str, Any] = {
         "method": "delete",
         "url": "/api/v1/auth/apikey/me",
     }
-    _kwargs["headers"] = headers
     return _kwargs
 
 
@@ -55,14 +48,10 @@ def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[A
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
-    x_idempotency_key: str | Unset = UNSET,
 ) -> Response[Any]:
     """Revoke the key used
 
      Takes back the key in X-API-Key, and no other, for good.
-
-    Args:
-        x_idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -72,23 +61,17 @@ def sync_detailed(
         Response[Any]
     """
 
-    request = build_request(
-        x_idempotency_key=x_idempotency_key,
-    )
+    request = build_request()
     return _detailed(client, client.get_httpx_client().request(**request))
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
-    x_idempotency_key: str | Unset = UNSET,
 ) -> Response[Any]:
     """Revoke the key used
 
      Takes back the key in X-API-Key, and no other, for good.
-
-    Args:
-        x_idempotency_key (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -98,7 +81,5 @@ async def asyncio_detailed(
         Response[Any]
     """
 
-    request = build_request(
-        x_idempotency_key=x_idempotency_key,
-    )
+    request = build_request()
     return _detailed(client, await client.get_async_httpx_client().request(**request))
