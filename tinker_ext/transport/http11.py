@@ -30,7 +30,7 @@ MAX_REQUESTS = 1000
 KEEPALIVE_TIMEOUT = 5.0
 #: Maximum bytes of a response's headers; httpcore's limit.
 MAX_HEADER_BYTES = 100 * 1024
-# Bytes of a request body written at a time, and of a response body that are read ahead.
+# Bytes of a body that are written or returned at a time, and of a response body read ahead.
 _STEP = 64 * 1024
 _READ_AHEAD = 256 * 1024
 # Seconds between the attempts to connect to several addresses of a host (RFC 8305, 5).
@@ -421,9 +421,13 @@ class _Connection(asyncio.Protocol):
             self._keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, data: bytes) -> None:
-        if not self._complete:
+        if self._complete:
+            return
+        self._buffered += len(data)
+        if len(data) <= _STEP:
             self._chunks.append(data)
-            self._buffered += len(data)
+        else:  # A download writes and reports each chunk.
+            self._chunks.extend(data[at : at + _STEP] for at in range(0, len(data), _STEP))
 
     def on_message_complete(self) -> None:
         if self._has_head:
