@@ -134,7 +134,7 @@ def _config_request(operation: Operation[..., Any]) -> Request[Any]:
 # The API key itself: its description, its deletion, and its exchange for a token.
 
 get_own_api_key = Operation(api.get_own_api_key, credential="key")
-delete_own_api_key = Operation(api.delete_own_api_key, credential="key")
+delete_own_api_key = Operation(api.delete_own_api_key, credential="key", keyed=True)
 
 _create_auth_token = Operation(api.create_auth_token, credential="key", returns_secret=True)
 
