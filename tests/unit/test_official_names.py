@@ -7,8 +7,9 @@ and `make interop` compares it with the packages.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,6 @@ from conformance.interop.public_names import (
     recorded,
 )
 from tinker_ext import types
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DOCUMENT = ROOT / "docs" / "from-the-official-sdk.md"
 HEADING = "## Missing names, and why"

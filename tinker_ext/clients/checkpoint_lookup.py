@@ -17,6 +17,7 @@ from tinker_ext.types.responses.checkpoints import (
     SCHEME,
     ParsedCheckpointTinkerPath,
 )
+from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
     from tinker_api import models
@@ -52,12 +53,11 @@ async def find_checkpoint(core: ClientCore, path: str) -> ParsedCheckpointTinker
     parsed = parse_path(path)
     if parsed is not None:
         return parsed
-    for run in await _runs(core, path):
-        for checkpoint in await _checkpoints(core, run.training_run_id):
+    for run_id in await _run_ids(core, path):
+        for checkpoint in await _checkpoints(core, run_id):
             if checkpoint.tinker_path == path:
-                return ParsedCheckpointTinkerPath.from_record(
-                    run.training_run_id, types.Checkpoint.from_api(checkpoint)
-                )
+                record = types.Checkpoint.from_api(checkpoint)
+                return ParsedCheckpointTinkerPath.from_record(run_id, record)
     raise InvalidInputError(
         f"none of the {_MAX_RUNS} newest training runs has the checkpoint {path!r}; pass its "
         "training_run_id and checkpoint_id to a method that takes them",
@@ -75,9 +75,10 @@ async def _checkpoints(core: ClientCore, run_id: str) -> list[models.Checkpoint]
     return response.checkpoints or []
 
 
-async def _runs(core: ClientCore, path: str) -> list[models.TrainingRun]:
+async def _run_ids(core: ClientCore, path: str) -> list[str]:
     """The runs whose checkpoints may include the path: first those whose id it contains."""
     response = await core.call(
         "list_training_runs", lambda gateway: gateway.list_training_runs(_MAX_RUNS, 0)
     )
-    return sorted(response.training_runs or [], key=lambda run: run.training_run_id not in path)
+    ids = (or_none(run.training_run_id) for run in response.training_runs or [])
+    return sorted(filter(None, ids), key=lambda run_id: run_id not in path)

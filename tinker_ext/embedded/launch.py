@@ -93,7 +93,7 @@ def start_embedded(
 
 
 class RunningBackend:
-    """A running embedded backend. `url` is its address; `close`, or leaving a ``with`` block, stops it."""
+    """A running embedded backend at `url`; `close`, or leaving a ``with`` block, stops it."""
 
     def __init__(
         self,
