@@ -6,7 +6,7 @@ import re
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 import jsonschema_rs
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from tinker_ext.embedded.access import Access
 
-    OpenApi = Callable[..., AbstractAsyncContextManager["Api"]]
+
+OpenApi: TypeAlias = "Callable[..., AbstractAsyncContextManager[Api]]"
 
 ROOT = Path(__file__).parents[3]
 
