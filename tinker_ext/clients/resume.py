@@ -91,7 +91,7 @@ async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec
                 raise
         # An earlier 404 may have been about a path, not about the operation.
         response = await core.call(
-            "get_weights_info", lambda gateway: gateway.get_weights_info(state.path)
+            operations.get_weights_info(body=models.WeightsInfoRequest(tinker_path=state.path))
         )
     info = types.WeightsInfoResponse.from_api(response)
     return ModelSpec(
