@@ -551,17 +551,17 @@ def status_error(
     default = InternalServerError if status_code >= 500 else APIStatusError
     text = server_words(body, secrets)
     message = f"HTTP {status_phrase(status_code)}"
-    shown_headers = kept_headers(headers, secrets)
-    return STATUS_ERRORS.get(status_code, default)(
+    error = STATUS_ERRORS.get(status_code, default)(
         f"{message}: {text}" if text else message,
         status_code=status_code,
-        headers=shown_headers,
         retry_after=retry_after,
         category=body_category(body),
         operation=operation,
-        request_id=request_id or shown_headers.get(REQUEST_ID),
         body=redact_body(body, secrets) if secrets else body,
     )
+    error.headers = kept_headers(headers, secrets)
+    error.request_id = request_id or error.headers.get(REQUEST_ID)
+    return error
 
 
 def status_phrase(status_code: int) -> str:

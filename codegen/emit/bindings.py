@@ -71,9 +71,11 @@ def generate_package(
         )
     for stray in (*package.glob(".*"), *package.glob("README*")):
         shutil.rmtree(stray) if stray.is_dir() else stray.unlink()
+    shutil.copy(TEMPLATES / "received.py", package)
     for module in sorted(package.rglob("*.py")):
         module.write_text(f"{HEADER}\n{module.read_text(encoding='utf-8')}", encoding="utf-8")
     (package / "retry_table.py").write_text(_retry_table(document), encoding="utf-8")
+    (package / "endpoints.py").write_text(_endpoints(package), encoding="utf-8")
     _run(*RUFF, "check", "--fix-only", "--select", "I,F401", *ISOLATED, str(package))
     _run(*RUFF, "format", *ISOLATED, str(package))
     _write_documents(package, document, contracts)
@@ -130,6 +132,15 @@ def _retry_table(document: Json) -> str:
             raise GenerationError(f"{operation['operationId']}: x-retry is {mark}")
         marks[operation["operationId"]] = mark
     return RETRY_TABLE % "\n".join(f'        "{name}": "{marks[name]}",' for name in sorted(marks))
+
+
+def _endpoints(package: Path) -> str:
+    """The module that has every endpoint module by the operation's name."""
+    modules = sorted((package / "api").glob("*/[a-z]*.py"))
+    lines = [f"from .api.{path.parent.name} import {path.stem}" for path in modules]
+    names = "\n".join(f'    "{path.stem}",' for path in modules)
+    head = f'{HEADER}\n"""The modules of all operations."""\n\n'
+    return head + "\n".join(lines) + f"\n\n__all__ = (\n{names}\n)\n"
 
 
 def generator_view(document: Json) -> Json:

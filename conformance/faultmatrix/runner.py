@@ -14,8 +14,7 @@ from conformance.faultmatrix.cases import SHORT_TIMEOUT, FaultCase, cases_for
 from conformance.faultmatrix.environment import Environment
 from conformance.faultmatrix.outcomes import DEGRADED, RETRIED, VALUE, Degraded
 from tinker_ext.testing import FaultServer, Reply, faults
-from tinker_ext.transport.operations import sampling as poll_operations
-from tinker_ext.transport.operations import service as config_operations
+from tinker_ext.transport import operations as api_operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
@@ -159,8 +158,8 @@ def run_operations(
         if only is None or case.name in only
     ]
     with (
-        patch.object(poll_operations, "POLL_TIMEOUT", SHORT_TIMEOUT),
-        patch.object(config_operations, "CONFIG_TIMEOUT", CONFIG_TIMEOUT),
+        patch.object(api_operations, "POLL_TIMEOUT", SHORT_TIMEOUT),
+        patch.object(api_operations, "CONFIG_TIMEOUT", CONFIG_TIMEOUT),
         ThreadPoolExecutor(workers) as pool,
         ThreadPoolExecutor(workers) as real_time_pool,
     ):

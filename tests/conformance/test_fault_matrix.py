@@ -54,9 +54,9 @@ TRANSPORT_FAULTS = frozenset(
 SAMPLE_OPERATIONS = ("get_training_run", "asample", "result of asample")
 
 
-def test_outcomes_are_the_same_with_aiohttp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With this variable, `python scripts/fault_matrix.py --run` runs all cells over aiohttp."""
-    monkeypatch.setenv("TINKER_EXT_HTTP_TRANSPORT", "aiohttp")
+def test_outcomes_are_the_same_with_httpcore(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With this variable, `python scripts/fault_matrix.py --run` runs all cells over httpcore."""
+    monkeypatch.setenv("TINKER_EXT_HTTP_TRANSPORT", "httpcore")
     operations = [operation for operation in OPERATIONS if operation.name in SAMPLE_OPERATIONS]
     unexpected = run_operations(operations, 6, TRANSPORT_FAULTS)
     assert unexpected == {name: {} for name in SAMPLE_OPERATIONS}

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from tinker_api import models
 
 import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT
@@ -19,6 +20,7 @@ from tinker_ext.runtime.concurrency.clock import Clock
 from tinker_ext.runtime.retry.pause import Pause, PausedError
 from tinker_ext.runtime.session.session import Session
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, faults, make_client
+from tinker_ext.transport import operations
 
 WAITING = {"type": "try_again", "request_id": "x", "queue_state": "active"}
 
@@ -352,7 +354,8 @@ def test_operation_marked_never_is_not_retried() -> None:
     with make_client(server) as service:
         core = service._core
         server.respond("session_heartbeat", Reply(503))
-        beat = core.call("session_heartbeat", lambda one: one.session_heartbeat("s"))
+        body = models.SessionHeartbeatRequest(session_id="s")
+        beat = core.call(operations.session_heartbeat(body=body))
         with pytest.raises(tinker.InternalServerError, match="never repeated"):
             core.start(beat, lambda _: None).result(30)
     assert len(server.calls("session_heartbeat")) == 1

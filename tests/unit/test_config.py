@@ -48,7 +48,7 @@ VARIABLES: list[Setting] = [
     ("TINKER_EXT_TRACE", "trace_file", "/a/b.jsonl", Path("/a/b.jsonl"), Path("c"), Path("c")),
     ("TINKER_EXT_TRACE_DETAIL", "trace_detail", "inf", math.inf, 0.5, 0.5),
     ("TINKER_EXT_TRACE_HEADERS", "trace_headers", "no", False, True, True),
-    ("TINKER_EXT_HTTP_TRANSPORT", "http_transport", "AIOHTTP", "aiohttp", "httpcore", "httpcore"),
+    ("TINKER_EXT_HTTP_TRANSPORT", "http_transport", "HTTPCORE", "httpcore", "asyncio", "asyncio"),
     ("SSL_CERT_FILE", "ssl_cert_file", "/a/b.pem", Path("/a/b.pem"), Path("c"), Path("c")),
     ("SSL_CERT_DIR", "ssl_cert_dir", "/a/b", Path("/a/b"), Path("c"), Path("c")),
     ("TINKER_LOG", "log_level", "DEBUG", "debug", "info", "info"),
@@ -141,7 +141,7 @@ def test_table_lists_every_variable() -> None:
         ("TINKER_BASE_URL", "http://me:hidden@host", "default_headers"),
         ("TINKER_TELEMETRY", "perhaps", "expected on or off .*, got 'perhaps'"),
         ("TINKER_LOG", "loud", "expected one of debug, info.*, got 'loud'"),
-        ("TINKER_EXT_HTTP_TRANSPORT", "requests", "expected httpcore or aiohttp, got 'requests'"),
+        ("TINKER_EXT_HTTP_TRANSPORT", "requests", "expected asyncio or httpcore, got 'requests'"),
         ("TINKER_PROJECT_ID", "a\nb", "invalid in a header"),
         ("CLOUDFLARE_ACCESS_CLIENT_SECRET", "a b", "whitespace, control or non-ASCII"),
     ],
@@ -228,12 +228,9 @@ def test_unknown_setting_error_suggests_similar_names(name: str, advice: str) ->
     assert caught.value.setting == name
 
 
-def test_missing_transport_package_error_names_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolve(http_transport="aiohttp").http_transport == "aiohttp"
-    monkeypatch.setitem(sys.modules, "aiohttp", None)  # As if it were not installed.
-    assert resolve().http_transport == "httpcore"
-    with pytest.raises(ConfigurationError, match=r"pip install 'tinker-ext\[aiohttp\]'"):
-        resolve(http_transport="aiohttp")
+def test_former_transport_selects_the_one_that_replaced_it() -> None:
+    assert resolve(http_transport="aiohttp").http_transport == "asyncio"
+    assert resolve().http_transport == "asyncio"
 
 
 @pytest.mark.parametrize("transport", parsers.HTTP_TRANSPORTS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import logging
 import os
 import subprocess
@@ -23,7 +22,7 @@ from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
 from tinker_ext.testing import FaultServer
-from tinker_ext.transport.aiohttp.transport import AiohttpTransport
+from tinker_ext.transport.http11 import Http11Transport
 
 
 async def test_idle_connection_is_reused(http_transport: str) -> None:
@@ -119,7 +118,7 @@ async def test_upload_that_stalls_times_out_and_closes_its_socket(
         async with client_of(http_transport, server.url, timeout=0.1) as http:
             before = sockets()
             with pytest.raises(tinker.APIError):
-                await http.request("POST", "/a", content=io.BytesIO(b"x" * 30_000_000))
+                await http.request("POST", "/a", content=b"x" * 30_000_000)
             expected = before + 1  # The server's socket.
             assert await asyncio.to_thread(comes_true, lambda: sockets() == expected, 5.0)
 
@@ -154,7 +153,7 @@ async def test_concurrent_requests_are_limited() -> None:
         return response.status_code
 
     with RawServer(slow) as server:
-        transport = AiohttpTransport(max_requests=3)
+        transport = Http11Transport(max_requests=3)
         assert set(await asyncio.gather(*[get() for _ in range(20)])) == {200}
         assert most == server.connections == 3
         held = [await transport.handle_async_request(request(20.0)) for _ in range(3)]
@@ -184,7 +183,7 @@ async def test_transport_dropped_in_a_fork_keeps_working_in_the_parent(
         return f"{[record.message for record in caplog.records if record.levelno > logging.DEBUG]}"
 
     with RawServer(Polite()) as server:
-        transports = [AiohttpTransport()]
+        transports = [Http11Transport()]
         await get()
         assert in_a_fork(drop_it) == "[]"
         await asyncio.wait_for(get(), 10)
@@ -205,21 +204,18 @@ def work(service, model="fake/model"):
 def client(**more):
     return make_client(base_url=sys.argv[1], **more)
 
-with client() as plain:
-    work(plain)
-assert "aiohttp" not in sys.modules
-with client(http_transport="aiohttp") as closed:
+with client() as closed:
     work(closed)
-work(client(http_transport="aiohttp"))
-left_open = client(http_transport="aiohttp")
+work(client())
+left_open = client()
 work(left_open)
-with t.ServiceClient(base_url="embedded", http_transport="aiohttp") as embedded:
+with t.ServiceClient(base_url="embedded") as embedded:
     work(embedded, "embedded/tiny")
 """
 
 
-def test_program_with_aiohttp_exits_without_warnings() -> None:
-    """Clients are closed, dropped and left open; aiohttp is imported only on request."""
+def test_program_exits_without_warnings() -> None:
+    """Clients are closed, dropped and left open."""
     with FaultServer() as server:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", PROGRAM, server.url],

@@ -11,17 +11,16 @@ import pytest
 import tinker_ext as tinker
 from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
-from tests.wire.transports import client_of
+from tests.wire.transports import Probe, client_of
 from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.concurrency.budget import Budget
 from tinker_ext.runtime.connection.client_limits import ClientLimits
 from tinker_ext.testing import FaultServer, Reply, make_client
-from tinker_ext.transport import encoding
+from tinker_ext.transport import request as responses
 from tinker_ext.transport.body_limits import UNRESERVED
-from tinker_ext.transport.build import build_client
-from tinker_ext.transport.call import Call, call_context
+from tinker_ext.transport.build import build_gateway
 from tinker_ext.transport.encoding import LARGE
-from tinker_ext.transport.http import MAX_ERROR_BYTES
+from tinker_ext.transport.gateway import MAX_ERROR_BYTES
 from tinker_ext.transport.sliced_json import decode_in_slices
 
 if TYPE_CHECKING:
@@ -52,16 +51,15 @@ async def test_concurrent_reads_of_large_bodies_are_limited(
         api_key="tml-test", http_transport=http_transport, max_response_bytes=LIMIT
     )
     with RawServer(serve) as server:
-        client = build_client(config, server.url, reserve=budget.reserve)
-        http = client.get_async_httpx_client()
-        with call_context(Call("probe")):
-            reading = [asyncio.create_task(http.request("GET", "/a")) for _ in range(5)]
+        gateway = build_gateway(config, server.url, reserve=budget.reserve)
+        http = Probe(gateway)
+        reading = [asyncio.create_task(http.request("GET", "/a")) for _ in range(5)]
         assert await asyncio.to_thread(comes_true, lambda: budget.used == budget.limit)
         await asyncio.sleep(0.1)
         assert budget.used == budget.limit
         may_end.set()
         assert [len((await task).content) for task in reading] == [len(BODY)] * 5
-        await http.aclose()
+        await gateway.close()
     assert budget.used == 0
 
 
@@ -97,7 +95,7 @@ def test_large_json_is_parsed_in_slices_outside_the_event_loop(
         threads.append(threading.current_thread().name)
         return decode_in_slices(content, loads)
 
-    monkeypatch.setattr(encoding, "decode_in_slices", recorded)
+    monkeypatch.setattr(responses, "decode_in_slices", recorded)
     body = {"supported_models": [{"model_name": "fake/model"}], "unknown": "x" * size}
     with FaultServer() as server, connect(server, http_transport) as service:
         server.respond_always("get_server_capabilities", Reply(200, body))

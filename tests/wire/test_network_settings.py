@@ -18,7 +18,6 @@ from tests.wire.raw_server import Peer, RawServer, authority
 from tests.wire.transports import Polite, client_of
 from tinker_ext.testing import make_client
 from tinker_ext.transport import tls
-from tinker_ext.transport.call import Call, call_context
 from tinker_ext.transport.network_faults import explain
 
 if TYPE_CHECKING:
@@ -211,11 +210,8 @@ async def test_redirect_is_followed_through_the_proxy_of_its_own_host(
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", excepted)
         async with client_of(http_transport, "http://server.invalid") as http:
-            with (
-                call_context(Call("probe", follows_redirect=True)),
-                pytest.raises(tinker.APIConnectionError) as caught,
-            ):
-                await http.request("GET", "/a")
+            with pytest.raises(tinker.APIConnectionError) as caught:
+                await http.request("GET", "/a", follows_redirect=True)
     assert excepted in caught.value.message  # The host does not resolve without the proxy.
     through = [] if excepted == "server.invalid" else [b"GET http://server.invalid/a HTTP/1.1"]
     assert heads == through
@@ -231,11 +227,8 @@ async def test_redirect_from_http_to_https_is_verified(http_transport: str) -> N
 
         with RawServer(serve) as server:
             async with client_of(http_transport, server.url) as http:
-                with (
-                    call_context(Call("probe", follows_redirect=True)),
-                    pytest.raises(tinker.APIConnectionError, match="tls fault"),
-                ):
-                    await http.request("GET", "/a")
+                with pytest.raises(tinker.APIConnectionError, match="tls fault"):
+                    await http.request("GET", "/a", follows_redirect=True)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"], ids=["none", "empty", "junk"])

@@ -69,7 +69,6 @@ def log() -> Iterator[io.StringIO]:
         "tinker_ext",
         "httpx",
         "httpcore",
-        "aiohttp",
         "asyncio",
         "concurrent.futures",
         "opentelemetry",
@@ -118,7 +117,7 @@ def echo(status: int, server: FaultServer) -> Any:
 # Tokens are sent like the key, so each transport is tested with one of the servers.
 @pytest.mark.parametrize(
     ("server", "http_transport"),
-    [("key", "httpcore"), ("key", "aiohttp"), ("tokens", "httpcore")],
+    [("key", "httpcore"), ("key", "asyncio"), ("tokens", "httpcore")],
     indirect=True,
 )
 @pytest.mark.usefixtures("watched_loop")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,7 @@ import pytest
 
 import tinker_ext as tinker
 from tests.wire.raw_server import Peer, RawServer
-from tinker_ext.config import ClientConfig
-from tinker_ext.transport.build import build_client
-from tinker_ext.transport.call import Call, call_context
+from tests.wire.transports import client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +25,9 @@ async def error_of(
     transport: str, url: str, body: bytes = b"{}", *, timeout: float = LONG, **more: Any
 ) -> tinker.APIConnectionError:
     """The error of a request."""
-    config = ClientConfig.resolve(
-        api_key="tml-test", http_transport=transport, timeout=timeout, **more
-    )
-    http = build_client(config, url).get_async_httpx_client()
-    try:
-        with call_context(Call("probe")), pytest.raises(tinker.APIConnectionError) as caught:
-            await http.request("POST", "/api", content=io.BytesIO(body))
-    finally:
-        await http.aclose()
+    async with client_of(transport, url, timeout=timeout, **more) as http:
+        with pytest.raises(tinker.APIConnectionError) as caught:
+            await http.request("POST", "/api", content=body)
     return caught.value
 
 
@@ -156,10 +147,8 @@ async def test_early_error_response_is_read_during_upload(http_transport: str) -
         while peer.sock.recv(1 << 20):
             pass
 
-    config = ClientConfig.resolve(api_key="tml-test", http_transport=http_transport)
     with RawServer(act) as server:
-        http = build_client(config, server.url).get_async_httpx_client()
-        with call_context(Call("probe")), pytest.raises(tinker.APIStatusError) as caught:
-            await http.request("POST", "/api", content=io.BytesIO(LARGE))
-        await http.aclose()
+        async with client_of(http_transport, server.url) as http:
+            with pytest.raises(tinker.APIStatusError) as caught:
+                await http.request("POST", "/api", content=LARGE)
     assert caught.value.status_code == 413

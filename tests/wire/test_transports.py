@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import logging
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 import tinker_ext as tinker
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
-from tinker_ext.transport.call import Call, call_context
+from tinker_ext.config.parsers import HTTP_TRANSPORTS
 
 
 def sent(head: bytes) -> tuple[bytes, dict[bytes, bytes]]:
@@ -26,13 +25,13 @@ async def test_transports_send_the_same_request() -> None:
     """No header is added, and URLs are unchanged."""
     seen = []
     place = "/a%2Fb/tinker:%2F%2Frun-1%2Fa/~x?sig=a%2Fb%3D%7E&b=1+2%20c&d=%C3%A4&e"
-    for transport in ("httpcore", "aiohttp"):
+    for transport in HTTP_TRANSPORTS:
         polite = Polite()
         with RawServer(polite) as server:
             async with client_of(transport, server.url, default_headers={"X-Mine": "a b"}) as http:
                 await http.request("POST", "/api/v1/x", json={"a": 1})
                 await http.request("POST", "/api/v1/x")
-                await http.request("POST", "/api/v1/x", content=io.BytesIO(b"x" * 200_000))
+                await http.request("POST", "/api/v1/x", content=b"x" * 200_000)
                 await http.request("GET", "/api/v1/x", params={"a b": "c/d?", "e": "ä"})
                 await http.request("DELETE", place)
             port = str(server.port).encode()
@@ -64,8 +63,8 @@ async def test_long_location_header_is_read(http_transport: str) -> None:
 
     with RawServer(redirect) as server:
         async with client_of(http_transport, server.url) as http:
-            with call_context(Call("probe", accepts_redirect=True)):
-                assert (await http.request("GET", "/a")).headers["location"] == place
+            response = await http.request("GET", "/a", accepts_redirect=True)
+    assert response.headers["location"] == place
 
 
 async def test_redirect_is_returned(http_transport: str) -> None:
@@ -94,8 +93,7 @@ async def test_redirect_target_is_requested_without_userinfo(http_transport: str
 
         with RawServer(redirect) as server:
             async with client_of(http_transport, server.url) as http:
-                with call_context(Call("probe", follows_redirect=True)):
-                    await http.request("GET", "/a")
+                await http.request("GET", "/a", follows_redirect=True)
     first, headers = sent(there.heads[0])
     assert first == b"GET /b%2Fc?sig=a%2Fb%3D HTTP/1.1"
     assert set(headers) == {b"host", b"accept"}
@@ -132,7 +130,7 @@ async def test_tls_with_and_without_a_proxy(http_transport: str) -> None:
         url = f"https://127.0.0.1:{server.port}"
         async with client_of(http_transport, url) as http:
             await http.request("GET", "/a")
-            await http.request("POST", "/a", content=io.BytesIO(b"x" * 300_000))
+            await http.request("POST", "/a", content=b"x" * 300_000)
         async with client_of(http_transport, url, proxy=proxy.url) as http:
             await http.request("GET", "/a")
         assert server.connections == 1
@@ -185,11 +183,8 @@ async def test_redirect_to_an_invalid_url_is_a_response(http_transport: str) -> 
 
     with RawServer(serve) as server:
         async with client_of(http_transport, server.url) as http:
-            with (
-                call_context(Call("probe", follows_redirect=True)),
-                pytest.raises(tinker.APIStatusError, match="307"),
-            ):
-                await http.request("GET", "/a")
+            with pytest.raises(tinker.APIStatusError, match="307"):
+                await http.request("GET", "/a", follows_redirect=True)
 
 
 async def test_redirect_to_a_host_name_that_is_too_long_raises(http_transport: str) -> None:
@@ -200,11 +195,8 @@ async def test_redirect_to_a_host_name_that_is_too_long_raises(http_transport: s
 
     with RawServer(serve) as server:
         async with client_of(http_transport, server.url) as http:
-            with (
-                call_context(Call("probe", follows_redirect=True)),
-                pytest.raises(tinker.APIConnectionError),
-            ):
-                await http.request("GET", "/a")
+            with pytest.raises(tinker.APIConnectionError):
+                await http.request("GET", "/a", follows_redirect=True)
 
 
 @pytest.mark.parametrize("line", [b"X-%d: " + b"x" * 50_000, b"X-%d: y"], ids=["long", "many"])

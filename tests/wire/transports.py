@@ -3,32 +3,66 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from io import BytesIO
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext.config import ClientConfig
-from tinker_ext.transport.build import build_client
-from tinker_ext.transport.call import Call, call_context
+from tinker_ext.transport.build import build_gateway
+from tinker_ext.transport.request import Operation, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import httpx
-
     from tests.wire.raw_server import Peer
+    from tinker_ext.transport.gateway import Gateway
+
+
+class Probe:
+    """Sends any request with a gateway, as an operation of the API."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self.gateway = gateway
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        params: Any = None,
+        **options: Any,
+    ) -> Response:
+        """Return the response to a request; `options` are those of `Operation`."""
+
+        def build_request() -> dict[str, Any]:
+            built: dict[str, Any] = {"method": method, "url": path}
+            if params is not None:
+                built["params"] = params
+            if json is not None:
+                built["json"] = json
+            if content is not None:
+                built["content"] = BytesIO(content)
+            return built
+
+        endpoint: Any = SimpleNamespace(
+            __name__="api.probe", build_request=build_request, parse_response=None
+        )
+        return await self.gateway.exchange(Request(Operation(endpoint, **options)))
 
 
 @asynccontextmanager
-async def client_of(transport: str, url: str, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """The HTTP client of the generated endpoints, within a call."""
+async def client_of(transport: str, url: str, **more: Any) -> AsyncIterator[Probe]:
+    """A gateway to a server, to send any request."""
     config = ClientConfig.resolve(
         api_key="tml-test", base_url=url, http_transport=transport, **more
     )
-    http = build_client(config, url).get_async_httpx_client()
+    gateway = build_gateway(config, url)
     try:
-        with call_context(Call("probe")):
-            yield http
+        yield Probe(gateway)
     finally:
-        await http.aclose()
+        await gateway.close()
 
 
 class Polite:

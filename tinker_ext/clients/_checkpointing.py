@@ -60,9 +60,7 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         finish = result_decoder(
             "save_weights", models.SaveWeightsResponse, types.SaveWeightsResponse.from_api
         )
-        return self._requests.start(
-            "save_weights", [weight_requests.as_chunk_request(body)], finish
-        )
+        return self._requests.start([weight_requests.as_chunk_request(body)], finish)
 
     save_state_async = async_submit(save_state)
 
@@ -87,9 +85,7 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         finish = result_decoder(
             "load_weights", models.LoadWeightsResponse, types.LoadWeightsResponse.from_api
         )
-        return self._requests.start(
-            "load_weights", [weight_requests.as_chunk_request(body)], finish
-        )
+        return self._requests.start([weight_requests.as_chunk_request(body)], finish)
 
     load_state_async = async_submit(load_state)
 
@@ -115,7 +111,6 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
             self.model_id, name, ttl_seconds, user_metadata
         )
         return self._requests.start(
-            "save_weights_for_sampler",
             [weight_requests.as_chunk_request(body)],
             lambda bodies: _sampler_path(bodies[0]),
         )
@@ -141,9 +136,7 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
             models.SaveWeightsExternalResponseInternal,
             types.SaveWeightsExternalResponse.from_api,
         )
-        return self._requests.start(
-            "save_weights_external", [weight_requests.as_chunk_request(body)], finish
-        )
+        return self._requests.start([weight_requests.as_chunk_request(body)], finish)
 
     save_weights_external_async = async_submit(save_weights_external)
 

@@ -9,6 +9,8 @@ from tinker_ext import types
 from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.rest._rest_base import RestClientBase
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.transport import operations
+from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture
@@ -34,8 +36,7 @@ class AdminCalls(RestClientBase):
         if isinstance(day, datetime):
             day = day.date()
         return self._call(
-            "get_audit_log",
-            lambda gateway: gateway.get_audit_log(event_type, day),
+            operations.get_audit_log(event_type=event_type, day=or_unset(day)),
             types.AuditLogResponse.from_api,
         )
 
@@ -57,8 +58,7 @@ class AdminCalls(RestClientBase):
                 where="ending_before",
             )
         return self._call(
-            "get_billing_usage",
-            lambda gateway: gateway.get_billing_usage(start, end),
+            operations.get_billing_usage(starting_on=start, ending_before=end),
             types.BillingUsageResponse.from_api,
         )
 
@@ -69,8 +69,7 @@ class AdminCalls(RestClientBase):
     ) -> APIFuture[types.CurrentCheckpointStorageUsageResponse]:
         """The current storage usage by project and user, optionally of one project."""
         return self._call(
-            "get_checkpoint_storage_usage",
-            lambda gateway: gateway.get_checkpoint_storage_usage(project_id),
+            operations.get_checkpoint_storage_usage(project_id=or_unset(project_id)),
             types.CurrentCheckpointStorageUsageResponse.from_api,
         )
 

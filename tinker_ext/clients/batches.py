@@ -14,13 +14,13 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.rules.chunking import split
 from tinker_ext.rules.outputs import combine_outputs
 from tinker_ext.runtime.submission.ordered import ChunkRequest, naming_datums
+from tinker_ext.transport.operations import TrainingRequest
 from tinker_ext.transport.training_data import TrainingData
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tinker_ext.protocol.server_protocol import ServerProtocol
-    from tinker_ext.transport.gateway import Gateway
 
 Operation = Literal["forward", "forward_backward"]
 
@@ -65,7 +65,9 @@ class Batch:
             with naming_datums(chunk):
                 datums = [data[at] for at in chunk]
                 encoded = TrainingData(operation, datums, loss_fn, config, protocol)
-            return ChunkRequest(_sender(operation, model_id, encoded), len(encoded), chunk)
+            forward_only = operation == "forward"
+            request = TrainingRequest(encoded, model_id, forward_only=forward_only)
+            return ChunkRequest(request, chunk)
 
         return cls(
             operation,
@@ -136,11 +138,3 @@ def _split(data: Sequence[types.Datum], protocol: ServerProtocol) -> list[range]
         max_items=max(1, flags.fwdbwd_max_chunk_len),
         max_size=max(1, flags.fwdbwd_max_chunk_bytes_count),
     )
-
-
-def _sender(
-    operation: Operation, model_id: str, data: TrainingData
-) -> Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]:
-    if operation == "forward":
-        return lambda gateway, seq_id: gateway.forward(data, model_id, seq_id)
-    return lambda gateway, seq_id: gateway.forward_backward(data, model_id, seq_id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tinker_ext import types
 from tinker_ext.clients.hints import check_path
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.transport import operations
 from tinker_ext.types.responses.checkpoints import (
     DOT_SEGMENTS,
     SCHEME,
@@ -71,14 +72,12 @@ async def find_run_id(core: ClientCore, path: str) -> str:
 
 
 async def _checkpoints(core: ClientCore, run_id: str) -> list[models.Checkpoint]:
-    response = await core.call("list_checkpoints", lambda gateway: gateway.list_checkpoints(run_id))
+    response = await core.call(operations.list_checkpoints(run_id))
     return response.checkpoints or []
 
 
 async def _run_ids(core: ClientCore, path: str) -> list[str]:
     """The runs whose checkpoints may include the path: first those whose id it contains."""
-    response = await core.call(
-        "list_training_runs", lambda gateway: gateway.list_training_runs(_MAX_RUNS, 0)
-    )
+    response = await core.call(operations.list_training_runs(limit=_MAX_RUNS, offset=0))
     ids = (or_none(run.training_run_id) for run in response.training_runs or [])
     return sorted(filter(None, ids), key=lambda run_id: run_id not in path)

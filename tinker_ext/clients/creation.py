@@ -15,6 +15,7 @@ from tinker_ext.clients.hints import check_base_model, check_path
 from tinker_ext.clients.result_decoding import decode_result
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,7 @@ async def create_model(core: ClientCore, spec: ModelSpec, model_seq_id: int | No
     )
     if spec.user_metadata:
         body.user_metadata = models.UserMetadata.from_dict(dict(spec.user_metadata))
-    result = await submit(core, "create_model", lambda gateway: gateway.create_model(body))
+    result = await submit(core, operations.create_model(body=body))
     return decode_result(
         "create_model", result, models.CreateModelResponse, lambda response: response.model_id
     )
@@ -126,7 +127,7 @@ async def register_loss(core: ClientCore, traced: TracedLoss) -> LossHandle:
         graph=encode_graph(traced),
     )
     name = "create_custom_loss"
-    result = await submit(core, name, lambda gateway: gateway.create_custom_loss(body))
+    result = await submit(core, operations.create_custom_loss(body=body))
     loss_id = decode_result(
         name, result, models.CreateCustomLossResponse, lambda response: response.loss_id
     )

@@ -66,7 +66,7 @@ class ClientHolder:
 
         operation = getattr(func, "__name__", "call")
         return await connection.retrier.run(
-            attempt, operation=operation, policy=connection.policy(operation)
+            attempt, operation=operation, policy=lambda: connection.policy(operation)
         )
 
     def get_telemetry(self) -> None:

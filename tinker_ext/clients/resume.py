@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinker_api import models
 from tinker_api.types import UNSET
@@ -16,11 +16,13 @@ from tinker_ext.clients.training import TrainingClient
 from tinker_ext.errors import InvalidInputError, NotFoundError
 from tinker_ext.protocol.flags import at_least
 from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.transport import operations
+from tinker_ext.transport.request import Request
 from tinker_ext.types.unset import or_default, or_none, or_unset
 
 if TYPE_CHECKING:
+    from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.gateway import Gateway
 
 ADVICE = "; pass base_model to create the client"
 
@@ -61,17 +63,20 @@ async def _create_by_loading(
     if state.user_metadata:
         body.user_metadata = models.UserMetadata.from_dict(dict(state.user_metadata))
 
-    async def send(gateway: Gateway) -> models.UntypedAPIFuture:
-        if not gateway.protocol.loads_into_new_model:
-            raise LoadCreateUnsupportedError
-        return await gateway.load_weights(body)
-
-    result = await submit(core, "load_weights", send)
+    request = _LoadIntoNewModel(operations.load_weights, keywords={"body": body})
+    result = await submit(core, request.with_secret(state.access_token))
     model_id = decode_result(
         "load_weights", result, models.LoadWeightsResponse, lambda response: response.model_id
     )
     # The id that release 0.38.0 assumes if the response has none.
     return or_none(model_id) or f"{session_id}:train:{seq_id}"
+
+
+class _LoadIntoNewModel(Request[models.UntypedAPIFuture]):
+    def build(self, protocol: ServerProtocol) -> dict[str, Any]:
+        if not protocol.loads_into_new_model:
+            raise LoadCreateUnsupportedError
+        return super().build(protocol)
 
 
 async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec:
@@ -86,7 +91,7 @@ async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec
                 raise
         # An earlier 404 may have been about a path, not about the operation.
         response = await core.call(
-            "get_weights_info", lambda gateway: gateway.get_weights_info(state.path)
+            operations.get_weights_info(body=models.WeightsInfoRequest(tinker_path=state.path))
         )
     info = types.WeightsInfoResponse.from_api(response)
     return ModelSpec(
@@ -111,9 +116,8 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
         return None
     try:
         with run_id_hint(path):
-            return await core.call(
-                "get_weights_info", lambda gateway: gateway.get_weights_info(path)
-            )
+            body = models.WeightsInfoRequest(tinker_path=path)
+            return await core.call(operations.get_weights_info(body=body))
     except NotFoundError:
         if core.protocol.supports("get_weights_info"):
             raise
@@ -124,9 +128,7 @@ async def _spec_of_run(core: ClientCore, state: ResumeSpec) -> ModelSpec:
     """The spec of the saved run, as release 0.4.1 returns it: of the adapter only the rank."""
     run_id = await find_run_id(core, state.path)
     with run_id_hint(run_id):
-        response = await core.call(
-            "get_training_run", lambda gateway: gateway.get_training_run(run_id)
-        )
+        response = await core.call(operations.get_training_run(run_id))
     run = types.TrainingRun.from_api(response)
     return ModelSpec(
         base_model=state.base_model

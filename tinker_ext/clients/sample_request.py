@@ -36,6 +36,8 @@ class SampleOptions:
         check_int(self.topk_prompt, 0, "topk_prompt_logprobs")
         check_int(self.topk_sample, 0, "topk_sample_logprobs")
         check_int(self.alternatives, 0, "prompt_alt_tokens_k")
+        if self.targets is None and self.last_n is None:
+            return
         tokens = text_length(prompt)
         scored = None if tokens is None else tokens - 1
         if self.targets is not None:
@@ -135,8 +137,12 @@ class SampleResult:
 
 def text_length(prompt: types.ModelInput) -> int | None:
     """The number of tokens of a prompt; None if it has images, whose tokens the server counts."""
-    text_only = all(isinstance(chunk, types.EncodedTextChunk) for chunk in prompt.chunks)
-    return prompt.length if text_only else None
+    length = 0
+    for chunk in prompt.chunks:
+        if not isinstance(chunk, types.EncodedTextChunk):
+            return None
+        length += chunk.length
+    return length
 
 
 def _check_shape(

@@ -27,6 +27,7 @@ from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
 from tinker_ext.runtime.core import unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
+from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none
 
@@ -317,7 +318,10 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             body.seq_id = await self._sequence.next_seq_id()
             tracing.append_id(tracing.SEQ_ID, body.seq_id)
             self._core.session.check()
-            async with self._core.limits.samples.reserve(1):
+            samples = self._core.limits.samples
+            if not samples.take_now(1):
+                await samples.take(1)
+            try:
                 future = await self._submit(body, size)
                 request_id = str(future.request_id)  # Some servers send an integer.
                 tracing.append_id(tracing.REQUEST_ID, request_id)
@@ -330,15 +334,20 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                     tracing.record_usage(result)
                     fetched = FetchedResult(result, request_id)
                     return SampleResult(fetched, or_none(future.sample_sequence_ids))
+            finally:
+                samples.give(1)
         raise AssertionError("unreachable")
 
     async def _submit(self, body: models.SampleRequest, size: int) -> models.UntypedAPIFuture:
-        async with self._core.limits.sample_bytes.reserve(size):
+        budget, config = self._core.limits.sample_bytes, self._retry_config
+        if not budget.take_now(size):
+            await budget.take(size)
+        try:
             return await self._core.call(
-                "asample",
-                lambda gateway: gateway.asample(body),
-                adjust=None if self._retry_config is None else self._retry_config.policy,
+                operations.asample(body=body), adjust=None if config is None else config.policy
             )
+        finally:
+            budget.give(size)
 
     def _future_base_model(self) -> APIFuture[str]:
         return self._core.start(self._find_base_model(), str)

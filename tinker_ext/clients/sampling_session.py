@@ -12,6 +12,7 @@ from tinker_ext.clients.hints import check_base_model, check_path, run_id_hint
 from tinker_ext.clients.result_decoding import require_base_model
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, InvalidInputError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
+from tinker_ext.transport import operations
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ async def open_sampling_session(
     if base_model is not None:
         body.base_model = base_model
     with run_id_hint(model_path or ""):
-        response = await core.call(
-            "create_sampling_session", lambda gateway: gateway.create_sampling_session(body)
-        )
+        response = await core.call(operations.create_sampling_session(body=body))
     sampling_session_id = or_none(response.sampling_session_id)
     if sampling_session_id is None and (request_id := or_none(response.request_id)) is not None:
         # Some servers return a future.
@@ -54,14 +53,12 @@ async def find_base_model(
     Servers without `get_sampler` return it with the training run of the weights.
     """
     try:
-        sampler = await core.call(
-            "get_sampler", lambda gateway: gateway.get_sampler(sampling_session_id)
-        )
+        sampler = await core.call(operations.get_sampler(sampling_session_id))
     except APIStatusError as error:
         if error.status_code not in MISSING_STATUSES or model_path is None:
             raise
         run_id = await find_run_id(core, model_path)
-        run = await core.call("get_training_run", lambda gateway: gateway.get_training_run(run_id))
+        run = await core.call(operations.get_training_run(run_id))
         return require_base_model(run.base_model, "get_training_run")
     return require_base_model(sampler.base_model, "get_sampler")
 

@@ -15,6 +15,7 @@ from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.session.session import SessionEnd
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,7 +192,5 @@ class ServiceClient(OfficialMembers, ClientFactory):
 
     def _capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
         with tracing.operation("get_server_capabilities"):
-            response = self._core.call(
-                "get_server_capabilities", lambda gateway: gateway.get_server_capabilities()
-            )
+            response = self._core.call(operations.get_server_capabilities())
             return self._core.start(response, types.GetServerCapabilitiesResponse.from_api)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from attrs import evolve
 from tinker_api import models
 
 from tinker_ext import tracing, types
@@ -31,14 +30,14 @@ from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Sequence
 
     from transformers import PreTrainedTokenizerBase
 
     from tinker_ext.runtime.concurrency.futures import APIFuture
-    from tinker_ext.transport.gateway import Gateway
 
 
 class TrainingClient(CheckpointingBase):
@@ -144,14 +143,10 @@ class TrainingClient(CheckpointingBase):
         another one was chosen. `adam_params` is the argument's name in release 0.4.1.
         """
         body = _optim_step_request(self.model_id, optim_params, adam_params)
-
-        def send(gateway: Gateway, seq_id: int) -> Awaitable[models.UntypedAPIFuture]:
-            return gateway.optim_step(evolve(body, seq_id=seq_id))
-
         finish = result_decoder(
             "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
         )
-        return self._requests.start("optim_step", [ChunkRequest(send)], finish)
+        return self._requests.start([ChunkRequest(operations.optim_step(body=body))], finish)
 
     optim_step_async = async_submit(optim_step)
 
@@ -162,11 +157,11 @@ class TrainingClient(CheckpointingBase):
         raises ClientClosedError, unless the server could not unload the model: release 0.38.0 has
         no such operation and ends models with their session.
         """
-        model_id = self.model_id
+        body = models.UnloadModelRequest(model_id=self.model_id)
         finish = result_decoder(
             "unload_model", models.UnloadModelResponse, types.UnloadModelResponse.from_api
         )
-        return self._requests.unload(lambda gateway: gateway.unload_model(model_id), finish)
+        return self._requests.unload(operations.unload_model(body=body), finish)
 
     unload_async = async_submit(unload)
 
@@ -183,7 +178,6 @@ class TrainingClient(CheckpointingBase):
         body = weight_requests.build_ephemeral_save(self.model_id, seq_id, kind)
         with tracing.operation("save_weights_and_get_sampling_client"):
             saved = self._requests.start(
-                "save_weights_for_sampler",
                 [weight_requests.as_chunk_request(body)],
                 decode_sampler_weights,
             )
@@ -293,7 +287,8 @@ class TrainingClient(CheckpointingBase):
     def _info(self) -> APIFuture[types.GetInfoResponse]:
         with tracing.operation("get_info", {tracing.MODEL_ID: self.model_id}):
             self._requests.check_usable()
-            response = self._core.call("get_info", lambda gateway: gateway.get_info(self.model_id))
+            body = models.GetInfoRequest(model_id=self.model_id)
+            response = self._core.call(operations.get_info(body=body))
             return self._core.start(response, types.GetInfoResponse.from_api)
 
     def _batch(
@@ -303,17 +298,17 @@ class TrainingClient(CheckpointingBase):
         loss_fn: types.LossFnType,
         loss_fn_config: types.LossFnConfig | None,
     ) -> APIFuture[types.ForwardBackwardOutput]:
-        with tracing.operation(operation):
+        with tracing.operation(operation) as traced:
             with tracing.stage(tracing.Stage.ENCODE):
                 batch = Batch.encode(
                     operation, self.model_id, data, loss_fn, loss_fn_config, self._core.protocol
                 )
             return self._requests.start(
-                operation,
                 batch.parts,
                 batch.output,
                 batch.attributes,
                 parallel=batch.parallel,
+                traced=traced,
             )
 
     def _check_handle(self, loss: LossHandle, data: Sequence[types.Datum], arrays: Arrays) -> None:
@@ -358,7 +353,6 @@ class TrainingClient(CheckpointingBase):
 
     async def _run(self, batch: Batch, ticket: int) -> list[ResultBody]:
         return await self._requests.run(
-            batch.operation,
             ticket,
             batch.parts,
             batch.attributes,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, get_args
 
-from attrs import evolve
 from tinker_api import models
 from tinker_api.types import UNSET, Unset
 
@@ -15,13 +14,12 @@ from tinker_ext.clients.argument_checks import check_str_mapping
 from tinker_ext.clients.hints import check_path
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
+from tinker_ext.transport import operations
 from tinker_ext.types import SamplingClientKind
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.unset import or_none, or_unset
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
-
-    from tinker_ext.transport.gateway import Gateway
+    from collections.abc import Mapping
 
 WeightsRequest: TypeAlias = (
     models.SaveWeightsRequest
@@ -33,19 +31,16 @@ WeightsRequest: TypeAlias = (
 
 def as_chunk_request(body: WeightsRequest) -> ChunkRequest:
     """The request for a body; its seq_id is set when it is sent."""
-
-    def send(gateway: Gateway, seq_id: int) -> Awaitable[models.UntypedAPIFuture]:
-        match evolve(body, seq_id=seq_id):
-            case models.SaveWeightsRequest() as save:
-                return gateway.save_weights(save)
-            case models.LoadWeightsRequest() as load:
-                return gateway.load_weights(load)
-            case models.SaveWeightsExternalRequest() as save:
-                return gateway.save_weights_external(save)
-            case save:
-                return gateway.save_weights_for_sampler(save)
-
-    return ChunkRequest(send)
+    match body:
+        case models.SaveWeightsRequest() as save:
+            return ChunkRequest(operations.save_weights(body=save))
+        case models.LoadWeightsRequest() as load:
+            request = operations.load_weights(body=load)
+            return ChunkRequest(request.with_secret(or_none(load.weights_access_token)))
+        case models.SaveWeightsExternalRequest() as save:
+            return ChunkRequest(operations.save_weights_external(body=save))
+        case save:
+            return ChunkRequest(operations.save_weights_for_sampler(body=save))
 
 
 def build_save(

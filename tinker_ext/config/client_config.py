@@ -97,10 +97,10 @@ class ClientConfig:
     #: the file takes precedence.
     ssl_cert_file: Path | None = _setting(parsers.read_path, None, "SSL_CERT_FILE")
     ssl_cert_dir: Path | None = _setting(parsers.read_path, None, "SSL_CERT_DIR")
-    #: The HTTP transport: "httpcore", or "aiohttp" (requires the extra of that name), which uses
-    #: less CPU. Requests through a SOCKS proxy use httpcore.
+    #: The HTTP transport: "asyncio", which uses the least CPU, or "httpcore". Requests through a
+    #: proxy always use the latter.
     http_transport: str = _setting(
-        parsers.read_http_transport, "httpcore", "TINKER_EXT_HTTP_TRANSPORT"
+        parsers.read_http_transport, "asyncio", "TINKER_EXT_HTTP_TRANSPORT"
     )
 
     #: Timeouts of one request and of its connection (both 0.4.1 _constants.py).

@@ -11,7 +11,6 @@ import binascii
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib.util import find_spec
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import MappingProxyType
@@ -24,8 +23,10 @@ from tinker_ext.redaction.secret import MASK, Secret
 #: The base URL that means the backend on this machine.
 EMBEDDED = "embedded"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
-#: HTTP transports; the second requires the extra of that name.
-HTTP_TRANSPORTS = ("httpcore", "aiohttp")
+#: HTTP transports.
+HTTP_TRANSPORTS = ("asyncio", "httpcore")
+# A former transport, which the first one has replaced.
+_FORMER_TRANSPORTS = {"aiohttp": "asyncio"}
 
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off"})
@@ -313,13 +314,12 @@ def read_log_level(value: object) -> str:
 
 
 def read_http_transport(value: object) -> str:
-    """The name of an installed transport, in lower case."""
+    """The name of a transport, in lower case."""
     word = value.strip().lower() if isinstance(value, str) else ""
+    word = _FORMER_TRANSPORTS.get(word, word)
     if word not in HTTP_TRANSPORTS:
         known = " or ".join(HTTP_TRANSPORTS)
         raise ValueError(f"expected {known}, got {redacted_repr(value)}")
-    if find_spec(word) is None:
-        raise ValueError(f"{word} is not installed: pip install 'tinker-ext[{word}]'")
     return word
 
 

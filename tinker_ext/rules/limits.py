@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
 
@@ -45,13 +45,13 @@ class Budget:
         """Adds a holder of `size`. Raises ValueError if the size is negative."""
         if size < 0:
             raise ValueError(f"cannot take the negative size {size}")
-        return evolve(self, used=self.used + size, holders=self.holders + 1)
+        return Budget(self.limit, self.used + size, self.holders + 1)
 
     def give(self, size: int) -> Budget:
         """Removes a holder of `size`. Raises ValueError if it exceeds what is in use."""
         if not 0 <= size <= self.used or self.holders < 1:
             raise ValueError(f"cannot release {size}: {self.holders} holders use {self.used}")
-        return evolve(self, used=self.used - size, holders=self.holders - 1)
+        return Budget(self.limit, self.used - size, self.holders - 1)
 
 
 def admit(budget: Budget, waiting: Iterable[int]) -> tuple[Budget, int]:
@@ -89,7 +89,7 @@ def restart_delay(position: int, paused: float) -> float:
 
 def prompt_bytes(prompt: ModelInput) -> int:
     """Estimates the encoded size of a prompt in bytes, as 0.38.0 does."""
-    return sum(_chunk_bytes(chunk) for chunk in prompt.chunks)
+    return sum(map(_chunk_bytes, prompt.chunks))
 
 
 def _chunk_bytes(chunk: ModelInputChunk) -> int:

@@ -43,7 +43,7 @@ from tinker_ext.runtime.session.telemetry import Telemetry
 from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     import httpx
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
     from tinker_ext.runtime.concurrency.task_future import TaskFuture
     from tinker_ext.runtime.connection.client_limits import ClientLimits
-    from tinker_ext.transport.gateway import Gateway
+    from tinker_ext.transport.request import Request
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -218,9 +218,12 @@ class ClientCore:
         if task.cancelled():
             traced.finish(asyncio.CancelledError())
             return
-        error = as_raised(task.exception())
-        traced.finish(error)
-        if error is not None:
+        error = task.exception()
+        if error is None:
+            traced.finish()
+        else:
+            error = as_raised(error) or error
+            traced.finish(error)
             self.telemetry.call_failed(traced.name, error)
 
     def keep(self, task: asyncio.Task[Any]) -> None:
@@ -231,8 +234,7 @@ class ClientCore:
 
     async def call(
         self,
-        operation: str,
-        send: Callable[[Gateway], Awaitable[T]],
+        request: Request[T],
         *,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
     ) -> T:
@@ -240,9 +242,7 @@ class ClientCore:
 
         `adjust` changes the retry policy of the operation.
         """
-        return await self.connection.call(
-            operation, send, session_id=self.session.known_id, adjust=adjust
-        )
+        return await self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
 
     def close(self, timeout: float, end: SessionEnd | None = None) -> None:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.

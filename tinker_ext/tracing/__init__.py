@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tinker_ext.tracing import names
 from tinker_ext.tracing.gen_ai import model_attributes, record_usage, sample_attributes
 from tinker_ext.tracing.http import Attempt, attempt, trace_headers
-from tinker_ext.tracing.logs import log, request_log_context, use_level
+from tinker_ext.tracing.logs import log, log_request_id, request_log_context, use_level
 from tinker_ext.tracing.metrics import watch_heartbeat
 from tinker_ext.tracing.names import (
     CHUNK_COUNT,
@@ -33,6 +33,7 @@ from tinker_ext.tracing.operations import (
     annotate,
     annotate_detailed,
     append_id,
+    observed_operation,
     operation,
     pending_operation,
 )
@@ -76,8 +77,10 @@ __all__ = [
     "fetching",
     "gave_up",
     "log",
+    "log_request_id",
     "model_attributes",
     "names",
+    "observed_operation",
     "on_server",
     "operation",
     "pending_operation",

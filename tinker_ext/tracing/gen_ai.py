@@ -51,7 +51,7 @@ def record_usage(body: object) -> None:
 
     A result that is decoded later provides them through its `outline` method.
     """
-    current = current_operation()
+    current = current_operation.get()
     if current is None or not current.active:
         return
     result = body if isinstance(body, dict) else _outline(body)

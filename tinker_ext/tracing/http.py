@@ -6,7 +6,6 @@ Operations suppress `opentelemetry-instrumentation-httpx`, which would report ea
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import urlsplit
@@ -23,7 +22,6 @@ from tinker_ext.tracing.stages import current_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
     from contextvars import Token
     from types import TracebackType
 
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
 
     from tinker_ext.tracing.names import Attributes
 
-_NO_ATTEMPT: AbstractContextManager[None] = nullcontext()
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -149,16 +146,14 @@ def _resends(operation: Operation, call: str) -> int:
     return stage.attempts - 1
 
 
-def attempt(
-    call: str, method: str, path: str, url: object
-) -> AbstractContextManager[Attempt | None]:
+def attempt(call: str, method: str, path: str, url: object) -> Attempt | None:
     """Trace the block as an HTTP request of the current operation; None if tracing is off.
 
     `url` is the request URL without the query; it is only converted to text if tracing is on.
     """
-    current = current_operation()
+    current = current_operation.get()
     if current is None or not current.active:
-        return _NO_ATTEMPT
+        return None
     if not current.staged:
         return CountedAttempt(current, call)
     return Attempt(current, call, _target(call, method, path, str(url)))
@@ -169,12 +164,14 @@ def trace_headers() -> Mapping[str, str]:
 
     Never includes baggage, which may contain any data of the program.
     """
-    span = trace.get_current_span()
-    current = current_operation()
-    if current is None or current.span is not span:
-        return _inject(span)
+    current = current_operation.get()
+    if current is None:
+        return _inject(trace.get_current_span())
+    # Nothing changes the current span of an operation that nothing observes.
+    if current.span is not trace.INVALID_SPAN and current.span is not trace.get_current_span():
+        return _inject(trace.get_current_span())
     if current.headers is None:
-        current.headers = _inject(span)
+        current.headers = _inject(trace.get_current_span())
     return current.headers
 
 

@@ -17,7 +17,9 @@ from tinker_ext.redaction.redactor import SHOWN_HEADER, redact
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-_request_id: ContextVar[str] = ContextVar("tinker_ext_log_request_id", default="")
+#: The id of the current request, for messages; before the server has assigned one, the idempotency
+#: key.
+log_request_id: ContextVar[str] = ContextVar("tinker_ext_log_request_id", default="")
 
 _logger = logging.getLogger("tinker_ext")
 
@@ -48,7 +50,7 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        request_id = printable(_request_id.get()[:SHOWN_HEADER])
+        request_id = printable(log_request_id.get()[:SHOWN_HEADER])
         kwargs["extra"] = {**(kwargs.get("extra") or {}), "request_id": request_id}
         return (f"{msg} [{request_id}]" if request_id else msg), kwargs
 
@@ -65,10 +67,10 @@ class request_log_context:  # noqa: N801  # Used like a function.
         self._id = request_id
 
     def __enter__(self) -> None:
-        self._token = _request_id.set(self._id)
+        self._token = log_request_id.set(self._id)
 
     def __exit__(self, *_: object) -> None:
-        _request_id.reset(self._token)
+        log_request_id.reset(self._token)
 
 
 def use_level(level: str | None) -> None:

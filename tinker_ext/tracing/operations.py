@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.recording import RecordedSpan
@@ -23,11 +23,15 @@ from tinker_ext.tracing.token_bucket import detail_bucket
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from contextvars import Token
     from types import TracebackType
+
+    from opentelemetry.context import Context
 
     from tinker_ext.tracing.names import Attributes
 
-_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)
+#: The current operation of a thread or task.
+current_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)
 
 
 class Operation:
@@ -44,8 +48,19 @@ class Operation:
         headers: the trace headers of its requests, once known.
     """
 
+    # Of an operation that nothing observes; most programs have neither an SDK nor a recording.
+    span: Span = INVALID_SPAN
+    active = detailed = measured = staged = handed_over = False
+    attempts = 0
+    headers: Mapping[str, str] | None = None
+    _attached: Token[Context] | None = None
+
     def __init__(self, name: str, attributes: Attributes) -> None:
         self.name = name
+        if spans.observed():
+            self._begin(name, attributes)
+
+    def _begin(self, name: str, attributes: Attributes) -> None:
         self.span = spans.start(names.span_name(name), attributes, kind=SpanKind.CLIENT)
         recorded = isinstance(self.span, RecordedSpan)
         recording = self.span.is_recording()
@@ -53,9 +68,6 @@ class Operation:
         self.measured = metrics.enabled()
         self.active = recording or self.measured
         self.staged = self.detailed or self.measured
-        self.handed_over = False
-        self.attempts = 0
-        self.headers: Mapping[str, str] | None = None
         self._attributes: dict[str, Any] = dict(attributes) if self.active else {}
         self._initial = attributes
         self._ended = False
@@ -79,11 +91,9 @@ class Operation:
 
     def finish(self, error: BaseException | None = None) -> None:
         """End the operation; further calls do nothing. `error` is the reason of its failure."""
-        if self._ended:
+        if not self.active or self._ended:
             return
         self._ended = True
-        if not self.active:
-            return
         if error is not None:
             spans.fail(self.span, error)
         if self.attempts > len(self._attributes.get(names.REQUEST_ID, ())):
@@ -102,12 +112,13 @@ class Operation:
         return {n: value for n, value in self._attributes.items() if initial.get(n) != value}
 
     def __enter__(self) -> Self:
-        self._token = _operation.set(self)
-        context = spans.below(self.span)
-        if self.active:
-            # Instrumentation of httpx would report the requests a second time.
-            context = otel_context.set_value(_SUPPRESS, True, context)
-        self._attached = otel_context.attach(context)
+        self._token = current_operation.set(self)
+        if self.active or self.span is not INVALID_SPAN:
+            context = spans.below(self.span)
+            if self.active:
+                # Instrumentation of httpx would report the requests a second time.
+                context = otel_context.set_value(_SUPPRESS, True, context)
+            self._attached = otel_context.attach(context)
         return self
 
     def __exit__(
@@ -116,8 +127,9 @@ class Operation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        otel_context.detach(self._attached)
-        _operation.reset(self._token)
+        if self._attached is not None:
+            otel_context.detach(self._attached)
+        current_operation.reset(self._token)
         if error is not None or not self.handed_over:
             self.finish(error)
 
@@ -128,16 +140,17 @@ def operation(name: str, attributes: Attributes | None = None) -> AbstractContex
     Several layers of one call may begin the same operation: until it is handed over, beginning an
     operation of the same name returns the current one and adds the attributes to it.
     """
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.name == name and not current.handed_over:
         current.set(attributes or {})
         return nullcontext(current)
     return Operation(name, attributes or {})
 
 
-def current_operation() -> Operation | None:
-    """The current operation of this thread or task."""
-    return _operation.get()
+def observed_operation() -> Operation | None:
+    """The current operation if an SDK, a recording or a meter provider observes it."""
+    current = current_operation.get()
+    return current if current is not None and current.active else None
 
 
 class as_current:  # noqa: N801  # Used like a function; cheaper than a generator.
@@ -149,34 +162,34 @@ class as_current:  # noqa: N801  # Used like a function; cheaper than a generato
         self._current = operation
 
     def __enter__(self) -> None:
-        self._token = _operation.set(self._current)
+        self._token = current_operation.set(self._current)
 
     def __exit__(self, *_: object) -> None:
-        _operation.reset(self._token)
+        current_operation.reset(self._token)
 
 
 def pending_operation() -> Operation | None:
     """The current operation if it has not been handed over yet."""
-    current = _operation.get()
+    current = current_operation.get()
     return None if current is None or current.handed_over else current
 
 
 def annotate(attributes: Attributes) -> None:
     """Set attributes of the current operation, if there is one."""
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.active:
         current.set(attributes)
 
 
 def annotate_detailed(attributes: Attributes) -> None:
     """Like `annotate`, but only for operations traced in detail: the others have equal values."""
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.detailed:
         current.set(attributes)
 
 
 def append_id(name: str, value: str | int) -> None:
     """Append an id to a list attribute of the current operation, which may have many requests."""
-    current = _operation.get()
+    current = current_operation.get()
     if current is not None and current.active:
         current.append(name, value[: names.MAX_TEXT] if isinstance(value, str) else value)

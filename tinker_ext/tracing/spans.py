@@ -10,7 +10,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from tinker_ext.tracing import names
+from tinker_ext.tracing import metrics, names
 from tinker_ext.tracing.recording import RecordedSpan, now, recorder
 from tinker_ext.version import __version__
 
@@ -21,9 +21,18 @@ if TYPE_CHECKING:
 
     from tinker_ext.tracing.names import Attributes
 
-__all__ = ["below", "fail", "now", "start", "step"]
+__all__ = ["below", "fail", "now", "observed", "start", "step"]
 
 _tracer = trace.get_tracer("tinker_ext", __version__)
+
+
+def observed() -> bool:
+    """Whether the program has an SDK of traces or metrics, or there is a recording."""
+    return (
+        recorder() is not None
+        or metrics.enabled()
+        or not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    )
 
 
 def start(

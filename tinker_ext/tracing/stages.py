@@ -1,7 +1,8 @@
 """The stages of an operation, as spans and as durations.
 
 A stage belongs to the current operation. Without an SDK, a recording or a meter provider, a stage
-only costs the lookup of a context variable.
+only costs the lookup of a context variable; the functions for those of every request then return
+None, so that the request passes through no context manager.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from opentelemetry import trace
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.logs import request_log_context
 from tinker_ext.tracing.names import Stage
-from tinker_ext.tracing.operations import Operation, as_current, current_operation
+from tinker_ext.tracing.operations import (
+    Operation,
+    as_current,
+    current_operation,
+    observed_operation,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -173,7 +179,7 @@ class ShortStage:
 
 def stage(name: Stage, attributes: Attributes | None = None) -> AbstractContextManager[Any]:
     """Run the block as a stage of the current operation."""
-    current = current_operation()
+    current = current_operation.get()
     if current is None or not current.active:
         return _NO_STAGE
     if name in names.SHORT_STAGES:
@@ -189,21 +195,21 @@ def current_stage() -> RunningStage | None:
     return _stage.get()
 
 
-def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any]:
+def submitting(session_id: str | None, key: str) -> AbstractContextManager[Any] | None:
     """The stage of sending a request until it is accepted; `key` is its idempotency key."""
-    current = current_operation()
+    current = current_operation.get()
     if current is None or not current.active:
-        return request_log_context(key)
+        return None
     if session_id is not None:
         current.set({names.SESSION_ID: session_id})
     return _request_stage(current, Stage.SUBMIT, key)
 
 
-def on_server(request_id: str) -> AbstractContextManager[Any]:
+def on_server(request_id: str) -> AbstractContextManager[Any] | None:
     """The stage in which the server has the request and the client polls for its result."""
-    current = current_operation()
+    current = current_operation.get()
     if current is None or not current.active:
-        return request_log_context(request_id)
+        return None
     return _request_stage(current, Stage.SERVER, request_id)
 
 
@@ -212,24 +218,24 @@ def _request_stage(operation: Operation, name: Stage, request_id: str) -> Runnin
     return RunningStage(operation, name, span_attributes=span_attributes, request_id=request_id)
 
 
-def fetching(call: str, status: int) -> AbstractContextManager[Any]:
+def fetching(call: str, status: int) -> AbstractContextManager[Any] | None:
     """The stage of reading a response body; no stage unless the body is a result."""
-    if call != "retrieve_future" or status != 200:
-        return _NO_STAGE
+    if call != "retrieve_future" or status != 200 or observed_operation() is None:
+        return None
     return stage(Stage.FETCH)
 
 
-def waiting(operation: Operation | None) -> AbstractContextManager[Any]:
+def waiting(operation: Operation | None) -> AbstractContextManager[Any] | None:
     """The stage in which the user waits for the result of `operation`."""
     if operation is None or not operation.staged:
-        return _NO_STAGE
+        return None
     return ShortStage(operation, Stage.WAIT, on_caller_thread=True)
 
 
-def decoding(operation: Operation | None) -> AbstractContextManager[None]:
+def decoding(operation: Operation | None) -> AbstractContextManager[None] | None:
     """The stage of decoding the result on this thread, possibly long after `operation` ended."""
     if operation is None or not operation.staged:
-        return _NO_STAGE
+        return None
     return ShortStage(operation, Stage.DECODE, on_caller_thread=True, make_current=True)
 
 

@@ -9,7 +9,6 @@ from attrs import frozen
 if TYPE_CHECKING:
     from tinker_ext.config import ClientConfig
     from tinker_ext.redaction.secret import Secret
-    from tinker_ext.transport.call import Credential
 
 # Header names as releases 0.4.1 to 0.38.0 send them.
 API_KEY_HEADER = "X-API-Key"
@@ -94,18 +93,6 @@ class ApiKeyAuth:
         """All credentials, to redact if the server repeats them."""
         access = self.cf_access_client_secret
         return (*self.keys.secrets(), *(() if access is None else (access,)), *self.others)
-
-    async def key(self, credential: Credential) -> Secret | None:
-        """The value of X-API-Key for a call."""
-        return await (self.keys.key() if credential == "key" else self.keys.current())
-
-    async def replacement(
-        self, key: Secret | None, credential: Credential, *, invalid: bool
-    ) -> Secret | None:
-        """A credential to retry a 401 with; `invalid` if the server reported an invalid token."""
-        if invalid and credential == "current":
-            return await self.keys.replacement_for(key)
-        return await self.keys.printed_anew(key)
 
     def headers(self, key: Secret | None) -> dict[str, str]:
         """The authentication headers; only the transport sees them."""

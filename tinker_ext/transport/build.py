@@ -1,4 +1,4 @@
-"""Builds the HTTP clients of a base URL and a configuration."""
+"""Builds the gateway and the storage client of a configuration."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
-import tinker_api
 
 from tinker_ext.config import parsers
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.transport.auth import ApiKeyAuth
-from tinker_ext.transport.http import ApiHttpClient
+from tinker_ext.transport.gateway import Gateway
 from tinker_ext.transport.pool import REQUESTS_PER_SHARD, ShardedTransport
 from tinker_ext.transport.routes import RoutedTransport
 from tinker_ext.version import __version__
@@ -39,24 +38,24 @@ for _name in ("connection", "http11", "http2", "proxy", "socks"):
     logging.getLogger(f"httpcore.{_name}").addFilter(_EventNamesOnly())
 
 
-def build_client(
+def build_gateway(
     config: ClientConfig,
     base_url: str,
     transport: httpx.AsyncBaseTransport | None = None,
     *,
     keys: KeySource | None = None,
     reserve: Reserve | None = None,
-) -> tinker_api.Client:
-    """A generated client with this package's connection pool, JSON encoder and error mapping.
+) -> Gateway:
+    """A gateway with this package's connection pool.
 
     `transport` replaces the pool, `keys` the configuration's API key. Large response bodies wait
-    for a reservation of `reserve`, in bytes. The client must be built and used on one event loop.
-    Close it with `await client.get_async_httpx_client().aclose()`.
+    for a reservation of `reserve`, in bytes. The gateway must be built, used and closed on one
+    event loop.
     """
-    http = ApiHttpClient(
-        base_url=base_url,
-        transport=transport or _connections(config, base_url),
-        auth=ApiKeyAuth.from_config(config, keys),
+    return Gateway(
+        base_url,
+        transport or build_transport(config, base_url),
+        ApiKeyAuth.from_config(config, keys),
         headers={"User-Agent": _user_agent(), **config.default_headers},
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
         max_response_bytes=config.max_response_bytes,
@@ -64,8 +63,6 @@ def build_client(
         proxy_for=config.proxy_for,
         reserve=reserve,
     )
-    client = tinker_api.Client(base_url=base_url, raise_on_unexpected_status=True)
-    return client.set_async_httpx_client(http)
 
 
 def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
@@ -74,7 +71,7 @@ def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
     Use it on one event loop, and close it with `await client.aclose()`.
     """
     return httpx.AsyncClient(
-        transport=RoutedTransport(config, partial(_make_transport, config.http_transport)),
+        transport=build_transport(config),
         trust_env=False,  # RoutedTransport selects proxies; .netrc holds other credentials
         timeout=httpx.Timeout(config.timeout, connect=config.connect_timeout),
         # A compressed response would be saved compressed.
@@ -83,20 +80,20 @@ def build_storage_client(config: ClientConfig) -> httpx.AsyncClient:
     )
 
 
-def _connections(config: ClientConfig, base_url: str) -> httpx.AsyncBaseTransport:
-    make = partial(_make_transport, config.http_transport)
-    return RoutedTransport(config, make, base_url)
+def build_transport(config: ClientConfig, base_url: str = "") -> httpx.AsyncBaseTransport:
+    """The connections of a configuration; most requests go to `base_url`."""
+    return RoutedTransport(config, partial(_make_transport, config.http_transport), base_url)
 
 
 def _make_transport(
     kind: str, tls: ssl.SSLContext | None, proxy: str | None
 ) -> httpx.AsyncBaseTransport:
-    """The configured transport; one from an optional dependency is imported here."""
-    if kind == "httpcore" or (proxy or "").startswith("socks"):
-        return _pool(tls, proxy)
-    from tinker_ext.transport.aiohttp.transport import AiohttpTransport
+    """The configured transport, imported when it is first needed."""
+    if kind == "asyncio" and proxy is None:
+        from tinker_ext.transport.http11 import Http11Transport
 
-    return AiohttpTransport(tls, proxy)
+        return Http11Transport(tls)
+    return _pool(tls, proxy)
 
 
 def _pool(tls: ssl.SSLContext | None, proxy: str | None) -> ShardedTransport:

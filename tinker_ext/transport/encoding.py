@@ -7,19 +7,12 @@ library's encoder would hold the GIL much longer for a large body (`make benchma
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import httpx
 import orjson
 
 from tinker_ext.errors import APIResponseValidationError
-from tinker_ext.redaction.redactor import READ_TEXT
-from tinker_ext.transport.sliced_json import decode_in_slices
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Bytes of a JSON body that the event loop parses itself, in about 20 ms. Ours.
 LARGE = 4 * 1024 * 1024
@@ -89,28 +82,3 @@ class PreEncoded:
     def __len__(self) -> int:
         """The number of encoded bytes."""
         return len(self.content)
-
-
-class DecodedResponse(httpx.Response):
-    """A response whose body is read, with `decode` as its `json()`."""
-
-    _parse: Callable[[], Any] | None = None
-
-    async def parse_large(self) -> None:
-        """Parses a JSON body of more than `LARGE` bytes in a worker thread; `json()` returns it."""
-        if len(self.content) > LARGE and "json" in self.headers.get("content-type", ""):
-            parsing = asyncio.ensure_future(
-                asyncio.to_thread(decode_in_slices, self.content, decode)
-            )
-            await asyncio.wait([parsing])
-            self._parse = parsing.result
-
-    def json(self, **_: Any) -> Any:
-        try:
-            return decode(self.content) if self._parse is None else self._parse()
-        except ValueError as error:
-            raise MalformedBodyError(
-                f"the response is not JSON: {error}",
-                status_code=self.status_code,
-                body=self.content[:READ_TEXT],
-            ) from None

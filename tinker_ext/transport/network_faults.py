@@ -16,7 +16,6 @@ from tinker_ext.rules.retry import RETRIED_STATUSES, TransportFault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tinker_ext.transport.call import Call
 
 #: The hint for a proxy that requires authentication.
 PROXY_LOGIN = (
@@ -99,7 +98,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _tls_fault(raised: Exception) -> NetworkFault | None:
     """A permanent TLS fault; None if a retry may succeed."""
-    # aiohttp wraps OpenSSL's error in one of the same class that lacks the reason.
+    # The innermost error is OpenSSL's, with the reason.
     errors = [cause for cause in _causes(raised) if isinstance(cause, ssl.SSLError)]
     if not errors:
         return None
@@ -147,7 +146,7 @@ def _proxy_fault(message: str) -> NetworkFault:
 
 
 def connection_error(
-    call: Call, url: httpx.URL, error: Exception, proxy: str | None
+    operation: str, url: httpx.URL, error: Exception, proxy: str | None
 ) -> APIConnectionError:
     """The error for a request that failed before its response was complete."""
     fault = explain(error)
@@ -156,6 +155,6 @@ def connection_error(
     if proxy is not None:
         origin += f" through the proxy {without_credentials(proxy)}"
     kind = APITimeoutError if isinstance(error, httpx.TimeoutException) else APIConnectionError
-    failure = kind(f"{fault.message} ({origin})", operation=call.operation, fault=fault.kind)
+    failure = kind(f"{fault.message} ({origin})", operation=operation, fault=fault.kind)
     failure.hint = fault.hint
     return failure

@@ -16,10 +16,10 @@ from tinker_ext.errors import APIResponseValidationError, APIStatusError, status
 from tinker_ext.rules.retry import retry_after_seconds
 from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.build import build_storage_client
-from tinker_ext.transport.call import Call
 from tinker_ext.transport.encoding import read_body
 from tinker_ext.transport.network_faults import connection_error
 from tinker_ext.transport.ranges import UNSATISFIABLE
+from tinker_ext.transport.request import url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -79,7 +79,7 @@ class Storage:
             APIResponseValidationError: the URL is not usable, or redirects from https to http.
         """
         target = _parsed(operation, url)
-        call = Call(operation).with_url_secrets(target)
+        secrets = url_secrets(target)
         token = _downloading.set(True)
         try:
             try:
@@ -87,26 +87,28 @@ class Storage:
                 response = await self._client.send(request, stream=True)
             except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
                 proxy = self._proxy_for(str(target))
-                raise connection_error(call, target, error, proxy) from None
+                raise connection_error(operation, target, error, proxy) from None
             try:
-                call = call.with_url_secrets(response.url)
+                secrets += url_secrets(response.url)
                 _check_encrypted(operation, target, response.url)
                 if not response.is_success and response.status_code != UNSATISFIABLE:
-                    raise await _status_error(call, response)
-                async with aclosing(self._pieces(call, response)) as pieces:
+                    raise await _status_error(operation, response)
+                async with aclosing(self._pieces(operation, response)) as pieces:
                     yield StorageResponse(response.status_code, dict(response.headers), pieces)
             finally:
                 await response.aclose()
         finally:
             _downloading.reset(token)
 
-    async def _pieces(self, call: Call, response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    async def _pieces(
+        self, operation: str, response: httpx.Response
+    ) -> AsyncGenerator[bytes, None]:
         try:
             async for piece in response.aiter_raw():
                 yield piece
         except (httpx.HTTPError, ssl.SSLError) as error:
             proxy = self._proxy_for(str(response.url))
-            raise connection_error(call, response.url, error, proxy) from None
+            raise connection_error(operation, response.url, error, proxy) from None
 
 
 def _parsed(operation: str, url: str) -> httpx.URL:
@@ -130,7 +132,7 @@ def _check_encrypted(operation: str, requested: httpx.URL, final: httpx.URL) -> 
         )
 
 
-async def _status_error(call: Call, response: httpx.Response) -> APIStatusError:
+async def _status_error(operation: str, response: httpx.Response) -> APIStatusError:
     try:
         body = read_body(await read_body_bytes(response, _ERROR_BYTES))
     except (httpx.HTTPError, BodyError):
@@ -140,7 +142,7 @@ async def _status_error(call: Call, response: httpx.Response) -> APIStatusError:
         response.status_code,
         headers=headers,
         body=body,
-        operation=call.operation,
+        operation=operation,
         retry_after=retry_after_seconds(headers, time.time()),
         secrets=(response.url.query.decode("ascii"),),
     )

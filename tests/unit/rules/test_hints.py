@@ -8,7 +8,7 @@ import pytest
 
 from tinker_ext.protocol.hints import ALTERNATIVES, advice
 from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
-from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport import operations
 
 NOT_FOUND = {"detail": "Not Found"}
 
@@ -67,6 +67,6 @@ def test_error_that_explains_itself_gets_no_hint(status: int, body: object) -> N
     assert advice("create_model", status, body, BASELINE) is None
 
 
-def test_alternatives_exist_only_for_operations_of_the_gateway() -> None:
-    unknown = {name for name in ALTERNATIVES if not hasattr(Gateway, name)}
+def test_alternatives_exist_only_for_operations_of_the_api() -> None:
+    unknown = {name for name in ALTERNATIVES if not hasattr(operations, name)}
     assert unknown == set()

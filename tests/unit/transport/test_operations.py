@@ -11,13 +11,14 @@ from tinker_api import models
 from tinker_ext.config import ClientConfig
 from tinker_ext.errors import APIResponseValidationError, ConfigurationError
 from tinker_ext.testing import BASE_URL, FakeServer, Reply
+from tinker_ext.transport import operations
 from tinker_ext.transport.auth import FixedKey
-from tinker_ext.transport.build import build_client
-from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport.build import build_gateway
 
 if TYPE_CHECKING:
     from tinker_ext.redaction.secret import Secret
     from tinker_ext.transport.auth import KeySource
+    from tinker_ext.transport.gateway import Gateway
 
 
 class ExpiredKey(FixedKey):
@@ -31,7 +32,7 @@ class ExpiredKey(FixedKey):
 
 def gateway(server: FakeServer, keys: KeySource | None = None) -> Gateway:
     config = ClientConfig.resolve(api_key="tml-test", base_url=BASE_URL)
-    return Gateway(build_client(config, BASE_URL, server, keys=keys))
+    return build_gateway(config, BASE_URL, server, keys=keys)
 
 
 def optim_step(learning_rate: Any) -> models.OptimStepRequest:
@@ -53,7 +54,7 @@ async def test_error_while_building_a_request_is_raised_unchanged(
 ) -> None:
     server = FakeServer()
     with pytest.raises(error) as caught:
-        await gateway(server).optim_step(body)
+        await gateway(server).send(operations.optim_step(body=body))
     assert not isinstance(caught.value, APIResponseValidationError)
     assert server.received == []
 
@@ -62,7 +63,7 @@ async def test_error_while_building_a_request_is_raised_unchanged(
 async def test_error_of_the_key_is_raised_unchanged(operation: str) -> None:
     server = FakeServer()
     with pytest.raises(ConfigurationError, match="has expired"):
-        await getattr(gateway(server, ExpiredKey()), operation)()
+        await gateway(server, ExpiredKey()).send(getattr(operations, operation)())
     assert server.received == []
 
 
@@ -70,6 +71,9 @@ async def test_error_of_the_key_is_raised_unchanged(operation: str) -> None:
 async def test_unparsable_response_raises_with_operation_and_request_id(body: Any) -> None:
     server = FakeServer()
     server.respond("create_session", Reply(200, body, {"X-Request-Id": "id-1"}))
+    session = models.CreateSessionRequest(
+        tags=[], user_metadata=models.UserMetadata(), sdk_version="1"
+    )
     with pytest.raises(APIResponseValidationError) as caught:
-        await gateway(server).create_session([], {}, None, None)
+        await gateway(server).send(operations.create_session(body=session))
     assert (caught.value.operation, caught.value.request_id) == ("create_session", "id-1")

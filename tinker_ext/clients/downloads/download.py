@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
 from attrs import field, frozen
+from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path
@@ -42,6 +43,7 @@ from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, Downloa
 from tinker_ext.private_files import make_private_folders
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
 from tinker_ext.tracing import log
+from tinker_ext.transport import operations
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
 from tinker_ext.types.responses.checkpoints import ExternalWeightsUrlsResponse
 from tinker_ext.types.unset import or_default
@@ -254,12 +256,11 @@ class _Download:
         )
         while True:
             try:
-                response = await self.core.call(
-                    "get_checkpoint_archive_url",
-                    lambda gateway: gateway.with_idempotency_key(key).get_checkpoint_archive_url(
-                        *path_params(parsed), timeout=timeout
-                    ),
+                request = operations.get_checkpoint_archive_url(
+                    *path_params(parsed), timeout=timeout
                 )
+                request.idempotency_key = key
+                response = await self.core.call(request)
                 return self._signed_urls(response, clock.wall())
             except APITimeoutError as error:
                 error.hint = hint
@@ -305,10 +306,7 @@ class _Download:
         cancelled = task is not None and task.cancelling() > 0
         try:
             async with asyncio.timeout(HASTY_CLEANUP_TIMEOUT if cancelled else CLEANUP_TIMEOUT):
-                await self.core.call(
-                    "delete_checkpoint",
-                    lambda gateway: gateway.delete_checkpoint(*path_params(export)),
-                )
+                await self.core.call(operations.delete_checkpoint(*path_params(export)))
         except (APIError, TimeoutError) as error:
             log.warning(
                 "%s: the temporary export %s could not be deleted (%s); it expires in %d s",
@@ -340,11 +338,9 @@ class _Download:
     async def _sign(self, params: tuple[str, str, str], *, temporary: bool) -> SignedUrls:
         if temporary:
             await self._renew(params)
-        response = await self.core.call(
-            "get_external_weights_urls", lambda gateway: gateway.get_external_weights_urls(*params)
-        )
-        from_api = ExternalWeightsUrlsResponse.from_api
-        weights = response_decoder("get_external_weights_urls", from_api)(response)
+        request = operations.get_external_weights_urls(*params)
+        decode = response_decoder(request.operation.name, ExternalWeightsUrlsResponse.from_api)
+        weights = decode(await self.core.call(request))
         now = self.core.connection.retrier.clock.wall()
         default = datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
         return SignedUrls(weights.urls, or_default(weights.expires, default), now)
@@ -352,10 +348,8 @@ class _Download:
     async def _renew(self, params: tuple[str, str, str]) -> None:
         """Extend the lifetime of a temporary export to that of its new URLs."""
         try:
-            await self.core.call(
-                "set_checkpoint_ttl",
-                lambda gateway: gateway.set_checkpoint_ttl(*params, EXPORT_TTL),
-            )
+            body = models.CheckpointTtlRequest(ttl_seconds=EXPORT_TTL)
+            await self.core.call(operations.set_checkpoint_ttl(*params, body=body))
         except APIStatusError as error:
             log.info("%s: the temporary export was not renewed: %s", OPERATION, error)
 

@@ -179,7 +179,7 @@ class Transfer:
                     raise DownloadError(f"the server no longer has the file {name!r}")
                 attempt = partial(self._attempt, signed.urls[name], file)
                 end, error = await self._retrier.run(
-                    attempt, operation=OPERATION, policy=self._policy
+                    attempt, operation=OPERATION, policy=lambda: self._policy
                 )
                 if end is _End.COMPLETE:
                     self._meter.complete.add(id(file))

@@ -16,11 +16,11 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS, ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
-    from tinker_ext.transport.gateway import Gateway
+    from tinker_ext.transport.request import Request
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -55,8 +55,7 @@ class RestClientBase(OfficialMembers):
 
     def _call(
         self,
-        operation: str,
-        send: Callable[[Gateway], Awaitable[R]],
+        request: Request[R],
         finish: Callable[[R], T],
         *,
         run: str = "",
@@ -65,16 +64,17 @@ class RestClientBase(OfficialMembers):
 
         async def call() -> R:
             with run_id_hint(run):
-                return await self._core.call(operation, send)
+                return await self._core.call(request)
 
-        with tracing.operation(operation):
-            return self._core.start(call(), response_decoder(operation, finish))
+        name = request.operation.name
+        with tracing.operation(name):
+            return self._core.start(call(), response_decoder(name, finish))
 
     def _call_for(
         self,
         operation: str,
         path: ParsedCheckpointTinkerPath | str,
-        send: Callable[[Gateway, str, str, str], Awaitable[R]],
+        request: Callable[[str, str, str], Request[R]],
         finish: Callable[[R], T],
     ) -> APIFuture[T]:
         """Send a request about a checkpoint, with its parts as parameters of the URL.
@@ -86,9 +86,7 @@ class RestClientBase(OfficialMembers):
         async def call() -> R:
             checkpoint = parsed or await find_checkpoint(self._core, str(path))
             with run_id_hint(checkpoint.training_run_id):
-                return await self._core.call(
-                    operation, lambda gateway: send(gateway, *path_params(checkpoint))
-                )
+                return await self._core.call(request(*path_params(checkpoint)))
 
         with tracing.operation(operation):
             return self._core.start(call(), finish)

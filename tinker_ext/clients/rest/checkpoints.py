@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve
 from tinker_api import models
@@ -22,16 +22,16 @@ from tinker_ext.clients.rest._rest_base import (
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
-from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport import operations
 from tinker_ext.types import ParsedCheckpointTinkerPath
 from tinker_ext.types.unset import or_default, or_unset
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from os import PathLike
 
     from tinker_ext.clients.downloads.transfer import ProgressCallback
     from tinker_ext.runtime.concurrency.futures import APIFuture
+    from tinker_ext.transport.request import Operation
 
 # The lifetime of an archive's URL if the response has none (0.4.1).
 DEFAULT_ARCHIVE_LIFETIME = timedelta(minutes=15)
@@ -47,8 +47,7 @@ class CheckpointCalls(RestClientBase):
         """All checkpoints of a training run."""
         require_id(training_run_id, "training_run_id")
         return self._call(
-            "list_checkpoints",
-            lambda gateway: gateway.list_checkpoints(training_run_id),
+            operations.list_checkpoints(training_run_id),
             types.CheckpointsListResponse.from_api,
             run=training_run_id,
         )
@@ -61,8 +60,7 @@ class CheckpointCalls(RestClientBase):
         """A page of the checkpoints of all your training runs."""
         check_page(limit, offset)
         return self._call(
-            "list_user_checkpoints",
-            lambda gateway: gateway.list_user_checkpoints(limit, offset),
+            operations.list_user_checkpoints(limit=limit, offset=offset),
             types.CheckpointsListResponse.from_api,
         )
 
@@ -71,25 +69,25 @@ class CheckpointCalls(RestClientBase):
     def delete_checkpoint(self, training_run_id: str, checkpoint_id: str) -> APIFuture[None]:
         """Delete a checkpoint by its listed id, such as "weights/0001". It can't be undone."""
         path = _checkpoint(training_run_id, checkpoint_id)
-        return self._change("delete_checkpoint", Gateway.delete_checkpoint, path)
+        return self._change(operations.delete_checkpoint, path)
 
     delete_checkpoint_async = async_result(delete_checkpoint)
 
     def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Delete the checkpoint at a path. It can't be undone."""
-        return self._change("delete_checkpoint", Gateway.delete_checkpoint, tinker_path)
+        return self._change(operations.delete_checkpoint, tinker_path)
 
     delete_checkpoint_from_tinker_path_async = async_result(delete_checkpoint_from_tinker_path)
 
     def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Make the checkpoint at a path public."""
-        return self._change("publish_checkpoint", Gateway.publish_checkpoint, tinker_path)
+        return self._change(operations.publish_checkpoint, tinker_path)
 
     publish_checkpoint_from_tinker_path_async = async_result(publish_checkpoint_from_tinker_path)
 
     def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Make the checkpoint at a path private again."""
-        return self._change("unpublish_checkpoint", Gateway.unpublish_checkpoint, tinker_path)
+        return self._change(operations.unpublish_checkpoint, tinker_path)
 
     unpublish_checkpoint_from_tinker_path_async = async_result(
         unpublish_checkpoint_from_tinker_path
@@ -121,11 +119,11 @@ class CheckpointCalls(RestClientBase):
         self, tinker_path: str, ttl_seconds: int | None
     ) -> APIFuture[None]:
         """Let the checkpoint at a path expire in `ttl_seconds` from now, or never with None."""
-        seconds = validate_ttl(ttl_seconds)
+        body = models.CheckpointTtlRequest(ttl_seconds=validate_ttl(ttl_seconds))
         return self._call_for(
             "set_checkpoint_ttl",
             tinker_path,
-            lambda gateway, *params: gateway.set_checkpoint_ttl(*params, seconds),
+            lambda *params: operations.set_checkpoint_ttl(*params, body=body),
             lambda _: None,
         )
 
@@ -145,7 +143,7 @@ class CheckpointCalls(RestClientBase):
         return self._call_for(
             "get_external_weights_urls",
             tinker_path,
-            Gateway.get_external_weights_urls,
+            operations.get_external_weights_urls,
             types.ExternalWeightsUrlsResponse.from_api,
         )
 
@@ -199,8 +197,7 @@ class CheckpointCalls(RestClientBase):
         """The base model, adapter and optimizer of the weights at a path."""
         require_id(tinker_path, "tinker_path")
         return self._call(
-            "get_weights_info",
-            lambda gateway: gateway.get_weights_info(tinker_path),
+            operations.get_weights_info(body=models.WeightsInfoRequest(tinker_path=tinker_path)),
             types.WeightsInfoResponse.from_api,
             run=tinker_path,
         )
@@ -228,8 +225,7 @@ class CheckpointCalls(RestClientBase):
             ttl_seconds=or_unset(validate_ttl(ttl_seconds)),
         )
         return self._call(
-            "copy_weights",
-            lambda gateway: gateway.copy_weights(body, weights_access_token),
+            operations.copy_weights(body, weights_access_token),
             lambda copied: copied.tinker_path,
         )
 
@@ -255,11 +251,10 @@ class CheckpointCalls(RestClientBase):
 
     def _change(
         self,
-        operation: str,
-        method: Callable[[Gateway, str, str, str], Awaitable[None]],
+        operation: Operation[[str, str, str], Any],
         path: ParsedCheckpointTinkerPath | str,
     ) -> APIFuture[None]:
-        return self._call_for(operation, path, method, lambda _: None)
+        return self._call_for(operation.name, path, operation, lambda _: None)
 
     def _archive(
         self, path: ParsedCheckpointTinkerPath | str
@@ -268,7 +263,7 @@ class CheckpointCalls(RestClientBase):
         return self._call_for(
             "get_checkpoint_archive_url",
             path,
-            lambda gateway, *params: gateway.get_checkpoint_archive_url(*params, timeout=timeout),
+            lambda *params: operations.get_checkpoint_archive_url(*params, timeout=timeout),
             lambda headers: archive_url(headers, datetime.now(UTC)),
         )
 

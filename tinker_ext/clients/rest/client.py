@@ -10,6 +10,8 @@ from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.rest._rest_base import AccessScope, check_page, check_scope, require_id
 from tinker_ext.clients.rest.checkpoints import CheckpointCalls
 from tinker_ext.clients.rest.sessions import SessionCalls
+from tinker_ext.transport import operations
+from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture
@@ -31,8 +33,7 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
     def get_server_capabilities(self) -> APIFuture[types.GetServerCapabilitiesResponse]:
         """The models that the server offers."""
         return self._call(
-            "get_server_capabilities",
-            lambda gateway: gateway.get_server_capabilities(),
+            operations.get_server_capabilities(),
             types.GetServerCapabilitiesResponse.from_api,
         )
 
@@ -45,8 +46,7 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
         require_id(training_run_id, "training_run_id")
         check_scope(access_scope)
         return self._call(
-            "get_training_run",
-            lambda gateway: gateway.get_training_run(training_run_id, access_scope),
+            operations.get_training_run(training_run_id, access_scope=or_unset(access_scope)),
             types.TrainingRun.from_api,
             run=training_run_id,
         )
@@ -61,7 +61,7 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
         return self._call_for(
             "get_training_run",
             tinker_path,
-            lambda gateway, run, *_: gateway.get_training_run(run, access_scope),
+            lambda run, *_: operations.get_training_run(run, access_scope=or_unset(access_scope)),
             types.TrainingRun.from_api,
         )
 
@@ -78,8 +78,12 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
         check_page(limit, offset)
         check_scope(access_scope)
         return self._call(
-            "list_training_runs",
-            lambda gateway: gateway.list_training_runs(limit, offset, access_scope, project_id),
+            operations.list_training_runs(
+                limit=limit,
+                offset=offset,
+                access_scope=or_unset(access_scope),
+                project_id=or_unset(project_id),
+            ),
             types.TrainingRunsResponse.from_api,
         )
 

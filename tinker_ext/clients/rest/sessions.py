@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tinker_api import models
+
 from tinker_ext import tracing, types
 from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.rest._rest_base import (
@@ -20,11 +22,10 @@ from tinker_ext.errors import (
 )
 from tinker_ext.rules.token_validity import read_claims
 from tinker_ext.tracing import log
-from tinker_ext.types.unset import or_none
+from tinker_ext.transport import operations
+from tinker_ext.types.unset import or_none, or_unset
 
 if TYPE_CHECKING:
-    from tinker_api import models
-
     from tinker_ext.runtime.concurrency.futures import APIFuture
 
 # Seconds between polls for a trace export (0.38.0).
@@ -43,8 +44,7 @@ class SessionCalls(RestClientBase):
         require_id(session_id, "session_id")
         check_scope(access_scope)
         return self._call(
-            "get_session",
-            lambda gateway: gateway.get_session(session_id, access_scope),
+            operations.get_session(session_id, access_scope=or_unset(access_scope)),
             types.GetSessionResponse.from_api,
         )
 
@@ -57,8 +57,9 @@ class SessionCalls(RestClientBase):
         check_page(limit, offset)
         check_scope(access_scope)
         return self._call(
-            "list_sessions",
-            lambda gateway: gateway.list_sessions(limit, offset, access_scope),
+            operations.list_sessions(
+                limit=limit, offset=offset, access_scope=or_unset(access_scope)
+            ),
             types.ListSessionsResponse.from_api,
         )
 
@@ -74,8 +75,7 @@ class SessionCalls(RestClientBase):
         """
         body = request.to_api()
         return self._call(
-            "search_sessions",
-            lambda gateway: gateway.search_sessions(body),
+            operations.search_sessions(body=body),
             types.SessionSearchResponse.from_api,
         )
 
@@ -86,8 +86,9 @@ class SessionCalls(RestClientBase):
         require_id(session_id, "session_id")
         require_id(project_id, "project_id")
         return self._call(
-            "set_session_project",
-            lambda gateway: gateway.set_session_project(session_id, project_id),
+            operations.set_session_project(
+                session_id, body=models.SessionProjectRequest(project_id=project_id)
+            ),
             lambda _: None,
         )
 
@@ -110,8 +111,7 @@ class SessionCalls(RestClientBase):
         """The weights that a sampling session samples from."""
         require_id(sampler_id, "sampler_id")
         return self._call(
-            "get_sampler",
-            lambda gateway: gateway.get_sampler(sampler_id),
+            operations.get_sampler(sampler_id),
             types.GetSamplerResponse.from_api,
         )
 
@@ -136,8 +136,7 @@ class SessionCalls(RestClientBase):
             NotFoundError: from the future; the server does not describe keys (before 0.32.0).
         """
         return self._call(
-            "get_own_api_key",
-            lambda gateway: gateway.get_own_api_key(),
+            operations.get_own_api_key(),
             types.OwnApiKeyResponse.from_api,
         )
 
@@ -145,9 +144,7 @@ class SessionCalls(RestClientBase):
 
     def delete_own_api_key(self) -> APIFuture[None]:
         """Delete the API key that the client uses, on the server. It can't be restored."""
-        return self._call(
-            "delete_own_api_key", lambda gateway: gateway.delete_own_api_key(), lambda _: None
-        )
+        return self._call(operations.delete_own_api_key(), lambda _: None)
 
     delete_own_api_key_async = async_result(delete_own_api_key)
 
@@ -157,7 +154,8 @@ class SessionCalls(RestClientBase):
         key = await connection.keys.current()
         claims = {} if key is None else read_claims(key.reveal())
         if "sub" not in claims:  # It is an API key, which has no claims.
-            token = await self._core.call(_TOKEN, lambda gateway: gateway.create_auth_token())
+            request = operations.create_auth_token()
+            token = operations.read_token(request, await self._core.call(request))
             claims = read_claims(token.reveal())
         if not {"sub", "org_id"} <= claims.keys():
             raise APIResponseValidationError(
@@ -169,9 +167,7 @@ class SessionCalls(RestClientBase):
         clock, limit = self._core.poller.retrier.clock, self._core.config.future_timeout
         started, logged = clock.now(), False
         while True:
-            response = await self._core.call(
-                _EXPORT, lambda gateway: gateway.get_session_trace_export(session_id)
-            )
+            response = await self._core.call(operations.get_session_trace_export(session_id))
             if response.status == "ready":
                 return _url(response)
             if response.status == "failed":

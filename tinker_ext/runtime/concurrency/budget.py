@@ -30,11 +30,19 @@ class Budget:
     @asynccontextmanager
     async def reserve(self, size: int) -> AsyncIterator[None]:
         """Wait until `size` fits, and hold it for the block."""
-        await self._take(size)
+        if not self.take_now(size):
+            await self.take(size)
         try:
             yield
         finally:
-            self._give(size)
+            self.give(size)
+
+    def take_now(self, size: int) -> bool:
+        """Take `size` if it fits and no request waits; to be given back with `give`."""
+        if self._queue:
+            return False
+        self._state, admitted = limits.admit(self._state, (size,))
+        return admitted == 1
 
     def resize(self, limit: int) -> None:
         """Change the limit; requests already admitted keep their share."""
@@ -49,7 +57,8 @@ class Budget:
     def used(self) -> int:
         return self._state.used
 
-    async def _take(self, size: int) -> None:
+    async def take(self, size: int) -> None:
+        """Take `size` as soon as it fits; to be given back with `give`."""
         waiter = asyncio.get_running_loop().create_future()
         self._queue.append((size, waiter))
         self._admit()
@@ -60,14 +69,16 @@ class Budget:
                 await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
-                self._give(size)  # Admitted and cancelled at the same time.
+                self.give(size)  # Admitted and cancelled at the same time.
             else:
                 self._admit()  # It may have held up a smaller request.
             raise
 
-    def _give(self, size: int) -> None:
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
         self._state = self._state.give(size)
-        self._admit()
+        if self._queue:
+            self._admit()
 
     def _admit(self) -> None:
         # Lazily, so that each call looks only at the requests it admits and one more.

@@ -18,10 +18,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tinker_ext.errors import TinkerError
+from tinker_ext.runtime.concurrency.call_queue import calls_of
 from tinker_ext.runtime.concurrency.user_code import as_carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tinker_ext.runtime.concurrency.task_future import TaskFuture
 
 T = TypeVar("T")
 
@@ -116,18 +119,21 @@ def _raise(error: Exception) -> NoReturn:
     raise error
 
 
-def wait(outcome: Future[Any], work: CallerExecutor | None, timeout: float | None) -> None:
+def wait(outcome: TaskFuture[Any], work: CallerExecutor | None, timeout: float | None) -> None:
     """Block until `outcome` is done, and run the jobs of `work` meanwhile.
 
     Raises:
         TimeoutError: `outcome` was not done within `timeout` seconds; it is not cancelled.
     """
+    if work is None:
+        outcome.wait(timeout)
+        return
     changed = threading.Event()
-    _wait_for_changes(outcome, changed.set)
+    outcome.add_done_callback(lambda _: changed.set())
     deadline = _Deadline(timeout)
-    with (work or _NO_WORK).wake_on_work(changed.set):
+    with work.wake_on_work(changed.set):
         while not outcome.done():
-            if work is not None and work.run_one():
+            if work.run_one():
                 continue
             if not changed.wait(deadline.left()):
                 raise TimeoutError(f"no result within {timeout} s")
@@ -135,7 +141,7 @@ def wait(outcome: Future[Any], work: CallerExecutor | None, timeout: float | Non
 
 
 async def wait_async(
-    outcome: Future[Any], work: CallerExecutor | None, timeout: float | None
+    outcome: TaskFuture[Any], work: CallerExecutor | None, timeout: float | None
 ) -> None:
     """As `wait`, on the caller's event loop. Cancelling the wait does not cancel `outcome`.
 
@@ -150,12 +156,16 @@ async def wait_async(
             "await trio.to_thread.run_sync(future.result)"
         ) from None
     changed = asyncio.Event()
+    calls = calls_of(loop)
 
-    def wake() -> None:
+    def wake(_: object = None) -> None:
         with suppress(RuntimeError):  # The waiting loop is closed.
-            loop.call_soon_threadsafe(changed.set)
+            calls.add(changed.set)
 
-    _wait_for_changes(outcome, wake)
+    outcome.add_done_callback(wake)
+    if work is None and timeout is None:
+        await changed.wait()
+        return
     with (work or _NO_WORK).wake_on_work(wake):
         async with asyncio.timeout(timeout):
             while not outcome.done():
@@ -163,10 +173,6 @@ async def wait_async(
                     continue
                 await changed.wait()
                 changed.clear()
-
-
-def _wait_for_changes(outcome: Future[Any], wake: Callable[[], None]) -> None:
-    outcome.add_done_callback(lambda _: wake())
 
 
 _NO_WORK = CallerExecutor()

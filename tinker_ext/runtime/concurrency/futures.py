@@ -11,7 +11,9 @@ import warnings
 import weakref
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from contextlib import suppress
+from concurrent.futures._base import CANCELLED_AND_NOTIFIED
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tinker_ext import tracing
@@ -23,7 +25,7 @@ from tinker_ext.runtime.concurrency.task_future import TaskFuture
 from tinker_ext.runtime.concurrency.user_code import CallbackFuture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -56,18 +58,17 @@ class APIFuture(Future[T]):
         progress: Progress | None = None,
         traced: tracing.Operation | None = None,
     ) -> None:
-        super().__init__()
-        self._waiters = _StandardWaiters(self)
-        self._callbacks: dict[object, Callable[[APIFuture[T]], object]] = {}
+        # Not `super().__init__()`: the state of the base class is that of `outcome`.
         self._outcome = outcome
         self._progress = progress or Progress()
         self._traced = traced
         self._finish: Callable[[Any], T] | None = finish
         self._work = work
-        self._settled: Future[T] = CallbackFuture()
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self._callbacks: dict[object, Callable[[APIFuture[T]], object]] = {}
         self._lock = threading.Lock()
         self._process = os.getpid()
-        outcome.add_done_callback(_announcer(self))
 
     def result(self, timeout: float | None = None) -> T:
         """Block until the result is ready, for at most `timeout` seconds.
@@ -81,7 +82,7 @@ class APIFuture(Future[T]):
         if not self._outcome.done():
             self._check_may_block()
             try:
-                with tracing.waiting(self._traced), self._outcome.awaited():
+                with self._waited():
                     wait(self._outcome, self._work, timeout)
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
@@ -99,7 +100,7 @@ class APIFuture(Future[T]):
         if not self._outcome.done():
             self._check_same_process()
             try:
-                with tracing.waiting(self._traced), self._outcome.awaited():
+                with self._waited():
                     await wait_async(self._outcome, self._work, timeout)
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
@@ -130,8 +131,7 @@ class APIFuture(Future[T]):
         try:
             self.result(timeout)
         except BaseException as error:
-            settled = self._settled
-            if settled.cancelled() or (settled.done() and settled.exception() is error):
+            if error is self._error:
                 return error
             if isinstance(error, TimeoutError) and self._outcome.done():
                 return self.exception()  # It completed just after the timeout.
@@ -193,12 +193,12 @@ class APIFuture(Future[T]):
         then it counts as a waiter.
         """
         self._check_waitable()
-        outcome = self._outcome
-        outcome.waiters.add(self._settled)
-        self._settled.add_done_callback(lambda settled: settled.cancelled() and outcome.cancel())
-        self._outcome.add_done_callback(lambda _: self._settle_quietly())
+        outcome, standard = self._outcome, CallbackFuture[T]()
+        outcome.waiters.add(standard)
+        standard.add_done_callback(lambda done: done.cancelled() and outcome.cancel())
+        outcome.add_done_callback(lambda _: self._settle_into(standard))
         self._allow_worker()
-        return self._settled
+        return standard
 
     def __repr__(self) -> str:
         state = "cancelled" if self.cancelled() else "done" if self._outcome.done() else "pending"
@@ -208,6 +208,16 @@ class APIFuture(Future[T]):
     def __reduce__(self) -> Any:
         raise TypeError("a future belongs to its process and can't be pickled; pickle its result")
 
+    def _waited(self) -> AbstractContextManager[None]:
+        """Counts a waiter while the block runs."""
+        waiting = tracing.waiting(self._traced)
+        return self._outcome.awaited() if waiting is None else self._traced_wait(waiting)
+
+    @contextmanager
+    def _traced_wait(self, waiting: AbstractContextManager[Any]) -> Iterator[None]:
+        with waiting, self._outcome.awaited():
+            yield
+
     def _get_snapshot(self) -> tuple[bool, bool, T | None, BaseException | None]:
         """Done, cancelled, result, error; `asyncio.wrap_future` of Python 3.14 calls this."""
         if not self._outcome.done() or self._outcome.cancelled():
@@ -215,47 +225,54 @@ class APIFuture(Future[T]):
         error = self.exception()
         return True, False, self.result() if error is None else None, error
 
-    def _announce(self) -> None:
-        """Wake the waiters of `concurrent.futures`; the outcome must be done.
+    if not TYPE_CHECKING:  # Attributes of the base class.
+        # What `concurrent.futures.wait` and `as_completed` use of a future.
 
-        They only read the state of the base class, not its result.
-        """
-        if self._outcome.cancelled():
-            super().cancel()
-            super().set_running_or_notify_cancel()
-            return
-        # The base class's method does not mark the error as retrieved.
-        error = Future.exception(self._outcome)
-        if error is None:
-            super().set_result(cast("T", None))
-        else:
-            super().set_exception(error)
+        @property
+        def _condition(self) -> Any:
+            return self._outcome._condition
+
+        @property
+        def _state(self) -> str:
+            """A cancelled future counts as done even if its task is still ending."""
+            return CANCELLED_AND_NOTIFIED if self._outcome.cancelled() else self._outcome._state
+
+        @cached_property
+        def _waiters(self) -> _StandardWaiters:
+            return _StandardWaiters(self)
 
     def _timeout_error(self, timeout: float | None) -> DeadlineExceededError:
         return self._progress.error("no result yet; the request continues", timeout)
 
     def _settle(self) -> T:
-        self._settle_quietly()
-        return self._settled.result()
-
-    def _settle_quietly(self) -> None:
         """Decode the result unless another thread has; the outcome must be done."""
         with self._lock:
             finish, self._finish = self._finish, None
-            if finish is None:
-                return
-            if self._outcome.cancelled():
-                self._settled.cancel()
-                self._settled.set_running_or_notify_cancel()
-                return
-            if not self._settled.set_running_or_notify_cancel():
-                return
-            try:
-                with tracing.decoding(self._traced):
-                    value = finish(self._outcome.result())
-                self._settled.set_result(value)
-            except BaseException as error:
-                self._settled.set_exception(error)
+            if finish is not None:
+                try:
+                    received = self._outcome.result()
+                    decoding = tracing.decoding(self._traced)
+                    if decoding is None:
+                        self._value = finish(received)
+                    else:
+                        with decoding:
+                            self._value = finish(received)
+                except BaseException as error:
+                    self._error = error
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)
+
+    def _settle_into(self, standard: Future[T]) -> None:
+        """Copy the decoded result to another future; the outcome must be done."""
+        if self._outcome.cancelled():
+            standard.cancel()
+        if not standard.set_running_or_notify_cancel():
+            return
+        try:
+            standard.set_result(self._settle())
+        except BaseException as error:
+            standard.set_exception(error)
 
     def _allow_worker(self) -> None:
         if self._work is not None and not self._outcome.done():
@@ -291,13 +308,41 @@ class _StandardWaiters(list[Any]):
 
     def __init__(self, future: APIFuture[Any]) -> None:
         super().__init__()
-        self._future = weakref.proxy(future)
+        self._reference = weakref.ref(future)
+        self._announced = False
+
+    @property
+    def _future(self) -> APIFuture[Any]:
+        future = self._reference()
+        assert future is not None  # Its waiters refer to it.
+        return future
 
     def append(self, waiter: Any) -> None:
-        self._future._check_waitable()
+        future = self._future
+        future._check_waitable()
+        if not self._announced:
+            self._announced = True
+            future._outcome.add_done_callback(self._announce)
         super().append(waiter)
-        self._future._outcome.waiters.add(waiter)
-        self._future._allow_worker()
+        future._outcome.waiters.add(waiter)
+        future._allow_worker()
+
+    def _announce(self, outcome: Future[Any]) -> None:
+        """Notify the waiters that the future is done."""
+        with outcome._condition:
+            waiters = list(self)
+        if not waiters:
+            return
+        # Not `outcome.exception()`, which marks the error as retrieved.
+        failed = not outcome.cancelled() and Future.exception(outcome) is not None
+        future = self._future
+        for waiter in waiters:
+            if outcome.cancelled():
+                waiter.add_cancelled(future)
+            elif failed:
+                waiter.add_exception(future)
+            else:
+                waiter.add_result(future)
 
     def remove(self, waiter: Any) -> None:
         super().remove(waiter)
@@ -332,17 +377,6 @@ class _AbandoningCoroutine(Coroutine[Any, Any, T]):
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._waiting.__await__()
-
-
-def _announcer(future: APIFuture[Any]) -> Callable[[object], None]:
-    """A callback that wakes a future's waiters; it does not keep the future in memory."""
-    reference = weakref.ref(future)
-
-    def announce(_: object) -> None:
-        if (future := reference()) is not None:
-            future._announce()
-
-    return announce
 
 
 def _is_asyncio_callback(function: Callable[..., object]) -> bool:

@@ -6,12 +6,12 @@ import asyncio
 import os
 import threading
 import time
-import weakref
 from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinker_ext.errors import ClientClosedError
+from tinker_ext.runtime.concurrency.call_queue import CallQueue
 from tinker_ext.runtime.concurrency.clock import SUSPENSION, TICK
 from tinker_ext.runtime.concurrency.deadline import Progress, current_progress
 from tinker_ext.runtime.concurrency.task_future import TaskFuture
@@ -34,6 +34,7 @@ class BackgroundLoop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._calls = CallQueue(self._loop)
         self._thread = threading.Thread(target=self._run, name="tinker-ext-loop", daemon=True)
         self._thread.start()
 
@@ -69,37 +70,31 @@ class BackgroundLoop:
 
         def start() -> None:
             task = self._loop.create_task(coroutine, context=context)
+            outcome.runs_as(task, self.call_soon)
             if progress is not None and progress.until is not None:
                 self._cancel_at(progress.until, task, progress)
             if tasks is not None:
                 tasks.add(task)
-                task.add_done_callback(tasks.discard)
-            if finally_ is not None:
-                task.add_done_callback(lambda _: finally_())
-            task.add_done_callback(lambda done: _complete(done, outcome, progress, on_done))
-            outcome.add_done_callback(self._cancelling(task))
+            task.add_done_callback(done)
+
+        def done(task: asyncio.Task[T]) -> None:
+            """Copy the task's result to its future, even if a callback raises."""
+            try:
+                if tasks is not None:
+                    tasks.discard(task)
+                if finally_ is not None:
+                    finally_()
+                if on_done is not None:
+                    on_done(task)
+            finally:
+                _settle(task, outcome, progress)
 
         self.call_soon(start)
         return outcome
 
-    def _cancelling(self, task: asyncio.Task[T]) -> Callable[[concurrent.futures.Future[T]], None]:
-        """A callback that cancels the task when its future is cancelled.
-
-        It refers to neither strongly. A future may be kept for long, and must not keep the task,
-        its context and its traceback alive. A future also keeps its callbacks, so a reference to it
-        would form a cycle that keeps a large result in memory until garbage collection.
-        """
-        running = weakref.ref(task)
-
-        def cancel(outcome: concurrent.futures.Future[T]) -> None:
-            if outcome.cancelled() and (task := running()) is not None:
-                self.call_soon(task.cancel)
-
-        return cancel
-
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` on the loop, from any thread."""
-        self._loop.call_soon_threadsafe(function, *args)
+        self._calls.add(function, *args)
 
     def _cancel_at(self, until: float, task: asyncio.Task[Any], progress: Progress) -> None:
         def cancel() -> None:
@@ -132,29 +127,16 @@ class BackgroundLoop:
                     log.exception("ignored a request to exit on the client's event loop")
 
 
-def _complete(
-    task: asyncio.Task[T],
-    outcome: concurrent.futures.Future[T],
-    progress: Progress | None,
-    on_done: Callable[[asyncio.Future[Any]], None] | None,
-) -> None:
-    """Copy a task's result to its future, even if `on_done` raises."""
-    try:
-        if on_done is not None:
-            on_done(task)
-    finally:
-        _settle(task, outcome, progress)
-
-
 def _settle(
     task: asyncio.Task[T], outcome: concurrent.futures.Future[T], progress: Progress | None
 ) -> None:
-    error = _cancellation_error(progress) if task.cancelled() else as_raised(task.exception())
+    error = _cancellation_error(progress) if task.cancelled() else task.exception()
     if not outcome.set_running_or_notify_cancel():
         return  # The user cancelled it.
     if error is not None:
-        strip_internal_frames(error)
-        outcome.set_exception(error)
+        raised = as_raised(error) or error
+        strip_internal_frames(raised)
+        outcome.set_exception(raised)
     else:
         outcome.set_result(task.result())
 

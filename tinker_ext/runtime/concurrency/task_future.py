@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, TypeVar
 
 from tinker_ext import tracing
@@ -10,11 +12,27 @@ from tinker_ext.errors import ClientClosedError
 from tinker_ext.runtime.concurrency.user_code import CallbackFuture, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import asyncio
+    from collections.abc import Callable
 
     from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
 
 T = TypeVar("T")
+
+
+class _Waiter:
+    """Adds itself to a set while the block runs."""
+
+    __slots__ = ("_waiters",)
+
+    def __init__(self, waiters: set[object]) -> None:
+        self._waiters = waiters
+
+    def __enter__(self) -> None:
+        self._waiters.add(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._waiters.discard(self)
 
 
 class TaskFuture(CallbackFuture[T]):
@@ -39,16 +57,42 @@ class TaskFuture(CallbackFuture[T]):
     def __init__(self) -> None:
         super().__init__()
         self.waiters: set[object] = set()
+        self._task: weakref.ref[asyncio.Task[T]] | None = None
+        self._call_soon: Callable[..., None] | None = None
 
-    @contextlib.contextmanager
-    def awaited(self) -> Iterator[None]:
+    def runs_as(self, task: asyncio.Task[T], call_soon: Callable[..., None]) -> None:
+        """Cancel `task` when this future is cancelled; `call_soon` calls a function on its loop.
+
+        The task is not referred to strongly: a future may be kept for long, and must not keep the
+        task, its context and its traceback alive.
+        """
+        with self._condition:
+            if not self.cancelled():
+                self._task, self._call_soon = weakref.ref(task), call_soon
+                return
+        call_soon(task.cancel)
+
+    def cancel(self) -> bool:
+        with self._condition:
+            cancelled = super().cancel()
+            reference, self._task = self._task, None  # Cancelled once.
+        task = None if reference is None else reference()
+        if cancelled and task is not None and self._call_soon is not None:
+            self._call_soon(task.cancel)
+        return cancelled
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Block until done, without retrieving the result.
+
+        Raises:
+            TimeoutError: it was not done within `timeout` seconds; it is not cancelled.
+        """
+        with contextlib.suppress(CancelledError):
+            super().exception(timeout)
+
+    def awaited(self) -> _Waiter:
         """Count an additional waiter while the block runs; from any thread."""
-        waiter = object()
-        self.waiters.add(waiter)
-        try:
-            yield
-        finally:
-            self.waiters.discard(waiter)
+        return _Waiter(self.waiters)
 
     def abandon(self) -> None:
         """Cancel the request if the last waiter is gone and `cancel_unawaited` is set."""

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 # Our packages and those we call: their local variables include the client and request headers.
 _INTERNAL = frozenset(
     {"tinker_ext", "tinker_api", "tenacity", "httpx", "httpcore", "anyio", "h11", "h2"}
-    | {"aiohttp", "aiohappyeyeballs", "yarl"}
     | {"asyncio", "concurrent", "contextlib", "json"}
 )
 

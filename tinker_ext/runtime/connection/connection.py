@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import math
-import uuid
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import evolve
+from tinker_api import models
 from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
@@ -25,20 +25,22 @@ from tinker_ext.runtime.connection.first_contact import FirstContact
 from tinker_ext.runtime.connection.negotiation import Negotiator
 from tinker_ext.runtime.credentials.credentials import CredentialSource
 from tinker_ext.tracing import log
-from tinker_ext.transport.build import build_client
+from tinker_ext.transport import operations
+from tinker_ext.transport.build import build_gateway
 from tinker_ext.transport.gateway import Gateway
-from tinker_ext.transport.operations.auth import TOKEN_OPERATION
+from tinker_ext.transport.operations import TOKEN_OPERATION
+from tinker_ext.transport.request import new_idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     import httpx
-    from tinker_api import models
 
     from tinker_ext.config import ClientConfig
     from tinker_ext.protocol.flags import Flags
     from tinker_ext.redaction.secret import Secret
     from tinker_ext.runtime.retry.retrying import Retrier
+    from tinker_ext.transport.request import Request
 
 T = TypeVar("T")
 
@@ -80,14 +82,14 @@ class Connection:
         self.keys = CredentialSource(config, evolve(retrier.clock, sleep=REAL_CLOCK.sleep))
         self.limits = ClientLimits(config)
         self._connecting: asyncio.Task[Gateway] | None = None
+        self._gateway: Gateway | None = None
         self._negotiator = Negotiator(self._on_negotiated, self._on_flags, retrier.clock)
         self._refreshing: asyncio.Task[None] | None = None
         self._contact = FirstContact(retrier.throttle)
 
     async def call(
         self,
-        operation: str,
-        send: Callable[[Gateway], Awaitable[T]],
+        request: Request[T],
         *,
         session_id: str | None = None,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
@@ -97,47 +99,61 @@ class Connection:
         `adjust` changes the policy of the operation.
         """
         if self._contact.made:
-            return await self._call(operation, send, session_id, adjust)
+            return await self._call(request, session_id, adjust)
         await self.gateway()  # An embedded backend takes its own time to start.
-        call = self._call(operation, send, session_id, adjust)
+        call = self._call(request, session_id, adjust)
+        operation = request.operation.name
         return await self._contact.within(self._config.retry_window, operation, call)
 
     async def _call(
         self,
-        operation: str,
-        send: Callable[[Gateway], Awaitable[T]],
+        request: Request[T],
         session_id: str | None,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None,
     ) -> T:
-        key = str(uuid.uuid4())
-        gateway = (await self.gateway()).with_idempotency_key(key)
+        operation = request.operation.name
+        gateway = self._gateway or await self.gateway()
+        key = request.idempotency_key = request.idempotency_key or new_idempotency_key()
         adapter = Adapter(self, operation)
         sent = has_responded = renegotiated = False
 
         async def attempt() -> T:
             nonlocal sent, has_responded
             sent = False
-            await self._negotiate(gateway, operation)
+            if not self._negotiator.done:
+                await self._negotiate(gateway, operation)
+            if self._negotiator.refresh_due():
+                self._refreshing = tasks.create_detached_task(self._refresh_flags(gateway))
             sent, has_responded = True, self._negotiator.has_responded
             protocol = adapter.next_protocol()
             tracing.annotate_detailed({tracing.DIALECT: protocol.release})
             try:
-                value = await send(gateway.with_protocol(protocol))
+                value = await gateway.send(request, protocol)
             except APIStatusError:
                 self._contact.make()
                 raise
-            self._contact.make()
+            if not self._contact.made:
+                self._contact.make()
             return value
+
+        def policy() -> RetryPolicy:
+            adapted = adapter.policy(self.policy(operation))
+            return adapted if adjust is None else adjust(adapted)
 
         while True:
             try:
-                with tracing.submitting(session_id, key):
-                    policy = adapter.policy(self.policy(operation))
-                    value = await self.retrier.run(
-                        attempt,
-                        operation=operation,
-                        policy=policy if adjust is None else adjust(policy),
-                    )
+                submitting = tracing.submitting(session_id, key)
+                logged = tracing.log_request_id.set(key)
+                try:
+                    if submitting is None:
+                        value = await self.retrier.run(attempt, operation=operation, policy=policy)
+                    else:
+                        with submitting:
+                            value = await self.retrier.run(
+                                attempt, operation=operation, policy=policy
+                            )
+                finally:
+                    tracing.log_request_id.reset(logged)
             except InvalidInputError:
                 error_of_first_form = adapter.trial_failed()
                 if error_of_first_form is None:
@@ -189,18 +205,15 @@ class Connection:
         return float(flags.billing_exception_max_pause_duration_sec)
 
     async def _negotiate(self, gateway: Gateway, operation: str) -> None:
-        """Ensure that the protocol is negotiated, and refresh the dynamic flags if due."""
-        if not self._negotiator.done:
-            try:
-                await self._negotiator.ensure(gateway)
-                if self._negotiator.has_responded:
-                    self._contact.make()
-            except APIError as shared:
-                error = copy.copy(shared)  # Concurrent calls get the same error.
-                error.operation = operation
-                raise error from None
-        if self._negotiator.refresh_due():
-            self._refreshing = tasks.create_detached_task(self._refresh_flags(gateway))
+        """Ensure that the protocol is negotiated."""
+        try:
+            await self._negotiator.ensure(gateway)
+            if self._negotiator.has_responded:
+                self._contact.make()
+        except APIError as shared:
+            error = copy.copy(shared)  # Concurrent calls get the same error.
+            error.operation = operation
+            raise error from None
 
     async def _refresh_flags(self, gateway: Gateway) -> None:
         dynamic = await self._negotiator.refresh(gateway, self.protocol.dynamic)
@@ -217,7 +230,9 @@ class Connection:
             return
 
         async def exchange() -> Secret:
-            return await gateway.with_idempotency_key(str(uuid.uuid4())).create_auth_token()
+            request = operations.create_auth_token()
+            request.idempotency_key = new_idempotency_key()
+            return operations.read_token(request, await gateway.send(request))
 
         command_only = flags.credential_default_source == "credential_cmd"
         await self.keys.enable_exchange(exchange, command_only=command_only)
@@ -239,23 +254,40 @@ class Connection:
 
     async def _connect(self) -> Gateway:
         base_url = self.base_url = await asyncio.to_thread(self._find_base_url)
-        client = build_client(
+        self._gateway = build_gateway(
             self._config,
             base_url,
             self._transport,
             keys=self.keys,
             reserve=self.limits.body_bytes.reserve,
         )
-        return Gateway(client)
+        return self._gateway
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request once, without retries."""
+        gateway = self._gateway or await self.gateway()
+        return await gateway.send(request, self.protocol)
+
+    async def negotiated(self, operation: str) -> ServerProtocol:
+        """The protocol, after the negotiation that precedes the first request.
+
+        Retries and errors are those of `operation`.
+        """
+        gateway = await self.gateway()
+        await self.retrier.run(
+            lambda: self._negotiate(gateway, operation),
+            operation=operation,
+            policy=lambda: self.policy(operation),
+        )
+        return self.protocol
 
     async def poll(self, request_id: str, *, operation: str, iteration: int, whole: bool) -> Any:
         """Poll once for a result. Unless `whole` is set, the server may return its size instead."""
-        gateway, adapter = await self.gateway(), Adapter(self, "retrieve_future")
+        gateway, adapter = self._gateway or await self.gateway(), Adapter(self, "retrieve_future")
         while True:
+            request = operations.PollRequest(request_id, operation, iteration, whole=whole)
             try:
-                body = await gateway.with_protocol(adapter.next_protocol()).retrieve_future(
-                    request_id, operation=operation, iteration=iteration, whole=whole
-                )
+                body = await gateway.send(request, adapter.next_protocol())
             except APIStatusError as error:
                 if error.status_code not in FIELD_ERRORS:
                     raise
@@ -266,11 +298,12 @@ class Connection:
 
     async def beat(self, session_id: str) -> None:
         """Send one heartbeat, without retries."""
-        await (await self.gateway()).session_heartbeat(session_id)
+        body = models.SessionHeartbeatRequest(session_id=session_id)
+        await self.send(operations.session_heartbeat(body=body))
 
     async def send_telemetry(self, body: models.TelemetrySendRequest) -> None:
         """Send events, without retries."""
-        await (await self.gateway()).with_protocol(self.protocol).send_telemetry(body)
+        await self.send(operations.send_telemetry(body=body))
 
     async def close(self) -> None:
         """Stop all background tasks and close the sockets."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import TYPE_CHECKING, TypeVar
 
 from tinker_ext.errors import APITimeoutError
@@ -53,8 +54,9 @@ class FirstContact:
             APITimeoutError: no response arrived.
         """
         window = max(window, REPORT_AFTER)
-        report = asyncio.get_running_loop().call_later(
-            REPORT_AFTER, self._report, operation, window
+        # In an empty context: a cancelled timer would keep that of the call alive.
+        report = Context().run(
+            asyncio.get_running_loop().call_later, REPORT_AFTER, self._report, operation, window
         )
         limit = asyncio.timeout(None)
         try:

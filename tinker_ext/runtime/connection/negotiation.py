@@ -21,6 +21,7 @@ from tinker_ext.rules.retry import PROXY_STATUSES, parse_should_retry
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.tracing import log
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -80,7 +81,7 @@ class Negotiator:
 
     async def _request(self, gateway: Gateway) -> None:
         try:
-            config = await gateway.get_client_config()
+            config = await gateway.send(operations.get_client_config())
         except APIError as error:
             self._on_failure(error)
             return
@@ -158,7 +159,7 @@ async def _request_dynamic(gateway: Gateway) -> tuple[Mapping[str, Any] | None, 
     Errors are logged and not raised: the flags are requested again at the next refresh.
     """
     try:
-        config = await gateway.get_client_dynamic_config()
+        config = await gateway.send(operations.get_client_dynamic_config())
     except TinkerError as error:
         log.debug("the dynamic configuration could not be read: %s", error)
         missing = isinstance(error, APIStatusError) and no_such_operation(

@@ -74,9 +74,10 @@ class CredentialSource:
         Raises:
             ConfigurationError: the key is an expired token, or the command failed.
         """
-        if self._fixed is not None:
-            self._check(self._fixed, "the API key is an expired token; pass a new one")
-            return self._fixed
+        fixed = self._fixed
+        if fixed is not None:
+            self._check(fixed, "the API key is an expired token; pass a new one")
+            return fixed
         return None if self._command is None else await self._printed.current()
 
     async def current(self) -> Secret | None:
@@ -86,7 +87,11 @@ class CredentialSource:
             ConfigurationError: as `key`.
             APIError: there is no token, because the exchange failed.
         """
-        return await (self.key() if self._tokens is None else self._tokens.current())
+        if self._tokens is not None:
+            return await self._tokens.current()
+        if self._fixed is self._checked and self._valid_until == math.inf:
+            return self._fixed  # Checked before, and it never expires.
+        return await self.key()
 
     async def replacement_for(self, refused: Secret | None) -> Secret | None:
         """A token other than the rejected one; None if the user's key itself is sent."""

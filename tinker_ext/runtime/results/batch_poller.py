@@ -6,18 +6,23 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
-from tinker_ext.errors import APIResponseValidationError, APIStatusError, APITimeoutError
+from tinker_ext.errors import (
+    APIError,
+    APIResponseValidationError,
+    APIStatusError,
+    APITimeoutError,
+)
 from tinker_ext.rules.completions import is_tolerated, parse_completed_requests
 from tinker_ext.rules.polling import QueueState, TryAgain, poll_delay
 from tinker_ext.rules.retry import TransportFault
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.tracing import log
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from tinker_ext.runtime.connection.connection import Connection
-    from tinker_ext.transport.gateway import Gateway
 
 # All in seconds, all ours. Minimum time between the starts of two batch polls, so that requests
 # that complete within a moment are reported together.
@@ -186,18 +191,15 @@ class BatchPoller:
         """Send one batch poll with all acknowledgements; return the number of completions."""
         cursor, fetched = self._cursor, sorted(self._fetched)
 
-        async def send(gateway: Gateway) -> object:
-            try:
-                return await gateway.retrieve_futures(
-                    *self._target, cursor, fetched=fetched, wait=wait
-                )
-            except APITimeoutError as error:
-                # Some servers hold a poll for longer than the client's timeout.
-                if not (wait and error.fault == TransportFault.TIMEOUT and self._registry.alive()):
-                    raise
-                return None
+        def nothing_completed(error: APIError) -> None:
+            """Some servers hold a poll for longer than the client's timeout."""
+            timed_out = isinstance(error, APITimeoutError) and error.fault == TransportFault.TIMEOUT
+            if not (wait and timed_out and self._registry.alive()):
+                raise error
 
-        body = await self._connection.call("retrieve_futures", send)
+        request = operations.retrieve_futures(*self._target, cursor, fetched=fetched, wait=wait)
+        request.on_error = nothing_completed
+        body = await self._connection.call(request)
         if body is None:
             return 0
         report = parse_completed_requests(body)

@@ -7,9 +7,12 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tinker_api import models
+
 from tinker_ext.errors import TinkerError
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.tracing import log
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.connection.connection import Connection
@@ -54,9 +57,8 @@ class CancellationSender:
 
     async def _cancel(self, request_id: str) -> None:
         try:
-            await self._connection.call(
-                "cancel_future", lambda gateway: gateway.cancel_future(request_id)
-            )
+            body = models.CancelFutureRequest(request_id=request_id)
+            await self._connection.call(operations.cancel_future(body=body))
         except TinkerError as error:
             log.debug("request %s was not cancelled: %s", request_id, error)
 

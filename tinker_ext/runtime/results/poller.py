@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
@@ -135,11 +133,17 @@ class FuturePoller:
         _note_progress(operation, request_id, "submitted")
         self.queue.begin(request_id)
         limit = asyncio.timeout(None)
+        held: list[int] = []
+        logged = tracing.log_request_id.set(request_id)
         try:
-            async with AsyncExitStack() as held, limit:
+            async with limit:
                 expire_after(limit, self.deadline)  # Also ends a poll that hangs or trickles.
-                held.enter_context(tracing.on_server(request_id))
-                body = await self._poll_until_done(request_id, operation, held, source)
+                on_server = tracing.on_server(request_id)
+                if on_server is None:
+                    body = await self._poll_until_done(request_id, operation, held, source)
+                else:
+                    with on_server:
+                        body = await self._poll_until_done(request_id, operation, held, source)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -150,14 +154,17 @@ class FuturePoller:
             _acknowledge(source, request_id)
             raise
         finally:
+            for size in held:
+                self.result_bytes.give(size)
+            tracing.log_request_id.reset(logged)
             self.queue.done(request_id)
         _acknowledge(source, request_id)
         return body
 
     async def _poll_until_done(
-        self, request_id: str, operation: str, held: AsyncExitStack, source: CompletionSource | None
+        self, request_id: str, operation: str, held: list[int], source: CompletionSource | None
     ) -> Any:
-        """`held` keeps the bytes reserved for the result until it has arrived."""
+        """`held` lists the bytes reserved for the result, to be given back when it has arrived."""
         clock = self.retrier.clock
         until = clock.now() + self.deadline
         streak = _Streak(clock)
@@ -170,14 +177,17 @@ class FuturePoller:
                     source = None
                 if size:
                     announced = True
-                    await held.enter_async_context(self.result_bytes.reserve(size))
-            async with self.slots.reserve(1):
+                    await self._hold(size, held)
+            if not self.slots.take_now(1):
+                await self.slots.take(1)
+            try:
                 started = clock.now()
-                poll = partial(self.poll, request_id, operation=operation, iteration=iteration)
                 outcome, server_delay = await self._poll_once(
-                    partial(poll, whole=announced), request_id, operation, until - started
+                    request_id, operation, iteration, announced, until - started
                 )
                 took = clock.now() - started
+            finally:
+                self.slots.give(1)
             if isinstance(outcome, Ready):
                 return outcome.body
             consecutive, seconds = streak.add(outcome)
@@ -187,7 +197,7 @@ class FuturePoller:
             self._note(outcome, request_id, operation)
             if isinstance(outcome, MetadataOnly) and not announced:
                 announced = True
-                await held.enter_async_context(self.result_bytes.reserve(outcome.size))
+                await self._hold(outcome.size, held)
             delay = poll_delay(
                 outcome, consecutive, clock.jitter(), held=took, server_delay=server_delay
             )
@@ -195,6 +205,11 @@ class FuturePoller:
                 raise self._deadline_exceeded(request_id, operation, last_seen(outcome))
             await clock.sleep(delay)
             iteration += 1
+
+    async def _hold(self, size: int, held: list[int]) -> None:
+        if not self.result_bytes.take_now(size):
+            await self.result_bytes.take(size)
+        held.append(size)
 
     def _deadline_exceeded(
         self, request_id: str, operation: str, seen: str | None
@@ -208,7 +223,7 @@ class FuturePoller:
         )
 
     async def _poll_once(
-        self, poll: Callable[[], Awaitable[Any]], request_id: str, operation: str, left: float
+        self, request_id: str, operation: str, iteration: int, whole: bool, left: float
     ) -> tuple[PollOutcome, float | None]:
         """Poll until a response arrives; return its outcome and the delay its headers request.
 
@@ -217,7 +232,9 @@ class FuturePoller:
 
         async def attempt() -> tuple[PollOutcome, float | None]:
             try:
-                body = await poll()
+                body = await self.poll(
+                    request_id, operation=operation, iteration=iteration, whole=whole
+                )
             except APIStatusError as error:
                 outcome = classify(error.status_code, error.body)
                 if _left_to_retry_engine(outcome, error):
@@ -232,8 +249,9 @@ class FuturePoller:
                 return Ready(body), None
             return classify(200, body), None
 
-        policy = self.policy().within(max(0.0, left))
-        return await self.retrier.run(attempt, operation=operation, policy=policy)
+        return await self.retrier.run(
+            attempt, operation=operation, policy=lambda: self.policy().within(max(0.0, left))
+        )
 
     def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:
         if isinstance(outcome, TryAgain):

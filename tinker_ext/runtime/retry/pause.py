@@ -43,6 +43,13 @@ class Pause:
         if now + seconds > self._until:
             self._until, self._position, self.status = now + seconds, 0, status
 
+    def is_over(self) -> bool:
+        """Whether requests start at once: the latest pause and the restart after it are over."""
+        if self._until == float("-inf"):
+            return True
+        paused = self._until - self._began
+        return self._clock.now() >= self._until + min(paused, RESTART_SECONDS)
+
     async def wait(self, timeout: float) -> None:
         """Wait for the end of the pause, then for this request's place in the restart.
 
@@ -61,11 +68,10 @@ class Pause:
 
     def _next_start(self) -> float:
         """When the calling request may start. Each call takes the next place in the restart."""
-        paused = self._until - self._began if self._until > float("-inf") else 0.0
-        if self._clock.now() >= self._until + min(paused, RESTART_SECONDS):
+        if self.is_over():
             return float("-inf")
         self._position += 1
-        return self._until + restart_delay(self._position - 1, paused)
+        return self._until + restart_delay(self._position - 1, self._until - self._began)
 
 
 _lock = threading.Lock()

@@ -43,9 +43,8 @@ WARN_AFTER = 10.0
 
 _RetryableError: TypeAlias = APIStatusError | APIConnectionError | MalformedBodyError
 # The errors that `rules.retry` judges; any other error ends the call.
-_IS_RETRYABLE = tenacity.retry_if_exception_type(
-    (APIStatusError, APIConnectionError, MalformedBodyError)
-)
+_RETRYABLE_ERRORS = (APIStatusError, APIConnectionError, MalformedBodyError)
+_IS_RETRYABLE = tenacity.retry_if_exception_type(_RETRYABLE_ERRORS)
 
 
 @frozen
@@ -62,15 +61,28 @@ class Retrier:
     throttle: LogThrottle = field(factory=LogThrottle)
 
     async def run(
-        self, attempt: Callable[[], Coroutine[Any, Any, T]], *, operation: str, policy: RetryPolicy
+        self,
+        attempt: Callable[[], Coroutine[Any, Any, T]],
+        *,
+        operation: str,
+        policy: Callable[[], RetryPolicy],
     ) -> T:
         """Call the coroutine function `attempt` until it succeeds, and return its value.
+
+        tenacity takes over after the first failure, or if a shared pause holds the first attempt.
 
         Raises:
             APIError: the last failure, with the number of attempts and the reason to stop.
                 RateLimitError or BillingError also if a shared pause outlasts the policy's window.
         """
-        call = _Call(self, operation, policy)
+        started, suspended = self.clock.now(), self.clock.suspended()
+        first_error = None
+        if self.pause.is_over():
+            try:
+                return await attempt()
+            except _RETRYABLE_ERRORS as error:
+                first_error = error
+        call = _Call(self, operation, policy(), started, suspended, first_error)
         # A fresh object per call: one AsyncRetrying shared by concurrent calls mixes their states.
         retrying = tenacity.AsyncRetrying(
             before=call.await_shared_pause,
@@ -82,7 +94,7 @@ class Retrier:
             sleep=call.sleep,
             retry_error_callback=call.give_up,
         )
-        value: T = await retrying(attempt)
+        value: T = await retrying(call.resume, attempt)
         return value
 
 
@@ -115,21 +127,39 @@ class _Call:
 
     decision: Decision
 
-    def __init__(self, retrier: Retrier, operation: str, policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        retrier: Retrier,
+        operation: str,
+        policy: RetryPolicy,
+        started: float,
+        suspended: float,
+        first_error: _RetryableError | None,
+    ) -> None:
         self._retrier = retrier
         self._operation = operation
         self._policy = policy
-        self._clock = clock = retrier.clock
-        self._started = clock.now()
-        self._suspended = self._suspended_before_attempt = clock.suspended()
+        self._clock = retrier.clock
+        self._started = started
+        self._suspended = self._suspended_before_attempt = suspended
+        self._first_error = first_error
         self._malformed_in_a_row = 0
         self._last_response: str | None = None
         self._attempt_started = self._started
         self._immediate_error: tuple[int, object] | None = None
         self._identical = 0
 
+    async def resume(self, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The next attempt; the first one has been made if it failed."""
+        error, self._first_error = self._first_error, None
+        if error is not None:
+            raise error
+        return await attempt()
+
     async def await_shared_pause(self, state: tenacity.RetryCallState) -> None:
         """Wait before an attempt until the shared pause lets it start."""
+        if self._first_error is not None:
+            return
         pause = self._retrier.pause
         status, elapsed = pause.status, self._elapsed()
         left = max(0.0, self._policy.window(Failure(status=status)) - self._running_time())

@@ -7,6 +7,7 @@ import itertools
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import frozen
+from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import APIError, APIStatusError, SessionLostError
@@ -15,6 +16,8 @@ from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.concurrency.user_code import notify
 from tinker_ext.tracing import log
+from tinker_ext.transport import operations
+from tinker_ext.types.unset import or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -197,12 +200,14 @@ class Session:
 async def begin_session(connection: Connection, telemetry: Telemetry, config: ClientConfig) -> str:
     """Create a session, log the server's messages, and return the session's id."""
     with tracing.operation("create_session"):
-        response = await connection.call(
-            "create_session",
-            lambda gateway: gateway.create_session(
-                config.tags, config.user_metadata, config.project_id, config.display_name
-            ),
+        body = models.CreateSessionRequest(
+            tags=list(config.tags),
+            user_metadata=models.UserMetadata.from_dict(dict(config.user_metadata)),
+            project_id=or_unset(config.project_id),
+            display_name=or_unset(config.display_name),
+            sdk_version="",  # That of the negotiated protocol is set when it is sent.
         )
+        response = await connection.call(operations.create_session(body=body))
     for write, message in (
         (log.info, response.info_message),
         (log.warning, response.warning_message),
@@ -218,8 +223,10 @@ async def finish_session(connection: Connection, session_id: str, end: SessionEn
     """Report how a session ended, without retries, if the server accepts such a report."""
     if not connection.protocol.finishes_sessions:
         return
-    gateway = (await connection.gateway()).with_protocol(connection.protocol)
+    body = models.SessionFinishRequest(
+        reason=models.SessionFinishRequestReason(type_=end.status), detail=end.detail
+    )
     try:
-        await gateway.finish_session(session_id, end.status, end.detail)
+        await connection.send(operations.finish_session(session_id, body=body))
     except APIError as error:  # The server ends the session when the heartbeats stop.
         log.debug("session %s: its end could not be reported: %s", session_id, error)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 from opentelemetry.util.types import AttributeValue
-from tinker_api import models
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -35,15 +34,17 @@ from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue
 from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.submission.submitting import submit
-from tinker_ext.transport.gateway import Gateway
+from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 
 if TYPE_CHECKING:
+    from tinker_api import models
+
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
+    from tinker_ext.transport.request import Request
 
 T = TypeVar("T")
-Send = Callable[[Gateway, int], Awaitable[models.UntypedAPIFuture]]
 Attributes = Mapping[str, AttributeValue]
 
 
@@ -52,13 +53,11 @@ class ChunkRequest:
     """One request of an operation.
 
     Attributes:
-        send: sends the request under a sequence number.
-        size: its bytes.
+        request: the request; its sequence number is set when it is sent.
         datums: the indices of its datums in the operation's batch.
     """
 
-    send: Send
-    size: int = 0
+    request: Request[models.UntypedAPIFuture]
     datums: range = range(0)
 
 
@@ -92,26 +91,39 @@ class OrderedRequests:
 
     def start(
         self,
-        operation: str,
         chunks: Sequence[ChunkRequest],
         finish: Callable[[list[FetchedResult]], T],
         attributes: Attributes | None = None,
         *,
         parallel: bool = False,
+        traced: tracing.Operation | None = None,
     ) -> APIFuture[T]:
-        """Submit an operation when its turn comes; return a future of `finish(results)`.
+        """Submit the requests of an operation when its turn comes.
 
-        The operation's requests are sent one after the other, or in parallel if `parallel` is set.
+        They are sent one after the other, or in parallel if `parallel` is set. Returns a future of
+        `finish(results)`. `traced` is the operation if the caller has begun it.
         """
         self.check_usable()
-        with tracing.operation(operation, self._attributes(chunks, attributes)):
-            ticket = self._turns.take()
-            return self._core.start(
-                self._run(operation, ticket, chunks, parallel),
-                finish,
-                finally_=lambda: self._turns.give_back(ticket),
-                work=self.work,
-            )
+        attributes = self._attributes(chunks, attributes)
+        if traced is not None:
+            traced.set(attributes)
+            return self._start(chunks, finish, parallel)
+        with tracing.operation(chunks[0].request.operation.name, attributes):
+            return self._start(chunks, finish, parallel)
+
+    def _start(
+        self,
+        chunks: Sequence[ChunkRequest],
+        finish: Callable[[list[FetchedResult]], T],
+        parallel: bool,
+    ) -> APIFuture[T]:
+        ticket = self._turns.take()
+        return self._core.start(
+            self._run(ticket, chunks, parallel),
+            finish,
+            finally_=lambda: self._turns.give_back(ticket),
+            work=self.work,
+        )
 
     def start_pair(
         self,
@@ -133,7 +145,7 @@ class OrderedRequests:
 
     def unload(
         self,
-        send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]],
+        request: Request[models.UntypedAPIFuture],
         finish: Callable[[list[FetchedResult]], T],
     ) -> APIFuture[T]:
         """Unload the model once all earlier operations have their results.
@@ -144,28 +156,27 @@ class OrderedRequests:
         with tracing.operation("unload_model", {tracing.MODEL_ID: self._model_id}):
             ticket, self._unloaded = self._turns.take(), True
             return self._core.start(
-                self._unload(ticket, send),
+                self._unload(ticket, request),
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
             )
 
     async def _unload(
-        self, ticket: int, send: Callable[[Gateway], Awaitable[models.UntypedAPIFuture]]
+        self, ticket: int, request: Request[models.UntypedAPIFuture]
     ) -> list[FetchedResult]:
         try:
             async with self._turns.turn(ticket):
                 while self._pending:
                     self._idle.clear()
                     await self._idle.wait()
-                return [await submit(self._core, "unload_model", send)]
+                return [await submit(self._core, request)]
         except BaseException:
             self._unloaded = False
             raise
 
     async def run(
         self,
-        operation: str,
         ticket: int,
         chunks: Sequence[ChunkRequest],
         attributes: Attributes | None = None,
@@ -173,11 +184,12 @@ class OrderedRequests:
         parallel: bool = False,
     ) -> list[FetchedResult]:
         """Submit `chunks` when the ticket's turn comes; return their results in order."""
+        operation = chunks[0].request.operation.name
         with tracing.operation(operation, self._attributes(chunks, attributes)):
-            return await self._run(operation, ticket, chunks, parallel)
+            return await self._run(ticket, chunks, parallel)
 
     async def _run(
-        self, operation: str, ticket: int, chunks: Sequence[ChunkRequest], parallel: bool
+        self, ticket: int, chunks: Sequence[ChunkRequest], parallel: bool
     ) -> list[FetchedResult]:
         accepted: list[str] = []
         try:
@@ -185,17 +197,13 @@ class OrderedRequests:
                 async with self._turns.turn(ticket):
                     epoch = self._numbers.epoch
                     if parallel and not self._sequential_only:
-                        request_ids = await self._submit_parallel(operation, chunks, accepted)
+                        request_ids = await self._submit_parallel(chunks, accepted)
                     else:
-                        request_ids = [
-                            await self._submit(operation, chunk, accepted) for chunk in chunks
-                        ]
+                        request_ids = [await self._submit(chunk, accepted) for chunk in chunks]
                 pairs = zip(chunks, request_ids, strict=True)
-                return await _gather(
-                    self._result(operation, chunk, id_, epoch) for chunk, id_ in pairs
-                )
+                return await _gather(self._result(chunk, id_, epoch) for chunk, id_ in pairs)
         except TinkerError as error:
-            if operation == "forward_backward":
+            if chunks[0].request.operation is operations.forward_backward:
                 # If all were accepted, one of them failed.
                 others = len(accepted) - (len(accepted) == len(chunks))
                 _note_gradients(error, others, len(chunks))
@@ -211,9 +219,8 @@ class OrderedRequests:
             if not self._pending:
                 self._idle.set()
 
-    async def _result(
-        self, operation: str, chunk: ChunkRequest, request_id: str, epoch: int
-    ) -> FetchedResult:
+    async def _result(self, chunk: ChunkRequest, request_id: str, epoch: int) -> FetchedResult:
+        operation = chunk.request.operation.name
         try:
             with naming_datums(chunk.datums):
                 body = await self._core.poller.wait(request_id, operation=operation)
@@ -227,30 +234,29 @@ class OrderedRequests:
                 self._sequential_only = True
             raise
 
-    async def _submit(self, operation: str, chunk: ChunkRequest, accepted: list[str]) -> str:
+    async def _submit(self, chunk: ChunkRequest, accepted: list[str]) -> str:
         """Submit a request; return its request id, which is also added to `accepted`."""
         self._core.session.check()
-        async with self._core.limits.training_bytes.reserve(chunk.size):
-            return await self._numbers.send(partial(self._send, operation, chunk, accepted))
+        async with self._core.limits.training_bytes.reserve(chunk.request.size):
+            return await self._numbers.send(partial(self._send, chunk, accepted))
 
     async def _submit_parallel(
-        self, operation: str, chunks: Sequence[ChunkRequest], accepted: list[str]
+        self, chunks: Sequence[ChunkRequest], accepted: list[str]
     ) -> list[str]:
         """Submit requests in parallel; return their request ids, also added to `accepted`."""
 
         async def send(chunk: ChunkRequest, seq_id: int) -> str:
-            async with self._core.limits.training_bytes.reserve(chunk.size):
-                return await self._send(operation, chunk, accepted, seq_id)
+            async with self._core.limits.training_bytes.reserve(chunk.request.size):
+                return await self._send(chunk, accepted, seq_id)
 
         self._core.session.check()
         return await self._numbers.send_batch([partial(send, chunk) for chunk in chunks])
 
-    async def _send(
-        self, operation: str, chunk: ChunkRequest, accepted: list[str], seq_id: int
-    ) -> str:
+    async def _send(self, chunk: ChunkRequest, accepted: list[str], seq_id: int) -> str:
         tracing.append_id(tracing.SEQ_ID, seq_id)
         with naming_datums(chunk.datums):
-            future = await self._core.call(operation, lambda gateway: chunk.send(gateway, seq_id))
+            chunk.request.number(seq_id)
+            future = await self._core.call(chunk.request)
         request_id = str(future.request_id)  # Some servers use numbers.
         tracing.append_id(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)

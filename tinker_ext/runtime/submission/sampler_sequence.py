@@ -14,17 +14,19 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from tinker_api import models
+
 from tinker_ext import tracing
 from tinker_ext.errors import APIStatusError, DeadlineExceededError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
 from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT, first_seq_id
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.tracing import log
+from tinker_ext.transport import operations
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.runtime.results.batch_poller import BatchPoller
-    from tinker_ext.transport.gateway import Gateway
 
 
 class SamplerSequence:
@@ -70,7 +72,7 @@ class SamplerSequence:
     async def _join(self, process: int) -> None:
         counter = None
         try:
-            counter = await self._core.call("join_sampling_session", self._request_slot)
+            counter = await self._request_slot()
         except APIStatusError as error:
             if error.status_code not in MISSING_STATUSES:  # Whatever its message.
                 raise
@@ -83,12 +85,14 @@ class SamplerSequence:
         else:
             self._begin(process, first // SEQ_IDS_PER_CLIENT, first)
 
-    async def _request_slot(self, gateway: Gateway) -> object:
-        flags = gateway.protocol.flags
-        enabled = flags is not None and flags.sample_join_sampling_session
-        if not enabled or not gateway.protocol.supports("join_sampling_session"):
+    async def _request_slot(self) -> object:
+        name = operations.join_sampling_session.name
+        protocol = await self._core.connection.negotiated(name)
+        enabled = protocol.flags is not None and protocol.flags.sample_join_sampling_session
+        if not enabled or not protocol.supports(name):
             return None
-        return await gateway.join_sampling_session(self._sampling_session_id)
+        body = models.JoinSamplingSessionRequest(sampling_session_id=self._sampling_session_id)
+        return (await self._core.call(operations.join_sampling_session(body=body))).client_counter
 
     async def result(self, request_id: str) -> Any:
         """The body of a submitted sample's result; raises as `FuturePoller.wait`.

@@ -3,20 +3,20 @@ import datetime
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.audit_event_type import AuditEventType
 from ...models.audit_log_response import AuditLogResponse
+from ...received import ReceivedResponse
 from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs(
+def build_request(
     *,
     event_type: AuditEventType | Unset = UNSET,
     day: datetime.date | Unset = UNSET,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     params: dict[str, Any] = {}
 
@@ -38,32 +38,35 @@ def _get_kwargs(
         "url": "/api/v1/audit",
         "params": params,
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> AuditLogResponse | None:
+def parse_response(response: ReceivedResponse) -> AuditLogResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = AuditLogResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[AuditLogResponse]:
+def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[AuditLogResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -89,16 +92,11 @@ def sync_detailed(
         Response[AuditLogResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         event_type=event_type,
         day=day,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -123,10 +121,12 @@ def sync(
         AuditLogResponse
     """
 
-    return sync_detailed(
-        client=client,
-        event_type=event_type,
-        day=day,
+    return (
+        sync_detailed(
+            client=client,
+            event_type=event_type,
+            day=day,
+        )
     ).parsed
 
 
@@ -152,14 +152,11 @@ async def asyncio_detailed(
         Response[AuditLogResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         event_type=event_type,
         day=day,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

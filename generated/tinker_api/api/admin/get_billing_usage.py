@@ -3,19 +3,19 @@ import datetime
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.billing_usage_response import BillingUsageResponse
+from ...received import ReceivedResponse
 from ...types import UNSET, Response
 
 
-def _get_kwargs(
+def build_request(
     *,
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     params: dict[str, Any] = {}
 
@@ -32,32 +32,37 @@ def _get_kwargs(
         "url": "/api/v1/billing/usage/events",
         "params": params,
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> BillingUsageResponse | None:
+def parse_response(response: ReceivedResponse) -> BillingUsageResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = BillingUsageResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
+def _detailed(
+    client: AuthenticatedClient | Client, response: Any
 ) -> Response[BillingUsageResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -83,16 +88,11 @@ def sync_detailed(
         Response[BillingUsageResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         starting_on=starting_on,
         ending_before=ending_before,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -117,10 +117,12 @@ def sync(
         BillingUsageResponse
     """
 
-    return sync_detailed(
-        client=client,
-        starting_on=starting_on,
-        ending_before=ending_before,
+    return (
+        sync_detailed(
+            client=client,
+            starting_on=starting_on,
+            ending_before=ending_before,
+        )
     ).parsed
 
 
@@ -146,14 +148,11 @@ async def asyncio_detailed(
         Response[BillingUsageResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         starting_on=starting_on,
         ending_before=ending_before,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

@@ -2,20 +2,20 @@
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.current_checkpoint_storage_usage_response import (
     CurrentCheckpointStorageUsageResponse,
 )
+from ...received import ReceivedResponse
 from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs(
+def build_request(
     *,
     project_id: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     params: dict[str, Any] = {}
 
@@ -28,32 +28,37 @@ def _get_kwargs(
         "url": "/api/v1/billing/usage/checkpoints/current",
         "params": params,
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> CurrentCheckpointStorageUsageResponse | None:
+def parse_response(response: ReceivedResponse) -> CurrentCheckpointStorageUsageResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = CurrentCheckpointStorageUsageResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
+def _detailed(
+    client: AuthenticatedClient | Client, response: Any
 ) -> Response[CurrentCheckpointStorageUsageResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -77,15 +82,10 @@ def sync_detailed(
         Response[CurrentCheckpointStorageUsageResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         project_id=project_id,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -108,9 +108,11 @@ def sync(
         CurrentCheckpointStorageUsageResponse
     """
 
-    return sync_detailed(
-        client=client,
-        project_id=project_id,
+    return (
+        sync_detailed(
+            client=client,
+            project_id=project_id,
+        )
     ).parsed
 
 
@@ -134,13 +136,10 @@ async def asyncio_detailed(
         Response[CurrentCheckpointStorageUsageResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         project_id=project_id,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

@@ -2,43 +2,46 @@
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
+from ...received import ReceivedResponse
 from ...types import Response
 
 
-def _get_kwargs() -> dict[str, Any]:
+def build_request() -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     _kwargs: dict[str, Any] = {
         "method": "delete",
         "url": "/api/v1/auth/apikey/me",
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Any | None:
+def parse_response(response: ReceivedResponse) -> Any | None:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         return None
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any]:
+def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[Any]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -58,13 +61,8 @@ def sync_detailed(
         Response[Any]
     """
 
-    kwargs = _get_kwargs()
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    request = build_request()
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 async def asyncio_detailed(
@@ -83,8 +81,5 @@ async def asyncio_detailed(
         Response[Any]
     """
 
-    kwargs = _get_kwargs()
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    request = build_request()
+    return _detailed(client, await client.get_async_httpx_client().request(**request))

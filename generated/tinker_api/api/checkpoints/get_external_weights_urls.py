@@ -3,19 +3,19 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.external_weights_urls_response import ExternalWeightsUrlsResponse
+from ...received import ReceivedResponse
 from ...types import Response
 
 
-def _get_kwargs(
+def build_request(
     training_run_id: str,
     checkpoint_kind: str,
     checkpoint_name: str,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     _kwargs: dict[str, Any] = {
         "method": "get",
@@ -25,32 +25,37 @@ def _get_kwargs(
             checkpoint_name=quote(str(checkpoint_name), safe=""),
         ),
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> ExternalWeightsUrlsResponse | None:
+def parse_response(response: ReceivedResponse) -> ExternalWeightsUrlsResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = ExternalWeightsUrlsResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
+def _detailed(
+    client: AuthenticatedClient | Client, response: Any
 ) -> Response[ExternalWeightsUrlsResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -78,17 +83,12 @@ def sync_detailed(
         Response[ExternalWeightsUrlsResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         training_run_id=training_run_id,
         checkpoint_kind=checkpoint_kind,
         checkpoint_name=checkpoint_name,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -115,11 +115,13 @@ def sync(
         ExternalWeightsUrlsResponse
     """
 
-    return sync_detailed(
-        training_run_id=training_run_id,
-        checkpoint_kind=checkpoint_kind,
-        checkpoint_name=checkpoint_name,
-        client=client,
+    return (
+        sync_detailed(
+            training_run_id=training_run_id,
+            checkpoint_kind=checkpoint_kind,
+            checkpoint_name=checkpoint_name,
+            client=client,
+        )
     ).parsed
 
 
@@ -147,15 +149,12 @@ async def asyncio_detailed(
         Response[ExternalWeightsUrlsResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         training_run_id=training_run_id,
         checkpoint_kind=checkpoint_kind,
         checkpoint_name=checkpoint_name,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

@@ -2,15 +2,14 @@
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.future_retrieve_request import FutureRetrieveRequest
+from ...received import ReceivedResponse
 from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs(
+def build_request(
     *,
     body: FutureRetrieveRequest,
     x_idempotency_key: str | Unset = UNSET,
@@ -18,6 +17,7 @@ def _get_kwargs(
     x_tinker_request_type: str | Unset = UNSET,
     x_tinker_create_promise_roundtrip_time: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
     headers: dict[str, Any] = {}
     if not isinstance(x_idempotency_key, Unset):
         headers["X-Idempotency-Key"] = x_idempotency_key
@@ -35,35 +35,37 @@ def _get_kwargs(
         "method": "post",
         "url": "/api/v1/retrieve_future",
     }
-
     _kwargs["json"] = body.to_dict()
 
     headers["Content-Type"] = "application/json"
-
     _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Any | None:
+def parse_response(response: ReceivedResponse) -> Any | None:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         return None
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any]:
+def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[Any]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -97,19 +99,14 @@ def sync_detailed(
         Response[Any]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         body=body,
         x_idempotency_key=x_idempotency_key,
         x_tinker_request_iteration=x_tinker_request_iteration,
         x_tinker_request_type=x_tinker_request_type,
         x_tinker_create_promise_roundtrip_time=x_tinker_create_promise_roundtrip_time,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 async def asyncio_detailed(
@@ -142,14 +139,11 @@ async def asyncio_detailed(
         Response[Any]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         body=body,
         x_idempotency_key=x_idempotency_key,
         x_tinker_request_iteration=x_tinker_request_iteration,
         x_tinker_request_type=x_tinker_request_type,
         x_tinker_create_promise_roundtrip_time=x_tinker_create_promise_roundtrip_time,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))

@@ -3,17 +3,17 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.get_sampler_response import GetSamplerResponse
+from ...received import ReceivedResponse
 from ...types import Response
 
 
-def _get_kwargs(
+def build_request(
     sampler_id: str,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     _kwargs: dict[str, Any] = {
         "method": "get",
@@ -21,32 +21,35 @@ def _get_kwargs(
             sampler_id=quote(str(sampler_id), safe=""),
         ),
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> GetSamplerResponse | None:
+def parse_response(response: ReceivedResponse) -> GetSamplerResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = GetSamplerResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[GetSamplerResponse]:
+def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[GetSamplerResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -70,15 +73,10 @@ def sync_detailed(
         Response[GetSamplerResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         sampler_id=sampler_id,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -101,9 +99,11 @@ def sync(
         GetSamplerResponse
     """
 
-    return sync_detailed(
-        sampler_id=sampler_id,
-        client=client,
+    return (
+        sync_detailed(
+            sampler_id=sampler_id,
+            client=client,
+        )
     ).parsed
 
 
@@ -127,13 +127,10 @@ async def asyncio_detailed(
         Response[GetSamplerResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         sampler_id=sampler_id,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

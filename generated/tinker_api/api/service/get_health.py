@@ -2,46 +2,49 @@
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.health_response import HealthResponse
+from ...received import ReceivedResponse
 from ...types import Response
 
 
-def _get_kwargs() -> dict[str, Any]:
+def build_request() -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/api/v1/healthz",
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> HealthResponse | None:
+def parse_response(response: ReceivedResponse) -> HealthResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = HealthResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[HealthResponse]:
+def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[HealthResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -61,13 +64,8 @@ def sync_detailed(
         Response[HealthResponse]
     """
 
-    kwargs = _get_kwargs()
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    request = build_request()
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -86,8 +84,10 @@ def sync(
         HealthResponse
     """
 
-    return sync_detailed(
-        client=client,
+    return (
+        sync_detailed(
+            client=client,
+        )
     ).parsed
 
 
@@ -107,11 +107,8 @@ async def asyncio_detailed(
         Response[HealthResponse]
     """
 
-    kwargs = _get_kwargs()
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    request = build_request()
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

@@ -3,17 +3,17 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.session_trace_export_poll_response import SessionTraceExportPollResponse
+from ...received import ReceivedResponse
 from ...types import Response
 
 
-def _get_kwargs(
+def build_request(
     session_id: str,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     _kwargs: dict[str, Any] = {
         "method": "get",
@@ -21,32 +21,37 @@ def _get_kwargs(
             session_id=quote(str(session_id), safe=""),
         ),
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> SessionTraceExportPollResponse | None:
+def parse_response(response: ReceivedResponse) -> SessionTraceExportPollResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = SessionTraceExportPollResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
+def _detailed(
+    client: AuthenticatedClient | Client, response: Any
 ) -> Response[SessionTraceExportPollResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -70,15 +75,10 @@ def sync_detailed(
         Response[SessionTraceExportPollResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         session_id=session_id,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -101,9 +101,11 @@ def sync(
         SessionTraceExportPollResponse
     """
 
-    return sync_detailed(
-        session_id=session_id,
-        client=client,
+    return (
+        sync_detailed(
+            session_id=session_id,
+            client=client,
+        )
     ).parsed
 
 
@@ -127,13 +129,10 @@ async def asyncio_detailed(
         Response[SessionTraceExportPollResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         session_id=session_id,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

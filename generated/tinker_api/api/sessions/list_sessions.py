@@ -2,21 +2,21 @@
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.access_scope import AccessScope
 from ...models.list_sessions_response import ListSessionsResponse
+from ...received import ReceivedResponse
 from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs(
+def build_request(
     *,
     limit: int | Unset = 20,
     offset: int | Unset = 0,
     access_scope: AccessScope | Unset = UNSET,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     params: dict[str, Any] = {}
 
@@ -37,32 +37,37 @@ def _get_kwargs(
         "url": "/api/v1/sessions",
         "params": params,
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> ListSessionsResponse | None:
+def parse_response(response: ReceivedResponse) -> ListSessionsResponse:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = ListSessionsResponse.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
+def _detailed(
+    client: AuthenticatedClient | Client, response: Any
 ) -> Response[ListSessionsResponse]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -91,17 +96,12 @@ def sync_detailed(
         Response[ListSessionsResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         limit=limit,
         offset=offset,
         access_scope=access_scope,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -129,11 +129,13 @@ def sync(
         ListSessionsResponse
     """
 
-    return sync_detailed(
-        client=client,
-        limit=limit,
-        offset=offset,
-        access_scope=access_scope,
+    return (
+        sync_detailed(
+            client=client,
+            limit=limit,
+            offset=offset,
+            access_scope=access_scope,
+        )
     ).parsed
 
 
@@ -162,15 +164,12 @@ async def asyncio_detailed(
         Response[ListSessionsResponse]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         limit=limit,
         offset=offset,
         access_scope=access_scope,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

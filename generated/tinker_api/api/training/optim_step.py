@@ -2,20 +2,20 @@
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.optim_step_request import OptimStepRequest
 from ...models.untyped_api_future import UntypedAPIFuture
+from ...received import ReceivedResponse
 from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs(
+def build_request(
     *,
     body: OptimStepRequest,
     x_idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
     headers: dict[str, Any] = {}
     if not isinstance(x_idempotency_key, Unset):
         headers["X-Idempotency-Key"] = x_idempotency_key
@@ -24,37 +24,39 @@ def _get_kwargs(
         "method": "post",
         "url": "/api/v1/optim_step",
     }
-
     _kwargs["json"] = body.to_dict()
 
     headers["Content-Type"] = "application/json"
-
     _kwargs["headers"] = headers
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> UntypedAPIFuture | None:
+def parse_response(response: ReceivedResponse) -> UntypedAPIFuture:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = UntypedAPIFuture.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[UntypedAPIFuture]:
+def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[UntypedAPIFuture]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -81,16 +83,11 @@ def sync_detailed(
         Response[UntypedAPIFuture]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -116,10 +113,12 @@ def sync(
         UntypedAPIFuture
     """
 
-    return sync_detailed(
-        client=client,
-        body=body,
-        x_idempotency_key=x_idempotency_key,
+    return (
+        sync_detailed(
+            client=client,
+            body=body,
+            x_idempotency_key=x_idempotency_key,
+        )
     ).parsed
 
 
@@ -146,14 +145,11 @@ async def asyncio_detailed(
         Response[UntypedAPIFuture]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

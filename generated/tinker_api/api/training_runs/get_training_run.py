@@ -3,20 +3,20 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from ... import errors
 from ...client import AuthenticatedClient, Client
 from ...models.access_scope import AccessScope
 from ...models.training_run import TrainingRun
+from ...received import ReceivedResponse
 from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs(
+def build_request(
     training_run_id: str,
     *,
     access_scope: AccessScope | Unset = UNSET,
 ) -> dict[str, Any]:
+    """The arguments of `httpx.Client.request` for this operation."""
 
     params: dict[str, Any] = {}
 
@@ -35,32 +35,35 @@ def _get_kwargs(
         ),
         "params": params,
     }
-
     return _kwargs
 
 
-def _parse_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> TrainingRun | None:
+def parse_response(response: ReceivedResponse) -> TrainingRun:
+    """The value of a documented response.
+
+    Raises:
+        errors.UnexpectedStatus: the status code is not documented.
+    """
     if 200 <= response.status_code <= 299:
         response_2xx = TrainingRun.from_dict(response.json())
 
         return response_2xx
 
-    if client.raise_on_unexpected_status:
-        raise errors.UnexpectedStatus(response.status_code, response.content)
-    else:
-        return None
+    raise errors.UnexpectedStatus(response.status_code, response.content)
 
 
-def _build_response(
-    *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[TrainingRun]:
+def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[TrainingRun]:
+    try:
+        parsed = parse_response(response)
+    except errors.UnexpectedStatus:
+        if client.raise_on_unexpected_status:
+            raise
+        parsed = None
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
         headers=response.headers,
-        parsed=_parse_response(client=client, response=response),
+        parsed=parsed,
     )
 
 
@@ -87,16 +90,11 @@ def sync_detailed(
         Response[TrainingRun]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         training_run_id=training_run_id,
         access_scope=access_scope,
     )
-
-    response = client.get_httpx_client().request(
-        **kwargs,
-    )
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, client.get_httpx_client().request(**request))
 
 
 def sync(
@@ -122,10 +120,12 @@ def sync(
         TrainingRun
     """
 
-    return sync_detailed(
-        training_run_id=training_run_id,
-        client=client,
-        access_scope=access_scope,
+    return (
+        sync_detailed(
+            training_run_id=training_run_id,
+            client=client,
+            access_scope=access_scope,
+        )
     ).parsed
 
 
@@ -152,14 +152,11 @@ async def asyncio_detailed(
         Response[TrainingRun]
     """
 
-    kwargs = _get_kwargs(
+    request = build_request(
         training_run_id=training_run_id,
         access_scope=access_scope,
     )
-
-    response = await client.get_async_httpx_client().request(**kwargs)
-
-    return _build_response(client=client, response=response)
+    return _detailed(client, await client.get_async_httpx_client().request(**request))
 
 
 async def asyncio(

@@ -1,1 +1,0 @@
-"""An httpx transport that uses aiohttp."""
