@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codegen.contract.overlay import apply_checked, check_effects
-from codegen.contract.release import ReleaseContract, read_contract, refuse_gaps, sort_keys
+from codegen.contract.release import (
+    ReleaseContract,
+    read_contract,
+    refuse_gaps,
+    sort_keys,
+    unusable_operations,
+)
 from codegen.contract.tolerant import tolerant
 from codegen.documents import Json, dump_yaml, load_yaml
 from codegen.emit.changelog import changelog
@@ -60,7 +66,7 @@ def read_contracts(releases: Iterable[str]) -> dict[str, ReleaseContract]:
         release: read_contract(locked_wheel(release)) for release in in_release_order(releases)
     }
     for release, contract in contracts.items():
-        refuse_gaps(release, contract.gaps)
+        refuse_gaps(release, (*contract.gaps, *unusable_operations(contract.document)))
     effects = {release: contract.effects for release, contract in contracts.items()}
     check_effects(load_yaml(OVERLAY), effects)
     return contracts

@@ -35,6 +35,23 @@ def reachable(document: Json, schemas: dict[str, Schema], part: str) -> set[str]
     return names
 
 
+def resolved(document: Json, node: Json) -> Json:
+    """The object that `node` refers to, or `node` itself if it is not a reference."""
+    while isinstance(node.get("$ref"), str):
+        target: Any = document
+        for segment in node["$ref"].removeprefix("#/").split("/"):
+            target = target[segment]
+        node = target
+    return node
+
+
+def required_security(document: Json, operation: Json) -> list[Json]:
+    """The alternatives of credentials of an operation, or those of the whole document."""
+    holder = operation if "security" in operation else document
+    alternatives: list[Json] = holder.get("security", [])
+    return alternatives
+
+
 def references(value: Any) -> list[str]:
     """The names of the schemas that `value` refers to, at any depth."""
     if isinstance(value, dict):

@@ -1,9 +1,10 @@
 """Run this client and the official ones on several servers: `servers.py [SERVER[/CLIENT] ...]`.
 
-SERVER is one of `embedded`, `tuft`, `skyrl-tx`; CLIENT is `ours` or a release such as `0.38.0`.
-Without arguments all columns are run, which takes more than an hour; `tuft` runs the columns of
-that server, and `tuft/ours` one column. The outcomes are cached in `.cache`. The table of
-`docs/servers.md` is written from the cached columns; it is only printed while a column is missing.
+SERVER is one of `embedded`, `tuft`, `skyrl-tx`, `skyrl`, `hatchery`, `twinkle`; CLIENT is `ours` or
+a release such as `0.38.0`. Without arguments all columns are run, which takes hours; `tuft` runs
+the columns of that server, and `tuft/ours` one column. The outcomes are cached in `.cache`. The
+tables of `docs/servers.md` are written from the cached columns; they are only printed while a
+column is missing.
 The first run installs the servers into `.venvs`, which takes gigabytes.
 Exits with 1 if a step of this client hangs or fails through its own fault.
 """
@@ -11,6 +12,7 @@ Exits with 1 if a step of this client hangs or fails through its own fault.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
@@ -23,24 +25,34 @@ from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # Tokenizers are in the model's folder.
 
+from packaging.version import Version
+
 from conformance.interop.servers import SERVERS, Running, running
 from conformance.interop.session import run_program
-from conformance.interop.support_matrix import OURS, Column, load_column, outcomes_of, table
-from tests.interop.servers import ALL
+from conformance.interop.support_matrix import (
+    OURS,
+    Column,
+    load_column,
+    outcomes_of,
+    summary,
+    table,
+)
 from tinker_ext.embedded.launch import start_embedded
+from tinker_ext.server_check import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conformance.interop.outcomes import Outcome
+    from tinker_ext.server_check.outcomes import Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "servers.md"
-PLACE = re.compile(r"(?<=<!-- made by `make servers` -->\n).*?(?=<!-- end -->)", re.DOTALL)
+PLACE = r"(?<=<!-- made by `make servers`: {} -->\n).*?(?=<!-- end -->)"
 NAMES = ("embedded", *SERVERS)
 RELEASES = ("0.4.1", "0.25.0", "0.38.0")
-CLIENTS = ("ours", *RELEASES)
 
+# Seconds that this client may take for a step. A busy machine compiles for minutes.
+OUR_STEP_SECONDS = 600.0
 # Seconds that an official client may take for a step, and for all of them: some clients wait for
 # ever at every step.
 STEP_SECONDS = 150
@@ -61,18 +73,32 @@ def main() -> int:
 
 def _write() -> None:
     """Write the table of the cached columns to the page; print it if columns are missing."""
-    pairs = [(server, client) for server in NAMES for client in CLIENTS]
+    pairs = [(server, client) for server in NAMES for client in _clients(server)]
     cached = [load_column(server, _title(client)) for server, client in pairs]
-    text = table([column for column in cached if column is not None])
+    columns = [column for column in cached if column is not None]
+    ours = [column for column in columns if column.client == OURS]
+    texts = {"summary": summary(ours), "steps": table(columns)}
     if None in cached:
         missing = [
             "/".join(pair) for pair, column in zip(pairs, cached, strict=True) if column is None
         ]
-        print(f"{text}\n\n{PAGE.name} was not changed: not run yet: {', '.join(missing)}")
+        print(*texts.values(), sep="\n\n")
+        print(f"\n{PAGE.name} was not changed: not run yet: {', '.join(missing)}")
         return
     page = PAGE.read_text(encoding="utf-8")
-    PAGE.write_text(PLACE.sub(lambda _: f"\n{text}\n\n", page, count=1), encoding="utf-8")
+    for name, text in texts.items():
+        parts = re.split(PLACE.format(name), page, flags=re.DOTALL)
+        if len(parts) != 2:
+            raise RuntimeError(f"{PAGE.name} has {len(parts) - 1} places for the {name}, not one")
+        page = f"\n{text}\n\n".join(parts)
+    PAGE.write_text(page, encoding="utf-8")
     print(PAGE.relative_to(ROOT))
+
+
+def _clients(server: str) -> list[str]:
+    """This client, and the official releases, including the one that the server implements."""
+    releases = {*RELEASES, *([SERVERS[server].official] if server in SERVERS else [])}
+    return ["ours", *sorted(releases, key=Version)]
 
 
 def _columns(names: list[str], parser: argparse.ArgumentParser) -> list[tuple[str, str]]:
@@ -80,9 +106,11 @@ def _columns(names: list[str], parser: argparse.ArgumentParser) -> list[tuple[st
     pairs: dict[tuple[str, str], None] = {}
     for name in names:
         server, _, client = name.partition("/")
-        if server not in NAMES or client not in ("", *CLIENTS):
-            parser.error(f"{name}: a server is one of {NAMES}, a client one of {CLIENTS}")
-        clients = [client] if client else CLIENTS
+        if server not in NAMES:
+            parser.error(f"{name}: a server is one of {', '.join(NAMES)}")
+        if client not in ("", *_clients(server)):
+            parser.error(f"{name}: a client is one of {', '.join(_clients(server))}")
+        clients = [client] if client else _clients(server)
         pairs.update(dict.fromkeys((server, item) for item in clients))
     return list(pairs)
 
@@ -96,7 +124,9 @@ def _column(name: str, client: str) -> Column:
     with tempfile.TemporaryDirectory() as folder, _started(name, Path(folder)) as server:
         if client == "ours":
             outcomes = ALL.run(
-                server, lambda outcome: print(name, client, _line(outcome), flush=True)
+                server.checked(),
+                lambda outcome: print(name, client, _line(outcome), flush=True),
+                timeout=OUR_STEP_SECONDS,
             )
         else:
             outcomes = _official(server, client)
@@ -122,7 +152,11 @@ def _started(name: str, folder: Path) -> Iterator[Running]:
 
 
 def _official(server: Running, release: str) -> list[Outcome]:
-    settings = {"DRIVER_BASE_MODEL": server.model, "DRIVER_STEP_SECONDS": str(STEP_SECONDS)}
+    settings = {
+        "DRIVER_BASE_MODEL": server.model,
+        "DRIVER_STEP_SECONDS": str(STEP_SECONDS),
+        "DRIVER_HEADERS": json.dumps(dict(server.headers)),
+    }
     return outcomes_of(run_program(release, "tour", server.url, settings, TOUR_SECONDS))
 
 

@@ -1,12 +1,12 @@
-"""Nothing of the environment the tests run in may decide their outcome."""
+"""Isolates the tests from the environment, and searches their logs for keys."""
 
 from __future__ import annotations
 
 import os
 import re
 import signal
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,21 +15,18 @@ from tinker_ext.config import credentials_file
 from tinker_ext.config import parsers as setting_readers
 from tinker_ext.embedded.engine.threads import limit_blas_threads
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-# As the embedded backend does for itself: with threads of their own, small products take several
-# times as long, above all beside other work. numpy reads this when it is imported, after this.
+# Small matrix products take several times as long with several BLAS threads, above all next to
+# other work; the embedded backend limits them, too. numpy reads the variables when it is imported.
 limit_blas_threads(os.environ)
 
-# How fast this machine happens to be is no property of the code.
+# The speed of the machine must not decide the outcome.
 settings.register_profile(
     "any speed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any speed")
 
-# A shell without job control starts what it puts in the background with Ctrl-C ignored, and so are
-# then the processes that the tests start and interrupt.
+# A shell without job control starts background commands with SIGINT ignored. The processes that the
+# tests start and interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -46,12 +43,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(params=setting_readers.HTTP_TRANSPORTS)
 def http_transport(request: pytest.FixtureRequest) -> str:
-    """Each of what HTTP can go over: whatever is above must not notice."""
+    """Each HTTP transport. The layers above must behave the same with both."""
     return str(request.param)
 
 
-# The keys that tests use look like keys, and the log is kept at every level (pyproject.toml). The
-# last three are "PLANTED" in base64, behind none, one and two bytes.
+# The keys in the tests match this, and the log is captured at every level (pyproject.toml). The
+# last three alternatives are "PLANTED" in base64, after zero, one and two other bytes.
 _KEY = re.compile(
     r"tml-\w[\w-]+|\w*P(?:LANTED|%4[cC]ANTED|\\+u004[cC])\w*|UExBTlRFR|BMQU5URU|QTEFOVEVE"
 )
@@ -61,7 +58,7 @@ _KEY = re.compile(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test whose log or output shows a key, whatever it is about."""
+    """Fail every test whose log or output contains a key."""
     report = yield
     if report.when == "teardown" and report.passed:
         for title, text in report.sections:

@@ -1,36 +1,33 @@
-"""Other processes: what they are started with, and whether they are still there."""
+"""Environments of other processes, forks, and checks that a process has ended."""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def bare_environment() -> dict[str, str]:
-    """This process's environment without any setting of the client; what it imports is found."""
+    """The environment without settings of the client, with the import path of this process."""
     environment = {name: value for name, value in os.environ.items() if "TINKER" not in name}
     return {**environment, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def in_a_fork(work: Callable[[], str]) -> str:
-    """What `work` returns in a child of this process."""
+    """Call `work` in a forked child and return its result, or its error as text."""
     reading, writing = os.pipe()
     with warnings.catch_warnings():
-        # Python warns of forking a process with threads, which is what this is about.
+        # Python warns about forking a process with threads, which the tests do on purpose.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         try:
-            said = work()
+            result = work()
         except BaseException as error:
-            said = f"{type(error).__name__}: {error}"
-        os.write(writing, said.encode())
+            result = f"{type(error).__name__}: {error}"
+        os.write(writing, result.encode())
         os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
@@ -39,7 +36,7 @@ def in_a_fork(work: Callable[[], str]) -> str:
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended; nobody may have taken note of that yet."""
+    """Whether a process has ended, including a zombie that its parent has not waited for."""
     try:
         os.kill(pid, 0)
         return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")

@@ -1,20 +1,18 @@
-"""Waiting for what other threads and processes bring about."""
+"""Waits for effects of other threads and processes."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.runtime.concurrency.loop import background_loop
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 def comes_true(condition: Callable[[], object], within: float = 20.0) -> bool:
-    """Whether it does, within some seconds."""
+    """Wait until the condition is true; return False if it is not within `within` seconds."""
     until = time.monotonic() + within
     while not condition():
         if time.monotonic() > until:
@@ -24,7 +22,7 @@ def comes_true(condition: Callable[[], object], within: float = 20.0) -> bool:
 
 
 def tasks() -> set[asyncio.Task[Any]]:
-    """Those of the client's loop that are not done."""
+    """The tasks of the background loop that are not done."""
     result: Future[set[asyncio.Task[Any]]] = Future()
     background_loop().call_soon(lambda: result.set_result(asyncio.all_tasks()))
     return result.result(10)

@@ -22,7 +22,7 @@
     ├── ConfigurationError               an invalid setting (also a ValueError)
     ├── ClientClosedError                used after close() (also a RuntimeError)
     ├── DownloadError                    a file cannot be saved, or has the wrong contents
-    └── SessionLostError                 heartbeats of the session no longer reach the server
+    └── SessionLostError                 the server has lost the session or its model
 
 Each error has the details that a handler needs as attributes, and can be pickled and deep-copied.
 ``str()`` gives the operation, the failure, the server's message (shortened), the request id, the
@@ -502,7 +502,12 @@ class DownloadError(TinkerError):
 
 
 class SessionLostError(TinkerError):
-    """No heartbeat of the session has reached the server for `silent_for` seconds."""
+    """The server has lost the session, or a model of it.
+
+    Either no heartbeat of the session has reached the server for `silent_for` seconds, or a
+    response reports that the model or session does not exist, as after a restart of the server;
+    that error is then the `__cause__`.
+    """
 
     hint = "Resume from the last saved state with create_training_client_from_state."
 

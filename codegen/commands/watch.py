@@ -35,5 +35,5 @@ def main() -> int:
     print_table(differences)
     for gap in contract.gaps:
         print(f"not read: {gap}")
-    print(f"To keep it: make spec RELEASE={newest} (docs/regenerating.md)")
+    print(f"To keep it: make spec generate RELEASE={newest} (docs/regenerating.md)")
     return 1 if contract.gaps or of_rating(differences, "breaking") else 0

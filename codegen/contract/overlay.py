@@ -4,13 +4,21 @@
 
     x-why       the reason, in a sentence
     x-evidence  the source of the fact
+    x-probe     optional: applies to the releases whose wheel has (or lacks) a text in a module
     x-releases  optional: the releases it applies to, as a version specifier (`>=0.25`)
+    x-unkept    optional: true for elements that only releases which are not kept have
     x-form      optional: `tolerant` to apply it to the tolerant form only (default `contract`)
     x-adds      optional: true if it adds operations, components or fields
 
 An action that matches nothing or changes nothing is an error, and so is a name that no release has,
 so the overlay stays in step with the wheels. An action for all releases may match only some; an
-action with `x-releases` must match each of these releases.
+action with `x-probe` or `x-releases` must match each of these releases.
+
+A probe is preferred to a range of releases, because it holds for releases that nobody has read:
+
+    x-probe: {module: tinker.lib.api_future_impl, has: complete_metadata}
+
+The text is searched in the code of the module, without comments and docstrings.
 
 `oas-patch` 0.6 cannot update an entry of a list (with jsonpath-ng 1.16 it loses the index), so such
 a target is rejected. Everything that needs a description is a component or has its own key.
@@ -18,12 +26,15 @@ a target is rejected. Everything that needs a description is a component or has 
 
 from __future__ import annotations
 
+import ast
 import copy
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
 from jsonpath_ng import Index
 from jsonpath_ng.ext.parser import parse
 from oas_patch.overlay import apply_overlay as apply_actions
@@ -31,6 +42,7 @@ from packaging.specifiers import SpecifierSet
 
 if TYPE_CHECKING:
     from codegen.documents import Json
+    from codegen.wheel.wheels import Wheel
 
 Form = Literal["contract", "tolerant"]
 
@@ -63,44 +75,50 @@ Effects = dict[int, Effect]
 
 
 def apply_overlay(
-    document: Json, overlay: Json, *, release: str, form: Form
+    document: Json, overlay: Json, *, release: str, form: Form, wheel: Wheel | None = None
 ) -> tuple[Json, Effects]:
     """Apply the actions of `overlay` for this release and form; return the result and the effects.
+
+    `wheel` is the wheel of the release, in which the probes of actions search.
 
     Names in an update that the release does not have are skipped. `check_effects` decides over all
     releases whether that is an error.
     """
     result: Json = copy.deepcopy(document)
     effects: Effects = {}
-    before = json.dumps(result)
+    before = orjson.dumps(result)
     for place, action in enumerate(overlay["actions"]):
-        if not _applies(action, release, form):
+        if not _applies(action, release, form, wheel):
             continue
         applicable, unknown, known = _applicable(action, result)
         after = before
         if applicable is not None:
-            after = json.dumps(apply_actions(result, {"actions": [_plain(applicable)]}))
-            result = json.loads(after)  # oas-patch inserts the same object in several places
+            after = orjson.dumps(apply_actions(result, {"actions": [_plain(applicable)]}))
+            result = orjson.loads(after)  # oas-patch inserts the same object in several places
         effects[place] = Effect(after != before, frozenset(unknown), frozenset(known))
         before = after
     return result, effects
 
 
-def check_effects(overlay: Json, effects: dict[str, Effects]) -> None:
+def check_effects(overlay: Json, effects: dict[str, Effects], *, kept: bool = True) -> None:
     """Check the effects of all actions over all releases in `effects`.
 
-    An action must change each release it names with `x-releases`, or some release if it names none;
-    each name in its update must exist in some release.
+    An action must change each release that its `x-probe` or `x-releases` selects, or some release
+    if it has neither; each name in its update must exist in some release. With `kept`, which means
+    that not all releases are in `effects`, actions with `x-unkept` are not checked.
 
     Raises:
         OverlayError: an action violates these rules.
     """
     for place, action in enumerate(overlay["actions"]):
+        if kept and action.get("x-unkept"):
+            continue
         applied = {
             release: by_place[place] for release, by_place in effects.items() if place in by_place
         }
         idle = [release for release, effect in applied.items() if not effect.changed]
-        if idle and (len(idle) == len(applied) or "x-releases" in action):
+        limited = "x-releases" in action or "x-probe" in action
+        if idle and (len(idle) == len(applied) or limited):
             where = ", ".join(idle)
             raise OverlayError(f"{_name(action)}: matches nothing or changes nothing in {where}")
         known = {name for effect in applied.values() for name in effect.known}
@@ -125,12 +143,37 @@ def apply_checked(document: Json, overlay: Json, *, release: str, form: Form) ->
     return result
 
 
-def _applies(action: Json, release: str, form: Form) -> bool:
+def _applies(action: Json, release: str, form: Form, wheel: Wheel | None) -> bool:
     missing = {"x-why", "x-evidence"} - action.keys()
     if missing:
         raise OverlayError(f"{_name(action)}: no {' and no '.join(sorted(missing))}")
+    if action.get("x-form", "contract") != form:
+        return False
     for_release = SpecifierSet(action.get("x-releases", "")).contains(release, prereleases=True)
-    return for_release and action.get("x-form", "contract") == form
+    return for_release and _holds(action, wheel)
+
+
+def _holds(action: Json, wheel: Wheel | None) -> bool:
+    """Returns True if the probe of the action finds its text, or if the action has no probe."""
+    probe = action.get("x-probe")
+    if probe is None:
+        return True
+    if wheel is None or probe.keys() - {"module", "has", "lacks"}:
+        raise OverlayError(
+            f"{_name(action)}: a probe needs a wheel, a module, and `has` or `lacks`"
+        )
+    code = _code(wheel.modules.get(probe["module"], ""))
+    return probe.get("has", "") in code and ("lacks" not in probe or probe["lacks"] not in code)
+
+
+@cache
+def _code(text: str) -> str:
+    """The source text of a module without comments and docstrings."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value = ast.Constant(value=None)
+    return ast.unparse(tree)
 
 
 def _plain(action: Json) -> Json:
@@ -144,7 +187,7 @@ def _applicable(action: Json, document: Json) -> tuple[Json | None, list[str], l
     Only names are checked, keywords are not. An action with `x-adds` defines its names.
     """
     update = action.get("update")
-    matches = parse(action["target"]).find(document)
+    matches = _path(action["target"]).find(document)
     if any(isinstance(match.path, Index) for match in matches) and isinstance(update, dict):
         raise OverlayError(f"{_name(action)}: an entry of a list cannot be updated")
     if not matches or _dangling(action, document):
@@ -156,6 +199,12 @@ def _applicable(action: Json, document: Json) -> tuple[Json | None, list[str], l
     level = str(matches[0].path).strip("'\"")
     applicable = _prune(update, matches[0].value, (level,), known, unknown)
     return ({**action, "update": applicable} if applicable else None), unknown, known
+
+
+@cache
+def _path(target: str) -> Any:
+    """The parsed JSONPath `target`; parsing takes longer than searching."""
+    return parse(target)
 
 
 def _dangling(action: Json, document: Json) -> bool:

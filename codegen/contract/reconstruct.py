@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codegen.contract.normalize import (
     name_bodies,
@@ -14,8 +14,9 @@ from codegen.contract.normalize import (
     pascal,
     share_maps,
 )
-from codegen.json_schema import REFERENCE, not_null
-from codegen.wheel.headers import all_headers
+from codegen.json_schema import NULL, REFERENCE, not_null
+from codegen.openapi import references
+from codegen.wheel.headers import AUTHORIZATION, all_headers
 from codegen.wheel.operations import WheelOperation, find_operations
 from codegen.wheel.schemas import Components
 from codegen.wheel.source import Source
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 OPENAPI_VERSION = "3.1.0"
 PATH_GUESS = "named after the collection it follows in the path"
 PARAMETER = re.compile(r"\{(\w+)\}")
+BEARER = {"type": "http", "scheme": "bearer"}
+IDEMPOTENCY_KEY: Json = {
+    "name": "X-Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+}
+"""The SDK client sends it with each request except GET (`_base_client.py`, in every release)."""
 
 
 def reconstruct(wheel: Wheel) -> Json:
@@ -37,6 +46,7 @@ def reconstruct(wheel: Wheel) -> Json:
     components = Components(Source(wheel))
     components.collect()
     operations = find_operations(components)
+    _apply_directions(components, operations)
     schemas = {name: components.schemas[name] for name in sorted(components.schemas)}
     for name in schemas:
         origin = components.origins[name]
@@ -46,7 +56,7 @@ def reconstruct(wheel: Wheel) -> Json:
     name_enumerations(schemas)
     share_maps(schemas)
     order_unions(schemas)
-    parameters: dict[str, Json] = {}
+    parameters: dict[str, Json] = {"IdempotencyKey": copy.deepcopy(IDEMPOTENCY_KEY)}
     paths: Json = {}
     for operation in operations:
         item = _operation(operation, wheel.release)
@@ -61,12 +71,67 @@ def reconstruct(wheel: Wheel) -> Json:
             "schemas": {name: schemas[name] for name in sorted(schemas)},
         },
     }
-    headers = sorted(all_headers(components.source))
+    if any(AUTHORIZATION in operation.headers for operation in operations):
+        document["components"]["securitySchemes"] = {"BearerToken": copy.deepcopy(BEARER)}
+    headers, client_headers = all_headers(components.source)
     if headers:
-        document["x-headers-in-wheel"] = headers
+        document["x-headers-in-wheel"] = sorted(headers)
+    if client_headers:
+        document["x-client-headers"] = sorted({name.lower() for name in client_headers})
     if components.problems:
         document["x-problems"] = components.problems
     return document
+
+
+def _apply_directions(components: Components, operations: list[WheelOperation]) -> None:
+    """Give types that are only sent the names and the required fields that they have when sent.
+
+    A field whose names differ by direction in a type that is both sent and received is a gap.
+    """
+    schemas = components.schemas
+    sent = _closure(schemas, [list(operation.bodies.values()) for operation in operations])
+    received = _closure(schemas, [operation.response for operation in operations])
+    without_null = _closure(
+        schemas, [{"$ref": REFERENCE + n} for n in components.sent_without_null]
+    )
+    for name in sorted(sent):
+        renamed = components.sent_names.get(name, {})
+        if renamed and name in received:
+            where = components.origins[name].where
+            components.gap(where, f"{name} is sent and received under different names: {renamed}")
+        elif renamed:
+            _rename(schemas[name], renamed)
+        if name in without_null and name not in received:
+            _optional_if_nullable(schemas[name])
+
+
+def _closure(schemas: dict[str, Schema], roots: Any) -> set[str]:
+    """The types that `roots` refers to, directly or through other types."""
+    names: set[str] = set()
+    pending = references(roots)
+    while pending:
+        name = pending.pop()
+        if name not in names:
+            names.add(name)
+            pending += references(schemas[name])
+    return names
+
+
+def _rename(schema: Schema, renamed: dict[str, str]) -> None:
+    schema["properties"] = {
+        renamed.get(name, name): value for name, value in schema["properties"].items()
+    }
+    if "required" in schema:
+        schema["required"] = [renamed.get(name, name) for name in schema["required"]]
+
+
+def _optional_if_nullable(schema: Schema) -> None:
+    """A required field that may be null is not sent if it is null."""
+    properties = schema.get("properties", {})
+    nulls = [name for name, value in properties.items() if NULL in value.get("anyOf", [])]
+    required = [name for name in schema.pop("required", []) if name not in nulls]
+    if required:
+        schema["required"] = required
 
 
 def _operation(operation: WheelOperation, release: str) -> Json:
@@ -83,9 +148,32 @@ def _operation(operation: WheelOperation, release: str) -> Json:
         result["requestBody"] = {"required": True, "content": dict(sorted(content.items()))}
     result["responses"] = {"200": response}
     result["x-evidence"] = _evidence(operation, release)
+    security = _security(operation)
+    if security is not None:
+        result["security"] = security
+    if operation.headers:
+        result["x-headers-in-wheel"] = sorted(operation.headers)
     if operation.guesses:
         result["x-heuristics"] = list(dict.fromkeys(operation.guesses))
     return result
+
+
+def _is_plain(operation: WheelOperation) -> bool:
+    """Returns True if no call of the operation goes through the SDK client."""
+    return len(operation.plain_headers) == len(operation.calls)
+
+
+def _security(operation: WheelOperation) -> list[Json] | None:
+    """The security of an operation that differs from that of the document; None if it does not.
+
+    A call outside the SDK client has no credential but the one in its own headers.
+    """
+    if not _is_plain(operation):
+        return None
+    if AUTHORIZATION in operation.headers:
+        return [{"BearerToken": []}]
+    named = {name.lower() for name in operation.headers}
+    return None if "x-api-key" in named else []
 
 
 def _evidence(operation: WheelOperation, release: str) -> list[str]:
@@ -101,11 +189,11 @@ def _parameters(
     component is its own name, that of a query parameter's component also has the collection.
     """
     collection = [part for part in operation.path.split("/") if not part.startswith("{")][-1]
-    references: list[Json] = []
+    entries: list[Json] = []
     for name in PARAMETER.findall(operation.path):
         item: Json = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         item["x-heuristics"] = [PATH_GUESS]
-        references.append(_component(known, [pascal(name)], item))
+        entries.append(_component(known, [pascal(name)], item))
     for name, schema, required in _query(operation, schemas):
         item = {"name": name, "in": "query", "required": required, "schema": schema}
         labels = [
@@ -113,8 +201,10 @@ def _parameters(
             pascal(_operation_id(operation)) + pascal(name),
         ]
         name_parameter_enumeration(name, labels[0], schema, schemas, evidence)
-        references.append(_component(known, labels, item))
-    return references
+        entries.append(_component(known, labels, item))
+    if operation.method != "get" and not _is_plain(operation):
+        entries.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    return entries
 
 
 def _component(known: dict[str, Json], labels: list[str], item: Json) -> Json:

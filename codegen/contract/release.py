@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codegen.contract.overlay import Effects, apply_overlay
 from codegen.contract.reconstruct import reconstruct
 from codegen.contract.tolerant import tolerant
 from codegen.documents import Json, load_yaml
+from codegen.openapi import required_security, resolved
 from codegen.paths import OVERLAY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from codegen.wheel.wheels import Wheel
 
 
@@ -42,15 +45,59 @@ def read_contract(wheel: Wheel) -> ReleaseContract:
     gaps = list(document.pop("x-problems", []))
     headers = document.pop("x-headers-in-wheel", [])
     overlay = load_yaml(OVERLAY)
-    document, effects = apply_overlay(document, overlay, release=wheel.release, form="contract")
-    text = json.dumps(document)
-    gaps += [
-        f"no operation declares the header {name}" for name in headers if f'"{name}"' not in text
-    ]
+    document, effects = apply_overlay(
+        document, overlay, release=wheel.release, form="contract", wheel=wheel
+    )
+    gaps += [*_undeclared_headers(document, headers), *_unsettled(document)]
     document = sort_keys(drop_unused(document))
     if gaps:
         document["x-unread"] = gaps
     return ReleaseContract(wheel.release, document, effects, tuple(gaps))
+
+
+def _undeclared_headers(document: Json, headers: list[str]) -> Iterator[str]:
+    """Headers in the wheel that no operation declares, and those that their operation does not."""
+    declared = _declared_headers(document, document)
+    for name in headers:
+        if name.lower() not in declared:
+            yield f"no operation declares the header {name}"
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            own = _declared_headers(document, operation) | _credentials(document, operation)
+            for name in operation.pop("x-headers-in-wheel", []):
+                if name.lower() not in own:
+                    yield f"{method.upper()} {path} does not declare the header {name}"
+
+
+def _declared_headers(document: Json, part: Any) -> set[str]:
+    """The names of the headers that `part` declares in requests and responses, in lower case."""
+    if isinstance(part, list):
+        return set().union(*(_declared_headers(document, item) for item in part))
+    if not isinstance(part, dict):
+        return set()
+    names = set().union(*(_declared_headers(document, item) for item in part.values()))
+    if part.get("in") == "header" and isinstance(part.get("name"), str):
+        names.add(part["name"].lower())
+    if part.get("type") == "http" and "scheme" in part:
+        names.add("authorization")
+    if isinstance(part.get("headers"), dict):
+        names |= {str(name).lower() for name in part["headers"]}
+    reference = part.get("$ref")
+    if isinstance(reference, str) and "/schemas/" not in reference:
+        names |= _declared_headers(document, resolved(document, part))
+    return names
+
+
+def _credentials(document: Json, operation: Json) -> set[str]:
+    schemes = document["components"].get("securitySchemes", {})
+    required = required_security(document, operation)
+    return _declared_headers(document, [schemes[name] for entry in required for name in entry])
+
+
+def _unsettled(document: Json) -> Iterator[str]:
+    """The serializers whose result neither a rule nor the overlay describes."""
+    for schema in document["components"]["schemas"].values():
+        yield from schema.pop("x-unsettled", [])
 
 
 def refuse_gaps(release: str, gaps: tuple[str, ...]) -> None:
@@ -86,15 +133,27 @@ def undescribed(document: Json) -> list[str]:
     return names + [name for name, item in parameters.items() if not item.get("description")]
 
 
+def unusable_operations(document: Json) -> list[str]:
+    """The operations that bindings can't be generated from: without a summary or a retry mark."""
+    return [
+        f"{method.upper()} {path} has no {key}"
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        for key in ("summary", "x-retry")
+        if key not in operation
+    ]
+
+
 def drop_unused(document: Json) -> Json:
-    """Remove the shared parameters and responses that no operation of this release uses."""
+    """Remove the shared parameters, responses and headers that no operation uses."""
     text = json.dumps(document["paths"])
-    for part in ("parameters", "responses"):
+    for part in ("parameters", "responses", "headers"):
         document["components"][part] = {
             name: item
             for name, item in document["components"][part].items()
             if f'#/components/{part}/{name}"' in text
         }
+        text += json.dumps(document["components"][part])
     return document
 
 

@@ -174,7 +174,7 @@ def _accept_broken_fields(schema: Schema) -> None:
         value = properties[name]
         members: list[Schema] = value.get("anyOf", [_without_texts(value)])
         others = [member for member in members if member.get("type") != "null"]
-        undecoded = [] if all(map(_is_plain, others)) else [{}]
+        undecoded: list[Schema] = [] if all(map(_is_plain, others)) else [{}]
         texts = {key: value[key] for key in ("description", "default") if key in value}
         properties[name] = {**texts, "anyOf": [*others, {"type": "null"}, *undecoded]}
     schema["required"] = [name for name in schema.get("required", []) if name in lists]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -37,19 +38,22 @@ def changelog(contracts: dict[str, Json]) -> str:
     return "\n".join(sections)
 
 
+OPERATION = re.compile(r"((?:GET|PUT|POST|PATCH|DELETE) \S+) (.+)")
+SHARED = 3
+"""A change of the same part of more operations than this has one line."""
+
+
 def _lines(differences: list[Change]) -> str:
-    """One line per change; a change of a response that operations share has one line."""
-    places: dict[str, list[str]] = {}
+    """One line per change; a change of a part that many operations share has one line."""
+    places: dict[tuple[str, str], list[str]] = {}
     for change in differences:
-        head, space, status = change.where.rpartition(" ")
-        shared = bool(space) and status.isdigit()
-        text = f"{status}: {change.what}" if shared else f"`{change.where}`: {change.what}"
-        places.setdefault(text, []).append(head)
-    return "\n".join(
-        f"- {text}" + (f" ({_where(heads)})" if text[0] != "`" else "")
-        for text, heads in places.items()
-    )
-
-
-def _where(heads: list[str]) -> str:
-    return f"`{heads[0]}`" if len(heads) == 1 else f"{len(heads)} operations"
+        match = OPERATION.fullmatch(change.where)
+        part = match[2] if match else change.where
+        places.setdefault((part, change.what), []).append(match[1] if match else "")
+    lines = []
+    for (part, what), operations in places.items():
+        if len(operations) > SHARED:
+            lines.append(f"- {part}: {what} ({len(operations)} operations)")
+        else:
+            lines += [f"- `{f'{name} {part}'.strip()}`: {what}" for name in operations]
+    return "\n".join(lines)

@@ -49,10 +49,14 @@ class Change:
 
 def schema_changes(old: Schema, new: Schema, where: str, side: Side) -> Iterator[Change]:
     """The changes from `old` to `new`. References are compared by name, not followed."""
-    if _bare(old) == _bare(new):
+    if old == new:
         return
+    yield from deprecation(old, new, where)
+    old, new = _without_wrapper(old), _without_wrapper(new)
     if "properties" in old and "properties" in new:
         yield from _object_changes(old, new, where, side)
+        return
+    if _bare(old) == _bare(new):
         return
     yield from _default_changes(old, new, where)
     before, after = _members(old), _members(new)
@@ -67,6 +71,13 @@ def schema_changes(old: Schema, new: Schema, where: str, side: Side) -> Iterator
         unexpected_null = member == NULL and side == "response"
         rating: Rating = "breaking" if unexpected_null else _wider(side)
         yield Change(where, f"now also {_short(member)}", rating)
+
+
+def deprecation(old: Schema, new: Schema, where: str) -> Iterator[Change]:
+    """A change of `deprecated`, which announces a change and is none itself."""
+    was, now = old.get("deprecated", False), new.get("deprecated", False)
+    if was != now:
+        yield Change(where, "now deprecated" if now else "no longer deprecated", "additive")
 
 
 def _object_changes(old: Schema, new: Schema, where: str, side: Side) -> Iterator[Change]:
@@ -153,19 +164,35 @@ def _members(form: Schema) -> list[Schema]:
     return bare["anyOf"] if set(bare) == {"anyOf"} else [bare]
 
 
+IGNORED = {*TEXTS, "title", "summary", "example", "examples", "externalDocs", "deprecated"}
+"""Keywords that describe a value and do not limit it; `deprecated` is compared by itself."""
+
+
 def _bare(form: Any) -> Any:
-    """`form` without texts and extensions, at every level."""
+    """`form` without texts and extensions, at every level; `allOf` of one member is that member."""
     if isinstance(form, list):
         return [_bare(part) for part in form]
     if not isinstance(form, dict):
         return form
-    return {
+    bare = {
         key: {name: _bare(value) for name, value in item.items()}
         if key == "properties"
         else _bare(item)
         for key, item in form.items()
-        if key not in TEXTS and not key.startswith("x-")
+        if key not in IGNORED and not key.startswith("x-")
     }
+    if isinstance(bare.get("allOf"), list) and len(bare["allOf"]) == 1:
+        (member,) = bare.pop("allOf")
+        bare = {**member, **bare}
+    return bare
+
+
+def _without_wrapper(form: Schema) -> Schema:
+    """`form`, with an `allOf` of one member replaced by the member."""
+    if isinstance(form.get("allOf"), list) and len(form["allOf"]) == 1:
+        rest = {key: value for key, value in form.items() if key != "allOf"}
+        return {**form["allOf"][0], **rest}
+    return form
 
 
 def _limit(value: float | None) -> str:

@@ -30,6 +30,8 @@ def union(contracts: dict[str, Json]) -> Json:
     result = copy.deepcopy(ordered[releases[-1]])
     result["info"]["version"] = releases[-1]
     result["x-releases"] = releases
+    client_headers = (document.get("x-client-headers", []) for document in ordered.values())
+    result["x-client-headers"] = sorted({name for names in client_headers for name in names})
     result["paths"] = _paths(ordered, releases)
     for part in ("parameters", "schemas"):
         result["components"][part] = _components(ordered, releases, part)

@@ -2,7 +2,11 @@
 
 Supported are a model passed to `model_dump` (in the first releases a dictionary passed to
 `maybe_transform` with its type), a dictionary literal, a parameter, and bytes that other code
-creates. A variable that is assigned in several places has all of these forms.
+creates. A variable that is assigned in several places has all of these forms. An expression of any
+other kind is a gap.
+
+The argument decides the content type: `body=` and `json=` are JSON unless the value is bytes,
+`data=` is a form, `files=` is a form with files, and `content=` is bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +14,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
+from codegen.json_schema import REFERENCE, literal
 from codegen.wheel.annotations import UnsupportedAnnotationError
 from codegen.wheel.headers import content_type
 
@@ -19,8 +24,28 @@ if TYPE_CHECKING:
     from codegen.wheel.schemas import Components
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+FILES = "multipart/form-data"
+BODY_ARGUMENTS = ("body", "json", "data", "files", "content")
 BINARY: Schema = {"type": "string", "format": "binary"}
 TRANSFORMS = ("maybe_transform", "model_dump")
+
+
+def request_bodies(call: Call, components: Components, guesses: list[str]) -> dict[str, Schema]:
+    """Schemas of the body of `call` by content type, from whichever argument has it."""
+    schemas: dict[str, Schema] = {}
+    for argument in BODY_ARGUMENTS:
+        value = call.keyword(argument)
+        if value is None or (isinstance(value, ast.Constant) and value.value is None):
+            continue
+        if argument in ("content", "files"):
+            kind = content_type(call, components.source) if argument == "content" else FILES
+            guesses.append(f"the body is {kind} from code that the reader does not follow")
+            schemas[kind] = dict(BINARY) if argument == "content" else {"type": "object"}
+            continue
+        for kind, schema in bodies(call, components, value, guesses).items():
+            schemas[FORM if argument == "data" and kind == JSON else kind] = schema
+    return schemas
 
 
 def bodies(
@@ -40,7 +65,7 @@ def bodies(
     if isinstance(body, ast.Call) and _makes_bytes(body):
         guesses.append("the body is bytes from code that the reader does not follow")
         return {content_type(call, components.source): dict(BINARY)}
-    guesses.append(f"the body is not understood: {ast.unparse(body)}")
+    components.gap(call.where, f"the body is not understood: {ast.unparse(body)}")
     return {JSON: {}}
 
 
@@ -55,7 +80,7 @@ def _variable(
         for kind, schema in bodies(call, components, value, guesses).items():
             schemas.setdefault(kind, schema)
     if not schemas:
-        guesses.append(f"the body is not understood: {name.id}")
+        components.gap(call.where, f"the body is not understood: {name.id}")
     return schemas or {JSON: {}}
 
 
@@ -67,12 +92,28 @@ def _makes_bytes(body: ast.Call) -> bool:
 
 def _transformed(call: Call, components: Components, body: ast.Call) -> Schema | None:
     name = ast.unparse(body.func)
+    for keyword in body.keywords:
+        if keyword.arg not in DUMP_OPTIONS:
+            components.gap(call.where, f"model_dump has an unknown option {keyword.arg}")
     if name.endswith("maybe_transform"):
         return components.reader.read(body.args[-1], call.module)
     model = body.args[0] if body.args else getattr(body.func, "value", None)
     while isinstance(model, ast.Call) and model.args:  # a conversion around the model
         model = model.args[0]
-    return model_of(call, components, model)
+    schema = model_of(call, components, model)
+    if schema is not None and _drops_null(body) and "$ref" in schema:
+        components.sent_without_null.add(schema["$ref"].removeprefix(REFERENCE))
+    return schema
+
+
+DUMP_OPTIONS = {"exclude_unset", "exclude_none", "exclude_defaults", "mode", "by_alias"}
+
+
+def _drops_null(dump: ast.Call) -> bool:
+    return any(
+        keyword.arg == "exclude_none" and ast.unparse(keyword.value) == "True"
+        for keyword in dump.keywords
+    )
 
 
 def model_of(call: Call, components: Components, model: ast.expr | None) -> Schema | None:
@@ -95,7 +136,9 @@ def object_schema(call: Call, components: Components, node: ast.Dict, guesses: l
     properties: dict[str, Any] = {}
     for key, value in zip(node.keys, node.values, strict=True):
         if not isinstance(key, ast.Constant):
-            guesses.append(f"a part of the body is not understood: {ast.unparse(value)}")
+            components.gap(
+                call.where, f"a part of the body is not understood: {ast.unparse(value)}"
+            )
         elif isinstance(value, ast.Dict):
             properties[str(key.value)] = object_schema(call, components, value, guesses)
         else:
@@ -113,6 +156,18 @@ def value_schema(call: Call, components: Components, value: ast.expr, guesses: l
             try:
                 return components.reader.read(annotation, call.module)
             except UnsupportedAnnotationError as error:
-                guesses.append(f"{name}: no rule for {error}")
-    guesses.append(f"the type of {ast.unparse(value)} is unknown; string assumed")
-    return {"type": "string"}
+                components.gap(call.where, f"{name}: no rule for {error}")
+                return {}
+    if isinstance(value, ast.Constant) and isinstance(value.value, str | int | bool):
+        return literal([value.value])
+    if _makes_text(value):
+        return {"type": "string"}
+    components.gap(call.where, f"the type of {ast.unparse(value)} is unknown")
+    return {}
+
+
+def _makes_text(value: ast.expr) -> bool:
+    """Returns True for an f-string, `str(...)`, and `x.isoformat()`."""
+    if isinstance(value, ast.JoinedStr):
+        return True
+    return isinstance(value, ast.Call) and ast.unparse(value.func).endswith(("str", ".isoformat"))

@@ -31,6 +31,18 @@ class Call:
     method: str
     path: str
 
+    @property
+    def where(self) -> str:
+        return f"{self.module.name}:{self.node.lineno}"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the call goes through `request` of a class of its own instead of the SDK client.
+
+        Such a call sends only the headers that it names: no API key and no idempotency key.
+        """
+        return isinstance(self.node.func, ast.Attribute) and self.node.func.attr == "_request"
+
     def keyword(self, name: str) -> ast.expr | None:
         return next((item.value for item in self.node.keywords if item.arg == name), None)
 

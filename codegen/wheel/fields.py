@@ -49,15 +49,66 @@ def is_required(statement: ast.AnnAssign, *, keys_optional: bool = False) -> boo
     return not {"default", "default_factory"} & named and not positional
 
 
-def alias(statement: ast.AnnAssign) -> str | None:
-    """The name on the wire from `Field(alias=...)`; None without an alias."""
-    if statement.value is not None and _is_field(statement.value):
-        assert isinstance(statement.value, ast.Call)
-        for argument in ("serialization_alias", "alias"):
-            for keyword in statement.value.keywords:
-                if keyword.arg == argument and isinstance(keyword.value, ast.Constant):
-                    return str(keyword.value.value)
-    return None
+KNOWN_ARGUMENTS = {
+    *("default", "default_factory", "alias", "validation_alias", "serialization_alias"),
+    *("exclude", "discriminator", "format", "description", "title", "examples", "deprecated"),
+    *("repr", "compare", "hash", "frozen", "kw_only", "init", "validate_default"),
+    *("ge", "gt", "le", "lt", "min_length", "max_length", "pattern"),
+}
+"""Arguments of `Field(...)` that are read, or that do not change what is sent."""
+
+
+def unknown_arguments(statement: ast.AnnAssign) -> list[str]:
+    """The arguments of `Field(...)` and `**mappings` that the reader does not understand."""
+    if statement.value is None or not _is_field(statement.value):
+        return []
+    assert isinstance(statement.value, ast.Call)
+    unknown = [
+        ast.unparse(keyword)
+        for keyword in statement.value.keywords
+        if keyword.arg not in KNOWN_ARGUMENTS or _is_unread_alias(keyword)
+    ]
+    return unknown + [ast.unparse(item) for item in statement.value.args[1:]]
+
+
+def _is_unread_alias(keyword: ast.keyword) -> bool:
+    is_alias = keyword.arg is not None and keyword.arg.endswith("alias")
+    return is_alias and _alias_text(keyword.value) is None
+
+
+def is_excluded(statement: ast.AnnAssign) -> bool:
+    """Returns True for a field with `exclude=True`, which is never sent."""
+    return any(
+        keyword.arg == "exclude" and ast.unparse(keyword.value) == "True"
+        for keyword in _arguments(statement)
+    )
+
+
+def read_name(statement: ast.AnnAssign) -> str | None:
+    """The name in responses: the first `validation_alias`, else `alias`; None without one."""
+    return _named_argument(statement, "validation_alias", "alias")
+
+
+def sent_name(statement: ast.AnnAssign) -> str | None:
+    """The name in requests: `serialization_alias`, else `alias`; None without one."""
+    return _named_argument(statement, "serialization_alias", "alias")
+
+
+def _named_argument(statement: ast.AnnAssign, *names: str) -> str | None:
+    values = {keyword.arg: keyword.value for keyword in _arguments(statement)}
+    return next((_alias_text(values[name]) for name in names if name in values), None)
+
+
+def _arguments(statement: ast.AnnAssign) -> list[ast.keyword]:
+    value = statement.value
+    return value.keywords if isinstance(value, ast.Call) and _is_field(value) else []
+
+
+def _alias_text(value: ast.expr) -> str | None:
+    """The text of an alias; of `AliasChoices(...)` the first, which a server is expected to use."""
+    if isinstance(value, ast.Call) and ast.unparse(value.func).endswith("AliasChoices"):
+        value = value.args[0] if value.args else value
+    return str(value.value) if isinstance(value, ast.Constant) else None
 
 
 def default(statement: ast.AnnAssign, module: Module, source: Source) -> Any:

@@ -6,10 +6,10 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from codegen.json_schema import Schema, not_null, nullable
-from codegen.wheel.bodies import bodies, model_of, value_schema
+from codegen.json_schema import Schema, any_of, not_null, nullable
+from codegen.wheel.bodies import BODY_ARGUMENTS, model_of, request_bodies, value_schema
 from codegen.wheel.calls import Call, calls_in, is_name, stray_paths
-from codegen.wheel.headers import headers_of
+from codegen.wheel.headers import HEADER_ARGUMENTS, headers_of
 from codegen.wheel.source import Definition
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class WheelOperation:
     response: Schema | None = None
     query: dict[str, tuple[Schema, bool]] = field(default_factory=dict)
     headers: set[str] = field(default_factory=set)
+    plain_headers: list[frozenset[str]] = field(default_factory=list)
+    """The headers of each call that does not go through the SDK client."""
     guesses: list[str] = field(default_factory=list)
 
 
@@ -54,13 +56,81 @@ def _describe(operation: WheelOperation, call: Call, components: Components) -> 
     parts = call.module.name.split(".")
     if "resources" in parts or not operation.tag:
         operation.tag = parts[-1]
+    _check_arguments(call, components)
     operation.headers |= headers_of(call)
-    operation.response = operation.response or _response(operation, call, components)
-    body = call.keyword("body")
-    if body is not None and not operation.bodies:
-        operation.bodies = bodies(call, components, body, operation.guesses)
-    for name, value in _query(call):
-        operation.query.setdefault(name, _parameter(operation, call, components, name, value))
+    if call.is_plain:
+        operation.plain_headers.append(frozenset(headers_of(call)))
+    response = _response(operation, call, components)
+    if response is not None:
+        known = operation.response
+        operation.response = response if known is None else any_of([known, response])
+    for kind, schema in request_bodies(call, components, operation.guesses).items():
+        known = operation.bodies.get(kind)
+        operation.bodies[kind] = schema if known is None else any_of([known, schema])
+    query = {
+        name: _parameter(operation, call, components, name, value)
+        for name, value in _query(call, components)
+    }
+    first = len(operation.calls) == 1
+    for name in operation.query.keys() - query.keys():
+        operation.query[name] = (operation.query[name][0], False)
+    for name, (schema, required) in query.items():
+        known_schema, known_required = operation.query.get(name, (schema, first))
+        operation.query[name] = (any_of([known_schema, schema]), required and known_required)
+
+
+ARGUMENTS = {*BODY_ARGUMENTS, *HEADER_ARGUMENTS, "cast_to", "options", "params"}
+OPTIONS = {"params", "headers", "max_retries", "timeout", "idempotency_key", "follow_redirects"}
+REQUEST_OPTIONS = {"extra_headers", "extra_query", "extra_body", "query", "timeout"}
+REQUEST_OPTIONS |= {"idempotency_key"}
+"""Arguments that are read, or that do not change the request: waiting, retries, and what a caller
+of the SDK adds for itself."""
+
+
+def _check_arguments(call: Call, components: Components) -> None:
+    """Report arguments of a call, and of its options, that the reader does not understand."""
+    if len(call.node.args) > (2 if ast.unparse(call.node.func).endswith("request") else 1):
+        components.gap(call.where, "the call has further positional arguments")
+    for keyword in call.node.keywords:
+        if keyword.arg not in ARGUMENTS:
+            components.gap(call.where, f"no rule for the argument {ast.unparse(keyword)}")
+    for options in _options(call):
+        if isinstance(options, ast.Dict):
+            names = [key.value if isinstance(key, ast.Constant) else None for key in options.keys]
+            unknown = [str(name) for name in names if name not in OPTIONS]
+        elif isinstance(options, ast.Call):
+            unknown = [
+                ast.unparse(keyword)
+                for keyword in options.keywords
+                if keyword.arg not in REQUEST_OPTIONS
+            ]
+        else:
+            unknown = [ast.unparse(options)]
+        for name in unknown:
+            components.gap(call.where, f"no rule for the option {name}")
+    for name in _set_items(call, call.keyword("options")):
+        if name not in OPTIONS:
+            components.gap(call.where, f"no rule for the option {name}")
+
+
+def _options(call: Call) -> Iterator[ast.expr]:
+    """The values of `options=`, all of them if it is a variable."""
+    options = call.keyword("options")
+    if isinstance(options, ast.Name) and call.argument(options.id) == (None, None):
+        yield from call.assignments(options.id)
+    elif options is not None:
+        yield options
+
+
+def _set_items(call: Call, variable: ast.expr | None) -> Iterator[str]:
+    """The keys that are set in a variable, as in `options["max_retries"] = 1`."""
+    if isinstance(variable, ast.Name):
+        for function in call.functions:
+            for statement in ast.walk(function):
+                if isinstance(statement, ast.Assign) and _sets_item(statement, variable.id):
+                    target = statement.targets[0]
+                    assert isinstance(target, ast.Subscript)
+                    yield str(ast.literal_eval(target.slice))
 
 
 def _response(operation: WheelOperation, call: Call, components: Components) -> Schema | None:
@@ -74,7 +144,7 @@ def _response(operation: WheelOperation, call: Call, components: Components) -> 
         return components.reader.read(target, call.module)
     if not isinstance(target, ast.Name | ast.Attribute):
         if target is not None and not isinstance(target, ast.Constant):
-            operation.guesses.append(f"the response is not understood: {ast.unparse(target)}")
+            components.gap(call.where, f"the response is not understood: {ast.unparse(target)}")
         return None
     model = components.source.resolve(call.module, target)
     if isinstance(model, Definition) and not _is_marker(model):
@@ -99,30 +169,36 @@ def _is_marker(definition: Definition) -> bool:
     }
 
 
-def _query(call: Call) -> Iterator[tuple[str, ast.expr | None]]:
+def _query(call: Call, components: Components) -> Iterator[tuple[str, ast.expr | None]]:
     """Names and value expressions of the query parameters of `call`."""
-    options = call.keyword("options")
-    if isinstance(options, ast.Name):
-        options = call.assigned(options.id)
-    if isinstance(options, ast.Dict):
-        for key, value in zip(options.keys, options.values, strict=True):
-            if isinstance(key, ast.Constant) and key.value == "params":
-                yield from _entries(call, value)
-    elif isinstance(options, ast.Call):
-        for keyword in options.keywords:
-            if keyword.arg == "query":
-                yield from _entries(call, keyword.value)
+    params = [call.keyword("params")]
+    for options in _options(call):
+        if isinstance(options, ast.Dict):
+            pairs = zip(options.keys, options.values, strict=True)
+            params += [value for key, value in pairs if _is_text(key, "params")]
+        elif isinstance(options, ast.Call):
+            params += [keyword.value for keyword in options.keywords if keyword.arg == "query"]
+    for value in params:
+        if value is not None:
+            yield from _entries(call, components, value)
 
 
-def _entries(call: Call, params: ast.expr) -> Iterator[tuple[str, ast.expr | None]]:
+def _is_text(node: ast.expr | None, text: str) -> bool:
+    return isinstance(node, ast.Constant) and node.value == text
+
+
+def _entries(
+    call: Call, components: Components, params: ast.expr
+) -> Iterator[tuple[str, ast.expr | None]]:
     if isinstance(params, ast.Dict):
         for key, value in zip(params.keys, params.values, strict=True):
             if isinstance(key, ast.Constant):
                 yield str(key.value), value
-    elif isinstance(params, ast.Name):
-        assigned = call.assigned(params.id)
-        if assigned is not None:
-            yield from _entries(call, assigned)
+            else:
+                components.gap(call.where, f"no rule for the query {ast.unparse(params)}")
+    elif isinstance(params, ast.Name) and call.assigned(params.id) is not None:
+        for assigned in call.assignments(params.id):
+            yield from _entries(call, components, assigned)
         for function in call.functions:
             for statement in ast.walk(function):
                 if isinstance(statement, ast.Assign) and _sets_item(statement, params.id):
@@ -131,6 +207,8 @@ def _entries(call: Call, params: ast.expr) -> Iterator[tuple[str, ast.expr | Non
                     yield str(ast.literal_eval(target.slice)), statement.value
     elif isinstance(params, ast.Call) and isinstance(params.func, ast.Attribute):
         yield f"*{ast.unparse(params.func.value)}", params.func.value
+    else:
+        components.gap(call.where, f"no rule for the query {ast.unparse(params)}")
 
 
 def _parameter(
@@ -139,7 +217,9 @@ def _parameter(
     """The schema of a query parameter, and whether it is required."""
     if name.startswith("*"):
         schema = model_of(call, components, value)
-        return schema or {}, True
+        if schema is None:
+            components.gap(call.where, f"no rule for the query {name[1:]}")
+        return schema or {"type": "object"}, True
     schema = value_schema(call, components, value, operation.guesses) if value is not None else {}
     parameter = value.id if isinstance(value, ast.Name) else name
     _, default = call.argument(parameter)

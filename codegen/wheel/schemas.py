@@ -28,6 +28,16 @@ class Components:
     schemas: dict[str, Schema] = field(default_factory=dict)
     origins: dict[str, Definition] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    sent_without_null: set[str] = field(default_factory=set)
+    """Types that a call serializes without the fields that are null."""
+    sent_names: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By type, the fields whose name in requests differs from the one in responses."""
+
+    def gap(self, where: str, what: str) -> None:
+        """Record a part of the wheel that cannot be read."""
+        line = f"{where} {what}"
+        if line not in self.problems:
+            self.problems.append(line)
 
     def __post_init__(self) -> None:
         self.reader = AnnotationReader(self.source, self.refer)
@@ -79,7 +89,7 @@ class Components:
                 raise UnsupportedAnnotationError("a name without a value")
             return self.reader.read(node.value, definition.module)
         except UnsupportedAnnotationError as error:
-            self.problems.append(f"{definition.where} {_label(definition)}: no rule for {error}")
+            self.gap(definition.where, f"{_label(definition)}: no rule for {error}")
             return {"description": "", "x-unread": str(error)}
 
     def _class(self, definition: Definition, node: ast.ClassDef) -> Schema:
@@ -88,19 +98,26 @@ class Components:
         schema: Schema = {"type": "object", "properties": {}}
         required: list[str] = []
         for attribute, declared in self._fields(definition).items():
+            for argument in fields.unknown_arguments(declared.statement):
+                self.gap(declared.where, f"{node.name}.{attribute}: no rule for {argument}")
+            if fields.is_excluded(declared.statement):
+                continue
             name, annotation = self._wire_name(attribute, declared)
+            sent = fields.sent_name(declared.statement) or attribute
+            if name == (fields.read_name(declared.statement) or attribute) != sent:
+                self.sent_names.setdefault(_label(definition), {})[name] = sent
             try:
                 value = self._field(declared, annotation)
+                if _is_typed_dict(node):  # a value in its body has no effect
+                    value.pop("default", None)
             except UnsupportedAnnotationError as error:
-                self.problems.append(f"{declared.where} {node.name}.{name}: no rule for {error}")
+                self.gap(declared.where, f"{node.name}.{name}: no rule for {error}")
                 value = {"x-unread": str(error)}
             schema["properties"][name] = value
             if fields.is_required(declared.statement, keys_optional=_has_optional_keys(node)):
                 required.append(name)
-        if _has_serializer(node):
-            self.reader.guesses.append(
-                "the class has a serializer; fields have their names in the class"
-            )
+        for serializer in _serializers(definition):
+            schema.setdefault("x-unsettled", []).append(serializer)
         if required:
             schema["required"] = required
         if self._extra(definition) == "forbid":
@@ -130,7 +147,7 @@ class Components:
 
         An array `x_np` beside a property `x` is the array form of `x`, which is the name in JSON.
         """
-        renamed = fields.alias(declared.statement)
+        renamed = fields.read_name(declared.statement)
         assert isinstance(declared.owner.node, ast.ClassDef)
         for statement in declared.owner.node.body:
             listed = isinstance(statement, ast.FunctionDef) and f"{statement.name}_np" == name
@@ -235,14 +252,28 @@ def _enum_values(node: ast.ClassDef) -> list[str]:
     return values
 
 
-def _has_serializer(node: ast.ClassDef) -> bool:
-    """Returns True if the class has a serializer, which may rename its fields."""
-    return any(
-        "model_serializer" in ast.unparse(decorator)
-        for statement in node.body
-        if isinstance(statement, ast.FunctionDef)
-        for decorator in statement.decorator_list
-    )
+BASE64 = "b64encode"
+
+
+def _serializers(definition: Definition) -> Iterator[str]:
+    """The serializers of a class that may change what is sent.
+
+    One that encodes a field of bytes in base64 is not among them: that is how JSON has bytes.
+    """
+    assert isinstance(definition.node, ast.ClassDef)
+    for statement in definition.node.body:
+        if not isinstance(statement, ast.FunctionDef):
+            continue
+        for decorator in statement.decorator_list:
+            text = ast.unparse(decorator)
+            plain = BASE64 in ast.unparse(statement) and "field_serializer" in text
+            if not plain and ("serializer" in text or "computed_field" in text):
+                where = f"{definition.module.name}:{statement.lineno}"
+                yield f"{where} {definition.node.name} has a serializer: {text}"
+
+
+def _is_typed_dict(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).endswith("TypedDict") for base in node.bases)
 
 
 def _has_optional_keys(node: ast.ClassDef) -> bool:

@@ -35,7 +35,7 @@ class Wheel:
 
 def open_wheel(release: str, *, expected_sha256: str | None = None) -> Wheel:
     """Open the wheel of `release` from the cache or the package index."""
-    path = _cached(release) or _fetch(release)
+    path = wheel_path(release)
     digest = sha256(path.read_bytes())
     if expected_sha256 is not None and digest != expected_sha256:
         raise WheelError(
@@ -53,6 +53,11 @@ def open_wheel(release: str, *, expected_sha256: str | None = None) -> Wheel:
                 packages.add(dotted)
             modules[dotted] = archive.read(name).decode("utf-8")
     return Wheel(release, digest, modules, frozenset(packages))
+
+
+def wheel_path(release: str) -> Path:
+    """The file of the wheel of `release`, downloaded into the cache on first use."""
+    return _cached(release) or _fetch(release)
 
 
 def _cached(release: str) -> Path | None:

@@ -13,6 +13,7 @@ import zstandard
 from attrs import field, frozen
 
 from codegen.documents import load_yaml
+from codegen.openapi import required_security
 from codegen.paths import RELEASES
 from conformance.interop.protobuf_validation import message_errors
 from conformance.interop.recorder import JSON_TYPE, PROTOBUF_TYPE
@@ -80,7 +81,16 @@ class Contract:
 
     def verdict(self, exchange: Exchange) -> Verdict:
         """Validate one exchange."""
-        request = exchange.request
+        verdict = self.request_verdict(exchange.request)
+        match = self._find(exchange.request)
+        if match is None:
+            return verdict
+        name = verdict.operation_id
+        responses = (f"{name}: {item}" for item in self._response_problems(match[0], exchange))
+        return Verdict(name, (*verdict.problems, *responses))
+
+    def request_verdict(self, request: Request) -> Verdict:
+        """Validate one request."""
         match = self._find(request)
         if match is None:
             return Verdict(None, (f"{request.method} {request.path}: no such operation",))
@@ -88,7 +98,6 @@ class Contract:
         problems = [
             *self._parameter_problems(operation, request, path_values),
             *self._request_problems(operation, request),
-            *self._response_problems(operation, exchange),
         ]
         return Verdict(
             operation.operation_id,
@@ -139,13 +148,14 @@ class Contract:
                 )
             elif parameter.get("required"):
                 yield f"{place}: {name} is missing"
-        if operation.node.get("security", self.document.get("security")):
-            yield from self._security_problems(request)
+        yield from self._security_problems(operation, request)
 
-    def _security_problems(self, request: Request) -> Iterator[str]:
-        schemes = self.document["components"]["securitySchemes"].values()
-        names = [scheme["name"].lower() for scheme in schemes if scheme["type"] == "apiKey"]
-        if not any(name in request.message.headers for name in names):
+    def _security_problems(self, operation: SpecOperation, request: Request) -> Iterator[str]:
+        """One of the documented schemes must be used; an operation may need none."""
+        required = required_security(self.document, operation.node)
+        schemes = self.document["components"]["securitySchemes"]
+        names = [_header_of(schemes[name]) for option in required for name in option]
+        if names and {} not in required and not set(names) & request.message.headers.keys():
             yield f"header: none of {', '.join(names)}"
 
     def _request_problems(self, operation: SpecOperation, request: Request) -> Iterator[str]:
@@ -267,6 +277,11 @@ class Contract:
                 target = target[segment]
             node = target
         return node
+
+
+def _header_of(scheme: Json) -> str:
+    """The lower-case name of the header with the credential of a security scheme."""
+    return str(scheme["name"]).lower() if scheme["type"] == "apiKey" else "authorization"
 
 
 def _message_problems(where: str, described: Json, message: Message) -> Iterator[str]:

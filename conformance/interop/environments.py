@@ -38,14 +38,22 @@ def python_of(release: str) -> Path:
     Raises:
         InstallationError: venv or pip failed.
     """
-    pins = _lines(REQUIREMENTS.read_text(encoding="utf-8"))
-    shared = _environment("requirements", pins)
+    shared = shared_python()
     python = _environment(f"tinker-{release}", [f"tinker=={release}"])
     link, shared_path = _packages(python) / "requirements.pth", f"{_packages(shared)}\n"
     # Only if it changes: an interpreter that starts during the write would read an empty file.
     if not link.is_file() or link.read_text(encoding="utf-8") != shared_path:
         link.write_text(shared_path, encoding="utf-8")
     return python
+
+
+def shared_python() -> Path:
+    """The interpreter of the environment with the dependencies of the SDKs, without any SDK.
+
+    Raises:
+        InstallationError: venv or pip failed.
+    """
+    return _environment("requirements", _lines(REQUIREMENTS.read_text(encoding="utf-8")))
 
 
 def installed(name: str, requirements: Sequence[str], bare: Sequence[str] = ()) -> Path:

@@ -17,17 +17,21 @@ import urllib.request
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import field, frozen
 
 from conformance.interop.environments import ROOT, installed, variables
 from conformance.interop.session import DRIVERS, KEY
+from tinker_ext.server_check import CheckedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 MODELS = ROOT / ".cache" / "tiny-models"
-START_SECONDS = 240.0
+# Each shape is compiled once, which takes up to a minute, and not again for the next client.
+JAX_CACHE = ROOT / ".cache" / "jax"
+# Ray starts a dozen processes, each of which imports torch.
+START_SECONDS = 600.0
 STOP_SECONDS = 10.0
 # A CPU build, if pip finds one. Installed first, because the default build of newer releases, which
 # the servers' own requirements would select, is for CUDA.
@@ -36,7 +40,7 @@ TORCH = "torch==2.13.0"
 
 @frozen
 class Place:
-    """Where a server runs: its interpreter, its folder, the tiny model, and its port."""
+    """The surroundings of a server: its interpreter, its folder, the tiny model, and its port."""
 
     python: Path
     folder: Path
@@ -72,7 +76,10 @@ class Server:
     official: str = "0.4.1"
     #: The name of its model; None if it is the folder of the tiny model.
     model: str | None = None
-    health: str = "/api/v1/healthz"
+    #: A text of its log; the server is ready once it responds and has logged it.
+    ready: str = ""
+    #: The headers that it requires.
+    headers: Mapping[str, str] = field(factory=dict)
 
     def python(self) -> Path:
         """The interpreter of its environment. The first call takes minutes and gigabytes."""
@@ -101,12 +108,22 @@ def _tuft(place: Place) -> Sequence[Process]:
     return [Process(command, {"TUFT_CPU_TEST": "1"})]
 
 
-# SkyRL starts its engine through `uv run ... -m MODULE`; this script replaces uv.
+# SkyRL starts its engine through `uv run ... -m MODULE`; this script replaces uv. The API of 0.3.0
+# reads the command line of its parent, which must be `uv run` as well.
 UV = """\
 #!{python}
-import os, sys
-begin = sys.argv.index("-m")
-os.execv(sys.executable, [sys.executable, *sys.argv[begin:]])
+import os, subprocess, sys
+command = [sys.executable, *sys.argv[sys.argv.index("-m"):]]
+if command[2].endswith(".api"):
+    sys.exit(subprocess.call(command))
+os.execv(sys.executable, command)
+"""
+# SkyRL 0.3.0 declares Python 3.11, where pydantic rejects its `typing.TypedDict`.
+TYPED_DICT = """\
+import sys, typing
+if sys.version_info < (3, 12):
+    import typing_extensions
+    typing.TypedDict = typing_extensions.TypedDict
 """
 
 
@@ -122,10 +139,17 @@ def _skyrl(module: str) -> Callable[[Place], Sequence[Process]]:
             *("--checkpoints-base", f"{place.folder}/saved"),
         )
         command = [
-            *(str(place.python), "-m", module, *place.address),
+            *(str(stand_in), "run", "--", "-m", module, *place.address),
             *(*options, "--backend-config", settings, *storage),
         ]
-        return [Process(command, {"JAX_PLATFORMS": "cpu"})]
+        (place.folder / "sitecustomize.py").write_text(TYPED_DICT, encoding="utf-8")
+        variables = {
+            "JAX_PLATFORMS": "cpu",
+            "JAX_COMPILATION_CACHE_DIR": str(JAX_CACHE),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "PYTHONPATH": str(place.folder),
+        }
+        return [Process(command, variables)]
 
     return processes
 
@@ -194,10 +218,21 @@ def _twinkle(place: Place) -> Sequence[Process]:
     )
     config.write_text(text, encoding="utf-8")
     command = [str(place.python), "-m", "twinkle.server", "launch", "--config", str(config)]
-    # Otherwise it looks for a running cluster.
-    return [Process(command, {"RAY_ADDRESS": "local", "RAY_TMPDIR": "/tmp"})]
+    settings = {
+        # Otherwise it looks for a running cluster.
+        "RAY_ADDRESS": "local",
+        # On a busy machine, a proxy takes longer than 5 s to start, after which it is killed.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        # It wants four for each process; two are enough.
+        "RAY_OVERRIDE_RESOURCES": '{"CPU": 8}',
+        # Paths of sockets have at most 107 bytes, which the folder of a test can exceed.
+        "RAY_TMPDIR": "/tmp",
+    }
+    return [Process(command, settings)]
 
 
+# The engine starts after the API, which takes minutes on a busy machine.
+ENGINE_STARTS = "Starting background engine"
 JAX = ("jax<1.0,>=0.8", "flax>=0.12.2", "optax>=0.2.5")
 TUFT = Server(
     name="tuft",
@@ -217,11 +252,13 @@ SKYRL_TX = Server(
     name="skyrl-tx",
     requirements=(TORCH, "skyrl-tx[tinker]==0.3.0", *JAX),
     processes=_skyrl("tx.tinker.api"),
+    ready=ENGINE_STARTS,
 )
 SKYRL = Server(
     name="skyrl",
     requirements=(TORCH, "skyrl[tinker]==0.3.0", *JAX),
     processes=_skyrl("skyrl.tinker.api"),
+    ready=ENGINE_STARTS,
 )
 HATCHERY = Server(
     name="hatchery",
@@ -248,16 +285,28 @@ TWINKLE = Server(
     processes=_twinkle,
     official="0.16.1",
     model=TWINKLE_MODEL,
+    # The id routes the requests of a client to the same replica.
+    headers={
+        "Authorization": f"Bearer {KEY}",
+        "X-Request-Id": "interop",
+        "X-Ray-Serve-Request-Id": "interop",
+    },
 )
 SERVERS = {server.name: server for server in (TUFT, SKYRL_TX, SKYRL, HATCHERY, TWINKLE)}
 
 
 @frozen
 class Running:
-    """The URL of a server, and the name of its model."""
+    """The URL of a server, the name of its model, and the headers that it requires."""
 
     url: str
     model: str
+    headers: Mapping[str, str] = field(factory=dict)
+
+    def checked(self) -> CheckedServer:
+        """The server as the steps of `tinker_ext.server_check` see it."""
+        settings = {"base_url": self.url, "api_key": KEY, "default_headers": self.headers}
+        return CheckedServer(self.model, settings)
 
 
 @contextmanager
@@ -269,8 +318,8 @@ def running(server: Server, folder: Path) -> Iterator[Running]:
         processes = [
             stack.enter_context(_started(process, place)) for process in server.processes(place)
         ]
-        _wait(f"{url}{server.health}", processes, folder)
-        yield Running(url, server.model or str(place.model))
+        _wait(f"{url}/api/v1/healthz", server.ready, processes, folder / "log")
+        yield Running(url, server.model or str(place.model), server.headers)
 
 
 @contextmanager
@@ -278,7 +327,7 @@ def _started(process: Process, place: Place) -> Iterator[subprocess.Popen[bytes]
     environment = variables(**process.variables)
     path = (str(place.folder), str(place.python.parent), environment["PATH"])
     environment["PATH"] = os.pathsep.join(path)
-    del environment["PYTHONPATH"]
+    environment["PYTHONPATH"] = process.variables.get("PYTHONPATH", "")
     with (place.folder / "log").open("ab") as log:
         started = subprocess.Popen(
             list(process.command),
@@ -316,15 +365,17 @@ def _free_port() -> int:
         return port
 
 
-def _wait(url: str, processes: Sequence[subprocess.Popen[bytes]], folder: Path) -> None:
+def _wait(url: str, ready: str, processes: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and all(process.poll() is None for process in processes):
         try:
             with urllib.request.urlopen(url, timeout=START_SECONDS):
-                return
+                if ready in log.read_text(encoding="utf-8", errors="replace"):
+                    return
         except OSError:
-            time.sleep(0.5)
-    output = (folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
+            pass
+        time.sleep(0.5)
+    output = log.read_text(encoding="utf-8", errors="replace")[-2000:]
     raise RuntimeError(f"the server did not start; its log ends with:\n{output}")
 
 

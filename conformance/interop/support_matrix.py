@@ -1,4 +1,4 @@
-"""The outcome of each client on each server: cached in `.cache`, written as a table."""
+"""The outcome of each client on each server: cached in `.cache`, written as tables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from conformance.interop.environments import ROOT
-from conformance.interop.outcomes import Ending, Outcome
+from tinker_ext.server_check import ALL
+from tinker_ext.server_check.outcomes import Capability, Ending, Outcome
+from tinker_ext.server_check.summary import by_capability, grade, problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from conformance.interop.session import Run, Step
@@ -38,7 +40,7 @@ class Column:
     def save(self) -> None:
         COLUMNS.mkdir(parents=True, exist_ok=True)
         steps = [
-            [item.name, str(item.ending), item.detail, round(item.seconds, 1)]
+            [item.name, str(item.ending), item.detail, round(item.seconds, 1), item.reason]
             for item in self.outcomes
         ]
         content = json.dumps({"day": self.day, "steps": steps}, indent=1)
@@ -81,9 +83,23 @@ def _ending(step: Step) -> tuple[Ending, str]:
     return (Ending.OK if mistake[1] == "refused" else Ending.ACCEPTED), mistake[2]
 
 
+def summary(columns: Sequence[Column]) -> str:
+    """A row for each server: the capabilities that this client finds, and the failed steps."""
+    lines = [
+        f"| server | {' | '.join(Capability)} | failed steps |",
+        f"|---{'|---' * len(Capability)}|---|",
+    ]
+    for column in columns:
+        groups = by_capability(column.outcomes, ALL.capabilities)
+        grades = (grade(groups[capability]) for capability in Capability)
+        failures = _stable(problems(column.outcomes)) or "-"
+        lines.append(f"| {column.server} | {' | '.join(grades)} | {failures} |")
+    return "\n".join(lines)
+
+
 def table(columns: Sequence[Column]) -> str:
-    """A row of totals, a row for each step, and notes on the steps that did not simply succeed."""
-    steps = list(dict.fromkeys(item.name for column in columns for item in column.outcomes))
+    """A row of totals, the steps by capability, and notes on those that did not simply succeed."""
+    present = dict.fromkeys(item.name for column in columns for item in column.outcomes)
     notes: dict[str, int] = {}
     heads = (f"{column.server}: {column.client} ({column.day})" for column in columns)
     lines = [
@@ -91,10 +107,23 @@ def table(columns: Sequence[Column]) -> str:
         f"|---{'|---' * len(columns)}|",
         f"| **in all** | {' | '.join(_totals(column.outcomes) for column in columns)} |",
     ]
-    for step in steps:
-        cells = (_cell(column, column.outcome(step), notes) for column in columns)
-        lines.append(f"| {step.replace('_', ' ')} | {' | '.join(cells)} |")
+    for title, steps in _grouped(present):
+        lines.append(f"| **{title}** |{' |' * len(columns)}")
+        for step in steps:
+            cells = (_cell(column, column.outcome(step), notes) for column in columns)
+            lines.append(f"| {step.replace('_', ' ')} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *(f"{at}. `{note}`" for note, at in notes.items())])
+
+
+def _grouped(names: Iterable[str]) -> Iterator[tuple[str, list[str]]]:
+    """The steps by capability, in the order in which they run; then those of drivers alone."""
+    order = list(ALL.capabilities)
+    for capability in Capability:
+        steps = [name for name in names if ALL.capabilities.get(name) is capability]
+        if steps:
+            yield capability, sorted(steps, key=order.index)
+    if others := [name for name in names if name not in order]:
+        yield "the driver", others
 
 
 def _totals(outcomes: Sequence[Outcome]) -> str:

@@ -7,7 +7,9 @@ fields that the release lacks, as a server of that release does.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -22,13 +24,9 @@ from tinker_ext import (
     UnprocessableEntityError,
     types,
 )
-from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
+from tinker_ext.embedded.launch import RunningBackend, start_embedded
 from tinker_ext.embedded.protocols import PROTOCOLS
 from tinker_ext.testing import make_client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -42,7 +40,7 @@ RELEASES = {"0.4.1": "0.4.1", "0.24": "0.24.1", "0.25": "0.25.0", "0.38": "0.38.
 
 
 @pytest.fixture(scope="module", params=list(PROTOCOLS))
-def server(request: pytest.FixtureRequest) -> Iterator[EmbeddedServer]:
+def server(request: pytest.FixtureRequest) -> Iterator[RunningBackend]:
     with start_embedded(protocol=request.param) as process:
         yield process
 
@@ -67,7 +65,7 @@ def transport() -> RecordingTransport:
 
 
 @pytest.fixture
-def service(server: EmbeddedServer, transport: RecordingTransport) -> Iterator[ServiceClient]:
+def service(server: RunningBackend, transport: RecordingTransport) -> Iterator[ServiceClient]:
     with make_client(transport, base_url=server.url, api_key="tml-x") as client:
         yield client
 
@@ -87,7 +85,7 @@ def loss_of(output: types.ForwardBackwardOutput) -> float:
 
 
 def test_client_trains_saves_and_loads(
-    service: ServiceClient, server: EmbeddedServer, transport: RecordingTransport
+    service: ServiceClient, server: RunningBackend, transport: RecordingTransport
 ) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=4, seed=1)
     first = loss_of(training.forward([datum()] * 2, "cross_entropy").result(WAIT))
@@ -120,7 +118,7 @@ def test_client_trains_saves_and_loads(
 
 
 def test_images_and_weight_decay_per_release(
-    service: ServiceClient, server: EmbeddedServer, transport: RecordingTransport
+    service: ServiceClient, server: RunningBackend, transport: RecordingTransport
 ) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     image = types.ImageChunk(data=b"x", format="png", height=2, width=2, tokens=3)
@@ -175,7 +173,7 @@ def test_client_samples_and_scores(service: ServiceClient) -> None:
     assert all(item is not None and math.isfinite(item) for item in scored[1:])
 
 
-def test_sample_options_per_release(service: ServiceClient, server: EmbeddedServer) -> None:
+def test_sample_options_per_release(service: ServiceClient, server: RunningBackend) -> None:
     sampler = service.create_sampling_client(base_model="embedded/tiny")
     prompt = types.ModelInput.from_ints(TOKENS[:5])
     params = types.SamplingParams(max_tokens=4, seed=3)
@@ -212,7 +210,7 @@ def test_sample_options_per_release(service: ServiceClient, server: EmbeddedServ
 
 
 def test_csr_tensor_and_audio_are_rejected_with_field_name(
-    service: ServiceClient, server: EmbeddedServer
+    service: ServiceClient, server: RunningBackend
 ) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     wide = np.zeros((len(TOKENS) - 1, 9), dtype=np.int64)
@@ -230,7 +228,7 @@ def test_csr_tensor_and_audio_are_rejected_with_field_name(
     training.forward([datum()], "cross_entropy").result(WAIT)
 
 
-def test_csr_targets_return_csr_logprobs(service: ServiceClient, server: EmbeddedServer) -> None:
+def test_csr_targets_return_csr_logprobs(service: ServiceClient, server: RunningBackend) -> None:
     if server.protocol not in LATEST:
         pytest.skip("covered by test_sample_options_per_release")
     if server.protocol == "0.38":  # From then on results are protobuf.
@@ -256,7 +254,7 @@ def test_csr_targets_return_csr_logprobs(service: ServiceClient, server: Embedde
     assert np.count_nonzero(dense.to_numpy()) == 2
 
 
-def test_checkpoint_options_per_release(service: ServiceClient, server: EmbeddedServer) -> None:
+def test_checkpoint_options_per_release(service: ServiceClient, server: RunningBackend) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     if server.protocol not in LATEST:
         with pytest.raises(APIStatusError) as caught:
@@ -286,7 +284,7 @@ def test_checkpoint_options_per_release(service: ServiceClient, server: Embedded
     training.optim_step(types.AdamParams(weight_decay=0.1, grad_clip_norm=1)).result(WAIT)
 
 
-def test_session_lookup_per_release(service: ServiceClient, server: EmbeddedServer) -> None:
+def test_session_lookup_per_release(service: ServiceClient, server: RunningBackend) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
     rest = service.create_rest_client()
     if server.protocol == "0.4.1":
@@ -330,7 +328,7 @@ def test_invalid_datum_is_named_and_does_not_block_later_requests(service: Servi
 
 
 def test_training_checkpoint_is_downloaded(
-    server: EmbeddedServer, request: pytest.FixtureRequest, tmp_path: Path
+    server: RunningBackend, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """As an archive, or from a server of 0.38.0 as the files of a temporary export."""
     with ServiceClient(base_url=server.url, api_key="tml-test") as service:

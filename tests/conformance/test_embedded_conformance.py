@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
+from tinker_ext.embedded.launch import RunningBackend, start_embedded
 from tinker_ext.embedded.protocols import specification_of
 from tinker_ext.embedded.routes import UNSUPPORTED
 
@@ -71,7 +71,7 @@ KNOWN: dict[str, dict[str, str]] = {}
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[dict[str, EmbeddedServer]]:
+def servers() -> Iterator[dict[str, RunningBackend]]:
     with ExitStack() as stack:
         started = {
             protocol: stack.enter_context(start_embedded(protocol=protocol))
@@ -146,7 +146,7 @@ REPEATED = settings(
 @SCHEMAS["0.4.1"].parametrize()
 @REPEATED
 def test_responses_match_specification_of_0_4_1(
-    case: Case[Any], servers: dict[str, EmbeddedServer]
+    case: Case[Any], servers: dict[str, RunningBackend]
 ) -> None:
     _call(case, servers["0.4.1"])
 
@@ -154,18 +154,18 @@ def test_responses_match_specification_of_0_4_1(
 @SCHEMAS["0.38"].parametrize()
 @REPEATED
 def test_responses_match_specification_of_0_38(
-    case: Case[Any], servers: dict[str, EmbeddedServer]
+    case: Case[Any], servers: dict[str, RunningBackend]
 ) -> None:
     _call(case, servers["0.38"])
 
 
-def _call(case: Case[Any], server: EmbeddedServer) -> None:
+def _call(case: Case[Any], server: RunningBackend) -> None:
     # Unknown query parameters are ignored, because later clients send some; bodies are validated.
     checks = [*CHECKS, negative_data_rejection] if case.method == "POST" else CHECKS
     case.call_and_validate(base_url=server.url, checks=checks, allow_redirects=False)
 
 
-def test_server_logged_no_traceback(servers: dict[str, EmbeddedServer]) -> None:
+def test_server_logged_no_traceback(servers: dict[str, RunningBackend]) -> None:
     """Runs last."""
     for server in servers.values():
         assert "Traceback" not in server.log_path.read_text()

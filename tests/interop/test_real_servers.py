@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.interop.environments import ROOT
-from conformance.interop.outcomes import Ending, Outcome
 from conformance.interop.servers import TUFT, running
-from tests.interop.servers import ALL
+from tinker_ext.server_check import ALL
+from tinker_ext.server_check.outcomes import Ending, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INSTALL_SECONDS = 240.0
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.timeout(580)]
 
-LEFT = "left to `make servers`: TuFT, SkyRL tx"
+LEFT = "left to `make servers`: all servers"
 # The endings of the steps that this server does not support.
 ENDINGS = {
     "load_state": Ending.SERVER_WRONG,  # Its toy backend does not load weights.
@@ -64,8 +64,12 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
         with running(TUFT, folder) as server:
-            results = ALL.run(server, lambda item: print(item.name, item.ending, item.detail))
-    print("left to `make servers`: SkyRL tx, which compiles for minutes")
+            results = ALL.run(
+                server.checked(), lambda item: print(item.name, item.ending, item.detail)
+            )
+    print(
+        "left to `make servers`: SkyRL and SkyRL tx, which compile for minutes, hatchery, Twinkle"
+    )
     return {outcome.name: outcome for outcome in results}
 
 

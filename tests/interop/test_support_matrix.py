@@ -8,10 +8,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from conformance.interop import support_matrix
-from conformance.interop.outcomes import Ending, Outcome
 from conformance.interop.session import DRIVERS, Run, Step
-from conformance.interop.support_matrix import OURS, Column, load_column, outcomes_of, table
-from tests.interop.servers import ALL
+from conformance.interop.support_matrix import (
+    OURS,
+    Column,
+    load_column,
+    outcomes_of,
+    summary,
+    table,
+)
+from tinker_ext.server_check import ALL
+from tinker_ext.server_check.outcomes import NO_SUCH_OPERATION, Capability, Ending, Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,18 +68,41 @@ def test_table_lists_failures_with_their_errors() -> None:
         "tinker 0.4.1",
         Outcome("train", Ending.OK, "loss 3 to 2", 1.0),
         Outcome("unknown_loss", Ending.HUNG, "hangs: no end after 60 s", 60.0),
+        Outcome("ending", Ending.HUNG, "hung: ended after 900 s", 0.0),
     )
     assert table([ours, theirs]).splitlines() == [
         "| step | some: this client (2026-11-26) | some: tinker 0.4.1 (2026-11-26) |",
         "|---|---|---|",
-        "| **in all** | 3: 2 ok, 1 typed error | 2: 1 ok, 1 hung |",
+        "| **in all** | 3: 2 ok, 1 typed error | 3: 1 ok, 2 hung |",
+        "| **trains** | | |",
         "| train | ok: loss 3 to 2 | ok |",
+        "| **saves and resumes** | | |",
         "| save state | typed error (1) |  |",
+        "| **rejects mistakes** | | |",
         "| unknown loss | ok (2) | hung |",
+        "| **the driver** | | |",
+        "| ending |  | hung |",
         "",
         "1. `NotFoundError: ID is not in FOLDER / N attempts`",
         "2. `ValueError: no`",
     ]
+
+
+def test_summary_has_a_line_per_server_with_the_reasons() -> None:
+    column = make_column(
+        OURS,
+        Outcome("train", Ending.OK, "loss 3 to 2", 1.0),
+        Outcome("forward", Ending.SERVER_WRONG, "no", 1.0, "constant logprobs"),
+        Outcome("publish", Ending.TYPED_ERROR, "NotFoundError: ...", 1.0, NO_SUCH_OPERATION),
+        Outcome("unpublish", Ending.TYPED_ERROR, "NotFoundError: ...", 1.0, NO_SUCH_OPERATION),
+        Outcome("archive_url", Ending.LEFT_OUT, "there is no path", 0.0),
+    )
+    head, _, line = summary([column]).splitlines()
+    assert head == f"| server | {' | '.join(Capability)} | failed steps |"
+    assert line == (
+        "| some | - | 1 of 2 | - | - | - | no | - "
+        "| constant logprobs: forward; no such operation: publish, unpublish |"
+    )
 
 
 def test_repeated_error_has_one_note() -> None:
@@ -87,7 +117,7 @@ def test_repeated_error_has_one_note() -> None:
 def test_column_is_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(support_matrix, "COLUMNS", tmp_path / "columns")
     assert load_column("some", OURS) is None
-    column = make_column(OURS, Outcome("a", Ending.SERVER_WRONG, "it says so", 1.0))
+    column = make_column(OURS, Outcome("a", Ending.SERVER_WRONG, "it says so", 1.0, "so"))
     column.save()
     assert load_column("some", OURS) == column
 

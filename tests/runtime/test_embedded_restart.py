@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.waiting import comes_true
-from tinker_ext.embedded.launch import EmbeddedServer, start_embedded
+from tinker_ext.embedded.launch import RunningBackend, start_embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ TOKENS = list(b"The quick brown fox jumps over the lazy dog.")
 class Caller:
     """A client of a running server."""
 
-    def __init__(self, server: EmbeddedServer) -> None:
+    def __init__(self, server: RunningBackend) -> None:
         self.server = server
         self.http = httpx.Client(base_url=f"{server.url}/api/v1", timeout=60)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
@@ -13,9 +14,6 @@ from codegen.emit.downgrade import downgraded
 from codegen.paths import SPECIFICATION
 from codegen.wheel import pypi
 from codegen.wheel.wheels import WheelError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Json = dict[str, Any]
 
@@ -77,5 +75,5 @@ def test_watch_reports_an_unavailable_index(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_newest_release_is_the_newest_final_one() -> None:
     listing = "tinker (0.9.0)\nAvailable versions: 0.9.0, 0.10.0rc1, 0.10.0, 0.2.0\n  LATEST: x\n"
-    assert pypi.newest_of(listing) == "0.10.0"
-    assert pypi.newest_of("nothing here") is None
+    assert pypi.final_releases(listing)[-1] == "0.10.0"
+    assert pypi.final_releases("nothing here") == []

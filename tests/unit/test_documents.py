@@ -64,4 +64,4 @@ def test_folders_of_the_layout_exist(folder: str) -> None:
 
 
 def test_every_cli_command_is_documented() -> None:
-    assert set(re.findall(r"`tinker-ext ([a-z]+)", README)) == set(COMMANDS)
+    assert set(re.findall(r"`tinker-ext ([a-z-]+)", README)) == set(COMMANDS)

@@ -176,8 +176,9 @@ def test_missing_model_is_not_taken_for_a_missing_operation() -> None:
     with make_client(server) as service:
         training = service.create_lora_training_client("fake/model")
         server.respond("forward", *[_rejection(404, {"detail": "model x was not found"})])
-        with pytest.raises(tinker.NotFoundError, match="model x"):
+        with pytest.raises(tinker.SessionLostError, match="model x") as caught:
             training.forward([datum(2)], "cross_entropy").result(10)
+        assert isinstance(caught.value.__cause__, tinker.NotFoundError)
         training.forward([datum(2)], "cross_entropy").result(10)
     assert [call.body["seq_id"] for call in server.calls("forward")] == [1, 1]
 

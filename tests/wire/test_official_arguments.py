@@ -51,7 +51,7 @@ def test_datum_accepts_positional_arguments_and_no_inputs() -> None:
         ),
     ],
 )
-def test_retry_config_raises_with_the_supported_settings(
+def test_retry_config_accepted_and_other_types_rejected(
     service: tinker.ServiceClient, make: Callable[[tinker.ServiceClient, Any], Any]
 ) -> None:
     def create(retry_config: Any) -> Any:
@@ -59,7 +59,8 @@ def test_retry_config_raises_with_the_supported_settings(
         return asyncio.run(client) if asyncio.iscoroutine(client) else client.result(10)
 
     assert isinstance(create(None), tinker.SamplingClient)
-    with pytest.raises(tinker.InvalidInputError, match="retry_window") as caught:
+    assert isinstance(create(tinker.RetryConfig(max_connections=3)), tinker.SamplingClient)
+    with pytest.raises(tinker.InvalidInputError, match="expected a RetryConfig") as caught:
         create({"max_connections": 3})
     assert caught.value.where == "retry_config"
 

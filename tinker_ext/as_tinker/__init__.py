@@ -1,4 +1,4 @@
-"""Runs programs written for the official SDK without changing them: `import tinker` means this package.
+"""Runs programs written for the official SDK unchanged: `import tinker` means this package.
 
 Three ways:
 
@@ -6,9 +6,9 @@ Three ways:
     TINKER_EXT_AS_TINKER=1 pytest                          # every Python process that inherits it
     tinker_ext.as_tinker.install()                         # before the first `import tinker`
 
-All modules of the official SDK that `module_table.MAPPED` lists then have the names of this package.
-Their objects are those of `tinker_ext`: no class exists twice. The official package is not used,
-even if it is installed.
+The modules of the official SDK that `module_table.MAPPED` lists then have the names of this
+package. Their objects are those of `tinker_ext`: no class exists twice. The official package is not
+used, even if it is installed.
 """
 
 from __future__ import annotations

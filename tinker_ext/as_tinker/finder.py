@@ -6,7 +6,6 @@ import importlib.util
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from tinker_ext.as_tinker.module_table import ABSENT, DOCUMENT, MAPPED, NAMESPAC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from importlib.metadata import Distribution, DistributionFinder
     from types import CodeType
 
 PACKAGE = "tinker"
@@ -51,7 +51,11 @@ class AliasFinder(MetaPathFinder):
         self, context: DistributionFinder.Context | None = None
     ) -> Iterable[Distribution]:
         """The metadata of `tinker`, for `importlib.metadata.version("tinker")` only."""
-        return [_AliasDistribution()] if context is not None and context.name == PACKAGE else []
+        if context is None or context.name != PACKAGE:
+            return []
+        from tinker_ext.as_tinker.distribution import AliasDistribution
+
+        return [AliasDistribution()]
 
 
 class AliasLoader(Loader):
@@ -106,17 +110,7 @@ class _AliasModule(ModuleType):
         return import_module(MAPPED[self.__name__])
 
 
-class _AliasDistribution(Distribution):
-    """The metadata that the official package would have."""
-
-    def read_text(self, filename: str) -> str | None:
-        if filename != "METADATA":
-            return None
-        return f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: {RELEASE}\n"
-
-    def locate_file(self, path: Any) -> Any:
-        return path
-
-
 def _reason(fullname: str) -> str:
+    if fullname.endswith("_test"):
+        return "it contains tests of the official SDK"
     return ABSENT.get(fullname, "releases 0.4.1 and 0.38.0 of the official SDK do not have it")

@@ -1,6 +1,7 @@
-"""The modules of the official SDK 0.4.1 and 0.38.0: the module of this package that has their names.
+"""The modules of the official SDK 0.4.1 and 0.38.0, and what this package has in their place.
 
-`tests/unit/as_tinker/test_module_table.py` checks that the table is complete.
+`tests/unit/as_tinker/test_module_table.py` checks that the table is complete. Modules ending in
+`_test`, which are tests of the official SDK, are not in it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ _TELEMETRY = (
 )
 _REQUESTS = "it is a request that no method accepts; the generated bindings `tinker_api` have it"
 _RESPONSES = "it is a response that no method returns; the generated bindings `tinker_api` have it"
-_TESTS = "it contains tests of the official SDK"
 
 #: Packages of the official SDK without an `__init__.py`.
 NAMESPACES = frozenset({"tinker.cli", "tinker.lib"})
@@ -171,7 +171,6 @@ ABSENT: Mapping[str, str] = {
     "tinker.cli.output": _COMMANDS,
     "tinker.lib._auth_token_provider": _CREDENTIALS,
     "tinker.lib._jwt_auth": _CREDENTIALS,
-    "tinker.lib._jwt_auth_test": _TESTS,
     "tinker.lib._pydantic_conv": _CLIENT,
     "tinker.lib.async_tinker_provider": _CLIENT,
     "tinker.lib.backcompat_concurrent_future": _CLIENT,
@@ -180,21 +179,15 @@ ABSENT: Mapping[str, str] = {
     "tinker.lib.console_urls": _CLIENT,
     "tinker.lib.credentials": _CREDENTIALS,
     "tinker.lib.internal_client_holder": _CLIENT,
-    "tinker.lib.internal_client_holder_test": _TESTS,
     "tinker.lib.public_interfaces.backcompat_client_future": _CLIENT,
     "tinker.lib.public_interfaces.rest_client_common": _CLIENT,
     "tinker.lib.queue_state_logger": _CLIENT,
-    "tinker.lib.rest_client_copy_weights_test": _TESTS,
-    "tinker.lib.retry_handler_test": _TESTS,
     "tinker.lib.retryable_exception": _CLIENT,
     "tinker.lib.sdk_method": _TELEMETRY,
-    "tinker.lib.service_client_test": _TESTS,
     "tinker.lib.session_futures_poller": _CLIENT,
-    "tinker.lib.session_futures_poller_test": _TESTS,
     "tinker.lib.sync_only": _CLIENT,
     "tinker.lib.telemetry": _TELEMETRY,
     "tinker.lib.telemetry_provider": _TELEMETRY,
-    "tinker.lib.telemetry_test": _TESTS,
     "tinker.proto.request_conv": _ENCODING,
     "tinker.proto.response_conv": _ENCODING,
     "tinker.resources": _HTTP,

@@ -57,10 +57,14 @@ class CommandContext:
 
 FORMATS = click.Choice(["table", "json"])
 
+#: Name in `click.Context.meta`, which all commands of an invocation share, of the output format.
+FORMAT_KEY = "tinker_ext.format"
+
 
 def _use_format(ctx: click.Context, _parameter: click.Parameter, value: Format | None) -> None:
     if value is not None:
         ctx.obj = replace(ctx.obj, format=value)
+        ctx.meta[FORMAT_KEY] = value
 
 
 #: `--format` of an individual command; takes precedence over the global option.

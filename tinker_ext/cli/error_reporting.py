@@ -1,4 +1,4 @@
-"""Reports an error as one line that says what happened and what to do."""
+"""Reports an error as one line that says what happened and what to do, or as JSON."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from tinker_ext.cli.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 #: Exit status after Ctrl-C, by the convention of shells: 128 + SIGINT.
 INTERRUPTED = 130
+#: Exit status of wrong arguments, by the convention of click.
+USAGE = 2
 
 
 class CommandError(click.ClickException):
@@ -21,6 +24,39 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"Error: {one_line(self.message)}", file=file, err=file is None)
+
+
+class JsonError(click.ClickException):
+    """A failed command: a JSON object on standard error."""
+
+    def __init__(self, record: Mapping[str, object]) -> None:
+        super().__init__(str(record["message"]))
+        self.record = record
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        import json
+
+        click.echo(json.dumps({"error": self.record}), file=file, err=file is None)
+
+
+class JsonUsageError(JsonError):
+    """The same for wrong arguments."""
+
+    exit_code = USAGE
+
+
+def as_json(error: click.ClickException) -> click.ClickException:
+    """The same error, reported as JSON: its type, message, and for API errors their fields."""
+    if isinstance(error, NoArgsIsHelpError | JsonError):
+        return error
+    cause = error.__cause__ if isinstance(error, CommandError) else None
+    kind = type(cause or error).__name__
+    record: dict[str, object] = {"type": kind, "message": one_line(error.format_message())}
+    for name in ("status_code", "request_id", "operation"):
+        value = getattr(cause, name, None)
+        if value is not None:
+            record[name] = value
+    return (JsonUsageError if error.exit_code == USAGE else JsonError)(record)
 
 
 @contextmanager

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from tinker_ext.cli.context import FORMATS, CommandContext, Format, format_option
-from tinker_ext.cli.error_reporting import report_errors
+from tinker_ext.cli.context import (
+    FORMAT_KEY,
+    FORMATS,
+    CommandContext,
+    Format,
+    format_option,
+)
+from tinker_ext.cli.error_reporting import as_json, report_errors
 from tinker_ext.cli.text import escape_unencodable_output
+from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +47,7 @@ COMMANDS = {
     "run": LazyCommand("tinker_ext.cli.commands.run:run", "List and inspect training runs."),
     "checkpoint": LazyCommand(
         "tinker_ext.cli.commands.checkpoint:checkpoint",
-        "List, inspect, publish, expire, delete and download checkpoints.",
+        "List, inspect, publish, expire, delete, download, export and upload checkpoints.",
     ),
     "session": LazyCommand(
         "tinker_ext.cli.commands.session:session",
@@ -48,6 +55,12 @@ COMMANDS = {
     ),
     "model": LazyCommand(
         "tinker_ext.cli.commands.model:model", "List the base models of the server."
+    ),
+    "auth": LazyCommand(
+        "tinker_ext.cli.commands.auth:auth", "Log in and out, and check the stored key."
+    ),
+    "billing": LazyCommand(
+        "tinker_ext.cli.commands.billing:billing", "Show the usage of your organization."
     ),
     "serve": LazyCommand(
         "tinker_ext.cli.commands.serve:serve",
@@ -62,6 +75,15 @@ COMMANDS = {
     "doctor": LazyCommand(
         "tinker_ext.cli.commands.doctor:doctor",
         "Show the configuration and check the connection to the server.",
+    ),
+    "check-server": LazyCommand(
+        "tinker_ext.cli.commands.check_server:check_server",
+        "Run every operation on a server and report the results.",
+    ),
+    "completion": LazyCommand(
+        "tinker_ext.cli.commands.completion:completion",
+        "Print a script that completes commands and options in a shell.",
+        local=True,
     ),
     "version": LazyCommand("tinker_ext.cli.main:version", "Show the version.", local=True),
 }
@@ -88,12 +110,37 @@ class LazyGroup(click.Group):
 
 
 class Program(LazyGroup):
-    """The top-level group. Reports the errors of all commands as a single line."""
+    """The top-level group. Reports the errors of all commands as a single line, or as JSON."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        arguments = options.get("args", args[1] if len(args) > 1 else ())
+        json_wanted = _asks_for_json(list(arguments))  # before the parser takes them from the list
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise (as_json(error) if json_wanted else error) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         escape_unencodable_output()
-        with report_errors(traceback=bool(ctx.params.get("traceback"))):
-            return super().invoke(ctx)
+        # An option of the subcommand takes precedence.
+        ctx.meta.setdefault(FORMAT_KEY, ctx.params.get("output_format"))
+        try:
+            with report_errors(traceback=bool(ctx.params.get("traceback"))):
+                return super().invoke(ctx)
+        except click.ClickException as error:
+            if ctx.meta.get(FORMAT_KEY) != "json":
+                raise
+            raise as_json(error) from error
+
+
+def _asks_for_json(arguments: list[str]) -> bool:
+    """Whether arguments that can't be parsed contain the option for JSON."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    return any(
+        argument in ("--format=json", "-fjson")
+        or (argument in ("-f", "--format") and value == "json")
+        for argument, value in pairs
+    )
 
 
 @click.group(cls=Program, lazy=COMMANDS, context_settings=HELP_OPTIONS)
@@ -113,6 +160,7 @@ class Program(LazyGroup):
     "Default: TINKER_BASE_URL, else the hosted service.",
 )
 @click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(__version__, message="tinker-ext %(version)s")
 @click.pass_context
 def program(
     ctx: click.Context, output_format: Format, base_url: str | None, traceback: bool
@@ -120,7 +168,7 @@ def program(
     """Manage training runs, checkpoints and sessions, and run the embedded backend.
 
     The API key is read from TINKER_API_KEY. If it is not set, the key is the output of the command
-    in TINKER_CREDENTIAL_CMD, or else the key stored by the official client's login. There is no
+    in TINKER_CREDENTIAL_CMD, or else the key stored by `tinker-ext auth login`. There is no
     option for the key because other users of the machine can read a program's arguments.
     """
     command = COMMANDS.get(ctx.invoked_subcommand or "")
@@ -142,12 +190,14 @@ def version(context: CommandContext) -> None:
     import platform
 
     from tinker_ext.cli.output import show
-    from tinker_ext.version import __version__
 
     record = {"version": __version__, "python": platform.python_version()}
     show(context.format, record, f"tinker-ext {__version__}")
 
 
+PROGRAM_NAME = "tinker-ext"
+
+
 def main() -> None:
     """Run the program; the entry point of the installed script."""
-    program(prog_name="tinker-ext")
+    program(prog_name=PROGRAM_NAME)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.console import Console
+    from rich.table import Table
 
     from tinker_ext.cli.context import Format
 
@@ -25,12 +26,18 @@ _UNLIMITED_WIDTH = 10_000
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The content of a table."""
+    """The content of a table.
+
+    If the table is wider than the terminal, each row is printed as two lines instead: the column
+    `identifier`, which users copy, alone and unbroken, and below it the others. Without one, the
+    cells of a wide table are folded.
+    """
 
     title: str
     columns: Sequence[str]
     #: A cell is None if the server sends no valid value.
     rows: Sequence[Sequence[str | None]]
+    identifier: str | None = None
 
 
 def show(output_format: Format, record: Any, *views: View | str) -> None:
@@ -77,5 +84,33 @@ def _print_table(view: View) -> None:
         # Folds long identifiers rather than truncating them, because users copy them.
         table.add_column(column, overflow="fold", style="cyan" if number == 0 else None)
     for row in view.rows:
-        table.add_row(*(Text(NOTHING if cell is None else encodable(cell)) for cell in row))
-    _wide_console().print(table)
+        table.add_row(*map(Text, _cells(row)))
+    console = _wide_console()
+    if view.identifier is not None and _natural_width(console, table) > console.width:
+        _print_records(console, view, view.identifier)
+    else:
+        console.print(table)
+
+
+def _cells(row: Sequence[str | None]) -> list[str]:
+    return [NOTHING if cell is None else encodable(cell) for cell in row]
+
+
+def _natural_width(console: Console, table: Table) -> int:
+    from rich.measure import Measurement
+
+    unlimited = console.options.update(max_width=_UNLIMITED_WIDTH)
+    return Measurement.get(console, unlimited, table).maximum
+
+
+def _print_records(console: Console, view: View, identifier: str) -> None:
+    from rich.text import Text
+
+    console.print(Text(encodable(view.title), style="italic"))
+    for row in view.rows:
+        cells = dict(zip(view.columns, _cells(row), strict=True))
+        # `soft_wrap` leaves the breaking of long lines to the terminal, so that a copied path is
+        # one word.
+        console.print(Text(cells.pop(identifier), style="cyan"), soft_wrap=True)
+        details = ", ".join(f"{name.lower()} {value}" for name, value in cells.items())
+        console.print(Text(f"  {details}"), soft_wrap=True)

@@ -8,7 +8,6 @@ from attrs import evolve, field, frozen
 from tinker_api import models
 from tinker_api.types import UNSET
 
-from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_nonempty_str, check_str_mapping
 from tinker_ext.clients.custom_loss.graph import encode_graph
 from tinker_ext.clients.custom_loss.handle import LossHandle
@@ -20,6 +19,7 @@ from tinker_ext.runtime.submission.submitting import submit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tinker_ext import types
     from tinker_ext.clients.custom_loss.tracing import TracedLoss
     from tinker_ext.runtime.core import ClientCore
 
@@ -58,7 +58,6 @@ class ResumeSpec:
     access_token: str | None = field(default=None, repr=False)
     optimizer: types.OptimizerConfig | None = None
     with_optimizer: bool | None = None
-    run_id: str = field(init=False)
 
     @property
     def wants_optimizer(self) -> bool | None:
@@ -72,8 +71,6 @@ class ResumeSpec:
             check_base_model(self.base_model, "the first argument")
         if self.user_metadata is not None:
             check_str_mapping(self.user_metadata, "user_metadata")
-        parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(self.path)
-        object.__setattr__(self, "run_id", parsed.training_run_id)
 
 
 def resume_spec(

@@ -16,7 +16,7 @@ from tinker_ext.runtime.core import ClientCore
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tinker_ext.embedded.launch import EmbeddedServer
+    from tinker_ext.embedded.launch import RunningBackend
     from tinker_ext.redaction.secret import Secret
 
 
@@ -34,11 +34,11 @@ class SharedBackend:
 
     folder: Path | None
     _lock: threading.Lock = field(factory=threading.Lock)
-    server: EmbeddedServer | None = None
+    server: RunningBackend | None = None
     _clients: int = 0
     _inherited: bool = False
 
-    def acquire(self) -> EmbeddedServer:
+    def acquire(self) -> RunningBackend:
         """The running server, which `release` gives back; blocks for a second while it starts.
 
         A server that has exited is replaced.
@@ -53,7 +53,7 @@ class SharedBackend:
             self._clients += 1
             return self.server
 
-    def release(self, server: EmbeddedServer) -> None:
+    def release(self, server: RunningBackend) -> None:
         """Stop the server if no other client uses it."""
         with self._lock:
             if self._inherited:
@@ -117,7 +117,7 @@ class EmbeddedBackend:
             config = evolve(config, api_key=process_key(), credential_cmd=None)
         self.config = config
         self._lock = threading.Lock()
-        self._server: EmbeddedServer | None = None
+        self._server: RunningBackend | None = None
 
     def base_url(self) -> str:
         """The URL of the server; blocks for a second or two while a backend starts."""

@@ -146,7 +146,7 @@ class ClientFactory:
         the settings of `ServiceClient` do.
 
         Raises:
-            InvalidInputError: neither is given, or `model_path` is not a `tinker://` path.
+            InvalidInputError: neither is given, or `model_path` is not a path.
             NotFoundError: the server has no such checkpoint or model.
         """
         return resolve_client(

@@ -12,6 +12,9 @@ from tinker_ext.types.responses.checkpoints import SCHEME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# A URL of any scheme (RFC 3986, 3.1), or an absolute path of a file system: the paths that servers
+# return. A name without either is that of a base model.
+_PATH = re.compile(r"[a-z][a-z0-9+.-]*://\S|/.|[a-z]:[\\/]", re.IGNORECASE)
 # The id of a session (RFC 9562), without a model's sequence number.
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
@@ -22,7 +25,7 @@ def check_base_model(base_model: str, instead: str) -> None:
     Raises:
         InvalidInputError: it is a path; the message names the argument or method to use `instead`.
     """
-    if base_model.startswith(SCHEME):
+    if base_model.lower().startswith(SCHEME):
         raise InvalidInputError(
             f"expected the name of a base model, got {base_model!r}; {instead} takes a path",
             where="base_model",
@@ -30,18 +33,23 @@ def check_base_model(base_model: str, instead: str) -> None:
 
 
 def check_path(path: object, where: str, instead: str) -> None:
-    """Reject anything but a checkpoint path.
+    """Reject a value that cannot be the path of a checkpoint; the server interprets the path.
 
     Raises:
         InvalidInputError: it is not a path; the message names the argument or method that takes a
             base model `instead`.
     """
-    if not isinstance(path, str) or not path.startswith(SCHEME):
+    if not is_path(path):
         raise InvalidInputError(
-            f"expected a tinker:// path, got {path!r}; saving weights returns a path such as "
+            f"expected the path of a checkpoint, got {path!r}; saving weights returns one, such as "
             f"tinker://RUN/weights/NAME. Pass the name of a base model to {instead}",
             where=where,
         )
+
+
+def is_path(value: object) -> bool:
+    """Whether a value has the form of a path that a server may have returned."""
+    return isinstance(value, str) and value.isprintable() and _PATH.match(value) is not None
 
 
 @contextmanager

@@ -70,6 +70,17 @@ def response_decoder(operation: str, convert: Callable[[R], T]) -> Callable[[R],
     return decode
 
 
+def require_base_model(name: object, operation: str, advice: str = "") -> str:
+    """The base model of a response, which later requests need.
+
+    Raises:
+        APIResponseValidationError: it is null, missing or not a string.
+    """
+    if isinstance(name, str) and name:
+        return name
+    raise APIResponseValidationError(f"the response has no base_model{advice}", operation=operation)
+
+
 def misfit(operation: str, result: ResultBody, message: str) -> APIResponseValidationError:
     """The error for a result that does not fit its request."""
     body = None if isinstance(result.body, ProtobufResult) else result.body

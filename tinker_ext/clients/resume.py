@@ -8,11 +8,12 @@ from tinker_api import models
 from tinker_api.types import UNSET
 
 from tinker_ext import types
+from tinker_ext.clients.checkpoint_lookup import find_run_id
 from tinker_ext.clients.creation import DEFAULT_RANK, ModelSpec, ResumeSpec, create_model
 from tinker_ext.clients.hints import run_id_hint
-from tinker_ext.clients.result_decoding import decode_result
+from tinker_ext.clients.result_decoding import decode_result, require_base_model
 from tinker_ext.clients.training import TrainingClient
-from tinker_ext.errors import APIResponseValidationError, NotFoundError
+from tinker_ext.errors import NotFoundError
 from tinker_ext.protocol.flags import at_least
 from tinker_ext.runtime.submission.submitting import submit
 from tinker_ext.types.unset import or_default, or_none, or_unset
@@ -20,6 +21,8 @@ from tinker_ext.types.unset import or_default, or_none, or_unset
 if TYPE_CHECKING:
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.gateway import Gateway
+
+ADVICE = "; pass base_model to create the client"
 
 
 class LoadCreateUnsupportedError(Exception):
@@ -78,7 +81,8 @@ async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec
         return await _spec_of_run(core, state)
     info = types.WeightsInfoResponse.from_api(response)
     return ModelSpec(
-        base_model=state.base_model or _base_model(info.base_model, "get_weights_info"),
+        base_model=state.base_model
+        or require_base_model(info.base_model, "get_weights_info", ADVICE),
         lora=types.LoraConfig(
             rank=or_default(info.lora_rank, DEFAULT_RANK),
             train_unembed=or_default(info.train_unembed, True),
@@ -88,15 +92,6 @@ async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec
         user_metadata=state.user_metadata,
         optimizer=state.optimizer,
     )
-
-
-def _base_model(name: str | None, operation: str) -> str:
-    if not name:
-        raise APIResponseValidationError(
-            "the response has no base_model; pass base_model to create the client",
-            operation=operation,
-        )
-    return name
 
 
 async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoResponse | None:
@@ -118,13 +113,15 @@ async def _weights_info(core: ClientCore, path: str) -> models.WeightsInfoRespon
 
 async def _spec_of_run(core: ClientCore, state: ResumeSpec) -> ModelSpec:
     """The spec of the saved run, as release 0.4.1 returns it: of the adapter only the rank."""
-    with run_id_hint(state.run_id):
+    run_id = await find_run_id(core, state.path)
+    with run_id_hint(run_id):
         response = await core.call(
-            "get_training_run", lambda gateway: gateway.get_training_run(state.run_id)
+            "get_training_run", lambda gateway: gateway.get_training_run(run_id)
         )
     run = types.TrainingRun.from_api(response)
     return ModelSpec(
-        base_model=state.base_model or _base_model(run.base_model, "get_training_run"),
+        base_model=state.base_model
+        or require_base_model(run.base_model, "get_training_run", ADVICE),
         lora=types.LoraConfig(rank=DEFAULT_RANK if run.lora_rank is None else run.lora_rank),
         user_metadata={**(run.user_metadata or {}), **(state.user_metadata or {})},
         optimizer=state.optimizer,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from tinker_api import models
 
 from tinker_ext.clients.argument_checks import check_nonempty_str
+from tinker_ext.clients.checkpoint_lookup import find_run_id
 from tinker_ext.clients.hints import check_base_model, check_path, run_id_hint
+from tinker_ext.clients.result_decoding import require_base_model
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, InvalidInputError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
-from tinker_ext.types import ParsedCheckpointTinkerPath
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ async def find_base_model(
     except APIStatusError as error:
         if error.status_code not in MISSING_STATUSES or model_path is None:
             raise
-        run_id = ParsedCheckpointTinkerPath.from_tinker_path(model_path).training_run_id
+        run_id = await find_run_id(core, model_path)
         run = await core.call("get_training_run", lambda gateway: gateway.get_training_run(run_id))
-        return run.base_model
-    return sampler.base_model
+        return require_base_model(run.base_model, "get_training_run")
+    return require_base_model(sampler.base_model, "get_sampler")
 
 
 def check_source(model_path: str | None, base_model: str | None) -> None:

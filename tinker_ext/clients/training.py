@@ -247,7 +247,7 @@ class TrainingClient(CheckpointingBase):
         """A client that samples from saved weights; blocks until the server has loaded them.
 
         Raises:
-            InvalidInputError: `model_path` is not a `tinker://` path.
+            InvalidInputError: `model_path` is not a path.
             NotFoundError: the server has no such checkpoint.
         """
         opened = open_sampling_client(

@@ -62,7 +62,7 @@ def start_embedded(
     jwt_lifetime: float | None = None,
     flags: Mapping[str, Any] | None = None,
     key: Secret | None = None,
-) -> EmbeddedServer:
+) -> RunningBackend:
     """Start a server on a free loopback port and wait until it accepts requests.
 
     The server stops on `close`, or when this process ends for any reason. Blocks for about a
@@ -87,13 +87,13 @@ def start_embedded(
         raise ConfigurationError(
             f"the embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
         )
-    return EmbeddedServer(
+    return RunningBackend(
         state_dir, protocol=protocol, jwt_lifetime=jwt_lifetime, flags=flags, key=key
     )
 
 
-class EmbeddedServer:
-    """A running server. `url` is its address; `close`, or leaving a ``with`` block, stops it."""
+class RunningBackend:
+    """A running embedded backend at `url`; `close`, or leaving a ``with`` block, stops it."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class EmbeddedServer:
     def _failed(self, reason: str) -> ConfigurationError:
         text = self.log_path.read_text(encoding="utf-8", errors="replace").strip()
         quoted = text[-QUOTED_CHARACTERS:] or "(empty)"
-        return ConfigurationError(f"the embedded server {reason}; its log:\n{quoted}")
+        return ConfigurationError(f"the embedded backend {reason}; its log:\n{quoted}")
 
 
 def _open_log(state_dir: Path) -> int:

@@ -96,7 +96,7 @@ def serve(
         threading.Thread(target=_exit_with_parent, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
     if not server.started:
-        raise RuntimeError("the embedded server did not start: see the messages above")
+        raise RuntimeError("the embedded backend did not start: see the messages above")
 
 
 class _Server(uvicorn.Server):

@@ -78,7 +78,7 @@ class FolderLock:
             except OSError:
                 os.close(self._handle)
                 raise RuntimeError(
-                    f"{folder} is in use by another embedded server: stop that server, "
+                    f"{folder} is in use by another embedded backend: stop that backend, "
                     "or choose another state folder"
                 ) from None
 

@@ -20,8 +20,10 @@ without a message; the third 500        JSON only if the server has no flags
 ======================================  ========================================================
 
 If the server rejects that trial too (400, 404, 405, 415, 422, 500, 501), the call fails with the
-first error, or returns to the first form and its retries if the first error was a 500. Any other
-failure of a trial (an authentication error, a rate limit, a proxy's error) is the call's own.
+first error, or returns to the first form and its retries if the first error was a 500. The error to
+the trial is reported instead if the server could not parse the first form, but names a mistake in
+the data. Any other failure of a trial (an authentication error, a rate limit, a proxy's error) is
+the call's own.
 
 Fields are adapted in either form:
 
@@ -167,9 +169,21 @@ def after_error(
     return evolve(current, limited=False) if cut_short else None
 
 
-def reports_first_error(attempt: Attempt, status: int) -> bool:
-    """Whether a failed call reports the error to its first form instead of that to the trial."""
-    return attempt.first_status is not None and status in _REJECTIONS
+def reports_first_error(attempt: Attempt, first_body: object, status: int, body: object) -> bool:
+    """Whether a failed call reports the error to its first form instead of that to the trial.
+
+    It does not if the first error only says that the server can't parse that form, and the error to
+    the trial says what is wrong with the data.
+    """
+    if attempt.first_status is None or status not in _REJECTIONS:
+        return False
+    explains_data = (
+        status in (400, 404, 422)
+        and not is_unreadable_body(status, body)
+        and not no_such_operation(status, body)
+        and not has_no_message(body)
+    )
+    return not (explains_data and is_unreadable_body(attempt.first_status, first_body))
 
 
 def after_success(attempt: Attempt, known: ServerProtocol, operation: str) -> ServerProtocol:

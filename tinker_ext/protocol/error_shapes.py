@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 #: Status codes for an operation that the server lacks; 404 also means a missing model.
 MISSING_STATUSES = frozenset({404, 405, 501})
-# Messages of web frameworks for an unknown path; for a missing model, servers write others. They are
-# FastAPI's, aiohttp's ("404: Not Found"), Go's ("404 page not found"), Express's ("Cannot POST
-# /path"), and HTML pages.
+# Messages of web frameworks for an unknown path; for a missing model, servers write others. FastAPI
+# and aiohttp ("404: Not Found"), Go ("404 page not found"), Express ("Cannot POST /path"), and
+# HTML pages.
 _FRAMEWORK_MESSAGE = re.compile(
-    r"(?:404:? )?(?:page )?not found|cannot [a-z]+ /\S*|<.*",
+    r"(?:404:? )?(?:page )?not found|method not allowed|not implemented|cannot [a-z]+ /\S*|<.*",
     re.IGNORECASE | re.DOTALL,
 )
 # FastAPI's error types for a body that can't be parsed at all.
@@ -83,15 +83,15 @@ def is_unreadable_body(status: int, body: object) -> bool:
     validation_errors = list(_validation_errors(body))
     if validation_errors:
         return all(map(_concerns_whole_body, validation_errors))
-    return any(map(_UNREADABLE_PATTERN.search, _messages(body)))
+    return any(map(_UNREADABLE_PATTERN.search, messages(body)))
 
 
 def has_no_message(body: object) -> bool:
     """Whether an error body does not say what is wrong with the request."""
     if any(_validation_errors(body)):
         return False
-    messages = (message.strip().rstrip(".").lower() for message in _messages(body))
-    return all(not message or message in _EMPTY_MESSAGES for message in messages)
+    texts = (message.strip().rstrip(".").lower() for message in messages(body))
+    return all(not text or text in _EMPTY_MESSAGES for text in texts)
 
 
 def no_such_operation(status: int, body: object) -> bool:
@@ -101,8 +101,8 @@ def no_such_operation(status: int, body: object) -> bool:
     """
     if status != 404:
         return status in MISSING_STATUSES
-    messages = (message.strip().rstrip(".") for message in _messages(body))
-    return all(not message or _FRAMEWORK_MESSAGE.fullmatch(message) for message in messages)
+    texts = (message.strip().rstrip(".") for message in messages(body))
+    return all(not text or _FRAMEWORK_MESSAGE.fullmatch(text) for text in texts)
 
 
 def _validation_errors(body: object) -> Iterator[dict[str, Any]]:
@@ -134,14 +134,14 @@ def _concerns_whole_body(error: dict[str, Any]) -> bool:
 def _named(body: object, patterns: tuple[re.Pattern[str], ...]) -> frozenset[str]:
     """Returns the field names that the patterns find in the messages of a body."""
     names: set[str] = set()
-    for message in _messages(body):
+    for message in messages(body):
         for pattern in patterns:
             for match in pattern.findall(message):
                 names.update(re.findall(r"[A-Za-z_]\w*", match))
     return frozenset(names)
 
 
-def _messages(body: object) -> Iterator[str]:
+def messages(body: object) -> Iterator[str]:
     """Yields the texts of a body that may explain the error."""
     if isinstance(body, str):
         yield body
@@ -149,4 +149,4 @@ def _messages(body: object) -> Iterator[str]:
         for name in ("detail", "message", "error"):
             inner = body.get(name)
             if isinstance(inner, str | dict):
-                yield from _messages(inner)
+                yield from messages(inner)

@@ -10,14 +10,34 @@ with a framework's own, or HTML      instead (`ALTERNATIVES`)
 422 for missing fields               their names; pass them, or upgrade the client
 ===================================  ==================================================
 
-An error about a missing model or checkpoint, or an invalid value, explains itself and gets no hint.
+A restriction of a server is recognized by the wording of its error, whatever the status code:
+
+===================================  ==================================================
+error message                        hint
+===================================  ==================================================
+a load that is not the first request create_training_client_from_state, which creates
+of its model                         the model that it loads into
+no room for another model            unload a model that is no longer needed
+a LoRA rank that is too high         pass a lower rank
+an unknown base model                get_server_capabilities lists the base models
+===================================  ==================================================
+
+An error about a model or session that no longer exists, of a request that uses one, means that the
+server was restarted or has ended the session (`is_lost`). An error about a missing checkpoint, or
+an invalid value, explains itself and gets no hint.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from tinker_ext.protocol.error_shapes import missing_fields, no_such_operation, unknown_fields
+from tinker_ext.protocol.error_shapes import (
+    messages,
+    missing_fields,
+    no_such_operation,
+    unknown_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +89,94 @@ ALTERNATIVES = {
     "unload_model": "close the ServiceClient, which ends the session and unloads its models",
     "unpublish_checkpoint": _NO_SHARING,
 }
+
+
+_ABSENT = (
+    r"(?:not found|no such|unknown|there is no|not registered|not loaded|unloaded|expired"
+    r"|(?:does not|doesn't|no longer) exists?|has ended)"
+)
+# Messages about something else that is missing.
+_OF_ANOTHER_OBJECT = re.compile(
+    r"base[ _]model|checkpoint|weights|\bpath\b|://|loss", re.IGNORECASE
+)
+_USES_MODEL = frozenset(
+    {
+        "forward",
+        "forward_backward",
+        "get_info",
+        "load_weights",
+        "optim_step",
+        "save_weights",
+        "save_weights_external",
+        "save_weights_for_sampler",
+    }
+)
+_USES_SESSION = frozenset({"asample", "create_model", "create_sampling_session"})
+_LOST_MODEL = re.compile(
+    rf"\b(?:model|adapter|session)\b.*{_ABSENT}|{_ABSENT} (?:\w+ )?(?:model|adapter|session)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_LOST_SESSION = re.compile(
+    rf"\bsession\b.*{_ABSENT}|{_ABSENT} (?:\w+ )?session\b", re.IGNORECASE | re.DOTALL
+)
+
+# Wordings of restrictions, and their hints, by operation; SkyRL's are "LoadWeights is not permitted
+# with seq_id 3", like the hosted service's, and "Maximum number of LoRA adapters (4) reached".
+_NEW_MODELS = frozenset({"create_model", "load_weights"})
+_RESTRICTIONS = (
+    (
+        frozenset({"load_weights"}),
+        re.compile(r"not permitted with seq_id|\bfirst (?:request|operation)|only .*\bnew", re.I),
+        "This server loads a checkpoint only as the first request of a model: call "
+        "create_training_client_from_state or create_training_client_from_state_with_optimizer, "
+        "which create the model that they load into.",
+    ),
+    (
+        _NEW_MODELS,
+        re.compile(
+            r"maximum number of|too many|(?:adapter|model|lora)s?\b.*\b(?:limit|capacity|slots?)"
+            r"|no (?:free|available)",
+            re.I,
+        ),
+        "The server has no room for another model: call unload_model, or close the ServiceClient, "
+        "of a model that is no longer needed. Models of abandoned sessions are unloaded later.",
+    ),
+    (
+        _NEW_MODELS,
+        re.compile(r"\brank\b.*(?:exceed|max|must be|greater|larger|higher|between|at most)", re.I),
+        "Pass a lower rank to create_lora_training_client.",
+    ),
+    (
+        _NEW_MODELS | {"create_sampling_session", "asample"},
+        re.compile(
+            r"base[ _]model|\bmodel\b.*(?:not supported|unsupported|not available|not served)"
+            rf"|\bmodel\b.*{_ABSENT}|{_ABSENT} model\b",
+            re.I,
+        ),
+        "ServiceClient.get_server_capabilities lists the base models of this server.",
+    ),
+)
+
+
+def is_lost(operation: str, body: object) -> bool:
+    """Whether an error body means that the server no longer knows the request's model or session.
+
+    Such a request names a model or session that the client created: the server was restarted, or
+    has ended the session.
+    """
+    pattern = _LOST_MODEL if operation in _USES_MODEL else _LOST_SESSION
+    return operation in _USES_MODEL | _USES_SESSION and any(
+        pattern.search(message) and not _OF_ANOTHER_OBJECT.search(message)
+        for message in messages(body)
+    )
+
+
+def restriction(operation: str, body: object) -> str | None:
+    """Returns a hint if an error body reports a restriction of the server, else None."""
+    for operations, pattern, hint in _RESTRICTIONS:
+        if operation in operations and any(map(pattern.search, messages(body))):
+            return hint
+    return None
 
 
 def advice(operation: str, status: int, body: object, protocol: ServerProtocol) -> str | None:

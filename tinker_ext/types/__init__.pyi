@@ -138,6 +138,7 @@ from tinker_ext.types.responses.session_status import SessionStatusQuery as Sess
 from tinker_ext.types.responses.sessions import GetSamplerResponse as GetSamplerResponse
 from tinker_ext.types.responses.sessions import GetSessionResponse as GetSessionResponse
 from tinker_ext.types.responses.sessions import ListSessionsResponse as ListSessionsResponse
+from tinker_ext.types.responses.sessions import OwnApiKeyResponse as OwnApiKeyResponse
 from tinker_ext.types.responses.sessions import WhoamiResponse as WhoamiResponse
 from tinker_ext.types.responses.training import CreateModelResponse as CreateModelResponse
 from tinker_ext.types.responses.training import ForwardBackwardOutput as ForwardBackwardOutput

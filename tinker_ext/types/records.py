@@ -23,6 +23,7 @@ from typing import (
     Literal,
     Self,
     TypeAlias,
+    TypeGuard,
     Union,
     cast,
     get_args,
@@ -80,12 +81,16 @@ class Record:
 
     __slots__ = ()
 
-    __dataclass_fields__ = _DataclassFields()
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+        model_fields: ClassVar[dict[str, attrs.Attribute[Any]]]
+    else:
+        __dataclass_fields__ = _DataclassFields()
+        model_fields = _ModelFields()
     # Read by `pprint` and by a dataclass that is derived from a record.
     __dataclass_params__ = SimpleNamespace(
         init=True, repr=False, eq=True, order=False, unsafe_hash=False, frozen=True
     )
-    model_fields = _ModelFields()
 
     #: Whether `model_validate` ignores unknown names: servers add fields to responses.
     _ignores_unknown_names: ClassVar[bool] = False
@@ -156,7 +161,7 @@ class Record:
             raise InvalidInputError(
                 f"expected a dict or {cls.__name__}, got {type(obj).__name__}", where=cls.__name__
             )
-        return _validate(cls, obj)
+        return cast("Self", _validate(cls, obj))
 
     @classmethod
     def model_validate_json(cls, json_data: str | bytes | bytearray, **_: Any) -> Self:
@@ -294,14 +299,18 @@ def _dump(value: Any, options: _Options, include: Any = None, exclude: Any = Non
             return value
 
 
-@cache
-def _public_fields(cls: Any) -> dict[str, attrs.Attribute[Any]]:
+def _find_public_fields(cls: Any) -> dict[str, attrs.Attribute[Any]]:
     """The fields that a caller can set, by their public names."""
     return {field.alias or field.name: field for field in attrs.fields(cls) if field.init}
 
 
-@cache
-def _annotations(cls: type[Record]) -> dict[str, Any]:
+# mypy does not accept classes as arguments of a cached function.
+_public_fields = cast(
+    "Callable[[type], dict[str, attrs.Attribute[Any]]]", cache(_find_public_fields)
+)
+
+
+def _read_annotations(cls: type) -> dict[str, Any]:
     """The types of the public fields. A private field has that of its public property."""
     from tinker_ext.types.tensors.arrays import TensorDtype
     from tinker_ext.types.tensors.list_or_array import TopkRows
@@ -328,8 +337,10 @@ def _annotations(cls: type[Record]) -> dict[str, Any]:
     return annotations
 
 
-@cache
-def _dataclass_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
+_annotations = cast("Callable[[type], dict[str, Any]]", cache(_read_annotations))
+
+
+def _create_dataclass_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
     """Descriptions of the public fields in the form of the standard library."""
     import dataclasses
 
@@ -349,6 +360,11 @@ def _dataclass_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
         cast("Any", field)._field_type = vars(dataclasses)["_FIELD"]
         result[name] = field
     return result
+
+
+_dataclass_fields = cast(
+    "Callable[[type], dict[str, dataclasses.Field[Any]]]", cache(_create_dataclass_fields)
+)
 
 
 def _validate(cls: type[Any], content: Mapping[Any, Any]) -> Any:
@@ -380,7 +396,7 @@ def _convert(annotation: Any, value: Any) -> Any:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         return _convert_union([member for member in arguments if member is not NoneType], value)
-    if isinstance(annotation, type) and issubclass(annotation, Record):
+    if _is_record(annotation):
         return annotation.model_validate(value) if isinstance(value, Mapping) else value
     if annotation is datetime and isinstance(value, str):
         return datetime.fromisoformat(value)
@@ -393,7 +409,7 @@ def _convert(annotation: Any, value: Any) -> Any:
 
 def _convert_union(members: list[Any], value: Any) -> Any:
     """Convert to the member with the value's `type`, or to the first that accepts the value."""
-    records = [member for member in members if isinstance(member, type) and _is_record(member)]
+    records = [member for member in members if _is_record(member)]
     if records and isinstance(value, Mapping):
         by_type = [record for record in records if _constant(record) == value.get("type")]
         error: InvalidInputError | TypeError | None = None
@@ -411,8 +427,8 @@ def _convert_union(members: list[Any], value: Any) -> Any:
     return value
 
 
-def _is_record(member: type) -> bool:
-    return issubclass(member, Record)
+def _is_record(annotation: object) -> TypeGuard[type[Record]]:
+    return isinstance(annotation, type) and issubclass(annotation, Record)
 
 
 def _constant(record: type[Record]) -> Any:

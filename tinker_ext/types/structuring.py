@@ -316,7 +316,8 @@ def _converter(annotation: Any, title: str) -> Convert | None:
 def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
     """Reads one field for a class that decodes itself; None if it is null, missing or invalid."""
     value = or_none(value)
-    return None if value is None else cast("T | None", _entry_rule(annotation, title).read(value))
+    rule = _entry_rule(cast("Any", annotation), title)
+    return None if value is None else cast("T | None", rule.read(value))
 
 
 @cache

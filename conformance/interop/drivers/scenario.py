@@ -1,11 +1,11 @@
 """One scenario for every client and server: train, save, load, sample, manage checkpoints.
 
 TINKER_BASE_URL is the address of the server, DRIVER_PACKAGE the client's package, DRIVER_BASE_MODEL
-the model, and DRIVER_PROGRAM selects one of PROGRAMS:
+the model, DRIVER_HEADERS further headers (JSON), and DRIVER_PROGRAM selects one of PROGRAMS:
 
     baseline  everything that release 0.4.1 can do, on the embedded backend
     releases  the same loop for all releases from 0.4.1 to 0.38.0, with additions where available
-    tour      the steps of `tests/interop/servers` that an official SDK can take, on any server;
+    tour      the steps of `tinker_ext/server_check` that an official SDK can take, on any server;
               a step that takes longer than DRIVER_STEP_SECONDS is abandoned
     surface   each public method of releases from 0.24 on, on a server with canned responses
     parity    rarely used inputs, which two clients must encode identically; needs torch
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import json
 import os
 import urllib.request
 from collections.abc import Callable
@@ -38,6 +39,7 @@ from client import (
 from steps import run_steps
 
 BASE_MODEL = os.environ.get("DRIVER_BASE_MODEL", "embedded/tiny")
+HEADERS = json.loads(os.environ.get("DRIVER_HEADERS", "{}"))
 TEXTS = ("To be, or not to be", "That is the question", "Whether 'tis nobler", "In the mind")
 # The bytes of the texts, shifted by one: every tokenizer has at least as many tokens.
 BYTE_TOKENS = [[byte + 1 for byte in text.encode()] for text in TEXTS]
@@ -84,7 +86,8 @@ class Program:
 
 
 def open_service(state: Any) -> Any:
-    state.service = tinker.ServiceClient(**state.program.service)
+    headers = {"default_headers": HEADERS} if HEADERS else {}
+    state.service = tinker.ServiceClient(**state.program.service, **headers)
     return tinker.__version__
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from attrs import define, evolve, field
 
-from tinker_ext import types
+from tinker_ext import ServiceClient, types
 from tinker_ext.cli.context import CommandContext
 from tinker_ext.errors import NotFoundError
 from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tinker_ext import ServiceClient
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -84,7 +80,7 @@ class FakeRest:
         listed = [
             checkpoint
             for checkpoint in self.checkpoints
-            if f"//{run_id}/" in checkpoint.tinker_path
+            if f"//{run_id}/" in str(checkpoint.tinker_path or f"//{run_id}/")
         ]
         return self._reply(types.CheckpointsListResponse(listed))
 

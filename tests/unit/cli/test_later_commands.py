@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from tests.unit.cli.fakes import CREATED, FakeRest, FakeService, make_checkpoint
 from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext import types
 from tinker_ext.cli.text import relative_time
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -92,6 +89,27 @@ def test_delete_selects_checkpoints_of_run_by_type_and_date(
     paths = [f"tinker://run-1/{name}" for name in deleted]
     assert record == {"deleted": paths, "failed": []}
     assert service.rest.changes == [("delete", path) for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("options", "deleted"), [([], ["timeless"]), (["--before", "2030-01-01"], [])]
+)
+def test_checkpoint_without_a_valid_time_is_not_selected_by_date(
+    options: list[str], deleted: list[str]
+) -> None:
+    broken = [make_checkpoint(name="timeless", time=None), make_checkpoint(tinker_path=None)]
+    service = FakeService(FakeRest(checkpoints=broken))
+    run(service, "checkpoint", "delete", "--run-id", "run-1", *options, "-y")
+    assert service.rest.changes == [
+        ("delete", f"tinker://run-1/weights/{name}") for name in deleted
+    ]
+
+
+def test_list_shows_a_checkpoint_with_broken_fields() -> None:
+    broken = make_checkpoint(time=None, checkpoint_type=None, tinker_path=None)
+    result = run(FakeService(FakeRest(checkpoints=[broken])), "checkpoint", "list")
+    [line] = [line for line in result.stdout.splitlines() if "weights/0001" in line]
+    assert line.count(" - ") == 3
 
 
 @pytest.mark.parametrize(("stdin", "count"), [("y\n", 3), ("n\n", 0), ("", 0)])

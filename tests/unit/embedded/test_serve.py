@@ -111,7 +111,7 @@ def test_server_exits_when_its_parent_is_killed(tmp_path: Path) -> None:
 def test_state_dir_in_use_raises_configuration_error(tmp_path: Path) -> None:
     with (
         start_embedded(tmp_path),
-        pytest.raises(ConfigurationError, match="in use by another embedded server") as caught,
+        pytest.raises(ConfigurationError, match="in use by another embedded backend") as caught,
     ):
         start_embedded(tmp_path)
     assert "Traceback" not in str(caught.value)

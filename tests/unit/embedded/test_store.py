@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,6 @@ from tinker_ext.embedded.state_folder import FolderLock
 from tinker_ext.embedded.store import Database, RequestRecord, RequestTable
 from tinker_ext.embedded.store.database import SCHEMA
 from tinker_ext.embedded.store.tables import MAX_STORED_REQUESTS, MAX_STORED_RESULT_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -130,7 +127,7 @@ def test_old_requests_are_deleted(database: Database) -> None:
 
 def test_folder_lock_is_exclusive(tmp_path: Path) -> None:
     lock = FolderLock(tmp_path)
-    with pytest.raises(RuntimeError, match="in use by another embedded server"):
+    with pytest.raises(RuntimeError, match="in use by another embedded backend"):
         FolderLock(tmp_path)
     lock.release()
     FolderLock(tmp_path).release()

@@ -274,7 +274,7 @@ def test_invalid_model_input_is_named(small: BaseModel, tokens: Any) -> None:
 
 
 def test_empty_data_is_rejected(small: BaseModel) -> None:
-    with pytest.raises(EngineInputError, match="no datum"):
+    with pytest.raises(EngineInputError, match="at least one datum"):
         Trainer(small, LoraSettings(rank=1)).forward([], "cross_entropy")
 
 

@@ -84,6 +84,7 @@ def failure_of(case: dict[str, Any]) -> retry.Failure:
         headers=fields.get("headers", {}),
         fault=retry.TransportFault(fields["fault"]) if "fault" in fields else None,
         category=RequestErrorCategory(fields["category"]) if "category" in fields else None,
+        identical=fields.get("identical", 0),
     )
 
 
@@ -98,7 +99,8 @@ def test_retry_decision(case: dict[str, Any]) -> None:
         jitter=case["jitter"],
         resumed=case["resumed"],
     )
-    expected = {"server_delay": False, "shared": False} | case["expect"]
+    absent = {"server_delay": False, "shared": False, "same_responses": False}
+    expected = absent | case["expect"]
     assert decision.delay == pytest.approx(expected.pop("delay"), rel=1e-12)
     assert {name: getattr(decision, name) for name in expected} == expected
     assert decision.reason
@@ -375,7 +377,7 @@ def replay(case: dict[str, Any]) -> dict[str, Any]:
     """
     operation, known = case["operation"], protocol_of(case["protocol"])
     attempt = adaptation.first_attempt(known, operation)
-    requests, limits, reported = [], [], None
+    requests, limits, reported, trial_after = [], [], None, 0
     for index, response in enumerate(case["responses"]):
         attempt = adaptation.with_known(attempt, known, operation)
         requests.append(changes_of(attempt.protocol, case["protocol"]))
@@ -390,8 +392,12 @@ def replay(case: dict[str, Any]) -> dict[str, Any]:
         final = response.get("final", False)
         again = adaptation.after_error(attempt, known, operation, status, body, final=final)
         if again is None:
-            reported = 0 if adaptation.reports_first_error(attempt, status) else index
+            first_body = case["responses"][trial_after].get("body")
+            is_first = adaptation.reports_first_error(attempt, first_body, status, body)
+            reported = trial_after if is_first else index
             break
+        if again.first_status is not None and attempt.first_status is None:
+            trial_after = index
         attempt = again
     assert len(requests) == len(case["responses"]), "not every response was used"
     learned = changes_of(known, case["protocol"])
@@ -418,6 +424,20 @@ def test_rejected_fields_with_default_values_are_dropped(case: dict[str, Any]) -
 @pytest.mark.parametrize("case", load("hints.json"))
 def test_hint_for_unsupported_request(case: dict[str, Any]) -> None:
     hint = hints.advice(case["operation"], case["status"], case["body"], server_protocol.BASELINE)
+    if case["expect"] is None:
+        assert hint is None
+    else:
+        assert all(words in str(hint) for words in case["expect"])
+
+
+@pytest.mark.parametrize("case", load("hints.json", "is_lost"))
+def test_error_about_a_lost_model_or_session(case: dict[str, Any]) -> None:
+    assert hints.is_lost(case["operation"], case["body"]) is case["expect"]
+
+
+@pytest.mark.parametrize("case", load("hints.json", "restriction"))
+def test_hint_for_a_restriction(case: dict[str, Any]) -> None:
+    hint = hints.restriction(case["operation"], case["body"])
     if case["expect"] is None:
         assert hint is None
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinker_ext.cli.commands.checkpoint_delete import check_path, delete, find_checkpoint
+from tinker_ext.cli.commands.checkpoint_export import export, merge, push_hf
 from tinker_ext.cli.context import DEFAULT_LIMIT, CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
@@ -27,14 +28,15 @@ path_argument = click.argument("path", callback=check_path)
 
 @click.group()
 def checkpoint() -> None:
-    """List, inspect, publish, expire, delete and download checkpoints.
+    """List, inspect, publish, expire, delete, download, export and upload checkpoints.
 
     PATH is the path of a checkpoint: tinker://RUN/weights/NAME for training state,
     tinker://RUN/sampler_weights/NAME for sampler weights.
     """
 
 
-checkpoint.add_command(delete)
+for command in (delete, export, merge, push_hf):
+    checkpoint.add_command(command)
 
 
 @checkpoint.command("list")
@@ -211,6 +213,7 @@ def _list_view(listing: Listing[Checkpoint], run_id: str | None) -> View:
     return View(
         title=count_title(len(listing.items), "checkpoint", suffix, left_out=listing.left_out),
         columns=("Checkpoint ID", "Type", "Size", "Public", "Created", "Path"),
+        identifier="Path",
         rows=[
             (
                 item.checkpoint_id,

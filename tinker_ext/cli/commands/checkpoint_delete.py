@@ -33,7 +33,9 @@ SCHEME = "tinker://"
 
 def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Reject a value that cannot be a checkpoint path; a click callback."""
-    if not value.startswith(SCHEME):
+    from tinker_ext.clients.hints import is_path
+
+    if not is_path(value):
         raise CommandError(
             f"{value!r} is not a checkpoint path; expected {SCHEME}RUN/weights/NAME. "
             "`tinker-ext checkpoint list` shows the existing checkpoints."
@@ -43,9 +45,13 @@ def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> 
 
 def find_checkpoint(rest: RestClient, path: str) -> Checkpoint | None:
     """Look up a checkpoint in the list of its run; the API has no request for a single one."""
-    from tinker_ext.types import ParsedCheckpointTinkerPath
+    from tinker_ext.clients.checkpoint_lookup import parse_path
 
-    run_id = ParsedCheckpointTinkerPath.from_tinker_path(path).training_run_id
+    parsed = parse_path(path)
+    if parsed is not None:
+        run_id = parsed.training_run_id
+    else:
+        run_id = rest.get_training_run_by_tinker_path(path).result().training_run_id
     checkpoints = rest.list_checkpoints(run_id).result().checkpoints
     return next((item for item in checkpoints if item.tinker_path == path), None)
 
@@ -137,15 +143,20 @@ def _select(
     before: datetime | None,
     after: datetime | None,
 ) -> list[Checkpoint]:
-    """The checkpoints that match; one without a path or, if it is asked for, a time never does."""
+    """The checkpoints that match; one without a path, or without a required time, does not."""
     return [
         item
         for item in rest.list_checkpoints(run_id).result().checkpoints
         if item.tinker_path
         and (kind is None or item.checkpoint_type == KINDS[kind])
-        and (before is None or (item.time and item.time < before))
-        and (after is None or (item.time and item.time >= after))
+        and _is_between(item.time, before, after)
     ]
+
+
+def _is_between(time: datetime | None, before: datetime | None, after: datetime | None) -> bool:
+    if time is None:
+        return before is None and after is None
+    return (before is None or time < before) and (after is None or time >= after)
 
 
 def _question(rest: RestClient, paths: tuple[str, ...]) -> str:

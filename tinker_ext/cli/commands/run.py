@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -12,12 +12,53 @@ from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.text import NOTHING, age, count_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tinker_ext.types import Checkpoint, TrainingRun
 
 #: Runs per page, as in release 0.4.1.
 BATCH = 100
+
+
+class Column(NamedTuple):
+    """A column of the list: its heading, and how to format its cell."""
+
+    heading: str
+    cell: Callable[[TrainingRun], str]
+
+
+def _lora(item: TrainingRun) -> str:
+    if not item.is_lora:
+        return "no"
+    return "yes" if item.lora_rank is None else f"rank {item.lora_rank}"
+
+
+#: By name, as in release 0.38.0.
+COLUMNS = {
+    "id": Column("Run ID", lambda item: item.training_run_id),
+    "model": Column("Base model", lambda item: item.base_model),
+    "owner": Column("Owner", lambda item: item.model_owner),
+    "lora": Column("LoRA", _lora),
+    "updated": Column("Last request", lambda item: age(item.last_request_time)),
+    "status": Column("Status", lambda item: "failed" if item.corrupted else "ok"),
+    "checkpoint": Column(
+        "Last checkpoint",
+        lambda item: NOTHING if item.last_checkpoint is None else item.last_checkpoint.tinker_path,
+    ),
+    "checkpoint_time": Column(
+        "Saved",
+        lambda item: age(None if item.last_checkpoint is None else item.last_checkpoint.time),
+    ),
+}
+DEFAULT_COLUMNS = ("id", "model", "owner", "lora", "updated", "status")
+
+
+def _check_columns(_ctx: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
+    names = [name.strip() for name in value.split(",")]
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown:
+        raise click.BadParameter(f"unknown column {unknown[0]!r}; choose from {', '.join(COLUMNS)}")
+    return names
 
 
 @click.group()
@@ -27,9 +68,18 @@ def run() -> None:
 
 @run.command("list")
 @limit_option("runs")
+@click.option(
+    "-c",
+    "--columns",
+    metavar="NAMES",
+    callback=_check_columns,
+    default=",".join(DEFAULT_COLUMNS),
+    show_default=True,
+    help=f"Columns of the table, separated by commas: {', '.join(COLUMNS)}.",
+)
 @format_option
 @click.pass_obj
-def list_runs(context: CommandContext, limit: int) -> None:
+def list_runs(context: CommandContext, limit: int, columns: Sequence[str]) -> None:
     """List training runs."""
     with context.service() as service:
         rest = service.create_rest_client()
@@ -39,7 +89,7 @@ def list_runs(context: CommandContext, limit: int) -> None:
             return Page(response.training_runs, response.cursor.total_count)
 
         listing = fetch_all(fetch, limit=limit, batch=BATCH, label="Fetching training runs")
-    show(context.format, {"runs": listing.items}, _list_view(listing))
+    show(context.format, {"runs": listing.items}, _list_view(listing, columns))
 
 
 @run.command()
@@ -56,21 +106,13 @@ def info(context: CommandContext, run_id: str) -> None:
     show(context.format, item, _info_view(item))
 
 
-def _list_view(listing: Listing[TrainingRun]) -> View:
+def _list_view(listing: Listing[TrainingRun], columns: Sequence[str]) -> View:
+    selected = [COLUMNS[name] for name in columns]
     return View(
         title=count_title(len(listing.items), "training run", left_out=listing.left_out),
-        columns=("Run ID", "Base model", "Owner", "LoRA", "Last request", "Corrupted"),
-        rows=[
-            (
-                item.training_run_id,
-                item.base_model,
-                item.model_owner,
-                _lora(item),
-                age(item.last_request_time),
-                "yes" if item.corrupted else "no",
-            )
-            for item in listing.items
-        ],
+        columns=[column.heading for column in selected],
+        identifier=COLUMNS["id"].heading if "id" in columns else None,
+        rows=[[column.cell(item) for column in selected] for item in listing.items],
     )
 
 
@@ -90,12 +132,6 @@ def _info_view(item: TrainingRun) -> View:
             *((f"Metadata {name}", value) for name, value in (item.user_metadata or {}).items()),
         ],
     )
-
-
-def _lora(item: TrainingRun) -> str:
-    if not item.is_lora:
-        return "no"
-    return "yes" if item.lora_rank is None else f"rank {item.lora_rank}"
 
 
 def _checkpoint_rows(label: str, item: Checkpoint | None) -> Iterator[tuple[str, str]]:

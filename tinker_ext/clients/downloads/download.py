@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import uuid
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from urllib.parse import urljoin
 from attrs import field, frozen
 
 from tinker_ext import tracing
+from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path
 from tinker_ext.clients.creation import ResumeSpec
 from tinker_ext.clients.downloads.disk import UnsafeNameError, disk_errors, safe_parts
 from tinker_ext.clients.downloads.lock import locked
@@ -42,6 +44,7 @@ from tinker_ext.protocol.error_shapes import MISSING_STATUSES
 from tinker_ext.tracing import log
 from tinker_ext.types import CheckpointDownload, ParsedCheckpointTinkerPath
 from tinker_ext.types.responses.checkpoints import ExternalWeightsUrlsResponse
+from tinker_ext.types.unset import or_default
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -129,10 +132,11 @@ def target_of(
         InvalidInputError: it is not the path of a checkpoint.
         DownloadError: the file or folder already exists.
     """
-    parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
-    name = file_name(parsed.training_run_id, *parsed.checkpoint_id.split("/"))
+    parsed = parse_path(tinker_path)
+    segments = re.split(r"[/\\]+", tinker_path.partition("://")[2] or tinker_path.strip("/\\"))
+    name = file_name(*segments)
     target = Target(parent=to, name=name, extract=extract, overwrite=overwrite)
-    external = parsed.checkpoint_type == "external"
+    external = parsed is not None and parsed.checkpoint_type == "external"
     target.check(*(() if external else (target.archive,)))
     target.check(*((target.folder,) if external or extract else ()))
     return target
@@ -200,7 +204,7 @@ class _Download:
     target: Target
 
     async def run(self, tinker_path: str) -> CheckpointDownload:
-        parsed = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
+        parsed = await find_checkpoint(self.core, tinker_path)
         if parsed.checkpoint_type == "external":
             return await self._external(tinker_path, parsed)
         first = await self.transfer.while_preparing(
@@ -282,7 +286,7 @@ class _Download:
         export = await self.transfer.while_preparing(
             self._export(path), "the server is exporting the weights"
         )
-        parsed = ParsedCheckpointTinkerPath.from_tinker_path(export)
+        parsed = await find_checkpoint(self.core, export)
         try:
             return await self._external(path, parsed, temporary=True)
         finally:
@@ -342,8 +346,8 @@ class _Download:
         from_api = ExternalWeightsUrlsResponse.from_api
         weights = response_decoder("get_external_weights_urls", from_api)(response)
         now = self.core.connection.retrier.clock.wall()
-        expires = weights.expires or datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
-        return SignedUrls(weights.urls, expires, now)
+        default = datetime.fromtimestamp(now, UTC) + DEFAULT_ARCHIVE_LIFETIME
+        return SignedUrls(weights.urls, or_default(weights.expires, default), now)
 
     async def _renew(self, params: tuple[str, str, str]) -> None:
         """Extend the lifetime of a temporary export to that of its new URLs."""

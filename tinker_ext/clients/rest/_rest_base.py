@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
 
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
+from tinker_ext.clients.checkpoint_lookup import find_checkpoint, parse_path
 from tinker_ext.clients.embedded import new_core
 from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.holder import OfficialMembers
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.config import hide_values
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS
+from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS, ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.gateway import Gateway
-    from tinker_ext.types import ParsedCheckpointTinkerPath
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -69,6 +69,29 @@ class RestClientBase(OfficialMembers):
 
         with tracing.operation(operation):
             return self._core.start(call(), response_decoder(operation, finish))
+
+    def _call_for(
+        self,
+        operation: str,
+        path: ParsedCheckpointTinkerPath | str,
+        send: Callable[[Gateway, str, str, str], Awaitable[R]],
+        finish: Callable[[R], T],
+    ) -> APIFuture[T]:
+        """Send a request about a checkpoint, with its parts as parameters of the URL.
+
+        A path that is not of the form `tinker://RUN/weights/NAME` is looked up on the server.
+        """
+        parsed = path if isinstance(path, ParsedCheckpointTinkerPath) else parse_path(path)
+
+        async def call() -> R:
+            checkpoint = parsed or await find_checkpoint(self._core, str(path))
+            with run_id_hint(checkpoint.training_run_id):
+                return await self._core.call(
+                    operation, lambda gateway: send(gateway, *path_params(checkpoint))
+                )
+
+        with tracing.operation(operation):
+            return self._core.start(call(), finish)
 
 
 def require_id(value: str, where: str) -> str:

@@ -13,10 +13,10 @@ from tinker_api import models
 from tinker_ext import types
 from tinker_ext.clients.argument_checks import check_bool
 from tinker_ext.clients.async_names import async_result
+from tinker_ext.clients.checkpoint_lookup import parse_path
 from tinker_ext.clients.rest._rest_base import (
     RestClientBase,
     check_page,
-    path_params,
     require_id,
 )
 from tinker_ext.clients.result_decoding import response_decoder
@@ -24,7 +24,7 @@ from tinker_ext.clients.weight_requests import validate_ttl
 from tinker_ext.errors import APIResponseValidationError, InvalidInputError
 from tinker_ext.transport.gateway import Gateway
 from tinker_ext.types import ParsedCheckpointTinkerPath
-from tinker_ext.types.unset import or_unset
+from tinker_ext.types.unset import or_default, or_unset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -77,20 +77,19 @@ class CheckpointCalls(RestClientBase):
 
     def delete_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Delete the checkpoint at a path. It can't be undone."""
-        return self._change("delete_checkpoint", Gateway.delete_checkpoint, _parsed(tinker_path))
+        return self._change("delete_checkpoint", Gateway.delete_checkpoint, tinker_path)
 
     delete_checkpoint_from_tinker_path_async = async_result(delete_checkpoint_from_tinker_path)
 
     def publish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Make the checkpoint at a path public."""
-        return self._change("publish_checkpoint", Gateway.publish_checkpoint, _parsed(tinker_path))
+        return self._change("publish_checkpoint", Gateway.publish_checkpoint, tinker_path)
 
     publish_checkpoint_from_tinker_path_async = async_result(publish_checkpoint_from_tinker_path)
 
     def unpublish_checkpoint_from_tinker_path(self, tinker_path: str) -> APIFuture[None]:
         """Make the checkpoint at a path private again."""
-        path = _parsed(tinker_path)
-        return self._change("unpublish_checkpoint", Gateway.unpublish_checkpoint, path)
+        return self._change("unpublish_checkpoint", Gateway.unpublish_checkpoint, tinker_path)
 
     unpublish_checkpoint_from_tinker_path_async = async_result(
         unpublish_checkpoint_from_tinker_path
@@ -112,7 +111,7 @@ class CheckpointCalls(RestClientBase):
         self, tinker_path: str
     ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
         """As `get_checkpoint_archive_url`, by the checkpoint's path."""
-        return self._archive(_parsed(tinker_path))
+        return self._archive(tinker_path)
 
     get_checkpoint_archive_url_from_tinker_path_async = async_result(
         get_checkpoint_archive_url_from_tinker_path
@@ -122,13 +121,12 @@ class CheckpointCalls(RestClientBase):
         self, tinker_path: str, ttl_seconds: int | None
     ) -> APIFuture[None]:
         """Let the checkpoint at a path expire in `ttl_seconds` from now, or never with None."""
-        params = path_params(_parsed(tinker_path))
         seconds = validate_ttl(ttl_seconds)
-        return self._call(
+        return self._call_for(
             "set_checkpoint_ttl",
-            lambda gateway: gateway.set_checkpoint_ttl(*params, seconds),
+            tinker_path,
+            lambda gateway, *params: gateway.set_checkpoint_ttl(*params, seconds),
             lambda _: None,
-            run=tinker_path,
         )
 
     set_checkpoint_ttl_from_tinker_path_async = async_result(set_checkpoint_ttl_from_tinker_path)
@@ -137,18 +135,18 @@ class CheckpointCalls(RestClientBase):
         self, tinker_path: str
     ) -> APIFuture[types.ExternalWeightsUrlsResponse]:
         """Signed URLs of the files of `save_weights_external`."""
-        path = _parsed(tinker_path)
-        if path.checkpoint_type != "external":
+        path = parse_path(tinker_path)
+        if path is not None and path.checkpoint_type != "external":
             raise InvalidInputError(
                 f"expected tinker://RUN/external_weights/NAME, got {tinker_path!r}; "
                 "other checkpoints have an archive",
                 where="tinker_path",
             )
-        return self._call(
+        return self._call_for(
             "get_external_weights_urls",
-            lambda gateway: gateway.get_external_weights_urls(*path_params(path)),
+            tinker_path,
+            Gateway.get_external_weights_urls,
             types.ExternalWeightsUrlsResponse.from_api,
-            run=tinker_path,
         )
 
     get_external_weights_urls_async = async_result(get_external_weights_urls)
@@ -259,24 +257,19 @@ class CheckpointCalls(RestClientBase):
         self,
         operation: str,
         method: Callable[[Gateway, str, str, str], Awaitable[None]],
-        path: ParsedCheckpointTinkerPath,
+        path: ParsedCheckpointTinkerPath | str,
     ) -> APIFuture[None]:
-        return self._call(
-            operation,
-            lambda gateway: method(gateway, *path_params(path)),
-            lambda _: None,
-            run=path.training_run_id,
-        )
+        return self._call_for(operation, path, method, lambda _: None)
 
     def _archive(
-        self, path: ParsedCheckpointTinkerPath
+        self, path: ParsedCheckpointTinkerPath | str
     ) -> APIFuture[types.CheckpointArchiveUrlResponse]:
         timeout = self._core.config.archive_timeout
-        return self._call(
+        return self._call_for(
             "get_checkpoint_archive_url",
-            lambda gateway: gateway.get_checkpoint_archive_url(*path_params(path), timeout=timeout),
+            path,
+            lambda gateway, *params: gateway.get_checkpoint_archive_url(*params, timeout=timeout),
             lambda headers: archive_url(headers, datetime.now(UTC)),
-            run=path.training_run_id,
         )
 
 
@@ -285,7 +278,7 @@ def archive_url(response: ArchiveResponse, now: datetime) -> types.CheckpointArc
     if isinstance(response, models.CheckpointArchiveUrlResponse):
         from_api = types.CheckpointArchiveUrlResponse.from_api
         archive = response_decoder("get_checkpoint_archive_url", from_api)(response)
-        return evolve(archive, expires=archive.expires or now + DEFAULT_ARCHIVE_LIFETIME)
+        return evolve(archive, expires=or_default(archive.expires, now + DEFAULT_ARCHIVE_LIFETIME))
     url = response.get("location")
     if not url:
         raise APIResponseValidationError(
@@ -302,15 +295,11 @@ def _expiry(value: str | None, now: datetime) -> datetime:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _parsed(tinker_path: str) -> ParsedCheckpointTinkerPath:
-    return ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
-
-
 def _checkpoint(training_run_id: str, checkpoint_id: str) -> ParsedCheckpointTinkerPath:
     run = require_id(training_run_id, "training_run_id")
     require_id(checkpoint_id, "checkpoint_id")
     try:
-        return _parsed(f"tinker://{run}/{checkpoint_id}")
+        return ParsedCheckpointTinkerPath.from_tinker_path(f"tinker://{run}/{checkpoint_id}")
     except InvalidInputError:
         raise InvalidInputError(
             f"expected weights/NAME, sampler_weights/NAME or a NAME, got {checkpoint_id!r}",

@@ -10,7 +10,6 @@ from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.rest._rest_base import AccessScope, check_page, check_scope, require_id
 from tinker_ext.clients.rest.checkpoints import CheckpointCalls
 from tinker_ext.clients.rest.sessions import SessionCalls
-from tinker_ext.types import ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
     from tinker_ext.runtime.concurrency.futures import APIFuture
@@ -58,8 +57,13 @@ class RestClient(CheckpointCalls, SessionCalls, AdminCalls):
         self, tinker_path: str, access_scope: AccessScope | None = None
     ) -> APIFuture[types.TrainingRun]:
         """The training run that a checkpoint belongs to."""
-        path = ParsedCheckpointTinkerPath.from_tinker_path(tinker_path)
-        return self.get_training_run(path.training_run_id, access_scope)
+        check_scope(access_scope)
+        return self._call_for(
+            "get_training_run",
+            tinker_path,
+            lambda gateway, run, *_: gateway.get_training_run(run, access_scope),
+            types.TrainingRun.from_api,
+        )
 
     get_training_run_by_tinker_path_async = async_result(get_training_run_by_tinker_path)
 

@@ -128,6 +128,29 @@ class SessionCalls(RestClientBase):
 
     whoami_async = async_result(whoami)
 
+    def get_own_api_key(self) -> APIFuture[types.OwnApiKeyResponse]:
+        """The name and the owner of the API key that the client uses.
+
+        Raises:
+            AuthenticationError: from the future; the server rejects the key.
+            NotFoundError: from the future; the server does not describe keys (before 0.32.0).
+        """
+        return self._call(
+            "get_own_api_key",
+            lambda gateway: gateway.get_own_api_key(),
+            types.OwnApiKeyResponse.from_api,
+        )
+
+    get_own_api_key_async = async_result(get_own_api_key)
+
+    def delete_own_api_key(self) -> APIFuture[None]:
+        """Delete the API key that the client uses, on the server. It can't be restored."""
+        return self._call(
+            "delete_own_api_key", lambda gateway: gateway.delete_own_api_key(), lambda _: None
+        )
+
+    delete_own_api_key_async = async_result(delete_own_api_key)
+
     async def _claims(self) -> dict[str, Any]:
         connection = self._core.connection
         await connection.gateway()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def _finite_at_least_zero(instance: object, attribute: Attribute[float], value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
         raise EngineInputError(
-            f"must be a finite number, at least 0, not {value}",
+            f"must be a finite number of at least 0, got {value}",
             where=f"adam_params.{attribute.name}",
         )
 
@@ -35,7 +35,7 @@ def _finite_at_least_zero(instance: object, attribute: Attribute[float], value: 
 def _below_one(instance: object, attribute: Attribute[float], value: float) -> None:
     if not 0 <= value < 1:
         raise EngineInputError(
-            f"must be at least 0 and below 1, not {value}", where=f"adam_params.{attribute.name}"
+            f"must be at least 0 and below 1, got {value}", where=f"adam_params.{attribute.name}"
         )
 
 

@@ -61,7 +61,7 @@ def make_batches(base: BaseModel, data: Sequence[TrainingDatum], loss: Loss) -> 
         EngineInputError: a datum is invalid; the message names the first one and its field.
     """
     if not data:
-        raise EngineInputError("no datum: the list is empty", where="data")
+        raise EngineInputError("expected at least one datum, got an empty list", where="data")
     for index, datum in enumerate(data):
         _check(base, datum, loss, f"data[{index}]")
     by_length = sorted(

@@ -90,7 +90,7 @@ def check_job(base: BaseModel, job: SampleJob, *, where: str = "") -> None:
     _require(
         math.isfinite(job.temperature) and job.temperature >= 0,
         f"{parameters}.temperature",
-        "must be a finite number, at least 0",
+        "must be a finite number of at least 0",
     )
     _require(
         job.top_k == NO_TOP_K or job.top_k >= 1,

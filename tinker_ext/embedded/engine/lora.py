@@ -60,7 +60,7 @@ class LoraSettings:
     def __attrs_post_init__(self) -> None:
         if not 1 <= self.rank <= MAX_RANK:
             raise EngineInputError(
-                f"the rank must be from 1 to {MAX_RANK}, not {self.rank}", where="lora_config.rank"
+                f"the rank must be from 1 to {MAX_RANK}, got {self.rank}", where="lora_config.rank"
             )
         if not (self.train_attn or self.train_mlp or self.train_unembed):
             raise EngineInputError(

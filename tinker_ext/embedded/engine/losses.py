@@ -131,7 +131,7 @@ def complete_config(loss: Loss, config: Mapping[str, float] | None) -> dict[str,
             known = ", ".join(loss.config) or "none"
             raise EngineInputError(f"unknown setting of this loss; known: {known}", where=where)
         if not math.isfinite(value) or value < 0:
-            raise EngineInputError("must be a finite number, at least 0", where=where)
+            raise EngineInputError("must be a finite number of at least 0", where=where)
     complete = {**loss.config, **(config or {})}
     low, high = (complete.get(f"clip_{end}_threshold", 0.0) for end in ("low", "high"))
     if low > high:

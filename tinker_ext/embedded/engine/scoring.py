@@ -75,7 +75,7 @@ class PromptTable:
         """
         if not 0 <= topk <= self.table.shape[1]:
             raise EngineInputError(
-                f"must be from 0 to {self.table.shape[1]}, not {topk}", where="topk_prompt_logprobs"
+                f"must be from 0 to {self.table.shape[1]}, got {topk}", where="topk_prompt_logprobs"
             )
         own = self.table[np.arange(len(self.table)), self.prompt[1:]]
         likeliest = [None, *best(self.table, topk)] if topk else None
@@ -92,7 +92,7 @@ class PromptTable:
         if targets.ndim != 2 or len(targets) != rows:
             raise EngineInputError(
                 f"must have {rows} rows, one for each prompt token except the first, "
-                f"not the shape {list(targets.shape)}",
+                f"got shape {list(targets.shape)}",
                 where=where,
             )
         if ((targets < -1) | (targets >= vocabulary)).any():
@@ -114,7 +114,7 @@ class PromptTable:
         rows, vocabulary = self.table.shape
         if not 0 <= count <= vocabulary:
             raise EngineInputError(
-                f"must be from 0 to {vocabulary}, not {count}", where="prompt_alt_tokens_k"
+                f"must be from 0 to {vocabulary}, got {count}", where="prompt_alt_tokens_k"
             )
         if temperature > 0:
             heated = ops.log_softmax(self.table.astype(np.float64) / temperature)

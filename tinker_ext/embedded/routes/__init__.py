@@ -37,7 +37,7 @@ UNSUPPORTED = {
 
 def _reject(operation: str, reason: str) -> Handler:
     async def reject(call: Call) -> Response:
-        raise unsupported(f"the embedded server does not support {operation}: {reason}")
+        raise unsupported(f"the embedded backend does not support {operation}: {reason}")
 
     return reject
 

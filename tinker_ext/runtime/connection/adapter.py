@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from attrs import evolve
 
-from tinker_ext.errors import APIStatusError, RequestErrorCategory, status_phrase
+from tinker_ext.errors import (
+    APIStatusError,
+    RequestErrorCategory,
+    SessionLostError,
+    status_phrase,
+)
 from tinker_ext.protocol.adaptation import (
     after_error,
     after_success,
@@ -16,13 +21,16 @@ from tinker_ext.protocol.adaptation import (
     server_error_attempts,
     with_known,
 )
-from tinker_ext.protocol.hints import advice
+from tinker_ext.protocol.hints import advice, is_lost, restriction
 from tinker_ext.rules.retry import parse_should_retry
 from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.rules.retry import RetryPolicy
+
+# Status codes of errors about a missing object.
+_LOST_STATUSES = frozenset({400, 404, 410})
 
 
 class _Server(Protocol):
@@ -64,6 +72,7 @@ class Adapter:
 
         Raises:
             APIStatusError: the request is not sent again; this error, or that to the first form.
+            SessionLostError: the server no longer knows the request's model or session.
         """
         operation, status, body = self._operation, error.status_code, error.body
         known = self._server.protocol
@@ -75,7 +84,10 @@ class Adapter:
             self._attempt, learned, operation, status, body, final=_is_final(error)
         )
         if attempt is None:
-            raise self._reported(error)
+            reported = self._reported(error)
+            if reported.status_code in _LOST_STATUSES and is_lost(operation, reported.body):
+                raise SessionLostError(reported.message) from reported
+            raise reported
         if attempt.first_status is None:
             self._first_error = None
         elif self._attempt.first_status is None:
@@ -94,10 +106,14 @@ class Adapter:
 
     def _reported(self, error: APIStatusError) -> APIStatusError:
         first, protocol = self._first_error, self._server.protocol
-        if first is None or not reports_first_error(self._attempt, error.status_code):
+        if first is None or not reports_first_error(
+            self._attempt, first.body, error.status_code, error.body
+        ):
             first = error
         hint = advice(self._operation, first.status_code, first.body, protocol)
         first.mark_unsupported(hint)
+        if hint is None and not first.hint:
+            first.hint = restriction(self._operation, first.body) or ""
         if first is not error:
             form = self._attempt.protocol.form_of(self._operation)
             first.hint = (

@@ -17,7 +17,9 @@ from tinker_ext.errors import (
     DeadlineExceededError,
     GoneError,
     RequestFailedError,
+    SessionLostError,
 )
+from tinker_ext.protocol.hints import is_lost, restriction
 from tinker_ext.redaction.redactor import LONGEST_ID
 from tinker_ext.rules.polling import (
     Failed,
@@ -118,6 +120,7 @@ class FuturePoller:
 
         Raises:
             RequestFailedError: the server executed the request, and it failed.
+            SessionLostError: the server no longer knows the request's model or session.
             GoneError: the server no longer has the result (410).
             DeadlineExceededError: `deadline` seconds passed without a result.
             APIResponseValidationError: several malformed responses in a row.
@@ -269,9 +272,15 @@ def _note_progress(operation: str, request_id: str, seen: str) -> None:
 def _final_error(outcome: PollOutcome, request_id: str, operation: str) -> Exception:
     match outcome:
         case Failed(message=message, category=category):
-            return RequestFailedError(
+            failed = RequestFailedError(
                 message, request_id=request_id, category=category, operation=operation
             )
+            if is_lost(operation, message):
+                lost = SessionLostError(message)
+                lost.__cause__ = failed
+                return lost
+            failed.hint = restriction(operation, message) or ""
+            return failed
         case Gone():
             return GoneError(
                 "the server no longer has the result",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tinker_ext.errors import APIStatusError
+from tinker_ext.errors import APIStatusError, SessionLostError
 from tinker_ext.protocol.seq_ids import is_reusable
 from tinker_ext.runtime.concurrency import tasks
 
@@ -110,4 +110,6 @@ def _was_rejected(sending: asyncio.Future[T]) -> bool:
     if not sending.done() or sending.cancelled():
         return False
     error = sending.exception()
+    if isinstance(error, SessionLostError):
+        error = error.__cause__  # The response that does not know the model.
     return isinstance(error, APIStatusError) and is_reusable(error.status_code)

@@ -1,4 +1,4 @@
-"""The exchange of an API key for a token."""
+"""The API key itself: its exchange for a token, its description and its deletion."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 from tinker_api import models
-from tinker_api.api.auth import create_auth_token
+from tinker_api.api.auth import create_auth_token, delete_own_api_key, get_own_api_key
 
 from tinker_ext.config.parsers import read_secret
 from tinker_ext.errors import APIResponseValidationError, APIStatusError
 from tinker_ext.rules.retry import PERMANENT_5XX, RETRIED_STATUSES, parse_should_retry
+from tinker_ext.transport.call import Call
 from tinker_ext.transport.operations.base import Operations
 
 if TYPE_CHECKING:
@@ -24,7 +25,17 @@ _KEY_REJECTED = frozenset({401, 402, 403})
 
 @frozen
 class AuthOperations(Operations):
-    """The exchange of the API key for a token."""
+    """Operations on the API key that authenticates the request."""
+
+    async def get_own_api_key(self) -> models.SelfApiKeyResponse:
+        """The name and owner of the key."""
+        call = Call("get_own_api_key", credential="key")
+        return await self.send_for(models.SelfApiKeyResponse, call, get_own_api_key)
+
+    async def delete_own_api_key(self) -> None:
+        """Deletes the key on the server; later requests with it are rejected."""
+        call = evolve(self.mutating_call("delete_own_api_key"), credential="key")
+        await self.send(call, delete_own_api_key)
 
     async def create_auth_token(self) -> Secret:
         """Exchanges the API key for a token, which replaces it in later requests.

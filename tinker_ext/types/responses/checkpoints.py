@@ -64,6 +64,12 @@ class ParsedCheckpointTinkerPath(Record):
             )
         return cls(tinker_path, run, TYPE_BY_SEGMENT.get(checkpoint[0]), "/".join(checkpoint))
 
+    @classmethod
+    def from_record(cls, training_run_id: str, record: Checkpoint) -> ParsedCheckpointTinkerPath:
+        """The parts of a listed checkpoint, whose path may have any form."""
+        kind = TYPE_BY_SEGMENT.get(record.checkpoint_id.rpartition("/")[0])
+        return cls(record.tinker_path, training_run_id, kind, record.checkpoint_id)
+
     @property
     def checkpoint_kind(self) -> str:
         """The segment before the name, such as ``weights``; empty if there is none."""

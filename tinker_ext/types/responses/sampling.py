@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import field, fields, frozen
 
@@ -35,10 +35,14 @@ if TYPE_CHECKING:
 StopReason: TypeAlias = Literal["length", "stop", "max_tokens", "stop_sequence", "eos"] | str
 
 
-def _to_tokens(value: Sequence[int] | Tokens) -> Tokens:
+def _to_tokens(value: Any) -> Tokens:
     if isinstance(value, str):  # The second argument of release 0.38.0 is the sequence's id.
         raise InvalidInputError(f"expected token ids, got {value!r}", where="tokens")
     return value if isinstance(value, Tokens) else Tokens(list(value))
+
+
+def _no_tokens() -> Tokens:
+    return Tokens([])
 
 
 def _to_logprobs(value: Sequence[float] | Logprobs | None) -> Logprobs | None:
@@ -74,7 +78,7 @@ class SampledSequence(Record):
     """
 
     stop_reason: StopReason
-    _tokens: Tokens = field(alias="tokens", default=(), converter=_to_tokens)
+    _tokens: Tokens = field(alias="tokens", factory=_no_tokens, converter=_to_tokens)
     _logprobs: Logprobs | None = field(alias="logprobs", default=None, converter=_to_logprobs)
     _topk_logprobs: Topk | None = field(alias="topk_logprobs", default=None, converter=_to_topk)
     sequence_id: str | None = None
@@ -209,6 +213,10 @@ class PromptAltTokens(Record):
         )
 
 
+def _to_sequences(sequences: Sequence[SampledSequence]) -> list[SampledSequence]:
+    return list(sequences)
+
+
 @frozen(init=False, repr=False)
 class SampleResponse(Record):
     """The response to a sample call: `num_samples` sequences, and the requested prompt values.
@@ -219,7 +227,7 @@ class SampleResponse(Record):
     server's cache. The `*_np` properties hold the same values as arrays, with NaN for None.
     """
 
-    sequences: list[SampledSequence] = field(converter=list)
+    sequences: list[SampledSequence] = field(converter=_to_sequences)
     _prompt_logprobs: OptionalLogprobs | None = field(
         alias="prompt_logprobs", default=None, converter=_to_optional_logprobs
     )

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType
+from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,4 +59,29 @@ class WhoamiResponse(Record):
             user_urn=claims["sub"],
             org_urn=f"tml:organization:{claims['org_id']}",
             email=claims.get("email") or None,
+        )
+
+
+@frozen
+class OwnApiKeyResponse:
+    """An API key without the key itself: its id, name, note and owner."""
+
+    key_id: int
+    name: str
+    note: str | None = None
+    organization: str | None = None
+    email: str | None = None
+
+    @classmethod
+    def from_api(cls, model: Any) -> OwnApiKeyResponse:
+        """Decodes the response; the owner's fields are nested in it."""
+        details = or_none(model.details)
+        organization = None if details is None else or_none(details.org_details)
+        user = None if details is None else or_none(details.user_details)
+        return cls(
+            key_id=model.key_id,
+            name=model.name,
+            note=or_none(model.note),
+            organization=None if organization is None else or_none(organization.name),
+            email=None if user is None else or_none(user.email),
         )

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.interop.servers.driver import Steps
+from tinker_ext.server_check.outcomes import Capability
+from tinker_ext.server_check.runner import Steps
 
 if TYPE_CHECKING:
-    from tests.interop.servers.driver import State
+    from tinker_ext.server_check.runner import State
 
 LATER = Steps()
 step = LATER
 
 
-@step
+@step(Capability.RESUMES)
 def load_state_with_optimizer(state: State) -> str:
     state.training.load_state_with_optimizer(state.saved).result()
     return ""
 
 
-@step
+@step(Capability.LISTS)
 def weights_info(state: State) -> str:
     info = state.rest.get_weights_info_by_tinker_path(state.saved).result()
     assert info.base_model == state.server.model
     return ""
 
 
-@step
+@step(Capability.LISTS)
 def get_sampler(state: State) -> str:
     sampler = state.rest.get_sampler(state.sampler.sampling_session_id).result()
     assert sampler.base_model == state.server.model
     return ""
 
 
-@step
+@step(Capability.LISTS)
 def list_sessions(state: State) -> str:
     sessions = state.rest.list_sessions().result().sessions
     assert sessions
@@ -41,13 +42,13 @@ def list_sessions(state: State) -> str:
     return f"{len(sessions)} sessions"
 
 
-@step
+@step(Capability.LISTS)
 def get_session(state: State) -> str:
     session = state.rest.get_session(state.session).result()
     return f"{len(session.training_run_ids)} runs, {len(session.sampler_ids)} samplers"
 
 
-@step
+@step(Capability.PUBLISHES)
 def keep_for_an_hour(state: State) -> str:
     state.rest.set_checkpoint_ttl_from_tinker_path(state.sampler_path, 3600).result()
     checkpoints = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
@@ -56,21 +57,22 @@ def keep_for_an_hour(state: State) -> str:
     return ""
 
 
-@step
+@step(Capability.RESUMES)
 def copy_weights(state: State) -> str:
     copied = state.rest.copy_weights(state.saved).result()
     assert copied.startswith("tinker://")
     assert copied != state.saved
+    state.results["copied"] = copied
     return ""
 
 
-@step
+@step(Capability.PUBLISHES)
 def save_weights_external(state: State) -> str:
     state.results["outside"] = state.training.save_weights_external("outside").result().path
     return ""
 
 
-@step
+@step(Capability.TRAINS)
 def trains_on_after_this(state: State) -> str:
     """An operation that the server lacks does not use up a sequence number."""
     output = state.training.forward(state.data, "cross_entropy").result()
@@ -78,13 +80,13 @@ def trains_on_after_this(state: State) -> str:
     return ""
 
 
-@step
+@step(Capability.PUBLISHES)
 def external_weights_urls(state: State) -> str:
     assert state.rest.get_external_weights_urls(state.outside).result().urls
     return ""
 
 
-@step
-def dialect(state: State) -> str:
+@step(Capability.CONNECTS)
+def protocol(state: State) -> str:
     """The protocol that the client has negotiated."""
     return str(state.service.server_protocol)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
-from tests.interop.servers.driver import Steps
+from tinker_ext.server_check.outcomes import Capability
+from tinker_ext.server_check.runner import Steps
 
 if TYPE_CHECKING:
-    from tests.interop.servers.driver import State
+    from tinker_ext.server_check.runner import State
 
 SAMPLING = Steps()
 step = SAMPLING
@@ -29,31 +30,31 @@ def _sampled(sampler: tinker.SamplingClient, count: int = 1) -> list[tinker.Samp
     return sequences
 
 
-@step
+@step(Capability.SAMPLES)
 def save_weights_for_sampler(state: State) -> str:
     state.results["sampler_path"] = state.training.save_weights_for_sampler("first").result().path
     return ""
 
 
-@step
+@step(Capability.SAMPLES)
 def create_sampling_client(state: State) -> str:
     state.results["sampler"] = state.service.create_sampling_client(state.sampler_path)
     return ""
 
 
-@step
+@step(Capability.SAMPLES)
 def sample(state: State) -> str:
     [sequence] = _sampled(state.sampler)
     return f"{len(sequence.tokens)} tokens, {sequence.stop_reason}"
 
 
-@step
+@step(Capability.SAMPLES)
 def sample_several(state: State) -> str:
     _sampled(state.sampler, 4)
     return "4 sequences"
 
 
-@step
+@step(Capability.SAMPLES)
 def sample_at_once(state: State) -> str:
     params = tinker.SamplingParams(max_tokens=MAX_TOKENS)
     pending = [state.sampler.sample(PROMPT, 1, params) for _ in range(16)]
@@ -61,21 +62,21 @@ def sample_at_once(state: State) -> str:
     return "16 requests"
 
 
-@step
+@step(Capability.SAMPLES)
 def sample_with_a_stop(state: State) -> str:
     params = tinker.SamplingParams(max_tokens=MAX_TOKENS, stop=[0])
     assert state.sampler.sample(PROMPT, 1, params).result().sequences
     return ""
 
 
-@step
+@step(Capability.SAMPLES)
 def same_seed_same_sample(state: State) -> str:
     first, second = _sampled(state.sampler), _sampled(state.sampler)
     assert [item.tokens for item in first] == [item.tokens for item in second]
     return ""
 
 
-@step
+@step(Capability.SAMPLES)
 def compute_logprobs(state: State) -> str:
     logprobs = state.sampler.compute_logprobs(PROMPT).result()
     count = len(logprobs)
@@ -84,7 +85,7 @@ def compute_logprobs(state: State) -> str:
     return f"{count} values of {PROMPT.length} tokens"
 
 
-@step
+@step(Capability.SAMPLES)
 def topk_prompt_logprobs(state: State) -> str:
     params = tinker.SamplingParams(max_tokens=1)
     response = state.sampler.sample(
@@ -97,13 +98,13 @@ def topk_prompt_logprobs(state: State) -> str:
     return ""
 
 
-@step
+@step(Capability.SAMPLES)
 def save_weights_and_get_sampling_client(state: State) -> str:
     _sampled(state.training.save_weights_and_get_sampling_client())
     return ""
 
 
-@step
+@step(Capability.SAMPLES)
 def sample_the_base_model(state: State) -> str:
     _sampled(state.service.create_sampling_client(base_model=state.server.model))
     return ""

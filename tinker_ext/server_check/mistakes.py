@@ -6,10 +6,12 @@ import socket
 from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
-from tests.interop.servers.driver import Steps, client, described, refused
+from tinker_ext.server_check.outcomes import Capability
+from tinker_ext.server_check.runner import Steps, described, refused
+from tinker_ext.server_check.training_steps import NO_LEARNING
 
 if TYPE_CHECKING:
-    from tests.interop.servers.driver import State
+    from tinker_ext.server_check.runner import State
 
 MISTAKES = Steps()
 step = MISTAKES
@@ -18,7 +20,7 @@ step = MISTAKES
 NO_CHECKPOINT = "tinker://no-such-run/weights/no-such-name"
 
 
-@step
+@step(Capability.MISTAKES)
 def mistakes_seen_before_sending(state: State) -> str:
     wrong = tinker.Datum(
         model_input=tinker.ModelInput.from_ints([1, 2, 3]),
@@ -27,7 +29,7 @@ def mistakes_seen_before_sending(state: State) -> str:
     return refused(lambda: state.training.forward_backward([wrong], "cross_entropy"))
 
 
-@step
+@step(Capability.MISTAKES)
 def loss_inputs_missing(state: State) -> str:
     """Only the server checks this: the loss needs targets and the sampler's logprobs."""
     wrong = tinker.Datum(
@@ -37,34 +39,34 @@ def loss_inputs_missing(state: State) -> str:
     return refused(lambda: state.training.forward_backward([wrong], "importance_sampling").result())
 
 
-@step
+@step(Capability.TRAINS)
 def trains_on_after_it(state: State) -> str:
     return _trains(state)
 
 
-@step
+@step(Capability.MISTAKES)
 def unknown_loss(state: State) -> str:
     return refused(lambda: state.training.forward_backward(state.data, "no_such_loss").result())
 
 
-@step
+@step(Capability.TRAINS)
 def trains_on_after_that(state: State) -> str:
     return _trains(state)
 
 
 def _trains(state: State) -> str:
     output = state.training.forward_backward(state.data, "cross_entropy")
-    state.training.optim_step(tinker.AdamParams(learning_rate=0.0)).result()
+    state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)).result()
     assert len(output.result().loss_fn_outputs) == len(state.data)
     return ""
 
 
-@step
+@step(Capability.MISTAKES)
 def load_a_missing_state(state: State) -> str:
     return refused(lambda: state.training.load_state(NO_CHECKPOINT).result())
 
 
-@step
+@step(Capability.TRAINS)
 def trains_on_after_a_failed_load(state: State) -> str:
     """A server that does not count the failed load may reject the next request once."""
     try:
@@ -74,12 +76,12 @@ def trains_on_after_a_failed_load(state: State) -> str:
         return f"at the second try; first {described(error)}"
 
 
-@step
+@step(Capability.MISTAKES)
 def train_an_unknown_model(state: State) -> str:
     return refused(lambda: state.service.create_lora_training_client("no/such-model", rank=8))
 
 
-@step
+@step(Capability.MISTAKES)
 def sample_an_unknown_model(state: State) -> str:
     def sample() -> tinker.SampleResponse:
         sampler = state.service.create_sampling_client(base_model="no/such-model")
@@ -89,7 +91,7 @@ def sample_an_unknown_model(state: State) -> str:
     return refused(sample)
 
 
-@step
+@step(Capability.MISTAKES)
 def sample_missing_weights(state: State) -> str:
     def sample() -> tinker.SampleResponse:
         path = NO_CHECKPOINT.replace("/weights/", "/sampler_weights/")
@@ -100,33 +102,33 @@ def sample_missing_weights(state: State) -> str:
     return refused(sample)
 
 
-@step
+@step(Capability.MISTAKES)
 def an_unknown_run(state: State) -> str:
     state.results["rest"] = state.service.create_rest_client()
     return refused(lambda: state.rest.get_training_run("no-such-run").result())
 
 
-@step
+@step(Capability.MISTAKES)
 def delete_a_missing_checkpoint(state: State) -> str:
     return refused(lambda: state.rest.delete_checkpoint_from_tinker_path(NO_CHECKPOINT).result())
 
 
-@step
+@step(Capability.MISTAKES)
 def a_wrong_key(state: State) -> str:
-    with client(state.server, api_key="tml-wrong") as service:
+    with state.server.client(api_key="tml-wrong") as service:
         return refused(lambda: service.create_lora_training_client(state.server.model, rank=8))
 
 
-@step
-def nobody_listens(state: State) -> str:
+@step(Capability.MISTAKES)
+def server_is_down(state: State) -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with client(state.server, base_url=url, retry_window=1.0) as service:
+    with state.server.client(base_url=url, retry_window=1.0) as service:
         return refused(lambda: service.get_server_capabilities())
 
 
-@step
+@step(Capability.SAMPLES)
 def samples_on_after_all_this(state: State) -> str:
     sampler = state.service.create_sampling_client(base_model=state.server.model)
     prompt = tinker.ModelInput.from_ints([84, 111])

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import tinker_ext as tinker
-from tests.interop.servers.driver import ServerError, Steps
+from tinker_ext.server_check.outcomes import Capability
+from tinker_ext.server_check.runner import ServerError, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.interop.servers.driver import State
+    from tinker_ext.server_check.runner import State
 
 TRAINING = Steps()
 step = TRAINING
@@ -25,18 +26,20 @@ step = TRAINING
 TEXTS = ("To be, or not to be", "That is the question", "Whether 'tis nobler", "In the mind a")
 TRAINING_STEPS = 8
 LEARNING_RATE = 1e-2
+# Without a visible effect; some servers reject 0.
+NO_LEARNING = 1e-12
 # More datums than one request takes, which is 128 in release 0.4.1.
 MANY = 130
 
 
-@step
+@step(Capability.CONNECTS)
 def capabilities(state: State) -> str:
     models = state.service.get_server_capabilities().supported_models
     assert models, "no models"
     return f"{len(models)} models"
 
 
-@step
+@step(Capability.TRAINS)
 def create_model(state: State) -> str:
     state.results["training"] = state.service.create_lora_training_client(
         state.server.model, rank=8, seed=7, user_metadata={"name": "first"}
@@ -56,21 +59,21 @@ def _datum(tokens: list[int], **inputs: list[float]) -> tinker.Datum:
     )
 
 
-@step
+@step(Capability.CONNECTS)
 def get_info(state: State) -> str:
     info = state.training.get_info()
     assert info.model_id == state.training.model_id
     return ""
 
 
-@step
+@step(Capability.CONNECTS)
 def get_tokenizer(state: State) -> str:
     tokenizer = state.training.get_tokenizer()
     assert tokenizer.decode(tokenizer.encode("to be")) == "to be"
     return ""
 
 
-@step
+@step(Capability.TRAINS)
 def forward(state: State) -> str:
     output = state.training.forward(state.data, "cross_entropy").result()
     _check_logprobs(state.data, output)
@@ -89,16 +92,16 @@ def _check_logprobs(data: Sequence[tinker.Datum], output: tinker.ForwardBackward
 def loss_of(data: Sequence[tinker.Datum], output: tinker.ForwardBackwardOutput) -> float:
     """The loss metric if the server sends one, else the mean negative logprob of the targets.
 
-    The metric takes precedence because a server that simulates training has constant logprobs.
+    The metric takes precedence because a server that simulates training has constant logprobs. A
+    metric of 0 is not one: a server sends it for every forward.
     """
-    metric = output.metrics.get("loss:sum", output.metrics.get("loss:mean"))
-    if metric is not None:
+    if metric := output.metrics.get("loss:sum", output.metrics.get("loss:mean")):
         return metric
     logprobs = np.concatenate([item["logprobs"].to_numpy() for item in output.loss_fn_outputs])
     return -float(logprobs.mean())
 
 
-@step
+@step(Capability.TRAINS)
 def train(state: State) -> str:
     """All requests are submitted before the first result is awaited."""
     adam = tinker.AdamParams(learning_rate=LEARNING_RATE)
@@ -117,21 +120,21 @@ def train(state: State) -> str:
     return f"loss {losses[0]:.3g} to {losses[-1]:.3g} in {TRAINING_STEPS} steps"
 
 
-@step
+@step(Capability.TRAINS)
 def train_in_several_requests(state: State) -> str:
     data = [state.data[at % len(state.data)] for at in range(MANY)]
     output = state.training.forward_backward(data, "cross_entropy").result()
     _check_logprobs(data, output)
-    state.training.optim_step(tinker.AdamParams(learning_rate=0.0)).result()
+    state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)).result()
     return f"{MANY} datums"
 
 
-@step
+@step(Capability.TRAINS)
 def importance_sampling(state: State) -> str:
     return _reinforce(state, "importance_sampling")
 
 
-@step
+@step(Capability.TRAINS)
 def ppo(state: State) -> str:
     return _reinforce(state, "ppo")
 
@@ -144,11 +147,11 @@ def _reinforce(state: State, loss_fn: str) -> str:
         data.append(_datum(tokens, logprobs=[-1.5] * count, advantages=[0.5] * count))
     output = state.training.forward_backward(data, loss_fn).result()
     assert len(output.loss_fn_outputs) == len(data)
-    state.training.optim_step(tinker.AdamParams(learning_rate=0.0)).result()
+    state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)).result()
     return ""
 
 
-@step
+@step(Capability.TRAINS)
 def custom_loss(state: State) -> str:
     def negative(
         data: Sequence[tinker.Datum], logprobs: Sequence[np.ndarray]
@@ -158,17 +161,17 @@ def custom_loss(state: State) -> str:
 
     output = state.training.forward_backward_custom(state.data, negative, arrays="numpy").result()
     assert math.isfinite(output.metrics["mine:sum"])
-    state.training.optim_step(tinker.AdamParams(learning_rate=0.0)).result()
+    state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)).result()
     return ""
 
 
-@step
+@step(Capability.RESUMES)
 def save_state(state: State) -> str:
     state.results["saved"] = state.training.save_state("first").result().path
     return ""
 
 
-@step
+@step(Capability.RESUMES)
 def load_state(state: State) -> str:
     """Damage the weights, load the saved ones, and compare the losses."""
     saved = state.saved
@@ -189,7 +192,7 @@ def _forward(training: tinker.TrainingClient, data: Sequence[tinker.Datum]) -> f
     return loss_of(data, training.forward(data, "cross_entropy").result())
 
 
-@step
+@step(Capability.RESUMES)
 def create_training_client_from_state(state: State) -> str:
     second = state.service.create_training_client_from_state(state.saved, {"name": "second"})
     assert second.model_id != state.training.model_id
@@ -199,17 +202,17 @@ def create_training_client_from_state(state: State) -> str:
     return ""
 
 
-@step
+@step(Capability.TRAINS)
 def in_an_event_loop(state: State) -> str:
     """The `*_async` methods train and save another model."""
 
-    async def train_and_save() -> None:
+    async def train_and_save() -> str:
         training = await state.service.create_lora_training_client_async(state.server.model, rank=4)
         output = await training.forward_backward_async(state.data, "cross_entropy")
         update = await training.optim_step_async(tinker.AdamParams(learning_rate=LEARNING_RATE))
         _check_logprobs(state.data, await output)
         await update
-        await (await training.save_state_async("second"))
+        return (await (await training.save_state_async("second"))).path
 
-    asyncio.run(train_and_save())
+    state.results["second"] = asyncio.run(train_and_save())
     return ""

@@ -1,0 +1,1 @@
+"""Compares the contract of a release with the official package itself, imported and called."""

@@ -1,0 +1,6 @@
+"""Makes `python -m tinker_ext` the same as `tinker-ext`."""
+
+from tinker_ext.cli.main import main
+
+if __name__ == "__main__":
+    main()

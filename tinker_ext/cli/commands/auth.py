@@ -1,0 +1,214 @@
+"""`tinker-ext auth`: the stored API key."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+import click
+
+from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.cli.output import View, show
+from tinker_ext.cli.text import NOTHING
+
+if TYPE_CHECKING:
+    from tinker_ext.config import ClientConfig
+    from tinker_ext.redaction.secret import Secret
+    from tinker_ext.types import OwnApiKeyResponse
+
+#: The web console of the hosted service, where users create and delete keys (0.38.0).
+CONSOLE = "https://tinker.thinkingmachines.ai"
+
+
+@click.group()
+def auth() -> None:
+    """Log in and out, and check the stored key."""
+
+
+@auth.command()
+@format_option
+@click.pass_obj
+def login(context: CommandContext) -> None:
+    """Check an API key and store it for later programs.
+
+    The key is read from the terminal without being shown, or from standard input. It is stored in
+    ~/.tinker/credentials.json, which only you can read, and which the official client uses, too.
+    """
+    from tinker_ext.config import credentials_file
+
+    file = credentials_file.CREDENTIALS_FILE
+    if credentials_file.read_stored_key(file) is not None:
+        raise CommandError("You are already logged in; `tinker-ext auth logout` removes the key.")
+    if _is_hosted(context):
+        name = f"tinker-ext-{socket.gethostname().partition('.')[0].strip() or 'unknown'}"
+        query = urlencode({"new_key": "true", "key_name": name})
+        click.echo(f"Create an API key: {CONSOLE}/keys?{query}", err=True)
+    key = _read_key()
+    described = _describe(context, key)
+    stored = credentials_file.StoredKey(
+        key_id=str(described.key_id),
+        key=key,
+        name=described.name,
+        organization=described.organization,
+        email=described.email,
+        note=described.note,
+    )
+    credentials_file.store_default_key(file, stored)
+    owner = f"{stored.email or NOTHING} ({stored.organization or NOTHING})"
+    record = {
+        "key_id": stored.key_id,
+        "name": stored.name,
+        "email": stored.email,
+        "organization": stored.organization,
+        "file": str(file.expanduser()),
+    }
+    show(context.format, record, f"Logged in as {owner}; stored the key {stored.name} in {file}")
+
+
+@auth.command()
+@format_option
+@click.pass_obj
+def logout(context: CommandContext) -> None:
+    """Remove the stored key.
+
+    A key that you created in the console stays valid: delete it there. A key that an earlier
+    release of the official client created at login is deleted on the server as well.
+    """
+    from tinker_ext.config import credentials_file
+    from tinker_ext.errors import TinkerError
+
+    file = credentials_file.CREDENTIALS_FILE
+    stored = credentials_file.read_stored_key(file)
+    if stored is None:
+        raise CommandError("No key is stored; `tinker-ext auth login` stores one.")
+    failure = None
+    if stored.generated:
+        try:
+            with context.service(api_key=stored.key) as service:
+                service.create_rest_client().delete_own_api_key().result()
+        except TinkerError as error:
+            failure = error
+    credentials_file.remove_key(file, stored.key_id)
+    page = f"{CONSOLE}/keys/{quote(stored.key_id, safe='')}"
+    if failure is not None:
+        raise CommandError(
+            f"Removed the key {stored.name} from {file}, but the server did not delete it "
+            f"({failure}). Delete it at {page}"
+        )
+    record = {"key_id": stored.key_id, "name": stored.name, "deleted_on_server": stored.generated}
+    advice = "and deleted it on the server" if stored.generated else f"; delete it at {page}"
+    separator = " " if stored.generated else ""
+    show(context.format, record, f"Removed the key {stored.name} from {file}{separator}{advice}")
+
+
+@auth.command()
+@format_option
+@click.pass_obj
+def status(context: CommandContext) -> None:
+    """Show the source of the key, and whether the server accepts it.
+
+    The exit status is 1 if it does not. `tinker-ext doctor` shows all settings.
+    """
+    from tinker_ext.config import ClientConfig
+    from tinker_ext.errors import ConfigurationError, TinkerError
+
+    try:
+        config = ClientConfig.resolve(**context.settings)
+    except ConfigurationError as error:
+        show(context.format, _status(None, None, str(error)), _status_view(None, None, str(error)))
+        raise click.exceptions.Exit(1) from None
+    source = _source(config)
+    failure = None
+    try:
+        with context.service() as service:
+            service.get_server_capabilities()
+    except TinkerError as error:
+        failure = str(error)
+    server = config.base_url
+    show(context.format, _status(source, server, failure), _status_view(source, server, failure))
+    if failure is not None:
+        raise click.exceptions.Exit(1)
+
+
+@auth.command()
+@format_option
+@click.pass_obj
+def whoami(context: CommandContext) -> None:
+    """Show the user and the organization of the key in use."""
+    with context.service() as service:
+        identity = service.create_rest_client().whoami().result()
+    rows = [
+        ("Email", identity.email or NOTHING),
+        ("User", identity.user_urn),
+        ("Organization", identity.org_urn),
+    ]
+    show(context.format, identity, View("Key in use", ("Property", "Value"), rows))
+
+
+def _is_hosted(context: CommandContext) -> bool:
+    """Whether the server is the hosted service, whose keys the console shows."""
+    from tinker_ext.config import ClientConfig
+
+    config = ClientConfig.resolve(**context.settings, require_key=False)
+    return config.is_default("base_url")
+
+
+def _read_key() -> Secret:
+    """Read the key; a terminal does not show it."""
+    from tinker_ext.redaction.secret import Secret
+
+    if sys.stdin.isatty():
+        text = click.prompt("API key", hide_input=True, err=True)
+    else:
+        text = sys.stdin.readline()
+    if not text.strip():
+        raise CommandError("The key is empty; paste it at the prompt or pass it on standard input.")
+    return Secret(text.strip())
+
+
+def _describe(context: CommandContext, key: Secret) -> OwnApiKeyResponse:
+    """The name and owner of a key, which the server accepts."""
+    from tinker_ext.errors import AuthenticationError, NotFoundError
+    from tinker_ext.types import OwnApiKeyResponse
+
+    try:
+        with context.service(api_key=key, credential_cmd=None) as service:
+            try:
+                return service.create_rest_client().get_own_api_key().result()
+            except NotFoundError:
+                # The server does not describe keys. Does it accept this one?
+                service.get_server_capabilities()
+                return OwnApiKeyResponse(key_id=0, name=str(service.config.base_url))
+    except AuthenticationError as error:
+        raise CommandError(f"The server rejects the key: {error}") from error
+
+
+def _source(config: ClientConfig) -> str:
+    """Where the key comes from."""
+    if config.is_embedded:
+        return "none needed: embedded backend"
+    if config.api_key is None:
+        return "TINKER_CREDENTIAL_CMD"
+    return config.sources.get("api_key", "argument")
+
+
+def _status(source: str | None, server: str | None, failure: str | None) -> dict[str, object]:
+    return {
+        "credentials": source is not None,
+        "source": source,
+        "base_url": server,
+        "accessible": source is not None and failure is None,
+        "error": failure,
+    }
+
+
+def _status_view(source: str | None, server: str | None, failure: str | None) -> View:
+    rows = [("Key", source or "none")]
+    if server is not None:
+        rows += [("Server", server), ("Accessible", "yes" if failure is None else "no")]
+    if failure is not None:
+        rows.append(("Error", failure))
+    return View("Authentication", ("Property", "Value"), rows)
