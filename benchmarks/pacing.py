@@ -61,7 +61,7 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
 @frozen
 class Limit:
-    """How the server tells clients when to come back.
+    """The time after which the server lets rejected clients come back.
 
     Attributes:
         retry_after: the seconds in `Retry-After` for the seconds until the next free place; None
@@ -176,8 +176,8 @@ def simulate(limit: Limit, clients: int, in_flight: int, requests: int) -> Outco
         return await asyncio.gather(*(client.run(requests, in_flight) for client in members))
 
     ends = run_in(loop, run())
-    sent = server.admitted + server.rejected
-    return Outcome(max(ends), min(ends), sent / (clients * requests))
+    received = server.admitted + server.rejected
+    return Outcome(max(ends), min(ends), received / (clients * requests))
 
 
 def run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -190,8 +190,8 @@ def run_in(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -
 def ideal_seconds(clients: int, in_flight: int, requests: int) -> float:
     """The time of all requests at the server's capacity, or at the clients' if it is lower."""
     total = clients * requests
-    limited = (total - CAPACITY * BURST) / CAPACITY + SERVICE
-    return max(limited, requests / in_flight * SERVICE)
+    at_capacity = (total - CAPACITY * BURST) / CAPACITY + SERVICE
+    return max(at_capacity, requests / in_flight * SERVICE)
 
 
 def main() -> None:
