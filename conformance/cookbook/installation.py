@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: The newest release, and an earlier one for each API that its recipes have had.
 VERSIONS = ("0.6.1", "0.5.0", "0.3.0")
 OFFICIAL = "tinker==0.38.0"
-#: A build for the CPU, where the index has one.
+#: The newest release that the cookbook has been tried with; some indexes have a smaller CPU build.
 TORCH = "torch==2.13.0"
 TOOLS = ("pytest", "pytest-asyncio", "pytest-timeout")
 

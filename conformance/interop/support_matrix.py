@@ -92,7 +92,7 @@ def summary(columns: Sequence[Column]) -> str:
     for column in columns:
         groups = by_capability(column.outcomes, ALL.capabilities)
         grades = (grade(groups[capability]) for capability in Capability)
-        failures = _stable(problems(column.outcomes)) or "-"
+        failures = _stable(problems(column.outcomes), None) or "-"
         lines.append(f"| {column.server} | {' | '.join(grades)} | {failures} |")
     return "\n".join(lines)
 
@@ -144,7 +144,7 @@ def _cell(column: Column, outcome: Outcome | None, notes: dict[str, int]) -> str
     return f"{outcome.ending} ({notes.setdefault(_stable(outcome.detail), len(notes) + 1)})"
 
 
-def _stable(detail: str) -> str:
+def _stable(detail: str, longest: int | None = _LONGEST_NOTE) -> str:
     """An error message without the parts that differ from run to run."""
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", " ".join(detail.split()))
     text = re.sub(r"(model|session|sampling)_[0-9a-f]{6,}", r"\1_ID", text)
@@ -154,4 +154,4 @@ def _stable(detail: str) -> str:
     text = re.sub(r"request id [^\s;\]]+", "request id ID", text)
     text = re.sub(r"expected \d+, got \d+", "expected N, got M", text)
     text = text.partition(" with status code ")[0].partition(" for self.request_id")[0]
-    return re.sub(r"\d+\.\d+ s", "N s", text).replace("`", "'").replace("|", "/")[:_LONGEST_NOTE]
+    return re.sub(r"\d+\.\d+ s", "N s", text).replace("`", "'").replace("|", "/")[:longest]

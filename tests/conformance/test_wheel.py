@@ -83,6 +83,7 @@ def test_wheel_contains_both_packages_and_their_data(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {
         "tinker_api",
         "tinker_ext",
+        "tinker_ext_as_tinker.pth",
     }
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 

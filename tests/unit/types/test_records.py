@@ -59,8 +59,9 @@ ids = [type(record).__name__ for record in RECORDS]
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_type_is_a_dataclass_an_attrs_class_and_has_a_schema(cls: Any) -> None:
     assert issubclass(cls, Record)
-    assert bool(dataclasses.is_dataclass(cls))
+    is_dataclass: bool = dataclasses.is_dataclass(cls)
     public = {field.name for field in dataclasses.fields(cls)}
+    assert is_dataclass
     assert public == set(cls.model_fields)
     assert not any(name.startswith("_") for name in public)
     assert set(cls.model_json_schema()["properties"]) == public

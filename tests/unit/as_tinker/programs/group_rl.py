@@ -37,7 +37,6 @@ async def sample_group(client, prompt, settings, limit):
         response = await client.sample_async(
             prompt=prompt, num_samples=settings.group_size, sampling_params=settings.sampling
         )
-    assert response.type == "sample"
     return [
         Rollout(prompt, sequence, len(set(sequence.tokens)) / settings.sampling.max_tokens)
         for sequence in response.sequences
@@ -50,7 +49,7 @@ def to_datum(rollout, advantage):
     skipped = np.zeros(len(prompt) - 1, np.float32)
     count = len(rollout.sequence.tokens)
     datum = types.Datum(
-        model_input=types.ModelInput.from_ints(tokens[:-1]),
+        model_input=types.ModelInput.from_ints(tokens[:-1].tolist()),
         loss_fn_inputs={
             "target_tokens": types.TensorData.from_numpy(tokens[1:].astype(np.int64)),
             "logprobs": types.TensorData.from_numpy(
