@@ -273,15 +273,17 @@ def main() -> None:
     results = Results(machine())
     if START_NAME in {item.name for item in chosen}:
         warm_up(options)
+    is_written = options.update or not (options.only or options.quick or options.clients)
+    if options.update:
+        results.runs = Results.load(RESULTS).runs
     for scenario in chosen:
+        results.runs.pop(scenario.name, None)
         measure(scenario, results, options)
         report.show(results, scenario)
+        if is_written:  # After each scenario, so that an interrupted run is not lost.
+            results.save(RESULTS)
     report.show_goals(results)
-    if options.update:
-        previous = Results.load(RESULTS)
-        results.runs = {**previous.runs, **results.runs}
-    if options.update or not (options.only or options.quick or options.clients):
-        results.save(RESULTS)
+    if is_written:
         report.write(results)
 
 

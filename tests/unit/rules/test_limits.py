@@ -14,6 +14,7 @@ from tinker_ext.rules.limits import (
     Budget,
     admit,
     prompt_bytes,
+    restart_burst,
     restart_delay,
 )
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
@@ -77,6 +78,17 @@ def test_restart_delay_grows_with_position_and_pause(
 def test_negative_position_or_pause_raises(position: int, paused: float) -> None:
     with pytest.raises(ValueError, match="negative"):
         restart_delay(position, paused)
+
+
+@pytest.mark.parametrize(("started", "rejected"), [(-1, 0), (1, -1)])
+def test_negative_count_of_requests_raises(started: int, rejected: int) -> None:
+    with pytest.raises(ValueError, match="negative"):
+        restart_burst(started, rejected)
+
+
+def test_burst_below_one_raises() -> None:
+    with pytest.raises(ValueError, match="at least one request"):
+        restart_delay(0, 1.0, 0)
 
 
 def test_prompt_bytes_are_ten_per_token_plus_the_bytes_of_images() -> None:

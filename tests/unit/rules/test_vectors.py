@@ -197,8 +197,20 @@ def test_admit(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("limits.json", "restart_delay"))
 def test_restart_delay(case: dict[str, Any]) -> None:
-    delay = limits.restart_delay(case["position"], case["paused"])
+    burst = case.get("burst", limits.RESTART_REQUESTS)
+    delay = limits.restart_delay(case["position"], case["paused"], burst)
     assert delay == pytest.approx(case["expect"], rel=1e-12)
+
+
+@pytest.mark.parametrize("case", load("limits.json", "restart_backoff"))
+def test_restart_backoff(case: dict[str, Any]) -> None:
+    delay = limits.restart_backoff(case["failures"], case["paused"], case["jitter"])
+    assert delay == pytest.approx(case["expect"], rel=1e-12)
+
+
+@pytest.mark.parametrize("case", load("limits.json", "restart_burst"))
+def test_restart_burst(case: dict[str, Any]) -> None:
+    assert limits.restart_burst(case["started"], case["rejected"]) == case["expect"]
 
 
 OUTCOMES = {

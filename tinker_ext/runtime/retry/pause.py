@@ -7,7 +7,13 @@ import weakref
 from typing import TYPE_CHECKING
 
 from tinker_ext import tracing
-from tinker_ext.rules.limits import RESTART_SECONDS, restart_delay
+from tinker_ext.rules.limits import (
+    RESTART_REQUESTS,
+    RESTART_SECONDS,
+    restart_backoff,
+    restart_burst,
+    restart_delay,
+)
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 
 if TYPE_CHECKING:
@@ -32,23 +38,38 @@ class Pause:
     def __init__(self, clock: Clock = REAL_CLOCK) -> None:
         self._clock = clock
         self._began = self._until = float("-inf")
-        self._position = 0
+        self._is_released = True
+        self._released = float("-inf")
+        # Since the latest release: requests that took a place in it, that started, and that the
+        # server rejected.
+        self._position = self._started = self._rejected = 0
+        self._burst, self._failures = RESTART_REQUESTS, 0
         self.status = 429
 
     def extend(self, seconds: float, status: int) -> None:
         """Pause for `seconds` from now, unless the current pause lasts longer."""
         now = self._clock.now()
+        self._rejected += 1
         if now >= self._until:
-            self._began = now
+            self._began, self._is_released = now, False
         if now + seconds > self._until:
-            self._until, self._position, self.status = now + seconds, 0, status
+            self._until, self.status = now + seconds, status
+            self._is_released = False
 
-    def is_over(self) -> bool:
-        """Whether requests start at once: the latest pause and the restart after it are over."""
+    def start_now(self) -> bool:
+        """Whether a request may start at once; it then counts as started."""
+        if not self._is_over():
+            return False
+        self._started += 1
+        return True
+
+    def _is_over(self) -> bool:
+        """Whether the latest pause and the restart after it are over."""
         if self._until == float("-inf"):
             return True
         paused = self._until - self._began
-        return self._clock.now() >= self._until + min(paused, RESTART_SECONDS)
+        over = self._clock.now() >= self._until + min(paused, RESTART_SECONDS)
+        return self._is_released and over
 
     async def wait(self, timeout: float) -> None:
         """Wait for the end of the pause, then for this request's place in the restart.
@@ -60,18 +81,44 @@ class Pause:
         while (start := self._next_start()) > (now := self._clock.now()):
             if start > deadline:
                 raise PausedError(start - now)
-            until = self._until
+            until, is_released = self._until, self._is_released
             with tracing.stage(tracing.Stage.PAUSE):
                 await self._clock.sleep(start - now)
-            if self._until == until:  # The pause was not extended during the sleep.
-                return
+            if is_released and self._until == until:  # No new pause during the sleep.
+                break
+        self._started += 1
 
     def _next_start(self) -> float:
-        """When the calling request may start. Each call takes the next place in the restart."""
-        if self.is_over():
+        """When the calling request may start, or when it may ask again: the end of the pause.
+
+        After the pause, each call takes the next place in the restart.
+        """
+        now = self._clock.now()
+        if now >= self._until and not self._is_released:
+            self._release(now)
+        if now < self._until:
+            return self._until
+        if self._is_over():
             return float("-inf")
         self._position += 1
-        return self._until + restart_delay(self._position - 1, self._until - self._began)
+        return self._until + restart_delay(
+            self._position - 1, self._until - self._began, self._burst
+        )
+
+    def _release(self, now: float) -> None:
+        """Adapt the restart to the share of requests that the server accepted after the last one.
+
+        If it accepted none, the pause is extended.
+        """
+        if self._began - self._released > RESTART_SECONDS:
+            self._burst, self._failures = RESTART_REQUESTS, 0
+        elif self._started:
+            self._burst = restart_burst(self._started, self._rejected)
+            self._failures = self._failures + 1 if self._rejected >= self._started else 0
+        paused = self._until - self._began
+        self._until = now + restart_backoff(self._failures, paused, self._clock.jitter())
+        self._is_released, self._released = True, self._until
+        self._position = self._started = self._rejected = 0
 
 
 _lock = threading.Lock()

@@ -77,7 +77,7 @@ class Retrier:
         """
         started, suspended = self.clock.now(), self.clock.suspended()
         first_error = None
-        if self.pause.is_over():
+        if self.pause.start_now():
             try:
                 return await attempt()
             except _RETRYABLE_ERRORS as error:
