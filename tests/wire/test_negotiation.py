@@ -337,6 +337,19 @@ def test_resume_reads_the_run_if_weights_info_is_missing() -> None:
     assert len(server.calls("get_training_run")) == 2
 
 
+def test_weights_info_of_a_missing_path_does_not_disable_the_operation() -> None:
+    """The server has no training runs, and reports a missing path like a missing operation."""
+    server = server_of(OF_0_24)
+    server.respond_always("get_training_run", NOT_FOUND)
+    server.respond("get_weights_info", NOT_FOUND)
+    with make_client(server) as service:
+        with pytest.raises(tinker.NotFoundError):
+            service.create_training_client_from_state("tinker://run-1/weights/missing")
+        service.create_training_client_from_state("tinker://run-1/weights/a")
+        assert service.server_protocol.supports("get_weights_info")
+    assert len(server.calls("get_weights_info")) == 2
+
+
 def test_missing_weights_are_not_taken_for_a_missing_operation() -> None:
     server = server_of(OF_0_24)
     server.respond_always("get_weights_info", Reply(404, {"detail": "no such weights"}))

@@ -62,7 +62,7 @@ def test_archive_name_cannot_leave_its_folder(tmp_path: Path) -> None:
     for path, name in (
         ("tinker://run-1/weights/0001", "run-1_weights_0001"),
         ("tinker://run:train:0/sampler_weights/a b", "run-train-0_sampler_weights_a-b"),
-        ("tinker://run/weights/..\\..\\x", "run_weights_..-..-x"),
+        ("tinker://run/weights/..\\..\\x", "run_weights_.._.._x"),
     ):
         target = target_of(path, tmp_path)
         assert target.archive == tmp_path / f"{name}.tar.gz"
