@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,13 +19,9 @@ from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.validation import Specification
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
-
     from starlette.applications import Starlette
 
     from tinker_ext.embedded.access import Access
-
 
 OpenApi: TypeAlias = "Callable[..., AbstractAsyncContextManager[Api]]"
 
