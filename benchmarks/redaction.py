@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import timeit
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body
 from tinker_ext.redaction.secret import Secret
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # The usual secrets of one client: a key, its token, and a secret header.
 SECRETS = [Secret("tml-" + "k" * 40), Secret("eyJ" + "t" * 800), Secret("Bearer " + "h" * 40)]

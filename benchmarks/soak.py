@@ -16,16 +16,14 @@ import sys
 import threading
 import time
 from collections import Counter, deque
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 
 import tinker_ext as tinker
 from tinker_ext.testing import FaultServer, Received, Reply, faults
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 IN_FLIGHT = 400
 FAULT_SHARE = 0.2

@@ -7,11 +7,8 @@ from examples) teach letters and copying, so that fine-tuning has something to b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from random import Random
+from collections.abc import Callable, Iterator
+from random import Random
 
 
 def _listed(words: str) -> tuple[str, ...]:

@@ -13,15 +13,12 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
 
 from scripts.base_corpus import ADJECTIVES, NAMES, NOUNS, WORDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 PACKAGED = Path(__file__).parents[1] / "tinker_ext/embedded/data/demo_task.jsonl"
 TRAIN_EXAMPLES, HELD_OUT_EXAMPLES = 640, 32

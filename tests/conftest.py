@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,9 +14,6 @@ from hypothesis import HealthCheck, settings
 from tinker_ext.config import credentials_file
 from tinker_ext.config import parsers as setting_readers
 from tinker_ext.embedded.engine.threads import limit_blas_threads
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 # Small matrix products take several times as long with several BLAS threads, above all next to
 # other work; the embedded backend limits them, too. numpy reads the variables when it is imported.

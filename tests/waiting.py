@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.runtime.concurrency.loop import background_loop
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def comes_true(condition: Callable[[], object], within: float = 20.0) -> bool:

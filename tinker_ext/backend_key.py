@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tinker_ext.private_files import write_private
 from tinker_ext.redaction.secret import Secret
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILE_NAME = "key"
 

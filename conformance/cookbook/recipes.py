@@ -38,6 +38,7 @@ MODEL = "embedded/tiny"
 RENDERER = "role_colon"
 RANK = 8
 STEPS = 3
+BATCH = 4
 MAX_TOKENS = 8
 LEARNING_RATE = 1e-2
 
@@ -83,7 +84,7 @@ class Conversations(ChatDatasetBuilder):
     """Questions with their replies."""
 
     def __call__(self):
-        return Batches([conversation(*problem) for problem in PROBLEMS], 4), None
+        return Batches([conversation(*problem) for problem in PROBLEMS], BATCH), None
 
 
 @chz.chz
@@ -96,7 +97,7 @@ class Preferences(ChatDatasetBuilder):
             for question, reply in PROBLEMS
             for text in (reply, "I don't know")
         ]
-        return Batches(pairs, 8), None
+        return Batches(pairs, 2 * BATCH), None
 
 
 class Addition(ProblemEnv):
@@ -149,7 +150,7 @@ class ProblemsBuilder(RLDatasetBuilder):
 
 def common_config():
     return ChatDatasetBuilderCommonConfig(
-        model_name_for_tokenizer=MODEL, renderer_name=RENDERER, max_length=128, batch_size=4
+        model_name_for_tokenizer=MODEL, renderer_name=RENDERER, max_length=128, batch_size=BATCH
     )
 
 
@@ -194,12 +195,11 @@ def supervised(folder):
 
 
 def resume(folder):
-    """Train two steps, then continue from the checkpoint to the fourth."""
+    """Train two steps of the first epoch, then continue with two steps of the second one."""
     builder = Conversations(common_config=common_config())
-    for steps in (2, 4):
-        config = configure(
-            sl_train.Config, folder, dataset_builder=builder, max_steps=steps, save_every=2
-        )
+    second_epoch = len(PROBLEMS) // BATCH
+    for settings in ({"max_steps": 2}, {"max_steps": second_epoch + 2, "num_epochs": 2}):
+        config = configure(sl_train.Config, folder, dataset_builder=builder, **settings)
         run(sl_train.main, config)
     return metrics(folder, "train_mean_nll")
 

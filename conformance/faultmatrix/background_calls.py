@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from attrs import frozen
 
 import tinker_ext as tinker
+from conformance.faultmatrix.environment import Environment
 from conformance.faultmatrix.late_protocol_server import (
     DYNAMIC_FLAGS,
     ENDLESS_PROMPT,
@@ -17,11 +19,6 @@ from conformance.faultmatrix.late_protocol_server import (
 from conformance.faultmatrix.outcomes import Degraded
 from tinker_ext.clients.sampling import SamplingClient
 from tinker_ext.rules.completions import SEQ_IDS_PER_CLIENT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conformance.faultmatrix.environment import Environment
 
 PROMPT = tinker.ModelInput.from_ints([1, 2, 3])
 ENDLESS = tinker.ModelInput.from_ints(ENDLESS_PROMPT)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from conformance.faultmatrix import background_calls as calls
 from conformance.faultmatrix.cases import TOKEN_REJECTED_ONCE
+from conformance.faultmatrix.environment import Environment
 from conformance.faultmatrix.late_protocol_server import LateProtocolServer
 from conformance.faultmatrix.operation import LATE_PROTOCOL, OperationUnderTest
 from conformance.faultmatrix.outcomes import DEGRADED, RETRIED, VALUE, Expectation
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from conformance.faultmatrix.environment import Environment
 
 # No other request gets through either.
 _UNREACHABLE = {"connections always refused": "APIConnectionError"}

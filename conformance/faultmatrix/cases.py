@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
 from conformance.faultmatrix.environment import MAX_RESPONSE_BYTES
 from conformance.faultmatrix.late_protocol_server import TOKEN_REJECTED, TOKENLESS
-from conformance.faultmatrix.operation import LATE_PROTOCOL
-from conformance.faultmatrix.outcomes import RETRIED, VALUE
+from conformance.faultmatrix.operation import LATE_PROTOCOL, Group, OperationUnderTest
+from conformance.faultmatrix.outcomes import RETRIED, VALUE, Expectation
 from tinker_ext.testing import Reply, faults
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conformance.faultmatrix.operation import Group, OperationUnderTest
-    from conformance.faultmatrix.outcomes import Expectation
 
 Kind = Literal["transient", "harmless", "permanent"]
 

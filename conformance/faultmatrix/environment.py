@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import define, field
 
+import tinker_ext as tinker
 from tinker_ext.testing import FaultServer, SimulatedTime, make_client
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import tinker_ext as tinker
 
 #: The response limit of the clients, small enough to exceed it without gigabytes.
 MAX_RESPONSE_BYTES = 1_000_000

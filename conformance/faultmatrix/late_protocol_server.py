@@ -5,16 +5,12 @@ from __future__ import annotations
 import itertools
 import secrets
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import jwt
 
-from tinker_ext.testing import FaultServer, Reply
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tinker_ext.testing import Received
+from tinker_ext.testing import FaultServer, Received, Reply
 
 #: The response of `client/config`; clients recognize release 0.38.0 by the first flag.
 FLAGS: dict[str, Any] = {

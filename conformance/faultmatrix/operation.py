@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal
 
 from attrs import frozen
 
+from conformance.faultmatrix.environment import Environment
+from conformance.faultmatrix.outcomes import Expectation
 from tinker_ext.testing import FaultServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from conformance.faultmatrix.environment import Environment
-    from conformance.faultmatrix.outcomes import Expectation
 
 Group = Literal["synchronous", "submission", "result", "background", "late_protocol"]
 #: The groups of the first table, which has a column for each.

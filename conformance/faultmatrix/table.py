@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from conformance.faultmatrix.cases import CASES, RESULT_CASES, TOKEN_CASES, FaultCase, cases_for
 from conformance.faultmatrix.operation import GROUPS, LATE_PROTOCOL, Group, OperationUnderTest
 from conformance.faultmatrix.operations import OPERATIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 BEGIN, END = "<!-- matrix: scripts/fault_matrix.py -->", "<!-- end of matrix -->"

@@ -7,17 +7,13 @@ If it fails, the specification marks a field as optional that the client require
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import evolve, frozen
 
-from conformance.interop.recorder import JSON_TYPE
-
-if TYPE_CHECKING:
-    from codegen.documents import Json
-    from conformance.interop.contract import Contract
-    from conformance.interop.recorder import Request, Responder, Response
-
+from codegen.documents import Json
+from conformance.interop.contract import Contract
+from conformance.interop.recorder import JSON_TYPE, Request, Responder, Response
 
 # Optional in the types of the SDKs, which nevertheless fail without them. Determined by removing
 # all optional fields, and confirmed by each run that sends these and no others.

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 from tinker_api.proto import tinker_public_pb2 as messages
 
-from conformance.interop.recorder import PROTOBUF_TYPE, recording
+from conformance.interop.recorder import PROTOBUF_TYPE, Message, recording
 from conformance.interop.scripted_server import ScriptedServer
-from conformance.interop.session import run_program
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from conformance.interop.recorder import Message
-    from conformance.interop.session import Run
+from conformance.interop.session import Run, run_program
 
 # Installed by `make test-torch`, and put on the path of both clients.
 TORCH = Path(sys.prefix) / "torch"

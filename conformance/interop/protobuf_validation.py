@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 from tinker_api.proto import tinker_public_pb2
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # The prefix of a message name in the `x-protobuf` of a content type.
 REFERENCE = "tinker_public.proto#tinker_public."

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import httpx
 import uvicorn
 import zstandard
 from attrs import frozen
 from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response as HttpResponse
 from starlette.routing import Route
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from starlette.requests import Request as HttpRequest
 
 # Hop-by-hop headers (RFC 9110 section 7.6.1), and headers that each hop recomputes.
 HOP_HEADERS = {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "te"}

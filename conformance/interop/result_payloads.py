@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from tinker_api.proto import tinker_public_pb2 as messages
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from codegen.documents import Json
+from codegen.documents import Json
 
 # The log probability of every token.
 LOGPROB = -0.5

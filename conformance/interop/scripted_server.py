@@ -11,19 +11,15 @@ import itertools
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from attrs import define, field, frozen
 
+from codegen.documents import Json
 from conformance.interop import result_payloads
 from conformance.interop.canned_responses import CANNED_RESPONSES, MODEL, RUN, SAMPLER
-from conformance.interop.recorder import JSON_TYPE, PROTOBUF_TYPE, Message, Response
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from codegen.documents import Json
-    from conformance.interop.recorder import Request
+from conformance.interop.recorder import JSON_TYPE, PROTOBUF_TYPE, Message, Request, Response
 
 TOKEN_SECONDS = 3600
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 
 from conformance.interop.environments import python_of, variables
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DRIVERS = Path(__file__).parent / "drivers"
 

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import field, frozen
 
+from codegen.documents import Json
 from codegen.paths import OPENAPI
 from conformance.interop.contract import load_contract
 from conformance.interop.environments import python_of
 from conformance.interop.minimal_responses import REQUIRED_IN_PRACTICE, MinimalResponder
-from conformance.interop.recorder import Forwarder, recording
+from conformance.interop.recorder import Exchange, Forwarder, Responder, recording
 from conformance.interop.scripted_server import ScriptedServer
-from conformance.interop.session import run_program
+from conformance.interop.session import Run, run_program
 from tinker_ext.embedded.launch import start_embedded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from codegen.documents import Json
-    from conformance.interop.recorder import Exchange, Responder
-    from conformance.interop.session import Run
 
 TRAFFIC = OPENAPI / "traffic.json"
 

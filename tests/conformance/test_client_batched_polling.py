@@ -6,19 +6,14 @@ The embedded backend sends the flags that the hosted service may send. Training 
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
-from conformance.interop.recorder import Forwarder, recording
+from conformance.interop.recorder import Forwarder, Recording, recording
 from tests.waiting import comes_true
 from tinker_ext import RequestFailedError, SamplingClient, SamplingParams, ServiceClient, types
 from tinker_ext.embedded.launch import start_embedded
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conformance.interop.recorder import Recording
 
 pytestmark = pytest.mark.timeout(120)
 

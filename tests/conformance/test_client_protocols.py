@@ -7,7 +7,9 @@ fields that the release lacks, as a server of that release does.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -25,10 +27,6 @@ from tinker_ext import (
 from tinker_ext.embedded.launch import RunningBackend, start_embedded
 from tinker_ext.embedded.protocols import PROTOCOLS
 from tinker_ext.testing import make_client
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from conformance.faultmatrix.operation import OperationUnderTest
 from conformance.faultmatrix.operations import OPERATIONS
 from conformance.faultmatrix.processes import run_all
-from conformance.faultmatrix.runner import run_operations
+from conformance.faultmatrix.runner import CellResult, run_operations
 from conformance.faultmatrix.table import DOCUMENT, document
-
-if TYPE_CHECKING:
-    from conformance.faultmatrix.operation import OperationUnderTest
-    from conformance.faultmatrix.runner import CellResult
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -23,13 +24,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tinker_ext.tracing.names import ATTRIBUTES, SHORT_STAGES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 PROGRAM = """
 import sys

@@ -9,13 +9,10 @@ import subprocess
 import sys
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 #: Seconds to build, install (which may download packages) and train.
@@ -86,6 +83,7 @@ def test_wheel_contains_both_packages_and_their_data(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {
         "tinker_api",
         "tinker_ext",
+        "tinker_ext_as_tinker.pth",
     }
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 

@@ -6,18 +6,14 @@ requests of all releases. The traffic is validated against the specification of 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from conformance.interop.contract import load_contract
-from conformance.interop.recorder import Forwarder, recording
-from conformance.interop.session import KEY, run_program
+from conformance.interop.recorder import Exchange, Forwarder, recording
+from conformance.interop.session import KEY, Run, run_program
 from tinker_ext.embedded.launch import start_embedded
-
-if TYPE_CHECKING:
-    from conformance.interop.recorder import Exchange
-    from conformance.interop.session import Run
 
 # The first run also creates the environments.
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]

@@ -5,12 +5,11 @@ A recorder keeps its traffic, which is validated against the specification of th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from conformance.interop.traffic import Traffic
+from conformance.interop.traffic import Traffic
 
 # The first run also creates the environment.
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]

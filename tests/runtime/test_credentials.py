@@ -8,7 +8,8 @@ import shlex
 import signal
 import subprocess
 import time as real_time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,9 +21,6 @@ from tinker_ext.errors import APIConnectionError, ConfigurationError
 from tinker_ext.redaction.secret import Secret
 from tinker_ext.runtime.credentials.credential_cmd import printed_key
 from tinker_ext.runtime.credentials.credentials import CredentialSource
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEY = Secret("tml-KEY0123456789")
 PRINTED = "tml-PRINTED0123456789"

@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
 from tests.runtime.tokens import START, HeldTime, settle, token
 from tinker_ext.errors import APIConnectionError, AuthenticationError
+from tinker_ext.redaction.secret import Secret
 from tinker_ext.runtime.credentials import jwt_cache
 from tinker_ext.runtime.credentials.jwt_cache import JwtCache
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tinker_ext.redaction.secret import Secret
 
 REJECTED = AuthenticationError("HTTP 401 Unauthorized", status_code=401)
 LOST = APIConnectionError("unreachable")

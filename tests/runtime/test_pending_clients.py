@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
 
+import tinker_ext as tinker
 from tinker_ext import AdamParams
 from tinker_ext.testing import FakeServer, make_client
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import tinker_ext as tinker
 
 CREATE: dict[str, Callable[[tinker.ServiceClient], Any]] = {
     "training": lambda service: service.create_lora_training_client("fake/model"),

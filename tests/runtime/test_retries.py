@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 
@@ -322,3 +323,40 @@ def test_malformed_limit_counts_only_consecutive_responses() -> None:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
     assert len(server.calls("asample")) == 11
+
+
+def test_read_stops_after_ten_identical_immediate_500s() -> None:
+    server, time_ = FakeServer(), SimulatedTime()
+    server.respond_always("get_training_run", Reply(500, "Internal Server Error"))
+    with (
+        make_client(server, clock=time_.clock) as service,
+        pytest.raises(tinker.InternalServerError, match="10 identical responses") as caught,
+    ):
+        service.create_rest_client().get_training_run("run-1").result(10)
+    assert len(server.calls("get_training_run")) == caught.value.attempts == 10
+    assert time_.passed < 60
+
+
+def test_read_with_different_500s_uses_its_window() -> None:
+    server = FakeServer()
+    numbers = itertools.count()
+    server.respond_always("get_training_run", lambda _: Reply(500, f"trace {next(numbers)}"))
+    with (
+        make_client(server, clock=SimulatedTime().clock, retry_window=100) as service,
+        pytest.raises(tinker.InternalServerError, match="window") as caught,
+    ):
+        service.create_rest_client().get_training_run("run-1").result(10)
+    assert caught.value.elapsed is not None
+    assert caught.value.elapsed >= 100
+    assert "were the same" not in str(caught.value)
+
+
+def test_submission_with_identical_500s_uses_its_window_and_says_so() -> None:
+    server = FakeServer()
+    with make_client(server, clock=SimulatedTime().clock, retry_window=100) as service:
+        training = service.create_lora_training_client("fake/model")
+        server.respond_always("optim_step", Reply(500, "Internal Server Error"))
+        with pytest.raises(tinker.InternalServerError, match="responses were the same") as caught:
+            training.optim_step(tinker.AdamParams()).result(10)
+    assert caught.value.elapsed is not None
+    assert caught.value.elapsed >= 100

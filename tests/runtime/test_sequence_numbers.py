@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from tinker_ext.errors import APIConnectionError, BadRequestError
 from tinker_ext.runtime.submission.sequence import SequenceNumbers
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 REJECTED = BadRequestError("no", status_code=400)
 LOST = APIConnectionError("lost")

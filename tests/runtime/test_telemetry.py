@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
+from tinker_api import models
 
 import tinker_ext as tinker
 from tinker_ext.errors import RateLimitError
 from tinker_ext.runtime.session.telemetry import BATCH, EVENT_DATA, QUEUE_LIMIT, Telemetry
 from tinker_ext.testing import FakeServer, Reply, make_client
-
-if TYPE_CHECKING:
-    from tinker_api import models
 
 PROMPT = tinker.ModelInput.from_ints([1234554321])
 PARAMS = tinker.SamplingParams(max_tokens=4, stop=["hidden stop"])

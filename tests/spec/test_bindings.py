@@ -25,6 +25,7 @@ from tinker_api.models import (
     ModelInput,
     SampledSequence,
     SampleResponse,
+    SessionSearchResponse,
     TensorData,
     TrainingRunsResponse,
     UntypedAPIFuture,
@@ -115,7 +116,18 @@ def test_malformed_union_raises_instead_of_returning_a_dict() -> None:
     with pytest.raises(TypeError, match="sequences cannot be dict"):
         SampleResponse.from_dict({"sequences": {}})
     with pytest.raises(KeyError):
-        TrainingRunsResponse.from_dict({"training_runs": [{}], "cursor": {}})
+        SessionSearchResponse.from_dict({"sessions": [], "next_cursor": {}})
+
+
+def test_fields_of_records_may_be_missing_or_undecoded() -> None:
+    page = TrainingRunsResponse.from_dict(
+        {"training_runs": [{"last_request_time": "soon"}], "cursor": {}}
+    )
+    assert page.training_runs is not None
+    [run] = page.training_runs
+    assert (run.last_request_time, run.base_model, page.cursor) == ("soon", UNSET, {})
+    with pytest.raises(TypeError, match="training_runs cannot be dict"):
+        TrainingRunsResponse.from_dict({"training_runs": {}})
 
 
 def test_topk_logprobs_are_not_decoded() -> None:

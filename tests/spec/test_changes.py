@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +15,6 @@ from codegen.documents import load_yaml
 from codegen.emit.changelog import changelog
 from codegen.paths import CHANGELOG, RELEASES
 from codegen.releases.contract_diff import changes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 Json = dict[str, Any]
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tinker_api.proto import tinker_public_pb2
 
 from codegen.paths import ROOT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 RESPONSES: dict[str, object] = {
     "/api/v1/create_session": {"session_id": "session-1", "type": "create_session"},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV30SpecValidator
@@ -13,9 +14,6 @@ from codegen.emit.downgrade import downgraded
 from codegen.paths import SPECIFICATION
 from codegen.wheel import pypi
 from codegen.wheel.wheels import WheelError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Json = dict[str, Any]
 

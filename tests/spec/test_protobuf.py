@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+)
 
 from codegen.commands import protobuf
 from codegen.emit.proto_source import RenderError, render
@@ -16,12 +22,6 @@ from codegen.emit.protoc import PROTO, compile_descriptor, compile_into
 from codegen.lock import locked_wheel
 from codegen.wheel.descriptor import descriptor_of, normalized
 from codegen.wheel.wheels import Wheel, WheelError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 
 
 @pytest.fixture(scope="module")

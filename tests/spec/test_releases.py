@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
@@ -16,9 +17,6 @@ from codegen.documents import load_yaml
 from codegen.lock import locked_wheel
 from codegen.paths import RELEASES, ROOT
 from codegen.wheel.wheels import open_wheel
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 Json = dict[str, Any]
 

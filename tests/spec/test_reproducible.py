@@ -6,16 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from codegen.commands import check_spec
 from codegen.emit.compare import differences
 from codegen.paths import GENERATED, PACKAGE_NAME
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 GENERATE = """
 import sys

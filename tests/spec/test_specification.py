@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -14,11 +15,7 @@ from openapi_spec_validator import validate
 from codegen.documents import load_yaml
 from codegen.lock import locked_wheel
 from codegen.paths import RELEASES, SPECIFICATION
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from codegen.wheel.wheels import Wheel
+from codegen.wheel.wheels import Wheel
 
 Json = dict[str, Any]
 

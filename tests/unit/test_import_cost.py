@@ -53,3 +53,24 @@ def test_import_loads_no_heavy_package() -> None:
     assert "tinker_ext" in modules
     assert {name.partition(".")[0] for name in modules} & NOT_AT_IMPORT == set()
     assert not [name for name in modules if name.startswith("tinker_ext.embedded")]
+
+
+CLIENT_SCRIPT = """
+import json, sys
+from tinker_ext import ServiceClient
+modules = sorted(sys.modules)
+import httpx
+print(json.dumps([modules, httpx.__name__, "httpx._main" in sys.modules]))
+"""
+#: Packages that the client itself does not use; the command line of httpx imports the first three.
+NOT_FOR_THE_CLIENT = {"click", "pygments", "rich", "aiohttp", "numpy", "torch", "transformers"}
+
+
+def test_client_imports_no_command_line() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", CLIENT_SCRIPT], capture_output=True, text=True, check=True
+    )
+    modules, name, command_line = json.loads(ran.stdout)
+    assert {module.partition(".")[0] for module in modules} & NOT_FOR_THE_CLIENT == set()
+    assert name == "httpx"
+    assert not command_line  # Importing it later works: no entry of ours is left.

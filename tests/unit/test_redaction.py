@@ -8,7 +8,7 @@ import html
 import json
 import logging
 import pickle
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -28,9 +28,6 @@ from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import READ_TEXT, redact, redact_body, shorten
 from tinker_ext.redaction.secret import HiddenValue, Secret
 from tinker_ext.tracing import log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 VALUES = ("tml-PLANTED-0123456789", 'opaque/PLANTED+ary"0&12=3<45>', "with a blank PLANTED é")
 

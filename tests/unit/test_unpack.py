@@ -6,7 +6,7 @@ import io
 import shutil
 import stat
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,9 +15,6 @@ from hypothesis import strategies as st
 from tinker_ext.clients.downloads import unpack as unpacking
 from tinker_ext.clients.downloads.unpack import unpack
 from tinker_ext.errors import DownloadError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def entry(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:

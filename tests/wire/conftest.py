@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+import tinker_ext as tinker
 from tests.wire.raw_server import authority
 from tinker_ext.embedded.protocols import specification_of
 from tinker_ext.testing import FakeServer, Received, make_client
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import tinker_ext as tinker
 
 Fits = Callable[[Received, str], None]
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+
+import httpx
 
 from tinker_ext.testing import FakeServer
-
-if TYPE_CHECKING:
-    import httpx
 
 
 class Counting(FakeServer):

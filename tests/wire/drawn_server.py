@@ -48,6 +48,7 @@ CONFIGS: list[dict[str, Any] | None] = [
     {"proto_write_fwdbwd": True, "fwd_via_fwdbwd": False},
     {"proto_write_fwdbwd": True, "fwd_via_fwdbwd": True},
     {"fwdbwd_max_chunk_len": 1024},
+    {"fwdbwd_max_chunk_len": 1024, "proto_write_fwdbwd": False},
     {"sample_use_retrieve_futures": False},
     {"custom_loss_server_side": False},
 ]
@@ -93,11 +94,9 @@ class Traits:
     @property
     def flagged_protobuf(self) -> bool:
         """Whether its flags decide for protobuf."""
-        config = self.config
-        return config is not None and (
-            not config.keys() <= {"create_model_via_load_weights", *_WRITE}
-            or config.get("proto_write_fwdbwd") is True
-        )
+        config = self.config or {}
+        is_later = not config.keys() <= {"create_model_via_load_weights", *_WRITE}
+        return bool(config.get("proto_write_fwdbwd", is_later))
 
     @property
     def flagged_forward_only(self) -> bool:

@@ -6,16 +6,14 @@ import socket
 import ssl
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import Self
 
 import trustme
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import datetime
-    from types import TracebackType
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER on, for zero seconds (socket(7)).
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import time
@@ -13,6 +14,7 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import OF_0_38, PARAMS, PROMPT, datum
 from tests.waiting import comes_true
+from tinker_ext.runtime.connection import first_contact
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 
 # Flags that identify the release of a server.
@@ -335,6 +337,19 @@ def test_resume_reads_the_run_if_weights_info_is_missing() -> None:
     assert len(server.calls("get_training_run")) == 2
 
 
+def test_weights_info_of_a_missing_path_does_not_disable_the_operation() -> None:
+    """The server has no training runs, and reports a missing path like a missing operation."""
+    server = server_of(OF_0_24)
+    server.respond_always("get_training_run", NOT_FOUND)
+    server.respond("get_weights_info", NOT_FOUND)
+    with make_client(server) as service:
+        with pytest.raises(tinker.NotFoundError):
+            service.create_training_client_from_state("tinker://run-1/weights/missing")
+        service.create_training_client_from_state("tinker://run-1/weights/a")
+        assert service.server_protocol.supports("get_weights_info")
+    assert len(server.calls("get_weights_info")) == 2
+
+
 def test_missing_weights_are_not_taken_for_a_missing_operation() -> None:
     server = server_of(OF_0_24)
     server.respond_always("get_weights_info", Reply(404, {"detail": "no such weights"}))
@@ -411,3 +426,39 @@ def test_deprecation_notes_are_logged_once_each(caplog: pytest.LogCaptureFixture
         ("WARNING", f"{prefix}: use another, ***"),
         ("ERROR", f"{prefix}: gone soon"),
     ]
+
+
+class SilentServer(httpx.AsyncBaseTransport):
+    """Accepts requests and never responds."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(3600)
+        raise AssertionError("unreachable")
+
+
+@pytest.mark.parametrize("window", [0.3, 1.0])
+def test_server_that_never_responds_is_reported_and_given_up_after_the_window(
+    window: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(first_contact, "REPORT_AFTER", 0.2)
+    with (
+        caplog.at_level(logging.WARNING, "tinker_ext"),
+        make_client(SilentServer(), retry_window=window) as service,
+        pytest.raises(tinker.APITimeoutError, match=rf"not responded in {window:g} s") as caught,
+    ):
+        service.create_lora_training_client("fake/model")
+    assert caught.value.operation == "create_session"
+    assert [record.message for record in caplog.records if "not responded" in record.message] == [
+        f"create_session: the server has not responded in 0 s; waiting for up to {window:.0f} s"
+    ]
+
+
+def test_slow_request_to_a_server_that_has_responded_is_not_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(first_contact, "REPORT_AFTER", 0.1)
+    server = server_of(OF_0_24)
+    server.respond("create_session", Reply(200, {"session_id": "session-1"}, delay=0.6))
+    with make_client(server, retry_window=0.3) as service:
+        service.create_lora_training_client("fake/model")
+    assert len(server.calls("create_session")) == 1

@@ -79,6 +79,16 @@ def test_sampling_client_is_created_from_a_holder(
     assert len(server.calls("create_session")) == 1
 
 
+def test_sampling_client_joins_a_session(service: tinker.ServiceClient, server: FakeServer) -> None:
+    first = service.create_sampling_client(base_model="fake/model")
+    second = tinker.SamplingClient.create(
+        service.holder, sampling_session_id=first.sampling_session_id
+    ).result(10)
+    assert second.sample(PROMPT, 1, PARAMS).result(10).sequences
+    assert len(server.calls("create_sampling_session")) == 1
+    assert server.calls("asample")[0].body["sampling_session_id"] == first.sampling_session_id
+
+
 def test_close_of_the_holder_ends_the_session(server: FakeServer) -> None:
     with make_client(server) as service:
         training = CLIENTS["training"](service)

@@ -68,6 +68,8 @@ REST: list[Call] = [
     ("set_checkpoint_ttl", lambda it: it.set_checkpoint_ttl_from_tinker_path(PATH, 3600), {}),
     ("set_checkpoint_ttl", lambda it: it.set_checkpoint_ttl_from_tinker_path(PATH, None), {}),
     ("copy_weights", lambda it: it.copy_weights(PATH, "p", ttl_seconds=3600), {}),
+    ("get_own_api_key", lambda it: it.get_own_api_key(), {}),
+    ("delete_own_api_key", lambda it: it.delete_own_api_key(), {}),
 ]
 ADMIN: list[Call] = [
     ("get_audit_log", lambda it: it.get_audit_log(), {"event_type": "all"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
@@ -11,9 +11,6 @@ import tinker_ext as tinker
 from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import client_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SURPLUS = b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"surplus"'
 #: Bytes that a read of asyncio may return, and a read of httpcore does not (64 KiB).

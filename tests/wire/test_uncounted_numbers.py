@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import httpx
 import pytest
 
 import tinker_ext as tinker
 from tinker_ext.runtime.submission.sequence import SequenceNumbers
-from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
-
-if TYPE_CHECKING:
-    from tinker_ext.testing import Received
+from tinker_ext.testing import FakeServer, Received, Reply, SimulatedTime, make_client
 
 MISSING = "tinker://run/weights/missing"
 

@@ -78,7 +78,7 @@ COMMANDS = {
     ),
     "check-server": LazyCommand(
         "tinker_ext.cli.commands.check_server:check_server",
-        "Run every operation on a server and report the results.",
+        "Train, sample, save and list on the server at URL, and report the results.",
     ),
     "completion": LazyCommand(
         "tinker_ext.cli.commands.completion:completion",

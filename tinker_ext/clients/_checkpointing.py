@@ -73,7 +73,10 @@ class CheckpointingBase(OfficialMembers, AwaitableClient):
         *,
         optimizer: bool | None = None,
     ) -> APIFuture[types.LoadWeightsResponse]:
-        """Replace weights and optimizer state with those of a checkpoint (`tinker://...`).
+        """Replace weights and optimizer state with those of a checkpoint.
+
+        `path` is any path that the server returned. The hosted service and SkyRL accept a load only
+        as the first request of a model; `create_training_client_from_state` works with all servers.
 
         As in release 0.4.1, the optimizer state is loaded with the weights; the `optimizer` field
         is sent only to servers that require it. In the official SDK since 0.24.1 this method loads

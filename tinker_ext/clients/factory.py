@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinker_ext import tracing, types
-from tinker_ext.clients.admin import AdminClient
 from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.awaitable_client import resolve_client
 from tinker_ext.clients.creation import (
@@ -16,8 +15,6 @@ from tinker_ext.clients.creation import (
     register_loss,
     resume_spec,
 )
-from tinker_ext.clients.custom_loss.tracing import trace
-from tinker_ext.clients.rest.client import RestClient
 from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.training import TrainingClient
@@ -25,7 +22,9 @@ from tinker_ext.clients.training import TrainingClient
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tinker_ext.clients.admin import AdminClient
     from tinker_ext.clients.custom_loss.handle import LossHandle, PerDatumLossFn
+    from tinker_ext.clients.rest.client import RestClient
     from tinker_ext.clients.retry_config import RetryConfig
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
@@ -182,16 +181,22 @@ class ClientFactory:
             >>> loss = service.create_custom_loss(weighted, {"logprobs": 1, "weights": 1})
             >>> training.forward_backward_custom(data, loss.result())
         """
+        from tinker_ext.clients.custom_loss.tracing import trace
+
         traced = trace(fn, input_ranks)
         with tracing.operation("create_custom_loss"):
             return self._core.start(register_loss(self._core, traced), lambda handle: handle)
 
     def create_rest_client(self) -> RestClient:
         """Create a client for training runs, checkpoints and sessions; it needs no session."""
+        from tinker_ext.clients.rest.client import RestClient
+
         return RestClient(self._core)
 
     def create_admin_client(self) -> AdminClient:
         """Create a client for the audit log, billing and storage; it needs no session."""
+        from tinker_ext.clients.admin import AdminClient
+
         return AdminClient(self._core)
 
     def _create_model(

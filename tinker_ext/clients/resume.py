@@ -13,7 +13,7 @@ from tinker_ext.clients.creation import DEFAULT_RANK, ModelSpec, ResumeSpec, cre
 from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.result_decoding import decode_result, require_base_model
 from tinker_ext.clients.training import TrainingClient
-from tinker_ext.errors import NotFoundError
+from tinker_ext.errors import InvalidInputError, NotFoundError
 from tinker_ext.protocol.flags import at_least
 from tinker_ext.runtime.submission.submitting import submit
 from tinker_ext.types.unset import or_default, or_none, or_unset
@@ -76,9 +76,18 @@ async def _create_by_loading(
 
 async def _spec_of_saved_model(core: ClientCore, state: ResumeSpec) -> ModelSpec:
     """The spec of a model like the saved one."""
+    was_missing = not core.protocol.supports("get_weights_info")
     response = await _weights_info(core, state.path)
     if response is None:
-        return await _spec_of_run(core, state)
+        try:
+            return await _spec_of_run(core, state)
+        except (NotFoundError, InvalidInputError):
+            if not was_missing:
+                raise
+        # An earlier 404 may have been about a path, not about the operation.
+        response = await core.call(
+            "get_weights_info", lambda gateway: gateway.get_weights_info(state.path)
+        )
     info = types.WeightsInfoResponse.from_api(response)
     return ModelSpec(
         base_model=state.base_model

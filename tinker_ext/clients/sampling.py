@@ -24,6 +24,7 @@ from tinker_ext.clients.sampling_session import (
 from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
 from tinker_ext.rules.limits import prompt_bytes
+from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
 from tinker_ext.runtime.core import unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.transport.results import FetchedResult
@@ -160,15 +161,34 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         *,
         model_path: str | None = None,
         base_model: str | None = None,
+        sampling_session_id: str | None = None,
         retry_config: RetryConfig | None = None,
+        record_stability_info: bool = False,
     ) -> APIFuture[SamplingClient]:
         """A client over the connection of another one (`client.holder`).
 
-        A method of the official SDK; `ServiceClient.create_sampling_client` does the same.
+        A method of the official SDK; `ServiceClient.create_sampling_client` does the same. With a
+        `sampling_session_id`, the client joins that session.
         """
-        return open_sampling_client(
-            holder.core, model_path=model_path, base_model=base_model, retry_config=retry_config
+        if sampling_session_id is None:
+            return open_sampling_client(
+                holder.core,
+                model_path=model_path,
+                base_model=base_model,
+                retry_config=retry_config,
+                record_stability_info=record_stability_info,
+            )
+        check_retry_config(retry_config)
+        client = SamplingClient(
+            holder.core,
+            sampling_session_id,
+            model_path=model_path,
+            base_model=base_model,
+            record_stability_info=record_stability_info,
+            retry_config=retry_config,
+            elsewhere=True,
         )
+        return AwaitableConcurrentFuture(client.future())
 
     async def get_base_model_async(self) -> str:
         """As `get_base_model`, awaited."""

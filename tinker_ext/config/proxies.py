@@ -8,13 +8,10 @@ because a proxy elsewhere could not reach it.
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 from attrs import field, frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @frozen

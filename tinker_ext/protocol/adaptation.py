@@ -84,6 +84,8 @@ _OPTIONAL = frozenset(
         "retrieve_futures",
     }
 )
+# Operations whose acceptance changes how later errors are understood.
+_TRACKED = TRAINING | _OPTIONAL
 _SIZES = frozenset({"height", "width"})
 # Status codes by which a server rejects a form that it does not accept.
 _REJECTIONS = frozenset({400, 404, 405, 415, 422, 500, 501})
@@ -193,7 +195,7 @@ def after_success(attempt: Attempt, known: ServerProtocol, operation: str) -> Se
         learned = evolve(learned, missing_operations=known.missing_operations - {operation})
     if attempt.protocol is not attempt.known:
         learned = _with_fields_of(learned, attempt)
-    if operation in known.accepted or operation not in TRAINING | _OPTIONAL:
+    if operation in known.accepted or operation not in _TRACKED:
         return learned
     form = attempt.protocol.form_of(operation)
     learned = evolve(learned.with_form(operation, form), accepted=known.accepted | {operation})

@@ -208,14 +208,16 @@ def from_client_config(
     `dynamic` is None if the server has no `client/dynamic_config`.
     """
     release, flags = release_of(config), Flags.read(config)
-    protobuf = at_least(release, "0.25.0") or flags.proto_write_fwdbwd
-    by_flag = at_least(release, "0.25.0") or (protobuf and flags.fwd_via_fwdbwd)
+    # A flag of 0.24.1 that decides against protobuf outweighs the flags of a later release.
+    is_later = at_least(release, "0.25.0")
+    protobuf = flags.proto_write_fwdbwd or (is_later and "proto_write_fwdbwd" not in config)
+    by_flag = flags.fwd_via_fwdbwd or (is_later and "fwd_via_fwdbwd" not in config)
     return ServerProtocol(
         release=release,
         flags=flags,
         dynamic=DynamicFlags.read(dynamic or {}),
         training_body="protobuf" if protobuf else "json",
-        forward="flag" if by_flag else "operation",
+        forward="flag" if protobuf and by_flag else "operation",
         images="expected_tokens",
         required_fields=frozenset(
             f"{operation}.{name}"

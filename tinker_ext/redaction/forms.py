@@ -10,10 +10,8 @@ import base64
 import html
 import re
 from bisect import bisect_right
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 # Characters; ours. Shorter parts of a secret would match other text by chance.
 _LONG = 16

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from tinker_ext.redaction.forms import Needle, forms_of, hide
 from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.secret import MASK, known_needles
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 #: The response header with the server's name for a request.
 REQUEST_ID = "x-request-id"

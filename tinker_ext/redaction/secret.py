@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hmac
 from collections import deque
+from collections.abc import Iterable
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 from weakref import WeakValueDictionary
 
 from tinker_ext.redaction.forms import Needle, forms_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MASK = "***"
 #: Characters of the shortest secret that is redacted in other text. Some servers accept any word as

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
 
 #: Limits of one request: datums, and numbers (tokens plus tensor entries); from 0.4.1
 #: training_client.py.

@@ -7,15 +7,12 @@ servers without `retrieve_futures`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from attrs import frozen
 
 from tinker_ext.redaction.redactor import LONGEST_ID
 from tinker_ext.rules.polling import MAX_TOLERATED
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Each client of a sampling session numbers its samples from a multiple of this (0.38.0).
 SEQ_IDS_PER_CLIENT = 1_000_000_000

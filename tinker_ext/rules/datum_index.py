@@ -15,11 +15,9 @@ Numbers out of range, and numbers truncated at the end of a message, are left un
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from typing import Any
 
 # Fields of a datum; a number after them in a path is not the index of a datum.
 _INSIDE = frozenset({"loss_fn_inputs", "model_input", "chunks"})

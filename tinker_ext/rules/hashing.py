@@ -6,10 +6,7 @@ ports/conformance/vectors/README.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from collections.abc import Iterable
 
 _WORD = 2**64
 # Three of xxHash's 64-bit primes, as CPython's Objects/tupleobject.c uses them (3.8 and later).

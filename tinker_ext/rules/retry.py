@@ -19,6 +19,13 @@ Time during which the process was suspended (a sleeping laptop, a paused contain
 since no attempt was possible. After a suspension one more attempt is made even if the window is
 used up.
 
+A 500 that returns identical and immediate, attempt after attempt, is likely caused by the request
+itself. The tenth ends a read, which can be repeated by the user without a loss. Other requests use
+their window, because a server that fails for minutes may recover, and the result of an hour of
+training may depend on it; the reason then says that all responses were the same. Only 500 counts:
+other codes say that the fault is temporary, or that a retry can't help. Nor does a 500 count whose
+``x-should-retry`` is ``true``.
+
 A transport fault decides if there is no status code, or if the body of a success was cut off. A
 failure with neither is not retried. The delay of a 402 or 429 applies to all requests with the same
 base URL and key, whether or not this one is retried. A 402 has the longer of the two windows.
@@ -45,6 +52,10 @@ BACKOFF_BASE = 0.5
 BACKOFF_CAP = 10.0
 #: Seconds for all attempts of one call (0.4.1 execute_with_retries).
 RETRY_WINDOW = 300.0
+#: Seconds within which a response is immediate, and identical immediate 500s that end a read; ours.
+#: With their backoff, ten attempts take half a minute, longer than the restart of a process.
+IMMEDIATE = 1.0
+MAX_IDENTICAL = 10
 #: Seconds between attempts after a 402, and for all of them (0.38.0's billing pause and its flag
 #: billing_exception_max_pause_duration_sec).
 BILLING_PAUSE = 5.0
@@ -89,6 +100,8 @@ class Failure:
     headers: Mapping[str, str] = field(factory=dict)
     fault: TransportFault | None = None
     category: RequestErrorCategory | None = None
+    #: Consecutive attempts, including this one, with the same status and body, within `IMMEDIATE`.
+    identical: int = 0
     #: Parsed from the headers; if set, the headers are not parsed again.
     retry_after: float | None = None
     should_retry: bool | None = None
@@ -106,6 +119,8 @@ class RetryPolicy:
     #: The number of attempts after which a 500 is not retried, because it may mean that the server
     #: does not accept the form of the request (`protocol.adaptation`).
     server_error_attempts: int | None = None
+    #: The operation only reads, so that its failure loses nothing.
+    reads: bool = False
     billing_pause: float = BILLING_PAUSE
     billing_max_elapsed: float = BILLING_WINDOW
 
@@ -130,7 +145,7 @@ class Decision:
 
     If `retry` is false, `delay` is the server's, or 0. `server_delay` is true if the server
     specified the delay. `shared` is true if the delay applies to all requests with the same base
-    URL and key.
+    URL and key. `same_responses` is true if retrying stops after identical immediate 500s.
     """
 
     retry: bool
@@ -138,6 +153,7 @@ class Decision:
     reason: str
     server_delay: bool = False
     shared: bool = False
+    same_responses: bool = False
 
 
 def decide(
@@ -165,6 +181,7 @@ def decide(
     window = policy.window(failure)
     left = window - elapsed
     last_chance = resumed and left <= 0
+    same_responses = False
     if retry and policy.max_attempts is not None and attempt >= policy.max_attempts:
         plural = "" if policy.max_attempts == 1 else "s"
         retry, reason = (
@@ -173,8 +190,14 @@ def decide(
         )
     elif retry and _may_be_the_form(failure, policy, attempt):
         retry, reason = False, f"{reason}, the server may not accept the form of the request"
+    elif retry and policy.reads and _is_lasting(failure, MAX_IDENTICAL):
+        retry, same_responses = False, True
+        reason = f"{reason}, {failure.identical} identical responses in a row"
     elif retry and left <= 0 and not last_chance:
         retry, reason = False, f"{reason}, the retry window of {window:g} s has passed"
+        same_responses = attempt > 1 and _is_lasting(failure, attempt)
+        if same_responses:
+            reason = f"{reason}, all {attempt} responses were the same: the request may cause them"
     elif retry and server_delay > max(left, 0.0):
         retry, reason = (
             False,
@@ -187,6 +210,7 @@ def decide(
             reason=reason,
             server_delay=server_delay > 0,
             shared=shared,
+            same_responses=same_responses,
         )
     if failure.status == 402:
         delay = policy.billing_pause
@@ -204,13 +228,23 @@ def _may_be_the_form(failure: Failure, policy: RetryPolicy, attempt: int) -> boo
     return failure.status == 500 and limit is not None and attempt >= limit
 
 
+def _is_lasting(failure: Failure, attempts: int) -> bool:
+    """Whether the last `attempts` responses were identical immediate 500s."""
+    is_requested = _should_retry(failure) is True
+    return failure.status == 500 and failure.identical >= attempts and not is_requested
+
+
+def _should_retry(failure: Failure) -> bool | None:
+    if failure.should_retry is not None:
+        return failure.should_retry
+    return parse_should_retry(failure.headers)
+
+
 def _is_retryable(failure: Failure, policy: RetryPolicy) -> tuple[bool, str]:
     """Whether a retry may succeed, and the reason; the window and attempts are not considered."""
     if not policy.repeatable:
         return False, "the operation is never repeated"
-    should_retry = failure.should_retry
-    if should_retry is None:
-        should_retry = parse_should_retry(failure.headers)
+    should_retry = _should_retry(failure)
     if should_retry is not None:
         return should_retry, f"x-should-retry: {str(should_retry).lower()}"
     if failure.category is not None and failure.category.value == "user":

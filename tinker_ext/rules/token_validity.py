@@ -11,14 +11,12 @@ import base64
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import frozen
 
 from tinker_ext.rules.retry import header
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: A token with less of its lifetime left is refreshed before use (0.38.0 _jwt_auth.py). For a
 #: lifetime under twice this value we use half of it, or every request would need a new token.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 
@@ -12,14 +13,10 @@ from tinker_ext.clients.service import ServiceClient
 from tinker_ext.config import ClientConfig, hide_values
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
+from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
 from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import Received, Reply
 from tinker_ext.testing.replies import Replies
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
 
 BASE_URL = "http://fake.invalid"
 _API = "/api/v1/"

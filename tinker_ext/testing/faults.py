@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
 
 from attrs import field, frozen
 
 from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 PROXY_PAGE = (
     "<!DOCTYPE html><html><head><title>{status} Bad Gateway</title></head>"

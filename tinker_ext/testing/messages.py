@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import field, frozen
 
 from tinker_ext.config.parsers import may_be_secret
 from tinker_ext.redaction.redactor import redact
 from tinker_ext.redaction.secret import MASK
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # Operations below /training_runs/RUN/checkpoints/TYPE/NAME/, by method and the rest of the path.
 _OF_CHECKPOINT = {
@@ -96,6 +94,8 @@ class Received:
     def operation(self) -> str:
         """The id of the operation in the specification."""
         parts = self.path.split("/")
+        if self.path == "auth/apikey/me":
+            return "delete_own_api_key" if self.method == "DELETE" else "get_own_api_key"
         if self.path in _OPERATION_BY_PATH:
             return _OPERATION_BY_PATH[self.path]
         if parts[0] == "sessions":

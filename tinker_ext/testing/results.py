@@ -61,7 +61,7 @@ def plain_reply(operation: str, path: str) -> Plain | None:
         case "get_client_config" | "get_client_dynamic_config":
             # As in release 0.4.1, which these servers implement by default.
             return 404, {"detail": "Not Found"}, {}
-        case "finish_session" | "cancel_future":
+        case "finish_session" | "cancel_future" | "delete_own_api_key":
             return 200, None, {}
         case _:
             body = _later_reply(operation, path)
@@ -88,6 +88,9 @@ def _later_reply(operation: str, path: str) -> Any:
         case "get_external_weights_urls":
             urls = {"adapter.safetensors": "https://storage.invalid/a?signature=x"}
             return {"urls": urls, "expires": _TIME}
+        case "get_own_api_key":
+            owner = {"org_details": {"name": "o"}, "user_details": {"email": "me@example.org"}}
+            return {"key_id": 1, "name": "key", "note": "", "details": owner}
         case "get_audit_log":
             return {"entries": [{"timestamp": _TIME, "event": "checkpoint_saved"}]}
         case "get_billing_usage":

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from tinker_ext.runtime.concurrency.clock import Clock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class SimulatedTime:

@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from tinker_ext.trace_report.recordings import lanes
+from tinker_ext.trace_report.recordings import Recording, SpanRecord, lanes
 from tinker_ext.tracing.names import Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tinker_ext.trace_report.recordings import Recording, SpanRecord
 
 
 def write_chrome_trace(recording: Recording, target: Path) -> int:

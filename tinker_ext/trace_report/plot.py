@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from tinker_ext.trace_report.recordings import Lane, lanes
+from tinker_ext.trace_report.recordings import Lane, Recording, lanes
 from tinker_ext.trace_report.summary import summarize, user_segments
 from tinker_ext.trace_report.timeline import Category, Segment, Timelines
 from tinker_ext.tracing import names
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from matplotlib.axes import Axes
-
-    from tinker_ext.trace_report.recordings import Recording
 
 # Okabe and Ito's palette for color-blind readers.
 COLORS = {

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import orjson
 from attrs import field, frozen
 
 from tinker_ext.tracing.names import STEP_SPAN, Stage, span_name
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 #: The client's own thread; a wait there is not a wait of the user.
 LOOP_THREAD = "tinker-ext-loop"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.tracing import names
+from tinker_ext.tracing.names import Attributes
 from tinker_ext.tracing.operations import annotate, current_operation
-
-if TYPE_CHECKING:
-    from tinker_ext.tracing.names import Attributes
 
 #: Sampling continues tokens; it is not a chat.
 _COMPLETION = "text_completion"

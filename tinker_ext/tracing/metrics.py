@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import weakref
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -16,9 +17,6 @@ from opentelemetry.metrics import CallbackOptions, Observation
 from tinker_ext.tracing import names
 from tinker_ext.tracing.names import Stage
 from tinker_ext.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 _meter = metrics.get_meter("tinker_ext", __version__)
 

@@ -13,7 +13,9 @@ import random
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import orjson
 from opentelemetry.trace import (
@@ -26,17 +28,11 @@ from opentelemetry.trace import (
     format_span_id,
     format_trace_id,
 )
+from opentelemetry.util.types import AnyValue, AttributeValue
 
 from tinker_ext.private_files import open_private
+from tinker_ext.tracing.names import Attributes
 from tinker_ext.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from opentelemetry.util.types import AnyValue, AttributeValue
-
-    from tinker_ext.tracing.names import Attributes
 
 FORMAT = 1
 

@@ -45,7 +45,7 @@ def plain_number(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () else value
 
 
-def plain_float(value: float | str) -> float:
+def plain_float(value: float) -> float:
     """Converts a scalar or the text of a number to a Python number.
 
     YAML reads ``1e-4`` as text; the official SDK accepts it. Other values are returned unchanged,
@@ -58,7 +58,7 @@ def plain_float(value: float | str) -> float:
     return cast("float", number)
 
 
-def plain_int(value: float | str) -> int:
+def plain_int(value: float) -> int:
     """Converts a scalar, a float without a fraction or the text of an integer to an int.
 
     Other values are returned unchanged, for the validator.
@@ -72,7 +72,7 @@ def plain_int(value: float | str) -> int:
     return cast("int", number)
 
 
-def plain_int_or_none(value: float | str | None) -> int | None:
+def plain_int_or_none(value: float | None) -> int | None:
     """`plain_int` for an optional field."""
     return None if value is None else plain_int(value)
 

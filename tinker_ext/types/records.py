@@ -81,12 +81,16 @@ class Record:
 
     __slots__ = ()
 
-    __dataclass_fields__ = _DataclassFields()
+    if TYPE_CHECKING:
+        __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+        model_fields: ClassVar[dict[str, attrs.Attribute[Any]]]
+    else:
+        __dataclass_fields__ = _DataclassFields()
+        model_fields = _ModelFields()
     # Read by `pprint` and by a dataclass that is derived from a record.
     __dataclass_params__ = SimpleNamespace(
         init=True, repr=False, eq=True, order=False, unsafe_hash=False, frozen=True
     )
-    model_fields = _ModelFields()
 
     #: Whether `model_validate` ignores unknown names: servers add fields to responses.
     _ignores_unknown_names: ClassVar[bool] = False

@@ -7,6 +7,7 @@ import { Gateway, type Fetch, type Schemas, type Send } from "./gateway.js";
 import { Poller } from "./poller.js";
 import { Retrier, type Clock } from "./retrying.js";
 import { redact, type Fields } from "./rules/redaction.js";
+import { POLICY } from "./rules/retry.js";
 import { Session } from "./session.js";
 
 /** Timeout of a heartbeat in seconds (0.4.1). */
@@ -49,7 +50,8 @@ export class Core {
   /** Sends a request; all its attempts have the same idempotency key. */
   async call<T>(operation: string, send: Send<T>): Promise<NonNullable<T>> {
     const key = randomUUID();
-    return this.#retrier.run(operation, () => this.#gateway.send({ operation }, send, key));
+    const policy = { ...POLICY, reads: /^(get|list)_/.test(operation) };
+    return this.#retrier.run(operation, () => this.#gateway.send({ operation }, send, key), policy);
   }
 
   /** Submits an operation and returns its request id. */

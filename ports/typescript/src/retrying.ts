@@ -2,9 +2,23 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { APIError, APIResponseValidationError, failureOf, statusError } from "./errors.js";
+import {
+  APIError,
+  APIResponseValidationError,
+  APIStatusError,
+  failureOf,
+  statusError,
+} from "./errors.js";
 import { MAX_TOLERATED } from "./rules/polling.js";
-import { decide, POLICY, windowOf, type Decision, type RetryPolicy } from "./rules/retry.js";
+import {
+  decide,
+  IMMEDIATE,
+  POLICY,
+  windowOf,
+  type Decision,
+  type Failure,
+  type RetryPolicy,
+} from "./rules/retry.js";
 
 /** Time, delays and random numbers; replaced in tests. All times are in seconds. */
 export interface Clock {
@@ -75,21 +89,26 @@ export class Retrier {
     const { clock } = this;
     const [started, suspended] = [clock.now(), clock.suspended()];
     let unreadable = 0;
+    let [identical, previous] = [0, ""];
     for (let attempts = 1; ; attempts += 1) {
       const begun = started + clock.suspended() - suspended;
       await this.#awaitSharedPause(operation, policy, begun, attempts - 1);
-      const before = clock.suspended();
+      const [before, sent] = [clock.suspended(), clock.now()];
       try {
         return await attempt();
       } catch (error) {
         if (!(error instanceof APIError)) throw error;
         unreadable = error instanceof APIResponseValidationError ? unreadable + 1 : 0;
+        const response = clock.now() - sent <= IMMEDIATE ? responseOf(error) : "";
+        identical = response === "" ? 0 : response === previous ? identical + 1 : 1;
+        previous = response;
         const elapsed = clock.now() - started;
         const asleep = clock.suspended();
         // A few unreadable responses in a row are tolerated as a proxy's doing.
         const limited = unreadable > MAX_TOLERATED ? { ...policy, maxAttempts: attempts } : policy;
         const awake = elapsed - (asleep - suspended);
-        const decision = this.#decide(error, limited, attempts, awake, asleep > before);
+        const failure = { ...failureOf(error), identical };
+        const decision = this.#decide(failure, limited, attempts, awake, asleep > before);
         if (!decision.retry) throw error.gaveUp(attempts, elapsed, decision.reason);
         await clock.sleep(decision.delay);
       }
@@ -97,13 +116,12 @@ export class Retrier {
   }
 
   #decide(
-    error: APIError,
+    failure: Failure,
     policy: RetryPolicy,
     attempt: number,
     elapsed: number,
     resumed: boolean,
   ): Decision {
-    const failure = failureOf(error);
     const { clock } = this;
     const moment = { attempt, elapsed, now: clock.wall(), jitter: clock.jitter(), resumed };
     const decision = decide(failure, policy, moment);
@@ -141,4 +159,9 @@ export class Retrier {
       await this.clock.sleep(until - now);
     }
   }
+}
+
+/** The status and body of an error response as text; "" if there was no response. */
+function responseOf(error: APIError): string {
+  return error instanceof APIStatusError ? JSON.stringify([error.status, error.response.body]) : "";
 }

@@ -39,7 +39,7 @@ const RULES: Record<string, Record<string, Run>> = {
       const decision = decide(failure, policyOf(policy), moment);
       assert.ok(decision.reason);
       const { retry, delay, serverDelay: server_delay, shared } = decision;
-      return { retry, delay, server_delay, shared };
+      return { retry, delay, server_delay, shared, same_responses: decision.sameResponses };
     },
   },
   "retry_after.json": { cases: ({ headers, now }) => retryAfterSeconds(headers, now) ?? null },
@@ -81,7 +81,12 @@ const RULES: Record<string, Record<string, Run>> = {
 
 /** Completes the expectations of a file, or parses numbers that it writes as text. */
 const READ_EXPECTED: Record<string, Run> = {
-  "retry.json": (expected) => ({ server_delay: false, shared: false, ...expected }),
+  "retry.json": (expected) => ({
+    server_delay: false,
+    shared: false,
+    same_responses: false,
+    ...expected,
+  }),
   "metrics.json": valuesOf,
   "hashing.json": valuesOf,
 };

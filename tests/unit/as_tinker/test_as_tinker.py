@@ -27,16 +27,18 @@ print(__name__, tinker.ServiceClient.__module__, sys.argv[1:])
 
 
 def python(
-    *arguments: str, path: Sequence[Path] = (), code: int = 0, **variables: str
+    *arguments: str, path: Sequence[Path] = (), code: int = 0, switch: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run Python; `path` precedes other folders, as site-packages with the official package do."""
     inherited = {k: v for k, v in os.environ.items() if k != ENVIRONMENT_VARIABLE}
+    if switch is not None:
+        inherited[ENVIRONMENT_VARIABLE] = switch
     search = os.pathsep.join(map(str, [*path, ROOT, ROOT / "generated"]))
     process = subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
-        env={**inherited, "PYTHONPATH": search, **variables},
+        env={**inherited, "PYTHONPATH": search},
     )
     assert process.returncode == code, process.stdout + process.stderr
     return process
@@ -113,7 +115,7 @@ def test_variable_switches_the_alias_on_in_every_process(official: Path) -> None
     start = f"import site; site.addsitedir({str(folder)!r}); import tinker; "
     shown = f"{start} print(tinker.ServiceClient.__module__)"
     assert python("-c", shown, path=[official]).stdout == "tinker\n"
-    switched = python("-c", shown, path=[official], **{ENVIRONMENT_VARIABLE: "1"})
+    switched = python("-c", shown, path=[official], switch="1")
     assert switched.stdout == "tinker_ext.clients.service\n"
 
 

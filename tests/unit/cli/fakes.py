@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from attrs import define, evolve, field
 
-from tinker_ext import types
+from tinker_ext import ServiceClient, types
 from tinker_ext.cli.context import CommandContext
 from tinker_ext.errors import NotFoundError
 from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tinker_ext import ServiceClient
 
 CREATED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from click.testing import CliRunner, Result
 
+from tests.unit.cli.fakes import FakeService
 from tinker_ext.cli.main import program
-
-if TYPE_CHECKING:
-    from tests.unit.cli.fakes import FakeService
 
 #: Runs in a subprocess, because the server configures logging and the threads of the array library.
 SERVE = (sys.executable, "-m", "tinker_ext.cli", "serve")

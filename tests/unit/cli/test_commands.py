@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +15,6 @@ from tinker_ext.errors import (
     InternalServerError,
     NotFoundError,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_run_list_table_does_not_truncate_names() -> None:

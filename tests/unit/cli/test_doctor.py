@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import pytest
 from click.testing import CliRunner, Result
 
 from tests.unit.cli.fakes import FakeRest, FakeService
@@ -12,11 +14,6 @@ from tinker_ext.cli.main import program
 from tinker_ext.config import ClientConfig, credentials_file
 from tinker_ext.errors import APIConnectionError, AuthenticationError, ConfigurationError
 from tinker_ext.testing import FaultServer, Reply
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
 
 KEY = "tml-0123456789abcdef"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+import tinker_ext as tinker
 from tests.unit.cli.running import as_json
 from tests.wire.storage import SIGNATURE, Fault, Storage, storage
 from tinker_ext.cli import download as cli_download
@@ -16,12 +18,6 @@ from tinker_ext.clients.downloads.download import download_url, file_name, targe
 from tinker_ext.errors import APIError, InvalidInputError
 from tinker_ext.testing import FakeServer, FaultServer, Reply, SimulatedTime, make_client
 from tinker_ext.types import DownloadProgress
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import tinker_ext as tinker
 
 CONTENT = bytes(range(256)) * 8192
 
@@ -66,7 +62,7 @@ def test_archive_name_cannot_leave_its_folder(tmp_path: Path) -> None:
     for path, name in (
         ("tinker://run-1/weights/0001", "run-1_weights_0001"),
         ("tinker://run:train:0/sampler_weights/a b", "run-train-0_sampler_weights_a-b"),
-        ("tinker://run/weights/..\\..\\x", "run_weights_..-..-x"),
+        ("tinker://run/weights/..\\..\\x", "run_weights_.._.._x"),
     ):
         target = target_of(path, tmp_path)
         assert target.archive == tmp_path / f"{name}.tar.gz"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from tests.unit.cli.fakes import CREATED, FakeRest, FakeService, make_checkpoint
 from tests.unit.cli.running import PATH, as_json, run
 from tinker_ext import types
 from tinker_ext.cli.text import relative_time
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(

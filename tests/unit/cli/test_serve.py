@@ -10,8 +10,9 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -20,10 +21,6 @@ from tests.unit.cli.running import SERVE
 from tinker_ext.cli.error_reporting import INTERRUPTED
 from tinker_ext.cli.main import program
 from tinker_ext.embedded.protocols import BY_RELEASE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,9 +11,6 @@ from click.testing import CliRunner
 from tests.unit.cli.fakes import FakeService
 from tests.unit.cli.running import SERVE, run
 from tinker_ext.cli.main import program
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 USAGE_ERROR = 2
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx
 import jsonschema_rs
@@ -18,14 +19,11 @@ from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.validation import Specification
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
-
     from starlette.applications import Starlette
 
     from tinker_ext.embedded.access import Access
 
-    OpenApi = Callable[..., AbstractAsyncContextManager["Api"]]
+OpenApi: TypeAlias = "Callable[..., AbstractAsyncContextManager[Api]]"
 
 ROOT = Path(__file__).parents[3]
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.unit.embedded.conftest import Api, OpenApi
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.flags import parse_flag
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.unit.embedded.conftest import Api, OpenApi
 
 # More than a minute of sampling.
 LONG = {"max_tokens": 900, "stop": []}

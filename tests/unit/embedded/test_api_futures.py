@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping
+from typing import Any
 
 import orjson
 
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
-
-    from tests.unit.embedded.conftest import Api, OpenApi
-    from tinker_ext.embedded.execution.scheduler import Model
+from tests.unit.embedded.conftest import Api, OpenApi
+from tinker_ext.embedded.execution.scheduler import Model
 
 
 class Held:

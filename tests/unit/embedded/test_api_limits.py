@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator
 
 import pytest
 import zstandard
+from starlette.responses import Response
 
+from tests.unit.embedded.conftest import Api, OpenApi
 from tinker_ext.embedded import request_body
 from tinker_ext.embedded.execution import sampling, scheduler
+from tinker_ext.embedded.execution.scheduler import Model
 from tinker_ext.embedded.routes import HANDLERS
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from starlette.responses import Response
-
-    from tests.unit.embedded.conftest import Api, OpenApi
-    from tinker_ext.embedded.execution.scheduler import Model
-    from tinker_ext.embedded.routes.call import Call
+from tinker_ext.embedded.routes.call import Call
 
 
 async def test_full_queue_returns_429_except_for_the_missing_seq_id(

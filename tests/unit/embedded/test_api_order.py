@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tests.unit.embedded.conftest import Api, OpenApi
-    from tinker_ext.embedded.execution.scheduler import Model
+from tests.unit.embedded.conftest import Api, OpenApi
+from tinker_ext.embedded.execution.scheduler import Model
 
 
 async def test_repeated_seq_id_returns_the_first_request(api: Api) -> None:

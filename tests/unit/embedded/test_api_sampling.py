@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.unit.embedded.conftest import Api
 from tinker_ext.embedded.execution.training import KEPT_SAMPLERS
-
-if TYPE_CHECKING:
-    from tests.unit.embedded.conftest import Api
 
 BASE = {"base_model": "embedded/tiny"}
 

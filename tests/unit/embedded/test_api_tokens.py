@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import httpx
 import jwt
 import pytest
 
+from tests.unit.embedded.conftest import Api, OpenApi
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.tokens import DEFAULT_LIFETIME
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import httpx
-
-    from tests.unit.embedded.conftest import Api, OpenApi
 
 KEY = "any-key-at-all"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +14,6 @@ from tinker_ext.embedded.checkpoints.archive import LIFETIME_SECONDS, ArchiveSig
 from tinker_ext.embedded.checkpoints.files import CheckpointContents, CheckpointFiles
 from tinker_ext.embedded.checkpoints.names import CheckpointName
 from tinker_ext.embedded.store import LoraRecord
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ADAPTER = {"base_model.model.lm_head.lora_A.weight": np.arange(6, dtype=np.float32).reshape(2, 3)}
 OPTIMIZER = {"moment": np.ones(3, np.float32)}

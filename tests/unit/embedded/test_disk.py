@@ -7,11 +7,14 @@ import os
 import resource
 import sqlite3
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import httpx
 import pytest
 
+from tests.unit.embedded.conftest import Api, OpenApi
 from tinker_ext.backend_key import new_key
 from tinker_ext.embedded.backend import Backend
 from tinker_ext.embedded.checkpoints.files import RESERVE_BYTES, CheckpointFiles
@@ -22,14 +25,6 @@ from tinker_ext.embedded.launch import start_embedded
 from tinker_ext.embedded.state_folder import make_state_folder
 from tinker_ext.embedded.store import CheckpointRecord, CheckpointTable, Database
 from tinker_ext.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import httpx
-
-    from tests.unit.embedded.conftest import Api, OpenApi
 
 NAME = CheckpointName("5f0c:train:0", "weights", "a")
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import uvicorn
@@ -15,9 +16,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tinker_ext.embedded import http_protocol
 from tinker_ext.embedded.http_protocol import MAX_HEAD_BYTES, BoundedHeads
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 HEAD_SECONDS = 0.3
 REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,10 +13,6 @@ from tinker_ext.embedded.state_folder import FolderLock
 from tinker_ext.embedded.store import Database, RequestRecord, RequestTable
 from tinker_ext.embedded.store.database import SCHEMA
 from tinker_ext.embedded.store.tables import MAX_STORED_REQUESTS, MAX_STORED_RESULT_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture

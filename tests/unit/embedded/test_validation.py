@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import orjson
@@ -14,9 +15,6 @@ from tinker_ext.embedded.errors import RejectedRequestError
 from tinker_ext.embedded.protocols import PROTOCOLS, specification_of
 from tinker_ext.embedded.routes import HANDLERS
 from tinker_ext.embedded.validation import decode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SPECIFICATION = specification_of("0.4.1")
 FORWARD_BACKWARD = SPECIFICATION.operations["forward_backward"]

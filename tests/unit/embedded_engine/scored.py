@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
+import numpy.typing as npt
+
+from tinker_ext.embedded.engine.model import BaseModel
 from tinker_ext.embedded.engine.scoring import PromptScores, PromptTable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import numpy.typing as npt
-
-    from tinker_ext.embedded.engine.model import BaseModel
 
 
 def prompt_logprobs(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +12,9 @@ from tests.unit.embedded_engine.scored import prompt_logprobs
 from tinker_ext.embedded.engine.errors import EngineInputError
 from tinker_ext.embedded.engine.generate import generate, stop_sequences
 from tinker_ext.embedded.engine.jobs import SampleJob
+from tinker_ext.embedded.engine.model import BaseModel
 from tinker_ext.embedded.engine.text import END_OF_TEXT, encode
 from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tinker_ext.embedded.engine.model import BaseModel
 
 PROMPT = np.array([10, 20, 30])
 

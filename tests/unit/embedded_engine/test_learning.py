@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from scripts import make_demo_task
 from tinker_ext.embedded.engine.adam import AdamSettings
+from tinker_ext.embedded.engine.model import BaseModel
 from tinker_ext.embedded.engine.text import encode
 from tinker_ext.embedded.engine.trainer import LoraSettings, Trainer, TrainingDatum
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import pytest
-
-    from tinker_ext.embedded.engine.model import BaseModel
 
 TASK = files("tinker_ext.embedded").joinpath("data", "demo_task.jsonl")
 

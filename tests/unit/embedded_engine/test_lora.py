@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -19,12 +19,8 @@ from tinker_ext.embedded.engine.lora import (
     peft_config,
 )
 from tinker_ext.embedded.engine.merged import MergedCache, check_adapter
+from tinker_ext.embedded.engine.model import BaseModel
 from tinker_ext.embedded.engine.trainer import Trainer, TrainingDatum
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tinker_ext.embedded.engine.model import BaseModel
 
 ATTENTION = {"q_proj", "k_proj", "v_proj", "o_proj"}
 FEEDFORWARD = {"gate_proj", "up_proj", "down_proj"}

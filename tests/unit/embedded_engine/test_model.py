@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from tinker_ext.embedded.engine.generate import generate
 from tinker_ext.embedded.engine.jobs import SampleJob
 from tinker_ext.embedded.engine.model import (
     BASE_MODELS,
+    BaseModel,
     ModelShape,
     build_base_model,
     load_base_model,
@@ -20,9 +20,6 @@ from tinker_ext.embedded.engine.model import (
 )
 from tinker_ext.embedded.engine.text import decode, encode
 from tinker_ext.embedded.engine.threads import limit_blas_threads
-
-if TYPE_CHECKING:
-    from tinker_ext.embedded.engine.model import BaseModel
 
 
 def test_base_models_are_cached_and_in_single_precision() -> None:

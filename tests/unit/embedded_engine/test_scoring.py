@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from tests.unit.embedded_engine.scored import prompt_logprobs
 from tinker_ext.embedded.engine.errors import EngineInputError
+from tinker_ext.embedded.engine.model import BaseModel
 from tinker_ext.embedded.engine.scoring import PromptTable
-
-if TYPE_CHECKING:
-    from tinker_ext.embedded.engine.model import BaseModel
 
 PROMPT = np.array([3, 1, 4, 1, 5])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import filecmp
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +16,6 @@ from tinker_ext.embedded.engine.text import (
     encode,
     tokenizer_folder,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 TEXTS = ["", "hello", "  two  spaces \n\ttab\r\n", "wörld ✓ 漢字 🙂", "\x00\x7f", "a<|end|>b"]
 

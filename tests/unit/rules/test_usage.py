@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from attrs import field, frozen, mutable
 
 import tinker_ext
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(tinker_ext.__file__).parent
 PACKAGES = ("rules", "protocol")

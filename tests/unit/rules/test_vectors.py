@@ -84,6 +84,7 @@ def failure_of(case: dict[str, Any]) -> retry.Failure:
         headers=fields.get("headers", {}),
         fault=retry.TransportFault(fields["fault"]) if "fault" in fields else None,
         category=RequestErrorCategory(fields["category"]) if "category" in fields else None,
+        identical=fields.get("identical", 0),
     )
 
 
@@ -98,7 +99,8 @@ def test_retry_decision(case: dict[str, Any]) -> None:
         jitter=case["jitter"],
         resumed=case["resumed"],
     )
-    expected = {"server_delay": False, "shared": False} | case["expect"]
+    absent = {"server_delay": False, "shared": False, "same_responses": False}
+    expected = absent | case["expect"]
     assert decision.delay == pytest.approx(expected.pop("delay"), rel=1e-12)
     assert {name: getattr(decision, name) for name in expected} == expected
     assert decision.reason

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 
 import tinker_ext as tinker
+from tests.unit.tracing.sdk import Sdk
 from tinker_ext import tracing
 from tinker_ext.testing import FakeServer, Reply, SimulatedTime, make_client
 from tinker_ext.tracing.names import ATTRIBUTES
-
-if TYPE_CHECKING:
-    from tests.unit.tracing.sdk import Sdk
 
 KEY = "tml-hidden-key-0123456789"
 PROMPT = tinker.ModelInput.from_ints([1234554321, 1234554322, 1234554323])

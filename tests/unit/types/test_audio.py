@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types import Datum, DmelChunk, EncodedTextChunk, ModelInput, byte_count
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 #: Dtype 2, two dimensions, 3 rows of 2 values.
 TABLE = bytes([2, 2, 3, 2, *range(6)])

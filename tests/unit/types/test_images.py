@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types import ImageAssetPointerChunk, ImageChunk
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SIZES: dict[str, Any] = {"format": "png", "height": 4, "width": 6, "tokens": 9}
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +28,6 @@ from tinker_ext.types import (
     WeightsInfoResponse,
 )
 from tinker_ext.types.tensors.sparse import csr_to_dense
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 INFO: dict[str, Any] = {"base_model": "org/model", "is_lora": True}
 

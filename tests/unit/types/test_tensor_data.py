@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 import numpy as np
@@ -17,9 +18,6 @@ from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types import TensorData
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,10 @@ def login(context: CommandContext) -> None:
     file = credentials_file.CREDENTIALS_FILE
     if credentials_file.read_stored_key(file) is not None:
         raise CommandError("You are already logged in; `tinker-ext auth logout` removes the key.")
-    name = f"tinker-ext-{socket.gethostname().partition('.')[0].strip() or 'unknown'}"
-    query = urlencode({"new_key": "true", "key_name": name})
-    click.echo(f"Create an API key: {CONSOLE}/keys?{query}", err=True)
+    if _is_hosted(context):
+        name = f"tinker-ext-{socket.gethostname().partition('.')[0].strip() or 'unknown'}"
+        query = urlencode({"new_key": "true", "key_name": name})
+        click.echo(f"Create an API key: {CONSOLE}/keys?{query}", err=True)
     key = _read_key()
     described = _describe(context, key)
     stored = credentials_file.StoredKey(
@@ -107,7 +108,7 @@ def logout(context: CommandContext) -> None:
 @format_option
 @click.pass_obj
 def status(context: CommandContext) -> None:
-    """Show whether a key is configured, where it comes from, and whether the server accepts it.
+    """Show the source of the key, and whether the server accepts it.
 
     The exit status is 1 if it does not. `tinker-ext doctor` shows all settings.
     """
@@ -145,6 +146,14 @@ def whoami(context: CommandContext) -> None:
         ("Organization", identity.org_urn),
     ]
     show(context.format, identity, View("Key in use", ("Property", "Value"), rows))
+
+
+def _is_hosted(context: CommandContext) -> bool:
+    """Whether the server is the hosted service, whose keys the console shows."""
+    from tinker_ext.config import ClientConfig
+
+    config = ClientConfig.resolve(**context.settings, require_key=False)
+    return config.is_default("base_url")
 
 
 def _read_key() -> Secret:

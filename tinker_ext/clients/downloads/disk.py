@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tinker_ext.errors import DownloadError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 #: `errno` of a full disk, and of an exhausted quota.
 _FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})

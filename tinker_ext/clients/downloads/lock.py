@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 
 from tinker_ext.clients.downloads.disk import disk_errors
 from tinker_ext.clients.downloads.transfer import on_thread
@@ -17,9 +16,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 #: Suffix of the lock file. One that a killed process left behind is not locked.
 LOCK = ".part.lock"

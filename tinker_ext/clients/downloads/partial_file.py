@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 from attrs import evolve
 
@@ -15,9 +16,6 @@ from tinker_ext.clients.downloads.disk import disk_errors, disk_full
 from tinker_ext.errors import DownloadError
 from tinker_ext.private_files import make_private_folders, private_opener
 from tinker_ext.transport.ranges import Content, is_sendable
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Suffixes of the bytes received so far, and of the description of their version.
 PART, DESCRIPTION = ".part", ".part.json"

@@ -21,6 +21,7 @@ from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK
 from tinker_ext.runtime.connection.adapter import Adapter
 from tinker_ext.runtime.connection.client_limits import ClientLimits
+from tinker_ext.runtime.connection.first_contact import FirstContact
 from tinker_ext.runtime.connection.negotiation import Negotiator
 from tinker_ext.runtime.credentials.credentials import CredentialSource
 from tinker_ext.tracing import log
@@ -43,6 +44,8 @@ T = TypeVar("T")
 
 # Retry windows in seconds; ours. Operations that only save work are given up sooner.
 _WINDOWS = {"cancel_future": 30.0, "retrieve_futures": 30.0}
+# Operations that only read.
+_READS = frozenset(name for name in RETRY if name.startswith(("get_", "list_", "search_")))
 # First backoff in seconds; release 0.38.0.
 _BACKOFFS = {"retrieve_futures": 1.0}
 
@@ -79,6 +82,7 @@ class Connection:
         self._connecting: asyncio.Task[Gateway] | None = None
         self._negotiator = Negotiator(self._on_negotiated, self._on_flags, retrier.clock)
         self._refreshing: asyncio.Task[None] | None = None
+        self._contact = FirstContact(retrier.throttle)
 
     async def call(
         self,
@@ -92,6 +96,19 @@ class Connection:
 
         `adjust` changes the policy of the operation.
         """
+        if self._contact.made:
+            return await self._call(operation, send, session_id, adjust)
+        await self.gateway()  # An embedded backend takes its own time to start.
+        call = self._call(operation, send, session_id, adjust)
+        return await self._contact.within(self._config.retry_window, operation, call)
+
+    async def _call(
+        self,
+        operation: str,
+        send: Callable[[Gateway], Awaitable[T]],
+        session_id: str | None,
+        adjust: Callable[[RetryPolicy], RetryPolicy] | None,
+    ) -> T:
         key = str(uuid.uuid4())
         gateway = (await self.gateway()).with_idempotency_key(key)
         adapter = Adapter(self, operation)
@@ -104,7 +121,13 @@ class Connection:
             sent, has_responded = True, self._negotiator.has_responded
             protocol = adapter.next_protocol()
             tracing.annotate_detailed({tracing.DIALECT: protocol.release})
-            return await send(gateway.with_protocol(protocol))
+            try:
+                value = await send(gateway.with_protocol(protocol))
+            except APIStatusError:
+                self._contact.make()
+                raise
+            self._contact.make()
+            return value
 
         while True:
             try:
@@ -154,6 +177,7 @@ class Connection:
             max_attempts=1 if once else max_attempts,
             backoff_base=_BACKOFFS.get(operation, BACKOFF_BASE),
             billing_max_elapsed=self._billing_window(),
+            reads=operation in _READS,
             # Marked in the specification (x-retry).
             repeatable=RETRY.get(operation) != "never",
         )
@@ -169,6 +193,8 @@ class Connection:
         if not self._negotiator.done:
             try:
                 await self._negotiator.ensure(gateway)
+                if self._negotiator.has_responded:
+                    self._contact.make()
             except APIError as shared:
                 error = copy.copy(shared)  # Concurrent calls get the same error.
                 error.operation = operation

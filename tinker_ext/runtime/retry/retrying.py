@@ -18,6 +18,7 @@ from tinker_ext.errors import (
 )
 from tinker_ext.rules.polling import MAX_TOLERATED
 from tinker_ext.rules.retry import (
+    IMMEDIATE,
     Decision,
     Failure,
     RetryPolicy,
@@ -123,6 +124,9 @@ class _Call:
         self._suspended = self._suspended_before_attempt = clock.suspended()
         self._malformed_in_a_row = 0
         self._last_response: str | None = None
+        self._attempt_started = self._started
+        self._immediate_error: tuple[int, object] | None = None
+        self._identical = 0
 
     async def await_shared_pause(self, state: tenacity.RetryCallState) -> None:
         """Wait before an attempt until the shared pause lets it start."""
@@ -138,6 +142,7 @@ class _Call:
                 elapsed=elapsed,
             ) from None
         self._suspended_before_attempt = self._clock.suspended()
+        self._attempt_started = self._clock.now()
 
     def decide(self, state: tenacity.RetryCallState) -> None:
         """Decide what follows a failed attempt."""
@@ -147,7 +152,7 @@ class _Call:
         if isinstance(error, APIStatusError):
             self._last_response = error.message
         self.decision = decide(
-            _failure(error),
+            evolve(_failure(error), identical=self._count_identical(error)),
             policy=self._policy_after(state.attempt_number),
             attempt=state.attempt_number,
             elapsed=self._running_time(),
@@ -155,6 +160,17 @@ class _Call:
             jitter=self._clock.jitter(),
             resumed=self._clock.suspended() > self._suspended_before_attempt,
         )
+
+    def _count_identical(self, error: _RetryableError) -> int:
+        """The number of attempts in a row, with this one, that got the same response at once."""
+        took = self._clock.now() - self._attempt_started
+        if not isinstance(error, APIStatusError) or took > IMMEDIATE:
+            self._immediate_error, self._identical = None, 0
+            return 0
+        response = (error.status_code, error.body)
+        self._identical = self._identical + 1 if response == self._immediate_error else 1
+        self._immediate_error = response
+        return self._identical
 
     def announce_retry(self, state: tenacity.RetryCallState) -> None:
         """Extend the shared pause and log the retry."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
 from tinker_ext.types.inputs.datum import Datum
 from tinker_ext.types.inputs.images import Image, ImageForm
 from tinker_ext.types.inputs.model_input import ModelInput
-
-if TYPE_CHECKING:
-    from tinker_ext.types.tensors.tensor_data import TensorData
+from tinker_ext.types.tensors.tensor_data import TensorData
 
 
 def number_count(datum: Datum) -> int:

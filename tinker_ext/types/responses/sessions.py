@@ -63,7 +63,7 @@ class WhoamiResponse(Record):
 
 
 @frozen
-class OwnApiKeyResponse:
+class OwnApiKeyResponse(Record):
     """An API key without the key itself: its id, name, note and owner."""
 
     key_id: int

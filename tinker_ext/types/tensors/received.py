@@ -9,16 +9,18 @@ from __future__ import annotations
 import math
 import struct
 import sys
+from collections.abc import Iterable, Sequence
 from operator import countOf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.list_or_array import (
+    Logprobs,
+    OptionalLogprobs,
+    Tokens,
+    Topk,
+    TopkRows,
+)
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tinker_ext.types.tensors.list_or_array import TopkRows
 
 #: Maximum dimensions of an array in numpy 1 (numpy 2: 64).
 MAX_DIMENSIONS = 32

@@ -23,6 +23,8 @@ export interface Failure {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly fault?: Fault | undefined;
   readonly category?: Category | undefined;
+  /** Attempts in a row, with this one, with the same status and body within `IMMEDIATE` seconds. */
+  readonly identical?: number | undefined;
 }
 
 export interface RetryPolicy {
@@ -31,6 +33,8 @@ export interface RetryPolicy {
   readonly backoffBase: number;
   readonly backoffCap: number;
   readonly repeatable: boolean;
+  /** The operation only reads, so that its failure loses nothing. */
+  readonly reads: boolean;
   /** After so many attempts a 500 may mean that the server does not accept the request's form. */
   readonly serverErrorAttempts: number;
   readonly billingPause: number;
@@ -43,6 +47,7 @@ export const POLICY: RetryPolicy = {
   backoffBase: 0.5,
   backoffCap: 10,
   repeatable: true,
+  reads: false,
   serverErrorAttempts: Infinity,
   billingPause: 5,
   billingMaxElapsed: 3600,
@@ -55,6 +60,8 @@ export interface Decision {
   readonly reason: string;
   readonly serverDelay: boolean;
   readonly shared: boolean;
+  /** Whether retrying stops after identical immediate 500s. */
+  readonly sameResponses: boolean;
 }
 
 export interface Moment {
@@ -70,6 +77,9 @@ export interface Moment {
 const RETRIED = new Set([408, 409, 429]);
 const PERMANENT_5XX = new Set([501, 505, 511]);
 const MAX_VALUE_LENGTH = 64;
+/** Seconds within which a response is immediate, and identical immediate 500s that end a read. */
+export const IMMEDIATE = 1;
+const MAX_IDENTICAL = 10;
 
 /** Seconds for all attempts that fail with this status. */
 export function windowOf(policy: RetryPolicy, status: number | undefined): number {
@@ -83,25 +93,37 @@ export function decide(failure: Failure, policy: RetryPolicy, moment: Moment): D
   const left = windowOf(policy, status) - moment.elapsed;
   const lastChance = moment.resumed && left <= 0;
   let [retry, reason] = isRetryable(failure, policy);
+  let sameResponses = false;
   if (retry && moment.attempt >= policy.maxAttempts) {
     [retry, reason] = [false, `${reason}, ${policy.maxAttempts} attempts are used up`];
   } else if (retry && status === 500 && moment.attempt >= policy.serverErrorAttempts) {
     [retry, reason] = [false, `${reason}, the server may not accept the form of the request`];
+  } else if (retry && policy.reads && isLasting(failure, MAX_IDENTICAL)) {
+    [retry, reason] = [false, `${reason}, ${failure.identical} identical responses in a row`];
+    sameResponses = true;
   } else if (retry && left <= 0 && !lastChance) {
     [retry, reason] = [false, `${reason}, the window is used up`];
+    sameResponses = moment.attempt > 1 && isLasting(failure, moment.attempt);
+    if (sameResponses) reason = `${reason}, all responses were the same`;
   } else if (retry && serverDelay > Math.max(left, 0)) {
     [retry, reason] = [false, `${reason}, a wait of ${serverDelay} s does not fit in ${left} s`];
   }
   const shared = status === 402 || status === 429;
   if (!retry || serverDelay > 0) {
-    return { retry, delay: serverDelay, reason, serverDelay: serverDelay > 0, shared };
+    const byServer = serverDelay > 0;
+    return { retry, delay: serverDelay, reason, serverDelay: byServer, shared, sameResponses };
   }
   const delay =
     status === 402
       ? policy.billingPause
       : backoff(moment.attempt, moment.jitter, policy.backoffBase, policy.backoffCap);
-  if (lastChance) return { retry, delay, reason, serverDelay: false, shared };
-  return { retry, delay: Math.min(delay, left), reason, serverDelay: false, shared };
+  const limited = lastChance ? delay : Math.min(delay, left);
+  return { retry, delay: limited, reason, serverDelay: false, shared, sameResponses };
+}
+
+function isLasting({ status, headers = {}, identical = 0 }: Failure, attempts: number): boolean {
+  const isRequested = header(headers, "x-should-retry") === "true";
+  return status === 500 && identical >= attempts && !isRequested;
 }
 
 function isRetryable(failure: Failure, policy: RetryPolicy): [boolean, string] {
