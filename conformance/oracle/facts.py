@@ -309,6 +309,7 @@ def _headers(name: str, request: Request, document: Json, comparison: Comparison
     schemes = document["components"]["securitySchemes"]
     required = required_security(document, item)
     known = {header.lower() for header in _header_names(item, document)}
+    known |= set(document.get("x-client-headers", []))
     for scheme in (schemes[scheme] for option in required for scheme in option):
         known.add(scheme["name"].lower() if scheme["type"] == "apiKey" else "authorization")
     for header in sorted(request.message.headers.keys() - CLIENT_HEADERS - known):
