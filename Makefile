@@ -31,7 +31,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -102,8 +102,11 @@ diff: $(STAMP)  ## list the changes between releases, FROM=0.4.1 TO=0.38.0; fail
 watch: $(STAMP)  ## report whether PyPI has a newer release, and its changes
 	@$(RUN) scripts/watch.py
 
+revision: $(STAMP)  ## publish openapi/tinker.yaml as a revision with a version and its changes
+	@$(RUN) scripts/revision.py
+
 oracle: $(STAMP)  ## compare all contracts with the official packages, write openapi/ORACLE.md (30 minutes)
-	@$(RUN) scripts/oracle.py
+	@$(RUN) scripts/oracle.py $(RELEASE)
 
 portable: $(STAMP)  ## lint the specification, convert it to TypeScript and OpenAPI 3.0; needs npm
 	@$(RUN) scripts/export_spec.py lint typescript openapi30

@@ -18,8 +18,17 @@ from codegen.contract.tolerant import tolerant
 from codegen.documents import Json, dump_yaml, load_yaml
 from codegen.emit.changelog import changelog
 from codegen.emit.evidence import evidence
+from codegen.emit.revisions import published, revisions_text, with_version
 from codegen.lock import locked_wheel
-from codegen.paths import CHANGELOG, EVIDENCE, OVERLAY, RELEASES, SPECIFICATION, TRAFFIC
+from codegen.paths import (
+    CHANGELOG,
+    EVIDENCE,
+    OVERLAY,
+    RELEASES,
+    REVISION_LOG,
+    SPECIFICATION,
+    TRAFFIC,
+)
 from codegen.releases.union import in_release_order, union
 
 if TYPE_CHECKING:
@@ -90,7 +99,8 @@ def build_all(releases: Iterable[str]) -> BuildResult:
         RELEASES / f"{release}.yaml": CONTRACT_HEADER.format(release=release)
         for release in contracts
     }
-    documents[SPECIFICATION] = tolerant_union(contracts)
+    last = published()
+    documents[SPECIFICATION] = with_version(tolerant_union(contracts), last)
     headers[SPECIFICATION] = UNION_HEADER.format(releases=", ".join(contracts))
     texts = {
         path: dump_yaml(document, header=headers[path]) for path, document in documents.items()
@@ -100,6 +110,7 @@ def build_all(releases: Iterable[str]) -> BuildResult:
     texts[CHANGELOG] = changelog(
         {release: contract.document for release, contract in contracts.items()}
     )
+    texts[REVISION_LOG] = revisions_text(documents[SPECIFICATION], last)
     return BuildResult(documents, texts)
 
 

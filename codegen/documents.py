@@ -52,6 +52,22 @@ def dump_json(document: Json) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
+def dump_lines(document: Json) -> str:
+    """Write `document` as compact JSON, with one line per path, type and other named part."""
+    return _lines(document, depth=3) + "\n"
+
+
+def _lines(value: Any, depth: int) -> str:
+    """`value` as JSON; objects are written over several lines down to `depth` levels."""
+    if not isinstance(value, dict) or not value or depth == 0:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    entries = (
+        f"{json.dumps(key, ensure_ascii=False)}:{_lines(item, depth - 1)}"
+        for key, item in value.items()
+    )
+    return "{\n" + ",\n".join(entries) + "\n}"
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

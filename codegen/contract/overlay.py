@@ -14,7 +14,7 @@ An action that matches nothing or changes nothing is an error, and so is a name 
 so the overlay stays in step with the wheels. An action for all releases may match only some; an
 action with `x-probe` or `x-releases` must match each of these releases.
 
-A probe is preferred to a range of releases, because it holds for releases that nobody has read:
+A probe is preferred to a range of releases, because it also holds for releases that are not kept:
 
     x-probe: {module: tinker.lib.api_future_impl, has: complete_metadata}
 

@@ -14,7 +14,7 @@ from codegen.contract.normalize import (
     pascal,
     share_maps,
 )
-from codegen.json_schema import NULL, REFERENCE, not_null
+from codegen.json_schema import REFERENCE, not_null
 from codegen.openapi import references
 from codegen.wheel.headers import AUTHORIZATION, all_headers
 from codegen.wheel.operations import WheelOperation, find_operations
@@ -84,25 +84,20 @@ def reconstruct(wheel: Wheel) -> Json:
 
 
 def _apply_directions(components: Components, operations: list[WheelOperation]) -> None:
-    """Give types that are only sent the names and the required fields that they have when sent.
+    """Give the fields of types that are only sent the names that they have when sent.
 
     A field whose names differ by direction in a type that is both sent and received is a gap.
     """
     schemas = components.schemas
-    sent = _closure(schemas, [list(operation.bodies.values()) for operation in operations])
-    received = _closure(schemas, [operation.response for operation in operations])
-    without_null = _closure(
-        schemas, [{"$ref": REFERENCE + n} for n in components.sent_without_null]
-    )
-    for name in sorted(sent):
+    in_bodies = _closure(schemas, [list(operation.bodies.values()) for operation in operations])
+    in_responses = _closure(schemas, [operation.response for operation in operations])
+    for name in sorted(in_bodies):
         renamed = components.sent_names.get(name, {})
-        if renamed and name in received:
+        if renamed and name in in_responses:
             where = components.origins[name].where
             components.gap(where, f"{name} is sent and received under different names: {renamed}")
         elif renamed:
             _rename(schemas[name], renamed)
-        if name in without_null and name not in received:
-            _optional_if_nullable(schemas[name])
 
 
 def _closure(schemas: dict[str, Schema], roots: Any) -> set[str]:
@@ -123,15 +118,6 @@ def _rename(schema: Schema, renamed: dict[str, str]) -> None:
     }
     if "required" in schema:
         schema["required"] = [renamed.get(name, name) for name in schema["required"]]
-
-
-def _optional_if_nullable(schema: Schema) -> None:
-    """A required field that may be null is not sent if it is null."""
-    properties = schema.get("properties", {})
-    nulls = [name for name, value in properties.items() if NULL in value.get("anyOf", [])]
-    required = [name for name in schema.pop("required", []) if name not in nulls]
-    if required:
-        schema["required"] = required
 
 
 def _operation(operation: WheelOperation, release: str) -> Json:

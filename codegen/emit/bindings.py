@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codegen.contract.release import tolerant_contract
-from codegen.documents import Json, dump_json, load_yaml
+from codegen.documents import Json, dump_json, dump_lines, load_yaml
 from codegen.emit.protoc import CompileError, compile_into
 from codegen.openapi import iter_operations
 from codegen.paths import GENERATOR_OPTIONS, PACKAGE_NAME, RELEASES, SPECIFICATION, TEMPLATES
@@ -89,14 +89,14 @@ def generate_package(
 
 def _write_documents(package: Path, document: Json, contracts: Path) -> None:
     """Write the package data: the specification, and each contract with its tolerant form."""
-    (package / "openapi.json").write_text(dump_json(document), encoding="utf-8")
+    (package / "openapi.json").write_text(dump_lines(document), encoding="utf-8")
     for folder in ("releases", "readings"):
         (package / folder).mkdir()
     for path in sorted(contracts.glob("*.yaml")):
         contract = load_yaml(path)
         name = f"{path.stem}.json"
-        (package / "releases" / name).write_text(dump_json(contract), encoding="utf-8")
-        text = dump_json(tolerant_contract(contract, path.stem))
+        (package / "releases" / name).write_text(dump_lines(contract), encoding="utf-8")
+        text = dump_lines(tolerant_contract(contract, path.stem))
         (package / "readings" / name).write_text(text, encoding="utf-8")
 
 

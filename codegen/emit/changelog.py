@@ -30,12 +30,19 @@ def changelog(contracts: dict[str, Json]) -> str:
     sections = [HEAD]
     for old, new in reversed(list(pairwise(in_release_order(contracts)))):
         sections.append(f"## {new}\n\nSince {old}.\n")
-        differences = changes(contracts[old], contracts[new])
-        for rating in RATINGS:
-            rated = of_rating(differences, rating)
-            if rated:
-                sections.append(f"### {rating.capitalize()} ({len(rated)})\n\n{_lines(rated)}\n")
+        text = listed(changes(contracts[old], contracts[new]))
+        sections += [f"{text}\n"] if text else []
     return "\n".join(sections)
+
+
+def listed(differences: list[Change]) -> str:
+    """The changes under a heading for each rating."""
+    parts = []
+    for rating in RATINGS:
+        rated = of_rating(differences, rating)
+        if rated:
+            parts.append(f"### {rating.capitalize()} ({len(rated)})\n\n{_lines(rated)}")
+    return "\n\n".join(parts)
 
 
 OPERATION = re.compile(r"((?:GET|PUT|POST|PATCH|DELETE) \S+) (.+)")

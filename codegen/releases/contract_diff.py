@@ -34,8 +34,7 @@ RETRY = ("never", "sequenced", "safe")
 
 def changes(old: Json, new: Json) -> list[Change]:
     """All changes, sorted by place, without duplicates."""
-    found = {*_document(old, new), *_operations(old, new), *_types(old, new)}
-    return sorted(found)
+    return sorted({*_document(old, new), *_operations(old, new), *_types(old, new)})
 
 
 def _document(old: Json, new: Json) -> Iterator[Change]:

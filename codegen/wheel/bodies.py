@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any
 
-from codegen.json_schema import REFERENCE, literal
+from codegen.json_schema import literal
 from codegen.wheel.annotations import UnsupportedAnnotationError
 from codegen.wheel.headers import content_type
 
@@ -100,20 +100,10 @@ def _transformed(call: Call, components: Components, body: ast.Call) -> Schema |
     model = body.args[0] if body.args else getattr(body.func, "value", None)
     while isinstance(model, ast.Call) and model.args:  # a conversion around the model
         model = model.args[0]
-    schema = model_of(call, components, model)
-    if schema is not None and _drops_null(body) and "$ref" in schema:
-        components.sent_without_null.add(schema["$ref"].removeprefix(REFERENCE))
-    return schema
+    return model_of(call, components, model)
 
 
 DUMP_OPTIONS = {"exclude_unset", "exclude_none", "exclude_defaults", "mode", "by_alias"}
-
-
-def _drops_null(dump: ast.Call) -> bool:
-    return any(
-        keyword.arg == "exclude_none" and ast.unparse(keyword.value) == "True"
-        for keyword in dump.keywords
-    )
 
 
 def model_of(call: Call, components: Components, model: ast.expr | None) -> Schema | None:

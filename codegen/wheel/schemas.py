@@ -28,8 +28,6 @@ class Components:
     schemas: dict[str, Schema] = field(default_factory=dict)
     origins: dict[str, Definition] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    sent_without_null: set[str] = field(default_factory=set)
-    """Types that a call serializes without the fields that are null."""
     sent_names: dict[str, dict[str, str]] = field(default_factory=dict)
     """By type, the fields whose name in requests differs from the one in responses."""
 
@@ -103,9 +101,9 @@ class Components:
             if fields.is_excluded(declared.statement):
                 continue
             name, annotation = self._wire_name(attribute, declared)
-            sent = fields.sent_name(declared.statement) or attribute
-            if name == (fields.read_name(declared.statement) or attribute) != sent:
-                self.sent_names.setdefault(_label(definition), {})[name] = sent
+            request_name = fields.sent_name(declared.statement) or attribute
+            if name == (fields.read_name(declared.statement) or attribute) != request_name:
+                self.sent_names.setdefault(_label(definition), {})[name] = request_name
             try:
                 value = self._field(declared, annotation)
                 if _is_typed_dict(node):  # a value in its body has no effect

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -65,7 +66,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         releases = in_release_order(options.releases or all_releases())
-        results = [_reported(compare_release(release)) for release in releases]
+        with ProcessPoolExecutor() as processes:
+            results = [_reported(result) for result in processes.map(compare_release, releases)]
         if not options.releases:
             effects = {result.release: result.effects for result in results}
             check_effects(load_yaml(OVERLAY), effects, kept=False)

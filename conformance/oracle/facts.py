@@ -2,8 +2,8 @@
 
 A fact has a place, such as `SampleRequest.seed type`, and a text on each side. Types are compared
 in one notation for both: `array<integer>`, `map<number>`, `enum<"a", "b">`, the name of an object
-type, alternatives in alphabetical order. Other names (of enumerations, maps and unions) are
-replaced by what they stand for, because the package and the contract name different parts.
+type, alternatives in alphabetical order. References to enumerations, maps and unions are replaced
+by their targets, because the package and the contract name different parts.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _yes(value: bool) -> str:
 
 
 def _text(default: Any) -> str:
-    """A default as text. Null, an empty list and an empty map are no default in a contract."""
+    """A default as text. Null, an empty list and an empty map are not defaults in a contract."""
     if default is None or default in ([], {}):
         return "none"
     if isinstance(default, float) and default.is_integer():
@@ -309,6 +309,7 @@ def _headers(name: str, request: Request, document: Json, comparison: Comparison
     schemes = document["components"]["securitySchemes"]
     required = required_security(document, item)
     known = {header.lower() for header in _header_names(item, document)}
+    known |= set(document.get("x-client-headers", []))
     for scheme in (schemes[scheme] for option in required for scheme in option):
         known.add(scheme["name"].lower() if scheme["type"] == "apiKey" else "authorization")
     for header in sorted(request.message.headers.keys() - CLIENT_HEADERS - known):

@@ -193,12 +193,12 @@ def test_header_that_the_operation_does_not_declare_is_a_gap() -> None:
 
 
 def model(fields: str, use: str) -> Json:
-    one = f"from typing import *\nfrom .._models import *\nclass One(BaseModel):\n{fields}"
+    text = f"from typing import *\nfrom .._models import *\nclass One(BaseModel):\n{fields}"
     resource = (
         "from ..types.one import One\n"
         f"class AsyncThings:\n    async def do(self, request: One):\n        return await {use}\n"
     )
-    return reconstruct(wheel(types__one=one, resources__things=resource))
+    return reconstruct(wheel(types__one=text, resources__things=resource))
 
 
 SENT = "self._post('/api/v1/things', body=model_dump(request))"
@@ -220,8 +220,8 @@ BOTH = "self._post('/api/v1/things', body=model_dump(request), cast_to=One)"
     ],
 )
 def test_field_has_the_name_of_its_direction(argument: str, use: str, name: str) -> None:
-    one = model(f"    mine: str = Field({argument})\n", use)["components"]["schemas"]["One"]
-    assert list(one["properties"]) == one["required"] == [name]
+    schema = model(f"    mine: str = Field({argument})\n", use)["components"]["schemas"]["One"]
+    assert list(schema["properties"]) == schema["required"] == [name]
 
 
 def test_field_with_two_names_in_a_type_of_both_directions_is_a_gap() -> None:
@@ -242,14 +242,6 @@ def test_field_argument_without_a_rule_is_a_gap(argument: str) -> None:
     assert lines == [f"tinker.types.one:4 One.mine: no rule for {argument}"]
 
 
-def test_nullable_field_is_optional_if_the_call_drops_null() -> None:
-    fields = "    a: Optional[int]\n    b: int\n"
-    dropped = model(fields, SENT.replace("(request)", "(request, exclude_none=True)"))
-    assert dropped["components"]["schemas"]["One"]["required"] == ["b"]
-    kept = model(fields, SENT)
-    assert kept["components"]["schemas"]["One"]["required"] == ["a", "b"]
-
-
 SERIALIZER = (
     "    a: int\n    @model_serializer(mode='wrap')\n    def wire(self, handler): ...\n"
     "    @field_serializer('a')\n    def text(self, value): return str(value)\n"
@@ -257,8 +249,8 @@ SERIALIZER = (
 
 
 def test_serializer_is_a_gap_until_the_overlay_settles_it() -> None:
-    one = f"from typing import *\nfrom .._models import *\nclass One(BaseModel):\n{SERIALIZER}"
-    assert read_contract(wheel(types__one=one)).gaps == (
+    text = f"from typing import *\nfrom .._models import *\nclass One(BaseModel):\n{SERIALIZER}"
+    assert read_contract(wheel(types__one=text)).gaps == (
         "tinker.types.one:6 One has a serializer: model_serializer(mode='wrap')",
         "tinker.types.one:8 One has a serializer: field_serializer('a')",
     )
@@ -269,9 +261,9 @@ def test_serializer_of_bytes_in_base64_is_the_form_of_bytes() -> None:
         "    data: bytes\n    @field_serializer('data')\n"
         "    def text(self, value): return base64.b64encode(value).decode()\n"
     )
-    one = model(fields, SENT)["components"]["schemas"]["One"]
-    assert one["properties"]["data"] == {"type": "string", "contentEncoding": "base64"}
-    assert "x-unsettled" not in one
+    schema = model(fields, SENT)["components"]["schemas"]["One"]
+    assert schema["properties"]["data"] == {"type": "string", "contentEncoding": "base64"}
+    assert "x-unsettled" not in schema
 
 
 def probing(**probe: str) -> Json:

@@ -209,7 +209,7 @@ def models(loaded: list[types.ModuleType]) -> dict[str, dict[str, Any]]:
 
 def aliases(loaded: list[types.ModuleType]) -> dict[str, Any]:
     """JSON schemas of the enumerations and of the aliases of types, by `module.Name`."""
-    found: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
     for module in loaded:
         if ".types" not in module.__name__:
             continue
@@ -222,8 +222,8 @@ def aliases(loaded: list[types.ModuleType]) -> dict[str, Any]:
                     schema = pydantic.TypeAdapter(value).json_schema(schema_generator=Tolerant)
                 except Exception as error:
                     schema = {"x-failed": f"{type(error).__name__}: {error}"}
-                found[f"{module.__name__}.{name}"] = schema
-    return found
+                schemas[f"{module.__name__}.{name}"] = schema
+    return schemas
 
 
 def assigned_in(module: types.ModuleType, name: str) -> bool:
@@ -371,7 +371,7 @@ SPECIAL: dict[str, Any] = {
 
 def functions(loaded: list[types.ModuleType]) -> list[tuple[str, type | None, Any]]:
     """Each function and method whose source has an API path: name, class, function."""
-    found: dict[str, tuple[str, type | None, Any]] = {}
+    by_title: dict[str, tuple[str, type | None, Any]] = {}
     for module in loaded:
         owners: list[tuple[type | None, dict[str, Any]]] = [(None, dict(vars(module)))]
         owners += [
@@ -389,8 +389,8 @@ def functions(loaded: list[types.ModuleType]) -> list[tuple[str, type | None, An
                     continue
                 if PATH.search(code_of(function)):
                     title = f"{module.__name__}.{function.__qualname__}"
-                    found[title] = (title, owner, function)
-    return [found[title] for title in sorted(found)]
+                    by_title[title] = (title, owner, function)
+    return [by_title[title] for title in sorted(by_title)]
 
 
 def code_of(function: Any) -> str:

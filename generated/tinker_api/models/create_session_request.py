@@ -21,10 +21,10 @@ class CreateSessionRequest:
 
     tags: list[str]
     """ Words to find the session by. """
+    user_metadata: None | UserMetadata
+    """ What the user wants to find again, or null. """
     sdk_version: str
     """ Version of the client. """
-    user_metadata: None | Unset | UserMetadata = UNSET
-    """ What the user wants to find again, or null. """
     project_id: None | str | Unset = UNSET
     """ The project it belongs to, or null. """
     display_name: None | str | Unset = UNSET
@@ -36,15 +36,13 @@ class CreateSessionRequest:
 
         tags = self.tags
 
-        sdk_version = self.sdk_version
-
-        user_metadata: dict[str, Any] | None | Unset
-        if isinstance(self.user_metadata, Unset):
-            user_metadata = UNSET
-        elif isinstance(self.user_metadata, UserMetadata):
+        user_metadata: dict[str, Any] | None
+        if isinstance(self.user_metadata, UserMetadata):
             user_metadata = self.user_metadata.to_dict()
         else:
             user_metadata = self.user_metadata
+
+        sdk_version = self.sdk_version
 
         project_id: None | str | Unset
         if isinstance(self.project_id, Unset):
@@ -65,11 +63,10 @@ class CreateSessionRequest:
         field_dict.update(
             {
                 "tags": tags,
+                "user_metadata": user_metadata,
                 "sdk_version": sdk_version,
             }
         )
-        if user_metadata is not UNSET:
-            field_dict["user_metadata"] = user_metadata
         if project_id is not UNSET:
             field_dict["project_id"] = project_id
         if display_name is not UNSET:
@@ -86,12 +83,8 @@ class CreateSessionRequest:
         d = dict(src_dict)
         tags = cast(list[str], d.pop("tags"))
 
-        sdk_version = d.pop("sdk_version")
-
-        def _parse_user_metadata(data: object) -> None | Unset | UserMetadata:
+        def _parse_user_metadata(data: object) -> None | UserMetadata:
             if data is None:
-                return data
-            if isinstance(data, Unset):
                 return data
             if not isinstance(data, dict):
                 raise TypeError(f"user_metadata cannot be {type(data).__name__}")
@@ -99,7 +92,9 @@ class CreateSessionRequest:
 
             return user_metadata_type_0
 
-        user_metadata = _parse_user_metadata(d.pop("user_metadata", UNSET))
+        user_metadata = _parse_user_metadata(d.pop("user_metadata"))
+
+        sdk_version = d.pop("sdk_version")
 
         def _parse_project_id(data: object) -> None | str | Unset:
             if data is None:
@@ -125,8 +120,8 @@ class CreateSessionRequest:
 
         create_session_request = cls(
             tags=tags,
-            sdk_version=sdk_version,
             user_metadata=user_metadata,
+            sdk_version=sdk_version,
             project_id=project_id,
             display_name=display_name,
             type_=type_,
