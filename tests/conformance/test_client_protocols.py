@@ -209,7 +209,7 @@ def test_sample_options_per_release(service: ServiceClient, server: RunningBacke
         assert [row and len(row) for row in sequence.topk_logprobs] == [2] * len(sequence.tokens)
 
 
-def test_csr_tensor_and_audio_are_rejected_with_field_name(
+def test_csr_targets_are_scored_and_audio_is_rejected_with_field_name(
     service: ServiceClient, server: RunningBackend
 ) -> None:
     training = service.create_lora_training_client(base_model="embedded/tiny", rank=2)
@@ -218,11 +218,13 @@ def test_csr_tensor_and_audio_are_rejected_with_field_name(
     csr = types.TensorData.from_torch_sparse(wide)
     assert csr.is_sparse
     multiple_targets = evolve(datum(), loss_fn_inputs={"target_tokens": csr})
-    # The server decodes the matrix; this model has one target per token.
-    with pytest.raises(RequestFailedError, match=r"data\[0\].*target_tokens.*shape \(43, 9\)"):
-        training.forward([multiple_targets], "cross_entropy").result(WAIT)
+    [scored] = training.forward([multiple_targets], "cross_entropy").result(WAIT).loss_fn_outputs
+    [single] = training.forward([datum()], "cross_entropy").result(WAIT).loss_fn_outputs
+    logprobs = scored["logprobs"].to_numpy()
+    assert logprobs.shape == wide.shape
+    np.testing.assert_allclose(logprobs[:, 0], single["logprobs"].to_numpy(), rtol=1e-5)
     audio = types.ModelInput(chunks=[types.DmelChunk(dmel=bytes([0, 1, 43]))])
-    message = "chunks.0" if server.protocol == "0.4.1" else "reads text, not dmel"
+    message = "chunks.0" if server.protocol == "0.4.1" else r"chunks\[0\]: this model reads text, not audio"
     with pytest.raises(TinkerError, match=message):
         training.forward([evolve(datum(), model_input=audio)], "cross_entropy").result(WAIT)
     training.forward([datum()], "cross_entropy").result(WAIT)
