@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tinker_ext.embedded.flags import flags_of
+from tinker_ext.embedded.protocols import ANY, specification_of
 from tinker_ext.embedded.routes.call import json_response
 
 if TYPE_CHECKING:
@@ -33,9 +34,17 @@ async def get_server_capabilities(call: Call) -> Response:
     return json_response({"supported_models": supported})
 
 
+#: Flags of release 0.24.1 for servers that accept training data as protobuf.
+PROTOBUF_FLAGS = {"proto_write_fwdbwd": True, "fwd_via_fwdbwd": True}
+
+
 async def get_client_config(call: Call) -> Response:
-    """All flags of the protocol: those set on start, otherwise the clients' defaults."""
-    flags = flags_of(call.specification, "ClientConfigResponse", call.backend.flags)
+    """All flags of the protocol: those set on start, otherwise the clients' defaults.
+
+    The protocol of all releases together accepts protobuf, and its flags say so.
+    """
+    preset = PROTOBUF_FLAGS if call.specification is specification_of(ANY) else {}
+    flags = flags_of(call.specification, "ClientConfigResponse", {**preset, **call.backend.flags})
     if call.backend.tokens.required:
         flags |= {"pjwt_auth_enabled": True}
     return json_response(flags)

@@ -44,6 +44,8 @@ class Pause:
         # server rejected.
         self._position = self._started = self._rejected = 0
         self._burst, self._failures = RESTART_REQUESTS, 0
+        # Seconds that the latest release added to the server's pause.
+        self._backoff = 0.0
         self.status = 429
 
     def extend(self, seconds: float, status: int) -> None:
@@ -54,7 +56,7 @@ class Pause:
             self._began, self._is_released = now, False
         if now + seconds > self._until:
             self._until, self.status = now + seconds, status
-            self._is_released = False
+            self._is_released, self._backoff = False, 0.0
 
     def start_now(self) -> bool:
         """Whether a request may start at once; it then counts as started."""
@@ -75,21 +77,27 @@ class Pause:
         """Wait for the end of the pause, then for this request's place in the restart.
 
         Raises:
-            PausedError: the wait would take longer than `timeout` seconds. Raised at once.
+            PausedError: the server's pause and the restart leave no place within `timeout` seconds.
+                Raised at once.
         """
         deadline = self._clock.now() + timeout
-        while (start := self._next_start()) > (now := self._clock.now()):
-            if start > deadline:
+        while True:
+            start, is_place = self._next_start()
+            now = self._clock.now()
+            if start <= now:
+                break
+            if start - self._backoff > deadline:
                 raise PausedError(start - now)
-            until, is_released = self._until, self._is_released
+            until = self._until
             with tracing.stage(tracing.Stage.PAUSE):
-                await self._clock.sleep(start - now)
-            if is_released and self._until == until:  # No new pause during the sleep.
+                await self._clock.sleep(min(start, deadline) - now)
+            # A new pause during the sleep holds this request back again.
+            if self._until == until and (is_place or start > deadline):
                 break
         self._started += 1
 
-    def _next_start(self) -> float:
-        """When the calling request may start, or when it may ask again: the end of the pause.
+    def _next_start(self) -> tuple[float, bool]:
+        """The end of the pause and False, or when the calling request starts and True.
 
         After the pause, each call takes the next place in the restart.
         """
@@ -97,13 +105,12 @@ class Pause:
         if now >= self._until and not self._is_released:
             self._release(now)
         if now < self._until:
-            return self._until
+            return self._until, False
         if self._is_over():
-            return float("-inf")
+            return float("-inf"), True
         self._position += 1
-        return self._until + restart_delay(
-            self._position - 1, self._until - self._began, self._burst
-        )
+        paused = self._until - self._began
+        return self._until + restart_delay(self._position - 1, paused, self._burst), True
 
     def _release(self, now: float) -> None:
         """Adapt the restart to the share of requests that the server accepted after the last one.
@@ -116,7 +123,8 @@ class Pause:
             self._burst = restart_burst(self._started, self._rejected)
             self._failures = self._failures + 1 if self._rejected >= self._started else 0
         paused = self._until - self._began
-        self._until = now + restart_backoff(self._failures, paused, self._clock.jitter())
+        self._backoff = restart_backoff(self._failures, paused, self._clock.jitter())
+        self._until = now + self._backoff
         self._is_released, self._released = True, self._until
         self._position = self._started = self._rejected = 0
 
