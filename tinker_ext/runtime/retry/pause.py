@@ -44,8 +44,8 @@ class Pause:
         # server rejected.
         self._position = self._started = self._rejected = 0
         self._burst, self._failures = RESTART_REQUESTS, 0
-        # Seconds that the latest release added to the server's pause.
-        self._backoff = 0.0
+        # Seconds from the end of the server's pause to `_until`, the begin of the restart.
+        self._added = 0.0
         self.status = 429
 
     def extend(self, seconds: float, status: int) -> None:
@@ -56,7 +56,7 @@ class Pause:
             self._began, self._is_released = now, False
         if now + seconds > self._until:
             self._until, self.status = now + seconds, status
-            self._is_released, self._backoff = False, 0.0
+            self._is_released, self._added = False, 0.0
 
     def start_now(self) -> bool:
         """Whether a request may start at once; it then counts as started."""
@@ -86,7 +86,7 @@ class Pause:
             now = self._clock.now()
             if start <= now:
                 break
-            if start - self._backoff > deadline:
+            if start - self._added > deadline:
                 raise PausedError(start - now)
             until = self._until
             with tracing.stage(tracing.Stage.PAUSE):
@@ -123,8 +123,8 @@ class Pause:
             self._burst = restart_burst(self._started, self._rejected)
             self._failures = self._failures + 1 if self._rejected >= self._started else 0
         paused = self._until - self._began
-        self._backoff = restart_backoff(self._failures, paused, self._clock.jitter())
-        self._until = now + self._backoff
+        until = now + restart_backoff(self._failures, paused, self._clock.jitter())
+        self._added, self._until = until - self._until, until
         self._is_released, self._released = True, self._until
         self._position = self._started = self._rejected = 0
 
