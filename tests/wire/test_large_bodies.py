@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import tinker_ext as tinker
+from tests.builders import PARAMS, PROMPT
 from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Probe, client_of
 from tinker_ext.config import ClientConfig
 from tinker_ext.runtime.concurrency.budget import Budget
 from tinker_ext.runtime.connection.client_limits import ClientLimits
-from tinker_ext.testing import FaultServer, Reply, make_client
+from tinker_ext.testing import FaultServer, Received, Reply, make_client
 from tinker_ext.transport import request as responses
 from tinker_ext.transport.body_limits import UNRESERVED
 from tinker_ext.transport.build import build_gateway
@@ -102,6 +103,26 @@ def test_large_json_is_parsed_in_slices_outside_the_event_loop(
         capabilities = service.get_server_capabilities()
     assert [model.model_name for model in capabilities.supported_models] == ["fake/model"]
     assert [name.startswith("asyncio_") for name in threads] == [True] * (size > LARGE)
+
+
+def test_large_result_is_parsed_in_slices(
+    http_transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def recorded(content: bytes, loads: Callable[[bytes], Any]) -> Any:
+        sizes.append(len(content))
+        return decode_in_slices(content, loads)
+
+    def large(received: Received) -> Reply:
+        return Reply(200, {**server.default_reply(received).body, "unknown": "x" * LARGE})
+
+    monkeypatch.setattr(responses, "decode_in_slices", recorded)
+    with FaultServer() as server, connect(server, http_transport) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        server.respond_always("retrieve_future", large)
+        assert sampler.sample(PROMPT, 1, PARAMS).result(30).sequences
+    assert [size > LARGE for size in sizes] == [True]
 
 
 def test_large_body_that_is_not_json_is_a_validation_error(http_transport: str) -> None:

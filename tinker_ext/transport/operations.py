@@ -23,7 +23,6 @@ from tinker_ext.config.parsers import read_secret
 from tinker_ext.errors import APIError, APIResponseValidationError, APIStatusError
 from tinker_ext.protocol.flags import RELEASES
 from tinker_ext.rules.retry import PERMANENT_5XX, RETRIED_STATUSES, parse_should_retry
-from tinker_ext.transport.encoding import read_body
 from tinker_ext.transport.request import Operation, Request, Response
 from tinker_ext.transport.results import PROTOBUF, ProtobufResult
 from tinker_ext.transport.training_data import adapt_images
@@ -74,7 +73,7 @@ _KEY_REJECTED = frozenset({401, 402, 403})
 
 
 def _any_json(response: Response) -> Any:
-    return read_body(response.content)
+    return response.json()
 
 
 # The service, its sessions, and telemetry.
@@ -357,9 +356,9 @@ class PollRequest(Request[Any]):
         if response.content_type.startswith(PROTOBUF):
             return ProtobufResult(self._result_of, response.content)
         if tracing.observed_operation() is None:
-            return read_body(response.content)
+            return response.json_or_text()
         with tracing.stage(tracing.Stage.DECODE):
-            return read_body(response.content)
+            return response.json_or_text()
 
 
 def retrieve_futures(

@@ -263,6 +263,13 @@ class Response:
                 body=self.content[:READ_TEXT],
             ) from None
 
+    def json_or_text(self) -> Any:
+        """The body as decoded JSON, or as text if it is not JSON; None if it is empty."""
+        try:
+            return self.json() if self.content else None
+        except MalformedBodyError:
+            return self.content.decode("utf-8", "replace")
+
 
 # Not `os.urandom`, a system call during which another thread takes the interpreter lock.
 _random = random.Random()
