@@ -72,8 +72,11 @@ TOKEN_OPERATION = "create_auth_token"
 _KEY_REJECTED = frozenset({401, 402, 403})
 
 
-def _any_json(response: Response) -> Any:
-    return response.json()
+def _json_object(response: Response) -> Any:
+    body = response.json()
+    if not isinstance(body, dict):
+        raise TypeError(f"expected a JSON object, got {type(body).__name__}")
+    return body
 
 
 # The service, its sessions, and telemetry.
@@ -96,8 +99,8 @@ def _process_uuid(pid: int) -> str:
     return str(uuid.uuid4())
 
 
-_get_client_config = Operation(api.get_client_config, credential="key").parsed_by(_any_json)
-_get_client_dynamic_config = Operation(api.get_client_dynamic_config).parsed_by(_any_json)
+_get_client_config = Operation(api.get_client_config, credential="key").parsed_by(_json_object)
+_get_client_dynamic_config = Operation(api.get_client_dynamic_config).parsed_by(_json_object)
 get_server_capabilities = Operation(api.get_server_capabilities)
 get_health = Operation(api.get_health)
 create_session = Operation(api.create_session, adapt=_with_sdk_version)
@@ -320,7 +323,7 @@ def _with_acknowledgements(body: models.FuturesRetrieveRequest, protocol: Server
 
 
 _retrieve_futures = Operation(api.retrieve_futures, adapt=_with_acknowledgements).parsed_by(
-    _any_json
+    _json_object
 )
 
 
