@@ -169,7 +169,8 @@ def test_pickle_of_embedded_client_works_in_a_worker_and_has_no_key(
 ) -> None:
     with tinker.ServiceClient(base_url="embedded", api_key=KEY, embedded_dir=tmp_path) as service:
         sampler = service.create_sampling_client(base_model="embedded/tiny")
-        sampler.sample(PROMPT, 1, PARAMS).result(60)
+        greedy = tinker.SamplingParams(max_tokens=4, temperature=0)
+        sequence = sampler.sample(PROMPT, 1, greedy).result(60).sequences[0]
         pickled, handle = pickle.dumps(sampler), sampler.get_sampler_handle()
         private = (tmp_path / "key").read_bytes()
         readable = base64.urlsafe_b64decode(handle)
@@ -178,12 +179,14 @@ def test_pickle_of_embedded_client_works_in_a_worker_and_has_no_key(
             assert secret not in readable
         code = (
             "import tinker_ext as t\n"
-            "prompt, params = t.ModelInput.from_ints([1, 2, 3]), t.SamplingParams(max_tokens=4)\n"
+            "prompt = t.ModelInput.from_ints([1, 2, 3])\n"
+            "params = t.SamplingParams(max_tokens=4, temperature=0)\n"
             f"other = t.SamplingClient.from_sampler_handle({handle!r})\n"
             "for sampler in (client, pickle.loads(pickle.dumps(client)), other):\n"
-            "    print(len(sampler.sample(prompt, 1, params).result(60).sequences[0].tokens))"
+            "    print(sampler.sample(prompt, 1, params).result(60).sequences[0].tokens)"
         )
-        assert run_in_new_interpreter(code, pickled).split() == ["4", "4", "4"]
+        printed = run_in_new_interpreter(code, pickled).splitlines()
+        assert printed == [str(sequence.tokens)] * 3
         url = json.loads(readable)["base_url"]
         for headers in ({}, {"X-API-Key": KEY}):
             refused = httpx.get(f"{url}/api/v1/healthz", headers=headers)

@@ -40,7 +40,7 @@ class FaultServer(Replies):
         self._loop = asyncio.new_event_loop()
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
+        self._transports: WeakSet[asyncio.WriteTransport] = WeakSet()
         self._port = 0
         self._thread = threading.Thread(target=self._run, name="fault-server", daemon=True)
         self._thread.start()
@@ -108,12 +108,12 @@ class FaultServer(Replies):
         await asyncio.gather(*closing, return_exceptions=True)
 
     async def _abort(self) -> None:
-        """Drop what clients have not read; a closed writer would wait until they have."""
-        for writer in list(self._writers):
-            writer.transport.abort()
+        """Drop what clients have not read; a closed transport would wait until they have."""
+        for transport in list(self._transports):
+            transport.abort()
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._transports.add(writer.transport)
         task = self._loop.create_task(self._serve(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
