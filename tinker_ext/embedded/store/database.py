@@ -163,12 +163,12 @@ class Database:
             # `close` runs in another thread than the one that opened the connection.
             check_same_thread=False,
         )
+        with self._guard:
+            self._opened.append(connection)  # Also if a statement below fails.
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         self._local.connection = connection
-        with self._guard:
-            self._opened.append(connection)
         return connection
 
     @contextmanager
