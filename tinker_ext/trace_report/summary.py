@@ -126,7 +126,7 @@ def summarize(recording: Recording) -> Summary:
 
 
 def user_segments(recording: Recording, timelines: Timelines) -> list[Segment]:
-    """Where the time went while the user's threads were in a call, ordered by start."""
+    """The use of the time while the user's threads were in a call, ordered by start."""
     return sorted(_busy(recording, timelines))
 
 

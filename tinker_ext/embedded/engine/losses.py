@@ -15,7 +15,7 @@ and ``ratio = exp(p - q)``:
     kl_divergence        sum(weight * exp(q) * (q - p))
 
 `low` and `high` are `loss_fn_config` entries `clip_low_threshold` (0.8) and `clip_high_threshold`
-(1.2), `beta` is one too (0.05). Where the two branches of a minimum are equal, the unclipped one
+(1.2), `beta` is one too (0.05). If the two branches of a minimum are equal, the unclipped one
 has the gradient. `stopped` means without a gradient: cispo gives every token a gradient with a
 bounded weight. cispo and dro were added in release 0.24.1, gspo and stable_reinforce in 0.38.0,
 whose `custom` losses are not supported: the client computes them.
