@@ -68,7 +68,7 @@ _MAX_PREPARED = 256
 _NO_HEADERS: Mapping[str, str] = {}
 
 
-@frozen
+@frozen(repr=False)  # The headers contain the key.
 class _Prepared:
     """What the requests of one operation share.
 
