@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Seconds for a driver to start: it imports its client on a machine that may be busy.
 START_SECONDS = 120.0
 #: Seconds for a driver to end after its input is closed, before it is killed.
-END_SECONDS = 5.0
+END_SECONDS = 2.0
 #: Lines of the driver's standard error that are kept.
 _KEPT_LINES = 2000
 

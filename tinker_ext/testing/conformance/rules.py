@@ -62,6 +62,7 @@ RULES = {
             "A heartbeat is sent ten seconds after the previous one was sent, however slow its "
             "response.",
             "heartbeats",
+            _SHOULD,
         ),
         Rule("heartbeats.failure", "A failed heartbeat does not stop the next ones.", "heartbeats"),
         Rule(

@@ -70,17 +70,17 @@ def faulty_polls(play: Play) -> None:
 
 @scenario("polls.limited")
 def limited_poll(play: Play) -> None:
-    """A poll gets 429 with Retry-After: 2."""
+    """A poll gets 429 with Retry-After: 4."""
     training = play.training()
     before = len(_polls(play, 0))
-    play.server.respond("retrieve_future", Reply(429, {"detail": "slow"}, {"Retry-After": "2"}))
+    play.server.respond("retrieve_future", Reply(429, {"detail": "slow"}, {"Retry-After": "4"}))
     play.result(play.update(training))
     first, second = _polls(play, before)[:2]
     waited = second.arrived - (first.responded or 0.0)
     play.check(
         "polls.limited",
-        waited >= 1.98,
-        expected="2 s until the next poll",
+        waited >= 3.98,
+        expected="4 s until the next poll",
         received=f"{waited:.2f} s",
     )
 
