@@ -68,7 +68,9 @@ def grade(
         chosen.sort(key=lambda item: item.name not in _FIRST)
         runs = [(item, name) for item in chosen for name in speaks if name in item.protocols]
         with ThreadPoolExecutor(jobs) as pool:
-            played = list(pool.map(lambda run: _play(driver, *run, timeout, report), runs))
+            played = list(
+                pool.map(lambda run: _play(driver, run[0], run[1], timeout, report), runs)
+            )
         verdicts = [verdict for group in played for verdict in group]
     if not names:
         verdicts += [_log_verdict(driver.log, protocol) for protocol in speaks]

@@ -157,6 +157,9 @@ class Driver:
             self._process.wait()
         for reader in self._readers:
             reader.join(END_SECONDS)
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
 
     def __enter__(self) -> Self:
         return self
@@ -187,7 +190,8 @@ class Driver:
 
     def _read_log(self) -> None:
         assert self._process.stderr is not None
-        self._log.extend(self._process.stderr)
+        for line in self._process.stderr:  # one at a time, for readers of the log meanwhile
+            self._log.append(line)
 
     def _fail(self, error: DriverError) -> None:
         for future in (self._greeting, *list(self._waiting.values())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,7 @@ _TOLERANCE = 0.02
 
 def _waits(play: Play, operation: str) -> list[float]:
     sent = play.server.exchanges(operation)
-    return gaps(
-        (before.responded, after.arrived) for before, after in zip(sent, sent[1:], strict=False)
-    )
+    return gaps((before.responded, after.arrived) for before, after in itertools.pairwise(sent))
 
 
 @scenario("attempts.status", "attempts.same")
@@ -125,9 +124,7 @@ def temporary_error(play: Play) -> None:
     play.server.respond("optim_step", Reply(400, _BUSY, {"x-should-retry": "true"}))
     play.result(play.update(training))
     sent = len(play.server.exchanges("optim_step"))
-    play.check(
-        "attempts.force", sent == 2, expected="2 attempts", received=f"{sent} attempts"
-    )
+    play.check("attempts.force", sent == 2, expected="2 attempts", received=f"{sent} attempts")
 
 
 @scenario("attempts.shared_pause")

@@ -35,7 +35,8 @@ def protobuf(play: Play) -> None:
     targets = [item["loss_fn_inputs"]["target_tokens"]["data"] for item in data]
     play.check(
         "protobuf.request",
-        PROTOBUF in sent.content_type and (inputs, targets) == ([[1, 2, 3], [4, 5]], [[2, 3, 4], [5, 6]]),
+        PROTOBUF in sent.content_type
+        and (inputs, targets) == ([[1, 2, 3], [4, 5]], [[2, 3, 4], [5, 6]]),
         expected="a ForwardBackwardRequest with two datums",
         received=f"{sent.content_type}, tokens {inputs}, targets {targets}",
     )
@@ -100,9 +101,7 @@ def _token(number: int) -> str:
     return b".".join([*texts, b"signature"]).decode()
 
 
-@scenario(
-    "credentials.exchange", "credentials.renewal", protocols=_LATER, pjwt_auth_enabled=True
-)
+@scenario("credentials.exchange", "credentials.renewal", protocols=_LATER, pjwt_auth_enabled=True)
 def tokens(play: Play) -> None:
     """The server requires tokens, and later rejects the one that it issued."""
     tokens = _Tokens(play)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from tinker_ext.testing import faults
@@ -42,7 +43,7 @@ def unfinished_result(play: Play) -> None:
         expected="9 polls of 1 request",
         received=f"{len(polls)} polls of {submitted} requests",
     )
-    pauses = gaps((one.responded, two.arrived) for one, two in zip(polls, polls[1:], strict=False))
+    pauses = gaps((one.responded, two.arrived) for one, two in itertools.pairwise(polls))
     shortest = min(pauses, default=0.0)
     play.check(
         "polls.pause",

@@ -127,12 +127,15 @@ def cancelled_call(play: Play) -> None:
 def cancelled_request(play: Play) -> None:
     """The same, on a server that cancels samples."""
     _, request_ids = _cancel(play)
-    sent = lambda: play.server.exchanges("cancel_future")  # noqa: E731
-    play.wait_until(lambda: bool(sent()), 10.0)
-    cancelled = [item.body.get("request_id") for item in sent()]
+
+    def cancelled() -> list[Any]:
+        return [item.body.get("request_id") for item in play.server.exchanges("cancel_future")]
+
+    play.wait_until(lambda: bool(cancelled()), 10.0)
+    sent = cancelled()
     play.check(
         "cancellation.sent",
-        bool(cancelled) and set(cancelled) <= set(request_ids),
+        bool(sent) and set(sent) <= set(request_ids),
         expected="cancel_future with the id of the sample",
-        received=f"cancel_future with {', '.join(map(str, cancelled)) or 'nothing: not sent'}",
+        received=f"cancel_future with {', '.join(map(str, sent)) or 'nothing: not sent'}",
     )

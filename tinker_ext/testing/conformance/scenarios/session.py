@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,9 @@ def first_calls(play: Play) -> None:
 
 
 def _check_headers(play: Play, exchanges: list[Exchange]) -> None:
-    keyless = [item.operation for item in exchanges if item.received.headers.get("x-api-key") != KEY]
+    keyless = [
+        item.operation for item in exchanges if item.received.headers.get("x-api-key") != KEY
+    ]
     play.check(
         "headers.key",
         not keyless,
@@ -100,7 +103,7 @@ def slow_heartbeats(play: Play) -> None:
 
     def decided() -> bool:
         times = [item.arrived for item in play.server.exchanges("session_heartbeat")]
-        intervals[:] = [after - before for before, after in zip(times, times[1:], strict=False)]
+        intervals[:] = [after - before for before, after in itertools.pairwise(times)]
         return len(intervals) > 1 or any(not _LIMIT < gap < _INTERVAL + _SLOW for gap in intervals)
 
     play.wait_until(decided, _LONGEST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ def four_calls(play: Play) -> None:
     kinds = [item.operation for item in sent]
     early = sum(
         before.responded is None or after.arrived < before.responded
-        for before, after in zip(sent, sent[1:], strict=False)
+        for before, after in itertools.pairwise(sent)
     )
     play.check(
         "order.sequence",
