@@ -95,6 +95,6 @@ def listed_failures(text: str) -> dict[str, set[tuple[str, str]]]:
     failures: dict[str, set[tuple[str, str]]] = {}
     for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
         client, _, rows = section.partition("\n")
-        found = re.findall(r"^\| `([\w.]+)` \| (0[\d.]+) \|", rows, flags=re.MULTILINE)
-        failures[client] = set(found)
+        pairs = re.findall(r"^\| `([\w.]+)` \| (0[\d.]+) \|", rows, flags=re.MULTILINE)
+        failures[client] = set(pairs)
     return failures

@@ -138,7 +138,7 @@ function write(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-async function answer(step: Step): Promise<void> {
+async function respond(step: Step): Promise<void> {
   try {
     write({ id: step.id, ok: await perform(step) });
   } catch (error) {
@@ -152,7 +152,7 @@ async function answer(step: Step): Promise<void> {
 
 write({ client: "tinker-port (TypeScript)", protocols: ["0.4.1"] });
 for await (const line of createInterface({ input: process.stdin })) {
-  void answer(JSON.parse(line) as Step);
+  void respond(JSON.parse(line) as Step);
 }
 // Heartbeats and polls of open clients do not keep the process.
 process.exit();

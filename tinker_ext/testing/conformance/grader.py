@@ -31,8 +31,8 @@ _FIRST = ("slow_heartbeats", "ended_session")
 def driver_environment(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """The variables of a driver: those of the caller, without settings of any client or proxy."""
     inherited = os.environ if environment is None else environment
-    kept = {name: value for name, value in inherited.items() if not name.startswith("TINKER_")}
-    return {**kept, "NO_PROXY": "*", "no_proxy": "*"}
+    settings = {name: value for name, value in inherited.items() if not name.startswith("TINKER_")}
+    return {**settings, "NO_PROXY": "*", "no_proxy": "*"}
 
 
 def grade(

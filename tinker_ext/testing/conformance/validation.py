@@ -21,7 +21,7 @@ def validator_is_installed() -> bool:
 
 
 def problems_of(protocol: str, exchanges: Iterable[Exchange]) -> list[str]:
-    """What is invalid in these requests, each problem once. Protobuf is decoded, not validated."""
+    """The problems of these requests, each once. Protobuf is decoded, not validated."""
     from tinker_ext.embedded.errors import RejectedRequestError
     from tinker_ext.embedded.protocols import BY_RELEASE, specification_of
 

@@ -23,8 +23,8 @@ _TOLERANCE = 0.02
 
 
 def _waits(play: Play, operation: str) -> list[float]:
-    sent = play.server.exchanges(operation)
-    return gaps((before.responded, after.arrived) for before, after in itertools.pairwise(sent))
+    requests = play.server.exchanges(operation)
+    return gaps((before.responded, after.arrived) for before, after in itertools.pairwise(requests))
 
 
 @scenario("attempts.status", "attempts.same")
@@ -33,15 +33,15 @@ def busy_server(play: Play) -> None:
     training = play.training()
     play.server.respond("optim_step", Reply(503, _BUSY), Reply(503, _BUSY))
     play.result(play.update(training))
-    sent = play.server.exchanges("optim_step")
+    requests = play.server.exchanges("optim_step")
     play.check(
         "attempts.status",
-        len(sent) == 3,
+        len(requests) == 3,
         expected="3 attempts",
-        received=f"{len(sent)} attempts",
+        received=f"{len(requests)} attempts",
     )
-    bodies = {str(item.body) for item in sent}
-    keys = {item.received.headers.get("x-idempotency-key") for item in sent}
+    bodies = {str(item.body) for item in requests}
+    keys = {item.received.headers.get("x-idempotency-key") for item in requests}
     play.check(
         "attempts.same",
         len(bodies) == len(keys) == 1 and None not in keys,
@@ -56,12 +56,12 @@ def bad_request(play: Play) -> None:
     training = play.training()
     play.server.respond_always("optim_step", Reply(400, {"detail": "no gradients to apply"}))
     error = play.error(play.update(training))
-    sent = len(play.server.exchanges("optim_step"))
+    requests = len(play.server.exchanges("optim_step"))
     play.check(
         "attempts.client_error",
-        sent == 1 and "no gradients to apply" in error.message,
+        requests == 1 and "no gradients to apply" in error.message,
         expected="1 attempt, and an error with the server's message",
-        received=f"{sent} attempts; {error}",
+        received=f"{requests} attempts; {error}",
     )
 
 
@@ -104,16 +104,16 @@ def final_error(play: Play) -> None:
     play.server.respond_always("optim_step", Reply(503, _BUSY, {"x-should-retry": "false"}))
     call = play.call("optim_step", on=training, learning_rate=0.001)
     play.wait_until(lambda: call.done or len(play.server.exchanges("optim_step")) > 1)
-    sent = len(play.server.exchanges("optim_step"))
+    requests = len(play.server.exchanges("optim_step"))
     outcome = "still retrying"
-    if sent == 1:
+    if requests == 1:
         outcome = str(play.error(call))
     play.server.respond_by_default()
     play.check(
         "attempts.stop",
-        sent == 1,
+        requests == 1,
         expected="1 attempt and an error",
-        received=f"{sent} attempts; {outcome}",
+        received=f"{requests} attempts; {outcome}",
     )
 
 
@@ -123,8 +123,10 @@ def temporary_error(play: Play) -> None:
     training = play.training()
     play.server.respond("optim_step", Reply(400, _BUSY, {"x-should-retry": "true"}))
     play.result(play.update(training))
-    sent = len(play.server.exchanges("optim_step"))
-    play.check("attempts.force", sent == 2, expected="2 attempts", received=f"{sent} attempts")
+    requests = len(play.server.exchanges("optim_step"))
+    play.check(
+        "attempts.force", requests == 2, expected="2 attempts", received=f"{requests} attempts"
+    )
 
 
 @scenario("attempts.shared_pause")
@@ -136,8 +138,8 @@ def rate_limit(play: Play) -> None:
     limited = play.update(first)
 
     def responses() -> list[float]:
-        sent = play.server.exchanges("optim_step")
-        return [item.responded for item in sent if item.responded is not None]
+        requests = play.server.exchanges("optim_step")
+        return [item.responded for item in requests if item.responded is not None]
 
     play.wait_until(lambda: bool(responses()))
     time.sleep(_READ_SECONDS)
@@ -158,13 +160,13 @@ def proxy_pages(play: Play) -> None:
     training = play.training()
     play.server.respond("optim_step", faults.proxy_page(502), faults.proxy_page(200))
     play.result(play.update(training))
-    sent = play.server.exchanges("optim_step")
-    numbers = {item.body.get("seq_id") for item in sent}
+    requests = play.server.exchanges("optim_step")
+    numbers = {item.body.get("seq_id") for item in requests}
     play.check(
         "attempts.proxy",
-        len(sent) == 3 and len(numbers) == 1,
+        len(requests) == 3 and len(numbers) == 1,
         expected="3 attempts with one seq_id",
-        received=f"{len(sent)} attempts with {len(numbers)} seq_ids",
+        received=f"{len(requests)} attempts with {len(numbers)} seq_ids",
     )
 
 

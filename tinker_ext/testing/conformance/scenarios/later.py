@@ -29,16 +29,16 @@ def protobuf(play: Play) -> None:
     """A forward and a forward_backward."""
     training = play.training()
     result = play.result(play.train(training, [datum((1, 2, 3)), datum((4, 5))]))
-    [sent] = play.server.exchanges("forward_backward")
-    data = sent.body.get("forward_backward_input", {}).get("data", [])
+    [request] = play.server.exchanges("forward_backward")
+    data = request.body.get("forward_backward_input", {}).get("data", [])
     inputs = [item["model_input"]["chunks"][0]["tokens"] for item in data]
     targets = [item["loss_fn_inputs"]["target_tokens"]["data"] for item in data]
     play.check(
         "protobuf.request",
-        PROTOBUF in sent.content_type
+        PROTOBUF in request.content_type
         and (inputs, targets) == ([[1, 2, 3], [4, 5]], [[2, 3, 4], [5, 6]]),
         expected="a ForwardBackwardRequest with two datums",
-        received=f"{sent.content_type}, tokens {inputs}, targets {targets}",
+        received=f"{request.content_type}, tokens {inputs}, targets {targets}",
     )
     accepted = [item.received.headers.get("accept", "") for item in _training_polls(play)]
     logprobs = result["logprobs"]

@@ -20,12 +20,12 @@ def short_weights(play: Play) -> None:
     """A datum has three targets and two weights."""
     training = play.training()
     error = play.error(play.train(training, [datum(), datum(weights=[1.0, 1.0])]))
-    sent = len(play.server.exchanges("forward_backward"))
+    requests = len(play.server.exchanges("forward_backward"))
     play.check(
         "requests.shape",
-        sent == 0,
+        requests == 0,
         expected="an error and no request",
-        received=f"{error}; {sent} requests",
+        received=f"{error}; {requests} requests",
     )
 
 
@@ -34,12 +34,12 @@ def infinite_rate(play: Play) -> None:
     """A learning rate of NaN."""
     training = play.training()
     error = play.error(play.call("optim_step", on=training, learning_rate="NaN"))
-    sent = len(play.server.exchanges("optim_step"))
+    requests = len(play.server.exchanges("optim_step"))
     play.check(
         "requests.finite",
-        sent == 0,
+        requests == 0,
         expected="an error and no request",
-        received=f"{error}; {sent} requests",
+        received=f"{error}; {requests} requests",
     )
 
 

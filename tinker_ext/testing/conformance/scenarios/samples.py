@@ -27,15 +27,15 @@ def many_samples(play: Play) -> None:
     sampler = _sampler(play)
     for call in [play.sample(sampler) for _ in range(_COUNT)]:
         play.result(call)
-    sent = play.server.exchanges("asample")
-    numbers = sorted(item.body.get("seq_id", -1) for item in sent)
+    requests = play.server.exchanges("asample")
+    numbers = sorted(item.body.get("seq_id", -1) for item in requests)
     play.check(
         "samples.numbers",
         numbers == list(range(_COUNT)),
         expected=f"seq_id 0 to {_COUNT - 1}, once each",
-        received=f"{len(sent)} requests, seq_id {numbers[0]} to {numbers[-1]}",
+        received=f"{len(requests)} requests, seq_id {numbers[0]} to {numbers[-1]}",
     )
-    headers = {item.received.headers.get("x-tinker-sampling-backpressure") for item in sent}
+    headers = {item.received.headers.get("x-tinker-sampling-backpressure") for item in requests}
     play.check(
         "samples.backpressure",
         headers == {"1"},
@@ -132,10 +132,10 @@ def cancelled_request(play: Play) -> None:
         return [item.body.get("request_id") for item in play.server.exchanges("cancel_future")]
 
     play.wait_until(lambda: bool(cancelled()), 10.0)
-    sent = cancelled()
+    requests = cancelled()
     play.check(
         "cancellation.sent",
-        bool(sent) and set(sent) <= set(request_ids),
+        bool(requests) and set(requests) <= set(request_ids),
         expected="cancel_future with the id of the sample",
-        received=f"cancel_future with {', '.join(map(str, sent)) or 'nothing: not sent'}",
+        received=f"cancel_future with {', '.join(map(str, requests)) or 'nothing: not requests'}",
     )

@@ -119,7 +119,7 @@ def slow_heartbeats(play: Play) -> None:
 
 @scenario("heartbeats.failure", "session.ended")
 def ended_session(play: Play) -> None:
-    """The first heartbeat fails; the second is told that the session has ended."""
+    """The first heartbeat fails; the response to the second is that the session has ended."""
     play.server.respond("session_heartbeat", Reply(500, {"detail": "restarting"}))
     play.server.respond_always("session_heartbeat", Reply(410, {"detail": "session has ended"}))
     training = play.training()
@@ -135,16 +135,16 @@ def ended_session(play: Play) -> None:
         received=f"{responses()} heartbeats",
     )
     # The client needs a moment to read the response to the heartbeat.
-    outcome, sent = "every call succeeded", 0
+    outcome, requests = "every call succeeded", 0
     for _ in range(_CALLS):
         time.sleep(_PAUSE)
-        sent = len(play.server.exchanges("optim_step"))
+        requests = len(play.server.exchanges("optim_step"))
         try:
             play.result(play.update(training))
         except StepError as error:
             outcome = str(error)
             break
-    after = len(play.server.exchanges("optim_step")) - sent
+    after = len(play.server.exchanges("optim_step")) - requests
     failed = outcome != "every call succeeded"
     play.check(
         "session.ended",
@@ -161,12 +161,12 @@ def closed_client(play: Play) -> None:
     play.result(play.update(training))
     play.run("close")
     error = play.error(play.update(training))
-    sent = len(play.server.exchanges("optim_step"))
+    requests = len(play.server.exchanges("optim_step"))
     play.check(
         "session.closed",
-        sent == 1,
+        requests == 1,
         expected="an error, and no request after close",
-        received=f"{error}; {sent - 1} requests",
+        received=f"{error}; {requests - 1} requests",
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tinker_ext.testing.messages import Received
 
 _TRAINING = ("forward", "forward_backward", "optim_step")
-# Datums per request that the scenarios announce, where the server decides.
+# The limit on datums that the server of one scenario announces.
 _LIMIT = 4
 
 
@@ -56,12 +56,12 @@ def four_calls(play: Play) -> None:
         raise HungError("the calls wait for each other's results")
     for call in calls:
         play.result(call)
-    sent = server.exchanges(*_TRAINING)
-    numbers = _numbers(sent)
-    kinds = [item.operation for item in sent]
+    requests = server.exchanges(*_TRAINING)
+    numbers = _numbers(requests)
+    kinds = [item.operation for item in requests]
     early = sum(
         before.responded is None or after.arrived < before.responded
-        for before, after in itertools.pairwise(sent)
+        for before, after in itertools.pairwise(requests)
     )
     play.check(
         "order.sequence",
@@ -96,13 +96,13 @@ def lost_response(play: Play) -> None:
     server.respond("forward_backward", faults.dropped())
     play.result(play.train(training))
     play.result(play.update(training))
-    sent = server.exchanges("forward_backward")
-    same = len({str(item.body) for item in sent}) == 1
+    requests = server.exchanges("forward_backward")
+    same = len({str(item.body) for item in requests}) == 1
     play.check(
         "order.lost",
-        len(sent) == 2 and same and not server.conflicts,
+        len(requests) == 2 and same and not server.conflicts,
         expected="the same request twice, with seq_id 1",
-        received=f"seq_id {', '.join(map(str, _numbers(sent)))}; "
+        received=f"seq_id {', '.join(map(str, _numbers(requests)))}; "
         f"{'the same body' if same else 'other bodies'}",
     )
 
@@ -115,8 +115,8 @@ def _split(play: Play, count: int, limit: int) -> tuple[list[Any], Any]:
     server.hooks["retrieve_future"] = lambda received: _numbered(play, received)
     result = play.result(play.train(training, data))
     play.result(play.update(training))
-    sent = sorted(server.exchanges(*_TRAINING), key=lambda item: item.body.get("seq_id") or 0)
-    return sent, result
+    requests = sorted(server.exchanges(*_TRAINING), key=lambda item: item.body.get("seq_id") or 0)
+    return requests, result
 
 
 def _numbered(play: Play, received: Received) -> Reply:
@@ -131,11 +131,11 @@ def _numbered(play: Play, received: Received) -> Reply:
 
 
 def _check_split(play: Play, rule: str, count: int, limit: int) -> Any:
-    sent, result = _split(play, count, limit)
+    requests, result = _split(play, count, limit)
     chunks = split([1] * count, max_items=limit)
-    sizes = [len(item.body["forward_backward_input"]["data"]) for item in sent[:-1]]
+    sizes = [len(item.body["forward_backward_input"]["data"]) for item in requests[:-1]]
     expected = [len(chunk) for chunk in chunks]
-    numbers = _numbers(sent)
+    numbers = _numbers(requests)
     play.check(
         rule,
         sizes == expected and numbers == list(range(1, len(chunks) + 2)),
