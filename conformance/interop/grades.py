@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -50,11 +51,19 @@ def clients() -> list[Client]:
         Client((sys.executable, "-m", "tinker_ext.testing.conformance.driver")),
         Client(("node", str(typescript_driver()))),
         # -P, because the driver's folder has modules of this project.
+        *elixir_clients(),
         *(
             Client((str(python_of(release)), "-P", str(DRIVER), "tinker"), variables())
             for release in OFFICIAL
         ),
     ]
+
+
+def elixir_clients() -> list[Client]:
+    """The Elixir client, if Elixir is installed; it is not a requirement of the tests."""
+    if shutil.which("elixir") is None:
+        return []
+    return [Client(("elixir", str(ROOT / "ports" / "elixir" / "driver.exs")))]
 
 
 def typescript_driver() -> str:
