@@ -78,7 +78,7 @@ export class TrainingClient {
     return this.#requests.start("save_weights", [request], pathOf("save_weights"));
   }
 
-  /** Loads weights, without the optimizer state, from a path that `saveState` returned. */
+  /** Loads weights and optimizer state from a path that `saveState` returned. */
   loadState(path: string): Promise<string> {
     const request: ChunkRequest = (seq_id) => (api, options) => {
       // Release 0.4.1 has no other fields, which the type of all releases requires.
