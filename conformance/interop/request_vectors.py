@@ -117,7 +117,7 @@ def cases() -> list[dict[str, Any]]:
             if one.content:
                 message = base64.b64encode(one.content).decode()
                 request |= {"content_type": "application/x-protobuf", "message": message}
-            request |= {"body": body, "optional": optional, "free": sorted(FREE & {*one.body})}
+            request |= {"body": body, "optional": optional}
             name = f"{step['do']} of {protocol}"
             result.append({"name": name, "protocol": protocol, "step": shown, "expect": request})
     return result
@@ -129,7 +129,9 @@ _SETTINGS = ("base_url", "api_key")
 def main() -> None:
     lines = ",\n    ".join(json.dumps(case) for case in cases())
     rules = ["clients.training.TrainingClient", "clients.sampling.SamplingClient"]
-    text = f'{{\n  "rules": {json.dumps(rules)},\n  "cases": [\n    {lines}\n  ]\n}}\n'
+    defaults = json.dumps({"free": sorted(FREE)})
+    head = f'  "rules": {json.dumps(rules)},\n  "defaults": {defaults},\n'
+    text = f'{{\n{head}  "cases": [\n    {lines}\n  ]\n}}\n'
     VECTORS.write_text(text, encoding="utf-8")
 
 

@@ -39,7 +39,7 @@ export class SamplingClient {
     params: Partial<SamplingParams> = {},
     options: SampleOptions = {},
   ): Promise<SampleResponse> {
-    const { numSamples = 1, promptLogprobs, topkPromptLogprobs = 0, signal } = options;
+    const { numSamples = 1, promptLogprobs = false, topkPromptLogprobs = 0, signal } = options;
     checkInput(prompt, "prompt");
     if (!(Number.isSafeInteger(numSamples) && numSamples >= 1)) {
       throw new InvalidInputError(
@@ -53,7 +53,7 @@ export class SamplingClient {
       prompt: structuredClone(prompt),
       sampling_params: checkNumbers({ ...PARAMS, ...params }, "params"),
       num_samples: numSamples,
-      prompt_logprobs: promptLogprobs ?? null,
+      prompt_logprobs: promptLogprobs,
       topk_prompt_logprobs: topkPromptLogprobs,
     } as const;
     return future(abortable(this.#sample(request, signal), signal));

@@ -578,7 +578,7 @@ def test_requests(protocol: str) -> None:
         expected = case["expect"]
         assert f"/api/v1/{request.received.path}" == expected["path"]
         assert expected.get("content_type", "application/json") in request.content_type
-        body = {k: v for k, v in request.body.items() if k not in expected["free"]}
+        body = {k: v for k, v in request.body.items() if k not in case["free"]}
         assert missing(expected["body"], body, "", expected["optional"]) == [], case["name"]
         if "message" in expected:
             message = messages.ForwardBackwardRequest.FromString
