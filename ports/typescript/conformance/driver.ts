@@ -24,7 +24,7 @@ async function respond(step: Step): Promise<void> {
   }
 }
 
-write({ client: "tinker-port (TypeScript)", protocols: ["0.4.1"] });
+write({ client: "tinker-port (TypeScript)", protocols: ["0.4.1", "0.38.0"] });
 for await (const line of createInterface({ input: process.stdin })) {
   void respond(JSON.parse(line) as Step);
 }

@@ -18,6 +18,7 @@ export interface Step {
   readonly as: string;
   readonly base_url: string;
   readonly api_key: string;
+  readonly protocol: "0.4.1" | "0.38.0";
   readonly base_model: string;
   readonly model_path?: string;
   readonly rank: number;
@@ -53,7 +54,8 @@ export async function perform(step: Step): Promise<unknown> {
   const training = () => found(trainers, handle(step.on));
   switch (step.do) {
     case "open": {
-      const settings = { baseUrl: step.base_url, apiKey: step.api_key };
+      const { base_url: baseUrl, api_key: apiKey, protocol } = step;
+      const settings = { baseUrl, apiKey, protocol };
       services.set(step.service, new ServiceClient(settings));
       return {};
     }

@@ -12,10 +12,15 @@ import { Session } from "./session.js";
 
 /** Timeout of a heartbeat in seconds (0.4.1). */
 const BEAT_TIMEOUT = 10;
-/** The release of the protocol, with the client as a local version (PEP 440). */
-const SDK_VERSION = "0.4.1+typescript-port";
+/** The client as a local version (PEP 440) of the release whose protocol it uses. */
+const CLIENT = "+typescript-port";
+
+/** Release 0.4.1 is JSON; servers of 0.25.0 and later accept training data as protobuf only. */
+export type Protocol = "0.4.1" | "0.38.0";
 
 export interface Settings {
+  /** The protocol of the server. */
+  readonly protocol: Protocol;
   readonly baseUrl: string;
   readonly apiKey: string;
   /** Time limit for a result, in seconds. */
@@ -29,13 +34,16 @@ export interface Settings {
 
 export class Core {
   readonly session: Session;
+  readonly #protocol: Protocol;
+  #config: Promise<Fields> | undefined;
   readonly #gateway: Gateway;
   readonly #retrier: Retrier;
   readonly #poller: Poller;
 
   constructor(settings: Settings) {
     const { baseUrl, apiKey, clock, heart } = settings;
-    const gateway = new Gateway(baseUrl, apiKey, settings.fetch);
+    const gateway = new Gateway(baseUrl, apiKey, settings.fetch, settings.protocol !== "0.4.1");
+    this.#protocol = settings.protocol;
     this.session = new Session(
       () => this.#createSession(),
       (id) => this.#beat(id),
@@ -60,6 +68,33 @@ export class Core {
     return idOf(request_id, "request_id", operation);
   }
 
+  get usesProtobuf(): boolean {
+    return this.#gateway.protobuf;
+  }
+
+  /** Submits training data as a protobuf message and returns the request id. */
+  async submitMessage(message: Uint8Array): Promise<string> {
+    const [operation, key] = ["forward_backward", randomUUID()];
+    const attempt = () => this.#gateway.sendMessage({ operation }, message, key);
+    const { request_id } = await this.#retrier.run(operation, attempt);
+    return idOf(request_id, "request_id", operation);
+  }
+
+  /** The server's flags, requested once; releases before 0.24.1 have none. */
+  async flags(): Promise<Fields> {
+    if (this.#protocol === "0.4.1") return {};
+    this.#config ??= this.call("client_config", (api, options) =>
+      api.POST("/api/v1/client/config", {
+        ...options,
+        body: { sdk_version: this.#protocol + CLIENT },
+      }),
+    ).catch((error: unknown) => {
+      this.#config = undefined;
+      throw error;
+    }) as Promise<Fields>;
+    return this.#config;
+  }
+
   /** Returns the body of an operation's result. */
   async result(requestId: string, operation: string, signal?: AbortSignal): Promise<Fields> {
     return this.#poller.wait(requestId, operation, signal);
@@ -67,7 +102,7 @@ export class Core {
 
   async #createSession(): Promise<string> {
     const type = "create_session" as const;
-    const body = { type, tags: [], user_metadata: null, sdk_version: SDK_VERSION };
+    const body = { type, tags: [], user_metadata: null, sdk_version: this.#protocol + CLIENT };
     const session = await this.call(type, (api, options) =>
       api.POST("/api/v1/create_session", { ...options, body }),
     );

@@ -19,7 +19,8 @@ import {
 import type { components, paths } from "./generated/tinker.js";
 import { categoryOf } from "./rules/polling.js";
 import { retryAfterSeconds, type Fault } from "./rules/retry.js";
-import { redact, serverWords } from "./rules/redaction.js";
+import { decodeResult, PROTOBUF } from "./protobuf.js";
+import { redact, serverWords, type Fields } from "./rules/redaction.js";
 
 export type Schemas = components["schemas"];
 export type Api = Client<paths>;
@@ -36,14 +37,24 @@ export interface Call {
   readonly timeout?: number;
 }
 const TIMEOUT = 60;
+/** The operations whose results may be protobuf. */
+const ENCODED = new Set(["forward", "forward_backward", "asample"]);
 const POLL_TIMEOUT = 45;
 
 export class Gateway {
   readonly #api: Api;
+  readonly #baseUrl: string;
   readonly #key: string;
   readonly #fetch: Fetch;
 
-  constructor(baseUrl: string, apiKey: string, fetch: Fetch) {
+  /** `protobuf`: training data and results are protobuf, as from release 0.25.0 on. */
+  constructor(
+    baseUrl: string,
+    apiKey: string,
+    fetch: Fetch,
+    readonly protobuf = false,
+  ) {
+    this.#baseUrl = baseUrl.replace(/\/$/, "");
     const headers = { "X-API-Key": apiKey, Accept: "application/json" };
     this.#api = createClient<paths>({ baseUrl, headers, redirect: "manual" });
     this.#key = apiKey;
@@ -57,15 +68,57 @@ export class Gateway {
     return data;
   }
 
-  /** Polls for the result of `operation` and returns the status and body of a success. */
+  /** As `send`, with training data as a protobuf message. */
+  async sendMessage(call: Call, message: Uint8Array, key: string): Promise<Fields> {
+    const headers = { "Content-Type": PROTOBUF, Accept: "application/json" };
+    const response = await this.#post(call, call.operation, message, headers, key);
+    const body = readBody(Buffer.from(response).toString());
+    if (body === null || typeof body !== "object") throw unreadable("not JSON", call);
+    return body as Fields;
+  }
+
+  /**
+   * Polls for the result of `operation` and returns the status and body of a success; a protobuf
+   * result is decoded to the form of JSON.
+   */
   async poll(operation: string, requestId: string): Promise<{ status: number; body: unknown }> {
     const call = { operation, requestId, timeout: POLL_TIMEOUT };
+    const accept = this.protobuf && ENCODED.has(operation) ? { Accept: PROTOBUF } : {};
+    const options = this.#options(call, randomUUID());
     const { data, response } = await this.#api.POST("/api/v1/retrieve_future", {
-      ...this.#options(call, randomUUID()),
+      ...options,
+      headers: { ...options.headers, ...accept },
       body: { request_id: requestId },
-      parseAs: "text",
+      parseAs: "arrayBuffer",
     });
-    return { status: response.status, body: readBody(data ?? "") };
+    const bytes = new Uint8Array((data as ArrayBuffer | undefined) ?? new ArrayBuffer(0));
+    if (!response.headers.get("content-type")?.includes(PROTOBUF)) {
+      return { status: response.status, body: readBody(Buffer.from(bytes).toString()) };
+    }
+    try {
+      return { status: response.status, body: decodeResult(operation, bytes) };
+    } catch (error) {
+      const message = `the result is not a protobuf message: ${String(error)}`;
+      throw new APIResponseValidationError(message, operation, requestId);
+    }
+  }
+
+  async #post(
+    call: Call,
+    path: string,
+    body: Uint8Array,
+    headers: Record<string, string>,
+    key: string,
+  ): Promise<ArrayBuffer> {
+    const options = this.#options(call, key);
+    const request = new Request(`${this.#baseUrl}/api/v1/${path}`, {
+      method: "POST",
+      headers: { "X-API-Key": this.#key, ...options.headers, ...headers },
+      body: Buffer.from(body),
+      redirect: "manual",
+      signal: options.signal,
+    });
+    return (await options.fetch(request)).arrayBuffer();
   }
 
   #options(call: Call, key: string): Options {
@@ -78,15 +131,16 @@ export class Gateway {
 
   async #exchange(call: Call, request: Request): Promise<Response> {
     let response: Response | undefined;
-    let text: string;
+    let content: ArrayBuffer;
     try {
       response = await this.#fetch(request);
-      text = await response.text();
+      content = await response.arrayBuffer();
     } catch (error) {
       throw this.#connectionError(call, error, response ? "read" : "connect");
     }
-    if (!response.ok) throw this.#statusError(call, response, readBody(text));
-    return new BufferedResponse(call, response, text);
+    const text = () => Buffer.from(content).toString();
+    if (!response.ok) throw this.#statusError(call, response, readBody(text()));
+    return new BufferedResponse(call, response, content, text);
   }
 
   #statusError(call: Call, { status, headers: received }: Response, body: unknown): APIError {
@@ -143,12 +197,13 @@ function readLeniently(text: string): unknown {
 class BufferedResponse extends Response {
   override readonly json: () => Promise<unknown>;
 
-  constructor(call: Call, from: Response, text: string) {
+  constructor(call: Call, from: Response, content: ArrayBuffer, text: () => string) {
     const headers = new Headers(from.headers);
-    headers.set("content-length", `${text.length}`); // otherwise openapi-fetch parses the body itself
-    super(text || null, { status: from.status, headers });
+    // Otherwise openapi-fetch parses the body itself.
+    headers.set("content-length", `${content.byteLength}`);
+    super(content.byteLength ? content : null, { status: from.status, headers });
     this.json = async () => {
-      const body = readBody(text);
+      const body = readBody(text());
       if (typeof body === "string") throw unreadable("not JSON", call);
       return body;
     };

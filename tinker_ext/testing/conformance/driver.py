@@ -62,7 +62,8 @@ class Service:
         else:
             self.write(step, ok=result)
 
-    def do_open(self, base_url: str, api_key: str) -> Any:
+    def do_open(self, base_url: str, api_key: str, protocol: str = "") -> Any:
+        # These clients find out the protocol.
         self.service = self.sdk.ServiceClient(base_url=base_url, api_key=api_key)
         return None, _nothing
 
