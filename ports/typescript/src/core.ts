@@ -36,6 +36,7 @@ export class Core {
   readonly session: Session;
   readonly #protocol: Protocol;
   #config: Promise<Fields> | undefined;
+  #dynamicFlags: Promise<Schemas["ClientDynamicConfigResponse"]> | undefined;
   readonly #gateway: Gateway;
   readonly #retrier: Retrier;
   readonly #poller: Poller;
@@ -57,6 +58,7 @@ export class Core {
 
   /** Sends a request; all its attempts have the same idempotency key. */
   async call<T>(operation: string, send: Send<T>): Promise<NonNullable<T>> {
+    if (operation !== "client_config") await this.flags();
     const key = randomUUID();
     const policy = { ...POLICY, reads: /^(get|list)_/.test(operation) };
     return this.#retrier.run(operation, () => this.#gateway.send({ operation }, send, key), policy);
@@ -74,6 +76,7 @@ export class Core {
 
   /** Submits training data as a protobuf message and returns the request id. */
   async submitMessage(message: Uint8Array): Promise<string> {
+    await this.flags();
     const [operation, key] = ["forward_backward", randomUUID()];
     const attempt = () => this.#gateway.sendMessage({ operation }, message, key);
     const { request_id } = await this.#retrier.run(operation, attempt);
@@ -83,16 +86,46 @@ export class Core {
   /** The server's flags, requested once; releases before 0.24.1 have none. */
   async flags(): Promise<Fields> {
     if (this.#protocol === "0.4.1") return {};
-    this.#config ??= this.call("client_config", (api, options) =>
-      api.POST("/api/v1/client/config", {
-        ...options,
-        body: { sdk_version: this.#protocol + CLIENT },
-      }),
-    ).catch((error: unknown) => {
+    this.#config ??= this.#negotiate().catch((error: unknown) => {
       this.#config = undefined;
       throw error;
-    }) as Promise<Fields>;
+    });
     return this.#config;
+  }
+
+  async #negotiate(): Promise<Fields> {
+    const body = { sdk_version: this.#protocol + CLIENT };
+    const flags: Fields = await this.call("client_config", (api, options) =>
+      api.POST("/api/v1/client/config", { ...options, body }),
+    );
+    if (flags["pjwt_auth_enabled"] === true) this.#gateway.useTokens(() => this.#exchangeKey());
+    return flags;
+  }
+
+  async #exchangeKey(): Promise<string> {
+    const [operation, key] = ["create_auth_token", randomUUID()];
+    const send: Send<Schemas["AuthTokenResponse"]> = (api, options) =>
+      api.POST("/api/v1/auth/token", { ...options, body: {} });
+    const attempt = () => this.#gateway.sendWithKey({ operation }, send, key);
+    const response = await this.#retrier.run(operation, attempt);
+    return idOf(response?.jwt, "jwt", operation);
+  }
+
+  /** Cancels a request, if the server allows it. Errors do not matter: nothing waits for it. */
+  async cancel(request_id: string): Promise<void> {
+    if (this.#protocol === "0.4.1") return;
+    const body = { sdk_version: this.#protocol + CLIENT };
+    this.#dynamicFlags ??= this.call("client_dynamic_config", (api, options) =>
+      api.POST("/api/v1/client/dynamic_config", { ...options, body }),
+    );
+    try {
+      if ((await this.#dynamicFlags).sample_cancel_enabled !== true) return;
+      await this.call("cancel_future", (api, options) =>
+        api.POST("/api/v1/cancel_future", { ...options, body: { request_id } }),
+      );
+    } catch {
+      this.#dynamicFlags = undefined;
+    }
   }
 
   /** Returns the body of an operation's result. */

@@ -13,6 +13,7 @@ import createClient, { type Client } from "openapi-fetch";
 import {
   APIConnectionError,
   APIResponseValidationError,
+  APIStatusError,
   statusError,
   type APIError,
 } from "./errors.js";
@@ -46,6 +47,8 @@ export class Gateway {
   readonly #baseUrl: string;
   readonly #key: string;
   readonly #fetch: Fetch;
+  #issue: (() => Promise<string>) | undefined;
+  #token: Promise<string> | undefined;
 
   /** `protobuf`: training data and results are protobuf, as from release 0.25.0 on. */
   constructor(
@@ -55,7 +58,7 @@ export class Gateway {
     readonly protobuf = false,
   ) {
     this.#baseUrl = baseUrl.replace(/\/$/, "");
-    const headers = { "X-API-Key": apiKey, Accept: "application/json" };
+    const headers = { Accept: "application/json" };
     this.#api = createClient<paths>({ baseUrl, headers, redirect: "manual" });
     this.#key = apiKey;
     this.#fetch = fetch;
@@ -63,15 +66,50 @@ export class Gateway {
 
   /** Returns the body of a success. All attempts of a call share `idempotencyKey`. */
   async send<T>(call: Call, send: Send<T>, idempotencyKey: string): Promise<NonNullable<T>> {
-    const { data } = await send(this.#api, this.#options(call, idempotencyKey));
-    if (data === undefined || data === null) throw unreadable("empty", call);
-    return data;
+    return this.#authorized(async (credential) => {
+      const { data } = await send(this.#api, this.#options(call, idempotencyKey, credential));
+      if (data === undefined || data === null) throw unreadable("empty", call);
+      return data;
+    });
+  }
+
+  /** Sends no key from now on, but a token that `issue` returns, until the server rejects it. */
+  useTokens(issue: () => Promise<string>): void {
+    this.#issue = issue;
+  }
+
+  /** As `send`, with the key even if the client uses tokens. */
+  async sendWithKey<T>(call: Call, send: Send<T>, idempotencyKey: string): Promise<T | undefined> {
+    return (await send(this.#api, this.#options(call, idempotencyKey, this.#key))).data;
+  }
+
+  /** Runs a request with the key or a token; a rejected token is renewed once for all requests. */
+  async #authorized<T>(run: (credential: string) => Promise<T>): Promise<T> {
+    if (!this.#issue) return run(this.#key);
+    const used = (this.#token ??= this.#newToken(this.#issue));
+    try {
+      return await run(await used);
+    } catch (error) {
+      if (!rejectsToken(error)) throw error;
+      if (this.#token === used) this.#token = this.#newToken(this.#issue);
+      return run(await this.#token);
+    }
+  }
+
+  #newToken(issue: () => Promise<string>): Promise<string> {
+    const token = issue();
+    token.catch(() => {
+      if (this.#token === token) this.#token = undefined;
+    });
+    return token;
   }
 
   /** As `send`, with training data as a protobuf message. */
   async sendMessage(call: Call, message: Uint8Array, key: string): Promise<Fields> {
     const headers = { "Content-Type": PROTOBUF, Accept: "application/json" };
-    const response = await this.#post(call, call.operation, message, headers, key);
+    const response = await this.#authorized((credential) =>
+      this.#post(call, call.operation, message, { "X-API-Key": credential, ...headers }, key),
+    );
     const body = readBody(Buffer.from(response).toString());
     if (body === null || typeof body !== "object") throw unreadable("not JSON", call);
     return body as Fields;
@@ -84,12 +122,14 @@ export class Gateway {
   async poll(operation: string, requestId: string): Promise<{ status: number; body: unknown }> {
     const call = { operation, requestId, timeout: POLL_TIMEOUT };
     const accept = this.protobuf && ENCODED.has(operation) ? { Accept: PROTOBUF } : {};
-    const options = this.#options(call, randomUUID());
-    const { data, response } = await this.#api.POST("/api/v1/retrieve_future", {
-      ...options,
-      headers: { ...options.headers, ...accept },
-      body: { request_id: requestId },
-      parseAs: "arrayBuffer",
+    const { data, response } = await this.#authorized((credential) => {
+      const options = this.#options(call, randomUUID(), credential);
+      return this.#api.POST("/api/v1/retrieve_future", {
+        ...options,
+        headers: { ...options.headers, ...accept },
+        body: { request_id: requestId },
+        parseAs: "arrayBuffer",
+      });
     });
     const bytes = new Uint8Array((data as ArrayBuffer | undefined) ?? new ArrayBuffer(0));
     if (!response.headers.get("content-type")?.includes(PROTOBUF)) {
@@ -110,10 +150,10 @@ export class Gateway {
     headers: Record<string, string>,
     key: string,
   ): Promise<ArrayBuffer> {
-    const options = this.#options(call, key);
+    const options = this.#options(call, key, this.#key);
     const request = new Request(`${this.#baseUrl}/api/v1/${path}`, {
       method: "POST",
-      headers: { "X-API-Key": this.#key, ...options.headers, ...headers },
+      headers: { ...options.headers, ...headers },
       body: Buffer.from(body),
       redirect: "manual",
       signal: options.signal,
@@ -121,9 +161,9 @@ export class Gateway {
     return (await options.fetch(request)).arrayBuffer();
   }
 
-  #options(call: Call, key: string): Options {
+  #options(call: Call, key: string, credential: string): Options {
     return {
-      headers: { "X-Idempotency-Key": key },
+      headers: { "X-API-Key": credential, "X-Idempotency-Key": key },
       signal: AbortSignal.timeout((call.timeout ?? TIMEOUT) * 1000),
       fetch: (request) => this.#exchange(call, request),
     };
@@ -160,6 +200,14 @@ export class Gateway {
     const [, fault = defaultFault] = FAULTS.find(([pattern]) => pattern.test(message)) ?? [];
     return new APIConnectionError(message, fault, call.operation, call.requestId);
   }
+}
+
+/** Whether the server rejects the token of a request (token_validity.json). */
+function rejectsToken(error: unknown): boolean {
+  const isRejection = error instanceof APIStatusError && error.status === 401;
+  return (
+    isRejection && /error="?invalid_token/.test(error.response.headers["www-authenticate"] ?? "")
+  );
 }
 
 const FAULTS: readonly [RegExp, Fault][] = [

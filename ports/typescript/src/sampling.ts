@@ -10,7 +10,7 @@ export interface SampleOptions {
   readonly numSamples?: number;
   readonly promptLogprobs?: boolean;
   readonly topkPromptLogprobs?: number;
-  /** Ends the call with the signal's reason, and its polls; the server is not notified (0.4.1). */
+  /** Ends the call with the signal's reason, and its polls. The server is notified if it cancels samples. */
   readonly signal?: AbortSignal;
 }
 export type SampleResponse = Omit<Schemas["SampleResponse"], "sequences"> & {
@@ -72,6 +72,8 @@ export class SamplingClient {
       const requestId = await this.#core.submit("asample", (api, options) =>
         api.POST("/api/v1/asample", { ...options, params: { header }, body }),
       );
+      const cancel = () => void this.#core.cancel(requestId);
+      signal?.addEventListener("abort", cancel, { once: true });
       try {
         const body = await this.#core.result(requestId, "asample", signal);
         const sequences: unknown = body["sequences"];
@@ -83,6 +85,8 @@ export class SamplingClient {
         return body as unknown as SampleResponse;
       } catch (error) {
         if (!(error instanceof GoneError) || submissions === MAX_SUBMISSIONS) throw error;
+      } finally {
+        signal?.removeEventListener("abort", cancel);
       }
     }
   }

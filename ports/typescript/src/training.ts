@@ -88,8 +88,10 @@ export class TrainingClient {
   /** Loads weights and optimizer state from a path that `saveState` returned. */
   loadState(path: string): Promise<string> {
     const request: ChunkRequest = (seq_id) => (api, options) => {
-      // Release 0.4.1 has no other fields, which the type of all releases requires.
-      const body = { type: "load_weights", model_id: this.modelId, path, seq_id } as const;
+      // Release 0.4.1 loads the optimizer state too; later ones have a required field for it.
+      const optimizer = this.#core.usesProtobuf ? { optimizer: true } : {};
+      const type = "load_weights" as const;
+      const body = { type, model_id: this.modelId, path, seq_id, ...optimizer };
       return api.POST("/api/v1/load_weights", { ...options, body: body as LoadWeights });
     };
     return this.#requests.start("load_weights", [request], pathOf("load_weights"));
