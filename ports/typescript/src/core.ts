@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 
 import { APIResponseValidationError, type APIError } from "./errors.js";
-import { Gateway, type Fetch, type Schemas, type Send } from "./gateway.js";
+import { Gateway, POLL_TIMEOUT, type Fetch, type Schemas, type Send } from "./gateway.js";
 import { Poller } from "./poller.js";
 import { Retrier, type Clock } from "./retrying.js";
 import { redact, type Fields } from "./rules/redaction.js";
@@ -109,6 +109,20 @@ export class Core {
     const attempt = () => this.#gateway.sendWithKey({ operation }, send, key);
     const response = await this.#retrier.run(operation, attempt);
     return idOf(response?.jwt, "jwt", operation);
+  }
+
+  get clock(): Clock {
+    return this.#retrier.clock;
+  }
+
+  /** Requests the completions of a sampling session, without retries. */
+  async completions(
+    body: Schemas["FuturesRetrieveRequest"],
+  ): Promise<Schemas["FuturesRetrieveResponse"]> {
+    const call = { operation: "retrieve_futures", timeout: POLL_TIMEOUT };
+    const send: Send<Schemas["FuturesRetrieveResponse"]> = (api, options) =>
+      api.POST("/api/v1/retrieve_futures", { ...options, body });
+    return this.#gateway.send(call, send, randomUUID());
   }
 
   /** Cancels a request, if the server allows it. Errors do not matter: nothing waits for it. */

@@ -40,7 +40,7 @@ export interface Call {
 const TIMEOUT = 60;
 /** The operations whose results may be protobuf. */
 const ENCODED = new Set(["forward", "forward_backward", "asample"]);
-const POLL_TIMEOUT = 45;
+export const POLL_TIMEOUT = 45;
 
 export class Gateway {
   readonly #api: Api;

@@ -1,5 +1,6 @@
 /** Samples from weights that a server has loaded. */
 
+import { Completions } from "./completions.js";
 import { future, idOf, missing, type Core } from "./core.js";
 import { APIResponseValidationError, GoneError, InvalidInputError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
@@ -24,6 +25,7 @@ const MAX_SUBMISSIONS = 3;
 
 export class SamplingClient {
   readonly #core: Core;
+  readonly #completions: Completions;
   #next = 0;
 
   constructor(
@@ -31,6 +33,7 @@ export class SamplingClient {
     readonly samplingSessionId: string,
   ) {
     this.#core = core;
+    this.#completions = new Completions(core, samplingSessionId);
   }
 
   /** Samples continuations of `prompt`; any number of calls may be in progress. */
@@ -74,8 +77,11 @@ export class SamplingClient {
       );
       const cancel = () => void this.#core.cancel(requestId);
       signal?.addEventListener("abort", cancel, { once: true });
+      const { sample_use_retrieve_futures: batched } = await this.#core.flags();
       try {
+        if (batched === true) await this.#completions.wait(requestId, signal);
         const body = await this.#core.result(requestId, "asample", signal);
+        if (batched === true) this.#completions.acknowledge(requestId);
         const sequences: unknown = body["sequences"];
         if (!Array.isArray(sequences)) throw missing("sequences", "asample");
         if (sequences.length !== request.num_samples) {
