@@ -12,6 +12,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tinker_api.proto import tinker_public_pb2 as messages
+
 from codegen.paths import ROOT
 from conformance.interop.environments import python_of, variables
 from conformance.interop.grades import DRIVER
@@ -115,7 +117,9 @@ def cases() -> list[dict[str, Any]]:
             shown = {name: value for name, value in step.items() if name not in _SETTINGS}
             request: dict[str, Any] = {"path": f"/api/v1/{one.received.path}"}
             if one.content:
-                message = base64.b64encode(one.content).decode()
+                # In the order of the field numbers, and of the keys of maps.
+                parsed = messages.ForwardBackwardRequest.FromString(one.content)
+                message = base64.b64encode(parsed.SerializeToString(deterministic=True)).decode()
                 request |= {"content_type": "application/x-protobuf", "message": message}
             request |= {"body": body, "optional": optional}
             name = f"{step['do']} of {protocol}"

@@ -2,30 +2,34 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 
 import { perform, services, type Step } from "../conformance/steps.js";
 import { APIResponseValidationError } from "../src/index.js";
+import { PROTOBUF } from "../src/protobuf.js";
 import { scripted, VECTORS, type RecordedRequest, type Scripted } from "./support.js";
 
 // The shape of a case depends on its file; no type describes them all.
 type Case = any;
 
-/** The protocol of this client. */
-const PROTOCOL = "0.4.1";
+const PROTOCOLS = ["0.4.1", "0.38.0"] as const;
+type Protocol = (typeof PROTOCOLS)[number];
 
 const read = (file: string) => JSON.parse(readFileSync(new URL(file, VECTORS), "utf8"));
 /** Fields whose values a client chooses or earlier responses determine. */
 const FREE: string[] = read("requests.json").defaults.free;
 
-function casesOf(file: string): Case[] {
+function casesOf(file: string, wanted: Protocol): Case[] {
   const { cases } = read(file);
-  return cases.filter(({ protocol }: Case) => protocol === PROTOCOL);
+  return cases.filter(({ protocol }: Case) => protocol === wanted);
 }
 
+/** Operations that are not in the vectors. */
+const OTHERS = new Set(["retrieve_future", "client/config"]);
+
 /** A client of a scripted server whose ids are those of the vectors. */
-function setUp(service: string) {
-  const setup = scripted();
+function setUp(service: string, protocol: Protocol) {
+  const setup = scripted({ protocol });
   setup.server.script("create_session", { body: { session_id: "session-1" } });
   services.set(service, setup.service);
   const run = (step: object) => perform({ id: 0, service, ...step } as Step);
@@ -42,15 +46,18 @@ function resultOf(step: Case): Scripted[] {
   return step.do.endsWith("client") ? [{ body: { sampling_session_id: "unnamed" } }] : [];
 }
 
-test("requests.json", async (t) => {
-  const { server, run } = setUp("requests");
-  const [opening, first, ...others] = casesOf("requests.json");
+for (const protocol of PROTOCOLS)
+  test(`requests.json of ${protocol}`, (t) => requests(t, protocol));
+
+async function requests(t: TestContext, protocol: Protocol): Promise<void> {
+  const { server, run } = setUp(`requests ${protocol}`, protocol);
+  const [opening, first, ...others] = casesOf("requests.json", protocol);
   const sent = async (step: Case): Promise<RecordedRequest[]> => {
     const before = server.requests.length;
     if (!step.do.startsWith("create_sampling")) server.script("retrieve_future", ...resultOf(step));
     await run(step);
     const requests = server.requests.slice(before);
-    return requests.filter(({ operation }) => operation !== "retrieve_future");
+    return requests.filter(({ operation }) => !OTHERS.has(operation));
   };
   // The client creates its session with the first model.
   const created = await sent(first.step);
@@ -65,6 +72,11 @@ test("requests.json", async (t) => {
       assert.equal(requests.length, 1);
       const [{ operation, body } = { operation: "", body: {} }] = requests;
       assert.equal(`/api/v1/${operation}`, expect.path);
+      if (expect.message) {
+        // The order of the fields, and of the entries of maps, is the same.
+        assert.equal(body.message, expect.message);
+        return;
+      }
       const fields = Object.entries(body).filter(([field]) => !FREE.includes(field));
       assert.deepEqual(
         differences(expect.body, Object.fromEntries(fields), "", expect.optional),
@@ -72,7 +84,7 @@ test("requests.json", async (t) => {
       );
     });
   }
-});
+}
 
 /** The places where a body differs from the expected one, beside its optional fields. */
 function differences(expected: Case, actual: Case, where: string, optional: Case): string[] {
@@ -90,15 +102,21 @@ function differences(expected: Case, actual: Case, where: string, optional: Case
   return [...surplus, ...inner];
 }
 
-test("responses.json", async (t) => {
-  const { server, run } = setUp("responses");
+for (const protocol of PROTOCOLS) {
+  test(`responses.json of ${protocol}`, (t) => responses(t, protocol));
+}
+
+async function responses(t: TestContext, protocol: Protocol): Promise<void> {
+  const { server, run } = setUp(`responses ${protocol}`, protocol);
   server.script("retrieve_future", { body: { model_id: "model" } });
   await run({ do: "create_training_client", as: "t", base_model: "m", rank: 8 });
   await run({ do: "create_sampling_client", as: "s", base_model: "m" });
-  for (const { name, call, text, expect } of casesOf("responses.json")) {
+  for (const { name, call, text, message, expect } of casesOf("responses.json", protocol)) {
     await t.test(name, async () => {
       server.forget("retrieve_future");
-      server.script("retrieve_future", ...Array<Scripted>(8).fill({ body: text }));
+      const headers: Record<string, string> = message ? { "content-type": PROTOBUF } : {};
+      const body = message ? new Uint8Array(Buffer.from(message, "base64")) : text;
+      server.script("retrieve_future", ...Array<Scripted>(8).fill({ body, headers }));
       const on = call.do === "sample" ? "s" : "t";
       if (expect === null) {
         await assert.rejects(run({ on, ...call }), APIResponseValidationError);
@@ -113,7 +131,7 @@ test("responses.json", async (t) => {
       assert.deepEqual(expect.metrics ? result : { sequences: picked(result) }, expected);
     });
   }
-});
+}
 
 /** The sequences with the fields of the vectors. */
 function picked({ sequences }: Case): Case[] {
