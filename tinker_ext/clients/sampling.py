@@ -122,7 +122,8 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                 body = self._request(prompt, num_samples, sampling_params, options)
             if traced.active:
                 traced.set(self._attributes(body, prompt.known_length))
-            sampling, tokens = self._sample(body, prompt_bytes(prompt)), text_length(prompt)
+            sample = self._sample if self._limiter is None else self._sample_limited
+            sampling, tokens = sample(body, prompt_bytes(prompt)), text_length(prompt)
             return self._core.start(
                 sampling,
                 lambda sample: sample.response(options, num_samples, tokens),
@@ -303,14 +304,13 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             params=body.sampling_params,
         )
 
+    async def _sample_limited(self, body: models.SampleRequest, size: int) -> SampleResult:
+        assert self._limiter is not None
+        async with self._limiter.admit():
+            return await self._sample(body, size)
+
     async def _sample(self, body: models.SampleRequest, size: int) -> SampleResult:
         """Send a request and fetch its result; `size` is the approximate size of its prompt."""
-        if self._limiter is None:
-            return await self._sample_now(body, size)
-        async with self._limiter.admit():
-            return await self._sample_now(body, size)
-
-    async def _sample_now(self, body: models.SampleRequest, size: int) -> SampleResult:
         config = self._retry_config
         limit = GONE_LIMIT if config is None or config.enable_retry_logic else 1
         for attempt in range(1, limit + 1):

@@ -232,17 +232,17 @@ class ClientCore:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tasks.retrieve_exception)
 
-    async def call(
+    def call(
         self,
         request: Request[T],
         *,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Execute one logical call, with retries, under one idempotency key.
 
         `adjust` changes the retry policy of the operation.
         """
-        return await self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
+        return self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
 
     def close(self, timeout: float, end: SessionEnd | None = None) -> None:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.
