@@ -208,11 +208,9 @@ def in_an_event_loop(state: State) -> str:
         training = await state.service.create_lora_training_client_async(state.server.model, rank=4)
         output = await training.forward_backward_async(state.data, "cross_entropy")
         update = await training.optim_step_async(tinker.AdamParams(learning_rate=LEARNING_RATE))
-        results = await asyncio.gather(output, update, return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        _check_logprobs(state.data, results[0])
+        await asyncio.gather(output, update, return_exceptions=True)
+        result, _ = results_of([output, update])
+        _check_logprobs(state.data, result)
         return (await (await training.save_state_async("second"))).path
 
     state.results["second"] = asyncio.run(train_and_save())

@@ -123,6 +123,7 @@ class OrderedRequests:
             finish,
             finally_=lambda: self._turns.give_back(ticket),
             work=self.work,
+            position=ticket,
         )
 
     def start_pair(
@@ -141,7 +142,7 @@ class OrderedRequests:
         async def both() -> Any:
             return await run(first, second)
 
-        return self._core.start(both(), finish, finally_=give_back, work=self.work)
+        return self._core.start(both(), finish, finally_=give_back, work=self.work, position=second)
 
     def unload(
         self,
@@ -160,6 +161,7 @@ class OrderedRequests:
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
+                position=ticket,
             )
 
     async def _unload(
