@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tinker_ext.errors import TinkerError
 from tinker_ext.runtime.concurrency.call_queue import calls_of
+from tinker_ext.runtime.concurrency.deadline import seconds_until
 from tinker_ext.runtime.concurrency.user_code import as_carried
 from tinker_ext.tracing import log
 
@@ -178,12 +179,12 @@ def wait(outcome: TaskFuture[Any], work: CallerExecutor | None, timeout: float |
     work.check_may_wait(outcome.position)
     changed = threading.Event()
     outcome.add_done_callback(lambda _: changed.set())
-    deadline = _Deadline(timeout)
+    until = None if timeout is None else monotonic() + timeout
     with work.wake_on_work(changed.set):
         while not outcome.done():
             if work.run_one():
                 continue
-            if not changed.wait(deadline.left()):
+            if not changed.wait(seconds_until(until)):
                 raise TimeoutError(f"no result within {timeout} s")
             changed.clear()
 
@@ -226,13 +227,3 @@ async def wait_async(
 
 
 _NO_WORK = CallerExecutor()
-
-
-class _Deadline:
-    """The remaining seconds of a timeout; None without a timeout."""
-
-    def __init__(self, timeout: float | None) -> None:
-        self._at = None if timeout is None else monotonic() + timeout
-
-    def left(self) -> float | None:
-        return None if self._at is None else max(0.0, self._at - monotonic())

@@ -14,12 +14,13 @@ from concurrent.futures import Future
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tinker_ext import tracing
 from tinker_ext.errors import DeadlineExceededError, TinkerError
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor, wait, wait_async
-from tinker_ext.runtime.concurrency.deadline import Progress
+from tinker_ext.runtime.concurrency.deadline import Progress, check_timeout, seconds_until
 from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.runtime.concurrency.task_future import TaskFuture
 from tinker_ext.runtime.concurrency.user_code import CallbackFuture
@@ -87,12 +88,14 @@ class APIFuture(Future[T]):
                 request continues. Also a TimeoutError.
             concurrent.futures.CancelledError: the request was cancelled.
             TinkerError: the request failed; the subclass says how.
+            InvalidInputError: `timeout` is not a number.
         """
+        until = None if timeout is None else monotonic() + check_timeout(timeout)
         if not self._outcome.done():
             self._check_may_block()
             try:
                 with self._waited():
-                    wait(self._outcome, self._work, timeout)
+                    wait(self._outcome, self._work, seconds_until(until))
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
             except KeyboardInterrupt:
@@ -102,15 +105,24 @@ class APIFuture(Future[T]):
             except SystemExit:  # Raised here by a custom loss.
                 self._outcome.mark_retrieved()
                 raise
+        if until is not None:
+            # Another thread may be in the function of `map`.
+            if not self._lock.acquire(timeout=seconds_until(until) or 0.0):
+                raise self._timeout_error(timeout)
+            try:
+                return self._settle()
+            finally:
+                self._lock.release()
         return self._settle()
 
     async def result_async(self, timeout: float | None = None) -> T:
         """As `result`, without blocking the caller's event loop."""
+        seconds = None if timeout is None else check_timeout(timeout)
         if not self._outcome.done():
             self._check_same_process()
             try:
                 with self._waited():
-                    await wait_async(self._outcome, self._work, timeout)
+                    await wait_async(self._outcome, self._work, seconds)
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
             except (KeyboardInterrupt, SystemExit):  # Raised here by a custom loss.
@@ -163,6 +175,7 @@ class APIFuture(Future[T]):
     def map(self, function: Callable[[T], U]) -> APIFuture[U]:
         """A future of `function(result)`; `function` is called once, on first access.
 
+        If Ctrl-C interrupts it, the next access calls it again.
         It is called on the thread that waits. It may wait for other futures, but not for its own.
         """
         return APIFuture(
@@ -265,6 +278,7 @@ class APIFuture(Future[T]):
         with self._lock:
             finish, self._finish = self._finish, None
             if finish is not None:
+                self._error = None
                 try:
                     received = self._outcome.result()
                     decoding = tracing.decoding(self._traced)
@@ -275,6 +289,8 @@ class APIFuture(Future[T]):
                             self._value = finish(received)
                 except BaseException as error:
                     self._error = error
+                    if isinstance(error, KeyboardInterrupt):
+                        self._finish = finish  # It was interrupted; the next call repeats it.
             elif self._value is _UNSETTLED and self._error is None:
                 raise TinkerError(
                     "the function passed to map() waits for the result of its own future, which "

@@ -33,7 +33,7 @@ from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue
 from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
-from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.runtime.submission.submitting import read_request_id, submit
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 
@@ -259,7 +259,9 @@ class OrderedRequests:
         with naming_datums(chunk.datums):
             chunk.request.number(seq_id)
             future = await self._core.call(chunk.request)
-        request_id = str(future.request_id)  # Some servers use numbers.
+        request_id = future.request_id
+        if type(request_id) is not str:
+            request_id = read_request_id(chunk.request.operation.name, request_id)
         tracing.append_id(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
         return request_id
