@@ -27,6 +27,7 @@ from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
 from tinker_ext.runtime.core import unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
+from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none
@@ -323,7 +324,9 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                 await samples.take(1)
             try:
                 future = await self._submit(body, size)
-                request_id = str(future.request_id)  # Some servers send an integer.
+                request_id = future.request_id
+                if type(request_id) is not str:
+                    request_id = read_request_id("asample", request_id)
                 tracing.append_id(tracing.REQUEST_ID, request_id)
                 try:
                     result = await self._sequence.result(request_id)

@@ -340,7 +340,7 @@ class TrainingClient(CheckpointingBase):
         async def run(first: int, second: int) -> tuple[Batch, Gradients, list[ResultBody]]:
             bodies = await self._run(logprobs, first)
             with tracing.stage(tracing.Stage.CUSTOM_LOSS):
-                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies))
+                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies), second)
             return batch, gradients, await self._run(batch, second)
 
         return self._requests.start_pair(

@@ -184,10 +184,12 @@ class ClientCore:
         *,
         finally_: Callable[[], None] | None = None,
         work: CallerExecutor | None = None,
+        position: int | None = None,
         cancel_unawaited: bool = False,
     ) -> APIFuture[T]:
         """Run `coroutine` on the loop and return a future of `finish(value)`.
 
+        `position` is that of an operation in the order of its model's calls.
         With `cancel_unawaited`, cancelling the last `await` of the future cancels the task.
 
         Raises:
@@ -208,6 +210,7 @@ class ClientCore:
             on_done=None if traced is None else partial(self._call_done, traced),
         )
         outcome.operation = operation
+        outcome.position = position
         outcome.cancel_unawaited = cancel_unawaited
         outcome.throttle = self._unretrieved
         if traced is not None:
