@@ -69,7 +69,7 @@ test-others: $(STAMP)
 
 test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dependency; installs 878 MB
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
-	    tests/runtime/test_loss_handles.py
+	    tests/runtime/test_loss_handles.py tests/unit/as_tinker/test_call_patterns.py
 	@$(RUN) -m pytest -q tests/interop/test_parity.py
 
 check: $(STAMP)  ## check format, lint, types, import rules, prose and generated files; changes no file
