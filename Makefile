@@ -23,7 +23,7 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 # The pip of Python 3.11 takes three times as long to resolve packages.
 PIP := pip==26.3
 
-CODE := tinker_ext codegen conformance tests scripts benchmarks
+CODE := tinker_ext codegen conformance tests scripts benchmarks examples
 RULES := tests/unit/rules
 CONFORMANCE := tests/conformance
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
