@@ -53,9 +53,7 @@ def main() -> None:
         training = service.create_lora_training_client(args.model, rank=16, seed=0)
         tokenizer = training.get_tokenizer()
         prompts = [tokenizer.encode(f"Five letters, {topic}:") for topic in TOPICS]
-        # The line feed ends a reply. As a token id, it is part of the sampled tokens.
-        newline = tokenizer.encode("\n")[-1]
-        params = tinker.SamplingParams(max_tokens=12, stop=[newline])
+        params = tinker.SamplingParams(max_tokens=12, stop="\n")
 
         mean_rewards: list[float] = []
         for step in range(args.steps):

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--base-url", default="embedded")
     parser.add_argument("--model", default="embedded/tiny")
     parser.add_argument("--steps", type=int, default=60, help="maximum number of steps")
-    parser.add_argument("--patience", type=int, default=5, help="steps without an improvement")
+    parser.add_argument("--early-stop", type=int, default=5, help="steps without an improvement")
     parser.add_argument("--picture", type=Path, default=Path("supervised.png"))
     args = parser.parse_args()
 
@@ -81,8 +81,8 @@ def main() -> None:
             best = min(range(step + 1), key=validation_losses.__getitem__)
             if best == step:
                 best_path = training.save_weights_for_sampler(f"step-{step}").result().path
-            if step - best >= args.patience:
-                print(f"No improvement for {args.patience} steps: stopping.")
+            if step - best >= args.early_stop:
+                print(f"No improvement for {args.early_stop} steps: stopping.")
                 break
         print(f"Validation loss: {validation_losses[0]:.3f} -> {validation_losses[best]:.3f}")
         print(f"Best weights, of step {best}: {best_path}")
