@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+import tinker_ext as tinker
 from scripts import site_hooks
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.reference import describe_settings
+from tinker_ext.embedded.engine.losses import LOSS_NAMES, find_loss
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,3 +52,18 @@ def test_links_between_documents_become_links_between_pages(
 
 def test_documents_outside_docs_exist() -> None:
     assert [name for name in site_hooks.DOCUMENTS if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("name", LOSS_NAMES)
+def test_page_of_losses_has_inputs_and_defaults_of_loss(name: str) -> None:
+    page = (ROOT / "docs/losses.md").read_text(encoding="utf-8")
+    section = page.split(f"\n## {name}\n")[1].split("\n## ")[0]
+    shared = page.split("\n## importance_sampling\n")[1].split("\n## ")[0]
+    inputs = section + shared if "as `importance_sampling`" in section else section
+    loss = find_loss(name)
+    recorded = {"logprobs", "weights"} if name == "stable_reinforce" else set()
+    assert [key for key in loss.reads if f"`{key}`" not in inputs and key not in recorded] == []
+    for key, default in loss.config.items():
+        [written] = re.findall(rf"`{key}` \((.*?)\)", section)
+        assert float(eval(written)) == pytest.approx(default)
+    assert f'"{name}"' in str(tinker.TrainingClient.forward_backward.__doc__)
