@@ -33,11 +33,9 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Material for MkDocs announces its successor at every build.
-export NO_MKDOCS_2_WARNING := 1
+.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins clean
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins clean \
-    site serve-site pages screenshots examples example-output
+.PHONY: site serve-site pages screenshots examples example-output
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -47,7 +45,7 @@ setup: $(STAMP)  ## create .venv from pinned versions; with PYTHON=python3.12 an
 demo: $(STAMP)  ## fine-tune a model, sample before and after, plot the loss curve
 	@$(RUN) scripts/demo.py
 
-test: test-rules test-conformance test-others  ## run the tests; every branch of the rules must be covered
+test: test-rules test-conformance test-wire test-runtime test-others  ## run the tests; every branch of the rules must be covered
 
 test-all:  ## run the tests with each Python from 3.11 on that is found on PATH or in pyenv
 	@pythons=$$(scripts/interpreters.sh); failed=; \
@@ -67,9 +65,11 @@ test-rules: $(STAMP)
 test-conformance: $(STAMP)
 	@$(RUN) -m pytest $(CONFORMANCE)
 
+test-wire test-runtime: test-%: $(STAMP)
+	@$(RUN) -m pytest tests/$*
+
 test-others: $(STAMP)
-	@$(RUN) -m pytest -m "not interop" --ignore=$(RULES) --ignore=$(CONFORMANCE) \
-	    --ignore=tests/documents
+	@$(RUN) -m pytest -m "not interop" $(addprefix --ignore=,$(RULES) $(CONFORMANCE) tests/wire tests/runtime tests/documents)
 
 test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dependency; installs 878 MB
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
