@@ -33,7 +33,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop grades cookbook traffic names servers benchmark soak pins clean
 
 .PHONY: site serve-site pages screenshots examples example-output
 
@@ -157,6 +157,9 @@ interop: $(STAMP)  ## run the official SDKs in their own environments and valida
 
 traffic: $(STAMP)  ## write openapi/traffic.json: the operations that the official SDKs have confirmed
 	@$(RUN) scripts/record_traffic.py
+
+grades: $(STAMP)  ## grade this project's clients and the official ones, write ports/GRADES.md
+	@$(RUN) scripts/grades.py
 
 cookbook: $(STAMP)  ## run tinker-cookbook with both SDKs, COOKBOOK=0.6.1; installs 2 GB, takes half an hour
 	@$(RUN) scripts/cookbook.py $(COOKBOOK)
