@@ -50,7 +50,7 @@ class _Lock:
             while self._descriptor is None:
                 descriptor = private_opener(str(self._path), os.O_RDWR | os.O_CREAT)
                 try:
-                    _lock(descriptor)
+                    lock_descriptor(descriptor)
                     if self._is_current(descriptor):
                         self._descriptor = descriptor
                 except (BlockingIOError, PermissionError):
@@ -80,7 +80,7 @@ class _Lock:
             os.close(descriptor)
 
 
-def _lock(descriptor: int) -> None:
+def lock_descriptor(descriptor: int) -> None:
     """Lock an open file until it is closed; does nothing if the file system has no locks.
 
     Raises:
