@@ -302,15 +302,16 @@ def test_file_of_other_parameters_is_rejected(tmp_path: Path) -> None:
             )
 
 
-def test_file_of_another_program_is_rejected_and_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ['{"step": 1}\n', '{"step": 1}', "text\n", "[1]\nincomplete"])
+def test_file_of_another_program_is_rejected_and_kept(tmp_path: Path, content: str) -> None:
     path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n')
+    path.write_text(content)
     with (
         make_client(FakeServer()) as service,
-        pytest.raises(tinker.InvalidInputError, match="line 1 is not a line of sample_many"),
+        pytest.raises(tinker.InvalidInputError, match=r"line 1 is .*use another file"),
     ):
         sampler_of(service).sample_many(PROMPTS, PARAMS, save_to=path)
-    assert path.read_text() == '{"step": 1}\n'
+    assert path.read_text() == content
 
 
 def test_file_in_use_is_rejected(tmp_path: Path) -> None:
@@ -319,7 +320,7 @@ def test_file_in_use_is_rejected(tmp_path: Path) -> None:
         sampler = sampler_of(service)
         with (
             sampler.sample_many(PROMPTS, PARAMS, save_to=path),
-            pytest.raises(tinker.InvalidInputError, match="another call writes"),
+            pytest.raises(tinker.InvalidInputError, match="another program writes"),
         ):
             sampler.sample_many(PROMPTS, PARAMS, save_to=path)
 

@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tinker_ext import types
-from tinker_ext.clients.downloads.lock import lock_descriptor
-from tinker_ext.errors import InvalidInputError
-from tinker_ext.private_files import make_private_folders, open_private
+from tinker_ext.json_lines import JsonLines
 
 FORMAT = 1
 #: Characters of a prompt's SHA-256 digest in the file; 64 bits distinguish billions of prompts.
@@ -52,51 +49,30 @@ class SampleFile:
     """
 
     def __init__(self, path: Path, call: Mapping[str, Any]) -> None:
-        self.path = path
         self._call = {"kind": "samples", "format": FORMAT, **call}
-        self._offsets = array("q")
-        self.stored = 0
-        make_private_folders(path.parent)
-        self._file = os.fdopen(open_private(path, os.O_RDWR), "r+b")
+        self._positions = array("q")
+        self._file = JsonLines(path, where="save_to")
         try:
-            self._lock()
             self._read()
         except BaseException:
             self._file.close()
             raise
 
-    def _lock(self) -> None:
-        try:
-            lock_descriptor(self._file.fileno())
-        except (BlockingIOError, PermissionError):
-            raise self._error("another call writes to this file") from None
-
     def _read(self) -> None:
-        """Read the first line and the positions of all results; remove an incomplete last line."""
-        offset = 0
-        for number, line in enumerate(self._file, start=1):
-            if not line.endswith(b"\n"):  # The process was killed while it wrote.
-                break
-            self._read_line(number, line, offset)
-            offset += len(line)
-        self._file.seek(offset)
-        self._file.truncate()
-        if offset == 0:
-            self._write(self._call)
-
-    def _read_line(self, number: int, line: bytes, offset: int) -> None:
-        try:
-            record = json.loads(line)
-            if number == 1:
-                difference = self._compare(record)
-            else:
-                difference = None
-                if "response" in record:
-                    self._set_offset(int(record["index"]), offset)
-        except (ValueError, KeyError, TypeError, OverflowError):
-            difference = f"line {number} is not a line of sample_many; use another file"
-        if difference is not None:
-            raise self._error(difference)
+        """Check the first line, and read the positions of all results."""
+        if self._file.is_empty:
+            self._file.append(self._call)
+        for number, (position, record) in enumerate(self._file.lines(), start=1):
+            difference = None
+            try:
+                if number == 1:
+                    difference = self._compare(record)
+                elif "response" in record:
+                    self._set_position(int(record["index"]), position)
+            except (ValueError, KeyError, TypeError, OverflowError):
+                difference = f"line {number} is not a line of sample_many; use another file"
+            if difference is not None:
+                raise self._file.error(difference)
 
     def _compare(self, stored: Mapping[str, Any]) -> str | None:
         """How the call that wrote the file differs from this one; None if it does not."""
@@ -110,18 +86,17 @@ class SampleFile:
                 return _difference(name, other, value)
         return None
 
-    def _set_offset(self, index: int, offset: int) -> None:
+    def _set_position(self, index: int, position: int) -> None:
         if index < 0:
             raise ValueError
-        missing = index + 1 - len(self._offsets)
+        missing = index + 1 - len(self._positions)
         if missing > 0:
-            self._offsets.extend([_MISSING] * missing)
-        self.stored += self._offsets[index] == _MISSING
-        self._offsets[index] = offset
+            self._positions.extend([_MISSING] * missing)
+        self._positions[index] = position
 
     def has(self, index: int) -> bool:
         """Whether the file has a result of the prompt with this index."""
-        return index < len(self._offsets) and self._offsets[index] != _MISSING
+        return index < len(self._positions) and self._positions[index] != _MISSING
 
     def read(self, index: int, prompt: str) -> types.SampleResponse | None:
         """The result of a prompt; None if it has none yet.
@@ -139,11 +114,9 @@ class SampleFile:
         Raises:
             InvalidInputError: it is the result of a prompt with another digest.
         """
-        self._file.seek(self._offsets[index])
-        record: dict[str, Any] = json.loads(self._file.readline())
-        self._file.seek(0, os.SEEK_END)
+        record = self._file.read(self._positions[index])
         if record.get("prompt") != prompt:
-            raise self._error(
+            raise self._file.error(
                 f"prompt {index} differs from that of the stored result; pass the same prompts in "
                 "the same order, or use another file"
             )
@@ -156,19 +129,11 @@ class SampleFile:
             record["error"] = {"type": type(outcome).__name__, "message": str(outcome)}
         else:
             record["response"] = outcome.model_dump()
-        self._write(record)
-
-    def _write(self, record: Mapping[str, Any]) -> None:
-        # Python's JSON, in which a logprob may be -Infinity.
-        self._file.write(json.dumps(record, default=_as_list).encode() + b"\n")
-        self._file.flush()
+        self._file.append(record, default=_as_list)
 
     def close(self) -> None:
         """Close the file and release it for other calls."""
         self._file.close()
-
-    def _error(self, reason: str) -> InvalidInputError:
-        return InvalidInputError(f"{self.path}: {reason}", where="save_to")
 
 
 def _as_list(array: Any) -> Any:
