@@ -67,6 +67,11 @@ COMMANDS = {
         "Run the embedded backend on this machine.",
         local=True,
     ),
+    "data": LazyCommand(
+        "tinker_ext.cli.commands.data:data",
+        "Show training data as the model sees it.",
+        local=True,
+    ),
     "trace": LazyCommand(
         "tinker_ext.cli.commands.trace:trace",
         "Show where the time of a recorded run went.",
