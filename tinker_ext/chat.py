@@ -14,8 +14,8 @@ An assistant message with ``"weight": 0`` is not trained, nor are messages of ot
 other keys are ignored.
 
 A trained turn begins where sampling would begin, after the template's generation prompt, and ends
-with the token that ends the turn. Each turn is tokenized on its own, as in sampling, where the
-tokens of the prompt and those of the reply can't merge.
+with the token that ends the turn. Each turn is tokenized on its own, as in sampling, so that a
+token never contains both the end of the prompt and the beginning of the reply.
 """
 
 from __future__ import annotations

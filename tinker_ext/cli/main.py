@@ -44,7 +44,9 @@ class LazyCommand(NamedTuple):
 
 
 COMMANDS = {
-    "run": LazyCommand("tinker_ext.cli.commands.run:run", "List and inspect training runs."),
+    "run": LazyCommand(
+        "tinker_ext.cli.commands.run:run", "List and inspect training runs, and draw their metrics."
+    ),
     "checkpoint": LazyCommand(
         "tinker_ext.cli.commands.checkpoint:checkpoint",
         "List, inspect, publish, expire, delete, download, export and upload checkpoints.",
