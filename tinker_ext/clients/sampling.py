@@ -33,6 +33,7 @@ from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none
+from tinker_ext.usage import Usage, UsageCounter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -78,6 +79,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         self._sequence = SamplerSequence(core, sampling_session_id, elsewhere=elsewhere)
         self._base_model = base_model
         self._record_stability_info = record_stability_info
+        self._usage = UsageCounter(core.usage)
         self.sampling_session_id = sampling_session_id
         self.model_path = model_path
 
@@ -128,7 +130,9 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             sampling, tokens = self._sample(body, prompt_bytes(prompt)), text_length(prompt)
             return self._core.start(
                 sampling,
-                lambda sample: sample.response(options, num_samples, tokens),
+                lambda sample: self._counted(
+                    sample.response(options, num_samples, tokens), tokens or prompt.known_length
+                ),
                 cancel_unawaited=True,
             )
 
@@ -239,6 +243,13 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         return sampled.map(_prompt_logprobs)
 
     compute_logprobs_async = async_result(compute_logprobs)
+
+    def usage(self) -> Usage:
+        """The tokens of the prompts and samples whose results were retrieved from this client.
+
+        `Usage.cost` is the cost for a price; `tinker_ext.usage` estimates it before a run.
+        """
+        return self._usage.read()
 
     def get_base_model(self) -> str:
         """The name of the base model; requested from the server at most once."""
@@ -356,6 +367,14 @@ class SamplingClient(OfficialMembers, AwaitableClient):
 
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
+
+    def _counted(self, response: types.SampleResponse, prompt_tokens: int) -> types.SampleResponse:
+        sampled = 0
+        for sequence in response.sequences:
+            sampled += len(sequence._tokens)  # Without a conversion to a list.
+        cached = response.prompt_cache_hit_tokens or 0
+        self._usage.add_sample(prompt_tokens, min(cached, prompt_tokens), sampled)
+        return response
 
     def _request(
         self,
