@@ -41,6 +41,7 @@ from tinker_ext.runtime.retry.retrying import Retrier
 from tinker_ext.runtime.session.session import Session, SessionEnd, begin_session
 from tinker_ext.runtime.session.telemetry import Telemetry
 from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
+from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -104,6 +105,7 @@ class ClientCore:
         self._closing: TaskFuture[None] | None = None
         self._drain: asyncio.Timeout | None = None
         self._owner = os.getpid()
+        self.usage = UsageCounter()
         _set_up_tracing(config)
         self._reset()
         _open.add(self)
