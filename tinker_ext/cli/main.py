@@ -44,7 +44,9 @@ class LazyCommand(NamedTuple):
 
 
 COMMANDS = {
-    "run": LazyCommand("tinker_ext.cli.commands.run:run", "List and inspect training runs."),
+    "run": LazyCommand(
+        "tinker_ext.cli.commands.run:run", "List and inspect training runs, and draw their metrics."
+    ),
     "checkpoint": LazyCommand(
         "tinker_ext.cli.commands.checkpoint:checkpoint",
         "List, inspect, publish, expire, delete, download, export and upload checkpoints.",
@@ -65,6 +67,11 @@ COMMANDS = {
     "serve": LazyCommand(
         "tinker_ext.cli.commands.serve:serve",
         "Run the embedded backend on this machine.",
+        local=True,
+    ),
+    "data": LazyCommand(
+        "tinker_ext.cli.commands.data:data",
+        "Show training data as the model sees it.",
         local=True,
     ),
     "trace": LazyCommand(
