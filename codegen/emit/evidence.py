@@ -156,11 +156,12 @@ def _confirmed(union: Json, traffic: Json | None) -> str:
         )
     lines += [
         "Operations for which all requests of the official SDK of the release were valid, and for",
-        "which it accepted the valid responses. `traffic.json` names the servers of each operation:",
+        "which it accepted the valid responses. `traffic.json` names the servers per operation:",
         "",
-        "- `embedded`: the embedded backend, which does the work; requests and responses are confirmed.",
-        "- `scripted`: sends examples that are valid in the specification. The requests are confirmed;",
-        "  of the responses only that the SDK reads them, not that a server sends them.",
+        "- `embedded`: the embedded backend does the work; requests and responses are confirmed.",
+        "- `scripted`: examples that are valid in the specification. The requests are confirmed; "
+        "of",
+        "  the responses only that the SDK reads them, not that a server sends them.",
         "",
         "| release | operations | requests confirmed | responses of a server that does the work | "
         "examples only | not confirmed |",
