@@ -61,7 +61,7 @@ BAD: list[tuple[str, str, Call, list[Any]]] = [
         lambda service, bad: train(service, "ppo", bad),
         [["clip"], "clip"],
     ),
-    ("name", "save_weights", save, [None, 5, "", "a/b"]),
+    ("name", "save_weights", save, [None, 5, "", "a/b", ".", ".."]),
     (
         "user_metadata['a']",
         "save_weights",
