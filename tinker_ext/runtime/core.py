@@ -41,6 +41,7 @@ from tinker_ext.runtime.retry.retrying import Retrier
 from tinker_ext.runtime.session.session import Session, SessionEnd, begin_session
 from tinker_ext.runtime.session.telemetry import Telemetry
 from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
+from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -104,6 +105,7 @@ class ClientCore:
         self._closing: TaskFuture[None] | None = None
         self._drain: asyncio.Timeout | None = None
         self._owner = os.getpid()
+        self.usage = UsageCounter()
         _set_up_tracing(config)
         self._reset()
         _open.add(self)
@@ -235,17 +237,17 @@ class ClientCore:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tasks.retrieve_exception)
 
-    async def call(
+    def call(
         self,
         request: Request[T],
         *,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Execute one logical call, with retries, under one idempotency key.
 
         `adjust` changes the retry policy of the operation.
         """
-        return await self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
+        return self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
 
     def close(self, timeout: float, end: SessionEnd | None = None) -> None:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.

@@ -491,6 +491,17 @@ def _user_stacklevel() -> int:
     return level
 
 
+def waited(future: APIFuture[Any], *, blocking: bool) -> AbstractContextManager[None]:
+    """Count the block as a wait for `future`, also in traces, if it waits by other means.
+
+    Raises:
+        TinkerError: `blocking` is true and the block would deadlock on this thread.
+    """
+    if blocking:
+        future._check_may_block()
+    return future._waited()
+
+
 def done_future() -> APIFuture[None]:
     """A future that is already done."""
     outcome: TaskFuture[None] = TaskFuture()

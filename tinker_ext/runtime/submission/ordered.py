@@ -36,6 +36,7 @@ from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
 from tinker_ext.runtime.submission.submitting import read_request_id, submit
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
+from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:
     from tinker_api import models
@@ -55,10 +56,12 @@ class ChunkRequest:
     Attributes:
         request: the request; its sequence number is set when it is sent.
         datums: the indices of its datums in the operation's batch.
+        usage: the attribute of `Usage` that counts the request, if any, and by how much.
     """
 
     request: Request[models.UntypedAPIFuture]
     datums: range = range(0)
+    usage: tuple[str, int] | None = None
 
 
 class OrderedRequests:
@@ -69,6 +72,7 @@ class OrderedRequests:
 
     Attributes:
         work: the user's functions, which must run on the user's threads.
+        usage: counts the requests that succeeded.
     """
 
     def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
@@ -83,6 +87,7 @@ class OrderedRequests:
         self._idle = asyncio.Event()
         self._unloaded = False
         self.work = CallerExecutor()
+        self.usage = UsageCounter(core.usage)
 
     @property
     def next_number(self) -> int:
@@ -226,6 +231,8 @@ class OrderedRequests:
         try:
             with naming_datums(chunk.datums):
                 body = await self._core.poller.wait(request_id, operation=operation)
+                if chunk.usage is not None:
+                    self.usage.add(*chunk.usage)
                 return FetchedResult(body, request_id)
         except RequestFailedError as error:
             expected = expected_seq_id(error.message)
