@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import runpy
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from tinker_ext.as_tinker import ENVIRONMENT_VARIABLE, install
 from tinker_ext.as_tinker.stubs import write_stubs
@@ -45,7 +47,22 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(f"tinker_ext.as_tinker: can't open file {program[0]!r}")
     if not sys.flags.safe_path:
         sys.path[0] = str(Path(program[0]).resolve().parent)
-    runpy.run_path(program[0], run_name="__main__")
+    if Path(program[0]).suffix == ".py":
+        _run_file(os.path.abspath(program[0]))
+    else:  # A folder or an archive with a `__main__.py`, or byte code.
+        runpy.run_path(program[0], run_name="__main__")
+
+
+def _run_file(path: str) -> None:
+    """Run a file as `__main__`.
+
+    Unlike with `runpy`, the module stays in `sys.modules`, where `pickle` looks up the classes of
+    the program also in threads and exit handlers that run after its last line.
+    """
+    module = ModuleType("__main__")
+    vars(module).update(__file__=path, __builtins__=builtins)
+    sys.modules["__main__"] = module
+    exec(compile(Path(path).read_bytes(), path, "exec"), vars(module))
 
 
 if __name__ == "__main__":
