@@ -149,6 +149,16 @@ def test_version_is_that_of_the_compared_release(script: Path, official: Path) -
     assert run.stdout == f"{RELEASE} {RELEASE} tinker\n{RELEASE}\nTrue\n"
 
 
+def test_file_and_source_are_those_of_this_package(script: Path, official: Path) -> None:
+    script.write_text(
+        "import inspect, tinker, tinker_ext\n"
+        "print(tinker.__file__ == tinker_ext.__file__)\n"
+        "print(inspect.getsource(tinker) == inspect.getsource(tinker_ext))\n"
+    )
+    run = python("-m", "tinker_ext.as_tinker", str(script), path=[official])
+    assert run.stdout == "True\nTrue\n"
+
+
 def test_missing_name_raises_attribute_error_that_names_the_document(script: Path) -> None:
     script.write_text("import tinker\ntinker.no_such_name\n")
     run = python("-m", "tinker_ext.as_tinker", str(script), code=1)
