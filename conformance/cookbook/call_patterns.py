@@ -59,8 +59,13 @@ def run_patterns(python: Path | str, url: str, *modules: str, alias: bool) -> di
     `python` is the interpreter and `url` the server. Patterns are missing if the process failed.
     """
     command = [str(python), *(("-m", "tinker_ext.as_tinker") if alias else ())]
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    settings = {"TINKER_BASE_URL": url, "TINKER_API_KEY": "tml-any", "PYTHONPATH": path}
+    settings = {
+        "TINKER_BASE_URL": url,
+        "TINKER_API_KEY": "tml-any",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+        # As in an active environment: the commands of the SDK are found.
+        "PATH": os.pathsep.join((str(Path(python).parent), os.environ["PATH"])),
+    }
     process = subprocess.run(
         [*command, str(FOLDER / "run.py"), *modules],
         env=variables(alias=False, NO_PROXY="*", **settings),

@@ -20,9 +20,10 @@ usage: python -m tinker_ext.as_tinker FILE [ARGUMENT ...]
        python -m tinker_ext.as_tinker -m MODULE [ARGUMENT ...]
        python -m tinker_ext.as_tinker --stubs FOLDER
 
-Run a Python program so that `import tinker` means tinker_ext. Python processes that the program
-starts do the same. --stubs writes stub files with which type checkers and editors do the same:
-Pyright and Pylance read the folder typings, mypy the folders of its option mypy_path."""
+Run a Python program so that `import tinker` means tinker_ext, and the command `tinker` is
+tinker-ext. Python processes that the program starts do the same. --stubs writes stub files with
+which type checkers and editors do the same: Pyright and Pylance read the folder typings, mypy the
+folders of its option mypy_path."""
 
 
 def main(arguments: list[str]) -> None:
@@ -39,6 +40,8 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(USAGE)
     install()
     os.environ[ENVIRONMENT_VARIABLE] = "1"
+    if os.name == "posix":
+        _offer_command()
     sys.argv = program
     if as_module:
         runpy.run_module(program[0], run_name="__main__", alter_sys=True)
@@ -51,6 +54,13 @@ def main(arguments: list[str]) -> None:
         _run_file(os.path.abspath(program[0]))
     else:  # A folder or an archive with a `__main__.py`, or byte code.
         runpy.run_path(program[0], run_name="__main__")
+
+
+def _offer_command() -> None:
+    """Let the program run `tinker` as a command, which is then `tinker-ext` of this interpreter."""
+    os.environ["TINKER_EXT_AS_TINKER_PYTHON"] = sys.executable
+    folder = str(Path(__file__).with_name("bin"))
+    os.environ["PATH"] = os.pathsep.join((folder, os.environ.get("PATH", os.defpath)))
 
 
 def _run_file(path: str) -> None:

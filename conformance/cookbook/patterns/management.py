@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import subprocess
 import tarfile
 import tempfile
 import urllib.request
@@ -89,6 +90,27 @@ async def archive_streamed_by_httpx():
         async for part in response.aiter_bytes():
             size += len(part)
     assert size > 1000
+
+
+def archive_by_the_command():
+    """The command `tinker` as a process, with the files of the adapter as the result."""
+    path = new_trainer().save_state("by-command").result().path
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["tinker", "checkpoint", "download", path, "--output", folder, "--force"]
+        subprocess.run(command, check=True, capture_output=True)
+        files = {file.name for file in pathlib.Path(folder).rglob("adapter_*")}
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= files
+
+
+def existence_by_the_command():
+    """The exit code of the command for a checkpoint that exists, and for one that does not."""
+    path = new_trainer().save_state("alive").result().path
+    codes = [
+        subprocess.run(["tinker", "checkpoint", "info", name], capture_output=True).returncode
+        for name in (path, f"{path}-missing")
+    ]
+    assert codes[0] == 0
+    assert codes[1] != 0
 
 
 def publication_of_a_checkpoint():
