@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).with_name("patterns")
 #: Each module of patterns; those of `custom_losses` need torch.
 MODULES = ("training", "custom_losses", "sampling", "management", "interfaces")
-# All of them take a quarter of a minute on a free machine. The official SDK repeats a request to an
-# unreachable server for minutes.
+# All of them take a quarter of a minute on a free machine.
 RUN_SECONDS = 1800.0
 
 #: Patterns that raise an error with this client: its beginning, and the way to do the same.
