@@ -39,9 +39,12 @@ from tinker_ext.low_level import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from google.protobuf.message import Message
+
     from codegen.documents import Json
     from conformance.interop.contract import Contract
-    from conformance.interop.recorder import Exchange, Message, Responder
+    from conformance.interop.recorder import Exchange, Responder
+    from conformance.interop.recorder import Message as HttpMessage
 
 #: The protocols of the embedded backend, and the contracts of these releases.
 PROTOCOLS = {"0.4.1": "0.4.1", "0.24": "0.24.1", "0.25": "0.25.0", "0.38": "0.38.0"}
@@ -49,7 +52,7 @@ NEWEST = "0.38.0"
 KEY = "tml-example"
 MODEL = "embedded/tiny"
 TOKENS = [84, 104, 101, 32, 113]
-# All that a scripted server may tell its clients to use.
+# Flags that make the client use operations of the scripted server.
 FLAGS = {"sample_use_retrieve_futures": True, "sample_join_sampling_session": True}
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
@@ -148,7 +151,7 @@ def _plain_calls(client: AuthenticatedClient, model: str) -> Iterator[Callable[[
     beat = api.SessionHeartbeatRequest(session)
     yield lambda: session_heartbeat.sync(client=client, body=beat)
     base = api.CreateSamplingSessionRequest(session, 0, base_model=model)
-    sampler = create_sampling_session.sync(client=client, body=base).sampling_session_id
+    sampler = create_sampling_session.sync(client=client, body=base).sampling_session_id or ""
     joining = api.JoinSamplingSessionRequest(sampler)
     yield lambda: join_sampling_session.sync(client=client, body=joining)
     request = api.SampleRequest(
@@ -211,7 +214,7 @@ def _keep(
             return
         name = _result_name(source, response)
         if response is None:  # A protobuf result.
-            message = _message(source, exchange.response.message)
+            message = _message(source, exchange.response.message.decoded)
             example = {"summary": summary, "request": request, "protobuf_response": message}
             _add(examples, operation, f"{source}_protobuf", redactor(example))
             return
@@ -219,7 +222,7 @@ def _keep(
     if request is not None:
         example["request"] = request
     elif exchange.request.message.media_type == PROTOBUF_TYPE:
-        example["protobuf_request"] = _message("request", exchange.request.message)
+        example["protobuf_request"] = _message("request", exchange.request.message.decoded)
     if response is not None:
         example["response"] = response
     if parameters := contract.parameters(exchange.request):
@@ -253,22 +256,20 @@ def _result_name(operation: str, response: Any) -> str:
     return operation
 
 
-def _body(message: Message) -> Any:
+def _body(message: HttpMessage) -> Any:
     if message.media_type != "application/json" or not message.body:
         return None
     return json.loads(message.decoded)
 
 
-def _message(source: str, message: Message) -> Json:
+def _message(source: str, content: bytes) -> Json:
     """A protobuf message as JSON (ProtoJSON)."""
-    types = {
+    types: dict[str, type[Message]] = {
         "request": tinker_public_pb2.ForwardBackwardRequest,
         "asample": tinker_public_pb2.SampleResponse,
     }
     kind = types.get(source, tinker_public_pb2.ForwardBackwardOutput)
-    decoded: Json = MessageToDict(
-        kind.FromString(message.decoded), preserving_proto_field_name=True
-    )
+    decoded: Json = MessageToDict(kind.FromString(content), preserving_proto_field_name=True)
     return {"message": f"tinker_public.{kind.DESCRIPTOR.name}", "proto_json": decoded}
 
 

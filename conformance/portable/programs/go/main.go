@@ -120,7 +120,7 @@ func main() {
 	params.SetMaxTokens(3)
 	params.SetTemperature(0)
 	sample := *tinker.NewSampleRequest(prompt, params)
-	sample.SetSamplingSessionId(sampler.SamplingSessionId)
+	sample.SetSamplingSessionId(sampler.GetSamplingSessionId())
 	sample.SetSeqId(0)
 	request, _, err = client.SamplingAPI.Asample(ctx).SampleRequest(sample).Execute()
 	check(err)
