@@ -300,7 +300,9 @@ def _add_example(operation: Json, name: str, example: Json) -> None:
         for media_type, prefix in ((JSON_TYPE, ""), (PROTOBUF, "protobuf_")):
             described = holder.get("content", {}).get(media_type)
             if described is not None and prefix + part in example:
-                entry = {"summary": example["summary"], "value": example[prefix + part]}
+                releases = ", ".join(example["releases"])
+                summary = f"{releases} ({example['source']})"
+                entry = {"summary": summary, "value": example[prefix + part]}
                 described.setdefault("examples", {})[name] = entry
     for parameter in operation.get("parameters", []):
         if (value := example.get("parameters", {}).get(parameter.get("name"))) is not None:

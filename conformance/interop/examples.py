@@ -52,6 +52,8 @@ NEWEST = "0.38.0"
 KEY = "tml-example"
 MODEL = "embedded/tiny"
 TOKENS = [84, 104, 101, 32, 113]
+#: The fields of an example that are not part of the exchange.
+ABOUT = frozenset({"kind", "releases", "source"})
 # Flags that make the client use operations of the scripted server.
 FLAGS = {"sample_use_retrieve_futures": True, "sample_join_sampling_session": True}
 
@@ -64,15 +66,53 @@ _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 def record_examples() -> Json:
     """The examples by operation and name; blocks for about a minute."""
-    examples: Json = {}
+    examples = _Examples()
     for protocol, release in PROTOCOLS.items():
         with start_embedded(protocol=protocol) as backend:
             _record(examples, Forwarder(backend.url), release, "embedded backend", MODEL)
+    examples.complete = True
     _record(examples, ScriptedServer(FLAGS), NEWEST, "scripted server", "Qwen/Qwen3-8B")
-    return {name: examples[name] for name in sorted(examples)}
+    return {name: examples.by_operation[name] for name in sorted(examples.by_operation)}
 
 
-def _record(examples: Json, responder: Responder, release: str, source: str, model: str) -> None:
+class _Examples:
+    """The examples by operation and name.
+
+    An exchange that has the same fields as an example adds its release to it. If `complete`, only
+    examples of other operations, and other kinds of results, are added.
+    """
+
+    def __init__(self) -> None:
+        self.by_operation: Json = {}
+        self.complete = False
+
+    def add(self, operation: str, kind: str, release: str, source: str, example: Json) -> None:
+        """Add an example; `kind` is that of the result, or `release`."""
+        known = self.by_operation.get(operation, {})
+        if self.complete and known and not self._is_new(known, kind, source):
+            return
+        for other in known.values():
+            if other["kind"] == kind and _form(other) == _form({**other, **example}):
+                if release not in other["releases"]:
+                    other["releases"].append(release)
+                return
+        same_kind = any(other["kind"] == kind for other in known.values())
+        suffix = release.replace(".", "_")
+        name = f"{kind}_{suffix}" if same_kind or kind == "release" else kind
+        if name not in known:
+            entry = {"kind": kind, "releases": [release], "source": source, **example}
+            self.by_operation.setdefault(operation, {})[name] = entry
+
+    @staticmethod
+    def _is_new(known: Json, kind: str, source: str) -> bool:
+        sources = {other["source"] for other in known.values()}
+        kinds = {other["kind"] for other in known.values()}
+        return source in sources if kind == "release" else kind not in kinds
+
+
+def _record(
+    examples: _Examples, responder: Responder, release: str, source: str, model: str
+) -> None:
     with recording(responder) as recorded:
         with tinker.ServiceClient(base_url=recorded.url, api_key=KEY, retry_window=5) as service:
             for call in _calls(service, model):
@@ -84,12 +124,14 @@ def _record(examples: Json, responder: Responder, release: str, source: str, mod
                 with suppress(UnexpectedStatus, tinker.TinkerError):
                     call()
         exchanges = list(recorded.exchanges)
-    redactor = _Redactor()
+    contract, redactor = load_contract(release), _Redactor()
     submitted: dict[str, str] = {}
     for exchange in exchanges:
-        _keep(
-            examples, exchange, load_contract(release), redactor, submitted, f"{release}, {source}"
-        )
+        operation = contract.verdict(exchange).operation_id
+        entry = _example(exchange, contract, submitted)
+        if operation is not None and entry is not None:
+            kind, example = entry
+            examples.add(operation, kind, release, source, redactor(example))
 
 
 def _calls(service: tinker.ServiceClient, model: str) -> Iterator[Callable[[], Any]]:
@@ -192,33 +234,19 @@ def _session(rest: tinker.RestClient) -> str:
     return rest.list_sessions().result().sessions[0]
 
 
-def _keep(
-    examples: Json,
-    exchange: Exchange,
-    contract: Contract,
-    redactor: _Redactor,
-    submitted: dict[str, str],
-    summary: str,
-) -> None:
+def _example(
+    exchange: Exchange, contract: Contract, submitted: dict[str, str]
+) -> tuple[str, Json] | None:
+    """The kind and content of an example; None if the exchange is an error or invalid.
+
+    `submitted` has the operation of each request id, and is extended.
+    """
     verdict = contract.verdict(exchange)
-    operation, status = verdict.operation_id, exchange.response.status
-    if operation is None or verdict.problems or status not in (200, 302):
-        return
+    if verdict.problems or exchange.response.status not in (200, 302):
+        return None
+    kind = "release"
     request, response = _body(exchange.request.message), _body(exchange.response.message)
-    if operation in RESULTS and isinstance(response, dict):
-        submitted[str(response.get("request_id"))] = operation
-    name = "release_" + summary.partition(",")[0].replace(".", "_")
-    if operation == "retrieve_future":
-        source = submitted.get(str(request["request_id"]))
-        if source is None:
-            return
-        name = _result_name(source, response)
-        if response is None:  # A protobuf result.
-            message = _message(source, exchange.response.message.decoded)
-            example = {"summary": summary, "request": request, "protobuf_response": message}
-            _add(examples, operation, f"{source}_protobuf", redactor(example))
-            return
-    example = {"summary": summary}
+    example: Json = {}
     if request is not None:
         example["request"] = request
     elif exchange.request.message.media_type == PROTOBUF_TYPE:
@@ -227,27 +255,29 @@ def _keep(
         example["response"] = response
     if parameters := contract.parameters(exchange.request):
         example["parameters"] = parameters
-    _add(examples, operation, name, redactor(example))
-
-
-def _add(examples: Json, operation: str, name: str, example: Json) -> None:
-    """Keep an example unless there is one of the same name or, of an earlier release, form."""
-    known = examples.setdefault(operation, {})
-    repeated = operation != "retrieve_future" and _form(example) in map(_form, known.values())
-    if name not in known and not repeated:
-        known[name] = example
+    if verdict.operation_id in RESULTS and isinstance(response, dict):
+        submitted[str(response.get("request_id"))] = verdict.operation_id
+    if verdict.operation_id == "retrieve_future":
+        operation = submitted.get(str(request["request_id"]))
+        if operation is None:
+            return None
+        kind = _result_kind(operation, response)
+        if response is None:
+            message = _message(operation, exchange.response.message.decoded)
+            kind, example["protobuf_response"] = f"{operation}_protobuf", message
+    return kind, example
 
 
 def _form(value: Any) -> Any:
     """The names of all fields, without values."""
     if isinstance(value, dict):
-        return {key: _form(item) for key, item in value.items() if key != "summary"}
+        return {key: _form(item) for key, item in value.items() if key not in ABOUT}
     if isinstance(value, list):
         return [_form(value[0])] if value else []
     return type(value).__name__
 
 
-def _result_name(operation: str, response: Any) -> str:
+def _result_kind(operation: str, response: Any) -> str:
     if isinstance(response, dict):
         if response.get("type") == "try_again":
             return "try_again"
