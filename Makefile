@@ -124,8 +124,9 @@ oracle: $(STAMP)  ## compare all contracts with the official packages, write ope
 portable: $(STAMP)  ## generate clients in five languages and run them; needs npm, Java, Go, Elixir (10 minutes)
 	@$(RUN) scripts/portable.py
 
-portable-sample: $(STAMP)  ## lint the specification and compile its TypeScript types; needs npm
-	@$(RUN) scripts/export_spec.py lint typescript
+portable-sample: $(STAMP)  ## lint the specification, generate and run one client in TypeScript; needs npm
+	@$(RUN) scripts/export_spec.py lint
+	@$(RUN) scripts/portable.py openapi-typescript
 
 record-examples: $(STAMP)  ## write openapi/examples.json: a request and a response of each operation
 	@$(RUN) scripts/record_examples.py

@@ -255,9 +255,10 @@ def _example(
         example["response"] = response
     if parameters := contract.parameters(exchange.request):
         example["parameters"] = parameters
-    if verdict.operation_id in RESULTS and isinstance(response, dict):
-        submitted[str(response.get("request_id"))] = verdict.operation_id
-    if verdict.operation_id == "retrieve_future":
+    name = verdict.operation_id
+    if name is not None and name in RESULTS and isinstance(response, dict):
+        submitted[str(response.get("request_id"))] = name
+    if name == "retrieve_future":
         operation = submitted.get(str(request["request_id"]))
         if operation is None:
             return None

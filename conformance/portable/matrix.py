@@ -11,7 +11,6 @@ from codegen.npm import ToolError
 from codegen.paths import ROOT
 from conformance.portable.cases import Case, case_server, differences, recorded_cases
 from conformance.portable.generators import (
-    OUT,
     Generator,
     NotInstalledError,
     StepFailedError,
@@ -54,14 +53,10 @@ class Result:
 def check(generators: Sequence[Generator]) -> list[Result]:
     """Generate, compile and run each, against a strict server and the recorded responses."""
     cases = recorded_cases()
-    OUT.mkdir(parents=True, exist_ok=True)
-    path = OUT / "cases.json"
-    path.write_text(
-        json.dumps([{"name": case.name, "model": case.model} for case in cases]), "utf-8"
-    )
+    names = json.dumps([{"name": case.name, "model": case.model} for case in cases])
     results = []
     with start_embedded(protocol=PROTOCOL) as server, case_server(cases) as url:
-        environment = {"TINKER_BASE_URL": server.url, "CASES_URL": url, "CASES": str(path)}
+        environment = {"TINKER_BASE_URL": server.url, "CASES_URL": url, "CASES": names}
         for generator in generators:
             results.append(_check(generator, cases, environment))
     return results

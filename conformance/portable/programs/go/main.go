@@ -131,10 +131,8 @@ func main() {
 	})
 
 	recorded := connect(os.Getenv("CASES_URL"))
-	content, err := os.ReadFile(os.Getenv("CASES"))
-	check(err)
 	cases := []struct{ Name, Model string }{}
-	check(json.Unmarshal(content, &cases))
+	check(json.Unmarshal([]byte(os.Getenv("CASES")), &cases))
 	for _, each := range cases {
 		decoded := newOf(each.Model)
 		convert(retrieve(recorded, each.Name), decoded)
