@@ -22,6 +22,9 @@ SCREENSHOTS_STAMP := $(VENV)/.screenshots-done
 TORCH := torch==2.13.0
 TORCH_DIR := $(VENV)/torch
 TORCH_STAMP := $(TORCH_DIR)/.setup-done
+METRICS := wandb==0.31.0 tensorboard==2.21.0 mlflow-skinny==3.17.2 trackio==0.43.0
+METRICS_DIR := $(VENV)/metrics
+METRICS_STAMP := $(METRICS_DIR)/.setup-done
 # The pip of Python 3.11 takes three times as long to resolve packages.
 PIP := pip==26.3
 
@@ -33,7 +36,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop grades cookbook traffic names servers benchmark soak pins clean test-metrics
 
 .PHONY: site serve-site pages screenshots examples example-output
 
@@ -73,8 +76,11 @@ test-others: $(STAMP)
 
 test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dependency; installs 878 MB
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
-	    tests/runtime/test_loss_handles.py
+	    tests/runtime/test_loss_handles.py tests/unit/as_tinker/test_call_patterns.py
 	@$(RUN) -m pytest -q tests/interop/test_parity.py
+
+test-metrics: $(METRICS_STAMP)  ## run the tests of the metrics writers with the real packages; installs 500 MB
+	@PYTHONPATH=$(METRICS_DIR) $(RUN) -m pytest -q tests/unit/test_metrics_tools.py
 
 check: $(STAMP)  ## check format, lint, types, import rules, prose and generated files; changes no file
 	@$(RUN) -m ruff format --check --quiet .
@@ -158,6 +164,9 @@ interop: $(STAMP)  ## run the official SDKs in their own environments and valida
 traffic: $(STAMP)  ## write openapi/traffic.json: the operations that the official SDKs have confirmed
 	@$(RUN) scripts/record_traffic.py
 
+grades: $(STAMP)  ## grade this project's clients and the official ones, write ports/GRADES.md
+	@$(RUN) scripts/grades.py
+
 cookbook: $(STAMP)  ## run tinker-cookbook with both SDKs, COOKBOOK=0.6.1; installs 2 GB, takes half an hour
 	@$(RUN) scripts/cookbook.py $(COOKBOOK)
 
@@ -196,6 +205,10 @@ $(SCREENSHOTS_STAMP): constraints.txt | $(STAMP)
 # Outside site-packages, so that the other tests prove that torch is not required.
 $(TORCH_STAMP): | $(STAMP)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --target $(TORCH_DIR) $(TORCH)
+	@touch $@
+
+$(METRICS_STAMP): | $(STAMP)
+	@$(RUN) -m pip install $(PIP_OPTIONS) --target $(METRICS_DIR) $(METRICS)
 	@touch $@
 
 $(RUN):

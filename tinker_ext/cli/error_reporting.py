@@ -26,6 +26,17 @@ class CommandError(click.ClickException):
         click.echo(f"Error: {one_line(self.message)}", file=file, err=file is None)
 
 
+@contextmanager
+def needs_matplotlib() -> Iterator[None]:
+    """Report how to install matplotlib if an import in the block does not find it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "matplotlib":
+            raise
+        raise CommandError("Drawing needs matplotlib: pip install 'tinker-ext[plot]'") from None
+
+
 class JsonError(click.ClickException):
     """A failed command: a JSON object on standard error."""
 

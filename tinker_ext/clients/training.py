@@ -31,6 +31,7 @@ from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
+from tinker_ext.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +169,8 @@ class TrainingClient(CheckpointingBase):
         finish = result_decoder(
             "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
         )
-        return self._requests.start([ChunkRequest(operations.optim_step(body=body))], finish)
+        request = ChunkRequest(operations.optim_step(body=body), usage=("optim_steps", 1))
+        return self._requests.start([request], finish)
 
     optim_step_async = async_submit(optim_step)
 
@@ -276,6 +278,13 @@ class TrainingClient(CheckpointingBase):
 
     create_sampling_client_async = async_result(create_sampling_client)
 
+    def usage(self) -> Usage:
+        """The tokens that this client has trained, and its updates, once their results arrived.
+
+        `Usage.cost` is the cost for a price; `tinker_ext.usage` estimates it before a run.
+        """
+        return self._requests.usage.read()
+
     def get_console_url(self) -> str:
         """The page of the training run in the console of the hosted service.
 
@@ -362,7 +371,7 @@ class TrainingClient(CheckpointingBase):
         async def run(first: int, second: int) -> tuple[Batch, Gradients, list[ResultBody]]:
             bodies = await self._run(logprobs, first)
             with tracing.stage(tracing.Stage.CUSTOM_LOSS):
-                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies))
+                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies), second)
             return batch, gradients, await self._run(batch, second)
 
         return self._requests.start_pair(
