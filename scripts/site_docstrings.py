@@ -21,7 +21,7 @@ class CompleteDocstrings(Extension):
     def on_object(self, *, obj: Object, **_: Any) -> None:
         """Rewrite the docstring of a module, class, function or attribute."""
         text = fence_examples(obj.docstring.value) if obj.docstring else ""
-        if isinstance(obj, Class):
+        if isinstance(obj, Class) and "Attributes:" not in text:
             text = f"{text}\n\n{fields_of(obj)}".strip()
         if not text:
             return
@@ -47,9 +47,10 @@ def fields_of(obj: Class) -> str:
     return "\n".join(["**Fields:**", "", *shown]) if shown else ""
 
 
-def _field(field: attrs.Attribute[Any]) -> str:
+def _field(field: Any) -> str:
+    """One field (`attrs.Attribute`) as an item of a list."""
     kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "Any")
-    default: object = field.default
+    default = field.default
     if default is attrs.NOTHING:
         return f"- `{field.name}`: `{kind}`"
     shown = "empty" if hasattr(default, "factory") else f"`{default!r}`"

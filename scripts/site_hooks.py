@@ -28,7 +28,8 @@ DOCUMENTS = {
     "openapi/CHANGELOG.md": "api-changelog.md",
     "openapi/ORACLE.md": "oracle.md",
     "openapi/REVISIONS.md": "revisions.md",
-    "ports/README.md": "porting.md",
+    "ports/GRADES.md": "grades.md",
+    "ports/README.md": "ports.md",
     "ports/conformance/vectors/README.md": "vectors.md",
 }
 CONFIGURATION = ROOT / "docs/configuration.md"
