@@ -28,7 +28,7 @@ def main() -> None:
 
     texts = [f"Say {number}:" for number in range(args.prompts)]
     params = tinker.SamplingParams(max_tokens=24, temperature=0.7, stop="\n")
-    completions: dict[str, str] = {}
+    completions: list[str] = []
     elapsed: list[float] = []
     with tinker.ServiceClient(base_url=args.base_url) as service:
         sampler = service.create_sampling_client(base_model=args.model)
@@ -37,16 +37,14 @@ def main() -> None:
         outcomes = sampler.sample_many(prompts, params, ordered=False, save_to=args.results)
         started = time.perf_counter()
         for outcome in track(outcomes, "Sampling", total=len(prompts)):
-            text = texts[outcome.index]
             if outcome.response is None:
-                print(f"{text!r} failed: {outcome.error}")
+                print(f"{texts[outcome.index]!r} failed: {outcome.error}")
                 continue
             tokens = outcome.response.sequences[0].tokens
-            completions[text] = str(tokenizer.decode(tokens))
+            completions.append(str(tokenizer.decode(tokens)))
             elapsed.append(time.perf_counter() - started)
-    print(f"{len(completions)} completions, {len(texts) - len(completions)} failed")
+    print(f"{len(completions)} completions, {len(texts) - len(completions)} failed: {args.results}")
     print(f"{len(elapsed) / elapsed[-1]:.0f} samples per second")
-    print(f"Say 7:{completions['Say 7:'].rstrip()}")
 
     plt.plot(elapsed, range(1, len(elapsed) + 1))
     plt.xlabel("seconds")
