@@ -9,7 +9,7 @@ import griffe
 import pytest
 
 import tinker_ext as tinker
-from scripts import site_docstrings, site_hooks
+from scripts import example_output, site_docstrings, site_hooks
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.reference import describe_settings
 from tinker_ext.embedded.engine.losses import LOSS_NAMES, find_loss
@@ -49,6 +49,18 @@ def test_links_between_documents_become_links_between_pages(
     source: str, markdown: str, expected: str
 ) -> None:
     assert site_hooks.rewrite_links(markdown, source) == expected
+
+
+def test_link_to_example_becomes_its_source() -> None:
+    page = site_hooks.insert_sources("Text.\n\n[examples/dpo.py](../examples/dpo.py)\n")
+    assert page.startswith('Text.\n\n??? example "examples/dpo.py"\n\n    ```python\n')
+    assert "\n    class DPOLoss:\n" in page
+    assert page.endswith("\n    ```\n")
+
+
+def test_output_replaces_earlier_output_of_same_example() -> None:
+    page = "```console\n$ python examples/a.py\nold\n```\n\nmore\n```\n"
+    assert example_output.with_output(page, "a", "new\n") == page.replace("old", "new")
 
 
 def test_examples_in_docstrings_become_code_blocks() -> None:
