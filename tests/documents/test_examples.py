@@ -12,6 +12,8 @@ import pytest
 
 from tests.processes import bare_environment
 
+#: Programs that train take minutes on a busy machine.
+pytestmark = pytest.mark.timeout(900)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PNG = b"\x89PNG\r\n\x1a\n"
 
