@@ -26,6 +26,7 @@ const LEFT_OUT: Record<string, string> = {
   "completions.json": "retrieve_futures exists only in releases after 0.4.1",
   "datum_index.json": "errors name a datum by its index in its request",
   "hints.json": "errors quote the server's message and add no advice",
+  "circuit.json": "there is no circuit breaker; every call is retried in its window",
   "limits.json": "requests in flight are not limited, and a shared pause ends for all at once",
   "seq_ids.json expected_seq_id": "servers of release 0.25 report it; those of 0.4.1 do not",
   "server_protocol.json": "the client supports the protocol of release 0.4.1 only",
