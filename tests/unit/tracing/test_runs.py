@@ -31,7 +31,7 @@ def header(process: int, start: int, *, parent: int | None = None) -> dict[str, 
 
 
 def sample(process: int, start: int, end: int, *, pending: bool = False) -> dict[str, Any]:
-    line = {
+    line: dict[str, Any] = {
         "kind": "begin" if pending else "span",
         "name": "tinker.sample",
         "trace": "t",
