@@ -97,7 +97,10 @@ class Summary:
                     "request was in flight: submit the next request before you compute."
                 )
             case Category.CLIENT:
-                return "this client: encoding, decoding, loading tokenizers, waiting for its own limits."
+                return (
+                    "this client: encoding, decoding, loading tokenizers and waiting for its own "
+                    "limits."
+                )
             case Category.CONNECT:
                 return "connecting: starting a backend or opening a session."
 
