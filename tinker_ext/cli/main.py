@@ -87,6 +87,11 @@ COMMANDS = {
         "tinker_ext.cli.commands.check_server:check_server",
         "Train, sample, save and list on the server at URL, and report the results.",
     ),
+    "conformance": LazyCommand(
+        "tinker_ext.cli.commands.conformance:conformance",
+        "Grade a client in any language by the rules of the porting guide.",
+        local=True,
+    ),
     "completion": LazyCommand(
         "tinker_ext.cli.commands.completion:completion",
         "Print a script that completes commands and options in a shell.",

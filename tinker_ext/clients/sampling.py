@@ -30,6 +30,7 @@ from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
 from tinker_ext.runtime.core import unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
+from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none
@@ -127,7 +128,8 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                 body = self._request(prompt, num_samples, sampling_params, options)
             if traced.active:
                 traced.set(self._attributes(body, prompt.known_length))
-            sampling, tokens = self._sample(body, prompt_bytes(prompt)), text_length(prompt)
+            sample = self._sample if self._limiter is None else self._sample_limited
+            sampling, tokens = sample(body, prompt_bytes(prompt)), text_length(prompt)
             return self._core.start(
                 sampling,
                 lambda sample: self._counted(
@@ -407,14 +409,13 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             params=body.sampling_params,
         )
 
+    async def _sample_limited(self, body: models.SampleRequest, size: int) -> SampleResult:
+        assert self._limiter is not None
+        async with self._limiter.admit():
+            return await self._sample(body, size)
+
     async def _sample(self, body: models.SampleRequest, size: int) -> SampleResult:
         """Send a request and fetch its result; `size` is the approximate size of its prompt."""
-        if self._limiter is None:
-            return await self._sample_now(body, size)
-        async with self._limiter.admit():
-            return await self._sample_now(body, size)
-
-    async def _sample_now(self, body: models.SampleRequest, size: int) -> SampleResult:
         config = self._retry_config
         limit = GONE_LIMIT if config is None or config.enable_retry_logic else 1
         for attempt in range(1, limit + 1):
@@ -427,7 +428,9 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                 await samples.take(1)
             try:
                 future = await self._submit(body, size)
-                request_id = str(future.request_id)  # Some servers send an integer.
+                request_id = future.request_id
+                if type(request_id) is not str:
+                    request_id = read_request_id("asample", request_id)
                 tracing.append_id(tracing.REQUEST_ID, request_id)
                 try:
                     result = await self._sequence.result(request_id)

@@ -198,10 +198,12 @@ class ClientCore:
         *,
         finally_: Callable[[], None] | None = None,
         work: CallerExecutor | None = None,
+        position: int | None = None,
         cancel_unawaited: bool = False,
     ) -> APIFuture[T]:
         """Run `coroutine` on the loop and return a future of `finish(value)`.
 
+        `position` is that of an operation in the order of its model's calls.
         With `cancel_unawaited`, cancelling the last `await` of the future cancels the task.
 
         Raises:
@@ -222,6 +224,7 @@ class ClientCore:
             on_done=None if traced is None else partial(self._call_done, traced),
         )
         outcome.operation = operation
+        outcome.position = position
         outcome.cancel_unawaited = cancel_unawaited
         outcome.throttle = self._unretrieved
         if traced is not None:
@@ -246,17 +249,17 @@ class ClientCore:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tasks.retrieve_exception)
 
-    async def call(
+    def call(
         self,
         request: Request[T],
         *,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Execute one logical call, with retries, under one idempotency key.
 
         `adjust` changes the retry policy of the operation.
         """
-        return await self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
+        return self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
 
     def close(self, timeout: float, end: SessionEnd | None = None) -> None:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.

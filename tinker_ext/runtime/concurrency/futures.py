@@ -14,12 +14,13 @@ from concurrent.futures import Future
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tinker_ext import tracing
 from tinker_ext.errors import DeadlineExceededError, TinkerError
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor, wait, wait_async
-from tinker_ext.runtime.concurrency.deadline import Progress
+from tinker_ext.runtime.concurrency.deadline import Progress, check_timeout, seconds_until
 from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.runtime.concurrency.task_future import TaskFuture
 from tinker_ext.runtime.concurrency.user_code import CallbackFuture
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+class _Unsettled:
+    """The type of `_UNSETTLED`."""
+
+
+# In place of a result that has not been decoded; None may be a result.
+_UNSETTLED = _Unsettled()
 
 
 class APIFuture(Future[T]):
@@ -64,10 +73,11 @@ class APIFuture(Future[T]):
         self._traced = traced
         self._finish: Callable[[Any], T] | None = finish
         self._work = work
-        self._value: T | None = None
+        self._value: T | _Unsettled = _UNSETTLED
         self._error: BaseException | None = None
         self._callbacks: dict[object, Callable[[APIFuture[T]], object]] = {}
-        self._lock = threading.Lock()
+        # Reentrant, so that a function of `map` that waits for its own future does not deadlock.
+        self._lock = threading.RLock()
         self._process = os.getpid()
 
     def result(self, timeout: float | None = None) -> T:
@@ -78,12 +88,14 @@ class APIFuture(Future[T]):
                 request continues. Also a TimeoutError.
             concurrent.futures.CancelledError: the request was cancelled.
             TinkerError: the request failed; the subclass says how.
+            InvalidInputError: `timeout` is not a number.
         """
+        until = None if timeout is None else monotonic() + check_timeout(timeout)
         if not self._outcome.done():
             self._check_may_block()
             try:
                 with self._waited():
-                    wait(self._outcome, self._work, timeout)
+                    wait(self._outcome, self._work, seconds_until(until))
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
             except KeyboardInterrupt:
@@ -93,15 +105,24 @@ class APIFuture(Future[T]):
             except SystemExit:  # Raised here by a custom loss.
                 self._outcome.mark_retrieved()
                 raise
+        if until is not None:
+            # Another thread may be in the function of `map`.
+            if not self._lock.acquire(timeout=seconds_until(until) or 0.0):
+                raise self._timeout_error(timeout)
+            try:
+                return self._settle()
+            finally:
+                self._lock.release()
         return self._settle()
 
     async def result_async(self, timeout: float | None = None) -> T:
         """As `result`, without blocking the caller's event loop."""
+        seconds = None if timeout is None else check_timeout(timeout)
         if not self._outcome.done():
             self._check_same_process()
             try:
                 with self._waited():
-                    await wait_async(self._outcome, self._work, timeout)
+                    await wait_async(self._outcome, self._work, seconds)
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
             except (KeyboardInterrupt, SystemExit):  # Raised here by a custom loss.
@@ -152,7 +173,11 @@ class APIFuture(Future[T]):
         return self._outcome.cancel()
 
     def map(self, function: Callable[[T], U]) -> APIFuture[U]:
-        """A future of `function(result)`; `function` is called once, on first access."""
+        """A future of `function(result)`; `function` is called once, on first access.
+
+        If Ctrl-C interrupts it, the next access calls it again.
+        It is called on the thread that waits. It may wait for other futures, but not for its own.
+        """
         return APIFuture(
             self._outcome,
             lambda _: function(self._settle()),
@@ -193,7 +218,7 @@ class APIFuture(Future[T]):
         then it counts as a waiter.
         """
         self._check_waitable()
-        outcome, standard = self._outcome, CallbackFuture[T]()
+        outcome, standard = self._outcome, _StandardFuture[T](self._check_may_wait)
         outcome.waiters.add(standard)
         standard.add_done_callback(lambda done: done.cancelled() and outcome.cancel())
         outcome.add_done_callback(lambda _: self._settle_into(standard))
@@ -245,10 +270,15 @@ class APIFuture(Future[T]):
         return self._progress.error("no result yet; the request continues", timeout)
 
     def _settle(self) -> T:
-        """Decode the result unless another thread has; the outcome must be done."""
+        """Decode the result unless another thread has; the outcome must be done.
+
+        Raises:
+            TinkerError: called by the function that computes the result.
+        """
         with self._lock:
             finish, self._finish = self._finish, None
             if finish is not None:
+                self._error = None
                 try:
                     received = self._outcome.result()
                     decoding = tracing.decoding(self._traced)
@@ -259,6 +289,13 @@ class APIFuture(Future[T]):
                             self._value = finish(received)
                 except BaseException as error:
                     self._error = error
+                    if isinstance(error, KeyboardInterrupt):
+                        self._finish = finish  # It was interrupted; the next call repeats it.
+            elif self._value is _UNSETTLED and self._error is None:
+                raise TinkerError(
+                    "the function passed to map() waits for the result of its own future, which "
+                    "would deadlock; use its argument, the result of the original future"
+                )
         if self._error is not None:
             raise self._error
         return cast("T", self._value)
@@ -287,6 +324,12 @@ class APIFuture(Future[T]):
             )
         _warn_about_running_loop()
 
+    def _check_may_wait(self) -> None:
+        """Check, for a wait outside of this class, that it would not deadlock."""
+        self._check_may_block()
+        if self._work is not None:
+            self._work.check_may_wait(self._outcome.position)
+
     def _check_waitable(self) -> None:
         if not self._outcome.done():
             self._check_same_process()
@@ -297,6 +340,31 @@ class APIFuture(Future[T]):
                 "this future was created before a fork, and its request runs in the parent "
                 "process; repeat the call in this process"
             )
+
+
+class _StandardFuture(CallbackFuture[T]):
+    """A standard future that calls `check` before a wait that would block."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check: Callable[[], None] | None = check
+        self.add_done_callback(lambda _: self._forget())
+
+    def _forget(self) -> None:
+        self._check = None  # It refers to the original future.
+
+    def _check_may_wait(self) -> None:
+        check = self._check
+        if check is not None and not self.done():
+            check()
+
+    def result(self, timeout: float | None = None) -> T:
+        self._check_may_wait()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._check_may_wait()
+        return super().exception(timeout)
 
 
 class _StandardWaiters(list[Any]):
@@ -319,7 +387,8 @@ class _StandardWaiters(list[Any]):
 
     def append(self, waiter: Any) -> None:
         future = self._future
-        future._check_waitable()
+        if not future._outcome.done():
+            future._check_may_wait()
         if not self._announced:
             self._announced = True
             future._outcome.add_done_callback(self._announce)

@@ -33,7 +33,7 @@ from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue
 from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
-from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.runtime.submission.submitting import read_request_id, submit
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.usage import UsageCounter
@@ -128,6 +128,7 @@ class OrderedRequests:
             finish,
             finally_=lambda: self._turns.give_back(ticket),
             work=self.work,
+            position=ticket,
         )
 
     def start_pair(
@@ -146,7 +147,7 @@ class OrderedRequests:
         async def both() -> Any:
             return await run(first, second)
 
-        return self._core.start(both(), finish, finally_=give_back, work=self.work)
+        return self._core.start(both(), finish, finally_=give_back, work=self.work, position=second)
 
     def unload(
         self,
@@ -165,6 +166,7 @@ class OrderedRequests:
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
+                position=ticket,
             )
 
     async def _unload(
@@ -264,7 +266,9 @@ class OrderedRequests:
         with naming_datums(chunk.datums):
             chunk.request.number(seq_id)
             future = await self._core.call(chunk.request)
-        request_id = str(future.request_id)  # Some servers use numbers.
+        request_id = future.request_id
+        if type(request_id) is not str:
+            request_id = read_request_id(chunk.request.operation.name, request_id)
         tracing.append_id(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
         return request_id
