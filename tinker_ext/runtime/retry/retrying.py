@@ -16,7 +16,7 @@ from tinker_ext.errors import (
     APIStatusError,
     status_phrase,
 )
-from tinker_ext.rules.polling import MAX_TOLERATED
+from tinker_ext.rules.polling import MAX_MALFORMED
 from tinker_ext.rules.retry import (
     IMMEDIATE,
     Decision,
@@ -258,7 +258,7 @@ class _Call:
 
         A few are tolerated as a proxy's doing, as for polls.
         """
-        if self._malformed_in_a_row > MAX_TOLERATED:
+        if self._malformed_in_a_row > MAX_MALFORMED:
             return evolve(self._policy, max_attempts=attempt)
         return self._policy
 
