@@ -231,7 +231,7 @@ defmodule Tinker.Rules do
   def classify(408, body), do: waiting(if is_map(body), do: body, else: %{})
   def classify(410, _), do: :gone
   def classify(status, _) when status in [402, 429] or status >= 500, do: :retry
-  def classify(400, body) when body in [nil, ""], do: :malformed
+  def classify(400, body) when body in [nil, ""], do: :rejected_without_message
   def classify(status, body) when status in [400, 409, 422], do: {:failed, words(body)}
   def classify(status, body), do: {:refused, status, words(body)}
 
@@ -333,7 +333,8 @@ end
 defmodule Tinker.Call do
   @moduledoc "Requests with retries, and polls for results. Runs in the process of the caller."
   alias Tinker.{Error, HTTP, Pauses, Rules}
-  @tolerated 3
+  @tolerated 6
+  @tolerated_400 3
   @window 300
 
   @doc "The body of the first success. All attempts have the same idempotency key."
@@ -417,6 +418,9 @@ defmodule Tinker.Call do
         raise Error.new("GoneError", "#{operation}: the result has expired", 410)
 
       :malformed when consecutive > @tolerated ->
+        raise Error.new("MalformedError", operation)
+
+      :rejected_without_message when consecutive > @tolerated_400 ->
         raise Error.new("MalformedError", operation)
 
       :retry when late ->

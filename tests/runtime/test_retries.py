@@ -241,20 +241,20 @@ def test_polling_continues_after_transient_errors_and_logs_queue_reason(
     ]
 
 
-@pytest.mark.parametrize(("suspended", "polls"), [(False, 2), (True, 4)])
+@pytest.mark.parametrize(("suspended", "polls"), [(False, 2), (True, 7)])
 def test_malformed_polls_end_with_the_retry_window_without_suspensions(
     suspended: bool, polls: int
 ) -> None:
     server, time = FakeServer(), SimulatedTime()
 
     def malformed(_: object) -> Reply:
-        (time.suspend if suspended else time.pass_by)(20)
+        (time.suspend if suspended else time.pass_by)(200)
         return Reply(200, [])
 
-    with make_client(server, clock=time.clock, retry_window=10) as service:
+    with make_client(server, clock=time.clock, retry_window=100) as service:
         training = service.create_lora_training_client("fake/model")
         before = len(server.calls("retrieve_future"))
-        server.respond("retrieve_future", *[malformed] * 4)
+        server.respond("retrieve_future", *[malformed] * 7)
         with pytest.raises(tinker.APIResponseValidationError, match="JSON object"):
             training.optim_step(tinker.AdamParams()).result(30)
     assert len(server.calls("retrieve_future")) - before == polls
@@ -307,9 +307,9 @@ def test_malformed_success_is_retried_with_same_seq_id_up_to_the_limit() -> None
     with make_client(server, clock=SimulatedTime().clock) as service:
         training = service.create_lora_training_client("fake/model")
         training.optim_step(tinker.AdamParams()).result(30)
-        server.respond("get_info", *[Reply(200, "<html></html>")] * 4)
+        server.respond("get_info", *[Reply(200, "<html></html>")] * 7)
         with pytest.raises(
-            tinker.APIResponseValidationError, match="the limit of 4 attempts is reached"
+            tinker.APIResponseValidationError, match="the limit of 7 attempts is reached"
         ):
             training.get_info()
     assert [call.body["seq_id"] for call in server.calls("optim_step")] == [1, 1, 1]
@@ -318,11 +318,11 @@ def test_malformed_success_is_retried_with_same_seq_id_up_to_the_limit() -> None
 def test_malformed_limit_counts_only_consecutive_responses() -> None:
     server = FakeServer()
     malformed, busy = Reply(200, "{"), Reply(503)
-    server.respond("asample", *[busy, malformed] * 5)
+    server.respond("asample", *[busy, malformed] * 8)
     with make_client(server, clock=SimulatedTime().clock) as service:
         sampler = service.create_sampling_client(base_model="fake/model")
         sampler.sample(PROMPT, 1, PARAMS).result(30)
-    assert len(server.calls("asample")) == 11
+    assert len(server.calls("asample")) == 17
 
 
 def test_read_stops_after_ten_identical_immediate_500s() -> None:

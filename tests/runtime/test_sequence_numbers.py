@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+import tinker_ext as tinker
 from tinker_ext.errors import APIConnectionError, BadRequestError
 from tinker_ext.runtime.submission.sequence import SequenceNumbers
+from tinker_ext.testing import FakeServer, make_client
 
 REJECTED = BadRequestError("no", status_code=400)
 LOST = APIConnectionError("lost")
@@ -93,3 +95,24 @@ async def test_rewind_discards_free_numbers() -> None:
     assert await server.numbers.send(server.sender()) == 2
     server.numbers.rewind(1, epoch=0)
     assert server.numbers.next == 3
+
+
+@pytest.mark.parametrize(
+    "fail",
+    [
+        lambda training: training.save_state("\ud800"),
+        lambda training: training.save_state("a", ttl_seconds=10**30),
+    ],
+    ids=["text", "integer"],
+)
+def test_request_that_can_not_be_encoded_uses_no_number(
+    fail: Callable[[tinker.TrainingClient], tinker.APIFuture[Any]],
+) -> None:
+    """Otherwise the server would wait for its number forever."""
+    server = FakeServer()
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        with pytest.raises(tinker.InvalidInputError, match="can't be sent as JSON"):
+            fail(training).result(10)
+        training.optim_step(tinker.AdamParams()).result(10)
+    assert [call.body["seq_id"] for call in server.calls("optim_step")] == [1]

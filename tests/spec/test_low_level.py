@@ -160,13 +160,13 @@ def test_wait_for_raises_the_error_of_the_request(
         wait_for(client, "request-1", ForwardBackwardOutput)
 
 
-def test_wait_for_malformed_responses_raise_after_three_repetitions() -> None:
+def test_wait_for_malformed_responses_raise_after_six_repetitions() -> None:
     server = Server(
         httpx.Response(200, text="<html>", headers={"retry-after": "0"}) for _ in range(9)
     )
     with server.client() as client, pytest.raises(APIResponseValidationError, match="<html>"):
         wait_for(client, "request-1", ForwardBackwardOutput)
-    assert len(server.requests) == 4
+    assert len(server.requests) == 7
 
 
 def test_wait_for_raises_at_its_timeout() -> None:

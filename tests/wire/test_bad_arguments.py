@@ -10,11 +10,10 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import PARAMS, PROMPT
 from tinker_ext import types
+from tinker_ext.testing import FakeServer, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tinker_ext.testing import FakeServer
 
     Call = Callable[[tinker.ServiceClient, Any], object]
 
@@ -62,7 +61,7 @@ BAD: list[tuple[str, str, Call, list[Any]]] = [
         lambda service, bad: train(service, "ppo", bad),
         [["clip"], "clip"],
     ),
-    ("name", "save_weights", save, [None, 5, "", "a/b"]),
+    ("name", "save_weights", save, [None, 5, "", "a/b", ".", ".."]),
     (
         "user_metadata['a']",
         "save_weights",
@@ -164,3 +163,17 @@ def test_numpy_scalars_are_accepted(service: tinker.ServiceClient, server: FakeS
 
 def test_loss_fn_config_accepts_any_mapping() -> None:
     assert types.parse_loss_config({"a": np.float32(0.5)}) == {"a": 0.5}  # type: ignore[dict-item]
+
+
+def test_text_that_is_not_unicode_raises_and_names_the_field(
+    service: tinker.ServiceClient,
+) -> None:
+    with (
+        make_client(FakeServer(), user_metadata={"fine": "a", "broken": "\ud800"}) as broken,
+        pytest.raises(tinker.InvalidInputError, match=r"^user_metadata\.broken: it can't be"),
+    ):
+        broken.create_lora_training_client("fake/model")
+    params = tinker.SamplingParams(stop=["a", "\ud800"])
+    sampler = service.create_sampling_client(base_model="fake/model")
+    with pytest.raises(tinker.InvalidInputError, match=r"^sampling_params\.stop\[1\]: it can't be"):
+        sampler.sample(PROMPT, 1, params).result(10)

@@ -16,6 +16,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
 from tinker_ext.types import SamplingClientKind
+from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS
 from tinker_ext.types.unset import or_none, or_unset
 
 if TYPE_CHECKING:
@@ -136,5 +137,9 @@ def _validate_name(name: object) -> str:
     if not isinstance(name, str) or not name or "/" in name:
         raise InvalidInputError(
             f"expected a non-empty str without slashes, got {name!r}", where="name"
+        )
+    if name in DOT_SEGMENTS:
+        raise InvalidInputError(
+            f"{name!r} can't be part of a path; choose another name", where="name"
         )
     return name

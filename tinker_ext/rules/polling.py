@@ -13,7 +13,7 @@ response                              outcome         action of the poller
 402, 429, 5xx; no response            Retry           polls again after a delay
 400 without a message                 Retry           the same, three times: some proxies send it
 other status codes                    Refused         raises the error of the status code
-2xx, anything else                    Malformed       polls again three times, then raises
+2xx, anything else                    Malformed       polls again six times, then raises
 ====================================  ==============  ============================================
 """
 
@@ -44,8 +44,12 @@ WAIT_BASE = 0.1
 WAIT_CAP = 2.0
 #: Minimum delay before another poll, in seconds, regardless of the jitter.
 MIN_PAUSE = 0.05
-#: Consecutive malformed responses tolerated as a proxy's doing (0.38.0 tolerates three 400s).
+#: Consecutive responses with status 400 and no message tolerated as a proxy's doing (0.38.0).
 MAX_TOLERATED = 3
+#: Consecutive malformed successes tolerated as a proxy's doing; ours. The delays between them give
+#: a proxy that serves a page of its own 13 s on average. If one response in 25 is damaged, one
+#: request in a billion fails; with a limit of 3, one in 20,000 would fail every twentieth time.
+MAX_MALFORMED = 6
 #: Seconds between log messages about a queue (both official clients).
 QUEUE_LOG_INTERVAL = 60.0
 #: Seconds after which a request that is not paused is logged at level INFO and at level WARNING.
@@ -135,7 +139,7 @@ class Malformed:
     """A success whose body is not a JSON object or lacks a field."""
 
     why: str
-    tolerated: int = MAX_TOLERATED
+    tolerated: int = MAX_MALFORMED
 
 
 PollOutcome = Ready | TryAgain | MetadataOnly | Gone | Failed | Refused | Retry | Malformed

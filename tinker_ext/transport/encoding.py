@@ -8,11 +8,15 @@ library's encoder would hold the GIL much longer for a large body (`make benchma
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from tinker_ext.errors import APIResponseValidationError
+from tinker_ext.errors import APIResponseValidationError, InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Bytes of a JSON body that the event loop parses itself, in about 20 ms. Ours.
 LARGE = 4 * 1024 * 1024
@@ -22,8 +26,39 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY
 
 
 def encode(body: Any) -> bytes:
-    """Encodes a request body as UTF-8 JSON; numpy arrays in it must be C-contiguous."""
-    return orjson.dumps(body, option=_OPTIONS)
+    """Encodes a request body as UTF-8 JSON; numpy arrays in it must be C-contiguous.
+
+    Raises:
+        InvalidInputError: a text is not valid Unicode, or an integer has more than 64 bits.
+    """
+    try:
+        return orjson.dumps(body, option=_OPTIONS)
+    except orjson.JSONEncodeError as error:
+        where = next(_unencodable(body, ""), None)
+        raise InvalidInputError(f"it can't be sent as JSON: {error}", where=where) from None
+
+
+def _unencodable(value: Any, place: str) -> Iterator[str]:
+    """Yields the places of texts and integers in a body that can't be encoded."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            text = name if isinstance(name, str) and _is_encodable(name) else repr(name)
+            if text is not name:
+                yield f"the field {text}"
+            yield from _unencodable(item, f"{place}.{text}" if place else text)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _unencodable(item, f"{place}[{index}]")
+    elif isinstance(value, str | int) and not _is_encodable(value):
+        yield place
+
+
+def _is_encodable(value: object) -> bool:
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return False
+    return True
 
 
 def decode(content: bytes) -> Any:

@@ -202,6 +202,7 @@ class Gateway:
         attempt = tracing.attempt(
             request.operation.name, built["method"].upper(), built["url"], prepared.url
         )
+        request.sent = True
         if attempt is None:
             wire_request = self._build(request, prepared, built, content)
             if request.operation.follows_redirect:

@@ -130,6 +130,7 @@ class Request(Generic[T]):
         size: the approximate number of bytes of the body, for budgets.
         idempotency_key: the same for all attempts; None if the server need not recognize them.
         on_error: returns a value in place of an error of an attempt, or raises.
+        sent: whether an attempt to send it has begun; then the server may have received it.
         response: the last response, for errors raised after it was received.
     """
 
@@ -142,6 +143,7 @@ class Request(Generic[T]):
         "operation",
         "response",
         "secrets",
+        "sent",
         "size",
         "timeout",
     )
@@ -160,6 +162,7 @@ class Request(Generic[T]):
         self.secrets: tuple[Secret, ...] = ()
         self.size = 0
         self.idempotency_key: str | None = None
+        self.sent = False
         self.on_error: Callable[[APIError], T] | None = None
         self.response: Response | None = None
 

@@ -9,7 +9,7 @@ import {
   failureOf,
   statusError,
 } from "./errors.js";
-import { MAX_TOLERATED } from "./rules/polling.js";
+import { MAX_MALFORMED } from "./rules/polling.js";
 import {
   decide,
   IMMEDIATE,
@@ -105,7 +105,7 @@ export class Retrier {
         const elapsed = clock.now() - started;
         const asleep = clock.suspended();
         // A few unreadable responses in a row are tolerated as a proxy's doing.
-        const limited = unreadable > MAX_TOLERATED ? { ...policy, maxAttempts: attempts } : policy;
+        const limited = unreadable > MAX_MALFORMED ? { ...policy, maxAttempts: attempts } : policy;
         const awake = elapsed - (asleep - suspended);
         const failure = { ...failureOf(error), identical };
         const decision = this.#decide(failure, limited, attempts, awake, asleep > before);

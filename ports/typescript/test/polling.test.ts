@@ -111,11 +111,11 @@ test("pending polls stop at the deadline", async () => {
   assert.ok(clock.now() - start <= 600);
 });
 
-test("malformed responses are tolerated three times", async () => {
+test("malformed responses are tolerated six times", async () => {
   const { server, training: model } = await training();
-  server.script("retrieve_future", ...Array<object>(4).fill({ body: "<html>" }));
+  server.script("retrieve_future", ...Array<object>(7).fill({ body: "<html>" }));
   await assert.rejects(model.optimStep(), tinker.APIResponseValidationError);
-  assert.equal(server.sent("retrieve_future").length, 5);
+  assert.equal(server.sent("retrieve_future").length, 8);
 });
 
 test("a sample whose result is gone is resubmitted, a training step is not", async () => {

@@ -247,7 +247,7 @@ class OrderedRequests:
         """Submit a request; return its request id, which is also added to `accepted`."""
         self._core.session.check()
         async with self._core.limits.training_bytes.reserve(chunk.request.size):
-            return await self._numbers.send(partial(self._send, chunk, accepted))
+            return await self._numbers.send(partial(self._send, chunk, accepted), chunk.request)
 
     async def _submit_parallel(
         self, chunks: Sequence[ChunkRequest], accepted: list[str]
@@ -259,7 +259,9 @@ class OrderedRequests:
                 return await self._send(chunk, accepted, seq_id)
 
         self._core.session.check()
-        return await self._numbers.send_batch([partial(send, chunk) for chunk in chunks])
+        return await self._numbers.send_batch(
+            [partial(send, chunk) for chunk in chunks], [chunk.request for chunk in chunks]
+        )
 
     async def _send(self, chunk: ChunkRequest, accepted: list[str], seq_id: int) -> str:
         tracing.append_id(tracing.SEQ_ID, seq_id)

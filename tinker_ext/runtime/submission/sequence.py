@@ -9,7 +9,7 @@ names the number that the server expects, numbering continues from there.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tinker_ext.errors import APIStatusError, SessionLostError
 from tinker_ext.protocol.seq_ids import is_reusable
@@ -22,6 +22,13 @@ T = TypeVar("T")
 
 # As in releases 0.4.1 to 0.38.0.
 FIRST = 1
+
+
+class Sendable(Protocol):
+    """A request that knows whether an attempt to send it has begun."""
+
+    @property
+    def sent(self) -> bool: ...
 
 
 class SequenceNumbers:
@@ -40,13 +47,20 @@ class SequenceNumbers:
         #: How often numbering was rewound.
         self.epoch = 0
 
-    async def send(self, send: Callable[[int], Awaitable[T]]) -> T:
+    async def send(self, send: Callable[[int], Awaitable[T]], request: Sendable | None = None) -> T:
         """Send a request under the next number."""
-        [value] = await self.send_batch([send])
+        [value] = await self.send_batch([send], [request])
         return value
 
-    async def send_batch(self, sends: Sequence[Callable[[int], Awaitable[T]]]) -> list[T]:
+    async def send_batch(
+        self,
+        sends: Sequence[Callable[[int], Awaitable[T]]],
+        requests: Sequence[Sendable | None] | None = None,
+    ) -> list[T]:
         """Send requests under consecutive numbers in parallel, the first one last.
+
+        `requests` are those that `sends` send. If one of them failed before it was sent, because it
+        could not be built, its number is free.
 
         The server starts with the first, so it then has all of them (0.38.0 does the same). If any
         other request fails, the first one is not sent.
@@ -65,7 +79,12 @@ class SequenceNumbers:
             if not any(map(tasks.has_failed, sending.values())):
                 await send_all([0])
         finally:
-            used = {numbers[index] for index, task in sending.items() if not _was_rejected(task)}
+            used = {
+                numbers[index]
+                for index, task in sending.items()
+                if requests is None or (request := requests[index]) is None or request.sent
+                if not _was_rejected(task)
+            }
             self._give_back(set(numbers) - used, epoch)
         for task in sending.values():
             task.result()  # Raises the first error.

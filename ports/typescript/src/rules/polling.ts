@@ -20,8 +20,10 @@ export type Outcome =
   | { kind: "retry"; status?: number; tolerated: number | null }
   | { kind: "malformed"; why: string; tolerated: number };
 
-/** Consecutive malformed responses tolerated as a proxy's doing. */
+/** Consecutive responses with status 400 and no message tolerated as a proxy's doing. */
 export const MAX_TOLERATED = 3;
+/** Consecutive malformed successes tolerated as a proxy's doing. */
+export const MAX_MALFORMED = 6;
 const HELD_SECONDS = 1;
 const MIN_PAUSE = 0.05;
 const WAIT_BASE = 0.1;
@@ -44,7 +46,7 @@ export function classify(status: number, body: unknown): Outcome {
 function success(status: number, body: unknown): Outcome {
   if (!isObject(body)) {
     if ((status === 202 || status === 204) && (body === null || body === "")) return tryAgain({});
-    return { kind: "malformed", why: "expected a JSON object", tolerated: MAX_TOLERATED };
+    return { kind: "malformed", why: "expected a JSON object", tolerated: MAX_MALFORMED };
   }
   const type = body["type"] ?? null;
   if (type === "try_again" || (type === null && "queue_state" in body)) return tryAgain(body);
@@ -71,7 +73,7 @@ function metadata(size: unknown): Outcome {
   if (typeof size === "number" && Number.isInteger(size) && size >= 0) {
     return { kind: "metadata_only", size };
   }
-  return { kind: "malformed", why: "complete_metadata without a size", tolerated: MAX_TOLERATED };
+  return { kind: "malformed", why: "complete_metadata without a size", tolerated: MAX_MALFORMED };
 }
 
 /** The category in a body; undefined if it has none. */
