@@ -17,7 +17,13 @@ from tinker_ext.testing.conformance import RULES, Grade, Report
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(400)]
 
 # A client that breaks one of these passes it on a machine that is busy for seconds.
-_NEED_SPEED = {"attempts.shared_pause", "heartbeats.interval", "polls.limited", "polls.pause"}
+_NEED_SPEED = {
+    "attempts.shared_pause",
+    "cancellation.sent",  # the official client loses some under load
+    "heartbeats.interval",
+    "polls.limited",
+    "polls.pause",
+}
 
 
 @pytest.fixture(scope="module")
