@@ -40,8 +40,8 @@ _HEAD = f"""# Grades of clients
 
 Written by `make grades`. `tinker-ext conformance` graded these clients by the rules of the
 [porting guide](../docs/porting.md); [conformance.md](../docs/conformance.md) describes the grader.
-Failures of the packages `tinker` are those of the official clients. Some of these depend on timing and
-differ from run to run: {", ".join(f"`{rule}`" for rule in UNSTABLE)}.
+Failures of the packages `tinker` are those of the official clients. Some of these depend on timing
+and differ from run to run: {", ".join(f"`{rule}`" for rule in UNSTABLE)}.
 
 An empty cell: the rule does not exist in that protocol.
 """
