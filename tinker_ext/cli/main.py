@@ -67,6 +67,10 @@ COMMANDS = {
         "Run the embedded backend on this machine.",
         local=True,
     ),
+    "openai": LazyCommand(
+        "tinker_ext.cli.commands.openai:openai",
+        "Serve an OpenAI-compatible endpoint in front of a server.",
+    ),
     "trace": LazyCommand(
         "tinker_ext.cli.commands.trace:trace",
         "Show where the time of a recorded run went.",

@@ -11,6 +11,7 @@ from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import count_title
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from tinker_ext.trace_report.recordings import Recording
@@ -90,7 +91,7 @@ def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "matplotlib":
             raise
-        raise CommandError("Drawing needs matplotlib: pip install 'tinker-ext[plot]'") from None
+        raise CommandError(f"Drawing needs matplotlib: {install_hint('plot')}") from None
 
     target = output or recording.with_suffix(".png")
     draw(_read(recording), target)
