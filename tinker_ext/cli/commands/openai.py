@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: The port after that of `tinker-ext serve`.
 DEFAULT_PORT = 8766
+#: Packages of the extra `openai` that the server needs.
+NEEDED = ("starlette", "uvicorn")
 
 
 @click.command(name="openai")
@@ -60,7 +62,7 @@ def openai(
     of a base model or the tinker:// path of sampler weights. When it is ready, the command prints
     its base URL as one line of JSON. It rejects requests from web pages. Press Ctrl-C to stop it.
     """
-    if missing := [name for name in ("starlette", "uvicorn") if find_spec(name) is None]:
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise CommandError(f"The endpoint needs {' and '.join(missing)}: {install_hint('openai')}")
     key = read_key(key_file, host)
     if key is not None:
