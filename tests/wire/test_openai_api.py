@@ -289,8 +289,8 @@ async def test_invalid_request_is_rejected_before_anything_is_sent(
 ) -> None:
     server = FakeServer()
     async with serving(server) as client:
-        sent = {"content-type": "application/json", **headers}
-        response = await client.post("chat/completions", content=content, headers=sent)
+        all_headers = {"content-type": "application/json", **headers}
+        response = await client.post("chat/completions", content=content, headers=all_headers)
     assert response.status_code == status
     assert message in response.json()["error"]["message"]
     assert server.received == []

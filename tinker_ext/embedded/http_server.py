@@ -86,7 +86,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def visibility(url: str) -> str:
-    """A description of who can connect."""
+    """Whether other machines can connect, in words."""
     if is_loopback(url.removeprefix("http://").rpartition(":")[0].strip("[]")):
         return "this machine only"
     return "reachable from other machines, with the key"

@@ -172,8 +172,11 @@ def _completion(
             limited = sequence.stop_reason in ("length", "max_tokens")
             reason = "length" if limited and not stopped else "stop"
             choices.append(Choice(len(choices), [*tokens[: len(head)], *sampled], reason))
-    asked, cached = sum(map(len, prompts)), sum(one.prompt_cache_hit_tokens for one in responses)
-    count = sum(len(sequence.tokens) for one in responses for sequence in one.sequences)
+    asked, cached = (
+        sum(map(len, prompts)),
+        sum(response.prompt_cache_hit_tokens for response in responses),
+    )
+    count = sum(len(sequence.tokens) for response in responses for sequence in response.sequences)
     usage = {"prompt_tokens": asked, "completion_tokens": count, "total_tokens": asked + count}
     details = {"prompt_tokens_details": {"cached_tokens": cached}}
     return Completion(spec, choices, {**usage, **details}, tokenizer.decode)

@@ -51,13 +51,13 @@ def cut(
     The last token's text is shortened if the stop text starts within it.
     """
     ends = (index for index, token in enumerate(tokens) if token.id in stop_tokens)
-    kept = tokens[: next(ends, None)]
-    text = "".join(token.text for token in kept)
+    before = tokens[: next(ends, None)]
+    text = "".join(token.text for token in before)
     starts = [start for stop in stop_texts if (start := text.find(stop)) >= 0]
     if not starts:
-        return kept, len(kept) < len(tokens)
+        return before, len(before) < len(tokens)
     length, shortened = min(starts), []
-    for token in kept:
+    for token in before:
         if length > 0:
             shortened.append(evolve(token, text=token.text[:length]))
         length -= len(token.text)
