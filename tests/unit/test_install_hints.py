@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_hint_names_origin(
 
 def test_hint_without_metadata_names_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> Any:
-        raise install_hints.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
     monkeypatch.setattr(install_hints, "distribution", missing)
     assert install_hints.install_hint("a", "b") == "pip install 'tinker-ext[a,b]'"

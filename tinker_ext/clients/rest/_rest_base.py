@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, Unpack
 
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
@@ -12,12 +12,13 @@ from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.holder import OfficialMembers
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.config import hide_values
-from tinker_ext.errors import InvalidInputError
+from tinker_ext.errors import InvalidInputError, short_traceback
 from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS, ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tinker_ext.config.settings import AllSettings
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.request import Request
@@ -38,11 +39,13 @@ class RestClientBase(OfficialMembers):
         config: the settings of a separate connection, as for `ServiceClient`.
     """
 
-    def __init__(self, core: ClientCore | None = None, **config: Any) -> None:
-        config = hide_values(config)
-        if core is not None and config:
+    def __init__(self, core: ClientCore | None = None, **config: Unpack[AllSettings]) -> None:
+        settings = hide_values(config)
+        del config  # A traceback with variables would show the values.
+        if core is not None and settings:
             raise TypeError("pass either the core of another client or settings, not both")
-        self._core = new_core(**config) if core is None else core
+        with short_traceback:
+            self._core = new_core(**settings) if core is None else core
 
     def __copy__(self) -> Self:
         return self
@@ -52,6 +55,11 @@ class RestClientBase(OfficialMembers):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._core,)
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_core"):  # In a traceback from __init__.
+            return f"<{type(self).__name__} not initialized>"
+        return f"<{type(self).__name__} {self._core.config.base_url}>"
 
     def _call(
         self,
