@@ -31,7 +31,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins clean
+.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins dist upgrade clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -119,6 +119,12 @@ port: $(STAMP)  ## test the TypeScript client with the vectors and a strict serv
 
 docs: $(STAMP)  ## write the API reference as one HTML page to dist/openapi; needs npm
 	@$(RUN) scripts/export_spec.py docs
+
+dist: $(STAMP)  ## build, check and try the wheel and source distribution with each installed Python
+	@$(RUN) scripts/dist.py
+
+upgrade: $(STAMP)  ## pin newer versions, regenerate and test everything; ONLY=list prints the versions
+	@$(RUN) scripts/upgrade.py $(ONLY)
 
 benchmark: $(STAMP)  ## compare this client with the official SDKs and a floor, write docs/performance.md
 	@$(RUN) -m benchmarks.compare $(OPTIONS)

@@ -69,7 +69,7 @@ def test_traceback_of_a_failed_creation_shows_no_other_error() -> None:
 @pytest.mark.parametrize(
     "call",
     [
-        lambda service: tinker.ServiceClient(base_urll="embedded"),
+        lambda service: tinker.ServiceClient(base_urll="embedded"),  # type: ignore[call-arg]  # on purpose
         lambda service: tinker.RestClient(timeout=-1),
         lambda service: service.create_lora_training_client("m").forward([], "cross_entropy"),
         lambda service: service.create_lora_training_client("m").forward_backward([1], "ppo"),
