@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import subprocess
@@ -16,12 +17,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.builders import announce
 from tests.unit.cli.running import SERVE
+from tests.waiting import comes_true
 from tinker_ext.cli.commands import openai as command
 from tinker_ext.cli.error_reporting import INTERRUPTED
 from tinker_ext.cli.main import program
 from tinker_ext.install_hints import install_hint
-from tinker_ext.testing import FaultServer
+from tinker_ext.testing import FaultServer, Reply
 
 OPENAI = (sys.executable, "-m", "tinker_ext.cli", "openai", "--port", "0")
 
@@ -133,3 +136,22 @@ def test_serve_has_the_endpoint_with_its_own_checks(tmp_path: Path) -> None:
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED
     assert "Traceback" not in stderr
+
+
+def test_closed_connection_cancels_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = Reply(
+        200, {"type": "try_again", "request_id": "x", "queue_state": "active"}, delay=0.05
+    )
+    with FaultServer() as server:
+        announce(server, dynamic={"sample_cancel_enabled": True})
+        server.respond_always("retrieve_future", waiting)
+        monkeypatch.setenv("TINKER_BASE_URL", server.url)
+        with running(*OPENAI) as (_, url):
+            host, _, path = url.removeprefix("http://").partition("/")
+            connection = http.client.HTTPConnection(host)
+            body = json.dumps({"model": "embedded/tiny", "prompt": "a"})
+            headers = {"Content-Type": "application/json", "Authorization": "Bearer tml-caller"}
+            connection.request("POST", f"/{path}/completions", body, headers)
+            assert comes_true(lambda: len(server.calls("retrieve_future")) > 1, within=60)
+            connection.close()
+            assert comes_true(lambda: len(server.calls("cancel_future")) == 1, within=60)
