@@ -233,7 +233,8 @@ class APIFuture(Future[T]):
 
         def describe() -> str:
             seconds = time.monotonic() - started
-            return f"{self._description()} ({seconds:.0f} s since it was shown)"
+            shown = f" ({seconds:.0f} s since it was shown)" if seconds >= 1 else ""
+            return self._description() + shown
 
         show_until_done(describe, done)
 
