@@ -17,13 +17,18 @@ endif
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.setup-done
+SITE_STAMP := $(VENV)/.site-done
+SCREENSHOTS_STAMP := $(VENV)/.screenshots-done
 TORCH := torch==2.13.0
 TORCH_DIR := $(VENV)/torch
 TORCH_STAMP := $(TORCH_DIR)/.setup-done
+METRICS := wandb==0.31.0 tensorboard==2.21.0 mlflow-skinny==3.17.2 trackio==0.43.0
+METRICS_DIR := $(VENV)/metrics
+METRICS_STAMP := $(METRICS_DIR)/.setup-done
 # The pip of Python 3.11 takes three times as long to resolve packages.
 PIP := pip==26.3
 
-CODE := tinker_ext codegen conformance tests scripts benchmarks
+CODE := tinker_ext codegen conformance tests scripts benchmarks examples
 RULES := tests/unit/rules
 CONFORMANCE := tests/conformance
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
@@ -31,7 +36,9 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop cookbook traffic names servers benchmark soak pins dist upgrade clean
+.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop grades cookbook traffic names servers benchmark soak pins dist upgrade clean test-metrics
+
+.PHONY: site serve-site pages screenshots examples example-output
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
@@ -41,7 +48,7 @@ setup: $(STAMP)  ## create .venv from pinned versions; with PYTHON=python3.12 an
 demo: $(STAMP)  ## fine-tune a model, sample before and after, plot the loss curve
 	@$(RUN) scripts/demo.py
 
-test: test-rules test-conformance test-others  ## run the tests; every branch of the rules must be covered
+test: test-rules test-conformance test-wire test-runtime test-others  ## run the tests; every branch of the rules must be covered
 
 test-all:  ## run the tests with each Python from 3.11 on that is found on PATH or in pyenv
 	@pythons=$$(scripts/interpreters.sh); failed=; \
@@ -61,13 +68,19 @@ test-rules: $(STAMP)
 test-conformance: $(STAMP)
 	@$(RUN) -m pytest $(CONFORMANCE)
 
+test-wire test-runtime: test-%: $(STAMP)
+	@$(RUN) -m pytest tests/$*
+
 test-others: $(STAMP)
-	@$(RUN) -m pytest -m "not interop" --ignore=$(RULES) --ignore=$(CONFORMANCE)
+	@$(RUN) -m pytest -m "not interop" $(addprefix --ignore=,$(RULES) $(CONFORMANCE) tests/wire tests/runtime tests/documents)
 
 test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dependency; installs 878 MB
 	@PYTHONPATH=$(TORCH_DIR) $(RUN) -m pytest -q tests/unit/types/test_torch.py tests/runtime/test_custom_loss_torch.py \
-	    tests/runtime/test_loss_handles.py
+	    tests/runtime/test_loss_handles.py tests/unit/as_tinker/test_call_patterns.py
 	@$(RUN) -m pytest -q tests/interop/test_parity.py
+
+test-metrics: $(METRICS_STAMP)  ## run the tests of the metrics writers with the real packages; installs 500 MB
+	@PYTHONPATH=$(METRICS_DIR) $(RUN) -m pytest -q tests/unit/test_metrics_tools.py
 
 check: $(STAMP)  ## check format, lint, types, import rules, prose and generated files; changes no file
 	@$(RUN) -m ruff format --check --quiet .
@@ -126,6 +139,24 @@ dist: $(STAMP)  ## build, check and try the wheel and source distribution with e
 upgrade: $(STAMP)  ## pin newer versions, regenerate and test everything; ONLY=list prints the versions
 	@$(RUN) scripts/upgrade.py $(ONLY)
 
+site: $(SITE_STAMP)  ## build the documentation site in dist/site; a broken link or reference is an error
+	@$(RUN) -m mkdocs build --quiet
+
+serve-site: $(SITE_STAMP)  ## show the documentation site at http://127.0.0.1:8000 and rebuild it on changes
+	@$(RUN) -m mkdocs serve
+
+pages: $(STAMP)  ## write the table of settings into docs/configuration.md
+	@$(RUN) scripts/site_hooks.py
+
+screenshots: site $(SCREENSHOTS_STAMP)  ## take screenshots of the site at desktop and phone width in dist; needs chromium
+	@$(RUN) scripts/screenshots.py
+
+examples: $(SITE_STAMP)  ## run the examples, the notebooks and the code blocks of the documents
+	@$(RUN) -m pytest tests/documents
+
+example-output: $(SITE_STAMP)  ## write the output and pictures of the examples to docs (ten minutes)
+	@$(RUN) scripts/example_output.py
+
 benchmark: $(STAMP)  ## compare this client with the official SDKs and a floor, write docs/performance.md
 	@$(RUN) -m benchmarks.compare $(OPTIONS)
 
@@ -139,6 +170,9 @@ interop: $(STAMP)  ## run the official SDKs in their own environments and valida
 traffic: $(STAMP)  ## write openapi/traffic.json: the operations that the official SDKs have confirmed
 	@$(RUN) scripts/record_traffic.py
 
+grades: $(STAMP)  ## grade this project's clients and the official ones, write ports/GRADES.md
+	@$(RUN) scripts/grades.py
+
 cookbook: $(STAMP)  ## run tinker-cookbook with both SDKs, COOKBOOK=0.6.1; installs 2 GB, takes half an hour
 	@$(RUN) scripts/cookbook.py $(COOKBOOK)
 
@@ -148,7 +182,7 @@ names: $(STAMP)  ## write tests/official_names: the public names of the official
 servers: $(STAMP)  ## run this client and the official ones on several servers, write docs/servers.md
 	@$(RUN) scripts/servers.py $(ONLY)
 
-pins: $(STAMP)  ## write constraints.txt from the versions in .venv
+pins: $(SITE_STAMP) $(SCREENSHOTS_STAMP)  ## write constraints.txt from the versions in .venv
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new
 	@mv constraints.new constraints.txt
 
@@ -165,9 +199,22 @@ $(STAMP): pyproject.toml constraints.txt | $(RUN)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[embedded,dev]'
 	@touch $@
 
+# Packages of the documentation site and of notebooks, which the other targets do not need.
+$(SITE_STAMP): pyproject.toml constraints.txt | $(STAMP)
+	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt --editable '.[site]'
+	@touch $@
+
+$(SCREENSHOTS_STAMP): constraints.txt | $(STAMP)
+	@$(RUN) -m pip install $(PIP_OPTIONS) --constraint constraints.txt playwright
+	@touch $@
+
 # Outside site-packages, so that the other tests prove that torch is not required.
 $(TORCH_STAMP): | $(STAMP)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --target $(TORCH_DIR) $(TORCH)
+	@touch $@
+
+$(METRICS_STAMP): | $(STAMP)
+	@$(RUN) -m pip install $(PIP_OPTIONS) --target $(METRICS_DIR) $(METRICS)
 	@touch $@
 
 $(RUN):

@@ -15,15 +15,19 @@ from codegen.contract.release import (
     unusable_operations,
 )
 from codegen.contract.tolerant import tolerant
-from codegen.documents import Json, dump_yaml, load_yaml
+from codegen.documents import Json, dump_lines, dump_yaml, load_yaml
 from codegen.emit.changelog import changelog
 from codegen.emit.evidence import evidence
+from codegen.emit.portable import portable, portable30
 from codegen.emit.revisions import published, revisions_text, with_version
 from codegen.lock import locked_wheel
 from codegen.paths import (
     CHANGELOG,
     EVIDENCE,
+    EXAMPLES,
     OVERLAY,
+    PORTABLE30,
+    PORTABLE31,
     RELEASES,
     REVISION_LOG,
     SPECIFICATION,
@@ -105,6 +109,11 @@ def build_all(releases: Iterable[str]) -> BuildResult:
     texts = {
         path: dump_yaml(document, header=headers[path]) for path, document in documents.items()
     }
+    recorded = json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.exists() else None
+    document = portable(documents[SPECIFICATION], recorded)
+    for path, form in ((PORTABLE31, document), (PORTABLE30, portable30(document))):
+        documents[path] = form
+        texts[path] = dump_lines(form)
     traffic = json.loads(TRAFFIC.read_text(encoding="utf-8")) if TRAFFIC.exists() else None
     texts[EVIDENCE] = evidence(documents[SPECIFICATION], load_yaml(OVERLAY), traffic)
     texts[CHANGELOG] = changelog(

@@ -1,10 +1,10 @@
 """Run tinker-cookbook with the official SDK and with this client: `cookbook.py [VERSION]`.
 
 Runs its unit tests and its training loops, the latter on the embedded backend, and prints which of
-them work with the official SDK only. Installs the cookbook and torch into an environment of its
-own (2 GB). Exits with 1 if a test that passes with the official SDK fails with this client without
-a known reason, or a training loop runs with the official SDK only. `--recipes` runs the training
-loops only, `--tests` the unit tests only.
+them work with the official SDK only; then the call patterns of other public programs. Installs the
+cookbook and torch into an environment of its own (2 GB). Exits with 1 if something works with the
+official SDK only and is not a known difference. `--recipes` runs the training loops only, `--tests`
+the unit tests only, `--patterns` the call patterns only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conformance.cookbook import call_patterns
 from conformance.cookbook.installation import VERSIONS, install
 from conformance.cookbook.training_runs import RECIPES, run_recipe
 from conformance.cookbook.unit_tests import KNOWN_DIFFERENCES, compare
@@ -27,17 +28,19 @@ if TYPE_CHECKING:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("version", nargs="?", default=VERSIONS[0])
-    parser.add_argument("--tests", action="store_true", help="run the unit tests only")
-    parser.add_argument("--recipes", action="store_true", help="run the training loops only")
+    for name, (title, _) in PARTS.items():
+        parser.add_argument(
+            f"--{name}",
+            dest="only",
+            action="append_const",
+            const=name,
+            help=f"run the {title} only",
+        )
     arguments = parser.parse_args()
     cookbook = install(arguments.version)
     print(f"tinker-cookbook {cookbook.version}", flush=True)
-    failed = False
-    if not arguments.tests:
-        failed |= _run_recipes(cookbook)
-    if not arguments.recipes:
-        failed |= _run_tests(cookbook)
-    return int(failed)
+    failed = [PARTS[name][1](cookbook) for name in arguments.only or PARTS]
+    return int(any(failed))
 
 
 def _run_recipes(cookbook: Cookbook) -> bool:
@@ -65,6 +68,35 @@ def _run_tests(cookbook: Cookbook) -> bool:
     for test in comparison.only_official:
         print(f"official only: {test}\n  {KNOWN_DIFFERENCES.get(test, 'no known reason')}")
     return bool(comparison.unexplained) or not comparison.official
+
+
+def _run_patterns(cookbook: Cookbook) -> bool:
+    """Run the call patterns; returns whether one fails without a known reason."""
+    with start_embedded() as server:
+        official, ours = (
+            call_patterns.run_patterns(
+                cookbook.python, server.url, *call_patterns.MODULES, alias=alias
+            )
+            for alias in (False, True)
+        )
+    names = call_patterns.names(*call_patterns.MODULES)
+    for title, errors in (("official", official), ("tinker-ext", ours)):
+        held = [name for name in names if errors.get(name, "not run") is None]
+        print(f"call patterns {title:11} {len(held)} of {len(names)} hold")
+    failed = False
+    for name in names:
+        error, known = ours.get(name, "not run"), call_patterns.KNOWN_DIFFERENCES.get(name)
+        if error is not None:
+            print(f"{name}: {error}\n  instead: {known[1] if known else 'no known reason'}")
+            failed |= known is None
+    return failed
+
+
+PARTS = {
+    "recipes": ("training loops", _run_recipes),
+    "tests": ("unit tests", _run_tests),
+    "patterns": ("call patterns", _run_patterns),
+}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from tinker_ext.clients.custom_loss.handle import LossHandle as LossHandle
 from tinker_ext.clients.custom_loss.handle import PerDatumLossFn as PerDatumLossFn
 from tinker_ext.clients.rest.client import RestClient as RestClient
 from tinker_ext.clients.retry_config import RetryConfig as RetryConfig
+from tinker_ext.clients.sample_many import SampleOutcome as SampleOutcome
+from tinker_ext.clients.sample_many import SampleProgress as SampleProgress
 from tinker_ext.clients.sampling import (
     BackcompatSamplingClientFuture as BackcompatSamplingClientFuture,
 )
@@ -41,6 +43,7 @@ from tinker_ext.errors import SessionLostError as SessionLostError
 from tinker_ext.errors import TinkerError as TinkerError
 from tinker_ext.errors import UnprocessableEntityError as UnprocessableEntityError
 from tinker_ext.rules.polling import QueueState as QueueState
+from tinker_ext.runtime.concurrency.as_completed import as_completed as as_completed
 from tinker_ext.runtime.concurrency.concurrent_future import (
     AwaitableConcurrentFuture as AwaitableConcurrentFuture,
 )

@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read, regardless of the umask."""
+"""Files and folders that only their owner can read, regardless of the umask, and file locks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import os
 import stat
 import sys
 from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -86,3 +91,20 @@ def is_shared(path: Path) -> bool:
         return sys.platform != "win32" and bool(path.stat().st_mode & _SHARED)
     except OSError:
         return False
+
+
+def lock_descriptor(descriptor: int) -> None:
+    """Lock an open file until it is closed; does nothing if the file system has no locks.
+
+    Raises:
+        BlockingIOError, PermissionError: it is locked already.
+    """
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        raise
+    except OSError:
+        return

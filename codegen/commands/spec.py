@@ -53,6 +53,7 @@ def keep(added: list[str]) -> int:
     result = build.build_all(releases)
     RELEASES.mkdir(exist_ok=True)
     for path, text in result.texts.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
         print(path.relative_to(ROOT))
     for release in added:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -178,10 +180,15 @@ def run(main, config):
         asyncio.run(outcome)
 
 
+def records(file):
+    """The complete lines of a log; none if it does not exist."""
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
 def metrics(folder, *names):
     """The values of the first of these metrics in each step of a log."""
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = [json.loads(line) for line in lines]
+    steps = records(folder / "metrics.jsonl")
     name = next((name for name in names if any(name in step for step in steps)), None)
     if name is None:
         raise KeyError(f"none of {names} in {sorted(steps[-1])}")
@@ -201,6 +208,41 @@ def resume(folder):
     for settings in ({"max_steps": 2}, {"max_steps": second_epoch + 2, "num_epochs": 2}):
         config = configure(sl_train.Config, folder, dataset_builder=builder, **settings)
         run(sl_train.main, config)
+    return metrics(folder, "train_mean_nll")
+
+
+def train_until_killed(folder):
+    """Train with a checkpoint after each step, for longer than any test waits."""
+    builder = Conversations(common_config=common_config())
+    config = configure(
+        sl_train.Config,
+        folder,
+        dataset_builder=builder,
+        num_epochs=1000,
+        max_steps=None,
+        save_every=1,
+    )
+    run(sl_train.main, config)
+
+
+def resume_killed(folder):
+    """Kill a process that trains, and continue with two steps from its last checkpoint."""
+    checkpoints = folder / "checkpoints.jsonl"
+    command = [sys.executable, __file__, train_until_killed.__name__, str(folder)]
+    with subprocess.Popen(command) as process:
+        while len(records(checkpoints)) < 3 and process.poll() is None:
+            time.sleep(0.1)
+        process.kill()
+    saved = [record for record in records(checkpoints) if "state_path" in record][-1]
+    step = (saved.get("epoch") or 0) * (len(PROBLEMS) // BATCH) + saved["batch"]
+    builder = Conversations(common_config=common_config())
+    config = configure(
+        sl_train.Config, folder, dataset_builder=builder, num_epochs=1000, max_steps=step + 2
+    )
+    run(sl_train.main, config)
+    steps = [record["step"] for record in records(folder / "metrics.jsonl") if "step" in record]
+    if steps.count(0) != 1 or steps[-1] != step + 1:
+        raise RuntimeError(f"steps {steps} do not continue from the checkpoint of step {step}")
     return metrics(folder, "train_mean_nll")
 
 
@@ -249,8 +291,7 @@ def rl_stream(folder):
 def distillation(folder):
     """The teacher is a checkpoint that the supervised loop has trained."""
     supervised(folder / "teacher")
-    checkpoints = (folder / "teacher" / "checkpoints.jsonl").read_text(encoding="utf-8")
-    teacher = json.loads(checkpoints.splitlines()[-1])["sampler_path"]
+    teacher = records(folder / "teacher" / "checkpoints.jsonl")[-1]["sampler_path"]
     dataset = DistillationDatasetConfig(
         dataset_builder=ProblemsBuilder(),
         teacher_config=TeacherConfig(base_model=MODEL, load_checkpoint_path=teacher),
@@ -288,6 +329,8 @@ RECIPES = {
     for recipe in (
         supervised,
         resume,
+        resume_killed,
+        train_until_killed,
         dpo,
         rl_sync,
         rl_stable,

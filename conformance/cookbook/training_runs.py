@@ -20,6 +20,7 @@ DRIVER = Path(__file__).with_name("recipes.py")
 RECIPES = (
     "supervised",
     "resume",
+    "resume_killed",
     "dpo",
     "rl_sync",
     "rl_stable",

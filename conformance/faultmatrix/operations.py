@@ -153,7 +153,6 @@ def _background() -> Iterator[OperationUnderTest]:
         _same,
         background_calls.sample_after_heartbeats,
         max_requests=background_calls.UNLIMITED,
-        counted=2,
     )
     for name in ("finish_session", "send_telemetry"):
         run = background_calls.close_with_telemetry

@@ -104,6 +104,15 @@ class Contract:
             tuple(f"{operation.operation_id}: {problem}" for problem in problems),
         )
 
+    def parameters(self, request: Request) -> dict[str, str]:
+        """The path and query parameters of a request, by name."""
+        match = self._find(request)
+        path = {} if match is None else match[1]
+        return {
+            **{name: unquote(value) for name, value in path.items()},
+            **dict(parse_qsl(request.query)),
+        }
+
     @cached_property
     def _operations(self) -> list[SpecOperation]:
         operations = []

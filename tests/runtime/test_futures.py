@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import gc
+import math
 import os
 import pickle
 import threading
@@ -13,12 +14,14 @@ import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 import tinker_ext as tinker
 from tests.processes import in_a_fork
 from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency import futures
+from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.runtime.concurrency.user_code import CarriedError, describe
@@ -82,6 +85,60 @@ def test_cancel_cancels_the_request_and_all_waits() -> None:
     assert future.cancelled()
     assert future.done()
     assert not after(0, "x").map(str).cancelled()
+
+
+def test_result_timeout_includes_the_function_of_map_on_another_thread() -> None:
+    started, released = threading.Event(), threading.Event()
+
+    def slow(value: object) -> object:
+        started.set()
+        assert released.wait(20)
+        return value
+
+    future = after(0).map(slow)
+    other = threading.Thread(target=future.result)
+    other.start()
+    assert started.wait(20)
+    with pytest.raises(tinker.DeadlineExceededError):
+        future.result(timeout=0.01)
+    released.set()
+    other.join()
+    assert future.result(timeout=20) == "done"
+
+
+def test_map_that_ctrl_c_interrupts_is_called_again() -> None:
+    calls: list[object] = []
+
+    def interrupted_once(value: object) -> object:
+        calls.append(value)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return value
+
+    future = after(0).map(interrupted_once)
+    with pytest.raises(KeyboardInterrupt):
+        future.result(20)
+    assert [future.result(20), future.result(20)] == ["done", "done"]
+    assert calls == ["done", "done"]
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e12, 10**30, np.float32(1e9), True, np.int64(9)])
+def test_long_timeout_waits_for_the_result(timeout: float) -> None:
+    assert after(0.01).result(timeout) == "done"
+    assert asyncio.run(after(0.01).result_async(timeout)) == "done"
+    executor = CallerExecutor()
+    outcome = background_loop().submit(asyncio.sleep(0.01))
+    assert APIFuture(outcome, str, work=executor).result(timeout) == "None"
+
+
+@pytest.mark.parametrize("timeout", ["5", math.nan, b"5", [5], 1j])
+def test_timeout_that_is_not_a_number_raises(timeout: Any) -> None:
+    future = after(0)
+    with pytest.raises(tinker.InvalidInputError, match="timeout: expected a number of seconds"):
+        future.result(timeout)
+    with pytest.raises(tinker.InvalidInputError, match="timeout: expected a number of seconds"):
+        asyncio.run(future.result_async(timeout))
+    assert future.result() == "done"
 
 
 def test_result_is_decoded_once_on_the_calling_thread() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -11,6 +12,8 @@ import pytest
 import tinker_ext as tinker
 from tests.builders import datum
 from tests.waiting import comes_true
+from tinker_ext.runtime.concurrency.clock import Clock
+from tinker_ext.runtime.session.session import Session
 from tinker_ext.testing import FakeServer, Reply, make_client
 
 
@@ -69,6 +72,43 @@ def test_session_ended_by_the_server_is_logged_and_raises(caplog: pytest.LogCapt
         with pytest.raises(tinker.SessionLostError, match="expired"):
             service.create_lora_training_client("fake/model")
     assert len(server.calls("session_heartbeat")) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ([0.0, 9.0, 9.0], [10.0, 20.0, 30.0, 40.0]),
+        ([0.0, 15.0, 0.0], [10.0, 20.0, 35.0, 45.0]),
+    ],
+    ids=["slow", "slower than the interval"],
+)
+async def test_slow_heartbeat_does_not_delay_the_next_one(
+    seconds: list[float], expected: list[float]
+) -> None:
+    now, started, ended = 0.0, list[float](), asyncio.Event()
+
+    async def create() -> str:
+        return "session-1"
+
+    async def beat(session_id: str) -> None:
+        nonlocal now
+        started.append(now)
+        if len(started) > len(seconds):
+            ended.set()
+            await asyncio.Event().wait()
+        now += seconds[len(started) - 1]
+
+    async def sleep(delay: float) -> None:
+        nonlocal now
+        now += delay
+        await asyncio.sleep(0)
+
+    clock = Clock(now=lambda: now, sleep=sleep)
+    session = Session(create, beat, clock=clock)
+    await session.id()
+    await ended.wait()
+    await session.close()
+    assert started == expected
 
 
 def test_close_waits_for_pending_requests_then_cancels_the_rest() -> None:

@@ -15,6 +15,8 @@ from tinker_api import Client
 from tinker_api.api.checkpoints import delete_checkpoint, get_checkpoint_archive_url
 from tinker_api.api.futures import retrieve_future
 from tinker_api.api.models import create_model
+from tinker_api.api.training import forward_backward
+from tinker_api.errors import UnexpectedStatus
 from tinker_api.models import (
     CreateModelRequest,
     EncodedTextChunk,
@@ -184,3 +186,31 @@ def test_archive_redirect_is_not_followed() -> None:
     )
     assert response.status_code == 302
     assert response.headers["location"] == "https://store/x"
+
+
+def test_simple_functions_raise_for_an_error_status() -> None:
+    body = CreateModelRequest(session_id="s", model_seq_id=0, base_model="b")
+    with pytest.raises(UnexpectedStatus) as caught:
+        create_model.sync(client=responding(503, text="busy"), body=body)
+    assert (caught.value.status_code, caught.value.content) == (503, b"busy")
+
+
+def test_body_with_two_forms_is_required_and_checked() -> None:
+    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'body'"):
+        forward_backward.build_request()  # type: ignore[call-arg]  # the body is missing
+    body: Any = {"model_id": "m"}
+    with pytest.raises(TypeError, match=r"expected ForwardBackwardRequest \| File, got dict"):
+        forward_backward.build_request(body=body)
+
+
+def test_client_imports_httpx_for_the_first_request() -> None:
+    code = (
+        "import sys\n"
+        "from tinker_api import AuthenticatedClient\n"
+        "from tinker_api.api.training import forward_backward\n"
+        "client = AuthenticatedClient('http://server', token='t')\n"
+        "assert 'httpx' not in sys.modules\n"
+        "client.get_httpx_client()\n"
+        "assert 'httpx' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""User code for the type checker; never executed (`test_typing.py`).
+"""User code for the type checker; never executed (`make check`).
 
 A line marked as an error must be one: an unneeded ignore fails the check.
 """

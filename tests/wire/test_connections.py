@@ -22,6 +22,7 @@ from tests.waiting import comes_true
 from tests.wire.raw_server import Peer, RawServer
 from tests.wire.transports import Polite, client_of
 from tinker_ext.testing import FaultServer
+from tinker_ext.transport import http11
 from tinker_ext.transport.http11 import Http11Transport
 
 
@@ -168,8 +169,10 @@ async def test_concurrent_requests_are_limited() -> None:
 
 
 async def test_transport_dropped_in_a_fork_keeps_working_in_the_parent(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(http11, "KEEPALIVE_TIMEOUT", 600.0)  # A fork may take long.
+
     async def get() -> None:
         response = await transports[0].handle_async_request(httpx.Request("GET", server.url))
         await response.aread()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -255,6 +256,45 @@ def test_protobuf_sample_fields_of_later_releases_are_decoded() -> None:
     targets.sparse_csr.col_indices = np.array([9], dtype="<i8").tobytes()
     with pytest.raises(tinker.APIResponseValidationError, match="column"):
         ProtobufResult("asample", message.SerializeToString()).decode()
+
+
+def test_images_of_training_data_are_sent_in_both_protocols() -> None:
+    picture = b"\x89PNG\r\n\x1a\n\x00\xff"
+    image = tinker.ImageChunk(
+        data=picture, format="png", height=4, width=6, tokens=3, expected_tokens=3
+    )
+    text = tinker.EncodedTextChunk(tokens=[5, 6])
+    datum = tinker.Datum(
+        model_input=tinker.ModelInput(chunks=[text, image, text]),
+        loss_fn_inputs={"target_tokens": [6, 0, 0, 0, 5, 6, 7], "weights": [0, 0, 0, 0, 0, 1, 1]},
+    )
+    assert datum.model_input.length == 7
+    json_server, protobuf_server = FakeServer(), ProtobufServer()
+    for server in (json_server, protobuf_server):
+        with make_client(server) as service:
+            training = service.create_lora_training_client("fake/model")
+            training.forward_backward([datum], "cross_entropy").result(10)
+    [call] = json_server.calls("forward_backward")
+    [sent] = call.body["forward_backward_input"]["data"]
+    assert sent["model_input"]["chunks"] == [
+        {"type": "encoded_text", "tokens": [5, 6]},
+        {
+            "type": "image",
+            "data": base64.b64encode(picture).decode(),
+            "format": "png",
+            "height": 4,
+            "width": 6,
+            "tokens": 3,
+        },
+        {"type": "encoded_text", "tokens": [5, 6]},
+    ]
+    [message] = protobuf_server.trained
+    [sent_datum] = message.data
+    kinds = [chunk.WhichOneof("chunk") for chunk in sent_datum.model_input]
+    assert kinds == ["encoded_text", "image", "encoded_text"]
+    sent_image = sent_datum.model_input[1].image
+    assert (sent_image.data, sent_image.format) == (picture, "png")
+    assert sent_image.expected_tokens == 3
 
 
 def test_image_pointer_can_not_be_encoded_as_protobuf() -> None:

@@ -501,6 +501,29 @@ def test_training_state_is_exported_and_the_export_deleted(
     )
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_model_of_a_temporary_export_is_unloaded(
+    fails: bool, rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    """The server may keep few models at a time."""
+    if fails:
+        server.respond_always("save_weights_external", Reply(400, {"detail": "no space"}))
+        with pytest.raises(tinker.BadRequestError, match="no space"):
+            download(rest, tmp_path, TRAINING)
+    else:
+        download(rest, tmp_path, TRAINING)
+    (export,), (unloaded,) = server.calls("save_weights_external"), server.calls("unload_model")
+    assert unloaded.body["model_id"] == export.body["model_id"]
+
+
+def test_model_that_is_not_unloaded_does_not_fail_the_download(
+    rest: tinker.RestClient, server: FakeServer, tmp_path: Path
+) -> None:
+    server.respond_always("unload_model", Reply(404, {"detail": "Not Found"}))
+    download(rest, tmp_path, TRAINING)
+    assert len(server.calls("delete_checkpoint")) == 1
+
+
 def test_failed_download_deletes_its_export(
     rest: tinker.RestClient, server: FakeServer, store: Storage, tmp_path: Path
 ) -> None:

@@ -117,6 +117,40 @@ def test_rest_methods_look_up_the_run_and_id_of_a_path(
     assert received.path.startswith("training_runs/run-2/checkpoints/weights/a")
 
 
+@pytest.mark.parametrize("saved", ["sampler_weights/20261130_123736", "weights/b"])
+def test_unlisted_path_is_addressed_if_the_listed_paths_have_its_form(saved: str) -> None:
+    """Twinkle lists `sampler_weights/latest`, and returns a path with the time of the save."""
+    server = ListingServer("twinkle://run-2/weights/a")
+    with make_client(server) as service:
+        rest = service.create_rest_client()
+        rest.delete_checkpoint_from_tinker_path(f"twinkle://run-2/{saved}").result(10)
+        run = rest.get_training_run_by_tinker_path(f"twinkle://run-2/{saved}").result(10)
+    assert run.training_run_id == "run-2"
+    [deleted] = server.calls("delete_checkpoint")
+    assert deleted.path == f"training_runs/run-2/checkpoints/{saved}"
+
+
+@pytest.mark.parametrize(
+    ("listed", "path"),
+    [
+        ("mint://state/7f", "mint://run-2/weights/b"),
+        ("twinkle://run-2/weights/a", "mint://run-2/weights/b"),
+        ("twinkle://run-2/weights/a", "twinkle://run-3/weights/b"),
+        ("twinkle://run-2/weights/a", "twinkle://run-2/other/b"),
+        ("twinkle://run-2/weights/a", "twinkle://run-2/weights/b/c"),
+        ("twinkle://run-2/weights/a", "twinkle://run-2/weights/.."),
+        ("twinkle://run-2/weights/a", "twinkle://run-2/weights"),
+    ],
+)
+def test_unlisted_path_of_another_form_raises(listed: str, path: str) -> None:
+    server = ListingServer(listed)
+    with make_client(server) as service:
+        rest = service.create_rest_client()
+        with pytest.raises(tinker.InvalidInputError, match="the server lists no checkpoint"):
+            rest.delete_checkpoint_from_tinker_path(path).result(10)
+    assert server.calls("delete_checkpoint") == []
+
+
 def test_run_of_a_path(server: ListingServer, service: tinker.ServiceClient, path: str) -> None:
     run = service.create_rest_client().get_training_run_by_tinker_path(path).result(10)
     assert run.training_run_id == "run-2"

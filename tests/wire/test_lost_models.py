@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,7 @@ DATUM = tinker.Datum(
     loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
 )
 NO_MODEL = Reply(404, {"detail": "Model session-1:train:0 not found"})
+PATH = "tinker://no-such-run/weights/a"
 RESUME = "create_training_client_from_state"
 
 
@@ -61,6 +62,30 @@ def test_lost_session_raises_with_a_hint_to_resume() -> None:
             service.create_lora_training_client("fake/model")
         with pytest.raises(tinker.SessionLostError, match=RESUME):
             service.create_sampling_client(base_model="fake/model")
+
+
+@pytest.mark.parametrize(
+    ("operation", "reason", "call"),
+    [
+        (
+            "load_weights",
+            "Source session 'no-such-run' not found",
+            lambda service: service.create_lora_training_client("fake/model").load_state(PATH),
+        ),
+        (
+            "create_sampling_session",
+            "Failed to create sampling session: Unknown model: no/such",
+            lambda service: service.create_sampling_client(base_model="no/such"),
+        ),
+    ],
+)
+def test_missing_path_or_base_model_is_not_a_lost_session(
+    operation: str, reason: str, call: Callable[[tinker.ServiceClient], Any]
+) -> None:
+    server = FakeServer()
+    server.respond_always(operation, Reply(404, {"detail": reason}))
+    with make_client(server) as service, pytest.raises(tinker.NotFoundError, match=reason):
+        call(service).result(10)
 
 
 def test_load_that_is_not_the_first_request_raises_with_a_hint() -> None:

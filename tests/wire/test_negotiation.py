@@ -326,6 +326,19 @@ def test_resume_creates_and_loads_if_the_server_requires_it() -> None:
     assert server.calls("load_weights")[1].body["model_id"] == "session-1:train:0"
 
 
+def test_failed_load_of_a_resume_unloads_the_new_model() -> None:
+    """The server may keep few models, and the caller has no client of this one."""
+    server = server_of(OF_0_24)
+    server.respond("load_weights", Reply(404, {"detail": "no checkpoint a"}))
+    with make_client(server) as service:
+        with pytest.raises(tinker.NotFoundError, match="no checkpoint a"):
+            service.create_training_client_from_state("tinker://run-1/weights/a")
+        service.create_training_client_from_state("tinker://run-1/weights/a")
+    [unloaded] = server.calls("unload_model")
+    assert unloaded.body["model_id"] == "session-1:train:0"
+    assert server.calls("load_weights")[1].body["model_id"] == "session-1:train:1"
+
+
 def test_resume_reads_the_run_if_weights_info_is_missing() -> None:
     server = server_of(OF_0_24)
     server.respond_always("get_weights_info", NOT_FOUND)

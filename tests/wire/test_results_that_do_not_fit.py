@@ -316,3 +316,16 @@ def test_failed_later_chunk_names_the_datum_of_the_batch(
     ):
         with pytest.raises(tinker.RequestFailedError, match=r"data\[129\]\.loss_fn_inputs"):
             future.result(10)
+
+
+@pytest.mark.parametrize("request_id", [None, ["a"], {"id": 1}, True, 1.5])
+def test_request_id_that_is_neither_text_nor_an_integer_raises(
+    service: tinker.ServiceClient, server: FakeServer, request_id: object
+) -> None:
+    for operation in ("asample", "optim_step"):
+        server.respond(operation, Reply(200, {"request_id": request_id}))
+    training = service.create_lora_training_client("fake/model")
+    sampled = service.create_sampling_client(base_model="fake/model").sample(PROMPT, 1, PARAMS)
+    for future in (sampled, training.optim_step(tinker.AdamParams())):
+        with pytest.raises(tinker.APIResponseValidationError, match="request_id: expected"):
+            future.result(10)

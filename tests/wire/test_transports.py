@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 
+import httpx
 import pytest
 
 import tinker_ext as tinker
@@ -216,3 +217,26 @@ async def test_endless_headers_raise(http_transport: str, line: bytes) -> None:
             with pytest.raises(tinker.APIConnectionError, match="protocol fault"):
                 await http.request("GET", "/a")
     assert sent < 5_000_000
+
+
+async def test_switch_to_another_protocol_is_an_error_and_not_logged(
+    http_transport: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def switch(peer: Peer) -> None:
+        peer.request()
+        peer.say(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
+
+    with RawServer(switch) as server:
+        async with client_of(http_transport, server.url) as http:
+            with pytest.raises((httpx.RemoteProtocolError, tinker.APIError)):
+                await http.request("GET", "/a")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_offer_of_another_protocol_is_ignored(http_transport: str) -> None:
+    """As Apache sends it with each response."""
+    offer = b"Upgrade: h2,h2c\r\nConnection: Upgrade, Keep-Alive\r\n"
+    with RawServer(Polite(offer)) as server:
+        async with client_of(http_transport, server.url) as http:
+            for _ in range(2):
+                assert (await http.request("GET", "/a")).status_code == 200

@@ -1,4 +1,7 @@
-"""`python -m tinker_ext.as_tinker FILE [ARGUMENT ...]` or `... -m MODULE [ARGUMENT ...]`."""
+"""`python -m tinker_ext.as_tinker FILE [ARGUMENT ...]` or `... -m MODULE [ARGUMENT ...]`.
+
+`python -m tinker_ext.as_tinker --stubs FOLDER` writes stub files for type checkers and editors.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,25 @@ import sys
 from pathlib import Path
 
 from tinker_ext.as_tinker import ENVIRONMENT_VARIABLE, install
+from tinker_ext.as_tinker.stubs import write_stubs
 
 USAGE = """\
 usage: python -m tinker_ext.as_tinker FILE [ARGUMENT ...]
        python -m tinker_ext.as_tinker -m MODULE [ARGUMENT ...]
+       python -m tinker_ext.as_tinker --stubs FOLDER
 
 Run a Python program so that `import tinker` means tinker_ext. Python processes that the program
-starts do the same."""
+starts do the same. --stubs writes stub files with which type checkers and editors do the same:
+Pyright and Pylance read the folder typings, mypy the folders of its option mypy_path."""
 
 
 def main(arguments: list[str]) -> None:
     """Run the program with its arguments as Python itself would."""
     if arguments[:1] in (["-h"], ["--help"]):
         sys.stdout.write(f"{USAGE}\n")
+        return
+    if arguments[:1] == ["--stubs"] and len(arguments) == 2:
+        sys.stdout.write(f"{write_stubs(Path(arguments[1]))}\n")
         return
     as_module = arguments[:1] == ["-m"]
     program = arguments[1:] if as_module else arguments

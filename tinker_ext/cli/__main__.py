@@ -2,5 +2,8 @@
 
 from tinker_ext.cli.main import main
 
+#: What the command `tinker` of the official package calls; the import alias maps this module.
+cli = main
+
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from tinker_ext.cli.text import one_line
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +25,17 @@ class CommandError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"Error: {one_line(self.message)}", file=file, err=file is None)
+
+
+@contextmanager
+def needs_matplotlib() -> Iterator[None]:
+    """Report how to install matplotlib if an import in the block does not find it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "matplotlib":
+            raise
+        raise CommandError(f"Drawing needs matplotlib: {install_hint('plot')}") from None
 
 
 class JsonError(click.ClickException):

@@ -44,7 +44,9 @@ class LazyCommand(NamedTuple):
 
 
 COMMANDS = {
-    "run": LazyCommand("tinker_ext.cli.commands.run:run", "List and inspect training runs."),
+    "run": LazyCommand(
+        "tinker_ext.cli.commands.run:run", "List and inspect training runs, and draw their metrics."
+    ),
     "checkpoint": LazyCommand(
         "tinker_ext.cli.commands.checkpoint:checkpoint",
         "List, inspect, publish, expire, delete, download, export and upload checkpoints.",
@@ -71,6 +73,11 @@ COMMANDS = {
         "tinker_ext.cli.commands.openai:openai",
         "Serve an OpenAI-compatible endpoint in front of a server.",
     ),
+    "data": LazyCommand(
+        "tinker_ext.cli.commands.data:data",
+        "Show training data as the model sees it.",
+        local=True,
+    ),
     "trace": LazyCommand(
         "tinker_ext.cli.commands.trace:trace",
         "Show where the time of a recorded run went.",
@@ -83,6 +90,11 @@ COMMANDS = {
     "check-server": LazyCommand(
         "tinker_ext.cli.commands.check_server:check_server",
         "Train, sample, save and list on the server at URL, and report the results.",
+    ),
+    "conformance": LazyCommand(
+        "tinker_ext.cli.commands.conformance:conformance",
+        "Grade a client in any language by the rules of the porting guide.",
+        local=True,
     ),
     "completion": LazyCommand(
         "tinker_ext.cli.commands.completion:completion",

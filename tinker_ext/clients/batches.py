@@ -61,6 +61,7 @@ class Batch:
         types.validate_data(data, loss_fn=loss_fn, images=protocol.images_of(operation))
         config = types.parse_loss_config(loss_fn_config)
         chunks = _split(data, protocol)
+        lengths = [datum.model_input.known_length for datum in data]
 
         def part(chunk: range) -> ChunkRequest:
             with naming_datums(chunk):
@@ -68,7 +69,11 @@ class Batch:
                 encoded = TrainingData(operation, datums, loss_fn, config, protocol)
             forward_only = operation == "forward"
             request = TrainingRequest(encoded, model_id, forward_only=forward_only)
-            return ChunkRequest(request, chunk)
+            tokens = 0
+            for length in lengths[chunk.start : chunk.stop]:
+                tokens += length
+            counted = "forward_tokens" if forward_only else "training_tokens"
+            return ChunkRequest(request, chunk, (counted, tokens))
 
         return cls(
             operation,
@@ -80,7 +85,7 @@ class Batch:
             attributes={
                 tracing.LOSS_FN: loss_fn,
                 tracing.DATUM_COUNT: len(data),
-                tracing.TOKEN_COUNT: sum(datum.model_input.known_length for datum in data),
+                tracing.TOKEN_COUNT: sum(lengths),
             },
         )
 

@@ -2,7 +2,7 @@
 
 A `tinker://RUN/weights/NAME` path contains both. Servers of other projects return paths of other
 schemes, or of a file system; the client passes them on unchanged, and looks a checkpoint up in the
-server's lists if an operation needs its run and id.
+server's lists if an operation needs its run and id. Their form shows that of an unlisted one.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from tinker_ext.transport import operations
 from tinker_ext.types.responses.checkpoints import (
     DOT_SEGMENTS,
     SCHEME,
+    TYPE_BY_SEGMENT,
     ParsedCheckpointTinkerPath,
 )
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tinker_api import models
 
     from tinker_ext.runtime.core import ClientCore
@@ -54,16 +57,41 @@ async def find_checkpoint(core: ClientCore, path: str) -> ParsedCheckpointTinker
     parsed = parse_path(path)
     if parsed is not None:
         return parsed
-    for run_id in await _run_ids(core, path):
-        for checkpoint in await _checkpoints(core, run_id):
+    run_ids = await _run_ids(core, path)
+    for run_id in run_ids:
+        checkpoints = await _checkpoints(core, run_id)
+        for checkpoint in checkpoints:
             if checkpoint.tinker_path == path:
                 record = types.Checkpoint.from_api(checkpoint)
                 return ParsedCheckpointTinkerPath.from_record(run_id, record)
+        checkpoint_id = _unlisted_id(path, run_id, checkpoints)
+        if checkpoint_id is not None:
+            kind = TYPE_BY_SEGMENT[checkpoint_id.partition("/")[0]]
+            return ParsedCheckpointTinkerPath(path, run_id, kind, checkpoint_id)
     raise InvalidInputError(
-        f"none of the {_MAX_RUNS} newest training runs has the checkpoint {path!r}; pass its "
-        "training_run_id and checkpoint_id to a method that takes them",
+        f"the server lists no checkpoint {path!r} in its {len(run_ids)} newest training runs; pass "
+        "its training_run_id and checkpoint_id to a method that takes them",
         where="tinker_path",
     )
+
+
+def _unlisted_id(path: str, run_id: str, listed: Sequence[models.Checkpoint]) -> str | None:
+    """The id of a checkpoint that its run does not list, from the form of the listed paths.
+
+    A server may list one name of a checkpoint and return another when it is saved (Twinkle:
+    `twinkle://RUN/sampler_weights/latest`, and the time in place of `latest`). If each listed path
+    is the same prefix, the run's id and the checkpoint's id, then so is `path`.
+    """
+    prefix, separator, checkpoint_id = path.partition(f"{run_id}/")
+    kind, _, name = checkpoint_id.partition("/")
+    if not separator or kind not in TYPE_BY_SEGMENT or not name or not listed:
+        return None
+    if "/" in name or name in DOT_SEGMENTS:
+        return None
+    forms = {
+        f"{prefix}{run_id}/{or_none(item.checkpoint_id)}" == item.tinker_path for item in listed
+    }
+    return checkpoint_id if forms == {True} else None
 
 
 async def find_run_id(core: ClientCore, path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tinker_api import models
@@ -13,9 +14,10 @@ from tinker_ext.clients.creation import DEFAULT_RANK, ModelSpec, ResumeSpec, cre
 from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.result_decoding import decode_result, require_base_model
 from tinker_ext.clients.training import TrainingClient
-from tinker_ext.errors import InvalidInputError, NotFoundError
+from tinker_ext.errors import InvalidInputError, NotFoundError, TinkerError
 from tinker_ext.protocol.flags import at_least
 from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.tracing import log
 from tinker_ext.transport import operations
 from tinker_ext.transport.request import Request
 from tinker_ext.types.unset import or_default, or_none, or_unset
@@ -23,6 +25,10 @@ from tinker_ext.types.unset import or_default, or_none, or_unset
 if TYPE_CHECKING:
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.runtime.core import ClientCore
+
+# Timeouts in seconds for releasing what a failed or complete call leaves on the server: normally,
+# and after a cancellation.
+CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
 
 ADVICE = "; pass base_model to create the client"
 
@@ -42,8 +48,26 @@ async def resume_from_state(core: ClientCore, state: ResumeSpec) -> TrainingClie
             pass  # The rejected request did not use the number, so it is free.
     spec = await _spec_of_saved_model(core, state)
     client = TrainingClient(core, await create_model(core, spec, seq_id))
-    await client.load_state(state.path, state.access_token, optimizer=state.wants_optimizer)
+    try:
+        await client.load_state(state.path, state.access_token, optimizer=state.wants_optimizer)
+    except BaseException:
+        await unload_unused(client)
+        raise
     return client
+
+
+async def unload_unused(client: TrainingClient) -> None:
+    """Unload a model that the caller has no client of. An error is only logged.
+
+    A server without this operation unloads the model when the session ends.
+    """
+    task = asyncio.current_task()
+    cancelled = task is not None and task.cancelling() > 0
+    try:
+        async with asyncio.timeout(HASTY_CLEANUP_TIMEOUT if cancelled else CLEANUP_TIMEOUT):
+            await client.unload()
+    except (TinkerError, TimeoutError) as error:
+        log.info("model %s was not unloaded: %s", client.model_id, str(error) or "timeout")
 
 
 async def _create_by_loading(

@@ -80,10 +80,9 @@ class SampleOptions:
         """
         response.check(num_samples, prompt_tokens)
         self._check_tensors(response, None if prompt_tokens is None else prompt_tokens - 1)
-        without_topk = any(
+        if self.topk_sample and any(
             sequence.tokens and sequence.topk_logprobs is None for sequence in response.sequences
-        )
-        if self.topk_sample and without_topk:
+        ):
             raise _option_ignored("topk_sample_logprobs")
         if self.targets is not None and response.target_prompt_logprobs is None:
             raise _option_ignored("target_prompt_logprobs")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from tinker_api import models
 
 from tinker_ext import tracing, types
-from tinker_ext.clients.argument_checks import check_int
+from tinker_ext.clients.argument_checks import check_bool, check_int
 from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.awaitable_client import AwaitableClient
 from tinker_ext.clients.holder import ClientHolder, OfficialMembers
 from tinker_ext.clients.retry_config import RetryConfig, SampleLimiter, check_retry_config
+from tinker_ext.clients.sample_many import ProgressCallback, SampleStream
 from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
 from tinker_ext.clients.sampler_handle import SamplerHandle
 from tinker_ext.clients.sampling_session import (
@@ -32,9 +35,11 @@ from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
 from tinker_ext.runtime.core import unpickled_core
 from tinker_ext.runtime.submission.sampler_sequence import SamplerSequence
+from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
 from tinker_ext.types.unset import or_none
+from tinker_ext.usage import Usage, UsageCounter
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,6 +85,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         self._sequence = SamplerSequence(core, sampling_session_id, elsewhere=elsewhere)
         self._base_model = base_model
         self._record_stability_info = record_stability_info
+        self._usage = UsageCounter(core.usage)
         self.sampling_session_id = sampling_session_id
         self.model_path = model_path
 
@@ -128,10 +134,13 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                     body = self._request(prompt, num_samples, sampling_params, options)
                 if traced.active:
                     traced.set(self._attributes(body, prompt.known_length))
-                sampling, tokens = self._sample(body, prompt_bytes(prompt)), text_length(prompt)
+                sample = self._sample if self._limiter is None else self._sample_limited
+                sampling, tokens = sample(body, prompt_bytes(prompt)), text_length(prompt)
                 return self._core.start(
                     sampling,
-                    lambda sample: sample.response(options, num_samples, tokens),
+                    lambda sample: self._counted(
+                        sample.response(options, num_samples, tokens), tokens or prompt.known_length
+                    ),
                     cancel_unawaited=True,
                 )
         except TinkerError as error:
@@ -139,6 +148,91 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             raise
 
     sample_async = async_result(sample)
+
+    def sample_many(
+        self,
+        prompts: Iterable[types.ModelInput],
+        sampling_params: types.SamplingParams,
+        num_samples: int = 1,
+        *,
+        ordered: bool = True,
+        progress: ProgressCallback | None = None,
+        save_to: str | os.PathLike[str] | None = None,
+        max_in_flight: int | None = None,
+        max_failures: int | None = None,
+        include_prompt_logprobs: bool = False,
+        topk_prompt_logprobs: int = 0,
+        topk_sample_logprobs: int = 0,
+    ) -> SampleStream:
+        """Sample from each of `prompts`, which may be an iterator of any length.
+
+        Iterate over the returned object with `for` or, without blocking the event loop, with
+        `async for`. Each item is a `SampleOutcome` with either the response or the error of one
+        prompt, so a failure does not affect other prompts. At most `max_in_flight` prompts and
+        results are in memory. An error that all prompts would have (AuthenticationError,
+        SessionLostError, ClientClosedError, ConfigurationError), or one that `prompts` raises, ends
+        the iteration after the results of the requests in flight.
+
+        Args:
+            prompts: taken one by one while earlier ones are sampled.
+            sampling_params, num_samples: as for `sample`, the same for all prompts.
+            ordered: return outcomes in the order of `prompts`, else in the order of completion.
+            progress: called with a `SampleProgress` after each prompt, on the iterating thread.
+            save_to: a JSONL file to which results are appended. A later call with the same file
+                returns the stored results and samples only the missing and failed prompts.
+            max_in_flight: by default `max_samples_in_flight` of the client (400).
+            max_failures: raise the error of the first failure beyond this number.
+            include_prompt_logprobs, topk_prompt_logprobs, topk_sample_logprobs: as for `sample`.
+
+        Raises:
+            InvalidInputError: at once, if an argument is invalid, or the file has results of other
+                prompts or parameters; while iterating over an iterator, once a prompt differs from
+                that of the file. An invalid prompt is a failure of that prompt.
+            OSError: the file can't be read or written.
+
+        Example:
+            >>> for outcome in sampler.sample_many(prompts, params, save_to="samples.jsonl"):
+            ...     print(outcome.index, outcome.result().sequences[0].tokens)
+        """
+        check_int(num_samples, 1, "num_samples")
+        if not isinstance(sampling_params, types.SamplingParams):
+            raise _not_params(sampling_params)
+        check_bool(include_prompt_logprobs, "include_prompt_logprobs")
+        check_int(topk_prompt_logprobs, 0, "topk_prompt_logprobs")
+        check_int(topk_sample_logprobs, 0, "topk_sample_logprobs")
+        if max_in_flight is not None:
+            check_int(max_in_flight, 1, "max_in_flight")
+        if max_failures is not None:
+            check_int(max_failures, 0, "max_failures")
+        call = {
+            "model": self.model_path or self._base_model,
+            "num_samples": num_samples,
+            "sampling_params": sampling_params.model_dump(mode="json"),
+            "include_prompt_logprobs": include_prompt_logprobs,
+            "topk_prompt_logprobs": topk_prompt_logprobs,
+            "topk_sample_logprobs": topk_sample_logprobs,
+        }
+
+        def sample(prompt: types.ModelInput) -> APIFuture[types.SampleResponse]:
+            return self.sample(
+                prompt,
+                num_samples,
+                sampling_params,
+                include_prompt_logprobs=include_prompt_logprobs,
+                topk_prompt_logprobs=topk_prompt_logprobs,
+                topk_sample_logprobs=topk_sample_logprobs,
+            )
+
+        return SampleStream(
+            sample,
+            prompts,
+            ordered=ordered,
+            window=max_in_flight or self._core.config.max_samples_in_flight,
+            progress=progress,
+            max_failures=max_failures,
+            save_to=save_to,
+            call=call,
+        )
 
     def compute_logprobs(
         self, prompt: types.ModelInput, prompt_logprobs_last_n: int | None = None
@@ -160,6 +254,13 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         return sampled.map(_prompt_logprobs)
 
     compute_logprobs_async = async_result(compute_logprobs)
+
+    def usage(self) -> Usage:
+        """The tokens of the prompts and samples whose results were retrieved from this client.
+
+        `Usage.cost` is the cost for a price; `tinker_ext.usage` estimates it before a run.
+        """
+        return self._usage.read()
 
     def get_base_model(self) -> str:
         """The name of the base model; requested from the server at most once."""
@@ -278,6 +379,14 @@ class SamplingClient(OfficialMembers, AwaitableClient):
     def __repr__(self) -> str:
         return f"<SamplingClient {self.model_path or self._base_model or self.sampling_session_id}>"
 
+    def _counted(self, response: types.SampleResponse, prompt_tokens: int) -> types.SampleResponse:
+        sampled = 0
+        for sequence in response.sequences:
+            sampled += len(sequence._tokens)  # Without a conversion to a list.
+        cached = response.prompt_cache_hit_tokens or 0
+        self._usage.add_sample(prompt_tokens, min(cached, prompt_tokens), sampled)
+        return response
+
     def _request(
         self,
         prompt: types.ModelInput,
@@ -288,10 +397,7 @@ class SamplingClient(OfficialMembers, AwaitableClient):
         types.validate_prompt(prompt, images=self._core.protocol.images_of("asample"))
         check_int(num_samples, 1, "num_samples")
         if not isinstance(sampling_params, types.SamplingParams):
-            raise InvalidInputError(
-                f"expected SamplingParams, got {type(sampling_params).__name__}",
-                where="sampling_params",
-            )
+            raise _not_params(sampling_params)
         options.check(prompt)
         body = models.SampleRequest(
             prompt=prompt.to_api(),
@@ -312,14 +418,13 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             params=body.sampling_params,
         )
 
+    async def _sample_limited(self, body: models.SampleRequest, size: int) -> SampleResult:
+        assert self._limiter is not None
+        async with self._limiter.admit():
+            return await self._sample(body, size)
+
     async def _sample(self, body: models.SampleRequest, size: int) -> SampleResult:
         """Send a request and fetch its result; `size` is the approximate size of its prompt."""
-        if self._limiter is None:
-            return await self._sample_now(body, size)
-        async with self._limiter.admit():
-            return await self._sample_now(body, size)
-
-    async def _sample_now(self, body: models.SampleRequest, size: int) -> SampleResult:
         config = self._retry_config
         limit = GONE_LIMIT if config is None or config.enable_retry_logic else 1
         for attempt in range(1, limit + 1):
@@ -332,7 +437,9 @@ class SamplingClient(OfficialMembers, AwaitableClient):
                 await samples.take(1)
             try:
                 future = await self._submit(body, size)
-                request_id = str(future.request_id)  # Some servers send an integer.
+                request_id = future.request_id
+                if type(request_id) is not str:
+                    request_id = read_request_id("asample", request_id)
                 tracing.append_id(tracing.REQUEST_ID, request_id)
                 try:
                     result = await self._sequence.result(request_id)
@@ -422,6 +529,12 @@ def _restore(
         record_stability_info=record_stability_info,
         retry_config=retry_config,
         elsewhere=True,
+    )
+
+
+def _not_params(value: object) -> InvalidInputError:
+    return InvalidInputError(
+        f"expected SamplingParams, got {type(value).__name__}", where="sampling_params"
     )
 
 

@@ -12,6 +12,7 @@ from tinker_ext.clients.hints import check_base_model, check_path, run_id_hint
 from tinker_ext.clients.result_decoding import require_base_model
 from tinker_ext.errors import APIResponseValidationError, APIStatusError, InvalidInputError
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
+from tinker_ext.runtime.submission.submitting import read_request_id
 from tinker_ext.transport import operations
 from tinker_ext.types.unset import or_none
 
@@ -36,7 +37,8 @@ async def open_sampling_session(
     sampling_session_id = or_none(response.sampling_session_id)
     if sampling_session_id is None and (request_id := or_none(response.request_id)) is not None:
         # Some servers return a future.
-        result = await core.poller.wait(str(request_id), operation="create_sampling_session")
+        request_id = read_request_id("create_sampling_session", request_id)
+        result = await core.poller.wait(request_id, operation="create_sampling_session")
         sampling_session_id = result.get("sampling_session_id")
     if not isinstance(sampling_session_id, str):
         raise APIResponseValidationError(

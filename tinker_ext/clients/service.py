@@ -17,6 +17,7 @@ from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.session.session import SessionEnd
 from tinker_ext.transport import operations
+from tinker_ext.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +129,14 @@ class ServiceClient(OfficialMembers, ClientFactory):
         """
         session_id = self._core.session.known_id
         return page_url(self._core, "sessions" if session_id is None else f"sessions/{session_id}")
+
+    def usage(self) -> Usage:
+        """The tokens used by all clients of this service, in this process.
+
+        Training counts when its result arrives, a sample when its result is retrieved. The
+        `usage` methods of training and sampling clients return the part of one client.
+        """
+        return self._core.usage.read()
 
     def get_server_capabilities(self) -> types.GetServerCapabilitiesResponse:
         """The models that the server offers."""

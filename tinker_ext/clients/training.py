@@ -37,6 +37,7 @@ from tinker_ext.clients.sampling_session import open_sampling_session
 from tinker_ext.errors import InvalidInputError, TinkerError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
+from tinker_ext.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +73,8 @@ class TrainingClient(CheckpointingBase):
     ) -> APIFuture[types.ForwardBackwardOutput]:
         """Compute the loss and logprobs of `data` without touching gradients.
 
+        The losses and their inputs are those of `forward_backward`.
+
         Raises:
             InvalidInputError: at once, naming the datum and the field; nothing was sent.
         """
@@ -93,6 +96,26 @@ class TrainingClient(CheckpointingBase):
 
         A large batch is sent as several requests and returned as one result: `loss_fn_outputs` in
         the order of `data`, metrics reduced according to their suffix (`rules.metrics`).
+
+        A datum of N tokens has int64 `target_tokens` of shape (N,), and float32 inputs of the same
+        shape. p is the model's logprob of a target, q that in `logprobs`, A that in `advantages`,
+        and ratio is exp(p - q). Losses are sums over all tokens:
+
+        - "cross_entropy": -weights * p. `weights` are optional.
+        - "importance_sampling": -ratio * A. Reads `logprobs` and `advantages`, as the next four.
+        - "ppo": -min(ratio * A, clip(ratio) * A). Config: `clip_low_threshold` (0.8) and
+          `clip_high_threshold` (1.2).
+        - "cispo": -clip(ratio) * p * A, without a gradient of the clipped ratio. Config as "ppo".
+        - "gspo": as "ppo", with the geometric mean of the ratios for which
+          `sequence_ratio_mask` is not 0; default thresholds 1 - 3e-4 and 1 + 4e-4.
+        - "dro": -(p * A - beta / 2 * (p - q)**2). Config: `beta` (0.05).
+        - "stable_reinforce": weights * (-p * A + kl_coeff / 2 * (p - q)**2), with q and weights as
+          the server recorded them (`Datum.with_provenance`). Config: `kl_coeff` (0.05).
+        - "kl_divergence": weights * exp(q) * (q - p). `weights` are optional.
+
+        "cross_entropy" and "kl_divergence" also accept inputs of shape (N, K), K targets per token.
+        Defaults and unpublished formulas are those of the embedded backend; docs/losses.md lists
+        the metrics, and the servers that have each loss.
 
         Raises:
             InvalidInputError: at once, naming the datum and the field; nothing was sent.
@@ -160,7 +183,8 @@ class TrainingClient(CheckpointingBase):
         finish = result_decoder(
             "optim_step", models.OptimStepResponse, types.OptimStepResponse.from_api
         )
-        return self._requests.start([ChunkRequest(operations.optim_step(body=body))], finish)
+        request = ChunkRequest(operations.optim_step(body=body), usage=("optim_steps", 1))
+        return self._requests.start([request], finish)
 
     optim_step_async = async_submit(optim_step)
 
@@ -268,6 +292,13 @@ class TrainingClient(CheckpointingBase):
 
     create_sampling_client_async = async_result(create_sampling_client)
 
+    def usage(self) -> Usage:
+        """The tokens that this client has trained, and its updates, once their results arrived.
+
+        `Usage.cost` is the cost for a price; `tinker_ext.usage` estimates it before a run.
+        """
+        return self._requests.usage.read()
+
     def get_console_url(self) -> str:
         """The page of the training run in the console of the hosted service.
 
@@ -361,7 +392,7 @@ class TrainingClient(CheckpointingBase):
         async def run(first: int, second: int) -> tuple[Batch, Gradients, list[ResultBody]]:
             bodies = await self._run(logprobs, first)
             with tracing.stage(tracing.Stage.CUSTOM_LOSS):
-                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies))
+                batch, gradients = await self._requests.work.run(lambda: surrogate(bodies), second)
             return batch, gradients, await self._run(batch, second)
 
         return self._requests.start_pair(

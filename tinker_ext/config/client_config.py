@@ -21,7 +21,7 @@ from tinker_ext.errors import ConfigurationError
 from tinker_ext.redaction.secret import HiddenValue, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 # ruff: noqa: RUF009 - _setting() returns an attrs field, not a default value.
@@ -231,6 +231,12 @@ _Config = TypeVar("_Config", bound=ClientConfig)
 
 def _settings() -> dict[str, attrs.Attribute[Any]]:
     return {field.name: field for field in attrs.fields(ClientConfig) if field.metadata}
+
+
+def settings() -> Iterator[tuple[str, Any, str | None]]:
+    """The name, default and environment variable of each setting."""
+    for name, field in _settings().items():
+        yield name, field.default, field.metadata[_VARIABLE]
 
 
 def _resolve(field: attrs.Attribute[Any], argument: object) -> tuple[Any, str]:

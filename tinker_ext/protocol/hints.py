@@ -95,10 +95,14 @@ _ABSENT = (
     r"(?:not found|no such|unknown|there is no|not registered|not loaded|unloaded|expired"
     r"|(?:does not|doesn't|no longer) exists?|has ended)"
 )
-# Messages about something else that is missing.
+# Messages about something else that is missing. Hatchery's "Source session 'x' not found" and
+# "checkpoint parent session not found: x" are about the run of a path.
 _OF_ANOTHER_OBJECT = re.compile(
-    r"base[ _]model|checkpoint|weights|\bpath\b|://|loss", re.IGNORECASE
+    r"base[ _]model|checkpoint|weights|\bpath\b|://|loss|\b(?:source|parent) ", re.IGNORECASE
 )
+# Text within one clause: TuFT's "Failed to create sampling session: Unknown model: x" is not about
+# the session.
+_SAME_CLAUSE = r"(?:(?![:;,.]\s).)*"
 _USES_MODEL = frozenset(
     {
         "forward",
@@ -113,11 +117,12 @@ _USES_MODEL = frozenset(
 )
 _USES_SESSION = frozenset({"asample", "create_model", "create_sampling_session"})
 _LOST_MODEL = re.compile(
-    rf"\b(?:model|adapter|session)\b.*{_ABSENT}|{_ABSENT} (?:\w+ )?(?:model|adapter|session)\b",
-    re.IGNORECASE | re.DOTALL,
+    rf"\b(?:model|adapter|session)\b{_SAME_CLAUSE}{_ABSENT}"
+    rf"|{_ABSENT} (?:\w+ )?(?:model|adapter|session)\b",
+    re.IGNORECASE,
 )
 _LOST_SESSION = re.compile(
-    rf"\bsession\b.*{_ABSENT}|{_ABSENT} (?:\w+ )?session\b", re.IGNORECASE | re.DOTALL
+    rf"\bsession\b{_SAME_CLAUSE}{_ABSENT}|{_ABSENT} (?:\w+ )?session\b", re.IGNORECASE
 )
 
 # Wordings of restrictions, and their hints, by operation; SkyRL's are "LoadWeights is not permitted

@@ -35,6 +35,8 @@ from tinker_ext.rules.retry import (
     backoff,
 )
 
+#: Seconds of one poll, which the server may hold until the result is ready (0.4.1 and 0.38.0).
+POLL_TIMEOUT = 45.0
 #: Seconds after which a held poll is repeated without a delay.
 HELD_SECONDS = 1.0
 #: Initial and maximum delay in seconds if the server returns try_again without holding the poll.

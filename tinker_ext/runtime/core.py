@@ -41,6 +41,7 @@ from tinker_ext.runtime.retry.retrying import Retrier
 from tinker_ext.runtime.session.session import Session, SessionEnd, begin_session
 from tinker_ext.runtime.session.telemetry import Telemetry
 from tinker_ext.runtime.shutdown import BackgroundResources, wait_for_shutdowns
+from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -104,6 +105,7 @@ class ClientCore:
         self._closing: TaskFuture[None] | None = None
         self._drain: asyncio.Timeout | None = None
         self._owner = os.getpid()
+        self.usage = UsageCounter()
         _set_up_tracing(config)
         self._reset()
         _open.add(self)
@@ -184,10 +186,12 @@ class ClientCore:
         *,
         finally_: Callable[[], None] | None = None,
         work: CallerExecutor | None = None,
+        position: int | None = None,
         cancel_unawaited: bool = False,
     ) -> APIFuture[T]:
         """Run `coroutine` on the loop and return a future of `finish(value)`.
 
+        `position` is that of an operation in the order of its model's calls.
         With `cancel_unawaited`, cancelling the last `await` of the future cancels the task.
 
         Raises:
@@ -208,6 +212,7 @@ class ClientCore:
             on_done=None if traced is None else partial(self._call_done, traced),
         )
         outcome.operation = operation
+        outcome.position = position
         outcome.cancel_unawaited = cancel_unawaited
         outcome.throttle = self._unretrieved
         if traced is not None:
@@ -232,17 +237,17 @@ class ClientCore:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(tasks.retrieve_exception)
 
-    async def call(
+    def call(
         self,
         request: Request[T],
         *,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Execute one logical call, with retries, under one idempotency key.
 
         `adjust` changes the retry policy of the operation.
         """
-        return await self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
+        return self.connection.call(request, session_id=self.session.known_id, adjust=adjust)
 
     def close(self, timeout: float, end: SessionEnd | None = None) -> None:
         """Wait at most `timeout` seconds for pending requests, then cancel the rest.

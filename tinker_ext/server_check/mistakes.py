@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps, described, refused
+from tinker_ext.server_check.runner import Steps, described, refused, results_of
 from tinker_ext.server_check.training_steps import NO_LEARNING
 
 if TYPE_CHECKING:
@@ -55,9 +55,13 @@ def trains_on_after_that(state: State) -> str:
 
 
 def _trains(state: State) -> str:
-    output = state.training.forward_backward(state.data, "cross_entropy")
-    state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)).result()
-    assert len(output.result().loss_fn_outputs) == len(state.data)
+    output, _ = results_of(
+        [
+            state.training.forward_backward(state.data, "cross_entropy"),
+            state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)),
+        ]
+    )
+    assert len(output.loss_fn_outputs) == len(state.data)
     return ""
 
 

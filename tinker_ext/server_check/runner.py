@@ -12,7 +12,7 @@ import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import NO_SUCH_OPERATION, Capability, Ending, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 #: Seconds after which a step counts as hanging. During the first step a server may still import its
 #: engine, and it may compile during others, which takes a busy machine a minute or more.
@@ -158,6 +158,19 @@ def _result(step: Step, state: State) -> tuple[Ending, str, str]:
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         return Ending.WRONG, message, _shortened(message)
+
+
+def results_of(futures: Iterable[tinker.APIFuture[Any]]) -> list[Any]:
+    """Wait for all futures, and return their results.
+
+    A server that rejects one request may reject those that follow it. All exceptions are retrieved,
+    so that they are not logged, and the first one is raised.
+    """
+    futures = list(futures)
+    for error in [future.exception() for future in futures]:
+        if error is not None:
+            raise error
+    return [future.result() for future in futures]
 
 
 def reason_of(error: tinker.TinkerError) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps
+from tinker_ext.server_check.runner import Steps, results_of
 
 if TYPE_CHECKING:
     from tinker_ext.server_check.runner import State
@@ -57,8 +57,8 @@ def sample_several(state: State) -> str:
 @step(Capability.SAMPLES)
 def sample_at_once(state: State) -> str:
     params = tinker.SamplingParams(max_tokens=MAX_TOKENS)
-    pending = [state.sampler.sample(PROMPT, 1, params) for _ in range(16)]
-    assert all(len(future.result().sequences) == 1 for future in pending)
+    responses = results_of(state.sampler.sample(PROMPT, 1, params) for _ in range(16))
+    assert all(len(response.sequences) == 1 for response in responses)
     return "16 requests"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import ServerError, Steps
+from tinker_ext.server_check.runner import ServerError, Steps, results_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,10 +112,8 @@ def train(state: State) -> str:
         )
         for _ in range(TRAINING_STEPS)
     ]
-    losses = []
-    for output, update in pairs:
-        losses.append(loss_of(state.data, output.result()))
-        update.result()
+    results = results_of(future for pair in pairs for future in pair)
+    losses = [loss_of(state.data, output) for output in results[::2]]
     assert losses[-1] < losses[0], f"the loss does not fall: {losses}"
     return f"loss {losses[0]:.3g} to {losses[-1]:.3g} in {TRAINING_STEPS} steps"
 
@@ -210,8 +208,9 @@ def in_an_event_loop(state: State) -> str:
         training = await state.service.create_lora_training_client_async(state.server.model, rank=4)
         output = await training.forward_backward_async(state.data, "cross_entropy")
         update = await training.optim_step_async(tinker.AdamParams(learning_rate=LEARNING_RATE))
-        _check_logprobs(state.data, await output)
-        await update
+        await asyncio.gather(output, update, return_exceptions=True)
+        result, _ = results_of([output, update])
+        _check_logprobs(state.data, result)
         return (await (await training.save_state_async("second"))).path
 
     state.results["second"] = asyncio.run(train_and_save())

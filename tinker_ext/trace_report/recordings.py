@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,43 @@ def read_recording(path: Path) -> Recording:
     unfinished = [_span({**line, "end": last}) for line in pending.values()]
     spans.sort(key=lambda span: span.start)
     return Recording(spans, unfinished, broken)
+
+
+class RecordingTail:
+    """Reads the spans that this process adds to a recording from now on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = path.stat().st_size if path.exists() else 0
+        self._spans: list[SpanRecord] = []
+
+    def last_step(self) -> Recording | None:
+        """The spans within the latest `tinker.step` that has ended since the previous call.
+
+        None if none has ended, or if the recording can't be read.
+        """
+        try:
+            self._read()
+        except OSError:
+            return None
+        step = next((span for span in reversed(self._spans) if span.is_step), None)
+        if step is None:
+            return None
+        inside = [span for span in self._spans if step.start <= span.start <= span.end <= step.end]
+        self._spans = [span for span in self._spans if span.start > step.end]
+        return Recording(sorted(inside, key=lambda span: span.start), [])
+
+    def _read(self) -> None:
+        with self._path.open("rb") as file:
+            file.seek(self._position)
+            for text in file:
+                if not text.endswith(b"\n"):
+                    break
+                self._position += len(text)
+                with suppress(ValueError, KeyError, TypeError):  # Of a full disk.
+                    line = orjson.loads(text)
+                    if line["kind"] == "span" and line["process"] == os.getpid():
+                        self._spans.append(_span(line))
 
 
 def _span(line: dict[str, Any]) -> SpanRecord:

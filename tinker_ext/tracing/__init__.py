@@ -37,7 +37,7 @@ from tinker_ext.tracing.operations import (
     operation,
     pending_operation,
 )
-from tinker_ext.tracing.recording import record_to, stop_recording
+from tinker_ext.tracing.recording import record_to, recorder, stop_recording
 from tinker_ext.tracing.spans import step
 from tinker_ext.tracing.stages import (
     decoding,
@@ -87,6 +87,7 @@ __all__ = [
     "polled",
     "record_to",
     "record_usage",
+    "recorder",
     "request_log_context",
     "retrying",
     "sample_attributes",

@@ -10,11 +10,11 @@ import zlib
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol
 
+import httpx
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
-
-    import httpx
 
     Reserve = Callable[[int], AbstractAsyncContextManager[None]]
 
@@ -28,6 +28,14 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 class BodyError(Exception):
     """The body exceeds the limit, or does not match its Content-Encoding."""
+
+
+class BufferedStream(httpx.AsyncByteStream):
+    """A response body that can be read in one piece, which costs less than iterating over it."""
+
+    async def read(self) -> bytes:
+        """The rest of the body."""
+        raise NotImplementedError
 
 
 class _Decoder(Protocol):
@@ -75,6 +83,8 @@ async def read_body_bytes(
         raise BodyError(f"the body has {length} bytes; the limit is {limit}")
     if not encoding and length is not None and length <= UNRESERVED:
         # Most bodies. The transport reads no more than the announced length.
+        if isinstance(response.stream, BufferedStream):
+            return await response.stream.read()
         chunks = [chunk async for chunk in response.stream]  # type: ignore[union-attr]
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
     decoder = _decoder(encoding)

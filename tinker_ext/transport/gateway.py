@@ -10,6 +10,7 @@ needed, and cost about 0.7 ms per request.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,7 +36,7 @@ from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
 from tinker_ext.transport.network_faults import PROXY_LOGIN, connection_error
-from tinker_ext.transport.request import Operation, Request, Response, url_secrets
+from tinker_ext.transport.request import BytesBody, Operation, Request, Response, url_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,26 +131,23 @@ class Gateway:
             APIConnectionError: no complete response arrived.
             APIResponseValidationError: the response can't be parsed.
         """
-        if request.on_error is None:
-            return await self._send(request, protocol)
         try:
-            return await self._send(request, protocol)
+            response = await self.exchange(request, protocol)
+            try:
+                return request.parse(response)
+            except MalformedBodyError as error:
+                error.operation, error.request_id = request.operation.name, request.request_id
+                raise
+            except (*PARSE_ERRORS, UnexpectedStatus) as error:
+                raise APIResponseValidationError(
+                    f"the response can't be parsed: {type(error).__name__}: {error}",
+                    operation=request.operation.name,
+                    request_id=request.request_id,
+                ) from error
         except APIError as error:
+            if request.on_error is None:
+                raise
             return request.on_error(error)
-
-    async def _send(self, request: Request[T], protocol: ServerProtocol) -> T:
-        response = await self.exchange(request, protocol)
-        try:
-            return request.parse(response)
-        except MalformedBodyError as error:
-            error.operation, error.request_id = request.operation.name, request.request_id
-            raise
-        except (*PARSE_ERRORS, UnexpectedStatus) as error:
-            raise APIResponseValidationError(
-                f"the response can't be parsed: {type(error).__name__}: {error}",
-                operation=request.operation.name,
-                request_id=request.request_id,
-            ) from error
 
     async def exchange(
         self, request: Request[Any], protocol: ServerProtocol = BASELINE
@@ -161,7 +159,8 @@ class Gateway:
         built = request.build(protocol)
         if "json" in built:
             body = built.pop("json")
-            if rejected := protocol.rejected_fields_of(operation.name):
+            if protocol.rejected_fields:
+                rejected = protocol.rejected_fields_of(operation.name)
                 body = drop_default_fields(body, rejected)
             content: bytes | None = encode(body)
         else:
@@ -224,7 +223,7 @@ class Gateway:
             target = _redirect_target(wire_request.url, response)
             if target is not None:
                 request.secrets += url_secrets(target)
-                redirected = _unauthenticated_get(target, self._timeout.as_dict())
+                redirected = _unauthenticated_get(target, _finite(self._timeout))
                 return await self._exchange(request, redirected, prepared)
         return response
 
@@ -259,7 +258,7 @@ class Gateway:
             seconds,
             url,
             httpx.Headers(headers),
-            {"timeout": limits.as_dict()},
+            {"timeout": _finite(limits)},
             TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ),
         )
         self._redacted_for, self._redacted = key, redactable(self._auth.secrets())
@@ -295,7 +294,7 @@ class Gateway:
             built["method"],
             url,
             headers=headers,
-            stream=httpx.ByteStream(content),
+            stream=BytesBody(content),
             extensions=prepared.extensions,
         )
 
@@ -317,7 +316,7 @@ class Gateway:
                                 response, self._max_bytes, self._reserve
                             )
                 finally:
-                    await response.aclose()
+                    await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's
         except TimeoutError:
             raise APITimeoutError(
                 f"no complete response within {limit:g} s",
@@ -397,6 +396,14 @@ def _redirect_target(url: httpx.URL, response: Response) -> httpx.URL | None:
     if target.scheme not in ("http", "https") or (url.scheme, target.scheme) == ("https", "http"):
         return None
     return target
+
+
+def _finite(timeout: httpx.Timeout) -> dict[str, float | None]:
+    """The timeouts of a request's phases, None for an infinite one."""
+    return {
+        phase: None if seconds is None or math.isinf(seconds) else seconds
+        for phase, seconds in timeout.as_dict().items()
+    }
 
 
 def _unauthenticated_get(url: httpx.URL, timeout: Any) -> httpx.Request:

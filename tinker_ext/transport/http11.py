@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import httptools
 import httpx
 
+from tinker_ext.transport.body_limits import BufferedStream
+from tinker_ext.transport.request import BytesBody
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator
@@ -57,15 +60,16 @@ class Http11Transport(httpx.AsyncBaseTransport):
         self._active: set[_Connection] = set()
         self._cleanup: asyncio.TimerHandle | None = None
         self._closed = False
-        self._timeouts = self._limits = _NO_TIMEOUTS
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        timeouts = request.extensions.get("timeout", _NO_TIMEOUTS)
-        if timeouts is not self._timeouts:  # Most requests share one object.
-            self._timeouts, self._limits = timeouts, _finite(timeouts)
-        limits = self._limits
-        head, content = _head(request), await request.aread()
-        await self._acquire_slot(limits.get("pool"))
+        limits: dict[str, float | None] = request.extensions.get("timeout", _NO_TIMEOUTS)
+        body = request.stream
+        content = body.content if isinstance(body, BytesBody) else await request.aread()
+        head = _head(request)
+        if self._slots.locked():
+            await self._wait_for_slot(limits.get("pool"))
+        else:
+            await self._slots.acquire()
         connection = None
         try:
             connection = await self._connection(request.url, limits.get("connect"))
@@ -104,10 +108,7 @@ class Http11Transport(httpx.AsyncBaseTransport):
         if self._cleanup is None:
             self._cleanup = Context().run(loop.call_later, KEEPALIVE_TIMEOUT, self._close_expired)
 
-    async def _acquire_slot(self, limit: float | None) -> None:
-        if not self._slots.locked():
-            await self._slots.acquire()
-            return
+    async def _wait_for_slot(self, limit: float | None) -> None:
         try:
             async with asyncio.timeout(limit):
                 await self._slots.acquire()
@@ -291,8 +292,11 @@ class _Connection(asyncio.Protocol):
     async def _wait(self) -> None:
         """Wait until the response goes on, for at most the read timeout."""
         self._heard = self._loop.time()
-        if self._read_timeout is not None and self._timer is None:
-            self._start_timer(self._heard + self._read_timeout)
+        if self._read_timeout is not None:
+            due = self._heard + self._read_timeout
+            # Most requests find the timer of one before them, which is started again when it fires.
+            if self._timer is None or self._timer.when() > due:
+                self._start_timer(due)
         await self._wait_for_change()
 
     async def _wait_for_change(self) -> None:
@@ -310,6 +314,7 @@ class _Connection(asyncio.Protocol):
             self._changed.set_result(None)
 
     def _start_timer(self, at: float) -> None:
+        self._stop_timer()
         # Without the caller's context, which the loop would keep alive.
         self._timer = Context().run(self._loop.call_at, at, self._check_timeout)
 
@@ -347,9 +352,15 @@ class _Connection(asyncio.Protocol):
                 return
             await self._wait()
 
+    async def rest(self) -> bytes:
+        """The rest of the body, in one piece."""
+        if self._complete and not self._paused_reading and len(self._chunks) == 1:
+            return self._chunks.popleft()
+        return b"".join([chunk async for chunk in self.chunks()])
+
     def finish(self) -> None:
         """End the response."""
-        self._stop_timer()
+        self._read_timeout = None
         self._chunks.clear()
 
     # Callbacks of asyncio.
@@ -369,7 +380,7 @@ class _Connection(asyncio.Protocol):
             self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(httpx.RemoteProtocolError("the response is not valid HTTP"))
             self.abort()
             return
@@ -441,7 +452,7 @@ class _Connection(asyncio.Protocol):
         return names.isdisjoint((b"content-length", b"transfer-encoding"))
 
 
-class _Body(httpx.AsyncByteStream):
+class _Body(BufferedStream):
     """Streams a response body. Closing it before its end also closes the connection."""
 
     def __init__(self, transport: Http11Transport, connection: _Connection) -> None:
@@ -453,19 +464,14 @@ class _Body(httpx.AsyncByteStream):
             async for chunk in self._connection.chunks():
                 yield chunk
 
+    async def read(self) -> bytes:
+        return b"" if self._connection is None else await self._connection.rest()
+
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.finish()
             self._transport.release(connection)
-
-
-def _finite(timeouts: dict[str, float | None]) -> dict[str, float | None]:
-    """The timeouts of a request, None for an infinite one."""
-    return {
-        name: None if seconds is None or math.isinf(seconds) else seconds
-        for name, seconds in timeouts.items()
-    }
 
 
 async def _addresses(name: str, port: int) -> list[str]:

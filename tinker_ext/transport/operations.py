@@ -22,6 +22,7 @@ from tinker_ext import tracing
 from tinker_ext.config.parsers import read_secret
 from tinker_ext.errors import APIError, APIResponseValidationError, APIStatusError
 from tinker_ext.protocol.flags import RELEASES
+from tinker_ext.rules.polling import POLL_TIMEOUT
 from tinker_ext.rules.retry import PERMANENT_5XX, RETRIED_STATUSES, parse_should_retry
 from tinker_ext.transport.request import Operation, Request, Response
 from tinker_ext.transport.results import PROTOBUF, ProtobufResult
@@ -35,9 +36,7 @@ if TYPE_CHECKING:
     from tinker_ext.redaction.secret import Secret
     from tinker_ext.transport.training_data import TrainingData
 
-# All in seconds. Releases 0.4.1 and 0.38.0. The server may hold a poll until the result is ready;
-# heartbeats must not pile up.
-POLL_TIMEOUT = 45.0
+# All in seconds. Releases 0.4.1 and 0.38.0. Heartbeats must not pile up.
 HEARTBEAT_TIMEOUT = 10.0
 TELEMETRY_TIMEOUT = 5.0
 # Release 0.38.0. For an acknowledgement without a poll, for a cancellation, and for the flags.

@@ -201,6 +201,14 @@ class Request(Generic[T]):
         return f"<Request {self.operation.name}>"
 
 
+class BytesBody(httpx.ByteStream):
+    """A request body in one piece; a transport need not iterate over it."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.content = content
+
+
 class Response:
     """A response whose body is read and redacted; `headers` are redacted on first access.
 

@@ -48,6 +48,8 @@ class RoutedTransport(httpx.AsyncBaseTransport):
             base.port,
         )
         if self._to_base is not None and same_origin:
+            if self._failures is None:
+                return await self._to_base.handle_async_request(request)
             return await self._send_to_base(self._to_base, request)
         return await self._transport(str(url), url.scheme).handle_async_request(request)
 
@@ -58,11 +60,12 @@ class RoutedTransport(httpx.AsyncBaseTransport):
     async def _send_to_base(
         self, transport: httpx.AsyncBaseTransport, request: httpx.Request
     ) -> httpx.Response:
-        if self._failures is None:
-            return await transport.handle_async_request(request)
+        """Send a request to a server that has not responded yet."""
         try:
             response = await transport.handle_async_request(request)
         except (httpx.ReadError, httpx.RemoteProtocolError):
+            if self._failures is None:  # The server has responded to another request meanwhile.
+                raise
             self._failures += 1
             if self._failures == PROBE_AFTER and await self._needs_tls():
                 raise TlsRequiredError("") from None

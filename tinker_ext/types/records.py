@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import pickle
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from functools import cache
@@ -66,6 +67,8 @@ class _ModelFields:
     """`model_fields`: the fields by their public names."""
 
     def __get__(self, instance: object, owner: type) -> dict[str, attrs.Attribute[Any]]:
+        if not attrs.has(owner):  # `Record` itself, which `help` reads as a base class.
+            raise AttributeError("model_fields")
         return dict(_public_fields(owner))
 
 
@@ -77,6 +80,8 @@ class Record:
     - `model_dump`, `model_dump_json`, `model_copy`, `model_validate`, `model_validate_json`,
       `model_construct`, `model_fields` and `model_json_schema` do what pydantic's methods do.
     - A pydantic model may have fields of the type.
+    - Objects that the official SDK has pickled are loaded as records if `import tinker` means this
+      package.
     """
 
     __slots__ = ()
@@ -94,6 +99,14 @@ class Record:
 
     #: Whether `model_validate` ignores unknown names: servers add fields to responses.
     _ignores_unknown_names: ClassVar[bool] = False
+    #: The private attributes that the official SDK pickles, with the arguments they become here.
+    _pickled_names: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__setstate__" in vars(cls):  # The class that attrs has created.
+            restore = cast("Any", cls).__setstate__
+            type.__setattr__(cls, "__setstate__", _reading_official_state(restore))
 
     def model_dump(
         self,
@@ -212,6 +225,31 @@ class Record:
         """Called by pydantic for the JSON schema of such a model."""
         create = cast("Any", schema).get("metadata", {})[_FIELDS]
         return {**handler(create()), "title": cls.__name__}
+
+
+def _reading_official_state(restore: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """A `__setstate__` that also accepts the state of a pydantic model or dataclass."""
+
+    def __setstate__(self: Record, state: dict[str, Any]) -> None:  # noqa: N807
+        cls = type(self)
+        values = state.get("__dict__") if "__pydantic_fields_set__" in state else state
+        names = {field.name for field in attrs.fields(cast("Any", cls))}
+        if values is state and state.keys() <= names:
+            restore(self, state)
+            return
+        arguments = {
+            cls._pickled_names.get(name, name): value
+            for name, value in dict(values or {}).items()
+            if value is not None and name != "type"
+        }
+        try:
+            cast("Any", cls).__init__(self, **arguments)
+        except (TypeError, ValueError) as error:
+            raise pickle.UnpicklingError(
+                f"{cls.__name__} was pickled by a package or release whose fields differ: {error}"
+            ) from error
+
+    return __setstate__
 
 
 _FIELDS = "tinker_ext_fields"

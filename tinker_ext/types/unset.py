@@ -9,18 +9,16 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tinker_api.types import UNSET, Unset
+
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from tinker_api.types import Unset
 
 T = TypeVar("T")
 
 
 def or_none(value: T | Unset | None) -> T | None:
     """Returns the value, or ``None`` if the field is null or missing."""
-    from tinker_api.types import Unset
-
     return None if isinstance(value, Unset) else value
 
 
@@ -32,8 +30,6 @@ def or_default(value: T | Unset | None, default: T) -> T:
 
 def or_unset(value: T | None) -> T | Unset:
     """Returns the value for a query or body; ``None`` becomes ``UNSET``, which is omitted."""
-    from tinker_api.types import UNSET
-
     return UNSET if value is None else value
 
 

@@ -14,10 +14,13 @@ the model, DRIVER_HEADERS further headers (JSON), and DRIVER_PROGRAM selects one
 from __future__ import annotations
 
 import asyncio
+import atexit
 import importlib
 import inspect
 import json
 import os
+import sys
+import threading
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -81,7 +84,7 @@ class Program:
     invalid_datum: Step = _invalid_weights
     # Seconds after which a step is abandoned; None waits for every step.
     limit: float | None = None
-    # Skips the interpreter's shutdown, which threads of some releases abort now and then.
+    # Skips the functions that run at exit.
     exits_at_once: bool = True
 
 
@@ -549,6 +552,12 @@ def main() -> None:
     program = PROGRAMS.get(name) or Program(**importlib.import_module(name).PROGRAM)
     run_steps(program.steps, SimpleNamespace(program=program), program.limit)
     if program.exits_at_once:
+        os._exit(0)
+    if tinker.__name__ == "tinker":
+        # Their background threads abort the interpreter's shutdown now and then.
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
         os._exit(0)
 
 

@@ -10,6 +10,7 @@ from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
     from ..models.adam_params import AdamParams
+    from ..models.dimuon_params import DimuonParams
     from ..models.optim_params_base import OptimParamsBase
 
 
@@ -27,10 +28,12 @@ class OptimStepRequest:
     type_: Literal["optim_step"] | Unset = "optim_step"
     adam_params: AdamParams | Unset = UNSET
     """ Settings of one Adam step. """
-    optimizer_params: OptimParamsBase | Unset = UNSET
-    """ Settings of a step of any other optimizer by the name in `type`. """
+    optimizer_params: DimuonParams | OptimParamsBase | Unset = UNSET
+    """ Its settings, for a model with another optimizer than Adam. """
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.dimuon_params import DimuonParams  # noqa: PLC0415
+
         model_id = self.model_id
 
         seq_id: int | None | Unset
@@ -45,8 +48,12 @@ class OptimStepRequest:
         if not isinstance(self.adam_params, Unset):
             adam_params = self.adam_params.to_dict()
 
-        optimizer_params: dict[str, Any] | Unset = UNSET
-        if not isinstance(self.optimizer_params, Unset):
+        optimizer_params: dict[str, Any] | Unset
+        if isinstance(self.optimizer_params, Unset):
+            optimizer_params = UNSET
+        elif isinstance(self.optimizer_params, DimuonParams):
+            optimizer_params = self.optimizer_params.to_dict()
+        else:
             optimizer_params = self.optimizer_params.to_dict()
 
         field_dict: dict[str, Any] = {}
@@ -70,6 +77,7 @@ class OptimStepRequest:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.adam_params import AdamParams  # noqa: PLC0415
+        from ..models.dimuon_params import DimuonParams  # noqa: PLC0415
         from ..models.optim_params_base import OptimParamsBase  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -95,12 +103,24 @@ class OptimStepRequest:
         else:
             adam_params = AdamParams.from_dict(_adam_params)
 
-        _optimizer_params = d.pop("optimizer_params", UNSET)
-        optimizer_params: OptimParamsBase | Unset
-        if isinstance(_optimizer_params, Unset):
-            optimizer_params = UNSET
-        else:
-            optimizer_params = OptimParamsBase.from_dict(_optimizer_params)
+        def _parse_optimizer_params(data: object) -> DimuonParams | OptimParamsBase | Unset:
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                optimizer_params_type_0 = DimuonParams.from_dict(data)
+
+                return optimizer_params_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            if not isinstance(data, dict):
+                raise TypeError(f"optimizer_params cannot be {type(data).__name__}")
+            optimizer_params_type_1 = OptimParamsBase.from_dict(data)
+
+            return optimizer_params_type_1
+
+        optimizer_params = _parse_optimizer_params(d.pop("optimizer_params", UNSET))
 
         optim_step_request = cls(
             model_id=model_id,

@@ -61,8 +61,8 @@ export class Core {
   }
 
   /** Returns the body of an operation's result. */
-  async result(requestId: string, operation: string): Promise<Fields> {
-    return this.#poller.wait(requestId, operation);
+  async result(requestId: string, operation: string, signal?: AbortSignal): Promise<Fields> {
+    return this.#poller.wait(requestId, operation, signal);
   }
 
   async #createSession(): Promise<string> {

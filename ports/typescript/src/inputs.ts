@@ -17,14 +17,41 @@ export function tensor(data: readonly number[], dtype: TensorData["dtype"]): Ten
   return { data: [...data], dtype, shape: [data.length] };
 }
 
-export function checkData(data: readonly Datum[]): void {
+/** Throws if no server accepts `data`. A server checks what other losses than cross_entropy need. */
+export function checkData(data: readonly Datum[], loss: string): void {
   if (data.length === 0) throw new InvalidInputError("the batch has no datums", "data");
   data.forEach((datum, at) => {
     checkInput(datum.model_input, `data[${at}].model_input`);
     for (const [name, value] of Object.entries(datum.loss_fn_inputs)) {
       checkTensor(value, `data[${at}].loss_fn_inputs.${name}`);
     }
+    if (loss === "cross_entropy") checkCrossEntropy(datum, `data[${at}].loss_fn_inputs`);
   });
+}
+
+/** The targets have a row per token, and weights with as many dimensions have the same shape. */
+function checkCrossEntropy({ model_input, loss_fn_inputs: inputs }: Datum, where: string): void {
+  const [targets, weights] = [inputs["target_tokens"], inputs["weights"]];
+  if (!targets) throw new InvalidInputError("cross_entropy requires target_tokens", where);
+  if (targets.dtype !== "int64") {
+    throw new InvalidInputError(`expected int64, got ${targets.dtype}`, `${where}.target_tokens`);
+  }
+  const text = model_input.chunks.flatMap((chunk) =>
+    chunk.type === "encoded_text" ? [chunk.tokens.length] : [],
+  );
+  const [shape, tokens] = [shapeOf(targets), text.reduce((a, b) => a + b, 0)];
+  if (text.length === model_input.chunks.length && shape[0] !== tokens) {
+    const message = `expected ${tokens} targets to match the input tokens, got ${shape[0]}`;
+    throw new InvalidInputError(message, `${where}.target_tokens`);
+  }
+  if (weights && shapeOf(weights).length === shape.length && `${shapeOf(weights)}` !== `${shape}`) {
+    const message = `expected the shape [${shape}] of target_tokens, got [${shapeOf(weights)}]`;
+    throw new InvalidInputError(message, `${where}.weights`);
+  }
+}
+
+function shapeOf({ data, shape }: TensorData): readonly number[] {
+  return shape?.length ? shape : [data.length];
 }
 
 export function checkInput(input: ModelInput, where: string): void {

@@ -26,13 +26,14 @@ export class Poller {
     readonly alive: () => boolean,
   ) {}
 
-  /** Returns the body of the result. */
-  async wait(requestId: string, operation: string): Promise<Fields> {
+  /** Returns the body of the result. No poll starts after `signal` is aborted. */
+  async wait(requestId: string, operation: string, signal?: AbortSignal): Promise<Fields> {
     const { clock } = this.retrier;
     const until = clock.now() + this.deadline;
     let last = "";
     let [consecutive, since] = [0, 0];
     for (;;) {
+      signal?.throwIfAborted();
       const started = clock.now();
       const [outcome, serverDelay] = await this.#poll(requestId, operation, until - started);
       if (outcome.kind === "ready") return outcome.body;

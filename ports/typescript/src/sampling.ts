@@ -1,7 +1,7 @@
 /** Samples from weights that a server has loaded. */
 
 import { future, idOf, missing, type Core } from "./core.js";
-import { GoneError, InvalidInputError } from "./errors.js";
+import { APIResponseValidationError, GoneError, InvalidInputError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
 import { checkInput, checkNumbers, type ModelInput } from "./inputs.js";
 
@@ -10,6 +10,8 @@ export interface SampleOptions {
   readonly numSamples?: number;
   readonly promptLogprobs?: boolean;
   readonly topkPromptLogprobs?: number;
+  /** Ends the call with the signal's reason, and its polls; the server is not notified (0.4.1). */
+  readonly signal?: AbortSignal;
 }
 export type SampleResponse = Omit<Schemas["SampleResponse"], "sequences"> & {
   readonly sequences: Schemas["SampledSequence"][];
@@ -37,7 +39,7 @@ export class SamplingClient {
     params: Partial<SamplingParams> = {},
     options: SampleOptions = {},
   ): Promise<SampleResponse> {
-    const { numSamples = 1, promptLogprobs, topkPromptLogprobs = 0 } = options;
+    const { numSamples = 1, promptLogprobs, topkPromptLogprobs = 0, signal } = options;
     checkInput(prompt, "prompt");
     if (!(Number.isSafeInteger(numSamples) && numSamples >= 1)) {
       throw new InvalidInputError(
@@ -45,22 +47,25 @@ export class SamplingClient {
         "numSamples",
       );
     }
-    return future(
-      this.#sample({
-        type: "sample",
-        sampling_session_id: this.samplingSessionId,
-        prompt: structuredClone(prompt),
-        sampling_params: checkNumbers({ ...PARAMS, ...params }, "params"),
-        num_samples: numSamples,
-        prompt_logprobs: promptLogprobs ?? null,
-        topk_prompt_logprobs: topkPromptLogprobs,
-      }),
-    );
+    const request = {
+      type: "sample",
+      sampling_session_id: this.samplingSessionId,
+      prompt: structuredClone(prompt),
+      sampling_params: checkNumbers({ ...PARAMS, ...params }, "params"),
+      num_samples: numSamples,
+      prompt_logprobs: promptLogprobs ?? null,
+      topk_prompt_logprobs: topkPromptLogprobs,
+    } as const;
+    return future(abortable(this.#sample(request, signal), signal));
   }
 
-  async #sample(request: Schemas["SampleRequest"]): Promise<SampleResponse> {
+  async #sample(
+    request: Schemas["SampleRequest"],
+    signal: AbortSignal | undefined,
+  ): Promise<SampleResponse> {
     for (let submissions = 1; ; submissions += 1) {
       this.#core.session.check();
+      signal?.throwIfAborted();
       // All attempts of a submission have the same number; the next submission has a new one.
       const body = { ...request, seq_id: this.#next++ };
       const header = { "X-Tinker-Sampling-Backpressure": "1" };
@@ -68,14 +73,30 @@ export class SamplingClient {
         api.POST("/api/v1/asample", { ...options, params: { header }, body }),
       );
       try {
-        const body = await this.#core.result(requestId, "asample");
-        if (!Array.isArray(body["sequences"])) throw missing("sequences", "asample");
+        const body = await this.#core.result(requestId, "asample", signal);
+        const sequences: unknown = body["sequences"];
+        if (!Array.isArray(sequences)) throw missing("sequences", "asample");
+        if (sequences.length !== request.num_samples) {
+          const message = `expected ${request.num_samples} sequences, got ${sequences.length}`;
+          throw new APIResponseValidationError(message, "asample", requestId);
+        }
         return body as unknown as SampleResponse;
       } catch (error) {
         if (!(error instanceof GoneError) || submissions === MAX_SUBMISSIONS) throw error;
       }
     }
   }
+}
+
+/** Rejects with the reason of the signal as soon as it is aborted. */
+function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
 }
 
 /** Makes the server load weights for sampling and returns the id of the sampling session. */

@@ -62,10 +62,13 @@ export class Session {
     return sessionId;
   }
 
+  /** Starts each heartbeat ten seconds after the start of the previous one; one is in flight. */
   async #keepAlive(sessionId: string): Promise<void> {
+    let started = this.clock.now();
     for (;;) {
-      await this.clock.sleep(INTERVAL, true);
+      await this.clock.sleep(Math.max(0, started + INTERVAL - this.clock.now()), true);
       if (this.#ended) return;
+      started = this.clock.now();
       try {
         await this.beat(sessionId);
         this.#lastBeat = this.clock.now();

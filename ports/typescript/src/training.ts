@@ -1,6 +1,7 @@
 /** Trains a model. Calls are submitted in the order in which they are made. */
 
 import { future, idOf, missing, type Core } from "./core.js";
+import { APIResponseValidationError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
 import { checkData, checkNumbers, type Datum } from "./inputs.js";
 import { OrderedRequests, type ChunkRequest } from "./ordered.js";
@@ -9,6 +10,7 @@ import type { Fields } from "./rules/redaction.js";
 import { openSamplingSession, SamplingClient } from "./sampling.js";
 
 type AdamParams = Schemas["AdamParams"];
+type LoadWeights = Schemas["LoadWeightsRequest"];
 type LossFnConfig = Schemas["LossFnConfig"];
 type LossFnOutput = Schemas["LossFnOutput"];
 
@@ -76,6 +78,16 @@ export class TrainingClient {
     return this.#requests.start("save_weights", [request], pathOf("save_weights"));
   }
 
+  /** Loads weights, without the optimizer state, from a path that `saveState` returned. */
+  loadState(path: string): Promise<string> {
+    const request: ChunkRequest = (seq_id) => (api, options) => {
+      // Release 0.4.1 has no other fields, which the type of all releases requires.
+      const body = { type: "load_weights", model_id: this.modelId, path, seq_id } as const;
+      return api.POST("/api/v1/load_weights", { ...options, body: body as LoadWeights });
+    };
+    return this.#requests.start("load_weights", [request], pathOf("load_weights"));
+  }
+
   /** Saves the weights for sampling under a name and returns the path to sample from. */
   saveWeightsForSampler(name: string): Promise<string> {
     const request = this.#saveForSampler({ path: name });
@@ -123,19 +135,32 @@ export class TrainingClient {
     config: LossFnConfig | undefined,
     requestOf: (input: Schemas["ForwardBackwardInput"]) => ChunkRequest,
   ): Promise<ForwardBackwardOutput> {
-    checkData(data);
+    checkData(data, loss_fn);
     const loss_fn_config = config ? checkNumbers(config, "config") : null;
     // Copied, because the caller may change it before it is sent.
     const copy = structuredClone([...data]);
     const chunks = split(copy.map(sizeOf)).map(([first, end]) => copy.slice(first, end));
     const requests = chunks.map((data) => requestOf({ data, loss_fn, loss_fn_config }));
     const counts = chunks.map((chunk) => chunk.length);
-    return this.#requests.start(operation, requests, (bodies) => combined(bodies, counts));
+    return this.#requests.start(operation, requests, (bodies) =>
+      combined(operation, bodies, counts),
+    );
   }
 }
 
-function combined(bodies: readonly Fields[], datumCounts: number[]): ForwardBackwardOutput {
+function combined(
+  operation: string,
+  bodies: readonly Fields[],
+  datumCounts: number[],
+): ForwardBackwardOutput {
   const parts = bodies as readonly ChunkOutput<LossFnOutput>[];
+  parts.forEach((part, at) => {
+    const [received, expected] = [part.loss_fn_outputs?.length ?? 0, datumCounts[at] ?? 0];
+    if (received !== expected) {
+      const message = `the result has ${received} outputs for ${expected} datums`;
+      throw new APIResponseValidationError(message, operation);
+    }
+  });
   const { loss_fn_output_type, loss_fn_outputs, metrics } = combineOutputs(parts, datumCounts);
   const floats = Object.entries(metrics).map(([key, value]) => [key, Number(value)] as const);
   return {

@@ -5,15 +5,20 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as tinker from "../src/index.js";
-import { scripted, SPECIFICATION } from "./support.js";
+import { scripted, settled, SPECIFICATION } from "./support.js";
 
 const PROMPT = tinker.modelInput([1, 2, 3]);
-const SAMPLE = { body: { sequences: [] } };
+const SAMPLE = sampled(1);
+const PENDING = { body: { type: "try_again", queue_state: "active" } };
+
+function sampled(count: number) {
+  return { body: { sequences: Array(count).fill({ stop_reason: "length", tokens: [4] }) } };
+}
 
 test("samples are numbered from 0 and request backpressure", async () => {
   const { server, service } = scripted();
   const sampler = await service.createSamplingClient({ baseModel: "base" });
-  server.script("retrieve_future", SAMPLE, SAMPLE);
+  server.script("retrieve_future", SAMPLE, sampled(4));
   await Promise.all([sampler.sample(PROMPT), sampler.sample(PROMPT, {}, { numSamples: 4 })]);
   const sent = server.sent("asample");
   const fields = sent.map(({ body }) => [body.sampling_session_id, body.seq_id, body.num_samples]);
@@ -62,6 +67,30 @@ test("invalid arguments raise before anything is sent", async () => {
   assert.throws(() => sampler.sample(PROMPT, { top_p: NaN }), where("params.top_p"));
   assert.throws(() => sampler.sample(tinker.modelInput([-1])), where("prompt.chunks[0][0]"));
   assert.equal(server.requests.length, before);
+});
+
+test("a result with fewer sequences than requested is an error", async () => {
+  const { server, service } = scripted();
+  const sampler = await service.createSamplingClient({ baseModel: "base" });
+  server.script("retrieve_future", SAMPLE);
+  const call = sampler.sample(PROMPT, {}, { numSamples: 2 });
+  await assert.rejects(call, /expected 2 sequences, got 1/);
+});
+
+test("an aborted sample ends at once and is not polled again", async () => {
+  const { server, service } = scripted();
+  const sampler = await service.createSamplingClient({ baseModel: "base" });
+  const controller = new AbortController();
+  server.script("retrieve_future", PENDING, () => {
+    controller.abort();
+    return PENDING;
+  });
+  const call = sampler.sample(PROMPT, {}, { signal: controller.signal });
+  await assert.rejects(call, { name: "AbortError" });
+  await settled();
+  assert.equal(server.sent("retrieve_future").length, 2);
+  await assert.rejects(sampler.sample(PROMPT, {}, { signal: controller.signal }));
+  assert.equal(server.sent("asample").length, 1);
 });
 
 test("default parameters are those of the specification", async () => {

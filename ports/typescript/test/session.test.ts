@@ -49,6 +49,19 @@ test("heartbeats are sent every ten seconds, even after a failure", async () => 
   assert.equal(server.sent("session_heartbeat")[0]?.body.session_id, "session");
 });
 
+test("a heartbeat with a slow response does not delay the next one", async () => {
+  const { server, heart } = await setUp();
+  for (const seconds of [9, 15, 0]) {
+    server.script("session_heartbeat", () => {
+      heart.pass(seconds);
+      return {};
+    });
+    await heart.step(heart.slept.at(-1) ?? 0);
+  }
+  assert.deepEqual(heart.slept, [10, 1, 0, 10]);
+  assert.equal(server.sent("session_heartbeat").length, 3);
+});
+
 test("calls fail after the server has ended the session", async () => {
   const { server, heart, training } = await setUp();
   server.script("session_heartbeat", { status: 410 });

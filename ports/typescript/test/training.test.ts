@@ -81,6 +81,26 @@ test("a large batch is sent in several requests and has one result", async () =>
   assert.deepEqual(metrics, { "loss:mean": NaN, "n:sum": 130, "h:hash2": 2 });
 });
 
+test("a result with fewer outputs than datums is an error", async () => {
+  const { server, training: model } = await training();
+  server.script("retrieve_future", { body: { loss_fn_outputs: [{}], metrics: {} } });
+  const call = model.forward([DATUM, DATUM], "cross_entropy");
+  await assert.rejects(call, /1 outputs for 2 datums/);
+});
+
+test("load_weights has the path and the next seq_id", async () => {
+  const { server, training: model } = await training();
+  await model.optimStep();
+  assert.equal(await model.loadState("tinker://x/y"), "tinker://x/y");
+  const [{ body } = { body: null }] = server.sent("load_weights");
+  assert.deepEqual(body, {
+    type: "load_weights",
+    model_id: "model",
+    path: "tinker://x/y",
+    seq_id: 2,
+  });
+});
+
 test("a failure that is not awaited yet does not end the process", async () => {
   const { server, training: model } = await training();
   server.script("optim_step", { status: 400 });
@@ -113,6 +133,14 @@ test("invalid inputs raise at once and use no seq_id", async () => {
     where("data[1].loss_fn_inputs.target_tokens[0]"),
   );
   assert.throws(invalid({ loss_fn_inputs: { shaped } }), where("data[1].loss_fn_inputs.shaped"));
+  const targets = tinker.tensor([2, 3], "int64");
+  const short = { target_tokens: targets, weights: tinker.tensor([1], "float32") };
+  assert.throws(invalid({ loss_fn_inputs: short }), where("data[1].loss_fn_inputs.weights"));
+  assert.throws(
+    invalid({ loss_fn_inputs: { target_tokens: tinker.tensor([2], "int64") } }),
+    where("data[1].loss_fn_inputs.target_tokens"),
+  );
+  assert.throws(invalid({ loss_fn_inputs: {} }), where("data[1].loss_fn_inputs"));
   assert.throws(() => model.optimStep({ learning_rate: NaN }), where("params.learning_rate"));
   assert.throws(() => model.forward([DATUM], "ppo", { clip: Infinity }), where("config.clip"));
   assert.throws(() => new tinker.ServiceClient({ baseUrl: "", apiKey: "x" }), where("baseUrl"));

@@ -203,3 +203,15 @@ def test_install_twice_adds_one_finder(script: Path) -> None:
 def test_finder_leaves_other_packages_alone() -> None:
     spec = finder.AliasFinder().find_spec("tinkering", None)
     assert spec is None
+
+
+def test_installed_command_of_the_official_package_runs_this_package(script: Path) -> None:
+    """Its console script imports `cli`; the environment variable selects this package."""
+    script.write_text(
+        "import sys\n"
+        "from tinker.cli.__main__ import cli\n"
+        "sys.argv = ['tinker', '--help']\n"
+        "sys.exit(cli())\n"
+    )
+    run = python("-m", "tinker_ext.as_tinker", str(script))
+    assert "Manage training runs, checkpoints and sessions" in run.stdout

@@ -37,8 +37,19 @@ def test_doctor_shows_every_setting_with_source(monkeypatch: pytest.MonkeyPatch)
         "name": "tags",
         "value": "one, two",
         "source": "environment TINKER_TAGS",
+        "variables": ["TINKER_TAGS"],
     }
     assert settings["timeout"]["source"] == "default"
+    assert settings["timeout"]["variables"] == []
+    assert settings["proxy"]["variables"][0] == "HTTPS_PROXY"
+
+
+def test_doctor_table_shows_environment_variable_of_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TINKER_API_KEY", KEY)
+    [line] = [line for line in run(FakeService()).output.splitlines() if "trace_file" in line]
+    assert "TINKER_EXT_TRACE" in line
 
 
 def test_doctor_shows_proxies_without_password_and_certificates(

@@ -32,7 +32,7 @@ async def test_load_weights_restores_optimizer_if_requested(open_api: OpenApi) -
             await api.forward_backward(2)
             step = await api.optim_step(3, learning_rate=0.01)
             after = await api.forward_backward(4)
-            return step["metrics"]["step"], after["metrics"]["loss:sum"]
+            return step["metrics"]["optimizer_steps"], after["metrics"]["loss:sum"]
 
         restored = await step_after_loading(1, optimizer=True)
         reset = await step_after_loading(2, optimizer=False)

@@ -83,7 +83,7 @@ def test_optim_step_lowers_the_loss_and_clears_the_gradients(
     first = trainer.forward_backward(data, "cross_entropy").metrics["loss:sum"]
     metrics = trainer.optim_step(AdamSettings(learning_rate=1e-3))
     assert metrics["grad_norm"] > 0
-    assert metrics["step"] == 1
+    assert metrics["optimizer_steps"] == 1
     assert trainer.gradients() is None
     assert trainer.forward(data, "cross_entropy").metrics["loss:sum"] < first
 
@@ -95,7 +95,7 @@ def test_optim_step_without_gradients_changes_nothing(
     trainer.forward_backward([make_datum(12)], "cross_entropy")
     trainer.optim_step(FAST)
     before = trainer.adapter()
-    assert trainer.optim_step(FAST) == {"grad_norm": 0.0, "step": 1.0}
+    assert trainer.optim_step(FAST) == {"grad_norm": 0.0, "optimizer_steps": 1.0}
     for name, value in trainer.adapter().items():
         np.testing.assert_array_equal(value, before[name])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from tinker_ext.server_check.runner import (
     Steps,
     reason_of,
     refused,
+    results_of,
 )
 from tinker_ext.server_check.summary import (
     by_capability,
@@ -25,6 +27,7 @@ from tinker_ext.server_check.summary import (
     missing_operations,
     problems,
 )
+from tinker_ext.testing import FakeServer, make_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,3 +148,28 @@ def test_every_step_has_a_capability_and_its_own_name() -> None:
     assert len(set(ALL.names)) == len(ALL) > 55
     groups = by_capability([outcome(name, Ending.OK) for name in ALL.names], ALL.capabilities)
     assert all(groups.values())
+
+
+def test_results_of_two_rejected_requests_raise_the_first_error_and_log_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = FakeServer()
+    for operation in ("forward_backward", "optim_step"):
+        failed = {"type": "request_failed", "error": f"no {operation}", "category": "user"}
+        server.respond(operation, server.submitted(failed))
+    datum = tinker.Datum(
+        model_input=tinker.ModelInput.from_ints([1, 2]),
+        loss_fn_inputs={"target_tokens": [2, 3], "weights": [1.0, 1.0]},
+    )
+    with make_client(server) as service:
+        training = service.create_lora_training_client("fake/model")
+        with pytest.raises(tinker.RequestFailedError, match="no forward_backward"):
+            results_of(
+                [
+                    training.forward_backward([datum], "cross_entropy"),
+                    training.optim_step(tinker.AdamParams()),
+                ]
+            )
+        gc.collect()
+        assert len(results_of([training.optim_step(tinker.AdamParams())])) == 1
+    assert "never retrieved" not in caplog.text

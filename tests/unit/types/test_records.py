@@ -7,6 +7,7 @@ import dataclasses
 import json
 import pickle
 import pprint
+import pydoc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,7 +96,85 @@ def test_pprint_shows_the_repr(record: Any) -> None:
     assert pprint.pformat(record, width=10_000) == repr(record)
 
 
+@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+def test_help_describes_the_type(cls: Any) -> None:
+    assert f"class {cls.__name__}" in pydoc.plain(pydoc.render_doc(cls))
+
+
+def unpickled(cls: Any, state: dict[str, Any]) -> Any:
+    """What `pickle.load` makes of an object of the official SDK's class with this state."""
+    record = cls.__new__(cls)
+    record.__setstate__(state)
+    return record
+
+
+def pydantic_state(**values: Any) -> dict[str, Any]:
+    """The state of a pydantic model, which is how the official SDK pickles it."""
+    return {
+        "__dict__": values,
+        "__pydantic_extra__": None,
+        "__pydantic_fields_set__": set(values),
+        "__pydantic_private__": None,
+    }
+
+
+def dataclass_tensor(values: list[float], dtype: str) -> Any:
+    """A tensor as release 0.38.0 pickles it."""
+    state = {
+        "dtype": dtype,
+        "shape": [len(values)],
+        "sparse_crow_indices": None,
+        "sparse_col_indices": None,
+        "_numpy": np.array(values, dtype),
+    }
+    return unpickled(tinker.TensorData, state)
+
+
+def test_objects_pickled_by_the_official_sdk_are_loaded_as_records() -> None:
+    chunk = unpickled(
+        tinker.EncodedTextChunk, pydantic_state(tokens=[1, 2, 3], type="encoded_text")
+    )
+    prompt = unpickled(tinker.ModelInput, pydantic_state(chunks=[chunk]))
+    assert prompt == PROMPT
+    inputs = {
+        "target_tokens": dataclass_tensor([2, 3, 4], "int64"),
+        "weights": dataclass_tensor([0.0, 1.0, 1.0], "float32"),
+    }
+    datum = unpickled(
+        tinker.Datum,
+        {
+            "model_input": prompt,
+            "loss_fn_inputs": inputs,
+            "model_input_spans": None,
+            "loss_fn_input_spans": None,
+        },
+    )
+    assert datum == DATUM
+    sequence = unpickled(
+        tinker.SampledSequence,
+        {
+            "stop_reason": "stop",
+            "sequence_id": "sequence-1",
+            "tokens_np": np.array([5, 6]),
+            "logprobs_np": np.array([-0.5, -1.0], np.float32),
+            "topk_logprobs_np": None,
+            "_tokens_list": None,
+            "_logprobs_list": None,
+            "_topk_logprobs_list": None,
+        },
+    )
+    assert sequence == SEQUENCE
+    params = unpickled(tinker.LoraConfig, pydantic_state(rank=8, seed=None, train_mlp=True))
+    assert params == tinker.LoraConfig(rank=8)
+
+
+def test_pickled_state_with_other_fields_raises_unpickling_error() -> None:
+    with pytest.raises(pickle.UnpicklingError, match="LoraConfig was pickled by a package or rel"):
+        unpickled(tinker.LoraConfig, {"rank": 8, "unheard_of": 1})
+
+
 def test_base_class_is_not_a_dataclass() -> None:
+    assert not hasattr(Record, "model_fields")
     assert not dataclasses.is_dataclass(Record)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +16,7 @@ from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import NOTHING
 from tinker_ext.config import ClientConfig, credentials_file
 from tinker_ext.config.parsers import without_credentials
+from tinker_ext.config.reference import describe_settings
 from tinker_ext.errors import APIConnectionError, ConfigurationError, NotFoundError, TinkerError
 from tinker_ext.private_files import is_shared
 from tinker_ext.redaction.secret import Secret
@@ -35,7 +36,7 @@ _CERTIFICATES = ("ssl_cert_file", "ssl_cert_dir")
 
 @frozen
 class Setting:
-    """A configuration field with secrets masked, and its source."""
+    """A configuration field or a setting of the network with secrets masked, and its source."""
 
     name: str
     value: str
@@ -59,15 +60,18 @@ def doctor(context: CommandContext) -> None:
     """Show the configuration and check the connection to the server."""
     config = ClientConfig.resolve(require_key=False, **context.settings)
     settings, network = list(_settings(config)), list(_network(config))
+    variables = {setting.name: setting.variables for setting in describe_settings()}
     checks = _checks(context)
     record = {
         "version": __version__,
-        "configuration": [asdict(setting) for setting in settings],
+        "configuration": [
+            {**asdict(setting), "variables": list(variables[setting.name])} for setting in settings
+        ],
         "network": [asdict(setting) for setting in network],
         "checks": [asdict(check) for check in checks],
         "warnings": list(_warnings()),
     }
-    views = (_settings_view(settings + network), _checks_view(checks))
+    views = (_settings_view(settings + network, variables), _checks_view(checks))
     show(context.format, record, *views, *(f"Warning: {text}" for text in record["warnings"]))
     if not checks[-1].ok:
         raise CommandError(f"the check `{checks[-1].name}` failed: {checks[-1].found}")
@@ -160,11 +164,19 @@ def _key(list_runs: Callable[[], object]) -> str:
     return "accepted"
 
 
-def _settings_view(settings: list[Setting]) -> View:
+def _settings_view(settings: list[Setting], variables: Mapping[str, Sequence[str]]) -> View:
     return View(
         title=f"Configuration of tinker-ext {__version__}",
-        columns=("Setting", "Value", "Source"),
-        rows=[(setting.name, setting.value, setting.source) for setting in settings],
+        columns=("Setting", "Value", "Source", "Environment variable"),
+        rows=[
+            (
+                setting.name,
+                setting.value,
+                setting.source,
+                ", ".join(variables.get(setting.name, ())) or NOTHING,
+            )
+            for setting in settings
+        ],
     )
 
 

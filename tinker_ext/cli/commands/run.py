@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option, limit_option
+from tinker_ext.cli.error_reporting import needs_matplotlib
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.text import NOTHING, age, count_title
@@ -63,7 +65,7 @@ def _check_columns(_ctx: click.Context, _parameter: click.Parameter, value: str)
 
 @click.group()
 def run() -> None:
-    """List and inspect training runs."""
+    """List and inspect training runs, and draw their metrics."""
 
 
 @run.command("list")
@@ -104,6 +106,51 @@ def info(context: CommandContext, run_id: str) -> None:
     with context.service() as service:
         item = service.create_rest_client().get_training_run(run_id).result()
     show(context.format, item, _info_view(item))
+
+
+@run.command()
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Picture to write; its suffix is the format (default: the first file's name with .png).",
+)
+@click.option(
+    "-m",
+    "--metric",
+    "names",
+    metavar="NAME",
+    multiple=True,
+    help="A metric to draw; may be repeated (default: up to 12 that change).",
+)
+@format_option
+@click.pass_obj
+def plot(
+    context: CommandContext, files: Sequence[Path], output: Path | None, names: Sequence[str]
+) -> None:
+    """Draw the metrics of training runs.
+
+    FILES are metrics.jsonl files of `tinker_ext.metrics.Logger`. Each is a line in every diagram.
+    """
+    from tinker_ext.metrics import read_metrics
+
+    with needs_matplotlib():
+        from tinker_ext.metrics.plot import draw
+    target = output or files[0].with_suffix(".png")
+    runs = {str(file): read_metrics(file) for file in files}
+    drawn = draw(runs, target, names)
+    show(
+        context.format,
+        {"file": str(target), "metrics": drawn},
+        f"Wrote {target}: {', '.join(drawn)}",
+    )
 
 
 def _list_view(listing: Listing[TrainingRun], columns: Sequence[str]) -> View:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option
-from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.cli.error_reporting import CommandError, needs_matplotlib
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import count_title
-from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from tinker_ext.trace_report.recordings import Recording
@@ -86,13 +85,8 @@ def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
 
     RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
     """
-    try:
+    with needs_matplotlib():
         from tinker_ext.trace_report.plot import draw
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "matplotlib":
-            raise
-        raise CommandError(f"Drawing needs matplotlib: {install_hint('plot')}") from None
-
     target = output or recording.with_suffix(".png")
     draw(_read(recording), target)
     show(context.format, {"file": str(target)}, f"Wrote {target}")

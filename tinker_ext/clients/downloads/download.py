@@ -38,7 +38,12 @@ from tinker_ext.clients.downloads.unpack import MAX_ENTRIES, unpack
 from tinker_ext.clients.rest._rest_base import path_params
 from tinker_ext.clients.rest.checkpoints import DEFAULT_ARCHIVE_LIFETIME, archive_url
 from tinker_ext.clients.result_decoding import response_decoder
-from tinker_ext.clients.resume import resume_from_state
+from tinker_ext.clients.resume import (
+    CLEANUP_TIMEOUT,
+    HASTY_CLEANUP_TIMEOUT,
+    resume_from_state,
+    unload_unused,
+)
 from tinker_ext.errors import APIError, APIStatusError, APITimeoutError, DownloadError
 from tinker_ext.private_files import make_private_folders
 from tinker_ext.protocol.error_shapes import MISSING_STATUSES
@@ -67,8 +72,6 @@ EXPORT_TTL = 3600
 # that timed out (the last is Cloudflare's). Seconds until the next request (0.25.0).
 PACKING_STATUSES = frozenset({503, 504, 524})
 PACKING_INTERVAL = 30.0
-# Timeouts in seconds for deleting a temporary export: normally, and after a cancellation.
-CLEANUP_TIMEOUT, HASTY_CLEANUP_TIMEOUT = 30.0, 1.5
 
 
 def file_name(*parts: str) -> str:
@@ -300,6 +303,7 @@ class _Download:
             return (await saving).path
         finally:
             saving.cancel()  # Has no effect on a complete export.
+            await unload_unused(client)
 
     async def _delete(self, export: ParsedCheckpointTinkerPath) -> None:
         task = asyncio.current_task()

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from tinker_ext.clients.downloads.disk import disk_errors
 from tinker_ext.clients.downloads.transfer import on_thread
 from tinker_ext.errors import DownloadError
-from tinker_ext.private_files import make_private_folders, private_opener
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
-from collections.abc import AsyncIterator
-from pathlib import Path
+from tinker_ext.private_files import lock_descriptor, make_private_folders, private_opener
 
 #: Suffix of the lock file. One that a killed process left behind is not locked.
 LOCK = ".part.lock"
@@ -50,7 +44,7 @@ class _Lock:
             while self._descriptor is None:
                 descriptor = private_opener(str(self._path), os.O_RDWR | os.O_CREAT)
                 try:
-                    _lock(descriptor)
+                    lock_descriptor(descriptor)
                     if self._is_current(descriptor):
                         self._descriptor = descriptor
                 except (BlockingIOError, PermissionError):
@@ -78,20 +72,3 @@ class _Lock:
             self._path.unlink()
         if sys.platform != "win32":
             os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    """Lock an open file until it is closed; does nothing if the file system has no locks.
-
-    Raises:
-        BlockingIOError, PermissionError: it is locked already.
-    """
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        raise
-    except OSError:
-        return

@@ -111,7 +111,7 @@ class Trainer:
 
         Without accumulated gradients the weights don't change, not even by weight decay, and the
         step is not counted: otherwise Adam would continue with its old momentum. The `grad_norm` in
-        the metrics is then 0.
+        the metrics is then 0. No metric is named `step`: training loops log their own under it.
         """
         if self._gradients is not None:
             norm = global_norm(self._gradients)
@@ -121,7 +121,7 @@ class Trainer:
             self._gradients = None
         else:
             norm = 0.0
-        return {"grad_norm": norm, "step": float(self._adam.step_count)}
+        return {"grad_norm": norm, "optimizer_steps": float(self._adam.step_count)}
 
     def gradients(self) -> Adapter | None:
         """A copy of the accumulated gradients, or None before the first backward pass of a step."""

@@ -4,6 +4,9 @@ A custom loss may take a minute, hold locks or use thread-local state, so it mus
 event loop, where it would block the heartbeats. It runs on a thread that waits for a future of the
 same training client: `result()` and `await` run such functions until their result is ready. For a
 program that never waits (it polls `done()` or adds callbacks), a worker thread runs them.
+
+Operations of a model run in the order of their calls, so a later one has no result before the
+function has returned. The function must not wait for such a result: that raises an error.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tinker_ext.errors import TinkerError
 from tinker_ext.runtime.concurrency.call_queue import calls_of
+from tinker_ext.runtime.concurrency.deadline import seconds_until
 from tinker_ext.runtime.concurrency.user_code import as_carried
+from tinker_ext.tracing import log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,18 +33,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NOT_STARTED = "has waited for a thread that calls result() or awaits the future"
+
+
+# Seconds after which a function that has not returned is logged, and again. Ours: as for a request
+# that the server keeps active.
+REPORT_INTERVAL = 60.0
+
 
 class CallerExecutor:
     """A queue of functions that the user's threads run in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, report_interval: float = REPORT_INTERVAL) -> None:
+        self._report_interval = report_interval
         self._lock = threading.Lock()
+        # The position of the operation whose function a thread runs, by the thread's id.
+        self._running: dict[int, int] = {}
         self._jobs: deque[Callable[[], None]] = deque()
         self._wake: set[Callable[[], None]] = set()
         self._allow_worker = False
 
-    async def run(self, function: Callable[[], T]) -> T:
+    async def run(self, function: Callable[[], T], position: int) -> T:
         """Have a thread of the user's run `function`; return its value to the event loop.
+
+        `position` is that of the operation in the order of the model's calls.
 
         Raises:
             CarriedError: `function` raised an exception that asyncio would act on. Any other
@@ -48,10 +65,40 @@ class CallerExecutor:
         outcome: Future[Callable[[], T]] = Future()
 
         def job() -> None:
-            _run_into(outcome, function)
+            thread = threading.get_ident()
+            self._running[thread] = position
+            try:
+                _run_into(outcome, function)
+            finally:
+                del self._running[thread]
 
         self._submit(job)
-        return (await asyncio.wrap_future(outcome))()
+        waiting, seconds = asyncio.wrap_future(outcome), 0.0
+        try:
+            while not (await asyncio.wait([waiting], timeout=self._report_interval))[0]:
+                seconds += self._report_interval
+                log.warning(
+                    "a custom loss %s for %g s; later operations of its model wait for it",
+                    "has been running" if outcome.running() else _NOT_STARTED,
+                    seconds,
+                )
+        finally:
+            waiting.cancel()
+        return waiting.result()()
+
+    def check_may_wait(self, position: int | None) -> None:
+        """Check that this thread may wait for the operation at `position`.
+
+        Raises:
+            TinkerError: the thread runs the function of this operation or of an earlier one.
+        """
+        running = self._running.get(threading.get_ident())
+        if running is not None and position is not None and position >= running:
+            raise TinkerError(
+                "a custom loss waits for its own result, or for a later operation of its model, "
+                "which would deadlock: the model's operations run in the order of the calls; wait "
+                "after the loss has returned"
+            )
 
     def run_one(self) -> bool:
         """Run the next job on this thread; False if the queue is empty."""
@@ -124,18 +171,20 @@ def wait(outcome: TaskFuture[Any], work: CallerExecutor | None, timeout: float |
 
     Raises:
         TimeoutError: `outcome` was not done within `timeout` seconds; it is not cancelled.
+        TinkerError: a job of `work` waits for an operation that waits for the job.
     """
     if work is None:
         outcome.wait(timeout)
         return
+    work.check_may_wait(outcome.position)
     changed = threading.Event()
     outcome.add_done_callback(lambda _: changed.set())
-    deadline = _Deadline(timeout)
+    until = None if timeout is None else monotonic() + timeout
     with work.wake_on_work(changed.set):
         while not outcome.done():
             if work.run_one():
                 continue
-            if not changed.wait(deadline.left()):
+            if not changed.wait(seconds_until(until)):
                 raise TimeoutError(f"no result within {timeout} s")
             changed.clear()
 
@@ -146,7 +195,7 @@ async def wait_async(
     """As `wait`, on the caller's event loop. Cancelling the wait does not cancel `outcome`.
 
     Raises:
-        TinkerError: no asyncio event loop is running.
+        TinkerError: no asyncio event loop is running, or as `wait`.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -155,6 +204,8 @@ async def wait_async(
             "await requires a running asyncio event loop; under trio, use "
             "await trio.to_thread.run_sync(future.result)"
         ) from None
+    if work is not None:
+        work.check_may_wait(outcome.position)
     changed = asyncio.Event()
     calls = calls_of(loop)
 
@@ -176,13 +227,3 @@ async def wait_async(
 
 
 _NO_WORK = CallerExecutor()
-
-
-class _Deadline:
-    """The remaining seconds of a timeout; None without a timeout."""
-
-    def __init__(self, timeout: float | None) -> None:
-        self._at = None if timeout is None else monotonic() + timeout
-
-    def left(self) -> float | None:
-        return None if self._at is None else max(0.0, self._at - monotonic())

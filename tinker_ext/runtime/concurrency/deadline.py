@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -74,6 +76,31 @@ def deadline(seconds: float) -> Iterator[None]:
         yield
     finally:
         _deadline.reset(token)
+
+
+def check_timeout(timeout: float) -> float:
+    """Returns the timeout in seconds, as a float.
+
+    Raises:
+        InvalidInputError: it is not a number.
+    """
+    try:
+        seconds = timeout + 0.0  # Not float(), which reads text.
+    except (TypeError, OverflowError):
+        seconds = math.nan
+    if isinstance(seconds, complex) or math.isnan(seconds):
+        raise InvalidInputError(f"expected a number of seconds, got {timeout!r}", where="timeout")
+    return float(seconds)
+
+
+def seconds_until(until: float | None) -> float | None:
+    """The seconds until a monotonic time, 0 if it is past, limited to what a lock can wait for.
+
+    None if `until` is None.
+    """
+    if until is None:
+        return None
+    return min(max(0.0, until - time.monotonic()), threading.TIMEOUT_MAX)
 
 
 def new_progress(operation: str | None) -> Progress:

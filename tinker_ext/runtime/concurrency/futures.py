@@ -15,12 +15,13 @@ from concurrent.futures import Future
 from concurrent.futures._base import CANCELLED_AND_NOTIFIED
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
+from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tinker_ext import tracing
 from tinker_ext.errors import DeadlineExceededError, TinkerError
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor, wait, wait_async
-from tinker_ext.runtime.concurrency.deadline import Progress
+from tinker_ext.runtime.concurrency.deadline import Progress, check_timeout, seconds_until
 from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.runtime.concurrency.task_future import TaskFuture
 from tinker_ext.runtime.concurrency.tracebacks import strip_internal_frames
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+class _Unsettled:
+    """The type of `_UNSETTLED`."""
+
+
+# In place of a result that has not been decoded; None may be a result.
+_UNSETTLED = _Unsettled()
 
 
 class APIFuture(Future[T]):
@@ -67,11 +76,12 @@ class APIFuture(Future[T]):
         self._traced = traced
         self._finish: Callable[[Any], T] | None = finish
         self._work = work
-        self._value: T | None = None
+        self._value: T | _Unsettled = _UNSETTLED
         self._error: BaseException | None = None
         self._traceback: TracebackType | None = None
         self._callbacks: dict[object, Callable[[APIFuture[T]], object]] = {}
-        self._lock = threading.Lock()
+        # Reentrant, so that a function of `map` that waits for its own future does not deadlock.
+        self._lock = threading.RLock()
         self._process = os.getpid()
 
     def result(self, timeout: float | None = None) -> T:
@@ -82,12 +92,14 @@ class APIFuture(Future[T]):
                 request continues. Also a TimeoutError.
             concurrent.futures.CancelledError: the request was cancelled.
             TinkerError: the request failed; the subclass says how.
+            InvalidInputError: `timeout` is not a number.
         """
+        until = None if timeout is None else monotonic() + check_timeout(timeout)
         if not self._outcome.done():
             self._check_may_block()
             try:
                 with self._waited():
-                    wait(self._outcome, self._work, timeout)
+                    wait(self._outcome, self._work, seconds_until(until))
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
             except KeyboardInterrupt:
@@ -97,15 +109,24 @@ class APIFuture(Future[T]):
             except SystemExit:  # Raised here by a custom loss.
                 self._outcome.mark_retrieved()
                 raise
+        if until is not None:
+            # Another thread may be in the function of `map`.
+            if not self._lock.acquire(timeout=seconds_until(until) or 0.0):
+                raise self._timeout_error(timeout)
+            try:
+                return self._settle()
+            finally:
+                self._lock.release()
         return self._settle()
 
     async def result_async(self, timeout: float | None = None) -> T:
         """As `result`, without blocking the caller's event loop."""
+        seconds = None if timeout is None else check_timeout(timeout)
         if not self._outcome.done():
             self._check_same_process()
             try:
                 with self._waited():
-                    await wait_async(self._outcome, self._work, timeout)
+                    await wait_async(self._outcome, self._work, seconds)
             except TimeoutError:
                 raise self._timeout_error(timeout) from None
             except (KeyboardInterrupt, SystemExit):  # Raised here by a custom loss.
@@ -156,7 +177,11 @@ class APIFuture(Future[T]):
         return self._outcome.cancel()
 
     def map(self, function: Callable[[T], U]) -> APIFuture[U]:
-        """A future of `function(result)`; `function` is called once, on first access."""
+        """A future of `function(result)`; `function` is called once, on first access.
+
+        If Ctrl-C interrupts it, the next access calls it again.
+        It is called on the thread that waits. It may wait for other futures, but not for its own.
+        """
         return APIFuture(
             self._outcome,
             lambda _: function(self._settle()),
@@ -197,7 +222,7 @@ class APIFuture(Future[T]):
         then it counts as a waiter.
         """
         self._check_waitable()
-        outcome, standard = self._outcome, CallbackFuture[T]()
+        outcome, standard = self._outcome, _StandardFuture[T](self._check_may_wait)
         outcome.waiters.add(standard)
         standard.add_done_callback(lambda done: done.cancelled() and outcome.cancel())
         outcome.add_done_callback(lambda _: self._settle_into(standard))
@@ -278,10 +303,15 @@ class APIFuture(Future[T]):
         return self._progress.error("no result yet; the request continues", timeout)
 
     def _settle(self) -> T:
-        """Decode the result unless another thread has; the outcome must be done."""
+        """Decode the result unless another thread has; the outcome must be done.
+
+        Raises:
+            TinkerError: called by the function that computes the result.
+        """
         with self._lock:
             finish, self._finish = self._finish, None
             if finish is not None:
+                self._error = None
                 try:
                     received = self._outcome.result()
                     decoding = tracing.decoding(self._traced)
@@ -294,6 +324,13 @@ class APIFuture(Future[T]):
                     if isinstance(error, TinkerError):
                         strip_internal_frames(error)
                     self._error, self._traceback = error, error.__traceback__
+                    if isinstance(error, KeyboardInterrupt):
+                        self._finish = finish  # It was interrupted; the next call repeats it.
+            elif self._value is _UNSETTLED and self._error is None:
+                raise TinkerError(
+                    "the function passed to map() waits for the result of its own future, which "
+                    "would deadlock; use its argument, the result of the original future"
+                )
         if self._error is not None:
             # Without the frames of earlier calls that raised it.
             raise self._error.with_traceback(self._traceback)
@@ -323,6 +360,12 @@ class APIFuture(Future[T]):
             )
         _warn_about_running_loop()
 
+    def _check_may_wait(self) -> None:
+        """Check, for a wait outside of this class, that it would not deadlock."""
+        self._check_may_block()
+        if self._work is not None:
+            self._work.check_may_wait(self._outcome.position)
+
     def _check_waitable(self) -> None:
         if not self._outcome.done():
             self._check_same_process()
@@ -333,6 +376,31 @@ class APIFuture(Future[T]):
                 "this future was created before a fork, and its request runs in the parent "
                 "process; repeat the call in this process"
             )
+
+
+class _StandardFuture(CallbackFuture[T]):
+    """A standard future that calls `check` before a wait that would block."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        super().__init__()
+        self._check: Callable[[], None] | None = check
+        self.add_done_callback(lambda _: self._forget())
+
+    def _forget(self) -> None:
+        self._check = None  # It refers to the original future.
+
+    def _check_may_wait(self) -> None:
+        check = self._check
+        if check is not None and not self.done():
+            check()
+
+    def result(self, timeout: float | None = None) -> T:
+        self._check_may_wait()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        self._check_may_wait()
+        return super().exception(timeout)
 
 
 class _StandardWaiters(list[Any]):
@@ -355,7 +423,8 @@ class _StandardWaiters(list[Any]):
 
     def append(self, waiter: Any) -> None:
         future = self._future
-        future._check_waitable()
+        if not future._outcome.done():
+            future._check_may_wait()
         if not self._announced:
             self._announced = True
             future._outcome.add_done_callback(self._announce)
@@ -456,6 +525,17 @@ def user_stacklevel() -> int:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "tinker_ext":
         level, frame = level + 1, frame.f_back
     return level
+
+
+def waited(future: APIFuture[Any], *, blocking: bool) -> AbstractContextManager[None]:
+    """Count the block as a wait for `future`, also in traces, if it waits by other means.
+
+    Raises:
+        TinkerError: `blocking` is true and the block would deadlock on this thread.
+    """
+    if blocking:
+        future._check_may_block()
+    return future._waited()
 
 
 def done_future() -> APIFuture[None]:

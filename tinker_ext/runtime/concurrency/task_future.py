@@ -45,12 +45,14 @@ class TaskFuture(CallbackFuture[T]):
     Attributes:
         operation: the name to log; None disables logging.
         throttle: limits how often the errors of an operation are logged; None for no limit.
+        position: that of its operation in the order of the model's calls; None without an order.
         cancel_unawaited: whether `abandon` cancels the future.
         waiters: one object of any type per waiting thread, task or callback.
     """
 
     operation: str | None = None
     throttle: LogThrottle | None = None
+    position: int | None = None
     cancel_unawaited = False
     _retrieved = False
 

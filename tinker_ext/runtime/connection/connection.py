@@ -32,7 +32,7 @@ from tinker_ext.transport.operations import TOKEN_OPERATION
 from tinker_ext.transport.request import new_idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     import httpx
 
@@ -87,19 +87,26 @@ class Connection:
         self._refreshing: asyncio.Task[None] | None = None
         self._contact = FirstContact(retrier.throttle)
 
-    async def call(
+    def call(
         self,
         request: Request[T],
         *,
         session_id: str | None = None,
         adjust: Callable[[RetryPolicy], RetryPolicy] | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Execute one logical call, with retries, under one idempotency key.
 
         `adjust` changes the policy of the operation.
         """
-        if self._contact.made:
-            return await self._call(request, session_id, adjust)
+        call = self._call if self._contact.made else self._first_call
+        return call(request, session_id, adjust)
+
+    async def _first_call(
+        self,
+        request: Request[T],
+        session_id: str | None,
+        adjust: Callable[[RetryPolicy], RetryPolicy] | None,
+    ) -> T:
         await self.gateway()  # An embedded backend takes its own time to start.
         call = self._call(request, session_id, adjust)
         operation = request.operation.name

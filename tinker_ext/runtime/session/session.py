@@ -145,8 +145,15 @@ class Session:
         return session_id
 
     async def _send_heartbeats(self, session_id: str) -> None:
+        """Start each heartbeat an interval after the start of the previous one.
+
+        A heartbeat that takes longer, up to its timeout, delays the next one until it has ended, so
+        that only one is in flight.
+        """
+        started = self._clock.now()
         while self._ended is None:
-            await self._clock.sleep(self._interval)
+            await self._clock.sleep(max(0.0, started + self._interval - self._clock.now()))
+            started = self._clock.now()
             try:
                 await self._beat(session_id)
             except Exception as error:  # No error may stop the heartbeats.

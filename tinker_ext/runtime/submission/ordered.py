@@ -35,9 +35,10 @@ from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
 from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
 from tinker_ext.runtime.concurrency.turns import TurnQueue
 from tinker_ext.runtime.submission.sequence import FIRST, SequenceNumbers
-from tinker_ext.runtime.submission.submitting import submit
+from tinker_ext.runtime.submission.submitting import read_request_id, submit
 from tinker_ext.transport import operations
 from tinker_ext.transport.results import FetchedResult
+from tinker_ext.usage import UsageCounter
 
 if TYPE_CHECKING:
     from tinker_api import models
@@ -57,10 +58,12 @@ class ChunkRequest:
     Attributes:
         request: the request; its sequence number is set when it is sent.
         datums: the indices of its datums in the operation's batch.
+        usage: the attribute of `Usage` that counts the request, if any, and by how much.
     """
 
     request: Request[models.UntypedAPIFuture]
     datums: range = range(0)
+    usage: tuple[str, int] | None = None
 
 
 class OrderedRequests:
@@ -71,6 +74,7 @@ class OrderedRequests:
 
     Attributes:
         work: the user's functions, which must run on the user's threads.
+        usage: counts the requests that succeeded.
     """
 
     def __init__(self, core: ClientCore, model_id: str, first_number: int = FIRST) -> None:
@@ -85,6 +89,7 @@ class OrderedRequests:
         self._idle = asyncio.Event()
         self._unloaded = False
         self.work = CallerExecutor()
+        self.usage = UsageCounter(core.usage)
 
     @property
     def next_number(self) -> int:
@@ -129,6 +134,7 @@ class OrderedRequests:
             finish,
             finally_=lambda: self._turns.give_back(ticket),
             work=self.work,
+            position=ticket,
         )
 
     def start_pair(
@@ -147,7 +153,7 @@ class OrderedRequests:
         async def both() -> Any:
             return await run(first, second)
 
-        return self._core.start(both(), finish, finally_=give_back, work=self.work)
+        return self._core.start(both(), finish, finally_=give_back, work=self.work, position=second)
 
     def unload(
         self,
@@ -166,6 +172,7 @@ class OrderedRequests:
                 finish,
                 finally_=lambda: self._turns.give_back(ticket),
                 work=self.work,
+                position=ticket,
             )
 
     async def _unload(
@@ -230,6 +237,8 @@ class OrderedRequests:
         try:
             with naming_datums(chunk.datums):
                 body = await self._core.poller.wait(request_id, operation=operation)
+                if chunk.usage is not None:
+                    self.usage.add(*chunk.usage)
                 return FetchedResult(body, request_id)
         except RequestFailedError as error:
             expected = expected_seq_id(error.message)
@@ -263,7 +272,9 @@ class OrderedRequests:
         with naming_datums(chunk.datums):
             chunk.request.number(seq_id)
             future = await self._core.call(chunk.request)
-        request_id = str(future.request_id)  # Some servers use numbers.
+        request_id = future.request_id
+        if type(request_id) is not str:
+            request_id = read_request_id(chunk.request.operation.name, request_id)
         tracing.append_id(tracing.REQUEST_ID, request_id)
         accepted.append(request_id)
         return request_id

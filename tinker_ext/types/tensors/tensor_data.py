@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from attrs import field, frozen
 
@@ -23,7 +23,7 @@ from tinker_ext.types.tensors.sparse import (
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
     import torch
@@ -54,6 +54,8 @@ class TensorData(Record):
     _numbers: NumberBuffer = field(alias="data")
     _crow: NumberBuffer | None = field(default=None, alias="sparse_crow_indices")
     _columns: NumberBuffer | None = field(default=None, alias="sparse_col_indices")
+
+    _pickled_names: ClassVar[Mapping[str, str]] = {"_numpy": "data"}
 
     def __init__(
         self,

@@ -96,7 +96,8 @@ def sync_detailed(
         event_type=event_type,
         day=day,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -104,7 +105,7 @@ def sync(
     client: AuthenticatedClient | Client,
     event_type: AuditEventType | Unset = UNSET,
     day: datetime.date | Unset = UNSET,
-) -> AuditLogResponse | None:
+) -> AuditLogResponse:
     """What happened in the organization
 
      The events of one day. May redirect to storage, which is followed.
@@ -114,20 +115,19 @@ def sync(
         day (datetime.date | Unset):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         AuditLogResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            event_type=event_type,
-            day=day,
-        )
-    ).parsed
+    request = build_request(
+        event_type=event_type,
+        day=day,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -156,7 +156,8 @@ async def asyncio_detailed(
         event_type=event_type,
         day=day,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -164,7 +165,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     event_type: AuditEventType | Unset = UNSET,
     day: datetime.date | Unset = UNSET,
-) -> AuditLogResponse | None:
+) -> AuditLogResponse:
     """What happened in the organization
 
      The events of one day. May redirect to storage, which is followed.
@@ -174,17 +175,16 @@ async def asyncio(
         day (datetime.date | Unset):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         AuditLogResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            event_type=event_type,
-            day=day,
-        )
-    ).parsed
+    request = build_request(
+        event_type=event_type,
+        day=day,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

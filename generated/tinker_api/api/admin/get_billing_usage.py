@@ -92,7 +92,8 @@ def sync_detailed(
         starting_on=starting_on,
         ending_before=ending_before,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -100,7 +101,7 @@ def sync(
     client: AuthenticatedClient | Client,
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
-) -> BillingUsageResponse | None:
+) -> BillingUsageResponse:
     """Hourly usage
 
      At most 14 days at a time, from one full hour of UTC to another.
@@ -110,20 +111,19 @@ def sync(
         ending_before (datetime.datetime):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         BillingUsageResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            starting_on=starting_on,
-            ending_before=ending_before,
-        )
-    ).parsed
+    request = build_request(
+        starting_on=starting_on,
+        ending_before=ending_before,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -152,7 +152,8 @@ async def asyncio_detailed(
         starting_on=starting_on,
         ending_before=ending_before,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -160,7 +161,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     starting_on: datetime.datetime,
     ending_before: datetime.datetime,
-) -> BillingUsageResponse | None:
+) -> BillingUsageResponse:
     """Hourly usage
 
      At most 14 days at a time, from one full hour of UTC to another.
@@ -170,17 +171,16 @@ async def asyncio(
         ending_before (datetime.datetime):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         BillingUsageResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            starting_on=starting_on,
-            ending_before=ending_before,
-        )
-    ).parsed
+    request = build_request(
+        starting_on=starting_on,
+        ending_before=ending_before,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

@@ -85,14 +85,15 @@ def sync_detailed(
     request = build_request(
         project_id=project_id,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
     *,
     client: AuthenticatedClient | Client,
     project_id: str | Unset = UNSET,
-) -> CurrentCheckpointStorageUsageResponse | None:
+) -> CurrentCheckpointStorageUsageResponse:
     """What saved weights take up now
 
      By project and owner. An hour or two behind.
@@ -101,19 +102,18 @@ def sync(
         project_id (str | Unset):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CurrentCheckpointStorageUsageResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            project_id=project_id,
-        )
-    ).parsed
+    request = build_request(
+        project_id=project_id,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -139,14 +139,15 @@ async def asyncio_detailed(
     request = build_request(
         project_id=project_id,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     project_id: str | Unset = UNSET,
-) -> CurrentCheckpointStorageUsageResponse | None:
+) -> CurrentCheckpointStorageUsageResponse:
     """What saved weights take up now
 
      By project and owner. An hour or two behind.
@@ -155,16 +156,15 @@ async def asyncio(
         project_id (str | Unset):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CurrentCheckpointStorageUsageResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            project_id=project_id,
-        )
-    ).parsed
+    request = build_request(
+        project_id=project_id,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

@@ -62,7 +62,8 @@ def sync_detailed(
     """
 
     request = build_request()
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio_detailed(
@@ -82,4 +83,5 @@ async def asyncio_detailed(
     """
 
     request = build_request()
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)

@@ -65,30 +65,29 @@ def sync_detailed(
     """
 
     request = build_request()
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
     *,
     client: AuthenticatedClient | Client,
-) -> SelfApiKeyResponse | None:
+) -> SelfApiKeyResponse:
     """Describe the key used
 
      Checks the key in X-API-Key, and returns its name.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         SelfApiKeyResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-        )
-    ).parsed
+    request = build_request()
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -108,27 +107,26 @@ async def asyncio_detailed(
     """
 
     request = build_request()
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
-) -> SelfApiKeyResponse | None:
+) -> SelfApiKeyResponse:
     """Describe the key used
 
      Checks the key in X-API-Key, and returns its name.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         SelfApiKeyResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-        )
-    ).parsed
+    request = build_request()
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

@@ -93,7 +93,8 @@ def sync_detailed(
         checkpoint_kind=checkpoint_kind,
         checkpoint_name=checkpoint_name,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -102,7 +103,7 @@ def sync(
     checkpoint_name: str,
     *,
     client: AuthenticatedClient | Client,
-) -> Any | CheckpointArchiveUrlResponse | None:
+) -> Any | CheckpointArchiveUrlResponse:
     """Where to download a checkpoint
 
      Redirects to a signed URL of a gzipped tar file. The redirect is the response: it is not followed,
@@ -114,21 +115,20 @@ def sync(
         checkpoint_name (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         Any | CheckpointArchiveUrlResponse
     """
 
-    return (
-        sync_detailed(
-            training_run_id=training_run_id,
-            checkpoint_kind=checkpoint_kind,
-            checkpoint_name=checkpoint_name,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -161,7 +161,8 @@ async def asyncio_detailed(
         checkpoint_kind=checkpoint_kind,
         checkpoint_name=checkpoint_name,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -170,7 +171,7 @@ async def asyncio(
     checkpoint_name: str,
     *,
     client: AuthenticatedClient | Client,
-) -> Any | CheckpointArchiveUrlResponse | None:
+) -> Any | CheckpointArchiveUrlResponse:
     """Where to download a checkpoint
 
      Redirects to a signed URL of a gzipped tar file. The redirect is the response: it is not followed,
@@ -182,18 +183,17 @@ async def asyncio(
         checkpoint_name (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         Any | CheckpointArchiveUrlResponse
     """
 
-    return (
-        await asyncio_detailed(
-            training_run_id=training_run_id,
-            checkpoint_kind=checkpoint_kind,
-            checkpoint_name=checkpoint_name,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

@@ -88,7 +88,8 @@ def sync_detailed(
         checkpoint_kind=checkpoint_kind,
         checkpoint_name=checkpoint_name,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -97,7 +98,7 @@ def sync(
     checkpoint_name: str,
     *,
     client: AuthenticatedClient | Client,
-) -> ExternalWeightsUrlsResponse | None:
+) -> ExternalWeightsUrlsResponse:
     """Where to download external weights
 
      A signed URL for each file.
@@ -108,21 +109,20 @@ def sync(
         checkpoint_name (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         ExternalWeightsUrlsResponse
     """
 
-    return (
-        sync_detailed(
-            training_run_id=training_run_id,
-            checkpoint_kind=checkpoint_kind,
-            checkpoint_name=checkpoint_name,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -154,7 +154,8 @@ async def asyncio_detailed(
         checkpoint_kind=checkpoint_kind,
         checkpoint_name=checkpoint_name,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -163,7 +164,7 @@ async def asyncio(
     checkpoint_name: str,
     *,
     client: AuthenticatedClient | Client,
-) -> ExternalWeightsUrlsResponse | None:
+) -> ExternalWeightsUrlsResponse:
     """Where to download external weights
 
      A signed URL for each file.
@@ -174,18 +175,17 @@ async def asyncio(
         checkpoint_name (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         ExternalWeightsUrlsResponse
     """
 
-    return (
-        await asyncio_detailed(
-            training_run_id=training_run_id,
-            checkpoint_kind=checkpoint_kind,
-            checkpoint_name=checkpoint_name,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+        checkpoint_kind=checkpoint_kind,
+        checkpoint_name=checkpoint_name,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

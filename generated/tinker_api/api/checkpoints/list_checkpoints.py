@@ -78,14 +78,15 @@ def sync_detailed(
     request = build_request(
         training_run_id=training_run_id,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
     training_run_id: str,
     *,
     client: AuthenticatedClient | Client,
-) -> CheckpointsListResponse | None:
+) -> CheckpointsListResponse:
     """List the checkpoints of a training run
 
      All of them, without pages.
@@ -94,19 +95,18 @@ def sync(
         training_run_id (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CheckpointsListResponse
     """
 
-    return (
-        sync_detailed(
-            training_run_id=training_run_id,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -132,14 +132,15 @@ async def asyncio_detailed(
     request = build_request(
         training_run_id=training_run_id,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
     training_run_id: str,
     *,
     client: AuthenticatedClient | Client,
-) -> CheckpointsListResponse | None:
+) -> CheckpointsListResponse:
     """List the checkpoints of a training run
 
      All of them, without pages.
@@ -148,16 +149,15 @@ async def asyncio(
         training_run_id (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CheckpointsListResponse
     """
 
-    return (
-        await asyncio_detailed(
-            training_run_id=training_run_id,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

@@ -89,7 +89,8 @@ def sync_detailed(
         limit=limit,
         offset=offset,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -97,7 +98,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 100,
     offset: int | Unset = 0,
-) -> CheckpointsListResponse | None:
+) -> CheckpointsListResponse:
     """List all checkpoints of the caller
 
      One page of the checkpoints of all the caller's training runs, latest first.
@@ -107,20 +108,19 @@ def sync(
         offset (int | Unset):  Default: 0.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CheckpointsListResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            limit=limit,
-            offset=offset,
-        )
-    ).parsed
+    request = build_request(
+        limit=limit,
+        offset=offset,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -149,7 +149,8 @@ async def asyncio_detailed(
         limit=limit,
         offset=offset,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -157,7 +158,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 100,
     offset: int | Unset = 0,
-) -> CheckpointsListResponse | None:
+) -> CheckpointsListResponse:
     """List all checkpoints of the caller
 
      One page of the checkpoints of all the caller's training runs, latest first.
@@ -167,17 +168,16 @@ async def asyncio(
         offset (int | Unset):  Default: 0.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CheckpointsListResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            limit=limit,
-            offset=offset,
-        )
-    ).parsed
+    request = build_request(
+        limit=limit,
+        offset=offset,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

@@ -92,7 +92,8 @@ def sync_detailed(
         checkpoint_name=checkpoint_name,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio_detailed(
@@ -127,4 +128,5 @@ async def asyncio_detailed(
         checkpoint_name=checkpoint_name,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)

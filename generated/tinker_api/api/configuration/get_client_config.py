@@ -89,7 +89,8 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -97,7 +98,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: ClientConfigRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> ClientConfigResponse | None:
+) -> ClientConfigResponse:
     """How a client should behave
 
      Asked once, before anything else, with the key itself rather than a token. Servers that speak the
@@ -108,20 +109,19 @@ def sync(
         body (ClientConfigRequest): Asks how to behave.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         ClientConfigResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -151,7 +151,8 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -159,7 +160,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: ClientConfigRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> ClientConfigResponse | None:
+) -> ClientConfigResponse:
     """How a client should behave
 
      Asked once, before anything else, with the key itself rather than a token. Servers that speak the
@@ -170,17 +171,16 @@ async def asyncio(
         body (ClientConfigRequest): Asks how to behave.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         ClientConfigResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

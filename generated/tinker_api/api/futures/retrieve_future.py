@@ -106,7 +106,8 @@ def sync_detailed(
         x_tinker_request_type=x_tinker_request_type,
         x_tinker_create_promise_roundtrip_time=x_tinker_create_promise_roundtrip_time,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio_detailed(
@@ -146,4 +147,5 @@ async def asyncio_detailed(
         x_tinker_request_type=x_tinker_request_type,
         x_tinker_create_promise_roundtrip_time=x_tinker_create_promise_roundtrip_time,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)

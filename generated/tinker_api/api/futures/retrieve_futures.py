@@ -89,7 +89,8 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -97,7 +98,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: FuturesRetrieveRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> FuturesRetrieveResponse | None:
+) -> FuturesRetrieveResponse:
     """Learn which of many requests have ended
 
      Waits until some request of a sampling session ends, up to about 45 seconds. Results themselves are
@@ -108,20 +109,19 @@ def sync(
         body (FuturesRetrieveRequest): Asks which requests have ended.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         FuturesRetrieveResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -151,7 +151,8 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -159,7 +160,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: FuturesRetrieveRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> FuturesRetrieveResponse | None:
+) -> FuturesRetrieveResponse:
     """Learn which of many requests have ended
 
      Waits until some request of a sampling session ends, up to about 45 seconds. Results themselves are
@@ -170,17 +171,16 @@ async def asyncio(
         body (FuturesRetrieveRequest): Asks which requests have ended.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         FuturesRetrieveResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

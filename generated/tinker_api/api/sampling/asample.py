@@ -94,7 +94,8 @@ def sync_detailed(
         x_idempotency_key=x_idempotency_key,
         x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -103,7 +104,7 @@ def sync(
     body: SampleRequest,
     x_idempotency_key: str | Unset = UNSET,
     x_tinker_sampling_backpressure: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Generate or score tokens
 
      The result is a SampleResponse. Answered with 429 when the server has enough to do; the client then
@@ -115,21 +116,20 @@ def sync(
         body (SampleRequest): Generates from a prompt, or scores it.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-            x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+        x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -162,7 +162,8 @@ async def asyncio_detailed(
         x_idempotency_key=x_idempotency_key,
         x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -171,7 +172,7 @@ async def asyncio(
     body: SampleRequest,
     x_idempotency_key: str | Unset = UNSET,
     x_tinker_sampling_backpressure: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Generate or score tokens
 
      The result is a SampleResponse. Answered with 429 when the server has enough to do; the client then
@@ -183,18 +184,17 @@ async def asyncio(
         body (SampleRequest): Generates from a prompt, or scores it.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-            x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+        x_tinker_sampling_backpressure=x_tinker_sampling_backpressure,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

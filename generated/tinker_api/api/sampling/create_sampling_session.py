@@ -90,7 +90,8 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -98,7 +99,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: CreateSamplingSessionRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> CreateSamplingSessionResponse | None:
+) -> CreateSamplingSessionResponse:
     """Open a sampling session
 
      Fixes what is sampled from - a base model or saved weights - so that sampling requests need name
@@ -110,20 +111,19 @@ def sync(
             weights.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CreateSamplingSessionResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -154,7 +154,8 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -162,7 +163,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: CreateSamplingSessionRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> CreateSamplingSessionResponse | None:
+) -> CreateSamplingSessionResponse:
     """Open a sampling session
 
      Fixes what is sampled from - a base model or saved weights - so that sampling requests need name
@@ -174,17 +175,16 @@ async def asyncio(
             weights.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CreateSamplingSessionResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

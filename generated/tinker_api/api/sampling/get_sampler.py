@@ -76,14 +76,15 @@ def sync_detailed(
     request = build_request(
         sampler_id=sampler_id,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
     sampler_id: str,
     *,
     client: AuthenticatedClient | Client,
-) -> GetSamplerResponse | None:
+) -> GetSamplerResponse:
     """Describe a sampler
 
      The base model and weights of a sampling session, which is also a sampler's id.
@@ -92,19 +93,18 @@ def sync(
         sampler_id (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         GetSamplerResponse
     """
 
-    return (
-        sync_detailed(
-            sampler_id=sampler_id,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        sampler_id=sampler_id,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -130,14 +130,15 @@ async def asyncio_detailed(
     request = build_request(
         sampler_id=sampler_id,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
     sampler_id: str,
     *,
     client: AuthenticatedClient | Client,
-) -> GetSamplerResponse | None:
+) -> GetSamplerResponse:
     """Describe a sampler
 
      The base model and weights of a sampling session, which is also a sampler's id.
@@ -146,16 +147,15 @@ async def asyncio(
         sampler_id (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         GetSamplerResponse
     """
 
-    return (
-        await asyncio_detailed(
-            sampler_id=sampler_id,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        sampler_id=sampler_id,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

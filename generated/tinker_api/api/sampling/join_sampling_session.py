@@ -88,7 +88,8 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -96,7 +97,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: JoinSamplingSessionRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> JoinSamplingSessionResponse | None:
+) -> JoinSamplingSessionResponse:
     """Get a number as one of several clients of a sampling session
 
      Each copy of a sampling client takes sequence numbers of its own range by it.
@@ -106,20 +107,19 @@ def sync(
         body (JoinSamplingSessionRequest): Joins a sampling session as one more client.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         JoinSamplingSessionResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -148,7 +148,8 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -156,7 +157,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: JoinSamplingSessionRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> JoinSamplingSessionResponse | None:
+) -> JoinSamplingSessionResponse:
     """Get a number as one of several clients of a sampling session
 
      Each copy of a sampling client takes sequence numbers of its own range by it.
@@ -166,17 +167,16 @@ async def asyncio(
         body (JoinSamplingSessionRequest): Joins a sampling session as one more client.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         JoinSamplingSessionResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

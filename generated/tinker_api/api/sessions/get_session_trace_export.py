@@ -78,14 +78,15 @@ def sync_detailed(
     request = build_request(
         session_id=session_id,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
     session_id: str,
     *,
     client: AuthenticatedClient | Client,
-) -> SessionTraceExportPollResponse | None:
+) -> SessionTraceExportPollResponse:
     """Export what happened in a session
 
      The first call starts the export. Called again, every 5 seconds, until it is ready or failed.
@@ -94,19 +95,18 @@ def sync(
         session_id (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         SessionTraceExportPollResponse
     """
 
-    return (
-        sync_detailed(
-            session_id=session_id,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        session_id=session_id,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -132,14 +132,15 @@ async def asyncio_detailed(
     request = build_request(
         session_id=session_id,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
     session_id: str,
     *,
     client: AuthenticatedClient | Client,
-) -> SessionTraceExportPollResponse | None:
+) -> SessionTraceExportPollResponse:
     """Export what happened in a session
 
      The first call starts the export. Called again, every 5 seconds, until it is ready or failed.
@@ -148,16 +149,15 @@ async def asyncio(
         session_id (str):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         SessionTraceExportPollResponse
     """
 
-    return (
-        await asyncio_detailed(
-            session_id=session_id,
-            client=client,
-        )
-    ).parsed
+    request = build_request(
+        session_id=session_id,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

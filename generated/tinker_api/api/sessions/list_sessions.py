@@ -101,7 +101,8 @@ def sync_detailed(
         offset=offset,
         access_scope=access_scope,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -110,7 +111,7 @@ def sync(
     limit: int | Unset = 20,
     offset: int | Unset = 0,
     access_scope: AccessScope | Unset = UNSET,
-) -> ListSessionsResponse | None:
+) -> ListSessionsResponse:
     """List sessions
 
      One page of session ids, latest first.
@@ -122,21 +123,20 @@ def sync(
             caller may see.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         ListSessionsResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            limit=limit,
-            offset=offset,
-            access_scope=access_scope,
-        )
-    ).parsed
+    request = build_request(
+        limit=limit,
+        offset=offset,
+        access_scope=access_scope,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -169,7 +169,8 @@ async def asyncio_detailed(
         offset=offset,
         access_scope=access_scope,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -178,7 +179,7 @@ async def asyncio(
     limit: int | Unset = 20,
     offset: int | Unset = 0,
     access_scope: AccessScope | Unset = UNSET,
-) -> ListSessionsResponse | None:
+) -> ListSessionsResponse:
     """List sessions
 
      One page of session ids, latest first.
@@ -190,18 +191,17 @@ async def asyncio(
             caller may see.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         ListSessionsResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            limit=limit,
-            offset=offset,
-            access_scope=access_scope,
-        )
-    ).parsed
+    request = build_request(
+        limit=limit,
+        offset=offset,
+        access_scope=access_scope,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

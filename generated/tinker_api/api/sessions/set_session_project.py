@@ -90,7 +90,8 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio_detailed(
@@ -122,4 +123,5 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)

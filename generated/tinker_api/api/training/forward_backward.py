@@ -12,7 +12,7 @@ from ...types import UNSET, File, Response, Unset
 
 def build_request(
     *,
-    body: ForwardBackwardRequest | File | Unset = UNSET,
+    body: ForwardBackwardRequest | File,
     x_idempotency_key: str | Unset = UNSET,
 ) -> dict[str, Any]:
     """The arguments of `httpx.Client.request` for this operation."""
@@ -28,10 +28,12 @@ def build_request(
         _kwargs["json"] = body.to_dict()
 
         headers["Content-Type"] = "application/json"
-    if isinstance(body, File):
+    elif isinstance(body, File):
         _kwargs["content"] = body.payload
 
         headers["Content-Type"] = "application/x-protobuf"
+    else:
+        raise TypeError(f"body: expected ForwardBackwardRequest | File, got {type(body).__name__}")
     _kwargs["headers"] = headers
     return _kwargs
 
@@ -68,7 +70,7 @@ def _detailed(client: AuthenticatedClient | Client, response: Any) -> Response[U
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest | File | Unset = UNSET,
+    body: ForwardBackwardRequest | File,
     x_idempotency_key: str | Unset = UNSET,
 ) -> Response[UntypedAPIFuture]:
     """Compute a loss and its gradients
@@ -93,15 +95,16 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest | File | Unset = UNSET,
+    body: ForwardBackwardRequest | File,
     x_idempotency_key: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Compute a loss and its gradients
 
      Adds the gradients of the loss to those the model already holds; optim_step uses them up. The result
@@ -113,26 +116,25 @@ def sync(
         body (File):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest | File | Unset = UNSET,
+    body: ForwardBackwardRequest | File,
     x_idempotency_key: str | Unset = UNSET,
 ) -> Response[UntypedAPIFuture]:
     """Compute a loss and its gradients
@@ -157,15 +159,16 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
-    body: ForwardBackwardRequest | File | Unset = UNSET,
+    body: ForwardBackwardRequest | File,
     x_idempotency_key: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Compute a loss and its gradients
 
      Adds the gradients of the loss to those the model already holds; optim_step uses them up. The result
@@ -177,17 +180,16 @@ async def asyncio(
         body (File):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

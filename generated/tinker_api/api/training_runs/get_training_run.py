@@ -94,7 +94,8 @@ def sync_detailed(
         training_run_id=training_run_id,
         access_scope=access_scope,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -102,7 +103,7 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     access_scope: AccessScope | Unset = UNSET,
-) -> TrainingRun | None:
+) -> TrainingRun:
     """Describe a training run
 
      The run's base model, adapter and latest checkpoints.
@@ -113,20 +114,19 @@ def sync(
             caller may see.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         TrainingRun
     """
 
-    return (
-        sync_detailed(
-            training_run_id=training_run_id,
-            client=client,
-            access_scope=access_scope,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+        access_scope=access_scope,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -156,7 +156,8 @@ async def asyncio_detailed(
         training_run_id=training_run_id,
         access_scope=access_scope,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -164,7 +165,7 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     access_scope: AccessScope | Unset = UNSET,
-) -> TrainingRun | None:
+) -> TrainingRun:
     """Describe a training run
 
      The run's base model, adapter and latest checkpoints.
@@ -175,17 +176,16 @@ async def asyncio(
             caller may see.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         TrainingRun
     """
 
-    return (
-        await asyncio_detailed(
-            training_run_id=training_run_id,
-            client=client,
-            access_scope=access_scope,
-        )
-    ).parsed
+    request = build_request(
+        training_run_id=training_run_id,
+        access_scope=access_scope,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

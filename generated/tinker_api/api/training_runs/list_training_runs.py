@@ -107,7 +107,8 @@ def sync_detailed(
         access_scope=access_scope,
         project_id=project_id,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -117,7 +118,7 @@ def sync(
     offset: int | Unset = 0,
     access_scope: AccessScope | Unset = UNSET,
     project_id: str | Unset = UNSET,
-) -> TrainingRunsResponse | None:
+) -> TrainingRunsResponse:
     """List training runs
 
      One page of the caller's training runs, latest first.
@@ -130,22 +131,21 @@ def sync(
         project_id (str | Unset):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         TrainingRunsResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            limit=limit,
-            offset=offset,
-            access_scope=access_scope,
-            project_id=project_id,
-        )
-    ).parsed
+    request = build_request(
+        limit=limit,
+        offset=offset,
+        access_scope=access_scope,
+        project_id=project_id,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -181,7 +181,8 @@ async def asyncio_detailed(
         access_scope=access_scope,
         project_id=project_id,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -191,7 +192,7 @@ async def asyncio(
     offset: int | Unset = 0,
     access_scope: AccessScope | Unset = UNSET,
     project_id: str | Unset = UNSET,
-) -> TrainingRunsResponse | None:
+) -> TrainingRunsResponse:
     """List training runs
 
      One page of the caller's training runs, latest first.
@@ -204,19 +205,18 @@ async def asyncio(
         project_id (str | Unset):
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         TrainingRunsResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            limit=limit,
-            offset=offset,
-            access_scope=access_scope,
-            project_id=project_id,
-        )
-    ).parsed
+    request = build_request(
+        limit=limit,
+        offset=offset,
+        access_scope=access_scope,
+        project_id=project_id,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

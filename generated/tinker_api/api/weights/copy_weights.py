@@ -96,7 +96,8 @@ def sync_detailed(
         x_idempotency_key=x_idempotency_key,
         x_tinker_weights_access_token=x_tinker_weights_access_token,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -105,7 +106,7 @@ def sync(
     body: CopyWeightsRequest,
     x_idempotency_key: str | Unset = UNSET,
     x_tinker_weights_access_token: str | Unset = UNSET,
-) -> CopyWeightsResponse | None:
+) -> CopyWeightsResponse:
     """Copy saved weights
 
      Into a session's training run, or into a project. Returns the result directly. The key of
@@ -119,21 +120,20 @@ def sync(
             session with a number for the new run.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CopyWeightsResponse
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-            x_tinker_weights_access_token=x_tinker_weights_access_token,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+        x_tinker_weights_access_token=x_tinker_weights_access_token,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -168,7 +168,8 @@ async def asyncio_detailed(
         x_idempotency_key=x_idempotency_key,
         x_tinker_weights_access_token=x_tinker_weights_access_token,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -177,7 +178,7 @@ async def asyncio(
     body: CopyWeightsRequest,
     x_idempotency_key: str | Unset = UNSET,
     x_tinker_weights_access_token: str | Unset = UNSET,
-) -> CopyWeightsResponse | None:
+) -> CopyWeightsResponse:
     """Copy saved weights
 
      Into a session's training run, or into a project. Returns the result directly. The key of
@@ -191,18 +192,17 @@ async def asyncio(
             session with a number for the new run.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         CopyWeightsResponse
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-            x_tinker_weights_access_token=x_tinker_weights_access_token,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+        x_tinker_weights_access_token=x_tinker_weights_access_token,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

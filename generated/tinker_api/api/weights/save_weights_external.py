@@ -86,7 +86,8 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -94,7 +95,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: SaveWeightsExternalRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Save weights for use elsewhere
 
      Encrypted for the recipients named, if any. The result is a SaveWeightsExternalResponseInternal.
@@ -104,20 +105,19 @@ def sync(
         body (SaveWeightsExternalRequest): Saves weights for use elsewhere.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -146,7 +146,8 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -154,7 +155,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: SaveWeightsExternalRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Save weights for use elsewhere
 
      Encrypted for the recipients named, if any. The result is a SaveWeightsExternalResponseInternal.
@@ -164,17 +165,16 @@ async def asyncio(
         body (SaveWeightsExternalRequest): Saves weights for use elsewhere.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

@@ -87,7 +87,8 @@ def sync_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, client.get_httpx_client().request(**request))
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 def sync(
@@ -95,7 +96,7 @@ def sync(
     client: AuthenticatedClient | Client,
     body: SaveWeightsForSamplerRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Save weights to sample from
 
      Named (`path`), or passing (`sampling_session_seq_id`), in which case the result names a sampling
@@ -106,20 +107,19 @@ def sync(
         body (SaveWeightsForSamplerRequest): Saves weights to sample from.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        sync_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = client.get_httpx_client().request(**client.encoded(request))
+    return parse_response(response)
 
 
 async def asyncio_detailed(
@@ -149,7 +149,8 @@ async def asyncio_detailed(
         body=body,
         x_idempotency_key=x_idempotency_key,
     )
-    return _detailed(client, await client.get_async_httpx_client().request(**request))
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return _detailed(client, response)
 
 
 async def asyncio(
@@ -157,7 +158,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     body: SaveWeightsForSamplerRequest,
     x_idempotency_key: str | Unset = UNSET,
-) -> UntypedAPIFuture | None:
+) -> UntypedAPIFuture:
     """Save weights to sample from
 
      Named (`path`), or passing (`sampling_session_seq_id`), in which case the result names a sampling
@@ -168,17 +169,16 @@ async def asyncio(
         body (SaveWeightsForSamplerRequest): Saves weights to sample from.
 
     Raises:
-        errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
+        errors.UnexpectedStatus: If the server returns an undocumented status code.
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
         UntypedAPIFuture
     """
 
-    return (
-        await asyncio_detailed(
-            client=client,
-            body=body,
-            x_idempotency_key=x_idempotency_key,
-        )
-    ).parsed
+    request = build_request(
+        body=body,
+        x_idempotency_key=x_idempotency_key,
+    )
+    response = await client.get_async_httpx_client().request(**client.encoded(request))
+    return parse_response(response)

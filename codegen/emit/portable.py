@@ -1,0 +1,311 @@
+"""Converts the specification to a form that code generators of many languages read correctly.
+
+`openapi/tinker.yaml` describes what servers accept and send. Generators misread parts of it, each
+in its own way; docs/portable.md has the results per generator. The portable form says less, and
+what it says is read correctly:
+
+    status 2XX, 5XX                     200, 500
+    result of retrieve_future           any value, with a description of how to decode it
+    protobuf bodies and responses       removed, see tinker_public.proto
+    anyOf [known values, string]        a string, with the known values in `x-known-values`
+    anyOf of tagged types in requests   oneOf with a discriminator; the tag is required
+    anyOf of types in responses         an object, with the types in `x-types`
+    anyOf [integers, numbers]           numbers
+    default beside $ref                 removed
+    security of the whole document      security of each operation
+    integer, number                     int64, double
+    additionalProperties: false         removed: a response may have unknown fields
+
+Types that no operation uses are removed. Examples are recorded requests and responses
+(`openapi/examples/`).
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from codegen.emit.downgrade import downgraded
+from codegen.json_schema import NULL, REFERENCE
+from codegen.openapi import iter_operations, references
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codegen.documents import Json
+    from codegen.json_schema import Schema
+
+STATUSES = {"2XX": "200", "5XX": "500"}
+#: Extensions about the origin of a fact.
+REMOVED = frozenset(
+    {
+        *("x-conflict", "x-contradiction", "x-content-encoding", "x-default", "x-evidence"),
+        *("x-heuristics", "x-json-form", "x-known", "x-may-be-missing", "x-protobuf"),
+        *("x-retry-why", "x-values-since"),
+    }
+)
+FORMATS = {"integer": "int64", "number": "double"}
+PROTOBUF = "application/x-protobuf"
+JSON_TYPE = "application/json"
+OTHER_OBJECT = REFERENCE + "OtherObject"
+#: Names, in lower case, that a function, a type or a module can't have in Python, TypeScript, Go,
+#: Elixir, Rust, Java, C#, Kotlin, Swift or Ruby.
+RESERVED_WORDS = """
+abstract alias and any as assert async await boolean break byte case catch char class const
+continue crate debugger def default defer del delete do double elif else end enum error except
+exception export extends extern false final finally float fn for from func function global go goto
+if impl implements import in instanceof int interface is lambda let long loop match mod module
+move mut native new nil none nonlocal not null object option or package pass private protected
+public raise range ref require rescue result return select self short static string struct super
+switch synchronized template this throw trait transient true try type typeof undef union unless
+unsafe use var void volatile when where while with yield
+"""
+RESERVED = frozenset(RESERVED_WORDS.split())
+
+#: The type of the result of each operation that is fetched with retrieve_future.
+RESULTS: Mapping[str, str] = {
+    "asample": "SampleResponse",
+    "create_custom_loss": "CreateCustomLossResponse",
+    "create_model": "CreateModelResponse",
+    "forward": "ForwardBackwardOutput",
+    "forward_backward": "ForwardBackwardOutput",
+    "load_weights": "LoadWeightsResponse",
+    "optim_step": "OptimStepResponse",
+    "save_weights": "SaveWeightsResponse",
+    "save_weights_external": "SaveWeightsExternalResponse",
+    "save_weights_for_sampler": "SaveWeightsForSamplerResponse",
+    "unload_model": "UnloadModelResponse",
+}
+#: What retrieve_future may return instead of a result.
+NO_RESULTS = ("TryAgainResponse", "RequestFailedResponse", "MetadataOnlyResponse")
+
+DECODING = """\
+Waits up to about 45 seconds for the request to complete. The response is any JSON value, because no
+field of it identifies its type. Decode it in this order: if `type` is `try_again`, or there is a
+`queue_state` and no `type`, it is a TryAgainResponse: call again. If `type` is `request_failed`, or
+`error` is present and not null, it is a RequestFailedResponse. If `status` is `complete_metadata`,
+it is a MetadataOnlyResponse: call again without `allow_metadata_only`. Anything else is the result
+of the submitted operation: {results}. Saving for a sampling session instead of a path returns a
+SaveWeightsForSamplerResponseInternal."""
+
+
+class PortableError(Exception):
+    """The specification has a construction without a portable form."""
+
+
+def portable(document: Json, examples: Json | None = None) -> Json:
+    """The portable form of `document` in OpenAPI 3.1, with `examples` by operation.
+
+    Raises:
+        PortableError: a name is reserved in some language, or a union has no portable form.
+    """
+    result = copy.deepcopy(document)
+    result.pop("x-client-headers", None)
+    result.pop("x-releases", None)
+    security = result.pop("security", [])
+    schemas: dict[str, Schema] = result["components"]["schemas"]
+    sent = _sent(document)
+    for name, schema in list(schemas.items()):
+        schemas[name] = _converted(schema, document, is_sent=name in sent)
+    for name in sent:
+        _require_tags(schemas, schemas[name])
+    for part in ("parameters", "headers", "responses"):
+        for name, item in result["components"].get(part, {}).items():
+            result["components"][part][name] = _converted(item, document, is_sent=False)
+    for path, item in result["paths"].items():
+        for method, operation in item.items():
+            item[method] = _operation(operation, security, document)
+            _add_examples(item[method], (examples or {}).get(operation["operationId"], {}), path)
+    _remove_unused(result)
+    _check_names(result)
+    return result
+
+
+def portable30(document: Json) -> Json:
+    """A portable document in OpenAPI 3.0. Texts beside references are removed as well."""
+    return downgraded(_plain_references(document))
+
+
+def _operation(operation: Json, security: list[Json], document: Json) -> Json:
+    result = _converted(operation, document, is_sent=False)
+    result.setdefault("security", security)
+    result["responses"] = {
+        STATUSES.get(status, status): response for status, response in result["responses"].items()
+    }
+    holders = [result.get("requestBody", {}), *result["responses"].values()]
+    for holder in holders:
+        holder.get("content", {}).pop(PROTOBUF, None)
+    if result["operationId"] == "retrieve_future":
+        texts = [f"{schema} for {name}" for name, schema in sorted(RESULTS.items())]
+        result["description"] = " ".join(DECODING.format(results=", ".join(texts)).split())
+        result["responses"]["200"]["content"][JSON_TYPE]["schema"] = {
+            "description": "A result, or why there is none; see the description of the operation."
+        }
+    return result
+
+
+def _sent(document: Json) -> set[str]:
+    """The types that requests contain."""
+    schemas = document["components"]["schemas"]
+    pending = [
+        name for item in iter_operations(document) for name in references(item.get("requestBody"))
+    ]
+    found: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found.add(name)
+            pending += references(schemas[name])
+    return found
+
+
+def _converted(value: Any, document: Json, *, is_sent: bool) -> Any:
+    if isinstance(value, list):
+        return [_converted(part, document, is_sent=is_sent) for part in value]
+    if not isinstance(value, dict):
+        return value
+    result = {
+        key: _converted(item, document, is_sent=is_sent)
+        for key, item in value.items()
+        if key not in REMOVED
+    }
+    if isinstance(result.get("$ref"), str):
+        result.pop("default", None)
+    if isinstance(result.get("anyOf"), list):
+        result = _union(result, document, is_sent=is_sent)
+    kind = result.get("type")
+    if isinstance(kind, str) and kind in FORMATS and "enum" not in result:
+        result.setdefault("format", FORMATS[kind])
+    if result.get("additionalProperties") is False:
+        del result["additionalProperties"]
+    return result
+
+
+def _union(schema: Schema, document: Json, *, is_sent: bool) -> Schema:
+    """The portable form of an `anyOf`, whose members are converted already."""
+    members = [member for member in schema["anyOf"] if member != NULL]
+    nullable = len(members) < len(schema["anyOf"])
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    if len(members) == 1:
+        return schema
+    types = {str(member.get("type")) for member in members}
+    if members[-1] == {"type": "string"} and all("$ref" in part for part in members[:-1]):
+        known = [value for part in members[:-1] for value in _enumeration(part, document)]
+        return _or_null({"type": "string", "x-known-values": known}, rest, nullable)
+    if types == {"array"}:  # Integers or numbers.
+        return _or_null(
+            {"type": "array", "items": {"type": "number", "format": "double"}}, rest, nullable
+        )
+    if types <= {"integer", "number"}:
+        return _or_null({"type": "number", "format": "double"}, rest, nullable)
+    if not all("$ref" in member for member in members):
+        return _or_null({}, rest, nullable=False)  # Such as a text or a list of tokens: any value.
+    names = [member["$ref"].removeprefix(REFERENCE) for member in members]
+    schemas = document["components"]["schemas"]
+    if is_sent and (tags := _tags(names, schemas)):
+        mapping = {tag: REFERENCE + name for tag, name in tags.items()}
+        united = {
+            "oneOf": members,
+            "discriminator": {"propertyName": "type", "mapping": mapping},
+        }
+        return _or_null(united, rest, nullable)
+    types_by_tag = _tags([name for name in names if name != "OtherObject"], schemas)
+    described: Any = types_by_tag or names
+    return _or_null(
+        {"type": "object", "additionalProperties": True, "x-types": described}, rest, nullable
+    )
+
+
+def _or_null(schema: Schema, rest: Schema, nullable: bool) -> Schema:
+    if nullable:
+        return {**rest, "anyOf": [schema, dict(NULL)]}
+    return {**rest, **schema}
+
+
+def _enumeration(part: Schema, document: Json) -> list[str]:
+    values: list[str] = document["components"]["schemas"][part["$ref"].removeprefix(REFERENCE)][
+        "enum"
+    ]
+    return values
+
+
+def _tags(names: list[str], schemas: Mapping[str, Schema]) -> dict[str, str]:
+    """The types by the constant of their field `type`; empty unless each has another one."""
+    tags = {}
+    for name in names:
+        tag = schemas[name].get("properties", {}).get("type", {}).get("const")
+        if tag is None:
+            return {}
+        tags[tag] = name
+    return tags if len(tags) == len(names) else {}
+
+
+def _require_tags(schemas: Mapping[str, Schema], schema: Schema) -> None:
+    """Make the tag of each member of a union with a discriminator required."""
+    for part in _discriminated(schema):
+        for reference in part["discriminator"]["mapping"].values():
+            member = schemas[reference.removeprefix(REFERENCE)]
+            member["required"] = sorted({*member.get("required", []), "type"})
+
+
+def _discriminated(value: Any) -> list[Schema]:
+    if isinstance(value, list):
+        return [part for item in value for part in _discriminated(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [value] if "mapping" in value.get("discriminator", {}) else []
+    return own + [part for item in value.values() for part in _discriminated(item)]
+
+
+def _add_examples(operation: Json, recorded: Json, path: str) -> None:
+    """Add the recorded requests and responses of an operation, by the releases that have them."""
+    body = operation.get("requestBody", {}).get("content", {}).get(JSON_TYPE)
+    response = operation["responses"].get("200", {}).get("content", {}).get(JSON_TYPE)
+    for name, example in recorded.items():
+        entry = {"summary": example["summary"]}
+        if body is not None and "request" in example:
+            body.setdefault("examples", {})[name] = {**entry, "value": example["request"]}
+        if response is not None and "response" in example:
+            response.setdefault("examples", {})[name] = {**entry, "value": example["response"]}
+        for parameter in operation.get("parameters", []):
+            value = example.get("parameters", {}).get(parameter.get("name"))
+            if value is not None:
+                parameter.setdefault("example", value)
+
+
+def _remove_unused(document: Json) -> None:
+    """Remove types that neither an operation nor a result of retrieve_future contains."""
+    schemas: dict[str, Schema] = document["components"]["schemas"]
+    pending = [*RESULTS.values(), *NO_RESULTS, "SaveWeightsForSamplerResponseInternal"]
+    pending += references(document["paths"]) + references(document["components"]["responses"])
+    pending += references(document["components"]["parameters"])
+    used: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name not in used:
+            used.add(name)
+            described = schemas[name].get("x-types", [])
+            pending += references(schemas[name])
+            pending += described.values() if isinstance(described, dict) else described
+    document["components"]["schemas"] = {name: schemas[name] for name in schemas if name in used}
+
+
+def _check_names(document: Json) -> None:
+    names = [*document["components"]["schemas"], *_operation_ids(document)]
+    clashes = sorted(name for name in names if name.lower() in RESERVED)
+    if clashes:
+        raise PortableError(f"reserved names: {', '.join(clashes)}")
+
+
+def _operation_ids(document: Json) -> list[str]:
+    return [operation["operationId"] for operation in iter_operations(document)]
+
+
+def _plain_references(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain_references(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("$ref"), str):
+        return {"$ref": value["$ref"]}
+    return {key: _plain_references(item) for key, item in value.items()}

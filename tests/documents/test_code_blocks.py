@@ -1,0 +1,67 @@
+"""The Python code blocks of the documents run on the embedded backend."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+
+from tests.processes import bare_environment
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+#: tests/spec/test_low_level.py runs this page on a server without the client.
+ELSEWHERE = {"docs/low-level.md"}
+#: Pages that configure the whole process.
+OWN_PROCESS = {"docs/observability.md"}
+
+
+def blocks(document: str) -> list[str]:
+    """The code blocks of a document, each after as many empty lines as precede it there."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return [
+        "\n" * text.count("\n", 0, match.start(1)) + match.group(1)
+        for match in BLOCK.finditer(text)
+    ]
+
+
+DOCUMENTS = sorted(
+    document
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("ports/**/*.md"))
+    if "node_modules" not in path.parts
+    and blocks(document := path.relative_to(ROOT).as_posix())
+    and document not in ELSEWHERE
+)
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`ServiceClient()` uses the embedded backend; files are written to a temporary folder."""
+    monkeypatch.setenv("TINKER_BASE_URL", "embedded")
+    monkeypatch.setenv("MODELSCOPE_TOKEN", "token-of-the-example")
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("Agg")
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name not in OWN_PROCESS])
+def test_code_blocks_run_in_order(document: str) -> None:
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(document):
+        exec(compile(block, document, "exec"), names)
+
+
+@pytest.mark.parametrize("document", sorted(OWN_PROCESS))
+def test_code_blocks_run_in_process_of_their_own(document: str, tmp_path: Path) -> None:
+    environment = bare_environment() | {"TINKER_BASE_URL": "embedded", "OTEL_SDK_DISABLED": "true"}
+    command = [sys.executable, "-W", "error", "-c", "\n".join(map(str.strip, blocks(document)))]
+    subprocess.run(command, env=environment, cwd=tmp_path, check=True)
+
+
+def test_every_document_with_code_is_tested() -> None:
+    assert {"README.md", "docs/quickstart.md", "docs/losses.md"} <= set(DOCUMENTS)

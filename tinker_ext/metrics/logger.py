@@ -1,0 +1,143 @@
+"""Writes metrics to a JSONL file and to other tools."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self, SupportsFloat
+
+from tinker_ext import tracing
+from tinker_ext.errors import InvalidInputError
+from tinker_ext.json_lines import JsonLines
+from tinker_ext.metrics.step_times import StepTimes
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+log = logging.getLogger("tinker_ext.metrics")
+
+
+class Writer(Protocol):
+    """Another place for metrics; `to_wandb` and its like return one."""
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics of a step."""
+
+    def close(self) -> None:
+        """Write what is still buffered."""
+
+
+class Logger:
+    """Appends metrics to a JSONL file, and passes them on to writers.
+
+    Each line is ``{"step": 7, "time": 1767225600.0, "metrics": {"loss": 0.5}}``, with the time in
+    seconds since 1970. A later run appends to the file; `read_metrics` and the plot use the last
+    line of a step. If the program records a trace (``TINKER_EXT_TRACE``), the metrics include the
+    times of the step that ended last (`StepTimes`).
+
+    A writer that fails is reported in the log once and used again for the next step.
+
+    Args:
+        path: the file, such as ``runs/a/metrics.jsonl``; created with its folders.
+        writers: results of `to_wandb`, `to_tensorboard`, `to_mlflow`, `to_trackio`, or your own.
+
+    Raises:
+        InvalidInputError: the file has something else, or another program writes to it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *writers: Writer) -> None:
+        self._file = JsonLines(Path(path), where="path")
+        self._writers = writers
+        self._failed: set[int] = set()
+        recorder = tracing.recorder()
+        self._times = None if recorder is None else StepTimes(recorder.path)
+        try:
+            if not self._file.is_empty:
+                _, first = next(self._file.lines())
+                if not {"step", "metrics"} <= first.keys():
+                    raise self._file.error("line 1 has no metrics; use another file")
+        except BaseException:
+            self._file.close()
+            raise
+
+    def log(self, step: int, metrics: Mapping[str, SupportsFloat]) -> None:
+        """Write the metrics of a step.
+
+        Raises:
+            InvalidInputError: a value is not a number.
+            OSError: the file can't be written.
+        """
+        values = {name: _number(name, value) for name, value in metrics.items()}
+        if self._times is None and (recorder := tracing.recorder()) is not None:
+            self._times = StepTimes(recorder.path)
+        if self._times is not None:
+            values |= self._times.read()
+        self._file.append({"step": step, "time": time.time(), "metrics": values})
+        for writer in self._writers:
+            with self._reported(writer):
+                writer.log(step, values)
+
+    @contextmanager
+    def _reported(self, writer: Writer) -> Iterator[None]:
+        """Log the failure of a writer, which must not stop a training run."""
+        try:
+            yield
+        except Exception as error:
+            level = logging.DEBUG if id(writer) in self._failed else logging.WARNING
+            self._failed.add(id(writer))
+            name = type(writer).__name__.lstrip("_")
+            log.log(level, "%s failed, the file has the metrics: %s", name, error)
+
+    def close(self) -> None:
+        """Close the writers and the file."""
+        for writer in self._writers:
+            with self._reported(writer):
+                writer.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _number(name: str, value: SupportsFloat) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            f"expected a number, got {type(value).__name__}", where=f"metrics[{name!r}]"
+        ) from None
+
+
+def read_metrics(path: str | os.PathLike[str]) -> dict[int, dict[str, float]]:
+    """The metrics of each step in a file of `Logger`, ordered by step; the last line counts.
+
+    Raises:
+        InvalidInputError: the file is not one of `Logger`; the message names the line.
+        OSError: the file can't be read.
+    """
+    steps: dict[int, dict[str, float]] = {}
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n") and number > 1:
+                break  # Being written, or left by a killed process.
+            try:
+                record = json.loads(line)
+                steps.setdefault(int(record["step"]), {}).update(record["metrics"])
+            except (ValueError, KeyError, TypeError):
+                raise InvalidInputError(
+                    f"line {number} has no metrics of a step", where=str(path)
+                ) from None
+    return dict(sorted(steps.items()))

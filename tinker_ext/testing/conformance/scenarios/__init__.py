@@ -1,0 +1,15 @@
+"""The scenarios, by subject. Importing this package registers them."""
+
+from __future__ import annotations
+
+from tinker_ext.testing.conformance.scenarios import (
+    attempts,
+    later,
+    polls,
+    requests,
+    samples,
+    session,
+    training,
+)
+
+__all__ = ["attempts", "later", "polls", "requests", "samples", "session", "training"]
