@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PINS = ROOT / "constraints.txt"
 #: Regenerated in this order, then tested. Each is a target of the Makefile.
-TARGETS = ("setup", "spec", "generate", "test", "check", "interop", "dist")
+TARGETS = ("setup", "spec", "generate", "test", "check", "interop", "site", "examples", "dist")
 #: Pins outside of constraints.txt, which are changed by hand.
 OTHER_PINS = (
     "hatchling in [build-system] of pyproject.toml",
@@ -58,7 +58,13 @@ def newest() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--quiet", "--dry-run"]
-        command += ["--ignore-installed", "--report", str(report), ".[embedded,dev]"]
+        command += [
+            "--ignore-installed",
+            "--report",
+            str(report),
+            ".[embedded,dev,site]",
+            "playwright",
+        ]
         subprocess.run(command, cwd=ROOT, check=True)
         items = json.loads(report.read_text(encoding="utf-8"))["install"]
     versions = {item["metadata"]["name"]: item["metadata"]["version"] for item in items}
