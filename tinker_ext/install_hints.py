@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 #: The name on the package index.
 NAME = "tinker-ext"
@@ -23,6 +18,10 @@ def install_hint(*extras: str) -> str:
 
 def _requirement(origin: dict[str, Any], extras: str) -> str:
     """`origin` is the content of ``direct_url.json`` (PEP 610), empty for the package index."""
+    from pathlib import Path
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
     suffix = f"[{extras}]" if extras else ""
     url = str(origin.get("url", ""))
     if "dir_info" in origin and (folder := Path(url2pathname(urlsplit(url).path))).is_dir():
@@ -36,6 +35,10 @@ def _requirement(origin: dict[str, Any], extras: str) -> str:
 
 
 def _direct_url() -> dict[str, Any]:
+    # Imported here, because every start of the command line imports this module.
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         text = distribution(NAME).read_text("direct_url.json")
     except PackageNotFoundError:  # Imported from a folder on the path.

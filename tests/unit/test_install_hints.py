@@ -51,7 +51,7 @@ def test_hint_names_origin(
     folder.mkdir()
     if origin is not None and origin["url"] == "{folder}":
         origin = {**origin, "url": folder.as_uri()}
-    monkeypatch.setattr(install_hints, "distribution", lambda name: Installed(origin))
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed(origin))
     assert install_hints.install_hint("plot") == hint.format(path=folder)
 
 
@@ -59,6 +59,6 @@ def test_hint_without_metadata_names_the_index(monkeypatch: pytest.MonkeyPatch) 
     def missing(name: str) -> Any:
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(install_hints, "distribution", missing)
+    monkeypatch.setattr("importlib.metadata.distribution", missing)
     assert install_hints.install_hint("a", "b") == "pip install 'tinker-ext[a,b]'"
     assert install_hints.install_hint() == "pip install 'tinker-ext'"
