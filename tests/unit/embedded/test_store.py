@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,11 @@ def test_folder_lock_is_exclusive(tmp_path: Path) -> None:
         FolderLock(tmp_path)
     lock.release()
     FolderLock(tmp_path).release()
+
+
+def test_closed_database_opens_no_connection_in_another_thread(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.sqlite")
+    database.close()
+    with ThreadPoolExecutor(1) as pool:
+        error = pool.submit(lambda: database.connection).exception()
+    assert isinstance(error, sqlite3.ProgrammingError)

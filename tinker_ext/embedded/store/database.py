@@ -123,6 +123,7 @@ class Database:
         self._local = threading.local()
         self._opened: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
+        self._closed = False
         try:
             # SQLite creates the -wal and -shm files with the mode of the database.
             os.close(open_private(path, os.O_RDWR))
@@ -156,14 +157,16 @@ class Database:
         existing: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if existing is not None:
             return existing
-        connection = sqlite3.connect(
-            self._path,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            # `close` runs in another thread than the one that opened the connection.
-            check_same_thread=False,
-        )
         with self._guard:
+            if self._closed:  # As for a thread that already has a connection.
+                raise sqlite3.ProgrammingError("the database is closed")
+            connection = sqlite3.connect(
+                self._path,
+                timeout=BUSY_SECONDS,
+                isolation_level=None,
+                # `close` runs in another thread than the one that opened the connection.
+                check_same_thread=False,
+            )
             self._opened.append(connection)  # Also if a statement below fails.
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
@@ -204,6 +207,7 @@ class Database:
     def close(self) -> None:
         """Close the connections of all threads. The database can't be used afterwards."""
         with self._guard:
+            self._closed = True
             for connection in self._opened:
                 connection.close()
             self._opened.clear()
