@@ -93,7 +93,7 @@ COMMANDS = {
     ),
     "conformance": LazyCommand(
         "tinker_ext.cli.commands.conformance:conformance",
-        "Grade a client in any language by the rules of the porting guide.",
+        "Grade a client, in any language, by the rules of the porting guide.",
         local=True,
     ),
     "completion": LazyCommand(
