@@ -115,27 +115,6 @@ class TinkerError(Exception):
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
-class _ShortTraceback:
-    """Removes the frames below a block from the traceback of a `TinkerError` that leaves it.
-
-    The traceback then ends at the line that called the function with the block: the user's. The
-    message of these errors says what was wrong, so the frames of this package only hide it.
-    """
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, TinkerError):
-            error.__traceback__ = None
-
-
-#: Used as the outermost block of public methods that check their arguments.
-short_traceback = _ShortTraceback()
-
-
 def _request_of(response: Any) -> Any:
     """The request of a response of httpx; None if there is none."""
     try:

@@ -12,7 +12,6 @@ from tinker_ext.clients.embedded import EmbeddedBackend
 from tinker_ext.clients.factory import ClientFactory
 from tinker_ext.clients.holder import OfficialMembers, page_url
 from tinker_ext.config import ClientConfig, hide_values
-from tinker_ext.errors import short_traceback
 from tinker_ext.runtime.concurrency.futures import done_future
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.session.session import SessionEnd
@@ -74,8 +73,7 @@ class ServiceClient(OfficialMembers, ClientFactory):
         settings = hide_values(with_headers(settings, default_headers_overrides))
         # A traceback with variables would show their values.
         del user_metadata, project_id, default_headers_overrides, config, named
-        with short_traceback:
-            self._config = ClientConfig.resolve(**settings)
+        self._config = ClientConfig.resolve(**settings)
         backend = EmbeddedBackend(self._config)
         self._core = ClientCore(
             backend.config,

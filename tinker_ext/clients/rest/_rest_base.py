@@ -12,7 +12,7 @@ from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.holder import OfficialMembers
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.config import hide_values
-from tinker_ext.errors import InvalidInputError, short_traceback
+from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS, ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
@@ -44,8 +44,7 @@ class RestClientBase(OfficialMembers):
         del config  # A traceback with variables would show the values.
         if core is not None and settings:
             raise TypeError("pass either the core of another client or settings, not both")
-        with short_traceback:
-            self._core = new_core(**settings) if core is None else core
+        self._core = new_core(**settings) if core is None else core
 
     def __copy__(self) -> Self:
         return self

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve, field, frozen
 
-from tinker_ext.errors import InvalidInputError, short_traceback
+from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.model_input import ModelInput
 from tinker_ext.types.inputs.provenance import (
     ProvenanceSpan,
@@ -49,12 +49,15 @@ TensorInput: TypeAlias = TensorData | SupportsArray | NumberSequence
 
 def _read_inputs(values: Mapping[str, TensorInput]) -> LossFnInputs:
     mapping: object = values
-    with short_traceback:
-        if not isinstance(mapping, Mapping):
-            raise InvalidInputError(
-                f"expected a dict of tensors, got {type(mapping).__name__}", where="loss_fn_inputs"
-            )
+    if not isinstance(mapping, Mapping):
+        raise InvalidInputError(
+            f"expected a dict of tensors, got {type(mapping).__name__}", where="loss_fn_inputs"
+        )
+    try:
         return {key: _read_input(key, value) for key, value in values.items()}
+    except InvalidInputError as error:
+        error.__traceback__ = None  # It then ends with the call of Datum.
+        raise
 
 
 def _read_input(key: str, value: object) -> TensorData:
