@@ -36,7 +36,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable portable-sample record-examples typescript port docs interop grades cookbook traffic names servers benchmark soak pins clean test-metrics
+.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable portable-sample record-examples typescript port docs interop grades cookbook traffic names servers benchmark soak pins dist upgrade clean test-metrics
 
 .PHONY: site serve-site pages screenshots examples example-output
 
@@ -139,6 +139,12 @@ port: $(STAMP)  ## test the TypeScript client with the vectors and a strict serv
 
 docs: $(STAMP)  ## write the API reference as one HTML page to dist/openapi; needs npm
 	@$(RUN) scripts/export_spec.py docs
+
+dist: $(STAMP)  ## build, check and try the wheel and source distribution with each installed Python
+	@$(RUN) scripts/dist.py
+
+upgrade: $(STAMP)  ## pin newer versions, regenerate and test everything; ONLY=list prints the versions
+	@$(RUN) scripts/upgrade.py $(ONLY)
 
 # With --quiet, mkdocs would count no warnings, and none would be an error.
 site: $(SITE_STAMP)  ## build the documentation site in dist/site; a broken link or reference is an error

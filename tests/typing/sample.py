@@ -128,6 +128,18 @@ async def look(rest: tinker.RestClient, admin: tinker.AdminClient) -> None:
                 assert_type(count, int)
 
 
+def connect(settings: dict[str, Any]) -> None:
+    """Settings are typed by name."""
+    tinker.ServiceClient(base_url="embedded", tags=["a"], max_retries=0, trace_file="run.jsonl")
+    tinker.ServiceClient({"purpose": "test"}, "project", timeout=30, api_key=None)
+    tinker.ServiceClient(**settings)
+    tinker.ServiceClient(base_urll="embedded")  # type: ignore[call-arg]  # must be an error
+    tinker.ServiceClient(timeout="soon")  # type: ignore[arg-type]  # must be an error
+    tinker.ServiceClient(http_transport="curl")  # type: ignore[arg-type]  # must be an error
+    tinker.RestClient(base_url="embedded", project_id="p")
+    tinker.RestClient(base_urll="embedded")  # type: ignore[call-arg]  # must be an error
+
+
 def frozen(params: types.AdamParams) -> None:
     """Types are immutable."""
     params.beta1 = 0.5  # type: ignore[misc]  # must be an error

@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinker_ext.config import DEFAULT_BASE_URL, ClientConfig, parsers
+from tinker_ext.config.settings import AllSettings, Settings
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.redaction.secret import Secret
 
@@ -621,3 +622,9 @@ class TestSecret:
     def test_attributes_cannot_be_added(self) -> None:
         with pytest.raises(AttributeError):
             Secret("a").note = "b"  # type: ignore[attr-defined]  # must be an error
+
+
+def test_typed_settings_are_those_of_the_configuration() -> None:
+    fields = {field.name for field in attrs.fields(ClientConfig) if field.metadata}
+    assert set(AllSettings.__annotations__) == fields
+    assert fields - set(Settings.__annotations__) == {"user_metadata", "project_id"}

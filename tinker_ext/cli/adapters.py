@@ -16,6 +16,7 @@ from attrs import frozen
 
 from tinker_ext.cli.download import download_settings, show_progress
 from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,9 +170,7 @@ def merge_adapter(adapter: Adapter, building: Path, base_model: str | None) -> N
         pretrained.write_merged_model(adapter.base_model, adapter.weights, building)
         return
     if missing := [name for name in MERGE_PACKAGES if find_spec(name) is None]:
-        raise CommandError(
-            f"merging needs {' and '.join(missing)}: pip install 'tinker-ext[merge]'"
-        )
+        raise CommandError(f"merging needs {' and '.join(missing)}: {install_hint('merge')}")
     import peft
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -9,6 +9,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from tinker_ext.cli.text import one_line
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +35,7 @@ def needs_matplotlib() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "matplotlib":
             raise
-        raise CommandError("Drawing needs matplotlib: pip install 'tinker-ext[plot]'") from None
+        raise CommandError(f"Drawing needs matplotlib: {install_hint('plot')}") from None
 
 
 class JsonError(click.ClickException):

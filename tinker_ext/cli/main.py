@@ -69,6 +69,10 @@ COMMANDS = {
         "Run the embedded backend on this machine.",
         local=True,
     ),
+    "openai": LazyCommand(
+        "tinker_ext.cli.commands.openai:openai",
+        "Serve an OpenAI-compatible endpoint in front of a server.",
+    ),
     "data": LazyCommand(
         "tinker_ext.cli.commands.data:data",
         "Show training data as the model sees it.",
@@ -89,7 +93,7 @@ COMMANDS = {
     ),
     "conformance": LazyCommand(
         "tinker_ext.cli.commands.conformance:conformance",
-        "Grade a client in any language by the rules of the porting guide.",
+        "Grade a client, in any language, by the rules of the porting guide.",
         local=True,
     ),
     "completion": LazyCommand(

@@ -54,11 +54,17 @@ def resolve_client(future: APIFuture[C], kind: type[C]) -> C:
     Blocking would stop the loop, and code written for release 0.38.0 awaits the result. The caller
     then gets a proxy, which blocks only if it is used as the client without being awaited.
     """
+    if _has_running_loop():
+        return cast("C", _PendingClientProxy(future, kind))
+    return future.result()
+
+
+def _has_running_loop() -> bool:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return future.result()
-    return cast("C", _PendingClientProxy(future, kind))
+        return False
+    return True
 
 
 class _PendingClientProxy(Generic[C]):

@@ -36,6 +36,7 @@ class Batch:
     # The number of target tokens of each datum; None for a datum without any or with sparse ones.
     target_sizes: Sequence[int | None]
     attributes: Mapping[str, Any]
+    config: Mapping[str, float | str] | None = None
 
     @classmethod
     def encode(
@@ -76,6 +77,7 @@ class Batch:
 
         return cls(
             operation,
+            config=config,
             parts=[part(chunk) for chunk in chunks],
             parallel=len(chunks) > 1 and protocol.parallel,
             chunks=chunks,

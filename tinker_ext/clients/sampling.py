@@ -25,7 +25,12 @@ from tinker_ext.clients.sampling_session import (
     open_sampling_session,
 )
 from tinker_ext.config import ClientConfig, hide_values
-from tinker_ext.errors import APIResponseValidationError, GoneError, InvalidInputError
+from tinker_ext.errors import (
+    APIResponseValidationError,
+    GoneError,
+    InvalidInputError,
+    TinkerError,
+)
 from tinker_ext.rules.limits import prompt_bytes
 from tinker_ext.runtime.concurrency.concurrent_future import AwaitableConcurrentFuture
 from tinker_ext.runtime.core import unpickled_core
@@ -123,20 +128,24 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             alternatives=prompt_alt_tokens_k,
             last_n=prompt_logprobs_last_n,
         )
-        with tracing.operation("sample") as traced:
-            with tracing.stage(tracing.Stage.ENCODE):
-                body = self._request(prompt, num_samples, sampling_params, options)
-            if traced.active:
-                traced.set(self._attributes(body, prompt.known_length))
-            sample = self._sample if self._limiter is None else self._sample_limited
-            sampling, tokens = sample(body, prompt_bytes(prompt)), text_length(prompt)
-            return self._core.start(
-                sampling,
-                lambda sample: self._counted(
-                    sample.response(options, num_samples, tokens), tokens or prompt.known_length
-                ),
-                cancel_unawaited=True,
-            )
+        try:
+            with tracing.operation("sample") as traced:
+                with tracing.stage(tracing.Stage.ENCODE):
+                    body = self._request(prompt, num_samples, sampling_params, options)
+                if traced.active:
+                    traced.set(self._attributes(body, prompt.known_length))
+                sample = self._sample if self._limiter is None else self._sample_limited
+                sampling, tokens = sample(body, prompt_bytes(prompt)), text_length(prompt)
+                return self._core.start(
+                    sampling,
+                    lambda sample: self._counted(
+                        sample.response(options, num_samples, tokens), tokens or prompt.known_length
+                    ),
+                    cancel_unawaited=True,
+                )
+        except TinkerError as error:
+            error.__traceback__ = None  # It then ends at the caller's line.
+            raise
 
     sample_async = async_result(sample)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from tinker_ext import tracing, types
 from tinker_ext.clients.compat import with_headers
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from tinker_ext.config.settings import Settings
     from tinker_ext.protocol.server_protocol import ServerProtocol
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
@@ -65,13 +66,14 @@ class ServiceClient(OfficialMembers, ClientFactory):
         queue_state_observer: QueueStateObserver | None = None,
         session_observer: SessionObserver | None = None,
         default_headers_overrides: Mapping[str, str] | None = None,
-        **config: Any,
+        **config: Unpack[Settings],
     ) -> None:
-        config |= {"user_metadata": user_metadata, "project_id": project_id}
-        config = hide_values(with_headers(config, default_headers_overrides))
+        named = {"user_metadata": user_metadata, "project_id": project_id}
+        settings: dict[str, Any] = {**config, **named}
+        settings = hide_values(with_headers(settings, default_headers_overrides))
         # A traceback with variables would show their values.
-        del user_metadata, project_id, default_headers_overrides
-        self._config = ClientConfig.resolve(**config)
+        del user_metadata, project_id, default_headers_overrides, config, named
+        self._config = ClientConfig.resolve(**settings)
         backend = EmbeddedBackend(self._config)
         self._core = ClientCore(
             backend.config,

@@ -23,12 +23,18 @@ from tinker_ext.clients.custom_loss.gradients import (
     run_loss,
 )
 from tinker_ext.clients.custom_loss.handle import LossHandle
+from tinker_ext.clients.hints import (
+    INPUT_KEYS,
+    LOSSES,
+    misspelled_names,
+    warn_of_misspelled_keys,
+)
 from tinker_ext.clients.holder import page_url
 from tinker_ext.clients.result_decoding import ResultBody, result_decoder
 from tinker_ext.clients.retry_config import RetryConfig, check_retry_config
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
 from tinker_ext.clients.sampling_session import open_sampling_session
-from tinker_ext.errors import InvalidInputError
+from tinker_ext.errors import InvalidInputError, TinkerError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
 from tinker_ext.usage import Usage
@@ -72,7 +78,11 @@ class TrainingClient(CheckpointingBase):
         Raises:
             InvalidInputError: at once, naming the datum and the field; nothing was sent.
         """
-        return self._batch("forward", data, loss_fn, loss_fn_config)
+        try:
+            return self._batch("forward", data, loss_fn, loss_fn_config)
+        except TinkerError as error:
+            error.__traceback__ = None  # It then ends at the caller's line.
+            raise
 
     forward_async = async_submit(forward)
 
@@ -110,7 +120,11 @@ class TrainingClient(CheckpointingBase):
         Raises:
             InvalidInputError: at once, naming the datum and the field; nothing was sent.
         """
-        return self._batch("forward_backward", data, loss_fn, loss_fn_config)
+        try:
+            return self._batch("forward_backward", data, loss_fn, loss_fn_config)
+        except TinkerError as error:
+            error.__traceback__ = None
+            raise
 
     forward_backward_async = async_submit(forward_backward)
 
@@ -334,12 +348,19 @@ class TrainingClient(CheckpointingBase):
                 batch = Batch.encode(
                     operation, self.model_id, data, loss_fn, loss_fn_config, self._core.protocol
                 )
+            for datum in data:
+                if not datum.loss_fn_inputs.keys() <= INPUT_KEYS:
+                    warn_of_misspelled_keys(datum.loss_fn_inputs)
+                    break
+            known = loss_fn in LOSSES and not batch.config
+            hint = None if known else misspelled_names(loss_fn, batch.config)
             return self._requests.start(
                 batch.parts,
                 batch.output,
                 batch.attributes,
                 parallel=batch.parallel,
                 traced=traced,
+                hint=hint,
             )
 
     def _check_handle(self, loss: LossHandle, data: Sequence[types.Datum], arrays: Arrays) -> None:

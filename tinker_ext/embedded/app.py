@@ -6,7 +6,7 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from attrs import evolve
+from attrs import evolve, frozen
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -29,7 +29,7 @@ from tinker_ext.embedded.routes.checkpoints import download_archive, download_fi
 from tinker_ext.embedded.validation import decode
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from typing import TypeAlias
 
     from starlette.requests import Request
@@ -46,10 +46,24 @@ logger = logging.getLogger("tinker_ext.embedded")
 MALFORMED = frozenset({400, 422})
 
 
-def build_app(backend: Backend, protocol: str = ANY, access: Access | None = None) -> Starlette:
+@frozen
+class Addition:
+    """Routes that are served beside the API, and a function that is called on shutdown."""
+
+    routes: Sequence[Route]
+    close: Callable[[], Awaitable[None]]
+
+
+def build_app(
+    backend: Backend,
+    protocol: str = ANY,
+    access: Access | None = None,
+    addition: Addition | None = None,
+) -> Starlette:
     """Build the application for a backend, which it closes on shutdown.
 
     `protocol` is one of `PROTOCOLS`. `access` holds the names that requests may be addressed to.
+    The routes of an `addition` check their requests themselves.
 
     Raises:
         RuntimeError: the backend requires tokens or sends flags, and the protocol has no tokens or
@@ -59,6 +73,8 @@ def build_app(backend: Backend, protocol: str = ANY, access: Access | None = Non
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
+        if addition is not None:
+            await addition.close()
         await backend.close()
 
     access = access or Access()
@@ -85,6 +101,8 @@ def build_app(backend: Backend, protocol: str = ANY, access: Access | None = Non
     routes.append(
         Route(archive.FILE_ROUTE, _guarded(download_one_file, access.check), methods=["GET"])
     )
+
+    routes += addition.routes if addition is not None else ()
 
     async def http_error(request: Request, error: Exception) -> Response:
         """An unknown path or method, in the same form as the other errors."""

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from tinker_ext.embedded.protocols import ANY
 from tinker_ext.errors import ConfigurationError
+from tinker_ext.install_hints import install_hint
 from tinker_ext.private_files import make_private_folder, open_private, unusable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.redaction.secret import Secret
 
-# The packages that `pip install 'tinker-ext[embedded]'` installs.
+# Packages of the extra `embedded`.
 NEEDED = ("autograd", "jsonschema_rs", "jwt", "safetensors", "starlette", "tokenizers", "uvicorn")
 
 # Timeout for the start, which takes about a second, or several on a busy machine.
@@ -85,7 +86,7 @@ def start_embedded(
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ConfigurationError(
-            f"the embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
+            f"the embedded backend needs {', '.join(missing)}: {install_hint('embedded')}"
         )
     return RunningBackend(
         state_dir, protocol=protocol, jwt_lifetime=jwt_lifetime, flags=flags, key=key
@@ -249,5 +250,5 @@ def _root(package: str) -> str:
     """The folder that must be on the path to import a package."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
-        raise ConfigurationError(f"the package {package} is not installed: pip install tinker-ext")
+        raise ConfigurationError(f"the package {package} is not installed: {install_hint()}")
     return str(Path(spec.origin).resolve().parents[1])

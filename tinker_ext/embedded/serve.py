@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
-
 from tinker_ext.embedded.access import Access, http_url, is_loopback
 from tinker_ext.embedded.app import build_app
 from tinker_ext.embedded.backend import Backend
-from tinker_ext.embedded.http_protocol import BoundedProtocol
+from tinker_ext.embedded.http_server import AnnouncingServer, listen, server_config
 from tinker_ext.embedded.protocols import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    import uvicorn
+
+    from tinker_ext.embedded.app import Addition
     from tinker_ext.redaction.secret import Secret
 
-logger = logging.getLogger("tinker_ext.embedded")
-
 LOOPBACK = "127.0.0.1"
-
-# Seconds for which an idle connection is kept. Longer than clients keep theirs, so that the client
-# closes it: a request sent while the server closes the connection is lost.
-KEEP_ALIVE_SECONDS = 75
-
-# Seconds for which open connections (mostly polls) can delay the shutdown.
-GRACE_SECONDS = 2
 
 # Seconds after the end of the parent process until a busy server is forced to exit.
 FORCED_END_SECONDS = 10.0
@@ -55,6 +44,7 @@ def serve(
     allow_hosts: Iterable[str] = (),
     public_url: str | None = None,
     adapters: Path | None = None,
+    addition: Callable[[str, Access], Addition] | None = None,
 ) -> None:
     """Run the server until it is interrupted, or with `parent_pipe` until stdin closes. Blocks.
 
@@ -74,6 +64,8 @@ def serve(
         allow_hosts: Names that requests may be addressed to, in addition to `host`.
         public_url: The server's URL behind a proxy, used in links.
         adapters: Folder below which clients may load PEFT adapters by their path.
+        addition: Returns further routes, given the server's URL on this machine and the check of
+            its requests.
 
     Raises:
         OSError: the server can't listen on the address.
@@ -85,17 +77,20 @@ def serve(
     if key is None and not is_loopback(host):
         raise ValueError(f"other machines can reach {host}, so the server needs a key")
     os.umask(UMASK)
-    listener = _listen(host, port)
+    listener = listen(host, port)
     try:
         backend = Backend(
             state_dir.resolve(), jwt_lifetime=jwt_lifetime, flags=flags, key=key, adapters=adapters
         )
-        app = build_app(backend, protocol, Access((host, *allow_hosts), public_url))
+        access = Access((host, *allow_hosts), public_url)
+        local = http_url(_local_name(host), listener.getsockname()[1])
+        added = None if addition is None else addition(local, access)
+        app = build_app(backend, protocol, access, added)
     except BaseException:
         listener.close()
         raise
     url = http_url(host, listener.getsockname()[1])
-    server = _Server(_config(app), url)
+    server = AnnouncingServer(server_config(app), url)
     if parent_pipe:
         threading.Thread(target=_exit_with_parent, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
@@ -103,57 +98,9 @@ def serve(
         raise RuntimeError("the embedded backend did not start: see the messages above")
 
 
-class _Server(uvicorn.Server):
-    """Prints its URL once it accepts requests."""
-
-    def __init__(self, config: uvicorn.Config, url: str) -> None:
-        super().__init__(config)
-        self._url = url
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            logger.info("listening on %s (%s)", self._url, visibility(self._url))
-            sys.stdout.write(json.dumps({"url": self._url}) + "\n")
-            sys.stdout.flush()
-
-
-def _config(app: object) -> uvicorn.Config:
-    """Without an access log, so that keys are never logged."""
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn's own alias for an application is private
-        http=BoundedProtocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        lifespan="on",
-        ws="none",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio disables Nagle's algorithm only if the socket's protocol is set explicitly. With the
-    # algorithm, each response is delayed by 40 ms, until the client acknowledges its headers.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if sys.platform != "win32":  # on Windows the option would let two servers share a port
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def visibility(url: str) -> str:
-    """A description of who can connect."""
-    if is_loopback(url.removeprefix("http://").rpartition(":")[0].strip("[]")):
-        return "this machine only"
-    return "reachable from other machines, with the key"
+def _local_name(host: str) -> str:
+    """The address at which this machine reaches a server that listens on `host`."""
+    return {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}.get(host, host)
 
 
 def _exit_with_parent(server: uvicorn.Server) -> None:

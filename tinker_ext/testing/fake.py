@@ -26,6 +26,7 @@ class FakeServer(Replies, httpx.AsyncBaseTransport):
     """Responds to API requests in memory, in place of the network."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Records the request and responds to it; called by httpx."""
         content = await request.aread()
         received = Received(
             path=request.url.path.removeprefix(_API),

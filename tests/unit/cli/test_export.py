@@ -21,6 +21,7 @@ from tinker_ext.cli.main import program
 from tinker_ext.embedded.engine.lora import LORA_ALPHA, name_a, name_b
 from tinker_ext.embedded.engine.model import load_base_model
 from tinker_ext.embedded.launch import start_embedded
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +129,7 @@ def test_merge_with_another_base_model_names_missing_packages(
     target = tmp_path / "m"
     result = run(url, "merge", paths["weights"], "-o", str(target), "--base-model", "some/model")
     assert result.exit_code == 1
-    assert "pip install 'tinker-ext[merge]'" in result.stderr
+    assert install_hint("merge") in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -21,6 +21,7 @@ from tests.unit.cli.running import SERVE
 from tinker_ext.cli.error_reporting import INTERRUPTED
 from tinker_ext.cli.main import program
 from tinker_ext.embedded.protocols import BY_RELEASE
+from tinker_ext.install_hints import install_hint
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def test_missing_package_error_names_extra_to_install(
     result = CliRunner().invoke(program, ["serve", "--state-dir", str(tmp_path)])
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: The embedded backend needs no_such_package: pip install 'tinker-ext[embedded]'\n"
+        f"Error: The embedded backend needs no_such_package: {install_hint('embedded')}\n"
     )
 
 

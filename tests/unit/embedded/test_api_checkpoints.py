@@ -367,4 +367,4 @@ async def test_encryption_without_pyrage_is_rejected(
             "save_weights_external", age_encryption_recipients=["age1key"], **body
         )
         assert rejected.status_code == 422
-        assert "pip install 'tinker-ext[embedded]'" in rejected.text
+        assert "pip install pyrage" in rejected.text

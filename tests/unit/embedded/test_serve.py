@@ -16,9 +16,10 @@ import pytest
 from tests.processes import is_gone
 from tests.waiting import comes_true
 from tinker_ext.embedded import launch
+from tinker_ext.embedded.http_server import visibility
 from tinker_ext.embedded.launch import start_embedded
-from tinker_ext.embedded.serve import visibility
 from tinker_ext.errors import ConfigurationError
+from tinker_ext.install_hints import install_hint
 
 KEY = "tml-not-for-any-log"
 
@@ -132,7 +133,7 @@ def test_missing_package_error_contains_pip_command(
     with pytest.raises(ConfigurationError) as caught:
         start_embedded(tmp_path)
     assert "no_such_package" in str(caught.value)
-    assert "pip install 'tinker-ext[embedded]'" in str(caught.value)
+    assert install_hint("embedded") in str(caught.value)
 
 
 def test_port_in_use_prints_one_line(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import tinker_ext as tinker
 from tests.builders import DATUM
 from tinker_ext import tracing
 from tinker_ext.cli.main import program
+from tinker_ext.install_hints import install_hint
 from tinker_ext.testing import FakeServer, Reply, make_client
 from tinker_ext.trace_report.recordings import read_recording
 
@@ -152,7 +153,7 @@ def test_plot_without_matplotlib_names_extra_to_install(recording: Path) -> None
         check=False,
     )
     assert ran.returncode == 1
-    assert ran.stderr == "Error: Drawing needs matplotlib: pip install 'tinker-ext[plot]'\n"
+    assert ran.stderr == f"Error: Drawing needs matplotlib: {install_hint('plot')}\n"
 
 
 def test_summary_of_truncated_recording_lists_unfinished_operation(recording: Path) -> None:

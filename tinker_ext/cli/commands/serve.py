@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
@@ -16,22 +15,28 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tinker_ext.cli.error_reporting import CommandError
-from tinker_ext.config import from_environment
-from tinker_ext.config.parsers import EMBEDDED, read_base_url, read_secret
+from tinker_ext.cli.serving import (
+    KEY_VARIABLE,
+    allow_host_option,
+    host_option,
+    read_key,
+    report_busy_port,
+)
+from tinker_ext.config.parsers import EMBEDDED, read_base_url
 from tinker_ext.embedded.flags import parse_flags
 from tinker_ext.embedded.protocols import ANY, BY_RELEASE, PROTOCOLS
-from tinker_ext.private_files import is_shared, make_private_folder, unusable
+from tinker_ext.install_hints import install_hint
+from tinker_ext.private_files import make_private_folder, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from tinker_ext.redaction.secret import Secret
+    from tinker_ext.embedded.access import Access
+    from tinker_ext.embedded.app import Addition
 
 #: Avoids 8000 and 8080, the common ports of other programs.
 DEFAULT_PORT = 8765
-#: The environment variable that may hold the key of the server.
-KEY_VARIABLE = "TINKER_EXT_SERVE_KEY"
 #: Lifetime of a token in seconds: the default, and the maximum of one day.
 DEFAULT_LIFETIME = 3600.0
 MAX_LIFETIME = 86_400.0
@@ -72,12 +77,7 @@ class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8
     show_default=True,
     help="Port to listen on; 0 selects a free port.",
 )
-@click.option(
-    "--host",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address or host name to listen on. If other machines can reach it, a key is required.",
-)
+@host_option
 @click.option(
     "--key-file",
     type=click.Path(path_type=Path),
@@ -85,15 +85,7 @@ class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8
     f"{KEY_VARIABLE}, else any key is accepted. The official client requires keys with the prefix "
     "tml-.",
 )
-@click.option(
-    "--allow-host",
-    "allow_hosts",
-    multiple=True,
-    metavar="NAME",
-    help="Additional host name, without a port, that requests may be addressed to, for example "
-    "behind a reverse proxy. IP addresses, localhost and the name of --host are always allowed. "
-    "May be repeated.",
-)
+@allow_host_option
 @click.option(
     "--public-url",
     metavar="URL",
@@ -158,19 +150,23 @@ def serve(
     The backend trains and samples with a tiny model. When it is ready, it prints its URL as one
     line of JSON. To use it, set base_url or TINKER_BASE_URL to that URL, and TINKER_API_KEY to
     tml-any: the backend accepts any key unless one is configured. It rejects requests from web
-    pages. Press Ctrl-C to stop it.
+    pages. OpenAI's clients sample from it at URL/oai/api/v1. Press Ctrl-C to stop it.
     """
     if jwt_lifetime is not None and not jwt:
         raise click.UsageError("--jwt-lifetime requires --jwt.")
     _check_packages()
-    announced, key = _flags(flags), _key(key_file, host)
+    announced, key = _flags(flags), read_key(key_file, host)
     from tinker_ext.embedded.engine.threads import limit_blas_threads
 
     limit_blas_threads(os.environ)  # Before the first import of numpy.
     from tinker_ext.embedded import serve as server
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    with _exit_on_sigterm(), _state_folder(state_dir) as folder:
+    with (
+        _exit_on_sigterm(),
+        _state_folder(state_dir) as folder,
+        report_busy_port(host, port),
+    ):
         click.echo(f"Storing runs and checkpoints in {folder}", err=True)
         try:
             server.serve(
@@ -184,15 +180,19 @@ def serve(
                 allow_hosts=allow_hosts,
                 public_url=None if public_url is None else _url(public_url),
                 adapters=adapters,
+                addition=_openai_routes,
             )
         except RuntimeError as error:
             raise CommandError(str(error)) from error
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise CommandError(
-                f"Port {port} on {host} is in use; choose another with --port (0: any free port)."
-            ) from error
+
+
+def _openai_routes(url: str, access: Access) -> Addition:
+    """The OpenAI-compatible endpoint over the server at `url`, which checks the callers' keys."""
+    from tinker_ext.cli.openai_routes import make_endpoint
+    from tinker_ext.embedded.app import Addition
+
+    endpoint = make_endpoint({"base_url": url}, access)
+    return Addition(endpoint.routes(), endpoint.close)
 
 
 @contextmanager
@@ -212,40 +212,6 @@ def _flags(texts: Sequence[str]) -> dict[str, Any]:
         raise CommandError(f"--flag: {error}") from None
 
 
-def _key(file: Path | None, host: str) -> Secret | None:
-    """The key that clients must send, or None if any key is accepted."""
-    from tinker_ext.embedded.access import is_loopback
-
-    text: object = None
-    if file is not None:
-        source, text = f"--key-file {file}", _read_key_file(file)
-    elif (variable := from_environment(KEY_VARIABLE)) is not None:
-        source, text = KEY_VARIABLE, variable.take()
-    if text is not None:
-        try:
-            return read_secret(text)
-        except ValueError as error:
-            raise CommandError(f"{source}: {error}.") from None
-    if not is_loopback(host):
-        raise CommandError(
-            f"Other machines can reach {host}, so the server requires a key: pass --key-file FILE "
-            f"or set {KEY_VARIABLE}."
-        )
-    return None
-
-
-def _read_key_file(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise CommandError(f"--key-file {file}: the file is not UTF-8 text.") from None
-    except OSError as error:
-        raise CommandError(f"--key-file {file}: {error.strerror}.") from None
-    if is_shared(file):
-        click.echo(f"Warning: other users can read {file}; run: chmod 600 {file}", err=True)
-    return text
-
-
 def _url(text: str) -> str:
     try:
         url = read_base_url(text)
@@ -261,7 +227,7 @@ def _check_packages() -> None:
 
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise CommandError(
-            f"The embedded backend needs {', '.join(missing)}: pip install 'tinker-ext[embedded]'"
+            f"The embedded backend needs {', '.join(missing)}: {install_hint('embedded')}"
         )
 
 

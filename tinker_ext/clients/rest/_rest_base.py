@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, Unpack
 
 from tinker_ext import tracing
 from tinker_ext.clients.argument_checks import check_int, check_nonempty_str
@@ -18,6 +18,7 @@ from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS, ParsedCheckpoin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tinker_ext.config.settings import AllSettings
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
     from tinker_ext.transport.request import Request
@@ -38,11 +39,12 @@ class RestClientBase(OfficialMembers):
         config: the settings of a separate connection, as for `ServiceClient`.
     """
 
-    def __init__(self, core: ClientCore | None = None, **config: Any) -> None:
-        config = hide_values(config)
-        if core is not None and config:
+    def __init__(self, core: ClientCore | None = None, **config: Unpack[AllSettings]) -> None:
+        settings = hide_values(config)
+        del config  # A traceback with variables would show the values.
+        if core is not None and settings:
             raise TypeError("pass either the core of another client or settings, not both")
-        self._core = new_core(**config) if core is None else core
+        self._core = new_core(**settings) if core is None else core
 
     def __copy__(self) -> Self:
         return self
@@ -52,6 +54,11 @@ class RestClientBase(OfficialMembers):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._core,)
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_core"):  # In a traceback from __init__.
+            return f"<{type(self).__name__} not initialized>"
+        return f"<{type(self).__name__} {self._core.config.base_url}>"
 
     def _call(
         self,

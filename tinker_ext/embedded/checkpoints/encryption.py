@@ -50,7 +50,7 @@ def _parse(text: str, index: int) -> Any:
         import pyrage
     except ImportError:
         raise EncryptionUnavailableError(
-            "encryption needs pyrage: pip install 'tinker-ext[embedded]'"
+            "encryption needs a package on the server: pip install pyrage"
         ) from None
     kind = pyrage.ssh if text.startswith("ssh-") else pyrage.x25519
     try:

@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 import threading
+import time
 import warnings
 import weakref
 from collections.abc import Coroutine
@@ -23,10 +24,12 @@ from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor, wait,
 from tinker_ext.runtime.concurrency.deadline import Progress, check_timeout, seconds_until
 from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.runtime.concurrency.task_future import TaskFuture
+from tinker_ext.runtime.concurrency.tracebacks import strip_internal_frames
 from tinker_ext.runtime.concurrency.user_code import CallbackFuture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+    from types import TracebackType
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -75,6 +78,7 @@ class APIFuture(Future[T]):
         self._work = work
         self._value: T | _Unsettled = _UNSETTLED
         self._error: BaseException | None = None
+        self._traceback: TracebackType | None = None
         self._callbacks: dict[object, Callable[[APIFuture[T]], object]] = {}
         # Reentrant, so that a function of `map` that waits for its own future does not deadlock.
         self._lock = threading.RLock()
@@ -226,9 +230,38 @@ class APIFuture(Future[T]):
         return standard
 
     def __repr__(self) -> str:
-        state = "cancelled" if self.cancelled() else "done" if self._outcome.done() else "pending"
         # The error of asyncio.create_task contains this text.
-        return f"<APIFuture {state}; await it, or pass .coroutine() where a coroutine is required>"
+        return (
+            f"<APIFuture {self._description()}; "
+            "await it, or pass .coroutine() where a coroutine is required>"
+        )
+
+    def _description(self) -> str:
+        """The operation, its state, and the last state that the server reported."""
+        operation = self._outcome.operation or self._progress.operation
+        name = f"{operation}: " if operation else ""
+        if self.cancelled():
+            return f"{name}cancelled"
+        if self._outcome.done():
+            # Not `outcome.exception()`, which marks the error as retrieved.
+            error = Future.exception(self._outcome)
+            return f"{name}done" if error is None else f"{name}failed, {type(error).__name__}"
+        seen = f", {self._progress.last_seen}" if self._progress.last_seen else ""
+        return f"{name}pending{seen}"
+
+    def _ipython_display_(self) -> None:
+        """Show the state in a notebook, and update it until the request is done."""
+        from tinker_ext.runtime.concurrency.notebook import show_until_done
+
+        started, done = time.monotonic(), threading.Event()
+        self._outcome.add_done_callback(lambda _: done.set())
+
+        def describe() -> str:
+            seconds = time.monotonic() - started
+            shown = f" ({seconds:.0f} s since it was shown)" if seconds >= 1 else ""
+            return self._description() + shown
+
+        show_until_done(describe, done)
 
     def __reduce__(self) -> Any:
         raise TypeError("a future belongs to its process and can't be pickled; pickle its result")
@@ -288,7 +321,9 @@ class APIFuture(Future[T]):
                         with decoding:
                             self._value = finish(received)
                 except BaseException as error:
-                    self._error = error
+                    if isinstance(error, TinkerError):
+                        strip_internal_frames(error)
+                    self._error, self._traceback = error, error.__traceback__
                     if isinstance(error, KeyboardInterrupt):
                         self._finish = finish  # It was interrupted; the next call repeats it.
             elif self._value is _UNSETTLED and self._error is None:
@@ -297,7 +332,8 @@ class APIFuture(Future[T]):
                     "would deadlock; use its argument, the result of the original future"
                 )
         if self._error is not None:
-            raise self._error
+            # Without the frames of earlier calls that raised it.
+            raise self._error.with_traceback(self._traceback)
         return cast("T", self._value)
 
     def _settle_into(self, standard: Future[T]) -> None:
@@ -479,11 +515,11 @@ def _warn_about_running_loop() -> None:
     warnings.warn(
         "this call blocks a running event loop; await the future or the *_async method instead",
         RuntimeWarning,
-        stacklevel=_user_stacklevel(),
+        stacklevel=user_stacklevel(),
     )
 
 
-def _user_stacklevel() -> int:
+def user_stacklevel() -> int:
     """The `stacklevel` for a warning of the caller that points at the user's code."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == "tinker_ext":

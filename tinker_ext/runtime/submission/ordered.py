@@ -23,10 +23,12 @@ from opentelemetry.util.types import AttributeValue
 from tinker_ext import tracing
 from tinker_ext.errors import (
     APIError,
+    BadRequestError,
     ClientClosedError,
     InvalidInputError,
     RequestFailedError,
     TinkerError,
+    UnprocessableEntityError,
 )
 from tinker_ext.protocol.seq_ids import expected_seq_id
 from tinker_ext.rules.datum_index import body_in_batch, text_in_batch
@@ -102,29 +104,33 @@ class OrderedRequests:
         *,
         parallel: bool = False,
         traced: tracing.Operation | None = None,
+        hint: str | None = None,
     ) -> APIFuture[T]:
         """Submit the requests of an operation when its turn comes.
 
         They are sent one after the other, or in parallel if `parallel` is set. Returns a future of
-        `finish(results)`. `traced` is the operation if the caller has begun it.
+        `finish(results)`. `traced` is the operation if the caller has begun it. `hint` is added to
+        the error of a server that rejects the request.
         """
         self.check_usable()
         attributes = self._attributes(chunks, attributes)
         if traced is not None:
             traced.set(attributes)
-            return self._start(chunks, finish, parallel)
+            return self._start(chunks, finish, parallel, hint)
         with tracing.operation(chunks[0].request.operation.name, attributes):
-            return self._start(chunks, finish, parallel)
+            return self._start(chunks, finish, parallel, hint)
 
     def _start(
         self,
         chunks: Sequence[ChunkRequest],
         finish: Callable[[list[FetchedResult]], T],
         parallel: bool,
+        hint: str | None,
     ) -> APIFuture[T]:
         ticket = self._turns.take()
+        run = self._run(ticket, chunks, parallel)
         return self._core.start(
-            self._run(ticket, chunks, parallel),
+            run if hint is None else _with_hint(run, hint),
             finish,
             finally_=lambda: self._turns.give_back(ticket),
             work=self.work,
@@ -338,3 +344,12 @@ async def _gather(waits: Iterable[Coroutine[Any, Any, FetchedResult]]) -> list[F
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def _with_hint(run: Awaitable[T], hint: str) -> T:
+    """Add a hint to the error of a rejected request that has none."""
+    try:
+        return await run
+    except (BadRequestError, UnprocessableEntityError, RequestFailedError) as error:
+        error.hint = error.hint or hint
+        raise

@@ -53,7 +53,11 @@ def _read_inputs(values: Mapping[str, TensorInput]) -> LossFnInputs:
         raise InvalidInputError(
             f"expected a dict of tensors, got {type(mapping).__name__}", where="loss_fn_inputs"
         )
-    return {key: _read_input(key, value) for key, value in values.items()}
+    try:
+        return {key: _read_input(key, value) for key, value in values.items()}
+    except InvalidInputError as error:
+        error.__traceback__ = None  # It then ends with the call of Datum.
+        raise
 
 
 def _read_input(key: str, value: object) -> TensorData:

@@ -100,7 +100,8 @@ def _check_finite(tensor: TensorData, where: str) -> None:
 def _check_cross_entropy(datum: Datum, where: str) -> None:
     targets = datum.loss_fn_inputs.get("target_tokens")
     if targets is None:
-        raise InvalidInputError("cross_entropy requires 'target_tokens'", where=where)
+        keys = ", ".join(map(repr, datum.loss_fn_inputs)) or "no keys"
+        raise InvalidInputError(f"cross_entropy requires 'target_tokens', got {keys}", where=where)
     if targets.dtype != "int64":
         raise InvalidInputError(
             f"expected dtype int64, got {targets.dtype}", where=f"{where}['target_tokens']"

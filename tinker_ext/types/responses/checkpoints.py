@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, converted_by, required
 from tinker_ext.types.unset import as_utc
@@ -120,8 +121,22 @@ class Cursor(ResponseType):
 class CheckpointsListResponse(ResponseType):
     """A page of checkpoints; `cursor` is None if the list is complete."""
 
-    checkpoints: list[Checkpoint]
+    checkpoints: list[Checkpoint] = field(repr=abbreviated)
     cursor: Cursor | None = None
+
+    def _repr_html_(self) -> str:
+        """The checkpoints as a table, for notebooks."""
+        return table(
+            {
+                "path": item.tinker_path,
+                "type": item.checkpoint_type,
+                "time": item.time,
+                "bytes": item.size_bytes,
+                "public": "yes" if item.public else None,
+                "expires": item.expires_at,
+            }
+            for item in self.checkpoints
+        )
 
 
 def _in_utc(time: datetime) -> datetime:

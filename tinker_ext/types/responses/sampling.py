@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from attrs import field, fields, frozen
+from attrs import NOTHING, field, fields, frozen
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_literal
+from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import read_metadata
 from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
@@ -188,6 +189,17 @@ class SampledSequence(Record):
     def __repr__(self) -> str:
         return _repr(self)
 
+    def _row(self) -> dict[str, object]:
+        """The columns of the sequence in a notebook's table."""
+        logprobs = self.logprobs
+        return {
+            "tokens": len(self._tokens),
+            "stop_reason": self.stop_reason,
+            "mean logprob": sum(logprobs) / len(logprobs) if logprobs else None,
+            "token ids": repr(self._tokens),
+            "sequence_id": self.sequence_id,
+        }
+
 
 @frozen
 class PromptAltTokens(Record):
@@ -357,8 +369,18 @@ class SampleResponse(Record):
     def __repr__(self) -> str:
         return _repr(self)
 
+    def _repr_html_(self) -> str:
+        """The sequences as a table, for notebooks."""
+        rows = enumerate(self.sequences)
+        return table({"sequence": str(index), **sequence._row()} for index, sequence in rows)
+
 
 def _repr(value: SampledSequence | SampleResponse) -> str:
-    """The repr that attrs would create, with the public names of the fields."""
-    values = (f"{field.alias}={getattr(value, field.name)!r}" for field in fields(type(value)))
-    return f"{type(value).__name__}({', '.join(values)})"
+    """The public names and abbreviated values of the fields, without those at their default."""
+    parts = []
+    for attribute in fields(type(value)):
+        content = getattr(value, attribute.name)
+        if attribute.default is NOTHING or content != attribute.default:
+            shown = abbreviated(content) if isinstance(content, list) else repr(content)
+            parts.append(f"{attribute.alias}={shown}")
+    return f"{type(value).__name__}({', '.join(parts)})"

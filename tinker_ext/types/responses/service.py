@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, field, frozen
 
+from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.inputs.optimizers import AdamOptimizerConfig, OptimizerConfig
 from tinker_ext.types.responses.checkpoints import Checkpoint, Cursor
 from tinker_ext.types.structuring import (
@@ -49,7 +50,7 @@ class SupportedModel(ResponseType):
 class GetServerCapabilitiesResponse(ResponseType):
     """The capabilities of a server."""
 
-    supported_models: list[SupportedModel] = field(factory=list)
+    supported_models: list[SupportedModel] = field(factory=list, repr=abbreviated)
 
 
 @frozen
@@ -104,8 +105,22 @@ class TrainingRun(ResponseType):
 class TrainingRunsResponse(ResponseType):
     """A page of training runs."""
 
-    training_runs: list[TrainingRun]
+    training_runs: list[TrainingRun] = field(repr=abbreviated)
     cursor: Cursor = field(metadata=required())
+
+    def _repr_html_(self) -> str:
+        """The training runs as a table, for notebooks."""
+        return table(
+            {
+                "run": run.training_run_id,
+                "base model": run.base_model,
+                "rank": run.lora_rank,
+                "last request": run.last_request_time,
+                "last checkpoint": run.last_checkpoint and run.last_checkpoint.tinker_path,
+                "corrupted": "yes" if run.corrupted else None,
+            }
+            for run in self.training_runs
+        )
 
     @classmethod
     def from_api(cls, model: Any) -> TrainingRunsResponse:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from tinker_ext.types.display import abbreviated
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType
 from tinker_ext.types.unset import or_none
@@ -28,7 +29,7 @@ class GetSessionResponse(ResponseType):
 class ListSessionsResponse(ResponseType):
     """A page of session ids."""
 
-    sessions: list[str] = field(factory=list)
+    sessions: list[str] = field(factory=list, repr=abbreviated)
 
 
 @frozen

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from attrs import field, frozen
 
+from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, read_metadata, required
 from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.unset import as_dict, or_default
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tinker_api import models as api
 
 LossFnOutput: TypeAlias = dict[str, TensorData]
@@ -25,8 +28,12 @@ class ForwardBackwardOutput(Record):
     """
 
     loss_fn_output_type: str
-    loss_fn_outputs: list[LossFnOutput]
+    loss_fn_outputs: list[LossFnOutput] = field(repr=abbreviated)
     metrics: dict[str, float] = field(factory=dict)
+
+    def _repr_html_(self) -> str:
+        """The metrics as a table, for notebooks."""
+        return _metrics_table(self.metrics, f"Outputs of {len(self.loss_fn_outputs)} datums.")
 
     @classmethod
     def from_api(cls, model: api.ForwardBackwardOutput) -> ForwardBackwardOutput:
@@ -59,6 +66,15 @@ class OptimStepResponse(ResponseType):
     """The result of an optimizer step; `metrics` is None if the server sends none."""
 
     metrics: dict[str, float] | None = None
+
+    def _repr_html_(self) -> str:
+        """The metrics as a table, for notebooks."""
+        return _metrics_table(self.metrics or {}, "An optimizer step.")
+
+
+def _metrics_table(metrics: Mapping[str, float], caption: str) -> str:
+    rows = ({"metric": name, "value": str(value)} for name, value in metrics.items())
+    return table(rows, caption)
 
 
 @frozen

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
+from tinker_ext.types.display import abbreviated
 from tinker_ext.types.records import Record
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class ListOrArray(Generic[L, A]):
         return type(self), (self._list, self._array)
 
     def __repr__(self) -> str:
-        return repr(self.list)
+        """Shows at most the first three values and the last."""
+        return abbreviated(cast("list[Any]", self.list))
 
 
 class Tokens(ListOrArray[list[int], "Array"]):

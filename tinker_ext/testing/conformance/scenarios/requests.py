@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tinker_ext.install_hints import install_hint
 from tinker_ext.testing.conformance.play import datum, scenario
 from tinker_ext.testing.conformance.server import JSON_PROTOCOL
 from tinker_ext.testing.conformance.validation import problems_of, validator_is_installed
@@ -66,7 +67,7 @@ def every_operation(play: Play) -> None:
             received="; ".join(problems) or f"{len(play.server.exchanges())} valid requests",
         )
     else:
-        play.skip("requests.valid", "needs the extra: pip install 'tinker-ext[embedded]'")
+        play.skip("requests.valid", f"needs the extra: {install_hint('embedded')}")
     missing = {
         item.operation
         for item in play.server.exchanges()
