@@ -36,7 +36,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable typescript port docs interop grades cookbook traffic names servers benchmark soak pins clean test-metrics
+.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable portable-sample record-examples typescript port docs interop grades cookbook traffic names servers benchmark soak pins clean test-metrics
 
 .PHONY: site serve-site pages screenshots examples example-output
 
@@ -121,8 +121,15 @@ revision: $(STAMP)  ## publish openapi/tinker.yaml as a revision with a version 
 oracle: $(STAMP)  ## compare all contracts with the official packages, write openapi/ORACLE.md (30 minutes)
 	@$(RUN) scripts/oracle.py $(RELEASE)
 
-portable: $(STAMP)  ## lint the specification, convert it to TypeScript and OpenAPI 3.0; needs npm
-	@$(RUN) scripts/export_spec.py lint typescript openapi30
+portable: $(STAMP)  ## generate clients in five languages and run them; needs npm, Java, Go, Elixir (10 minutes)
+	@$(RUN) scripts/portable.py
+
+portable-sample: $(STAMP)  ## lint the specification, generate and run one client in TypeScript; needs npm
+	@$(RUN) scripts/export_spec.py lint
+	@$(RUN) scripts/portable.py openapi-typescript
+
+record-examples: $(STAMP)  ## write openapi/examples.json: a request and a response of each operation
+	@$(RUN) scripts/record_examples.py
 
 typescript: $(STAMP)  ## write TypeScript types and a client to dist/openapi; needs npm
 	@$(RUN) scripts/export_spec.py typescript
@@ -133,10 +140,12 @@ port: $(STAMP)  ## test the TypeScript client with the vectors and a strict serv
 docs: $(STAMP)  ## write the API reference as one HTML page to dist/openapi; needs npm
 	@$(RUN) scripts/export_spec.py docs
 
+# With --quiet, mkdocs would count no warnings, and none would be an error.
 site: $(SITE_STAMP)  ## build the documentation site in dist/site; a broken link or reference is an error
-	@$(RUN) -m mkdocs build --quiet
+	@$(RUN) -m mkdocs build
 
-serve-site: $(SITE_STAMP)  ## show the documentation site at http://127.0.0.1:8000 and rebuild it on changes
+serve-# With --quiet, mkdocs would count no warnings, and none would be an error.
+site: $(SITE_STAMP)  ## show the documentation site at http://127.0.0.1:8000 and rebuild it on changes
 	@$(RUN) -m mkdocs serve
 
 pages: $(STAMP)  ## write the table of settings into docs/configuration.md
@@ -159,7 +168,7 @@ soak: $(STAMP)  ## run 20,000 samples and 500 training steps with injected fault
 
 interop: $(STAMP)  ## run the official SDKs in their own environments and validate their traffic
 	@$(RUN) -m pytest -m interop tests/interop
-	@$(MAKE) --no-print-directory portable port
+	@$(MAKE) --no-print-directory portable-sample port
 
 traffic: $(STAMP)  ## write openapi/traffic.json: the operations that the official SDKs have confirmed
 	@$(RUN) scripts/record_traffic.py

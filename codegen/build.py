@@ -15,7 +15,7 @@ from codegen.contract.release import (
     unusable_operations,
 )
 from codegen.contract.tolerant import tolerant
-from codegen.documents import Json, dump_lines, dump_yaml, load_yaml
+from codegen.documents import Json, dump_lines, dump_yaml, load_json, load_yaml
 from codegen.emit.changelog import changelog
 from codegen.emit.evidence import evidence
 from codegen.emit.portable import portable, portable30
@@ -109,8 +109,7 @@ def build_all(releases: Iterable[str]) -> BuildResult:
     texts = {
         path: dump_yaml(document, header=headers[path]) for path, document in documents.items()
     }
-    recorded = json.loads(EXAMPLES.read_text(encoding="utf-8")) if EXAMPLES.exists() else None
-    document = portable(documents[SPECIFICATION], recorded)
+    document = portable(documents[SPECIFICATION], load_json(EXAMPLES))
     for path, form in ((PORTABLE31, document), (PORTABLE30, portable30(document))):
         documents[path] = form
         texts[path] = dump_lines(form)

@@ -29,6 +29,12 @@ def load_yaml(path: Path) -> Json:
     return document
 
 
+def load_json(path: Path) -> Json:
+    """Load the JSON document at `path`."""
+    document: Json = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
 @cache
 def _parsed(text: str) -> bytes:
     """Parse YAML and pickle the result: parsing a release takes a second, unpickling is fast."""

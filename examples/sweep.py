@@ -1,15 +1,14 @@
-"""Sample 500 prompts with a progress bar, and write each result as soon as it is complete.
+"""Sample 500 prompts with a progress bar, and store each result as soon as it is complete.
 
-All requests are submitted at once; the client limits how many are in flight, retries the failed
-ones and pauses when the server asks for it. A sample that fails for good does not end the sweep.
+The client limits how many requests are in flight, retries the failed ones and pauses when the
+server asks for it. A prompt that fails for good does not end the sweep. Run the program again after
+an interruption: it samples only the prompts that have no result yet.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from concurrent.futures import Future, as_completed
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,34 +28,22 @@ def main() -> None:
 
     texts = [f"Say {number}:" for number in range(args.prompts)]
     params = tinker.SamplingParams(max_tokens=24, temperature=0.7, stop="\n")
+    completions: list[str] = []
     elapsed: list[float] = []
-    failed = 0
-    with (
-        tinker.ServiceClient(base_url=args.base_url) as service,
-        args.results.open("w", encoding="utf-8") as results,
-    ):
+    with tinker.ServiceClient(base_url=args.base_url) as service:
         sampler = service.create_sampling_client(base_model=args.model)
         tokenizer = sampler.get_tokenizer()
+        prompts = [tinker.ModelInput.from_ints(tokenizer.encode(text)) for text in texts]
+        outcomes = sampler.sample_many(prompts, params, ordered=False, save_to=args.results)
         started = time.perf_counter()
-        futures: dict[Future[tinker.SampleResponse], str] = {
-            sampler.sample(tinker.ModelInput.from_ints(tokenizer.encode(text)), 1, params): text
-            for text in texts
-        }
-        for future in track(as_completed(futures), "Sampling", total=len(futures)):
-            try:
-                sequence = future.result().sequences[0]
-            except tinker.TinkerError as error:
-                failed += 1
-                print(f"{futures[future]!r} failed: {error}")
+        for outcome in track(outcomes, "Sampling", total=len(prompts)):
+            if outcome.response is None:
+                print(f"{texts[outcome.index]!r} failed: {outcome.error}")
                 continue
+            tokens = outcome.response.sequences[0].tokens
+            completions.append(str(tokenizer.decode(tokens)))
             elapsed.append(time.perf_counter() - started)
-            record = {
-                "prompt": futures[future],
-                "completion": tokenizer.decode(sequence.tokens),
-                "stop_reason": sequence.stop_reason,
-            }
-            results.write(json.dumps(record) + "\n")
-    print(f"{len(elapsed)} completions in {args.results}, {failed} failed")
+    print(f"{len(completions)} completions, {len(texts) - len(completions)} failed: {args.results}")
     print(f"{len(elapsed) / elapsed[-1]:.0f} samples per second")
 
     plt.plot(elapsed, range(1, len(elapsed) + 1))

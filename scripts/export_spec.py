@@ -1,4 +1,4 @@
-"""Lint or convert the specification: `export_spec.py lint | typescript | openapi30 | docs`."""
+"""Lint or convert the specification: `export_spec.py lint | typescript | docs`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Write `openapi/examples.json`: a request and a response of each operation (`make examples`)."""
+"""Write `openapi/examples.json`, examples of each operation (`make record-examples`)."""
 
 from __future__ import annotations
 

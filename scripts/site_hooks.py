@@ -1,13 +1,15 @@
 """Hooks of the documentation site (mkdocs.yml), and its produced table of settings.
 
-Documents outside docs/ become pages, and links to them are rewritten. Run as a program
-(`make pages`), this writes the table of settings into docs/configuration.md.
+Documents outside docs/ become pages, and links to them are rewritten. A line that is only a link to
+an example becomes its source. Run as a program (`make pages`), this writes the table of settings
+into docs/configuration.md.
 """
 
 from __future__ import annotations
 
 import posixpath
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +30,17 @@ DOCUMENTS = {
     "openapi/CHANGELOG.md": "api-changelog.md",
     "openapi/ORACLE.md": "oracle.md",
     "openapi/REVISIONS.md": "revisions.md",
-    "ports/README.md": "porting.md",
+    "ports/GRADES.md": "grades.md",
+    "ports/README.md": "ports.md",
     "ports/conformance/vectors/README.md": "vectors.md",
 }
 CONFIGURATION = ROOT / "docs/configuration.md"
 _TABLE = re.compile(
     r"(?<=<!-- made by `make pages`: settings -->\n\n).*?(?=\n\n<!-- end -->)", re.DOTALL
 )
+#: Pages that have no section, and so no navigation on the left.
+_WITHOUT_SECTION = ("index.md", "quickstart.md")
+_SOURCE = re.compile(r"^\[(?P<path>examples/\w+\.py)\]\(\.\./(?P=path)\)$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
 
 
@@ -48,8 +54,21 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Make the links of a page those of the site."""
-    return rewrite_links(markdown, _source_of(page.file))
+    """Insert the sources of examples, and make the links of a page those of the site."""
+    if page.file.src_uri in _WITHOUT_SECTION:
+        page.meta["hide"] = ["navigation"]
+    return rewrite_links(insert_sources(markdown), _source_of(page.file))
+
+
+def insert_sources(markdown: str) -> str:
+    """Replace each line that is only a link to an example by a block with its source."""
+
+    def block(match: re.Match[str]) -> str:
+        source = (ROOT / match["path"]).read_text(encoding="utf-8")
+        indented = textwrap.indent(f"```python\n{source}```", "    ")
+        return f'??? example "{match["path"]}"\n\n{indented}'
+
+    return _SOURCE.sub(block, markdown)
 
 
 def rewrite_links(markdown: str, source: str) -> str:

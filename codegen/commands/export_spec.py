@@ -1,9 +1,8 @@
-"""Lint or convert the specification: `export_spec.py lint | typescript | openapi30 | docs`.
+"""Lint or convert the specification: `export_spec.py lint | typescript | docs`.
 
     lint        checks it with spectral and redocly
     typescript  writes TypeScript types, and compiles a client that uses them with `tsc --strict`
-    openapi30   writes the specification in OpenAPI 3.0
-    docs        writes the API reference as one self-contained HTML page
+    docs        writes the API reference, with recorded examples, as one self-contained HTML page
 
 The output goes to `dist/openapi/`. The JavaScript tools are those of
 `scripts/node/package-lock.json`; installing them once needs npm and the network.
@@ -17,13 +16,11 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from openapi_spec_validator import OpenAPIV30SpecValidator
-
 from codegen import npm
-from codegen.documents import dump_yaml, load_yaml
-from codegen.emit.downgrade import downgraded
+from codegen.documents import dump_json, load_json, load_yaml
+from codegen.emit.portable import with_examples
 from codegen.npm import ToolError
-from codegen.paths import RELEASES, ROOT, SPECIFICATION
+from codegen.paths import EXAMPLES, PORTABLE30, PORTABLE31, RELEASES, ROOT, SPECIFICATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +44,8 @@ def main() -> int:
 
 
 def lint() -> None:
-    documents = [str(path) for path in (SPECIFICATION, *sorted(RELEASES.glob("*.yaml")))]
+    contracts = sorted(RELEASES.glob("*.yaml"))
+    documents = [str(path) for path in (SPECIFICATION, PORTABLE31, PORTABLE30, *contracts)]
     rules = str(NODE / "spectral.yaml")
     run("spectral", "lint", "--quiet", "--fail-severity", "warn", "--ruleset", rules, *documents)
     run("redocly", "lint", "--config", str(NODE / "redocly.yaml"), *documents)
@@ -56,7 +54,7 @@ def lint() -> None:
 
 def typescript() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
-    run("openapi-typescript", str(SPECIFICATION), "--output", str(OUT / "tinker.d.ts"))
+    run("openapi-typescript", str(PORTABLE31), "--output", str(OUT / "tinker.d.ts"))
     shutil.copy(NODE / "client.ts", OUT / "client.ts")
     # The compiler searches for packages in the folders above its input file.
     modules = OUT / "node_modules"
@@ -67,30 +65,18 @@ def typescript() -> None:
     print(f"{relative(OUT / 'tinker.d.ts')}, and a client for it: tsc --strict reports no errors")
 
 
-def openapi30() -> None:
-    OUT.mkdir(parents=True, exist_ok=True)
-    document = downgraded(load_yaml(SPECIFICATION))
-    errors = [str(error.message) for error in OpenAPIV30SpecValidator(document).iter_errors()]
-    if errors:
-        raise ToolError("\n".join(["not valid OpenAPI 3.0:", *errors]))
-    path = OUT / "tinker-3.0.yaml"
-    path.write_text(
-        dump_yaml(document, header="Do not edit. Generated from openapi/tinker.yaml."), "utf-8"
-    )
-    print(relative(path))
-
-
 def docs() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
-    page = OUT / "tinker.html"
-    run("redocly", "build-docs", "--inlineBundle", str(SPECIFICATION), "--output", str(page))
+    page, source = OUT / "tinker.html", OUT / "tinker-with-examples.json"
+    document = with_examples(load_yaml(SPECIFICATION), load_json(EXAMPLES))
+    source.write_text(dump_json(document), encoding="utf-8")
+    run("redocly", "build-docs", "--inlineBundle", str(source), "--output", str(page))
     print(f"{relative(page)}: {page.stat().st_size / 1e6:.1f} MB, self-contained")
 
 
 TASKS: dict[str, Callable[[], None]] = {
     "lint": lint,
     "typescript": typescript,
-    "openapi30": openapi30,
     "docs": docs,
 }
 

@@ -156,19 +156,27 @@ def _confirmed(union: Json, traffic: Json | None) -> str:
         )
     lines += [
         "Operations for which all requests of the official SDK of the release were valid, and for",
-        "which it accepted the valid responses.",
+        "which it accepted the valid responses. `traffic.json` names the servers per operation:",
         "",
-        "| release | operations | confirmed | share | not confirmed |",
-        "|---|---|---|---|---|",
+        "- `embedded`: the embedded backend does the work; requests and responses are confirmed.",
+        "- `scripted`: examples that are valid in the specification. The requests are confirmed; "
+        "of",
+        "  the responses only that the SDK reads them, not that a server sends them.",
+        "",
+        "| release | operations | requests confirmed | responses of a server that does the work | "
+        "examples only | not confirmed |",
+        "|---|---|---|---|---|---|",
     ]
     for release in union["x-releases"]:
         seen = traffic["releases"].get(release)
         if seen is None:
-            lines.append(f"| {release} | | 0 | 0 % | all |")
+            lines.append(f"| {release} | | 0 | 0 | 0 | all |")
             continue
-        count, good = seen["operations"], len(seen["confirmed"])
+        confirmed = seen["confirmed"].values()
+        working = sum(item["servers"] != ["scripted"] for item in confirmed)
+        cells = (seen["operations"], len(confirmed), working, len(confirmed) - working)
         missing = ", ".join(seen["unconfirmed"]) or "none"
-        lines.append(f"| {release} | {count} | {good} | {100 * good // count} % | {missing} |")
+        lines.append(f"| {release} | {' | '.join(map(str, cells))} | {missing} |")
     needed = traffic.get("needed_though_optional", [])
     if needed:
         lines += ["", "Optional in the types, but an official SDK fails without them:", ""]

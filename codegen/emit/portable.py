@@ -1,8 +1,8 @@
 """Converts the specification to a form that code generators of many languages read correctly.
 
 `openapi/tinker.yaml` describes what servers accept and send. Generators misread parts of it, each
-in its own way; docs/portable.md has the results per generator. The portable form says less, and
-what it says is read correctly:
+in its own way; docs/portable.md has the results per generator. The portable form is less precise
+and is read correctly:
 
     status 2XX, 5XX                     200, 500
     result of retrieve_future           any value, with a description of how to decode it
@@ -11,6 +11,7 @@ what it says is read correctly:
     anyOf of tagged types in requests   oneOf with a discriminator; the tag is required
     anyOf of types in responses         an object, with the types in `x-types`
     anyOf [integers, numbers]           numbers
+    enumerations with the same values   one enumeration
     default beside $ref                 removed
     security of the whole document      security of each operation
     integer, number                     int64, double
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from codegen.emit.downgrade import downgraded
 from codegen.json_schema import NULL, REFERENCE
-from codegen.openapi import iter_operations, references
+from codegen.openapi import iter_operations, references, resolved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,45 +90,65 @@ of the submitted operation: {results}. Saving for a sampling session instead of 
 SaveWeightsForSamplerResponseInternal."""
 
 
+#: The sentence about sources in the description of the document, and that of the portable form.
+SOURCES = "`x-evidence` names the source of each part."
+PORTABLE_SOURCES = "It is generated from openapi/tinker.yaml, which names the source of each part."
+
+
 class PortableError(Exception):
-    """The specification has a construction without a portable form."""
+    """A name in the specification clashes with another or with a keyword of a language."""
 
 
 def portable(document: Json, examples: Json | None = None) -> Json:
     """The portable form of `document` in OpenAPI 3.1, with `examples` by operation.
 
     Raises:
-        PortableError: a name is reserved in some language, or a union has no portable form.
+        PortableError: a name is reserved in some language, or enumerations share a value.
     """
     result = copy.deepcopy(document)
     result.pop("x-client-headers", None)
     result.pop("x-releases", None)
     security = result.pop("security", [])
     schemas: dict[str, Schema] = result["components"]["schemas"]
-    sent = _sent(document)
+    request_types = _request_types(document)
     for name, schema in list(schemas.items()):
-        schemas[name] = _converted(schema, document, is_sent=name in sent)
-    for name in sent:
+        schemas[name] = _converted(schema, document, is_sent=name in request_types)
+    for name in request_types:
         _require_tags(schemas, schemas[name])
     for part in ("parameters", "headers", "responses"):
         for name, item in result["components"].get(part, {}).items():
             result["components"][part][name] = _converted(item, document, is_sent=False)
-    for path, item in result["paths"].items():
+    for item in result["paths"].values():
         for method, operation in item.items():
             item[method] = _operation(operation, security, document)
-            _add_examples(item[method], (examples or {}).get(operation["operationId"], {}), path)
+    result["info"]["description"] = result["info"]["description"].replace(SOURCES, PORTABLE_SOURCES)
     _remove_unused(result)
+    result = _with_merged_enumerations(result)
     _check_names(result)
-    return result
+    return with_examples(result, examples or {})
 
 
 def portable30(document: Json) -> Json:
     """A portable document in OpenAPI 3.0. Texts beside references are removed as well."""
-    return downgraded(_plain_references(document))
+    result: Json = _with_types(downgraded(_plain_references(document)), document)
+    return result
+
+
+def _with_types(value: Any, document: Json) -> Any:
+    """Add the type of the reference to a nullable reference: `nullable` needs a type beside it."""
+    if isinstance(value, list):
+        return [_with_types(part, document) for part in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: _with_types(item, document) for key, item in value.items()}
+    if result.get("nullable") is True and "type" not in result and "allOf" in result:
+        kind = resolved(document, result["allOf"][0]).get("type")
+        return {"type": kind, **result} if isinstance(kind, str) else result
+    return result
 
 
 def _operation(operation: Json, security: list[Json], document: Json) -> Json:
-    result = _converted(operation, document, is_sent=False)
+    result: Json = _converted(operation, document, is_sent=False)
     result.setdefault("security", security)
     result["responses"] = {
         STATUSES.get(status, status): response for status, response in result["responses"].items()
@@ -144,19 +165,19 @@ def _operation(operation: Json, security: list[Json], document: Json) -> Json:
     return result
 
 
-def _sent(document: Json) -> set[str]:
+def _request_types(document: Json) -> set[str]:
     """The types that requests contain."""
     schemas = document["components"]["schemas"]
     pending = [
         name for item in iter_operations(document) for name in references(item.get("requestBody"))
     ]
-    found: set[str] = set()
+    names: set[str] = set()
     while pending:
         name = pending.pop()
-        if name not in found:
-            found.add(name)
+        if name not in names:
+            names.add(name)
             pending += references(schemas[name])
-    return found
+    return names
 
 
 def _converted(value: Any, document: Json, *, is_sent: bool) -> Any:
@@ -257,20 +278,35 @@ def _discriminated(value: Any) -> list[Schema]:
     return own + [part for item in value.values() for part in _discriminated(item)]
 
 
-def _add_examples(operation: Json, recorded: Json, path: str) -> None:
-    """Add the recorded requests and responses of an operation, by the releases that have them."""
-    body = operation.get("requestBody", {}).get("content", {}).get(JSON_TYPE)
-    response = operation["responses"].get("200", {}).get("content", {}).get(JSON_TYPE)
-    for name, example in recorded.items():
-        entry = {"summary": example["summary"]}
-        if body is not None and "request" in example:
-            body.setdefault("examples", {})[name] = {**entry, "value": example["request"]}
-        if response is not None and "response" in example:
-            response.setdefault("examples", {})[name] = {**entry, "value": example["response"]}
-        for parameter in operation.get("parameters", []):
-            value = example.get("parameters", {}).get(parameter.get("name"))
-            if value is not None:
-                parameter.setdefault("example", value)
+def with_examples(document: Json, examples: Json) -> Json:
+    """`document`, in any form, with the recorded requests and responses of each operation.
+
+    A protobuf message is shown in its JSON form (ProtoJSON).
+    """
+    result = copy.deepcopy(document)
+    for operation in iter_operations(result):
+        for name, example in examples.get(operation["operationId"], {}).items():
+            _add_example(operation, name, example)
+    return result
+
+
+def _add_example(operation: Json, name: str, example: Json) -> None:
+    responses = operation["responses"]
+    holders = {
+        "request": operation.get("requestBody", {}),
+        "response": responses.get("200", responses.get("2XX", {})),
+    }
+    for part, holder in holders.items():
+        for media_type, prefix in ((JSON_TYPE, ""), (PROTOBUF, "protobuf_")):
+            described = holder.get("content", {}).get(media_type)
+            if described is not None and prefix + part in example:
+                releases = ", ".join(example["releases"])
+                summary = f"{releases} ({example['source']})"
+                entry = {"summary": summary, "value": example[prefix + part]}
+                described.setdefault("examples", {})[name] = entry
+    for parameter in operation.get("parameters", []):
+        if (value := example.get("parameters", {}).get(parameter.get("name"))) is not None:
+            parameter.setdefault("example", value)
 
 
 def _remove_unused(document: Json) -> None:
@@ -290,15 +326,46 @@ def _remove_unused(document: Json) -> None:
     document["components"]["schemas"] = {name: schemas[name] for name in schemas if name in used}
 
 
+def _with_merged_enumerations(document: Json) -> Json:
+    """`document` with one type for enumerations that have the same values."""
+    schemas: dict[str, Schema] = document["components"]["schemas"]
+    names: dict[tuple[str, ...], str] = {}
+    renamed: dict[str, str] = {}
+    for name in sorted(schemas, key=lambda name: (len(name), name)):
+        if "enum" in schemas[name]:
+            values = tuple(sorted(map(str, schemas[name]["enum"])))
+            renamed[name] = names.setdefault(values, name)
+    result: Json = _renamed(document, renamed)
+    for name, other in renamed.items():
+        if name != other:
+            del result["components"]["schemas"][name]
+    return result
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, list):
+        return [_renamed(part, names) for part in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(result.get("$ref"), str):
+        name = result["$ref"].removeprefix(REFERENCE)
+        result["$ref"] = REFERENCE + names[name] if name in names else result["$ref"]
+    return result
+
+
 def _check_names(document: Json) -> None:
-    names = [*document["components"]["schemas"], *_operation_ids(document)]
-    clashes = sorted(name for name in names if name.lower() in RESERVED)
+    """Reject reserved names, and enumerations that share values, which some languages declare."""
+    schemas: dict[str, Schema] = document["components"]["schemas"]
+    operations = [operation["operationId"] for operation in iter_operations(document)]
+    clashes = sorted(name for name in (*schemas, *operations) if name.lower() in RESERVED)
     if clashes:
         raise PortableError(f"reserved names: {', '.join(clashes)}")
-
-
-def _operation_ids(document: Json) -> list[str]:
-    return [operation["operationId"] for operation in iter_operations(document)]
+    owners: dict[str, str] = {}
+    for name, schema in schemas.items():
+        for value in map(str, schema.get("enum", [])):
+            if owners.setdefault(value, name) != name:
+                raise PortableError(f"{owners[value]} and {name} both have the value {value}")
 
 
 def _plain_references(value: Any) -> Any:

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).with_name("patterns")
 #: Each module of patterns; those of `custom_losses` need torch.
 MODULES = ("training", "custom_losses", "sampling", "management", "interfaces")
-# All of them take a quarter of a minute on a free machine. The official SDK repeats a request to an
-# unreachable server for minutes.
+# All of them take a quarter of a minute on a free machine.
 RUN_SECONDS = 1800.0
 
 #: Patterns that raise an error with this client: its beginning, and the way to do the same.
@@ -59,8 +58,13 @@ def run_patterns(python: Path | str, url: str, *modules: str, alias: bool) -> di
     `python` is the interpreter and `url` the server. Patterns are missing if the process failed.
     """
     command = [str(python), *(("-m", "tinker_ext.as_tinker") if alias else ())]
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    settings = {"TINKER_BASE_URL": url, "TINKER_API_KEY": "tml-any", "PYTHONPATH": path}
+    settings = {
+        "TINKER_BASE_URL": url,
+        "TINKER_API_KEY": "tml-any",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+        # As in an active environment: the commands of the SDK are found.
+        "PATH": os.pathsep.join((str(Path(python).parent), os.environ["PATH"])),
+    }
     process = subprocess.run(
         [*command, str(FOLDER / "run.py"), *modules],
         env=variables(alias=False, NO_PROXY="*", **settings),

@@ -26,11 +26,15 @@ TEST_SECONDS = 120
 #: The folders with tests that need neither a key nor a download.
 FOLDERS = ("tinker_cookbook", "tests/downstream_compat")
 
+_INSTRUMENTED = "tinker_cookbook/utils/trace_test.py::test_sdk_client_instrumentation_covers"
 #: Tests that pass with the official SDK only, and why.
 KNOWN_DIFFERENCES: Mapping[str, str] = {
-    "tinker_cookbook/utils/trace_test.py::test_sdk_client_instrumentation_covers_unified_methods": (
+    f"{_INSTRUMENTED}_unified_methods": (  # Release 0.6.1 of the cookbook.
         "requires that every method of TrainingClient that returns a future is in a list of the "
         "cookbook; TrainingClient.unload, which release 0.38.0 does not have, is not in it"
+    ),
+    f"{_INSTRUMENTED}_all_async_methods": (  # Release 0.5.0 of the cookbook.
+        "requires the same of coroutine functions; TrainingClient.unload_async is not in the list"
     ),
 }
 

@@ -39,9 +39,12 @@ from tinker_ext.low_level import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from google.protobuf.message import Message
+
     from codegen.documents import Json
     from conformance.interop.contract import Contract
-    from conformance.interop.recorder import Exchange, Message, Responder
+    from conformance.interop.recorder import Exchange, Responder
+    from conformance.interop.recorder import Message as HttpMessage
 
 #: The protocols of the embedded backend, and the contracts of these releases.
 PROTOCOLS = {"0.4.1": "0.4.1", "0.24": "0.24.1", "0.25": "0.25.0", "0.38": "0.38.0"}
@@ -49,7 +52,9 @@ NEWEST = "0.38.0"
 KEY = "tml-example"
 MODEL = "embedded/tiny"
 TOKENS = [84, 104, 101, 32, 113]
-# All that a scripted server may tell its clients to use.
+#: The fields of an example that are not part of the exchange.
+ABOUT = frozenset({"kind", "releases", "source"})
+# Flags that make the client use operations of the scripted server.
 FLAGS = {"sample_use_retrieve_futures": True, "sample_join_sampling_session": True}
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{32}\b")
@@ -61,15 +66,53 @@ _JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 def record_examples() -> Json:
     """The examples by operation and name; blocks for about a minute."""
-    examples: Json = {}
+    examples = _Examples()
     for protocol, release in PROTOCOLS.items():
         with start_embedded(protocol=protocol) as backend:
             _record(examples, Forwarder(backend.url), release, "embedded backend", MODEL)
+    examples.complete = True
     _record(examples, ScriptedServer(FLAGS), NEWEST, "scripted server", "Qwen/Qwen3-8B")
-    return {name: examples[name] for name in sorted(examples)}
+    return {name: examples.by_operation[name] for name in sorted(examples.by_operation)}
 
 
-def _record(examples: Json, responder: Responder, release: str, source: str, model: str) -> None:
+class _Examples:
+    """The examples by operation and name.
+
+    An exchange that has the same fields as an example adds its release to it. If `complete`, only
+    examples of other operations, and other kinds of results, are added.
+    """
+
+    def __init__(self) -> None:
+        self.by_operation: Json = {}
+        self.complete = False
+
+    def add(self, operation: str, kind: str, release: str, source: str, example: Json) -> None:
+        """Add an example; `kind` is that of the result, or `release`."""
+        known = self.by_operation.get(operation, {})
+        if self.complete and known and not self._is_new(known, kind, source):
+            return
+        for other in known.values():
+            if other["kind"] == kind and _form(other) == _form({**other, **example}):
+                if release not in other["releases"]:
+                    other["releases"].append(release)
+                return
+        same_kind = any(other["kind"] == kind for other in known.values())
+        suffix = release.replace(".", "_")
+        name = f"{kind}_{suffix}" if same_kind or kind == "release" else kind
+        if name not in known:
+            entry = {"kind": kind, "releases": [release], "source": source, **example}
+            self.by_operation.setdefault(operation, {})[name] = entry
+
+    @staticmethod
+    def _is_new(known: Json, kind: str, source: str) -> bool:
+        sources = {other["source"] for other in known.values()}
+        kinds = {other["kind"] for other in known.values()}
+        return source in sources if kind == "release" else kind not in kinds
+
+
+def _record(
+    examples: _Examples, responder: Responder, release: str, source: str, model: str
+) -> None:
     with recording(responder) as recorded:
         with tinker.ServiceClient(base_url=recorded.url, api_key=KEY, retry_window=5) as service:
             for call in _calls(service, model):
@@ -81,12 +124,14 @@ def _record(examples: Json, responder: Responder, release: str, source: str, mod
                 with suppress(UnexpectedStatus, tinker.TinkerError):
                     call()
         exchanges = list(recorded.exchanges)
-    redactor = _Redactor()
+    contract, redactor = load_contract(release), _Redactor()
     submitted: dict[str, str] = {}
     for exchange in exchanges:
-        _keep(
-            examples, exchange, load_contract(release), redactor, submitted, f"{release}, {source}"
-        )
+        operation = contract.verdict(exchange).operation_id
+        entry = _example(exchange, contract, submitted)
+        if operation is not None and entry is not None:
+            kind, example = entry
+            examples.add(operation, kind, release, source, redactor(example))
 
 
 def _calls(service: tinker.ServiceClient, model: str) -> Iterator[Callable[[], Any]]:
@@ -148,7 +193,7 @@ def _plain_calls(client: AuthenticatedClient, model: str) -> Iterator[Callable[[
     beat = api.SessionHeartbeatRequest(session)
     yield lambda: session_heartbeat.sync(client=client, body=beat)
     base = api.CreateSamplingSessionRequest(session, 0, base_model=model)
-    sampler = create_sampling_session.sync(client=client, body=base).sampling_session_id
+    sampler = create_sampling_session.sync(client=client, body=base).sampling_session_id or ""
     joining = api.JoinSamplingSessionRequest(sampler)
     yield lambda: join_sampling_session.sync(client=client, body=joining)
     request = api.SampleRequest(
@@ -189,62 +234,51 @@ def _session(rest: tinker.RestClient) -> str:
     return rest.list_sessions().result().sessions[0]
 
 
-def _keep(
-    examples: Json,
-    exchange: Exchange,
-    contract: Contract,
-    redactor: _Redactor,
-    submitted: dict[str, str],
-    summary: str,
-) -> None:
+def _example(
+    exchange: Exchange, contract: Contract, submitted: dict[str, str]
+) -> tuple[str, Json] | None:
+    """The kind and content of an example; None if the exchange is an error or invalid.
+
+    `submitted` has the operation of each request id, and is extended.
+    """
     verdict = contract.verdict(exchange)
-    operation, status = verdict.operation_id, exchange.response.status
-    if operation is None or verdict.problems or status not in (200, 302):
-        return
+    if verdict.problems or exchange.response.status not in (200, 302):
+        return None
+    kind = "release"
     request, response = _body(exchange.request.message), _body(exchange.response.message)
-    if operation in RESULTS and isinstance(response, dict):
-        submitted[str(response.get("request_id"))] = operation
-    name = "release_" + summary.partition(",")[0].replace(".", "_")
-    if operation == "retrieve_future":
-        source = submitted.get(str(request["request_id"]))
-        if source is None:
-            return
-        name = _result_name(source, response)
-        if response is None:  # A protobuf result.
-            message = _message(source, exchange.response.message)
-            example = {"summary": summary, "request": request, "protobuf_response": message}
-            _add(examples, operation, f"{source}_protobuf", redactor(example))
-            return
-    example = {"summary": summary}
+    example: Json = {}
     if request is not None:
         example["request"] = request
     elif exchange.request.message.media_type == PROTOBUF_TYPE:
-        example["protobuf_request"] = _message("request", exchange.request.message)
+        example["protobuf_request"] = _message("request", exchange.request.message.decoded)
     if response is not None:
         example["response"] = response
     if parameters := contract.parameters(exchange.request):
         example["parameters"] = parameters
-    _add(examples, operation, name, redactor(example))
-
-
-def _add(examples: Json, operation: str, name: str, example: Json) -> None:
-    """Keep an example unless there is one of the same name or, of an earlier release, form."""
-    known = examples.setdefault(operation, {})
-    repeated = operation != "retrieve_future" and _form(example) in map(_form, known.values())
-    if name not in known and not repeated:
-        known[name] = example
+    name = verdict.operation_id
+    if name is not None and name in RESULTS and isinstance(response, dict):
+        submitted[str(response.get("request_id"))] = name
+    if name == "retrieve_future":
+        operation = submitted.get(str(request["request_id"]))
+        if operation is None:
+            return None
+        kind = _result_kind(operation, response)
+        if response is None:
+            message = _message(operation, exchange.response.message.decoded)
+            kind, example["protobuf_response"] = f"{operation}_protobuf", message
+    return kind, example
 
 
 def _form(value: Any) -> Any:
     """The names of all fields, without values."""
     if isinstance(value, dict):
-        return {key: _form(item) for key, item in value.items() if key != "summary"}
+        return {key: _form(item) for key, item in value.items() if key not in ABOUT}
     if isinstance(value, list):
         return [_form(value[0])] if value else []
     return type(value).__name__
 
 
-def _result_name(operation: str, response: Any) -> str:
+def _result_kind(operation: str, response: Any) -> str:
     if isinstance(response, dict):
         if response.get("type") == "try_again":
             return "try_again"
@@ -253,22 +287,20 @@ def _result_name(operation: str, response: Any) -> str:
     return operation
 
 
-def _body(message: Message) -> Any:
+def _body(message: HttpMessage) -> Any:
     if message.media_type != "application/json" or not message.body:
         return None
     return json.loads(message.decoded)
 
 
-def _message(source: str, message: Message) -> Json:
+def _message(source: str, content: bytes) -> Json:
     """A protobuf message as JSON (ProtoJSON)."""
-    types = {
+    types: dict[str, type[Message]] = {
         "request": tinker_public_pb2.ForwardBackwardRequest,
         "asample": tinker_public_pb2.SampleResponse,
     }
     kind = types.get(source, tinker_public_pb2.ForwardBackwardOutput)
-    decoded: Json = MessageToDict(
-        kind.FromString(message.decoded), preserving_proto_field_name=True
-    )
+    decoded: Json = MessageToDict(kind.FromString(content), preserving_proto_field_name=True)
     return {"message": f"tinker_public.{kind.DESCRIPTOR.name}", "proto_json": decoded}
 
 

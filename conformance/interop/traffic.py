@@ -79,12 +79,13 @@ SURFACE = (
         settings={"DRIVER_TOKENS": "yes"},
     ),
 )
-# Releases that run on the embedded backend; the others run SURFACE on a scripted server.
+# Releases that also run on the embedded backend; the others run SURFACE on a scripted server.
 SETUPS: dict[str, tuple[TrafficSetup, ...]] = {
     "0.4.1": (
         TrafficSetup("embedded", "baseline"),
         TrafficSetup("embedded", "baseline", minimal=True),
-    )
+    ),
+    "0.38.0": (*SURFACE, TrafficSetup("embedded", "releases")),
 }
 
 

@@ -104,26 +104,32 @@ def execute(
     return done.stdout
 
 
+TSC = (
+    *("--strict", "--target", "es2022", "--lib", "es2022,dom,dom.iterable"),
+    *("--module", "esnext", "--moduleResolution", "bundler"),
+)
+
+
 class TypeScript(Generator):
-    """A generator in `node/package.json`. tsc checks the program, esbuild bundles it."""
+    """A generator of npm. tsc checks the program, esbuild bundles it."""
 
     program: ClassVar[str]
+    #: The folder with the lock file of the generator.
+    node: ClassVar[Path] = NODE
 
     def prepare(self) -> None:
         super().prepare()
-        npm.install(NODE)
-        (self.folder / "node_modules").symlink_to(NODE / "node_modules")
-        shutil.copy(NODE / "package.json", self.folder)
+        npm.install(self.node)
+        (self.folder / "node_modules").symlink_to(self.node / "node_modules")
+        (self.folder / "package.json").write_text('{"type": "module"}\n', encoding="utf-8")
         for name in ("flow.ts", self.program):
             shutil.copy(PROGRAMS / "typescript" / name, self.folder)
 
     def tool(self, name: str, *arguments: str | Path) -> str:
-        return execute(NODE / "node_modules" / ".bin" / name, *arguments, folder=self.folder)
+        return execute(self.folder / "node_modules" / ".bin" / name, *arguments, folder=self.folder)
 
     def compile(self) -> None:
-        target = ("--target", "es2022", "--lib", "es2022,dom,dom.iterable", "--module", "esnext")
-        options = ("--strict", "--noEmit", *target, "--moduleResolution", "bundler")
-        self.tool("tsc", *options, "--types", "node", self.program)
+        self.tool("tsc", *TSC, "--noEmit", self.program)
         bundle = ("--bundle", "--platform=node", "--format=esm", "--outfile=program.mjs")
         self.tool("esbuild", self.program, *bundle, "--log-level=error")
 
@@ -132,10 +138,20 @@ class TypeScript(Generator):
 
 
 class OpenAPITypeScript(TypeScript):
+    """Only uses the tools of `scripts/node`, so that CI can run it."""
+
+    node = ROOT / "scripts" / "node"
     name = "openapi-typescript"
     title = "openapi-typescript 7.13.0, openapi-fetch 0.17.0"
     program = "openapi_typescript.ts"
     remark = "Without `--default-non-nullable false`, fields with a default must be sent."
+
+    def compile(self) -> None:
+        self.tool("tsc", *TSC, "--rewriteRelativeImportExtensions", self.program)
+
+    def run(self, environment: Mapping[str, str]) -> str:
+        program = self.program.replace(".ts", ".js")
+        return execute("node", program, folder=self.folder, environment=environment)
 
     def generate(self) -> None:
         options = ("--default-non-nullable", "false")

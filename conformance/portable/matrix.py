@@ -11,7 +11,6 @@ from codegen.npm import ToolError
 from codegen.paths import ROOT
 from conformance.portable.cases import Case, case_server, differences, recorded_cases
 from conformance.portable.generators import (
-    OUT,
     Generator,
     NotInstalledError,
     StepFailedError,
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "portable.md"
 BEGIN = "<!-- The table is written by `make portable`. -->"
 END = "<!-- The end of the table. -->"
+HEAD = (
+    "| generator | generates | compiles | trains and samples | decodes | lost, needed |",
+    "|---|---|---|---|---|---|",
+)
 PROTOCOL = "0.4.1"
 MAX_TOKENS = 3
 
@@ -50,14 +53,10 @@ class Result:
 def check(generators: Sequence[Generator]) -> list[Result]:
     """Generate, compile and run each, against a strict server and the recorded responses."""
     cases = recorded_cases()
-    OUT.mkdir(parents=True, exist_ok=True)
-    path = OUT / "cases.json"
-    path.write_text(
-        json.dumps([{"name": case.name, "model": case.model} for case in cases]), "utf-8"
-    )
+    names = json.dumps([{"name": case.name, "model": case.model} for case in cases])
     results = []
     with start_embedded(protocol=PROTOCOL) as server, case_server(cases) as url:
-        environment = {"TINKER_BASE_URL": server.url, "CASES_URL": url, "CASES": str(path)}
+        environment = {"TINKER_BASE_URL": server.url, "CASES_URL": url, "CASES": names}
         for generator in generators:
             results.append(_check(generator, cases, environment))
     return results
@@ -67,11 +66,15 @@ def _check(generator: Generator, cases: list[Case], environment: dict[str, str])
     result = Result(generator, len(cases))
     output: list[str] = []
 
+    def generate() -> None:
+        generator.prepare()
+        generator.generate()
+
     def run() -> None:
         output.extend(generator.run(environment).splitlines())
 
     steps: dict[str, Callable[[], None]] = {
-        "generate": lambda: (generator.prepare(), generator.generate())[1],
+        "generate": generate,
         "compile": generator.compile,
         "run": run,
     }
@@ -97,32 +100,34 @@ def _compare(result: Result, cases: list[Case], lines: list[dict[str, Any]]) -> 
         result.problems.append(f"training and sampling: {trained}")
         result.steps["run"] = "wrong"
     values = {line["case"]: line["value"] for line in lines[1:]}
-    found = {
+    problems_of = {
         case.name: differences(case, values[case.name]) if case.name in values else ["no output"]
         for case in cases
     }
-    result.decoded = sum(not problems for problems in found.values())
-    result.problems += [text for problems in found.values() for text in problems]
+    result.decoded = sum(not problems for problems in problems_of.values())
+    result.problems += [text for problems in problems_of.values() for text in problems]
     result.failed = bool(result.problems)
 
 
 def table(results: Sequence[Result]) -> str:
     """The results as a table in Markdown."""
-    lines = [
-        "| generator | generates | compiles | trains and samples | decodes | lost, needed |",
-        "|---|---|---|---|---|---|",
-    ]
-    for result in results:
-        steps = [result.steps.get(name, "") for name in ("generate", "compile", "run")]
-        decoded = "" if result.decoded is None else f"{result.decoded} of {result.cases}"
-        remarks = [result.generator.remark, *result.problems[:3]]
-        text = " ".join(remark.splitlines()[0][:200] for remark in remarks)
-        lines.append("| " + " | ".join([result.generator.title, *steps, decoded, text]) + " |")
-    return "\n".join(lines)
+    return "\n".join([*HEAD, *(_row(result) for result in results)])
 
 
-def write_table(results: Sequence[Result]) -> None:
-    """Replace the table in docs/portable.md."""
+def _row(result: Result) -> str:
+    steps = [result.steps.get(name, "") for name in ("generate", "compile", "run")]
+    decoded = "" if result.decoded is None else f"{result.decoded} of {result.cases}"
+    remarks = [result.generator.remark, *result.problems[:3]]
+    text = " ".join(remark.splitlines()[0][:200] for remark in remarks)
+    return "| " + " | ".join([result.generator.title, *steps, decoded, text]) + " |"
+
+
+def update_table(results: Sequence[Result], titles: Sequence[str]) -> None:
+    """Replace the rows of `results` in docs/portable.md; the order is that of `titles`."""
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
-    after = rest.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(results)}\n\n{END}{after}", encoding="utf-8")
+    written, after = rest.split(END)
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in written.splitlines()}
+    rows |= {result.generator.title: _row(result) for result in results}
+    lines = [*HEAD, *(rows[title] for title in titles if title in rows)]
+    text = "\n".join(lines)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")

@@ -103,3 +103,17 @@ def test_command_is_installed(installed: Path, tmp_path: Path) -> None:
         [installed.with_name("tinker-ext"), "version"], capture_output=True, text=True, check=True
     )
     assert process.stdout.startswith("tinker-ext ")
+
+
+def test_import_alias_and_its_command_are_installed(installed: Path, tmp_path: Path) -> None:
+    """The wheel has the `.pth` file, and keeps the command `tinker` executable."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import subprocess, sys, tinker\n"
+        "code = 'import tinker; print(tinker.ServiceClient.__module__)'\n"
+        "for command in (['tinker', '--version'], [sys.executable, '-c', code]):\n"
+        "    print(subprocess.run(command, capture_output=True, text=True, check=True).stdout)\n"
+    )
+    output = python(installed, "-m", "tinker_ext.as_tinker", str(script), cwd=tmp_path)
+    assert output.split()[0] == "tinker-ext"
+    assert output.split()[-1] == "tinker_ext.clients.service"

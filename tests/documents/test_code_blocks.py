@@ -13,6 +13,8 @@ import pytest
 
 from tests.processes import bare_environment
 
+#: Programs that train take minutes on a busy machine.
+pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 #: tests/spec/test_low_level.py runs this page on a server without the client.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import griffe
 import pytest
 
 import tinker_ext as tinker
-from scripts import site_hooks
+from scripts import example_output, site_docstrings, site_hooks
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.reference import describe_settings
 from tinker_ext.embedded.engine.losses import LOSS_NAMES, find_loss
@@ -48,6 +49,36 @@ def test_links_between_documents_become_links_between_pages(
     source: str, markdown: str, expected: str
 ) -> None:
     assert site_hooks.rewrite_links(markdown, source) == expected
+
+
+def test_link_to_example_becomes_its_source() -> None:
+    page = site_hooks.insert_sources("Text.\n\n[examples/dpo.py](../examples/dpo.py)\n")
+    assert page.startswith('Text.\n\n??? example "examples/dpo.py"\n\n    ```python\n')
+    assert "\n    class DPOLoss:\n" in page
+    assert page.endswith("\n    ```\n")
+
+
+def test_output_replaces_earlier_output_of_same_example() -> None:
+    page = "```console\n$ python examples/a.py\nold\n```\n\nmore\n```\n"
+    assert example_output.with_output(page, "a", "new\n") == page.replace("old", "new")
+
+
+def test_examples_in_docstrings_become_code_blocks() -> None:
+    docstring = "Adds.\n\n>>> add(1,\n...     2)\n3\n\nExample:\n    >>> add()\n    0\n"
+    assert site_docstrings.fence_examples(docstring) == (
+        "Adds.\n\n```pycon\n>>> add(1,\n...     2)\n3\n```\n\n"
+        "Example:\n    ```pycon\n    >>> add()\n    0\n    ```\n"
+    )
+
+
+def test_fields_of_attrs_class_have_type_and_default() -> None:
+    module = griffe.load("tinker_ext.types.responses.training", search_paths=[ROOT])
+    fields = site_docstrings.fields_of(module["ForwardBackwardOutput"])
+    assert fields.splitlines()[2:] == [
+        "- `loss_fn_output_type`: `str`",
+        "- `loss_fn_outputs`: `list[LossFnOutput]`",
+        "- `metrics`: `dict[str, float]`, default empty",
+    ]
 
 
 def test_documents_outside_docs_exist() -> None:

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import runpy
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from tinker_ext.as_tinker import ENVIRONMENT_VARIABLE, install
 from tinker_ext.as_tinker.stubs import write_stubs
@@ -18,9 +20,10 @@ usage: python -m tinker_ext.as_tinker FILE [ARGUMENT ...]
        python -m tinker_ext.as_tinker -m MODULE [ARGUMENT ...]
        python -m tinker_ext.as_tinker --stubs FOLDER
 
-Run a Python program so that `import tinker` means tinker_ext. Python processes that the program
-starts do the same. --stubs writes stub files with which type checkers and editors do the same:
-Pyright and Pylance read the folder typings, mypy the folders of its option mypy_path."""
+Run a Python program so that `import tinker` means tinker_ext, and the command `tinker` is
+tinker-ext. Python processes that the program starts do the same. --stubs writes stub files with
+which type checkers and editors do the same: Pyright and Pylance read the folder typings, mypy the
+folders of its option mypy_path."""
 
 
 def main(arguments: list[str]) -> None:
@@ -37,6 +40,8 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(USAGE)
     install()
     os.environ[ENVIRONMENT_VARIABLE] = "1"
+    if os.name == "posix":
+        _offer_command()
     sys.argv = program
     if as_module:
         runpy.run_module(program[0], run_name="__main__", alter_sys=True)
@@ -45,7 +50,29 @@ def main(arguments: list[str]) -> None:
         raise SystemExit(f"tinker_ext.as_tinker: can't open file {program[0]!r}")
     if not sys.flags.safe_path:
         sys.path[0] = str(Path(program[0]).resolve().parent)
-    runpy.run_path(program[0], run_name="__main__")
+    if Path(program[0]).suffix == ".py":
+        _run_file(os.path.abspath(program[0]))
+    else:  # A folder or an archive with a `__main__.py`, or byte code.
+        runpy.run_path(program[0], run_name="__main__")
+
+
+def _offer_command() -> None:
+    """Let the program run `tinker` as a command, which is then `tinker-ext` of this interpreter."""
+    os.environ["TINKER_EXT_AS_TINKER_PYTHON"] = sys.executable
+    folder = str(Path(__file__).with_name("bin"))
+    os.environ["PATH"] = os.pathsep.join((folder, os.environ.get("PATH", os.defpath)))
+
+
+def _run_file(path: str) -> None:
+    """Run a file as `__main__`.
+
+    Unlike with `runpy`, the module stays in `sys.modules`, where `pickle` looks up the classes of
+    the program also in threads and exit handlers that run after its last line.
+    """
+    module = ModuleType("__main__")
+    vars(module).update(__file__=path, __builtins__=builtins)
+    sys.modules["__main__"] = module
+    exec(compile(Path(path).read_bytes(), path, "exec"), vars(module))
 
 
 if __name__ == "__main__":

@@ -84,10 +84,10 @@ class _AliasModule(ModuleType):
         vars(self).update(_OWN_VALUES.get(name, {}))
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("__all__", "__file__"):
-            if name == "__all__" and self.__name__ in MAPPED:
-                return [public for public in dir(self._mapped()) if not public.startswith("_")]
-            raise AttributeError(name)
+        if name == "__all__" and self.__name__ in MAPPED:
+            return [public for public in dir(self._mapped()) if not public.startswith("_")]
+        if name == "__file__" and self.__name__ == PACKAGE:  # Programs log where the SDK is.
+            return self._mapped().__file__
         if f"{self.__name__}.{name}" in MAPPED:
             return import_module(f"{self.__name__}.{name}")
         if self.__name__ not in MAPPED or (name.startswith("__") and name.endswith("__")):

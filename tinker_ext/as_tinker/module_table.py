@@ -39,7 +39,7 @@ MAPPED: Mapping[str, str] = {
     "tinker._exceptions": "tinker_ext.errors",
     "tinker._version": "tinker_ext.version",
     "tinker.auth": "tinker_ext.auth",
-    "tinker.cli.__main__": "tinker_ext.cli.__main__",
+    "tinker.cli.__main__": "tinker_ext.as_tinker.command",
     "tinker.lib.api_future_impl": "tinker_ext",
     "tinker.lib.client_connection_pool_type": "tinker_ext.clients.holder",
     "tinker.lib.experimental": "tinker_ext.errors",

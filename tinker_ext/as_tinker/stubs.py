@@ -1,4 +1,4 @@
-"""Stub files that tell type checkers and editors that `import tinker` means this package."""
+"""Stub files with which type checkers and editors read `import tinker` as this package."""
 
 from __future__ import annotations
 

@@ -109,8 +109,13 @@ class FaultServer(Replies):
 
     async def _abort(self) -> None:
         """Drop what clients have not read; a closed transport would wait until they have."""
+        # A connection may have been accepted just before the server stopped listening.
+        while accepting := asyncio.all_tasks() - {asyncio.current_task()} - self._connections:
+            await asyncio.wait(accepting)
+        await self._stop_listening()
         for transport in list(self._transports):
             transport.abort()
+        await asyncio.sleep(0)  # the loop closes aborted transports in its next iteration
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._transports.add(writer.transport)

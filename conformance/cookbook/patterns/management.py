@@ -1,9 +1,12 @@
 """Patterns of programs that manage runs and checkpoints."""
 
+import http.server
 import os
 import pathlib
+import subprocess
 import tarfile
 import tempfile
+import threading
 import urllib.request
 
 import httpx
@@ -91,6 +94,27 @@ async def archive_streamed_by_httpx():
     assert size > 1000
 
 
+def archive_by_the_command():
+    """The command `tinker` as a process, with the files of the adapter as the result."""
+    path = new_trainer().save_state("by-command").result().path
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["tinker", "checkpoint", "download", path, "--output", folder, "--force"]
+        subprocess.run(command, check=True, capture_output=True)
+        files = {file.name for file in pathlib.Path(folder).rglob("adapter_*")}
+    assert {"adapter_config.json", "adapter_model.safetensors"} <= files
+
+
+def existence_by_the_command():
+    """The exit code of the command for a checkpoint that exists, and for one that does not."""
+    path = new_trainer().save_state("alive").result().path
+    codes = [
+        subprocess.run(["tinker", "checkpoint", "info", name], capture_output=True).returncode
+        for name in (path, f"{path}-missing")
+    ]
+    assert codes[0] == 0
+    assert codes[1] != 0
+
+
 def publication_of_a_checkpoint():
     """Published checkpoints; a failure is logged and the program continues."""
     client = rest()
@@ -147,10 +171,29 @@ async def sessions_and_samplers():
     assert session_id in sessions.sessions
 
 
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A server that accepts no key."""
+
+    def do_POST(self):
+        body = b'{"detail": "unknown key"}'
+        self.send_response(401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST  # noqa: N815
+
+    def log_message(self, *arguments):
+        """Prints nothing."""
+
+
 def preflight_of_a_server():
     """A program checks its server before it starts, and explains each kind of error."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        client = tinker.ServiceClient(base_url="http://127.0.0.1:9", max_retries=0, timeout=5.0)
+        client = tinker.ServiceClient(base_url=f"http://127.0.0.1:{server.server_port}")
         client.get_server_capabilities()
     except tinker.APITimeoutError:
         message = "timed out"
@@ -158,7 +201,10 @@ def preflight_of_a_server():
         message = "could not reach the server"
     except tinker.APIStatusError as error:
         message = f"status {error.status_code}"
-    assert message == "could not reach the server"
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert message == "status 401"
 
 
 def settings_from_the_environment():

@@ -237,10 +237,10 @@ def question_about_an_image():
         chunks=[
             types.EncodedTextChunk(tokens=encode("Look: ")),
             types.ImageChunk(data=picture, format="png", expected_tokens=9),
-            types.EncodedTextChunk(tokens=encode(" What is this?")),
+            types.EncodedTextChunk(tokens=encode(" Describe it")),
         ]
     )
-    assert prompt.length == 6 + 9 + 14
+    assert prompt.length == 6 + 9 + 12
     kinds = (types.ImageChunk, types.ImageAssetPointerChunk)
     assert [isinstance(chunk, kinds) for chunk in prompt.chunks] == [False, True, False]
     assert prompt.chunks[1].data == picture

@@ -211,8 +211,8 @@ def resume_with_the_optimizer():
     path = trainer.save_state(name="words-step200").result().path
     expected = trainer.forward(data, "cross_entropy").result().metrics["loss:sum"]
 
-    found = re.search(r"step(\d+)", path)
-    assert int(found.group(1)) == 200
+    match = re.search(r"step(\d+)", path)
+    assert int(match.group(1)) == 200
     resumed = tinker.ServiceClient().create_training_client_from_state_with_optimizer(path)
     loss = resumed.forward(data, "cross_entropy").result().metrics["loss:sum"]
     assert abs(loss - expected) < 1e-3

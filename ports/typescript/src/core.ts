@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 
 import { APIResponseValidationError, type APIError } from "./errors.js";
-import { Gateway, type Fetch, type Schemas, type Send } from "./gateway.js";
+import { Gateway, POLL_TIMEOUT, type Fetch, type Schemas, type Send } from "./gateway.js";
 import { Poller } from "./poller.js";
 import { Retrier, type Clock } from "./retrying.js";
 import { redact, type Fields } from "./rules/redaction.js";
@@ -12,10 +12,15 @@ import { Session } from "./session.js";
 
 /** Timeout of a heartbeat in seconds (0.4.1). */
 const BEAT_TIMEOUT = 10;
-/** The release of the protocol, with the client as a local version (PEP 440). */
-const SDK_VERSION = "0.4.1+typescript-port";
+/** The client as a local version (PEP 440) of the release whose protocol it uses. */
+const CLIENT = "+typescript-port";
+
+/** Release 0.4.1 is JSON; servers of 0.25.0 and later accept training data as protobuf only. */
+export type Protocol = "0.4.1" | "0.38.0";
 
 export interface Settings {
+  /** The protocol of the server. */
+  readonly protocol: Protocol;
   readonly baseUrl: string;
   readonly apiKey: string;
   /** Time limit for a result, in seconds. */
@@ -29,13 +34,17 @@ export interface Settings {
 
 export class Core {
   readonly session: Session;
+  readonly #protocol: Protocol;
+  #config: Promise<Fields> | undefined;
+  #dynamicFlags: Promise<Schemas["ClientDynamicConfigResponse"]> | undefined;
   readonly #gateway: Gateway;
   readonly #retrier: Retrier;
   readonly #poller: Poller;
 
   constructor(settings: Settings) {
     const { baseUrl, apiKey, clock, heart } = settings;
-    const gateway = new Gateway(baseUrl, apiKey, settings.fetch);
+    const gateway = new Gateway(baseUrl, apiKey, settings.fetch, settings.protocol !== "0.4.1");
+    this.#protocol = settings.protocol;
     this.session = new Session(
       () => this.#createSession(),
       (id) => this.#beat(id),
@@ -49,6 +58,7 @@ export class Core {
 
   /** Sends a request; all its attempts have the same idempotency key. */
   async call<T>(operation: string, send: Send<T>): Promise<NonNullable<T>> {
+    if (operation !== "client_config") await this.flags();
     const key = randomUUID();
     const policy = { ...POLICY, reads: /^(get|list)_/.test(operation) };
     return this.#retrier.run(operation, () => this.#gateway.send({ operation }, send, key), policy);
@@ -60,6 +70,78 @@ export class Core {
     return idOf(request_id, "request_id", operation);
   }
 
+  get usesProtobuf(): boolean {
+    return this.#gateway.protobuf;
+  }
+
+  /** Submits training data as a protobuf message and returns the request id. */
+  async submitMessage(message: Uint8Array): Promise<string> {
+    await this.flags();
+    const [operation, key] = ["forward_backward", randomUUID()];
+    const attempt = () => this.#gateway.sendMessage({ operation }, message, key);
+    const { request_id } = await this.#retrier.run(operation, attempt);
+    return idOf(request_id, "request_id", operation);
+  }
+
+  /** The server's flags, requested once; releases before 0.24.1 have none. */
+  async flags(): Promise<Fields> {
+    if (this.#protocol === "0.4.1") return {};
+    this.#config ??= this.#negotiate().catch((error: unknown) => {
+      this.#config = undefined;
+      throw error;
+    });
+    return this.#config;
+  }
+
+  async #negotiate(): Promise<Fields> {
+    const body = { sdk_version: this.#protocol + CLIENT };
+    const flags: Fields = await this.call("client_config", (api, options) =>
+      api.POST("/api/v1/client/config", { ...options, body }),
+    );
+    if (flags["pjwt_auth_enabled"] === true) this.#gateway.useTokens(() => this.#exchangeKey());
+    return flags;
+  }
+
+  async #exchangeKey(): Promise<string> {
+    const [operation, key] = ["create_auth_token", randomUUID()];
+    const send: Send<Schemas["AuthTokenResponse"]> = (api, options) =>
+      api.POST("/api/v1/auth/token", { ...options, body: {} });
+    const attempt = () => this.#gateway.sendWithKey({ operation }, send, key);
+    const response = await this.#retrier.run(operation, attempt);
+    return idOf(response?.jwt, "jwt", operation);
+  }
+
+  get clock(): Clock {
+    return this.#retrier.clock;
+  }
+
+  /** Requests the completions of a sampling session, without retries. */
+  async completions(
+    body: Schemas["FuturesRetrieveRequest"],
+  ): Promise<Schemas["FuturesRetrieveResponse"]> {
+    const call = { operation: "retrieve_futures", timeout: POLL_TIMEOUT };
+    const send: Send<Schemas["FuturesRetrieveResponse"]> = (api, options) =>
+      api.POST("/api/v1/retrieve_futures", { ...options, body });
+    return this.#gateway.send(call, send, randomUUID());
+  }
+
+  /** Cancels a request, if the server allows it. Errors do not matter: nothing waits for it. */
+  async cancel(request_id: string): Promise<void> {
+    if (this.#protocol === "0.4.1") return;
+    const body = { sdk_version: this.#protocol + CLIENT };
+    this.#dynamicFlags ??= this.call("client_dynamic_config", (api, options) =>
+      api.POST("/api/v1/client/dynamic_config", { ...options, body }),
+    );
+    try {
+      if ((await this.#dynamicFlags).sample_cancel_enabled !== true) return;
+      await this.call("cancel_future", (api, options) =>
+        api.POST("/api/v1/cancel_future", { ...options, body: { request_id } }),
+      );
+    } catch {
+      this.#dynamicFlags = undefined;
+    }
+  }
+
   /** Returns the body of an operation's result. */
   async result(requestId: string, operation: string, signal?: AbortSignal): Promise<Fields> {
     return this.#poller.wait(requestId, operation, signal);
@@ -67,7 +149,7 @@ export class Core {
 
   async #createSession(): Promise<string> {
     const type = "create_session" as const;
-    const body = { type, tags: [], user_metadata: null, sdk_version: SDK_VERSION };
+    const body = { type, tags: [], user_metadata: null, sdk_version: this.#protocol + CLIENT };
     const session = await this.call(type, (api, options) =>
       api.POST("/api/v1/create_session", { ...options, body }),
     );

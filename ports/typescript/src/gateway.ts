@@ -13,13 +13,15 @@ import createClient, { type Client } from "openapi-fetch";
 import {
   APIConnectionError,
   APIResponseValidationError,
+  APIStatusError,
   statusError,
   type APIError,
 } from "./errors.js";
 import type { components, paths } from "./generated/tinker.js";
 import { categoryOf } from "./rules/polling.js";
 import { retryAfterSeconds, type Fault } from "./rules/retry.js";
-import { redact, serverWords } from "./rules/redaction.js";
+import { decodeResult, PROTOBUF } from "./protobuf.js";
+import { redact, serverWords, type Fields } from "./rules/redaction.js";
 
 export type Schemas = components["schemas"];
 export type Api = Client<paths>;
@@ -36,15 +38,27 @@ export interface Call {
   readonly timeout?: number;
 }
 const TIMEOUT = 60;
-const POLL_TIMEOUT = 45;
+/** The operations whose results may be protobuf. */
+const ENCODED = new Set(["forward", "forward_backward", "asample"]);
+export const POLL_TIMEOUT = 45;
 
 export class Gateway {
   readonly #api: Api;
+  readonly #baseUrl: string;
   readonly #key: string;
   readonly #fetch: Fetch;
+  #issue: (() => Promise<string>) | undefined;
+  #token: Promise<string> | undefined;
 
-  constructor(baseUrl: string, apiKey: string, fetch: Fetch) {
-    const headers = { "X-API-Key": apiKey, Accept: "application/json" };
+  /** `protobuf`: training data and results are protobuf, as from release 0.25.0 on. */
+  constructor(
+    baseUrl: string,
+    apiKey: string,
+    fetch: Fetch,
+    readonly protobuf = false,
+  ) {
+    this.#baseUrl = baseUrl.replace(/\/$/, "");
+    const headers = { Accept: "application/json" };
     this.#api = createClient<paths>({ baseUrl, headers, redirect: "manual" });
     this.#key = apiKey;
     this.#fetch = fetch;
@@ -52,25 +66,104 @@ export class Gateway {
 
   /** Returns the body of a success. All attempts of a call share `idempotencyKey`. */
   async send<T>(call: Call, send: Send<T>, idempotencyKey: string): Promise<NonNullable<T>> {
-    const { data } = await send(this.#api, this.#options(call, idempotencyKey));
-    if (data === undefined || data === null) throw unreadable("empty", call);
-    return data;
+    return this.#authorized(async (credential) => {
+      const { data } = await send(this.#api, this.#options(call, idempotencyKey, credential));
+      if (data === undefined || data === null) throw unreadable("empty", call);
+      return data;
+    });
   }
 
-  /** Polls for the result of `operation` and returns the status and body of a success. */
+  /** Sends no key from now on, but a token that `issue` returns, until the server rejects it. */
+  useTokens(issue: () => Promise<string>): void {
+    this.#issue = issue;
+  }
+
+  /** As `send`, with the key even if the client uses tokens. */
+  async sendWithKey<T>(call: Call, send: Send<T>, idempotencyKey: string): Promise<T | undefined> {
+    return (await send(this.#api, this.#options(call, idempotencyKey, this.#key))).data;
+  }
+
+  /** Runs a request with the key or a token; a rejected token is renewed once for all requests. */
+  async #authorized<T>(run: (credential: string) => Promise<T>): Promise<T> {
+    if (!this.#issue) return run(this.#key);
+    const used = (this.#token ??= this.#newToken(this.#issue));
+    try {
+      return await run(await used);
+    } catch (error) {
+      if (!rejectsToken(error)) throw error;
+      if (this.#token === used) this.#token = this.#newToken(this.#issue);
+      return run(await this.#token);
+    }
+  }
+
+  #newToken(issue: () => Promise<string>): Promise<string> {
+    const token = issue();
+    token.catch(() => {
+      if (this.#token === token) this.#token = undefined;
+    });
+    return token;
+  }
+
+  /** As `send`, with training data as a protobuf message. */
+  async sendMessage(call: Call, message: Uint8Array, key: string): Promise<Fields> {
+    const headers = { "Content-Type": PROTOBUF, Accept: "application/json" };
+    const response = await this.#authorized((credential) =>
+      this.#post(call, call.operation, message, { "X-API-Key": credential, ...headers }, key),
+    );
+    const body = readBody(Buffer.from(response).toString());
+    if (body === null || typeof body !== "object") throw unreadable("not JSON", call);
+    return body as Fields;
+  }
+
+  /**
+   * Polls for the result of `operation` and returns the status and body of a success; a protobuf
+   * result is decoded to the form of JSON.
+   */
   async poll(operation: string, requestId: string): Promise<{ status: number; body: unknown }> {
     const call = { operation, requestId, timeout: POLL_TIMEOUT };
-    const { data, response } = await this.#api.POST("/api/v1/retrieve_future", {
-      ...this.#options(call, randomUUID()),
-      body: { request_id: requestId },
-      parseAs: "text",
+    const accept = this.protobuf && ENCODED.has(operation) ? { Accept: PROTOBUF } : {};
+    const { data, response } = await this.#authorized((credential) => {
+      const options = this.#options(call, randomUUID(), credential);
+      return this.#api.POST("/api/v1/retrieve_future", {
+        ...options,
+        headers: { ...options.headers, ...accept },
+        body: { request_id: requestId },
+        parseAs: "arrayBuffer",
+      });
     });
-    return { status: response.status, body: readBody(data ?? "") };
+    const bytes = new Uint8Array((data as ArrayBuffer | undefined) ?? new ArrayBuffer(0));
+    if (!response.headers.get("content-type")?.includes(PROTOBUF)) {
+      return { status: response.status, body: readBody(Buffer.from(bytes).toString()) };
+    }
+    try {
+      return { status: response.status, body: decodeResult(operation, bytes) };
+    } catch (error) {
+      const message = `the result is not a protobuf message: ${String(error)}`;
+      throw new APIResponseValidationError(message, operation, requestId);
+    }
   }
 
-  #options(call: Call, key: string): Options {
+  async #post(
+    call: Call,
+    path: string,
+    body: Uint8Array,
+    headers: Record<string, string>,
+    key: string,
+  ): Promise<ArrayBuffer> {
+    const options = this.#options(call, key, this.#key);
+    const request = new Request(`${this.#baseUrl}/api/v1/${path}`, {
+      method: "POST",
+      headers: { ...options.headers, ...headers },
+      body: Buffer.from(body),
+      redirect: "manual",
+      signal: options.signal,
+    });
+    return (await options.fetch(request)).arrayBuffer();
+  }
+
+  #options(call: Call, key: string, credential: string): Options {
     return {
-      headers: { "X-Idempotency-Key": key },
+      headers: { "X-API-Key": credential, "X-Idempotency-Key": key },
       signal: AbortSignal.timeout((call.timeout ?? TIMEOUT) * 1000),
       fetch: (request) => this.#exchange(call, request),
     };
@@ -78,15 +171,16 @@ export class Gateway {
 
   async #exchange(call: Call, request: Request): Promise<Response> {
     let response: Response | undefined;
-    let text: string;
+    let content: ArrayBuffer;
     try {
       response = await this.#fetch(request);
-      text = await response.text();
+      content = await response.arrayBuffer();
     } catch (error) {
       throw this.#connectionError(call, error, response ? "read" : "connect");
     }
-    if (!response.ok) throw this.#statusError(call, response, readBody(text));
-    return new BufferedResponse(call, response, text);
+    const text = () => Buffer.from(content).toString();
+    if (!response.ok) throw this.#statusError(call, response, readBody(text()));
+    return new BufferedResponse(call, response, content, text);
   }
 
   #statusError(call: Call, { status, headers: received }: Response, body: unknown): APIError {
@@ -106,6 +200,14 @@ export class Gateway {
     const [, fault = defaultFault] = FAULTS.find(([pattern]) => pattern.test(message)) ?? [];
     return new APIConnectionError(message, fault, call.operation, call.requestId);
   }
+}
+
+/** Whether the server rejects the token of a request (token_validity.json). */
+function rejectsToken(error: unknown): boolean {
+  const isRejection = error instanceof APIStatusError && error.status === 401;
+  return (
+    isRejection && /error="?invalid_token/.test(error.response.headers["www-authenticate"] ?? "")
+  );
 }
 
 const FAULTS: readonly [RegExp, Fault][] = [
@@ -143,12 +245,13 @@ function readLeniently(text: string): unknown {
 class BufferedResponse extends Response {
   override readonly json: () => Promise<unknown>;
 
-  constructor(call: Call, from: Response, text: string) {
+  constructor(call: Call, from: Response, content: ArrayBuffer, text: () => string) {
     const headers = new Headers(from.headers);
-    headers.set("content-length", `${text.length}`); // otherwise openapi-fetch parses the body itself
-    super(text || null, { status: from.status, headers });
+    // Otherwise openapi-fetch parses the body itself.
+    headers.set("content-length", `${content.byteLength}`);
+    super(content.byteLength ? content : null, { status: from.status, headers });
     this.json = async () => {
-      const body = readBody(text);
+      const body = readBody(text());
       if (typeof body === "string") throw unreadable("not JSON", call);
       return body;
     };

@@ -11,8 +11,8 @@ import { future, type Core } from "./core.js";
 import type { Schemas, Send } from "./gateway.js";
 import type { Fields } from "./rules/redaction.js";
 
-/** Sends one request with its sequence number. */
-export type ChunkRequest = (seq_id: number) => Send<Schemas["UntypedAPIFuture"]>;
+/** Sends one request with its sequence number: as JSON, or as a protobuf message. */
+export type ChunkRequest = (seq_id: number) => Send<Schemas["UntypedAPIFuture"]> | Uint8Array;
 
 /** Status codes of proxies, which may have forwarded the request. */
 const PROXY_STATUSES = new Set([502, 503, 504, 520, 521, 522, 523, 524]);
@@ -31,13 +31,18 @@ export class OrderedRequests {
     this.#core = core;
   }
 
-  /** Submits consecutive requests; returns a future of `finish` applied to their results. */
+  /**
+   * Submits consecutive requests; returns a future of `finish` applied to their results. The turn
+   * of the call is its place in the order; `requests` is resolved when it comes.
+   */
   start<T>(
     operation: string,
-    requests: ChunkRequest[],
+    requests: ChunkRequest[] | (() => Promise<ChunkRequest[]>),
     finish: (bodies: Fields[]) => T,
   ): Promise<T> {
-    const submitted = this.#turn.then(() => this.#submit(operation, requests));
+    const submitted = this.#turn.then(async () =>
+      this.#submit(operation, typeof requests === "function" ? await requests() : requests),
+    );
     // A failure does not block the next call.
     this.#turn = submitted.catch(() => undefined);
     const results = submitted.then((requestIds) =>
@@ -52,7 +57,12 @@ export class OrderedRequests {
       this.#core.session.check();
       const seqId = this.#next++;
       try {
-        requestIds.push(await this.#core.submit(operation, request(seqId)));
+        const send = request(seqId);
+        const submitted =
+          send instanceof Uint8Array
+            ? this.#core.submitMessage(send)
+            : this.#core.submit(operation, send);
+        requestIds.push(await submitted);
       } catch (error) {
         if (error instanceof APIStatusError && isReusable(error.status)) this.#next = seqId;
         throw error;

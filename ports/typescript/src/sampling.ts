@@ -1,5 +1,6 @@
 /** Samples from weights that a server has loaded. */
 
+import { Completions } from "./completions.js";
 import { future, idOf, missing, type Core } from "./core.js";
 import { APIResponseValidationError, GoneError, InvalidInputError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
@@ -10,7 +11,7 @@ export interface SampleOptions {
   readonly numSamples?: number;
   readonly promptLogprobs?: boolean;
   readonly topkPromptLogprobs?: number;
-  /** Ends the call with the signal's reason, and its polls; the server is not notified (0.4.1). */
+  /** Ends the call with the signal's reason, and its polls. The server is notified if it cancels samples. */
   readonly signal?: AbortSignal;
 }
 export type SampleResponse = Omit<Schemas["SampleResponse"], "sequences"> & {
@@ -24,6 +25,7 @@ const MAX_SUBMISSIONS = 3;
 
 export class SamplingClient {
   readonly #core: Core;
+  readonly #completions: Completions;
   #next = 0;
 
   constructor(
@@ -31,6 +33,7 @@ export class SamplingClient {
     readonly samplingSessionId: string,
   ) {
     this.#core = core;
+    this.#completions = new Completions(core, samplingSessionId);
   }
 
   /** Samples continuations of `prompt`; any number of calls may be in progress. */
@@ -39,7 +42,7 @@ export class SamplingClient {
     params: Partial<SamplingParams> = {},
     options: SampleOptions = {},
   ): Promise<SampleResponse> {
-    const { numSamples = 1, promptLogprobs, topkPromptLogprobs = 0, signal } = options;
+    const { numSamples = 1, promptLogprobs = false, topkPromptLogprobs = 0, signal } = options;
     checkInput(prompt, "prompt");
     if (!(Number.isSafeInteger(numSamples) && numSamples >= 1)) {
       throw new InvalidInputError(
@@ -53,7 +56,7 @@ export class SamplingClient {
       prompt: structuredClone(prompt),
       sampling_params: checkNumbers({ ...PARAMS, ...params }, "params"),
       num_samples: numSamples,
-      prompt_logprobs: promptLogprobs ?? null,
+      prompt_logprobs: promptLogprobs,
       topk_prompt_logprobs: topkPromptLogprobs,
     } as const;
     return future(abortable(this.#sample(request, signal), signal));
@@ -72,8 +75,13 @@ export class SamplingClient {
       const requestId = await this.#core.submit("asample", (api, options) =>
         api.POST("/api/v1/asample", { ...options, params: { header }, body }),
       );
+      const cancel = () => void this.#core.cancel(requestId);
+      signal?.addEventListener("abort", cancel, { once: true });
+      const { sample_use_retrieve_futures: batched } = await this.#core.flags();
       try {
+        if (batched === true) await this.#completions.wait(requestId, signal);
         const body = await this.#core.result(requestId, "asample", signal);
+        if (batched === true) this.#completions.acknowledge(requestId);
         const sequences: unknown = body["sequences"];
         if (!Array.isArray(sequences)) throw missing("sequences", "asample");
         if (sequences.length !== request.num_samples) {
@@ -83,6 +91,8 @@ export class SamplingClient {
         return body as unknown as SampleResponse;
       } catch (error) {
         if (!(error instanceof GoneError) || submissions === MAX_SUBMISSIONS) throw error;
+      } finally {
+        signal?.removeEventListener("abort", cancel);
       }
     }
   }

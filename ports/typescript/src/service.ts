@@ -28,6 +28,7 @@ export class ServiceClient {
       baseUrl: requireValue(baseUrl ?? process.env["TINKER_BASE_URL"], "baseUrl"),
       apiKey: requireValue(apiKey ?? process.env["TINKER_API_KEY"], "apiKey"),
       deadline: 7200,
+      protocol: "0.4.1",
       fetch: globalThis.fetch,
       clock: REAL_CLOCK,
       heart: REAL_CLOCK,

@@ -6,6 +6,7 @@ import type { Schemas } from "./gateway.js";
 import { checkData, checkNumbers, type Datum } from "./inputs.js";
 import { OrderedRequests, type ChunkRequest } from "./ordered.js";
 import { combineOutputs, sizeOf, split, type ChunkOutput } from "./rules/batches.js";
+import { encodeLossRequest } from "./protobuf.js";
 import type { Fields } from "./rules/redaction.js";
 import { openSamplingSession, SamplingClient } from "./sampling.js";
 
@@ -40,6 +41,9 @@ export class TrainingClient {
   /** Computes the loss of `data` without gradients. */
   forward(data: readonly Datum[], loss: string, config?: LossFnConfig) {
     return this.#pass("forward", data, loss, config, (forward_input) => (seq_id) => {
+      if (this.#core.usesProtobuf) {
+        return encodeLossRequest(this.modelId, seq_id, forward_input, true);
+      }
       const body = { forward_input, model_id: this.modelId, seq_id };
       return (api, options) => api.POST("/api/v1/forward", { ...options, body });
     });
@@ -53,6 +57,9 @@ export class TrainingClient {
       loss,
       config,
       (forward_backward_input) => (seq_id) => {
+        if (this.#core.usesProtobuf) {
+          return encodeLossRequest(this.modelId, seq_id, forward_backward_input, false);
+        }
         const body = { forward_backward_input, model_id: this.modelId, seq_id };
         return (api, options) => api.POST("/api/v1/forward_backward", { ...options, body });
       },
@@ -78,11 +85,13 @@ export class TrainingClient {
     return this.#requests.start("save_weights", [request], pathOf("save_weights"));
   }
 
-  /** Loads weights, without the optimizer state, from a path that `saveState` returned. */
+  /** Loads weights and optimizer state from a path that `saveState` returned. */
   loadState(path: string): Promise<string> {
     const request: ChunkRequest = (seq_id) => (api, options) => {
-      // Release 0.4.1 has no other fields, which the type of all releases requires.
-      const body = { type: "load_weights", model_id: this.modelId, path, seq_id } as const;
+      // Release 0.4.1 loads the optimizer state too; later ones have a required field for it.
+      const optimizer = this.#core.usesProtobuf ? { optimizer: true } : {};
+      const type = "load_weights" as const;
+      const body = { type, model_id: this.modelId, path, seq_id, ...optimizer };
       return api.POST("/api/v1/load_weights", { ...options, body: body as LoadWeights });
     };
     return this.#requests.start("load_weights", [request], pathOf("load_weights"));
@@ -139,9 +148,14 @@ export class TrainingClient {
     const loss_fn_config = config ? checkNumbers(config, "config") : null;
     // Copied, because the caller may change it before it is sent.
     const copy = structuredClone([...data]);
-    const chunks = split(copy.map(sizeOf)).map(([first, end]) => copy.slice(first, end));
-    const requests = chunks.map((data) => requestOf({ data, loss_fn, loss_fn_config }));
-    const counts = chunks.map((chunk) => chunk.length);
+    let counts: number[] = [];
+    const requests = async () => {
+      const { fwdbwd_max_chunk_len: limit } = await this.#core.flags();
+      const runs = split(copy.map(sizeOf), typeof limit === "number" ? limit : undefined);
+      const chunks = runs.map(([first, end]) => copy.slice(first, end));
+      counts = chunks.map((chunk) => chunk.length);
+      return chunks.map((data) => requestOf({ data, loss_fn, loss_fn_config }));
+    };
     return this.#requests.start(operation, requests, (bodies) =>
       combined(operation, bodies, counts),
     );

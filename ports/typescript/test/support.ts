@@ -1,6 +1,6 @@
 /** Helpers of the tests: simulated clocks and a scripted server. */
 
-import { ServiceClient } from "../src/index.js";
+import { ServiceClient, type Settings } from "../src/index.js";
 import type { Clock } from "../src/retrying.js";
 
 /** The vectors and the specification, relative to the compiled tests. */
@@ -96,18 +96,23 @@ export class ScriptedServer {
 
   fetch = async (request: Request): Promise<Response> => {
     const operation = new URL(request.url).pathname.replace("/api/v1/", "");
-    const text = await request.text();
-    const recorded = { operation, headers: request.headers, body: text ? JSON.parse(text) : null };
+    const content = Buffer.from(await request.arrayBuffer());
+    const isMessage = request.headers.get("content-type") === "application/x-protobuf";
+    const json = content.length && !isMessage ? JSON.parse(content.toString()) : null;
+    const body = isMessage ? { message: content.toString("base64") } : json;
+    const recorded = { operation, headers: request.headers, body };
     this.requests.push(recorded);
     const script = this.#scripts.get(operation)?.shift() ?? this.#success(recorded);
     const scripted = await (typeof script === "function" ? script() : script);
     if (scripted instanceof Error) throw scripted;
-    const { status = 200, body, headers = {} } = scripted;
-    const encoded = typeof body === "string" ? body : JSON.stringify(body);
-    return new Response(body === undefined ? null : encoded, { status, headers });
+    const { status = 200, body: reply, headers = {} } = scripted;
+    const isText = typeof reply === "string" || reply instanceof Uint8Array;
+    const encoded = isText ? (reply as string | Uint8Array<ArrayBuffer>) : JSON.stringify(reply);
+    return new Response(reply === undefined ? null : encoded, { status, headers });
   };
 
   #success({ operation, body }: RecordedRequest): Scripted {
+    if (operation === "client/config") return { body: {} };
     if (operation === "create_session") return { body: { session_id: "session" } };
     if (operation === "create_sampling_session")
       return { body: { sampling_session_id: "sampling" } };
@@ -124,7 +129,11 @@ export class ScriptedServer {
 let servers = 0;
 
 /** Creates a client of a scripted server with simulated time and its own shared pause. */
-export function scripted({ deadline = 7200, heart = new SteppedClock() as Clock } = {}) {
+export function scripted({
+  deadline = 7200,
+  heart = new SteppedClock() as Clock,
+  protocol = "0.4.1" as Settings["protocol"],
+} = {}) {
   const [server, clock] = [new ScriptedServer(), new SimulatedClock()];
   const settings = {
     baseUrl: `http://scripted-${(servers += 1)}`,
@@ -133,6 +142,7 @@ export function scripted({ deadline = 7200, heart = new SteppedClock() as Clock 
     clock,
     heart,
     deadline,
+    protocol,
   };
   return { server, clock, settings, service: new ServiceClient(settings) };
 }

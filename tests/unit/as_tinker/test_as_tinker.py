@@ -12,6 +12,7 @@ import pytest
 from conformance.interop.environments import ROOT
 from tinker_ext.as_tinker import ENVIRONMENT_VARIABLE, finder, install
 from tinker_ext.as_tinker.module_table import RELEASE
+from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +28,16 @@ print(__name__, tinker.ServiceClient.__module__, sys.argv[1:])
 
 
 def python(
-    *arguments: str, path: Sequence[Path] = (), code: int = 0, switch: str | None = None
+    *arguments: str,
+    path: Sequence[Path] = (),
+    code: int = 0,
+    switch: str | None = None,
+    commands: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python; `path` precedes other folders, as site-packages with the official package do."""
+    """Run Python; `path` precedes other folders, as site-packages with the official package do.
+
+    `commands` is the first folder of PATH.
+    """
     inherited = {k: v for k, v in os.environ.items() if k != ENVIRONMENT_VARIABLE}
     if switch is not None:
         inherited[ENVIRONMENT_VARIABLE] = switch
@@ -38,7 +46,11 @@ def python(
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
-        env={**inherited, "PYTHONPATH": search},
+        env={
+            **inherited,
+            "PYTHONPATH": search,
+            "PATH": os.pathsep.join(filter(None, (str(commands or ""), os.environ["PATH"]))),
+        },
     )
     assert process.returncode == code, process.stdout + process.stderr
     return process
@@ -149,6 +161,16 @@ def test_version_is_that_of_the_compared_release(script: Path, official: Path) -
     assert run.stdout == f"{RELEASE} {RELEASE} tinker\n{RELEASE}\nTrue\n"
 
 
+def test_file_and_source_are_those_of_this_package(script: Path, official: Path) -> None:
+    script.write_text(
+        "import inspect, tinker, tinker_ext\n"
+        "print(tinker.__file__ == tinker_ext.__file__)\n"
+        "print(inspect.getsource(tinker) == inspect.getsource(tinker_ext))\n"
+    )
+    run = python("-m", "tinker_ext.as_tinker", str(script), path=[official])
+    assert run.stdout == "True\nTrue\n"
+
+
 def test_missing_name_raises_attribute_error_that_names_the_document(script: Path) -> None:
     script.write_text("import tinker\ntinker.no_such_name\n")
     run = python("-m", "tinker_ext.as_tinker", str(script), code=1)
@@ -215,3 +237,20 @@ def test_installed_command_of_the_official_package_runs_this_package(script: Pat
     )
     run = python("-m", "tinker_ext.as_tinker", str(script))
     assert "Manage training runs, checkpoints and sessions" in run.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the command is a shell script")
+def test_program_runs_the_command_tinker_of_this_package(script: Path, tmp_path: Path) -> None:
+    """Also if another command of that name comes first on the path."""
+    other = tmp_path / "bin" / "tinker"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho other\n")
+    other.chmod(0o755)
+    script.write_text(
+        "import os, subprocess, sys\n"
+        "subprocess.run(['tinker', '--version'], check=True)\n"
+        "sys.exit(subprocess.run(['tinker', 'no-such-command']).returncode)\n"
+    )
+    run = python("-m", "tinker_ext.as_tinker", str(script), code=2, commands=other.parent)
+    assert run.stdout == f"tinker-ext {__version__}\n"
+    assert "no-such-command" in run.stderr

@@ -38,6 +38,22 @@ if __name__ == "__main__":
         is_same, version, returned = pool.submit(same, datum).result()
     print(is_same, version, returned == datum, sys.argv[1:])
 """
+EXIT_HANDLER = """
+import atexit
+import dataclasses
+import pickle
+
+import tinker
+
+@dataclasses.dataclass
+class Rollout:
+    prompt: tinker.ModelInput
+
+@atexit.register
+def check():
+    rollout = Rollout(tinker.ModelInput.from_ints([1]))
+    print(pickle.loads(pickle.dumps(rollout)) == rollout)
+"""
 RELOADS = """
 import importlib
 import sys
@@ -105,6 +121,17 @@ def run(folder: Path, *arguments: str, **variables: str) -> str:
 def test_worker_processes_have_the_same_classes(folder: Path, method: str) -> None:
     output = run(folder, "-m", "tinker_ext.as_tinker", "program.py", method, "--steps", "3")
     assert output == f"True 0.38.0 True {[method, '--steps', '3']}\n"
+
+
+def test_classes_of_the_program_are_pickled_after_its_last_line(folder: Path) -> None:
+    (folder / "rollouts.py").write_text(EXIT_HANDLER)
+    assert run(folder, "-m", "tinker_ext.as_tinker", "rollouts.py") == "True\n"
+
+
+def test_folder_with_a_main_module_runs(folder: Path) -> None:
+    (folder / "program").mkdir()
+    (folder / "program" / "__main__.py").write_text("import tinker, sys\nprint(sys.argv[1:])\n")
+    assert run(folder, "-m", "tinker_ext.as_tinker", "program", "--steps") == "['--steps']\n"
 
 
 def test_reloaded_modules_have_the_same_classes(folder: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import pkgutil
+import re
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +15,12 @@ from typing import Any
 import attrs
 import pytest
 from attrs import evolve
+from tinker_api.proto import tinker_public_pb2 as messages
 
+import tinker_ext
+from conformance.interop.request_vectors import OPERATIONS
 from tests.builders import web_token
-from tinker_ext import errors, protocol, rules, types
+from tinker_ext import errors, protocol, rules, tokenizers, types
 from tinker_ext.errors import RequestErrorCategory
 from tinker_ext.protocol import adaptation, hints, seq_ids, server_protocol
 from tinker_ext.protocol.flags import Flags
@@ -31,6 +37,9 @@ from tinker_ext.rules import (
     retry,
     token_validity,
 )
+from tinker_ext.testing import Reply
+from tinker_ext.testing.conformance import driver
+from tinker_ext.testing.conformance.server import ScenarioServer
 
 VECTORS = Path(__file__).parents[3] / "ports" / "conformance" / "vectors"
 
@@ -458,3 +467,151 @@ def test_rejected_poll_is_tolerated(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("completions.json", "first_seq_id"))
 def test_first_seq_id_of_joining_client(case: dict[str, Any]) -> None:
     assert completions.first_seq_id(case["counter"]) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("paths.json"))
+def test_path(case: dict[str, Any]) -> None:
+    try:
+        parsed = types.ParsedCheckpointTinkerPath.from_tinker_path(case["path"])
+    except errors.InvalidInputError:
+        assert case["expect"] is None
+    else:
+        assert {name: getattr(parsed, name) for name in case["expect"]} == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("tokenizers.json"))
+def test_tokenizer_sources(case: dict[str, Any]) -> None:
+    sources = tokenizers.tokenizer_sources(case["model"], case["tokenizer_id"])
+    assert [attrs.asdict(source) for source in sources] == case["expect"]
+
+
+def tensor_of(tensor: dict[str, Any]) -> types.TensorData:
+    return types.TensorData(**{**tensor, "data": [number(value) for value in tensor["data"]]})
+
+
+def datum_of(content: dict[str, Any], where: str) -> types.Datum:
+    """A datum; errors name their path in the data, without the fields of tensors and chunks."""
+
+    def build(make: Any, path: str) -> Any:
+        try:
+            return make()
+        except errors.InvalidInputError as error:
+            field = re.sub(r"^(tokens|data|shape)", "", error.where or "")
+            raise errors.InvalidInputError("invalid", where=f"{where}.{path}{field}") from error
+
+    chunks = [
+        build(partial(types.EncodedTextChunk, tokens=chunk["tokens"]), f"model_input.chunks[{at}]")
+        for at, chunk in enumerate(content["model_input"]["chunks"])
+    ]
+    inputs = {
+        name: build(partial(tensor_of, tensor), f"loss_fn_inputs.{name}")
+        for name, tensor in content["loss_fn_inputs"].items()
+    }
+    return types.Datum(model_input=types.ModelInput(chunks=chunks), loss_fn_inputs=inputs)
+
+
+@pytest.mark.parametrize("case", load("input.json"))
+def test_input(case: dict[str, Any]) -> None:
+    where = None
+    try:
+        data = [datum_of(content, f"data[{at}]") for at, content in enumerate(case["data"])]
+        types.validate_data(data, loss_fn=case["loss_fn"])
+    except errors.InvalidInputError as error:
+        where = re.sub(r"\['(\w+)'\]", r".\1", error.where or "")
+    assert where == case["expect"]
+
+
+class Setup:
+    """A server of one protocol, and this client as the driver of the grader uses it."""
+
+    def __init__(self, protocol: str) -> None:
+        self.server = ScenarioServer(protocol)
+        self.driver = driver.Service(tinker_ext, types, lambda step, **result: None)
+        self.perform({"do": "open", "base_url": self.server.url, "api_key": "tml-vectors"})
+
+    def perform(self, step: dict[str, Any]) -> tuple[Any, list[Any]]:
+        """The result of a step, and its requests."""
+        before = len(self.server.exchanges(*OPERATIONS))
+        result = self.driver.perform({"id": 0, "service": "", **step})
+        return result, self.server.exchanges(*OPERATIONS)[before:]
+
+    def close(self) -> None:
+        self.driver.service.close()
+        self.server.close()
+
+
+def missing(expected: Any, actual: Any, where: str, optional: dict[str, Any]) -> list[str]:
+    """The places where a body differs from the expected one, beside its optional fields."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        more = {f"{where}{name}": value for name, value in actual.items() if name not in expected}
+        surplus = [name for name, value in more.items() if optional.get(name, value) != value]
+        unknown = [name for name in more if name not in optional]
+        inner = [
+            place
+            for name, value in expected.items()
+            for place in missing(value, actual.get(name), f"{where}{name}.", optional)
+        ]
+        return [*surplus, *unknown, *inner]
+    if isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
+        pairs = enumerate(zip(expected, actual, strict=True))
+        return [
+            place
+            for at, (one, two) in pairs
+            for place in missing(one, two, f"{where}{at}.", optional)
+        ]
+    return [] if expected == actual else [where.removesuffix(".")]
+
+
+@pytest.mark.parametrize("protocol", ["0.4.1", "0.38.0"])
+def test_requests(protocol: str) -> None:
+    cases = [value for (value,) in (case.values for case in load("requests.json"))]
+    setup = Setup(protocol)
+    opening, first, *others = [case for case in cases if case["protocol"] == protocol]
+    # This client creates its session with the first model.
+    requests = [
+        ([request], case)
+        for request, case in zip(setup.perform(first["step"])[1], (opening, first), strict=True)
+    ]
+    requests += [(setup.perform(case["step"])[1], case) for case in others]
+    for received, case in requests:
+        [request] = received
+        expected = case["expect"]
+        assert f"/api/v1/{request.received.path}" == expected["path"]
+        assert expected.get("content_type", "application/json") in request.content_type
+        body = {k: v for k, v in request.body.items() if k not in case["free"]}
+        assert missing(expected["body"], body, "", expected["optional"]) == [], case["name"]
+        if "message" in expected:
+            message = messages.ForwardBackwardRequest.FromString
+            assert message(request.content) == message(base64.b64decode(expected["message"]))
+    setup.close()
+
+
+@pytest.mark.parametrize("protocol", ["0.4.1", "0.38.0"])
+def test_responses(protocol: str) -> None:
+    setup = Setup(protocol)
+    setup.perform({"do": "create_training_client", "as": "t", "base_model": "m", "rank": 8})
+    setup.perform({"do": "create_sampling_client", "as": "s", "base_model": "m"})
+    for case in (case for (case,) in (case.values for case in load("responses.json"))):
+        if case["protocol"] != protocol:
+            continue
+        if "message" in case:
+            kind = {"content-type": "application/x-protobuf"}
+            reply = Reply(200, base64.b64decode(case["message"]), kind)
+        else:
+            reply = Reply(200, case["text"], {"content-type": "application/json"})
+        setup.server.respond_always("retrieve_future", reply)
+        on = "s" if case["call"]["do"] == "sample" else "t"
+        try:
+            result = setup.perform({"on": on, **case["call"]})[0]
+        except errors.APIResponseValidationError:
+            result = None
+        expected = case["expect"]
+        if expected is not None and "metrics" in expected:
+            metrics = {name: number(value) for name, value in expected["metrics"].items()}
+            expected = {**expected, "metrics": metrics}
+            for name, value in metrics.items():
+                assert same(result["metrics"].pop(name), value), case["name"]
+            assert result["metrics"] == {}
+            expected["metrics"] = {}
+        assert result == expected, case["name"]
+    setup.close()

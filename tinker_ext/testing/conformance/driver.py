@@ -30,7 +30,15 @@ class Service:
         self.clients: dict[str, Any] = {}
         self.pending: dict[int, Any] = {}
         self.steps: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Handle the steps on a thread."""
         threading.Thread(target=self._run, daemon=True).start()
+
+    def perform(self, step: dict[str, Any]) -> Any:
+        """Perform one step on the caller's thread and return its result."""
+        value, finish = getattr(self, f"do_{step['do']}")(**_fields(step))
+        return finish(_resolved(value))
 
     def _run(self) -> None:
         while True:
@@ -54,7 +62,8 @@ class Service:
         else:
             self.write(step, ok=result)
 
-    def do_open(self, base_url: str, api_key: str) -> Any:
+    def do_open(self, base_url: str, api_key: str, protocol: str = "") -> Any:
+        # These clients find out the protocol.
         self.service = self.sdk.ServiceClient(base_url=base_url, api_key=api_key)
         return None, _nothing
 
@@ -203,6 +212,7 @@ def main(package: str) -> None:
         step = json.loads(line)
         if step["service"] not in services:
             services[step["service"]] = Service(sdk, types, write)
+            services[step["service"]].start()
         services[step["service"]].steps.put(step)
 
 

@@ -135,7 +135,7 @@ class Play:
 
     def open(self) -> None:
         """Open the client of this scenario."""
-        self.run("open", base_url=self.server.url, api_key=KEY)
+        self.run("open", base_url=self.server.url, api_key=KEY, protocol=self.protocol)
 
     def training(self) -> str:
         """Open the client, create a model and return its handle."""

@@ -76,12 +76,14 @@ _NOT_FOUND = Reply(404, {"detail": "Not Found"})
 class Exchange:
     """A request, when it arrived, and when its response was sent, in seconds of `time.monotonic`.
 
-    `content_type` is that of the request; `received.body` is decoded whatever it was.
+    `content_type` is that of the request; `received.body` is decoded whatever it was, and `content`
+    has the bytes of a protobuf body.
     """
 
     received: Received
     arrived: float
     content_type: str
+    content: bytes = b""
     responded: float | None = None
 
     @property
@@ -172,9 +174,10 @@ class ScenarioServer(FaultServer):
         self, connection: h11.Connection, writer: asyncio.StreamWriter, received: Received
     ) -> bool:
         content_type = received.headers.get("content-type", "")
-        if isinstance(received.body, bytes) and PROTOBUF in content_type:
-            received = attrs.evolve(received, body=_decode(received.body))
-        exchange = Exchange(received, time.monotonic(), content_type)
+        content = received.body if isinstance(received.body, bytes) else b""
+        if content and PROTOBUF in content_type:
+            received = attrs.evolve(received, body=_decode(content))
+        exchange = Exchange(received, time.monotonic(), content_type, content)
         self.timeline.append(exchange)
         try:
             return await super()._respond(connection, writer, received)

@@ -110,7 +110,7 @@ defmodule Program do
     IO.puts(JSON.encode!(%{loss: output.metrics["loss:sum"], tokens: sequence.tokens}))
 
     recorded = connect(System.fetch_env!("CASES_URL"))
-    {:ok, cases} = "CASES" |> System.fetch_env!() |> File.read!() |> JSON.decode()
+    {:ok, cases} = "CASES" |> System.fetch_env!() |> JSON.decode()
 
     for %{"name" => name, "model" => model} <- cases do
       value = retrieve(recorded, name) |> decode(Module.concat(Model, model))

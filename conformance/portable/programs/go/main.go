@@ -120,7 +120,7 @@ func main() {
 	params.SetMaxTokens(3)
 	params.SetTemperature(0)
 	sample := *tinker.NewSampleRequest(prompt, params)
-	sample.SetSamplingSessionId(sampler.SamplingSessionId)
+	sample.SetSamplingSessionId(sampler.GetSamplingSessionId())
 	sample.SetSeqId(0)
 	request, _, err = client.SamplingAPI.Asample(ctx).SampleRequest(sample).Execute()
 	check(err)
@@ -131,10 +131,8 @@ func main() {
 	})
 
 	recorded := connect(os.Getenv("CASES_URL"))
-	content, err := os.ReadFile(os.Getenv("CASES"))
-	check(err)
 	cases := []struct{ Name, Model string }{}
-	check(json.Unmarshal(content, &cases))
+	check(json.Unmarshal([]byte(os.Getenv("CASES")), &cases))
 	for _, each := range cases {
 		decoded := newOf(each.Model)
 		convert(retrieve(recorded, each.Name), decoded)

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import tinker_portable as tinker
@@ -71,7 +70,7 @@ def main() -> None:
     print(json.dumps({"loss": output.metrics["loss:sum"], "tokens": sampled.sequences[0].tokens}))
 
     recorded = connect(os.environ["CASES_URL"])
-    for case in json.loads(Path(os.environ["CASES"]).read_text("utf-8")):
+    for case in json.loads(os.environ["CASES"]):
         model_class = getattr(tinker, case["model"])
         value = model_class.from_dict(retrieve(recorded, case["name"])).to_dict()
         print(json.dumps({"case": case["name"], "value": value}))

@@ -1,6 +1,6 @@
 // What each TypeScript program does: train one step, sample, and decode the recorded responses.
 
-import { readFileSync } from "node:fs";
+declare const process: { env: Record<string, string | undefined> };
 
 export const TEXT = [84, 104, 101, 32, 113];
 
@@ -39,7 +39,7 @@ export async function run(connect: (url: string) => Api, decode: Decoders): Prom
   console.log(JSON.stringify({ loss, tokens }));
 
   const recorded = connect(process.env["CASES_URL"] ?? "");
-  const cases = JSON.parse(readFileSync(process.env["CASES"] ?? "", "utf8")) as { name: string }[];
+  const cases = JSON.parse(process.env["CASES"] ?? "") as { name: string }[];
   for (const { name } of cases) {
     console.log(JSON.stringify({ case: name, value: await recorded.retrieveFuture(name) }));
   }

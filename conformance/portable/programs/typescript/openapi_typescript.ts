@@ -1,7 +1,7 @@
 import createClient from "openapi-fetch";
 
-import { run, TEXT, type Api } from "./flow";
-import type { components, paths } from "./generated/schema";
+import { run, TEXT, type Api } from "./flow.ts";
+import type { components, paths } from "./generated/schema.d.ts";
 
 type Schemas = components["schemas"];
 
