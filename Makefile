@@ -144,8 +144,7 @@ docs: $(STAMP)  ## write the API reference as one HTML page to dist/openapi; nee
 site: $(SITE_STAMP)  ## build the documentation site in dist/site; a broken link or reference is an error
 	@$(RUN) -m mkdocs build
 
-serve-# With --quiet, mkdocs would count no warnings, and none would be an error.
-site: $(SITE_STAMP)  ## show the documentation site at http://127.0.0.1:8000 and rebuild it on changes
+serve-site: $(SITE_STAMP)  ## show the documentation site at http://127.0.0.1:8000 and rebuild it on changes
 	@$(RUN) -m mkdocs serve
 
 pages: $(STAMP)  ## write the table of settings into docs/configuration.md
