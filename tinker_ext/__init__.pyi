@@ -25,6 +25,7 @@ from tinker_ext.errors import APITimeoutError as APITimeoutError
 from tinker_ext.errors import AuthenticationError as AuthenticationError
 from tinker_ext.errors import BadRequestError as BadRequestError
 from tinker_ext.errors import BillingError as BillingError
+from tinker_ext.errors import CircuitOpenError as CircuitOpenError
 from tinker_ext.errors import ClientClosedError as ClientClosedError
 from tinker_ext.errors import ConfigurationError as ConfigurationError
 from tinker_ext.errors import ConflictError as ConflictError

@@ -14,6 +14,7 @@
     │   │   ├── RateLimitError           429
     │   │   └── InternalServerError      500 and above
     │   ├── APIConnectionError           no response, or an incomplete one
+    │   │   ├── CircuitOpenError         not sent, because the server is down
     │   │   └── APITimeoutError          no response within the timeout
     │   │       └── DeadlineExceededError  the deadline of the call passed (also a TimeoutError)
     │   └── APIResponseValidationError   a response that cannot be parsed
@@ -367,6 +368,28 @@ class APIConnectionError(APIError):
 
     def _details(self) -> list[str]:
         return [f"{self.fault} fault"] if self.fault else []
+
+
+class CircuitOpenError(APIConnectionError):
+    """The request was not sent, because earlier ones found the server down (`circuit_failures`).
+
+    `retry_after` is the time in seconds until a request is sent again.
+    """
+
+    hint = "Repeat the call later, or leave out circuit_failures to have requests retried."
+
+    def __init__(
+        self,
+        message: str = "not sent: the server is down",
+        *,
+        retry_after: float | None = None,
+        operation: str | None = None,
+    ) -> None:
+        super().__init__(message, operation=operation)
+        self.retry_after = retry_after
+
+    def _details(self) -> list[str]:
+        return [f"next attempt in {self.retry_after:.1f} s"] if self.retry_after is not None else []
 
 
 class APITimeoutError(APIConnectionError):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from tinker_ext import tracing
 from tinker_ext.errors import TinkerError
 
 if TYPE_CHECKING:
@@ -115,7 +116,12 @@ def get_tokenizer(model_name: str, tokenizer_id: str | None = None) -> PreTraine
 
 @lru_cache(maxsize=CACHE_SIZE)
 def _cached(model_name: str, tokenizer_id: str | None) -> PreTrainedTokenizerBase:
-    sources = tokenizer_sources(model_name, tokenizer_id)
+    with tracing.loading_tokenizer(tokenizer_id or model_name):
+        return _load_first(model_name, tokenizer_sources(model_name, tokenizer_id))
+
+
+def _load_first(model_name: str, sources: list[TokenizerSource]) -> PreTrainedTokenizerBase:
+    """The tokenizer of the first source that has it."""
     failures: list[Exception] = []
     for source in sources:
         offline = any(not _hub_responded(failure) for failure in failures)

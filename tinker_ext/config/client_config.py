@@ -111,6 +111,11 @@ class ClientConfig:
     #: Attempts after the first one; None for as many as fit in the window. 0 disables retries, like
     #: the official client's option of that name.
     max_retries: int | None = _setting(parsers.read_integer, None)
+    #: Failed attempts in a row, of all clients with the same base URL and key, after which requests
+    #: fail at once; None for no circuit breaker.
+    circuit_failures: int | None = _setting(parsers.read_count, None)
+    #: Seconds from then to the next request that is sent. Ours: a server may restart in that time.
+    circuit_cooldown: float = _setting(parsers.read_seconds, 30.0)
     #: Time limit of all attempts while the account can't pay (0.38.0's default of its flag
     #: billing_exception_max_pause_duration_sec).
     billing_window: float = _setting(parsers.read_seconds, 3600.0)

@@ -66,6 +66,12 @@ _TEXTS = {
         "Attempts after the first one; 0 disables retries.",
         default="as many as fit in the window",
     ),
+    "circuit_failures": _Text(
+        "Failed attempts in a row after which requests fail at once "
+        "([circuit breaker](faults.md#circuit-breaker)).",
+        default="none: no circuit breaker",
+    ),
+    "circuit_cooldown": _Text("Time from then to the next request that is sent.", "seconds"),
     "billing_window": _Text("Time limit of all attempts while the account cannot pay.", "seconds"),
     "future_timeout": _Text(
         "Time limit from the submission of a request to its result.", "seconds"

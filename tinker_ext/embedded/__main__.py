@@ -38,6 +38,8 @@ def main() -> int:
             flags=parse_flags(options.flag),
             parent_pipe=options.parent_pipe,
             key=_piped_key() if options.piped_key else None,
+            # Only the process that started this one has the key, and it may read the same files.
+            adapters=Path(Path.cwd().anchor) if options.piped_key else None,
         )
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tinker_ext.backend_key import write_key
 from tinker_ext.embedded.checkpoints.archive import ArchiveSigner
 from tinker_ext.embedded.checkpoints.files import CheckpointFiles
+from tinker_ext.embedded.execution.own_adapters import OwnAdapters
 from tinker_ext.embedded.execution.results import ResultStore
 from tinker_ext.embedded.execution.sampling import Sampler
 from tinker_ext.embedded.execution.saving import CheckpointSaver
@@ -51,7 +52,7 @@ class Backend:
 
     With `jwt_lifetime`, clients must exchange their key for a token that is valid for this number
     of seconds. `flags` are sent to clients in `client/config` and `client/dynamic_config`. With a
-    `key`, clients must send it.
+    `key`, clients must send it. They may load PEFT adapters from below the folder `adapters`.
 
     Raises:
         OSError: the folder can't be created or written to.
@@ -68,6 +69,7 @@ class Backend:
         jwt_lifetime: float | None = None,
         flags: Mapping[str, Any] | None = None,
         key: Secret | None = None,
+        adapters: Path | None = None,
     ) -> None:
         make_state_folder(state_dir)
         self.poll_seconds = poll_seconds
@@ -101,7 +103,11 @@ class Backend:
         )
         self.sampler = Sampler(files=self.files, results=self.results, thread=self._sampling_thread)
         self.training = Training(
-            runs=self.runs, samplers=self.samplers, saving=self.saving, models=self.models
+            runs=self.runs,
+            samplers=self.samplers,
+            saving=self.saving,
+            models=self.models,
+            own_adapters=OwnAdapters(adapters),
         )
         self._clean_up()
         self.files.create_reserve()

@@ -54,6 +54,7 @@ def serve(
     key: Secret | None = None,
     allow_hosts: Iterable[str] = (),
     public_url: str | None = None,
+    adapters: Path | None = None,
 ) -> None:
     """Run the server until it is interrupted, or with `parent_pipe` until stdin closes. Blocks.
 
@@ -72,6 +73,7 @@ def serve(
         key: The key that clients must send.
         allow_hosts: Names that requests may be addressed to, in addition to `host`.
         public_url: The server's URL behind a proxy, used in links.
+        adapters: Folder below which clients may load PEFT adapters by their path.
 
     Raises:
         OSError: the server can't listen on the address.
@@ -85,7 +87,9 @@ def serve(
     os.umask(UMASK)
     listener = _listen(host, port)
     try:
-        backend = Backend(state_dir.resolve(), jwt_lifetime=jwt_lifetime, flags=flags, key=key)
+        backend = Backend(
+            state_dir.resolve(), jwt_lifetime=jwt_lifetime, flags=flags, key=key, adapters=adapters
+        )
         app = build_app(backend, protocol, Access((host, *allow_hosts), public_url))
     except BaseException:
         listener.close()

@@ -36,6 +36,7 @@ from tinker_ext.runtime.results.queue_log import (
     SessionObserver,
     weak_proxy,
 )
+from tinker_ext.runtime.retry.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.retry.pause import shared_pause
 from tinker_ext.runtime.retry.retrying import Retrier
 from tinker_ext.runtime.session.session import Session, SessionEnd, begin_session
@@ -120,7 +121,18 @@ class ClientCore:
         self._process = os.getpid()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unretrieved = LogThrottle()
-        retrier = Retrier(shared_pause(config.rate_limit_key, self._clock), self._clock)
+        retrier = Retrier(
+            shared_pause(config.rate_limit_key, self._clock),
+            self._clock,
+            None
+            if config.circuit_failures is None
+            else CircuitBreaker(
+                config.rate_limit_key,
+                config.circuit_failures,
+                config.circuit_cooldown,
+                self._clock,
+            ),
+        )
         connection = Connection(config, self._find_base_url, retrier, self._transport)
         telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
         session = Session(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from tinker_ext.tracing.names import STEP_SPAN, Stage, span_name
 
@@ -68,44 +68,120 @@ class SpanRecord:
 
 @frozen
 class Recording:
-    """The spans of a run, ordered by start; `unfinished` are operations without an end."""
+    """The spans of a run, ordered by start.
+
+    Attributes:
+        unfinished: operations without an end.
+        broken_lines: lines of the file that are not valid JSON.
+        run: the position of the run in the file, from 1.
+        runs: the number of runs in the file.
+    """
 
     spans: list[SpanRecord]
     unfinished: list[SpanRecord]
     broken_lines: int = 0
+    run: int = 1
+    runs: int = 1
+
+    @property
+    def processes(self) -> list[int]:
+        """The ids of the processes with spans, in the order of their first span."""
+        spans = sorted([*self.spans, *self.unfinished], key=lambda span: span.start)
+        return list(dict.fromkeys(span.process for span in spans))
+
+    def of_process(self, process: int) -> Recording:
+        """The part of one process."""
+        return evolve(
+            self,
+            spans=[span for span in self.spans if span.process == process],
+            unfinished=[span for span in self.unfinished if span.process == process],
+        )
 
 
-def read_recording(path: Path) -> Recording:
-    """Read a recording; count lines that are not valid JSON (full disk, killed process).
+class _Process:
+    """The lines of one process."""
+
+    def __init__(self, process: int, parent: _Process | None, start: int) -> None:
+        self.process = process
+        self.parent = parent
+        self.start = self.end = start
+        self.spans: list[SpanRecord] = []
+        self.pending: dict[str, dict[str, Any]] = {}
+
+    def add(self, line: dict[str, Any]) -> None:
+        self.start = min(self.start, line["start"])
+        self.end = max(self.end, line.get("end", line["start"]))
+        if line["kind"] == "begin":
+            self.pending[line["id"]] = line
+        else:
+            self.spans.append(_span(line))
+            self.pending.pop(line["id"], None)
+
+
+def read_recording(path: Path, run: int | None = None) -> Recording:
+    """Read a run of a recording, by default the latest.
+
+    Processes belong to the same run if one started the other, or if they ran at the same time.
+    Lines that are not valid JSON (full disk, killed process) are counted.
 
     Raises:
         OSError: the file can't be read.
-        ValueError: the file contains no line of a recording.
+        ValueError: the file contains no line of a recording, or does not have that many runs.
     """
-    spans: list[SpanRecord] = []
-    pending: dict[str, dict[str, Any]] = {}
-    broken = valid = 0
+    processes, broken = _read_processes(path)
+    if not processes:
+        raise ValueError(f"{path} is not a recording")
+    runs = _find_runs(processes)
+    number = len(runs) if run is None else run
+    if not 1 <= number <= len(runs):
+        raise ValueError(f"{path} has no run {number}, only 1 to {len(runs)}")
+    members = runs[number - 1]
+    last = max(process.end for process in members)
+    spans = [span for process in members for span in process.spans]
+    pending = [line for process in members for line in process.pending.values()]
+    return Recording(
+        sorted(spans, key=lambda span: span.start),
+        [_span({**line, "end": last}) for line in pending],
+        broken,
+        number,
+        len(runs),
+    )
+
+
+def _read_processes(path: Path) -> tuple[list[_Process], int]:
+    """The processes in the order of their first line, and the number of broken lines."""
+    processes: list[_Process] = []
+    # A later process may have the id of an earlier one.
+    current: dict[int, _Process] = {}
+    broken = 0
     with path.open("rb") as file:
         for text in file:
             try:
                 line = orjson.loads(text)
-                kind = line["kind"]
-                if kind == "begin":
-                    pending[line["id"]] = line
-                elif kind == "span":
-                    pending.pop(line["id"], None)
-                    spans.append(_span(line))
+                kind, process, start = line["kind"], line["process"], line["start"]
+                if kind == "recording" or process not in current:
+                    parent = current.get(line.get("parent")) if kind == "recording" else None
+                    current[process] = _Process(process, parent, start)
+                    processes.append(current[process])
+                if kind in ("begin", "span"):
+                    current[process].add(line)
             except (ValueError, KeyError, TypeError):
                 broken += 1
-            else:
-                valid += 1
-    if not valid:
-        raise ValueError(f"{path} is not a recording")
-    starts = [line["start"] for line in pending.values()]
-    last = max([span.end for span in spans] + starts, default=0)
-    unfinished = [_span({**line, "end": last}) for line in pending.values()]
-    spans.sort(key=lambda span: span.start)
-    return Recording(spans, unfinished, broken)
+    return processes, broken
+
+
+def _find_runs(processes: list[_Process]) -> list[list[_Process]]:
+    """The processes of each run, ordered by the start of the runs."""
+    runs: list[list[_Process]] = []
+    for process in sorted(processes, key=lambda process: process.start):
+        joined = [
+            run
+            for run in runs
+            if any(process.parent is other or process.start <= other.end for other in run)
+        ]
+        runs = [run for run in runs if all(run is not other for other in joined)]
+        runs.append([*(other for run in joined for other in run), process])
+    return sorted(runs, key=lambda run: run[0].start)
 
 
 class RecordingTail:

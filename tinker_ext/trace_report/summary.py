@@ -97,7 +97,10 @@ class Summary:
                     "request was in flight: submit the next request before you compute."
                 )
             case Category.CLIENT:
-                return "this client: encoding, decoding and waiting for its own limits."
+                return (
+                    "this client: encoding, decoding, loading tokenizers and waiting for its own "
+                    "limits."
+                )
             case Category.CONNECT:
                 return "connecting: starting a backend or opening a session."
 
@@ -109,7 +112,11 @@ def summarize(recording: Recording) -> Summary:
     busy = list(_busy(recording, timelines))
     intervals = [(segment.start, segment.end) for segment in busy]
     intervals += [(span.start, span.end) for span in operations]
-    intervals += [(span.start, span.end) for span in recording.spans if span.is_step]
+    intervals += [
+        (span.start, span.end)
+        for span in recording.spans
+        if span.is_step or span.name == names.TOKENIZER_SPAN
+    ]
     seconds, idle = _attribute(busy, operations, intervals)
     return Summary(
         total=sum(seconds.values()),
@@ -136,7 +143,10 @@ def _busy(recording: Recording, timelines: Timelines) -> Iterable[Segment]:
     for span in recording.spans:
         if not span.on_users_thread:
             continue
-        if span.is_stage(Stage.WAIT) and span.parent in timelines.of:
+        if span.name == names.TOKENIZER_SPAN:
+            inside.add(span.id)
+            yield Segment(span.start, span.end, Category.CLIENT)
+        elif span.is_stage(Stage.WAIT) and span.parent in timelines.of:
             yield from _waited(span, timelines)
         elif any(span.is_stage(stage) for stage in _CLIENT_STAGES):
             inside.add(span.id)

@@ -38,7 +38,7 @@ from tinker_ext.tracing.operations import (
     pending_operation,
 )
 from tinker_ext.tracing.recording import record_to, recorder, stop_recording
-from tinker_ext.tracing.spans import step
+from tinker_ext.tracing.spans import loading_tokenizer, step
 from tinker_ext.tracing.stages import (
     decoding,
     fetching,
@@ -76,6 +76,7 @@ __all__ = [
     "decoding",
     "fetching",
     "gave_up",
+    "loading_tokenizer",
     "log",
     "log_request_id",
     "model_attributes",

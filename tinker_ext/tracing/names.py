@@ -146,6 +146,7 @@ POLL_EVENT = "tinker.poll"
 GAVE_UP_EVENT = "tinker.gave_up"
 
 STEP_SPAN = "tinker.step"
+TOKENIZER_SPAN = "tinker.load_tokenizer"
 
 
 def span_name(name: str) -> str:

@@ -3,6 +3,9 @@
 The file has one JSON object per line: a header per process, `begin` when an operation starts (which
 reveals operations that never end), and `span` when a span ends. Each line is a single write to a
 file opened for appending, so threads and processes can share it and a killed process loses nothing.
+
+A file may have several runs, one after the other. The header of a process has the id of its parent
+process, from which `trace_report.recordings` finds the processes of a run.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import AnyValue, AttributeValue
 
 from tinker_ext.private_files import open_private
+from tinker_ext.tracing.logs import log
 from tinker_ext.tracing.names import Attributes
 from tinker_ext.version import __version__
 
@@ -52,18 +56,30 @@ class Recorder:
         self.path = path
         self._file = open_private(path, os.O_WRONLY | os.O_APPEND)
         self._close = weakref.finalize(self, os.close, self._file)
-        self.write(
+        if os.fstat(self._file).st_size:
+            log.info("%s has an earlier recording, to which this one is appended", path)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._append(
             {
                 "kind": "recording",
                 "format": FORMAT,
                 "version": __version__,
-                "process": os.getpid(),
+                "process": self._process,
+                "parent": os.getppid(),
                 "start": now(),
             }
         )
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append a line. Ignores errors, because a full disk must not stop a training run."""
+        if self._process != os.getpid():  # After a fork.
+            self._begin()
+        self._append(line)
+
+    def _append(self, line: Mapping[str, Any]) -> None:
         with contextlib.suppress(OSError):
             os.write(self._file, orjson.dumps(line, default=str) + b"\n")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.tracing.names import Attributes
 
-__all__ = ["below", "fail", "now", "observed", "start", "step"]
+__all__ = ["below", "fail", "loading_tokenizer", "now", "observed", "start", "step"]
 
 _tracer = trace.get_tracer("tinker_ext", __version__)
 
@@ -100,7 +100,21 @@ def step(number: int) -> Iterator[None]:
         ...         training.forward_backward(batch, "cross_entropy").result()
         ...         training.optim_step(params).result()
     """
-    span = start(names.STEP_SPAN, {names.STEP: number})
+    with _span(names.STEP_SPAN, {names.STEP: number}):
+        yield
+
+
+@contextmanager
+def loading_tokenizer(model: str) -> Iterator[None]:
+    """A span of the time in which a tokenizer is loaded, which may be a download."""
+    with _span(names.TOKENIZER_SPAN, {names.GEN_AI_MODEL: model}):
+        yield
+
+
+@contextmanager
+def _span(name: str, attributes: Attributes) -> Iterator[None]:
+    """A span around the block, as the current span; fails with its exception."""
+    span = start(name, attributes)
     with trace.use_span(
         span, end_on_exit=True, record_exception=False, set_status_on_exception=False
     ):

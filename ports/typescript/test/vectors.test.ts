@@ -27,6 +27,7 @@ const LEFT_OUT: Record<string, string> = {
   "completions.json": "any error of retrieve_futures ends batched polling",
   "datum_index.json": "errors name a datum by its index in its request",
   "hints.json": "errors quote the server's message and add no advice",
+  "circuit.json": "there is no circuit breaker; every call is retried in its window",
   "paths.json": "no call of the client takes a checkpoint by run and name",
   "tokenizers.json": "the client handles token ids only",
   "limits.json": "requests in flight are not limited, and a shared pause ends for all at once",

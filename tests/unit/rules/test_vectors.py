@@ -27,6 +27,7 @@ from tinker_ext.protocol.flags import Flags
 from tinker_ext.redaction import redactor
 from tinker_ext.rules import (
     chunking,
+    circuit,
     completions,
     datum_index,
     hashing,
@@ -192,6 +193,25 @@ def test_outputs(case: dict[str, Any]) -> None:
     parts = [SimpleNamespace(**part) for part in case["parts"]]
     combined = outputs.combine_outputs(parts, datum_counts=case.get("datum_counts"))
     assert {name: getattr(combined, name) for name in case["expect"]} == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("circuit.json", "admit"))
+def test_circuit_admits(case: dict[str, Any]) -> None:
+    state = circuit.Circuit(**case["circuit"])
+    after, wait = circuit.admit(state, case["now"], case["cooldown"])
+    assert {"circuit": attrs.asdict(after), "wait": wait} == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("circuit.json", "record"))
+def test_circuit_records(case: dict[str, Any]) -> None:
+    state = circuit.Circuit(**case["circuit"])
+    after = circuit.record(state, case["failed"], case["now"], case["limit"])
+    assert attrs.asdict(after) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("circuit.json", "is_outage"))
+def test_circuit_counts_failure(case: dict[str, Any]) -> None:
+    assert circuit.is_outage(failure_of(case), now=0.0) is case["expect"]
 
 
 @pytest.mark.parametrize("case", load("limits.json", "admit"))

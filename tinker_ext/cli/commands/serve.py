@@ -134,6 +134,12 @@ class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8
     "sample_use_retrieve_futures=true makes clients poll for many samples with one request. May be "
     "repeated.",
 )
+@click.option(
+    "--adapters",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with PEFT adapters, which clients may load by their absolute path "
+    "(default: none).",
+)
 def serve(
     port: int,
     host: str,
@@ -145,6 +151,7 @@ def serve(
     jwt: bool,
     jwt_lifetime: float | None,
     flags: Sequence[str],
+    adapters: Path | None,
 ) -> None:
     """Run the embedded backend on this machine.
 
@@ -176,6 +183,7 @@ def serve(
                 key=key,
                 allow_hosts=allow_hosts,
                 public_url=None if public_url is None else _url(public_url),
+                adapters=adapters,
             )
         except RuntimeError as error:
             raise CommandError(str(error)) from error

@@ -13,11 +13,20 @@ from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import count_title
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tinker_ext.trace_report.recordings import Recording
     from tinker_ext.trace_report.summary import Summary
 
 RECORDING = click.Path(exists=True, dir_okay=False, path_type=Path)
 TARGET = click.Path(dir_okay=False, path_type=Path)
+
+run_option = click.option(
+    "--run",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="A run of the recording, from 1 (default: the latest).",
+)
 
 
 @click.group()
@@ -30,24 +39,32 @@ def trace() -> None:
 
 @trace.command()
 @click.argument("recording", type=RECORDING)
+@run_option
 @format_option
 @click.pass_obj
-def summary(context: CommandContext, recording: Path) -> None:
+def summary(context: CommandContext, recording: Path, run: int | None) -> None:
     """Print where the time went and what took most of it.
 
     RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
     """
     from tinker_ext.trace_report.summary import summarize
 
-    spans = _read(recording)
+    spans = _read(recording, run)
     report = summarize(spans)
+    processes = {process: summarize(spans.of_process(process)) for process in spans.processes}
     views: list[View | str] = [_time_view(report), _operations_view(report)]
+    if len(processes) > 1:
+        views.append(_processes_view(processes))
+    if spans.runs > 1:
+        views.append(_which_run(spans))
     if report.steps:
         views.append(_steps(report))
     views += [_unfinished(name, seconds) for name, seconds in report.unfinished]
     if spans.broken_lines:
         views.append(f"Skipped {count_title(spans.broken_lines, 'unreadable line')}.")
-    show(context.format, _record(report), *views, report.verdict)
+    record = {**_record(report), "run": spans.run, "runs": spans.runs}
+    record["processes"] = {process: _record(part) for process, part in processes.items()}
+    show(context.format, record, *views, report.verdict)
 
 
 @trace.command()
@@ -58,9 +75,10 @@ def summary(context: CommandContext, recording: Path) -> None:
     type=TARGET,
     help="File to write (default: the recording's name with .trace.json).",
 )
+@run_option
 @format_option
 @click.pass_obj
-def export(context: CommandContext, recording: Path, output: Path | None) -> None:
+def export(context: CommandContext, recording: Path, output: Path | None, run: int | None) -> None:
     """Write a file for https://ui.perfetto.dev or chrome://tracing.
 
     RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
@@ -68,9 +86,11 @@ def export(context: CommandContext, recording: Path, output: Path | None) -> Non
     from tinker_ext.trace_report.perfetto import write_chrome_trace
 
     target = output or recording.with_suffix(".trace.json")
-    count = write_chrome_trace(_read(recording), target)
+    spans = _read(recording, run)
+    count = write_chrome_trace(spans, target)
     message = f"Wrote {count_title(count, 'span')} to {target}; open it at https://ui.perfetto.dev"
-    show(context.format, {"file": str(target), "spans": count}, message)
+    notes = [_which_run(spans)] if spans.runs > 1 else []
+    show(context.format, {"file": str(target), "spans": count}, *notes, message)
 
 
 @trace.command()
@@ -78,9 +98,10 @@ def export(context: CommandContext, recording: Path, output: Path | None) -> Non
 @click.option(
     "-o", "--output", type=TARGET, help="File to write (default: the recording's name with .png)."
 )
+@run_option
 @format_option
 @click.pass_obj
-def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
+def plot(context: CommandContext, recording: Path, output: Path | None, run: int | None) -> None:
     """Draw a timeline with a lane for each type of operation.
 
     RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
@@ -88,18 +109,24 @@ def plot(context: CommandContext, recording: Path, output: Path | None) -> None:
     with needs_matplotlib():
         from tinker_ext.trace_report.plot import draw
     target = output or recording.with_suffix(".png")
-    draw(_read(recording), target)
-    show(context.format, {"file": str(target)}, f"Wrote {target}")
+    spans = _read(recording, run)
+    draw(spans, target)
+    notes = [_which_run(spans)] if spans.runs > 1 else []
+    show(context.format, {"file": str(target)}, *notes, f"Wrote {target}")
 
 
-def _read(path: Path) -> Recording:
+def _read(path: Path, run: int | None) -> Recording:
     from tinker_ext.trace_report.recordings import read_recording
 
     try:
-        return read_recording(path)
+        return read_recording(path, run)
     except ValueError as error:
         advice = "To record a run, set TINKER_EXT_TRACE=run.jsonl in its environment."
         raise CommandError(f"{error}. {advice}") from error
+
+
+def _which_run(recording: Recording) -> str:
+    return f"This is run {recording.run} of {recording.runs} in the file; --run selects a run."
 
 
 def _time_view(report: Summary) -> View:
@@ -109,6 +136,27 @@ def _time_view(report: Summary) -> View:
         rows=[
             (category.value, f"{seconds:.3f}", f"{report.share(category):.1%}")
             for category, seconds in report.seconds.items()
+        ],
+    )
+
+
+def _processes_view(processes: Mapping[int, Summary]) -> View:
+    def largest(report: Summary) -> str:
+        category = max(report.seconds, key=lambda category: report.seconds[category])
+        return f"{category.value} ({report.share(category):.0%})"
+
+    return View(
+        title="Processes",
+        columns=("Process", "Seconds", "Operations", "Failed", "Most time"),
+        rows=[
+            (
+                str(process),
+                f"{report.total:.3f}",
+                str(sum(operation.count for operation in report.operations)),
+                str(sum(operation.failed for operation in report.operations)),
+                largest(report),
+            )
+            for process, report in processes.items()
         ],
     )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tinker_ext.embedded.engine.trainer import LossOutput, Trainer, TrainerState
     from tinker_ext.embedded.execution.arrays import LossInput
+    from tinker_ext.embedded.execution.own_adapters import OwnAdapters
     from tinker_ext.embedded.execution.saving import CheckpointSaver, SaveRequest
     from tinker_ext.embedded.execution.scheduler import Model, ModelScheduler
     from tinker_ext.embedded.store import RunRecord, RunTable, SamplerTable
@@ -46,6 +47,7 @@ class Training:
     samplers: SamplerTable
     saving: CheckpointSaver
     models: ModelScheduler
+    own_adapters: OwnAdapters
 
     def create_model(self, run: RunRecord) -> Operation:
         def operation(model: Model) -> Result:
@@ -190,6 +192,8 @@ class Training:
         return files.writing(files.sampler(folder), contents, peft_config_of(contents))
 
     def _read_training(self, path: str, run: RunRecord) -> CheckpointContents:
+        if self.own_adapters.matches(path):
+            return self.own_adapters.read(path, run.base_model)
         try:
             name = CheckpointName.parse(path)
         except BadNameError as error:

@@ -11,7 +11,7 @@ from attrs import evolve
 from tinker_ext.embedded.checkpoints.encryption import Encryption, EncryptionUnavailableError
 from tinker_ext.embedded.checkpoints.files import is_encrypted
 from tinker_ext.embedded.checkpoints.names import CheckpointName
-from tinker_ext.embedded.errors import RejectedRequestError
+from tinker_ext.embedded.errors import RejectedRequestError, UserFailureError
 from tinker_ext.embedded.execution.saving import SaveRequest
 from tinker_ext.embedded.routes.call import checkpoint_of, json_response, submitted, unknown_session
 from tinker_ext.embedded.routes.models import new_run
@@ -118,10 +118,17 @@ def _create_from_weights(call: Call, optimizer: bool) -> Response:
             [validation_error(("body", name), "missing", message) for name in missing]
         )
     path = call.body["path"]
-    _, source = checkpoint_of(call.backend, path, "path")
-    run = new_run(call, call.body.get("base_model") or source.base_model, source.lora)
-    if run.user_metadata is None:
-        run = evolve(run, user_metadata=source.user_metadata)
+    adapters = call.backend.training.own_adapters
+    if adapters.matches(path):
+        try:
+            run = new_run(call, *adapters.describe(path, call.body.get("base_model")))
+        except UserFailureError as error:
+            raise RejectedRequestError(400, str(error)) from None
+    else:
+        _, source = checkpoint_of(call.backend, path, "path")
+        run = new_run(call, call.body.get("base_model") or source.base_model, source.lora)
+        if run.user_metadata is None:
+            run = evolve(run, user_metadata=source.user_metadata)
     operation = call.backend.training.create_from_weights(run, path, optimizer=optimizer)
     request_id = call.backend.models.create(run.run_id, operation, "load_weights")
     return submitted(request_id, run.run_id)

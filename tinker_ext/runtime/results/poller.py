@@ -250,7 +250,10 @@ class FuturePoller:
             return classify(200, body), None
 
         return await self.retrier.run(
-            attempt, operation=operation, policy=lambda: self.policy().within(max(0.0, left))
+            attempt,
+            operation=operation,
+            policy=lambda: self.policy().within(max(0.0, left)),
+            fails_fast=False,  # The server has accepted the request.
         )
 
     def _note(self, outcome: PollOutcome, request_id: str, operation: str) -> None:

@@ -14,6 +14,7 @@ from tinker_ext.errors import (
     STATUS_ERRORS,
     APIConnectionError,
     APIStatusError,
+    CircuitOpenError,
     status_phrase,
 )
 from tinker_ext.rules.polling import MAX_MALFORMED
@@ -28,6 +29,7 @@ from tinker_ext.rules.retry import (
 )
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
+from tinker_ext.runtime.retry.circuit_breaker import CircuitBreaker
 from tinker_ext.runtime.retry.pause import Pause, PausedError
 from tinker_ext.tracing import log
 from tinker_ext.transport.encoding import MalformedBodyError
@@ -44,7 +46,9 @@ WARN_AFTER = 10.0
 _RetryableError: TypeAlias = APIStatusError | APIConnectionError | MalformedBodyError
 # The errors that `rules.retry` judges; any other error ends the call.
 _RETRYABLE_ERRORS = (APIStatusError, APIConnectionError, MalformedBodyError)
-_IS_RETRYABLE = tenacity.retry_if_exception_type(_RETRYABLE_ERRORS)
+_IS_RETRYABLE = tenacity.retry_if_exception_type(
+    _RETRYABLE_ERRORS
+) & tenacity.retry_if_not_exception_type(CircuitOpenError)
 
 
 @frozen
@@ -54,10 +58,12 @@ class Retrier:
     Attributes:
         pause: shared by all clients with the same base URL and key.
         clock: the source of time, sleep and backoff jitter.
+        breaker: None to send requests while the server is down.
     """
 
     pause: Pause
     clock: Clock = REAL_CLOCK
+    breaker: CircuitBreaker | None = None
     throttle: LogThrottle = field(factory=LogThrottle)
 
     async def run(
@@ -66,20 +72,27 @@ class Retrier:
         *,
         operation: str,
         policy: Callable[[], RetryPolicy],
+        fails_fast: bool = True,
     ) -> T:
         """Call the coroutine function `attempt` until it succeeds, and return its value.
 
         tenacity takes over after the first failure, or if a shared pause holds the first attempt.
+        Unless `fails_fast` is set, attempts are made while the circuit breaker is open.
 
         Raises:
+            CircuitOpenError: the circuit breaker is open.
             APIError: the last failure, with the number of attempts and the reason to stop.
                 RateLimitError or BillingError also if a shared pause outlasts the policy's window.
         """
         started, suspended = self.clock.now(), self.clock.suspended()
         first_error = None
+        if self.breaker is not None:
+            attempt = _guarded(attempt, self.breaker, operation if fails_fast else None)
         if self.pause.start_now():
             try:
                 return await attempt()
+            except CircuitOpenError:
+                raise
             except _RETRYABLE_ERRORS as error:
                 first_error = error
         call = _Call(self, operation, policy(), started, suspended, first_error)
@@ -273,6 +286,25 @@ class _Call:
                 error.message,
                 self.decision.delay,
             )
+
+
+def _guarded(
+    attempt: Callable[[], Coroutine[Any, Any, T]], breaker: CircuitBreaker, operation: str | None
+) -> Callable[[], Coroutine[Any, Any, T]]:
+    """Record each attempt with the breaker, which admits it first unless `operation` is None."""
+
+    async def guarded() -> T:
+        if operation is not None:
+            breaker.check(operation)
+        try:
+            value = await attempt()
+        except _RETRYABLE_ERRORS as error:
+            breaker.failed(_failure(error), error.message)
+            raise
+        breaker.succeeded()
+        return value
+
+    return guarded
 
 
 def _error(state: tenacity.RetryCallState) -> _RetryableError:
