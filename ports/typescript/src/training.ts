@@ -7,6 +7,7 @@ import { checkData, checkNumbers, type Datum } from "./inputs.js";
 import { OrderedRequests, type ChunkRequest } from "./ordered.js";
 import { combineOutputs, sizeOf, split, type ChunkOutput } from "./rules/batches.js";
 import { encodeLossRequest } from "./protobuf.js";
+import { datumBytes } from "./rules/limits.js";
 import type { Fields } from "./rules/redaction.js";
 import { openSamplingSession, SamplingClient } from "./sampling.js";
 
@@ -154,7 +155,10 @@ export class TrainingClient {
       const runs = split(copy.map(sizeOf), typeof limit === "number" ? limit : undefined);
       const chunks = runs.map(([first, end]) => copy.slice(first, end));
       counts = chunks.map((chunk) => chunk.length);
-      return chunks.map((data) => requestOf({ data, loss_fn, loss_fn_config }));
+      return chunks.map((data) => {
+        const size = data.map(datumBytes).reduce((a, b) => a + b, 0);
+        return Object.assign(requestOf({ data, loss_fn, loss_fn_config }), { size });
+      });
     };
     return this.#requests.start(operation, requests, (bodies) =>
       combined(operation, bodies, counts),

@@ -133,6 +133,8 @@ export function scripted({
   deadline = 7200,
   heart = new SteppedClock() as Clock,
   protocol = "0.4.1" as Settings["protocol"],
+  maxSamplesInFlight = undefined as number | undefined,
+  maxTrainingBytesInFlight = undefined as number | undefined,
 } = {}) {
   const [server, clock] = [new ScriptedServer(), new SimulatedClock()];
   const settings = {
@@ -143,6 +145,8 @@ export function scripted({
     heart,
     deadline,
     protocol,
+    maxSamplesInFlight,
+    maxTrainingBytesInFlight,
   };
   return { server, clock, settings, service: new ServiceClient(settings) };
 }
