@@ -76,11 +76,20 @@ export class Core {
   }
 
   /** Sends a request; all its attempts have the same idempotency key. */
-  async call<T>(operation: string, send: Send<T>): Promise<NonNullable<T>> {
+  async call<T>(operation: string, send: Send<T>, timeout?: number): Promise<NonNullable<T>> {
     if (operation !== "client_config") await this.flags();
     const key = randomUUID();
+    const call = timeout === undefined ? { operation } : { operation, timeout };
     const policy = { ...POLICY, reads: /^(get|list)_/.test(operation) };
-    return this.#retrier.run(operation, () => this.#gateway.send({ operation }, send, key), policy);
+    return this.#retrier.run(operation, () => this.#gateway.send(call, send, key), policy);
+  }
+
+  /** As `call`, for a success without a body. */
+  async change(operation: string, send: Send<unknown>): Promise<void> {
+    await this.flags();
+    const key = randomUUID();
+    const attempt = () => this.#gateway.sendChange({ operation }, send, key);
+    return this.#retrier.run(operation, attempt);
   }
 
   /** Submits an operation and returns its request id. */
