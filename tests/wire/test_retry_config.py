@@ -95,18 +95,18 @@ def test_progress_of_one_sample_keeps_the_others_alive() -> None:
     started = time.monotonic()
 
     def slow(received: Any) -> Reply:
-        """Completes one sample after each 0.5 seconds."""
+        """Completes one sample after each 3 seconds; a busy machine may add seconds."""
         number = int(received.body["request_id"].rpartition("-")[2])
-        due = started + 0.5 * (1 + number % 4)
+        due = started + 3.0 * (1 + number % 3)
         return server.default_reply(received) if time.monotonic() > due else WAITING
 
     server.respond_always("retrieve_future", slow)
     with make_client(server) as service:
         sampler = service.create_sampling_client(
-            base_model="fake/model", retry_config=RetryConfig(progress_timeout=1.5)
+            base_model="fake/model", retry_config=RetryConfig(progress_timeout=8.0)
         )
-        futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(4)]
-        assert all(future.result(10).sequences for future in futures)
+        futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(3)]
+        assert all(future.result(60).sequences for future in futures)
 
 
 def test_disabled_stuck_detection_waits() -> None:
