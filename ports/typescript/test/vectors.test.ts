@@ -31,6 +31,7 @@ const LEFT_OUT: Record<string, string> = {
   "paths.json": "no call of the client takes a checkpoint by run and name",
   "tokenizers.json": "the client handles token ids only",
   "limits.json": "requests in flight are not limited, and a shared pause ends for all at once",
+  "retry.json within": "every call has the same window",
   "seq_ids.json expected_seq_id":
     "servers of release 0.25 report it; those of 0.4.1 and 0.38 do not",
   "server_protocol.json": "the protocol is a setting: it is not negotiated",
