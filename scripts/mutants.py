@@ -27,6 +27,7 @@ import importlib.util
 import os
 import resource
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
@@ -281,6 +282,8 @@ def details(undetected: list[Mutant], unreached: set[str]) -> str:
 
 def main() -> int:
     os.chdir(ROOT)
+    os.environ["TZ"] = "America/New_York"  # in GMT, mistakes about zones would not be detected
+    time.tzset()
     generated = Mutants.generate()
     sys.meta_path.insert(0, generated)
     mutants = list(generated)

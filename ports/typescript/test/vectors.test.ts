@@ -88,7 +88,7 @@ const RULES: Record<string, Record<string, Run>> = {
   "seq_ids.json": { is_reusable: ({ status }) => isReusable(status) },
   "metrics.json": {
     cases: ({ parts }) =>
-      reduceMetrics(parts.map(([metrics, weight]: Case) => [valuesOf(metrics), weight])),
+      reduceMetrics(parts.map(([metrics, weight]: Case) => [numbersOf(metrics), weight])),
   },
   "hashing.json": {
     cases: ({ values }) => {
@@ -162,6 +162,14 @@ function valueOf(value: Case): Case {
 
 function valuesOf(values: Record<string, Case>): Record<string, Case> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, valueOf(value)]));
+}
+
+/** The values as JSON.parse returns numbers: an integer out of range is an infinity. */
+function numbersOf(values: Record<string, Case>): Record<string, Case> {
+  const entries = Object.entries(valuesOf(values));
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === "bigint" ? Number(value) : value]),
+  );
 }
 
 /** Asserts equality; floats may differ by one part in 10^12. */
