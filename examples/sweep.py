@@ -30,6 +30,7 @@ def main() -> None:
     params = tinker.SamplingParams(max_tokens=24, temperature=0.7, stop="\n")
     completions: list[str] = []
     elapsed: list[float] = []
+    stored = 0
     with tinker.ServiceClient(base_url=args.base_url) as service:
         sampler = service.create_sampling_client(base_model=args.model)
         tokenizer = sampler.get_tokenizer()
@@ -40,11 +41,15 @@ def main() -> None:
             if outcome.response is None:
                 print(f"{texts[outcome.index]!r} failed: {outcome.error}")
                 continue
+            stored += outcome.stored
             tokens = outcome.response.sequences[0].tokens
             completions.append(str(tokenizer.decode(tokens)))
             elapsed.append(time.perf_counter() - started)
     print(f"{len(completions)} completions, {len(texts) - len(completions)} failed: {args.results}")
-    print(f"{len(elapsed) / elapsed[-1]:.0f} samples per second")
+    if stored == len(completions):
+        print("all of them were stored before")
+    else:
+        print(f"{(len(completions) - stored) / elapsed[-1]:.0f} samples per second")
 
     plt.plot(elapsed, range(1, len(elapsed) + 1))
     plt.xlabel("seconds")

@@ -103,9 +103,22 @@ def load(
                 )
             rendered = Rendered(rendered.tokens[:max_tokens], rendered.weights[:max_tokens])
         if not any(rendered.weights[1:]):
-            raise InvalidInputError("no token of it is trained", where=conversation.where)
+            raise InvalidInputError(
+                f"no token of it is trained: {_why_untrained(conversation, max_tokens)}",
+                where=conversation.where,
+            )
         data.append(rendered.to_datum())
     return data
+
+
+def _why_untrained(conversation: Conversation, max_tokens: int | None) -> str:
+    roles = [str(message.get("role")) for message in conversation.messages]
+    if "assistant" not in roles:
+        found = ", ".join(dict.fromkeys(roles))
+        return f"no message has the role 'assistant' (roles: {found or 'none'})"
+    if max_tokens is not None:
+        return f"max_tokens={max_tokens} cuts off all turns of the assistant"
+    return "check the weights of its messages"
 
 
 def read_conversations(path: str | PathLike[str]) -> Iterator[Conversation]:

@@ -206,7 +206,8 @@ class ClientConfig:
         if not self.api_key and not self.credential_cmd and not self.is_embedded:
             raise ConfigurationError(
                 "No API key. Set TINKER_API_KEY, pass api_key=..., or set TINKER_CREDENTIAL_CMD "
-                'to a command that prints one. base_url="embedded" needs no key.',
+                'to a command that prints one. base_url="embedded", or TINKER_BASE_URL=embedded, '
+                "needs no key.",
                 setting="api_key",
             )
 

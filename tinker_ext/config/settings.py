@@ -36,6 +36,8 @@ class Settings(TypedDict, total=False):
     retry_window: float | None
     max_retries: int | None
     billing_window: float | None
+    circuit_failures: int | None
+    circuit_cooldown: float | None
     future_timeout: float | None
     archive_timeout: float | None
     heartbeat_interval: float | None

@@ -35,6 +35,8 @@ def encode(body: Any) -> bytes:
         return orjson.dumps(body, option=_OPTIONS)
     except orjson.JSONEncodeError as error:
         where = next(_unencodable(body, ""), None)
+        if where is None:
+            raise  # Not a value of the caller's: an object or array that has no JSON form.
         raise InvalidInputError(f"it can't be sent as JSON: {error}", where=where) from None
 
 

@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 
+import { Budget } from "./budget.js";
 import { APIResponseValidationError, type APIError } from "./errors.js";
 import { Gateway, POLL_TIMEOUT, type Fetch, type Schemas, type Send } from "./gateway.js";
 import { Poller } from "./poller.js";
@@ -18,6 +19,11 @@ const CLIENT = "+typescript-port";
 /** Release 0.4.1 is JSON; servers of 0.25.0 and later accept training data as protobuf only. */
 export type Protocol = "0.4.1" | "0.38.0";
 
+/** The limits of a server without flags, those of 0.38.0: samples, and bytes being submitted. */
+const MAX_SAMPLES = 2000;
+const MAX_SAMPLE_BYTES = 10 * 1024 * 1024;
+const MAX_TRAINING_BYTES = 50_000_000;
+
 export interface Settings {
   /** The protocol of the server. */
   readonly protocol: Protocol;
@@ -25,6 +31,10 @@ export interface Settings {
   readonly apiKey: string;
   /** Time limit for a result, in seconds. */
   readonly deadline: number;
+  /** Samples between submission and result; by default the server's limit, or 2000. */
+  readonly maxSamplesInFlight?: number | undefined;
+  /** Bytes of training data being submitted; by default the server's limit, or 50 MB. */
+  readonly maxTrainingBytesInFlight?: number | undefined;
   /** Sends requests; by default that of Node.js. */
   readonly fetch: Fetch;
   /** The clocks of retries and polls, and of heartbeats; simulated in tests. */
@@ -34,6 +44,12 @@ export interface Settings {
 
 export class Core {
   readonly session: Session;
+  /** Samples between submission and result. */
+  readonly samples: Budget;
+  /** Bytes of prompts, and of training data, that are being submitted. */
+  readonly sampleBytes = new Budget(MAX_SAMPLE_BYTES);
+  readonly trainingBytes: Budget;
+  readonly #settings: Settings;
   readonly #protocol: Protocol;
   #config: Promise<Fields> | undefined;
   #dynamicFlags: Promise<Schemas["ClientDynamicConfigResponse"]> | undefined;
@@ -44,7 +60,10 @@ export class Core {
   constructor(settings: Settings) {
     const { baseUrl, apiKey, clock, heart } = settings;
     const gateway = new Gateway(baseUrl, apiKey, settings.fetch, settings.protocol !== "0.4.1");
+    this.#settings = settings;
     this.#protocol = settings.protocol;
+    this.samples = new Budget(settings.maxSamplesInFlight ?? MAX_SAMPLES);
+    this.trainingBytes = new Budget(settings.maxTrainingBytesInFlight ?? MAX_TRAINING_BYTES);
     this.session = new Session(
       () => this.#createSession(),
       (id) => this.#beat(id),
@@ -57,11 +76,20 @@ export class Core {
   }
 
   /** Sends a request; all its attempts have the same idempotency key. */
-  async call<T>(operation: string, send: Send<T>): Promise<NonNullable<T>> {
+  async call<T>(operation: string, send: Send<T>, timeout?: number): Promise<NonNullable<T>> {
     if (operation !== "client_config") await this.flags();
     const key = randomUUID();
+    const call = timeout === undefined ? { operation } : { operation, timeout };
     const policy = { ...POLICY, reads: /^(get|list)_/.test(operation) };
-    return this.#retrier.run(operation, () => this.#gateway.send({ operation }, send, key), policy);
+    return this.#retrier.run(operation, () => this.#gateway.send(call, send, key), policy);
+  }
+
+  /** As `call`, for a success without a body. */
+  async change(operation: string, send: Send<unknown>): Promise<void> {
+    await this.flags();
+    const key = randomUUID();
+    const attempt = () => this.#gateway.sendChange({ operation }, send, key);
+    return this.#retrier.run(operation, attempt);
   }
 
   /** Submits an operation and returns its request id. */
@@ -98,8 +126,23 @@ export class Core {
     const flags: Fields = await this.call("client_config", (api, options) =>
       api.POST("/api/v1/client/config", { ...options, body }),
     );
+    this.#applyLimits(flags);
     if (flags["pjwt_auth_enabled"] === true) this.#gateway.useTokens(() => this.#exchangeKey());
     return flags;
+  }
+
+  /** Applies the server's limits, except those that the user has set. */
+  #applyLimits(flags: Fields): void {
+    const { maxSamplesInFlight, maxTrainingBytesInFlight } = this.#settings;
+    const limits: [Budget, string, number | undefined][] = [
+      [this.samples, "sample_max_concurrent_requests", maxSamplesInFlight],
+      [this.sampleBytes, "sample_dispatch_bytes_semaphore_size", undefined],
+      [this.trainingBytes, "fwdbwd_dispatch_bytes_semaphore_size", maxTrainingBytesInFlight],
+    ];
+    for (const [budget, flag, setting] of limits) {
+      const limit = flags[flag];
+      if (setting === undefined && typeof limit === "number" && limit >= 1) budget.resize(limit);
+    }
   }
 
   async #exchangeKey(): Promise<string> {

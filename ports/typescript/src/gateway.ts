@@ -8,7 +8,7 @@
 import { randomUUID } from "node:crypto";
 
 import JSON5 from "json5";
-import createClient, { type Client } from "openapi-fetch";
+import createClient, { defaultPathSerializer, type Client } from "openapi-fetch";
 
 import {
   APIConnectionError,
@@ -59,7 +59,8 @@ export class Gateway {
   ) {
     this.#baseUrl = baseUrl.replace(/\/$/, "");
     const headers = { Accept: "application/json" };
-    this.#api = createClient<paths>({ baseUrl, headers, redirect: "manual" });
+    const pathSerializer = serializePath;
+    this.#api = createClient<paths>({ baseUrl, headers, redirect: "manual", pathSerializer });
     this.#key = apiKey;
     this.#fetch = fetch;
   }
@@ -71,6 +72,13 @@ export class Gateway {
       if (data === undefined || data === null) throw unreadable("empty", call);
       return data;
     });
+  }
+
+  /** As `send`, for a success without a body. */
+  async sendChange(call: Call, send: Send<unknown>, idempotencyKey: string): Promise<void> {
+    await this.#authorized((credential) =>
+      send(this.#api, this.#options(call, idempotencyKey, credential)),
+    );
   }
 
   /** Sends no key from now on, but a token that `issue` returns, until the server rejects it. */
@@ -200,6 +208,12 @@ export class Gateway {
     const [, fault = defaultFault] = FAULTS.find(([pattern]) => pattern.test(message)) ?? [];
     return new APIConnectionError(message, fault, call.operation, call.requestId);
   }
+}
+
+/** The URL of a request; a checkpoint without a kind has one segment less. */
+function serializePath(url: string, params: Record<string, unknown>): string {
+  const isShort = params["checkpoint_kind"] === "";
+  return defaultPathSerializer(isShort ? url.replace("/{checkpoint_kind}", "") : url, params);
 }
 
 /** Whether the server rejects the token of a request (token_validity.json). */

@@ -1,8 +1,10 @@
 /** The public API. */
 
+export type { CustomLoss, CustomLossValue } from "./custom.js";
 export type { Settings } from "./core.js";
 export * from "./errors.js";
 export { modelInput, tensor, type Datum, type ModelInput, type TensorData } from "./inputs.js";
+export { RestClient, type ArchiveUrl, type Page } from "./rest.js";
 export {
   SamplingClient,
   type SampleOptions,

@@ -12,7 +12,11 @@ import type { Schemas, Send } from "./gateway.js";
 import type { Fields } from "./rules/redaction.js";
 
 /** Sends one request with its sequence number: as JSON, or as a protobuf message. */
-export type ChunkRequest = (seq_id: number) => Send<Schemas["UntypedAPIFuture"]> | Uint8Array;
+export interface ChunkRequest {
+  (seq_id: number): Send<Schemas["UntypedAPIFuture"]> | Uint8Array;
+  /** The approximate bytes of its data. */
+  readonly size?: number;
+}
 
 /** Status codes of proxies, which may have forwarded the request. */
 const PROXY_STATUSES = new Set([502, 503, 504, 520, 521, 522, 523, 524]);
@@ -57,17 +61,19 @@ export class OrderedRequests {
       this.#core.session.check();
       const seqId = this.#next++;
       try {
-        const send = request(seqId);
-        const submitted =
-          send instanceof Uint8Array
-            ? this.#core.submitMessage(send)
-            : this.#core.submit(operation, send);
-        requestIds.push(await submitted);
+        const submit = () => this.#send(operation, request(seqId));
+        requestIds.push(await this.#core.trainingBytes.run(request.size ?? 0, submit));
       } catch (error) {
         if (error instanceof APIStatusError && isReusable(error.status)) this.#next = seqId;
         throw error;
       }
     }
     return requestIds;
+  }
+
+  #send(operation: string, send: ReturnType<ChunkRequest>): Promise<string> {
+    return send instanceof Uint8Array
+      ? this.#core.submitMessage(send)
+      : this.#core.submit(operation, send);
   }
 }

@@ -9,6 +9,7 @@ import {
   failureOf,
   statusError,
 } from "./errors.js";
+import { Pause } from "./pause.js";
 import { MAX_MALFORMED } from "./rules/polling.js";
 import {
   decide,
@@ -64,12 +65,6 @@ export const REAL_CLOCK: Clock = {
   sleep: (seconds, idle = false) => sleep(seconds * 1000, undefined, { ref: !idle }),
 };
 
-/** A pause of all requests with the same base URL and key, and the status that caused it. */
-interface Pause {
-  until: number;
-  status: number;
-}
-
 const pauses = new Map<string, Pause>();
 
 export class Retrier {
@@ -80,7 +75,7 @@ export class Retrier {
     shared: string,
     readonly clock: Clock,
   ) {
-    this.#pause = pauses.get(shared) ?? { until: -Infinity, status: 429 };
+    this.#pause = pauses.get(shared) ?? new Pause();
     pauses.set(shared, this.#pause);
   }
 
@@ -125,39 +120,46 @@ export class Retrier {
     const { clock } = this;
     const moment = { attempt, elapsed, now: clock.wall(), jitter: clock.jitter(), resumed };
     const decision = decide(failure, policy, moment);
-    const until = clock.now() + decision.delay;
-    if (decision.retry && decision.shared && until > this.#pause.until) {
-      [this.#pause.until, this.#pause.status] = [until, failure.status ?? 429];
+    if (decision.retry && decision.shared) {
+      const now = clock.now();
+      this.#pause.extend(now, now + decision.delay, failure.status ?? 429);
     }
     return decision;
   }
 
+  /** Waits for the end of the shared pause and for the place of this request after it. */
   async #awaitSharedPause(
     operation: string,
     policy: RetryPolicy,
     started: number,
     attempts: number,
   ) {
+    const [pause, { clock }] = [this.#pause, this];
     for (;;) {
-      const { until, status } = this.#pause;
-      const now = this.clock.now();
-      if (now >= until) return;
-      if (until - started > windowOf(policy, status)) {
+      const now = clock.now();
+      const { start, isPlace } = pause.nextStart(now, clock.jitter);
+      if (start <= now) break;
+      const { until, status } = pause;
+      const deadline = started + windowOf(policy, status);
+      if (start - pause.added > deadline) {
         const response = {
           status,
           headers: {},
           body: null,
-          retryAfter: until - now,
+          retryAfter: start - now,
           category: undefined,
         };
-        const left = (until - now).toFixed(1);
+        const left = (start - now).toFixed(1);
         const message = `not sent: all requests with this key are paused for another ${left} s`;
         const reason = "the shared pause does not fit into the window";
         const error = new (statusError(status))(message, response, operation);
         throw error.gaveUp(attempts, now - started, reason);
       }
-      await this.clock.sleep(until - now);
+      await clock.sleep(Math.max(0, Math.min(start, deadline) - now));
+      // A pause that began during the sleep holds this request back again.
+      if (pause.until === until && (isPlace || start > deadline)) break;
     }
+    pause.start();
   }
 }
 

@@ -5,6 +5,7 @@ import { future, idOf, missing, type Core } from "./core.js";
 import { APIResponseValidationError, GoneError, InvalidInputError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
 import { checkInput, checkNumbers, type ModelInput } from "./inputs.js";
+import { promptBytes } from "./rules/limits.js";
 
 export type SamplingParams = Schemas["SamplingParams"];
 export interface SampleOptions {
@@ -66,35 +67,53 @@ export class SamplingClient {
     request: Schemas["SampleRequest"],
     signal: AbortSignal | undefined,
   ): Promise<SampleResponse> {
+    this.#core.session.check();
+    await this.#core.flags(); // may change the limits
     for (let submissions = 1; ; submissions += 1) {
-      this.#core.session.check();
-      signal?.throwIfAborted();
-      // All attempts of a submission have the same number; the next submission has a new one.
-      const body = { ...request, seq_id: this.#next++ };
-      const header = { "X-Tinker-Sampling-Backpressure": "1" };
-      const requestId = await this.#core.submit("asample", (api, options) =>
-        api.POST("/api/v1/asample", { ...options, params: { header }, body }),
-      );
-      const cancel = () => void this.#core.cancel(requestId);
-      signal?.addEventListener("abort", cancel, { once: true });
-      const { sample_use_retrieve_futures: batched } = await this.#core.flags();
-      try {
-        if (batched === true) await this.#completions.wait(requestId, signal);
-        const body = await this.#core.result(requestId, "asample", signal);
-        if (batched === true) this.#completions.acknowledge(requestId);
-        const sequences: unknown = body["sequences"];
-        if (!Array.isArray(sequences)) throw missing("sequences", "asample");
-        if (sequences.length !== request.num_samples) {
-          const message = `expected ${request.num_samples} sequences, got ${sequences.length}`;
-          throw new APIResponseValidationError(message, "asample", requestId);
-        }
-        return body as unknown as SampleResponse;
-      } catch (error) {
-        if (!(error instanceof GoneError) || submissions === MAX_SUBMISSIONS) throw error;
-      } finally {
-        signal?.removeEventListener("abort", cancel);
-      }
+      const attempt = () => this.#submit(request, submissions === MAX_SUBMISSIONS, signal);
+      const response = await this.#core.samples.run(1, attempt, signal);
+      if (response) return response;
     }
+  }
+
+  /** Submits a sample and returns its result; none if it has expired, unless `isLast`. */
+  async #submit(
+    request: Schemas["SampleRequest"],
+    isLast: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<SampleResponse | undefined> {
+    const size = promptBytes(request.prompt);
+    const requestId = await this.#core.sampleBytes.run(size, () => this.#send(request), signal);
+    const cancel = () => void this.#core.cancel(requestId);
+    signal?.addEventListener("abort", cancel, { once: true });
+    const { sample_use_retrieve_futures: batched } = await this.#core.flags();
+    try {
+      if (batched === true) await this.#completions.wait(requestId, signal);
+      const body = await this.#core.result(requestId, "asample", signal);
+      if (batched === true) this.#completions.acknowledge(requestId);
+      const sequences: unknown = body["sequences"];
+      if (!Array.isArray(sequences)) throw missing("sequences", "asample");
+      if (sequences.length !== request.num_samples) {
+        const message = `expected ${request.num_samples} sequences, got ${sequences.length}`;
+        throw new APIResponseValidationError(message, "asample", requestId);
+      }
+      return body as unknown as SampleResponse;
+    } catch (error) {
+      if (!(error instanceof GoneError) || isLast) throw error;
+      return undefined;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  async #send(request: Schemas["SampleRequest"]): Promise<string> {
+    this.#core.session.check();
+    // All attempts of a submission have the same number; the next submission has a new one.
+    const body = { ...request, seq_id: this.#next++ };
+    const header = { "X-Tinker-Sampling-Backpressure": "1" };
+    return this.#core.submit("asample", (api, options) =>
+      api.POST("/api/v1/asample", { ...options, params: { header }, body }),
+    );
   }
 }
 

@@ -3,6 +3,7 @@
 import { Core, future, idOf, type Settings } from "./core.js";
 import { InvalidInputError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
+import { RestClient } from "./rest.js";
 import { REAL_CLOCK } from "./retrying.js";
 import { openSamplingSession, SamplingClient } from "./sampling.js";
 import { TrainingClient } from "./training.js";
@@ -62,6 +63,11 @@ export class ServiceClient {
       "modelPath" in source ? { model_path: source.modelPath } : { base_model: source.baseModel };
     const opened = openSamplingSession(this.#core, model);
     return future(opened.then((id) => new SamplingClient(this.#core, id)));
+  }
+
+  /** Creates a client of training runs, checkpoints and sessions. Sends nothing. */
+  createRestClient(): RestClient {
+    return new RestClient(this.#core);
   }
 
   /** Stops the heartbeats, so that the server ends the session. Calls in progress continue. */

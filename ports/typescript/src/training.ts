@@ -1,5 +1,13 @@
 /** Trains a model. Calls are submitted in the order in which they are made. */
 
+import {
+  forwardData,
+  logprobsOf,
+  surrogateData,
+  withLoss,
+  type CustomLoss,
+  type CustomLossValue,
+} from "./custom.js";
 import { future, idOf, missing, type Core } from "./core.js";
 import { APIResponseValidationError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
@@ -7,6 +15,7 @@ import { checkData, checkNumbers, type Datum } from "./inputs.js";
 import { OrderedRequests, type ChunkRequest } from "./ordered.js";
 import { combineOutputs, sizeOf, split, type ChunkOutput } from "./rules/batches.js";
 import { encodeLossRequest } from "./protobuf.js";
+import { datumBytes } from "./rules/limits.js";
 import type { Fields } from "./rules/redaction.js";
 import { openSamplingSession, SamplingClient } from "./sampling.js";
 
@@ -14,6 +23,8 @@ type AdamParams = Schemas["AdamParams"];
 type LoadWeights = Schemas["LoadWeightsRequest"];
 type LossFnConfig = Schemas["LossFnConfig"];
 type LossFnOutput = Schemas["LossFnOutput"];
+
+type Pass = "forward" | "forward_backward";
 
 export interface ForwardBackwardOutput {
   readonly lossFnOutputType: string;
@@ -40,30 +51,33 @@ export class TrainingClient {
 
   /** Computes the loss of `data` without gradients. */
   forward(data: readonly Datum[], loss: string, config?: LossFnConfig) {
-    return this.#pass("forward", data, loss, config, (forward_input) => (seq_id) => {
-      if (this.#core.usesProtobuf) {
-        return encodeLossRequest(this.modelId, seq_id, forward_input, true);
-      }
-      const body = { forward_input, model_id: this.modelId, seq_id };
-      return (api, options) => api.POST("/api/v1/forward", { ...options, body });
-    });
+    return this.#pass("forward", data, loss, config);
   }
 
   /** Computes the loss of `data` and accumulates its gradients for `optimStep`. */
   forwardBackward(data: readonly Datum[], loss: string, config?: LossFnConfig) {
-    return this.#pass(
-      "forward_backward",
-      data,
-      loss,
-      config,
-      (forward_backward_input) => (seq_id) => {
-        if (this.#core.usesProtobuf) {
-          return encodeLossRequest(this.modelId, seq_id, forward_backward_input, false);
-        }
-        const body = { forward_backward_input, model_id: this.modelId, seq_id };
-        return (api, options) => api.POST("/api/v1/forward_backward", { ...options, body });
-      },
-    );
+    return this.#pass("forward_backward", data, loss, config);
+  }
+
+  /**
+   * As `forwardBackward`, with your own loss over the logprobs of the target tokens.
+   *
+   * `forward` returns the logprobs; then `forward_backward` with `cross_entropy` and the negative
+   * gradients of your loss as weights accumulates its gradients. Both requests take their place in
+   * the order at the call; later ones are sent after them. `loss:sum` in the metrics is your loss.
+   */
+  forwardBackwardCustom(data: readonly Datum[], loss: CustomLoss): Promise<ForwardBackwardOutput> {
+    checkData(data, "cross_entropy");
+    const copy = structuredClone([...data]);
+    const forward = this.#start("forward", async () => forwardData(copy), "cross_entropy");
+    let value: CustomLossValue | undefined;
+    const surrogate = async () => {
+      const logprobs = logprobsOf(copy, await forward);
+      value = await loss(copy, logprobs);
+      return surrogateData(copy, value.gradients);
+    };
+    const output = this.#start("forward_backward", surrogate, "cross_entropy");
+    return future(output.then((result) => (value ? withLoss(result, value) : result)));
   }
 
   /** Applies the accumulated gradients in one Adam step, with the defaults of 0.4.1. */
@@ -138,27 +152,55 @@ export class TrainingClient {
   }
 
   #pass(
-    operation: "forward" | "forward_backward",
+    operation: Pass,
     data: readonly Datum[],
-    loss_fn: string,
+    loss: string,
     config: LossFnConfig | undefined,
-    requestOf: (input: Schemas["ForwardBackwardInput"]) => ChunkRequest,
   ): Promise<ForwardBackwardOutput> {
-    checkData(data, loss_fn);
-    const loss_fn_config = config ? checkNumbers(config, "config") : null;
+    checkData(data, loss);
+    const checked = config ? checkNumbers(config, "config") : null;
     // Copied, because the caller may change it before it is sent.
     const copy = structuredClone([...data]);
+    return this.#start(operation, async () => copy, loss, checked);
+  }
+
+  /** Takes a turn; `dataOf` is called when it comes. */
+  #start(
+    operation: Pass,
+    dataOf: () => Promise<Datum[]>,
+    loss_fn: string,
+    loss_fn_config: LossFnConfig | null = null,
+  ): Promise<ForwardBackwardOutput> {
     let counts: number[] = [];
     const requests = async () => {
+      const data = await dataOf();
       const { fwdbwd_max_chunk_len: limit } = await this.#core.flags();
-      const runs = split(copy.map(sizeOf), typeof limit === "number" ? limit : undefined);
-      const chunks = runs.map(([first, end]) => copy.slice(first, end));
+      const runs = split(data.map(sizeOf), typeof limit === "number" ? limit : undefined);
+      const chunks = runs.map(([first, end]) => data.slice(first, end));
       counts = chunks.map((chunk) => chunk.length);
-      return chunks.map((data) => requestOf({ data, loss_fn, loss_fn_config }));
+      return chunks.map((data) => {
+        const size = data.map(datumBytes).reduce((a, b) => a + b, 0);
+        const request = this.#requestOf(operation, { data, loss_fn, loss_fn_config });
+        return Object.assign(request, { size });
+      });
     };
     return this.#requests.start(operation, requests, (bodies) =>
       combined(operation, bodies, counts),
     );
+  }
+
+  #requestOf(operation: Pass, input: Schemas["ForwardBackwardInput"]): ChunkRequest {
+    return (seq_id) => {
+      const isForward = operation === "forward";
+      const { modelId: model_id } = this;
+      if (this.#core.usesProtobuf) return encodeLossRequest(model_id, seq_id, input, isForward);
+      if (isForward) {
+        const body = { forward_input: input, model_id, seq_id };
+        return (api, options) => api.POST("/api/v1/forward", { ...options, body });
+      }
+      const body = { forward_backward_input: input, model_id, seq_id };
+      return (api, options) => api.POST("/api/v1/forward_backward", { ...options, body });
+    };
   }
 }
 

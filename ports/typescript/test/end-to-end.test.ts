@@ -16,6 +16,7 @@ import {
   ServiceClient,
   tensor,
   UnprocessableEntityError,
+  type CustomLoss,
   type Datum,
 } from "../src/index.js";
 import { REAL_CLOCK } from "../src/retrying.js";
@@ -121,6 +122,57 @@ test("the loss of a batch in several requests is that of all datums", LIMIT, asy
   assert.equal(many.lossFnOutputs.length, 130);
   const [loss = NaN, sum = NaN] = [single.metrics["loss:sum"], many.metrics["loss:sum"]];
   assert.ok(Math.abs(sum - 130 * loss) < 1e-3 * sum, `${sum} for 130 times ${loss}`);
+  service.close();
+});
+
+test("a custom loss has the gradients of the built-in loss that it equals", LIMIT, async () => {
+  const service = connect();
+  // The negative sum of the logprobs, as cross_entropy with weights of 1.
+  const negative: CustomLoss = (_, logprobs) => ({
+    loss: -logprobs.flat().reduce((a, b) => a + b, 0),
+    gradients: logprobs.map((row) => row.map(() => -1)),
+  });
+  const losses = [];
+  for (const isCustom of [false, true]) {
+    const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4, seed: 1 });
+    const data = [datum()];
+    const pass = isCustom
+      ? training.forwardBackwardCustom(data, negative)
+      : training.forwardBackward(data, "cross_entropy");
+    const update = training.optimStep({ learning_rate: 1e-2 });
+    const after = training.forward(data, "cross_entropy");
+    await update;
+    losses.push([(await pass).metrics["loss:sum"], (await after).metrics["loss:sum"]]);
+  }
+  const [[before = NaN, trained = NaN] = [], custom = []] = losses;
+  assert.ok(trained < before);
+  for (const [at, expected] of [before, trained].entries()) {
+    assert.ok(Math.abs((custom[at] ?? NaN) - expected) < 1e-3 * expected, `${losses}`);
+  }
+  service.close();
+});
+
+test("checkpoints are listed, published, and deleted", LIMIT, async () => {
+  const service = connect();
+  const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4 });
+  const path = await training.saveWeightsForSampler("listed");
+  const rest = service.createRestClient();
+  const run = /^tinker:\/\/([^/]+)\//.exec(path)?.[1] ?? "";
+  const { training_runs: runs } = await rest.listTrainingRuns({ limit: 100 });
+  assert.ok(runs?.some(({ training_run_id: id }) => id === run));
+  assert.equal((await rest.getTrainingRun(run)).base_model, "embedded/tiny");
+  const isPublic = async () =>
+    (await rest.listCheckpoints(run)).map((listed) => [listed.tinker_path, listed.public]);
+  await rest.publishCheckpoint(path);
+  assert.deepEqual(await isPublic(), [[path, true]]);
+  await rest.unpublishCheckpoint(path);
+  assert.deepEqual(await isPublic(), [[path, false]]);
+  const { url: archive, expires } = await rest.getCheckpointArchiveUrl(path);
+  assert.ok(archive.startsWith(url) && expires.getTime() > Date.now(), archive);
+  const { checkpoints } = await rest.listUserCheckpoints();
+  assert.ok(checkpoints?.some(({ tinker_path }) => tinker_path === path));
+  await rest.deleteCheckpoint(path);
+  assert.deepEqual(await rest.listCheckpoints(run), []);
   service.close();
 });
 

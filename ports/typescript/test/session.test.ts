@@ -7,6 +7,9 @@ import { test } from "node:test";
 import * as tinker from "../src/index.js";
 import { scripted, settled, SPECIFICATION, SteppedClock } from "./support.js";
 
+const CHECKPOINT =
+  "training_runs/{training_run_id}/checkpoints/{checkpoint_kind}/{checkpoint_name}";
+
 async function setUp() {
   const heart = new SteppedClock();
   const setup = scripted({ heart });
@@ -95,6 +98,9 @@ test("the specification allows all retries", () => {
     ...["create_session", "create_model", "create_sampling_session", "get_server_capabilities"],
     ...["forward", "forward_backward", "optim_step", "save_weights", "save_weights_for_sampler"],
     ...["asample", "retrieve_future"],
+    ...["training_runs", "training_runs/{training_run_id}", "checkpoints", "sessions"],
+    ...["training_runs/{training_run_id}/checkpoints", "sessions/{session_id}", CHECKPOINT],
+    ...["archive", "external_weights_urls", "publish", "ttl"].map((n) => `${CHECKPOINT}/${n}`),
   ];
   const marks = Object.entries<Record<string, { "x-retry": string }>>(paths).flatMap(
     ([path, methods]) =>

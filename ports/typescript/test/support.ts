@@ -65,7 +65,10 @@ export async function settled(): Promise<void> {
 }
 
 export interface RecordedRequest {
+  readonly method: string;
+  /** The path without its prefix. */
   readonly operation: string;
+  readonly query: string;
   readonly headers: Headers;
   readonly body: any;
 }
@@ -95,12 +98,14 @@ export class ScriptedServer {
   }
 
   fetch = async (request: Request): Promise<Response> => {
-    const operation = new URL(request.url).pathname.replace("/api/v1/", "");
+    const { pathname, search: query } = new URL(request.url);
+    const operation = pathname.replace("/api/v1/", "");
     const content = Buffer.from(await request.arrayBuffer());
     const isMessage = request.headers.get("content-type") === "application/x-protobuf";
     const json = content.length && !isMessage ? JSON.parse(content.toString()) : null;
     const body = isMessage ? { message: content.toString("base64") } : json;
-    const recorded = { operation, headers: request.headers, body };
+    const { method, headers: sent } = request;
+    const recorded = { method, operation, query, headers: sent, body };
     this.requests.push(recorded);
     const script = this.#scripts.get(operation)?.shift() ?? this.#success(recorded);
     const scripted = await (typeof script === "function" ? script() : script);
@@ -133,6 +138,8 @@ export function scripted({
   deadline = 7200,
   heart = new SteppedClock() as Clock,
   protocol = "0.4.1" as Settings["protocol"],
+  maxSamplesInFlight = undefined as number | undefined,
+  maxTrainingBytesInFlight = undefined as number | undefined,
 } = {}) {
   const [server, clock] = [new ScriptedServer(), new SimulatedClock()];
   const settings = {
@@ -143,6 +150,8 @@ export function scripted({
     heart,
     deadline,
     protocol,
+    maxSamplesInFlight,
+    maxTrainingBytesInFlight,
   };
   return { server, clock, settings, service: new ServiceClient(settings) };
 }

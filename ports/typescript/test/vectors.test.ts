@@ -8,7 +8,15 @@ import { InvalidInputError, statusError } from "../src/errors.js";
 import { checkData } from "../src/inputs.js";
 import { isReusable } from "../src/ordered.js";
 import { combineOutputs, sizeOf, split } from "../src/rules/batches.js";
+import {
+  admit,
+  promptBytes,
+  restartBackoff,
+  restartBurst,
+  restartDelay,
+} from "../src/rules/limits.js";
 import { hash2, hashUnordered, reduceMetrics } from "../src/rules/metrics.js";
+import { parsePath } from "../src/rules/paths.js";
 import { classify, parseCategory, pollDelay, shouldPollAgain } from "../src/rules/polling.js";
 import { decide, POLICY, retryAfterSeconds } from "../src/rules/retry.js";
 import { serverWords } from "../src/rules/redaction.js";
@@ -28,9 +36,7 @@ const LEFT_OUT: Record<string, string> = {
   "datum_index.json": "errors name a datum by its index in its request",
   "hints.json": "errors quote the server's message and add no advice",
   "circuit.json": "there is no circuit breaker; every call is retried in its window",
-  "paths.json": "no call of the client takes a checkpoint by run and name",
   "tokenizers.json": "the client handles token ids only",
-  "limits.json": "requests in flight are not limited, and a shared pause ends for all at once",
   "retry.json within": "every call has the same window",
   "seq_ids.json expected_seq_id":
     "servers of release 0.25 report it; those of 0.4.1 and 0.38 do not",
@@ -84,6 +90,24 @@ const RULES: Record<string, Record<string, Run>> = {
   "chunking.json": {
     cases: ({ sizes, max_items, max_size }) => split(sizes, max_items, max_size),
     size: ({ datum }) => sizeOf(datum),
+  },
+  "limits.json": {
+    admit: ({ limit, held, waiting }) => {
+      const used = held.reduce((a: number, b: number) => a + b, 0);
+      return admit({ limit, used, holders: held.length }, waiting);
+    },
+    restart_backoff: ({ failures, paused, jitter }) => restartBackoff(failures, paused, jitter),
+    restart_burst: ({ started, rejected }) => restartBurst(started, rejected),
+    restart_delay: ({ position, paused, burst }) => restartDelay(position, paused, burst),
+    prompt_bytes: ({ prompt }) => promptBytes(prompt),
+  },
+  "paths.json": {
+    cases: ({ path }) => {
+      const parsed = parsePath(path);
+      if (!parsed) return null;
+      const { trainingRunId: training_run_id, kind, name, type: checkpoint_type = null } = parsed;
+      return { training_run_id, checkpoint_type, checkpoint_id: kind ? `${kind}/${name}` : name };
+    },
   },
   "seq_ids.json": { is_reusable: ({ status }) => isReusable(status) },
   "metrics.json": {

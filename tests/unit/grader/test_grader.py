@@ -70,7 +70,7 @@ def test_call_that_waits_for_the_previous_result_fails() -> None:
 def test_missing_operation_is_unsupported() -> None:
     report = grade(NAIVE, names=["closed_client"], jobs=1, timeout=20)
     [verdict] = report.verdicts
-    assert (verdict.grade, verdict.received) == (Grade.UNSUPPORTED, "no close")
+    assert (verdict.grade, verdict.received) == (Grade.UNSUPPORTED, "close: no close")
     assert report.is_conformant
 
 

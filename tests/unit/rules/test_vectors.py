@@ -240,6 +240,10 @@ def test_circuit_counts_failure(case: dict[str, Any]) -> None:
     assert circuit.is_outage(with_parsed_headers(failure, 0.0), now=0.0) is case["expect"]
 
 
+def test_circuit_uses_a_delay_that_is_already_parsed() -> None:
+    assert circuit.is_outage(retry.Failure(status=503, retry_after=2.0), now=0.0) is False
+
+
 @pytest.mark.parametrize("case", load("limits.json", "admit"))
 def test_admit(case: dict[str, Any]) -> None:
     budget = limits.Budget(case["limit"])

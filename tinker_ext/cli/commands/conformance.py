@@ -86,7 +86,7 @@ def conformance(
         raise CommandError(f"the driver failed: {error}") from error
     _show(context, report)
     if not report.is_conformant:
-        raise CommandError("the client breaks rules of level must, see above")
+        raise CommandError("the client breaks rules of level must")
 
 
 def _show(context: CommandContext, report: Report) -> None:
@@ -100,11 +100,15 @@ def _show(context: CommandContext, report: Report) -> None:
     )
     failures = View(
         title="Not passed",
-        columns=("Rule", "Protocol", "Expected", "Received", "Reference"),
+        columns=("Rule", "Protocol", "Scenario", "Expected", "Received", "Reference"),
         rows=[
-            (item.rule, item.protocol, item.expected, item.received, RULES[item.rule].reference)
+            (
+                *(item.rule, item.protocol, item.scenario),
+                *(item.expected, item.received, RULES[item.rule].reference),
+            )
             for item in report.verdicts
             if item.grade is not Grade.PASS
         ],
     )
-    show(context.format, report.as_json(), verdicts, failures, report.totals)
+    tables = (verdicts, failures) if failures.rows else (verdicts,)
+    show(context.format, report.as_json(), *tables, report.totals)

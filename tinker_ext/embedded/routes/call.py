@@ -100,8 +100,9 @@ def checkpoint_of(backend: Backend, path: str, where: str) -> tuple[CheckpointRe
     if run is None:
         raise RejectedRequestError(
             404,
-            f"there is no checkpoint {path} on this server, and its run is unknown too: to keep "
-            "checkpoints after the server has stopped, set a folder with TINKER_EMBEDDED_DIR",
+            f"there is no checkpoint {path} on this server, and its run is unknown too. A server "
+            "keeps its checkpoints in its state folder: set one with TINKER_EMBEDDED_DIR or "
+            "embedded_dir=, and keep it",
         )
     if record is None:
         raise RejectedRequestError(404, f"there is no checkpoint {path} on this server")

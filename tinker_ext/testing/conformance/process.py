@@ -57,6 +57,7 @@ class Call:
     id: int
     step: str
     _future: Future[dict[str, Any]]
+    _unread: Sequence[str] = ()
 
     def result(self, timeout: float) -> Any:
         """The result of the step.
@@ -70,9 +71,12 @@ class Call:
         try:
             line = self._future.result(timeout)
         except NotDoneError:
-            raise HungError(f"{self.step}: no result in {timeout:g} s") from None
+            reason = f"{self.step}: no result in {timeout:g} s"
+            if self._unread:
+                reason += f"; the driver wrote a line that is not JSON: {self._unread[-1][:80]!r}"
+            raise HungError(reason) from None
         if "unsupported" in line:
-            raise UnsupportedError(str(line["unsupported"]))
+            raise UnsupportedError(f"{self.step}: {line['unsupported']}")
         if "error" in line:
             raise StepError(line["error"])
         return line.get("ok", {})
@@ -101,6 +105,7 @@ class Driver:
         self._lock = threading.Lock()
         self._greeting: Future[dict[str, Any]] = Future()
         self._log: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._unread: list[str] = []
         self._readers = [
             threading.Thread(target=self._read_results, daemon=True),
             threading.Thread(target=self._read_log, daemon=True),
@@ -140,7 +145,7 @@ class Driver:
                 self._process.stdin.flush()
             except OSError:
                 self._fail(DriverError(self._why_ended()))
-        return Call(number, step, future)
+        return Call(number, step, future, self._unread)
 
     def close(self) -> None:
         """Close the driver's input and end it."""
@@ -180,6 +185,7 @@ class Driver:
             except ValueError:
                 line = None
             if not isinstance(line, dict):
+                self._unread.append(text)
                 self._log.append(f"not JSON on standard output: {text}")
             elif not self._greeting.done():
                 self._greeting.set_result(line)
