@@ -114,8 +114,8 @@ def load(
 def _why_untrained(conversation: Conversation, max_tokens: int | None) -> str:
     roles = [str(message.get("role")) for message in conversation.messages]
     if "assistant" not in roles:
-        found = ", ".join(dict.fromkeys(roles))
-        return f"no message has the role 'assistant' (roles: {found or 'none'})"
+        names = ", ".join(dict.fromkeys(roles))
+        return f"no message has the role 'assistant' (roles: {names or 'none'})"
     if max_tokens is not None:
         return f"max_tokens={max_tokens} cuts off all turns of the assistant"
     return "check the weights of its messages"
