@@ -25,6 +25,10 @@ TORCH_STAMP := $(TORCH_DIR)/.setup-done
 METRICS := wandb==0.31.0 tensorboard==2.21.0 mlflow-skinny==3.17.2 trackio==0.43.0
 METRICS_DIR := $(VENV)/metrics
 METRICS_STAMP := $(METRICS_DIR)/.setup-done
+# The packages that generating mutants needs. Their dependencies include another pytest.
+MUTMUT := mutmut==3.8.1 libcst==1.9.0
+MUTMUT_DIR := $(VENV)/mutmut
+MUTMUT_STAMP := $(MUTMUT_DIR)/.setup-done
 # The pip of Python 3.11 takes three times as long to resolve packages.
 PIP := pip==26.3
 
@@ -36,7 +40,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-input
 # Without byte code, each of the processes that tests start would compile all its imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable portable-sample record-examples typescript port docs interop grades cookbook traffic names servers benchmark soak pins dist upgrade clean test-metrics
+.PHONY: help setup demo test test-all test-rules test-conformance test-wire test-runtime test-others test-torch check check-prose api-diff generate check-generated spec check-spec diff watch revision oracle portable portable-sample record-examples typescript port docs interop grades cookbook traffic names servers benchmark soak pins dist upgrade clean test-metrics mutants
 
 .PHONY: site serve-site pages screenshots examples example-output
 
@@ -81,6 +85,9 @@ test-torch: $(TORCH_STAMP)  ## run the tests that need torch, which is not a dep
 
 test-metrics: $(METRICS_STAMP)  ## run the tests of the metrics writers with the real packages; installs 500 MB
 	@PYTHONPATH=$(METRICS_DIR) $(RUN) -m pytest -q tests/unit/test_metrics_tools.py
+
+mutants: $(MUTMUT_STAMP)  ## measure how many mutants of the rules the vectors detect, write dist/mutants.txt (a few minutes)
+	@PYTHONPATH=$(MUTMUT_DIR) $(RUN) scripts/mutants.py
 
 check: $(STAMP)  ## check format, lint, types, import rules, prose and generated files; changes no file
 	@$(RUN) -m ruff format --check --quiet .
@@ -223,6 +230,10 @@ $(TORCH_STAMP): | $(STAMP)
 
 $(METRICS_STAMP): | $(STAMP)
 	@$(RUN) -m pip install $(PIP_OPTIONS) --target $(METRICS_DIR) $(METRICS)
+	@touch $@
+
+$(MUTMUT_STAMP): | $(STAMP)
+	@$(RUN) -m pip install $(PIP_OPTIONS) --no-deps --target $(MUTMUT_DIR) $(MUTMUT)
 	@touch $@
 
 $(RUN):

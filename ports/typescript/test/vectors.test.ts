@@ -8,7 +8,13 @@ import { InvalidInputError, statusError } from "../src/errors.js";
 import { checkData } from "../src/inputs.js";
 import { isReusable } from "../src/ordered.js";
 import { combineOutputs, sizeOf, split } from "../src/rules/batches.js";
-import { admit, restartBackoff, restartBurst, restartDelay } from "../src/rules/limits.js";
+import {
+  admit,
+  promptBytes,
+  restartBackoff,
+  restartBurst,
+  restartDelay,
+} from "../src/rules/limits.js";
 import { hash2, hashUnordered, reduceMetrics } from "../src/rules/metrics.js";
 import { parsePath } from "../src/rules/paths.js";
 import { classify, parseCategory, pollDelay, shouldPollAgain } from "../src/rules/polling.js";
@@ -31,6 +37,7 @@ const LEFT_OUT: Record<string, string> = {
   "hints.json": "errors quote the server's message and add no advice",
   "circuit.json": "there is no circuit breaker; every call is retried in its window",
   "tokenizers.json": "the client handles token ids only",
+  "retry.json within": "every call has the same window",
   "seq_ids.json expected_seq_id":
     "servers of release 0.25 report it; those of 0.4.1 and 0.38 do not",
   "server_protocol.json": "the protocol is a setting: it is not negotiated",
@@ -92,6 +99,7 @@ const RULES: Record<string, Record<string, Run>> = {
     restart_backoff: ({ failures, paused, jitter }) => restartBackoff(failures, paused, jitter),
     restart_burst: ({ started, rejected }) => restartBurst(started, rejected),
     restart_delay: ({ position, paused, burst }) => restartDelay(position, paused, burst),
+    prompt_bytes: ({ prompt }) => promptBytes(prompt),
   },
   "paths.json": {
     cases: ({ path }) => {
@@ -104,7 +112,7 @@ const RULES: Record<string, Record<string, Run>> = {
   "seq_ids.json": { is_reusable: ({ status }) => isReusable(status) },
   "metrics.json": {
     cases: ({ parts }) =>
-      reduceMetrics(parts.map(([metrics, weight]: Case) => [valuesOf(metrics), weight])),
+      reduceMetrics(parts.map(([metrics, weight]: Case) => [numbersOf(metrics), weight])),
   },
   "hashing.json": {
     cases: ({ values }) => {
@@ -178,6 +186,14 @@ function valueOf(value: Case): Case {
 
 function valuesOf(values: Record<string, Case>): Record<string, Case> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, valueOf(value)]));
+}
+
+/** The values as JSON.parse returns numbers: an integer out of range is an infinity. */
+function numbersOf(values: Record<string, Case>): Record<string, Case> {
+  const entries = Object.entries(valuesOf(values));
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, typeof value === "bigint" ? Number(value) : value]),
+  );
 }
 
 /** Asserts equality; floats may differ by one part in 10^12. */

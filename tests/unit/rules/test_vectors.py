@@ -22,8 +22,8 @@ from conformance.interop.request_vectors import OPERATIONS
 from tests.builders import web_token
 from tinker_ext import errors, protocol, rules, tokenizers, types
 from tinker_ext.errors import RequestErrorCategory
-from tinker_ext.protocol import adaptation, hints, seq_ids, server_protocol
-from tinker_ext.protocol.flags import Flags
+from tinker_ext.protocol import adaptation, error_shapes, hints, seq_ids, server_protocol
+from tinker_ext.protocol.flags import DynamicFlags, Flags
 from tinker_ext.redaction import redactor
 from tinker_ext.rules import (
     chunking,
@@ -82,7 +82,7 @@ def test_every_list_of_every_file_is_run_and_names_its_rule() -> None:
 @pytest.mark.parametrize("package", [rules, protocol])
 def test_every_module_of_the_package_has_vectors(package: Any) -> None:
     modules = {file.stem for file in Path(package.__file__).parent.glob("*.py")}
-    # The vectors of server_protocol cover flags and error_shapes.
+    # The vectors of server_protocol cover flags, those of adaptation error_shapes.
     modules -= {"__init__", "flags", "error_shapes"}
     assert modules <= {file.stem for file in VECTORS.glob("*.json")}
 
@@ -98,22 +98,42 @@ def failure_of(case: dict[str, Any]) -> retry.Failure:
     )
 
 
+def with_parsed_headers(failure: retry.Failure, now: float) -> retry.Failure:
+    """The same failure as an error of the client reports it, without the headers."""
+    return evolve(
+        failure,
+        headers={},
+        retry_after=retry.retry_after_seconds(failure.headers, now),
+        should_retry=retry.parse_should_retry(failure.headers),
+    )
+
+
 @pytest.mark.parametrize("case", load("retry.json"))
 def test_retry_decision(case: dict[str, Any]) -> None:
-    decision = retry.decide(
-        failure_of(case),
-        policy=retry.RetryPolicy(**case.get("policy", {})),
-        attempt=case["attempt"],
-        elapsed=case["elapsed"],
-        now=case["now"],
-        jitter=case["jitter"],
-        resumed=case["resumed"],
-    )
+    def decide(failure: retry.Failure) -> retry.Decision:
+        return retry.decide(
+            failure,
+            policy=retry.RetryPolicy(**case.get("policy", {})),
+            attempt=case["attempt"],
+            elapsed=case["elapsed"],
+            now=case["now"],
+            jitter=case["jitter"],
+            resumed=case["resumed"],
+        )
+
+    decision = decide(failure_of(case))
+    assert decide(with_parsed_headers(failure_of(case), case["now"])) == decision
     absent = {"server_delay": False, "shared": False, "same_responses": False}
     expected = absent | case["expect"]
     assert decision.delay == pytest.approx(expected.pop("delay"), rel=1e-12)
     assert {name: getattr(decision, name) for name in expected} == expected
     assert decision.reason
+
+
+@pytest.mark.parametrize("case", load("retry.json", "within"))
+def test_limited_retry_policy(case: dict[str, Any]) -> None:
+    policy = retry.RetryPolicy(**case["policy"])
+    assert policy.within(case["seconds"]) == retry.RetryPolicy(**case["expect"])
 
 
 @pytest.mark.parametrize("case", load("retry_after.json"))
@@ -135,12 +155,16 @@ CHUNKS = {
 }
 
 
+def model_input_of(content: dict[str, Any]) -> types.ModelInput:
+    chunks = [dict(chunk) for chunk in content["chunks"]]
+    return types.ModelInput([CHUNKS[chunk.pop("type")](**chunk) for chunk in chunks])
+
+
 @pytest.mark.parametrize("case", load("chunking.json", "size"))
 def test_datum_size(case: dict[str, Any]) -> None:
-    chunks = [dict(chunk) for chunk in case["datum"]["model_input"]["chunks"]]
     inputs = case["datum"]["loss_fn_inputs"]
     datum = types.Datum(
-        model_input=types.ModelInput([CHUNKS[chunk.pop("type")](**chunk) for chunk in chunks]),
+        model_input=model_input_of(case["datum"]["model_input"]),
         loss_fn_inputs={name: types.TensorData(**tensor) for name, tensor in inputs.items()},
     )
     assert types.number_count(datum) == case["expect"]
@@ -211,7 +235,9 @@ def test_circuit_records(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("circuit.json", "is_outage"))
 def test_circuit_counts_failure(case: dict[str, Any]) -> None:
-    assert circuit.is_outage(failure_of(case), now=0.0) is case["expect"]
+    failure = failure_of(case)
+    assert circuit.is_outage(failure, now=0.0) is case["expect"]
+    assert circuit.is_outage(with_parsed_headers(failure, 0.0), now=0.0) is case["expect"]
 
 
 def test_circuit_uses_a_delay_that_is_already_parsed() -> None:
@@ -225,7 +251,11 @@ def test_admit(case: dict[str, Any]) -> None:
         budget = budget.take(size)
     after, admitted = limits.admit(budget, case["waiting"])
     assert admitted == case["expect"]
-    assert after.used == sum(case["held"]) + sum(case["waiting"][:admitted])
+    sizes = [*case["held"], *case["waiting"][:admitted]]
+    for count, size in enumerate(sizes):
+        assert after == limits.Budget(case["limit"], sum(sizes[count:]), len(sizes) - count)
+        after = after.give(size)
+    assert after == limits.Budget(case["limit"])
 
 
 @pytest.mark.parametrize("case", load("limits.json", "restart_delay"))
@@ -244,6 +274,11 @@ def test_restart_backoff(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize("case", load("limits.json", "restart_burst"))
 def test_restart_burst(case: dict[str, Any]) -> None:
     assert limits.restart_burst(case["started"], case["rejected"]) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("limits.json", "prompt_bytes"))
+def test_prompt_bytes(case: dict[str, Any]) -> None:
+    assert limits.prompt_bytes(model_input_of(case["prompt"])) == case["expect"]
 
 
 OUTCOMES = {
@@ -401,6 +436,23 @@ def test_protocol_from_client_config(case: dict[str, Any]) -> None:
     assert evolve(actual, flags=None, dynamic=server_protocol.BASELINE.dynamic) == protocol_of(
         case["expect"]
     )
+    for name, value in case.get("flags", {}).items():
+        assert getattr(actual.flags, name) == value
+    expected = DynamicFlags.read({})
+    assert actual.dynamic == evolve(expected, **case.get("dynamic_flags", {}))
+
+
+@pytest.mark.parametrize("case", load("server_protocol.json", "questions"))
+def test_protocol_decides_how_an_operation_is_sent(case: dict[str, Any]) -> None:
+    protocol, operation, expected = protocol_of(case["protocol"]), case["operation"], case["expect"]
+    assert protocol.form_of(operation) == expected["form"]
+    assert protocol.images_of(operation) == expected["images"]
+    assert protocol.sparse_in(operation) is expected["sparse"]
+    assert protocol.supports(operation) is expected["supported"]
+    assert sorted(protocol.required_fields_of(operation)) == expected["required_fields"]
+    assert sorted(protocol.rejected_fields_of(operation)) == expected["rejected_fields"]
+    for name in (*expected["required_fields"], "unknown"):
+        assert protocol.sends(operation, name) is (name != "unknown")
 
 
 def replay(case: dict[str, Any]) -> dict[str, Any]:
@@ -440,6 +492,19 @@ def replay(case: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("case", load("adaptation.json", "calls"))
 def test_call_adapts_to_responses(case: dict[str, Any]) -> None:
     assert replay(case) == case["expect"]
+
+
+@pytest.mark.parametrize("case", load("adaptation.json", "error_bodies"))
+def test_error_body(case: dict[str, Any]) -> None:
+    status, body = case["status"], case["body"]
+    assert case["expect"] == {
+        "missing": sorted(error_shapes.missing_fields(body)),
+        "unknown": sorted(error_shapes.unknown_fields(body)),
+        "unknown_at_top": sorted(error_shapes.unknown_fields(body, at_top=True)),
+        "unreadable": error_shapes.is_unreadable_body(status, body),
+        "no_message": error_shapes.has_no_message(body),
+        "no_such_operation": error_shapes.no_such_operation(status, body),
+    }
 
 
 @pytest.mark.parametrize("case", load("adaptation.json", "after_negotiation"))

@@ -59,7 +59,8 @@ export function restartDelay(position: number, paused: number, burst = RESTART_R
 export function promptBytes(prompt: Schemas["ModelInput"]): number {
   const sizes = prompt.chunks.map((chunk) => {
     if (chunk.type === "encoded_text") return chunk.tokens.length * TOKEN_BYTES;
-    return "data" in chunk ? chunk.data.length : 0;
+    if ("data" in chunk) return Buffer.byteLength(chunk.data, "base64");
+    return "location" in chunk ? chunk.location.length : 0;
   });
   return sizes.reduce((a, b) => a + b, 0);
 }
