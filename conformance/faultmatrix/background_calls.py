@@ -45,6 +45,7 @@ def sample_after_heartbeats(env: Environment) -> str:
         deadline = time.monotonic() + HEARTBEAT_TIMEOUT
         while env.request_count("session_heartbeat") < before + 2 and time.monotonic() < deadline:
             time.sleep(0.01)
+        env.server.respond_by_default()  # Another heartbeat would stop the server again.
         env.server.listen()
         return service.create_sampling_client(base_model="fake/model").sampling_session_id[:8]
 

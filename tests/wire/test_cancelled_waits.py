@@ -68,14 +68,24 @@ WAITS: dict[str, Callable[[Sampler], Coroutine[Any, Any, Any]]] = {
 
 
 async def by_wait_for(wait: Coroutine[Any, Any, Any], ready: Awaitable[None]) -> None:
+    task = asyncio.create_task(wait)
+    await ready
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(wait, 0.3)
+        await asyncio.wait_for(task, 0.05)
 
 
 async def by_timeout(wait: Coroutine[Any, Any, Any], ready: Awaitable[None]) -> None:
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3):
+    async def expire(limit: asyncio.Timeout) -> None:
+        await ready
+        limit.reschedule(asyncio.get_running_loop().time())
+
+    async def run() -> None:
+        async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
+            group.create_task(expire(limit))
             await wait
+
+    with pytest.raises(TimeoutError):
+        await run()
 
 
 async def by_cancel(wait: Coroutine[Any, Any, Any], ready: Awaitable[None]) -> None:
