@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -317,6 +318,8 @@ class _Redactor:
         text = _PORT.sub("https://server.example", text)
         text = _SIGNATURE.sub("\\1=REDACTED", text)
         text = _JWT.sub("eyJ.REDACTED.REDACTED", text)
+        # Tokenizers of the embedded backend are in the folder of the package.
+        text = text.replace(str(Path(tinker.__file__).parent), "/path/to/tinker_ext")
         return json.loads(text.replace(KEY, "tml-REDACTED"))
 
     def _id(self, match: re.Match[str]) -> str:
