@@ -94,6 +94,7 @@ def load(
     data = []
     for conversation in read_conversations(path):
         rendered = render(conversation, tokenizer, train_on=train_on)
+        is_trained = any(rendered.weights[1:])
         if max_tokens is not None and len(rendered.tokens) > max_tokens:
             if not truncate:
                 raise InvalidInputError(
@@ -103,22 +104,21 @@ def load(
                 )
             rendered = Rendered(rendered.tokens[:max_tokens], rendered.weights[:max_tokens])
         if not any(rendered.weights[1:]):
-            raise InvalidInputError(
-                f"no token of it is trained: {_why_untrained(conversation, max_tokens)}",
-                where=conversation.where,
-            )
+            why = _why_untrained(conversation, max_tokens if is_trained else None)
+            raise InvalidInputError(f"no token of it is trained: {why}", where=conversation.where)
         data.append(rendered.to_datum())
     return data
 
 
 def _why_untrained(conversation: Conversation, max_tokens: int | None) -> str:
+    """The cause; `max_tokens` is the limit that cut off the trained tokens, if there were any."""
+    if max_tokens is not None:
+        return f"max_tokens={max_tokens} cuts off all trained tokens"
     roles = [str(message.get("role")) for message in conversation.messages]
     if "assistant" not in roles:
         names = ", ".join(dict.fromkeys(roles))
         return f"no message has the role 'assistant' (roles: {names or 'none'})"
-    if max_tokens is not None:
-        return f"max_tokens={max_tokens} cuts off all turns of the assistant"
-    return "check the weights of its messages"
+    return "its turns of the assistant are empty or have the weight 0"
 
 
 def read_conversations(path: str | PathLike[str]) -> Iterator[Conversation]:

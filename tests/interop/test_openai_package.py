@@ -59,7 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     with command("serve", "--state-dir", str(folder)) as url:
         with tinker.ServiceClient(base_url=url, api_key="tml-any") as service:
             training = service.create_lora_training_client(
-                base_model="embedded/tiny", rank=8, seed=5
+                base_model="embedded/tiny", rank=8, seed=2
             )
             tokens = training.get_tokenizer().encode("User: the quick brown\n\nAssistant: fox\n")
             datum = tinker.Datum(
@@ -102,27 +102,21 @@ def sample(python: Path, base_url: str, model: str) -> dict[str, Any]:
     return printed
 
 
-def finish_reason(results: dict[str, Any]) -> str:
-    """The reason that fits the length: the model may end its turn before the twelfth token."""
-    tokens = results["chat"]["usage"]["completion_tokens"]
-    assert 0 < tokens <= 12
-    return "length" if tokens == 12 else "stop"
-
-
 def test_chat_continues_as_trained(results: dict[str, Any]) -> None:
     [choice] = results["chat"]["choices"]
     assert choice["message"]["content"].startswith(" fox")
-    assert choice["finish_reason"] == finish_reason(results)
+    assert choice["finish_reason"] == "length"
     scored = choice["logprobs"]["content"]
     assert "".join(item["token"] for item in scored) == choice["message"]["content"]
     assert all(len(item["top_logprobs"]) == 2 for item in scored)
+    assert results["chat"]["usage"]["completion_tokens"] == 12
 
 
 def test_stream_equals_complete_chat(results: dict[str, Any]) -> None:
     *chunks, last = results["chat_stream"]
     deltas = [chunk["choices"][0]["delta"]["content"] or "" for chunk in chunks]
     assert "".join(deltas) == results["chat"]["choices"][0]["message"]["content"]
-    assert chunks[-1]["choices"][0]["finish_reason"] == finish_reason(results)
+    assert chunks[-1]["choices"][0]["finish_reason"] == "length"
     assert last["usage"] == results["chat"]["usage"]
     assert len(chunks) > 3
 

@@ -143,7 +143,14 @@ def test_long_conversation_is_rejected_or_cut_off(tmp_path: Path) -> None:
         ("[]", "line 1: expected a list of messages"),
         ('[{"content": "x"}]', r"messages\[0\]: expected an object with the key 'role'"),
         ('[{"role": "user", "weight": 2}]', r"messages\[0\]: expected the weight 0 or 1, got 2"),
-        ('[{"role": "user", "content": "x"}]', "line 1: no token of it is trained"),
+        (
+            '[{"role": "user", "content": "x"}]',
+            r"line 1: no token of it is trained: no message .* 'assistant' \(roles: user\)",
+        ),
+        (
+            '[{"role": "assistant", "content": "x", "weight": 0}]',
+            "line 1: no token of it is trained: its turns of the assistant are empty or have",
+        ),
         (
             '[{"role": "user", "content": [{"type": "image"}]}]',
             r"messages\[0\]: only parts of type 'text'",
@@ -178,3 +185,13 @@ def test_invalid_messages_are_rejected(messages: Sequence[Any]) -> None:
         chat.render(messages, tokenizer_with(CHATML))
     with pytest.raises(tinker.InvalidInputError, match="'all' or 'last'"):
         chat.render(MESSAGES, tokenizer_with(CHATML), train_on="first")  # type: ignore[arg-type]
+
+
+def test_conversation_cut_off_before_its_trained_tokens_is_rejected(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text('[{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]')
+    with pytest.raises(tinker.InvalidInputError, match="max_tokens=2 cuts off all trained tokens"):
+        chat.load(file, tokenizer_with(CHATML), max_tokens=2, truncate=True)
+    file.write_text('[{"role": "assistant", "content": "x", "weight": 0}]')
+    with pytest.raises(tinker.InvalidInputError, match="have the weight 0"):
+        chat.load(file, tokenizer_with(CHATML), max_tokens=99)

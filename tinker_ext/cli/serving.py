@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -15,12 +15,26 @@ from tinker_ext.config.parsers import read_secret
 from tinker_ext.private_files import is_shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tinker_ext.redaction.secret import Secret
 
+F = TypeVar("F", bound="Callable[..., Any]")
+
 #: The environment variable that may hold the key of the server.
 KEY_VARIABLE = "TINKER_EXT_SERVE_KEY"
+
+
+def port_option(default: int) -> Callable[[F], F]:
+    """The option `--port`."""
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=default,
+        show_default=True,
+        help="Port to listen on; 0 selects a free port.",
+    )
+
 
 host_option = click.option(
     "--host",

@@ -16,6 +16,7 @@ from tinker_ext.cli.serving import (
     KEY_VARIABLE,
     allow_host_option,
     host_option,
+    port_option,
     read_key,
     report_busy_port,
 )
@@ -36,13 +37,7 @@ NEEDED = ("starlette", "uvicorn")
 
 
 @click.command(name="openai")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="Port to listen on; 0 selects a free port.",
-)
+@port_option(DEFAULT_PORT)
 @host_option
 @click.option(
     "--key-file",

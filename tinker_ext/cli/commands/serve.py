@@ -19,6 +19,7 @@ from tinker_ext.cli.serving import (
     KEY_VARIABLE,
     allow_host_option,
     host_option,
+    port_option,
     read_key,
     report_busy_port,
 )
@@ -70,13 +71,7 @@ class _Protocol(click.Choice):  # type: ignore[type-arg]  # generic from click 8
 
 
 @click.command(cls=_Command)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="Port to listen on; 0 selects a free port.",
-)
+@port_option(DEFAULT_PORT)
 @host_option
 @click.option(
     "--key-file",
