@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tinker_ext.as_tinker.module_table import MAPPED, NAMESPACES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 #: Names that a star import does not have, by module.
 _FURTHER = {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -18,9 +19,6 @@ from tinker_ext.cli.context import (
 from tinker_ext.cli.error_reporting import as_json, report_errors
 from tinker_ext.cli.text import escape_unencodable_output
 from tinker_ext.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 

@@ -9,15 +9,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, SupportsFloat
+from types import TracebackType
+from typing import Protocol, Self, SupportsFloat
 
 from tinker_ext import tracing
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.json_lines import JsonLines
 from tinker_ext.metrics.step_times import StepTimes
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 log = logging.getLogger("tinker_ext.metrics")
 

@@ -30,6 +30,7 @@ an invalid value, explains itself and gets no hint.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tinker_ext.protocol.error_shapes import (
@@ -40,8 +41,6 @@ from tinker_ext.protocol.error_shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from tinker_ext.protocol.server_protocol import ServerProtocol
 
 _NO_SHARING = "nothing; this server does not control access to checkpoints"

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps
-
-if TYPE_CHECKING:
-    from tinker_ext.server_check.runner import State
+from tinker_ext.server_check.runner import State, Steps
 
 CHECKPOINTS = Steps()
 step = CHECKPOINTS

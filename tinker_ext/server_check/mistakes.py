@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps, described, refused, results_of
+from tinker_ext.server_check.runner import State, Steps, described, refused, results_of
 from tinker_ext.server_check.training_steps import NO_LEARNING
-
-if TYPE_CHECKING:
-    from tinker_ext.server_check.runner import State
 
 MISTAKES = Steps()
 step = MISTAKES

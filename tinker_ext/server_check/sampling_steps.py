@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps, results_of
-
-if TYPE_CHECKING:
-    from tinker_ext.server_check.runner import State
+from tinker_ext.server_check.runner import State, Steps, results_of
 
 SAMPLING = Steps()
 step = SAMPLING

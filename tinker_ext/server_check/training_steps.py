@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import ServerError, Steps, results_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_ext.server_check.runner import State
+from tinker_ext.server_check.runner import ServerError, State, Steps, results_of
 
 TRAINING = Steps()
 step = TRAINING

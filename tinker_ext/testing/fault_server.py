@@ -6,7 +6,9 @@ import asyncio
 import socket
 import struct
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from weakref import WeakSet
 
@@ -15,10 +17,6 @@ import h11
 from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import Received, Reply
 from tinker_ext.testing.replies import Replies, decode_body
-
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from types import TracebackType
 
 _API = "/api/v1/"
 _READ = 65536

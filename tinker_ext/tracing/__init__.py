@@ -8,7 +8,7 @@ nothing of this package except the version, `redaction` and `private_files`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tinker_ext.tracing import names
 from tinker_ext.tracing.gen_ai import model_attributes, record_usage, sample_attributes
@@ -51,9 +51,6 @@ from tinker_ext.tracing.stages import (
     waiting,
 )
 from tinker_ext.tracing.token_bucket import detail_bucket
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = [
     "CHUNK_COUNT",

@@ -8,14 +8,12 @@ may quote the server, so each is redacted, escaped and truncated.
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import SHOWN_HEADER, redact
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
 
 #: The id of the current request, for messages; before the server has assigned one, the idempotency
 #: key.

@@ -8,27 +8,21 @@ into each task, so it is not passed as an argument.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Self
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
+from tinker_ext.tracing.names import Attributes
 from tinker_ext.tracing.recording import RecordedSpan
 from tinker_ext.tracing.token_bucket import detail_bucket
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
-    from contextvars import Token
-    from types import TracebackType
-
-    from opentelemetry.context import Context
-
-    from tinker_ext.tracing.names import Attributes
 
 #: The current operation of a thread or task.
 current_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)

@@ -8,31 +8,24 @@ None, so that the request passes through no context manager.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Self
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 
 from tinker_ext.tracing import metrics, names, spans
 from tinker_ext.tracing.logs import request_log_context
-from tinker_ext.tracing.names import Stage
+from tinker_ext.tracing.names import Attributes, Stage
 from tinker_ext.tracing.operations import (
     Operation,
     as_current,
     current_operation,
     observed_operation,
 )
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from contextvars import Token
-    from types import TracebackType
-
-    from opentelemetry.context import Context
-
-    from tinker_ext.tracing.names import Attributes
 
 _stage: ContextVar[RunningStage | None] = ContextVar("tinker_ext_stage", default=None)
 _NO_STAGE: AbstractContextManager[Any] = nullcontext()

@@ -15,7 +15,6 @@ import pickle
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -350,21 +349,7 @@ _public_fields = cast(
 
 def _read_annotations(cls: type) -> dict[str, Any]:
     """The types of the public fields. A private field has that of its public property."""
-    from tinker_ext.types.tensors.arrays import TensorDtype
-    from tinker_ext.types.tensors.list_or_array import TopkRows
-    from tinker_ext.types.tensors.number_buffer import NumberBuffer, NumberList
-
-    # The modules of the types import these names for type checking only.
-    names = {
-        "Array": Any,
-        "Mapping": Mapping,
-        "NumberBuffer": NumberBuffer,
-        "NumberList": NumberList,
-        "Path": Path,
-        "TensorDtype": TensorDtype,
-        "TopkRows": TopkRows,
-        "datetime": datetime,
-    }
+    names = {"Array": Any}  # numpy is loaded on demand.
     hints = get_type_hints(cls, localns=names)
     annotations = {}
     for name, field in _public_fields(cls).items():

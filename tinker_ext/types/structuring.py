@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import (
-    TYPE_CHECKING,
     Any,
     Literal,
     Self,
@@ -42,9 +41,6 @@ from attrs import NOTHING, fields, frozen
 
 from tinker_ext.types.records import Record
 from tinker_ext.types.unset import as_dict, as_utc, or_none, or_unset
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]
@@ -191,8 +187,7 @@ def _rules(cls: type) -> tuple[_Rule, ...]:
 
 def _variable_fields(cls: Any) -> list[tuple[Any, Any]]:
     """The fields that are not constants, with their annotations."""
-    # `datetime` is passed because the response modules import it for type checking only.
-    annotations = get_type_hints(cls, localns={"datetime": datetime})
+    annotations = get_type_hints(cls)
     pairs = [(field, annotations[field.name]) for field in fields(cls)]
     return [pair for pair in pairs if not _is_constant(pair[1])]
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from tinker_ext.cli.output import View, show, to_json
 from tinker_ext.cli.text import NOTHING, count_title
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     Row = Mapping[str, Any]
 
 #: The file name that means standard output.

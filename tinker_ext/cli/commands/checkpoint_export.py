@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tinker_ext.cli.adapters import Adapter
 
 path_argument = click.argument("path", callback=check_path)

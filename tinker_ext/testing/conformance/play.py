@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import field, frozen, mutable
 
-from tinker_ext.testing.conformance.process import HungError, StepError, UnsupportedError
+from tinker_ext.testing.conformance.process import (
+    Call,
+    Driver,
+    HungError,
+    StepError,
+    UnsupportedError,
+)
 from tinker_ext.testing.conformance.rules import RULES
 from tinker_ext.testing.conformance.server import PROTOCOLS, ScenarioServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tinker_ext.testing.conformance.process import Call, Driver
 
 #: The key that clients are given. It is long enough that no response contains it by accident.
 KEY = "tml-conformance-5b1f0c7d9e"

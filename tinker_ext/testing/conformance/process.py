@@ -8,15 +8,13 @@ import json
 import subprocess
 import threading
 from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotDoneError
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 from attrs import frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
 #: Seconds for a driver to start: it imports its client on a machine that may be busy.
 START_SECONDS = 120.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,7 +15,6 @@ from tinker_ext.testing.messages import Received, Reply
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
     import h11
     from tinker_api.proto import tinker_public_pb2 as pb

@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
-from tinker_ext.testing.conformance.server import PROTOBUF
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tinker_ext.testing.conformance.server import Exchange
+from tinker_ext.testing.conformance.server import PROTOBUF, Exchange
 
 
 def validator_is_installed() -> bool:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
+from tinker_api import models as api
+from tinker_api.types import Unset
 
 from tinker_ext.types.argument_checks import check_literal, check_number, plain_float
 from tinker_ext.types.inputs.params import AdamParams
 from tinker_ext.types.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tinker_api import models as api
-    from tinker_api.types import Unset
 
 
 @frozen

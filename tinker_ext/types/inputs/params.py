@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import (
@@ -27,9 +28,6 @@ from tinker_ext.types.argument_checks import (
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import RequestType
 from tinker_ext.types.unset import or_unset
-
-if TYPE_CHECKING:
-    from tinker_api import models as api
 
 #: Release 0.4.1 has the first three, 0.38.0 all except ``kl_divergence``, which is in the API's
 #: overview. Other names are passed on, because a server may have more losses.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, converted_by, required
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 @frozen

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tinker_ext.install_hints import install_hint
-from tinker_ext.testing.conformance.play import datum, scenario
+from tinker_ext.testing.conformance.play import Play, datum, scenario
 from tinker_ext.testing.conformance.server import JSON_PROTOCOL
 from tinker_ext.testing.conformance.validation import problems_of, validator_is_installed
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
 
 # Requests that clients of several releases send to find out the server's.
 _PROBES = frozenset({"get_client_config", "get_client_dynamic_config"})

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tinker_ext.testing.conformance.play import scenario
+from tinker_ext.testing.conformance.play import Play, scenario
 from tinker_ext.testing.conformance.process import HungError, StepError
 from tinker_ext.testing.conformance.server import PROTOBUF_PROTOCOL
-from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
-    from tinker_ext.testing.messages import Received
+from tinker_ext.testing.messages import Received, Reply
 
 _COUNT = 20
 # Seconds for a client to send cancel_future, which it may collect in batches, on a busy machine.

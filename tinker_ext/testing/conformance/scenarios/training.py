@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.rules.chunking import MAX_CHUNK_ITEMS, split
 from tinker_ext.testing import faults
-from tinker_ext.testing.conformance.play import datum, scenario
+from tinker_ext.testing.conformance.play import Play, datum, scenario
 from tinker_ext.testing.conformance.process import HungError
-from tinker_ext.testing.conformance.server import JSON_PROTOCOL, PROTOBUF_PROTOCOL
-from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
-    from tinker_ext.testing.conformance.server import Exchange
-    from tinker_ext.testing.messages import Received
+from tinker_ext.testing.conformance.server import JSON_PROTOCOL, PROTOBUF_PROTOCOL, Exchange
+from tinker_ext.testing.messages import Received, Reply
 
 _TRAINING = ("forward", "forward_backward", "optim_step")
 # The limit on datums that the server of one scenario announces.
