@@ -12,8 +12,7 @@ import click
 if TYPE_CHECKING:
     from tinker_ext import ServiceClient
 
-    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Format = Literal["table", "json"]
 
 #: Seconds that a command retries a server that fails or does not respond. The client's default of

@@ -74,9 +74,7 @@ def report_errors(*, traceback: bool = False) -> Iterator[None]:
     """Convert exceptions of a command to one-line errors; with `traceback`, let them propagate."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(INTERRUPTED) from None
-    except click.Abort:
+    except (KeyboardInterrupt, click.Abort):
         raise click.exceptions.Exit(INTERRUPTED) from None
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise

@@ -97,6 +97,4 @@ class DmelChunk(Record):
 
     def to_api(self) -> api.DmelChunk:
         """Builds the generated model, with the bytes as base64 text."""
-        from tinker_api import models as api
-
         return api.DmelChunk(dmel=base64_text(self.dmel))

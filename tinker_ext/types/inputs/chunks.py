@@ -76,8 +76,6 @@ class EncodedTextChunk(Record):
 
     def to_api(self) -> api.EncodedTextChunk:
         """Builds the generated model, which references the numpy array if there is one."""
-        from tinker_api import models as api
-
         return api.EncodedTextChunk(tokens=cast("list[int]", self._tokens.wire))
 
     def __repr__(self) -> str:

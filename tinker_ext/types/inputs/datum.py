@@ -141,8 +141,6 @@ class Datum(Record):
 
     def to_api(self) -> api.Datum:
         """Builds the generated model, which references arrays without copying them."""
-        from tinker_api import models as api
-
         inputs = api.LossFnInputs()
         inputs.additional_properties = {
             key: tensor.to_api() for key, tensor in self.loss_fn_inputs.items()

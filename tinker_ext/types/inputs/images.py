@@ -107,8 +107,6 @@ class ImageChunk(Image):
 
     def to_api(self) -> api.ImageChunk:
         """Builds the generated model, with the bytes as base64 text and all known sizes."""
-        from tinker_api import models as api
-
         return api.ImageChunk(
             data=base64_text(self.data),
             format_=self.format,
@@ -133,8 +131,6 @@ class ImageAssetPointerChunk(Image):
 
     def to_api(self) -> api.ImageAssetPointerChunk:
         """Builds the generated model, with all known sizes."""
-        from tinker_api import models as api
-
         return api.ImageAssetPointerChunk(
             location=self.location,
             format_=self.format,

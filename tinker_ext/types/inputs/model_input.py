@@ -82,6 +82,4 @@ class ModelInput(Record):
 
     def to_api(self) -> api.ModelInput:
         """Builds the generated model."""
-        from tinker_api import models as api
-
         return api.ModelInput(chunks=[chunk.to_api() for chunk in self.chunks])

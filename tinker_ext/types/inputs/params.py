@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias, cast
 
 from attrs import field, frozen
 from tinker_api import models as api
+from tinker_api.types import UNSET
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import (
@@ -118,9 +119,6 @@ class AdamParams(Record):
 
     def to_api(self) -> api.AdamParams:
         """Builds the generated model."""
-        from tinker_api import models as api
-        from tinker_api.types import UNSET
-
         return api.AdamParams(
             learning_rate=self.learning_rate,
             beta1=self.beta1,
@@ -181,8 +179,6 @@ class SamplingParams(Record):
 
     def to_api(self) -> api.SamplingParams:
         """Builds the generated model without the fields that are ``None``."""
-        from tinker_api import models as api
-
         return api.SamplingParams(
             max_tokens=or_unset(self.max_tokens),
             seed=or_unset(self.seed),

@@ -94,8 +94,6 @@ class SessionSearchRequest(RequestType):
 
     def to_api(self) -> api.SessionSearchRequest:
         """Builds the generated model."""
-        from tinker_api import models as api
-
         model: api.SessionSearchRequest = super().to_api()
         model.user_metadata = api.TextMetadata.from_dict(self.user_metadata)
         return model

@@ -243,8 +243,6 @@ class TensorData(Record):
 
     def to_api(self) -> api.TensorData:
         """Builds the generated model, which references the numpy array if there is one."""
-        from tinker_api import models as api
-
         model = api.TensorData(data=cast("list[float]", self._numbers.wire), dtype=self.dtype)
         if self.shape is not None:
             model.shape = self.shape
