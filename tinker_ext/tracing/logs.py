@@ -56,21 +56,6 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
 log = RequestLogger(_logger, {})
 
 
-class request_log_context:  # noqa: N801  # Used like a function.
-    """Associates messages logged in the block with a request."""
-
-    __slots__ = ("_id", "_token")
-
-    def __init__(self, request_id: str) -> None:
-        self._id = request_id
-
-    def __enter__(self) -> None:
-        self._token = log_request_id.set(self._id)
-
-    def __exit__(self, *_: object) -> None:
-        log_request_id.reset(self._token)
-
-
 def use_level(level: str | None) -> None:
     """Set the level of the package's logger; None leaves it unchanged.
 

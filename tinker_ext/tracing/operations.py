@@ -147,21 +147,6 @@ def observed_operation() -> Operation | None:
     return current if current is not None and current.active else None
 
 
-class as_current:  # noqa: N801  # Used like a function; cheaper than a generator.
-    """Makes an operation the current one in the block."""
-
-    __slots__ = ("_current", "_token")
-
-    def __init__(self, operation: Operation) -> None:
-        self._current = operation
-
-    def __enter__(self) -> None:
-        self._token = current_operation.set(self._current)
-
-    def __exit__(self, *_: object) -> None:
-        current_operation.reset(self._token)
-
-
 def pending_operation() -> Operation | None:
     """The current operation if it has not been handed over yet."""
     current = current_operation.get()

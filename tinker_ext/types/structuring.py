@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import (
     Any,
     Literal,
+    NamedTuple,
     Self,
     TypeAlias,
     TypeVar,
@@ -38,6 +39,7 @@ from typing import (
 )
 
 from attrs import NOTHING, fields, frozen
+from tinker_api import models
 
 from tinker_ext.types.records import Record
 from tinker_ext.types.unset import as_dict, as_utc, or_none, or_unset
@@ -78,8 +80,6 @@ class RequestType(Record):
 
     def to_api(self) -> Any:
         """Builds the generated model."""
-        from tinker_api import models
-
         names = [rule.name for rule in _rules(cast("Any", type(self)))]
         model = getattr(models, type(self).__name__)
         return model(**{name: _to_api(getattr(self, name)) for name in names})
@@ -88,6 +88,25 @@ class RequestType(Record):
 def converted_by(convert: Convert) -> dict[str, Any]:
     """Field metadata that makes `structure` call `convert` instead of using the annotation."""
     return {_CONVERT: convert}
+
+
+def decoded_as(
+    *classes: type[ResponseType], other: Callable[[str, dict[str, Any]], Any]
+) -> Convert:
+    """A converter of objects that have one of several types.
+
+    A generated model has the name of its class here. An object of an unknown type becomes
+    ``other(type, content)``.
+    """
+    by_name = {cls.__name__: cls for cls in classes}
+
+    def decode(model: Any) -> Any:
+        if known := by_name.get(type(model).__name__):
+            return known.from_api(model)
+        content = model.to_dict()
+        return other(str(content.get("type", "")), content)
+
+    return decode
 
 
 def required(convert: Convert | None = None) -> dict[str, Any]:
@@ -201,12 +220,13 @@ def _rule(cls: type, field: Any, annotation: Any) -> _Rule:
     has_default = field.default is not NOTHING
     title = f"{cls.__name__}.{field.name}"
     is_required = field.metadata.get(_REQUIRED, False)
+    kind = _kind(annotation, title)
     return _Rule(
         name=field.name,
         title=title,
-        expected=_expectation(annotation),
-        is_valid=_validator(annotation),
-        convert=field.metadata.get(_CONVERT) or _converter(annotation, title),
+        expected=kind.expected,
+        is_valid=kind.is_valid,
+        convert=field.metadata.get(_CONVERT) or kind.convert,
         empty=None if has_default else _empty(annotation),
         has_default=has_default,
         is_required=is_required,
@@ -241,19 +261,35 @@ _SCALARS: Mapping[Any, tuple[str, tuple[type, ...]]] = {
 }
 
 
-def _validator(annotation: Any) -> Callable[[Any], bool]:
-    """Tests whether a value may be of the annotated type; entries are not examined."""
+class _Kind(NamedTuple):
+    """How messages name a type, whether a value may be of it, and the conversion of such values.
+
+    Entries of lists and dicts are not examined before the conversion.
+    """
+
+    expected: str
+    is_valid: Callable[[Any], bool]
+    convert: Convert | None
+
+
+def _kind(annotation: Any, title: str) -> _Kind:
     annotation = str if _is_open_enumeration(annotation) else annotation
     if annotation in _SCALARS:
-        return partial(_is_scalar, _SCALARS[annotation][1])
-    match get_origin(annotation):
-        case builtins.list:
-            return _is_list
-        case builtins.dict:
-            return _is_mapping
-    if hasattr(annotation, "from_api"):
-        return _is_model
-    return _is_anything
+        expected, types = _SCALARS[annotation]
+        return _Kind(
+            expected, partial(_is_scalar, types), as_utc if annotation is datetime else None
+        )
+    match get_origin(annotation), get_args(annotation):
+        case builtins.list, (item,):
+            return _Kind(
+                "an array", _is_list, partial(_convert_items, _entry_rule(item, f"{title}[]"))
+            )
+        case builtins.dict, (_, item):
+            values = partial(_convert_values, _entry_rule(item, f"{title}[...]"))
+            return _Kind("an object", _is_mapping, as_dict if item is Any else values)
+    name = getattr(annotation, "__name__", None) or "a valid value"
+    decode = getattr(annotation, "from_api", None)
+    return _Kind(name, _is_anything if decode is None else _is_model, decode)
 
 
 def _is_open_enumeration(annotation: Any) -> bool:
@@ -283,31 +319,6 @@ def _is_anything(_value: object) -> bool:
     return True
 
 
-def _expectation(annotation: Any) -> str:
-    annotation = str if _is_open_enumeration(annotation) else annotation
-    if annotation in _SCALARS:
-        return _SCALARS[annotation][0]
-    match get_origin(annotation):
-        case builtins.list:
-            return "an array"
-        case builtins.dict:
-            return "an object"
-    return getattr(annotation, "__name__", None) or "a valid value"
-
-
-def _converter(annotation: Any, title: str) -> Convert | None:
-    if annotation is datetime:
-        return as_utc
-    match get_origin(annotation), get_args(annotation):
-        case builtins.list, (item,):
-            return partial(_convert_items, _entry_rule(item, f"{title}[]"))
-        case builtins.dict, (_, item):
-            if item is Any:
-                return as_dict
-            return partial(_convert_values, _entry_rule(item, f"{title}[...]"))
-    return getattr(annotation, "from_api", None)
-
-
 def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
     """Reads one field for a class that decodes itself; None if it is null, missing or invalid."""
     value = or_none(value)
@@ -318,12 +329,13 @@ def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
 @cache
 def _entry_rule(annotation: Any, title: str) -> _Rule:
     """How an entry of a list or dict is read."""
+    kind = _kind(annotation, title)
     return _Rule(
         name="",
         title=title,
-        expected=_expectation(annotation),
-        is_valid=_validator(annotation),
-        convert=_converter(annotation, title),
+        expected=kind.expected,
+        is_valid=kind.is_valid,
+        convert=kind.convert,
         empty=None,
         has_default=False,
         is_required=False,
@@ -332,11 +344,8 @@ def _entry_rule(annotation: Any, title: str) -> _Rule:
 
 
 def _convert_items(rule: _Rule, values: list[Any]) -> list[Any]:
-    return list(_present(rule.read(value) for value in values))
-
-
-def _present(values: Iterator[Any]) -> Iterator[Any]:
-    return (value for value in values if value is not None)
+    read = map(rule.read, values)
+    return [value for value in read if value is not None]
 
 
 def _convert_values(rule: _Rule, values: object) -> dict[str, Any]:
