@@ -76,14 +76,9 @@ def expired_sample(play: Play) -> None:
 def missing_sequence(play: Play) -> None:
     """The result has one of two requested sequences."""
     sampler = _sampler(play)
-
-    def shortened(received: Received) -> Reply:
-        result = play.server.results.get(str(received.body.get("request_id")), {})
-        if "sequences" not in result:
-            return play.server.process(received)
-        return play.server.encoded(received, {**result, "sequences": result["sequences"][:1]})
-
-    play.server.hooks["retrieve_future"] = shortened
+    play.change_results(
+        "sequences", lambda result: {**result, "sequences": result["sequences"][:1]}
+    )
     error = play.error(play.sample(sampler, num_samples=2))
     play.check("responses.sample", True, expected="an error", received=error)
 
