@@ -17,16 +17,13 @@ import json
 import threading
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING
 
 from attrs import asdict, field, fields, frozen
 from attrs.validators import optional
 
+from tinker_ext import types
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_number
-
-if TYPE_CHECKING:
-    from tinker_ext import types
 
 #: The unit of prices.
 _PER = 1_000_000

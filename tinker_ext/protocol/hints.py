@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from tinker_ext.protocol.error_shapes import (
     messages,
@@ -39,9 +38,7 @@ from tinker_ext.protocol.error_shapes import (
     no_such_operation,
     unknown_fields,
 )
-
-if TYPE_CHECKING:
-    from tinker_ext.protocol.server_protocol import ServerProtocol
+from tinker_ext.protocol.server_protocol import ServerProtocol
 
 _NO_SHARING = "nothing; this server does not control access to checkpoints"
 _ONLY_TRAINS = "sample on another server; this one only trains"

@@ -33,9 +33,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import evolve, frozen
 
 from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least, release_of
-
-if TYPE_CHECKING:
-    from tinker_ext.types.inputs.images import ImageForm
+from tinker_ext.types.inputs.images import ImageForm
 
 Form = Literal["json", "protobuf"]
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
+import h11
 import numpy as np
+from google.protobuf.message import DecodeError
+from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext.testing.fault_server import FaultServer
 from tinker_ext.testing.messages import Received, Reply
-
-if TYPE_CHECKING:
-    import asyncio
-
-    import h11
-    from tinker_api.proto import tinker_public_pb2 as pb
 
 #: The protocols that the grader plays, by the release that introduced each.
 JSON_PROTOCOL, PROTOBUF_PROTOCOL = "0.4.1", "0.38.0"
@@ -187,18 +185,15 @@ class ScenarioServer(FaultServer):
 
 def _decode(content: bytes) -> Any:
     """A ForwardBackwardRequest in the form of JSON; the bytes if it is not one."""
-    from google.protobuf.message import DecodeError
-    from tinker_api.proto import tinker_public_pb2 as messages
-
     try:
-        request = messages.ForwardBackwardRequest.FromString(content)
+        request = pb.ForwardBackwardRequest.FromString(content)
     except DecodeError:
         return content
     data = [
         {
             "model_input": {"chunks": [_chunk(chunk) for chunk in datum.model_input]},
             "loss_fn_inputs": {
-                name: _tensor(tensor, messages) for name, tensor in datum.loss_fn_inputs.items()
+                name: _tensor(tensor) for name, tensor in datum.loss_fn_inputs.items()
             },
         }
         for datum in request.data
@@ -216,8 +211,8 @@ def _chunk(chunk: pb.Chunk) -> dict[str, Any]:
     return {"type": "encoded_text", "tokens": tokens}
 
 
-def _tensor(tensor: pb.Tensor, messages: Any) -> dict[str, Any]:
-    whole = tensor.dtype == messages.DTYPE_INT64
+def _tensor(tensor: pb.Tensor) -> dict[str, Any]:
+    whole = tensor.dtype == pb.DTYPE_INT64
     data = np.frombuffer(tensor.dense, "<i8" if whole else "<f4").tolist()
     dtype = "int64" if whole else "float32"
     return {"data": data, "dtype": dtype, "shape": list(tensor.shape) or [len(data)]}
