@@ -14,11 +14,10 @@ from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
 from tinker_ext.testing.faults import Fault
-from tinker_ext.testing.messages import Received, Reply
+from tinker_ext.testing.messages import API, Received, Reply
 from tinker_ext.testing.replies import Replies, decode_body
 
 BASE_URL = "http://fake.invalid"
-_API = "/api/v1/"
 
 
 class FakeServer(Replies, httpx.AsyncBaseTransport):
@@ -27,7 +26,7 @@ class FakeServer(Replies, httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Records the request and responds to it; called by httpx."""
         received = Received(
-            path=request.url.path.removeprefix(_API),
+            path=request.url.path.removeprefix(API),
             method=request.method,
             headers=dict(request.headers),
             body=decode_body(await request.aread()),

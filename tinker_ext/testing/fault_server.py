@@ -14,10 +14,9 @@ from weakref import WeakSet
 import h11
 
 from tinker_ext.testing.faults import Fault
-from tinker_ext.testing.messages import Received, Reply
+from tinker_ext.testing.messages import API, Received, Reply
 from tinker_ext.testing.replies import Replies, decode_body
 
-_API = "/api/v1/"
 _READ = 65536
 # SO_LINGER with zero seconds: closing resets the connection (socket(7)).
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -227,7 +226,7 @@ async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> 
 def _received(request: h11.Request, body: bytes) -> Received:
     target = urlsplit(request.target.decode())
     return Received(
-        path=target.path.removeprefix(_API),
+        path=target.path.removeprefix(API),
         method=request.method.decode(),
         headers={name.decode(): value.decode() for name, value in request.headers},
         body=decode_body(body),

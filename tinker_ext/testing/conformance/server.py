@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext.testing.fault_server import FaultServer
-from tinker_ext.testing.messages import Received, Reply
+from tinker_ext.testing.messages import Received, Reply, operations_of
 
 #: The protocols that the grader plays, by the release that introduced each.
 JSON_PROTOCOL, PROTOBUF_PROTOCOL = "0.4.1", "0.38.0"
@@ -49,24 +49,6 @@ _DYNAMIC_FLAGS = {
     "sample_cancel_max_batch_size": 64,
 }
 
-# Operations that release 0.4.1 does not have; those of the releases in `openapi/`.
-_LATER = frozenset(
-    {
-        "get_client_config",
-        "get_client_dynamic_config",
-        "create_auth_token",
-        "finish_session",
-        "retrieve_futures",
-        "cancel_future",
-        "join_sampling_session",
-        "create_custom_loss",
-        "get_sampler",
-        "get_weights_info",
-        "save_weights_external",
-        "get_session",
-        "list_sessions",
-    }
-)
 _NOT_FOUND = Reply(404, {"detail": "Not Found"})
 
 
@@ -159,7 +141,7 @@ class ScenarioServer(FaultServer):
     def supports(self, received: Received) -> bool:
         """Whether the release has the operation."""
         if self.protocol == JSON_PROTOCOL:
-            return received.operation not in _LATER
+            return received.operation in operations_of(f"readings/{JSON_PROTOCOL}.json")
         return received.operation != "forward"
 
     def _fits(self, received: Received) -> bool:
