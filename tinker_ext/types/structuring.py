@@ -27,7 +27,6 @@ from types import NoneType, UnionType
 from typing import (
     Any,
     Literal,
-    NamedTuple,
     Self,
     TypeAlias,
     TypeVar,
@@ -38,7 +37,7 @@ from typing import (
     get_type_hints,
 )
 
-from attrs import NOTHING, fields, frozen
+from attrs import NOTHING, evolve, fields, frozen
 from tinker_api import models
 
 from tinker_ext.types.records import Record
@@ -116,22 +115,24 @@ def required(convert: Convert | None = None) -> dict[str, Any]:
 
 @frozen
 class _Rule:
-    """How a field is read."""
+    """How a field or an entry of a list or dict is read."""
 
-    name: str
     #: The class and the field, for messages.
     title: str
     #: The annotated type without None, for messages.
     expected: str
+    #: Whether a value may be of the type; entries are not examined.
     is_valid: Callable[[Any], bool]
     convert: Convert | None
+    #: Of a field; the following are, too.
+    name: str = ""
     #: Creates the value of a missing list, dict or record without required fields; else None.
-    empty: Callable[[], Any] | None
-    has_default: bool
+    empty: Callable[[], Any] | None = None
+    has_default: bool = False
     #: Whether null or missing is an error.
-    is_required: bool
+    is_required: bool = False
     #: Whether an invalid value is an error.
-    is_strict: bool
+    is_strict: bool = False
 
     def read(self, value: Any) -> Any:
         """Returns the converted value, or None if it is null, missing or invalid.
@@ -220,13 +221,11 @@ def _rule(cls: type, field: Any, annotation: Any) -> _Rule:
     has_default = field.default is not NOTHING
     title = f"{cls.__name__}.{field.name}"
     is_required = field.metadata.get(_REQUIRED, False)
-    kind = _kind(annotation, title)
-    return _Rule(
+    rule = _entry_rule(annotation, title)
+    return evolve(
+        rule,
         name=field.name,
-        title=title,
-        expected=kind.expected,
-        is_valid=kind.is_valid,
-        convert=field.metadata.get(_CONVERT) or kind.convert,
+        convert=field.metadata.get(_CONVERT) or rule.convert,
         empty=None if has_default else _empty(annotation),
         has_default=has_default,
         is_required=is_required,
@@ -261,35 +260,24 @@ _SCALARS: Mapping[Any, tuple[str, tuple[type, ...]]] = {
 }
 
 
-class _Kind(NamedTuple):
-    """How messages name a type, whether a value may be of it, and the conversion of such values.
-
-    Entries of lists and dicts are not examined before the conversion.
-    """
-
-    expected: str
-    is_valid: Callable[[Any], bool]
-    convert: Convert | None
-
-
-def _kind(annotation: Any, title: str) -> _Kind:
+@cache
+def _entry_rule(annotation: Any, title: str) -> _Rule:
+    """How a value of this type is read; the entries of a list or dict by the rule of their type."""
     annotation = str if _is_open_enumeration(annotation) else annotation
     if annotation in _SCALARS:
         expected, types = _SCALARS[annotation]
-        return _Kind(
-            expected, partial(_is_scalar, types), as_utc if annotation is datetime else None
-        )
+        convert = as_utc if annotation is datetime else None
+        return _Rule(title, expected, partial(_is_scalar, types), convert)
     match get_origin(annotation), get_args(annotation):
         case builtins.list, (item,):
-            return _Kind(
-                "an array", _is_list, partial(_convert_items, _entry_rule(item, f"{title}[]"))
-            )
+            entries = partial(_convert_items, _entry_rule(item, f"{title}[]"))
+            return _Rule(title, "an array", _is_list, entries)
         case builtins.dict, (_, item):
             values = partial(_convert_values, _entry_rule(item, f"{title}[...]"))
-            return _Kind("an object", _is_mapping, as_dict if item is Any else values)
-    name = getattr(annotation, "__name__", None) or "a valid value"
+            return _Rule(title, "an object", _is_mapping, as_dict if item is Any else values)
+    expected = getattr(annotation, "__name__", None) or "a valid value"
     decode = getattr(annotation, "from_api", None)
-    return _Kind(name, _is_anything if decode is None else _is_model, decode)
+    return _Rule(title, expected, _is_anything if decode is None else _is_model, decode)
 
 
 def _is_open_enumeration(annotation: Any) -> bool:
@@ -324,23 +312,6 @@ def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
     value = or_none(value)
     rule = _entry_rule(cast("Any", annotation), title)
     return None if value is None else cast("T | None", rule.read(value))
-
-
-@cache
-def _entry_rule(annotation: Any, title: str) -> _Rule:
-    """How an entry of a list or dict is read."""
-    kind = _kind(annotation, title)
-    return _Rule(
-        name="",
-        title=title,
-        expected=kind.expected,
-        is_valid=kind.is_valid,
-        convert=kind.convert,
-        empty=None,
-        has_default=False,
-        is_required=False,
-        is_strict=False,
-    )
 
 
 def _convert_items(rule: _Rule, values: list[Any]) -> list[Any]:
