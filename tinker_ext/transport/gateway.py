@@ -9,7 +9,6 @@ needed, and cost about 0.7 ms per request.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import ssl
 import time
@@ -31,7 +30,7 @@ from tinker_ext.protocol.server_protocol import BASELINE, drop_default_fields
 from tinker_ext.redaction.redactor import READ_TEXT, REQUEST_ID, kept_headers, redact, shorten
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
-from tinker_ext.timeouts import expire_after
+from tinker_ext.timeouts import TimeLimit
 from tinker_ext.transport.body_limits import BodyError, read_body_bytes
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
@@ -75,7 +74,7 @@ class _Prepared:
 
     Attributes:
         key, seconds: the credential and the timeout for which the rest is valid.
-        limit: seconds of a whole exchange.
+        limit: that of a whole exchange.
     """
 
     key: Secret | None
@@ -83,7 +82,7 @@ class _Prepared:
     url: httpx.URL
     headers: httpx.Headers
     extensions: dict[str, Any]
-    limit: float
+    limit: TimeLimit
 
 
 class Gateway:
@@ -260,7 +259,7 @@ class Gateway:
             url,
             httpx.Headers(headers),
             {"timeout": _finite(limits)},
-            TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ),
+            TimeLimit(TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ)),
         )
         self._redacted_for, self._redacted = key, redactable(self._auth.secrets())
         return prepared
@@ -304,8 +303,7 @@ class Gateway:
     ) -> Response:
         operation, limit = request.operation, prepared.limit
         try:
-            async with asyncio.timeout(None) as timeout:
-                expire_after(timeout, limit)
+            with limit.start():
                 response = await self._wire.handle_async_request(wire_request)
                 try:
                     fetching = tracing.fetching(operation.name, response.status_code)
@@ -320,7 +318,7 @@ class Gateway:
                     await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's
         except TimeoutError:
             raise APITimeoutError(
-                f"no complete response within {limit:g} s",
+                f"no complete response within {limit.seconds:g} s",
                 operation=operation.name,
                 fault=TransportFault.TIMEOUT,
             ) from None

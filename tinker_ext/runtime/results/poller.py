@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -37,7 +36,7 @@ from tinker_ext.rules.polling import (
 )
 from tinker_ext.rules.retry import TransportFault, parse_should_retry
 from tinker_ext.runtime.concurrency.deadline import current_progress
-from tinker_ext.timeouts import expire_after
+from tinker_ext.timeouts import TimeLimit
 from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
@@ -110,6 +109,11 @@ class FuturePoller:
     alive: Callable[[], bool]
     slots: Budget
     result_bytes: Budget
+    _limit: TimeLimit = field(init=False)
+
+    @_limit.default
+    def _new_limit(self) -> TimeLimit:
+        return TimeLimit(self.deadline)
 
     async def wait(
         self, request_id: str, *, operation: str, source: CompletionSource | None = None
@@ -132,12 +136,11 @@ class FuturePoller:
             )
         _note_progress(operation, request_id, "submitted")
         self.queue.begin(request_id)
-        limit = asyncio.timeout(None)
+        limit = self._limit.start()
         held: list[int] = []
         logged = tracing.log_request_id.set(request_id)
         try:
-            async with limit:
-                expire_after(limit, self.deadline)  # Also ends a poll that hangs or trickles.
+            with limit:  # Also ends a poll that hangs or trickles.
                 on_server = tracing.on_server(request_id)
                 if on_server is None:
                     body = await self._poll_until_done(request_id, operation, held, source)
@@ -145,7 +148,7 @@ class FuturePoller:
                     with on_server:
                         body = await self._poll_until_done(request_id, operation, held, source)
         except TimeoutError:
-            if not limit.expired():
+            if not limit.expired:
                 raise
             progress = current_progress.get()
             seen = None if progress is None else progress.last_seen
