@@ -31,7 +31,7 @@ from tinker_ext.redaction.redactor import READ_TEXT, REQUEST_ID, kept_headers, r
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
 from tinker_ext.timeouts import TimeLimit
-from tinker_ext.transport.body_limits import BodyError, read_body_bytes
+from tinker_ext.transport.body_limits import BodyError, header_fields, read_body_bytes
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
 from tinker_ext.transport.network_faults import PROXY_LOGIN, connection_error
@@ -59,6 +59,7 @@ DEFAULT_READ = 60.0
 MAX_ERROR_BYTES = 1024 * 1024
 #: Headers that announce a deprecation; release 0.38.0.
 NOTE_HEADER = "x-deprecation-note"
+_NOTE_FIELD = NOTE_HEADER.encode()
 LEVEL_HEADER = "x-deprecation-level"
 # Characters of a deprecation note that are logged, and the number of distinct notes; ours.
 _LONGEST_NOTE = 500
@@ -175,7 +176,7 @@ class Gateway:
             if new_key is not None and new_key != key:
                 response = await self._attempt(request, new_key, built, content)
         request.response = response
-        if response.has(NOTE_HEADER):
+        if _NOTE_FIELD in response.fields:
             self._log_deprecation(operation.name, response)
         status = response.status_code
         if 200 <= status < 300:
@@ -306,14 +307,14 @@ class Gateway:
             with limit.start():
                 response = await self._wire.handle_async_request(wire_request)
                 try:
+                    fields = header_fields(response.headers)
+                    reading = read_body_bytes(response, self._max_bytes, self._reserve, fields)
                     fetching = tracing.fetching(operation.name, response.status_code)
                     if fetching is None:
-                        content = await read_body_bytes(response, self._max_bytes, self._reserve)
+                        content = await reading
                     else:
                         with fetching:
-                            content = await read_body_bytes(
-                                response, self._max_bytes, self._reserve
-                            )
+                            content = await reading
                 finally:
                     await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's
         except TimeoutError:
@@ -343,7 +344,7 @@ class Gateway:
                 secrets = self._redacted
             if not operation.returns_secret:
                 content = redact_bytes(content, secrets)
-        received = Response(response.status_code, response.headers, content, secrets)
+        received = Response(response.status_code, response.headers, fields, content, secrets)
         if len(content) > LARGE and response.status_code < 300:
             await received.parse_large()
         return received
