@@ -30,7 +30,7 @@ from tinker_ext.protocol.server_protocol import BASELINE, drop_default_fields
 from tinker_ext.redaction.redactor import READ_TEXT, REQUEST_ID, kept_headers, redact, shorten
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
-from tinker_ext.timeouts import TimeLimit
+from tinker_ext.timeouts import TimeLimit, time_limit
 from tinker_ext.transport.body_limits import BodyError, header_fields, read_body_bytes
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
@@ -260,7 +260,7 @@ class Gateway:
             url,
             httpx.Headers(headers),
             {"timeout": _finite(limits)},
-            TimeLimit(TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ)),
+            time_limit(TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ)),
         )
         self._redacted_for, self._redacted = key, redactable(self._auth.secrets())
         return prepared

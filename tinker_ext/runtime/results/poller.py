@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from attrs import field, frozen
+from attrs import frozen
 
 from tinker_ext import tracing
 from tinker_ext.errors import (
@@ -36,7 +36,7 @@ from tinker_ext.rules.polling import (
 )
 from tinker_ext.rules.retry import TransportFault, parse_should_retry
 from tinker_ext.runtime.concurrency.deadline import current_progress
-from tinker_ext.timeouts import TimeLimit
+from tinker_ext.timeouts import time_limit
 from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
@@ -109,11 +109,6 @@ class FuturePoller:
     alive: Callable[[], bool]
     slots: Budget
     result_bytes: Budget
-    _limit: TimeLimit = field(init=False)
-
-    @_limit.default
-    def _new_limit(self) -> TimeLimit:
-        return TimeLimit(self.deadline)
 
     async def wait(
         self, request_id: str, *, operation: str, source: CompletionSource | None = None
@@ -136,7 +131,7 @@ class FuturePoller:
             )
         _note_progress(operation, request_id, "submitted")
         self.queue.begin(request_id)
-        limit = self._limit.start()
+        limit = time_limit(self.deadline).start()
         held: list[int] = []
         logged = tracing.log_request_id.set(request_id)
         try:
