@@ -38,44 +38,35 @@ class TimeLimit:
 
     Attributes:
         seconds: the time that each block may take.
+        running: the blocks, in the order in which they expire.
+        has_timer: whether the timer is set.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._running: dict[LimitedBlock, None] = {}  # In the order in which they expire.
-        self._has_timer = False
+        self.running: dict[TimeLimited, None] = {}
+        self.has_timer = False
 
-    def start(self) -> LimitedBlock:
-        """A context manager that cancels its block after `seconds` and then raises TimeoutError."""
-        return LimitedBlock(self)
-
-    def add(self, block: LimitedBlock, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel the task of `block` at its end unless it is removed before."""
-        self._running[block] = None
-        if not self._has_timer:
-            self._set_timer(loop, block.end)
-
-    def remove(self, block: LimitedBlock) -> None:
-        """Note that a block has ended. The timer goes on: most blocks are followed by others."""
-        self._running.pop(block, None)
-
-    def _set_timer(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
-        self._has_timer = True
+    def set_timer(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
+        """Expire blocks from `at` on, in the time of `loop`. Blocks that end leave it running."""
+        self.has_timer = True
         Context().run(loop.call_at, at, self._expire, loop)
 
     def _expire(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._has_timer = False
+        self.has_timer = False
         now = loop.time()
-        for block in list(self._running):
+        for block in list(self.running):
             if block.end > now:
-                self._set_timer(loop, block.end)
+                self.set_timer(loop, block.end)
                 return
-            del self._running[block]
+            del self.running[block]
             block.expire()
 
 
-class LimitedBlock:
-    """One block under a time limit, entered once within a task.
+class TimeLimited:
+    """Cancels a `with` block after the time of `limit`, and then raises TimeoutError.
+
+    As `asyncio.timeout`, it is entered once, within a task.
 
     Attributes:
         end: when it expires, in the time of the event loop.
@@ -95,7 +86,9 @@ class LimitedBlock:
         self._task: asyncio.Task[Any] = task
         self._cancelling = task.cancelling()
         self.end = loop.time() + self._limit.seconds
-        self._limit.add(self, loop)
+        self._limit.running[self] = None
+        if not self._limit.has_timer:
+            self._limit.set_timer(loop, self.end)
         return self
 
     def expire(self) -> None:
@@ -110,8 +103,8 @@ class LimitedBlock:
         traceback: TracebackType | None,
     ) -> None:
         if not self.expired:
-            self._limit.remove(self)
-        # As asyncio.timeout: another cancellation of the task is not a timeout.
+            del self._limit.running[self]
+        # Another cancellation of the task is not a timeout.
         elif self._task.uncancel() <= self._cancelling and isinstance(
             error, asyncio.CancelledError
         ):

@@ -30,7 +30,7 @@ from tinker_ext.protocol.server_protocol import BASELINE, drop_default_fields
 from tinker_ext.redaction.redactor import READ_TEXT, REQUEST_ID, kept_headers, redact, shorten
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
-from tinker_ext.timeouts import TimeLimit, time_limit
+from tinker_ext.timeouts import TimeLimit, TimeLimited, time_limit
 from tinker_ext.transport.body_limits import BodyError, header_fields, read_body_bytes
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
@@ -304,7 +304,7 @@ class Gateway:
     ) -> Response:
         operation, limit = request.operation, prepared.limit
         try:
-            with limit.start():
+            with TimeLimited(limit):
                 response = await self._wire.handle_async_request(wire_request)
                 try:
                     fields = header_fields(response.headers)

@@ -36,7 +36,7 @@ from tinker_ext.rules.polling import (
 )
 from tinker_ext.rules.retry import TransportFault, parse_should_retry
 from tinker_ext.runtime.concurrency.deadline import current_progress
-from tinker_ext.timeouts import time_limit
+from tinker_ext.timeouts import TimeLimited, time_limit
 from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class FuturePoller:
             )
         _note_progress(operation, request_id, "submitted")
         self.queue.begin(request_id)
-        limit = time_limit(self.deadline).start()
+        limit = TimeLimited(time_limit(self.deadline))
         held: list[int] = []
         logged = tracing.log_request_id.set(request_id)
         try:
