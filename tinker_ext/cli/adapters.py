@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from tinker_ext.cli.context import CommandContext
 from tinker_ext.cli.download import download_settings, show_progress
 from tinker_ext.cli.error_reporting import CommandError
-from tinker_ext.errors import APIError
 from tinker_ext.install_hints import install_hint
-from tinker_ext.types import WeightsInfoResponse
+
+if TYPE_CHECKING:
+    from tinker_ext.cli.context import CommandContext
+    from tinker_ext.types import WeightsInfoResponse
 
 CONFIG = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -68,6 +69,8 @@ def downloaded_adapter(context: CommandContext, path: str) -> Iterator[Adapter]:
     Raises:
         CommandError: it is not a PEFT adapter, or its base model is unknown.
     """
+    from tinker_ext.errors import APIError
+
     with tempfile.TemporaryDirectory(prefix="tinker-ext-") as temporary:
         with context.service(**download_settings(None)) as service:
             rest = service.create_rest_client()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 import click
@@ -12,10 +13,11 @@ from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import NOTHING
-from tinker_ext.config import ClientConfig, credentials_file
-from tinker_ext.errors import AuthenticationError, ConfigurationError, NotFoundError, TinkerError
-from tinker_ext.redaction.secret import Secret
-from tinker_ext.types import OwnApiKeyResponse
+
+if TYPE_CHECKING:
+    from tinker_ext.config import ClientConfig
+    from tinker_ext.redaction.secret import Secret
+    from tinker_ext.types import OwnApiKeyResponse
 
 #: The web console of the hosted service, where users create and delete keys (0.38.0).
 CONSOLE = "https://tinker.thinkingmachines.ai"
@@ -35,6 +37,8 @@ def login(context: CommandContext) -> None:
     The key is read from the terminal without being shown, or from standard input. It is stored in
     ~/.tinker/credentials.json, which only you can read, and which the official client uses, too.
     """
+    from tinker_ext.config import credentials_file
+
     file = credentials_file.CREDENTIALS_FILE
     if credentials_file.read_stored_key(file) is not None:
         raise CommandError("You are already logged in; `tinker-ext auth logout` removes the key.")
@@ -73,6 +77,9 @@ def logout(context: CommandContext) -> None:
     A key that you created in the console stays valid: delete it there. A key that an earlier
     release of the official client created at login is deleted on the server as well.
     """
+    from tinker_ext.config import credentials_file
+    from tinker_ext.errors import TinkerError
+
     file = credentials_file.CREDENTIALS_FILE
     stored = credentials_file.read_stored_key(file)
     if stored is None:
@@ -105,6 +112,9 @@ def status(context: CommandContext) -> None:
 
     The exit status is 1 if it does not. `tinker-ext doctor` shows all settings.
     """
+    from tinker_ext.config import ClientConfig
+    from tinker_ext.errors import ConfigurationError, TinkerError
+
     try:
         config = ClientConfig.resolve(**context.settings)
     except ConfigurationError as error:
@@ -138,12 +148,16 @@ def whoami(context: CommandContext) -> None:
 
 def _is_hosted(context: CommandContext) -> bool:
     """Whether the server is the hosted service, whose keys the console shows."""
+    from tinker_ext.config import ClientConfig
+
     config = ClientConfig.resolve(**context.settings, require_key=False)
     return config.is_default("base_url")
 
 
 def _read_key() -> Secret:
     """Read the key; a terminal does not show it."""
+    from tinker_ext.redaction.secret import Secret
+
     if sys.stdin.isatty():
         text = click.prompt("API key", hide_input=True, err=True)
     else:
@@ -155,6 +169,9 @@ def _read_key() -> Secret:
 
 def _describe(context: CommandContext, key: Secret) -> OwnApiKeyResponse:
     """The name and owner of a key, which the server accepts."""
+    from tinker_ext.errors import AuthenticationError, NotFoundError
+    from tinker_ext.types import OwnApiKeyResponse
+
     try:
         with context.service(api_key=key, credential_cmd=None) as service:
             try:

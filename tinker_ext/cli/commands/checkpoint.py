@@ -10,15 +10,14 @@ import click
 from tinker_ext.cli.commands.checkpoint_delete import delete, find_checkpoint, path_argument
 from tinker_ext.cli.commands.checkpoint_export import export, merge, push_hf
 from tinker_ext.cli.context import DEFAULT_LIMIT, CommandContext, format_option
-from tinker_ext.cli.download import check_target, download_settings, show_progress
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all, truncate
 from tinker_ext.cli.text import age, count_title, relative_time, size, yes_or_no
-from tinker_ext.types import Checkpoint
 
 if TYPE_CHECKING:
     from tinker_ext import RestClient
+    from tinker_ext.types import Checkpoint
 
 #: Checkpoints per page, as in release 0.4.1, where such lists are slow on the server.
 BATCH = 1000
@@ -173,6 +172,8 @@ def download(
     create archives, as a folder of files. Such a server exports a training state temporarily; its
     sampler weights can't be downloaded.
     """
+    from tinker_ext.cli.download import check_target, download_settings, show_progress
+
     check_target(path, output, extract=extract, force=force)
     with context.service(**download_settings(archive_timeout)) as service:
         rest = service.create_rest_client()

@@ -12,10 +12,10 @@ from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
 from tinker_ext.cli.text import age, count_title, one_line, size
 from tinker_ext.redaction.printable import printable
-from tinker_ext.types import Checkpoint
 
 if TYPE_CHECKING:
     from tinker_ext import RestClient
+    from tinker_ext.types import Checkpoint
 
 #: Concurrent deletions, as in release 0.38.0.
 MAX_CONCURRENT = 32

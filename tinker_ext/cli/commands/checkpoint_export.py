@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.adapters import (
-    Adapter,
-    downloaded_adapter,
-    export_adapter,
-    merge_adapter,
-    model_card,
-    new_folder,
-    repository_name,
-    safe_name,
-)
 from tinker_ext.cli.commands.checkpoint_delete import path_argument
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
+
+if TYPE_CHECKING:
+    from tinker_ext.cli.adapters import Adapter
 
 output_option = click.option(
     "-o",
@@ -54,6 +47,8 @@ def export(
 
     The embedded model is on no hub; its export contains the base model.
     """
+    from tinker_ext.cli.adapters import downloaded_adapter, export_adapter, new_folder
+
     with new_folder(output, force=force) as building, downloaded_adapter(context, path) as adapter:
         export_adapter(adapter, building, output, base_model)
     record = {"tinker_path": path, "folder": str(output), "base_model": adapter.base_model}
@@ -77,6 +72,8 @@ def merge(
     The base model is loaded with transformers and merged with peft; the embedded model needs
     neither.
     """
+    from tinker_ext.cli.adapters import downloaded_adapter, merge_adapter, new_folder
+
     with new_folder(output, force=force) as building, downloaded_adapter(context, path) as adapter:
         merge_adapter(adapter, building, base_model)
     record = {"tinker_path": path, "folder": str(output), "base_model": adapter.base_model}
@@ -125,6 +122,8 @@ def push_hf(
     The token for the hub is that of `hf auth login`, or HF_TOKEN.
     """
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+
+    from tinker_ext.cli.adapters import downloaded_adapter, repository_name, safe_name
 
     hub = _hub()
     try:
@@ -196,6 +195,8 @@ def _check_repository(hub: Any, repository: str, revision: str | None, path: str
 
 
 def _write_model_card(adapter: Adapter, repository: str) -> None:
+    from tinker_ext.cli.adapters import model_card
+
     card = adapter.folder / "README.md"
     if not card.exists():
         card.write_text(model_card(adapter, repository), encoding="utf-8")

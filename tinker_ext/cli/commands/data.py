@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext import chat
-from tinker_ext.chat import Rendered, TrainOn
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.output import show
 from tinker_ext.cli.text import encodable
-from tinker_ext.tokenizers import get_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from tinker_ext.chat import Rendered, TrainOn
 
 #: Styles of rich of tokens that are trained and of others. They alternate to show where tokens end.
 TRAINED = ("black on green", "black on bright_green")
@@ -70,6 +69,9 @@ def preview(
     FILE is a JSONL file with a conversation per line. Trained tokens have a green background; if
     the output has no colors, they are between ⟦ and ⟧.
     """
+    from tinker_ext import chat
+    from tinker_ext.tokenizers import get_tokenizer
+
     tokenizer = get_tokenizer(model, tokenizer_id)
     shown = [
         (conversation.where, chat.render(conversation, tokenizer, train_on=train_on))

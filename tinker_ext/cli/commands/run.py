@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -13,7 +13,9 @@ from tinker_ext.cli.error_reporting import needs_matplotlib
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.text import NOTHING, age, count_title
-from tinker_ext.types import Checkpoint, TrainingRun
+
+if TYPE_CHECKING:
+    from tinker_ext.types import Checkpoint, TrainingRun
 
 #: Runs per page, as in release 0.4.1.
 BATCH = 100

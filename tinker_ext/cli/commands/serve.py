@@ -24,7 +24,6 @@ from tinker_ext.cli.serving import (
     read_key,
     report_busy_port,
 )
-from tinker_ext.config import ClientConfig
 from tinker_ext.config.parsers import EMBEDDED, read_base_url
 from tinker_ext.embedded.flags import parse_flags
 from tinker_ext.embedded.protocols import ANY, BY_RELEASE, PROTOCOLS
@@ -227,6 +226,8 @@ def _check_packages() -> None:
 
 def _state_folder(chosen: Path | None) -> AbstractContextManager[str | Path]:
     """The folder for the state; a temporary folder is removed at the end."""
+    from tinker_ext.config import ClientConfig
+
     folder = chosen or ClientConfig.resolve(require_key=False).embedded_dir
     if folder is None:
         return tempfile.TemporaryDirectory(prefix="tinker-")

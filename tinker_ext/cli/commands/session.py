@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from attrs import asdict
 
 from tinker_ext.cli.context import CommandContext, format_option, limit_option
-from tinker_ext.cli.download import show_progress
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.paging import Page, fetch_all
 from tinker_ext.cli.text import NOTHING, count_title, size
-from tinker_ext.types import GetSessionResponse
+
+if TYPE_CHECKING:
+    from tinker_ext.types import GetSessionResponse
 
 #: Sessions per page.
 BATCH = 100
@@ -82,6 +84,7 @@ def export_trace(
 
     SESSION_ID is the ID of a session, as `tinker-ext session list` shows it.
     """
+    from tinker_ext.cli.download import show_progress
     from tinker_ext.clients.downloads.download import download_url, file_name
 
     if url_only and (output is not None or force):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,9 +12,10 @@ from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError, needs_matplotlib
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import count_title
-from tinker_ext.trace_report.perfetto import write_chrome_trace
-from tinker_ext.trace_report.recordings import Recording, read_recording
-from tinker_ext.trace_report.summary import Summary, summarize
+
+if TYPE_CHECKING:
+    from tinker_ext.trace_report.recordings import Recording
+    from tinker_ext.trace_report.summary import Summary
 
 RECORDING = click.Path(exists=True, dir_okay=False, path_type=Path)
 TARGET = click.Path(dir_okay=False, path_type=Path)
@@ -46,6 +46,8 @@ def summary(context: CommandContext, recording: Path, run: int | None) -> None:
 
     RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
     """
+    from tinker_ext.trace_report.summary import summarize
+
     spans = _read(recording, run)
     report = summarize(spans)
     processes = {process: summarize(spans.of_process(process)) for process in spans.processes}
@@ -80,6 +82,8 @@ def export(context: CommandContext, recording: Path, output: Path | None, run: i
 
     RECORDING is the file that a program wrote with TINKER_EXT_TRACE=RECORDING.
     """
+    from tinker_ext.trace_report.perfetto import write_chrome_trace
+
     target = output or recording.with_suffix(".trace.json")
     spans = _read(recording, run)
     count = write_chrome_trace(spans, target)
@@ -111,6 +115,8 @@ def plot(context: CommandContext, recording: Path, output: Path | None, run: int
 
 
 def _read(path: Path, run: int | None) -> Recording:
+    from tinker_ext.trace_report.recordings import read_recording
+
     try:
         return read_recording(path, run)
     except ValueError as error:
@@ -173,6 +179,8 @@ def _operations_view(report: Summary) -> View:
 
 
 def _steps(report: Summary) -> str:
+    from statistics import median
+
     slowest = max(report.steps, key=lambda step: report.steps[step])
     return (
         f"{count_title(len(report.steps), 'step')}, median {median(report.steps.values()):.3f} s; "
