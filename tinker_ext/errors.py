@@ -35,9 +35,10 @@ Control characters, terminal escapes and bidirectional characters are shown as e
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from tinker_ext.error_response import ErrorResponse
 from tinker_ext.redaction.printable import printable
@@ -50,9 +51,6 @@ from tinker_ext.redaction.redactor import (
     server_words,
     shorten,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 # Characters of a message that quotes server text, which has a lower limit of its own.
 _MAX_MESSAGE_CHARACTERS = 1_000

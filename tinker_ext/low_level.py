@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, cast
 
+from tinker_api import AuthenticatedClient, Client
 from tinker_api.api.futures import retrieve_future
 from tinker_api.models import FutureRetrieveRequest, TensorData
 
@@ -44,11 +46,8 @@ from tinker_ext.rules.retry import retry_after_seconds
 from tinker_ext.transport.encoding import encode, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-
     import httpx
     import numpy.typing as npt
-    from tinker_api import AuthenticatedClient, Client
 
 #: Seconds that `wait_for` waits by default, as `future_timeout` of the client.
 DEFAULT_TIMEOUT = 7200.0

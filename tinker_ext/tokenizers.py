@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +21,6 @@ from tinker_ext import tracing
 from tinker_ext.errors import TinkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from transformers import PreTrainedTokenizerBase
 
 #: Prefixes of gated models, and open copies of their tokenizer in the order they are tried.

@@ -14,29 +14,22 @@ Text tokens are counted. The tokens of images are not, because only the server k
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
 
-from attrs import Attribute, asdict, field, fields, frozen
+from attrs import asdict, field, fields, frozen
+from attrs.validators import optional
 
+from tinker_ext import types
 from tinker_ext.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from tinker_ext import types
+from tinker_ext.types.argument_checks import check_number
 
 #: The unit of prices.
 _PER = 1_000_000
 
 
-def _check_price(price: object, attribute: Attribute[Any], value: Any) -> None:
-    if value is None and attribute.default is None:
-        return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and value >= 0):
-        raise InvalidInputError(f"expected a number >= 0, got {value!r}", where=attribute.name)
+_check_price = check_number("a number >= 0", lambda x: x >= 0)
 
 
 @frozen(kw_only=True)
@@ -54,8 +47,8 @@ class Price:
     training: float = field(validator=_check_price)
     prompt: float = field(validator=_check_price)
     sampled: float = field(validator=_check_price)
-    cached_prompt: float | None = field(default=None, validator=_check_price)
-    forward: float | None = field(default=None, validator=_check_price)
+    cached_prompt: float | None = field(default=None, validator=optional(_check_price))
+    forward: float | None = field(default=None, validator=optional(_check_price))
 
 
 @frozen(kw_only=True)

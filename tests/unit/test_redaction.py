@@ -72,6 +72,14 @@ def test_every_form_of_secret_redacted(value: str, form: str) -> None:
     assert len(hidden) < len("the key  is bad") + 12
 
 
+@pytest.mark.parametrize("value", ["000%00", "%61%62", "a&lt;bcd", r"\u0041bc", "a%2525bc"])
+@pytest.mark.parametrize("form", ["URL", "URL twice", "HTML", "HTML twice", "JSON", "JSON in JSON"])
+def test_secret_that_looks_escaped_redacted_in_escaped_form(value: str, form: str) -> None:
+    written = FORMS[form](value)
+    assert written not in hide(f"the key {written} is bad", forms_of(value), "***")
+    assert hide("ab A < %", forms_of(value), "***") == "ab A < %"
+
+
 @pytest.mark.parametrize("value", ["short&1", "tml-PLANTED-0123456789"])
 def test_adjacent_forms_of_secret_redacted(value: str) -> None:
     text = value + json.dumps(value)[1:-1] + quote(value, safe="")

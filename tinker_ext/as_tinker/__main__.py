@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from tinker_ext.as_tinker import ENVIRONMENT_VARIABLE, install
-from tinker_ext.as_tinker.stubs import write_stubs
+from tinker_ext.as_tinker.module_table import MAPPED, NAMESPACES
 
 USAGE = """\
 usage: python -m tinker_ext.as_tinker FILE [ARGUMENT ...]
@@ -26,13 +26,20 @@ which type checkers and editors do the same: Pyright and Pylance read the folder
 folders of its option mypy_path."""
 
 
+#: Names that a star import does not have, by module.
+_FURTHER = {
+    "tinker": "__version__: str\n__title__: str\n",
+    "tinker._version": "__version__: str\n__title__: str\n",
+}
+
+
 def main(arguments: list[str]) -> None:
     """Run the program with its arguments as Python itself would."""
     if arguments[:1] in (["-h"], ["--help"]):
         sys.stdout.write(f"{USAGE}\n")
         return
     if arguments[:1] == ["--stubs"] and len(arguments) == 2:
-        sys.stdout.write(f"{write_stubs(Path(arguments[1]))}\n")
+        sys.stdout.write(f"{_write_stubs(Path(arguments[1]))}\n")
         return
     as_module = arguments[:1] == ["-m"]
     program = arguments[1:] if as_module else arguments
@@ -73,6 +80,22 @@ def _run_file(path: str) -> None:
     vars(module).update(__file__=path, __builtins__=builtins)
     sys.modules["__main__"] = module
     exec(compile(Path(path).read_bytes(), path, "exec"), vars(module))
+
+
+def _write_stubs(folder: Path) -> Path:
+    """Write the stub package `tinker` into the folder, and return its path.
+
+    Every module of the alias has the public names of the module of this package that it stands
+    for. Pyright and Pylance read the folder `typings` of a project; mypy needs `mypy_path`.
+    """
+    for module in sorted({*MAPPED, *NAMESPACES}):
+        if module.endswith(".__main__"):
+            continue
+        file = folder.joinpath(*module.split("."), "__init__.pyi")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        names = f"from {MAPPED[module]} import *\n" if module in MAPPED else ""
+        file.write_text(names + _FURTHER.get(module, ""), encoding="utf-8")
+    return folder / "tinker"
 
 
 if __name__ == "__main__":

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext.as_tinker.module_table import ABSENT, DOCUMENT, MAPPED, NAMESPACES, RELEASE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
     from importlib.metadata import Distribution, DistributionFinder
-    from types import CodeType
 
 PACKAGE = "tinker"
 #: Names that differ from those of the mapped module: programs compare the version of the official

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +20,6 @@ from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tinker_ext.cli.context import CommandContext
     from tinker_ext.types import WeightsInfoResponse
 

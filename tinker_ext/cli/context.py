@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-
     from tinker_ext import ServiceClient
 
-    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Format = Literal["table", "json"]
 
 #: Seconds that a command retries a server that fails or does not respond. The client's default of

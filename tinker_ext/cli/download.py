@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.progress import ProgressLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from tinker_ext.types import DownloadProgress
 
 #: Seconds of attempts without progress. Longer than the window of other commands because storage

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import click
 from click.exceptions import NoArgsIsHelpError
 
 from tinker_ext.cli.text import one_line
 from tinker_ext.install_hints import install_hint
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 #: Exit status after Ctrl-C, by the convention of shells: 128 + SIGINT.
 INTERRUPTED = 130
@@ -76,9 +74,7 @@ def report_errors(*, traceback: bool = False) -> Iterator[None]:
     """Convert exceptions of a command to one-line errors; with `traceback`, let them propagate."""
     try:
         yield
-    except KeyboardInterrupt:
-        raise click.exceptions.Exit(INTERRUPTED) from None
-    except click.Abort:
+    except (KeyboardInterrupt, click.Abort):
         raise click.exceptions.Exit(INTERRUPTED) from None
     except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -13,120 +13,75 @@ from tinker_ext.cli.context import (
     FORMATS,
     CommandContext,
     Format,
-    format_option,
 )
 from tinker_ext.cli.error_reporting import as_json, report_errors
 from tinker_ext.cli.text import escape_unencodable_output
 from tinker_ext.version import __version__
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 
 class LazyCommand(NamedTuple):
-    """The import path of a command ("module:attribute") and its line in the help of its group.
+    """The line of a command in the help of its group, and whether it connects to no server.
 
     The summary is repeated here because reading it from the command would import the command.
-    `local` commands do not connect to a server.
     """
 
-    target: str
     summary: str
     local: bool = False
 
-    def load(self) -> click.Command:
-        module, attribute = self.target.split(":")
-        command = getattr(import_module(module), attribute)
-        assert isinstance(command, click.Command), self.target
-        return command
 
-
+#: The commands by name. Each is the attribute of that name of a module in `cli.commands`.
 COMMANDS = {
-    "run": LazyCommand(
-        "tinker_ext.cli.commands.run:run", "List and inspect training runs, and draw their metrics."
-    ),
+    "run": LazyCommand("List and inspect training runs, and draw their metrics."),
     "checkpoint": LazyCommand(
-        "tinker_ext.cli.commands.checkpoint:checkpoint",
-        "List, inspect, publish, expire, delete, download, export and upload checkpoints.",
+        "List, inspect, publish, expire, delete, download, export and upload checkpoints."
     ),
-    "session": LazyCommand(
-        "tinker_ext.cli.commands.session:session",
-        "List and inspect sessions, and export their traces.",
-    ),
-    "model": LazyCommand(
-        "tinker_ext.cli.commands.model:model", "List the base models of the server."
-    ),
-    "auth": LazyCommand(
-        "tinker_ext.cli.commands.auth:auth", "Log in and out, and check the stored key."
-    ),
-    "billing": LazyCommand(
-        "tinker_ext.cli.commands.billing:billing", "Show the usage of your organization."
-    ),
-    "serve": LazyCommand(
-        "tinker_ext.cli.commands.serve:serve",
-        "Run the embedded backend on this machine.",
-        local=True,
-    ),
-    "openai": LazyCommand(
-        "tinker_ext.cli.commands.openai:openai",
-        "Serve an OpenAI-compatible endpoint in front of a server.",
-    ),
-    "data": LazyCommand(
-        "tinker_ext.cli.commands.data:data",
-        "Show training data as the model sees it.",
-        local=True,
-    ),
-    "trace": LazyCommand(
-        "tinker_ext.cli.commands.trace:trace",
-        "Show where the time of a recorded run went.",
-        local=True,
-    ),
-    "doctor": LazyCommand(
-        "tinker_ext.cli.commands.doctor:doctor",
-        "Show the configuration and check the connection to the server.",
-    ),
+    "session": LazyCommand("List and inspect sessions, and export their traces."),
+    "model": LazyCommand("List the base models of the server."),
+    "auth": LazyCommand("Log in and out, and check the stored key."),
+    "billing": LazyCommand("Show the usage of your organization."),
+    "serve": LazyCommand("Run the embedded backend on this machine.", local=True),
+    "openai": LazyCommand("Serve an OpenAI-compatible endpoint in front of a server."),
+    "data": LazyCommand("Show training data as the model sees it.", local=True),
+    "trace": LazyCommand("Show where the time of a recorded run went.", local=True),
+    "doctor": LazyCommand("Show the configuration and check the connection to the server."),
     "check-server": LazyCommand(
-        "tinker_ext.cli.commands.check_server:check_server",
-        "Train, sample, save and list on the server at URL, and report the results.",
+        "Train, sample, save and list on the server at URL, and report the results."
     ),
     "conformance": LazyCommand(
-        "tinker_ext.cli.commands.conformance:conformance",
-        "Grade a client, in any language, by the rules of the porting guide.",
-        local=True,
+        "Grade a client, in any language, by the rules of the porting guide.", local=True
     ),
     "completion": LazyCommand(
-        "tinker_ext.cli.commands.completion:completion",
-        "Print a script that completes commands and options in a shell.",
-        local=True,
+        "Print a script that completes commands and options in a shell.", local=True
     ),
-    "version": LazyCommand("tinker_ext.cli.main:version", "Show the version.", local=True),
+    "version": LazyCommand("Show the version.", local=True),
 }
 
 
-class LazyGroup(click.Group):
-    """A click group that imports a command when it runs, not to list it in the help."""
+def load_command(name: str) -> click.Command:
+    """Import a command of `COMMANDS`."""
+    attribute = name.replace("-", "_")
+    command = getattr(import_module(f"tinker_ext.cli.commands.{attribute}"), attribute)
+    assert isinstance(command, click.Command), name
+    return command
 
-    def __init__(self, *args: Any, lazy: Mapping[str, LazyCommand], **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.lazy = lazy
+
+class Program(click.Group):
+    """The top-level group. Reports the errors of all commands as a single line, or as JSON.
+
+    It imports a command when it runs, not to list it in the help.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), *self.lazy]
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if (command := self.lazy.get(cmd_name)) is not None:
-            return command.load()
-        return super().get_command(ctx, cmd_name)
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, command.summary) for name, command in self.lazy.items()])
-
-
-class Program(LazyGroup):
-    """The top-level group. Reports the errors of all commands as a single line, or as JSON."""
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         arguments = options.get("args", args[1] if len(args) > 1 else ())
@@ -159,7 +114,7 @@ def _asks_for_json(arguments: list[str]) -> bool:
     )
 
 
-@click.group(cls=Program, lazy=COMMANDS, context_settings=HELP_OPTIONS)
+@click.group(cls=Program, context_settings=HELP_OPTIONS)
 @click.option(
     "-f",
     "--format",
@@ -196,19 +151,6 @@ def program(
         base_url=base_url,
         traceback=traceback,
     )
-
-
-@click.command()
-@format_option
-@click.pass_obj
-def version(context: CommandContext) -> None:
-    """Show the version."""
-    import platform
-
-    from tinker_ext.cli.output import show
-
-    record = {"version": __version__, "python": platform.python_version()}
-    show(context.format, record, f"tinker-ext {__version__}")
 
 
 PROGRAM_NAME = "tinker-ext"

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
+
 from tinker_ext.embedded.errors import RejectedRequestError
 from tinker_ext.openai_api import EndpointError, OpenAIEndpoint
+from tinker_ext.redaction.secret import Secret
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from tinker_ext.clients.service import ServiceClient
     from tinker_ext.embedded.access import Access
-    from tinker_ext.redaction.secret import Secret
 
 
 def make_endpoint(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -13,11 +14,7 @@ from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.config import from_environment
 from tinker_ext.config.parsers import read_secret
 from tinker_ext.private_files import is_shared
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tinker_ext.redaction.secret import Secret
+from tinker_ext.redaction.secret import Secret
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

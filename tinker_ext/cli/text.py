@@ -63,27 +63,25 @@ _MAX_RELATIVE = timedelta(days=30)
 
 
 def age(time: datetime | None, *, now: datetime | None = None) -> str:
-    """Format the age of `time`, or its date if long ago. A time without a zone is taken as UTC."""
-    if time is None:
-        return NOTHING
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    elapsed = (now or datetime.now(UTC)) - time
-    if elapsed > _MAX_RELATIVE:
-        return time.astimezone(UTC).date().isoformat()
-    for step, name in _STEPS:
-        if count := max(elapsed // step, 0):
-            return f"{count} {name}{'s' if count > 1 else ''} ago"
-    return "just now"
+    """Format the age of `time`, or its date if long ago; a time in the future counts as now."""
+    now = now or datetime.now(UTC)
+    return NOTHING if time is None else relative_time(min(_in_zone(time), now), now=now)
 
 
 def relative_time(time: datetime | None, *, now: datetime | None = None) -> str:
     """Format `time` relative to now: "in 3 hours", "2 days ago"; as a date if far away."""
-    now = now or datetime.now(UTC)
-    if time is None or time <= now:
-        return age(time, now=now)
-    if time - now > _MAX_RELATIVE:
+    if time is None:
+        return NOTHING
+    time, now = _in_zone(time), now or datetime.now(UTC)
+    if abs(time - now) > _MAX_RELATIVE:
         return time.astimezone(UTC).date().isoformat()
     for step, name in _STEPS:
-        if count := (time - now) // step:
-            return f"in {count} {name}{'s' if count > 1 else ''}"
-    return "in less than a minute"
+        if count := abs(time - now) // step:
+            distance = f"{count} {name}{'s' if count > 1 else ''}"
+            return f"in {distance}" if time > now else f"{distance} ago"
+    return "in less than a minute" if time > now else "just now"
+
+
+def _in_zone(time: datetime) -> datetime:
+    """A time without a zone is taken as UTC."""
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -8,9 +8,11 @@ values.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import attrs
 from attrs import frozen
@@ -19,10 +21,6 @@ from tinker_ext.config import credentials_file, parsers
 from tinker_ext.config.proxies import EnvironmentProxy, ProxyRules
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.redaction.secret import HiddenValue, Secret
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 # ruff: noqa: RUF009 - _setting() returns an attrs field, not a default value.
 

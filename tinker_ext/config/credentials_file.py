@@ -7,16 +7,14 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import frozen
 
 from tinker_ext.config import parsers
 from tinker_ext.errors import ConfigurationError
 from tinker_ext.private_files import FILE_MODE, make_private_folder
-
-if TYPE_CHECKING:
-    from tinker_ext.redaction.secret import Secret
+from tinker_ext.redaction.secret import Secret
 
 #: The file in which the official client stores keys (0.38.0 credentials.py), and its source name.
 CREDENTIALS_FILE = Path("~/.tinker/credentials.json")

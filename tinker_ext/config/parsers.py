@@ -148,24 +148,27 @@ class ProxyURL(str):
 
 def read_secret(value: object) -> Secret:
     """A key for a header, without surrounding whitespace such as the newline of a file."""
-    text = value.reveal() if isinstance(value, Secret) else value
-    if not isinstance(text, str):
-        raise ValueError(f"expected a str, got {type(text).__name__}")
-    if not text.strip():
+    text = _revealed(value)
+    if not text:
         raise ValueError("must not be empty")
-    if not _VISIBLE.fullmatch(text.strip()):
+    if not _VISIBLE.fullmatch(text):
         raise ValueError("must not contain whitespace, control or non-ASCII characters")
-    return Secret(text.strip())
+    return Secret(text)
 
 
 def read_command(value: object) -> Secret:
     """A shell command; treated as a secret, because it may contain one."""
+    text = _revealed(value)
+    if not text or "\0" in text:
+        raise ValueError("the command must not be empty or contain a NUL byte")
+    return Secret(text)
+
+
+def _revealed(value: object) -> str:
     text = value.reveal() if isinstance(value, Secret) else value
     if not isinstance(text, str):
         raise ValueError(f"expected a str, got {type(text).__name__}")
-    if not text.strip() or "\0" in text:
-        raise ValueError("the command must not be empty or contain a NUL byte")
-    return Secret(text.strip())
+    return text.strip()
 
 
 def read_text(value: object) -> str:

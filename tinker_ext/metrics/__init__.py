@@ -10,8 +10,7 @@
 `tinker-ext run plot runs/a/metrics.jsonl` draws the file.
 """
 
-from tinker_ext.metrics.logger import Logger, Writer, read_metrics
-from tinker_ext.metrics.step_times import StepTimes
+from tinker_ext.metrics.logger import Logger, StepTimes, Writer, read_metrics
 from tinker_ext.metrics.writers import to_mlflow, to_tensorboard, to_trackio, to_wandb
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Writes metrics to a JSONL file and to other tools."""
+"""Writes metrics to a JSONL file and to other tools, and the times of steps among them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, SupportsFloat
+from typing import Protocol, Self, SupportsFloat
 
 from tinker_ext import tracing
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.json_lines import JsonLines
-from tinker_ext.metrics.step_times import StepTimes
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from tinker_ext.trace_report.recordings import RecordingTail
+from tinker_ext.trace_report.summary import summarize
 
 log = logging.getLogger("tinker_ext.metrics")
 
@@ -103,13 +101,36 @@ class Logger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class StepTimes:
+    """The times of steps, as metrics, from the recording of a program that uses `tinker.step`.
+
+    Args:
+        recording: the file of ``TINKER_EXT_TRACE``. Only lines written from now on are read.
+    """
+
+    def __init__(self, recording: Path) -> None:
+        self._tail = RecordingTail(recording)
+
+    def read(self) -> dict[str, float]:
+        """The times of the step that ended last, in seconds; empty if none has ended since.
+
+        ``time/step`` is the total. The other names are those of `tinker-ext trace summary`, such as
+        ``time/server_compute``, ``time/network`` and ``time/your_own_code``; they add up to the
+        total.
+        """
+        recording = self._tail.last_step()
+        if recording is None:
+            return {}
+        summary = summarize(recording)
+        times = {
+            f"time/{category.value.replace(' ', '_')}": seconds
+            for category, seconds in summary.seconds.items()
+        }
+        return {"time/step": summary.total, **times}
 
 
 def _number(name: str, value: SupportsFloat) -> float:

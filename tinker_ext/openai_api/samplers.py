@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,17 +12,15 @@ from attrs import define, evolve, field
 
 from tinker_ext import errors
 from tinker_ext.openai_api.errors import EndpointError
+from tinker_ext.openai_api.parameters import SampleSpec
 from tinker_ext.openai_api.responses import Choice, Completion
 from tinker_ext.openai_api.text import Token, cut, token_texts
+from tinker_ext.redaction.secret import Secret
 from tinker_ext.types import ModelInput, SampleResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
-
     from tinker_ext.clients.sampling import SamplingClient
     from tinker_ext.clients.service import ServiceClient
-    from tinker_ext.openai_api.parameters import SampleSpec
-    from tinker_ext.redaction.secret import Secret
 
 #: Keys with an open client. A further key closes a client that is not in use.
 MAX_CLIENTS = 32

@@ -9,10 +9,8 @@ field `x`, expected one of ...", "missing field `x`").
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
+from typing import Any
 
 #: Status codes for an operation that the server lacks; 404 also means a missing model.
 MISSING_STATUSES = frozenset({404, 405, 501})

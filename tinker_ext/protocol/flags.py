@@ -9,13 +9,11 @@ a server may send fewer flags than its release defines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from typing import Any, Self
 
 import attrs
 from attrs import frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: The releases whose requests differ, oldest first: those kept in `openapi/releases`.
 RELEASES = ("0.4.1", "0.24.1", "0.25.0", "0.32.0", "0.38.0")

@@ -30,7 +30,7 @@ an invalid value, explains itself and gets no hint.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from tinker_ext.protocol.error_shapes import (
     messages,
@@ -38,11 +38,7 @@ from tinker_ext.protocol.error_shapes import (
     no_such_operation,
     unknown_fields,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tinker_ext.protocol.server_protocol import ServerProtocol
+from tinker_ext.protocol.server_protocol import ServerProtocol
 
 _NO_SHARING = "nothing; this server does not control access to checkpoints"
 _ONLY_TRAINS = "sample on another server; this one only trains"

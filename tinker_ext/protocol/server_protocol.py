@@ -27,16 +27,13 @@ Responses correct this, as `protocol.adaptation` describes.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import evolve, frozen
 
 from tinker_ext.protocol.flags import DynamicFlags, Flags, at_least, release_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from tinker_ext.types.inputs.images import ImageForm
+from tinker_ext.types.inputs.images import ImageForm
 
 Form = Literal["json", "protobuf"]
 

@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from types import TracebackType
+from typing import Self, TypeAlias
 
 from attrs import frozen
 
@@ -25,9 +26,6 @@ from tinker_ext.errors import (
     TinkerError,
 )
 from tinker_ext.recipes.checkpoints import Best, Checkpoints, SavedState
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 log = logging.getLogger("tinker_ext.recipes")
 

@@ -58,19 +58,26 @@ def hide(text: str, needles: Iterable[Needle], mask: str) -> str:
     """`text` with each occurrence of a form, escaped or not, replaced by `mask`."""
     needles = tuple(needles)
     spans = [span for needle in needles for span in _find(text, needle)]
-    if any(char in text for char in "\\%&"):
+    if _has_escapes(text):
         unescaped = _Unescaped(text)
         spans += [
             (unescaped.original(start), unescaped.original(end))
             for needle in needles
             for start, end in _find(unescaped.text, needle)
         ]
+        for needle in needles:
+            if _has_escapes(needle.form):
+                spans += _find_unescaped(unescaped, needle.form)
     parts, at = [], 0
     for start, end in sorted(spans):
         if start >= at:
             parts += [text[at:start], mask]
         at = max(at, end)
     return "".join([*parts, text[at:]])
+
+
+def _has_escapes(text: str) -> bool:
+    return any(char in text for char in "\\%&")
 
 
 def _find(text: str, needle: Needle) -> Iterator[tuple[int, int]]:
@@ -82,6 +89,19 @@ def _find(text: str, needle: Needle) -> Iterator[tuple[int, int]]:
             end, matched = end + 1, matched + 1
         yield start, end
         start = text.find(form[:least], end)
+
+
+def _find_unescaped(text: _Unescaped, form: str) -> Iterator[tuple[int, int]]:
+    """The original spans of a form that itself looks escaped, such as ``50%25``.
+
+    Such a form is unescaped once more than it was escaped. Without its escapes it may be short, but
+    its escaped occurrences are not.
+    """
+    plain = _Unescaped(form).text
+    for start, end in _find(text.text, Needle(plain, len(plain))):
+        first, last = text.original(start), text.original(end)
+        if last - first >= len(form):
+            yield first, last
 
 
 class _Unescaped:

@@ -12,19 +12,15 @@ other response shows that the server works. A full pool of connections says noth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import evolve, frozen
 
 from tinker_ext.rules.retry import (
     PERMANENT_FAULTS,
     PROXY_STATUSES,
+    Failure,
     TransportFault,
     retry_after_seconds,
 )
-
-if TYPE_CHECKING:
-    from tinker_ext.rules.retry import Failure
 
 
 @frozen

@@ -35,17 +35,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tinker_ext.errors import RequestErrorCategory
+from tinker_ext.errors import RequestErrorCategory
 
 #: Initial and maximum backoff, in seconds (0.4.1 _constants.py).
 BACKOFF_BASE = 0.5

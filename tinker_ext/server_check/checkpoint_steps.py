@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps
-
-if TYPE_CHECKING:
-    from tinker_ext.server_check.runner import State
+from tinker_ext.server_check.runner import State, Steps
 
 CHECKPOINTS = Steps()
 step = CHECKPOINTS
@@ -23,17 +18,15 @@ def list_training_runs(state: State) -> str:
 
 
 @step(Capability.LISTS)
-def get_training_run(state: State) -> str:
+def get_training_run(state: State) -> None:
     run = state.rest.get_training_run(state.training.model_id).result()
     assert run.training_run_id == state.training.model_id
-    return ""
 
 
 @step(Capability.LISTS)
-def get_training_run_by_path(state: State) -> str:
+def get_training_run_by_path(state: State) -> None:
     run = state.rest.get_training_run_by_tinker_path(state.saved).result()
     assert run.training_run_id == state.training.model_id
-    return ""
 
 
 @step(Capability.LISTS)
@@ -49,17 +42,15 @@ def list_user_checkpoints(state: State) -> str:
 
 
 @step(Capability.PUBLISHES)
-def publish(state: State) -> str:
+def publish(state: State) -> None:
     state.rest.publish_checkpoint_from_tinker_path(state.saved).result()
     assert _is_public(state)
-    return ""
 
 
 @step(Capability.PUBLISHES)
-def unpublish(state: State) -> str:
+def unpublish(state: State) -> None:
     state.rest.unpublish_checkpoint_from_tinker_path(state.saved).result()
     assert not _is_public(state)
-    return ""
 
 
 def _is_public(state: State) -> bool:
@@ -68,23 +59,20 @@ def _is_public(state: State) -> bool:
 
 
 @step(Capability.PUBLISHES)
-def archive_url(state: State) -> str:
+def archive_url(state: State) -> None:
     response = state.rest.get_checkpoint_archive_url_from_tinker_path(state.sampler_path).result()
     assert response.url
-    return ""
 
 
 @step(Capability.PUBLISHES)
-def delete_weights_for_sampler(state: State) -> str:
+def delete_weights_for_sampler(state: State) -> None:
     state.rest.delete_checkpoint_from_tinker_path(state.sampler_path).result()
-    return ""
 
 
 @step(Capability.PUBLISHES)
-def delete_state(state: State) -> str:
+def delete_state(state: State) -> None:
     """Deletes the other saved states as well, so that a check leaves as little as possible."""
     state.rest.delete_checkpoint_from_tinker_path(state.saved).result()
     for name in ("second", "copied"):
         if path := state.results.get(name):
             state.rest.delete_checkpoint_from_tinker_path(path).result()
-    return ""

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps
-
-if TYPE_CHECKING:
-    from tinker_ext.server_check.runner import State
+from tinker_ext.server_check.runner import State, Steps
 
 LATER = Steps()
 step = LATER
 
 
 @step(Capability.RESUMES)
-def load_state_with_optimizer(state: State) -> str:
+def load_state_with_optimizer(state: State) -> None:
     state.training.load_state_with_optimizer(state.saved).result()
-    return ""
 
 
 @step(Capability.LISTS)
-def weights_info(state: State) -> str:
+def weights_info(state: State) -> None:
     info = state.rest.get_weights_info_by_tinker_path(state.saved).result()
     assert info.base_model == state.server.model
-    return ""
 
 
 @step(Capability.LISTS)
-def get_sampler(state: State) -> str:
+def get_sampler(state: State) -> None:
     sampler = state.rest.get_sampler(state.sampler.sampling_session_id).result()
     assert sampler.base_model == state.server.model
-    return ""
 
 
 @step(Capability.LISTS)
@@ -49,41 +41,36 @@ def get_session(state: State) -> str:
 
 
 @step(Capability.PUBLISHES)
-def keep_for_an_hour(state: State) -> str:
+def keep_for_an_hour(state: State) -> None:
     state.rest.set_checkpoint_ttl_from_tinker_path(state.sampler_path, 3600).result()
     checkpoints = state.rest.list_checkpoints(state.training.model_id).result().checkpoints
     [saved] = [item for item in checkpoints if item.tinker_path == state.sampler_path]
     assert saved.expires_at is not None
-    return ""
 
 
 @step(Capability.RESUMES)
-def copy_weights(state: State) -> str:
+def copy_weights(state: State) -> None:
     copied = state.rest.copy_weights(state.saved).result()
     assert copied.startswith("tinker://")
     assert copied != state.saved
     state.results["copied"] = copied
-    return ""
 
 
 @step(Capability.PUBLISHES)
-def save_weights_external(state: State) -> str:
+def save_weights_external(state: State) -> None:
     state.results["outside"] = state.training.save_weights_external("outside").result().path
-    return ""
 
 
 @step(Capability.TRAINS)
-def trains_on_after_this(state: State) -> str:
+def trains_on_after_this(state: State) -> None:
     """An operation that the server lacks does not use up a sequence number."""
     output = state.training.forward(state.data, "cross_entropy").result()
     assert len(output.loss_fn_outputs) == len(state.data)
-    return ""
 
 
 @step(Capability.PUBLISHES)
-def external_weights_urls(state: State) -> str:
+def external_weights_urls(state: State) -> None:
     assert state.rest.get_external_weights_urls(state.outside).result().urls
-    return ""
 
 
 @step(Capability.CONNECTS)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps, described, refused, results_of
+from tinker_ext.server_check.runner import State, Steps, described, refused, results_of
 from tinker_ext.server_check.training_steps import NO_LEARNING
-
-if TYPE_CHECKING:
-    from tinker_ext.server_check.runner import State
 
 MISTAKES = Steps()
 step = MISTAKES
@@ -40,8 +36,8 @@ def loss_inputs_missing(state: State) -> str:
 
 
 @step(Capability.TRAINS)
-def trains_on_after_it(state: State) -> str:
-    return _trains(state)
+def trains_on_after_it(state: State) -> None:
+    _trains(state)
 
 
 @step(Capability.MISTAKES)
@@ -50,11 +46,11 @@ def unknown_loss(state: State) -> str:
 
 
 @step(Capability.TRAINS)
-def trains_on_after_that(state: State) -> str:
-    return _trains(state)
+def trains_on_after_that(state: State) -> None:
+    _trains(state)
 
 
-def _trains(state: State) -> str:
+def _trains(state: State) -> None:
     output, _ = results_of(
         [
             state.training.forward_backward(state.data, "cross_entropy"),
@@ -62,7 +58,6 @@ def _trains(state: State) -> str:
         ]
     )
     assert len(output.loss_fn_outputs) == len(state.data)
-    return ""
 
 
 @step(Capability.MISTAKES)
@@ -71,13 +66,14 @@ def load_a_missing_state(state: State) -> str:
 
 
 @step(Capability.TRAINS)
-def trains_on_after_a_failed_load(state: State) -> str:
+def trains_on_after_a_failed_load(state: State) -> str | None:
     """A server that does not count the failed load may reject the next request once."""
     try:
-        return _trains(state)
+        _trains(state)
     except tinker.RequestFailedError as error:
         _trains(state)
         return f"at the second try; first {described(error)}"
+    return None
 
 
 @step(Capability.MISTAKES)
@@ -87,23 +83,19 @@ def train_an_unknown_model(state: State) -> str:
 
 @step(Capability.MISTAKES)
 def sample_an_unknown_model(state: State) -> str:
-    def sample() -> tinker.SampleResponse:
-        sampler = state.service.create_sampling_client(base_model="no/such-model")
-        prompt = tinker.ModelInput.from_ints([1, 2])
-        return sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result()
-
-    return refused(sample)
+    service = state.service
+    return refused(lambda: _sample(service.create_sampling_client(base_model="no/such-model")))
 
 
 @step(Capability.MISTAKES)
 def sample_missing_weights(state: State) -> str:
-    def sample() -> tinker.SampleResponse:
-        path = NO_CHECKPOINT.replace("/weights/", "/sampler_weights/")
-        sampler = state.service.create_sampling_client(path)
-        prompt = tinker.ModelInput.from_ints([1, 2])
-        return sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result()
+    path = NO_CHECKPOINT.replace("/weights/", "/sampler_weights/")
+    return refused(lambda: _sample(state.service.create_sampling_client(path)))
 
-    return refused(sample)
+
+def _sample(sampler: tinker.SamplingClient) -> tinker.SampleResponse:
+    prompt = tinker.ModelInput.from_ints([1, 2])
+    return sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=1)).result()
 
 
 @step(Capability.MISTAKES)
@@ -133,8 +125,7 @@ def server_is_down(state: State) -> str:
 
 
 @step(Capability.SAMPLES)
-def samples_on_after_all_this(state: State) -> str:
+def samples_on_after_all_this(state: State) -> None:
     sampler = state.service.create_sampling_client(base_model=state.server.model)
     prompt = tinker.ModelInput.from_ints([84, 111])
     assert sampler.sample(prompt, 1, tinker.SamplingParams(max_tokens=2)).result().sequences
-    return ""

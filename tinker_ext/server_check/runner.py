@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 from attrs import field, frozen, mutable
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import NO_SUCH_OPERATION, Capability, Ending, Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 #: Seconds after which a step counts as hanging. During the first step a server may still import its
 #: engine, and it may compile during others, which takes a busy machine a minute or more.

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import Steps, results_of
-
-if TYPE_CHECKING:
-    from tinker_ext.server_check.runner import State
+from tinker_ext.server_check.runner import State, Steps, results_of
 
 SAMPLING = Steps()
 step = SAMPLING
@@ -31,15 +26,13 @@ def _sampled(sampler: tinker.SamplingClient, count: int = 1) -> list[tinker.Samp
 
 
 @step(Capability.SAMPLES)
-def save_weights_for_sampler(state: State) -> str:
+def save_weights_for_sampler(state: State) -> None:
     state.results["sampler_path"] = state.training.save_weights_for_sampler("first").result().path
-    return ""
 
 
 @step(Capability.SAMPLES)
-def create_sampling_client(state: State) -> str:
+def create_sampling_client(state: State) -> None:
     state.results["sampler"] = state.service.create_sampling_client(state.sampler_path)
-    return ""
 
 
 @step(Capability.SAMPLES)
@@ -63,17 +56,15 @@ def sample_at_once(state: State) -> str:
 
 
 @step(Capability.SAMPLES)
-def sample_with_a_stop(state: State) -> str:
+def sample_with_a_stop(state: State) -> None:
     params = tinker.SamplingParams(max_tokens=MAX_TOKENS, stop=[0])
     assert state.sampler.sample(PROMPT, 1, params).result().sequences
-    return ""
 
 
 @step(Capability.SAMPLES)
-def same_seed_same_sample(state: State) -> str:
+def same_seed_same_sample(state: State) -> None:
     first, second = _sampled(state.sampler), _sampled(state.sampler)
     assert [item.tokens for item in first] == [item.tokens for item in second]
-    return ""
 
 
 @step(Capability.SAMPLES)
@@ -99,12 +90,10 @@ def topk_prompt_logprobs(state: State) -> str:
 
 
 @step(Capability.SAMPLES)
-def save_weights_and_get_sampling_client(state: State) -> str:
+def save_weights_and_get_sampling_client(state: State) -> None:
     _sampled(state.training.save_weights_and_get_sampling_client())
-    return ""
 
 
 @step(Capability.SAMPLES)
-def sample_the_base_model(state: State) -> str:
+def sample_the_base_model(state: State) -> None:
     _sampled(state.service.create_sampling_client(base_model=state.server.model))
-    return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 from tinker_ext.server_check.outcomes import (
     NO_SUCH_OPERATION,
@@ -10,9 +10,6 @@ from tinker_ext.server_check.outcomes import (
     Ending,
     Outcome,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 #: Endings of a step that works. A server may accept what this client considers a mistake.
 _WORKING = (Ending.OK, Ending.ACCEPTED)

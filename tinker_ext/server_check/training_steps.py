@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 import tinker_ext as tinker
 from tinker_ext.server_check.outcomes import Capability
-from tinker_ext.server_check.runner import ServerError, Steps, results_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_ext.server_check.runner import State
+from tinker_ext.server_check.runner import ServerError, State, Steps, results_of
 
 TRAINING = Steps()
 step = TRAINING
@@ -40,12 +35,11 @@ def capabilities(state: State) -> str:
 
 
 @step(Capability.TRAINS)
-def create_model(state: State) -> str:
+def create_model(state: State) -> None:
     state.results["training"] = state.service.create_lora_training_client(
         state.server.model, rank=8, seed=7, user_metadata={"name": "first"}
     )
     state.results["data"] = [_datum(list(text.encode())) for text in TEXTS]
-    return ""
 
 
 def _datum(tokens: list[int], **inputs: list[float]) -> tinker.Datum:
@@ -60,24 +54,21 @@ def _datum(tokens: list[int], **inputs: list[float]) -> tinker.Datum:
 
 
 @step(Capability.CONNECTS)
-def get_info(state: State) -> str:
+def get_info(state: State) -> None:
     info = state.training.get_info()
     assert info.model_id == state.training.model_id
-    return ""
 
 
 @step(Capability.CONNECTS)
-def get_tokenizer(state: State) -> str:
+def get_tokenizer(state: State) -> None:
     tokenizer = state.training.get_tokenizer()
     assert tokenizer.decode(tokenizer.encode("to be")) == "to be"
-    return ""
 
 
 @step(Capability.TRAINS)
-def forward(state: State) -> str:
+def forward(state: State) -> None:
     output = state.training.forward(state.data, "cross_entropy").result()
     _check_logprobs(state.data, output)
-    return ""
 
 
 def _check_logprobs(data: Sequence[tinker.Datum], output: tinker.ForwardBackwardOutput) -> None:
@@ -128,16 +119,16 @@ def train_in_several_requests(state: State) -> str:
 
 
 @step(Capability.TRAINS)
-def importance_sampling(state: State) -> str:
-    return _reinforce(state, "importance_sampling")
+def importance_sampling(state: State) -> None:
+    _reinforce(state, "importance_sampling")
 
 
 @step(Capability.TRAINS)
-def ppo(state: State) -> str:
-    return _reinforce(state, "ppo")
+def ppo(state: State) -> None:
+    _reinforce(state, "ppo")
 
 
-def _reinforce(state: State, loss_fn: str) -> str:
+def _reinforce(state: State, loss_fn: str) -> None:
     data = []
     for text in TEXTS:
         tokens = list(text.encode())
@@ -146,11 +137,10 @@ def _reinforce(state: State, loss_fn: str) -> str:
     output = state.training.forward_backward(data, loss_fn).result()
     assert len(output.loss_fn_outputs) == len(data)
     state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)).result()
-    return ""
 
 
 @step(Capability.TRAINS)
-def custom_loss(state: State) -> str:
+def custom_loss(state: State) -> None:
     def negative(
         data: Sequence[tinker.Datum], logprobs: Sequence[np.ndarray]
     ) -> tuple[float, list[np.ndarray], dict[str, float]]:
@@ -160,13 +150,11 @@ def custom_loss(state: State) -> str:
     output = state.training.forward_backward_custom(state.data, negative, arrays="numpy").result()
     assert math.isfinite(output.metrics["mine:sum"])
     state.training.optim_step(tinker.AdamParams(learning_rate=NO_LEARNING)).result()
-    return ""
 
 
 @step(Capability.RESUMES)
-def save_state(state: State) -> str:
+def save_state(state: State) -> None:
     state.results["saved"] = state.training.save_state("first").result().path
-    return ""
 
 
 @step(Capability.RESUMES)
@@ -191,17 +179,16 @@ def _forward(training: tinker.TrainingClient, data: Sequence[tinker.Datum]) -> f
 
 
 @step(Capability.RESUMES)
-def create_training_client_from_state(state: State) -> str:
+def create_training_client_from_state(state: State) -> None:
     second = state.service.create_training_client_from_state(state.saved, {"name": "second"})
     assert second.model_id != state.training.model_id
     loss = _forward(second, state.data)
     expected = _forward(state.training, state.data)
     assert abs(loss - expected) < 1e-3, f"{loss}, expected {expected}"
-    return ""
 
 
 @step(Capability.TRAINS)
-def in_an_event_loop(state: State) -> str:
+def in_an_event_loop(state: State) -> None:
     """The `*_async` methods train and save another model."""
 
     async def train_and_save() -> str:
@@ -214,4 +201,3 @@ def in_an_event_loop(state: State) -> str:
         return (await (await training.save_state_async("second"))).path
 
     state.results["second"] = asyncio.run(train_and_save())
-    return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,11 +14,10 @@ from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 from tinker_ext.runtime.core import ClientCore
 from tinker_ext.runtime.results.queue_log import QueueStateObserver, SessionObserver
 from tinker_ext.testing.faults import Fault
-from tinker_ext.testing.messages import Received, Reply
-from tinker_ext.testing.replies import Replies
+from tinker_ext.testing.messages import API, Received, Reply
+from tinker_ext.testing.replies import Replies, decode_body
 
 BASE_URL = "http://fake.invalid"
-_API = "/api/v1/"
 
 
 class FakeServer(Replies, httpx.AsyncBaseTransport):
@@ -27,12 +25,11 @@ class FakeServer(Replies, httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Records the request and responds to it; called by httpx."""
-        content = await request.aread()
         received = Received(
-            path=request.url.path.removeprefix(_API),
+            path=request.url.path.removeprefix(API),
             method=request.method,
             headers=dict(request.headers),
-            body=_body(request, content),
+            body=decode_body(await request.aread()),
             query=dict(request.url.params),
         )
         reply = self.decide(received)
@@ -77,10 +74,3 @@ async def _respond(reply: Reply) -> httpx.Response:
     if reply.delay:
         await asyncio.sleep(reply.delay)
     return httpx.Response(reply.status, headers=reply.all_headers(), content=reply.content())
-
-
-def _body(request: httpx.Request, content: bytes) -> Any:
-    """Parse a JSON body; return any other body as bytes."""
-    if not content or "json" not in request.headers.get("content-type", ""):
-        return content or None
-    return json.loads(content)

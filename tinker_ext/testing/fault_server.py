@@ -6,21 +6,17 @@ import asyncio
 import socket
 import struct
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Coroutine
+from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 from weakref import WeakSet
 
 import h11
 
 from tinker_ext.testing.faults import Fault
-from tinker_ext.testing.messages import Received, Reply
+from tinker_ext.testing.messages import API, Received, Reply
 from tinker_ext.testing.replies import Replies, decode_body
 
-if TYPE_CHECKING:
-    from collections.abc import Coroutine
-    from types import TracebackType
-
-_API = "/api/v1/"
 _READ = 65536
 # SO_LINGER with zero seconds: closing resets the connection (socket(7)).
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -76,12 +72,7 @@ class FaultServer(Replies):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _run(self) -> None:
@@ -235,7 +226,7 @@ async def _receive(connection: h11.Connection, reader: asyncio.StreamReader) -> 
 def _received(request: h11.Request, body: bytes) -> Received:
     target = urlsplit(request.target.decode())
     return Received(
-        path=target.path.removeprefix(_API),
+        path=target.path.removeprefix(API),
         method=request.method.decode(),
         headers={name.decode(): value.decode() for name, value in request.headers},
         body=decode_body(body),

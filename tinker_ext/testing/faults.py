@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 from attrs import field, frozen
@@ -162,7 +162,7 @@ def unknown_fields() -> Fault:
 
 def unknown_values() -> Fault:
     """Replace types, states and reasons by unknown values."""
-    return Fault(alter=_rename)
+    return Fault(alter=lambda body: _replace(body, _UNKNOWN_VALUES))
 
 
 def other_counts() -> Fault:
@@ -172,7 +172,7 @@ def other_counts() -> Fault:
 
 def wrong_values() -> Fault:
     """Send null tokens, and tensors whose shape does not match their data."""
-    return Fault(alter=_falsify)
+    return Fault(alter=lambda body: _replace(body, {"tokens": [None], "shape": [7]}))
 
 
 def another_shape() -> Fault:
@@ -213,10 +213,9 @@ def refused() -> Fault:
 
 
 _JSON = {"content-type": "application/json"}
-_ENUM_FIELDS = frozenset(
-    {"type", "stop_reason", "loss_fn_output_type", "checkpoint_type", "status"}
+_UNKNOWN_VALUES = dict.fromkeys(
+    ("type", "stop_reason", "loss_fn_output_type", "checkpoint_type", "status"), "from_the_future"
 )
-
 _LIST_FIELDS = ("sequences", "loss_fn_outputs")
 
 
@@ -240,13 +239,14 @@ def _is_object(body: dict[str, Any]) -> bool:
     return not any(isinstance(value, dict) and "dtype" in value for value in body.values())
 
 
-def _rename(body: Any) -> Any:
+def _replace(body: Any, values: Mapping[str, Any]) -> Any:
+    """Replace the fields with these names, at every level."""
     if isinstance(body, dict):
         return {
-            name: "from_the_future" if name in _ENUM_FIELDS else _rename(value)
+            name: values[name] if name in values else _replace(value, values)
             for name, value in body.items()
         }
-    return [_rename(item) for item in body] if isinstance(body, list) else body
+    return [_replace(item, values) for item in body] if isinstance(body, list) else body
 
 
 def _repeat_first(body: Any) -> Any:
@@ -256,12 +256,3 @@ def _repeat_first(body: Any) -> Any:
         name: [*value, *value[:1]] if name in _LIST_FIELDS else value
         for name, value in body.items()
     }
-
-
-def _falsify(body: Any) -> Any:
-    if isinstance(body, dict):
-        return {
-            name: [None] if name == "tokens" else [7] if name == "shape" else _falsify(value)
-            for name, value in body.items()
-        }
-    return list(map(_falsify, body)) if isinstance(body, list) else body

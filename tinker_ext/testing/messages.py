@@ -3,46 +3,45 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any
 
+import orjson
 from attrs import field, frozen
 
 from tinker_ext.config.parsers import may_be_secret
 from tinker_ext.redaction.redactor import redact
 from tinker_ext.redaction.secret import MASK
 
-# Operations below /training_runs/RUN/checkpoints/TYPE/NAME/, by method and the rest of the path.
-_OF_CHECKPOINT = {
-    ("DELETE", ""): "delete_checkpoint",
-    ("GET", "archive"): "get_checkpoint_archive_url",
-    ("POST", "publish"): "publish_checkpoint",
-    ("DELETE", "publish"): "unpublish_checkpoint",
-    ("PUT", "ttl"): "set_checkpoint_ttl",
-    ("GET", "external_weights_urls"): "get_external_weights_urls",
-}
-# Operations below /sessions/SESSION/.
-_OF_SESSION = {
-    "": "get_session",
-    "finish": "finish_session",
-    "project": "set_session_project",
-    "trace_export": "get_session_trace_export",
-}
+#: The prefix of the paths of all operations.
+API = "/api/v1/"
+_METHODS = frozenset({"get", "post", "put", "delete"})
 
-# Other paths that differ from the id of their operation.
-_OPERATION_BY_PATH = {
-    "audit": "get_audit_log",
-    "auth/token": "create_auth_token",
-    "billing/usage/checkpoints/current": "get_checkpoint_storage_usage",
-    "billing/usage/events": "get_billing_usage",
-    "checkpoints": "list_user_checkpoints",
-    "client/config": "get_client_config",
-    "client/dynamic_config": "get_client_dynamic_config",
-    "sessions": "list_sessions",
-    "sessions/search": "search_sessions",
-    "telemetry": "send_telemetry",
-    "weights_info": "get_weights_info",
-}
+
+@cache
+def operations_of(document: str) -> Mapping[str, tuple[str, re.Pattern[str]]]:
+    """The method and the path of each operation in a specification, a file of `tinker_api`."""
+    paths = orjson.loads((files("tinker_api") / document).read_bytes())["paths"]
+    return {
+        node["operationId"]: (
+            method.upper(),
+            re.compile(re.sub(r"\{\w+\}", "[^/]+", path.removeprefix(API))),
+        )
+        for path, item in paths.items()
+        for method, node in item.items()
+        if method in _METHODS
+    }
+
+
+@lru_cache(maxsize=4096)
+def _operation_of(method: str, path: str) -> str:
+    for operation, (known_method, known_path) in operations_of("openapi.json").items():
+        if method == known_method and known_path.fullmatch(path):
+            return operation
+    return path
 
 
 @frozen
@@ -92,18 +91,5 @@ class Received:
 
     @property
     def operation(self) -> str:
-        """The id of the operation in the specification."""
-        parts = self.path.split("/")
-        if self.path == "auth/apikey/me":
-            return "delete_own_api_key" if self.method == "DELETE" else "get_own_api_key"
-        if self.path in _OPERATION_BY_PATH:
-            return _OPERATION_BY_PATH[self.path]
-        if parts[0] == "sessions":
-            return _OF_SESSION.get("/".join(parts[2:]), self.path)
-        if parts[0] == "samplers":
-            return "get_sampler"
-        if parts[0] != "training_runs":
-            return parts[0]
-        if len(parts) < 4:
-            return ("list_training_runs", "get_training_run", "list_checkpoints")[len(parts) - 1]
-        return _OF_CHECKPOINT.get((self.method, "/".join(parts[5:])), self.path)
+        """The id of the operation in the specification; the path of an unknown operation."""
+        return _operation_of(self.method, self.path)

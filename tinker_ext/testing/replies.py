@@ -7,17 +7,14 @@ import json
 import threading
 import warnings
 from collections import Counter, defaultdict, deque
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
+from tinker_ext.testing.faults import Fault
 from tinker_ext.testing.messages import Received, Reply
 from tinker_ext.testing.results import example_result, plain_reply
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from tinker_ext.testing.faults import Fault
-
-    ScriptedReply: TypeAlias = Reply | Exception | Fault | Callable[[Received], Reply]
+ScriptedReply: TypeAlias = Reply | Exception | Fault | Callable[[Received], Reply]
 
 # For each operation the field with the owner's id and the field with the sequence number.
 _NUMBERED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 _TIME = "2026-01-01T00:00:00Z"
@@ -32,26 +33,56 @@ _USE = {
     "bucket_end": "2026-01-01T01:00:00Z",
     "event_info": {"type": "training", "token_count": 7},
 }
+_CURSOR = {"offset": 0, "limit": 20, "total_count": 1}
+_CHECKPOINTS = {"checkpoints": [_CHECKPOINT], "cursor": _CURSOR}
+_OK = {"status": "ok"}
+
+#: The bodies of operations without a future.
+_BODIES: Mapping[str, Any] = {
+    "copy_weights": {"tinker_path": "tinker://run-2/weights/a"},
+    "create_auth_token": {"jwt": "a-made-up-token"},
+    "create_session": {"session_id": "session-1"},
+    "get_audit_log": {"entries": [{"timestamp": _TIME, "event": "checkpoint_saved"}]},
+    "get_billing_usage": {"data": [_USE], "sessions": {}},
+    "get_checkpoint_storage_usage": {
+        "data": [{"checkpoint_count": 1, "size_bytes": 10**9, "size_gigabytes": 1.0}]
+    },
+    "get_external_weights_urls": {
+        "urls": {"adapter.safetensors": "https://storage.invalid/a?signature=x"},
+        "expires": _TIME,
+    },
+    "get_health": _OK,
+    "get_own_api_key": {
+        "key_id": 1,
+        "name": "key",
+        "note": "",
+        "details": {"org_details": {"name": "o"}, "user_details": {"email": "me@example.org"}},
+    },
+    "get_server_capabilities": {"supported_models": [{"model_name": "fake/model"}]},
+    "get_session": {"training_run_ids": ["run-1"], "sampler_ids": ["sampler-1"]},
+    "get_session_trace_export": {
+        "status": "ready",
+        "url": "https://storage.invalid/a.pftrace?signature=x",
+    },
+    "get_weights_info": {"base_model": "fake/model", "is_lora": True, "lora_rank": 8},
+    "list_checkpoints": _CHECKPOINTS,
+    "list_sessions": {"sessions": ["session-1"]},
+    "list_training_runs": {"training_runs": [_RUN], "cursor": _CURSOR},
+    "list_user_checkpoints": _CHECKPOINTS,
+    "search_sessions": {"sessions": [_SESSION]},
+    "send_telemetry": _OK,
+    "session_heartbeat": _OK,
+}
 Plain = tuple[int, Any, dict[str, str]]
 
 
 def plain_reply(operation: str, path: str) -> Plain | None:
     """The status, body and headers of an operation without a future; None for other operations."""
     match operation:
-        case "create_auth_token":
-            body: Any = {"jwt": "a-made-up-token"}
-        case "create_session":
-            body = {"session_id": "session-1"}
-        case "session_heartbeat" | "send_telemetry" | "healthz":
-            body = {"status": "ok"}
-        case "get_server_capabilities":
-            body = {"supported_models": [{"model_name": "fake/model"}]}
         case "get_training_run":
-            body = {**_RUN, "training_run_id": path.split("/")[1]}
-        case "list_training_runs":
-            body = {"training_runs": [_RUN], "cursor": _cursor()}
-        case "list_checkpoints" | "list_user_checkpoints":
-            body = {"checkpoints": [_CHECKPOINT], "cursor": _cursor()}
+            return 200, {**_RUN, "training_run_id": path.split("/")[1]}, {}
+        case "get_sampler":
+            return 200, {"sampler_id": path.split("/")[1], "base_model": "fake/model"}, {}
         case "delete_checkpoint" | "publish_checkpoint" | "unpublish_checkpoint":
             return 204, None, {}
         case "set_checkpoint_ttl" | "set_session_project":
@@ -63,46 +94,7 @@ def plain_reply(operation: str, path: str) -> Plain | None:
             return 404, {"detail": "Not Found"}, {}
         case "finish_session" | "cancel_future" | "delete_own_api_key":
             return 200, None, {}
-        case _:
-            body = _later_reply(operation, path)
-    return None if body is None else (200, body, {})
-
-
-def _later_reply(operation: str, path: str) -> Any:
-    """The body of an operation of a later release; None for operations with a future."""
-    match operation:
-        case "get_session":
-            return {"training_run_ids": ["run-1"], "sampler_ids": ["sampler-1"]}
-        case "list_sessions":
-            return {"sessions": ["session-1"]}
-        case "search_sessions":
-            return {"sessions": [_SESSION]}
-        case "get_session_trace_export":
-            return {"status": "ready", "url": "https://storage.invalid/a.pftrace?signature=x"}
-        case "get_sampler":
-            return {"sampler_id": path.split("/")[1], "base_model": "fake/model"}
-        case "get_weights_info":
-            return {"base_model": "fake/model", "is_lora": True, "lora_rank": 8}
-        case "copy_weights":
-            return {"tinker_path": "tinker://run-2/weights/a"}
-        case "get_external_weights_urls":
-            urls = {"adapter.safetensors": "https://storage.invalid/a?signature=x"}
-            return {"urls": urls, "expires": _TIME}
-        case "get_own_api_key":
-            owner = {"org_details": {"name": "o"}, "user_details": {"email": "me@example.org"}}
-            return {"key_id": 1, "name": "key", "note": "", "details": owner}
-        case "get_audit_log":
-            return {"entries": [{"timestamp": _TIME, "event": "checkpoint_saved"}]}
-        case "get_billing_usage":
-            return {"data": [_USE], "sessions": {}}
-        case "get_checkpoint_storage_usage":
-            item = {"checkpoint_count": 1, "size_bytes": 10**9, "size_gigabytes": 1.0}
-            return {"data": [item]}
-    return None
-
-
-def _cursor() -> dict[str, int]:
-    return {"offset": 0, "limit": 20, "total_count": 1}
+    return (200, _BODIES[operation], {}) if operation in _BODIES else None
 
 
 def example_result(operation: str, body: Any) -> Any:

@@ -21,7 +21,8 @@ def write_chrome_trace(recording: Recording, target: Path) -> int:
     """Write the spans of `recording` to `target`; return their number."""
     placed = list(_placed(recording))
     start = min((span.start for span, _ in placed), default=0)
-    lanes_by_name = {name: number for number, name in enumerate(dict(_lane_names(placed)))}
+    in_order = dict.fromkeys(lane for _, lane in placed)
+    lanes_by_name = {name: number for number, name in enumerate(in_order)}
     events = [_head(number, name) for name, number in lanes_by_name.items()]
     for span, lane in placed:
         common = {"pid": 1, "tid": lanes_by_name[lane]}
@@ -29,11 +30,6 @@ def write_chrome_trace(recording: Recording, target: Path) -> int:
         events += ({**event, **common} for event in _instants(span, start))
     target.write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}))
     return len(placed)
-
-
-def _lane_names(placed: list[tuple[SpanRecord, str]]) -> Iterator[tuple[str, None]]:
-    """The lanes, in order of appearance."""
-    return ((lane, None) for _, lane in placed)
 
 
 def _placed(recording: Recording) -> Iterator[tuple[SpanRecord, str]]:

@@ -44,7 +44,7 @@ def draw(recording: Recording, target: Path) -> None:
 def build_figure(recording: Recording) -> Figure:
     """Build the matplotlib figure of `recording`."""
     timelines = Timelines(recording)
-    groups = groupby(lanes(recording), _name)
+    groups = groupby(lanes(recording), key=lambda lane: lane.name)
     shown = [lane for _, group in groups for lane in _limit(list(group))]
     start = min((span.start for lane in shown for span in lane.spans), default=0)
     summary = summarize(recording)
@@ -62,10 +62,6 @@ def build_figure(recording: Recording) -> Figure:
     axes.set_title("\n".join(verdict), loc="left", fontsize=11, pad=22 if summary.steps else 8)
     _add_legend(figure, recording, timelines)
     return figure
-
-
-def _name(lane: Lane) -> str:
-    return lane.name
 
 
 def _limit(group: list[Lane]) -> list[Lane]:

@@ -9,19 +9,15 @@ share the time equally.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from statistics import median
-from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from tinker_ext.trace_report.recordings import Recording, SpanRecord
 from tinker_ext.trace_report.timeline import Category, Segment, Timelines
 from tinker_ext.tracing import names
 from tinker_ext.tracing.names import Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from tinker_ext.trace_report.recordings import Recording, SpanRecord
 
 _CLIENT_STAGES = (Stage.ENCODE, Stage.DECODE, Stage.REDUCE)
 

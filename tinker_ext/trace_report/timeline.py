@@ -14,17 +14,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterable
 from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from tinker_ext.trace_report.recordings import Recording, SpanRecord
 from tinker_ext.tracing import names
 from tinker_ext.tracing.names import Stage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tinker_ext.trace_report.recordings import Recording, SpanRecord
 
 # Bytes of a body up to which a submission takes about one round trip.
 _SMALL_BODY = 16_384

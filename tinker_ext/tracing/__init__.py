@@ -8,12 +8,12 @@ nothing of this package except the version, `redaction` and `private_files`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tinker_ext.tracing import names
 from tinker_ext.tracing.gen_ai import model_attributes, record_usage, sample_attributes
-from tinker_ext.tracing.http import Attempt, attempt, trace_headers
-from tinker_ext.tracing.logs import log, log_request_id, request_log_context, use_level
+from tinker_ext.tracing.http import attempt, trace_headers
+from tinker_ext.tracing.logs import log, log_request_id, use_level
 from tinker_ext.tracing.metrics import watch_heartbeat
 from tinker_ext.tracing.names import (
     CHUNK_COUNT,
@@ -30,7 +30,6 @@ from tinker_ext.tracing.names import (
 )
 from tinker_ext.tracing.operations import (
     Operation,
-    annotate,
     annotate_detailed,
     append_id,
     observed_operation,
@@ -52,9 +51,6 @@ from tinker_ext.tracing.stages import (
 )
 from tinker_ext.tracing.token_bucket import detail_bucket
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 __all__ = [
     "CHUNK_COUNT",
     "DATUM_COUNT",
@@ -65,11 +61,9 @@ __all__ = [
     "RETRY_REASON",
     "SEQ_ID",
     "TOKEN_COUNT",
-    "Attempt",
     "Attributes",
     "Operation",
     "Stage",
-    "annotate",
     "annotate_detailed",
     "append_id",
     "attempt",
@@ -89,7 +83,6 @@ __all__ = [
     "record_to",
     "record_usage",
     "recorder",
-    "request_log_context",
     "retrying",
     "sample_attributes",
     "set_up",

@@ -6,28 +6,23 @@ Operations suppress `opentelemetry-instrumentation-httpx`, which would report ea
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from contextvars import Token
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from tinker_ext.tracing import metrics, names, spans
-from tinker_ext.tracing.names import Stage
+from tinker_ext.tracing.names import Attributes, Stage
 from tinker_ext.tracing.operations import Operation, current_operation
 from tinker_ext.tracing.stages import current_stage
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextvars import Token
-    from types import TracebackType
-
-    from opentelemetry.context import Context
-
-    from tinker_ext.tracing.names import Attributes
 
 _propagator = TraceContextTextMapPropagator()
 

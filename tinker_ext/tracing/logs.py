@@ -8,14 +8,12 @@ may quote the server, so each is redacted, escaped and truncated.
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.redaction.printable import printable
 from tinker_ext.redaction.redactor import SHOWN_HEADER, redact
-
-if TYPE_CHECKING:
-    from collections.abc import MutableMapping
 
 #: The id of the current request, for messages; before the server has assigned one, the idempotency
 #: key.
@@ -56,21 +54,6 @@ class RequestLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 log = RequestLogger(_logger, {})
-
-
-class request_log_context:  # noqa: N801  # Used like a function.
-    """Associates messages logged in the block with a request."""
-
-    __slots__ = ("_id", "_token")
-
-    def __init__(self, request_id: str) -> None:
-        self._id = request_id
-
-    def __enter__(self) -> None:
-        self._token = log_request_id.set(self._id)
-
-    def __exit__(self, *_: object) -> None:
-        log_request_id.reset(self._token)
 
 
 def use_level(level: str | None) -> None:

@@ -8,27 +8,21 @@ into each task, so it is not passed as an argument.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Self
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY as _SUPPRESS
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 
 from tinker_ext.tracing import metrics, names, spans
+from tinker_ext.tracing.names import Attributes
 from tinker_ext.tracing.recording import RecordedSpan
 from tinker_ext.tracing.token_bucket import detail_bucket
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
-    from contextvars import Token
-    from types import TracebackType
-
-    from opentelemetry.context import Context
-
-    from tinker_ext.tracing.names import Attributes
 
 #: The current operation of a thread or task.
 current_operation: ContextVar[Operation | None] = ContextVar("tinker_ext_operation", default=None)
@@ -151,21 +145,6 @@ def observed_operation() -> Operation | None:
     """The current operation if an SDK, a recording or a meter provider observes it."""
     current = current_operation.get()
     return current if current is not None and current.active else None
-
-
-class as_current:  # noqa: N801  # Used like a function; cheaper than a generator.
-    """Makes an operation the current one in the block."""
-
-    __slots__ = ("_current", "_token")
-
-    def __init__(self, operation: Operation) -> None:
-        self._current = operation
-
-    def __enter__(self) -> None:
-        self._token = current_operation.set(self._current)
-
-    def __exit__(self, *_: object) -> None:
-        current_operation.reset(self._token)
 
 
 def pending_operation() -> Operation | None:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from tinker_ext.tracing import metrics, names
+from tinker_ext.tracing.names import Attributes
 from tinker_ext.tracing.recording import RecordedSpan, now, recorder
 from tinker_ext.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from opentelemetry.context import Context
-
-    from tinker_ext.tracing.names import Attributes
 
 __all__ = ["below", "fail", "loading_tokenizer", "now", "observed", "start", "step"]
 

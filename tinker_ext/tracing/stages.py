@@ -8,31 +8,23 @@ None, so that the request passes through no context manager.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import AbstractContextManager, nullcontext
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Self
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 
 from tinker_ext.tracing import metrics, names, spans
-from tinker_ext.tracing.logs import request_log_context
-from tinker_ext.tracing.names import Stage
+from tinker_ext.tracing.logs import log_request_id
+from tinker_ext.tracing.names import Attributes, Stage
 from tinker_ext.tracing.operations import (
     Operation,
-    as_current,
     current_operation,
     observed_operation,
 )
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-    from contextvars import Token
-    from types import TracebackType
-
-    from opentelemetry.context import Context
-
-    from tinker_ext.tracing.names import Attributes
 
 _stage: ContextVar[RunningStage | None] = ContextVar("tinker_ext_stage", default=None)
 _NO_STAGE: AbstractContextManager[Any] = nullcontext()
@@ -42,13 +34,14 @@ class RunningStage:
     """A stage in which requests are sent or the operation pauses.
 
     With `span_attributes` it has a span, which is the current span inside the stage. Without them
-    its events are added to the span of the operation.
+    its events are added to the span of the operation. Messages logged inside it have `request_id`.
     """
 
     __slots__ = (
         "_attached",
-        "_log_context",
+        "_log_token",
         "_paused_since",
+        "_request_id",
         "_span",
         "_span_attributes",
         "_started",
@@ -73,7 +66,7 @@ class RunningStage:
         self._span_attributes = span_attributes
         self._attached: Token[Context] | None = None
         self._paused_since: float | None = None
-        self._log_context = None if request_id is None else request_log_context(request_id)
+        self._request_id = request_id
 
     def polled(self, state: str, reason: str | None) -> None:
         """Record a poll whose response says that the result is not ready."""
@@ -100,8 +93,8 @@ class RunningStage:
             self._span = spans.start(name, self._span_attributes, parent=parent)
             self._attached = otel_context.attach(trace.set_span_in_context(self._span, parent))
         self._token = _stage.set(self)
-        if self._log_context is not None:
-            self._log_context.__enter__()
+        if self._request_id is not None:
+            self._log_token = log_request_id.set(self._request_id)
         self._started = time.perf_counter()
         return self
 
@@ -111,8 +104,8 @@ class RunningStage:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._log_context is not None:
-            self._log_context.__exit__()
+        if self._request_id is not None:
+            log_request_id.reset(self._log_token)
         _stage.reset(self._token)
         self._record_queue_wait()
         if self.operation.measured:
@@ -131,7 +124,7 @@ class ShortStage:
     A span costs a tenth of a millisecond, and a sample would have ten of these stages.
     """
 
-    __slots__ = ("_current", "_name", "_on_caller_thread", "_operation", "_started")
+    __slots__ = ("_made_current", "_name", "_on_caller_thread", "_operation", "_started", "_token")
 
     def __init__(
         self,
@@ -145,11 +138,11 @@ class ShortStage:
         self._name = name
         # There the operation is not current, so its span is not the implicit parent.
         self._on_caller_thread = on_caller_thread
-        self._current = as_current(operation) if make_current else None
+        self._made_current = make_current
 
     def __enter__(self) -> None:
-        if self._current is not None:
-            self._current.__enter__()
+        if self._made_current:
+            self._token = current_operation.set(self._operation)
         self._started = spans.now()
 
     def __exit__(
@@ -161,8 +154,8 @@ class ShortStage:
         elapsed = spans.now() - self._started
         if elapsed >= names.SHORTEST_SPAN:
             self._record(elapsed, error)
-        if self._current is not None:
-            self._current.__exit__()
+        if self._made_current:
+            current_operation.reset(self._token)
 
     def _record(self, elapsed: int, error: BaseException | None) -> None:
         operation = self._operation

@@ -15,7 +15,6 @@ import pickle
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
 from typing import (
     TYPE_CHECKING,
@@ -25,6 +24,7 @@ from typing import (
     Self,
     TypeAlias,
     TypeGuard,
+    TypeVar,
     Union,
     cast,
     get_args,
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 #: Names of fields, as a set, or as a mapping to the names within nested values.
 Selection: TypeAlias = Set[str] | Set[int] | Mapping[Any, Any]
+
+T = TypeVar("T")
 
 _DUMP = "dump"
 
@@ -337,34 +339,21 @@ def _dump(value: Any, options: _Options, include: Any = None, exclude: Any = Non
             return value
 
 
-def _find_public_fields(cls: Any) -> dict[str, attrs.Attribute[Any]]:
+def _cached(function: Callable[[type], T]) -> Callable[[type], T]:
+    """`functools.cache` for functions of a class, which mypy does not accept as its argument."""
+    return cast("Callable[[type], T]", cache(function))
+
+
+@_cached
+def _public_fields(cls: Any) -> dict[str, attrs.Attribute[Any]]:
     """The fields that a caller can set, by their public names."""
     return {field.alias or field.name: field for field in attrs.fields(cls) if field.init}
 
 
-# mypy does not accept classes as arguments of a cached function.
-_public_fields = cast(
-    "Callable[[type], dict[str, attrs.Attribute[Any]]]", cache(_find_public_fields)
-)
-
-
-def _read_annotations(cls: type) -> dict[str, Any]:
+@_cached
+def _annotations(cls: type) -> dict[str, Any]:
     """The types of the public fields. A private field has that of its public property."""
-    from tinker_ext.types.tensors.arrays import TensorDtype
-    from tinker_ext.types.tensors.list_or_array import TopkRows
-    from tinker_ext.types.tensors.number_buffer import NumberBuffer, NumberList
-
-    # The modules of the types import these names for type checking only.
-    names = {
-        "Array": Any,
-        "Mapping": Mapping,
-        "NumberBuffer": NumberBuffer,
-        "NumberList": NumberList,
-        "Path": Path,
-        "TensorDtype": TensorDtype,
-        "TopkRows": TopkRows,
-        "datetime": datetime,
-    }
+    names = {"Array": Any}  # numpy is loaded on demand.
     hints = get_type_hints(cls, localns=names)
     annotations = {}
     for name, field in _public_fields(cls).items():
@@ -375,10 +364,8 @@ def _read_annotations(cls: type) -> dict[str, Any]:
     return annotations
 
 
-_annotations = cast("Callable[[type], dict[str, Any]]", cache(_read_annotations))
-
-
-def _create_dataclass_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
+@_cached
+def _dataclass_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
     """Descriptions of the public fields in the form of the standard library."""
     import dataclasses
 
@@ -398,11 +385,6 @@ def _create_dataclass_fields(cls: type) -> dict[str, dataclasses.Field[Any]]:
         cast("Any", field)._field_type = vars(dataclasses)["_FIELD"]
         result[name] = field
     return result
-
-
-_dataclass_fields = cast(
-    "Callable[[type], dict[str, dataclasses.Field[Any]]]", cache(_create_dataclass_fields)
-)
 
 
 def _validate(cls: type[Any], content: Mapping[Any, Any]) -> Any:

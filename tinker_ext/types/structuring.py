@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from types import NoneType, UnionType
 from typing import (
-    TYPE_CHECKING,
     Any,
     Literal,
     Self,
@@ -38,13 +37,11 @@ from typing import (
     get_type_hints,
 )
 
-from attrs import NOTHING, fields, frozen
+from attrs import NOTHING, evolve, fields, frozen
+from tinker_api import models
 
 from tinker_ext.types.records import Record
 from tinker_ext.types.unset import as_dict, as_utc, or_none, or_unset
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 T = TypeVar("T")
 Convert: TypeAlias = Callable[[Any], Any]
@@ -82,8 +79,6 @@ class RequestType(Record):
 
     def to_api(self) -> Any:
         """Builds the generated model."""
-        from tinker_api import models
-
         names = [rule.name for rule in _rules(cast("Any", type(self)))]
         model = getattr(models, type(self).__name__)
         return model(**{name: _to_api(getattr(self, name)) for name in names})
@@ -94,6 +89,25 @@ def converted_by(convert: Convert) -> dict[str, Any]:
     return {_CONVERT: convert}
 
 
+def decoded_as(
+    *classes: type[ResponseType], other: Callable[[str, dict[str, Any]], Any]
+) -> Convert:
+    """A converter of objects that have one of several types.
+
+    A generated model has the name of its class here. An object of an unknown type becomes
+    ``other(type, content)``.
+    """
+    by_name = {cls.__name__: cls for cls in classes}
+
+    def decode(model: Any) -> Any:
+        if known := by_name.get(type(model).__name__):
+            return known.from_api(model)
+        content = model.to_dict()
+        return other(str(content.get("type", "")), content)
+
+    return decode
+
+
 def required(convert: Convert | None = None) -> dict[str, Any]:
     """Field metadata that makes `structure` raise if the field has no valid value."""
     return {_REQUIRED: True, _CONVERT: convert}
@@ -101,22 +115,24 @@ def required(convert: Convert | None = None) -> dict[str, Any]:
 
 @frozen
 class _Rule:
-    """How a field is read."""
+    """How a field or an entry of a list or dict is read."""
 
-    name: str
     #: The class and the field, for messages.
     title: str
     #: The annotated type without None, for messages.
     expected: str
+    #: Whether a value may be of the type; entries are not examined.
     is_valid: Callable[[Any], bool]
     convert: Convert | None
+    #: Of a field; the following are, too.
+    name: str = ""
     #: Creates the value of a missing list, dict or record without required fields; else None.
-    empty: Callable[[], Any] | None
-    has_default: bool
+    empty: Callable[[], Any] | None = None
+    has_default: bool = False
     #: Whether null or missing is an error.
-    is_required: bool
+    is_required: bool = False
     #: Whether an invalid value is an error.
-    is_strict: bool
+    is_strict: bool = False
 
     def read(self, value: Any) -> Any:
         """Returns the converted value, or None if it is null, missing or invalid.
@@ -191,8 +207,7 @@ def _rules(cls: type) -> tuple[_Rule, ...]:
 
 def _variable_fields(cls: Any) -> list[tuple[Any, Any]]:
     """The fields that are not constants, with their annotations."""
-    # `datetime` is passed because the response modules import it for type checking only.
-    annotations = get_type_hints(cls, localns={"datetime": datetime})
+    annotations = get_type_hints(cls)
     pairs = [(field, annotations[field.name]) for field in fields(cls)]
     return [pair for pair in pairs if not _is_constant(pair[1])]
 
@@ -206,12 +221,11 @@ def _rule(cls: type, field: Any, annotation: Any) -> _Rule:
     has_default = field.default is not NOTHING
     title = f"{cls.__name__}.{field.name}"
     is_required = field.metadata.get(_REQUIRED, False)
-    return _Rule(
+    rule = _entry_rule(annotation, title)
+    return evolve(
+        rule,
         name=field.name,
-        title=title,
-        expected=_expectation(annotation),
-        is_valid=_validator(annotation),
-        convert=field.metadata.get(_CONVERT) or _converter(annotation, title),
+        convert=field.metadata.get(_CONVERT) or rule.convert,
         empty=None if has_default else _empty(annotation),
         has_default=has_default,
         is_required=is_required,
@@ -246,19 +260,24 @@ _SCALARS: Mapping[Any, tuple[str, tuple[type, ...]]] = {
 }
 
 
-def _validator(annotation: Any) -> Callable[[Any], bool]:
-    """Tests whether a value may be of the annotated type; entries are not examined."""
+@cache
+def _entry_rule(annotation: Any, title: str) -> _Rule:
+    """How a value of this type is read; the entries of a list or dict by the rule of their type."""
     annotation = str if _is_open_enumeration(annotation) else annotation
     if annotation in _SCALARS:
-        return partial(_is_scalar, _SCALARS[annotation][1])
-    match get_origin(annotation):
-        case builtins.list:
-            return _is_list
-        case builtins.dict:
-            return _is_mapping
-    if hasattr(annotation, "from_api"):
-        return _is_model
-    return _is_anything
+        expected, types = _SCALARS[annotation]
+        convert = as_utc if annotation is datetime else None
+        return _Rule(title, expected, partial(_is_scalar, types), convert)
+    match get_origin(annotation), get_args(annotation):
+        case builtins.list, (item,):
+            entries = partial(_convert_items, _entry_rule(item, f"{title}[]"))
+            return _Rule(title, "an array", _is_list, entries)
+        case builtins.dict, (_, item):
+            values = partial(_convert_values, _entry_rule(item, f"{title}[...]"))
+            return _Rule(title, "an object", _is_mapping, as_dict if item is Any else values)
+    expected = getattr(annotation, "__name__", None) or "a valid value"
+    decode = getattr(annotation, "from_api", None)
+    return _Rule(title, expected, _is_anything if decode is None else _is_model, decode)
 
 
 def _is_open_enumeration(annotation: Any) -> bool:
@@ -288,31 +307,6 @@ def _is_anything(_value: object) -> bool:
     return True
 
 
-def _expectation(annotation: Any) -> str:
-    annotation = str if _is_open_enumeration(annotation) else annotation
-    if annotation in _SCALARS:
-        return _SCALARS[annotation][0]
-    match get_origin(annotation):
-        case builtins.list:
-            return "an array"
-        case builtins.dict:
-            return "an object"
-    return getattr(annotation, "__name__", None) or "a valid value"
-
-
-def _converter(annotation: Any, title: str) -> Convert | None:
-    if annotation is datetime:
-        return as_utc
-    match get_origin(annotation), get_args(annotation):
-        case builtins.list, (item,):
-            return partial(_convert_items, _entry_rule(item, f"{title}[]"))
-        case builtins.dict, (_, item):
-            if item is Any:
-                return as_dict
-            return partial(_convert_values, _entry_rule(item, f"{title}[...]"))
-    return getattr(annotation, "from_api", None)
-
-
 def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
     """Reads one field for a class that decodes itself; None if it is null, missing or invalid."""
     value = or_none(value)
@@ -320,28 +314,9 @@ def read_metadata(annotation: type[T], value: Any, title: str) -> T | None:
     return None if value is None else cast("T | None", rule.read(value))
 
 
-@cache
-def _entry_rule(annotation: Any, title: str) -> _Rule:
-    """How an entry of a list or dict is read."""
-    return _Rule(
-        name="",
-        title=title,
-        expected=_expectation(annotation),
-        is_valid=_validator(annotation),
-        convert=_converter(annotation, title),
-        empty=None,
-        has_default=False,
-        is_required=False,
-        is_strict=False,
-    )
-
-
 def _convert_items(rule: _Rule, values: list[Any]) -> list[Any]:
-    return list(_present(rule.read(value) for value in values))
-
-
-def _present(values: Iterator[Any]) -> Iterator[Any]:
-    return (value for value in values if value is not None)
+    read = map(rule.read, values)
+    return [value for value in read if value is not None]
 
 
 def _convert_values(rule: _Rule, values: object) -> dict[str, Any]:

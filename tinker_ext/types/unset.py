@@ -6,13 +6,10 @@ package does not need the difference and uses ``None`` for both.
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 from tinker_api.types import UNSET, Unset
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 T = TypeVar("T")
 

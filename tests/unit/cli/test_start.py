@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from tinker_ext.cli.main import COMMANDS, program
+from tinker_ext.cli.main import COMMANDS, load_command, program
 
 HEAVY = {"rich", "httpx", "numpy", "attr", "asyncio", "tinker_api", "json", "transformers"}
 
@@ -32,7 +32,7 @@ def test_help_imports_click_and_no_heavy_package() -> None:
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_summary_in_program_help_equals_help_of_command(name: str) -> None:
-    assert COMMANDS[name].load().get_short_help_str(limit=200) == COMMANDS[name].summary
+    assert load_command(name).get_short_help_str(limit=200) == COMMANDS[name].summary
 
 
 def every_command(

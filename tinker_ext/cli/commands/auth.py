@@ -118,17 +118,15 @@ def status(context: CommandContext) -> None:
     try:
         config = ClientConfig.resolve(**context.settings)
     except ConfigurationError as error:
-        show(context.format, _status(None, None, str(error)), _status_view(None, None, str(error)))
+        _show_status(context, None, None, str(error))
         raise click.exceptions.Exit(1) from None
-    source = _source(config)
     failure = None
     try:
         with context.service() as service:
             service.get_server_capabilities()
     except TinkerError as error:
         failure = str(error)
-    server = config.base_url
-    show(context.format, _status(source, server, failure), _status_view(source, server, failure))
+    _show_status(context, _source(config), config.base_url, failure)
     if failure is not None:
         raise click.exceptions.Exit(1)
 
@@ -195,20 +193,19 @@ def _source(config: ClientConfig) -> str:
     return config.sources.get("api_key", "argument")
 
 
-def _status(source: str | None, server: str | None, failure: str | None) -> dict[str, object]:
-    return {
+def _show_status(
+    context: CommandContext, source: str | None, server: str | None, failure: str | None
+) -> None:
+    record = {
         "credentials": source is not None,
         "source": source,
         "base_url": server,
         "accessible": source is not None and failure is None,
         "error": failure,
     }
-
-
-def _status_view(source: str | None, server: str | None, failure: str | None) -> View:
     rows = [("Key", source or "none")]
     if server is not None:
         rows += [("Server", server), ("Accessible", "yes" if failure is None else "no")]
     if failure is not None:
         rows.append(("Error", failure))
-    return View("Authentication", ("Property", "Value"), rows)
+    show(context.format, record, View("Authentication", ("Property", "Value"), rows))

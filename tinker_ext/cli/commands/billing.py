@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -15,10 +16,7 @@ from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.output import View, show, to_json
 from tinker_ext.cli.text import NOTHING, count_title
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    Row = Mapping[str, Any]
+Row: TypeAlias = Mapping[str, Any]
 
 #: The file name that means standard output.
 STDOUT = "-"
@@ -98,9 +96,8 @@ def _plain(value: object) -> dict[str, Any]:
 
 def _flat(row: Row) -> dict[str, Any]:
     """The row with the fields of its event, whose names differ from those of the row."""
-    return {**{name: value for name, value in row.items() if name != "event_info"}} | dict(
-        row.get("event_info") or {}
-    )
+    own = {name: value for name, value in row.items() if name != "event_info"}
+    return {**own, **(row.get("event_info") or {})}
 
 
 def _json_or_none(value: Mapping[str, str] | None) -> str | None:

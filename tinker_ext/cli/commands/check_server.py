@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
-from tinker_ext.cli.context import CommandContext, format_option
+from tinker_ext.cli.context import CommandContext, Format, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import NOTHING, one_line
 from tinker_ext.config import ClientConfig
 from tinker_ext.config.parsers import without_credentials
 from tinker_ext.server_check import ALL, CheckedServer
-from tinker_ext.server_check.outcomes import Ending
+from tinker_ext.server_check.outcomes import Ending, Outcome
 from tinker_ext.server_check.runner import STEP_TIMEOUT
 from tinker_ext.server_check.summary import (
     by_capability,
@@ -22,12 +23,6 @@ from tinker_ext.server_check.summary import (
     missing_operations,
     problems,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_ext.cli.context import Format
-    from tinker_ext.server_check.outcomes import Outcome
 
 
 @click.command("check-server")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tinker_ext.cli.commands.checkpoint_delete import check_path, delete, find_checkpoint
+from tinker_ext.cli.commands.checkpoint_delete import delete, find_checkpoint, path_argument
 from tinker_ext.cli.commands.checkpoint_export import export, merge, push_hf
 from tinker_ext.cli.context import DEFAULT_LIMIT, CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 #: Checkpoints per page, as in release 0.4.1, where such lists are slow on the server.
 BATCH = 1000
-
-
-path_argument = click.argument("path", callback=check_path)
 
 
 @click.group()

@@ -31,7 +31,7 @@ KINDS = {
 SCHEME = "tinker://"
 
 
-def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> str:
     """Reject a value that cannot be a checkpoint path; a click callback."""
     from tinker_ext.clients.hints import is_path
 
@@ -41,6 +41,9 @@ def check_path(_ctx: click.Context, _parameter: click.Parameter, value: str) -> 
             "`tinker-ext checkpoint list` shows the existing checkpoints."
         )
     return value
+
+
+path_argument = click.argument("path", callback=_check_path)
 
 
 def find_checkpoint(rest: RestClient, path: str) -> Checkpoint | None:
@@ -59,7 +62,7 @@ def find_checkpoint(rest: RestClient, path: str) -> Checkpoint | None:
 def _check_paths(
     ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> tuple[str, ...]:
-    return tuple(check_path(ctx, parameter, value) for value in values)
+    return tuple(_check_path(ctx, parameter, value) for value in values)
 
 
 def _parse_time(

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tinker_ext.cli.commands.checkpoint_delete import check_path
+from tinker_ext.cli.commands.checkpoint_delete import path_argument
 from tinker_ext.cli.context import CommandContext, format_option
 from tinker_ext.cli.error_reporting import CommandError
 from tinker_ext.cli.output import show
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from tinker_ext.cli.adapters import Adapter
 
-path_argument = click.argument("path", callback=check_path)
 output_option = click.option(
     "-o",
     "--output",

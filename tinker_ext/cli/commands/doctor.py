@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import asdict, fields, frozen
+from attrs import Attribute, asdict, fields, frozen
 
 from tinker_ext.auth import NO_RETRIES
 from tinker_ext.cli.context import CommandContext, format_option
@@ -23,10 +23,6 @@ from tinker_ext.redaction.secret import Secret
 from tinker_ext.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from attrs import Attribute
-
     from tinker_ext import ServiceClient
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,8 +25,6 @@ from tinker_ext.config import ClientConfig
 from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
     from starlette.applications import Starlette
 
     from tinker_ext.openai_api import OpenAIEndpoint

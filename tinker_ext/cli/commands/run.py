@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,8 +15,6 @@ from tinker_ext.cli.paging import Listing, Page, fetch_all
 from tinker_ext.cli.text import NOTHING, age, count_title
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from tinker_ext.types import Checkpoint, TrainingRun
 
 #: Runs per page, as in release 0.4.1.

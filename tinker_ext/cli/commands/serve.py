@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,9 +31,6 @@ from tinker_ext.install_hints import install_hint
 from tinker_ext.private_files import make_private_folder, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from contextlib import AbstractContextManager
-
     from tinker_ext.embedded.access import Access
     from tinker_ext.embedded.app import Addition
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from attrs import asdict
 
 from tinker_ext.cli.context import CommandContext, format_option, limit_option
 from tinker_ext.cli.error_reporting import CommandError
@@ -60,7 +61,7 @@ def info(context: CommandContext, session_id: str) -> None:
     """
     with context.service() as service:
         details = service.create_rest_client().get_session(session_id).result()
-    record = {"session_id": session_id, **_record(details)}
+    record = {"session_id": session_id, **asdict(details)}
     show(context.format, record, _info_view(session_id, details))
 
 
@@ -101,12 +102,6 @@ def export_trace(
             count = download_url(rest, url, target, progress).result()
     record = {"session_id": session_id, "file": str(target), "size_bytes": count}
     show(context.format, record, f"Saved the trace of {session_id} as {target} ({size(count)})")
-
-
-def _record(details: GetSessionResponse) -> dict[str, object]:
-    import attrs
-
-    return attrs.asdict(details)
 
 
 def _info_view(session_id: str, details: GetSessionResponse) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import count_title
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from tinker_ext.trace_report.recordings import Recording
     from tinker_ext.trace_report.summary import Summary
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from tinker_ext.testing.conformance import scenarios
-from tinker_ext.testing.conformance.play import KEY, SCENARIOS, Grade, Play, Verdict
+from tinker_ext.testing.conformance.play import KEY, SCENARIOS, Grade, Play, Scenario, Verdict
 from tinker_ext.testing.conformance.process import Driver, DriverError
 from tinker_ext.testing.conformance.report import Report
 from tinker_ext.testing.conformance.rules import RULES
 from tinker_ext.testing.conformance.server import PROTOCOLS, ScenarioServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from tinker_ext.testing.conformance.play import Scenario
 
 #: Scenarios that run at the same time. They mostly wait: for heartbeats, for Retry-After.
 JOBS = 10

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import field, frozen, mutable
 
-from tinker_ext.testing.conformance.process import HungError, StepError, UnsupportedError
+from tinker_ext.testing.conformance.process import (
+    Call,
+    Driver,
+    HungError,
+    StepError,
+    UnsupportedError,
+)
 from tinker_ext.testing.conformance.rules import RULES
 from tinker_ext.testing.conformance.server import PROTOCOLS, ScenarioServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tinker_ext.testing.conformance.process import Call, Driver
+from tinker_ext.testing.messages import Received, Reply
 
 #: The key that clients are given. It is long enough that no response contains it by accident.
 KEY = "tml-conformance-5b1f0c7d9e"
@@ -168,6 +170,17 @@ class Play:
         """Start a sample of three tokens."""
         fields = {"prompt": [1, 2, 3], "max_tokens": 3, "num_samples": 1, **options}
         return self.call("sample", on=on, **fields)
+
+    def change_results(self, name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Let the server change its results that have a field of this name."""
+
+        def changed(received: Received) -> Reply:
+            result = self.server.results.get(str(received.body.get("request_id")))
+            if not isinstance(result, dict) or name not in result:
+                return self.server.process(received)
+            return self.server.encoded(received, change(result))
+
+        self.server.hooks["retrieve_future"] = changed
 
     def wait_until(self, condition: Callable[[], bool], timeout: float | None = None) -> bool:
         """Wait until a condition holds, at most `timeout` seconds; return whether it does."""

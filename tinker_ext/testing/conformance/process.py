@@ -8,15 +8,12 @@ import json
 import subprocess
 import threading
 from collections import deque
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as NotDoneError
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from attrs import frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from types import TracebackType
 
 #: Seconds for a driver to start: it imports its client on a machine that may be busy.
 START_SECONDS = 120.0
@@ -106,12 +103,10 @@ class Driver:
         self._greeting: Future[dict[str, Any]] = Future()
         self._log: deque[str] = deque(maxlen=_KEPT_LINES)
         self._unread: list[str] = []
-        self._readers = [
-            threading.Thread(target=self._read_results, daemon=True),
-            threading.Thread(target=self._read_log, daemon=True),
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._log_reader = threading.Thread(target=self._read_log, daemon=True)
+        self._result_reader = threading.Thread(target=self._read_results, daemon=True)
+        self._log_reader.start()
+        self._result_reader.start()
 
     def greeting(self) -> dict[str, Any]:
         """The first line of the driver: the client's name and its protocols.
@@ -160,8 +155,8 @@ class Driver:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        for reader in self._readers:
-            reader.join(END_SECONDS)
+        self._result_reader.join(END_SECONDS)
+        self._log_reader.join(END_SECONDS)
         for stream in (self._process.stdout, self._process.stderr):
             assert stream is not None
             stream.close()
@@ -169,12 +164,7 @@ class Driver:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read_results(self) -> None:
@@ -205,5 +195,9 @@ class Driver:
                 future.set_exception(error)
 
     def _why_ended(self) -> str:
+        """The status and the last line of standard error, once both are there."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(END_SECONDS)
+        self._log_reader.join(END_SECONDS)
         last = self.log.strip().splitlines()[-1:] or ["no message"]
         return f"the driver ended with status {self._process.poll()}: {last[0]}"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from attrs import asdict, frozen
 
 from tinker_ext.testing.conformance.play import Grade, Verdict
 from tinker_ext.testing.conformance.rules import RULES, Level
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 # The worst grade first: a rule that fails once fails.
 _ORDER = (Grade.FAIL, Grade.UNSUPPORTED, Grade.SKIPPED, Grade.PASS)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import attrs
+import h11
 import numpy as np
+from google.protobuf.message import DecodeError
+from tinker_api.proto import tinker_public_pb2 as pb
 
 from tinker_ext.testing.fault_server import FaultServer
-from tinker_ext.testing.messages import Received, Reply
-
-if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
-
-    import h11
-    from tinker_api.proto import tinker_public_pb2 as pb
+from tinker_ext.testing.messages import Received, Reply, operations_of
 
 #: The protocols that the grader plays, by the release that introduced each.
 JSON_PROTOCOL, PROTOBUF_PROTOCOL = "0.4.1", "0.38.0"
@@ -51,24 +49,6 @@ _DYNAMIC_FLAGS = {
     "sample_cancel_max_batch_size": 64,
 }
 
-# Operations that release 0.4.1 does not have; those of the releases in `openapi/`.
-_LATER = frozenset(
-    {
-        "get_client_config",
-        "get_client_dynamic_config",
-        "create_auth_token",
-        "finish_session",
-        "retrieve_futures",
-        "cancel_future",
-        "join_sampling_session",
-        "create_custom_loss",
-        "get_sampler",
-        "get_weights_info",
-        "save_weights_external",
-        "get_session",
-        "list_sessions",
-    }
-)
 _NOT_FOUND = Reply(404, {"detail": "Not Found"})
 
 
@@ -161,7 +141,7 @@ class ScenarioServer(FaultServer):
     def supports(self, received: Received) -> bool:
         """Whether the release has the operation."""
         if self.protocol == JSON_PROTOCOL:
-            return received.operation not in _LATER
+            return received.operation in operations_of(f"readings/{JSON_PROTOCOL}.json")
         return received.operation != "forward"
 
     def _fits(self, received: Received) -> bool:
@@ -187,18 +167,15 @@ class ScenarioServer(FaultServer):
 
 def _decode(content: bytes) -> Any:
     """A ForwardBackwardRequest in the form of JSON; the bytes if it is not one."""
-    from google.protobuf.message import DecodeError
-    from tinker_api.proto import tinker_public_pb2 as messages
-
     try:
-        request = messages.ForwardBackwardRequest.FromString(content)
+        request = pb.ForwardBackwardRequest.FromString(content)
     except DecodeError:
         return content
     data = [
         {
             "model_input": {"chunks": [_chunk(chunk) for chunk in datum.model_input]},
             "loss_fn_inputs": {
-                name: _tensor(tensor, messages) for name, tensor in datum.loss_fn_inputs.items()
+                name: _tensor(tensor) for name, tensor in datum.loss_fn_inputs.items()
             },
         }
         for datum in request.data
@@ -216,8 +193,8 @@ def _chunk(chunk: pb.Chunk) -> dict[str, Any]:
     return {"type": "encoded_text", "tokens": tokens}
 
 
-def _tensor(tensor: pb.Tensor, messages: Any) -> dict[str, Any]:
-    whole = tensor.dtype == messages.DTYPE_INT64
+def _tensor(tensor: pb.Tensor) -> dict[str, Any]:
+    whole = tensor.dtype == pb.DTYPE_INT64
     data = np.frombuffer(tensor.dense, "<i8" if whole else "<f4").tolist()
     dtype = "int64" if whole else "float32"
     return {"data": data, "dtype": dtype, "shape": list(tensor.shape) or [len(data)]}

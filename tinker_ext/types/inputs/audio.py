@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.images import base64_text, read_bytes
 from tinker_ext.types.records import Record, dumped_by
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tinker_api import models as api
 
 # First byte of a tensor with a single repeated value.
 _CONSTANT = 254
@@ -100,6 +97,4 @@ class DmelChunk(Record):
 
     def to_api(self) -> api.DmelChunk:
         """Builds the generated model, with the bytes as base64 text."""
-        from tinker_api import models as api
-
         return api.DmelChunk(dmel=base64_text(self.dmel))

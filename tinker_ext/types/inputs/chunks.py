@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, cast
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.audio import DmelChunk
 from tinker_ext.types.inputs.images import ImageAssetPointerChunk, ImageChunk
 from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.array_input import parse_numbers
+from tinker_ext.types.tensors.arrays import Array, SupportsArray
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_api import models as api
-
-    from tinker_ext.types.tensors.arrays import Array, SupportsArray
 
 
 def read_tokens(values: object, where: str = "tokens") -> NumberBuffer:
@@ -80,8 +76,6 @@ class EncodedTextChunk(Record):
 
     def to_api(self) -> api.EncodedTextChunk:
         """Builds the generated model, which references the numpy array if there is one."""
-        from tinker_api import models as api
-
         return api.EncodedTextChunk(tokens=cast("list[int]", self._tokens.wire))
 
     def __repr__(self) -> str:

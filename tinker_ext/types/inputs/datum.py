@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import evolve, field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.model_input import ModelInput
@@ -18,13 +19,8 @@ from tinker_ext.types.inputs.provenance import (
 )
 from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.array_input import NumberSequence
-from tinker_ext.types.tensors.arrays import SupportsArray, is_torch
+from tinker_ext.types.tensors.arrays import SupportsArray, TensorDtype, is_torch
 from tinker_ext.types.tensors.tensor_data import TensorData
-
-if TYPE_CHECKING:
-    from tinker_api import models as api
-
-    from tinker_ext.types.tensors.arrays import TensorDtype
 
 LossFnInputs: TypeAlias = dict[str, TensorData]
 
@@ -145,8 +141,6 @@ class Datum(Record):
 
     def to_api(self) -> api.Datum:
         """Builds the generated model, which references arrays without copying them."""
-        from tinker_api import models as api
-
         inputs = api.LossFnInputs()
         inputs.additional_properties = {
             key: tensor.to_api() for key, tensor in self.loss_fn_inputs.items()

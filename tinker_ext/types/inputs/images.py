@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_integer
 from tinker_ext.types.records import Record, dumped_by
 from tinker_ext.types.unset import or_unset
-
-if TYPE_CHECKING:
-    from tinker_api import models as api
 
 ImageFormat: TypeAlias = Literal["png", "jpeg"]
 #: The image fields that a server requires: release 0.4.1 the sizes, 0.24.1 and later at most the
@@ -109,8 +107,6 @@ class ImageChunk(Image):
 
     def to_api(self) -> api.ImageChunk:
         """Builds the generated model, with the bytes as base64 text and all known sizes."""
-        from tinker_api import models as api
-
         return api.ImageChunk(
             data=base64_text(self.data),
             format_=self.format,
@@ -135,8 +131,6 @@ class ImageAssetPointerChunk(Image):
 
     def to_api(self) -> api.ImageAssetPointerChunk:
         """Builds the generated model, with all known sizes."""
-        from tinker_api import models as api
-
         return api.ImageAssetPointerChunk(
             location=self.location,
             format_=self.format,

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.inputs.audio import DmelChunk
 from tinker_ext.types.inputs.chunks import EncodedTextChunk, ModelInputChunk
 from tinker_ext.types.inputs.images import Image
 from tinker_ext.types.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from tinker_api import models as api
-
-    from tinker_ext.types.tensors.arrays import SupportsArray
+from tinker_ext.types.tensors.arrays import SupportsArray
 
 
 def _read_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
@@ -87,6 +82,4 @@ class ModelInput(Record):
 
     def to_api(self) -> api.ModelInput:
         """Builds the generated model."""
-        from tinker_api import models as api
-
         return api.ModelInput(chunks=[chunk.to_api() for chunk in self.chunks])

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
+from tinker_api import models as api
+from tinker_api.types import Unset
 
 from tinker_ext.types.argument_checks import check_literal, check_number, plain_float
 from tinker_ext.types.inputs.params import AdamParams
 from tinker_ext.types.records import Record
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tinker_api import models as api
-    from tinker_api.types import Unset
 
 
 @frozen
@@ -32,8 +29,6 @@ class OptimizerConfig(Record):
         cls, model: api.AdamOptimizerConfig | api.OptimizerConfigBase | Unset | None
     ) -> OptimizerConfig:
         """Decodes a config; a missing one means Adam."""
-        from tinker_api import models as api
-
         if not isinstance(model, api.OptimizerConfigBase) or model.type_ == "adamw":
             return AdamOptimizerConfig()
         if model.type_ == "dimuon" and model.additional_properties in ({}, {"version": 1}):
@@ -42,8 +37,6 @@ class OptimizerConfig(Record):
 
     def to_api(self) -> api.OptimizerConfigBase:
         """Builds the generated model."""
-        from tinker_api import models as api
-
         model = api.OptimizerConfigBase(type_=self.type)
         model.additional_properties = dict(self.settings)
         return model
@@ -93,8 +86,6 @@ class DimuonParams(Record):
 
     def to_api(self) -> api.OptimParamsBase:
         """Builds the generated model."""
-        from tinker_api import models as api
-
         model = api.OptimParamsBase(type_="dimuon")
         model.additional_properties = {
             "learning_rate": self.learning_rate,

@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import Literal, TypeAlias, cast
 
 from attrs import field, frozen
+from tinker_api import models as api
+from tinker_api.types import UNSET
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import (
@@ -27,9 +29,6 @@ from tinker_ext.types.argument_checks import (
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import RequestType
 from tinker_ext.types.unset import or_unset
-
-if TYPE_CHECKING:
-    from tinker_api import models as api
 
 #: Release 0.4.1 has the first three, 0.38.0 all except ``kl_divergence``, which is in the API's
 #: overview. Other names are passed on, because a server may have more losses.
@@ -120,9 +119,6 @@ class AdamParams(Record):
 
     def to_api(self) -> api.AdamParams:
         """Builds the generated model."""
-        from tinker_api import models as api
-        from tinker_api.types import UNSET
-
         return api.AdamParams(
             learning_rate=self.learning_rate,
             beta1=self.beta1,
@@ -183,8 +179,6 @@ class SamplingParams(Record):
 
     def to_api(self) -> api.SamplingParams:
         """Builds the generated model without the fields that are ``None``."""
-        from tinker_api import models as api
-
         return api.SamplingParams(
             max_tokens=or_unset(self.max_tokens),
             seed=or_unset(self.seed),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from attrs import field, frozen
 
 from tinker_ext.types.structuring import ResponseType, required
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 @frozen

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
 from tinker_ext.types.records import Record
-from tinker_ext.types.structuring import ResponseType, converted_by, required
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from tinker_ext.types.structuring import ResponseType, converted_by, decoded_as, required
 
 
 @frozen
@@ -72,24 +70,14 @@ BillingEventInfo: TypeAlias = (
     | OtherBillingEvent
 )
 
-#: By name, which the generated models share.
-_EVENTS: dict[str, type[ResponseType]] = {
-    event.__name__: event
-    for event in (
-        TrainingBillingEvent,
-        SamplingPrefillBillingEvent,
-        SamplingSampleBillingEvent,
-        CheckpointBillingEvent,
-        StorageBillingEvent,
-    )
-}
-
-
-def _decode_event(model: Any) -> Any:
-    if event := _EVENTS.get(type(model).__name__):
-        return event.from_api(model)
-    content = model.to_dict()
-    return OtherBillingEvent(str(content.get("type", "")), content)
+_decode_event = decoded_as(
+    TrainingBillingEvent,
+    SamplingPrefillBillingEvent,
+    SamplingSampleBillingEvent,
+    CheckpointBillingEvent,
+    StorageBillingEvent,
+    other=OtherBillingEvent,
+)
 
 
 @frozen

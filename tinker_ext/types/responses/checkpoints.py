@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -12,9 +12,6 @@ from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, converted_by, required
 from tinker_ext.types.unset import as_utc
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 #: Release 0.4.1 has the first two, 0.38.0 all three; later servers may have others.
 CheckpointType: TypeAlias = Literal["training", "sampler", "external"] | str

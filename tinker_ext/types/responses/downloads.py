@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
 from attrs import frozen
 
 from tinker_ext.types.records import Record
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @frozen

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 from attrs import NOTHING, field, fields, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_literal
 from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import read_metadata
-from tinker_ext.types.tensors.list_or_array import Logprobs, OptionalLogprobs, Tokens, Topk
+from tinker_ext.types.tensors.arrays import Array
+from tinker_ext.types.tensors.list_or_array import (
+    Logprobs,
+    OptionalLogprobs,
+    Tokens,
+    Topk,
+    TopkLogprobs,
+    TopkRows,
+)
 from tinker_ext.types.tensors.received import (
     check_length,
     read_count,
@@ -22,14 +32,6 @@ from tinker_ext.types.tensors.received import (
 )
 from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.unset import or_default, or_none
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_api import models as api
-
-    from tinker_ext.types.tensors.arrays import Array
-    from tinker_ext.types.tensors.list_or_array import TopkLogprobs, TopkRows
 
 #: Why a sequence ended. Releases 0.4.1 to 0.38.0 send "length" and "stop"; the other three are in
 #: the API's overview. Unknown reasons are passed on unchanged.

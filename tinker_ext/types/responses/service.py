@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from attrs import evolve, field, frozen
 
@@ -17,9 +18,6 @@ from tinker_ext.types.structuring import (
     structure,
 )
 from tinker_ext.types.unset import or_default, or_none
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 
 @frozen

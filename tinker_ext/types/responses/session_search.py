@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import check_integer, check_literal
@@ -14,11 +16,6 @@ from tinker_ext.types.responses.session_status import (
     decode_status,
 )
 from tinker_ext.types.structuring import RequestType, ResponseType, converted_by, required
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from tinker_api import models as api
 
 #: Limits of release 0.38.0: sessions per page, and owners per query.
 MAX_SESSIONS = 200
@@ -97,8 +94,6 @@ class SessionSearchRequest(RequestType):
 
     def to_api(self) -> api.SessionSearchRequest:
         """Builds the generated model."""
-        from tinker_api import models as api
-
         model: api.SessionSearchRequest = super().to_api()
         model.user_metadata = api.TextMetadata.from_dict(self.user_metadata)
         return model

@@ -8,8 +8,7 @@ from attrs import field, fields, frozen
 
 from tinker_ext.types.argument_checks import check_literal
 from tinker_ext.types.records import Record
-from tinker_ext.types.structuring import RequestType, ResponseType, converted_by
-from tinker_ext.types.unset import or_none
+from tinker_ext.types.structuring import RequestType, ResponseType, converted_by, decoded_as
 
 
 @frozen
@@ -151,22 +150,9 @@ SessionStatus: TypeAlias = (
     SessionActive | SessionCancelled | SessionFailed | ClientSessionFinished | OtherSessionStatus
 )
 
-#: By name, which the generated models share.
-_STATUSES: dict[str, Any] = {
-    status.__name__: status
-    for status in (SessionActive, SessionCancelled, SessionFailed, ClientSessionFinished)
-}
-
-
-def decode_status(model: Any) -> SessionStatus | None:
-    """Decodes a status; None if it is missing or null."""
-    if or_none(model) is None:
-        return None
-    if known := _STATUSES.get(type(model).__name__):
-        status: SessionStatus = known.from_api(model)
-        return status
-    content = model.to_dict()
-    return OtherSessionStatus(_type(content), content)
+decode_status = decoded_as(
+    SessionActive, SessionCancelled, SessionFailed, ClientSessionFinished, other=OtherSessionStatus
+)
 
 
 @frozen

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from attrs import field, frozen
 
@@ -10,9 +11,6 @@ from tinker_ext.types.display import abbreviated
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType
 from tinker_ext.types.unset import or_none
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @frozen

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, read_metadata, required
 from tinker_ext.types.tensors.tensor_data import TensorData
 from tinker_ext.types.unset import as_dict, or_default
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tinker_api import models as api
 
 LossFnOutput: TypeAlias = dict[str, TensorData]
 

@@ -10,14 +10,18 @@ import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence, Set
 from operator import countOf
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.tensors.arrays import as_numpy, is_torch, natural_dtype, wire_copy
+from tinker_ext.types.tensors.arrays import (
+    Array,
+    TensorDtype,
+    as_numpy,
+    is_torch,
+    natural_dtype,
+    wire_copy,
+)
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
-
-if TYPE_CHECKING:
-    from tinker_ext.types.tensors.arrays import Array, TensorDtype
 
 #: The accepted values besides arrays: numbers, or rows of numbers of equal length.
 NumberSequence: TypeAlias = Sequence[float] | Sequence[Sequence[float]]

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    Array: TypeAlias = npt.NDArray[Any]
-
+Array: TypeAlias = "npt.NDArray[Any]"
 #: The tensor dtypes of the API.
 TensorDtype: TypeAlias = Literal["int64", "float32"]
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from attrs import frozen
 
 from tinker_ext.types.display import abbreviated
 from tinker_ext.types.records import Record
-
-if TYPE_CHECKING:
-    from tinker_ext.types.tensors.arrays import Array
+from tinker_ext.types.tensors.arrays import Array
 
 L = TypeVar("L")
 A = TypeVar("A")

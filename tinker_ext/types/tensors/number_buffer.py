@@ -12,14 +12,10 @@ import math
 import struct
 import sys
 from array import array
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias, cast
 
-from tinker_ext.types.tensors.arrays import is_numpy_loaded, numpy_dtype
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from tinker_ext.types.tensors.arrays import Array
+from tinker_ext.types.tensors.arrays import Array, is_numpy_loaded, numpy_dtype
 
 NumberList: TypeAlias = list[int] | list[float]
 

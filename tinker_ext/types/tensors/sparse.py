@@ -7,18 +7,14 @@ conversion to a dense matrix takes it as an argument, as in release 0.38.0.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import plain_number, read_shape
 from tinker_ext.types.tensors.array_input import parse_numbers
+from tinker_ext.types.tensors.arrays import Array
 from tinker_ext.types.tensors.number_buffer import NumberBuffer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tinker_ext.types.tensors.arrays import Array
-
 
 #: Limit of a dense matrix: the default limit of a response (ClientConfig.max_response_bytes).
 MAX_DENSE_BYTES = 268_435_456

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from attrs import field, frozen
+from tinker_api import models as api
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.types.argument_checks import read_shape
 from tinker_ext.types.records import Record
-from tinker_ext.types.tensors.array_input import parse_numbers
+from tinker_ext.types.tensors.array_input import NumberSequence, parse_numbers
+from tinker_ext.types.tensors.arrays import SupportsArray, TensorDtype
 from tinker_ext.types.tensors.number_buffer import NumberBuffer, NumberList
 from tinker_ext.types.tensors.received import check_shape, read_numbers
 from tinker_ext.types.tensors.sparse import (
@@ -23,14 +26,8 @@ from tinker_ext.types.tensors.sparse import (
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import numpy.typing as npt
     import torch
-    from tinker_api import models as api
-
-    from tinker_ext.types.tensors.array_input import NumberSequence
-    from tinker_ext.types.tensors.arrays import SupportsArray, TensorDtype
 
 
 @frozen(init=False, repr=False)
@@ -246,8 +243,6 @@ class TensorData(Record):
 
     def to_api(self) -> api.TensorData:
         """Builds the generated model, which references the numpy array if there is one."""
-        from tinker_api import models as api
-
         model = api.TensorData(data=cast("list[float]", self._numbers.wire), dtype=self.dtype)
         if self.shape is not None:
             model.shape = self.shape

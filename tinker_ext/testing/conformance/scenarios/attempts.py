@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.testing import faults
-from tinker_ext.testing.conformance.play import KEY, gaps, scenario
+from tinker_ext.testing.conformance.play import KEY, Play, gaps, scenario
 from tinker_ext.testing.conformance.process import StepError
 from tinker_ext.testing.fault_server import FaultServer
 from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
 
 _BUSY = {"detail": "busy"}
 # Seconds for a client to read a response.

@@ -6,18 +6,12 @@ import base64
 import json
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import attrs
 
-from tinker_ext.testing.conformance.play import KEY, datum, scenario
-from tinker_ext.testing.conformance.server import PROTOBUF, PROTOBUF_PROTOCOL
-from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
-    from tinker_ext.testing.conformance.server import Exchange
-    from tinker_ext.testing.messages import Received
+from tinker_ext.testing.conformance.play import KEY, Play, datum, scenario
+from tinker_ext.testing.conformance.server import PROTOBUF, PROTOBUF_PROTOCOL, Exchange
+from tinker_ext.testing.messages import Received, Reply
 
 _LATER = (PROTOBUF_PROTOCOL,)
 _INVALID_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}

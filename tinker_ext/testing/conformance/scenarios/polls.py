@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
 
 from tinker_ext.testing import faults
-from tinker_ext.testing.conformance.play import gaps, scenario
-from tinker_ext.testing.conformance.server import PROTOBUF_PROTOCOL
-from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
-    from tinker_ext.testing.conformance.server import Exchange
-    from tinker_ext.testing.messages import Received
+from tinker_ext.testing.conformance.play import Play, gaps, scenario
+from tinker_ext.testing.conformance.server import PROTOBUF_PROTOCOL, Exchange
+from tinker_ext.testing.messages import Received, Reply
 
 # The shortest pause that the rule allows is 50 ms (`rules.polling.MIN_PAUSE`); seconds.
 _SHORTEST = 0.04

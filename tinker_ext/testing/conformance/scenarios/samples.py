@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tinker_ext.testing.conformance.play import scenario
+from tinker_ext.testing.conformance.play import Play, scenario
 from tinker_ext.testing.conformance.process import HungError, StepError
 from tinker_ext.testing.conformance.server import PROTOBUF_PROTOCOL
-from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
-    from tinker_ext.testing.messages import Received
+from tinker_ext.testing.messages import Received, Reply
 
 _COUNT = 20
 # Seconds for a client to send cancel_future, which it may collect in batches, on a busy machine.
@@ -80,14 +76,9 @@ def expired_sample(play: Play) -> None:
 def missing_sequence(play: Play) -> None:
     """The result has one of two requested sequences."""
     sampler = _sampler(play)
-
-    def shortened(received: Received) -> Reply:
-        result = play.server.results.get(str(received.body.get("request_id")), {})
-        if "sequences" not in result:
-            return play.server.process(received)
-        return play.server.encoded(received, {**result, "sequences": result["sequences"][:1]})
-
-    play.server.hooks["retrieve_future"] = shortened
+    play.change_results(
+        "sequences", lambda result: {**result, "sequences": result["sequences"][:1]}
+    )
     error = play.error(play.sample(sampler, num_samples=2))
     play.check("responses.sample", True, expected="an error", received=error)
 

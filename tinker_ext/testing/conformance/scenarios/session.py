@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING
 
-from tinker_ext.testing.conformance.play import KEY, scenario
+from tinker_ext.testing.conformance.play import KEY, Play, scenario
 from tinker_ext.testing.conformance.process import StepError
+from tinker_ext.testing.conformance.server import Exchange
 from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
-    from tinker_ext.testing.conformance.server import Exchange
 
 # Operations that are sent without the key of the session, or before there is one.
 _BACKGROUND = ("send_telemetry", "get_client_config", "get_client_dynamic_config")

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tinker_ext.rules.chunking import MAX_CHUNK_ITEMS, split
 from tinker_ext.testing import faults
-from tinker_ext.testing.conformance.play import datum, scenario
+from tinker_ext.testing.conformance.play import Play, datum, scenario
 from tinker_ext.testing.conformance.process import HungError
-from tinker_ext.testing.conformance.server import JSON_PROTOCOL, PROTOBUF_PROTOCOL
-from tinker_ext.testing.messages import Reply
-
-if TYPE_CHECKING:
-    from tinker_ext.testing.conformance.play import Play
-    from tinker_ext.testing.conformance.server import Exchange
-    from tinker_ext.testing.messages import Received
+from tinker_ext.testing.conformance.server import JSON_PROTOCOL, PROTOBUF_PROTOCOL, Exchange
+from tinker_ext.testing.messages import Received, Reply
 
 _TRAINING = ("forward", "forward_backward", "optim_step")
 # The limit on datums that the server of one scenario announces.
@@ -110,31 +105,26 @@ def lost_response(play: Play) -> None:
     )
 
 
-def _split(play: Play, count: int, limit: int) -> tuple[list[Any], Any]:
+def _split(play: Play, count: int) -> tuple[list[Any], Any]:
     """Train on `count` datums of distinct lengths; return the requests and the result."""
     server = play.server
     training = play.training()
     data = [datum(range(1, 2 + index % 5)) for index in range(count)]
-    server.hooks["retrieve_future"] = lambda received: _numbered(play, received)
+    play.change_results("loss_fn_outputs", _with_metrics)
     result = play.result(play.train(training, data))
     play.result(play.update(training))
     requests = sorted(server.exchanges(*_TRAINING), key=lambda item: item.body.get("seq_id") or 0)
     return requests, result
 
 
-def _numbered(play: Play, received: Received) -> Reply:
+def _with_metrics(result: dict[str, Any]) -> dict[str, Any]:
     """The result of a chunk, with a mean metric that shows how it is weighted."""
-    reply = play.server.process(received)
-    result = play.server.results.get(str(received.body.get("request_id")), {})
-    if not isinstance(result, dict) or "loss_fn_outputs" not in result:
-        return reply
-    count = len(result["loss_fn_outputs"])
-    metrics = {"loss:sum": float(count), "part:mean": float(count), "most:max": float(count)}
-    return play.server.encoded(received, {**result, "metrics": metrics})
+    count = float(len(result["loss_fn_outputs"]))
+    return {**result, "metrics": dict.fromkeys(("loss:sum", "part:mean", "most:max"), count)}
 
 
 def _check_split(play: Play, rule: str, count: int, limit: int) -> Any:
-    requests, result = _split(play, count, limit)
+    requests, result = _split(play, count)
     chunks = split([1] * count, max_items=limit)
     sizes = [len(item.body["forward_backward_input"]["data"]) for item in requests[:-1]]
     expected = [len(chunk) for chunk in chunks]
@@ -180,15 +170,10 @@ def limit_of_the_server(play: Play) -> None:
 def missing_output(play: Play) -> None:
     """The result has one output for two datums."""
     training = play.training()
-
-    def shortened(received: Received) -> Reply:
-        result = play.server.results.get(str(received.body.get("request_id")), {})
-        if not isinstance(result, dict) or "loss_fn_outputs" not in result:
-            return play.server.process(received)
-        outputs = result["loss_fn_outputs"][:1]
-        return play.server.encoded(received, {**result, "loss_fn_outputs": outputs})
-
-    play.server.hooks["retrieve_future"] = shortened
+    play.change_results(
+        "loss_fn_outputs",
+        lambda result: {**result, "loss_fn_outputs": result["loss_fn_outputs"][:1]},
+    )
     error = play.error(play.train(training, [datum(), datum()]))
     play.check("responses.training", True, expected="an error", received=error)
 
