@@ -152,7 +152,7 @@ def _hub_failure(source: TokenizerSource) -> Exception | None:
     if os.path.isdir(source.location):
         return None
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.utils import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     failure: Exception | None = None
     for wait in PROBE_WAITS:

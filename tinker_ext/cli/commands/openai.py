@@ -46,10 +46,22 @@ NEEDED = ("starlette", "uvicorn")
     f"key (TINKER_API_KEY, ...). Default: the key in {KEY_VARIABLE}; without one, each caller "
     "sends the API key of the server.",
 )
+@click.option(
+    "--tokenizer",
+    "tokenizer_id",
+    metavar="ID",
+    help="Folder or repository of the Hugging Face hub with the tokenizer of the models. Default: "
+    "that of each base model, loaded from the hub.",
+)
 @allow_host_option
 @click.pass_obj
 def openai(
-    context: CommandContext, port: int, host: str, key_file: Path | None, allow_hosts: Sequence[str]
+    context: CommandContext,
+    port: int,
+    host: str,
+    key_file: Path | None,
+    tokenizer_id: str | None,
+    allow_hosts: Sequence[str],
 ) -> None:
     """Serve an OpenAI-compatible endpoint in front of a server.
 
@@ -68,7 +80,7 @@ def openai(
     from tinker_ext.openai_api.endpoint import PREFIX
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    endpoint = make_endpoint(context.settings, Access((host, *allow_hosts)), key)
+    endpoint = make_endpoint(context.settings, Access((host, *allow_hosts)), key, tokenizer_id)
     with report_busy_port(host, port):
         run_app(_application(endpoint), host, port, path=PREFIX)
 
