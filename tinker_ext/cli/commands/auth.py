@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option
-from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.cli.error_reporting import CommandError, describe
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import NOTHING
 
@@ -118,7 +118,8 @@ def status(context: CommandContext) -> None:
     try:
         config = ClientConfig.resolve(**context.settings)
     except ConfigurationError as error:
-        show(context.format, _status(None, None, str(error)), _status_view(None, None, str(error)))
+        problem = describe(error)
+        show(context.format, _status(None, None, problem), _status_view(None, None, problem))
         raise click.exceptions.Exit(1) from None
     source = _source(config)
     failure = None

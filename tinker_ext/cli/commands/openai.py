@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from tinker_ext.openai_api import OpenAIEndpoint
 
@@ -87,13 +89,30 @@ def openai(
 
 def _application(endpoint: OpenAIEndpoint) -> Starlette:
     from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.responses import JSONResponse
+
+    from tinker_ext.openai_api import EndpointError
+    from tinker_ext.openai_api.endpoint import PREFIX
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await endpoint.close()
 
-    app = Starlette(routes=endpoint.routes(), lifespan=lifespan)
+    async def unknown(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        message = (
+            f"{request.method} {request.url.path} is not an operation of this endpoint. Its base URL "
+            f"ends in {PREFIX}, and it has POST chat/completions, POST completions and GET models."
+        )
+        return JSONResponse(EndpointError(status, message).body(), status)
+
+    app = Starlette(
+        routes=endpoint.routes(),
+        lifespan=lifespan,
+        exception_handlers={404: unknown, 405: unknown},
+    )
     # A redirect would be sent before any check, to the host that the request names.
     app.router.redirect_slashes = False
     return app
