@@ -22,8 +22,8 @@ USAGE = 2
 
 #: What to do without a key; the hint of the client names arguments of Python.
 NO_KEY_HINT = (
-    "Run `tinker-ext auth login`, set TINKER_API_KEY, or set TINKER_CREDENTIAL_CMD to a command that "
-    "prints one. The embedded backend needs none: tinker-ext --base-url embedded COMMAND."
+    "Run `tinker-ext auth login`, set TINKER_API_KEY, or set TINKER_CREDENTIAL_CMD to a command "
+    "that prints one. The embedded backend needs none: tinker-ext --base-url embedded COMMAND."
 )
 
 

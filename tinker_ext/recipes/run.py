@@ -63,9 +63,8 @@ class Run:
     """A training run that continues from its latest saved state after any interruption.
 
     On entry, the run opens the latest state in the record of `folder`, with its optimizer; without
-    a state it creates a new model; if the server has none of the recorded states, it raises the error
-    of the latest one. `training` and `service` are its clients; a recovery replaces
-    them.
+    a state it creates a new model; if the server has none of the recorded states, it raises the
+    error of the latest one. `training` and `service` are its clients; a recovery replaces them.
 
     Args:
         connect: creates a `ServiceClient`; called again after a lost session.

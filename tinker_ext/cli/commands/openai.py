@@ -101,12 +101,13 @@ def _application(endpoint: OpenAIEndpoint) -> Starlette:
         await endpoint.close()
 
     async def unknown(request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
+        assert isinstance(error, HTTPException)
         message = (
-            f"{request.method} {request.url.path} is not an operation of this endpoint. Its base URL "
-            f"ends in {PREFIX}, and it has POST chat/completions, POST completions and GET models."
+            f"{request.method} {request.url.path} is not an operation of this endpoint. Its base "
+            f"URL ends in {PREFIX}, and it has POST chat/completions, POST completions and GET "
+            "models."
         )
-        return JSONResponse(EndpointError(status, message).body(), status)
+        return JSONResponse(EndpointError(error.status_code, message).body(), error.status_code)
 
     app = Starlette(
         routes=endpoint.routes(),
