@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: The port after that of `tinker-ext serve`.
 DEFAULT_PORT = 8766
 #: Packages of the extra `openai` that the server needs.
-NEEDED = ("starlette", "uvicorn")
+NEEDED = ("jinja2", "starlette", "uvicorn")
 
 
 @click.command(name="openai")
@@ -72,7 +72,7 @@ def openai(
     its base URL as one line of JSON. It rejects requests from web pages. Press Ctrl-C to stop it.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise CommandError(f"The endpoint needs {' and '.join(missing)}: {install_hint('openai')}")
+        raise CommandError(f"The endpoint needs {', '.join(missing)}: {install_hint('openai')}")
     key = read_key(key_file, host)
     if key is not None:
         ClientConfig.resolve(**context.settings)  # Reports a missing API key at once.
