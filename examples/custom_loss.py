@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -86,6 +86,11 @@ def main() -> None:
                 curve.append(cross_entropy(data, logprobs))
             print(f"{name:14} cross-entropy {curve[0]:.3f} -> {curve[-1]:.3f}")
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     for name, curve in curves.items():
         plt.plot(curve, label=f"trained with {name}")
     plt.xlabel("step")

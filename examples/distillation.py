@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 WORDS = "apple bell bird boat book bowl cake cat chair cloud coat cow cup desk dog door".split()
 
@@ -93,6 +93,11 @@ def main() -> None:
             update.result()
             print(f"step {step:2}  KL divergence per token {divergences[-1]:.4f}")
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     plt.plot(divergences)
     plt.xlabel("step")
     plt.ylabel("KL divergence from the teacher, per token")

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -105,6 +105,11 @@ def main() -> None:
                 f"accuracy {metrics['accuracy']:.0%}"
             )
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     _, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
     left.plot(losses)
     left.set(xlabel="step", ylabel="loss")

@@ -10,12 +10,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -107,6 +107,11 @@ def main() -> None:
             table.add_row(name, f"{matches[-1]:.0%}", f"{np.mean(losses):.3f}", replies[0])
         Console().print(table)
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     plt.bar(list(samplers), matches)
     plt.ylabel("exact matches")
     plt.ylim(0, 1)

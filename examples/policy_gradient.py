@@ -10,10 +10,10 @@ import argparse
 import re
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 TOPICS = ("animal", "colour", "fruit", "tool", "place", "tree", "river", "metal")
 
@@ -80,6 +80,11 @@ def main() -> None:
             mean_rewards.append(float(np.mean(rewards)))
             print(f"step {step:2}  reward {mean_rewards[-1]:.3f}")
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     plt.plot(mean_rewards)
     plt.xlabel("step")
     plt.ylabel("mean reward")

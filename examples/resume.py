@@ -11,9 +11,8 @@ import json
 from pathlib import Path
 from typing import TypedDict
 
-import matplotlib.pyplot as plt
-
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 TEXT = "the quick brown fox jumps over the lazy dog"
 
@@ -82,6 +81,11 @@ def main() -> None:
                 print("Interrupted")
                 return
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     plt.plot(losses)
     for step in run["resumed_at"]:
         plt.axvline(step, color="grey", linestyle="--", label="resumed")

@@ -11,9 +11,8 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
-
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -95,6 +94,11 @@ def main() -> None:
             tokens = sampler.sample(prompt, 1, params).result().sequences[0].tokens
             print(text, str(tokenizer.decode(tokens)).strip())
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     plt.plot(train_losses, label="training")
     plt.plot(validation_losses, label="validation")
     plt.axvline(best, color="grey", linestyle="--", label="saved weights")

@@ -11,10 +11,10 @@ import argparse
 import time
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 from rich.progress import track
 
 import tinker_ext as tinker
+from tinker_ext.install_hints import install_hint
 
 
 def main() -> None:
@@ -51,6 +51,11 @@ def main() -> None:
     else:
         print(f"{(len(completions) - stored) / elapsed[-1]:.0f} samples per second")
 
+    try:
+        import matplotlib.pyplot as plt
+    except ModuleNotFoundError:
+        print(f"No picture without matplotlib: {install_hint('plot')}")
+        return
     plt.plot(elapsed, range(1, len(elapsed) + 1))
     plt.xlabel("seconds")
     plt.ylabel("completed samples")

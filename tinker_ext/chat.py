@@ -20,6 +20,7 @@ token never contains both the end of the prompt and the beginning of the reply.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
@@ -255,7 +256,9 @@ class _Template:
                 **self._options,
             )
         except ImportError as error:
-            raise ConfigurationError(f"{error}; pip install jinja2") from None
+            if importlib.util.find_spec("jinja2") is not None:
+                raise ConfigurationError(f"the chat template can't be rendered: {error}") from error
+            raise ConfigurationError("chat templates need jinja2: pip install jinja2") from None
         except Exception as error:  # The exceptions of templates are jinja's and any other.
             raise InvalidInputError(
                 f"the chat template rejects the first {count} messages: {error}", where=self._where

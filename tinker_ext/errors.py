@@ -221,8 +221,10 @@ class APIError(TinkerError):
             outcome = "gave up" if (self.attempts or 1) > 1 else "not retried"
             details.append(f"{outcome}: {self.reason}")
         brackets = f" [{'; '.join(details)}]" if details else ""
-        hint = f" {self.hint}" if self.hint else ""
-        return f"{subject}{self.message}{brackets}{hint}"
+        if not self.hint:
+            return f"{subject}{self.message}{brackets}"
+        end = "" if brackets or self.message.endswith((".", "!", "?")) else "."
+        return f"{subject}{self.message}{brackets}{end} {self.hint}"
 
     def _details(self) -> list[str]:
         """Details that a subclass adds in the brackets of the message."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,9 @@ TRUSTED_REVISIONS: Mapping[str, str] = {
 
 #: Tokenizers kept in memory (0.38.0).
 CACHE_SIZE = 32
+
+#: Seconds before each attempt to reach the hub. An attempt without a response takes ten seconds.
+PROBE_WAITS = (0.0, 1.0)
 
 
 @frozen
@@ -122,13 +126,48 @@ def _cached(model_name: str, tokenizer_id: str | None) -> PreTrainedTokenizerBas
 def _load_first(model_name: str, sources: list[TokenizerSource]) -> PreTrainedTokenizerBase:
     """The tokenizer of the first source that has it."""
     failures: list[Exception] = []
+    unreachable: Exception | None = None
     for source in sources:
-        offline = any(not _hub_responded(failure) for failure in failures)
+        if unreachable is None:
+            unreachable = _hub_failure(source)
         try:
-            return _load(source, local_files_only=offline)
+            return _load(source, local_files_only=unreachable is not None)
         except Exception as failure:  # transformers raises OSError, ValueError, ImportError, ...
             failures.append(failure)
-    raise TinkerError(_error_message(model_name, sources, failures)) from failures[0]
+    not_found = TinkerError(_error_message(model_name, sources, failures, unreachable))
+    not_found.hint = (
+        f"To load it from local files, call tinker_ext.tokenizers.get_tokenizer({model_name!r}, "
+        "tokenizer_id='/path/to/folder'). Any other tokenizer works as well, because this client "
+        "only handles token ids."
+    )
+    raise not_found from unreachable or failures[0]
+
+
+def _hub_failure(source: TokenizerSource) -> Exception | None:
+    """Why the hub can't be reached; None if it responded, or is not needed.
+
+    With an unreachable hub, transformers retries for half a minute for each of several files.
+    """
+    if os.path.isdir(source.location):
+        return None
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    failure: Exception | None = None
+    for wait in PROBE_WAITS:
+        time.sleep(wait)
+        try:
+            url = hf_hub_url(source.location, "tokenizer_config.json", revision=source.revision)
+            get_hf_file_metadata(url)
+        except (HfHubHTTPError, HFValidationError):  # Such as 404: transformers tries other files.
+            return None
+        except OfflineModeIsEnabled as error:
+            return error
+        except Exception as error:  # The errors of the HTTP library of huggingface_hub.
+            failure = error
+        else:
+            return None
+    return failure
 
 
 def _load(source: TokenizerSource, *, local_files_only: bool) -> PreTrainedTokenizerBase:
@@ -154,34 +193,18 @@ def _not_about_torch(record: logging.LogRecord) -> bool:
     return "PyTorch was not found" not in record.getMessage()
 
 
-def _hub_responded(failure: BaseException) -> bool:
-    """Whether the hub responded, so that it can be tried for another source.
-
-    With an unreachable hub, transformers retries for half a minute per source.
-    """
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return any(isinstance(error, HfHubHTTPError) for error in _chain(failure))
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
-
-
 def _error_message(
-    model_name: str, sources: list[TokenizerSource], failures: list[Exception]
+    model_name: str,
+    sources: list[TokenizerSource],
+    failures: list[Exception],
+    unreachable: Exception | None,
 ) -> str:
     tried = "; ".join(
         f"{source.location} ({_first_line(failure)})"
         for source, failure in zip(sources, failures, strict=True)
     )
-    return (
-        f"No tokenizer for {model_name}. Tried: {tried}. To load it from local files, call "
-        f"tinker_ext.tokenizers.get_tokenizer({model_name!r}, tokenizer_id='/path/to/folder'). "
-        "Any other tokenizer works as well, because this client only handles token ids."
-    )
+    hub = "" if unreachable is None else f" The hub can't be reached: {_first_line(unreachable)}."
+    return f"No tokenizer for {model_name}. Tried: {tried}.{hub}"
 
 
 def _first_line(failure: Exception) -> str:

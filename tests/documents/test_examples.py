@@ -18,15 +18,31 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def run(name: str, folder: Path, *options: str) -> str:
+def run(name: str, folder: Path, *options: str, **variables: str) -> str:
     """What an example prints, run in `folder`; a warning is an error."""
     command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *options]
-    environment = bare_environment() | {"MPLBACKEND": "Agg"}
+    environment = bare_environment() | {"MPLBACKEND": "Agg"} | variables
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_example_without_matplotlib_trains_and_names_the_command(tmp_path: Path) -> None:
+    # A module that fails to be imported, in front of the real one.
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError('no', name='matplotlib')")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    output = run("resume", tmp_path, "--steps=6", PYTHONPATH=path)
+    assert len(numbers("loss", output)) == 6
+    assert "No picture without matplotlib: pip install " in output
+    assert "[plot]'" in output
+    assert not (tmp_path / "resume.png").exists()
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_matplotlib_imported_only_where_it_is_used(path: Path) -> None:
+    assert not re.search(r"^(?:import|from) matplotlib", path.read_text(), re.MULTILINE)
 
 
 def has_picture(folder: Path, name: str) -> bool:

@@ -206,8 +206,13 @@ def test_run_without_any_of_its_states_raises_instead_of_starting_anew(tmp_path:
         run.train(STEP, steps=2)
     server.respond_always("load_weights", Reply(404, {"detail": "checkpoint not found"}))
     for _ in range(2):
-        with pytest.raises(tinker.NotFoundError), run_of(server, tmp_path):
+        with pytest.raises(tinker.NotFoundError) as caught, run_of(server, tmp_path):
             pass
+        assert str(caught.value).endswith(
+            f"None of the saved states in {tmp_path / 'checkpoints.jsonl'} can be opened. If the "
+            "server no longer has them, delete this file or use another folder to start again from "
+            "step 0."
+        )
     assert len(server.calls("create_model")) == len(server.calls("load_weights")) + 1
 
 

@@ -179,6 +179,27 @@ def test_tokenizer_without_template_is_rejected() -> None:
         chat.render(MESSAGES, tokenizer_with(None))
 
 
+@pytest.mark.parametrize(
+    ("installed", "message"),
+    [
+        (False, "^chat templates need jinja2: pip install jinja2$"),
+        (True, "can't be rendered: needs jinja2>=9"),
+    ],
+)
+def test_missing_or_unusable_jinja2_is_named(
+    monkeypatch: pytest.MonkeyPatch, installed: bool, message: str
+) -> None:
+    def fail(*args: object, **options: object) -> str:
+        raise ImportError("needs jinja2>=9")
+
+    tokenizer = tokenizer_with(CHATML)
+    tokenizer.apply_chat_template = fail
+    if not installed:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(tinker.ConfigurationError, match=message):
+        chat.render(MESSAGES, tokenizer)
+
+
 @pytest.mark.parametrize("messages", [[], "text", [3]])
 def test_invalid_messages_are_rejected(messages: Sequence[Any]) -> None:
     with pytest.raises(tinker.InvalidInputError):

@@ -358,3 +358,15 @@ def test_reason_is_none_without_retry_engine() -> None:
     with pytest.raises(errors.APIError) as caught:
         raise NotFoundError("gone", status_code=404)
     assert caught.value.reason is None
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [("no id", "op: no id. Look."), ("Really?", "op: Really? Look."), ("Done.", "op: Done. Look.")],
+)
+def test_hint_is_a_sentence_of_its_own(message: str, expected: str) -> None:
+    error = errors.APIError(message, operation="op")
+    error.hint = "Look."
+    assert str(error) == expected
+    error.gave_up(reason="x", attempts=1, elapsed=0.0)
+    assert str(error) == f"op: {message} [1 attempt in 0.0 s; not retried: x] Look."

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
+import huggingface_hub
 import pytest
 import transformers
-from huggingface_hub.errors import RepositoryNotFoundError
+from huggingface_hub.errors import (
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
@@ -64,10 +69,30 @@ def use(monkeypatch: pytest.MonkeyPatch, *outcomes: Any) -> Hub:
 
 def not_found() -> OSError:
     """The error of transformers for a repository that the hub does not have."""
-    response: Any = httpx.Response(404, request=httpx.Request("HEAD", "https://hub.test"))
-    failure = OSError("is not a valid model identifier\nand more lines")
-    failure.__cause__ = RepositoryNotFoundError("404", response=response)
-    return failure
+    return OSError("is not a valid model identifier\nand more lines")
+
+
+class Probe:
+    """Replaces the request for the metadata of a file; records the URLs, raises the `failures`."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.urls: list[str] = []
+
+    def __call__(self, url: str) -> object:
+        self.urls.append(url)
+        if self.failures:
+            raise self.failures.pop(0)
+        return object()
+
+
+@pytest.fixture(autouse=True)
+def probe(monkeypatch: pytest.MonkeyPatch) -> Probe:
+    """The hub responds, unless a test adds failures."""
+    probe = Probe()
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", probe)
+    monkeypatch.setattr(tokenizers, "PROBE_WAITS", (0.0, 0.0))
+    return probe
 
 
 @pytest.mark.parametrize(
@@ -141,17 +166,66 @@ def test_second_source_tried_if_hub_lacks_first(
     assert [options["local_files_only"] for _, options in hub.calls] == [False, False]
 
 
-def test_unreachable_hub_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    hub = use(monkeypatch, OSError("We couldn't connect to the hub.\nCheck it"), OSError("no file"))
+def test_unreachable_hub_probed_twice_and_loader_restricted_to_local_files(
+    monkeypatch: pytest.MonkeyPatch, probe: Probe
+) -> None:
+    probe.failures = [OSError("no route"), OSError("Name not known\nmore")]
+    hub = use(monkeypatch, OSError("not in the cache.\nCheck it"), OSError("no file"))
     with pytest.raises(TinkerError) as caught:
         get_tokenizer("meta-llama/Llama-3.2-1B")
-    assert [options["local_files_only"] for _, options in hub.calls] == [False, True]
+    assert [options["local_files_only"] for _, options in hub.calls] == [True, True]
+    assert len(probe.urls) == 2
     message = str(caught.value)
-    assert "baseten/Meta-Llama-3-tokenizer (We couldn't connect to the hub)" in message
+    assert "baseten/Meta-Llama-3-tokenizer (not in the cache)" in message
     assert "thinkingmachineslabinc/meta-llama-3-instruct-tokenizer (no file)" in message
+    assert "The hub can't be reached: Name not known." in message
     assert "tokenizer_id='/path/to/folder'" in message
     assert "Check it" not in message
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_hub_that_responds_to_second_probe_used(
+    monkeypatch: pytest.MonkeyPatch, probe: Probe
+) -> None:
+    probe.failures = [OSError("reset")]
+    hub = use(monkeypatch, LOADED)
+    assert get_tokenizer(KIMI) is LOADED
+    assert [options["local_files_only"] for _, options in hub.calls] == [False]
+    path = f"{KIMI}/resolve/{tokenizers.TRUSTED_REVISIONS[KIMI]}/tokenizer_config.json"
+    assert [url.endswith(path) for url in probe.urls] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("failure", "local"),
+    [
+        (
+            RepositoryNotFoundError(
+                "404",
+                response=cast(
+                    "Any", httpx.Response(404, request=httpx.Request("HEAD", "https://hub.test"))
+                ),
+            ),
+            False,
+        ),
+        (HFValidationError("not a repository"), False),
+        (OfflineModeIsEnabled("HF_HUB_OFFLINE"), True),
+    ],
+)
+def test_hub_probed_once_if_it_responds_or_is_disabled(
+    monkeypatch: pytest.MonkeyPatch, probe: Probe, failure: Exception, *, local: bool
+) -> None:
+    probe.failures = [failure]
+    hub = use(monkeypatch, OSError("no file"))
+    with pytest.raises(TinkerError) as caught:
+        get_tokenizer("org/model")
+    assert len(probe.urls) == 1
+    assert [options["local_files_only"] for _, options in hub.calls] == [local]
+    assert ("can't be reached: HF_HUB_OFFLINE" in str(caught.value)) is local
+
+
+def test_folder_needs_no_hub(folder: str, probe: Probe) -> None:
+    get_tokenizer("any", folder)
+    assert probe.urls == []
 
 
 def test_failure_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -332,6 +333,40 @@ async def test_template_that_rejects_messages_is_a_bad_request() -> None:
         response = await client.post("chat/completions", json=body)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "messages")
     assert "roles must alternate" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("model", ["TINKER://run/sampler_weights/1", "tinker:// x"])
+async def test_invalid_model_is_rejected_before_a_session(model: str) -> None:
+    server = FakeServer()
+    async with serving(server) as client:
+        response = await client.post("completions", json={**TEXT, "model": model})
+    error = response.json()["error"]
+    assert (response.status_code, error["param"]) == (400, "model")
+    assert "tinker://RUN/sampler_weights/NAME" in error["message"]
+    assert server.calls("create_sampling_session") == []
+
+
+async def test_missing_tokenizer_names_the_option(tmp_path: Path) -> None:
+    # A folder needs no hub, and this one has no tokenizer.
+    async with serving(FakeServer(), tokenizer_id=str(tmp_path)) as client:
+        response = await client.post("completions", json=TEXT)
+    error = response.json()["error"]
+    assert (response.status_code, error["type"]) == (500, "server_error")
+    assert error["message"].startswith(f"No tokenizer for {MODEL}. Tried: {tmp_path} (")
+    assert "--tokenizer" in error["message"]
+    assert "get_tokenizer" not in error["message"]
+
+
+async def test_tokenizer_of_the_endpoint_needs_no_base_model_of_the_server() -> None:
+    server = FakeServer()
+    sampled(server, " hello")
+    body = {**TEXT, "model": "tinker://run/sampler_weights/1"}
+    async with serving(server, tokenizer_id=MODEL) as client:
+        response = await client.post("completions", json=body)
+    assert response.json()["choices"][0]["text"] == " hello"
+    assert server.calls("get_sampler") == []
+    [call] = server.calls("asample")
+    assert call.body["prompt"]["chunks"][0]["tokens"] == encode("hi")
 
 
 async def test_caller_key_is_sent_to_the_server() -> None:

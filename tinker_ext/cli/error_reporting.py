@@ -18,6 +18,13 @@ INTERRUPTED = 130
 USAGE = 2
 
 
+#: What to do without a key; the hint of the client names arguments of Python.
+NO_KEY_HINT = (
+    "Run `tinker-ext auth login`, set TINKER_API_KEY, or set TINKER_CREDENTIAL_CMD to a command "
+    "that prints one. The embedded backend needs none: tinker-ext --base-url embedded COMMAND."
+)
+
+
 class CommandError(click.ClickException):
     """A failed command: one line on standard error, exit status 1."""
 
@@ -90,6 +97,8 @@ def describe(error: Exception) -> str:
 
     if not isinstance(error, errors.TinkerError):
         return _describe_foreign(error)
+    if isinstance(error, errors.ConfigurationError) and error.setting == "api_key" and error.hint:
+        return f"{error.message} {NO_KEY_HINT}"
     # An error that has a hint needs no further advice.
     advice = "" if error.hint else _advice(error)
     text = str(error)

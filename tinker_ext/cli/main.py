@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -106,7 +107,7 @@ class Program(click.Group):
 
 def _asks_for_json(arguments: list[str]) -> bool:
     """Whether arguments that can't be parsed contain the option for JSON."""
-    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    pairs = itertools.zip_longest(arguments, arguments[1:])
     return any(
         argument in ("--format=json", "-fjson")
         or (argument in ("-f", "--format") and value == "json")

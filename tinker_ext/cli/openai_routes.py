@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 
 def make_endpoint(
-    settings: dict[str, Any], access: Access, key: Secret | None = None
+    settings: dict[str, Any],
+    access: Access,
+    key: Secret | None = None,
+    tokenizer_id: str | None = None,
 ) -> OpenAIEndpoint:
     """The endpoint in front of the server in `settings`, the arguments of `ServiceClient`.
 
     `access` rejects requests of web pages. Callers must send `key`; without one, the key of each
-    caller is sent to the server.
+    caller is sent to the server. `tokenizer_id` replaces the tokenizers of the models.
     """
 
     def open_service(caller_key: Secret | None) -> ServiceClient:
@@ -36,4 +39,4 @@ def make_endpoint(
         except RejectedRequestError as error:
             raise EndpointError(error.status, str(error.detail)) from None
 
-    return OpenAIEndpoint(open_service, check=check, key=key)
+    return OpenAIEndpoint(open_service, check=check, key=key, tokenizer_id=tokenizer_id)

@@ -202,12 +202,12 @@ class ClientConfig:
     def check_key(self) -> None:
         """Raise ConfigurationError if the server requires a key and there is none."""
         if not self.api_key and not self.credential_cmd and not self.is_embedded:
-            raise ConfigurationError(
-                "No API key. Set TINKER_API_KEY, pass api_key=..., or set TINKER_CREDENTIAL_CMD "
-                'to a command that prints one. base_url="embedded", or TINKER_BASE_URL=embedded, '
-                "needs no key.",
-                setting="api_key",
+            missing = ConfigurationError("No API key.", setting="api_key")
+            missing.hint = (
+                "Set TINKER_API_KEY, pass api_key=..., or set TINKER_CREDENTIAL_CMD to a command "
+                'that prints one. base_url="embedded", or TINKER_BASE_URL=embedded, needs no key.'
             )
+            raise missing
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy's URL with credentials for requests to `url`; None if they are sent directly.

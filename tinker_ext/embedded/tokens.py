@@ -54,6 +54,7 @@ class Tokens:
         claims = {
             "iss": _ISSUER,
             "sub": sha256(key.encode()).hexdigest()[:16],
+            "org_id": "local",
             "jti": uuid.uuid4().hex,
             "iat": int(now),
             # Rounded up to seconds, because clients ignore the fraction.

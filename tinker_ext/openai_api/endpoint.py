@@ -51,6 +51,8 @@ class OpenAIEndpoint:
         check: rejects a request by its headers; raises `EndpointError`.
         key: the key that callers must send; the server then receives the configured credentials.
             None: each caller's key is sent to the server, which checks it.
+        tokenizer_id: a folder or a hub repository with the tokenizer of all models. None selects
+            the tokenizer of each base model.
         stream_start: seconds until a stream starts although its sample is not ready.
     """
 
@@ -60,10 +62,12 @@ class OpenAIEndpoint:
         *,
         check: Callable[[Request], object] = lambda request: None,
         key: Secret | None = None,
+        tokenizer_id: str | None = None,
         stream_start: float = STREAM_START_SECONDS,
     ) -> None:
         self._clients = Clients(open_service)
         self._check, self._key, self._stream_start = check, key, stream_start
+        self._tokenizer_id = tokenizer_id
 
     def routes(self) -> list[Route]:
         """The routes to add to an application."""
@@ -136,7 +140,7 @@ class OpenAIEndpoint:
 
     async def _complete(self, key: Secret | None, spec: SampleSpec) -> Completion:
         async with self._clients.sampler(key, spec.model) as sampler:
-            return await complete(sampler, spec)
+            return await complete(sampler, spec, self._tokenizer_id)
 
 
 async def _events(job: asyncio.Task[Completion], gone: asyncio.Task[None]) -> AsyncIterator[bytes]:

@@ -7,6 +7,8 @@ from typing import Any
 from attrs import define, field
 
 from tinker_ext import errors
+from tinker_ext.protocol.error_shapes import no_such_operation
+from tinker_ext.protocol.hints import restriction
 
 #: The `type` of an error by its status code; other codes have the type of their hundred.
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
@@ -24,8 +26,46 @@ _STATUSES: tuple[tuple[type[Exception], int, str | None], ...] = (
     (errors.APIConnectionError, 502, None),
     (errors.APIResponseValidationError, 502, None),
     (errors.SessionLostError, 503, None),
-    (errors.ClientClosedError, 503, None),
 )
+
+#: What to do if no tokenizer can be loaded for a model.
+TOKENIZER_HINT = (
+    "Start the endpoint with --tokenizer and a folder or a repository of the Hugging Face hub, or "
+    "where the hub can be reached."
+)
+_MODELS_HINT = (
+    "The operation models lists the base models of the server, and `tinker-ext checkpoint list` "
+    "the paths of weights."
+)
+_NO_SAMPLING = "Start the endpoint with the --base-url of a server that samples."
+_NO_BASE_MODEL = (
+    "The server does not return the base model of these weights: start the endpoint with "
+    "--tokenizer and a folder or a repository of the Hugging Face hub."
+)
+#: What to do if the server lacks an operation.
+_MISSING_OPERATIONS = {
+    "asample": _NO_SAMPLING,
+    "create_sampling_session": _NO_SAMPLING,
+    "create_session": "Check the --base-url of the endpoint with `tinker-ext doctor`.",
+    "get_sampler": _NO_BASE_MODEL,
+    "get_server_capabilities": "Send the name of a base model that the server has as the model.",
+    "get_training_run": _NO_BASE_MODEL,
+}
+_SEND_AGAIN = "Send the request again, which opens a new session."
+#: What the caller or the operator can do about an error of a class, the first that matches.
+_HINTS: tuple[tuple[type[errors.TinkerError], str], ...] = (
+    (
+        errors.AuthenticationError,
+        "The server rejected the key of the header Authorization or, if the endpoint was started "
+        "with a key of its own, the configured one (TINKER_API_KEY, ...).",
+    ),
+    (errors.RateLimitError, "Send fewer requests at once."),
+    (errors.CircuitOpenError, "Send the request again later."),
+    (errors.DeadlineExceededError, "Ask for fewer tokens (max_tokens)."),
+    (errors.SessionLostError, _SEND_AGAIN),
+)
+#: Arguments of the client that a request has in the field `model`.
+_MODEL_ARGUMENTS = {"model_path", "base_model"}
 
 
 @define(eq=False)
@@ -65,6 +105,28 @@ def endpoint_error(error: Exception) -> EndpointError:
             status, code = known_status, known_code
             break
     param = "model" if code == _NO_MODEL else getattr(error, "where", None)
+    if param in _MODEL_ARGUMENTS:
+        message = (
+            "model must be the name of a base model, or the path of sampler weights such as "
+            "tinker://RUN/sampler_weights/NAME."
+        )
+        return EndpointError(400, message, "model")
+    if isinstance(error, errors.ClientClosedError):
+        return EndpointError(503, f"The connection to the server was closed. {_SEND_AGAIN}")
+    if isinstance(error, errors.TinkerError):
+        error.hint = _hint(error) or (_MODELS_HINT if code == _NO_MODEL else "")
     wait = getattr(error, "retry_after", None)
     headers = {} if wait is None else {"Retry-After": f"{wait:g}"}
     return EndpointError(status, str(error), param, code, headers)
+
+
+def _hint(error: errors.TinkerError) -> str:
+    """A hint for callers of the endpoint, whereas those of the client name its methods."""
+    operation = getattr(error, "operation", None) or ""
+    if isinstance(error, errors.APIStatusError) and no_such_operation(
+        error.status_code, error.body
+    ):
+        return _MISSING_OPERATIONS.get(operation, "Use another server, which has this operation.")
+    if restriction(operation, getattr(error, "body", error.message)):
+        return _MODELS_HINT
+    return next((hint for kind, hint in _HINTS if isinstance(error, kind)), error.hint)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, evolve, field
 
 from tinker_ext import errors
-from tinker_ext.openai_api.errors import EndpointError
+from tinker_ext.openai_api.errors import TOKENIZER_HINT, EndpointError
 from tinker_ext.openai_api.parameters import SampleSpec
 from tinker_ext.openai_api.responses import Choice, Completion
 from tinker_ext.openai_api.text import Token, cut, token_texts
 from tinker_ext.redaction.secret import Secret
+from tinker_ext.tokenizers import get_tokenizer
 from tinker_ext.types import ModelInput, SampleResponse
 
 if TYPE_CHECKING:
@@ -95,14 +96,18 @@ class Clients:
         await asyncio.gather(*(client.close() for client in clients.values()))
 
 
-async def complete(sampler: SamplingClient, spec: SampleSpec) -> Completion:
+async def complete(
+    sampler: SamplingClient, spec: SampleSpec, tokenizer_id: str | None = None
+) -> Completion:
     """Sample from all prompts of a request. Cancelling it cancels the samples.
+
+    `tokenizer_id` is a folder or a hub repository; None selects the tokenizer of the base model.
 
     Raises:
         EndpointError: the model has no chat template, or the template rejects the messages.
-        TinkerError: a sample failed; the others are cancelled.
+        TinkerError: a sample failed; the others are cancelled. Or there is no tokenizer.
     """
-    tokenizer = await sampler.get_tokenizer_async()
+    tokenizer = await _tokenizer(sampler, spec.model, tokenizer_id)
     prompts = await asyncio.to_thread(_encode, tokenizer, spec)
     ends = {*spec.stop_tokens, tokenizer.eos_token_id} - {None}
     # The API has no zero: one token is sampled and dropped if only the prompt is scored.
@@ -128,6 +133,15 @@ async def complete(sampler: SamplingClient, spec: SampleSpec) -> Completion:
         for sample in samples:
             sample.cancel()
     return await asyncio.to_thread(_completion, tokenizer, spec, prompts, responses, ends)
+
+
+async def _tokenizer(sampler: SamplingClient, model: str, tokenizer_id: str | None) -> Any:
+    name = model if tokenizer_id is not None else await sampler.get_base_model_async()
+    try:
+        return await asyncio.to_thread(get_tokenizer, name, tokenizer_id)
+    except errors.TinkerError as error:
+        error.hint = TOKENIZER_HINT
+        raise
 
 
 def _encode(tokenizer: Any, spec: SampleSpec) -> list[list[int]]:

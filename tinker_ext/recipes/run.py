@@ -61,8 +61,8 @@ class Run:
     """A training run that continues from its latest saved state after any interruption.
 
     On entry, the run opens the latest state in the record of `folder`, with its optimizer; without
-    a state it creates a new model. `training` and `service` are its clients; a recovery replaces
-    them.
+    a state it creates a new model; if the server has none of the recorded states, it raises the
+    error of the latest one. `training` and `service` are its clients; a recovery replaces them.
 
     Args:
         connect: creates a `ServiceClient`; called again after a lost session.
@@ -159,7 +159,14 @@ class Run:
             self.step = state.step
             return
         if missing:
-            raise missing[0][1]
+            latest = missing[0][1]
+            file = self._folder / "checkpoints.jsonl"
+            advice = (
+                f"None of the saved states in {file} can be opened. If the server no longer has "
+                "them, delete this file or use another folder to start again from step 0."
+            )
+            latest.hint = f"{latest.hint} {advice}".strip()
+            raise latest
         self.training = self.service.create_lora_training_client(base_model, rank, seed)
         self.step = 0
 

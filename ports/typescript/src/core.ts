@@ -23,6 +23,8 @@ export type Protocol = "0.4.1" | "0.38.0";
 const MAX_SAMPLES = 2000;
 const MAX_SAMPLE_BYTES = 10 * 1024 * 1024;
 const MAX_TRAINING_BYTES = 50_000_000;
+/** Concurrent polls, of which each uses a socket; the number of samples that 0.4.1 sends at once. */
+export const MAX_POLLS = 400;
 
 export interface Settings {
   /** The protocol of the server. */
@@ -49,6 +51,8 @@ export class Core {
   /** Bytes of prompts, and of training data, that are being submitted. */
   readonly sampleBytes = new Budget(MAX_SAMPLE_BYTES);
   readonly trainingBytes: Budget;
+  /** Concurrent polls, without those for the completions of a sampling session. */
+  readonly polls = new Budget(MAX_POLLS);
   readonly #settings: Settings;
   readonly #protocol: Protocol;
   #config: Promise<Fields> | undefined;
@@ -72,7 +76,7 @@ export class Core {
     this.#gateway = gateway;
     this.#retrier = new Retrier(`${baseUrl} ${apiKey}`, clock);
     const alive = () => this.session.isAlive;
-    this.#poller = new Poller(gateway, this.#retrier, settings.deadline, alive);
+    this.#poller = new Poller(gateway, this.#retrier, settings.deadline, alive, this.polls);
   }
 
   /** Sends a request; all its attempts have the same idempotency key. */
@@ -152,6 +156,34 @@ export class Core {
     const attempt = () => this.#gateway.sendWithKey({ operation }, send, key);
     const response = await this.#retrier.run(operation, attempt);
     return idOf(response?.jwt, "jwt", operation);
+  }
+
+  /** Returns a token for the key; `sub` and `org_id` in its claims are the owner of the key. */
+  async token(): Promise<string> {
+    await this.flags();
+    return this.#exchangeKey();
+  }
+
+  /** Seconds until an operation must have its result. */
+  get deadline(): number {
+    return this.#settings.deadline;
+  }
+
+  /** Stops the heartbeats and reports the end of the session, if the server accepts a report. */
+  async close(): Promise<void> {
+    const session_id = this.session.close();
+    if (session_id === undefined || this.#protocol === "0.4.1") return;
+    const call = { operation: "finish_session", timeout: BEAT_TIMEOUT };
+    const body = { reason: { type: "success" }, detail: null } as const;
+    const send: Send<unknown> = (api, options) => {
+      const params = { path: { session_id } };
+      return api.POST("/api/v1/sessions/{session_id}/finish", { ...options, params, body });
+    };
+    try {
+      await this.#gateway.sendChange(call, send, randomUUID());
+    } catch {
+      // The server ends the session when the heartbeats stop.
+    }
   }
 
   get clock(): Clock {

@@ -6,7 +6,7 @@
  * response was lost is not reused, because the server may have counted it. Vectors: seq_ids.json.
  */
 
-import { APIStatusError } from "./errors.js";
+import { APIStatusError, ClientClosedError } from "./errors.js";
 import { future, type Core } from "./core.js";
 import type { Schemas, Send } from "./gateway.js";
 import type { Fields } from "./rules/redaction.js";
@@ -30,6 +30,8 @@ export class OrderedRequests {
   readonly #core: Core;
   #turn: Promise<unknown> = Promise.resolve();
   #next = 1;
+  #ended: ClientClosedError | undefined;
+  readonly #pending = new Set<Promise<unknown>>();
 
   constructor(core: Core) {
     this.#core = core;
@@ -44,6 +46,7 @@ export class OrderedRequests {
     requests: ChunkRequest[] | (() => Promise<ChunkRequest[]>),
     finish: (bodies: Fields[]) => T,
   ): Promise<T> {
+    if (this.#ended) throw this.#ended;
     const submitted = this.#turn.then(async () =>
       this.#submit(operation, typeof requests === "function" ? await requests() : requests),
     );
@@ -52,7 +55,18 @@ export class OrderedRequests {
     const results = submitted.then((requestIds) =>
       Promise.all(requestIds.map((requestId) => this.#core.result(requestId, operation))),
     );
+    this.#pending.add(results);
+    void results.catch(() => undefined).then(() => this.#pending.delete(results));
     return future(results.then(finish));
+  }
+
+  /** Runs `work` after all results have arrived. Later calls fail, unless `work` fails. */
+  end(work: () => Promise<void>): Promise<void> {
+    if (this.#ended) throw this.#ended;
+    this.#ended = new ClientClosedError("the model was unloaded; create a new client");
+    const ended = Promise.allSettled(this.#pending).then(work);
+    ended.catch(() => (this.#ended = undefined));
+    return future(ended);
   }
 
   async #submit(operation: string, requests: ChunkRequest[]): Promise<string[]> {

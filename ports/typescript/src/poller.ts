@@ -1,5 +1,6 @@
 /** Polls for the result of a submitted request, as `rules/polling` decides. */
 
+import type { Budget } from "./budget.js";
 import {
   APIConnectionError,
   APIResponseValidationError,
@@ -17,13 +18,14 @@ import type { Fields } from "./rules/redaction.js";
 export class Poller {
   /**
    * `deadline` is the time limit for a result, in seconds. `alive` returns whether the server responds
-   * to heartbeats; a poll that times out is then not a failure.
+   * to heartbeats; a poll that times out is then not a failure. `slots` limits concurrent polls.
    */
   constructor(
     readonly gateway: Gateway,
     readonly retrier: Retrier,
     readonly deadline: number,
     readonly alive: () => boolean,
+    readonly slots: Budget,
   ) {}
 
   /** Returns the body of the result. No poll starts after `signal` is aborted. */
@@ -34,8 +36,12 @@ export class Poller {
     let [consecutive, since] = [0, 0];
     for (;;) {
       signal?.throwIfAborted();
-      const started = clock.now();
-      const [outcome, serverDelay] = await this.#poll(requestId, operation, until - started);
+      let started = clock.now();
+      const poll = () => {
+        started = clock.now(); // After the wait for a slot.
+        return this.#poll(requestId, operation, Math.max(0, until - started));
+      };
+      const [outcome, serverDelay] = await this.slots.run(1, poll, signal);
       if (outcome.kind === "ready") return outcome.body;
       const now = clock.now();
       [consecutive, since] = outcome.kind === last ? [consecutive + 1, since] : [1, now];

@@ -12,6 +12,8 @@ export interface SampleOptions {
   readonly numSamples?: number;
   readonly promptLogprobs?: boolean;
   readonly topkPromptLogprobs?: number;
+  /** The number of most likely tokens to return for each sampled one (0.38.0). */
+  readonly topkSampleLogprobs?: number;
   /** Ends the call with the signal's reason, and its polls. The server is notified if it cancels samples. */
   readonly signal?: AbortSignal;
 }
@@ -44,6 +46,7 @@ export class SamplingClient {
     options: SampleOptions = {},
   ): Promise<SampleResponse> {
     const { numSamples = 1, promptLogprobs = false, topkPromptLogprobs = 0, signal } = options;
+    const { topkSampleLogprobs: topk } = options;
     checkInput(prompt, "prompt");
     if (!(Number.isSafeInteger(numSamples) && numSamples >= 1)) {
       throw new InvalidInputError(
@@ -59,8 +62,16 @@ export class SamplingClient {
       num_samples: numSamples,
       prompt_logprobs: promptLogprobs,
       topk_prompt_logprobs: topkPromptLogprobs,
+      ...(topk === undefined ? {} : { topk_sample_logprobs: topk }),
     } as const;
     return future(abortable(this.#sample(request, signal), signal));
+  }
+
+  /** Computes the logprob of each token of `prompt` given the previous ones; null for the first. */
+  async computeLogprobs(prompt: ModelInput): Promise<(number | null)[]> {
+    const sampled = await this.sample(prompt, { max_tokens: 1 }, { promptLogprobs: true });
+    if (!sampled.prompt_logprobs) throw missing("prompt_logprobs", "asample");
+    return sampled.prompt_logprobs;
   }
 
   async #sample(

@@ -55,6 +55,21 @@ export class ServiceClient {
     return future(this.#createModel(baseModel, { ...LORA, ...lora }, userMetadata));
   }
 
+  /**
+   * Creates a model like the one that `saveState` saved, and loads its weights and optimizer state.
+   *
+   * The server returns the base model and, before 0.24.1, only the rank of the adapter; `lora`
+   * replaces these values.
+   */
+  createTrainingClientFromState(
+    path: string,
+    lora: Partial<LoraConfig> = {},
+    userMetadata?: Record<string, string>,
+  ): Promise<TrainingClient> {
+    requireValue(path, "path");
+    return future(this.#resume(path, lora, userMetadata));
+  }
+
   /** Creates a client that samples from saved weights (`tinker://...`) or from a base model. */
   createSamplingClient(
     source: { modelPath: string } | { baseModel: string },
@@ -70,9 +85,40 @@ export class ServiceClient {
     return new RestClient(this.#core);
   }
 
-  /** Stops the heartbeats, so that the server ends the session. Calls in progress continue. */
-  close(): void {
-    this.#core.session.close();
+  /**
+   * Stops the heartbeats, so that the server ends the session, and reports the end to a server of
+   * 0.38.0. Calls in progress continue, later ones fail at once.
+   */
+  close(): Promise<void> {
+    return this.#core.close();
+  }
+
+  async #resume(path: string, lora: Partial<LoraConfig>, userMetadata?: Record<string, string>) {
+    const rest = this.createRestClient();
+    const saved = this.#core.usesProtobuf
+      ? await rest.getWeightsInfo(path)
+      : await rest.getTrainingRunOf(path);
+    const { base_model, lora_rank, user_metadata, ...flags } = {
+      user_metadata: null,
+      ...saved,
+    };
+    const { train_unembed, train_mlp, train_attn } = { ...LORA, ...known(flags) };
+    const rank = lora_rank ?? LORA.rank;
+    const config = { rank, train_unembed, train_mlp, train_attn, ...lora };
+    const metadata = { ...user_metadata, ...userMetadata };
+    const name = idOf(base_model, "base_model", "the description of the saved weights");
+    const training = await this.#createModel(
+      name,
+      config,
+      Object.keys(metadata).length ? metadata : undefined,
+    );
+    try {
+      await training.loadState(path);
+    } catch (error) {
+      void training.unload().catch(() => undefined); // The caller has no client of it.
+      throw error;
+    }
+    return training;
   }
 
   async #createModel(
@@ -95,6 +141,12 @@ export class ServiceClient {
     const { model_id } = await this.#core.result(requestId, operation);
     return new TrainingClient(this.#core, idOf(model_id, "model_id", operation));
   }
+}
+
+/** The fields that have a value. */
+function known<T extends object>(fields: T): Partial<{ [K in keyof T]: NonNullable<T[K]> }> {
+  const entries = Object.entries(fields).filter(([, value]) => value != null);
+  return Object.fromEntries(entries) as Partial<{ [K in keyof T]: NonNullable<T[K]> }>;
 }
 
 function requireValue(value: string | undefined, where: string): string {

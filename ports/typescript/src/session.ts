@@ -9,6 +9,7 @@ const MAX_SILENCE = 120;
 
 export class Session {
   #creating: Promise<string> | undefined;
+  #id: string | undefined;
   #ended: TinkerError | undefined;
   #lastBeat = -Infinity;
   #models = 0;
@@ -51,12 +52,16 @@ export class Session {
     return this.#samplings++;
   }
 
-  close(): void {
+  /** Ends the session; returns the id of one that the server has not ended, the first time. */
+  close(): string | undefined {
+    const open = this.#ended ? undefined : this.#id;
     this.#ended = new ClientClosedError("the client is closed; create a new one");
+    return open;
   }
 
   async #start(): Promise<string> {
     const sessionId = await this.create();
+    this.#id = sessionId;
     this.#lastBeat = this.clock.now();
     void this.#keepAlive(sessionId);
     return sessionId;

@@ -9,7 +9,7 @@ import {
   type CustomLossValue,
 } from "./custom.js";
 import { future, idOf, missing, type Core } from "./core.js";
-import { APIResponseValidationError } from "./errors.js";
+import { APIResponseValidationError, InvalidInputError } from "./errors.js";
 import type { Schemas } from "./gateway.js";
 import { checkData, checkNumbers, type Datum } from "./inputs.js";
 import { OrderedRequests, type ChunkRequest } from "./ordered.js";
@@ -25,6 +25,11 @@ type LossFnConfig = Schemas["LossFnConfig"];
 type LossFnOutput = Schemas["LossFnOutput"];
 
 type Pass = "forward" | "forward_backward";
+
+export interface SaveOptions {
+  /** The checkpoint expires in so many seconds from now; by default never. */
+  readonly ttlSeconds?: number;
+}
 
 export interface ForwardBackwardOutput {
   readonly lossFnOutputType: string;
@@ -91,9 +96,11 @@ export class TrainingClient {
   }
 
   /** Saves weights and optimizer state under a name and returns the path to resume from. */
-  saveState(name: string): Promise<string> {
+  saveState(name: string, options: SaveOptions = {}): Promise<string> {
+    const ttl = ttlOf(options);
     const request: ChunkRequest = (seq_id) => (api, options) => {
-      const body = { type: "save_weights", model_id: this.modelId, path: name, seq_id } as const;
+      const type = "save_weights" as const;
+      const body = { type, model_id: this.modelId, path: name, seq_id, ...ttl };
       return api.POST("/api/v1/save_weights", { ...options, body });
     };
     return this.#requests.start("save_weights", [request], pathOf("save_weights"));
@@ -112,10 +119,43 @@ export class TrainingClient {
   }
 
   /** Saves the weights for sampling under a name and returns the path to sample from. */
-  saveWeightsForSampler(name: string): Promise<string> {
-    const request = this.#saveForSampler({ path: name });
+  saveWeightsForSampler(name: string, options: SaveOptions = {}): Promise<string> {
+    const request = this.#saveForSampler({ path: name, ...ttlOf(options) });
     const operation = "save_weights_for_sampler";
     return this.#requests.start(operation, [request], pathOf(operation));
+  }
+
+  /** Saves the weights as files to download, and returns the path of `getExternalWeightsUrls`. */
+  saveWeightsExternal(name: string, options: SaveOptions = {}): Promise<string> {
+    const [operation, ttl] = ["save_weights_external" as const, ttlOf(options)];
+    const request: ChunkRequest = (seq_id) => (api, options) => {
+      const body = { type: operation, model_id: this.modelId, path: name, seq_id, ...ttl };
+      return api.POST("/api/v1/save_weights_external", { ...options, body });
+    };
+    return this.#requests.start(operation, [request], pathOf(operation));
+  }
+
+  /** Describes the model: its base model, adapter and tokenizer. */
+  async getInfo(): Promise<Schemas["GetInfoResponse"]> {
+    const body = { type: "get_info" as const, model_id: this.modelId };
+    return this.#core.call("get_info", (api, options) =>
+      api.POST("/api/v1/get_info", { ...options, body }),
+    );
+  }
+
+  /**
+   * Unloads the model from the server's memory, after all earlier calls have their results; saved
+   * weights are kept. Later calls fail. Release 0.38.0 has no such operation.
+   */
+  unload(): Promise<void> {
+    const operation = "unload_model";
+    const body = { type: operation, model_id: this.modelId } as const;
+    return this.#requests.end(async () => {
+      const requestId = await this.#core.submit(operation, (api, options) =>
+        api.POST("/api/v1/unload_model", { ...options, body }),
+      );
+      await this.#core.result(requestId, operation);
+    });
   }
 
   /** Returns a client that samples from the weights after all calls made so far. */
@@ -128,7 +168,9 @@ export class TrainingClient {
     return future(saved.then((body) => this.#samplerOf(body)));
   }
 
-  #saveForSampler(where: { path: string } | { sampling_session_seq_id: number }): ChunkRequest {
+  #saveForSampler(
+    where: { path: string; ttl_seconds?: number } | { sampling_session_seq_id: number },
+  ): ChunkRequest {
     return (seq_id) => (api, options) => {
       const type = "save_weights_for_sampler" as const;
       const body = { type, model_id: this.modelId, seq_id, ...where };
@@ -224,6 +266,12 @@ function combined(
     lossFnOutputs: loss_fn_outputs,
     metrics: Object.fromEntries(floats),
   };
+}
+
+function ttlOf({ ttlSeconds }: SaveOptions): { ttl_seconds?: number } {
+  if (ttlSeconds === undefined) return {};
+  if (Number.isSafeInteger(ttlSeconds) && ttlSeconds >= 1) return { ttl_seconds: ttlSeconds };
+  throw new InvalidInputError(`expected an integer of at least 1, got ${ttlSeconds}`, "ttlSeconds");
 }
 
 function pathOf(operation: string): (bodies: Fields[]) => string {

@@ -152,6 +152,24 @@ test("a custom loss has the gradients of the built-in loss that it equals", LIMI
   service.close();
 });
 
+test("a saved state continues in a new client with the same loss", LIMIT, async () => {
+  const service = connect();
+  const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4 });
+  const step = training.forwardBackward([datum()], "cross_entropy");
+  await Promise.all([step, training.optimStep({ learning_rate: 1e-2 })]);
+  const path = await training.saveState("resumed");
+  const expected = await training.forward([datum()], "cross_entropy");
+  await training.unload();
+  const resumed = await service.createTrainingClientFromState(path);
+  assert.equal((await resumed.getInfo()).lora_rank, 4);
+  const { metrics } = await resumed.forward([datum()], "cross_entropy");
+  assert.equal(metrics["loss:sum"], expected.metrics["loss:sum"]);
+  const sampler = await resumed.saveWeightsAndGetSamplingClient();
+  const logprobs = await sampler.computeLogprobs(modelInput(TOKENS));
+  assert.deepEqual([logprobs.length, logprobs[0]], [TOKENS.length, null]);
+  await service.close();
+});
+
 test("checkpoints are listed, published, and deleted", LIMIT, async () => {
   const service = connect();
   const training = await service.createLoraTrainingClient("embedded/tiny", { rank: 4 });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Budget } from "../src/budget.js";
+import { MAX_POLLS } from "../src/core.js";
 import * as tinker from "../src/index.js";
 import { scripted, settled, SimulatedClock, SteppedClock, type Scripted } from "./support.js";
 
@@ -48,6 +49,28 @@ test("the server's limit applies, unless the user has set one", async () => {
     pending.send(SAMPLE);
     await Promise.all(samples);
   }
+});
+
+test("a poll waits until one of the polls in flight has its response", async () => {
+  const { server, service } = scripted();
+  const sampler = await service.createSamplingClient({ baseModel: "base" });
+  const responses = Array.from({ length: MAX_POLLS }, held);
+  server.script("retrieve_future", ...responses.map(({ response }) => response), SAMPLE, SAMPLE);
+  const controller = new AbortController();
+  const samples = Array.from({ length: MAX_POLLS + 1 }, () => sampler.sample(PROMPT));
+  const aborted = sampler.sample(PROMPT, {}, { signal: controller.signal });
+  await settled();
+  assert.equal(server.sent("asample").length, MAX_POLLS + 2);
+  assert.equal(server.sent("retrieve_future").length, MAX_POLLS);
+  controller.abort();
+  await assert.rejects(aborted, { name: "AbortError" });
+  responses[0]?.send(SAMPLE);
+  await settled();
+  assert.equal(server.sent("retrieve_future").length, MAX_POLLS + 1);
+  for (const { send } of responses) send(SAMPLE);
+  assert.equal((await Promise.all(samples)).length, MAX_POLLS + 1);
+  const ids = server.sent("retrieve_future").map(({ body }) => body.request_id);
+  assert.equal(new Set(ids).size, MAX_POLLS + 1, "the aborted sample is not polled");
 });
 
 test("an aborted sample that waits is not sent", async () => {

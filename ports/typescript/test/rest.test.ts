@@ -101,15 +101,118 @@ test("external weights have a URL for each file", async () => {
 test("invalid arguments are rejected before a request", async () => {
   const { server, rest: client } = rest();
   const calls = {
-    path: [client.deleteCheckpoint("tinker://run"), client.getExternalWeightsUrls(PATH)],
+    path: [
+      client.deleteCheckpoint("tinker://run"),
+      client.getExternalWeightsUrls(PATH),
+      client.getTrainingRunOf("run"),
+      client.getWeightsInfo(""),
+    ],
     trainingRunId: [client.getTrainingRun(".."), client.listCheckpoints("")],
     sessionId: [client.getSession("")],
     limit: [client.listTrainingRuns({ limit: 0 })],
     offset: [client.listSessions({ offset: -1 })],
-    ttlSeconds: [client.setCheckpointTtl(PATH, 0.5)],
+    ttlSeconds: [client.setCheckpointTtl(PATH, 0.5), client.copyWeights(PATH, { ttlSeconds: 0 })],
+    samplerId: [client.getSampler(".")],
+    projectId: [client.assignSessionProject("s", "")],
+    start: [client.getBillingUsage(new Date(1), new Date(3600_000))],
+    end: [
+      client.getBillingUsage(new Date(0), new Date(0)),
+      client.getBillingUsage(new Date(0), new Date(Date.UTC(1970, 0, 15, 1))),
+    ],
   };
   for (const [where, rejected] of Object.entries(calls)) {
     for (const call of rejected) await assert.rejects(call, { name: "InvalidInputError", where });
   }
   assert.deepEqual(server.requests, []);
+});
+
+test("weights are described and copied by their path", async () => {
+  const { server, rest: client } = rest();
+  const info = { base_model: "base", is_lora: true, lora_rank: 8 };
+  server.script("weights_info", { status: 503 }, { body: info });
+  server.script("copy_weights", { body: { tinker_path: "tinker://copy/weights/a" } }, { body: {} });
+  server.script("training_runs/run%3A0", { body: { training_run_id: "run:0" } });
+  assert.deepEqual(await client.getWeightsInfo(PATH), info);
+  const to = { projectId: "p", ttlSeconds: 60 };
+  assert.equal(await client.copyWeights(PATH, to), "tinker://copy/weights/a");
+  await assert.rejects(client.copyWeights(PATH), tinker.APIResponseValidationError);
+  assert.equal((await client.getTrainingRunOf(PATH)).training_run_id, "run:0");
+  assert.deepEqual(server.sent("weights_info")[1]?.body, { tinker_path: PATH });
+  const bodies = server.sent("copy_weights").map(({ body }) => body);
+  assert.deepEqual(bodies, [
+    { source_path: PATH, destination_project_id: "p", ttl_seconds: 60 },
+    { source_path: PATH },
+  ]);
+});
+
+test("sessions are searched and moved, samplers are described", async () => {
+  const { server, rest: client, sent } = rest();
+  const page = { sessions: [], next_cursor: null };
+  server.script("sessions/search", { body: page });
+  server.script("sessions/s/project", { status: 204 });
+  server.script("samplers/s%3Asample%3A0", { body: { sampler_id: "s", base_model: "base" } });
+  const search = { owner: { type: "own" as const }, limit: 5 };
+  assert.deepEqual(await client.searchSessions(search), page);
+  await client.assignSessionProject("s", "p");
+  assert.equal((await client.getSampler("s:sample:0")).base_model, "base");
+  assert.deepEqual(sent(), [
+    "POST sessions/search",
+    "PUT sessions/s/project",
+    "GET samplers/s%3Asample%3A0",
+  ]);
+  assert.deepEqual(server.sent("sessions/search")[0]?.body, search);
+  assert.deepEqual(server.sent("sessions/s/project")[0]?.body, { project_id: "p" });
+});
+
+test("the export of a trace is polled until it is ready, fails, or takes too long", async () => {
+  const { server, clock, service } = scripted({ deadline: 12 });
+  const client = service.createRestClient();
+  const [pending, url] = [{ body: { status: "pending" } }, "https://storage/trace"];
+  const operation = "sessions/s/trace_export";
+  server.script(operation, pending, pending, { body: { status: "ready", url } });
+  assert.equal(await client.exportSessionTrace("s"), url);
+  assert.deepEqual(clock.slept, [5, 5]);
+  server.script(operation, { body: { status: "failed", error: "no spans" } });
+  await assert.rejects(client.exportSessionTrace("s"), /get_session_trace_export: no spans/);
+  server.script(operation, { body: { status: "ready" } });
+  await assert.rejects(client.exportSessionTrace("s"), tinker.APIResponseValidationError);
+  server.script(operation, pending, pending, pending);
+  await assert.rejects(client.exportSessionTrace("s"), tinker.DeadlineExceededError);
+});
+
+test("the owner of the key is read from its token", async () => {
+  const { server, rest: client } = rest();
+  const tokenOf = (claims: object) =>
+    ["e30", Buffer.from(JSON.stringify(claims)).toString("base64url"), "x"].join(".");
+  const jwts = [tokenOf({ sub: "tml:user:1", org_id: 2, email: "" }), tokenOf({}), "no-token"];
+  server.script("auth/token", ...jwts.map((jwt) => ({ body: { jwt } })));
+  const owner = { userUrn: "tml:user:1", orgUrn: "tml:organization:2", email: undefined };
+  assert.deepEqual(await client.whoami(), owner);
+  await assert.rejects(client.whoami(), tinker.APIResponseValidationError);
+  await assert.rejects(client.whoami(), tinker.APIResponseValidationError);
+});
+
+test("the key, the audit log and the usage are requested", async () => {
+  const { server, rest: client, sent } = rest();
+  server.script("auth/apikey/me", { body: { name: "mine" } }, { status: 204 });
+  server.script("audit", { body: { entries: [] } }, { body: { entries: [] } });
+  server.script("billing/usage/events", { body: { entries: [] } });
+  server.script("billing/usage/checkpoints/current", { body: {} }, { body: {} });
+  assert.equal((await client.getOwnApiKey()).name, "mine");
+  await client.deleteOwnApiKey();
+  await client.getAuditLog();
+  await client.getAuditLog({ eventType: "all", day: "2026-01-31" });
+  await client.getBillingUsage(new Date(0), new Date(Date.UTC(1970, 0, 15)));
+  await client.getCheckpointStorageUsage();
+  await client.getCheckpointStorageUsage("p");
+  assert.deepEqual(sent(), [
+    "GET auth/apikey/me",
+    "DELETE auth/apikey/me",
+    "GET audit?event_type=all",
+    "GET audit?event_type=all&day=2026-01-31",
+    "GET billing/usage/events?starting_on=1970-01-01T00%3A00%3A00.000Z" +
+      "&ending_before=1970-01-15T00%3A00%3A00.000Z",
+    "GET billing/usage/checkpoints/current",
+    "GET billing/usage/checkpoints/current?project_id=p",
+  ]);
 });

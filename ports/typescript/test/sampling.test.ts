@@ -29,6 +29,22 @@ test("samples are numbered from 0 and request backpressure", async () => {
   assert.equal(sent[0]?.headers.get("x-tinker-sampling-backpressure"), "1");
 });
 
+test("the logprobs of a prompt, and the most likely tokens of a sample, are requested", async () => {
+  const { server, service } = scripted();
+  const sampler = await service.createSamplingClient({ baseModel: "base" });
+  const { sequences } = SAMPLE.body;
+  const scored = { body: { sequences, prompt_logprobs: [null, -1, -2] } };
+  server.script("retrieve_future", scored, SAMPLE, SAMPLE);
+  assert.deepEqual(await sampler.computeLogprobs(PROMPT), [null, -1, -2]);
+  await assert.rejects(sampler.computeLogprobs(PROMPT), tinker.APIResponseValidationError);
+  await sampler.sample(PROMPT, {}, { topkSampleLogprobs: 3 });
+  const [first, , last] = server.sent("asample").map(({ body }) => body);
+  assert.equal(first.prompt_logprobs, true);
+  assert.equal(first.sampling_params.max_tokens, 1);
+  assert.equal("topk_sample_logprobs" in first, false);
+  assert.equal(last.topk_sample_logprobs, 3);
+});
+
 test("a sample is resubmitted at most twice", async () => {
   const { server, service } = scripted();
   const sampler = await service.createSamplingClient({ baseModel: "base" });

@@ -114,3 +114,22 @@ test("the specification allows all retries", () => {
   }
   assert.equal(markOf.get("session_heartbeat"), "never");
 });
+
+test("a closed session is reported once, if the server accepts a report", async () => {
+  for (const protocol of ["0.4.1", "0.38.0"] as const) {
+    const { server, service } = scripted({ protocol });
+    server.script("sessions/session/finish", { status: 500 });
+    await service.createLoraTrainingClient("base");
+    await service.close();
+    await service.close();
+    const bodies = server.sent("sessions/session/finish").map(({ body }) => body);
+    const report = { reason: { type: "success" }, detail: null };
+    assert.deepEqual(bodies, protocol === "0.4.1" ? [] : [report]);
+  }
+});
+
+test("a client without a session reports nothing when it is closed", async () => {
+  const { server, service } = scripted({ protocol: "0.38.0" });
+  await service.close();
+  assert.deepEqual(server.requests, []);
+});

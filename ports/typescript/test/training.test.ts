@@ -150,3 +150,88 @@ test("invalid inputs raise at once and use no seq_id", async () => {
     [1],
   );
 });
+
+test("saved weights expire if the caller wants it", async () => {
+  const { server, training: model } = await training();
+  const [options, before] = [{ ttlSeconds: 60 }, server.requests.length];
+  await model.saveState("a", options);
+  await model.saveWeightsForSampler("b", options);
+  assert.equal(await model.saveWeightsExternal("c", options), "tinker://x/y");
+  await model.saveWeightsExternal("d");
+  const sent = server.requests.slice(before).filter(({ body }) => body.seq_id);
+  assert.deepEqual(
+    sent.map(({ operation, body }) => [operation, body.path, body.ttl_seconds]),
+    [
+      ["save_weights", "a", 60],
+      ["save_weights_for_sampler", "b", 60],
+      ["save_weights_external", "c", 60],
+      ["save_weights_external", "d", undefined],
+    ],
+  );
+  const invalid = { name: "InvalidInputError", where: "ttlSeconds" };
+  assert.throws(() => model.saveState("a", { ttlSeconds: 0 }), invalid);
+});
+
+test("a model is unloaded after its results, and then rejects calls", async () => {
+  const { server, training: model } = await training();
+  let respond = (_: Scripted) => {};
+  server.script("retrieve_future", new Promise<Scripted>((resolve) => (respond = resolve)));
+  const step = model.optimStep();
+  server.script("unload_model", { status: 404 }, { body: { request_id: "u" } });
+  const failed = model.unload();
+  await settled();
+  assert.equal(server.sent("unload_model").length, 0);
+  assert.throws(() => model.optimStep(), tinker.ClientClosedError);
+  respond({ body: { metrics: null } });
+  await step;
+  await assert.rejects(failed, tinker.NotFoundError);
+  await model.optimStep(); // the model is still there
+  await model.unload();
+  assert.deepEqual(server.sent("unload_model")[1]?.body, {
+    type: "unload_model",
+    model_id: "model",
+  });
+  assert.throws(() => model.saveState("a"), tinker.ClientClosedError);
+});
+
+test("a model is described", async () => {
+  const { server, training: model } = await training();
+  server.script("get_info", { body: { model_id: "model", model_data: { model_name: "base" } } });
+  assert.equal((await model.getInfo()).model_data.model_name, "base");
+  assert.deepEqual(server.sent("get_info")[0]?.body, { type: "get_info", model_id: "model" });
+});
+
+test("a model is created like the saved one, with its metadata, and loads its state", async () => {
+  for (const protocol of ["0.4.1", "0.38.0"] as const) {
+    const { server, service } = scripted({ protocol });
+    const path = "tinker://run/weights/a";
+    const user_metadata = { kept: "1", replaced: "2" };
+    const saved = { base_model: "base", lora_rank: 8, is_lora: true };
+    server.script("training_runs/run", { body: { ...saved, user_metadata } });
+    server.script("weights_info", { body: { ...saved, train_mlp: false, train_attn: null } });
+    const client = await service.createTrainingClientFromState(path, {}, { replaced: "3" });
+    assert.equal(client.modelId, "model");
+    const [created] = server.sent("create_model");
+    const old = protocol === "0.4.1";
+    assert.equal(created?.body.base_model, "base");
+    assert.deepEqual(created?.body.lora_config, {
+      rank: 8,
+      train_unembed: true,
+      train_mlp: old,
+      train_attn: true,
+    });
+    const metadata = old ? { kept: "1", replaced: "3" } : { replaced: "3" };
+    assert.deepEqual(created?.body.user_metadata, metadata);
+    assert.equal(server.sent("load_weights")[0]?.body.path, path);
+  }
+});
+
+test("a model whose state can't be loaded is unloaded", async () => {
+  const { server, service } = scripted();
+  server.script("training_runs/run", { body: { base_model: "base" } });
+  server.script("load_weights", { status: 404 });
+  const call = service.createTrainingClientFromState("tinker://run/weights/a");
+  await assert.rejects(call, tinker.NotFoundError);
+  await settled();
+  assert.equal(server.sent("unload_model").length, 1);
+});

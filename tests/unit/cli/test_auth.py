@@ -205,3 +205,14 @@ def test_status_of_rejected_key_fails_with_reason(server: FaultServer, file: Pat
     record = json.loads(result.stdout)
     assert (record["accessible"], "expired key" in record["error"]) == (False, True)
     assert OTHER not in result.output
+
+
+@pytest.mark.usefixtures("file")
+@pytest.mark.parametrize("command", [("run", "list"), ("auth", "status"), ("doctor",)])
+def test_missing_key_names_commands_and_variables(command: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(
+        program, ["--base-url", "http://127.0.0.1:9", "-f", "json", *command]
+    )
+    assert result.exit_code == 1
+    assert "No API key. Run `tinker-ext auth login`, set TINKER_API_KEY, or " in result.output
+    assert "api_key=" not in result.output

@@ -54,3 +54,15 @@ def test_json_has_the_weight_of_each_token(tmp_path: Path) -> None:
         " Hello\n\x1b[2Jyou<|end|>"
     )
     assert conversations[0]["trained"] == sum(token["weight"] for token in tokens)
+
+
+def test_missing_tokenizer_names_the_option(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(json.dumps(CONVERSATION))
+    # A folder needs no hub, and this one has no tokenizer.
+    arguments = ["data", "preview", str(file), "--model", "org/model", "--tokenizer", str(tmp_path)]
+    result = CliRunner().invoke(program, arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: No tokenizer for org/model. Tried: {tmp_path} (")
+    assert "with --tokenizer;" in result.stderr
+    assert "get_tokenizer" not in result.stderr

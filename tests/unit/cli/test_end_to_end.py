@@ -119,3 +119,7 @@ def test_unreachable_server_fails_quickly(run: Run, monkeypatch: pytest.MonkeyPa
     assert result.exit_code == 1
     assert "Error: the check `Server` failed: " in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_whoami_names_the_organization_of_the_embedded_backend(run: Run) -> None:
+    assert as_json(run("auth", "whoami", "-f", "json"))["org_urn"] == "tml:organization:local"

@@ -79,6 +79,15 @@ def test_openai_command_prints_base_url_and_stops_at_ctrl_c(
     assert "Traceback" not in stderr
 
 
+def test_unknown_path_names_the_operations() -> None:
+    with running(*OPENAI) as (_, url):
+        status, body = complete(url.removesuffix("/oai/api/v1"), Authorization="Bearer tml-any")
+    assert status == 404
+    assert body["error"]["type"] == "invalid_request_error"
+    assert "POST /completions is not an operation of this endpoint" in body["error"]["message"]
+    assert "Its base URL ends in /oai/api/v1" in body["error"]["message"]
+
+
 def test_key_file_replaces_keys_of_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,3 +55,10 @@ def test_every_command_has_both_help_options(path: tuple[str, ...]) -> None:
     texts = [CliRunner().invoke(program, [*path, option]).output for option in ("-h", "--help")]
     assert texts[0] == texts[1]
     assert texts[0].startswith("Usage: ")
+
+
+def test_program_without_arguments_prints_its_help() -> None:
+    result = CliRunner().invoke(program, [])
+    assert result.output.startswith("Usage: ")
+    assert "Commands:" in result.output
+    assert not isinstance(result.exception, ValueError)

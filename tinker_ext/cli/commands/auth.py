@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from tinker_ext.cli.context import CommandContext, format_option
-from tinker_ext.cli.error_reporting import CommandError
+from tinker_ext.cli.error_reporting import CommandError, describe
 from tinker_ext.cli.output import View, show
 from tinker_ext.cli.text import NOTHING
 
@@ -118,7 +118,7 @@ def status(context: CommandContext) -> None:
     try:
         config = ClientConfig.resolve(**context.settings)
     except ConfigurationError as error:
-        _show_status(context, None, None, str(error))
+        _show_status(context, None, None, describe(error))
         raise click.exceptions.Exit(1) from None
     failure = None
     try:

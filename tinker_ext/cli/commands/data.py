@@ -22,6 +22,11 @@ TRAINED = ("black on green", "black on bright_green")
 UNTRAINED = ("dim", "dim underline")
 #: Around trained tokens if the output has no colors.
 MARKS = ("⟦", "⟧")
+#: What to do about a tokenizer that can't be loaded.
+TOKENIZER_HINT = (
+    "Pass its folder, or another repository of the Hugging Face hub, with --tokenizer; the token "
+    "ids are right only if it is the tokenizer of the model."
+)
 
 
 @click.group()
@@ -70,9 +75,14 @@ def preview(
     the output has no colors, they are between ⟦ and ⟧.
     """
     from tinker_ext import chat
+    from tinker_ext.errors import TinkerError
     from tinker_ext.tokenizers import get_tokenizer
 
-    tokenizer = get_tokenizer(model, tokenizer_id)
+    try:
+        tokenizer = get_tokenizer(model, tokenizer_id)
+    except TinkerError as error:
+        error.hint = TOKENIZER_HINT
+        raise
     shown = [
         (conversation.where, chat.render(conversation, tokenizer, train_on=train_on))
         for conversation in islice(chat.read_conversations(file), limit)

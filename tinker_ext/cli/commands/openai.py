@@ -26,13 +26,15 @@ from tinker_ext.install_hints import install_hint
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from tinker_ext.openai_api import OpenAIEndpoint
 
 #: The port after that of `tinker-ext serve`.
 DEFAULT_PORT = 8766
 #: Packages of the extra `openai` that the server needs.
-NEEDED = ("starlette", "uvicorn")
+NEEDED = ("jinja2", "starlette", "uvicorn")
 
 
 @click.command(name="openai")
@@ -45,10 +47,22 @@ NEEDED = ("starlette", "uvicorn")
     f"key (TINKER_API_KEY, ...). Default: the key in {KEY_VARIABLE}; without one, each caller "
     "sends the API key of the server.",
 )
+@click.option(
+    "--tokenizer",
+    "tokenizer_id",
+    metavar="ID",
+    help="Folder or repository of the Hugging Face hub with the tokenizer of the models. Default: "
+    "that of each base model, loaded from the hub.",
+)
 @allow_host_option
 @click.pass_obj
 def openai(
-    context: CommandContext, port: int, host: str, key_file: Path | None, allow_hosts: Sequence[str]
+    context: CommandContext,
+    port: int,
+    host: str,
+    key_file: Path | None,
+    tokenizer_id: str | None,
+    allow_hosts: Sequence[str],
 ) -> None:
     """Serve an OpenAI-compatible endpoint in front of a server.
 
@@ -57,7 +71,7 @@ def openai(
     its base URL as one line of JSON. It rejects requests from web pages. Press Ctrl-C to stop it.
     """
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise CommandError(f"The endpoint needs {' and '.join(missing)}: {install_hint('openai')}")
+        raise CommandError(f"The endpoint needs {', '.join(missing)}: {install_hint('openai')}")
     key = read_key(key_file, host)
     if key is not None:
         ClientConfig.resolve(**context.settings)  # Reports a missing API key at once.
@@ -67,20 +81,38 @@ def openai(
     from tinker_ext.openai_api.endpoint import PREFIX
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    endpoint = make_endpoint(context.settings, Access((host, *allow_hosts)), key)
+    endpoint = make_endpoint(context.settings, Access((host, *allow_hosts)), key, tokenizer_id)
     with report_busy_port(host, port):
         run_app(_application(endpoint), host, port, path=PREFIX)
 
 
 def _application(endpoint: OpenAIEndpoint) -> Starlette:
     from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.responses import JSONResponse
+
+    from tinker_ext.openai_api import EndpointError
+    from tinker_ext.openai_api.endpoint import PREFIX
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         await endpoint.close()
 
-    app = Starlette(routes=endpoint.routes(), lifespan=lifespan)
+    async def unknown(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        message = (
+            f"{request.method} {request.url.path} is not an operation of this endpoint. Its base "
+            f"URL ends in {PREFIX}, and it has POST chat/completions, POST completions and GET "
+            "models."
+        )
+        return JSONResponse(EndpointError(error.status_code, message).body(), error.status_code)
+
+    app = Starlette(
+        routes=endpoint.routes(),
+        lifespan=lifespan,
+        exception_handlers={404: unknown, 405: unknown},
+    )
     # A redirect would be sent before any check, to the host that the request names.
     app.router.redirect_slashes = False
     return app
