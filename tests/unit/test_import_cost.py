@@ -86,3 +86,10 @@ def test_client_imports_no_endpoint_before_its_first_request() -> None:
     modules, _, _ = import_client()
     assert "tinker_api.endpoints" in modules
     assert not [module for module in modules if module.startswith("tinker_api.api.")]
+
+
+def test_client_imports_nothing_for_training_before_it_trains() -> None:
+    modules, _, _ = import_client()
+    assert "tinker_ext.clients.sampling" in modules
+    assert "tinker_ext.clients.training" not in modules
+    assert "tinker_ext.types.inputs.datum" not in modules
