@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -58,6 +58,9 @@ _REQUEST_TYPES = {
     "save_weights_external": "SaveWeightsExternal",
     "asample": "Sample",
 }
+# Bytes of training data that the event loop encodes itself: 0.01 ms, or 0.3 ms with compression. A
+# thread would take about as long to start. Ours.
+_ENCODED_INLINE = 64 * 1024
 # Operations whose results a server may send as protobuf; releases 0.25.0 to 0.38.0.
 PROTOBUF_RESULTS = frozenset({"asample", "forward", "forward_backward"})
 _PROTOBUF_ACCEPTED = {"Accept": PROTOBUF}
@@ -234,13 +237,15 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
     async def prepare(self, protocol: ServerProtocol) -> None:
         self._content = None
         if self._is_protobuf(protocol):
-            self._content = await asyncio.to_thread(
+            encode = partial(
                 self._data.protobuf,
                 self._model_id,
                 self._seq_id,
                 forward_only=self._forward_only,
                 compress=protocol.compresses,
             )
+            small = self.size <= _ENCODED_INLINE
+            self._content = encode() if small else await asyncio.to_thread(encode)
 
     def build(self, protocol: ServerProtocol) -> dict[str, Any]:
         numbered: dict[str, Any] = {"model_id": self._model_id, "seq_id": self._seq_id}
