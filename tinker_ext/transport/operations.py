@@ -244,8 +244,14 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
                 forward_only=self._forward_only,
                 compress=protocol.compresses,
             )
-            small = self.size <= _ENCODED_INLINE
-            self._content = encode() if small else await asyncio.to_thread(encode)
+            if self.size <= _ENCODED_INLINE:
+                self._content = encode()
+            else:
+                # Not as the result of the thread's future: that refers to itself, and would keep
+                # the body until the garbage collection.
+                encoded: list[bytes] = []
+                await asyncio.to_thread(lambda: encoded.append(encode()))
+                self._content = encoded.pop()
 
     def build(self, protocol: ServerProtocol) -> dict[str, Any]:
         numbered: dict[str, Any] = {"model_id": self._model_id, "seq_id": self._seq_id}

@@ -271,11 +271,19 @@ class Response:
     async def parse_large(self) -> None:
         """Parse a JSON body of more than `LARGE` bytes in a worker thread; `json()` returns it."""
         if "json" in self.content_type:
+            # Not as the result of the thread's future, which would keep it until the garbage
+            # collection.
+            parsed: list[Any] = []
             parsing = asyncio.ensure_future(
-                asyncio.to_thread(decode_in_slices, self.content, decode)
+                asyncio.to_thread(lambda: parsed.append(decode_in_slices(self.content, decode)))
             )
             await asyncio.wait([parsing])
-            self._parse = parsing.result
+
+            def value() -> Any:
+                parsing.result()  # Raises the error of the parser.
+                return parsed[0]
+
+            self._parse = value
 
     def json(self) -> Any:
         """The body as decoded JSON.
