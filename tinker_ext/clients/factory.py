@@ -58,8 +58,12 @@ class ClientFactory:
             NotFoundError, BadRequestError, RequestFailedError: the server has no such model, or
                 no capacity for it.
         """
+        from tinker_ext.clients.training import TrainingClient
+
         lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
-        return self._create_model(base_model, lora, user_metadata, optimizer)
+        return resolve_client(
+            self._create_model(base_model, lora, user_metadata, optimizer), TrainingClient
+        )
 
     create_lora_training_client_async = async_result(create_lora_training_client)
 
@@ -81,16 +85,16 @@ class ClientFactory:
         for a checkpoint of another account.
         """
         from tinker_ext.clients.creation import resume_spec
+        from tinker_ext.clients.training import TrainingClient
 
-        return self._from_state(
-            resume_spec(
-                path,
-                base_model,
-                user_metadata,
-                access_token=weights_access_token,
-                optimizer=optimizer,
-            )
+        state = resume_spec(
+            path,
+            base_model,
+            user_metadata,
+            access_token=weights_access_token,
+            optimizer=optimizer,
         )
+        return resolve_client(self._from_state(state), TrainingClient)
 
     create_training_client_from_state_async = async_result(create_training_client_from_state)
 
@@ -103,16 +107,16 @@ class ClientFactory:
     ) -> TrainingClient:
         """As `create_training_client_from_state`; requires the server to restore the optimizer."""
         from tinker_ext.clients.creation import resume_spec
+        from tinker_ext.clients.training import TrainingClient
 
-        return self._from_state(
-            resume_spec(
-                path,
-                base_model,
-                user_metadata,
-                access_token=weights_access_token,
-                with_optimizer=True,
-            )
+        state = resume_spec(
+            path,
+            base_model,
+            user_metadata,
+            access_token=weights_access_token,
+            with_optimizer=True,
         )
+        return resolve_client(self._from_state(state), TrainingClient)
 
     create_training_client_from_state_with_optimizer_async = async_result(
         create_training_client_from_state_with_optimizer
@@ -200,7 +204,7 @@ class ClientFactory:
         lora: types.LoraConfig,
         user_metadata: dict[str, str] | None,
         optimizer: types.OptimizerConfig | None,
-    ) -> TrainingClient:
+    ) -> APIFuture[TrainingClient]:
         from tinker_ext.clients.creation import ModelSpec, create_model
         from tinker_ext.clients.training import TrainingClient
 
@@ -208,19 +212,16 @@ class ClientFactory:
             base_model=base_model, lora=lora, user_metadata=user_metadata, optimizer=optimizer
         )
         with tracing.operation("create_model", tracing.model_attributes(base_model)):
-            future = self._core.start(
+            return self._core.start(
                 create_model(self._core, spec),
                 lambda model_id: TrainingClient(self._core, model_id),
             )
-        return resolve_client(future, TrainingClient)
 
-    def _from_state(self, state: ResumeSpec) -> TrainingClient:
+    def _from_state(self, state: ResumeSpec) -> APIFuture[TrainingClient]:
         from tinker_ext.clients.resume import resume_from_state
-        from tinker_ext.clients.training import TrainingClient
 
         with tracing.operation("create_training_client_from_state"):
-            future = self._core.start(resume_from_state(self._core, state), lambda client: client)
-        return resolve_client(future, TrainingClient)
+            return self._core.start(resume_from_state(self._core, state), lambda client: client)
 
     def _sampling_client(
         self,
