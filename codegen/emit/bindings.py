@@ -123,6 +123,35 @@ RETRY: Mapping[str, Retry] = MappingProxyType(
 '''
 
 
+ENDPOINTS = f'''\
+{HEADER}
+"""The modules of all operations, each imported on first use: most programs need a few."""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+%s
+
+__all__ = (
+%s
+)
+
+if not TYPE_CHECKING:
+
+    class _Endpoint(ModuleType):
+        """Stands for the module of its name."""
+
+        def __getattr__(self, name: str) -> Any:
+            value = getattr(import_module(self.__name__), name)
+            setattr(self, name, value)
+            return value
+
+%s
+'''
+
+
 def _retry_table(document: Json) -> str:
     """The module with the retry mark of each operation. A missing mark is an error."""
     marks: dict[str, str] = {}
@@ -137,10 +166,13 @@ def _retry_table(document: Json) -> str:
 def _endpoints(package: Path) -> str:
     """The module that has every endpoint module by the operation's name."""
     modules = sorted((package / "api").glob("*/[a-z]*.py"))
-    lines = [f"from .api.{path.parent.name} import {path.stem}" for path in modules]
-    names = "\n".join(f'    "{path.stem}",' for path in modules)
-    head = f'{HEADER}\n"""The modules of all operations."""\n\n'
-    return head + "\n".join(lines) + f"\n\n__all__ = (\n{names}\n)\n"
+    imports = [f"    from .api.{path.parent.name} import {path.stem}" for path in modules]
+    names = [f'    "{path.stem}",' for path in modules]
+    lazy = [
+        f'    {path.stem} = _Endpoint(f"{{__package__}}.api.{path.parent.name}.{path.stem}")'
+        for path in modules
+    ]
+    return ENDPOINTS % tuple("\n".join(lines) for lines in (imports, names, lazy))
 
 
 def generator_view(document: Json) -> Json:

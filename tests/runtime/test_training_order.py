@@ -111,6 +111,7 @@ def test_cancelled_request_does_not_block_the_next() -> None:
         first = training.forward_backward([datum(4)], "cross_entropy")
         second = training.optim_step(tinker.AdamParams())
         third = training.optim_step(tinker.AdamParams())
+        assert comes_true(lambda: server.calls("forward_backward"))
         assert second.cancel()
         assert first.cancel()
         third.result(10)

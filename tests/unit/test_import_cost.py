@@ -66,11 +66,30 @@ print(json.dumps([modules, httpx.__name__, "httpx._main" in sys.modules]))
 NOT_FOR_THE_CLIENT = {"click", "pygments", "rich", "aiohttp", "numpy", "torch", "transformers"}
 
 
-def test_client_imports_no_command_line() -> None:
+def import_client() -> tuple[set[str], str, bool]:
+    """The modules of a new client; then the name of httpx, and whether its command line is in."""
     ran = subprocess.run(
         [sys.executable, "-c", CLIENT_SCRIPT], capture_output=True, text=True, check=True
     )
     modules, name, command_line = json.loads(ran.stdout)
+    return set(modules), name, command_line
+
+
+def test_client_imports_no_command_line() -> None:
+    modules, name, command_line = import_client()
     assert {module.partition(".")[0] for module in modules} & NOT_FOR_THE_CLIENT == set()
     assert name == "httpx"
     assert not command_line  # Importing it later works: no entry of ours is left.
+
+
+def test_client_imports_no_endpoint_before_its_first_request() -> None:
+    modules, _, _ = import_client()
+    assert "tinker_api.endpoints" in modules
+    assert not [module for module in modules if module.startswith("tinker_api.api.")]
+
+
+def test_client_imports_nothing_for_training_before_it_trains() -> None:
+    modules, _, _ = import_client()
+    assert "tinker_ext.clients.sampling" in modules
+    assert "tinker_ext.clients.training" not in modules
+    assert "tinker_ext.types.inputs.datum" not in modules

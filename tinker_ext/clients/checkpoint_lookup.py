@@ -13,12 +13,7 @@ from tinker_ext import types
 from tinker_ext.clients.hints import check_path
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.transport import operations
-from tinker_ext.types.responses.checkpoints import (
-    DOT_SEGMENTS,
-    SCHEME,
-    TYPE_BY_SEGMENT,
-    ParsedCheckpointTinkerPath,
-)
+from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGMENT
 from tinker_ext.types.unset import or_none
 
 if TYPE_CHECKING:
@@ -32,14 +27,14 @@ if TYPE_CHECKING:
 _MAX_RUNS = 100
 
 
-def parse_path(path: str, where: str = "tinker_path") -> ParsedCheckpointTinkerPath | None:
+def parse_path(path: str, where: str = "tinker_path") -> types.ParsedCheckpointTinkerPath | None:
     """Returns the parts of a `tinker://` path; None if only the server can interpret the path.
 
     Raises:
         InvalidInputError: it is not a path.
     """
     try:
-        return ParsedCheckpointTinkerPath.from_tinker_path(path)
+        return types.ParsedCheckpointTinkerPath.from_tinker_path(path)
     except InvalidInputError:
         check_path(path, where, "create_lora_training_client")
         if not DOT_SEGMENTS.isdisjoint(path.split("/")) and path.startswith(SCHEME):
@@ -47,7 +42,7 @@ def parse_path(path: str, where: str = "tinker_path") -> ParsedCheckpointTinkerP
         return None
 
 
-async def find_checkpoint(core: ClientCore, path: str) -> ParsedCheckpointTinkerPath:
+async def find_checkpoint(core: ClientCore, path: str) -> types.ParsedCheckpointTinkerPath:
     """Returns the run and id of a checkpoint, from its path or from the server's lists.
 
     Raises:
@@ -63,11 +58,11 @@ async def find_checkpoint(core: ClientCore, path: str) -> ParsedCheckpointTinker
         for checkpoint in checkpoints:
             if checkpoint.tinker_path == path:
                 record = types.Checkpoint.from_api(checkpoint)
-                return ParsedCheckpointTinkerPath.from_record(run_id, record)
+                return types.ParsedCheckpointTinkerPath.from_record(run_id, record)
         checkpoint_id = _unlisted_id(path, run_id, checkpoints)
         if checkpoint_id is not None:
             kind = TYPE_BY_SEGMENT[checkpoint_id.partition("/")[0]]
-            return ParsedCheckpointTinkerPath(path, run_id, kind, checkpoint_id)
+            return types.ParsedCheckpointTinkerPath(path, run_id, kind, checkpoint_id)
     raise InvalidInputError(
         f"the server lists no checkpoint {path!r} in its {len(run_ids)} newest training runs; pass "
         "its training_run_id and checkpoint_id to a method that takes them",

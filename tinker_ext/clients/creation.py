@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from tinker_ext.clients.custom_loss.tracing import TracedLoss
     from tinker_ext.runtime.core import ClientCore
 
-# The default LoRA rank (0.4.1).
-DEFAULT_RANK = 32
-
 
 @frozen(kw_only=True)
 class ModelSpec:

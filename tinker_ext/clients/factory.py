@@ -1,4 +1,7 @@
-"""Creates clients that share one connection."""
+"""Creates clients that share one connection.
+
+What trains is imported for the first training client: programs that only sample start sooner.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,22 @@ from typing import TYPE_CHECKING
 from tinker_ext import tracing, types
 from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.awaitable_client import resolve_client
-from tinker_ext.clients.creation import (
-    DEFAULT_RANK,
-    ModelSpec,
-    ResumeSpec,
-    create_model,
-    register_loss,
-    resume_spec,
-)
-from tinker_ext.clients.resume import resume_from_state
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client
-from tinker_ext.clients.training import TrainingClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tinker_ext.clients.admin import AdminClient
+    from tinker_ext.clients.creation import ResumeSpec
     from tinker_ext.clients.custom_loss.handle import LossHandle, PerDatumLossFn
     from tinker_ext.clients.rest.client import RestClient
     from tinker_ext.clients.retry_config import RetryConfig
+    from tinker_ext.clients.training import TrainingClient
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
+
+# The default LoRA rank (0.4.1).
+DEFAULT_RANK = 32
 
 
 class ClientFactory:
@@ -60,6 +58,8 @@ class ClientFactory:
             NotFoundError, BadRequestError, RequestFailedError: the server has no such model, or
                 no capacity for it.
         """
+        from tinker_ext.clients.training import TrainingClient
+
         lora = types.LoraConfig(rank, seed, train_unembed, train_mlp, train_attn)
         return resolve_client(
             self._create_model(base_model, lora, user_metadata, optimizer), TrainingClient
@@ -84,18 +84,17 @@ class ClientFactory:
         `create_training_client_from_state_with_optimizer` restores it. `weights_access_token` is
         for a checkpoint of another account.
         """
-        return resolve_client(
-            self._from_state(
-                resume_spec(
-                    path,
-                    base_model,
-                    user_metadata,
-                    access_token=weights_access_token,
-                    optimizer=optimizer,
-                )
-            ),
-            TrainingClient,
+        from tinker_ext.clients.creation import resume_spec
+        from tinker_ext.clients.training import TrainingClient
+
+        state = resume_spec(
+            path,
+            base_model,
+            user_metadata,
+            access_token=weights_access_token,
+            optimizer=optimizer,
         )
+        return resolve_client(self._from_state(state), TrainingClient)
 
     create_training_client_from_state_async = async_result(create_training_client_from_state)
 
@@ -107,18 +106,17 @@ class ClientFactory:
         weights_access_token: str | None = None,
     ) -> TrainingClient:
         """As `create_training_client_from_state`; requires the server to restore the optimizer."""
-        return resolve_client(
-            self._from_state(
-                resume_spec(
-                    path,
-                    base_model,
-                    user_metadata,
-                    access_token=weights_access_token,
-                    with_optimizer=True,
-                )
-            ),
-            TrainingClient,
+        from tinker_ext.clients.creation import resume_spec
+        from tinker_ext.clients.training import TrainingClient
+
+        state = resume_spec(
+            path,
+            base_model,
+            user_metadata,
+            access_token=weights_access_token,
+            with_optimizer=True,
         )
+        return resolve_client(self._from_state(state), TrainingClient)
 
     create_training_client_from_state_with_optimizer_async = async_result(
         create_training_client_from_state_with_optimizer
@@ -181,6 +179,7 @@ class ClientFactory:
             >>> loss = service.create_custom_loss(weighted, {"logprobs": 1, "weights": 1})
             >>> training.forward_backward_custom(data, loss.result())
         """
+        from tinker_ext.clients.creation import register_loss
         from tinker_ext.clients.custom_loss.tracing import trace
 
         traced = trace(fn, input_ranks)
@@ -206,6 +205,9 @@ class ClientFactory:
         user_metadata: dict[str, str] | None,
         optimizer: types.OptimizerConfig | None,
     ) -> APIFuture[TrainingClient]:
+        from tinker_ext.clients.creation import ModelSpec, create_model
+        from tinker_ext.clients.training import TrainingClient
+
         spec = ModelSpec(
             base_model=base_model, lora=lora, user_metadata=user_metadata, optimizer=optimizer
         )
@@ -216,6 +218,8 @@ class ClientFactory:
             )
 
     def _from_state(self, state: ResumeSpec) -> APIFuture[TrainingClient]:
+        from tinker_ext.clients.resume import resume_from_state
+
         with tracing.operation("create_training_client_from_state"):
             return self._core.start(resume_from_state(self._core, state), lambda client: client)
 

@@ -10,7 +10,8 @@ from tinker_api.types import UNSET
 
 from tinker_ext import types
 from tinker_ext.clients.checkpoint_lookup import find_run_id
-from tinker_ext.clients.creation import DEFAULT_RANK, ModelSpec, ResumeSpec, create_model
+from tinker_ext.clients.creation import ModelSpec, ResumeSpec, create_model
+from tinker_ext.clients.factory import DEFAULT_RANK
 from tinker_ext.clients.hints import run_id_hint
 from tinker_ext.clients.result_decoding import decode_result, require_base_model
 from tinker_ext.clients.training import TrainingClient

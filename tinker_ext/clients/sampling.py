@@ -16,7 +16,6 @@ from tinker_ext.clients.async_names import async_result
 from tinker_ext.clients.awaitable_client import AwaitableClient
 from tinker_ext.clients.holder import ClientHolder, OfficialMembers
 from tinker_ext.clients.retry_config import RetryConfig, SampleLimiter, check_retry_config
-from tinker_ext.clients.sample_many import ProgressCallback, SampleStream
 from tinker_ext.clients.sample_request import SampleOptions, SampleResult, text_length
 from tinker_ext.clients.sampler_handle import SamplerHandle
 from tinker_ext.clients.sampling_session import (
@@ -44,6 +43,7 @@ from tinker_ext.usage import Usage, UsageCounter
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from tinker_ext.clients.sample_many import ProgressCallback, SampleStream
     from tinker_ext.runtime.concurrency.futures import APIFuture
     from tinker_ext.runtime.core import ClientCore
 
@@ -194,6 +194,8 @@ class SamplingClient(OfficialMembers, AwaitableClient):
             >>> for outcome in sampler.sample_many(prompts, params, save_to="samples.jsonl"):
             ...     print(outcome.index, outcome.result().sequences[0].tokens)
         """
+        from tinker_ext.clients.sample_many import SampleStream
+
         check_int(num_samples, 1, "num_samples")
         if not isinstance(sampling_params, types.SamplingParams):
             raise _not_params(sampling_params)

@@ -23,13 +23,13 @@ from tinker_ext.clients.custom_loss.gradients import (
     run_loss,
 )
 from tinker_ext.clients.custom_loss.handle import LossHandle
-from tinker_ext.clients.hints import (
+from tinker_ext.clients.holder import page_url
+from tinker_ext.clients.misspelled_names import (
     INPUT_KEYS,
     LOSSES,
     misspelled_names,
     warn_of_misspelled_keys,
 )
-from tinker_ext.clients.holder import page_url
 from tinker_ext.clients.result_decoding import ResultBody, result_decoder
 from tinker_ext.clients.retry_config import RetryConfig, check_retry_config
 from tinker_ext.clients.sampling import SamplingClient, open_sampling_client

@@ -16,7 +16,7 @@ from tinker_ext.errors import InvalidInputError
 from tinker_ext.runtime.submission.ordered import ChunkRequest
 from tinker_ext.transport import operations
 from tinker_ext.types import SamplingClientKind
-from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS
+from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
 from tinker_ext.types.unset import or_none, or_unset
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -149,6 +148,8 @@ def _save(file: Path, content: dict[str, Any]) -> None:
     """Replace the file in one step; `mkstemp` creates its successor with mode 0600."""
     target = file.expanduser()
     make_private_folder(target.parent)
+    import tempfile  # Only where keys are stored; it takes 3 ms.
+
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with open(descriptor, "w", encoding="utf-8") as opened:

@@ -12,14 +12,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+# The patterns are compiled on first use: an error is rare.
+
 #: Status codes for an operation that the server lacks; 404 also means a missing model.
 MISSING_STATUSES = frozenset({404, 405, 501})
 # Messages of web frameworks for an unknown path; for a missing model, servers write others. FastAPI
 # and aiohttp ("404: Not Found"), Go ("404 page not found"), Express ("Cannot POST /path"), and
 # HTML pages.
-_FRAMEWORK_MESSAGE = re.compile(
-    r"(?:404:? )?(?:page )?not found|method not allowed|not implemented|cannot [a-z]+ /\S*|<.*",
-    re.IGNORECASE | re.DOTALL,
+_FRAMEWORK_MESSAGE = (
+    r"(?is)(?:404:? )?(?:page )?not found|method not allowed|not implemented|cannot [a-z]+ /\S*|<.*"
 )
 # FastAPI's error types for a body that can't be parsed at all.
 _UNREADABLE = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
@@ -27,11 +28,11 @@ _UNREADABLE = frozenset({"json_invalid", "model_attributes_type", "dict_type"})
 # to parse the request body as JSON"), Flask ("Content-Type was not 'application/json'"), Django
 # REST framework ("JSON parse error"), Express ("Unexpected token"), Go ("invalid character"),
 # Python's json and codecs ("'utf-8' codec can't decode byte"), protobuf ("Error parsing message").
-_UNREADABLE_PATTERN = re.compile(
-    r"content[- ]type|media type|pars(?:e|ing) (?:the )?(?:request )?(?:body|json|message|protobuf)"
+_UNREADABLE_PATTERN = (
+    r"(?i)content[- ]type|media type"
+    r"|pars(?:e|ing) (?:the )?(?:request )?(?:body|json|message|protobuf)"
     r"|json (?:parse|decode) error|(?:not valid|invalid) (?:json|utf-?8|protobuf|character|wire)"
-    r"|codec can't decode|unexpected token|expecting value: line|malformed (?:json|body)",
-    re.IGNORECASE,
+    r"|codec can't decode|unexpected token|expecting value: line|malformed (?:json|body)"
 )
 # Messages that only repeat the status code.
 _EMPTY_MESSAGES = frozenset(
@@ -41,12 +42,12 @@ _EMPTY_MESSAGES = frozenset(
 _TOP_LEVEL = 2
 _QUOTED = r"[`'\"]([A-Za-z_]\w*)[`'\"]"
 _MISSING_PATTERNS = (
-    re.compile(rf"missing field {_QUOTED}", re.IGNORECASE),
-    re.compile(rf"{_QUOTED} is a required property", re.IGNORECASE),
+    rf"(?i)missing field {_QUOTED}",
+    rf"(?i){_QUOTED} is a required property",
 )
 _UNKNOWN_PATTERNS = (
-    re.compile(rf"unknown field:? {_QUOTED}", re.IGNORECASE),
-    re.compile(r"Additional properties are not allowed \((.*?) (?:was|were) unexpected\)"),
+    rf"(?i)unknown field:? {_QUOTED}",
+    r"Additional properties are not allowed \((.*?) (?:was|were) unexpected\)",
 )
 
 
@@ -81,7 +82,7 @@ def is_unreadable_body(status: int, body: object) -> bool:
     validation_errors = list(_validation_errors(body))
     if validation_errors:
         return all(map(_concerns_whole_body, validation_errors))
-    return any(map(_UNREADABLE_PATTERN.search, messages(body)))
+    return any(re.search(_UNREADABLE_PATTERN, message) for message in messages(body))
 
 
 def has_no_message(body: object) -> bool:
@@ -100,7 +101,7 @@ def no_such_operation(status: int, body: object) -> bool:
     if status != 404:
         return status in MISSING_STATUSES
     texts = (message.strip().rstrip(".") for message in messages(body))
-    return all(not text or _FRAMEWORK_MESSAGE.fullmatch(text) for text in texts)
+    return all(not text or re.fullmatch(_FRAMEWORK_MESSAGE, text) for text in texts)
 
 
 def _validation_errors(body: object) -> Iterator[dict[str, Any]]:
@@ -129,12 +130,12 @@ def _concerns_whole_body(error: dict[str, Any]) -> bool:
     return error.get("type") in _UNREADABLE and at_top
 
 
-def _named(body: object, patterns: tuple[re.Pattern[str], ...]) -> frozenset[str]:
+def _named(body: object, patterns: tuple[str, ...]) -> frozenset[str]:
     """Returns the field names that the patterns find in the messages of a body."""
     names: set[str] = set()
     for message in messages(body):
         for pattern in patterns:
-            for match in pattern.findall(message):
+            for match in re.findall(pattern, message):
                 names.update(re.findall(r"[A-Za-z_]\w*", match))
     return frozenset(names)
 

@@ -87,15 +87,14 @@ ALTERNATIVES = {
 }
 
 
+# The patterns are compiled on first use: an error is rare.
 _ABSENT = (
     r"(?:not found|no such|unknown|there is no|not registered|not loaded|unloaded|expired"
     r"|(?:does not|doesn't|no longer) exists?|has ended)"
 )
 # Messages about something else that is missing. Hatchery's "Source session 'x' not found" and
 # "checkpoint parent session not found: x" are about the run of a path.
-_OF_ANOTHER_OBJECT = re.compile(
-    r"base[ _]model|checkpoint|weights|\bpath\b|://|loss|\b(?:source|parent) ", re.IGNORECASE
-)
+_OF_ANOTHER_OBJECT = r"(?i)base[ _]model|checkpoint|weights|\bpath\b|://|loss|\b(?:source|parent) "
 # Text within one clause: TuFT's "Failed to create sampling session: Unknown model: x" is not about
 # the session.
 _SAME_CLAUSE = r"(?:(?![:;,.]\s).)*"
@@ -112,14 +111,11 @@ _USES_MODEL = frozenset(
     }
 )
 _USES_SESSION = frozenset({"asample", "create_model", "create_sampling_session"})
-_LOST_MODEL = re.compile(
-    rf"\b(?:model|adapter|session)\b{_SAME_CLAUSE}{_ABSENT}"
-    rf"|{_ABSENT} (?:\w+ )?(?:model|adapter|session)\b",
-    re.IGNORECASE,
+_LOST_MODEL = (
+    rf"(?i)\b(?:model|adapter|session)\b{_SAME_CLAUSE}{_ABSENT}"
+    rf"|{_ABSENT} (?:\w+ )?(?:model|adapter|session)\b"
 )
-_LOST_SESSION = re.compile(
-    rf"\bsession\b{_SAME_CLAUSE}{_ABSENT}|{_ABSENT} (?:\w+ )?session\b", re.IGNORECASE
-)
+_LOST_SESSION = rf"(?i)\bsession\b{_SAME_CLAUSE}{_ABSENT}|{_ABSENT} (?:\w+ )?session\b"
 
 # Wordings of restrictions, and their hints, by operation; SkyRL's are "LoadWeights is not permitted
 # with seq_id 3", like the hosted service's, and "Maximum number of LoRA adapters (4) reached".
@@ -127,32 +123,30 @@ _NEW_MODELS = frozenset({"create_model", "load_weights"})
 _RESTRICTIONS = (
     (
         frozenset({"load_weights"}),
-        re.compile(r"not permitted with seq_id|\bfirst (?:request|operation)|only .*\bnew", re.I),
+        r"(?i)not permitted with seq_id|\bfirst (?:request|operation)|only .*\bnew",
         "This server loads a checkpoint only as the first request of a model: call "
         "create_training_client_from_state or create_training_client_from_state_with_optimizer, "
         "which create the model that they load into.",
     ),
     (
         _NEW_MODELS,
-        re.compile(
-            r"maximum number of|too many|(?:adapter|model|lora)s?\b.*\b(?:limit|capacity|slots?)"
-            r"|no (?:free|available)",
-            re.I,
+        (
+            r"(?i)maximum number of|too many|no (?:free|available)"
+            r"|(?:adapter|model|lora)s?\b.*\b(?:limit|capacity|slots?)"
         ),
         "The server has no room for another model: call unload_model, or close the ServiceClient, "
         "of a model that is no longer needed. Models of abandoned sessions are unloaded later.",
     ),
     (
         _NEW_MODELS,
-        re.compile(r"\brank\b.*(?:exceed|max|must be|greater|larger|higher|between|at most)", re.I),
+        r"(?i)\brank\b.*(?:exceed|max|must be|greater|larger|higher|between|at most)",
         "Pass a lower rank to create_lora_training_client.",
     ),
     (
         _NEW_MODELS | {"create_sampling_session", "asample"},
-        re.compile(
-            r"base[ _]model|\bmodel\b.*(?:not supported|unsupported|not available|not served)"
-            rf"|\bmodel\b.*{_ABSENT}|{_ABSENT} model\b",
-            re.I,
+        (
+            r"(?i)base[ _]model|\bmodel\b.*(?:not supported|unsupported|not available|not served)"
+            rf"|\bmodel\b.*{_ABSENT}|{_ABSENT} model\b"
         ),
         "ServiceClient.get_server_capabilities lists the base models of this server.",
     ),
@@ -167,7 +161,7 @@ def is_lost(operation: str, body: object) -> bool:
     """
     pattern = _LOST_MODEL if operation in _USES_MODEL else _LOST_SESSION
     return operation in _USES_MODEL | _USES_SESSION and any(
-        pattern.search(message) and not _OF_ANOTHER_OBJECT.search(message)
+        re.search(pattern, message) and not re.search(_OF_ANOTHER_OBJECT, message)
         for message in messages(body)
     )
 
@@ -175,7 +169,9 @@ def is_lost(operation: str, body: object) -> bool:
 def restriction(operation: str, body: object) -> str | None:
     """Returns a hint if an error body reports a restriction of the server, else None."""
     for operations, pattern, hint in _RESTRICTIONS:
-        if operation in operations and any(map(pattern.search, messages(body))):
+        if operation in operations and any(
+            re.search(pattern, message) for message in messages(body)
+        ):
             return hint
     return None
 

@@ -7,7 +7,6 @@ repeatedly), in base64 at any offset, and truncated to at least half.
 from __future__ import annotations
 
 import base64
-import html
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -136,6 +135,8 @@ def _plain(match: re.Match[str]) -> str:
     if match["char"]:
         return match["char"]
     if match["entity"]:
+        import html  # Its table of entities is seldom needed.
+
         char = html.unescape("&" + match["entity"])
         return char if len(char) == 1 else match[0]
     return chr(int(match["u"] or match["x"] or match["percent"], 16))

@@ -98,24 +98,3 @@ def read_body(content: bytes) -> Any:
 
 class MalformedBodyError(APIResponseValidationError):
     """A success whose body is truncated or not JSON, which suggests a proxy altered it."""
-
-
-class PreEncoded:
-    """A field of a request body that is already encoded; replaces the generated model.
-
-    Training data is encoded on the caller's thread, before the request is put in order; the event
-    loop then only copies bytes. Generated models call `to_dict()` on their fields and pass on the
-    result, and orjson writes a fragment unchanged.
-    """
-
-    __slots__ = ("content",)
-
-    def __init__(self, model: Any) -> None:
-        self.content = encode(model.to_dict())
-
-    def to_dict(self) -> Any:
-        return orjson.Fragment(self.content)
-
-    def __len__(self) -> int:
-        """The number of encoded bytes."""
-        return len(self.content)

@@ -244,15 +244,23 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
                 forward_only=self._forward_only,
                 compress=protocol.compresses,
             )
-            small = self.size <= SMALL_BODY
-            self._content = encode() if small else await asyncio.to_thread(encode)
+            if self.size <= SMALL_BODY:
+                self._content = encode()
+            else:
+                # Not as the result of the thread's future: that refers to itself, and would keep
+                # the body until the garbage collection.
+                encoded: list[bytes] = []
+                await asyncio.to_thread(lambda: encoded.append(encode()))
+                self._content = encoded.pop()
 
     def build(self, protocol: ServerProtocol) -> dict[str, Any]:
         numbered: dict[str, Any] = {"model_id": self._model_id, "seq_id": self._seq_id}
         self.headers = {}
-        if self._content is not None:
+        # The batch keeps this request until its result is there. Its body would stay in memory.
+        content, self._content = self._content, None
+        if content is not None:
             self.headers = _COMPRESSED if protocol.compresses else {}
-            return api.forward_backward.build_request(body=File(payload=BytesIO(self._content)))
+            return api.forward_backward.build_request(body=File(payload=BytesIO(content)))
         data = self._data.json(protocol)
         if self._forward_only:
             return api.forward.build_request(

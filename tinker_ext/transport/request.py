@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import uuid
-from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, ParamSpec, Protocol, TypeVar
 
 import httpx
@@ -53,12 +52,13 @@ class Operation(Generic[P, T]):
 
     Attributes:
         name: the operation's id.
+        endpoint: the generated module; imported on first use of `build`, `parse` or `keyed`.
         build: returns the method, URL, parameters, headers and body of a request.
         parse: returns the value of a response.
         adapt: changes the body for a server that accepts `protocol`.
         headers: sent with every request.
         timeout: seconds; None for that of the client.
-        keyed: whether the idempotency key of a call is sent.
+        keyed: whether the idempotency key of a call is sent; as the specification says, unless set.
         credential: "key" for the requests that precede a token: the configuration, the exchange.
         accepts_redirect: a redirect is a success: its headers are the result.
         follows_redirect: a redirect to storage is followed, without credentials.
@@ -70,6 +70,7 @@ class Operation(Generic[P, T]):
         "adapt",
         "build",
         "credential",
+        "endpoint",
         "follows_redirect",
         "headers",
         "keyed",
@@ -78,6 +79,10 @@ class Operation(Generic[P, T]):
         "returns_secret",
         "timeout",
     )
+
+    build: Callable[..., dict[str, Any]]
+    parse: Callable[[Response], T]
+    keyed: bool
 
     def __init__(
         self,
@@ -93,24 +98,37 @@ class Operation(Generic[P, T]):
         returns_secret: bool = False,
     ) -> None:
         self.name = endpoint.__name__.rpartition(".")[2]
-        self.build: Callable[..., dict[str, Any]] = endpoint.build_request
-        self.parse: Callable[[Response], T] = endpoint.parse_response
+        self.endpoint = endpoint
         self.adapt = adapt
         self.headers = headers or {}
         self.timeout = timeout
-        if keyed is None:  # As the specification says.
-            keyed = "x_idempotency_key" in (self.build.__kwdefaults__ or {})
-        self.keyed = keyed
+        if keyed is not None:
+            self.keyed = keyed
         self.credential = credential
         self.accepts_redirect = accepts_redirect
         self.follows_redirect = follows_redirect
         self.returns_secret = returns_secret
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Sets `build`, `parse` or `keyed` when it is first used."""
+            if name == "build":
+                value = self.endpoint.build_request
+            elif name == "parse":
+                value = self.endpoint.parse_response
+            elif name == "keyed":
+                value = "x_idempotency_key" in (self.build.__kwdefaults__ or {})
+            else:
+                raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+            setattr(self, name, value)
+            return value
+
     def parsed_by(self, parse: Callable[[Response], U]) -> Operation[P, U]:
-        """A copy with another parser of successes."""
-        other: Operation[P, Any] = copy(self)
-        other.parse = parse
-        return other
+        """This operation, with another parser of successes."""
+        operation: Operation[P, Any] = self
+        operation.parse = parse
+        return operation
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Request[T]:
         return Request(self, args, kwargs)
@@ -256,11 +274,19 @@ class Response:
     async def parse_large(self) -> None:
         """Parse a JSON body of more than `LARGE` bytes in a worker thread; `json()` returns it."""
         if "json" in self.content_type:
+            # Not as the result of the thread's future, which would keep it until the garbage
+            # collection.
+            parsed: list[Any] = []
             parsing = asyncio.ensure_future(
-                asyncio.to_thread(decode_in_slices, self.content, decode)
+                asyncio.to_thread(lambda: parsed.append(decode_in_slices(self.content, decode)))
             )
             await asyncio.wait([parsing])
-            self._parse = parsing.result
+
+            def value() -> Any:
+                parsing.result()  # Raises the error of the parser.
+                return parsed[0]
+
+            self._parse = value
 
     def json(self) -> Any:
         """The body as decoded JSON.

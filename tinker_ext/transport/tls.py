@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import certifi
-
 from tinker_ext.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -42,6 +40,8 @@ def _tls_context(file: Path | None, folder: Path | None) -> ssl.SSLContext:
         return _custom_context("SSL_CERT_FILE", file)
     if folder is not None:
         return _custom_context("SSL_CERT_DIR", folder)
+    import certifi  # It reads its folder with importlib.resources, which takes time.
+
     context = _system_context()
     # A container may have no certificates, and an old system outdated ones.
     context.load_verify_locations(cafile=certifi.where())

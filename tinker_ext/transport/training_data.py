@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import evolve
 from tinker_api import models
 from tinker_api.types import UNSET, Unset
 
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.transport.encoding import PreEncoded
 from tinker_ext.types.inputs.chunks import EncodedTextChunk
 from tinker_ext.types.inputs.images import ImageAssetPointerChunk
 
@@ -61,7 +60,7 @@ class TrainingData:
         if protocol.form_of(operation) == "protobuf":
             self._size = self._encoding().size
         else:
-            self._model(protocol)
+            self.json(protocol)
             self._size = sum(map(_json_size, data))
 
     def __len__(self) -> int:
@@ -69,22 +68,6 @@ class TrainingData:
         return self._size
 
     def json(self, protocol: ServerProtocol) -> models.ForwardBackwardInput:
-        """The encoded data, typed as the model that it replaces."""
-        return cast("models.ForwardBackwardInput", PreEncoded(self._model(protocol)))
-
-    def protobuf(self, model_id: str, seq_id: int, *, forward_only: bool, compress: bool) -> bytes:
-        """The body of a whole request, optionally compressed with zstd (RFC 8878)."""
-        from tinker_ext.transport.protobuf_encoding import encode_head
-
-        # Concatenated protobuf messages are one message with the fields of all.
-        body = self._encoding().to_bytes(encode_head(model_id, seq_id, forward_only=forward_only))
-        if not compress:
-            return body
-        import zstandard
-
-        return zstandard.ZstdCompressor().compress(body)
-
-    def _model(self, protocol: ServerProtocol) -> models.ForwardBackwardInput:
         """The generated model, which references the numbers of the datums."""
         images, sparse = protocol.images_of(self._operation), protocol.sparse_in(self._operation)
         form = (images, sparse)
@@ -97,6 +80,18 @@ class TrainingData:
                 body.loss_fn_config = models.LossFnConfig.from_dict(dict(self._loss_fn_config))
             self._models[form] = body
         return self._models[form]
+
+    def protobuf(self, model_id: str, seq_id: int, *, forward_only: bool, compress: bool) -> bytes:
+        """The body of a whole request, optionally compressed with zstd (RFC 8878)."""
+        from tinker_ext.transport.protobuf_encoding import encode_head
+
+        # Concatenated protobuf messages are one message with the fields of all.
+        body = self._encoding().to_bytes(encode_head(model_id, seq_id, forward_only=forward_only))
+        if not compress:
+            return body
+        import zstandard
+
+        return zstandard.ZstdCompressor().compress(body)
 
     def _encoding(self) -> Encoding:
         """The parts of the protobuf body, which reference the numbers of the datums."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import pickle
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from functools import cache
@@ -247,6 +246,8 @@ def _reading_official_state(restore: Callable[[Any, Any], None]) -> Callable[[An
         try:
             cast("Any", cls).__init__(self, **arguments)
         except (TypeError, ValueError) as error:
+            import pickle
+
             raise pickle.UnpicklingError(
                 f"{cls.__name__} was pickled by a package or release whose fields differ: {error}"
             ) from error

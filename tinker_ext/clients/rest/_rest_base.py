@@ -13,7 +13,8 @@ from tinker_ext.clients.holder import OfficialMembers
 from tinker_ext.clients.result_decoding import response_decoder
 from tinker_ext.config import hide_values
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.types.responses.checkpoints import DOT_SEGMENTS, ParsedCheckpointTinkerPath
+from tinker_ext.types.checkpoint_path import DOT_SEGMENTS
+from tinker_ext.types.responses.checkpoints import ParsedCheckpointTinkerPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable

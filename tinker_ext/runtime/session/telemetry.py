@@ -27,6 +27,13 @@ from tinker_ext.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    Event = (
+        models.GenericEvent
+        | models.SessionEndEvent
+        | models.SessionStartEvent
+        | models.UnhandledExceptionEvent
+    )
+
 # Seconds between requests, events per request, queued events: release 0.4.1.
 FLUSH_INTERVAL = 10.0
 BATCH = 100
@@ -35,13 +42,6 @@ QUEUE_LIMIT = 10_000
 CLOSE_LIMIT = 1.0
 #: The fields that an event's data may have.
 EVENT_DATA = frozenset({"error_type", "operation", "status_code"})
-
-Event = (
-    models.GenericEvent
-    | models.SessionEndEvent
-    | models.SessionStartEvent
-    | models.UnhandledExceptionEvent
-)
 
 
 class Telemetry:

@@ -15,10 +15,13 @@ from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.arrays import SupportsArray
 
 
+_CHUNKS = (EncodedTextChunk, Image, DmelChunk)
+
+
 def _read_chunks(chunks: Iterable[ModelInputChunk]) -> list[ModelInputChunk]:
     result = list(chunks)
     for index, chunk in enumerate(result):
-        if not isinstance(chunk, EncodedTextChunk | Image | DmelChunk):
+        if not isinstance(chunk, _CHUNKS):
             raise InvalidInputError(
                 f"expected a chunk, got {type(chunk).__name__}; "
                 "pass token ids to ModelInput.from_ints(...)",

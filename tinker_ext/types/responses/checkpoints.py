@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.checkpoint_path import DOT_SEGMENTS, SCHEME, TYPE_BY_SEGMENT
 from tinker_ext.types.display import abbreviated, table
 from tinker_ext.types.records import Record
 from tinker_ext.types.structuring import ResponseType, converted_by, required
@@ -15,19 +16,6 @@ from tinker_ext.types.unset import as_utc
 
 #: Release 0.4.1 has the first two, 0.38.0 all three; later servers may have others.
 CheckpointType: TypeAlias = Literal["training", "sampler", "external"] | str
-
-SCHEME = "tinker://"
-#: Checkpoint types by the second segment of a path. Some servers write ``checkpoints`` instead of
-#: ``weights``, or omit the segment.
-TYPE_BY_SEGMENT: dict[str, Literal["training", "sampler", "external"]] = {
-    "weights": "training",
-    "sampler_weights": "sampler",
-    "external_weights": "external",
-    "checkpoints": "training",
-}
-#: Not allowed as names: URL normalization removes them (RFC 3986, 5.2.4), so the request would
-#: address another resource.
-DOT_SEGMENTS = frozenset({".", ".."})
 
 
 @frozen

@@ -154,8 +154,11 @@ class NumberBuffer:
         # A byte with the sign bit set is not ASCII, and `isascii` runs in C.
         if isinstance(self._packed, bytes) and self._packed[_SIGN_BYTE::8].isascii():
             return None
+        import numpy as np
+
         numbers = self.to_array()
-        return int((numbers < 0).argmax()) if numbers.size and numbers.min() < 0 else None
+        # The sign bit of an OR is that of any negative number.
+        return int((numbers < 0).argmax()) if np.bitwise_or.reduce(numbers) < 0 else None
 
     def _sum_is_finite(self) -> bool:
         """Returns True if the sum, and therefore every number, is finite.
