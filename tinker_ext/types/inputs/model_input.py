@@ -14,7 +14,6 @@ from tinker_ext.types.inputs.images import Image
 from tinker_ext.types.records import Record
 from tinker_ext.types.tensors.arrays import SupportsArray
 
-
 _CHUNKS = (EncodedTextChunk, Image, DmelChunk)
 
 
