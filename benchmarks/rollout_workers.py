@@ -1,6 +1,6 @@
 """Sample in several processes that share one sampling session, and compare their throughput.
 
-    python benchmarks/rollout_workers.py [--workers 2] [--samples 4000] [--ray]
+    python benchmarks/rollout_workers.py [--workers 2] [--samples 4000] [--rounds 3] [--ray]
 
 The parent process opens the session and sends the sampling client and the prompts to its workers,
 by `multiprocessing` or, with `--ray` (`pip install ray`), to Ray actors. The workers return the
@@ -136,7 +136,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--samples", type=int, default=4000, help="of all workers together")
     parser.add_argument("--ray", action="store_true", help="also with Ray")
-    parser.add_argument("--rounds", type=int, default=3, help="the fastest one counts")
+    parser.add_argument("--rounds", type=int, default=3, help="the fastest counts")
     options = parser.parse_args()
     os.environ["TINKER_API_KEY"] = KEY
     ways: dict[str, Callable[[tinker.SamplingClient, Sequence[Prompts]], float]] = {
@@ -147,19 +147,22 @@ def main() -> None:
         ways["Ray"] = with_ray
     share = options.samples // options.workers
     shards = [[PROMPT] * share for _ in range(options.workers)]
-    fastest = dict.fromkeys(ways, float("inf"))
+    rounds: list[dict[str, float]] = []
     with (
         stub_server("0.38.0") as url,
         tinker.ServiceClient(base_url=url, telemetry=False) as service,
     ):
         sampler = service.create_sampling_client(base_model="stub/model")
         for _ in range(options.rounds):  # In turns, so that other work affects all alike.
-            for title, run in ways.items():
-                fastest[title] = min(fastest[title], run(sampler, shards))
-    print(f"{options.workers} workers, {share} samples each")
+            rounds.append({title: run(sampler, shards) for title, run in ways.items()})
+            print({title: round(seconds, 2) for title, seconds in rounds[-1].items()}, flush=True)
+    print(
+        f"{options.workers} workers, {share} samples each; the fastest of {options.rounds} rounds"
+    )
+    fastest = {title: min(seconds[title] for seconds in rounds) for title in ways}
     for title, seconds in fastest.items():
         rate, ratio = share * options.workers / seconds, fastest["one process"] / seconds
-        print(f"{title}: {seconds:.2f} s, {rate:.0f}/s, {ratio:.2f}x one process")
+        print(f"{title}: {rate:.0f}/s, {ratio:.2f}x one process")
 
 
 if __name__ == "__main__":
