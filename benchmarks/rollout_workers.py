@@ -95,7 +95,7 @@ def with_processes(sampler: tinker.SamplingClient, shards: Sequence[Prompts]) ->
 
 
 def with_ray(sampler: tinker.SamplingClient, shards: Sequence[Prompts]) -> float:
-    """Actors of a local Ray cluster, with the key in their environment."""
+    """Actors of a local Ray cluster, which inherit the environment of this process."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray  # type: ignore[import-not-found]  # optional
 
@@ -104,7 +104,6 @@ def with_ray(sampler: tinker.SamplingClient, shards: Sequence[Prompts]) -> float
         object_store_memory=128 * 2**20,
         include_dashboard=False,
         _node_ip_address="127.0.0.1",
-        runtime_env={"env_vars": {"TINKER_API_KEY": os.environ["TINKER_API_KEY"]}},
     )
     try:
         actor: Any = ray.remote(num_cpus=1)(RolloutWorker)
