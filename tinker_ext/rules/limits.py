@@ -16,9 +16,10 @@ from tinker_ext.types.inputs.model_input import ModelInput
 RESTART_REQUESTS = 10
 RESTART_SECONDS = 10.0
 RESTART_FULL = 400
-#: Maximum extra seconds of a pause after restarts that failed. Ours: of 2 and 10 s, 2 s brings
-#: 40 clients nearest to the ideal time (`benchmarks/pacing.py`).
-RESTART_BACKOFF_CAP = 2.0
+#: Maximum extra seconds of a pause after restarts that failed. Ours: 2 s sends too many requests to
+#: a server whose clients get a place every 5 s, 10 s delays the last requests (of 2, 4, 5 and 10 s
+#: in `benchmarks/pacing.py`).
+RESTART_BACKOFF_CAP = 4.0
 #: Estimated bytes per token of a prompt in flight (0.38.0).
 TOKEN_BYTES = 10
 
@@ -74,16 +75,34 @@ def restart_burst(started: int, rejected: int) -> int:
     return min(max(1, 2 * (started - rejected)), RESTART_FULL)
 
 
+def restart_failures(failures: int, started: int, rejected: int, paused: float) -> int:
+    """The count of failed restarts after one more: the level of `restart_backoff`.
+
+    `started` and `rejected` count the requests since the last restart, as for `restart_burst`;
+    `paused` is the length of the next pause in seconds. The count increases by one if at least half
+    of the requests were rejected, unless the backoff is at its maximum, and decreases by one
+    otherwise. A count that starts again from 0 with the first accepted request would bring all
+    clients of an overloaded server back at once.
+    """
+    if 2 * rejected >= started:
+        return failures + 1 if _backoff_limit(failures, paused) < RESTART_BACKOFF_CAP else failures
+    return max(0, failures - 1)
+
+
 def restart_backoff(failures: int, paused: float, jitter: float) -> float:
-    """Extra seconds of a pause after `failures` restarts in a row of which no request was accepted.
+    """Extra seconds of a pause after a number of failed restarts (`restart_failures`).
 
     Exponential backoff from the length of the pause, with full jitter: clients that the server
     sends away together don't come back together. `jitter` is a random number in [0, 1).
     """
     if failures < 1:
         return 0.0
+    return jitter * min(RESTART_BACKOFF_CAP, _backoff_limit(failures, paused))
+
+
+def _backoff_limit(failures: int, paused: float) -> float:
     # The exponent is bounded because a large one would overflow a float.
-    return jitter * min(RESTART_BACKOFF_CAP, paused * 2.0 ** min(failures, 62))
+    return paused * 2.0 ** min(failures, 62)
 
 
 def restart_delay(position: int, paused: float, burst: int = RESTART_REQUESTS) -> float:

@@ -1,6 +1,12 @@
 /** The pause of all requests with the same base URL and key, and the restart after it. */
 
-import { RESTART_SECONDS, restartBackoff, restartBurst, restartDelay } from "./rules/limits.js";
+import {
+  RESTART_SECONDS,
+  restartBackoff,
+  restartBurst,
+  restartDelay,
+  restartFailures,
+} from "./rules/limits.js";
 
 /** Times are in seconds of the caller's monotonic clock. */
 export class Pause {
@@ -60,13 +66,13 @@ export class Pause {
 
   /** Adapts the restart to the share of requests that the server accepted after the last one. */
   #release(now: number, jitter: number): void {
+    const paused = this.#until - this.#began;
     if (this.#began - this.#released > RESTART_SECONDS) {
       [this.#burst, this.#failures] = [undefined, 0];
     } else if (this.#started) {
       this.#burst = restartBurst(this.#started, this.#rejected);
-      this.#failures = this.#rejected >= this.#started ? this.#failures + 1 : 0;
+      this.#failures = restartFailures(this.#failures, this.#started, this.#rejected, paused);
     }
-    const paused = this.#until - this.#began;
     const until = now + restartBackoff(this.#failures, paused, jitter);
     [this.#added, this.#until] = [until - this.#until, until];
     [this.#released, this.#isReleased] = [until, true];

@@ -14,6 +14,7 @@ import {
   restartBackoff,
   restartBurst,
   restartDelay,
+  restartFailures,
 } from "../src/rules/limits.js";
 import { hash2, hashUnordered, reduceMetrics } from "../src/rules/metrics.js";
 import { parsePath } from "../src/rules/paths.js";
@@ -98,6 +99,8 @@ const RULES: Record<string, Record<string, Run>> = {
     },
     restart_backoff: ({ failures, paused, jitter }) => restartBackoff(failures, paused, jitter),
     restart_burst: ({ started, rejected }) => restartBurst(started, rejected),
+    restart_failures: ({ failures, started, rejected, paused }) =>
+      restartFailures(failures, started, rejected, paused),
     restart_delay: ({ position, paused, burst }) => restartDelay(position, paused, burst),
     prompt_bytes: ({ prompt }) => promptBytes(prompt),
   },

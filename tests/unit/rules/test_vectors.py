@@ -269,6 +269,14 @@ def test_restart_backoff(case: dict[str, Any]) -> None:
     assert delay == pytest.approx(case["expect"], rel=1e-12)
 
 
+@pytest.mark.parametrize("case", load("limits.json", "restart_failures"))
+def test_restart_failures(case: dict[str, Any]) -> None:
+    failures = limits.restart_failures(
+        case["failures"], case["started"], case["rejected"], case["paused"]
+    )
+    assert failures == case["expect"]
+
+
 @pytest.mark.parametrize("case", load("limits.json", "restart_burst"))
 def test_restart_burst(case: dict[str, Any]) -> None:
     assert limits.restart_burst(case["started"], case["rejected"]) == case["expect"]

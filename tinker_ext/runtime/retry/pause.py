@@ -13,6 +13,7 @@ from tinker_ext.rules.limits import (
     restart_backoff,
     restart_burst,
     restart_delay,
+    restart_failures,
 )
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
 
@@ -115,14 +116,14 @@ class Pause:
     def _release(self, now: float) -> None:
         """Adapt the restart to the share of requests that the server accepted after the last one.
 
-        If it accepted none, the pause is extended.
+        If it rejected many, the pause is extended.
         """
+        paused = self._until - self._began
         if self._began - self._released > RESTART_SECONDS:
             self._burst, self._failures = RESTART_REQUESTS, 0
         elif self._started:
             self._burst = restart_burst(self._started, self._rejected)
-            self._failures = self._failures + 1 if self._rejected >= self._started else 0
-        paused = self._until - self._began
+            self._failures = restart_failures(self._failures, self._started, self._rejected, paused)
         until = now + restart_backoff(self._failures, paused, self._clock.jitter())
         self._added, self._until = until - self._until, until
         self._is_released, self._released = True, self._until

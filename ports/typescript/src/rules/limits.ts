@@ -11,7 +11,7 @@ const RESTART_FULL = 400;
 /** The longest ramp, in seconds. */
 export const RESTART_SECONDS = 10;
 /** The largest extension of a pause after failed restarts, in seconds. */
-const RESTART_BACKOFF_CAP = 2;
+const RESTART_BACKOFF_CAP = 4;
 /** Estimated bytes of a token or a number (0.38.0). */
 const TOKEN_BYTES = 10;
 
@@ -40,7 +40,22 @@ export function restartBurst(started: number, rejected: number): number {
   return Math.min(Math.max(1, 2 * (started - rejected)), RESTART_FULL);
 }
 
-/** Extra seconds of a pause after `failures` restarts in a row without an accepted request. */
+/**
+ * The count of failed restarts after one more: it increases if at least half of the requests were
+ * rejected, up to the largest backoff, and decreases otherwise. `paused` is the length of the next
+ * pause in seconds.
+ */
+export function restartFailures(
+  failures: number,
+  started: number,
+  rejected: number,
+  paused: number,
+): number {
+  if (2 * rejected < started) return Math.max(0, failures - 1);
+  return paused * 2 ** failures < RESTART_BACKOFF_CAP ? failures + 1 : failures;
+}
+
+/** Extra seconds of a pause after a number of failed restarts, from `restartFailures`. */
 export function restartBackoff(failures: number, paused: number, jitter: number): number {
   return failures < 1 ? 0 : jitter * Math.min(RESTART_BACKOFF_CAP, paused * 2 ** failures);
 }
