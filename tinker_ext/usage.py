@@ -14,7 +14,6 @@ Text tokens are counted. The tokens of images are not, because only the server k
 from __future__ import annotations
 
 import json
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from os import PathLike
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import Attribute, asdict, field, fields, frozen
 
 from tinker_ext.errors import InvalidInputError
+from tinker_ext.types.argument_checks import is_finite_number
 
 if TYPE_CHECKING:
     from tinker_ext import types
@@ -34,8 +34,7 @@ _PER = 1_000_000
 def _check_price(price: object, attribute: Attribute[Any], value: Any) -> None:
     if value is None and attribute.default is None:
         return
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and value >= 0):
+    if not (is_finite_number(value) and value >= 0):
         raise InvalidInputError(f"expected a number >= 0, got {value!r}", where=attribute.name)
 
 
