@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,6 +44,15 @@ def busy() -> Iterator[FaultServer]:
 
 def _never_done(received: object) -> Reply:
     return Reply(200, WAITING, delay=0.2)
+
+
+@pytest.mark.parametrize("timeout", ["5", None, math.nan, 10**400, 1j])
+def test_close_with_a_timeout_that_is_not_a_number_leaves_the_client_open(timeout: Any) -> None:
+    with make_client(FakeServer()) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.InvalidInputError, match="timeout: expected a number of seconds"):
+            service.close(timeout=timeout)
+        assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences
 
 
 PROGRAM = """

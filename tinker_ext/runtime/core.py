@@ -21,7 +21,7 @@ from tinker_ext.backend_key import read_key
 from tinker_ext.errors import ClientClosedError, ConfigurationError
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
-from tinker_ext.runtime.concurrency.deadline import new_progress
+from tinker_ext.runtime.concurrency.deadline import check_timeout, new_progress
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
 from tinker_ext.runtime.concurrency.loop import BackgroundLoop, background_loop
@@ -267,7 +267,11 @@ class ClientCore:
         Reports `end` to the server if given. On the client's own loop it returns at once and closes
         in the background. A second call waits for the first, and shortens its timeout if its own
         ends earlier.
+
+        Raises:
+            InvalidInputError: `timeout` is not a number; the client stays open.
         """
+        timeout = check_timeout(timeout)
         if self._process != os.getpid():
             # The resources belong to the process that this one was forked from, and a thread of
             # that process may have held the lock.
