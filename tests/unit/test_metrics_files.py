@@ -95,10 +95,11 @@ def test_value_that_is_not_a_number_is_rejected(path: Path) -> None:
 def test_step_that_is_not_an_integer_is_rejected_and_the_file_stays_readable(
     path: Path, step: Any
 ) -> None:
+    number: Any = np.int64(2)
     with metrics.Logger(path) as logger:
         with pytest.raises(tinker.InvalidInputError, match="step: expected an integer"):
             logger.log(step, {"loss": 1.0})
-        logger.log(np.int64(2), {"loss": 2.0})
+        logger.log(number, {"loss": 2.0})
     assert metrics.read_metrics(path) == {2: {"loss": 2.0}}
 
 
