@@ -325,13 +325,32 @@ async def test_model_without_chat_template_names_completions(
     assert "has no chat template" in response.json()["error"]["message"]
 
 
-async def test_template_that_rejects_messages_is_a_bad_request() -> None:
-    options = {"chat_template": "{{ raise_exception('roles must alternate') }}"}
+async def test_template_that_rejects_messages_is_a_bad_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    template = "{{ raise_exception('roles must alternate') }}"
+    monkeypatch.setattr(get_tokenizer(MODEL), "chat_template", template)
     async with serving(FakeServer()) as client:
-        body = {**CHAT, "chat_template_kwargs": options}
-        response = await client.post("chat/completions", json=body)
+        response = await client.post("chat/completions", json=CHAT)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "messages")
     assert "roles must alternate" in response.json()["error"]["message"]
+
+
+async def test_variables_of_the_template_are_set_by_the_caller_and_the_template_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(get_tokenizer(MODEL), "chat_template", "{{ mood }}")
+    server = FakeServer()
+    async with serving(server) as client:
+        for options in ({"mood": "ok"}, {"mood": "ok", "chat_template": "{{ 'x' * 9 ** 9 }}"}):
+            body = {**CHAT, "chat_template_kwargs": options}
+            response = await client.post("chat/completions", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (
+        400,
+        "chat_template_kwargs",
+    )
+    (sample,) = server.calls("asample")
+    assert sample.body["prompt"]["chunks"][0]["tokens"] == get_tokenizer(MODEL).encode("ok")
 
 
 async def test_caller_key_is_sent_to_the_server() -> None:
