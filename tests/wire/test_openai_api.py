@@ -273,6 +273,24 @@ async def test_failure_after_the_start_of_a_stream_is_an_event() -> None:
     assert "out of memory" in error["message"]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_unexpected_error_is_an_internal_error_and_logged(
+    stream: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def decode(*_: object, **__: object) -> str:
+        raise LookupError("token 7")
+
+    monkeypatch.setattr(get_tokenizer(MODEL), "decode", decode)
+    server = FakeServer()
+    server.respond("retrieve_future", WAITING)
+    async with serving(server, stream_start=0) as client:
+        response = await client.post("completions", json={**TEXT, "stream": stream})
+    assert response.status_code == (200 if stream else 500)
+    last = response.text.strip().split("\n\n")[-1].removeprefix("data: ")
+    assert json.loads(last)["error"]["message"] == "internal error: LookupError"
+    assert "LookupError: token 7" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("headers", "content", "status", "message"),
     [
