@@ -106,7 +106,9 @@ class APIFuture(Future[T]):
                 self._outcome.mark_retrieved()
                 self.cancel()
                 raise
-            except SystemExit:  # Raised here by a custom loss.
+            except Exception:
+                raise
+            except BaseException:  # Raised here by a custom loss.
                 self._outcome.mark_retrieved()
                 raise
         if until is not None:
