@@ -66,6 +66,10 @@ def _no_key_file() -> None:
     return None
 
 
+def _no_check() -> None:
+    """A server at a URL may be reachable again later."""
+
+
 class ClientCore:
     """One connection to one server with one configuration. Connects on first use.
 
@@ -74,6 +78,7 @@ class ClientCore:
         find_base_url: returns the server's URL; called once, on a worker thread (an embedded
             backend has no URL before it has started).
         release: called after the last request.
+        check_server: called after a request without a response; raises if no later one can succeed.
         transport: replaces the connection pool in tests.
         clock: replaces the time in tests, except that of heartbeats.
         key_file: returns the file with the key of an embedded backend, for other processes.
@@ -85,6 +90,7 @@ class ClientCore:
         find_base_url: Callable[[], str],
         release: Callable[[], None] | None = None,
         *,
+        check_server: Callable[[], None] = _no_check,
         transport: httpx.AsyncBaseTransport | None = None,
         queue_state_observer: QueueStateObserver | None = None,
         session_observer: SessionObserver | None = None,
@@ -98,6 +104,7 @@ class ClientCore:
         self._clock = clock
         self._find_base_url = find_base_url
         self._release = release
+        self._check_server = check_server
         self._transport = transport
         self._lock = threading.Lock()
         self._closed = False
@@ -133,7 +140,9 @@ class ClientCore:
                 self._clock,
             ),
         )
-        connection = Connection(config, self._find_base_url, retrier, self._transport)
+        connection = Connection(
+            config, self._find_base_url, retrier, self._transport, self._check_server
+        )
         telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
         session = Session(
             partial(begin_session, connection, telemetry, config),
