@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -23,6 +23,7 @@ from tests.builders import DATUM, PARAMS, PROMPT, announce
 from tests.processes import bare_environment
 from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FakeServer, FaultServer, Reply, faults, make_client
 
 if TYPE_CHECKING:
@@ -52,6 +53,25 @@ def test_close_with_a_timeout_that_is_not_a_number_leaves_the_client_open(timeou
         sampler = service.create_sampling_client(base_model="fake/model")
         with pytest.raises(tinker.InvalidInputError, match="timeout: expected a number of seconds"):
             service.close(timeout=timeout)
+        assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences
+
+
+def test_interrupt_while_a_call_is_handed_over_leaves_later_calls_working(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = background_loop().asyncio_loop
+    wake = loop.call_soon_threadsafe
+
+    def interrupted(*args: Any) -> NoReturn:
+        monkeypatch.setattr(loop, "call_soon_threadsafe", wake)
+        raise KeyboardInterrupt
+
+    with make_client(FakeServer()) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences
+        monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sampler.sample(PROMPT, 1, PARAMS)
         assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences
 
 
