@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attrs import field, frozen
 
 from tinker_ext import types
+from tinker_ext.clients.argument_checks import check_int
 from tinker_ext.errors import ConfigurationError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -92,6 +94,8 @@ def load(
             the template can't render it. The message names the line.
         ConfigurationError: the tokenizer has no chat template, or jinja2 is not installed.
     """
+    if max_tokens is not None:
+        check_int(max_tokens, 1, "max_tokens")
     data = []
     for conversation in read_conversations(path):
         rendered = render(conversation, tokenizer, train_on=train_on)
@@ -123,7 +127,7 @@ def _why_untrained(conversation: Conversation, max_tokens: int | None) -> str:
 
 
 def read_conversations(path: str | PathLike[str]) -> Iterator[Conversation]:
-    """Read a JSONL file with a conversation per line; empty lines are skipped.
+    """Read a JSONL file in UTF-8 with a conversation per line; empty lines are skipped.
 
     A line is an object with ``messages``, or the list of messages itself.
 
@@ -131,16 +135,20 @@ def read_conversations(path: str | PathLike[str]) -> Iterator[Conversation]:
         InvalidInputError: a line is neither; the message names it.
     """
     file = Path(path)
-    with file.open(encoding="utf-8") as lines:
+    with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            if number == 1:
+                line = line.removeprefix(BOM_UTF8)  # Editors of Windows write it.
             if line.strip():
                 yield _read_conversation(line, f"{file.name} line {number}")
 
 
-def _read_conversation(line: str, where: str) -> Conversation:
+def _read_conversation(line: bytes, where: str) -> Conversation:
     try:
-        record = json.loads(line)
-    except ValueError as error:
+        record = json.loads(line.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"not UTF-8: {error}", where=where) from None
+    except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"not JSON: {error}", where=where) from None
     if isinstance(record, list):
         record = {"messages": record}
@@ -223,6 +231,17 @@ def prompt(
     return types.ModelInput.from_ints(template.encode(text))
 
 
+def _check_text(text: str, where: str) -> str:
+    """Rejects halves of a character, which JSON can escape and tokenizers don't accept."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(
+            f"{text[error.start]!r} is half of a character (a lone surrogate)", where=where
+        ) from None
+    return text
+
+
 class _Template:
     """The chat template of a tokenizer, for one conversation."""
 
@@ -263,7 +282,7 @@ class _Template:
             raise InvalidInputError(
                 f"the chat template rejects the first {count} messages: {error}", where=self._where
             ) from error
-        return str(text)
+        return _check_text(str(text), self._where)
 
     def trained_spans(self, text: str, train_on: TrainOn) -> Iterator[tuple[int, int]]:
         """Where the trained turns begin and end in the text of the conversation."""

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsFloat
 
 from tinker_ext.errors import InvalidInputError
 from tinker_ext.private_files import lock_descriptor, make_private_folders, open_private
@@ -107,3 +107,26 @@ class JsonLines:
     def error(self, reason: str) -> InvalidInputError:
         """An error about this file."""
         return InvalidInputError(f"{self.path}: {reason}", where=self._where)
+
+
+def as_floats(metrics: Mapping[str, SupportsFloat]) -> dict[str, float]:
+    """The metrics as floats, which JSON has; numpy and torch scalars are converted.
+
+    Raises:
+        InvalidInputError: `metrics` is not a mapping, or a value is not a number; `where` names it.
+    """
+    if not isinstance(metrics, Mapping):
+        raise InvalidInputError(
+            f"expected a mapping of names to numbers, got {type(metrics).__name__}",
+            where="metrics",
+        )
+    return {name: _as_float(value, f"metrics[{name!r}]") for name, value in metrics.items()}
+
+
+def _as_float(value: SupportsFloat, where: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInputError(
+            f"expected a number that fits in a float, got {type(value).__name__}", where=where
+        ) from None

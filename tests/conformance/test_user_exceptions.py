@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import gc
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -103,16 +105,22 @@ def raised_by(wait: Callable[[], object]) -> BaseException | None:
 
 @each_error
 def test_loss_error_is_raised_by_result(
-    server: FaultServer, http_transport: str, error: BaseException
+    server: FaultServer,
+    http_transport: str,
+    error: BaseException,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with make_client(base_url=server.url, http_transport=http_transport) as service:
         training = service.create_lora_training_client("fake/model")
         future = training.forward_backward_custom([DATUM], Raiser(error), arrays="numpy")
         update = training.optim_step(tinker.AdamParams())
-        assert raised_by(lambda: future.result(20)) is error
+        assert raised_by(partial(future.result, 20)) is error
         update.result(20)
         assert_clients_still_work(server, http_transport, service)
     assert [call.body["seq_id"] for call in server.calls("optim_step")] == [2]
+    del future
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 @each_error

@@ -69,6 +69,24 @@ def test_invalid_gradient_raises_and_is_not_sent(
     assert not server.calls("forward_backward")
 
 
+async def async_loss(data: object, logprobs: object) -> Any:
+    return 0.0, [np.zeros(2)], {}
+
+
+class AsyncLoss:
+    async def __call__(self, data: object, logprobs: object) -> Any:
+        return 0.0, [np.zeros(2)], {}
+
+
+@pytest.mark.parametrize("loss", [async_loss, AsyncLoss()], ids=["function", "object"])
+def test_coroutine_function_raises_before_anything_is_sent(
+    training: tinker.TrainingClient, server: FakeServer, loss: Any
+) -> None:
+    with pytest.raises(tinker.InvalidInputError, match="got a coroutine function"):
+        training.forward_backward_custom([DATUM], loss, arrays="numpy")
+    assert not server.calls("forward")
+
+
 @pytest.mark.parametrize("gradients", [None, 1.5, np.array(1.0)], ids=repr)
 def test_gradients_that_are_no_list_raise(
     training: tinker.TrainingClient, gradients: object

@@ -95,6 +95,23 @@ def test_new_client_replaces_a_killed_backend(tmp_path: Path) -> None:
             assert shared.server is not killed
 
 
+def test_killed_backend_ends_calls_without_retries(tmp_path: Path) -> None:
+    """Nothing listens on its port again, so the calls would fail after five minutes."""
+    with tinker.ServiceClient(base_url="embedded", embedded_dir=tmp_path) as service:
+        training = service.create_lora_training_client("embedded/tiny", rank=1)
+        sampler = service.create_sampling_client(base_model="embedded/tiny")
+        params = tinker.SamplingParams(max_tokens=1000)
+        server = shared_backend(tmp_path).server
+        assert server is not None
+        os.kill(server.pid, signal.SIGSTOP)
+        pending = sampler.sample(tinker.ModelInput.from_ints([1]), 1, params)
+        os.kill(server.pid, signal.SIGKILL)
+        step = training.optim_step(tinker.AdamParams())
+        for future in (pending, step, service.create_rest_client().list_training_runs()):
+            with pytest.raises(tinker.SessionLostError, match=r"ended with status -9 \(its log: "):
+                future.result(60)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 def test_forked_process_uses_the_backend_and_leaves_it_running(tmp_path: Path) -> None:
     code = f"""

@@ -396,6 +396,8 @@ def test_forked_child_starts_its_own_loop() -> None:
     def child() -> str:
         with pytest.raises(tinker.TinkerError, match="before a fork"):
             inherited.result(5)
+        with pytest.raises(tinker.TinkerError, match="before a fork"):
+            inherited.map(str).result(5)
         return str(after(0.01, "own").result(5))
 
     assert in_a_fork(child) == "own"

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import tinker_ext as tinker
@@ -82,6 +84,59 @@ def test_run_trains_evaluates_and_saves(tmp_path: Path) -> None:
     assert len(server.calls("delete_checkpoint")) == 1
     rates = [call.body["adam_params"]["learning_rate"] for call in server.calls("optim_step")]
     assert rates == [1e-3] * 5
+
+
+@pytest.mark.parametrize("number", [np.float32(2.5), np.float64(2.5), np.array(2.5)])
+def test_metrics_of_numpy_are_stored_as_numbers(tmp_path: Path, number: Any) -> None:
+    server, seen = sessions_server(), list[Mapping[str, float]]()
+    for steps in (1, 2):
+        with run_of(server, tmp_path, keep_best="reward") as run:
+            last = run.train(
+                lambda training, _: {"reward": number},
+                steps=steps,
+                evaluate=lambda training, _: {"eval_reward": number},
+                on_metrics=lambda _, metrics: seen.append(metrics),
+            )
+    assert last.metrics == seen[1] == {"reward": 2.5, "eval_reward": 2.5}
+    assert {type(value) for value in seen[1].values()} == {float}
+    assert len(server.calls("load_weights")) == 1, "the second run resumed"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "where"),
+    [
+        ({"reward": "high"}, "metrics['reward']"),
+        ({"reward": None}, "metrics['reward']"),
+        ({"reward": np.zeros(2)}, "metrics['reward']"),
+        ({"reward": 10**400}, "metrics['reward']"),
+        (None, "metrics"),
+        ([1.0], "metrics"),
+    ],
+)
+def test_metric_that_is_not_a_number_ends_the_run_before_a_state_is_saved(
+    tmp_path: Path, metrics: Any, where: str
+) -> None:
+    server = sessions_server()
+    with run_of(server, tmp_path) as run:
+        with pytest.raises(tinker.InvalidInputError) as caught:
+            run.train(lambda training, _: metrics, steps=1)
+        assert caught.value.where == where
+        with pytest.raises(tinker.InvalidInputError):
+            run.train(lambda training, _: {}, steps=1, evaluate=lambda training, _: metrics)
+        with pytest.raises(tinker.InvalidInputError):
+            run.checkpoints.save(run.training, 1, metrics)
+    assert not server.calls("save_weights")
+
+
+@pytest.mark.parametrize("bad", [0, 1.5, "3", None])
+@pytest.mark.parametrize("name", ["steps", "checkpoint_every"])
+def test_number_of_steps_that_is_not_positive_is_rejected(
+    tmp_path: Path, name: str, bad: Any
+) -> None:
+    with run_of(sessions_server(), tmp_path) as run:
+        numbers: dict[str, Any] = {"steps": 1, name: bad}
+        with pytest.raises(tinker.InvalidInputError, match=f"{name}: expected an integer"):
+            run.train(STEP, **numbers)
 
 
 def test_completed_run_trains_nothing_when_run_again(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import itertools
 import json
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -346,6 +347,20 @@ def test_invalid_argument_is_rejected_at_once(arguments: dict[str, Any], where: 
             **{"prompts": PROMPTS, "sampling_params": PARAMS, **arguments}
         )
     assert caught.value.where == where
+
+
+@pytest.mark.parametrize("timeout", ["5", math.nan, 10**400, 1j])
+def test_as_completed_with_a_timeout_that_is_not_a_number_raises(timeout: Any) -> None:
+    with pytest.raises(tinker.InvalidInputError, match="timeout: expected a number of seconds"):
+        tinker.as_completed([], timeout)
+
+
+@pytest.mark.parametrize("timeout", [math.inf, 1e12])
+def test_as_completed_with_a_long_timeout_waits_for_the_results(timeout: float) -> None:
+    with make_client(FakeServer()) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        futures = [sampler.sample(PROMPT, 1, PARAMS) for _ in range(3)]
+        assert set(tinker.as_completed(futures, timeout)) == set(futures)
 
 
 def test_as_completed_returns_futures_in_order_of_completion() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.builders import DATUM, PARAMS, PROMPT, announce
 from tests.processes import bare_environment
 from tests.waiting import comes_true
 from tinker_ext.runtime.concurrency import tasks
+from tinker_ext.runtime.concurrency.loop import background_loop
 from tinker_ext.testing import FakeServer, FaultServer, Reply, faults, make_client
 
 if TYPE_CHECKING:
@@ -43,6 +45,34 @@ def busy() -> Iterator[FaultServer]:
 
 def _never_done(received: object) -> Reply:
     return Reply(200, WAITING, delay=0.2)
+
+
+@pytest.mark.parametrize("timeout", ["5", None, math.nan, 10**400, 1j])
+def test_close_with_a_timeout_that_is_not_a_number_leaves_the_client_open(timeout: Any) -> None:
+    with make_client(FakeServer()) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        with pytest.raises(tinker.InvalidInputError, match="timeout: expected a number of seconds"):
+            service.close(timeout=timeout)
+        assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences
+
+
+def test_interrupt_while_a_call_is_handed_over_leaves_later_calls_working(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = background_loop().asyncio_loop
+    wake = loop.call_soon_threadsafe
+
+    def interrupted(*args: Any) -> NoReturn:
+        monkeypatch.setattr(loop, "call_soon_threadsafe", wake)
+        raise KeyboardInterrupt
+
+    with make_client(FakeServer()) as service:
+        sampler = service.create_sampling_client(base_model="fake/model")
+        assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences
+        monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sampler.sample(PROMPT, 1, PARAMS)
+        assert sampler.sample(PROMPT, 1, PARAMS).result(10).sequences
 
 
 PROGRAM = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -147,7 +148,11 @@ def test_deadline_cancels_call_and_reports_last_seen() -> None:
         assert (error.deadline, error.last_seen) == (0.3, "queue state active")
         server._scripted.clear()
         training.optim_step(tinker.AdamParams()).result(30)
-    with pytest.raises(tinker.InvalidInputError), tinker.deadline(0):
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, "5", None, 1j, 10**400])
+def test_deadline_that_is_not_a_number_above_zero_raises(seconds: Any) -> None:
+    with pytest.raises(tinker.InvalidInputError, match="seconds: "), tinker.deadline(seconds):
         pass
 
 

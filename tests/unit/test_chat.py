@@ -156,6 +156,11 @@ def test_long_conversation_is_rejected_or_cut_off(tmp_path: Path) -> None:
             r"messages\[0\]: only parts of type 'text'",
         ),
         ('{"messages": [{"role": "a"}], "chat_template_kwargs": 3}', "expected an object"),
+        ("[" * 100_000, "line 1: not JSON"),
+        (
+            r'[{"role": "assistant", "content": "\ud83d"}]',
+            r"line 1: '\\ud83d' is half of a character",
+        ),
     ],
 )
 def test_line_that_is_not_a_conversation_is_rejected(
@@ -165,6 +170,30 @@ def test_line_that_is_not_a_conversation_is_rejected(
     file.write_text(line)
     with pytest.raises(tinker.InvalidInputError, match=message):
         chat.load(file, tokenizer_with(CHATML))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_file_in_another_encoding_is_rejected_with_its_line(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "train.jsonl"
+    line = json.dumps([{"role": "assistant", "content": "Grüezi"}], ensure_ascii=False)
+    file.write_bytes(line.encode(encoding))
+    with pytest.raises(tinker.InvalidInputError, match=r"train\.jsonl line 1: not UTF-8"):
+        chat.load(file, tokenizer_with(CHATML))
+
+
+def test_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "train.jsonl"
+    file.write_text(f"{json.dumps(MESSAGES)}\n{json.dumps(MESSAGES[:2])}\n", encoding="utf-8-sig")
+    assert len(chat.load(file, tokenizer_with(CHATML))) == 2
+
+
+@pytest.mark.parametrize("max_tokens", [0, -1, "30", 1.5])
+def test_max_tokens_that_is_not_a_positive_integer_is_rejected(
+    tmp_path: Path, max_tokens: Any
+) -> None:
+    file = write(tmp_path / "train.jsonl", MESSAGES)
+    with pytest.raises(tinker.InvalidInputError, match="max_tokens: expected an integer"):
+        chat.load(file, tokenizer_with(CHATML), max_tokens=max_tokens, truncate=True)
 
 
 def test_error_of_the_template_names_the_conversation(tmp_path: Path) -> None:

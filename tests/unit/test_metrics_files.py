@@ -91,6 +91,18 @@ def test_value_that_is_not_a_number_is_rejected(path: Path) -> None:
         logger.log(1, {"name": "x"})  # type: ignore[dict-item]
 
 
+@pytest.mark.parametrize("step", [None, 1.5, "1", -1, True])
+def test_step_that_is_not_an_integer_is_rejected_and_the_file_stays_readable(
+    path: Path, step: Any
+) -> None:
+    number: Any = np.int64(2)
+    with metrics.Logger(path) as logger:
+        with pytest.raises(tinker.InvalidInputError, match="step: expected an integer"):
+            logger.log(step, {"loss": 1.0})
+        logger.log(number, {"loss": 2.0})
+    assert metrics.read_metrics(path) == {2: {"loss": 2.0}}
+
+
 def test_file_of_another_program_is_rejected(path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"kind": "samples"}\n')

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,8 +43,18 @@ def test_batch_may_be_larger_than_the_data() -> None:
     assert recipes.Batches(["a", "b"], size=5, seed=None).at(0) == ["a", "b", "a", "b", "a"]
 
 
-@pytest.mark.parametrize(("data", "size", "where"), [([], 1, "data"), ([1], 0, "size")])
-def test_invalid_batches_are_rejected(data: list[int], size: int, where: str) -> None:
+@pytest.mark.parametrize(
+    ("data", "size", "where"),
+    [
+        ([], 1, "data"),
+        (iter([1]), 1, "data"),
+        ({0: 1}, 1, "data"),
+        (None, 1, "data"),
+        ([1], 0, "size"),
+        ([1], "2", "size"),
+    ],
+)
+def test_invalid_batches_are_rejected(data: Any, size: Any, where: str) -> None:
     with pytest.raises(tinker.InvalidInputError) as caught:
         recipes.Batches(data, size)
     assert caught.value.where == where
@@ -87,6 +99,29 @@ def test_checkpoints_of_another_run_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(tinker.InvalidInputError, match="base_model is 'b' and was 'a'"):
         recipes.Checkpoints(tmp_path, {"base_model": "b"})
     recipes.Checkpoints(tmp_path, {"base_model": "a"}).close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"foo": 1}', '{"step": "1", "path": "tinker://a/weights/b"}', '{"step": 1, "path": 5}', "[]"],
+)
+def test_line_that_is_not_a_saved_state_is_named(tmp_path: Path, line: str) -> None:
+    recipes.Checkpoints(tmp_path, {"base_model": "a"}).close()
+    with (tmp_path / "checkpoints.jsonl").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(tinker.InvalidInputError, match=r"checkpoints\.jsonl: line 2 is not"):
+        recipes.Checkpoints(tmp_path, {"base_model": "a"})
+
+
+def test_state_of_another_version_is_read(tmp_path: Path) -> None:
+    recipes.Checkpoints(tmp_path, {"base_model": "a"}).close()
+    record = {"step": 3, "path": "tinker://a/weights/b", "new": 1}
+    with (tmp_path / "checkpoints.jsonl").open("a") as file:
+        file.write(json.dumps({**record, "metrics": {"loss": 0.5, "note": "x"}}) + "\n")
+    checkpoints = recipes.Checkpoints(tmp_path, {"base_model": "a"}, keep_best="loss")
+    expected = recipes.SavedState(3, "tinker://a/weights/b", {"loss": 0.5})
+    assert checkpoints.latest == checkpoints.best == expected
+    checkpoints.close()
 
 
 def test_invalid_retention_is_rejected(tmp_path: Path) -> None:

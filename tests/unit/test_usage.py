@@ -112,6 +112,10 @@ def test_price_table_is_read(tmp_path: Path) -> None:
         ('{"m": {"training": 1, "prompt": null, "sampled": 1}}', "m, prompt: .* got None"),
         ('{"m": {"training": 1, "prompt": true, "sampled": 1}}', "m, prompt: .* got True"),
         ('{"m": {"training": 1, "prompt": NaN, "sampled": 1}}', "m, prompt: .* got nan"),
+        (
+            f'{{"m": {{"training": 1, "prompt": 1{"0" * 400}, "sampled": 1}}}}',
+            "m, prompt: expected a number >= 0, got 10",
+        ),
     ],
 )
 def test_invalid_price_table_is_rejected(tmp_path: Path, text: str, message: str) -> None:

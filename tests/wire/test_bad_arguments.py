@@ -59,7 +59,13 @@ BAD: list[tuple[str, str, Call, list[Any]]] = [
         "loss_fn_config",
         "forward",
         lambda service, bad: train(service, "ppo", bad),
-        [["clip"], "clip"],
+        [["clip"], "clip", {1: 0.2}],
+    ),
+    (
+        "loss_fn_config['beta']",
+        "forward",
+        lambda service, bad: train(service, "dro", {"beta": bad}),
+        [10**400, -(10**400), float("nan"), True, None],
     ),
     ("name", "save_weights", save, [None, 5, "", "a/b", ".", ".."]),
     (

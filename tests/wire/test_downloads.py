@@ -599,6 +599,45 @@ def test_archive_is_saved_and_extracted(
     assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
 
 
+PAGE = Fault(status=200, headers={"content-type": "text/html; charset=utf-8"})
+
+
+def test_page_of_a_proxy_is_not_saved_and_the_download_resumes(
+    archives: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [PAGE, Fault(cut=100), PAGE]
+    result = download(archives, tmp_path, SAMPLER)
+    assert result.archive.read_bytes() == ARCHIVE
+    assert store.ranges == [None, None, "bytes=100-", "bytes=100-"]
+
+
+def test_page_of_a_proxy_instead_of_weights_raises(
+    rest: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    store.faults += [PAGE] * 1000
+    with pytest.raises(tinker.APIConnectionError, match="HTML page, probably of a proxy"):
+        download(rest, tmp_path)
+    assert WEIGHTS not in saved(tmp_path)
+
+
+def test_empty_archive_raises_and_keeps_the_earlier_one(
+    archives: tinker.RestClient, store: Storage, tmp_path: Path
+) -> None:
+    earlier = download(archives, tmp_path, SAMPLER).archive
+    store.files["/archive"] = b""
+    with pytest.raises(tinker.DownloadError, match="expected an archive, got an empty file"):
+        download(archives, tmp_path, SAMPLER, overwrite=True)
+    assert earlier.read_bytes() == ARCHIVE
+
+
+def test_archive_url_that_is_not_a_url_raises(
+    archives: tinker.RestClient, packing: FakeServer, tmp_path: Path
+) -> None:
+    packing.respond("get_checkpoint_archive_url", moved("http://[half-an-address"))
+    with pytest.raises(tinker.APIResponseValidationError, match="URL that is not valid"):
+        download(archives, tmp_path, SAMPLER)
+
+
 def test_archive_can_be_replaced_and_extracted_again(
     archives: tinker.RestClient, tmp_path: Path
 ) -> None:

@@ -274,6 +274,24 @@ async def test_failure_after_the_start_of_a_stream_is_an_event() -> None:
     assert "out of memory" in error["message"]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+async def test_unexpected_error_is_an_internal_error_and_logged(
+    stream: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def decode(*_: object, **__: object) -> str:
+        raise LookupError("token 7")
+
+    monkeypatch.setattr(get_tokenizer(MODEL), "decode", decode)
+    server = FakeServer()
+    server.respond("retrieve_future", WAITING)
+    async with serving(server, stream_start=0) as client:
+        response = await client.post("completions", json={**TEXT, "stream": stream})
+    assert response.status_code == (200 if stream else 500)
+    last = response.text.strip().split("\n\n")[-1].removeprefix("data: ")
+    assert json.loads(last)["error"]["message"] == "internal error: LookupError"
+    assert "LookupError: token 7" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("headers", "content", "status", "message"),
     [
@@ -326,11 +344,13 @@ async def test_model_without_chat_template_names_completions(
     assert "has no chat template" in response.json()["error"]["message"]
 
 
-async def test_template_that_rejects_messages_is_a_bad_request() -> None:
-    options = {"chat_template": "{{ raise_exception('roles must alternate') }}"}
+async def test_template_that_rejects_messages_is_a_bad_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    template = "{{ raise_exception('roles must alternate') }}"
+    monkeypatch.setattr(get_tokenizer(MODEL), "chat_template", template)
     async with serving(FakeServer()) as client:
-        body = {**CHAT, "chat_template_kwargs": options}
-        response = await client.post("chat/completions", json=body)
+        response = await client.post("chat/completions", json=CHAT)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "messages")
     assert "roles must alternate" in response.json()["error"]["message"]
 
@@ -367,6 +387,23 @@ async def test_tokenizer_of_the_endpoint_needs_no_base_model_of_the_server() -> 
     assert server.calls("get_sampler") == []
     [call] = server.calls("asample")
     assert call.body["prompt"]["chunks"][0]["tokens"] == encode("hi")
+
+
+async def test_variables_of_the_template_are_set_by_the_caller_and_the_template_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(get_tokenizer(MODEL), "chat_template", "{{ mood }}")
+    server = FakeServer()
+    async with serving(server) as client:
+        for options in ({"mood": "ok"}, {"mood": "ok", "chat_template": "{{ 'x' * 9 ** 9 }}"}):
+            body = {**CHAT, "chat_template_kwargs": options}
+            response = await client.post("chat/completions", json=body)
+    assert (response.status_code, response.json()["error"]["param"]) == (
+        400,
+        "chat_template_kwargs",
+    )
+    (sample,) = server.calls("asample")
+    assert sample.body["prompt"]["chunks"][0]["tokens"] == get_tokenizer(MODEL).encode("ok")
 
 
 async def test_caller_key_is_sent_to_the_server() -> None:

@@ -66,6 +66,15 @@ class SharedBackend:
                 self.server = None
                 server.close()
 
+    def check(self, server: RunningBackend) -> None:
+        """Check that a server from `acquire` runs; a forked process does not know.
+
+        Raises:
+            SessionLostError: it has ended.
+        """
+        if not self._inherited:
+            server.check()
+
     def after_fork(self) -> None:
         """Called in a forked process, whose parent owns a running server."""
         self._lock = threading.Lock()
@@ -128,6 +137,16 @@ class EmbeddedBackend:
                 self._server = self._shared.acquire()
             return self._server.url
 
+    def check(self) -> None:
+        """Check that the backend, if it was started, has not ended by itself.
+
+        Raises:
+            SessionLostError: it has ended.
+        """
+        server = self._server
+        if server is not None:
+            self._shared.check(server)
+
     def key_file(self) -> Path | None:
         """The file from which other processes read the key of a started backend."""
         server = self._server
@@ -146,4 +165,10 @@ def new_core(**config: Any) -> ClientCore:
     config = hide_values(config)
     resolved = ClientConfig.resolve(**config)
     backend = EmbeddedBackend(resolved)
-    return ClientCore(backend.config, backend.base_url, backend.stop, key_file=backend.key_file)
+    return ClientCore(
+        backend.config,
+        backend.base_url,
+        backend.stop,
+        check_server=backend.check,
+        key_file=backend.key_file,
+    )

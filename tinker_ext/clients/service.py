@@ -79,6 +79,7 @@ class ServiceClient(OfficialMembers, ClientFactory):
             backend.config,
             backend.base_url,
             backend.stop,
+            check_server=backend.check,
             key_file=backend.key_file,
             queue_state_observer=queue_state_observer,
             session_observer=session_observer,

@@ -19,7 +19,7 @@ from queue import Empty, Queue
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from tinker_ext.embedded.protocols import ANY
-from tinker_ext.errors import ConfigurationError
+from tinker_ext.errors import ConfigurationError, SessionLostError
 from tinker_ext.install_hints import install_hint
 from tinker_ext.private_files import make_private_folder, open_private, unusable
 
@@ -128,6 +128,19 @@ class RunningBackend:
     def exited(self) -> bool:
         """Whether the child has ended, by `close` or for any other reason."""
         return self._process.poll() is not None
+
+    def check(self) -> None:
+        """Check that the child runs.
+
+        Raises:
+            SessionLostError: it has ended, and the sessions with it.
+        """
+        status = self._process.poll()
+        if status is not None:
+            raise SessionLostError(
+                f"the embedded backend has ended with status {status} (its log: {self.log_path}); "
+                "a new ServiceClient starts another"
+            )
 
     @property
     def log_path(self) -> Path:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Protocol, Self, SupportsFloat
 
 from tinker_ext import tracing
+from tinker_ext.clients.argument_checks import check_int
 from tinker_ext.errors import InvalidInputError
-from tinker_ext.json_lines import JsonLines
+from tinker_ext.json_lines import JsonLines, as_floats
 from tinker_ext.trace_report.recordings import RecordingTail
 from tinker_ext.trace_report.summary import summarize
 
@@ -67,10 +68,11 @@ class Logger:
         """Write the metrics of a step.
 
         Raises:
-            InvalidInputError: a value is not a number.
+            InvalidInputError: a value is not a number, or `step` is not an integer >= 0.
             OSError: the file can't be written.
         """
-        values = {name: _number(name, value) for name, value in metrics.items()}
+        check_int(step, 0, "step")
+        values, step = as_floats(metrics), int(step)
         if self._times is None and (recorder := tracing.recorder()) is not None:
             self._times = StepTimes(recorder.path)
         if self._times is not None:
@@ -131,15 +133,6 @@ class StepTimes:
             for category, seconds in summary.seconds.items()
         }
         return {"time/step": summary.total, **times}
-
-
-def _number(name: str, value: SupportsFloat) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InvalidInputError(
-            f"expected a number, got {type(value).__name__}", where=f"metrics[{name!r}]"
-        ) from None
 
 
 def read_metrics(path: str | os.PathLike[str]) -> dict[int, dict[str, float]]:

@@ -89,13 +89,10 @@ class OpenAIEndpoint:
             try:
                 self._check(request)
                 return await handler(request, self._authenticate(request))
-            except (EndpointError, TinkerError) as error:
-                rejection = endpoint_error(error)
             except ClientDisconnect:
                 return Response(status_code=DISCONNECTED)
             except Exception as error:
-                logger.exception("%s %s failed", request.method, request.url.path)
-                rejection = EndpointError(500, f"internal error: {type(error).__name__}")
+                rejection = _rejection(error, request.url.path)
             return _json(rejection.body(), rejection.status, rejection.headers)
 
         return guarded
@@ -133,7 +130,8 @@ class OpenAIEndpoint:
                 if not spec.stream:
                     return _json(completion.body())
             streaming = True
-            return StreamingResponse(_events(job, gone), media_type="text/event-stream")
+            events = _events(job, gone, request.url.path)
+            return StreamingResponse(events, media_type="text/event-stream")
         finally:
             if not streaming:
                 await _cancel(job, gone)
@@ -143,7 +141,17 @@ class OpenAIEndpoint:
             return await complete(sampler, spec, self._tokenizer_id)
 
 
-async def _events(job: asyncio.Task[Completion], gone: asyncio.Task[None]) -> AsyncIterator[bytes]:
+def _rejection(error: Exception, path: str) -> EndpointError:
+    """The error to respond with; one that is not the caller's is logged."""
+    if isinstance(error, EndpointError | TinkerError):
+        return endpoint_error(error)
+    logger.error("the request to %s failed", path, exc_info=error)
+    return EndpointError(500, f"internal error: {type(error).__name__}")
+
+
+async def _events(
+    job: asyncio.Task[Completion], gone: asyncio.Task[None], path: str
+) -> AsyncIterator[bytes]:
     try:
         while not job.done() and not gone.done():
             yield b": waiting for the sample\n\n"
@@ -151,8 +159,8 @@ async def _events(job: asyncio.Task[Completion], gone: asyncio.Task[None]) -> As
         if job.done():
             for part in (await job).events():
                 yield part
-    except (EndpointError, TinkerError) as error:
-        yield event(endpoint_error(error).body())
+    except Exception as error:
+        yield event(_rejection(error, path).body())
     finally:
         await _cancel(job, gone)
 

@@ -33,6 +33,11 @@ _COMMON = {"model", "n", "stream", "stream_options", "max_tokens", "seed", "stop
 _COMMON |= {"stop_token_ids", "temperature", "top_k", "top_p"}
 _CHAT = {"messages", "max_completion_tokens", "top_logprobs", "chat_template_kwargs"}
 _COMPLETION = {"prompt", "echo"}
+#: Arguments of transformers' `apply_chat_template` that are not variables of the template. A
+#: caller's template could occupy the endpoint's memory and processor without limit.
+_NOT_VARIABLES = {"chat_template", "conversation", "messages", "tokenize", "tokenizer_kwargs"}
+_NOT_VARIABLES |= {"padding", "truncation", "max_length", "return_tensors", "return_dict"}
+_NOT_VARIABLES |= {"return_assistant_tokens_mask"}
 
 
 @frozen(kw_only=True)
@@ -93,6 +98,9 @@ def parse(body: object, *, chat: bool) -> SampleSpec:
         messages=_messages(read("messages", list)) if chat else None,
         template_options=read("chat_template_kwargs", dict, {}),
     )
+    for name in sorted(spec.template_options.keys() & _NOT_VARIABLES):
+        message = f"must not contain {name}, which is not a variable of the model's template"
+        raise _invalid("chat_template_kwargs", message)
     if limit == 0 and not spec.echo:
         raise _invalid("max_tokens", "must be positive, except with echo")
     if not 1 <= spec.n <= MAX_CHOICES:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+from tinker_ext.clients.argument_checks import check_int
 from tinker_ext.errors import InvalidInputError
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ class Batches(Generic[T]):
         seed: determines the orders; None keeps the order of `data`.
 
     Raises:
-        InvalidInputError: there is no data, or `size` is less than 1.
+        InvalidInputError: `data` is not a sequence or is empty, or `size` is less than 1.
 
     Example:
         >>> Batches(["a", "b", "c"], size=2, seed=None).at(1)
@@ -32,10 +33,13 @@ class Batches(Generic[T]):
     """
 
     def __init__(self, data: Sequence[T], size: int, seed: int | None = 0) -> None:
-        if not data:
+        if not hasattr(data, "__len__") or isinstance(data, Mapping):
+            raise InvalidInputError(
+                f"expected a list or another sequence, got {type(data).__name__}", where="data"
+            )
+        if len(data) == 0:
             raise InvalidInputError("expected at least one item", where="data")
-        if size < 1:
-            raise InvalidInputError(f"expected an integer >= 1, got {size}", where="size")
+        check_int(size, 1, "size")
         self.data = data
         self.size = size
         self.seed = seed

@@ -12,8 +12,9 @@ from typing import Any, Literal, TypeAlias
 from attrs import field, frozen
 
 import tinker_ext as tinker
+from tinker_ext.clients.argument_checks import check_int
 from tinker_ext.errors import InvalidInputError, NotFoundError, TinkerError
-from tinker_ext.json_lines import JsonLines
+from tinker_ext.json_lines import JsonLines, as_floats
 
 log = logging.getLogger("tinker_ext.recipes")
 
@@ -94,8 +95,8 @@ class Checkpoints:
         keep_best: str | None = None,
         best: Best = "min",
     ) -> None:
-        if keep_last is not None and keep_last < 1:
-            raise InvalidInputError(f"expected an integer >= 1, got {keep_last}", where="keep_last")
+        if keep_last is not None:
+            check_int(keep_last, 1, "keep_last")
         if best not in ("min", "max"):
             raise InvalidInputError(f"expected 'min' or 'max', got {best!r}", where="best")
         self._keep = (keep_last, keep_best, best)
@@ -114,9 +115,24 @@ class Checkpoints:
             if number == 1:
                 self._compare(record, run)
             elif "deleted" in record:
-                self._states.pop(record["deleted"], None)
+                self._states.pop(str(record["deleted"]), None)
             else:
-                self._states[record["path"]] = SavedState(**record)
+                state = self._read_state(record, number)
+                self._states[state.path] = state
+
+    def _read_state(self, record: Mapping[str, Any], number: int) -> SavedState:
+        """A saved state. Unknown fields, and metrics that are not numbers, are ignored."""
+        step, path, seconds = record.get("step"), record.get("path"), record.get("time", 0.0)
+        metrics = record.get("metrics", {})
+        if not (
+            isinstance(step, int)
+            and isinstance(path, str)
+            and isinstance(seconds, int | float)
+            and isinstance(metrics, dict)
+        ):
+            raise self._file.error(f"line {number} is not a saved state; use another folder")
+        numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+        return SavedState(step, path, numbers, seconds)
 
     def _compare(self, stored: Mapping[str, Any], run: Mapping[str, Any]) -> None:
         for name in run:
@@ -144,13 +160,16 @@ class Checkpoints:
     def save(
         self, training: tinker.TrainingClient, step: int, metrics: Mapping[str, float]
     ) -> SavedState:
-        """Save the state of `training` after `step` steps, and wait until the server has it."""
+        """Save the state of `training` after `step` steps, and wait until the server has it.
+
+        Raises:
+            InvalidInputError: a metric is not a number; nothing was saved.
+        """
+        values = as_floats(metrics)
         path = training.save_state(f"step-{step:06d}").result().path
-        state = SavedState(step, path, dict(metrics), time.time())
+        state = SavedState(step, path, values, time.time())
         # Later than this line, a killed run resumes from this state.
-        self._file.append(
-            {"step": step, "path": path, "metrics": state.metrics, "time": state.time}
-        )
+        self._file.append({"step": step, "path": path, "metrics": values, "time": state.time})
         self._states[path] = state
         return state
 

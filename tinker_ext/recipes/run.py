@@ -13,18 +13,19 @@ from typing import Self, TypeAlias
 from attrs import frozen
 
 import tinker_ext as tinker
+from tinker_ext.clients.argument_checks import check_int
 from tinker_ext.errors import (
     APIConnectionError,
     APIStatusError,
     ConflictError,
     GoneError,
     InternalServerError,
-    InvalidInputError,
     RequestErrorCategory,
     RequestFailedError,
     SessionLostError,
     TinkerError,
 )
+from tinker_ext.json_lines import as_floats
 from tinker_ext.recipes.checkpoints import Best, Checkpoints, SavedState
 
 log = logging.getLogger("tinker_ext.recipes")
@@ -196,14 +197,16 @@ class Run:
             The last saved state.
 
         Raises:
+            InvalidInputError: an argument is not an integer >= 1, or `step` or `evaluate` returned
+                a metric that is not a number.
             TinkerError: the run can't recover: the error is the user's, or `attempts` recoveries
                 have not led to a new step.
             Exception: what `step`, `evaluate` or a callback raises.
         """
         evaluate_every = evaluate_every or checkpoint_every
-        for name, value in [("steps", steps), ("checkpoint_every", checkpoint_every)]:
-            if value < 1:
-                raise InvalidInputError(f"expected an integer >= 1, got {value}", where=name)
+        check_int(steps, 1, "steps")
+        check_int(checkpoint_every, 1, "checkpoint_every")
+        check_int(evaluate_every, 1, "evaluate_every")
         furthest, attempt = self.step, 0
         while True:
             latest = self.checkpoints.latest
@@ -211,10 +214,10 @@ class Run:
                 return latest
             try:
                 with tinker.step(self.step):
-                    metrics = dict(step(self.training, self.step))
+                    metrics = as_floats(step(self.training, self.step))
                 done = self.step + 1
                 if evaluate is not None and (done % evaluate_every == 0 or done >= steps):
-                    metrics |= evaluate(self.training, done)
+                    metrics |= as_floats(evaluate(self.training, done))
                 if done % checkpoint_every == 0 or done >= steps:
                     self.checkpoints.save(self.training, done, metrics)
                     self.checkpoints.delete_expired(self.service)

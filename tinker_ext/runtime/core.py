@@ -21,7 +21,7 @@ from tinker_ext.backend_key import read_key
 from tinker_ext.errors import ClientClosedError, ConfigurationError
 from tinker_ext.runtime.concurrency import tasks
 from tinker_ext.runtime.concurrency.clock import REAL_CLOCK, Clock
-from tinker_ext.runtime.concurrency.deadline import new_progress
+from tinker_ext.runtime.concurrency.deadline import check_timeout, new_progress
 from tinker_ext.runtime.concurrency.futures import APIFuture
 from tinker_ext.runtime.concurrency.log_throttle import LogThrottle
 from tinker_ext.runtime.concurrency.loop import BackgroundLoop, background_loop
@@ -65,6 +65,10 @@ def _no_key_file() -> None:
     return None
 
 
+def _no_check() -> None:
+    """A server at a URL may be reachable again later."""
+
+
 class ClientCore:
     """One connection to one server with one configuration. Connects on first use.
 
@@ -73,6 +77,7 @@ class ClientCore:
         find_base_url: returns the server's URL; called once, on a worker thread (an embedded
             backend has no URL before it has started).
         release: called after the last request.
+        check_server: called after a request without a response; raises if no later one can succeed.
         transport: replaces the connection pool in tests.
         clock: replaces the time in tests, except that of heartbeats.
         key_file: returns the file with the key of an embedded backend, for other processes.
@@ -87,6 +92,7 @@ class ClientCore:
         find_base_url: Callable[[], str],
         release: Callable[[], None] | None = None,
         *,
+        check_server: Callable[[], None] = _no_check,
         transport: httpx.AsyncBaseTransport | None = None,
         queue_state_observer: QueueStateObserver | None = None,
         session_observer: SessionObserver | None = None,
@@ -100,6 +106,7 @@ class ClientCore:
         self._clock = clock
         self._find_base_url = find_base_url
         self._release = release
+        self._check_server = check_server
         self._transport = transport
         self._lock = threading.Lock()
         self._closed = False
@@ -135,7 +142,9 @@ class ClientCore:
                 self._clock,
             ),
         )
-        connection = Connection(config, self._find_base_url, retrier, self._transport)
+        connection = Connection(
+            config, self._find_base_url, retrier, self._transport, self._check_server
+        )
         telemetry = Telemetry(connection.send_telemetry, enabled=config.telemetry)
         session = Session(
             partial(begin_session, connection, telemetry, config),
@@ -265,7 +274,11 @@ class ClientCore:
         Reports `end` to the server if given. On the client's own loop it returns at once and closes
         in the background. A second call waits for the first, and shortens its timeout if its own
         ends earlier.
+
+        Raises:
+            InvalidInputError: `timeout` is not a number; the client stays open.
         """
+        timeout = check_timeout(timeout)
         if self._process != os.getpid():
             # The resources belong to the process that this one was forked from, and a thread of
             # that process may have held the lock.

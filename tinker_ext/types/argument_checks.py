@@ -15,12 +15,21 @@ from tinker_ext.errors import InvalidInputError
 Check: TypeAlias = Callable[[Any, Any, Any], None]
 
 
+def is_finite_number(value: object) -> bool:
+    """Returns True for a finite Python number that fits in a float; bools are not numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # An integer beyond the largest float.
+        return False
+
+
 def check_number(expectation: str, is_valid: Callable[[float], bool]) -> Check:
     """Creates a validator for finite numbers that satisfy ``is_valid``; it rejects bools."""
 
     def check(_instance: object, attribute: Any, value: Any) -> None:
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (real and math.isfinite(value) and is_valid(value)):
+        if not (is_finite_number(value) and is_valid(value)):
             raise InvalidInputError(f"expected {expectation}, got {value!r}", where=attribute.name)
 
     return check

@@ -19,7 +19,15 @@ IMAGE = ImageAssetPointerChunk(format="png", location="a.png", height=2, width=3
 
 
 @pytest.mark.parametrize(
-    "tokens", [[1, 2, 3], (1, 2, 3), range(1, 4), np.arange(1, 4), np.arange(1, 4, dtype="uint16")]
+    "tokens",
+    [
+        [1, 2, 3],
+        (1, 2, 3),
+        range(1, 4),
+        np.arange(1, 4),
+        np.arange(1, 4, dtype="uint16"),
+        np.arange(1, 4, dtype="float16"),
+    ],
 )
 def test_tokens_round_trip_as_ints(tokens: Any, wire: Callable[[Any], Any]) -> None:
     model_input = ModelInput.from_ints(tokens)
@@ -38,6 +46,7 @@ def test_tokens_round_trip_as_ints(tokens: Any, wire: Callable[[Any], Any]) -> N
         ([2**63 - 1, 128, -(2**63)], "tokens[2]", "-9223372036854775808"),
         ([1, 2.5], "tokens[1]", "2.5"),
         (np.array([1.5]), "tokens", "float64"),
+        (np.array([1.5], dtype="float16"), "tokens", "float16"),
         ([1, True], "tokens[1]", "bool"),
         ([[1, 2]], "tokens", r"\[1, 2\]"),
         (np.array(3), "tokens", "dimension"),

@@ -9,6 +9,7 @@ accumulates the same gradients.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import evolve, frozen
@@ -70,6 +71,11 @@ def check_loss(loss_fn: object, arrays: Arrays) -> None:
         raise InvalidInputError(
             f"expected a function, got {type(loss_fn).__name__}; "
             "pass the name of a built-in loss to forward_backward",
+            where="loss_fn",
+        )
+    if iscoroutinefunction(loss_fn) or iscoroutinefunction(type(loss_fn).__call__):
+        raise InvalidInputError(
+            "expected a function, got a coroutine function; define it without async",
             where="loss_fn",
         )
     if arrays not in ("torch", "numpy"):

@@ -193,9 +193,14 @@ def _value(outcome: T | ProgressCallbackError) -> T:
     return outcome
 
 
-async def _fetch_file(transfer: Transfer, signer: UrlSigner, target: Path) -> int:
+async def _fetch_file(
+    transfer: Transfer, signer: UrlSigner, target: Path, *, may_be_empty: bool = True
+) -> int:
     file = await asyncio.to_thread(PartialFile, target)
     size = await transfer.fetch(signer, {"": file})
+    if size == 0 and not may_be_empty:
+        await asyncio.to_thread(file.discard)
+        raise DownloadError(f"{target}: expected an archive, got an empty file", path=str(target))
     await on_thread(PartialFile.finish, file)
     return size
 
@@ -237,7 +242,8 @@ class _Download:
 
         archive, target = self.target.archive, self.target
         target.check(archive)
-        size = await _fetch_file(self.transfer, self.transfer.signer(sign, first), archive)
+        signer = self.transfer.signer(sign, first)
+        size = await _fetch_file(self.transfer, signer, archive, may_be_empty=False)
         if not target.extract:
             return CheckpointDownload(path, archive, None, (archive,), size)
         await asyncio.to_thread(shutil.rmtree, target.building, ignore_errors=True)
@@ -282,7 +288,10 @@ class _Download:
     def _signed_urls(self, response: ArchiveResponse, now: float) -> SignedUrls:
         archive = archive_url(response, datetime.fromtimestamp(now, UTC))
         # A Location may be relative (RFC 9110, 10.2.2).
-        url = urljoin(self.core.connection.base_url or "", archive.url)
+        try:
+            url = urljoin(self.core.connection.base_url or "", archive.url)
+        except ValueError:  # Half of an IPv6 address.
+            url = ""  # `Storage` reports that it is not a URL.
         return SignedUrls({"": url}, archive.expires, now)
 
     async def _exported(self, path: str) -> CheckpointDownload:

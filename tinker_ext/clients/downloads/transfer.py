@@ -224,6 +224,7 @@ class Transfer:
         validator = None if file.content is None else file.content.validator
         headers = range_headers(file.offset, validator)
         async with self._storage.get(OPERATION, url, headers) as response:
+            _check_media_type(response)
             content = content_of(response.status, response.headers, file.offset)
             if content is None or not file.fits(content):
                 await asyncio.to_thread(file.discard)
@@ -255,6 +256,17 @@ async def on_thread(function: Callable[[T], None], argument: T) -> None:
 
 def _broken(message: str) -> APIConnectionError:
     return APIConnectionError(message, fault=TransportFault.PROTOCOL, operation=OPERATION)
+
+
+def _check_media_type(response: StorageResponse) -> None:
+    """Reject the page of a proxy, such as that of a captive portal; no file of a checkpoint is one.
+
+    Raises:
+        APIConnectionError: it is a page; the request is repeated.
+    """
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in ("text/html", "application/xhtml+xml"):
+        raise _broken("the response is an HTML page, probably of a proxy, instead of the file")
 
 
 def _check_encoding(response: StorageResponse, file: PartialFile) -> None:

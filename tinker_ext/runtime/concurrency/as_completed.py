@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from tinker_ext.errors import DeadlineExceededError, InvalidInputError
+from tinker_ext.runtime.concurrency.deadline import check_timeout, seconds_until
 from tinker_ext.runtime.concurrency.futures import APIFuture, waited
 
 T = TypeVar("T")
@@ -142,7 +143,7 @@ class _AsCompleted(FutureIterator[APIFuture[T]]):
         self._pending: dict[int, APIFuture[T]] = {}
         self._queue: CompletionQueue[int] = CompletionQueue()
         self._allowed = timeout
-        self._until = None if timeout is None else time.monotonic() + timeout
+        self._until = None if timeout is None else time.monotonic() + check_timeout(timeout)
         for position, future in enumerate(futures):
             if not isinstance(future, APIFuture):
                 raise InvalidInputError(
@@ -165,7 +166,7 @@ class _AsCompleted(FutureIterator[APIFuture[T]]):
         return next(iter(self._pending.values()))
 
     def _timeout(self) -> float | None:
-        return None if self._until is None else max(0.0, self._until - time.monotonic())
+        return seconds_until(self._until)
 
     def _timeout_error(self) -> DeadlineExceededError:
         return DeadlineExceededError(
@@ -188,7 +189,8 @@ def as_completed(
         timeout: seconds for all futures together.
 
     Raises:
-        InvalidInputError: at once; one of them is not a future of this client.
+        InvalidInputError: at once; one of them is not a future of this client, or `timeout` is not
+            a number.
         DeadlineExceededError: while iterating; the timeout has passed.
 
     Example:

@@ -30,15 +30,18 @@ class CallQueue:
         """
         self._waiting.append((function, args))
         if not self._woken:
-            self._woken = True
-            loop = self._loop()
             try:
+                self._woken = True
+                loop = self._loop()
                 if loop is None:
                     raise RuntimeError("the event loop is gone")
                 loop.call_soon_threadsafe(self._call_all)
             except RuntimeError:
                 self._woken = False
                 self._waiting.clear()
+                raise
+            except BaseException:  # Ctrl-C, or a signal handler that raises.
+                self._woken = False  # The next call wakes the loop, perhaps once more.
                 raise
 
     def _call_all(self) -> None:

@@ -65,8 +65,9 @@ def deadline(seconds: float) -> Iterator[None]:
         >>> step.result()
 
     Raises:
-        InvalidInputError: `seconds` is not above 0.
+        InvalidInputError: `seconds` is not a number above 0.
     """
+    seconds = check_timeout(seconds, "seconds")
     if not seconds > 0:
         raise InvalidInputError(f"expected more than 0, got {seconds}", where="seconds")
     outer, until = _deadline.get(), time.monotonic() + seconds
@@ -78,8 +79,8 @@ def deadline(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-def check_timeout(timeout: float) -> float:
-    """Returns the timeout in seconds, as a float.
+def check_timeout(timeout: float, where: str = "timeout") -> float:
+    """Returns the timeout in seconds, as a float. `where` is the name of the argument.
 
     Raises:
         InvalidInputError: it is not a number.
@@ -89,7 +90,7 @@ def check_timeout(timeout: float) -> float:
     except (TypeError, OverflowError):
         seconds = math.nan
     if isinstance(seconds, complex) or math.isnan(seconds):
-        raise InvalidInputError(f"expected a number of seconds, got {timeout!r}", where="timeout")
+        raise InvalidInputError(f"expected a number of seconds, got {timeout!r}", where=where)
     return float(seconds)
 
 

@@ -106,7 +106,9 @@ class APIFuture(Future[T]):
                 self._outcome.mark_retrieved()
                 self.cancel()
                 raise
-            except SystemExit:  # Raised here by a custom loss.
+            except Exception:
+                raise
+            except BaseException:  # Raised here by a custom loss.
                 self._outcome.mark_retrieved()
                 raise
         if until is not None:
@@ -182,13 +184,15 @@ class APIFuture(Future[T]):
         If Ctrl-C interrupts it, the next access calls it again.
         It is called on the thread that waits. It may wait for other futures, but not for its own.
         """
-        return APIFuture(
+        mapped = APIFuture(
             self._outcome,
             lambda _: function(self._settle()),
             work=self._work,
             progress=self._progress,
             traced=self._traced,
         )
+        mapped._process = self._process  # The request does not run in a forked process.
+        return mapped
 
     def add_done_callback(self, function: Callable[[APIFuture[T]], object]) -> None:
         """Call `function(self)` when done: on the completing thread, or at once if already done.

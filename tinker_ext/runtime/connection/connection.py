@@ -12,7 +12,7 @@ from tinker_api import models
 from tinker_api.retry_table import RETRY
 
 from tinker_ext import tracing
-from tinker_ext.errors import APIError, APIStatusError, InvalidInputError
+from tinker_ext.errors import APIConnectionError, APIError, APIStatusError, InvalidInputError
 from tinker_ext.protocol.adaptation import FIELD_ERRORS, after_negotiation
 from tinker_ext.protocol.server_protocol import BASELINE, ServerProtocol
 from tinker_ext.rules.retry import BACKOFF_BASE, RetryPolicy
@@ -71,13 +71,16 @@ class Connection:
         find_base_url: Callable[[], str],
         retrier: Retrier,
         transport: httpx.AsyncBaseTransport | None = None,
+        check_server: Callable[[], None] | None = None,
     ) -> None:
+        """`check_server` raises an error if no later request can succeed."""
         self.retrier = retrier
         self.protocol = BASELINE
         self.base_url: str | None = None
         self._config = config
         self._find_base_url = find_base_url
         self._transport = transport
+        self._check_server = check_server or (lambda: None)
         # Credentials expire by the retry clock, but are refreshed in real time, as heartbeats are.
         self.keys = CredentialSource(config, evolve(retrier.clock, sleep=REAL_CLOCK.sleep))
         self.limits = ClientLimits(config)
@@ -138,6 +141,9 @@ class Connection:
                 value = await gateway.send(request, protocol)
             except APIStatusError:
                 self._contact.make()
+                raise
+            except APIConnectionError:
+                self._check_server()
                 raise
             if not self._contact.made:
                 self._contact.make()
@@ -299,6 +305,9 @@ class Connection:
                 if error.status_code not in FIELD_ERRORS:
                     raise
                 adapter.rejected(error)
+            except APIConnectionError:
+                self._check_server()
+                raise
             else:
                 adapter.accepted()
                 return body

@@ -7,7 +7,6 @@ and fields of later releases while they have no effect: servers of 0.4.1 reject 
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias, cast
@@ -21,6 +20,7 @@ from tinker_ext.types.argument_checks import (
     check_bool,
     check_integer,
     check_number,
+    is_finite_number,
     plain_float,
     plain_int,
     plain_int_or_none,
@@ -59,7 +59,8 @@ def parse_loss_config(config: LossFnConfig | None) -> dict[str, float | str] | N
     """Converts the parameters of a loss to Python numbers and strings.
 
     Raises:
-        InvalidInputError: a parameter is neither a string nor a finite number; `where` names it.
+        InvalidInputError: a name is not a string, or a parameter is neither a string nor a finite
+            number; `where` names it.
     """
     if config is None:
         return None
@@ -69,8 +70,11 @@ def parse_loss_config(config: LossFnConfig | None) -> dict[str, float | str] | N
         )
     plain = {name: plain_number(value) for name, value in config.items()}
     for name, value in plain.items():
-        real = isinstance(value, int | float) and not isinstance(value, bool)
-        if not (isinstance(value, str) or (real and math.isfinite(value))):
+        if not isinstance(name, str):
+            raise InvalidInputError(
+                f"expected names of parameters, got {name!r}", where="loss_fn_config"
+            )
+        if not (isinstance(value, str) or is_finite_number(value)):
             raise InvalidInputError(
                 f"expected a finite number or a string, got {value!r}",
                 where=f"loss_fn_config[{name!r}]",

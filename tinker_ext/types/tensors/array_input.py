@@ -129,7 +129,9 @@ def _whole_array(array: Array, where: str) -> Array:
     import numpy as np
 
     low, high = _RANGES["int64"]
-    if not np.all((array == np.floor(array)) & (array >= low) & (array < high)):
+    # The limits are beyond the range of float16.
+    wide = array.astype(np.float32) if array.dtype.itemsize < 4 else array
+    if not np.all((wide == np.floor(wide)) & (wide >= low) & (wide < high)):
         raise InvalidInputError(f"expected integers, got {array.dtype} values", where=where)
     return array.astype(np.int64)
 
