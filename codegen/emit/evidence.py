@@ -168,23 +168,35 @@ def _confirmed(union: Json, traffic: Json | None) -> str:
         "Operations for which all requests of the official SDK of the release were valid, and for",
         "which it accepted the valid responses. `traffic.json` names the servers per operation:",
         "",
-        "- `embedded`: the embedded backend does the work; requests and responses are confirmed.",
-        "- `scripted`: examples that are valid in the specification. The requests are confirmed; "
-        "of",
-        "  the responses only that the SDK reads them, not that a server sends them.",
+        "- `embedded`: the embedded backend does the work. Requests are confirmed, and that the",
+        "  SDK accepts the responses. The backend is made from this specification; the servers of",
+        "  the next section are not.",
+        "- `scripted`: examples that are valid in the specification. The requests are confirmed;",
+        "  of the responses only that the SDK reads them, not that a server sends them.",
         "",
-        "| release | operations | requests confirmed | responses of a server that does the work | "
+        "*Other servers* counts the operations whose responses a server of another project has",
+        "confirmed, with any client; *examples only* those that no server has.",
+        "",
+        "| release | operations | requests | responses: embedded | other servers | "
         "examples only | not confirmed |",
-        "|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|",
     ]
+    independent = {
+        name
+        for entry in traffic.get("servers", {}).values()
+        for summary in entry["clients"].values()
+        for name in summary["confirmed"]
+    }
     for release in union["x-releases"]:
         seen = traffic["releases"].get(release)
         if seen is None:
-            lines.append(f"| {release} | | 0 | 0 | 0 | all |")
+            lines.append(f"| {release} | | 0 | 0 | 0 | 0 | all |")
             continue
-        confirmed = seen["confirmed"].values()
-        working = sum(item["servers"] != ["scripted"] for item in confirmed)
-        cells = (seen["operations"], len(confirmed), working, len(confirmed) - working)
+        confirmed: Json = seen["confirmed"]
+        embedded = {name for name, item in confirmed.items() if "embedded" in item["servers"]}
+        others = independent & confirmed.keys()
+        examples = confirmed.keys() - embedded - others
+        cells = (seen["operations"], *map(len, (confirmed, embedded, others, examples)))
         missing = ", ".join(seen["unconfirmed"]) or "none"
         lines.append(f"| {release} | {' | '.join(map(str, cells))} | {missing} |")
     needed = traffic.get("needed_though_optional", [])
