@@ -44,7 +44,7 @@ TIMED_RESULT = "TryAgainResponse"
 # Some servers compile for minutes.
 OUR_STEP_SECONDS = 600.0
 STEP_SECONDS = 150
-TOUR_SECONDS = 1800.0
+TOUR_SECONDS = 900.0
 
 # Replaces values in problems, so that two runs report the same.
 MASK = "the value"
