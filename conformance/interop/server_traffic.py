@@ -186,4 +186,4 @@ def _run(server: Running, client: str) -> None:
         "DRIVER_STEP_SECONDS": str(STEP_SECONDS),
         "DRIVER_HEADERS": json.dumps(dict(server.headers)),
     }
-    run_program(client.removeprefix("tinker "), "tour", server.url, settings, TOUR_SECONDS)
+    run_program(client.removeprefix("tinker "), "responses", server.url, settings, TOUR_SECONDS)
