@@ -160,8 +160,22 @@ async def test_concurrent_requests_are_limited() -> None:
         held = [await transport.handle_async_request(request(20.0)) for _ in range(3)]
         with pytest.raises(httpx.PoolTimeout):
             await transport.handle_async_request(request(0.01))
+        cancelled = asyncio.create_task(transport.handle_async_request(request(20.0)))
+        waiting = asyncio.create_task(get())
+        await asyncio.sleep(0)
+        cancelled.cancel()
         await held[0].aclose()
         await held[0].aclose()
+        assert await waiting == 200
+        assert await get() == 200
+        held[0] = await transport.handle_async_request(request(20.0))
+        # Cancelled just after it was given a slot.
+        cancelled = asyncio.create_task(transport.handle_async_request(request(20.0)))
+        await asyncio.sleep(0)
+        await held[1].aclose()
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
         assert await get() == 200
         await transport.aclose()
         with pytest.raises(httpx.ConnectError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import evolve, frozen
+from attrs import frozen
 from tinker_api import models
 
 from tinker_ext import types
@@ -127,11 +127,8 @@ class SampleResult:
             raise misfit("asample", self.result, str(error)) from None
         if self.sequence_ids is None or len(self.sequence_ids) != len(response.sequences):
             return response
-        sequences = [
-            evolve(sequence, sequence_id=sequence_id)
-            for sequence, sequence_id in zip(response.sequences, self.sequence_ids, strict=True)
-        ]
-        return evolve(response, sequences=sequences)
+        response._identify_sequences(self.sequence_ids)
+        return response
 
 
 def text_length(prompt: types.ModelInput) -> int | None:

@@ -32,23 +32,13 @@ TOKEN_BYTES = 10
 class Budget:
     """How much of a limit (requests or bytes) is in use, and by how many holders.
 
-    Immutable: `take` and `give` return a new budget. A size above the limit is admitted if there
+    Immutable: `admit` and `give` return a new budget. A size above the limit is admitted if there
     are no other holders, and then excludes others until it is released.
     """
 
     limit: int
     used: int = 0
     holders: int = 0
-
-    def admits(self, size: int) -> bool:
-        """Whether a holder of `size` may start now."""
-        return self.holders == 0 or self.used + size <= self.limit
-
-    def take(self, size: int) -> Budget:
-        """Adds a holder of `size`. Raises ValueError if the size is negative."""
-        if size < 0:
-            raise ValueError(f"cannot take the negative size {size}")
-        return Budget(self.limit, self.used + size, self.holders + 1)
 
     def give(self, size: int) -> Budget:
         """Removes a holder of `size`. Raises ValueError if it exceeds what is in use."""
@@ -62,14 +52,18 @@ def admit(budget: Budget, waiting: Iterable[int]) -> tuple[Budget, int]:
 
     `waiting` holds their sizes in order of arrival. Returns the new budget and the number of
     requests admitted. A size that does not fit blocks those behind it, so that small requests
-    can't overtake a large one forever.
+    can't overtake a large one forever. Raises ValueError if a size is negative.
     """
-    admitted = 0
+    limit, used, admitted = budget.limit, budget.used, 0
     for size in waiting:
-        if not budget.admits(size):
+        if size < 0:
+            raise ValueError(f"cannot take the negative size {size}")
+        if budget.holders + admitted and used + size > limit:
             break
-        budget, admitted = budget.take(size), admitted + 1
-    return budget, admitted
+        used, admitted = used + size, admitted + 1
+    if not admitted:
+        return budget, 0
+    return Budget(limit, used, budget.holders + admitted), admitted
 
 
 def restart_burst(started: int, rejected: int) -> int:

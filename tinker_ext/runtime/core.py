@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from tinker_ext.rules.retry import RetryPolicy
     from tinker_ext.runtime.concurrency.caller_executor import CallerExecutor
     from tinker_ext.runtime.concurrency.task_future import TaskFuture
-    from tinker_ext.runtime.connection.client_limits import ClientLimits
     from tinker_ext.transport.request import Request
 
 T = TypeVar("T")
@@ -77,6 +76,9 @@ class ClientCore:
         transport: replaces the connection pool in tests.
         clock: replaces the time in tests, except that of heartbeats.
         key_file: returns the file with the key of an embedded backend, for other processes.
+
+    Attributes:
+        limits: the budgets of work in flight.
     """
 
     def __init__(
@@ -146,6 +148,7 @@ class ClientCore:
             return session.is_alive
 
         self.connection, self.telemetry, self.session = connection, telemetry, session
+        self.limits = connection.limits
         self.batch_pollers = BatchPollerRegistry(connection, alive)
         self.cancellations = CancellationSender(connection)
         self.poller = FuturePoller(
@@ -175,11 +178,6 @@ class ClientCore:
     def protocol(self) -> ServerProtocol:
         """The protocol negotiated with the server, and what its errors have shown since."""
         return self.connection.protocol
-
-    @property
-    def limits(self) -> ClientLimits:
-        """The budgets of work in flight."""
-        return self.connection.limits
 
     @property
     def loop(self) -> BackgroundLoop:

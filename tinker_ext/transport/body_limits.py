@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     Reserve = Callable[[int], AbstractAsyncContextManager[None]]
@@ -64,10 +64,28 @@ class _Inflater:
         return bytes(output)
 
 
+def header_fields(headers: httpx.Headers) -> dict[bytes, bytes]:
+    """The values by name in lower case; several of one name are joined, as httpx does.
+
+    `httpx.Headers` decodes all headers for each access to one.
+    """
+    raw = headers.raw
+    fields = {name.lower(): value for name, value in raw}
+    if len(fields) < len(raw):
+        for name in fields:
+            fields[name] = b", ".join(value for other, value in raw if other.lower() == name)
+    return fields
+
+
 async def read_body_bytes(
-    response: httpx.Response, limit: int, reserve: Reserve | None = None
+    response: httpx.Response,
+    limit: int,
+    reserve: Reserve | None = None,
+    fields: Mapping[bytes, bytes] | None = None,
 ) -> bytes:
     """Reads the decompressed body of a streamed response; does not close the stream.
+
+    `fields` are the `header_fields` of the response, if the caller has them.
 
     A body of more than `UNRESERVED` bytes waits for a reservation of its size, or of `limit` bytes
     if the size is unknown, and releases it once the body is read.
@@ -76,9 +94,11 @@ async def read_body_bytes(
         BodyError: the body has more than `limit` bytes, or does not match its Content-Encoding.
         httpx.HTTPError: the connection failed.
     """
-    encoding = response.headers.get("content-encoding", "")
-    announced = response.headers.get("content-length", "")
-    length = int(announced) if announced.isdecimal() and len(announced) < 20 else None
+    if fields is None:
+        fields = header_fields(response.headers)
+    encoding = fields.get(b"content-encoding", b"")
+    announced = fields.get(b"content-length", b"")
+    length = int(announced) if announced.isdigit() and len(announced) < 20 else None
     if length is not None and length > limit:
         raise BodyError(f"the body has {length} bytes; the limit is {limit}")
     if not encoding and length is not None and length <= UNRESERVED:
@@ -101,12 +121,13 @@ async def read_body_bytes(
         return bytes(content)
 
 
-def _decoder(encoding: str) -> _Decoder:
+def _decoder(encoding: bytes) -> _Decoder:
     match encoding.strip().lower():
-        case "" | "identity":
+        case b"" | b"identity":
             return _Identity()
-        case "gzip" | "x-gzip" | "deflate":
+        case b"gzip" | b"x-gzip" | b"deflate":
             return _Inflater()
         case other:
             # Requests accept only the encodings above.
-            raise BodyError(f"the body has the unsupported Content-Encoding {other[:40]!r}")
+            name = other[:40].decode("latin-1")
+            raise BodyError(f"the body has the unsupported Content-Encoding {name!r}")

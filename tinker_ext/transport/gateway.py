@@ -9,7 +9,6 @@ needed, and cost about 0.7 ms per request.
 
 from __future__ import annotations
 
-import asyncio
 import math
 import ssl
 import time
@@ -31,8 +30,8 @@ from tinker_ext.protocol.server_protocol import BASELINE, drop_default_fields
 from tinker_ext.redaction.redactor import READ_TEXT, REQUEST_ID, kept_headers, redact, shorten
 from tinker_ext.rules.retry import TransportFault, retry_after_seconds
 from tinker_ext.rules.token_validity import is_invalid_token
-from tinker_ext.timeouts import expire_after
-from tinker_ext.transport.body_limits import BodyError, read_body_bytes
+from tinker_ext.timeouts import TimeLimit, TimeLimited, time_limit
+from tinker_ext.transport.body_limits import BodyError, header_fields, read_body_bytes
 from tinker_ext.transport.echo_redaction import redact_bytes, redactable
 from tinker_ext.transport.encoding import LARGE, MalformedBodyError, encode, read_body
 from tinker_ext.transport.network_faults import PROXY_LOGIN, connection_error
@@ -60,6 +59,7 @@ DEFAULT_READ = 60.0
 MAX_ERROR_BYTES = 1024 * 1024
 #: Headers that announce a deprecation; release 0.38.0.
 NOTE_HEADER = "x-deprecation-note"
+_NOTE_FIELD = NOTE_HEADER.encode()
 LEVEL_HEADER = "x-deprecation-level"
 # Characters of a deprecation note that are logged, and the number of distinct notes; ours.
 _LONGEST_NOTE = 500
@@ -75,7 +75,7 @@ class _Prepared:
 
     Attributes:
         key, seconds: the credential and the timeout for which the rest is valid.
-        limit: seconds of a whole exchange.
+        limit: that of a whole exchange.
     """
 
     key: Secret | None
@@ -83,7 +83,7 @@ class _Prepared:
     url: httpx.URL
     headers: httpx.Headers
     extensions: dict[str, Any]
-    limit: float
+    limit: TimeLimit
 
 
 class Gateway:
@@ -176,7 +176,7 @@ class Gateway:
             if new_key is not None and new_key != key:
                 response = await self._attempt(request, new_key, built, content)
         request.response = response
-        if response.has(NOTE_HEADER):
+        if _NOTE_FIELD in response.fields:
             self._log_deprecation(operation.name, response)
         status = response.status_code
         if 200 <= status < 300:
@@ -260,7 +260,7 @@ class Gateway:
             url,
             httpx.Headers(headers),
             {"timeout": _finite(limits)},
-            TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ),
+            time_limit(TOTAL_TIMEOUT_FACTOR * (seconds or self._timeout.read or DEFAULT_READ)),
         )
         self._redacted_for, self._redacted = key, redactable(self._auth.secrets())
         return prepared
@@ -304,23 +304,22 @@ class Gateway:
     ) -> Response:
         operation, limit = request.operation, prepared.limit
         try:
-            async with asyncio.timeout(None) as timeout:
-                expire_after(timeout, limit)
+            with TimeLimited(limit):
                 response = await self._wire.handle_async_request(wire_request)
                 try:
+                    fields = header_fields(response.headers)
+                    reading = read_body_bytes(response, self._max_bytes, self._reserve, fields)
                     fetching = tracing.fetching(operation.name, response.status_code)
                     if fetching is None:
-                        content = await read_body_bytes(response, self._max_bytes, self._reserve)
+                        content = await reading
                     else:
                         with fetching:
-                            content = await read_body_bytes(
-                                response, self._max_bytes, self._reserve
-                            )
+                            content = await reading
                 finally:
                     await response.stream.aclose()  # type: ignore[union-attr]  # an async transport's
         except TimeoutError:
             raise APITimeoutError(
-                f"no complete response within {limit:g} s",
+                f"no complete response within {limit.seconds:g} s",
                 operation=operation.name,
                 fault=TransportFault.TIMEOUT,
             ) from None
@@ -345,7 +344,7 @@ class Gateway:
                 secrets = self._redacted
             if not operation.returns_secret:
                 content = redact_bytes(content, secrets)
-        received = Response(response.status_code, response.headers, content, secrets)
+        received = Response(response.status_code, response.headers, fields, content, secrets)
         if len(content) > LARGE and response.status_code < 300:
             await received.parse_large()
         return received

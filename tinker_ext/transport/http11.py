@@ -54,7 +54,8 @@ class Http11Transport(httpx.AsyncBaseTransport):
         if tls is not None:
             tls.set_alpn_protocols(["http/1.1"])
         self._tls = tls
-        self._slots = asyncio.Semaphore(max_requests)
+        self._free = max_requests
+        self._queue: deque[asyncio.Future[None]] = deque()
         # Stacks: the connection used last is used next.
         self._idle: dict[_Origin, list[_Connection]] = {}
         self._active: set[_Connection] = set()
@@ -66,10 +67,10 @@ class Http11Transport(httpx.AsyncBaseTransport):
         body = request.stream
         content = body.content if isinstance(body, BytesBody) else await request.aread()
         head = _head(request)
-        if self._slots.locked():
-            await self._wait_for_slot(limits.get("pool"))
+        if self._free and not self._queue:
+            self._free -= 1
         else:
-            await self._slots.acquire()
+            await self._wait_for_slot(limits.get("pool"))
         connection = None
         try:
             connection = await self._connection(request.url, limits.get("connect"))
@@ -79,7 +80,7 @@ class Http11Transport(httpx.AsyncBaseTransport):
             if connection is not None:
                 connection.abort()
                 self._active.discard(connection)
-            self._slots.release()
+            self._give_slot()
             raise
         return httpx.Response(
             connection.status, headers=connection.headers, stream=_Body(self, connection)
@@ -98,7 +99,7 @@ class Http11Transport(httpx.AsyncBaseTransport):
     def release(self, connection: _Connection) -> None:
         """Take back a connection whose response is closed; keep it if it can be used again."""
         self._active.discard(connection)
-        self._slots.release()
+        self._give_slot()
         if not connection.is_reusable or self._closed:
             connection.abort()
             return
@@ -109,13 +110,29 @@ class Http11Transport(httpx.AsyncBaseTransport):
             self._cleanup = Context().run(loop.call_later, KEEPALIVE_TIMEOUT, self._close_expired)
 
     async def _wait_for_slot(self, limit: float | None) -> None:
+        """Wait for the slot of a request that ends, in order of arrival."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._queue.append(waiter)
         try:
             async with asyncio.timeout(limit):
-                await self._slots.acquire()
-        except TimeoutError:
+                await waiter
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if waiter.done() and not waiter.cancelled():
+                self._give_slot()
+            if isinstance(error, asyncio.CancelledError):
+                raise
             raise httpx.PoolTimeout(
                 "the maximum number of concurrent requests is reached"
             ) from None
+
+    def _give_slot(self) -> None:
+        """Pass a slot on to the request that has waited longest."""
+        while self._queue:
+            waiter = self._queue.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
 
     async def _connection(self, url: httpx.URL, limit: float | None) -> _Connection:
         if self._closed:
@@ -491,11 +508,13 @@ def _head(request: httpx.Request) -> bytes:
         httpx.LocalProtocolError: a header would end early.
     """
     lines = [b"%s %s HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%s: %s" % (name, value) for name, value in request.headers.raw]
+    lines += [b"%s: %s" % header for header in request.headers.raw]
+    lines += [b"", b""]
     head = b"\r\n".join(lines)
-    if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
+    ends = len(lines) - 1
+    if head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         raise httpx.LocalProtocolError("the request is not valid")
-    return head + b"\r\n\r\n"
+    return head
 
 
 def _as_read_error(error: Exception) -> Exception:

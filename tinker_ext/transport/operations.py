@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from functools import cache
+from functools import cache, partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -45,6 +45,9 @@ CANCEL_TIMEOUT = 30.0
 CONFIG_TIMEOUT = 10.0
 # Ours. `close()` waits for the end of the session.
 FINISH_TIMEOUT = 5.0
+#: Bytes of a training body that the event loop copies itself, in less than a millisecond; ours. For
+#: a small step, another thread would take longer to start than to copy.
+SMALL_BODY = 64 * 1024
 # Names of the operations in the header X-Tinker-Request-Type; releases 0.4.1 and 0.38.0.
 _REQUEST_TYPES = {
     "create_custom_loss": "CreateCustomLoss",
@@ -234,13 +237,15 @@ class TrainingRequest(Request[models.UntypedAPIFuture]):
     async def prepare(self, protocol: ServerProtocol) -> None:
         self._content = None
         if self._is_protobuf(protocol):
-            self._content = await asyncio.to_thread(
+            encode = partial(
                 self._data.protobuf,
                 self._model_id,
                 self._seq_id,
                 forward_only=self._forward_only,
                 compress=protocol.compresses,
             )
+            small = self.size <= SMALL_BODY
+            self._content = encode() if small else await asyncio.to_thread(encode)
 
     def build(self, protocol: ServerProtocol) -> dict[str, Any]:
         numbered: dict[str, Any] = {"model_id": self._model_id, "seq_id": self._seq_id}

@@ -215,31 +215,34 @@ class BytesBody(httpx.ByteStream):
 class Response:
     """A response whose body is read and redacted; `headers` are redacted on first access.
 
+    `fields` are the received headers, to look up one without a secret.
+
     The status of a success is 200, because servers send 200, 201 or 202 for the same operation and
     the specification documents one of them. A redirect that counts as a success is a 302.
     """
 
-    __slots__ = ("_headers", "_parse", "_received", "_secrets", "content", "status_code")
+    __slots__ = ("_headers", "_parse", "_received", "_secrets", "content", "fields", "status_code")
 
     def __init__(
-        self, status_code: int, received: httpx.Headers, content: bytes, secrets: tuple[str, ...]
+        self,
+        status_code: int,
+        received: httpx.Headers,
+        fields: Mapping[bytes, bytes],
+        content: bytes,
+        secrets: tuple[str, ...],
     ) -> None:
         self.status_code = status_code
+        self.fields = fields
         self.content = content
         self._received = received
         self._secrets = secrets
         self._headers: httpx.Headers | None = None
         self._parse: Callable[[], Any] | None = None
 
-    def has(self, header: str) -> bool:
-        """Whether it has a header; the name is in lower case."""
-        return header in self._received
-
     @property
     def content_type(self) -> str:
         """The header of that name; empty without one."""
-        value: str = self._received.get("content-type", "")
-        return value
+        return self.fields.get(b"content-type", b"").decode("latin-1")
 
     @property
     def headers(self) -> httpx.Headers:

@@ -153,7 +153,10 @@ def adapt_images(model_input: models.ModelInput, form: ImageForm, where: str) ->
     Raises:
         InvalidInputError: a required field is not set; `where` is the caller's name of the input.
     """
-    if not any(isinstance(chunk, _IMAGES) for chunk in model_input.chunks):
+    for chunk in model_input.chunks:
+        if isinstance(chunk, _IMAGES):
+            break
+    else:
         return model_input
     chunks: list[Any] = [
         _adapt_image(chunk, form, f"{where}.chunks[{at}]") if isinstance(chunk, _IMAGES) else chunk

@@ -46,11 +46,7 @@ class AuditLogEntry:
         else:
             timestamp = self.timestamp
 
-        event: None | str | Unset
-        if isinstance(self.event, Unset):
-            event = UNSET
-        else:
-            event = self.event
+        event: None | str | Unset = self.event
 
         event_details: Any | dict[str, Any] | None | Unset
         if isinstance(self.event_details, Unset):
@@ -60,23 +56,11 @@ class AuditLogEntry:
         else:
             event_details = self.event_details
 
-        model_id: None | str | Unset
-        if isinstance(self.model_id, Unset):
-            model_id = UNSET
-        else:
-            model_id = self.model_id
+        model_id: None | str | Unset = self.model_id
 
-        tinker_path: None | str | Unset
-        if isinstance(self.tinker_path, Unset):
-            tinker_path = UNSET
-        else:
-            tinker_path = self.tinker_path
+        tinker_path: None | str | Unset = self.tinker_path
 
-        purpose: None | str | Unset
-        if isinstance(self.purpose, Unset):
-            purpose = UNSET
-        else:
-            purpose = self.purpose
+        purpose: None | str | Unset = self.purpose
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

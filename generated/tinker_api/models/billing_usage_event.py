@@ -84,53 +84,25 @@ class BillingUsageEvent:
         else:
             bucket_end = self.bucket_end
 
-        base_model: None | str | Unset
-        if isinstance(self.base_model, Unset):
-            base_model = UNSET
-        else:
-            base_model = self.base_model
+        base_model: None | str | Unset = self.base_model
 
-        user_id: None | str | Unset
-        if isinstance(self.user_id, Unset):
-            user_id = UNSET
-        else:
-            user_id = self.user_id
+        user_id: None | str | Unset = self.user_id
 
-        user_name: None | str | Unset
-        if isinstance(self.user_name, Unset):
-            user_name = UNSET
-        else:
-            user_name = self.user_name
+        user_name: None | str | Unset = self.user_name
 
-        session_id: None | str | Unset
-        if isinstance(self.session_id, Unset):
-            session_id = UNSET
-        else:
-            session_id = self.session_id
+        session_id: None | str | Unset = self.session_id
 
-        project_id: None | str | Unset
-        if isinstance(self.project_id, Unset):
-            project_id = UNSET
-        else:
-            project_id = self.project_id
+        project_id: None | str | Unset = self.project_id
 
-        estimated_cost_usd: float | None | Unset
-        if isinstance(self.estimated_cost_usd, Unset):
-            estimated_cost_usd = UNSET
-        else:
-            estimated_cost_usd = self.estimated_cost_usd
+        estimated_cost_usd: float | None | Unset = self.estimated_cost_usd
 
-        effective_rate_usd_per_million_tokens: float | None | Unset
-        if isinstance(self.effective_rate_usd_per_million_tokens, Unset):
-            effective_rate_usd_per_million_tokens = UNSET
-        else:
-            effective_rate_usd_per_million_tokens = self.effective_rate_usd_per_million_tokens
+        effective_rate_usd_per_million_tokens: float | None | Unset = (
+            self.effective_rate_usd_per_million_tokens
+        )
 
-        effective_rate_usd_per_gigabyte_month: float | None | Unset
-        if isinstance(self.effective_rate_usd_per_gigabyte_month, Unset):
-            effective_rate_usd_per_gigabyte_month = UNSET
-        else:
-            effective_rate_usd_per_gigabyte_month = self.effective_rate_usd_per_gigabyte_month
+        effective_rate_usd_per_gigabyte_month: float | None | Unset = (
+            self.effective_rate_usd_per_gigabyte_month
+        )
 
         event_info: Any | dict[str, Any] | None | Unset
         if isinstance(self.event_info, Unset):

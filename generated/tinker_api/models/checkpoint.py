@@ -43,17 +43,9 @@ class Checkpoint:
     def to_dict(self) -> dict[str, Any]:
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        checkpoint_id: None | str | Unset
-        if isinstance(self.checkpoint_id, Unset):
-            checkpoint_id = UNSET
-        else:
-            checkpoint_id = self.checkpoint_id
+        checkpoint_id: None | str | Unset = self.checkpoint_id
 
-        checkpoint_type: Any | None | str | Unset
-        if isinstance(self.checkpoint_type, Unset):
-            checkpoint_type = UNSET
-        else:
-            checkpoint_type = self.checkpoint_type
+        checkpoint_type: Any | None | str | Unset = self.checkpoint_type
 
         time: Any | None | str | Unset
         if isinstance(self.time, Unset):
@@ -63,23 +55,11 @@ class Checkpoint:
         else:
             time = self.time
 
-        tinker_path: None | str | Unset
-        if isinstance(self.tinker_path, Unset):
-            tinker_path = UNSET
-        else:
-            tinker_path = self.tinker_path
+        tinker_path: None | str | Unset = self.tinker_path
 
-        size_bytes: int | None | Unset
-        if isinstance(self.size_bytes, Unset):
-            size_bytes = UNSET
-        else:
-            size_bytes = self.size_bytes
+        size_bytes: int | None | Unset = self.size_bytes
 
-        public: bool | None | Unset
-        if isinstance(self.public, Unset):
-            public = UNSET
-        else:
-            public = self.public
+        public: bool | None | Unset = self.public
 
         user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):

@@ -24,11 +24,7 @@ class CheckpointArchiveUrlResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        url: None | str | Unset
-        if isinstance(self.url, Unset):
-            url = UNSET
-        else:
-            url = self.url
+        url: None | str | Unset = self.url
 
         expires: Any | None | str | Unset
         if isinstance(self.expires, Unset):

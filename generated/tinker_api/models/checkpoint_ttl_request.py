@@ -17,8 +17,7 @@ class CheckpointTtlRequest:
     """ Seconds from now; null to keep it. """
 
     def to_dict(self) -> dict[str, Any]:
-        ttl_seconds: int | None
-        ttl_seconds = self.ttl_seconds
+        ttl_seconds: int | None = self.ttl_seconds
 
         field_dict: dict[str, Any] = {}
 

@@ -26,11 +26,7 @@ class ClientFinishedSessionStatusQuery:
     def to_dict(self) -> dict[str, Any]:
         type_ = self.type_
 
-        reasons: list[str] | None | Unset
-        if isinstance(self.reasons, Unset):
-            reasons = UNSET
-        else:
-            reasons = self.reasons
+        reasons: list[str] | None | Unset = self.reasons
 
         field_dict: dict[str, Any] = {}
 

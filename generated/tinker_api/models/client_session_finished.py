@@ -36,27 +36,12 @@ class ClientSessionFinished:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.client_session_finish_errored import ClientSessionFinishErrored  # noqa: PLC0415
-        from ..models.client_session_finish_interrupted import ClientSessionFinishInterrupted  # noqa: PLC0415
-        from ..models.client_session_finish_success import ClientSessionFinishSuccess  # noqa: PLC0415
-
         type_ = self.type_
 
         reason: dict[str, Any]
-        if isinstance(self.reason, ClientSessionFinishSuccess):
-            reason = self.reason.to_dict()
-        elif isinstance(self.reason, ClientSessionFinishErrored):
-            reason = self.reason.to_dict()
-        elif isinstance(self.reason, ClientSessionFinishInterrupted):
-            reason = self.reason.to_dict()
-        else:
-            reason = self.reason.to_dict()
+        reason = self.reason.to_dict()
 
-        detail: None | str | Unset
-        if isinstance(self.detail, Unset):
-            detail = UNSET
-        else:
-            detail = self.detail
+        detail: None | str | Unset = self.detail
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

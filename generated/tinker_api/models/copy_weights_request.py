@@ -31,35 +31,15 @@ class CopyWeightsRequest:
     def to_dict(self) -> dict[str, Any]:
         source_path = self.source_path
 
-        session_id: None | str | Unset
-        if isinstance(self.session_id, Unset):
-            session_id = UNSET
-        else:
-            session_id = self.session_id
+        session_id: None | str | Unset = self.session_id
 
-        model_seq_id: int | None | Unset
-        if isinstance(self.model_seq_id, Unset):
-            model_seq_id = UNSET
-        else:
-            model_seq_id = self.model_seq_id
+        model_seq_id: int | None | Unset = self.model_seq_id
 
-        destination_project_id: None | str | Unset
-        if isinstance(self.destination_project_id, Unset):
-            destination_project_id = UNSET
-        else:
-            destination_project_id = self.destination_project_id
+        destination_project_id: None | str | Unset = self.destination_project_id
 
-        ttl_seconds: int | None | Unset
-        if isinstance(self.ttl_seconds, Unset):
-            ttl_seconds = UNSET
-        else:
-            ttl_seconds = self.ttl_seconds
+        ttl_seconds: int | None | Unset = self.ttl_seconds
 
-        weights_access_token: None | str | Unset
-        if isinstance(self.weights_access_token, Unset):
-            weights_access_token = UNSET
-        else:
-            weights_access_token = self.weights_access_token
+        weights_access_token: None | str | Unset = self.weights_access_token
 
         field_dict: dict[str, Any] = {}
 

@@ -24,11 +24,7 @@ class CreateCustomLossResponse:
     def to_dict(self) -> dict[str, Any]:
         loss_id = self.loss_id
 
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

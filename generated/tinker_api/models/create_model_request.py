@@ -38,7 +38,6 @@ class CreateModelRequest:
 
     def to_dict(self) -> dict[str, Any]:
         from ..models.lora_config import LoraConfig  # noqa: PLC0415
-        from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
         from ..models.user_metadata import UserMetadata  # noqa: PLC0415
 
         session_id = self.session_id
@@ -66,8 +65,6 @@ class CreateModelRequest:
         optimizer_config: dict[str, Any] | Unset
         if isinstance(self.optimizer_config, Unset):
             optimizer_config = UNSET
-        elif isinstance(self.optimizer_config, OptimizerConfigBase):
-            optimizer_config = self.optimizer_config.to_dict()
         else:
             optimizer_config = self.optimizer_config.to_dict()
 

@@ -24,11 +24,7 @@ class CreateModelResponse:
     def to_dict(self) -> dict[str, Any]:
         model_id = self.model_id
 
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

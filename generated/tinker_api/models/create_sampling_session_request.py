@@ -30,17 +30,9 @@ class CreateSamplingSessionRequest:
 
         sampling_session_seq_id = self.sampling_session_seq_id
 
-        base_model: None | str | Unset
-        if isinstance(self.base_model, Unset):
-            base_model = UNSET
-        else:
-            base_model = self.base_model
+        base_model: None | str | Unset = self.base_model
 
-        model_path: None | str | Unset
-        if isinstance(self.model_path, Unset):
-            model_path = UNSET
-        else:
-            model_path = self.model_path
+        model_path: None | str | Unset = self.model_path
 
         type_ = self.type_
 

@@ -44,17 +44,9 @@ class CreateSessionRequest:
 
         sdk_version = self.sdk_version
 
-        project_id: None | str | Unset
-        if isinstance(self.project_id, Unset):
-            project_id = UNSET
-        else:
-            project_id = self.project_id
+        project_id: None | str | Unset = self.project_id
 
-        display_name: None | str | Unset
-        if isinstance(self.display_name, Unset):
-            display_name = UNSET
-        else:
-            display_name = self.display_name
+        display_name: None | str | Unset = self.display_name
 
         type_ = self.type_
 

@@ -30,29 +30,13 @@ class CreateSessionResponse:
     def to_dict(self) -> dict[str, Any]:
         session_id = self.session_id
 
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
-        info_message: None | str | Unset
-        if isinstance(self.info_message, Unset):
-            info_message = UNSET
-        else:
-            info_message = self.info_message
+        info_message: None | str | Unset = self.info_message
 
-        warning_message: None | str | Unset
-        if isinstance(self.warning_message, Unset):
-            warning_message = UNSET
-        else:
-            warning_message = self.warning_message
+        warning_message: None | str | Unset = self.warning_message
 
-        error_message: None | str | Unset
-        if isinstance(self.error_message, Unset):
-            error_message = UNSET
-        else:
-            error_message = self.error_message
+        error_message: None | str | Unset = self.error_message
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -35,53 +35,21 @@ class CurrentCheckpointStorageUsageItem:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        project_id: None | str | Unset
-        if isinstance(self.project_id, Unset):
-            project_id = UNSET
-        else:
-            project_id = self.project_id
+        project_id: None | str | Unset = self.project_id
 
-        org_user_urn: None | str | Unset
-        if isinstance(self.org_user_urn, Unset):
-            org_user_urn = UNSET
-        else:
-            org_user_urn = self.org_user_urn
+        org_user_urn: None | str | Unset = self.org_user_urn
 
-        user_email: None | str | Unset
-        if isinstance(self.user_email, Unset):
-            user_email = UNSET
-        else:
-            user_email = self.user_email
+        user_email: None | str | Unset = self.user_email
 
-        user_name: None | str | Unset
-        if isinstance(self.user_name, Unset):
-            user_name = UNSET
-        else:
-            user_name = self.user_name
+        user_name: None | str | Unset = self.user_name
 
-        checkpoint_count: int | None | Unset
-        if isinstance(self.checkpoint_count, Unset):
-            checkpoint_count = UNSET
-        else:
-            checkpoint_count = self.checkpoint_count
+        checkpoint_count: int | None | Unset = self.checkpoint_count
 
-        size_bytes: int | None | Unset
-        if isinstance(self.size_bytes, Unset):
-            size_bytes = UNSET
-        else:
-            size_bytes = self.size_bytes
+        size_bytes: int | None | Unset = self.size_bytes
 
-        size_gigabytes: float | None | Unset
-        if isinstance(self.size_gigabytes, Unset):
-            size_gigabytes = UNSET
-        else:
-            size_gigabytes = self.size_gigabytes
+        size_gigabytes: float | None | Unset = self.size_gigabytes
 
-        estimated_monthly_cost_usd: float | None | Unset
-        if isinstance(self.estimated_monthly_cost_usd, Unset):
-            estimated_monthly_cost_usd = UNSET
-        else:
-            estimated_monthly_cost_usd = self.estimated_monthly_cost_usd
+        estimated_monthly_cost_usd: float | None | Unset = self.estimated_monthly_cost_usd
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -37,11 +37,9 @@ class CurrentCheckpointStorageUsageResponse:
         else:
             data = self.data
 
-        effective_rate_usd_per_gigabyte_month: float | None | Unset
-        if isinstance(self.effective_rate_usd_per_gigabyte_month, Unset):
-            effective_rate_usd_per_gigabyte_month = UNSET
-        else:
-            effective_rate_usd_per_gigabyte_month = self.effective_rate_usd_per_gigabyte_month
+        effective_rate_usd_per_gigabyte_month: float | None | Unset = (
+            self.effective_rate_usd_per_gigabyte_month
+        )
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

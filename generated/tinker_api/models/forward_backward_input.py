@@ -36,8 +36,7 @@ class ForwardBackwardInput:
             data_item = data_item_data.to_dict()
             data.append(data_item)
 
-        loss_fn: str
-        loss_fn = self.loss_fn
+        loss_fn: str = self.loss_fn
 
         loss_fn_config: dict[str, Any] | None | Unset
         if isinstance(self.loss_fn_config, Unset):

@@ -42,11 +42,7 @@ class ForwardBackwardOutput:
         else:
             loss_fn_outputs = self.loss_fn_outputs
 
-        loss_fn_output_type: None | str | Unset
-        if isinstance(self.loss_fn_output_type, Unset):
-            loss_fn_output_type = UNSET
-        else:
-            loss_fn_output_type = self.loss_fn_output_type
+        loss_fn_output_type: None | str | Unset = self.loss_fn_output_type
 
         metrics: Any | dict[str, Any] | None | Unset
         if isinstance(self.metrics, Unset):

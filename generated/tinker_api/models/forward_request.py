@@ -31,11 +31,7 @@ class ForwardRequest:
 
         model_id = self.model_id
 
-        seq_id: int | None | Unset
-        if isinstance(self.seq_id, Unset):
-            seq_id = UNSET
-        else:
-            seq_id = self.seq_id
+        seq_id: int | None | Unset = self.seq_id
 
         field_dict: dict[str, Any] = {}
 

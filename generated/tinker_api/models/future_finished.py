@@ -29,11 +29,9 @@ class FutureFinished:
 
         request_id = self.request_id
 
-        response_payload_uncompressed_size: int | None | Unset
-        if isinstance(self.response_payload_uncompressed_size, Unset):
-            response_payload_uncompressed_size = UNSET
-        else:
-            response_payload_uncompressed_size = self.response_payload_uncompressed_size
+        response_payload_uncompressed_size: int | None | Unset = (
+            self.response_payload_uncompressed_size
+        )
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -33,11 +33,7 @@ class FuturesRetrieveRequest:
 
         prev_cursor = self.prev_cursor
 
-        timeout: float | None | Unset
-        if isinstance(self.timeout, Unset):
-            timeout = UNSET
-        else:
-            timeout = self.timeout
+        timeout: float | None | Unset = self.timeout
 
         retrieved_request_ids: list[str] | Unset = UNSET
         if not isinstance(self.retrieved_request_ids, Unset):

@@ -27,21 +27,12 @@ class FuturesRetrieveResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.future_failed import FutureFailed  # noqa: PLC0415
-        from ..models.future_finished import FutureFinished  # noqa: PLC0415
-
         completions: list[dict[str, Any]] | None
         if isinstance(self.completions, list):
             completions = []
             for completions_type_0_item_data in self.completions:
                 completions_type_0_item: dict[str, Any]
-                if isinstance(completions_type_0_item_data, FutureFinished):
-                    completions_type_0_item = completions_type_0_item_data.to_dict()
-                elif isinstance(completions_type_0_item_data, FutureFailed):
-                    completions_type_0_item = completions_type_0_item_data.to_dict()
-                else:
-                    completions_type_0_item = completions_type_0_item_data.to_dict()
-
+                completions_type_0_item = completions_type_0_item_data.to_dict()
                 completions.append(completions_type_0_item)
 
         else:

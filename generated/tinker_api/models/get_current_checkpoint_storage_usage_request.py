@@ -19,11 +19,7 @@ class GetCurrentCheckpointStorageUsageRequest:
     """ The project, or null for all. """
 
     def to_dict(self) -> dict[str, Any]:
-        project_id: None | str | Unset
-        if isinstance(self.project_id, Unset):
-            project_id = UNSET
-        else:
-            project_id = self.project_id
+        project_id: None | str | Unset = self.project_id
 
         field_dict: dict[str, Any] = {}
 

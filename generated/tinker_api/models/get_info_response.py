@@ -42,11 +42,7 @@ class GetInfoResponse:
         from ..models.model_data import ModelData  # noqa: PLC0415
         from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
 
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
         model_data: Any | dict[str, Any] | None | Unset
         if isinstance(self.model_data, Unset):
@@ -56,11 +52,7 @@ class GetInfoResponse:
         else:
             model_data = self.model_data
 
-        model_id: Any | None | str | Unset
-        if isinstance(self.model_id, Unset):
-            model_id = UNSET
-        else:
-            model_id = self.model_id
+        model_id: Any | None | str | Unset = self.model_id
 
         optimizer_config: Any | dict[str, Any] | None | Unset
         if isinstance(self.optimizer_config, Unset):
@@ -72,23 +64,11 @@ class GetInfoResponse:
         else:
             optimizer_config = self.optimizer_config
 
-        is_lora: bool | None | Unset
-        if isinstance(self.is_lora, Unset):
-            is_lora = UNSET
-        else:
-            is_lora = self.is_lora
+        is_lora: bool | None | Unset = self.is_lora
 
-        lora_rank: int | None | Unset
-        if isinstance(self.lora_rank, Unset):
-            lora_rank = UNSET
-        else:
-            lora_rank = self.lora_rank
+        lora_rank: int | None | Unset = self.lora_rank
 
-        model_name: None | str | Unset
-        if isinstance(self.model_name, Unset):
-            model_name = UNSET
-        else:
-            model_name = self.model_name
+        model_name: None | str | Unset = self.model_name
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

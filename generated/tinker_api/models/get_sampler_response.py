@@ -25,23 +25,11 @@ class GetSamplerResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        sampler_id: None | str | Unset
-        if isinstance(self.sampler_id, Unset):
-            sampler_id = UNSET
-        else:
-            sampler_id = self.sampler_id
+        sampler_id: None | str | Unset = self.sampler_id
 
-        base_model: None | str | Unset
-        if isinstance(self.base_model, Unset):
-            base_model = UNSET
-        else:
-            base_model = self.base_model
+        base_model: None | str | Unset = self.base_model
 
-        model_path: None | str | Unset
-        if isinstance(self.model_path, Unset):
-            model_path = UNSET
-        else:
-            model_path = self.model_path
+        model_path: None | str | Unset = self.model_path
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

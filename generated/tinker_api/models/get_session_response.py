@@ -33,11 +33,9 @@ class GetSessionResponse:
     def to_dict(self) -> dict[str, Any]:
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        training_run_ids: list[str] | None
-        training_run_ids = self.training_run_ids
+        training_run_ids: list[str] | None = self.training_run_ids
 
-        sampler_ids: list[str] | None
-        sampler_ids = self.sampler_ids
+        sampler_ids: list[str] | None = self.sampler_ids
 
         user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
@@ -47,11 +45,7 @@ class GetSessionResponse:
         else:
             user_metadata = self.user_metadata
 
-        display_name: None | str | Unset
-        if isinstance(self.display_name, Unset):
-            display_name = UNSET
-        else:
-            display_name = self.display_name
+        display_name: None | str | Unset = self.display_name
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -38,11 +38,7 @@ class ImageAssetPointerChunk:
 
         location = self.location
 
-        expected_tokens: int | None | Unset
-        if isinstance(self.expected_tokens, Unset):
-            expected_tokens = UNSET
-        else:
-            expected_tokens = self.expected_tokens
+        expected_tokens: int | None | Unset = self.expected_tokens
 
         type_ = self.type_
 

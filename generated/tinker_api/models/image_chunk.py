@@ -35,11 +35,7 @@ class ImageChunk:
 
         format_: str = self.format_
 
-        expected_tokens: int | None | Unset
-        if isinstance(self.expected_tokens, Unset):
-            expected_tokens = UNSET
-        else:
-            expected_tokens = self.expected_tokens
+        expected_tokens: int | None | Unset = self.expected_tokens
 
         type_ = self.type_
 

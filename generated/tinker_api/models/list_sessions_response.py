@@ -19,8 +19,7 @@ class ListSessionsResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        sessions: list[str] | None
-        sessions = self.sessions
+        sessions: list[str] | None = self.sessions
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -50,35 +50,15 @@ class LoadWeightsRequest:
 
         path = self.path
 
-        model_id: None | str | Unset
-        if isinstance(self.model_id, Unset):
-            model_id = UNSET
-        else:
-            model_id = self.model_id
+        model_id: None | str | Unset = self.model_id
 
-        seq_id: int | None | Unset
-        if isinstance(self.seq_id, Unset):
-            seq_id = UNSET
-        else:
-            seq_id = self.seq_id
+        seq_id: int | None | Unset = self.seq_id
 
-        session_id: None | str | Unset
-        if isinstance(self.session_id, Unset):
-            session_id = UNSET
-        else:
-            session_id = self.session_id
+        session_id: None | str | Unset = self.session_id
 
-        model_seq_id: int | None | Unset
-        if isinstance(self.model_seq_id, Unset):
-            model_seq_id = UNSET
-        else:
-            model_seq_id = self.model_seq_id
+        model_seq_id: int | None | Unset = self.model_seq_id
 
-        base_model: None | str | Unset
-        if isinstance(self.base_model, Unset):
-            base_model = UNSET
-        else:
-            base_model = self.base_model
+        base_model: None | str | Unset = self.base_model
 
         user_metadata: dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
@@ -100,11 +80,7 @@ class LoadWeightsRequest:
         else:
             optimizer_config = self.optimizer_config
 
-        weights_access_token: None | str | Unset
-        if isinstance(self.weights_access_token, Unset):
-            weights_access_token = UNSET
-        else:
-            weights_access_token = self.weights_access_token
+        weights_access_token: None | str | Unset = self.weights_access_token
 
         type_ = self.type_
 

@@ -29,11 +29,7 @@ class LoraConfig:
     def to_dict(self) -> dict[str, Any]:
         rank = self.rank
 
-        seed: int | None | Unset
-        if isinstance(self.seed, Unset):
-            seed = UNSET
-        else:
-            seed = self.seed
+        seed: int | None | Unset = self.seed
 
         train_unembed = self.train_unembed
 

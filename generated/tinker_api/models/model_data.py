@@ -25,23 +25,11 @@ class ModelData:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        arch: None | str | Unset
-        if isinstance(self.arch, Unset):
-            arch = UNSET
-        else:
-            arch = self.arch
+        arch: None | str | Unset = self.arch
 
-        model_name: None | str | Unset
-        if isinstance(self.model_name, Unset):
-            model_name = UNSET
-        else:
-            model_name = self.model_name
+        model_name: None | str | Unset = self.model_name
 
-        tokenizer_id: None | str | Unset
-        if isinstance(self.tokenizer_id, Unset):
-            tokenizer_id = UNSET
-        else:
-            tokenizer_id = self.tokenizer_id
+        tokenizer_id: None | str | Unset = self.tokenizer_id
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

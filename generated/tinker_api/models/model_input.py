@@ -24,22 +24,10 @@ class ModelInput:
     """ The parts, in order. """
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.encoded_text_chunk import EncodedTextChunk  # noqa: PLC0415
-        from ..models.image_asset_pointer_chunk import ImageAssetPointerChunk  # noqa: PLC0415
-        from ..models.image_chunk import ImageChunk  # noqa: PLC0415
-
         chunks = []
         for chunks_item_data in self.chunks:
             chunks_item: dict[str, Any]
-            if isinstance(chunks_item_data, ImageAssetPointerChunk):
-                chunks_item = chunks_item_data.to_dict()
-            elif isinstance(chunks_item_data, ImageChunk):
-                chunks_item = chunks_item_data.to_dict()
-            elif isinstance(chunks_item_data, EncodedTextChunk):
-                chunks_item = chunks_item_data.to_dict()
-            else:
-                chunks_item = chunks_item_data.to_dict()
-
+            chunks_item = chunks_item_data.to_dict()
             chunks.append(chunks_item)
 
         field_dict: dict[str, Any] = {}

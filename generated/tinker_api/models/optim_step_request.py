@@ -32,15 +32,9 @@ class OptimStepRequest:
     """ Its settings, for a model with another optimizer than Adam. """
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.dimuon_params import DimuonParams  # noqa: PLC0415
-
         model_id = self.model_id
 
-        seq_id: int | None | Unset
-        if isinstance(self.seq_id, Unset):
-            seq_id = UNSET
-        else:
-            seq_id = self.seq_id
+        seq_id: int | None | Unset = self.seq_id
 
         type_ = self.type_
 
@@ -51,8 +45,6 @@ class OptimStepRequest:
         optimizer_params: dict[str, Any] | Unset
         if isinstance(self.optimizer_params, Unset):
             optimizer_params = UNSET
-        elif isinstance(self.optimizer_params, DimuonParams):
-            optimizer_params = self.optimizer_params.to_dict()
         else:
             optimizer_params = self.optimizer_params.to_dict()
 

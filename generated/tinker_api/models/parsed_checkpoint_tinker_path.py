@@ -31,8 +31,7 @@ class ParsedCheckpointTinkerPath:
 
         training_run_id = self.training_run_id
 
-        checkpoint_type: str
-        checkpoint_type = self.checkpoint_type
+        checkpoint_type: str = self.checkpoint_type
 
         checkpoint_id = self.checkpoint_id
 

@@ -29,11 +29,7 @@ class RequestFailedResponse:
     def to_dict(self) -> dict[str, Any]:
         error = self.error
 
-        category: None | str | Unset
-        if isinstance(self.category, Unset):
-            category = UNSET
-        else:
-            category = self.category
+        category: None | str | Unset = self.category
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

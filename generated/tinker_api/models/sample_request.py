@@ -60,35 +60,15 @@ class SampleRequest:
 
         num_samples = self.num_samples
 
-        base_model: None | str | Unset
-        if isinstance(self.base_model, Unset):
-            base_model = UNSET
-        else:
-            base_model = self.base_model
+        base_model: None | str | Unset = self.base_model
 
-        model_path: None | str | Unset
-        if isinstance(self.model_path, Unset):
-            model_path = UNSET
-        else:
-            model_path = self.model_path
+        model_path: None | str | Unset = self.model_path
 
-        sampling_session_id: None | str | Unset
-        if isinstance(self.sampling_session_id, Unset):
-            sampling_session_id = UNSET
-        else:
-            sampling_session_id = self.sampling_session_id
+        sampling_session_id: None | str | Unset = self.sampling_session_id
 
-        seq_id: int | None | Unset
-        if isinstance(self.seq_id, Unset):
-            seq_id = UNSET
-        else:
-            seq_id = self.seq_id
+        seq_id: int | None | Unset = self.seq_id
 
-        prompt_logprobs: bool | None | Unset
-        if isinstance(self.prompt_logprobs, Unset):
-            prompt_logprobs = UNSET
-        else:
-            prompt_logprobs = self.prompt_logprobs
+        prompt_logprobs: bool | None | Unset = self.prompt_logprobs
 
         topk_prompt_logprobs = self.topk_prompt_logprobs
 
@@ -104,17 +84,9 @@ class SampleRequest:
 
         prompt_alt_tokens_k = self.prompt_alt_tokens_k
 
-        prompt_logprobs_last_n: int | None | Unset
-        if isinstance(self.prompt_logprobs_last_n, Unset):
-            prompt_logprobs_last_n = UNSET
-        else:
-            prompt_logprobs_last_n = self.prompt_logprobs_last_n
+        prompt_logprobs_last_n: int | None | Unset = self.prompt_logprobs_last_n
 
-        record_stability_info: bool | None | Unset
-        if isinstance(self.record_stability_info, Unset):
-            record_stability_info = UNSET
-        else:
-            record_stability_info = self.record_stability_info
+        record_stability_info: bool | None | Unset = self.record_stability_info
 
         type_ = self.type_
 

@@ -52,17 +52,9 @@ class SampleResponse:
         else:
             sequences = self.sequences
 
-        prompt_logprobs: list[Any] | None | Unset
-        if isinstance(self.prompt_logprobs, Unset):
-            prompt_logprobs = UNSET
-        else:
-            prompt_logprobs = self.prompt_logprobs
+        prompt_logprobs: list[Any] | None | Unset = self.prompt_logprobs
 
-        topk_prompt_logprobs: list[Any] | None | Unset
-        if isinstance(self.topk_prompt_logprobs, Unset):
-            topk_prompt_logprobs = UNSET
-        else:
-            topk_prompt_logprobs = self.topk_prompt_logprobs
+        topk_prompt_logprobs: list[Any] | None | Unset = self.topk_prompt_logprobs
 
         target_prompt_logprobs: dict[str, Any] | None | Unset
         if isinstance(self.target_prompt_logprobs, Unset):
@@ -82,11 +74,7 @@ class SampleResponse:
         else:
             prompt_alt_tokens = self.prompt_alt_tokens
 
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -30,25 +30,15 @@ class SampledSequence:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        stop_reason: str
-        stop_reason = self.stop_reason
+        stop_reason: str = self.stop_reason
 
-        tokens: list[int] | None
-        tokens = self.tokens
+        tokens: list[int] | None = self.tokens
 
         sequence_id = self.sequence_id
 
-        logprobs: list[float] | None | Unset
-        if isinstance(self.logprobs, Unset):
-            logprobs = UNSET
-        else:
-            logprobs = self.logprobs
+        logprobs: list[float] | None | Unset = self.logprobs
 
-        topk_logprobs: list[Any] | None | Unset
-        if isinstance(self.topk_logprobs, Unset):
-            topk_logprobs = UNSET
-        else:
-            topk_logprobs = self.topk_logprobs
+        topk_logprobs: list[Any] | None | Unset = self.topk_logprobs
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

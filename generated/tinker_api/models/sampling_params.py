@@ -29,23 +29,11 @@ class SamplingParams:
     """ Choose among the likeliest tokens that together have this probability. """
 
     def to_dict(self) -> dict[str, Any]:
-        max_tokens: int | None | Unset
-        if isinstance(self.max_tokens, Unset):
-            max_tokens = UNSET
-        else:
-            max_tokens = self.max_tokens
+        max_tokens: int | None | Unset = self.max_tokens
 
-        seed: int | None | Unset
-        if isinstance(self.seed, Unset):
-            seed = UNSET
-        else:
-            seed = self.seed
+        seed: int | None | Unset = self.seed
 
-        stop: list[int] | list[str] | None | str | Unset
-        if isinstance(self.stop, Unset):
-            stop = UNSET
-        else:
-            stop = self.stop
+        stop: list[int] | list[str] | None | str | Unset = self.stop
 
         temperature = self.temperature
 

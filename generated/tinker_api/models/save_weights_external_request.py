@@ -32,23 +32,11 @@ class SaveWeightsExternalRequest:
 
         path = self.path
 
-        seq_id: int | None | Unset
-        if isinstance(self.seq_id, Unset):
-            seq_id = UNSET
-        else:
-            seq_id = self.seq_id
+        seq_id: int | None | Unset = self.seq_id
 
-        ttl_seconds: int | None | Unset
-        if isinstance(self.ttl_seconds, Unset):
-            ttl_seconds = UNSET
-        else:
-            ttl_seconds = self.ttl_seconds
+        ttl_seconds: int | None | Unset = self.ttl_seconds
 
-        age_encryption_recipients: list[str] | None | Unset
-        if isinstance(self.age_encryption_recipients, Unset):
-            age_encryption_recipients = UNSET
-        else:
-            age_encryption_recipients = self.age_encryption_recipients
+        age_encryption_recipients: list[str] | None | Unset = self.age_encryption_recipients
 
         type_ = self.type_
 

@@ -24,23 +24,11 @@ class SaveWeightsExternalResponseInternal:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        path: None | str | Unset
-        if isinstance(self.path, Unset):
-            path = UNSET
-        else:
-            path = self.path
+        path: None | str | Unset = self.path
 
-        size_bytes: int | None | Unset
-        if isinstance(self.size_bytes, Unset):
-            size_bytes = UNSET
-        else:
-            size_bytes = self.size_bytes
+        size_bytes: int | None | Unset = self.size_bytes
 
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -41,33 +41,17 @@ class SaveWeightsForSamplerRequest:
 
         model_id = self.model_id
 
-        path: None | str | Unset
-        if isinstance(self.path, Unset):
-            path = UNSET
-        else:
-            path = self.path
+        path: None | str | Unset = self.path
 
-        sampling_session_seq_id: int | None | Unset
-        if isinstance(self.sampling_session_seq_id, Unset):
-            sampling_session_seq_id = UNSET
-        else:
-            sampling_session_seq_id = self.sampling_session_seq_id
+        sampling_session_seq_id: int | None | Unset = self.sampling_session_seq_id
 
         kind: str | Unset = UNSET
         if not isinstance(self.kind, Unset):
             kind = self.kind
 
-        seq_id: int | None | Unset
-        if isinstance(self.seq_id, Unset):
-            seq_id = UNSET
-        else:
-            seq_id = self.seq_id
+        seq_id: int | None | Unset = self.seq_id
 
-        ttl_seconds: int | None | Unset
-        if isinstance(self.ttl_seconds, Unset):
-            ttl_seconds = UNSET
-        else:
-            ttl_seconds = self.ttl_seconds
+        ttl_seconds: int | None | Unset = self.ttl_seconds
 
         user_metadata: dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):

@@ -24,23 +24,11 @@ class SaveWeightsForSamplerResponseInternal:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        path: None | str | Unset
-        if isinstance(self.path, Unset):
-            path = UNSET
-        else:
-            path = self.path
+        path: None | str | Unset = self.path
 
-        sampling_session_id: None | str | Unset
-        if isinstance(self.sampling_session_id, Unset):
-            sampling_session_id = UNSET
-        else:
-            sampling_session_id = self.sampling_session_id
+        sampling_session_id: None | str | Unset = self.sampling_session_id
 
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -38,23 +38,11 @@ class SaveWeightsRequest:
 
         model_id = self.model_id
 
-        path: None | str | Unset
-        if isinstance(self.path, Unset):
-            path = UNSET
-        else:
-            path = self.path
+        path: None | str | Unset = self.path
 
-        seq_id: int | None | Unset
-        if isinstance(self.seq_id, Unset):
-            seq_id = UNSET
-        else:
-            seq_id = self.seq_id
+        seq_id: int | None | Unset = self.seq_id
 
-        ttl_seconds: int | None | Unset
-        if isinstance(self.ttl_seconds, Unset):
-            ttl_seconds = UNSET
-        else:
-            ttl_seconds = self.ttl_seconds
+        ttl_seconds: int | None | Unset = self.ttl_seconds
 
         overwrite = self.overwrite
 

@@ -24,11 +24,7 @@ class SessionCancelled:
     def to_dict(self) -> dict[str, Any]:
         type_ = self.type_
 
-        detail: None | str | Unset
-        if isinstance(self.detail, Unset):
-            detail = UNSET
-        else:
-            detail = self.detail
+        detail: None | str | Unset = self.detail
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

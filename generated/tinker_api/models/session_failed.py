@@ -41,26 +41,12 @@ class SessionFailed:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.session_failed_request_reason import SessionFailedRequestReason  # noqa: PLC0415
-        from ..models.session_failed_sampling_session_reason import (
-            SessionFailedSamplingSessionReason,  # noqa: PLC0415
-        )
-        from ..models.session_failed_training_run_reason import SessionFailedTrainingRunReason  # noqa: PLC0415
-
         type_ = self.type_
 
-        category: str
-        category = self.category
+        category: str = self.category
 
         reason: dict[str, Any]
-        if isinstance(self.reason, SessionFailedRequestReason):
-            reason = self.reason.to_dict()
-        elif isinstance(self.reason, SessionFailedTrainingRunReason):
-            reason = self.reason.to_dict()
-        elif isinstance(self.reason, SessionFailedSamplingSessionReason):
-            reason = self.reason.to_dict()
-        else:
-            reason = self.reason.to_dict()
+        reason = self.reason.to_dict()
 
         message = self.message
 

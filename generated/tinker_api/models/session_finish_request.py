@@ -25,8 +25,7 @@ class SessionFinishRequest:
     def to_dict(self) -> dict[str, Any]:
         reason = self.reason.to_dict()
 
-        detail: None | str
-        detail = self.detail
+        detail: None | str = self.detail
 
         field_dict: dict[str, Any] = {}
 

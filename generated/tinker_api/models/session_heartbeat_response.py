@@ -20,11 +20,7 @@ class SessionHeartbeatResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

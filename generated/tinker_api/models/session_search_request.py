@@ -54,42 +54,21 @@ class SessionSearchRequest:
     """ Where to go on: the next_cursor of the page before. """
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.active_session_status_query import ActiveSessionStatusQuery  # noqa: PLC0415
-        from ..models.cancelled_session_status_query import CancelledSessionStatusQuery  # noqa: PLC0415
-        from ..models.failed_session_status_query import FailedSessionStatusQuery  # noqa: PLC0415
-        from ..models.own_search_owner import OwnSearchOwner  # noqa: PLC0415
         from ..models.session_search_cursor import SessionSearchCursor  # noqa: PLC0415
-        from ..models.user_search_owner import UserSearchOwner  # noqa: PLC0415
 
-        session_id: None | str | Unset
-        if isinstance(self.session_id, Unset):
-            session_id = UNSET
-        else:
-            session_id = self.session_id
+        session_id: None | str | Unset = self.session_id
 
-        project_ids: list[str] | None | Unset
-        if isinstance(self.project_ids, Unset):
-            project_ids = UNSET
-        else:
-            project_ids = self.project_ids
+        project_ids: list[str] | None | Unset = self.project_ids
 
         user_metadata: dict[str, Any] | Unset = UNSET
         if not isinstance(self.user_metadata, Unset):
             user_metadata = self.user_metadata.to_dict()
 
-        display_name: None | str | Unset
-        if isinstance(self.display_name, Unset):
-            display_name = UNSET
-        else:
-            display_name = self.display_name
+        display_name: None | str | Unset = self.display_name
 
         owner: dict[str, Any] | Unset
         if isinstance(self.owner, Unset):
             owner = UNSET
-        elif isinstance(self.owner, UserSearchOwner):
-            owner = self.owner.to_dict()
-        elif isinstance(self.owner, OwnSearchOwner):
-            owner = self.owner.to_dict()
         else:
             owner = self.owner.to_dict()
 
@@ -100,15 +79,7 @@ class SessionSearchRequest:
             statuses = []
             for statuses_type_0_item_data in self.statuses:
                 statuses_type_0_item: dict[str, Any]
-                if isinstance(statuses_type_0_item_data, ActiveSessionStatusQuery):
-                    statuses_type_0_item = statuses_type_0_item_data.to_dict()
-                elif isinstance(statuses_type_0_item_data, CancelledSessionStatusQuery):
-                    statuses_type_0_item = statuses_type_0_item_data.to_dict()
-                elif isinstance(statuses_type_0_item_data, FailedSessionStatusQuery):
-                    statuses_type_0_item = statuses_type_0_item_data.to_dict()
-                else:
-                    statuses_type_0_item = statuses_type_0_item_data.to_dict()
-
+                statuses_type_0_item = statuses_type_0_item_data.to_dict()
                 statuses.append(statuses_type_0_item)
 
         else:

@@ -63,11 +63,7 @@ class SessionSummary:
         from ..models.session_failed import SessionFailed  # noqa: PLC0415
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        session_id: None | str | Unset
-        if isinstance(self.session_id, Unset):
-            session_id = UNSET
-        else:
-            session_id = self.session_id
+        session_id: None | str | Unset = self.session_id
 
         created_at: Any | None | str | Unset
         if isinstance(self.created_at, Unset):
@@ -77,17 +73,9 @@ class SessionSummary:
         else:
             created_at = self.created_at
 
-        owner: None | str | Unset
-        if isinstance(self.owner, Unset):
-            owner = UNSET
-        else:
-            owner = self.owner
+        owner: None | str | Unset = self.owner
 
-        project_id: None | str | Unset
-        if isinstance(self.project_id, Unset):
-            project_id = UNSET
-        else:
-            project_id = self.project_id
+        project_id: None | str | Unset = self.project_id
 
         status: Any | dict[str, Any] | None | Unset
         if isinstance(self.status, Unset):
@@ -105,17 +93,9 @@ class SessionSummary:
         else:
             status = self.status
 
-        checkpoints_count: int | None | Unset
-        if isinstance(self.checkpoints_count, Unset):
-            checkpoints_count = UNSET
-        else:
-            checkpoints_count = self.checkpoints_count
+        checkpoints_count: int | None | Unset = self.checkpoints_count
 
-        display_name: None | str | Unset
-        if isinstance(self.display_name, Unset):
-            display_name = UNSET
-        else:
-            display_name = self.display_name
+        display_name: None | str | Unset = self.display_name
 
         user_metadata: Any | dict[str, Any] | None | Unset
         if isinstance(self.user_metadata, Unset):
@@ -125,11 +105,7 @@ class SessionSummary:
         else:
             user_metadata = self.user_metadata
 
-        checkpoint_storage_bytes: int | None | Unset
-        if isinstance(self.checkpoint_storage_bytes, Unset):
-            checkpoint_storage_bytes = UNSET
-        else:
-            checkpoint_storage_bytes = self.checkpoint_storage_bytes
+        checkpoint_storage_bytes: int | None | Unset = self.checkpoint_storage_bytes
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -29,20 +29,11 @@ class SessionTraceExportPollResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status: str
-        status = self.status
+        status: str = self.status
 
-        url: None | str | Unset
-        if isinstance(self.url, Unset):
-            url = UNSET
-        else:
-            url = self.url
+        url: None | str | Unset = self.url
 
-        error: None | str | Unset
-        if isinstance(self.error, Unset):
-            error = UNSET
-        else:
-            error = self.error
+        error: None | str | Unset = self.error
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -29,35 +29,15 @@ class SupportedModel:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        model_name: None | str | Unset
-        if isinstance(self.model_name, Unset):
-            model_name = UNSET
-        else:
-            model_name = self.model_name
+        model_name: None | str | Unset = self.model_name
 
-        max_context_length: int | None | Unset
-        if isinstance(self.max_context_length, Unset):
-            max_context_length = UNSET
-        else:
-            max_context_length = self.max_context_length
+        max_context_length: int | None | Unset = self.max_context_length
 
-        trainable: bool | None | Unset
-        if isinstance(self.trainable, Unset):
-            trainable = UNSET
-        else:
-            trainable = self.trainable
+        trainable: bool | None | Unset = self.trainable
 
-        sampleable: bool | None | Unset
-        if isinstance(self.sampleable, Unset):
-            sampleable = UNSET
-        else:
-            sampleable = self.sampleable
+        sampleable: bool | None | Unset = self.sampleable
 
-        model_id: None | str | Unset
-        if isinstance(self.model_id, Unset):
-            model_id = UNSET
-        else:
-            model_id = self.model_id
+        model_id: None | str | Unset = self.model_id
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -34,22 +34,10 @@ class TelemetrySendRequest:
     """ Names the client's process. """
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.generic_event import GenericEvent  # noqa: PLC0415
-        from ..models.session_end_event import SessionEndEvent  # noqa: PLC0415
-        from ..models.unhandled_exception_event import UnhandledExceptionEvent  # noqa: PLC0415
-
         events = []
         for events_item_data in self.events:
             events_item: dict[str, Any]
-            if isinstance(events_item_data, UnhandledExceptionEvent):
-                events_item = events_item_data.to_dict()
-            elif isinstance(events_item_data, SessionEndEvent):
-                events_item = events_item_data.to_dict()
-            elif isinstance(events_item_data, GenericEvent):
-                events_item = events_item_data.to_dict()
-            else:
-                events_item = events_item_data.to_dict()
-
+            events_item = events_item_data.to_dict()
             events.append(events_item)
 
         platform = self.platform

@@ -28,28 +28,15 @@ class TensorData:
     """ For a sparse matrix (CSR): the column of each number in data. """
 
     def to_dict(self) -> dict[str, Any]:
-        data: list[float] | list[int]
-        data = self.data
+        data: list[float] | list[int] = self.data
 
         dtype: str = self.dtype
 
-        shape: list[int] | None | Unset
-        if isinstance(self.shape, Unset):
-            shape = UNSET
-        else:
-            shape = self.shape
+        shape: list[int] | None | Unset = self.shape
 
-        sparse_crow_indices: list[int] | None | Unset
-        if isinstance(self.sparse_crow_indices, Unset):
-            sparse_crow_indices = UNSET
-        else:
-            sparse_crow_indices = self.sparse_crow_indices
+        sparse_crow_indices: list[int] | None | Unset = self.sparse_crow_indices
 
-        sparse_col_indices: list[int] | None | Unset
-        if isinstance(self.sparse_col_indices, Unset):
-            sparse_col_indices = UNSET
-        else:
-            sparse_col_indices = self.sparse_col_indices
+        sparse_col_indices: list[int] | None | Unset = self.sparse_col_indices
 
         field_dict: dict[str, Any] = {}
 

@@ -48,41 +48,17 @@ class TrainingRun:
         from ..models.checkpoint import Checkpoint  # noqa: PLC0415
         from ..models.text_metadata import TextMetadata  # noqa: PLC0415
 
-        training_run_id: None | str | Unset
-        if isinstance(self.training_run_id, Unset):
-            training_run_id = UNSET
-        else:
-            training_run_id = self.training_run_id
+        training_run_id: None | str | Unset = self.training_run_id
 
-        base_model: None | str | Unset
-        if isinstance(self.base_model, Unset):
-            base_model = UNSET
-        else:
-            base_model = self.base_model
+        base_model: None | str | Unset = self.base_model
 
-        model_owner: None | str | Unset
-        if isinstance(self.model_owner, Unset):
-            model_owner = UNSET
-        else:
-            model_owner = self.model_owner
+        model_owner: None | str | Unset = self.model_owner
 
-        is_lora: bool | None | Unset
-        if isinstance(self.is_lora, Unset):
-            is_lora = UNSET
-        else:
-            is_lora = self.is_lora
+        is_lora: bool | None | Unset = self.is_lora
 
-        corrupted: bool | None | Unset
-        if isinstance(self.corrupted, Unset):
-            corrupted = UNSET
-        else:
-            corrupted = self.corrupted
+        corrupted: bool | None | Unset = self.corrupted
 
-        lora_rank: int | None | Unset
-        if isinstance(self.lora_rank, Unset):
-            lora_rank = UNSET
-        else:
-            lora_rank = self.lora_rank
+        lora_rank: int | None | Unset = self.lora_rank
 
         last_request_time: Any | None | str | Unset
         if isinstance(self.last_request_time, Unset):

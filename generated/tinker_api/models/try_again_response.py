@@ -27,29 +27,13 @@ class TryAgainResponse:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
-        request_id: None | str | Unset
-        if isinstance(self.request_id, Unset):
-            request_id = UNSET
-        else:
-            request_id = self.request_id
+        request_id: None | str | Unset = self.request_id
 
-        queue_state: None | str | Unset
-        if isinstance(self.queue_state, Unset):
-            queue_state = UNSET
-        else:
-            queue_state = self.queue_state
+        queue_state: None | str | Unset = self.queue_state
 
-        queue_state_reason: None | str | Unset
-        if isinstance(self.queue_state_reason, Unset):
-            queue_state_reason = UNSET
-        else:
-            queue_state_reason = self.queue_state_reason
+        queue_state_reason: None | str | Unset = self.queue_state_reason
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -52,11 +52,7 @@ class UnhandledExceptionEvent:
 
         timestamp = self.timestamp.isoformat()
 
-        traceback: None | str | Unset
-        if isinstance(self.traceback, Unset):
-            traceback = UNSET
-        else:
-            traceback = self.traceback
+        traceback: None | str | Unset = self.traceback
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

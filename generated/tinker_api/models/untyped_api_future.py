@@ -27,17 +27,9 @@ class UntypedAPIFuture:
     def to_dict(self) -> dict[str, Any]:
         request_id = self.request_id
 
-        model_id: None | str | Unset
-        if isinstance(self.model_id, Unset):
-            model_id = UNSET
-        else:
-            model_id = self.model_id
+        model_id: None | str | Unset = self.model_id
 
-        sample_sequence_ids: list[str] | None | Unset
-        if isinstance(self.sample_sequence_ids, Unset):
-            sample_sequence_ids = UNSET
-        else:
-            sample_sequence_ids = self.sample_sequence_ids
+        sample_sequence_ids: list[str] | None | Unset = self.sample_sequence_ids
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

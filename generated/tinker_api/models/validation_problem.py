@@ -25,17 +25,9 @@ class ValidationProblem:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        type_: None | str | Unset
-        if isinstance(self.type_, Unset):
-            type_ = UNSET
-        else:
-            type_ = self.type_
+        type_: None | str | Unset = self.type_
 
-        loc: list[Any] | None | Unset
-        if isinstance(self.loc, Unset):
-            loc = UNSET
-        else:
-            loc = self.loc
+        loc: list[Any] | None | Unset = self.loc
 
         msg = self.msg
 

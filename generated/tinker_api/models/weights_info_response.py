@@ -41,11 +41,7 @@ class WeightsInfoResponse:
         from ..models.adam_optimizer_config import AdamOptimizerConfig  # noqa: PLC0415
         from ..models.optimizer_config_base import OptimizerConfigBase  # noqa: PLC0415
 
-        base_model: None | str | Unset
-        if isinstance(self.base_model, Unset):
-            base_model = UNSET
-        else:
-            base_model = self.base_model
+        base_model: None | str | Unset = self.base_model
 
         optimizer_config: Any | dict[str, Any] | None | Unset
         if isinstance(self.optimizer_config, Unset):
@@ -57,35 +53,15 @@ class WeightsInfoResponse:
         else:
             optimizer_config = self.optimizer_config
 
-        is_lora: bool | None | Unset
-        if isinstance(self.is_lora, Unset):
-            is_lora = UNSET
-        else:
-            is_lora = self.is_lora
+        is_lora: bool | None | Unset = self.is_lora
 
-        lora_rank: int | None | Unset
-        if isinstance(self.lora_rank, Unset):
-            lora_rank = UNSET
-        else:
-            lora_rank = self.lora_rank
+        lora_rank: int | None | Unset = self.lora_rank
 
-        train_unembed: bool | None | Unset
-        if isinstance(self.train_unembed, Unset):
-            train_unembed = UNSET
-        else:
-            train_unembed = self.train_unembed
+        train_unembed: bool | None | Unset = self.train_unembed
 
-        train_mlp: bool | None | Unset
-        if isinstance(self.train_mlp, Unset):
-            train_mlp = UNSET
-        else:
-            train_mlp = self.train_mlp
+        train_mlp: bool | None | Unset = self.train_mlp
 
-        train_attn: bool | None | Unset
-        if isinstance(self.train_attn, Unset):
-            train_attn = UNSET
-        else:
-            train_attn = self.train_attn
+        train_attn: bool | None | Unset = self.train_attn
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

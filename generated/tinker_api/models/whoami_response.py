@@ -29,11 +29,7 @@ class WhoamiResponse:
 
         org_urn = self.org_urn
 
-        email: None | str | Unset
-        if isinstance(self.email, Unset):
-            email = UNSET
-        else:
-            email = self.email
+        email: None | str | Unset = self.email
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
 
 from attrs import evolve
 
 from tinker_ext import tracing
 from tinker_ext.rules import limits
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class Budget:
@@ -27,15 +23,9 @@ class Budget:
         self._state = limits.Budget(limit)
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
-    @asynccontextmanager
-    async def reserve(self, size: int) -> AsyncIterator[None]:
+    def reserve(self, size: int) -> AbstractAsyncContextManager[None]:
         """Wait until `size` fits, and hold it for the block."""
-        if not self.take_now(size):
-            await self.take(size)
-        try:
-            yield
-        finally:
-            self.give(size)
+        return _Reservation(self, size)
 
     def take_now(self, size: int) -> bool:
         """Take `size` if it fits and no request waits; to be given back with `give`."""
@@ -89,3 +79,16 @@ class Budget:
             if not waiter.done():
                 waiter.set_result(None)
                 admitted -= 1
+
+
+class _Reservation(AbstractAsyncContextManager[None]):
+    def __init__(self, budget: Budget, size: int) -> None:
+        self._budget = budget
+        self._size = size
+
+    async def __aenter__(self) -> None:
+        if not self._budget.take_now(self._size):
+            await self._budget.take(self._size)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._budget.give(self._size)

@@ -42,11 +42,19 @@ class CallQueue:
                 raise
 
     def _call_all(self) -> None:
+        """Call the functions as the loop would, but all in one of its iterations."""
         self._woken = False  # First: a function added from now on needs another wake-up.
-        loop = asyncio.get_running_loop()
         while self._waiting:
             function, args = self._waiting.popleft()
-            loop.call_soon(function, *args)
+            try:
+                function(*args)
+            except Exception as error:
+                report = {"message": f"exception in {function}", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(report)
+            except BaseException:  # It leaves `run_forever`; the others remain scheduled.
+                self._woken = True
+                asyncio.get_running_loop().call_soon(self._call_all)
+                raise
 
 
 _queues: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, CallQueue] = (

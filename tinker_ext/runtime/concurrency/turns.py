@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
 
 from tinker_ext import tracing
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 
 class TurnQueue:
@@ -35,17 +31,21 @@ class TurnQueue:
             self._issued += 1
             return ticket
 
-    @asynccontextmanager
-    async def turn(self, ticket: int) -> AsyncIterator[None]:
+    def turn(self, ticket: int) -> AbstractAsyncContextManager[None]:
         """Wait for the ticket's turn; leaving the block returns the ticket."""
+        return _Turn(self, ticket)
+
+    async def wait(self, ticket: int) -> None:
+        """Wait for the ticket's turn; a wait that fails returns the ticket."""
+        if ticket <= self._serving:
+            return
+        waiter = self._waiting[ticket] = asyncio.get_running_loop().create_future()
         try:
-            if ticket > self._serving:
-                waiter = self._waiting[ticket] = asyncio.get_running_loop().create_future()
-                with tracing.stage(tracing.Stage.TURN):
-                    await waiter
-            yield
-        finally:
+            with tracing.stage(tracing.Stage.TURN):
+                await waiter
+        except BaseException:
             self.give_back(ticket)
+            raise
 
     def give_back(self, ticket: int) -> None:
         """Return a ticket; a second time has no effect. On the event loop only."""
@@ -59,3 +59,15 @@ class TurnQueue:
         waiter = self._waiting.pop(self._serving, None)
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+
+class _Turn(AbstractAsyncContextManager[None]):
+    def __init__(self, turns: TurnQueue, ticket: int) -> None:
+        self._turns = turns
+        self._ticket = ticket
+
+    async def __aenter__(self) -> None:
+        await self._turns.wait(self._ticket)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._turns.give_back(self._ticket)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
@@ -37,7 +36,7 @@ from tinker_ext.rules.polling import (
 )
 from tinker_ext.rules.retry import TransportFault, parse_should_retry
 from tinker_ext.runtime.concurrency.deadline import current_progress
-from tinker_ext.timeouts import expire_after
+from tinker_ext.timeouts import TimeLimited, time_limit
 from tinker_ext.transport.results import ProtobufResult
 
 if TYPE_CHECKING:
@@ -132,12 +131,11 @@ class FuturePoller:
             )
         _note_progress(operation, request_id, "submitted")
         self.queue.begin(request_id)
-        limit = asyncio.timeout(None)
+        limit = TimeLimited(time_limit(self.deadline))
         held: list[int] = []
         logged = tracing.log_request_id.set(request_id)
         try:
-            async with limit:
-                expire_after(limit, self.deadline)  # Also ends a poll that hangs or trickles.
+            with limit:  # Also ends a poll that hangs or trickles.
                 on_server = tracing.on_server(request_id)
                 if on_server is None:
                     body = await self._poll_until_done(request_id, operation, held, source)
@@ -145,7 +143,7 @@ class FuturePoller:
                     with on_server:
                         body = await self._poll_until_done(request_id, operation, held, source)
         except TimeoutError:
-            if not limit.expired():
+            if not limit.expired:
                 raise
             progress = current_progress.get()
             seen = None if progress is None else progress.last_seen

@@ -9,11 +9,10 @@ from collections.abc import (
     Callable,
     Coroutine,
     Iterable,
-    Iterator,
     Mapping,
     Sequence,
 )
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -205,28 +204,24 @@ class OrderedRequests:
         self, ticket: int, chunks: Sequence[ChunkRequest], parallel: bool
     ) -> list[FetchedResult]:
         accepted: list[str] = []
+        self._pending += 1
         try:
-            with self._counted():
-                async with self._turns.turn(ticket):
-                    epoch = self._numbers.epoch
-                    if parallel and not self._sequential_only:
-                        request_ids = await self._submit_parallel(chunks, accepted)
-                    else:
-                        request_ids = [await self._submit(chunk, accepted) for chunk in chunks]
-                pairs = zip(chunks, request_ids, strict=True)
-                return await _gather(self._result(chunk, id_, epoch) for chunk, id_ in pairs)
+            async with self._turns.turn(ticket):
+                epoch = self._numbers.epoch
+                if parallel and not self._sequential_only:
+                    request_ids = await self._submit_parallel(chunks, accepted)
+                else:
+                    request_ids = [await self._submit(chunk, accepted) for chunk in chunks]
+            if len(chunks) == 1:
+                return [await self._result(chunks[0], request_ids[0], epoch)]
+            pairs = zip(chunks, request_ids, strict=True)
+            return await _gather(self._result(chunk, id_, epoch) for chunk, id_ in pairs)
         except TinkerError as error:
             if chunks[0].request.operation is operations.forward_backward:
                 # If all were accepted, one of them failed.
                 others = len(accepted) - (len(accepted) == len(chunks))
                 _note_gradients(error, others, len(chunks))
             raise
-
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        self._pending += 1
-        try:
-            yield
         finally:
             self._pending -= 1
             if not self._pending:
@@ -310,20 +305,27 @@ class OrderedRequests:
             )
 
 
-@contextmanager
-def naming_datums(datums: range) -> Iterator[None]:
+def naming_datums(datums: range) -> AbstractContextManager[None]:
     """Rewrite datum indices in errors of a request to indices in the operation's batch."""
-    try:
-        yield
-    except TinkerError as error:
-        if datums.start:
+    return _NamingDatums(datums) if datums.start else _SAME_INDICES
+
+
+_SAME_INDICES = nullcontext()
+
+
+class _NamingDatums(AbstractContextManager[None]):
+    def __init__(self, datums: range) -> None:
+        self._datums = datums
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        datums = self._datums
+        if isinstance(error, TinkerError):
             error.message = text_in_batch(error.message, datums)
             error.args = (error.message, *error.args[1:])
             if isinstance(error, APIError):
                 error.body = body_in_batch(error.body, datums)
             if isinstance(error, InvalidInputError) and error.where is not None:
                 error.where = text_in_batch(error.where, datums)
-        raise
 
 
 def _note_gradients(error: TinkerError, others: int, total: int) -> None:

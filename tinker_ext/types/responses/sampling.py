@@ -340,6 +340,11 @@ class SampleResponse(Record):
             ),
         )
 
+    def _identify_sequences(self, sequence_ids: list[str]) -> None:
+        """Set the ids of the sequences of a new response, before its user has seen it."""
+        for sequence, sequence_id in zip(self.sequences, sequence_ids, strict=True):
+            object.__setattr__(sequence, "sequence_id", sequence_id)
+
     def check(self, num_samples: int, prompt_tokens: int | None) -> None:
         """Checks that the result matches its request.
 
