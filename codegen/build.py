@@ -34,6 +34,7 @@ from codegen.paths import (
     TRAFFIC,
 )
 from codegen.releases.union import in_release_order, union
+from codegen.server_differences import load_server_differences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,7 +115,9 @@ def build_all(releases: Iterable[str]) -> BuildResult:
         documents[path] = form
         texts[path] = dump_lines(form)
     traffic = json.loads(TRAFFIC.read_text(encoding="utf-8")) if TRAFFIC.exists() else None
-    texts[EVIDENCE] = evidence(documents[SPECIFICATION], load_yaml(OVERLAY), traffic)
+    texts[EVIDENCE] = evidence(
+        documents[SPECIFICATION], load_yaml(OVERLAY), traffic, load_server_differences()
+    )
     texts[CHANGELOG] = changelog(
         {release: contract.document for release, contract in contracts.items()}
     )

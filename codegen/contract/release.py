@@ -10,7 +10,7 @@ from codegen.contract.overlay import Effects, apply_overlay
 from codegen.contract.reconstruct import reconstruct
 from codegen.contract.tolerant import tolerant
 from codegen.documents import Json, load_yaml
-from codegen.openapi import required_security, resolved
+from codegen.openapi import references, required_security, resolved
 from codegen.paths import OVERLAY
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def read_contract(wheel: Wheel) -> ReleaseContract:
         document, overlay, release=wheel.release, form="contract", wheel=wheel
     )
     gaps += [*_undeclared_headers(document, headers), *_unsettled(document)]
+    gaps += missing_types(document)
     document = sort_keys(drop_unused(document))
     if gaps:
         document["x-unread"] = gaps
@@ -98,6 +99,21 @@ def _unsettled(document: Json) -> Iterator[str]:
     """The serializers whose result neither a rule nor the overlay describes."""
     for schema in document["components"]["schemas"].values():
         yield from schema.pop("x-unsettled", [])
+
+
+def missing_types(document: Json) -> list[str]:
+    """The types that the document refers to without having them.
+
+    The overlay can add such a reference, for instance to a type that only later releases have.
+    """
+    schemas = document["components"]["schemas"]
+    holders = {**document["paths"], **document["components"], **schemas}
+    return [
+        f"{holder} refers to {name}, which the release does not have"
+        for holder, part in holders.items()
+        if part is not schemas
+        for name in sorted({*references(part)} - schemas.keys())
+    ]
 
 
 def refuse_gaps(release: str, gaps: tuple[str, ...]) -> None:

@@ -29,7 +29,9 @@ def tolerant(contract: Json) -> Json:
        are kept. An enumeration with `x-open: true` is open in requests too.
     4. Lists and maps in responses may be null.
     5. A field with `x-may-be-missing` (the servers that omit it) is optional and nullable.
-    6. The members of a tagged union require their tag; an object with an unknown tag is kept as it
+    6. A time with `x-may-lack-offset` (the servers that send no offset from UTC) may be any string:
+       RFC 3339, which `date-time` stands for, requires the offset.
+    7. The members of a tagged union require their tag; an object with an unknown tag is kept as it
        is (`OtherObject`).
     """
     document = copy.deepcopy(contract)
@@ -49,7 +51,7 @@ def tolerant(contract: Json) -> Json:
 
 
 def _open_tagged_unions(schemas: dict[str, Schema], in_responses: set[str]) -> dict[str, str]:
-    """Apply rule 6 in place; return the tag of each member by the name of its type."""
+    """Apply rule 7 in place; return the tag of each member by the name of its type."""
     tags: dict[str, str] = {}
     for union in [schemas[name] for name in sorted(in_responses) if "anyOf" in schemas[name]]:
         members = references(union["anyOf"])
@@ -75,11 +77,13 @@ def _tag(members: list[Schema]) -> str | None:
 
 
 def _widen(schema: Schema, schemas: dict[str, Schema], tag: str | None) -> None:
-    """Apply rules 2 to 6 to one object schema of a response, in place."""
+    """Apply rules 2 to 7 to one object schema of a response, in place."""
     properties: dict[str, Schema] = schema.get("properties", {})
     required = set(schema.get("required", []))
     for name, value in list(properties.items()):
         texts: Schema = {key: value[key] for key in ("description", "x-evidence") if key in value}
+        if "x-may-lack-offset" in value:
+            value = properties[name] = _or_string(value)
         if name == tag:
             properties[name] = {key: item for key, item in value.items() if key != "default"}
             required.add(name)
@@ -103,6 +107,13 @@ def _or_null(value: Schema) -> Schema:
     outside = {key: item for key, item in value.items() if key == "description" or key[:2] == "x-"}
     inside = {key: item for key, item in value.items() if key not in outside}
     return {**outside, **nullable(inside)}
+
+
+def _or_string(value: Schema) -> Schema:
+    """The time `value`, or any string."""
+    keywords = ("type", "format")
+    outside = {key: item for key, item in value.items() if key not in keywords}
+    return {**outside, "anyOf": [{key: value[key] for key in keywords}, {"type": "string"}]}
 
 
 def _is_collection(value: Schema, schemas: dict[str, Schema]) -> bool:

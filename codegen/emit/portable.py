@@ -7,10 +7,12 @@ and is read correctly:
     status 2XX, 5XX                     200, 500
     result of retrieve_future           any value, with a description of how to decode it
     protobuf bodies and responses       removed, see tinker_public.proto
+    errors as text                      removed: an error has one media type
     anyOf [known values, string]        a string, with the known values in `x-known-values`
     anyOf of tagged types in requests   oneOf with a discriminator; the tag is required
     anyOf of types in responses         an object, with the types in `x-types`
     anyOf [integers, numbers]           numbers
+    anyOf [time, string]                a string
     enumerations with the same values   one enumeration
     default beside $ref                 removed
     security of the whole document      security of each operation
@@ -41,13 +43,14 @@ STATUSES = {"2XX": "200", "5XX": "500"}
 REMOVED = frozenset(
     {
         *("x-conflict", "x-contradiction", "x-content-encoding", "x-default", "x-evidence"),
-        *("x-heuristics", "x-json-form", "x-known", "x-may-be-missing", "x-protobuf"),
-        *("x-retry-why", "x-values-since"),
+        *("x-heuristics", "x-json-form", "x-known", "x-may-be-missing", "x-may-lack-offset"),
+        *("x-protobuf", "x-retry-why", "x-values-since"),
     }
 )
 FORMATS = {"integer": "int64", "number": "double"}
 PROTOBUF = "application/x-protobuf"
 JSON_TYPE = "application/json"
+TEXT = "text/plain"
 OTHER_OBJECT = REFERENCE + "OtherObject"
 #: Names, in lower case, that a function, a type or a module can't have in Python, TypeScript, Go,
 #: Elixir, Rust, Java, C#, Kotlin, Swift or Ruby.
@@ -117,7 +120,9 @@ def portable(document: Json, examples: Json | None = None) -> Json:
         _require_tags(schemas, schemas[name])
     for part in ("parameters", "headers", "responses"):
         for name, item in result["components"].get(part, {}).items():
-            result["components"][part][name] = _converted(item, document, is_sent=False)
+            converted = _converted(item, document, is_sent=False)
+            converted.get("content", {}).pop(TEXT, None)
+            result["components"][part][name] = converted
     for item in result["paths"].values():
         for method, operation in item.items():
             item[method] = _operation(operation, security, document)
@@ -213,6 +218,8 @@ def _union(schema: Schema, document: Json, *, is_sent: bool) -> Schema:
     if members[-1] == {"type": "string"} and all("$ref" in part for part in members[:-1]):
         known = [value for part in members[:-1] for value in _enumeration(part, document)]
         return _or_null({"type": "string", "x-known-values": known}, rest, nullable)
+    if types == {"string"}:  # A time, with or without its offset from UTC.
+        return _or_null({"type": "string"}, rest, nullable)
     if types == {"array"}:  # Integers or numbers.
         return _or_null(
             {"type": "array", "items": {"type": "number", "format": "double"}}, rest, nullable

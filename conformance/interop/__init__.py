@@ -11,5 +11,6 @@ traffic           which operations of a release were exercised and valid
 parity            compares the requests of two clients
 public_names      compares the public names of two packages
 servers           installs and starts servers of other projects
+server_traffic    which responses of these servers are valid
 support_matrix    the outcome of each client on each server, as a table
 """

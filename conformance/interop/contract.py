@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from functools import cached_property, lru_cache
@@ -29,6 +30,8 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # The response of retrieve_future depends on the original request, whose type the official SDKs send
 # in the header X-Tinker-Request-Type (tinker 0.4.1 and 0.38.0, resources/futures.py).
 RESULTS = {
+    # Sent by this client only; an official SDK expects no future.
+    "create_sampling_session": "CreateSamplingSessionResponse",
     "CreateCustomLoss": "CreateCustomLossResponse",
     "CreateModel": "CreateModelResponse",
     "Forward": "ForwardBackwardOutput",
@@ -70,9 +73,15 @@ class SpecOperation:
 
 @frozen(eq=False)
 class Contract:
-    """The specification of one release, from `openapi/releases`."""
+    """A specification: of one release, from `openapi/releases`, or of all releases.
+
+    Attributes:
+        document: the OpenAPI document.
+        mask: replaces values in problems, which are then the same for all values of a field.
+    """
 
     document: Json
+    mask: str | None = None
     _validators: dict[str, jsonschema_rs.Draft202012Validator] = field(factory=dict)
 
     @property
@@ -82,12 +91,19 @@ class Contract:
     def verdict(self, exchange: Exchange) -> Verdict:
         """Validate one exchange."""
         verdict = self.request_verdict(exchange.request)
+        if verdict.operation_id is None:
+            return verdict
+        responses = self.response_verdict(exchange).problems
+        return Verdict(verdict.operation_id, (*verdict.problems, *responses))
+
+    def response_verdict(self, exchange: Exchange) -> Verdict:
+        """Validate the response of an exchange; its operation is None if there is none."""
         match = self._find(exchange.request)
         if match is None:
-            return verdict
-        name = verdict.operation_id
-        responses = (f"{name}: {item}" for item in self._response_problems(match[0], exchange))
-        return Verdict(name, (*verdict.problems, *responses))
+            return Verdict(None, ())
+        name = match[0].operation_id
+        problems = self._response_problems(match[0], exchange)
+        return Verdict(name, tuple(f"{name}: {problem}" for problem in problems))
 
     def request_verdict(self, request: Request) -> Verdict:
         """Validate one request."""
@@ -195,19 +211,29 @@ class Contract:
                 yield f"{where}: header {name} is missing"
         content = documented.get("content", {})
         if operation.operation_id == "retrieve_future" and response.status == 200:
-            content = self._narrowed(content, exchange.request)
+            content = self._narrowed(content, exchange.request, response.message)
         if content:
             yield from self._content_problems(where, content, response.message)
 
-    def _narrowed(self, content: Json, request: Request) -> Json:
-        """Narrow the content to the responses that the type of the original request permits."""
+    def _narrowed(self, content: Json, request: Request, message: Message | None = None) -> Json:
+        """Narrow the content to the responses that the type of the original request permits.
+
+        With a JSON `message`, to the one that it is by its fields: in the tolerant form, a response
+        without any of the fields of a type may be valid under that type.
+        """
         result = RESULTS.get(request.message.headers.get("x-tinker-request-type", ""))
         if result is None:
             return content
         schemas = self.document["components"]["schemas"]
         names = [name for name in (result, *INTERIM) if name in schemas]
+        if message is not None and message.media_type == JSON_TYPE:
+            named = retrieved_type(message.body)
+            names = [named if named in names else result]
         union = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
-        narrowed = {**content, JSON_TYPE: {"schema": union}}
+        narrowed = {
+            **content,
+            JSON_TYPE: {"schema": union if len(names) > 1 else union["anyOf"][0]},
+        }
         if PROTOBUF_TYPE in content:
             messages = content[PROTOBUF_TYPE]["x-protobuf"]
             matching = [message for message in messages if message.endswith(f".{result}")]
@@ -239,10 +265,12 @@ class Contract:
         key = json.dumps(schema, sort_keys=True)
         if key not in self._validators:
             whole = {**schema, "components": self.document["components"]}
-            self._validators[key] = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
-        for number, error in enumerate(self._validators[key].iter_errors(value)):
-            if number == MAX_ERRORS:
-                return
+            self._validators[key] = jsonschema_rs.Draft202012Validator(
+                whole, validate_formats=True, mask=self.mask
+            )
+        outer = self._validators[key].iter_errors(value)
+        errors = itertools.chain.from_iterable(map(_specific, outer))
+        for error in itertools.islice(errors, MAX_ERRORS):
             place = "/".join(str(part) for part in error.instance_path)
             yield f"{where}: {place}: {error.message[:300]}"
 
@@ -286,6 +314,36 @@ class Contract:
                 target = target[segment]
             node = target
         return node
+
+
+def retrieved_type(text: bytes) -> str | None:
+    """The type of a JSON response of retrieve_future by its fields; None if it is a result.
+
+    The rule is in docs/portable.md.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(value, dict):
+        return None
+    kind = value.get("type")
+    if kind == "try_again" or (kind is None and "queue_state" in value):
+        return "TryAgainResponse"
+    if kind == "request_failed" or value.get("error") is not None:
+        return "RequestFailedResponse"
+    return "MetadataOnlyResponse" if value.get("status") == "complete_metadata" else None
+
+
+def _specific(error: jsonschema_rs.ValidationError) -> Iterator[jsonschema_rs.ValidationError]:
+    """The errors inside a nullable value, in place of the error of its union."""
+    branches = getattr(error.kind, "context", ())
+    inside = [branch for branch in branches if not branch[0].message.endswith('type "null"')]
+    if len(inside) == 1 < len(branches):
+        for inner in inside[0]:
+            yield from _specific(inner)
+    else:
+        yield error
 
 
 def _header_of(scheme: Json) -> str:

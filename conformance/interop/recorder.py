@@ -23,8 +23,8 @@ JSON_TYPE = "application/json"
 PROTOBUF_TYPE = "application/x-protobuf"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 START_SECONDS = 30.0
-# Longer than any server holds a poll.
-RESPONSE_SECONDS = 120.0
+# Longer than any server holds a poll: some hold it until a model is compiled.
+RESPONSE_SECONDS = 600.0
 
 
 @frozen

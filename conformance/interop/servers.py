@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
+from packaging.requirements import Requirement
 
 from conformance.interop.environments import ROOT, installed, variables
 from conformance.interop.session import DRIVERS, KEY
@@ -74,12 +75,26 @@ class Server:
     bare_requirements: tuple[str, ...] = ()
     #: The official release whose protocol it implements.
     official: str = "0.4.1"
+    #: The official release whose flags it sends, if it sends flags of another one.
+    flags: str | None = None
     #: The name of its model; None if it is the folder of the tiny model.
     model: str | None = None
     #: A text of its log; the server is ready once it responds and has logged it.
     ready: str = ""
     #: The headers that it requires.
     headers: Mapping[str, str] = field(factory=dict)
+
+    @property
+    def release(self) -> str:
+        """The official release whose SDK uses most of its operations."""
+        return self.flags or self.official
+
+    @property
+    def package(self) -> str:
+        """The name and version of its package, such as `tuft 0.2.2`."""
+        pinned = map(Requirement, (*self.bare_requirements, *self.requirements))
+        package = next(item for item in pinned if item.name.startswith(self.name))
+        return f"{package.name} {str(package.specifier).removeprefix('==')}"
 
     def python(self) -> Path:
         """The interpreter of its environment. The first call takes minutes and gigabytes."""
@@ -258,6 +273,7 @@ SKYRL = Server(
     name="skyrl",
     requirements=(TORCH, "skyrl[tinker]==0.3.0", *JAX),
     processes=_skyrl("skyrl.tinker.api"),
+    flags="0.24.1",
     ready=ENGINE_STARTS,
 )
 HATCHERY = Server(
@@ -270,6 +286,7 @@ HATCHERY = Server(
     # It declares torch 2.10 and Python 3.12.
     bare_requirements=("hatchery-core==0.3.0",),
     processes=_hatchery,
+    flags="0.24.1",
 )
 TWINKLE = Server(
     name="twinkle",

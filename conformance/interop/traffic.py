@@ -167,8 +167,11 @@ def _record(release: str, setup: TrafficSetup) -> tuple[Run, list[Exchange]]:
         return run, list(record.exchanges)
 
 
-def document(traffic: Mapping[str, Traffic]) -> Json:
-    """The content of `openapi/traffic.json`: by operation and by release."""
+def document(traffic: Mapping[str, Traffic], servers: Json) -> Json:
+    """The content of `openapi/traffic.json`: by operation, by release, and by server.
+
+    `servers` are the entries of the servers of other projects (`server_traffic.record_server`).
+    """
     summaries = {release: item.summary for release, item in traffic.items()}
     operations: dict[str, list[str]] = {}
     for release, summary in summaries.items():
@@ -178,4 +181,5 @@ def document(traffic: Mapping[str, Traffic]) -> Json:
         "operations": dict(sorted(operations.items())),
         "needed_though_optional": sorted(REQUIRED_IN_PRACTICE),
         "releases": summaries,
+        "servers": servers,
     }

@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codegen.documents import load_json
+from codegen.paths import TRAFFIC
+from codegen.server_differences import load_server_differences, server_problems, unexplained
 from conformance.interop.environments import ROOT
-from conformance.interop.servers import TUFT, running
+from conformance.interop.server_traffic import ServerTraffic, recorded
+from conformance.interop.servers import TUFT
+from conformance.interop.support_matrix import OURS
+from conformance.interop.traffic import TIMED
 from tinker_ext.server_check import ALL
 from tinker_ext.server_check.outcomes import Ending, Outcome
 
@@ -58,19 +64,25 @@ def install() -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Outcome], ServerTraffic]:
+    """The outcomes of the steps, and the recorded traffic."""
     install()
     folder: Path = tmp_path_factory.mktemp("tuft")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "1")
-        with running(TUFT, folder) as server:
+        with recorded(TUFT, folder) as (server, record):
             results = ALL.run(
                 server.checked(), lambda item: print(item.name, item.ending, item.detail)
             )
     print(
         "left to `make servers`: SkyRL and SkyRL tx, which compile for minutes, hatchery, Twinkle"
     )
-    return {outcome.name: outcome for outcome in results}
+    return results, ServerTraffic(TUFT.release, OURS, list(record.exchanges))
+
+
+@pytest.fixture(scope="module")
+def outcomes(run: tuple[list[Outcome], ServerTraffic]) -> dict[str, Outcome]:
+    return {outcome.name: outcome for outcome in run[0]}
 
 
 def test_every_step_ends_as_well_as_the_server_allows(outcomes: dict[str, Outcome]) -> None:
@@ -90,3 +102,15 @@ def test_client_recovers_when_the_server_loses_a_sequence_number(
     detail = outcomes["trains_on_after_a_failed_load"].detail
     assert "Sequence conflict" in detail
     assert detail.startswith("at the second try")
+
+
+def test_responses_confirm_the_specification_as_recorded(
+    run: tuple[list[Outcome], ServerTraffic],
+) -> None:
+    """`make traffic ONLY=tuft` writes the record."""
+    summary = run[1].summary
+    expected = load_json(TRAFFIC)["servers"]["tuft"]["clients"][OURS]["confirmed"]
+    for name in expected.keys() - TIMED:
+        assert set(expected[name]) <= set(summary["confirmed"].get(name, ())), name
+    problems = server_problems({"tuft": {"clients": {OURS: summary}}})
+    assert unexplained(problems, load_server_differences()) == []

@@ -51,6 +51,7 @@ def test_documents_have_no_construction_that_generators_misread(path: Any) -> No
         assert operation["security"] == [{"ApiKey": []}]
     for part in objects(document):
         assert "application/x-protobuf" not in part
+        assert "text/plain" not in part
         if isinstance(part.get("$ref"), str):
             assert "default" not in part
         if part.get("type") in ("integer", "number") and "enum" not in part:
@@ -67,6 +68,16 @@ def test_result_of_retrieve_future_is_any_value(document: Json) -> None:
     for name, result in RESULTS.items():
         assert f"{result} for {name}" in operation["description"]
         assert result in document["components"]["schemas"]
+
+
+def test_time_without_an_offset_is_text(document: Json) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["TrainingRun"]["properties"]["last_request_time"]["type"] == "string"
+    assert "format" not in schemas["TrainingRun"]["properties"]["last_request_time"]
+    assert schemas["Checkpoint"]["properties"]["time"]["anyOf"] == [
+        {"type": "string"},
+        {"type": "null"},
+    ]
 
 
 def test_type_of_each_submitted_operation_is_known(union: Json) -> None:

@@ -320,3 +320,11 @@ def test_probed_action_must_change_each_release_that_it_holds_for() -> None:
 def test_probe_without_a_wheel_is_rejected() -> None:
     with pytest.raises(OverlayError, match="a probe needs a wheel"):
         apply_overlay({}, probing(module="tinker"), release="1.0", form="contract")
+
+
+def test_type_that_the_overlay_refers_to_but_the_release_lacks_is_a_gap() -> None:
+    """The overlay names OptimParamsBase in each release whose optimizers have that text."""
+    text = "from .._models import *\nclass OptimStepRequest(StrictBase):\n    model_id: str\n"
+    optimizers = "NAME = 'class OptimParamsBase'\n"
+    gaps = read_contract(wheel(types__one=text, types__optimizer=optimizers)).gaps
+    assert gaps == ("OptimStepRequest refers to OptimParamsBase, which the release does not have",)

@@ -7,6 +7,7 @@ the model, DRIVER_HEADERS further headers (JSON), and DRIVER_PROGRAM selects one
     releases  the same loop for all releases from 0.4.1 to 0.38.0, with additions where available
     tour      the steps of `tinker_ext/server_check` that an official SDK can take, on any server;
               a step that takes longer than DRIVER_STEP_SECONDS is abandoned
+    responses the steps of `tour` without deliberate mistakes, after which some SDKs hang
     surface   each public method of releases from 0.24 on, on a server with canned responses
     parity    rarely used inputs, which two clients must encode identically; needs torch
 """
@@ -23,7 +24,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -544,6 +545,12 @@ PROGRAMS: dict[str, Program] = {
         limit=TIMEOUT,
     ),
 }
+MISTAKES = (
+    *(loss_inputs_missing, trains_on_after_it, load_a_missing_state),
+    *(trains_on_after_a_failed_load, train_an_unknown_model),
+)
+TOUR = PROGRAMS["tour"]
+PROGRAMS["responses"] = replace(TOUR, steps=[step for step in TOUR.steps if step not in MISTAKES])
 
 
 def main() -> None:

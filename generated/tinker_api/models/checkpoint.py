@@ -26,7 +26,7 @@ class Checkpoint:
     """ Kind and name, such as `weights/0001`. """
     checkpoint_type: Any | CheckpointTypeKnown | None | str | Unset = UNSET
     """ The purpose of the checkpoint. """
-    time: Any | datetime.datetime | None | Unset = UNSET
+    time: Any | datetime.datetime | None | str | Unset = UNSET
     """ When it was saved. """
     tinker_path: None | str | Unset = UNSET
     """ tinker://RUN/KIND/NAME. """
@@ -131,7 +131,7 @@ class Checkpoint:
 
         checkpoint_type = _parse_checkpoint_type(d.pop("checkpoint_type", UNSET))
 
-        def _parse_time(data: object) -> Any | datetime.datetime | None | Unset:
+        def _parse_time(data: object) -> Any | datetime.datetime | None | str | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
@@ -144,7 +144,7 @@ class Checkpoint:
                 return time_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(Any | datetime.datetime | None | Unset, data)
+            return cast(Any | datetime.datetime | None | str | Unset, data)
 
         time = _parse_time(d.pop("time", UNSET))
 

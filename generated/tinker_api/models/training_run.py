@@ -34,7 +34,7 @@ class TrainingRun:
     """ Whether its state is damaged. """
     lora_rank: int | None | Unset = UNSET
     """ Rank of the adapter, if it is one. """
-    last_request_time: Any | datetime.datetime | None | Unset = UNSET
+    last_request_time: Any | datetime.datetime | None | str | Unset = UNSET
     """ When it was last worked on. """
     last_checkpoint: Any | Checkpoint | None | Unset = UNSET
     """ The latest training state saved. """
@@ -179,7 +179,7 @@ class TrainingRun:
 
         lora_rank = _parse_lora_rank(d.pop("lora_rank", UNSET))
 
-        def _parse_last_request_time(data: object) -> Any | datetime.datetime | None | Unset:
+        def _parse_last_request_time(data: object) -> Any | datetime.datetime | None | str | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
@@ -192,7 +192,7 @@ class TrainingRun:
                 return last_request_time_type_0
             except (TypeError, ValueError, AttributeError, KeyError):
                 pass
-            return cast(Any | datetime.datetime | None | Unset, data)
+            return cast(Any | datetime.datetime | None | str | Unset, data)
 
         last_request_time = _parse_last_request_time(d.pop("last_request_time", UNSET))
 

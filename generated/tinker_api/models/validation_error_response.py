@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
@@ -20,12 +20,12 @@ T = TypeVar("T", bound="ValidationErrorResponse")
 class ValidationErrorResponse:
     """Which fields of a request were refused, and why."""
 
-    detail: list[ValidationProblem] | None | Unset = UNSET
-    """ One entry per refused field. """
+    detail: list[ValidationProblem] | None | str | Unset = UNSET
+    """ One entry per refused field, or a sentence. """
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        detail: list[dict[str, Any]] | None | Unset
+        detail: list[dict[str, Any]] | None | str | Unset
         if isinstance(self.detail, Unset):
             detail = UNSET
         elif isinstance(self.detail, list):
@@ -51,21 +51,25 @@ class ValidationErrorResponse:
 
         d = dict(src_dict)
 
-        def _parse_detail(data: object) -> list[ValidationProblem] | None | Unset:
+        def _parse_detail(data: object) -> list[ValidationProblem] | None | str | Unset:
             if data is None:
                 return data
             if isinstance(data, Unset):
                 return data
-            if not isinstance(data, list):
-                raise TypeError(f"detail cannot be {type(data).__name__}")
-            detail_type_0 = []
-            _detail_type_0 = data
-            for detail_type_0_item_data in _detail_type_0:
-                detail_type_0_item = ValidationProblem.from_dict(detail_type_0_item_data)
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                detail_type_0 = []
+                _detail_type_0 = data
+                for detail_type_0_item_data in _detail_type_0:
+                    detail_type_0_item = ValidationProblem.from_dict(detail_type_0_item_data)
 
-                detail_type_0.append(detail_type_0_item)
+                    detail_type_0.append(detail_type_0_item)
 
-            return detail_type_0
+                return detail_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[ValidationProblem] | None | str | Unset, data)
 
         detail = _parse_detail(d.pop("detail", UNSET))
 
